@@ -1,0 +1,90 @@
+/* ast.h - the one notation: tokens and expressions that kernel text, formulas, rules and attribute
+ * lists share. What the names mean is up to the reader of the tree.
+ *
+ * Operators, loosest first, all left associative:
+ *   ||   &&   |   ^   &   == !=   < <= > >=   << >>   + -   * / % floordiv ceildiv mod   unary - ! ~
+ * || and && are | and & on bools; both sides are always evaluated.
+ * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j],
+ *   x[i, j] if c else v, x[i, j] else v, (e), [a, b],
+ *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e reaches as far
+ *   to the right as it can) */
+#ifndef FV_IR_AST_H
+#define FV_IR_AST_H
+
+#include "ir/diag.h"
+
+typedef enum {
+    FV_TOK_END, FV_TOK_NAME, FV_TOK_INT, FV_TOK_FLOAT, FV_TOK_STRING, FV_TOK_PUNCT, FV_TOK_ERROR
+} fv_tok_kind;
+
+typedef struct fv_token {
+    fv_tok_kind kind;
+    const char *s;  /* interned text: of a name (quotes removed, sigils % @ kept apart as PUNCT), of punctuation */
+    size_t n;       /* of a STRING: bytes, escapes done */
+    int64_t i;      /* INT; hex is allowed; overflow is an ERROR */
+    double f;       /* FLOAT: decimal or C hex float; also inf and nan are NAMEs */
+    int line, column;
+    bool newline_before;
+} fv_token;
+
+/* Reads tokens; `#` starts a comment. Names are [A-Za-z_][A-Za-z0-9_]* (dots are PUNCT, so that
+ * fv.Slice is three tokens); ".." and "..." are one token each. */
+typedef struct fv_lexer {
+    fv_session *session;
+    fv_arena *arena;
+    const char *text, *at;
+    int line, column;
+    int depth;    /* of nested expressions, limited by FV_MAX_DEPTH */
+    bool failed;  /* a diagnostic was given; everything after it is quiet */
+    fv_token tok; /* the current token */
+} fv_lexer;
+
+void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text);
+void fv_lex_next(fv_lexer *l);
+bool fv_lex_is(const fv_lexer *l, const char *punct_or_name);
+bool fv_lex_accept(fv_lexer *l, const char *punct_or_name);
+bool fv_lex_expect(fv_lexer *l, const char *punct_or_name); /* diagnostic: expected X, found Y */
+const char *fv_lex_name(fv_lexer *l, const char *what);     /* a NAME, or diagnostic and NULL */
+bool fv_lex_int(fv_lexer *l, int64_t *out);                 /* an integer with optional minus */
+bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef enum {
+    FV_AST_INT, FV_AST_FLOAT, FV_AST_STRING,
+    FV_AST_NAME,    /* name */
+    FV_AST_GROUP,   /* name.. */
+    FV_AST_CALL,    /* name(args); a named argument is a NAMED among them; "fv.Slice" is one name */
+    FV_AST_NAMED,   /* name = arg[0] */
+    FV_AST_INDEX,   /* name[args], with cond and otherwise, which may be NULL */
+    FV_AST_UNARY,   /* name is the operator */
+    FV_AST_BINARY,  /* name is the operator */
+    FV_AST_REDUCE,  /* name: sum...; vars; arg[0] is the body */
+    FV_AST_LIST     /* [args] */
+} fv_ast_kind;
+
+typedef struct fv_ast fv_ast;
+typedef struct fv_ast_var { /* of a reduction */
+    const char *name;
+    bool group;      /* r.. */
+    fv_ast *extent;  /* or NULL */
+} fv_ast_var;
+
+struct fv_ast {
+    fv_ast_kind kind;
+    int line, column;
+    const char *name;
+    int64_t i;
+    double f;
+    size_t len;      /* STRING */
+    int n;
+    fv_ast **arg;
+    fv_ast *cond, *otherwise;
+    int nvars;
+    fv_ast_var *vars;
+};
+
+/* NULL after a diagnostic. */
+fv_ast *fv_ast_parse(fv_lexer *l);
+/* `name(args)`, `x[..]`: as printed back; for messages and tests. */
+void fv_ast_print(fv_text *t, const fv_ast *e);
+
+#endif

@@ -1,0 +1,93 @@
+/* dim.h - symbolic dimensions: integer expressions over symbols such as batch and seq.
+ *
+ * Immutable and hash-consed: within one table, equal dims are the same pointer, after
+ * simplification to a normal form (sums of products over atoms, constants last). Every function is
+ * total: x floordiv 0, x ceildiv 0 and x mod 0 are 0. Arithmetic is on 64-bit integers; a constant
+ * that would overflow stays unfolded.
+ *
+ * A symbol comes from an input's shape, or is bound at run time to an element of an integer tensor
+ * (then .value names that tensor). Symbols have known bounds, [0, FV_DIM_MAX] for shapes by
+ * default. */
+#ifndef FV_IR_DIM_H
+#define FV_IR_DIM_H
+
+#include "ir/arena.h"
+
+#define FV_DIM_MAX (INT64_C(1) << 40) /* the largest dim that a model may have */
+
+typedef struct fv_dim fv_dim;
+typedef struct fv_dims fv_dims; /* the table that owns them */
+
+typedef enum {
+    FV_DIM_CONST,    /* value */
+    FV_DIM_SYMBOL,   /* name */
+    FV_DIM_ADD,      /* n-ary, sorted */
+    FV_DIM_MUL,      /* n-ary, sorted */
+    FV_DIM_FLOORDIV, /* binary; rounds towards -infinity */
+    FV_DIM_CEILDIV,
+    FV_DIM_MOD,      /* x - y * (x floordiv y) */
+    FV_DIM_MIN,      /* binary, sorted */
+    FV_DIM_MAX_,
+    FV_DIM_BROADCAST /* a == 1 ? b : a; commutes where shapes are legal */
+} fv_dim_kind;
+
+struct fv_dim {
+    fv_dim_kind kind;
+    int n;                 /* arguments */
+    int64_t value;         /* of a constant */
+    const char *name;      /* of a symbol, interned */
+    int64_t lo, hi;        /* bounds of this expression, proved from those of its symbols */
+    uint32_t id;           /* order of creation: what sorting uses, so that output is stable */
+    bool from_data;        /* a symbol in it is bound at run time by data */
+    const fv_dim *arg[];
+};
+
+fv_dims *fv_dims_new(fv_arena *a);
+fv_arena *fv_dims_arena(const fv_dims *t);
+
+const fv_dim *fv_dim_const(fv_dims *t, int64_t value);
+/* The symbol of that name; made with bounds [0, FV_DIM_MAX] if it is new. */
+const fv_dim *fv_dim_symbol(fv_dims *t, const char *name);
+/* A new symbol `stem`, or `stem_1`, ... if that is taken; from_data: bound at run time. */
+const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
+/* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). */
+bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi);
+int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out); /* all, in order of creation */
+
+const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_min(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_max(fv_dims *t, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b);
+/* 0/1 predicates, made of min, max and arithmetic: [a == k], [a < 0] for integers. */
+const fv_dim *fv_dim_is(fv_dims *t, const fv_dim *a, int64_t k);
+const fv_dim *fv_dim_is_negative(fv_dims *t, const fv_dim *a);
+/* [cond != 0 ? a : b], cond a 0/1 predicate: b + cond * (a - b) */
+const fv_dim *fv_dim_select(fv_dims *t, const fv_dim *cond, const fv_dim *a, const fv_dim *b);
+const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims); /* 1 for none */
+
+/* Replaces symbols: from[i] by to[i]. */
+const fv_dim *fv_dim_replace(fv_dims *t, const fv_dim *d, int n, const fv_dim *const *from,
+                             const fv_dim *const *to);
+static inline bool fv_dim_is_const(const fv_dim *d) { return d->kind == FV_DIM_CONST; }
+
+typedef enum { FV_DIM_EQUAL, FV_DIM_DIFFERENT, FV_DIM_UNKNOWN } fv_dim_order;
+/* EQUAL and DIFFERENT are proofs, for every value of the symbols within their bounds. */
+fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b);
+
+/* Evaluates with values of the symbols, looked up by pointer through `get`. Wraps never: an
+ * intermediate that overflows makes it return false. */
+bool fv_dim_eval(const fv_dim *d, bool (*get)(void *ctx, const fv_dim *symbol, int64_t *out),
+                 void *ctx, int64_t *out);
+
+/* Text: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a, b)".
+ * A symbol that is no identifier is written in backquotes. Parsing prints back to itself. */
+const char *fv_dim_str(fv_arena *a, const fv_dim *d);
+/* Parses at *s, and advances it; NULL: *s is left at the fault and *error says what is wrong. */
+const fv_dim *fv_dim_parse(fv_dims *t, const char **s, const char **error);
+
+#endif

@@ -1,0 +1,305 @@
+/* kernel.h - kernel IR: functions over buffers and integer dims, and the host program that
+ * launches them.
+ *
+ * One statement language serves kernels and host programs, one expression language serves kernels
+ * and formulas. The interpreter is its meaning; LLVM and the C emitter must give the same bits.
+ *
+ *   kernel add_0(A: f32[n, 64], B: f32[64], out C: f32[n, 64]; n) {
+ *     parallel i < n {
+ *       vector j < 64 {
+ *         C[i, j] = A[i, j] + B[j]
+ *       }
+ *     }
+ *   }
+ *
+ * Life of a kernel: a schedule builds it (loops may be parallel, vector, unroll), the verifier
+ * checks it, `fv_kernel_expand` turns it for one target into what consumers implement: no
+ * parallel, vector or unrolled loops, no MATH expressions, no arithmetic on storage types. */
+#ifndef FV_IR_KERNEL_H
+#define FV_IR_KERNEL_H
+
+#include "ir/arena.h"
+#include "ir/dim.h"
+#include "ir/target.h"
+#include "ir/type.h"
+
+/* ---- expressions ---- */
+
+typedef enum fv_expr_op {
+#define EXPR(id, nargs, result, flags, text, doc) FV_X_##id,
+#include "ir/kernel_expr.def"
+#undef EXPR
+    FV_X_END
+} fv_expr_op;
+
+/* An element type and a number of lanes (1: scalar). Storage types (f16, f8, packed ints, ...) are
+ * values too, but only load, store, select, convert and bit casts take them: their bits lie in an
+ * unsigned integer of that width (packed types: one byte an element, in the low bits; memory inside
+ * a program is unpacked, fv_ktype_bytes). */
+typedef struct fv_ktype {
+    uint8_t elem; /* fv_elem */
+    uint8_t lanes;
+} fv_ktype;
+static inline fv_ktype fv_kt(fv_elem e, int lanes) {
+    return (fv_ktype){(uint8_t)e, (uint8_t)lanes};
+}
+int fv_elem_storage_bytes(fv_elem e); /* of one element in a buffer: 1 for i4, bool */
+
+typedef struct fv_expr fv_expr;
+typedef struct fv_buf fv_buf;
+typedef struct fv_stmt fv_stmt;
+typedef struct fv_block fv_block;
+
+/* A named immutable integer or value: a let, a loop variable, a dim of a kernel, an index of a
+ * definition. */
+typedef struct fv_var {
+    const char *name;
+    fv_ktype type;
+    int id;              /* unique within a kernel or program once it is numbered (fv_kernel_number) */
+    int64_t lo, hi;      /* bounds known of an i64; INT64_MIN, INT64_MAX: none */
+    const fv_dim *dim;   /* of a dim variable, or the extent of an index variable; else NULL */
+} fv_var;
+
+typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } fv_reduce_kind;
+
+struct fv_expr {
+    uint16_t op; /* fv_expr_op */
+    fv_ktype type;
+    uint16_t n; /* arguments */
+    union {
+        int64_t i;         /* CONST of integers and bool (u64 by its bits) */
+        double f;          /* CONST of f32 and f64; f32 constants are exact floats */
+        fv_var *var;       /* VAR */
+        fv_buf *buf;       /* LOAD, GUARD: arguments are rank indices, then (GUARD) cond and else */
+        const fv_dim *dim; /* DIM */
+        struct {           /* REDUCE: arg[0] is the body */
+            fv_var **vars; /* extents are in var->dim */
+            uint8_t nvars, kind;
+        } red;
+    } u;
+    fv_expr *arg[];
+};
+
+const char *fv_expr_op_text(fv_expr_op op);
+bool fv_expr_op_is_math(fv_expr_op op);
+
+/* Constructors. They check types with assert, and fold integer identities (x + 0, x * 1, constants);
+ * floats are never folded. */
+fv_expr *fv_x_int(fv_arena *a, int64_t value);               /* i64 */
+fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);  /* of integer type or bool */
+fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);   /* of any arithmetic type */
+fv_expr *fv_x_var(fv_arena *a, fv_var *v);
+fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);             /* CONST where it is one */
+fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
+fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
+fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
+fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
+fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x);   /* x itself where the type is equal */
+fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x); /* CONVERT, CONVSAT, BITCAST */
+fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index);
+fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise);
+fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x);
+fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
+fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
+/* A node like x with other arguments (x itself if none differs). */
+fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
+/* The same expression by structure; buffers and variables by identity. */
+bool fv_x_equal(const fv_expr *a, const fv_expr *b);
+/* Is it an i64 constant? */
+bool fv_x_is_int(const fv_expr *x, int64_t *value);
+
+/* ---- buffers ---- */
+
+typedef enum {
+    FV_BUF_IN,    /* kernel parameter, only read */
+    FV_BUF_OUT,   /* kernel parameter, only written */
+    FV_BUF_INOUT, /* kernel parameter, read and written: in place */
+    FV_BUF_TILE,  /* local to a kernel; constant extents; a scalar variable where rank is 0 */
+    FV_BUF_INPUT, FV_BUF_OUTPUT, FV_BUF_CONST, FV_BUF_WORK, FV_BUF_HEAP /* of a host program */
+} fv_buf_role;
+
+struct fv_buf {
+    const char *name;
+    fv_elem elem;
+    uint8_t lanes;      /* of each element: tiles after expansion; else 1 */
+    uint8_t role;
+    int rank;
+    fv_expr **extent;   /* rank of them, i64, over dims and constants */
+    int id;             /* position among the kernel's parameters, or in the program's buffers */
+    /* host programs: */
+    int index;          /* INPUT, OUTPUT, CONST: which one */
+    fv_expr *offset;    /* WORK: in bytes, over variables of the plan */
+    fv_expr *bytes;     /* WORK, HEAP: size */
+    const void *value;  /* what it stands for while lowering (a graph value); consumers ignore it */
+};
+
+/* ---- statements ---- */
+
+typedef enum {
+    FV_S_LET,    /* let var = x */
+    FV_S_STORE,  /* buf[index...] = x [if mask]; a mask of lanes stores only these */
+    FV_S_TILE,   /* declares a tile in this block; x: initial value of every element, or NULL */
+    FV_S_FOR,    /* for var = lo to hi step st { body }: var < hi; step is a positive constant */
+    FV_S_IF,     /* if x { body } else { other } */
+    FV_S_WHILE,  /* while x { body } */
+    FV_S_COMMENT,/* a line of text; consumers may print it */
+    /* host programs only: */
+    FV_S_CHECK,  /* if !x: return status; text says what */
+    FV_S_LAUNCH, /* run a kernel on buffers with dims */
+    FV_S_ALLOC,  /* HEAP buffer of `x` bytes from the caller's allocator */
+    FV_S_FREE,
+    FV_S_SETDIM, /* actual dim `axis` of output `index` = x */
+} fv_stmt_kind;
+
+typedef enum { FV_SERIAL, FV_PARALLEL, FV_VECTOR, FV_UNROLL } fv_loop_kind;
+
+struct fv_block {
+    fv_stmt *first, *last;
+};
+
+struct fv_stmt {
+    fv_stmt_kind kind;
+    fv_stmt *next;
+    fv_var *var;       /* LET, FOR */
+    fv_buf *buf;       /* STORE, TILE, ALLOC, FREE */
+    fv_expr *x;        /* value or condition */
+    fv_expr **index;   /* STORE: buf->rank of them */
+    fv_expr *mask;     /* STORE: bool, or NULL */
+    fv_loop_kind loop; /* FOR */
+    fv_expr *lo, *hi;
+    int64_t step;
+    fv_block body, other;
+    const char *text;          /* COMMENT, CHECK */
+    int status;                /* CHECK: an fv_status of runtime/fovea.h */
+    struct fv_kernel *kernel;  /* LAUNCH */
+    fv_buf **args;             /* LAUNCH: one per parameter buffer */
+    fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
+    int output, axis;          /* SETDIM */
+};
+
+/* ---- kernels ---- */
+
+typedef struct fv_kernel {
+    const char *name;
+    fv_arena *arena;
+    int nbufs, ndims;
+    fv_buf **bufs;    /* parameters: IN, OUT, INOUT */
+    fv_var **dims;    /* i64 parameters */
+    fv_block body;
+    /* after expansion: the body is one task; NULL before */
+    fv_var *task;     /* number of the task, 0 <= task < tasks */
+    fv_expr *tasks;   /* over dims */
+    bool requires_;   /* has REQUIRE: gets an error word */
+    /* for people: ONNX nodes it came from, formula, schedule; not part of its identity */
+    const char *origin, *formula, *schedule;
+} fv_kernel;
+
+/* ---- host programs ---- */
+
+typedef struct fv_constant {
+    const char *name;
+    const void *data;  /* of `bytes`, in the layout that kernels read (storage types, unpacked) */
+    size_t bytes;
+    const fv_buf *buf;
+} fv_constant;
+
+typedef struct fv_port { /* an input or output of the model */
+    const char *name;    /* as in the model */
+    const char *cname;   /* safe in C and as a file name; unique */
+    fv_elem elem;        /* packed types are passed as in ONNX: packed */
+    int rank;
+    const fv_dim *const *dims; /* over the program's symbols; from_data ones: known after the run */
+    fv_expr **extent;          /* the same over the program's variables; NULL for from_data dims */
+    fv_buf *buf;
+} fv_port;
+
+typedef struct fv_program {
+    fv_arena *arena;
+    fv_dims *dims_table;
+    const char *name;          /* prefix of every C name */
+    const fv_target *target;
+    int nsymbols;              /* dims that the caller gives, in order of M_dims */
+    const fv_dim **symbols;
+    fv_var **symbol_vars;
+    int ninputs, noutputs, nconstants, nkernels, nbuffers;
+    fv_port *inputs, *outputs;
+    fv_constant *constants;
+    fv_kernel **kernels;       /* distinct ones */
+    fv_buf **buffers;          /* INPUT, OUTPUT, CONST, WORK, HEAP */
+    fv_var **capacity;         /* per output: variable with the caller's capacity in elements; NULL: the size is known */
+    fv_block plan;             /* LETs: sizes and offsets from symbols; shared by size query and run */
+    fv_expr *workspace;        /* bytes, over the plan */
+    fv_block body;             /* the run: CHECKs first */
+    bool uses_allocator;       /* has HEAP buffers */
+    const char *source_hash;   /* hex */
+    const char *producer;      /* version of Fovea */
+} fv_program;
+
+/* ---- building ---- */
+
+typedef struct fv_kbuilder {
+    fv_arena *arena;
+    fv_kernel *kernel;   /* or NULL: a host program's block */
+    fv_block *block;     /* where statements go */
+    fv_block *stack[64]; /* open blocks */
+    fv_stmt *open[64];
+    int depth;
+} fv_kbuilder;
+
+fv_kernel *fv_kernel_new(fv_arena *a, const char *name);
+fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
+                      fv_expr *const *extent);
+fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
+void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
+fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
+void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
+fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
+                   fv_expr *init);
+/* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
+fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
+                   int64_t step);
+void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
+void fv_kb_else(fv_kbuilder *b);
+void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
+void fv_kb_end(fv_kbuilder *b);
+void fv_kb_comment(fv_kbuilder *b, const char *text);
+fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind); /* host statements: fill in the fields */
+
+/* ---- text, verifier, expansion ---- */
+
+void fv_kernel_print(fv_text *t, const fv_kernel *k);
+void fv_program_print(fv_text *t, const fv_program *p); /* all: ports, plan, body, kernels, constants by name */
+void fv_expr_print(fv_text *t, const fv_expr *x);
+/* Parses one kernel or a whole program; NULL after a diagnostic with line and column. */
+fv_kernel *fv_kernel_parse(fv_arena *a, const char *text);
+/* Constants of a program text are read from `side` (NULL: none given, small ones are inline). */
+fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side);
+
+/* Text that is equal for kernels that do the same: names of buffers, dims and variables replaced
+ * by numbers, no comments. The key for sharing and caching. */
+const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
+/* Gives every variable and tile a number, 0 ... ; returns how many variables there are. */
+int fv_kernel_number(fv_kernel *k);
+
+/* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
+ * Reports as internal errors, naming kernel and statement. */
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k);
+bool fv_program_verify(fv_session *s, const fv_program *p);
+
+/* A new kernel for the target: see the head of this file. The order of float operations is that of
+ * the source kernel read serially: expansion changes no bit, but for FMA where the target has none. */
+fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
+void fv_program_expand(fv_program *p); /* every kernel, in place, for p->target */
+
+/* Lines of `func name(x: f32) -> f32 { let ...; return ... }` (backend/math/f32.fvk, f64.fvk):
+ * what MATH expressions are expanded to. Parsed once per session. */
+typedef struct fv_kfunc {
+    const char *name;
+    int nparams;
+    fv_var **params;
+    fv_block body; /* LETs */
+    fv_expr *result;
+} fv_kfunc;
+const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e);
+
+#endif

@@ -1,0 +1,87 @@
+/* fovea_model.h - the binary interface of compiled models, ABI 1.
+ *
+ * Generated headers repeat these declarations behind the same guard, so that generated C depends on
+ * nothing and several models link into one program. Everything here is C99 and C++11. */
+#ifndef FOVEA_ABI_1
+#define FOVEA_ABI_1
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What calls return. */
+enum {
+    FV_OK = 0,
+    FV_BAD_DIM = 1,     /* a dim is out of its bounds, or dims contradict each other */
+    FV_BAD_INDEX = 2,   /* an index in the data is out of range; outputs are unspecified */
+    FV_BAD_CPU = 3,     /* this CPU lacks what the code was compiled for */
+    FV_TOO_SMALL = 4,   /* workspace or an output's capacity; out_dims tell the need */
+    FV_TOO_LARGE = 5,   /* sizes overflow what the machine can address */
+    FV_NO_MEMORY = 6,   /* the allocator returned NULL, or there is none */
+    FV_CANCELLED = 7,   /* the cancel flag was set */
+    FV_BAD_ARGUMENT = 8,/* a NULL or misaligned pointer, an fv_env of unknown size */
+    FV_BAD_MODEL = 9,   /* the compiler: the model is at fault; see the messages */
+    FV_BAD_FILE = 10,   /* a file cannot be read, written or understood */
+    FV_INTERNAL = 11    /* a bug in Fovea */
+};
+
+/* What the caller may give a run. Zero members are allowed: then there is one thread, no allocator
+ * (only models whose uses_allocator is 0 run), no cancelling. */
+typedef struct fv_env {
+    size_t size; /* sizeof(fv_env) */
+    void *user;
+    /* Calls task(arg, i) for 0 <= i < n, in any order, on any threads, and returns when all are done. */
+    void (*parallel_for)(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n);
+    void *(*alloc)(void *user, size_t bytes); /* aligned to 64; NULL: no memory */
+    void (*free)(void *user, void *p);
+    const volatile int32_t *cancel; /* not 0: stop soon */
+} fv_env;
+
+/* One input or output. */
+typedef struct fv_port_info {
+    const char *name;         /* as in the model */
+    int32_t type;             /* ONNX TensorProto.DataType */
+    int32_t rank;
+    const char *const *dims;  /* rank expressions over the model's symbols, as text */
+    int32_t depends_on_data;  /* outputs: some dim is known only after the run */
+    int32_t reserved;
+} fv_port_info;
+
+typedef struct fv_symbol_info {
+    const char *name;
+    int64_t lo, hi; /* bounds */
+} fv_symbol_info;
+
+/* dims: nsymbols values, in order of the table.
+ * inputs, outputs: one pointer each, aligned to the element type; row-major; packed types as ONNX
+ *   packs them; a tensor of no elements may be NULL. Inputs and outputs must not overlap.
+ * out_dims: for every output in turn one capacity (in elements; read for outputs that depend on
+ *   data, else ignored), then `rank` actual dims, written by the run. NULL is allowed where no
+ *   output depends on data.
+ * workspace: at least the bytes that plan tells, aligned to 64. */
+typedef int (*fv_run_fn)(const int64_t *dims, const void *const *inputs, void *const *outputs,
+                         int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env);
+/* Bytes of workspace, and the dims of the outputs in the layout of out_dims (capacity: elements
+ * needed; of a dim that depends on data its upper bound, capacity then INT64_MAX where it has
+ * none). Either pointer may be NULL. Returns FV_OK, FV_BAD_DIM, FV_TOO_LARGE. */
+typedef int (*fv_plan_fn)(const int64_t *dims, size_t *workspace, int64_t *out_dims);
+
+typedef struct fv_model {
+    uint32_t abi;  /* 1 */
+    uint32_t size; /* sizeof(fv_model) */
+    const char *name, *target, *source_hash, *producer;
+    int32_t nsymbols, ninputs, noutputs;
+    int32_t uses_allocator; /* needs env->alloc and env->free */
+    const fv_symbol_info *symbols;
+    const fv_port_info *inputs, *outputs;
+    fv_plan_fn plan;
+    fv_run_fn run;
+} fv_model;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
