@@ -39,27 +39,27 @@ static const char *vtext(fv_arena *a, const char *format, va_list args) {
     return s;
 }
 
-/* Keeps `m`, whose text is still to be formatted. */
-static bool say(fv_session *s, fv_message m, const char *format, va_list args) {
+bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args) {
     if (!s->spoken)
         s->spoken = fv_arena_new(s);
     fv_arena *a = s->spoken;
-    m.file = s->file;
-    m.node = m.node ? fv_strdup(a, m.node) : NULL;
-    m.op = m.op ? fv_strdup(a, m.op) : NULL;
-    m.text = vtext(a, format, args);
     fv_message *kept = FV_NEW(a, fv_message, 1);
-    *kept = m;
+    *kept = *m;
+    kept->file = s->file;
+    kept->node = m->node ? fv_strdup(a, m->node) : NULL;
+    kept->op = m->op ? fv_strdup(a, m->op) : NULL;
+    kept->text = vtext(a, format, args);
+    kept->next = NULL;
     *(s->last ? &s->last->next : &s->first) = kept;
     s->last = kept;
-    s->nerrors += m.severity == FV_ERROR;
+    s->nerrors += m->severity == FV_ERROR;
     return false;
 }
 
 bool fv_error(fv_session *s, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    bool no = say(s, (fv_message){.severity = FV_ERROR}, format, args);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR}, format, args);
     va_end(args);
     return no;
 }
@@ -67,8 +67,8 @@ bool fv_error(fv_session *s, const char *format, ...) {
 bool fv_error_at(fv_session *s, int line, int column, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    bool no =
-        say(s, (fv_message){.severity = FV_ERROR, .line = line, .column = column}, format, args);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR, .line = line, .column = column}, format,
+                     args);
     va_end(args);
     return no;
 }
@@ -76,7 +76,7 @@ bool fv_error_at(fv_session *s, int line, int column, const char *format, ...) {
 bool fv_error_node(fv_session *s, const char *node, const char *op, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    bool no = say(s, (fv_message){.severity = FV_ERROR, .node = node, .op = op}, format, args);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR, .node = node, .op = op}, format, args);
     va_end(args);
     return no;
 }
@@ -84,7 +84,7 @@ bool fv_error_node(fv_session *s, const char *node, const char *op, const char *
 bool fv_warning(fv_session *s, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    bool no = say(s, (fv_message){.severity = FV_WARNING}, format, args);
+    bool no = fv_say(s, &(fv_message){.severity = FV_WARNING}, format, args);
     va_end(args);
     return no;
 }

@@ -36,6 +36,9 @@ bool fv_error_node(fv_session *s, const char *node, const char *op, const char *
     __attribute__((format(printf, 4, 5)));
 bool fv_warning(fv_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What they all call: keeps a copy of *m with the text formatted and the file filled in. */
+bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args);
+
 /* One message as the line that the command prints, without newline. */
 const char *fv_message_str(fv_arena *a, const fv_message *m);
 

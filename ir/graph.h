@@ -45,6 +45,10 @@ fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
 /* Element i of an integer or bool tensor (packed too); of a float tensor as double. */
 int64_t fv_tensor_int(const fv_tensor *t, size_t i);
 double fv_tensor_float(const fv_tensor *t, size_t i);
+/* Sets element i of a tensor from fv_tensor_new: wraps, or rounds, to the element type. */
+void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
+void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
+/* Same type, shape and bits (strings: same content). */
 bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b);
 
 typedef enum { FV_VALUE_PARAM, FV_VALUE_RESULT, FV_VALUE_CONST } fv_value_kind;
@@ -186,7 +190,13 @@ void fv_replace_uses(fv_value *old, fv_value *with);
 void fv_op_erase(fv_op *op);
 void fv_op_move_before(fv_op *op, fv_op *before);
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* the terminator */
+extern const fv_opdef fv_return_def; /* "fv.return": not in the catalogue, one ends every block */
 fv_value *fv_value_find(fv_module *m, const char *name);
+/* Gives v another name, made unique; its old one is free again. */
+void fv_value_rename(fv_module *m, fv_value *v, const char *stem);
+/* v takes over the name of `old`, which gets another: for a replacement. */
+void fv_value_take_name(fv_module *m, fv_value *v, fv_value *old);
+fv_module *fv_region_module(const fv_region *r);
 const fv_origin *fv_origin_of(fv_module *m, const char *node);
 const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origin *b);
 const char *fv_origin_str(fv_arena *a, const fv_origin *o);
