@@ -43,7 +43,9 @@ typedef struct fv_ktype {
 static inline fv_ktype fv_kt(fv_elem e, int lanes) {
     return (fv_ktype){(uint8_t)e, (uint8_t)lanes};
 }
-int fv_elem_storage_bytes(fv_elem e); /* of one element in a buffer: 1 for i4, bool */
+int fv_elem_storage_bytes(fv_elem e);   /* of one element in a buffer: 1 for i4, bool */
+bool fv_elem_is_storage(fv_elem e);     /* no arithmetic on it: f16, bf16, f8, f4, packed integers */
+fv_elem fv_elem_bits_elem(fv_elem e);   /* the unsigned type that its bits lie in: u16 for f16, u8 for i4 */
 
 typedef struct fv_expr fv_expr;
 typedef struct fv_buf fv_buf;
@@ -80,11 +82,24 @@ struct fv_expr {
     fv_expr *arg[];
 };
 
+enum { FV_XR_SAME, FV_XR_BOOL, FV_XR_GIVEN };
+enum { FV_XF_COMMUTES = 1, FV_XF_FLOATS = 2, FV_XF_INTS = 4, FV_XF_MATH = 8, FV_XF_DEF = 16 };
+typedef struct fv_expr_info {
+    const char *id;    /* "ADD" */
+    int nargs;         /* -1: it depends */
+    uint8_t result;    /* FV_XR_ */
+    uint8_t flags;     /* FV_XF_ */
+    const char *text;  /* "+", "min" */
+    const char *doc;
+} fv_expr_info;
+const fv_expr_info *fv_expr_op_info(fv_expr_op op);
 const char *fv_expr_op_text(fv_expr_op op);
 bool fv_expr_op_is_math(fv_expr_op op);
+bool fv_x_allows(fv_expr_op op, fv_elem e); /* may the arguments of this arithmetic be of that type? */
+bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to);
 
 /* Constructors. They check types with assert, and fold integer identities (x + 0, x * 1, constants);
- * floats are never folded. */
+ * floats are never folded. A scalar beside a vector is splat. == and != of bools become ^ and !. */
 fv_expr *fv_x_int(fv_arena *a, int64_t value);               /* i64 */
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);  /* of integer type or bool */
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);   /* of any arithmetic type */
@@ -98,6 +113,10 @@ fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x);   /* x itself where t
 fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x); /* CONVERT, CONVSAT, BITCAST */
 fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index);
 fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise);
+/* `lanes` consecutive elements from scalar indices on, along the last one. */
+fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes);
+fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
+                      fv_expr *otherwise, int lanes);
 fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
@@ -107,6 +126,8 @@ fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
 bool fv_x_equal(const fv_expr *a, const fv_expr *b);
 /* Is it an i64 constant? */
 bool fv_x_is_int(const fv_expr *x, int64_t *value);
+/* Bounds of an i64, proved from those of its variables; INT64_MIN, INT64_MAX: none. */
+void fv_x_range(const fv_expr *x, int64_t *lo, int64_t *hi);
 
 /* ---- buffers ---- */
 
