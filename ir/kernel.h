@@ -146,7 +146,8 @@ struct fv_buf {
     uint8_t role;
     int rank;
     fv_expr **extent;   /* rank of them, i64, over dims and constants */
-    int id;             /* position among the kernel's parameters, or in the program's buffers */
+    int id;             /* position among the kernel's parameters, or in the program's buffers; tiles
+                           follow the parameters once the kernel is numbered */
     /* host programs: */
     int index;          /* INPUT, OUTPUT, CONST: which one */
     fv_expr *offset;    /* WORK: in bytes, over variables of the plan */
@@ -211,6 +212,7 @@ typedef struct fv_kernel {
     fv_var *task;     /* number of the task, 0 <= task < tasks */
     fv_expr *tasks;   /* over dims */
     bool requires_;   /* has REQUIRE: gets an error word */
+    int nvars, ntiles; /* set by fv_kernel_number: var->id < nvars, tile->id < nbufs + ntiles */
     /* for people: ONNX nodes it came from, formula, schedule; not part of its identity */
     const char *origin, *formula, *schedule;
 } fv_kernel;
@@ -267,11 +269,20 @@ typedef struct fv_kbuilder {
     int depth;
 } fv_kbuilder;
 
+fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type); /* without bounds */
 fv_kernel *fv_kernel_new(fv_arena *a, const char *name);
+fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, int rank,
+                   fv_expr *const *extent);
+fv_expr *const *fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list);
+void fv_block_append(fv_block *block, fv_stmt *s);
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent);
 fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
 void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
+#define FV_STMT_EXPRS 20 /* no more expressions in a store: FV_MAX_RANK indices, value, mask */
+/* Statements hold trees: what one uses twice becomes a let before it (these verbs see to it, but for
+ * the condition of a while). Short index arithmetic is written out instead. */
+void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
@@ -279,6 +290,7 @@ fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const 
 /* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
+void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of its variable */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
@@ -299,7 +311,8 @@ fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side);
 /* Text that is equal for kernels that do the same: names of buffers, dims and variables replaced
  * by numbers, no comments. The key for sharing and caching. */
 const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
-/* Gives every variable and tile a number, 0 ... ; returns how many variables there are. */
+/* Numbers every variable from 0 on (dims, then task, then in order of the text) and every tile from
+ * nbufs on; sets nvars and ntiles, returns nvars. fv_kernel_expand does it. */
 int fv_kernel_number(fv_kernel *k);
 
 /* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
@@ -307,8 +320,34 @@ int fv_kernel_number(fv_kernel *k);
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k);
 bool fv_program_verify(fv_session *s, const fv_program *p);
 
-/* A new kernel for the target: see the head of this file. The order of float operations is that of
- * the source kernel read serially: expansion changes no bit, but for FMA where the target has none. */
+/* A new kernel for the target, numbered. What consumers have to implement, and nothing else:
+ *
+ * - One task: `task` and `tasks` are set (tasks 1 where nothing is parallel). Loops are FV_SERIAL.
+ *   Statements LET, STORE, TILE, FOR, IF, WHILE, COMMENT. Bounds and conditions are scalar.
+ * - Expressions are trees of at most a few hundred nodes: what is used twice is a LET. No MATH, no
+ *   DEF; no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the target lacks it (fma32,
+ *   fma64, sqrt32, sqrt64, round).
+ * - Lanes are 1 or a power of two up to 64, and the same in all arguments of a node (CONST, VAR of a
+ *   dim or loop and DIM are scalars; SPLAT and RAMP take a scalar). bool has lanes like any other; a
+ *   comparison of n lanes gives n lanes. Scalar targets (vector_bits 0) never see lanes > 1.
+ *   A vector may be wider than a register (i64 indices beside f32, or f64 beside u8): split it.
+ * - LOAD and GUARD of lanes n > 1 from a buffer of 1 lane: with scalar indices the n elements are
+ *   consecutive along the last axis (aligned to the element only); where some index is a vector of
+ *   n lanes it gathers, in any position, the other indices being scalar or vectors. A GUARD's
+ *   condition is a vector then, and lanes where it is false are not touched.
+ *   From a tile of n lanes (buf->lanes, always constant indices): the whole vector.
+ * - STORE of lanes n > 1: scalar indices, n consecutive elements along the last axis, or one vector
+ *   of a tile of lanes n; no scatter. The mask, if any, has n lanes; lanes where it is false are not
+ *   touched. A scalar store has a scalar mask.
+ * - Tiles: at most a few KB; rank 0 is a scalar (or vector) variable; without initial value it is
+ *   stored before it is loaded. A tile is new in every iteration of the loop that it stands in.
+ * - Storage types (fv_elem_is_storage) occur in LOAD, GUARD, STORE, SELECT, SPLAT, LET and BITCAST
+ *   to and from fv_elem_bits_elem only. CONVERT is between f32, f64, bool and the integers of 8 to
+ *   64 bits. A bool in memory is a byte, 0 or 1; one that is loaded counts as byte != 0.
+ * - REQUIRE: evaluated where it stands; any false lane sets the error word, the value is as computed.
+ * - An index is always inside its buffer (the schedule sees to it): no check is needed.
+ *
+ * The order of float operations is that of the source kernel read serially: expansion changes no bit, but for FMA where the target has none. */
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
 void fv_program_expand(fv_program *p); /* every kernel, in place, for p->target */
 
