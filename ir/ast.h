@@ -7,11 +7,14 @@
  * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j],
  *   x[i, j] if c else v, x[i, j] else v, (e), [a, b],
  *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e reaches as far
- *   to the right as it can) */
+ *   to the right as it can)
+ * In an index, j:8 stands for 8 consecutive elements from j on. An `if` is part of the expression
+ * only on the same line, and where its `else` follows. */
 #ifndef FV_IR_AST_H
 #define FV_IR_AST_H
 
 #include "ir/diag.h"
+#include "ir/limits.h"
 
 typedef enum {
     FV_TOK_END, FV_TOK_NAME, FV_TOK_INT, FV_TOK_FLOAT, FV_TOK_STRING, FV_TOK_PUNCT, FV_TOK_ERROR
@@ -25,6 +28,7 @@ typedef struct fv_token {
     double f;       /* FLOAT: decimal or C hex float; also inf and nan are NAMEs */
     int line, column;
     bool newline_before;
+    bool quoted;    /* a NAME in backquotes: never a keyword */
 } fv_token;
 
 /* Reads tokens; `#` starts a comment. Names are [A-Za-z_][A-Za-z0-9_]* (dots are PUNCT, so that
@@ -34,7 +38,7 @@ typedef struct fv_lexer {
     fv_arena *arena;
     const char *text, *at;
     int line, column;
-    int depth;    /* of nested expressions, limited by FV_MAX_DEPTH */
+    int depth;    /* of nested expressions, limited by FV_MAX_EXPR_DEPTH */
     bool failed;  /* a diagnostic was given; everything after it is quiet */
     fv_token tok; /* the current token */
 } fv_lexer;
@@ -47,6 +51,15 @@ bool fv_lex_expect(fv_lexer *l, const char *punct_or_name); /* diagnostic: expec
 const char *fv_lex_name(fv_lexer *l, const char *what);     /* a NAME, or diagnostic and NULL */
 bool fv_lex_int(fv_lexer *l, int64_t *out);                 /* an integer with optional minus */
 bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *fv_lex_found(const fv_lexer *l);                /* the current token, for messages */
+
+/* Writing what the lexer reads back. */
+bool fv_is_name(const char *s);
+void fv_text_name(fv_text *t, const char *name);            /* in backquotes where it must be */
+void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote);
+void fv_text_string(fv_text *t, const char *s, size_t n);   /* "..." */
+void fv_text_double(fv_text *t, double v);                  /* shortest decimal that reads back: 0.1, 1e+30, 2.0, -inf, nan */
+void fv_text_float(fv_text *t, float v);                    /* the same for a float */
 
 typedef enum {
     FV_AST_INT, FV_AST_FLOAT, FV_AST_STRING,
@@ -58,7 +71,8 @@ typedef enum {
     FV_AST_UNARY,   /* name is the operator */
     FV_AST_BINARY,  /* name is the operator */
     FV_AST_REDUCE,  /* name: sum...; vars; arg[0] is the body */
-    FV_AST_LIST     /* [args] */
+    FV_AST_LIST,    /* [args] */
+    FV_AST_LANES    /* arg[0]:i */
 } fv_ast_kind;
 
 typedef struct fv_ast fv_ast;
@@ -71,6 +85,7 @@ typedef struct fv_ast_var { /* of a reduction */
 struct fv_ast {
     fv_ast_kind kind;
     int line, column;
+    int height;      /* of the tree, limited by FV_MAX_EXPR_HEIGHT: it may be walked recursively */
     const char *name;
     int64_t i;
     double f;

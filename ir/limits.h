@@ -6,7 +6,12 @@
 #define FV_MAX_OPERANDS 65536 /* of one op */
 #define FV_MAX_ELEMS 256      /* elements of an integer tensor that are tracked symbolically */
 #define FV_MAX_DEPTH 64       /* nested regions, functions, parentheses, sequence types */
+#define FV_MAX_EXPR_DEPTH 200 /* nested parentheses of an expression */
+#define FV_MAX_EXPR_HEIGHT 1000 /* of an expression's tree: a sum of so many terms */
 #define FV_MAX_NODES 10000000 /* of a model */
+#define FV_MAX_INLINED 1000000 /* nodes that functions and repeated bodies add to a model */
+#define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
+#define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
 #define FV_FOLD_BYTES 65536   /* larger constants are not folded by the interpreter */
 
 #endif
