@@ -22,11 +22,14 @@ typedef struct fv_definition {
     const char *text; /* the formula, for people */
 } fv_definition;
 
+#define FV_MAX_OPERAND_BUFS 16
+
 typedef struct fv_definer {
     fv_module *module;
     fv_arena *arena;
     fv_op *op;
     fv_definition **out; /* one per result */
+    fv_buf *bufs[FV_MAX_OPERAND_BUFS]; /* of the operands, as they are loaded */
 } fv_definer;
 
 /* Definitions of all results of an op, from its .formula or .define. False: it has neither (no
@@ -44,6 +47,8 @@ fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *o
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
 /* The operand broadcast against the indices of the output (aligned at the last axis). */
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
+/* The index for variable `v` on an axis of dim `d`: v; 0 where d is 1; decided at run time where it may be. */
+fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
 
 /* Replaces variables in an expression, keeping sharing. */

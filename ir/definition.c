@@ -1,0 +1,209 @@
+/* definition.c - definitions: index variables, loads of operands, substitution of variables. */
+#include "ir/definition.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "ir/formula.h"
+#include "ir/limits.h"
+#include "ir/op.h"
+
+fv_buf *fv_value_buf(fv_arena *a, const fv_value *v) {
+    fv_buf *b = FV_NEW(a, fv_buf, 1);
+    b->name = v->name;
+    b->elem = v->type->elem;
+    b->lanes = 1;
+    b->role = FV_BUF_IN;
+    b->rank = v->type->rank;
+    b->extent = FV_NEW(a, fv_expr *, b->rank + 1);
+    for (int i = 0; i < b->rank; i++)
+        b->extent[i] = fv_x_dim(a, v->type->dims[i]);
+    b->value = v;
+    return b;
+}
+
+fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
+    fv_var *v = FV_NEW(d->arena, fv_var, 1);
+    v->name = name;
+    v->type = fv_kt(FV_I64, 1);
+    v->lo = 0;
+    v->hi = extent->hi > 0 ? extent->hi - 1 : 0;
+    v->dim = extent;
+    return v;
+}
+
+fv_definition *fv_definition_new(fv_definer *d, int out) {
+    static const char *const names[FV_MAX_RANK] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",
+                                                   "i6", "i7", "i8",  "i9",  "i10", "i11",
+                                                   "i12", "i13", "i14", "i15"};
+    fv_definition *def = FV_NEW(d->arena, fv_definition, 1);
+    def->value = d->op->out[out];
+    def->rank = def->value->type->rank;
+    def->index = FV_NEW(d->arena, fv_var *, def->rank + 1);
+    for (int i = 0; i < def->rank; i++)
+        def->index[i] = fv_d_var(d, names[i], def->value->type->dims[i]);
+    d->out[out] = def;
+    return def;
+}
+
+/* Are the dims equal, by proof or because the model says so? */
+static bool same_dim(fv_module *m, const fv_dim *a, const fv_dim *b) {
+    if (a == b || fv_dim_compare(m->dims, a, b) == FV_DIM_EQUAL)
+        return true;
+    for (int i = 0; i < m->nrelations; i++)
+        if ((m->relations[i].a == a && m->relations[i].b == b) ||
+            (m->relations[i].a == b && m->relations[i].b == a))
+            return true;
+    return false;
+}
+
+fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim) {
+    fv_expr *i = fv_x_var(d->arena, v);
+    if (same_dim(d->module, v->dim, dim))
+        return i;
+    if (fv_dim_is_const(dim) || dim->hi <= 1)
+        return dim->hi <= 1 ? fv_x_int(d->arena, 0) : i;
+    if (dim->lo > 1)
+        return i;
+    return fv_x_select(d->arena,
+                       fv_x_bin(d->arena, FV_X_EQ, fv_x_dim(d->arena, dim), fv_x_int(d->arena, 1)),
+                       fv_x_int(d->arena, 0), i);
+}
+
+/* ---- loads ---- */
+
+static fv_expr *to_arith(fv_definer *d, fv_expr *x) {
+    return fv_x_convert(d->arena, fv_elem_arith((fv_elem)x->type.elem), x);
+}
+
+/* One buffer a value, so that loads of it are recognised as such. */
+static fv_buf *operand_buf(fv_definer *d, int in) {
+    fv_value *v = fv_op_in(d->op, in);
+    assert(v);
+    for (int i = 0; i < FV_MAX_OPERAND_BUFS; i++) {
+        if (!d->bufs[i])
+            return d->bufs[i] = fv_value_buf(d->arena, v);
+        if (d->bufs[i]->value == v)
+            return d->bufs[i];
+    }
+    return fv_value_buf(d->arena, v);
+}
+
+fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index) {
+    return to_arith(d, fv_x_load(d->arena, operand_buf(d, in), index));
+}
+
+/* Is this index inside [0, dim) without asking? */
+static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
+    int64_t c;
+    if (x->op == FV_X_VAR && x->u.var->dim && same_dim(d->module, x->u.var->dim, dim))
+        return true;
+    return fv_x_is_int(x, &c) && c >= 0 && c < dim->lo;
+}
+
+/* 0 <= i < dim for all axes that may be outside; NULL: all are inside. */
+static fv_expr *inside(fv_definer *d, int in, fv_expr *const *index) {
+    const fv_type *t = fv_in_type(d->op, in);
+    fv_arena *a = d->arena;
+    fv_expr *all = NULL;
+    for (int i = 0; i < t->rank; i++) {
+        if (surely_inside(d, index[i], t->dims[i]))
+            continue;
+        fv_expr *c = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), index[i]),
+                              fv_x_bin(a, FV_X_LT, index[i], fv_x_dim(a, t->dims[i])));
+        all = all ? fv_x_bin(a, FV_X_AND, all, c) : c;
+    }
+    return all;
+}
+
+/* A guarded load whose other value is converted from arithmetic to storage type and back only by
+ * the select around it. */
+static fv_expr *guarded(fv_definer *d, int in, fv_expr *const *index, fv_expr *c,
+                        fv_expr *otherwise) {
+    fv_buf *b = operand_buf(d, in);
+    if (!c)
+        return fv_d_load(d, in, index);
+    if (fv_elem_arith(b->elem) == b->elem)
+        return fv_x_guard(d->arena, b, index, c, otherwise);
+    fv_elem bits = fv_elem_storage_bytes(b->elem) == 2 ? FV_U16 : FV_U8;
+    fv_expr *zero = fv_x_cast(d->arena, FV_X_BITCAST, b->elem, fv_x_const_int(d->arena, bits, 0));
+    return fv_x_select(d->arena, c, to_arith(d, fv_x_guard(d->arena, b, index, c, zero)), otherwise);
+}
+
+fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise) {
+    return guarded(d, in, index, inside(d, in, index), otherwise);
+}
+
+fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index) {
+    fv_expr *c = inside(d, in, index);
+    fv_elem arith = fv_elem_arith(fv_in_type(d->op, in)->elem);
+    return guarded(d, in, index, c ? fv_x_un(d->arena, FV_X_REQUIRE, c) : NULL,
+                   arith == FV_BOOL || fv_elem_is_int(arith) ? fv_x_const_int(d->arena, arith, 0)
+                                                             : fv_x_const(d->arena, arith, 0));
+}
+
+fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out) {
+    const fv_type *t = fv_in_type(d->op, in);
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        index[i] = fv_d_broadcast(d, out->index[out->rank - t->rank + i], t->dims[i]);
+    return fv_d_load(d, in, index);
+}
+
+/* ---- defining ---- */
+
+bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) {
+    fv_definer d = {.module = fv_op_module(op), .arena = a, .op = op, .out = out};
+    if (op->def->formula)
+        return fv_formula_define(&d, op->def->formula);
+    return op->def->define && op->def->define(&d, op);
+}
+
+/* ---- substitution ---- */
+
+typedef struct memo {
+    fv_expr *from, *to;
+} memo;
+
+typedef struct replacer {
+    fv_arena *a;
+    int n;
+    fv_var *const *from;
+    fv_expr *const *to;
+    memo *memos;
+    int nmemos, cap;
+} replacer;
+
+static fv_expr *replace(replacer *r, fv_expr *x) {
+    if (x->op == FV_X_VAR) {
+        for (int i = 0; i < r->n; i++)
+            if (r->from[i] == x->u.var)
+                return r->to[i];
+        return x;
+    }
+    if (!x->n)
+        return x;
+    for (int i = 0; i < r->nmemos; i++)
+        if (r->memos[i].from == x)
+            return r->memos[i].to;
+    fv_expr **args = FV_NEW(r->a, fv_expr *, x->n);
+    for (int i = 0; i < x->n; i++)
+        args[i] = replace(r, x->arg[i]);
+    fv_expr *y = fv_x_with_args(r->a, x, args);
+    FV_PUSH(r->a, r->memos, r->nmemos, r->cap, ((memo){x, y}));
+    return y;
+}
+
+fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from,
+                           fv_expr *const *to) {
+    replacer r = {.a = a, .n = n, .from = from, .to = to};
+    return replace(&r, x);
+}
+
+void fv_definition_print(fv_text *t, const fv_definition *d) {
+    fv_text_printf(t, "%s[", d->value->name);
+    for (int i = 0; i < d->rank; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : "", d->index[i]->name);
+    fv_text_put(t, "] = ");
+    fv_expr_print(t, d->body);
+}

@@ -1,0 +1,299 @@
+/* elementwise.c - operators of one formula per element: arithmetic, comparison, logic. */
+#include "ir/ops/ops.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+/* ---- operators whose arithmetic depends on types or attributes ---- */
+
+static bool define_mod(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *a = fv_d_elementwise(d, 0, def), *b = fv_d_elementwise(d, 1, def);
+    bool fmod = fv_op_int(op, "fmod", 0) != 0;
+    if (fv_elem_is_float((fv_elem)a->type.elem)) {
+        if (!fmod)
+            return fv_op_error(op, "fmod must be 1 for %s", fv_elem_name(fv_in_type(op, 0)->elem));
+        def->body = fv_x_bin(d->arena, FV_X_FREM, a, b);
+    } else
+        def->body = fv_x_bin(d->arena, fmod ? FV_X_REM : FV_X_FLOORMOD, a, b);
+    return true;
+}
+
+/* Integers to an integer power by squaring would wrap in the same way as repeated products; done
+ * in f64, which holds what a sensible model computes, and converted back. */
+static bool define_pow(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *x = fv_d_elementwise(d, 0, def), *y = fv_d_elementwise(d, 1, def);
+    fv_elem t = (fv_elem)x->type.elem;
+    const fv_value *c = op->in[1];
+    if (fv_elem_is_float(t) && c->kind == FV_VALUE_CONST && c->tensor->count == 1 &&
+        fv_tensor_float(c->tensor, 0) == 2) {
+        def->body = fv_x_bin(d->arena, FV_X_MUL, x, x);
+        return true;
+    }
+    fv_elem work = t == FV_F32 && y->type.elem != FV_F64 ? FV_F32 : FV_F64;
+    def->body = fv_x_convert(d->arena, t,
+                             fv_x_bin(d->arena, FV_X_POW, fv_x_convert(d->arena, work, x),
+                                      fv_x_convert(d->arena, work, y)));
+    return true;
+}
+
+static bool define_shift(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *x = fv_d_elementwise(d, 0, def), *y = fv_d_elementwise(d, 1, def);
+    fv_string dir = fv_op_string(op, "direction", "");
+    bool left = dir.n == 4 && !memcmp(dir.s, "LEFT", 4);
+    if (!left && !(dir.n == 5 && !memcmp(dir.s, "RIGHT", 5)))
+        return fv_op_error(op, "direction is '%.*s', expected LEFT or RIGHT", (int)dir.n, dir.s);
+    fv_elem t = (fv_elem)x->type.elem;
+    def->body = fv_x_select(
+        d->arena,
+        fv_x_bin(d->arena, FV_X_LT, y, fv_x_const_int(d->arena, t, fv_elem_bits(t))),
+        fv_x_bin(d->arena, left ? FV_X_SHL : FV_X_SHR, x, y), fv_x_const_int(d->arena, t, 0));
+    return true;
+}
+
+/* Max, Min, Sum, Mean of any number of operands, in their order. */
+static bool define_variadic(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr_op f = fv_op_is(op, "Max") ? FV_X_MAX : fv_op_is(op, "Min") ? FV_X_MIN : FV_X_ADD;
+    fv_expr *x = fv_d_elementwise(d, 0, def);
+    for (int i = 1; i < op->nin; i++)
+        x = fv_x_bin(d->arena, f, x, fv_d_elementwise(d, i, def));
+    if (fv_op_is(op, "Mean"))
+        x = fv_x_bin(d->arena, FV_X_DIV, x, fv_x_const(d->arena, (fv_elem)x->type.elem, op->nin));
+    def->body = x;
+    return true;
+}
+
+static bool infer_broadcast_like(fv_op *op, int typed) {
+    const fv_type *t[3];
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    for (int i = 0; i < op->nin && i < 3; i++)
+        t[i] = fv_in_type(op, i);
+    if (!fv_infer_broadcast(op, op->nin, t, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, t[typed]->elem, rank, dims);
+    return true;
+}
+
+static bool infer_where(fv_op *op) {
+    return infer_broadcast_like(op, 1);
+}
+
+/* The slope broadcasts to x, never x to it. */
+static bool infer_prelu(fv_op *op) {
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+/* Before opset 7 a slope of rank 1 went with axis 1. */
+static bool upgrade_prelu(fv_op *op, int version) {
+    const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1);
+    fv_op_drop_attr(op, "consumed_inputs");
+    if (version >= 7 || !x || !s || s->rank != 1 || x->rank < 2)
+        return true;
+    fv_module *m = fv_op_module(op);
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < x->rank - 1; i++)
+        dims[i] = i ? fv_dim_const(m->dims, 1) : s->dims[0];
+    fv_rewriter w = {.module = m, .at = op};
+    fv_value *r = fv_w_reshape(&w, op->in[1], x->rank - 1, dims);
+    if (r)
+        fv_op_set_in(op, 1, r);
+    return r != NULL;
+}
+
+const fv_opdef fv_ops_elementwise[] = {
+    {.domain = "", .name = "Add", .since = {1, 6, 7, 13, 14},
+     .doc = "a + b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A + B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Sub", .since = {1, 6, 7, 13, 14},
+     .doc = "a - b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A - B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Mul", .since = {1, 6, 7, 13, 14},
+     .doc = "a * b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A * B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Div", .since = {1, 6, 7, 13, 14},
+     .doc = "a / b; integers towards zero",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A / B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Mod", .since = {10, 13},
+     .doc = "remainder with the sign of b, or of a where fmod = 1",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .attrs = {FV_A_INT("fmod", 0)},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .define = define_mod},
+    {.domain = "", .name = "Pow", .since = {1, 7, 12, 13, 15},
+     .doc = "x to the power y, in the type of x",
+     .in = {{"X", "T"}, {"Y", "T1"}}, .out = {{"Z", "T"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .define = define_pow, .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "And", .since = {1, 7},
+     .doc = "logical and",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET(BOOL)}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A & B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Or", .since = {1, 7},
+     .doc = "logical or",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET(BOOL)}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A | B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Xor", .since = {1, 7},
+     .doc = "logical exclusive or",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET(BOOL)}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A ^ B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "BitwiseAnd", .since = {18},
+     .doc = "and of bits",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .types = {{"T", FV_SET_INT}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A & B"},
+    {.domain = "", .name = "BitwiseOr", .since = {18},
+     .doc = "or of bits",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .types = {{"T", FV_SET_INT}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A | B"},
+    {.domain = "", .name = "BitwiseXor", .since = {18},
+     .doc = "exclusive or of bits",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
+     .types = {{"T", FV_SET_INT}},
+     .infer = fv_infer_elementwise,
+     .formula = "C = A ^ B"},
+    {.domain = "", .name = "BitShift", .since = {11},
+     .doc = "shift of bits; 0 where the count reaches the width",
+     .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Z", "T"}},
+     .attrs = {FV_A_REQUIRED("direction", STRING)},
+     .types = {{"T", FV_SET_UNSIGNED}},
+     .infer = fv_infer_elementwise,
+     .define = define_shift},
+    {.domain = "", .name = "Equal", .since = {1, 7, 11, 13, 19},
+     .doc = "a == b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A == B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Less", .since = {1, 7, 9, 13},
+     .doc = "a < b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A < B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "Greater", .since = {1, 7, 9, 13},
+     .doc = "a > b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .attrs = {{.name = "axis", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A > B",
+     .upgrade = fv_upgrade_broadcast},
+    {.domain = "", .name = "LessOrEqual", .since = {12, 16},
+     .doc = "a <= b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A <= B"},
+    {.domain = "", .name = "GreaterOrEqual", .since = {12, 16},
+     .doc = "a >= b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
+     .infer = fv_infer_compare,
+     .formula = "C = A >= B"},
+    {.domain = "", .name = "Where", .since = {9, 16},
+     .doc = "condition ? x : y",
+     .in = {{"condition", "B"}, {"X", "T"}, {"Y", "T"}}, .out = {{"output", "T"}},
+     .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_NUMBER | FV_SET(BOOL)}},
+     .infer = infer_where,
+     .formula = "output = select(condition, X, Y)"},
+    {.domain = "", .name = "PRelu", .since = {1, 6, 7, 9, 16},
+     .doc = "x where x >= 0, else slope * x",
+     .in = {{"X", "T"}, {"slope", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
+     .infer = infer_prelu,
+     .formula = "Y = select(X < 0, slope * X, X)",
+     .upgrade = upgrade_prelu},
+    {.domain = "", .name = "Max", .since = {1, 6, 8, 12, 13},
+     .doc = "largest of all inputs",
+     .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"max", "T"}},
+     .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .define = define_variadic},
+    {.domain = "", .name = "Min", .since = {1, 6, 8, 12, 13},
+     .doc = "smallest of all inputs",
+     .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"min", "T"}},
+     .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = fv_infer_elementwise,
+     .define = define_variadic},
+    {.domain = "", .name = "Sum", .since = {1, 6, 8, 13},
+     .doc = "sum of all inputs",
+     .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"sum", "T"}},
+     .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_elementwise,
+     .define = define_variadic},
+    {.domain = "", .name = "Mean", .since = {1, 6, 8, 13},
+     .doc = "mean of all inputs",
+     .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"mean", "T"}},
+     .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_elementwise,
+     .define = define_variadic},
+
+    {0}};

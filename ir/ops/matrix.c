@@ -1,0 +1,82 @@
+/* matrix.c - matrix products. */
+#include "ir/ops/ops.h"
+
+#include "ir/limits.h"
+
+/* fv.MatMul has operands of rank 2 and more; its batch axes broadcast. */
+static bool infer_matmul(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    if (a->rank < 2 || b->rank < 2)
+        return fv_op_error(op, "operands have rank %d and %d, need at least 2", a->rank, b->rank);
+    const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank - 2];
+    if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
+        return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
+                           fv_dim_str(m->arena, kb));
+    const fv_type *batch[2] = {fv_tensor_type(m->arena, a->elem, a->rank - 2, a->dims),
+                               fv_tensor_type(m->arena, b->elem, b->rank - 2, b->dims)};
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    if (!fv_infer_broadcast(op, 2, batch, &rank, dims))
+        return false;
+    dims[rank] = a->dims[a->rank - 2];
+    dims[rank + 1] = b->dims[b->rank - 1];
+    fv_infer_out(op, 0, a->elem, rank + 2, dims);
+    return true;
+}
+
+/* The standard's MatMul also takes vectors: a row on the left, a column on the right. */
+static bool infer_matmul_any(fv_op *op) {
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    fv_module *m = fv_op_module(op);
+    if (!a->rank || !b->rank)
+        return fv_op_error(op, "a scalar operand is not allowed");
+    if (a->rank >= 2 && b->rank >= 2)
+        return infer_matmul(op);
+    const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank == 1 ? 0 : b->rank - 2];
+    if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
+        return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
+                           fv_dim_str(m->arena, kb));
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank = 0;
+    for (int i = 0; i < a->rank - 1; i++)
+        dims[rank++] = a->dims[i];
+    for (int i = 0; i < b->rank - 2; i++)
+        dims[rank++] = b->dims[i];
+    if (b->rank >= 2)
+        dims[rank++] = b->dims[b->rank - 1];
+    fv_infer_out(op, 0, a->elem, rank, dims);
+    return true;
+}
+
+static bool expand_matmul(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_dim *one = fv_dim_const(t, 1);
+    fv_value *a = op->in[0], *b = op->in[1];
+    if (a->type->rank == 1)
+        a = fv_w_reshape(w, a, 2, (const fv_dim *const[]){one, a->type->dims[0]});
+    if (b->type->rank == 1)
+        b = fv_w_reshape(w, b, 2, (const fv_dim *const[]){b->type->dims[0], one});
+    const fv_type *out = op->out[0]->type;
+    fv_value *y = FV_W2(w, "fv.MatMul", a, b);
+    if (y)
+        y = fv_w_reshape(w, y, out->rank, out->dims);
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+const fv_opdef fv_ops_matrix[] = {
+    {.domain = "fv", .name = "MatMul", .since = {1},
+     .doc = "matrix product over the last two axes; the others broadcast",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
+     .infer = infer_matmul,
+     .formula = "Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]"},
+    {.domain = "", .name = "MatMul", .since = {1, 9, 13},
+     .doc = "matrix product as numpy.matmul",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
+     .infer = infer_matmul_any,
+     .expand = expand_matmul},
+
+    {0}};

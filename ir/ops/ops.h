@@ -1,0 +1,17 @@
+/* ops.h - what the files of ir/ops share: the arrays of entries. */
+#ifndef FV_IR_OPS_OPS_H
+#define FV_IR_OPS_OPS_H
+
+#include "ir/definition.h"
+#include "ir/op.h"
+
+#define FAMILY(name) extern const fv_opdef fv_ops_##name[];
+#include "ir/ops/families.def"
+#undef FAMILY
+
+/* upgrades that families share */
+bool fv_upgrade_broadcast(fv_op *op, int version); /* `broadcast`, `axis` before opset 7 */
+bool fv_upgrade_attr_to_ints(fv_op *op, const char *attr, int in); /* became operand `in` */
+bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in);
+
+#endif

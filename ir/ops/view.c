@@ -1,0 +1,186 @@
+/* view.c - the canonical views: what all the reshaping, slicing and expanding operators become.
+ * Their dims are attributes, so that no integer tensor is left behind. */
+#include "ir/ops/ops.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+static const fv_dim *const *dims_attr(const fv_op *op, const char *name, int *n) {
+    const fv_attr *a = fv_op_find_attr(op, name);
+    *n = a ? a->n : 0;
+    return a && a->kind == FV_ATTR_DIMS ? a->u.dims : NULL;
+}
+
+/* ---- fv.Reshape: the same elements in row-major order ---- */
+
+static bool infer_reshape(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, 0);
+    int rank;
+    const fv_dim *const *dims = dims_attr(op, "dims", &rank);
+    if (rank > FV_MAX_RANK)
+        return fv_op_error(op, "rank %d is more than %d", rank, FV_MAX_RANK);
+    const fv_dim *have = fv_dim_product(m->dims, t->rank, t->dims);
+    const fv_dim *want = fv_dim_product(m->dims, rank, dims);
+    if (!fv_module_assume(m, have, want, "reshape"))
+        return fv_op_error(op, "cannot reshape %s to %s", fv_type_str(m->arena, t),
+                           fv_type_str(m->arena, fv_tensor_type(m->arena, t->elem, rank, dims)));
+    fv_infer_out(op, 0, t->elem, rank, dims);
+    return true;
+}
+
+/* Splits `x`, a position in row-major order over n dims, into one index a dim. */
+static void delinearize(fv_definer *d, fv_expr *x, int n, const fv_dim *const *dims,
+                        fv_expr **index) {
+    for (int i = n; i-- > 0;) {
+        fv_expr *size = fv_x_dim(d->arena, dims[i]);
+        index[i] = i ? fv_x_bin(d->arena, FV_X_FLOORMOD, x, size) : x;
+        x = fv_x_bin(d->arena, FV_X_FLOORDIV, x, size);
+    }
+}
+
+static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_var *const *vars) {
+    fv_expr *x = fv_x_int(d->arena, 0);
+    for (int i = 0; i < n; i++)
+        x = fv_x_bin(d->arena, FV_X_ADD,
+                     fv_x_bin(d->arena, FV_X_MUL, x, fv_x_dim(d->arena, dims[i])),
+                     fv_x_var(d->arena, vars[i]));
+    return x;
+}
+
+/* Walks both shapes from the left in groups of axes of equal size, so that [b, s, 12 * 64] to
+ * [b, s, 12, 64] touches the last axis only. */
+static bool define_reshape(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_dims *t = d->module->dims;
+    const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
+    fv_expr *index[FV_MAX_RANK];
+    int i = 0, o = 0;
+    while (i < in->rank || o < out->rank) {
+        int i0 = i, o0 = o;
+        const fv_dim *pi = fv_dim_const(t, 1), *po = pi;
+        bool matched = false;
+        while (!matched && (i < in->rank || o < out->rank)) {
+            bool take_out = i == in->rank || (o < out->rank && o - o0 <= i - i0);
+            if (i == i0 && i < in->rank)
+                take_out = false;
+            else if (o == o0 && o < out->rank)
+                take_out = true;
+            else if (i < in->rank && o < out->rank && fv_dim_is_const(pi) && fv_dim_is_const(po))
+                take_out = po->value < pi->value;
+            if (take_out)
+                po = fv_dim_mul(t, po, out->dims[o++]);
+            else
+                pi = fv_dim_mul(t, pi, in->dims[i++]);
+            matched = (i > i0 || i0 == in->rank) && (o > o0 || o0 == out->rank) && pi == po;
+        }
+        fv_expr *x = linearize(d, o - o0, out->dims + o0, def->index + o0);
+        delinearize(d, x, i - i0, in->dims + i0, index + i0);
+    }
+    def->body = fv_d_load(d, 0, index);
+    return true;
+}
+
+/* ---- fv.Expand: broadcast to larger dims ---- */
+
+static bool infer_expand(fv_op *op) {
+    const fv_type *t = fv_in_type(op, 0);
+    int rank;
+    const fv_dim *const *dims = dims_attr(op, "dims", &rank);
+    if (rank > FV_MAX_RANK || rank < t->rank)
+        return fv_op_error(op, "cannot expand rank %d to rank %d", t->rank, rank);
+    fv_infer_out(op, 0, t->elem, rank, dims);
+    return true;
+}
+
+/* ---- fv.Slice: elements start + k * step ---- */
+
+static bool infer_slice(fv_op *op) {
+    const fv_type *t = fv_in_type(op, 0);
+    int rank, n;
+    const fv_dim *const *dims = dims_attr(op, "dims", &rank);
+    dims_attr(op, "start", &n);
+    if (rank != t->rank || n != rank)
+        return fv_op_error(op, "has %d dims and %d starts for rank %d", rank, n, t->rank);
+    fv_infer_out(op, 0, t->elem, rank, dims);
+    return true;
+}
+
+/* ---- fv.Bind: elements of a small integer tensor become symbols of dims ---- */
+
+static bool infer_none(fv_op *op) {
+    (void)op;
+    return true;
+}
+
+/* ---- Transpose ---- */
+
+static bool infer_transpose(fv_op *op) {
+    const fv_type *t = fv_in_type(op, 0);
+    int n;
+    const int64_t *perm = fv_op_ints(op, "perm", &n);
+    const fv_dim *dims[FV_MAX_RANK];
+    bool seen[FV_MAX_RANK] = {0};
+    if (perm && n != t->rank)
+        return fv_op_error(op, "perm has %d entries for rank %d", n, t->rank);
+    for (int i = 0; i < t->rank; i++) {
+        int64_t p = perm ? perm[i] : t->rank - 1 - i;
+        if (p < 0 || p >= t->rank || seen[p])
+            return fv_op_error(op, "perm is not a permutation of the %d axes", t->rank);
+        seen[p] = true;
+        dims[i] = t->dims[p];
+    }
+    fv_infer_out(op, 0, t->elem, t->rank, dims);
+    return true;
+}
+
+static bool define_transpose(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    int n, rank = def->rank;
+    const int64_t *perm = fv_op_ints(op, "perm", &n);
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < rank; i++)
+        index[perm ? perm[i] : rank - 1 - i] = fv_x_var(d->arena, def->index[i]);
+    def->body = fv_d_load(d, 0, index);
+    return true;
+}
+
+const fv_opdef fv_ops_view[] = {
+    {.domain = "fv", .name = "Reshape", .since = {1},
+     .doc = "the same elements in row-major order under other dims",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_reshape,
+     .define = define_reshape},
+    {.domain = "fv", .name = "Expand", .since = {1},
+     .doc = "broadcast to dims",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_expand,
+     .formula = "Y = X"},
+    {.domain = "fv", .name = "Slice", .since = {1},
+     .doc = "elements start + k * step of each axis, k < dims",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("start", DIMS), FV_A_REQUIRED("step", DIMS), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_slice,
+     .formula = "Y[i..] = X[start.. + i.. * step..]"},
+    {.domain = "fv", .name = "Bind", .since = {1},
+     .doc = "binds symbols of dims to the elements of a small integer tensor at run time",
+     .in = {{"X", "T"}},
+     .attrs = {FV_A_REQUIRED("symbols", DIMS)},
+     .types = {{"T", FV_SET(I64) | FV_SET(I32) | FV_SET(BOOL)}},
+     .infer = infer_none,
+     .has_effect = true},
+    {.domain = "", .name = "Transpose", .since = {1, 13, 21, 23, 24, 25},
+     .doc = "permutes the axes; reverses them by default",
+     .in = {{"data", "T"}}, .out = {{"transposed", "T"}},
+     .attrs = {FV_A_OPTIONAL("perm", INTS)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_transpose,
+     .define = define_transpose},
+
+    {0}};
