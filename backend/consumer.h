@@ -3,8 +3,8 @@
  *
  * The run (fv_run_fn). Every consumer does these steps in this order, so that bad arguments get the
  * same status from all of them:
- *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. dims NULL although there are
- *      symbols: FV_BAD_ARGUMENT. A symbol outside its fv_dim's lo..hi: FV_BAD_DIM.
+ *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. dims NULL although there
+ * are symbols: FV_BAD_ARGUMENT. A symbol outside its fv_dim's lo..hi: FV_BAD_DIM.
  *   2. The LETs of the plan, and p->workspace. INT64_MAX, or more than size_t holds: FV_TOO_LARGE;
  *      likewise the bytes of any input, and of any output without a capacity.
  *   3. out_dims NULL although an output has a capacity: FV_BAD_ARGUMENT. Capacities are read (below
@@ -38,11 +38,12 @@
 typedef enum {
     FV_ACCESS_ELEMENT, /* one element; of a tile with lanes: all its lanes */
     FV_ACCESS_RUN,     /* consecutive elements of the last axis, the indices give the first one */
-    FV_ACCESS_GATHER,  /* some index is a vector: each lane has its own element (STORE: lane 0 first) */
+    FV_ACCESS_GATHER, /* some index is a vector: each lane has its own element (STORE: lane 0 first)
+                       */
 } fv_access;
 
-/* `lanes`: of the loaded or stored value. An index of one lane beside vectors counts for every lane.
- * A mask or guard of one lane beside a vector value counts for every lane. */
+/* `lanes`: of the loaded or stored value. An index of one lane beside vectors counts for every
+ * lane. A mask or guard of one lane beside a vector value counts for every lane. */
 fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes);
 
 /* ---- metadata ---- */

@@ -1,0 +1,179 @@
+/* arith_int.c - integer and bool operations of the interpreter.
+ * Everything is computed modulo 2^64 and cut to the type, so nothing overflows. */
+#include "backend/interp/code.h"
+
+/* ---- what is not a line of C ---- */
+
+/* x / 0 = 0, min / -1 = min. Bodies see x and y extended to 64 bits. */
+static int64_t div_s(int64_t x, int64_t y) {
+    if (y == 0)
+        return 0;
+    return y == -1 ? (int64_t) - (uint64_t)x : x / y;
+}
+
+static uint64_t div_u(uint64_t x, uint64_t y) {
+    return y ? x / y : 0;
+}
+
+static int64_t rem_s(int64_t x, int64_t y) {
+    return y == 0 || y == -1 ? 0 : x % y;
+}
+
+static uint64_t rem_u(uint64_t x, uint64_t y) {
+    return y ? x % y : 0;
+}
+
+static int64_t floordiv_s(int64_t x, int64_t y) {
+    return div_s(x, y) - (rem_s(x, y) != 0 && (x < 0) != (y < 0));
+}
+
+static int64_t floormod_s(int64_t x, int64_t y) {
+    int64_t r = rem_s(x, y);
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+}
+
+static int64_t addsat(int64_t x, int64_t y) {
+    int64_t r;
+    return __builtin_add_overflow(x, y, &r) ? INT64_MAX : r;
+}
+
+static int64_t mulsat(int64_t x, int64_t y) {
+    int64_t r;
+    return __builtin_mul_overflow(x, y, &r) ? INT64_MAX : r;
+}
+
+__extension__ typedef unsigned __int128 u128;
+
+static uint64_t mulhi_64(uint64_t x, uint64_t y) {
+    return (uint64_t)((u128)x * y >> 64);
+}
+
+/* ---- one function an operation and type, for one lane and for many ---- */
+
+/* The body sees x and y of type T, and `bits`, the width of T. */
+#define BINARY(name, T, R, body)                                                                   \
+    static const insn *name##_##T##_1(frame *f, const insn *i) {                                   \
+        enum { bits = 8 * sizeof(T) };                                                             \
+        T x = *AS(T, f, i->a), y = *AS(T, f, i->b);                                                \
+        *AS(R, f, i->d) = (R)(body);                                                               \
+        (void)bits;                                                                                \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *name##_##T##_n(frame *f, const insn *i) {                                   \
+        enum { bits = 8 * sizeof(T) };                                                             \
+        for (uint32_t l = 0; l < i->lanes; l++) {                                                  \
+            T x = AS(T, f, i->a)[l], y = AS(T, f, i->b)[l];                                        \
+            AS(R, f, i->d)[l] = (R)(body);                                                         \
+        }                                                                                          \
+        (void)bits;                                                                                \
+        return i + 1;                                                                              \
+    }
+
+#define UNARY(name, T, body)                                                                       \
+    static const insn *name##_##T##_1(frame *f, const insn *i) {                                   \
+        T x = *AS(T, f, i->a);                                                                     \
+        *AS(T, f, i->d) = (T)(body);                                                               \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *name##_##T##_n(frame *f, const insn *i) {                                   \
+        for (uint32_t l = 0; l < i->lanes; l++) {                                                  \
+            T x = AS(T, f, i->a)[l];                                                               \
+            AS(T, f, i->d)[l] = (T)(body);                                                         \
+        }                                                                                          \
+        return i + 1;                                                                              \
+    }
+
+#define U64(x) ((uint64_t)(x))
+
+/* For both signs: modulo 2^64 they agree. */
+#define COMMON(T)                                                                                  \
+    BINARY(add, T, T, U64(x) + U64(y))                                                             \
+    BINARY(sub, T, T, U64(x) - U64(y))                                                             \
+    BINARY(mul, T, T, U64(x) * U64(y))                                                             \
+    BINARY(min, T, T, x < y ? x : y)                                                               \
+    BINARY(max, T, T, x < y ? y : x)                                                               \
+    BINARY(and, T, T, x &y)                                                                        \
+    BINARY(or, T, T, x | y)                                                                        \
+    BINARY(xor, T, T, x ^ y)                                                                       \
+    BINARY(shl, T, T, U64(x) << (U64(y) % bits))                                                   \
+    BINARY(shr, T, T, x >> (U64(y) % bits))                                                        \
+    BINARY(lt, T, reg_u8, x < y)                                                                   \
+    BINARY(le, T, reg_u8, x <= y)                                                                  \
+    BINARY(eq, T, reg_u8, x == y)                                                                  \
+    BINARY(ne, T, reg_u8, x != y)                                                                  \
+    UNARY(neg, T, -U64(x))                                                                         \
+    UNARY(not, T, ~U64(x))
+
+#define SIGNED(T)                                                                                  \
+    COMMON(T)                                                                                      \
+    BINARY(div, T, T, div_s(x, y))                                                                 \
+    BINARY(rem, T, T, rem_s(x, y))                                                                 \
+    BINARY(floordiv, T, T, floordiv_s(x, y))                                                       \
+    BINARY(floormod, T, T, floormod_s(x, y))                                                       \
+    UNARY(abs, T, x < 0 ? -U64(x) : U64(x))
+
+#define UNSIGNED(T)                                                                                \
+    COMMON(T)                                                                                      \
+    BINARY(div, T, T, div_u(x, y))                                                                 \
+    BINARY(rem, T, T, rem_u(x, y))                                                                 \
+    UNARY(abs, T, x)
+
+SIGNED(reg_i8)
+SIGNED(reg_i16)
+SIGNED(reg_i32)
+SIGNED(reg_i64)
+UNSIGNED(reg_u8)
+UNSIGNED(reg_u16)
+UNSIGNED(reg_u32)
+UNSIGNED(reg_u64)
+BINARY(addsat, reg_i64, reg_i64, addsat(x, y))
+BINARY(mulsat, reg_i64, reg_i64, mulsat(x, y))
+BINARY(mulhi, reg_u32, reg_u32, U64(x) * y >> 32)
+BINARY(mulhi, reg_u64, reg_u64, mulhi_64(x, y))
+
+/* bools are 0 or 1 in a byte; the binary operations on bytes do for them */
+typedef reg_u8 reg_bool;
+UNARY(not, reg_bool, !x)
+
+/* ---- tables ---- */
+
+#define PAIR(name, T)                                                                              \
+    { name##_##T##_1, name##_##T##_n }
+#define COMMON_ROWS(E, T)                                                                          \
+    [FV_X_ADD][E] = PAIR(add, T), [FV_X_SUB][E] = PAIR(sub, T), [FV_X_MUL][E] = PAIR(mul, T),      \
+    [FV_X_MIN][E] = PAIR(min, T), [FV_X_MAX][E] = PAIR(max, T), [FV_X_AND][E] = PAIR(and, T),      \
+    [FV_X_OR][E] = PAIR(or, T), [FV_X_XOR][E] = PAIR(xor, T), [FV_X_SHL][E] = PAIR(shl, T),        \
+    [FV_X_SHR][E] = PAIR(shr, T), [FV_X_LT][E] = PAIR(lt, T), [FV_X_LE][E] = PAIR(le, T),          \
+    [FV_X_EQ][E] = PAIR(eq, T), [FV_X_NE][E] = PAIR(ne, T), [FV_X_NEG][E] = PAIR(neg, T),          \
+    [FV_X_NOT][E] = PAIR(not, T), [FV_X_DIV][E] = PAIR(div, T), [FV_X_REM][E] = PAIR(rem, T),      \
+    [FV_X_ABS][E] = PAIR(abs, T)
+#define SIGNED_ROWS(E, T)                                                                          \
+    COMMON_ROWS(E, T), [FV_X_FLOORDIV][E] = PAIR(floordiv, T),                                     \
+                       [FV_X_FLOORMOD][E] = PAIR(floormod, T)
+#define UNSIGNED_ROWS(E, T)                                                                        \
+    COMMON_ROWS(E, T), [FV_X_FLOORDIV][E] = PAIR(div, T), [FV_X_FLOORMOD][E] = PAIR(rem, T)
+
+static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
+    SIGNED_ROWS(FV_I8, reg_i8),
+    SIGNED_ROWS(FV_I16, reg_i16),
+    SIGNED_ROWS(FV_I32, reg_i32),
+    SIGNED_ROWS(FV_I64, reg_i64),
+    UNSIGNED_ROWS(FV_U8, reg_u8),
+    UNSIGNED_ROWS(FV_U16, reg_u16),
+    UNSIGNED_ROWS(FV_U32, reg_u32),
+    UNSIGNED_ROWS(FV_U64, reg_u64),
+    [FV_X_ADDSAT][FV_I64] = PAIR(addsat, reg_i64),
+    [FV_X_MULSAT][FV_I64] = PAIR(mulsat, reg_i64),
+    [FV_X_MULHI][FV_U32] = PAIR(mulhi, reg_u32),
+    [FV_X_MULHI][FV_U64] = PAIR(mulhi, reg_u64),
+    [FV_X_AND][FV_BOOL] = PAIR(and, reg_u8),
+    [FV_X_OR][FV_BOOL] = PAIR(or, reg_u8),
+    [FV_X_XOR][FV_BOOL] = PAIR(xor, reg_u8),
+    [FV_X_EQ][FV_BOOL] = PAIR(eq, reg_u8),
+    [FV_X_NE][FV_BOOL] = PAIR(ne, reg_u8),
+    [FV_X_NOT][FV_BOOL] = PAIR(not, reg_bool),
+};
+
+insn_fn fv_i_int_op(fv_expr_op op, fv_elem e, bool vector) {
+    return ops[op][e][vector];
+}

@@ -1,0 +1,141 @@
+/* build.c - registers, constants, jumps: what the building of bytecode from expressions
+ * (build_expr.c) and statements (build_stmt.c) rests on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/interp/build.h"
+#include "ir/diag.h"
+
+/* A register of the constants, until it is known where they lie. */
+#define CONSTANT 0x80000000u
+
+void fv_i_build_init(build *b, fv_arena *a, const char *name) {
+    *b = (build){.arena = a,
+                 .name = name,
+                 .vars = fv_ptrmap_in(a),
+                 .bufs = fv_ptrmap_in(a),
+                 .extents = fv_ptrmap_in(a)};
+}
+
+void fv_i_fail(build *b, const char *format, ...) {
+    if (b->failed)
+        return;
+    b->failed = true;
+    char what[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    fv_error(fv_arena_session(b->arena), "internal: interpreter: %s: %s", b->name, what);
+}
+
+uint32_t fv_i_reg_bytes(build *b, uint32_t bytes, uint32_t align) {
+    uint32_t at = (b->top + align - 1) / align * align;
+    if (bytes > CONSTANT / 2 - at) {
+        fv_i_fail(b, "more than a gigabyte of tiles");
+        return 0;
+    }
+    b->top = at + bytes;
+    if (b->top > b->peak)
+        b->peak = b->top;
+    return at;
+}
+
+uint32_t fv_i_reg(build *b, fv_ktype type) {
+    uint32_t bytes = (uint32_t)fv_elem_storage_bytes((fv_elem)type.elem) * type.lanes;
+    return fv_i_reg_bytes(b, bytes, type.lanes > 1 ? 16 : 8);
+}
+
+uint32_t fv_i_const(build *b, const void *value, uint32_t bytes) {
+    for (int at = 0; at + (int)bytes <= b->image_n; at += 8)
+        if (memcmp(b->image + at, value, bytes) == 0)
+            return (uint32_t)at | CONSTANT;
+    int at = b->image_n;
+    for (uint32_t i = 0; i < (bytes + 7) / 8 * 8; i++)
+        FV_PUSH(b->arena, b->image, b->image_n, b->image_cap,
+                i < bytes ? ((const unsigned char *)value)[i] : 0);
+    return (uint32_t)at | CONSTANT;
+}
+
+uint32_t fv_i_const_int(build *b, int64_t value) {
+    return fv_i_const(b, &value, sizeof value);
+}
+
+/* Registers are kept one up, so that the first one is not NULL. */
+void fv_i_set_var(build *b, const fv_var *v, uint32_t at) {
+    *fv_ptrmap_at(&b->vars, v) = (void *)((uintptr_t)at + 1);
+}
+
+uint32_t fv_i_var(build *b, const fv_var *v) {
+    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->vars, v);
+    if (!at)
+        fv_i_fail(b, "variable '%s' is used where it has no value", v->name);
+    return at ? (uint32_t)(at - 1) : 0;
+}
+
+int fv_i_new_slot(build *b, const fv_buf *buf) {
+    *fv_ptrmap_at(&b->bufs, buf) = (void *)((uintptr_t)b->nslots + 1);
+    return b->nslots++;
+}
+
+int fv_i_slot(build *b, const fv_buf *buf) {
+    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->bufs, buf);
+    if (!at)
+        fv_i_fail(b, "buffer '%s' is used where it does not exist", buf->name);
+    return at ? (int)(at - 1) : 0;
+}
+
+insn *fv_i_emit(build *b, insn_fn fn) {
+    FV_PUSH(b->arena, b->insns, b->n, b->cap, (insn){.fn = fn});
+    return &b->insns[b->n - 1];
+}
+
+void fv_i_aim(build *b, int jump, int target) {
+    b->insns[jump].u.imm = target;
+}
+
+static bool is_jump(insn_fn fn) {
+    return fn == fv_i_jump || fn == fv_i_jump_if_not || fn == fv_i_enter || fn == fv_i_next;
+}
+
+static void settle(uint32_t *at, uint32_t image_at) {
+    if (*at & CONSTANT)
+        *at = (*at & ~CONSTANT) + image_at;
+}
+
+static void settle_access(const access *m, uint32_t image_at) {
+    for (int i = 0; i < m->rank; i++) {
+        settle(&m->index[i], image_at);
+        settle(&m->extent[i], image_at);
+    }
+}
+
+void fv_i_finish(build *b, bytecode *c, int task) {
+    uint32_t image_at = (b->peak + 63) / 64 * 64;
+    for (int i = 0; i < b->n; i++) {
+        insn *in = &b->insns[i];
+        settle(&in->d, image_at);
+        settle(&in->a, image_at);
+        settle(&in->b, image_at);
+        settle(&in->c, image_at);
+        if (in->is_access)
+            settle_access(in->u.access, image_at);
+        if (is_jump(in->fn))
+            in->u.to = &b->insns[in->u.imm];
+    }
+    for (int i = 0; i < c->nparams; i++)
+        for (int k = 0; k < c->params[i].rank; k++)
+            settle(&c->params[i].extent[k], image_at);
+    settle(&c->tasks_at, image_at);
+    c->name = b->name;
+    c->insns = b->insns;
+    c->ninsns = b->n;
+    c->task = b->insns + task;
+    c->image = b->image;
+    c->image_at = image_at;
+    c->image_bytes = (size_t)b->image_n;
+    c->file_bytes = image_at + (size_t)b->image_n;
+    c->nslots = b->nslots;
+    c->tiles = b->tiles;
+    c->ntiles = b->ntiles;
+}

@@ -1,0 +1,61 @@
+/* build.h - making bytecode from expressions and statements; private to this folder. */
+#ifndef FV_BACKEND_INTERP_BUILD_H
+#define FV_BACKEND_INTERP_BUILD_H
+
+#include "backend/interp/code.h"
+#include "ir/ptrmap.h"
+
+typedef struct build {
+    fv_arena *arena;
+    const char *name; /* of the kernel or program, for messages */
+    bool failed;      /* after a diagnostic */
+    insn *insns;
+    int n, cap;
+    uint32_t top, peak;   /* next free byte of the register file; the most there ever was */
+    unsigned char *image; /* constants */
+    int image_n, image_cap;
+    fv_ptrmap vars;    /* variable -> register */
+    fv_ptrmap bufs;    /* buffer -> slot */
+    fv_ptrmap extents; /* parameter of a kernel -> registers of its extents */
+    int nslots;
+    tile *tiles;
+    int ntiles, tiles_cap;
+    /* statements of host programs; NULL in kernels */
+    void (*host_stmt)(struct build *b, const fv_stmt *s);
+    void *host;
+} build;
+
+void fv_i_build_init(build *b, fv_arena *a, const char *name);
+void fv_i_fail(build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Registers: of n elements of a type. What is allocated after `top` was read is given back by
+ * writing it back. */
+uint32_t fv_i_reg(build *b, fv_ktype type);
+uint32_t fv_i_reg_bytes(build *b, uint32_t bytes, uint32_t align);
+uint32_t fv_i_const(build *b, const void *value, uint32_t bytes);
+uint32_t fv_i_const_int(build *b, int64_t value);
+uint32_t fv_i_var(build *b, const fv_var *v);
+void fv_i_set_var(build *b, const fv_var *v, uint32_t at);
+int fv_i_slot(build *b, const fv_buf *buf);
+int fv_i_new_slot(build *b, const fv_buf *buf);
+
+insn *fv_i_emit(build *b, insn_fn fn);
+/* The instruction number `jump` shall go to number `target`. */
+void fv_i_aim(build *b, int jump, int target);
+
+/* The register that holds the value of x. */
+uint32_t fv_i_value(build *b, const fv_expr *x);
+/* ... put into d. */
+void fv_i_value_into(build *b, const fv_expr *x, uint32_t d);
+/* ... put into a register of its own, which is never one of a constant. */
+uint32_t fv_i_held(build *b, const fv_expr *x);
+void fv_i_block(build *b, const fv_block *block);
+/* The same, but the variables of the block stay. */
+void fv_i_statements(build *b, const fv_block *block);
+/* What a LOAD or STORE of so many lanes needs to know; not yet masked. */
+access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
+
+/* Constants go behind the registers, jumps become pointers. No more code after this. */
+void fv_i_finish(build *b, bytecode *c, int task);
+
+#endif

@@ -1,0 +1,202 @@
+/* build_expr.c - bytecode of expressions. They are trees: every node is computed where it stands,
+ * into a register that is given back when its statement ends. */
+#include "backend/interp/build.h"
+
+static int width(const fv_expr *x) {
+    return fv_elem_storage_bytes((fv_elem)x->type.elem);
+}
+
+static uint32_t constant(build *b, const fv_expr *x) {
+    if (x->type.elem == FV_F32) {
+        float f = (float)x->u.f;
+        return fv_i_const(b, &f, sizeof f);
+    }
+    if (x->type.elem == FV_F64)
+        return fv_i_const(b, &x->u.f, sizeof x->u.f);
+    int8_t i8 = (int8_t)x->u.i;
+    int16_t i16 = (int16_t)x->u.i;
+    int32_t i32 = (int32_t)x->u.i;
+    switch (width(x)) {
+    case 1: return fv_i_const(b, &i8, 1);
+    case 2: return fv_i_const(b, &i16, 2);
+    case 4: return fv_i_const(b, &i32, 4);
+    default: return fv_i_const(b, &x->u.i, 8);
+    }
+}
+
+/* Whether the value is there already, without an instruction. */
+static bool is_leaf(const fv_expr *x) {
+    return x->type.lanes == 1 ? x->op == FV_X_CONST || x->op == FV_X_VAR : x->op == FV_X_VAR;
+}
+
+static uint32_t leaf(build *b, const fv_expr *x) {
+    return x->op == FV_X_CONST ? constant(b, x) : fv_i_var(b, x->u.var);
+}
+
+uint32_t fv_i_value(build *b, const fv_expr *x) {
+    if (is_leaf(x))
+        return leaf(b, x);
+    if (x->op == FV_X_BITCAST)
+        return fv_i_value(b, x->arg[0]); /* registers have no types */
+    uint32_t d = fv_i_reg(b, x->type);
+    fv_i_value_into(b, x, d);
+    return d;
+}
+
+static void unary(build *b, insn_fn fn, const fv_expr *x, uint32_t d) {
+    uint32_t from = fv_i_value(b, x->arg[0]);
+    insn *i = fv_i_emit(b, fn);
+    i->d = d;
+    i->a = from;
+    i->lanes = x->type.lanes;
+}
+
+/* An operation of the tables. */
+static void arithmetic(build *b, const fv_expr *x, uint32_t d) {
+    fv_elem e = (fv_elem)x->arg[0]->type.elem;
+    bool is_float = e == FV_F32 || e == FV_F64, vector = x->type.lanes > 1;
+    insn_fn fn = is_float ? fv_i_float_op((fv_expr_op)x->op, e, vector)
+                          : fv_i_int_op((fv_expr_op)x->op, e, vector);
+    if (!fn) {
+        fv_i_fail(b, "no '%s' of %s", fv_expr_op_text((fv_expr_op)x->op), fv_elem_name(e));
+        return;
+    }
+    uint32_t at[3] = {0, 0, 0};
+    for (int k = 0; k < x->n && k < 3; k++) {
+        at[k] = fv_i_value(b, x->arg[k]);
+        if (x->arg[k]->type.lanes != x->type.lanes)
+            fv_i_fail(b, "'%s' of different lanes", fv_expr_op_text((fv_expr_op)x->op));
+    }
+    insn *i = fv_i_emit(b, fn);
+    i->d = d;
+    i->a = at[0];
+    i->b = at[1];
+    i->c = at[2];
+    i->lanes = x->type.lanes;
+}
+
+static void select_lanes(build *b, const fv_expr *x, uint32_t d) {
+    uint32_t c = fv_i_value(b, x->arg[0]);
+    uint32_t then = fv_i_value(b, x->arg[1]), otherwise = fv_i_value(b, x->arg[2]);
+    if (x->arg[0]->type.lanes != x->type.lanes)
+        fv_i_fail(b, "a select whose condition has %d lanes, not %d", x->arg[0]->type.lanes,
+                  x->type.lanes);
+    insn *i = fv_i_emit(b, fv_i_select(width(x)));
+    i->d = d;
+    i->a = c;
+    i->b = then;
+    i->c = otherwise;
+    i->lanes = x->type.lanes;
+}
+
+static void convert(build *b, const fv_expr *x, uint32_t d) {
+    fv_elem from = (fv_elem)x->arg[0]->type.elem, to = (fv_elem)x->type.elem;
+    insn_fn fn = from == to ? fv_i_copy(width(x)) : fv_i_convert(from, to);
+    if (!fn || x->op == FV_X_CONVSAT)
+        fv_i_fail(b, "a conversion of %s to %s was not expanded", fv_elem_name(from),
+                  fv_elem_name(to));
+    else
+        unary(b, fn, x, d);
+}
+
+static void copy(build *b, const fv_expr *x, uint32_t from, uint32_t d) {
+    insn *i = fv_i_emit(b, fv_i_copy(width(x)));
+    i->d = d;
+    i->a = from;
+    i->lanes = x->type.lanes;
+}
+
+/* ---- loads ---- */
+
+/* Those of a kernel's parameters were computed before its tasks; those of tiles are constants;
+ * those of a host program's buffers are computed here. */
+static uint32_t extent_of(build *b, const fv_buf *buf, int axis) {
+    const uint32_t *known = fv_ptrmap_get(&b->extents, buf);
+    return known ? known[axis] : fv_i_value(b, buf->extent[axis]);
+}
+
+access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes) {
+    access *m = FV_NEW(b->arena, access, 1);
+    m->buf = buf;
+    m->slot = fv_i_slot(b, buf);
+    m->rank = buf->rank;
+    m->size = (uint32_t)fv_elem_storage_bytes(buf->elem) * (buf->lanes > 1 ? buf->lanes : 1);
+    m->index = FV_NEW(b->arena, uint32_t, buf->rank);
+    m->extent = FV_NEW(b->arena, uint32_t, buf->rank);
+    m->vector = FV_NEW(b->arena, bool, buf->rank);
+    m->run = fv_access_kind(buf, index, lanes) == FV_ACCESS_RUN;
+    if (m->run && buf->rank == 0)
+        fv_i_fail(b, "%d lanes of '%s', which has no axis", lanes, buf->name);
+    for (int k = 0; k < buf->rank; k++) {
+        m->index[k] = fv_i_value(b, index[k]);
+        m->extent[k] = extent_of(b, buf, k);
+        m->vector[k] = index[k]->type.lanes > 1;
+        if (index[k]->type.elem != FV_I64)
+            fv_i_fail(b, "an index of '%s' is no i64", buf->name);
+    }
+    return m;
+}
+
+static void load(build *b, const fv_expr *x, uint32_t d) {
+    const fv_buf *buf = x->u.buf;
+    bool guard = x->op == FV_X_GUARD;
+    if (buf->role == FV_BUF_OUT)
+        fv_i_fail(b, "a load from '%s', which is only written", buf->name);
+    access *m = fv_i_access(b, buf, x->arg, x->type.lanes);
+    uint32_t c = 0, otherwise = 0;
+    if (guard) {
+        c = fv_i_value(b, x->arg[buf->rank]);
+        otherwise = fv_i_value(b, x->arg[buf->rank + 1]);
+        m->masked = true;
+        m->mask_vector = x->arg[buf->rank]->type.lanes > 1;
+    }
+    insn *i = fv_i_emit(b, fv_i_load(m, buf->elem, x->type.lanes));
+    i->d = d;
+    i->b = otherwise;
+    i->c = c;
+    i->lanes = x->type.lanes;
+    i->is_access = true;
+    i->u.access = m;
+}
+
+static void require(build *b, const fv_expr *x, uint32_t d) {
+    if (b->host_stmt)
+        fv_i_fail(b, "a require outside of kernels");
+    fv_i_value_into(b, x->arg[0], d);
+    insn *i = fv_i_emit(b, fv_i_require);
+    i->a = d;
+    i->lanes = x->type.lanes;
+}
+
+void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
+    if (b->failed)
+        return;
+    if (is_leaf(x)) {
+        copy(b, x, leaf(b, x), d);
+        return;
+    }
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONST: /* of lanes */
+        copy(b, x, 0, d);
+        b->insns[b->n - 1].fn = fv_i_splat(width(x));
+        b->insns[b->n - 1].a = constant(b, x);
+        break;
+    case FV_X_LOAD:
+    case FV_X_GUARD: load(b, x, d); break;
+    case FV_X_SELECT: select_lanes(b, x, d); break;
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT: convert(b, x, d); break;
+    case FV_X_BITCAST: copy(b, x, fv_i_value(b, x->arg[0]), d); break;
+    case FV_X_SPLAT: unary(b, fv_i_splat(width(x)), x, d); break;
+    case FV_X_RAMP: unary(b, fv_i_ramp(width(x)), x, d); break;
+    case FV_X_REQUIRE: require(b, x, d); break;
+    default: arithmetic(b, x, d); break; /* MATH and what stands in definitions is in no table */
+    }
+}
+
+uint32_t fv_i_held(build *b, const fv_expr *x) {
+    uint32_t d = fv_i_reg(b, x->type), top = b->top;
+    fv_i_value_into(b, x, d);
+    b->top = top;
+    return d;
+}

@@ -1,0 +1,200 @@
+/* code.h - the instructions that the interpreter executes, private to this folder.
+ *
+ * An instruction is a function and its operands. Operands are byte offsets into a register file: a
+ * value of n lanes lies there as n consecutive elements. One function handles one operation on one
+ * element type, for one lane or for any number. It returns the next instruction, NULL at the end.
+ *
+ *   register file   | kept: dims, extents, task | values and tiles of the body ... | constants |
+ *
+ * Constants stand in an image that is copied to the end of each file. What a kernel computes from
+ * its dims alone (extents, the number of tasks) is done once a launch, and copied to every task. */
+#ifndef FV_BACKEND_INTERP_CODE_H
+#define FV_BACKEND_INTERP_CODE_H
+
+#include <stdatomic.h>
+
+#include "backend/interp/interp.h"
+
+typedef struct insn insn;
+typedef struct frame frame;
+typedef const insn *(*insn_fn)(frame *f, const insn *i);
+
+/* A LOAD, GUARD or STORE: which element of which buffer. */
+typedef struct access {
+    const fv_buf *buf; /* for messages */
+    int slot;          /* of frame->slots */
+    int rank;
+    uint32_t size;    /* bytes of an element, with all its lanes if the buffer has lanes */
+    uint32_t *index;  /* registers, i64 */
+    uint32_t *extent; /* registers, i64 */
+    bool *vector;     /* per index: one for each lane */
+    bool run;         /* lane l is at the last index + l */
+    bool masked, mask_vector;
+} access;
+
+struct insn {
+    insn_fn fn;
+    uint32_t d, a, b, c; /* result and operands */
+    uint16_t lanes;
+    bool is_access; /* u.access holds registers */
+    union {
+        int64_t imm;
+        const insn *to; /* where a jump goes */
+        const access *access;
+        const void *data;
+    } u;
+};
+
+/* The memory behind a buffer. */
+typedef struct slot {
+    unsigned char *base;
+    size_t bytes;
+} slot;
+
+/* A tile in the register file. */
+typedef struct tile {
+    int slot;
+    uint32_t at, bytes;
+} tile;
+
+/* What a kernel says about a parameter: how many bytes it may touch. */
+typedef struct param {
+    const fv_buf *buf;
+    int rank;
+    uint32_t size;
+    uint32_t *extent; /* registers */
+} param;
+
+typedef struct bytecode {
+    const char *name; /* of the kernel, for messages */
+    insn *insns;
+    int ninsns;
+    const insn *task;  /* where a task starts; insns[0] is the start of the launch's part */
+    size_t file_bytes; /* of the register file */
+    size_t kept;       /* of these, what a launch computes */
+    size_t image_at, image_bytes;
+    const unsigned char *image;
+    int nslots, nparams, ntiles, ndims;
+    param *params; /* slots 0 ... nparams - 1 */
+    tile *tiles;
+    uint32_t *dim_at; /* registers of the dims */
+    uint32_t task_at, tasks_at;
+} bytecode;
+
+/* The first fault of all runs of an interpreter. */
+typedef struct fault_text {
+    _Atomic int taken; /* 0: none, 1: being written, 2: there */
+    char text[400];
+} fault_text;
+
+struct frame {
+    unsigned char *r; /* the register file */
+    const bytecode *code;
+    slot *slots;
+    fault_text *fault;
+    const volatile int32_t *cancel;
+    const struct host_run *host; /* of a host program, else NULL */
+    int status;                  /* why it ended */
+    bool required;               /* some REQUIRE failed */
+};
+
+/* A register as an element of C type T: register files hold all types. */
+#define AS(T, f, at) ((T *)(void *)((f)->r + (at)))
+typedef int64_t __attribute__((may_alias)) reg_i64;
+typedef int32_t __attribute__((may_alias)) reg_i32;
+typedef int16_t __attribute__((may_alias)) reg_i16;
+typedef int8_t __attribute__((may_alias)) reg_i8;
+typedef uint64_t __attribute__((may_alias)) reg_u64;
+typedef uint32_t __attribute__((may_alias)) reg_u32;
+typedef uint16_t __attribute__((may_alias)) reg_u16;
+typedef uint8_t __attribute__((may_alias)) reg_u8;
+typedef float __attribute__((may_alias)) reg_f32;
+typedef double __attribute__((may_alias)) reg_f64;
+
+static inline int64_t reg_int(const frame *f, uint32_t at) {
+    return *AS(reg_i64, f, at);
+}
+
+/* ---- instructions, by file ---- */
+
+/* arith_int.c, arith_float.c: NULL where the type has no such operation */
+insn_fn fv_i_int_op(fv_expr_op op, fv_elem e, bool vector);
+insn_fn fv_i_float_op(fv_expr_op op, fv_elem e, bool vector);
+/* move.c: SELECT, SPLAT, RAMP, copies, by the width of an element in bytes */
+insn_fn fv_i_select(int bytes);
+insn_fn fv_i_splat(int bytes);
+insn_fn fv_i_ramp(int bytes);
+insn_fn fv_i_copy(int bytes);
+/* convert.c: NULL where one is a storage type */
+insn_fn fv_i_convert(fv_elem from, fv_elem to);
+/* memory.c */
+insn_fn fv_i_load(const access *m, fv_elem e, int lanes);
+insn_fn fv_i_store(const access *m, int lanes);
+const insn *fv_i_fill(frame *f, const insn *i);   /* d: tile of b elements of c bytes, each as a */
+const insn *fv_i_poison(frame *f, const insn *i); /* d: tile of c bytes */
+/* control.c */
+const insn *fv_i_end(frame *f, const insn *i);
+const insn *fv_i_jump(frame *f, const insn *i);
+const insn *fv_i_jump_if_not(frame *f, const insn *i); /* a: bool */
+const insn *fv_i_enter(frame *f, const insn *i);       /* d = a; jumps if !(a < b) */
+const insn *fv_i_next(frame *f, const insn *i);        /* d += a; jumps if d < b */
+const insn *fv_i_poll(frame *f, const insn *i);        /* the cancel flag */
+const insn *fv_i_require(frame *f, const insn *i);     /* a: bools */
+int fv_i_exec(frame *f, const insn *at);               /* the status */
+/* Notes the fault, unless there is one already, and ends the frame with FV_INTERNAL. */
+const insn *fv_i_fault(frame *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- launch.c ---- */
+
+/* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
+int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
+                fault_text *fault);
+
+/* ---- build_stmt.c ---- */
+
+/* NULL after a diagnostic. */
+const bytecode *fv_i_compile_kernel(fv_arena *a, const fv_kernel *k);
+
+/* ---- host programs: host_build.c, host.c ---- */
+
+/* What the plan computes of a buffer. */
+typedef struct host_buf {
+    const fv_buf *buf;
+    uint32_t bytes, offset; /* registers: of INPUT, OUTPUT, WORK; of WORK */
+} host_buf;
+
+/* Where a LAUNCH finds its arguments. */
+typedef struct site {
+    const bytecode *kernel;
+    int nargs;
+    int *slots;
+    uint32_t dims_at, args_at; /* registers: i64 in a row, slots in a row */
+} site;
+
+struct fv_interp {
+    const fv_program *program;
+    bytecode code;         /* launch part: the plan; task: the body */
+    host_buf *bufs;        /* nslots of them */
+    uint32_t *symbol_at;   /* registers */
+    uint32_t *capacity_at; /* per output; those without: unused */
+    uint32_t **extent_at;  /* per output and axis; of those known only after the run: unused */
+    uint32_t workspace_at;
+    fault_text fault;
+};
+
+/* The run that a frame of a host program belongs to. */
+typedef struct host_run {
+    const fv_interp *interp;
+    const fv_env *env;
+    int64_t *out_dims;
+} host_run;
+
+bool fv_i_build_host(fv_arena *a, fv_interp *p);
+const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.imm: status */
+const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */
+const insn *fv_i_alloc(frame *f, const insn *i);  /* a: bytes; u.imm: slot */
+const insn *fv_i_free(frame *f, const insn *i);   /* u.imm: slot */
+const insn *fv_i_setdim(frame *f, const insn *i); /* a: value; u.imm: place in out_dims */
+
+#endif

@@ -1,0 +1,80 @@
+/* control.c - jumps, loops, and the loop that executes instructions. */
+#include <stdio.h>
+
+#include "backend/interp/code.h"
+
+int fv_i_exec(frame *f, const insn *at) {
+    while (at)
+        at = at->fn(f, at);
+    return f->status;
+}
+
+const insn *fv_i_end(frame *f, const insn *i) {
+    (void)f;
+    (void)i;
+    return NULL;
+}
+
+const insn *fv_i_jump(frame *f, const insn *i) {
+    (void)f;
+    return i->u.to;
+}
+
+const insn *fv_i_jump_if_not(frame *f, const insn *i) {
+    return *AS(reg_u8, f, i->a) ? i + 1 : i->u.to;
+}
+
+const insn *fv_i_enter(frame *f, const insn *i) {
+    int64_t lo = reg_int(f, i->a);
+    *AS(reg_i64, f, i->d) = lo;
+    return lo < reg_int(f, i->b) ? i + 1 : i->u.to;
+}
+
+/* d < b here, so their difference does not overflow; the sum might. */
+const insn *fv_i_next(frame *f, const insn *i) {
+    int64_t at = reg_int(f, i->d), step = reg_int(f, i->a);
+    if ((uint64_t)reg_int(f, i->b) - (uint64_t)at <= (uint64_t)step)
+        return i + 1;
+    *AS(reg_i64, f, i->d) = at + step;
+    return i->u.to;
+}
+
+const insn *fv_i_poll(frame *f, const insn *i) {
+    if (!f->cancel || !*f->cancel)
+        return i + 1;
+    f->status = FV_CANCELLED;
+    return NULL;
+}
+
+const insn *fv_i_require(frame *f, const insn *i) {
+    for (uint32_t l = 0; l < i->lanes; l++)
+        if (!AS(reg_u8, f, i->a)[l])
+            f->required = true;
+    return i + 1;
+}
+
+static void note(fault_text *t, const char *format, va_list args) {
+    int none = 0;
+    if (!t || !atomic_compare_exchange_strong(&t->taken, &none, 1))
+        return;
+    vsnprintf(t->text, sizeof t->text, format, args);
+    atomic_store(&t->taken, 2);
+}
+
+void fv_i_note(fault_text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    note(t, format, args);
+    va_end(args);
+}
+
+const insn *fv_i_fault(frame *f, const char *format, ...) {
+    char what[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    fv_i_note(f->fault, "%s: %s", f->code->name, what);
+    f->status = FV_INTERNAL;
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* interp.h - the interpreter of expanded programs: what kernel IR means.
+ *
+ * Each kernel becomes a list of typed instructions over a register file once; a run does no other
+ * work than executing them. Every load and store is checked against the extents that the kernel
+ * states and against the memory that is there, so a wrong lowering is a message, not a crash. */
+#ifndef FV_BACKEND_INTERP_H
+#define FV_BACKEND_INTERP_H
+
+#include "backend/consumer.h"
+
+typedef struct fv_interp fv_interp;
+
+/* Prepares an expanded, legal program, which must outlive the result; both lie in arenas. NULL
+ * after a diagnostic: something in it is not expanded. */
+fv_interp *fv_interp_new(fv_arena *a, const fv_program *p);
+
+/* As fv_run_fn and fv_plan_fn; any number of threads may run one interpreter at the same time.
+ * FV_INTERNAL: the program broke a rule of kernel IR; fv_interp_fault tells which. Register files
+ * come from malloc: FV_NO_MEMORY. */
+int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
+                  void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
+                  const fv_env *env);
+int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
+
+/* The first fault of any run: "kernel add_0: C[3, 64] is outside f32[4, 64]", or NULL. Not to be
+ * asked while a run is going on. */
+const char *fv_interp_fault(const fv_interp *p);
+
+/* ---- a single kernel, for tests ---- */
+
+typedef struct fv_span {
+    void *data;
+    size_t bytes;
+} fv_span;
+
+/* Runs an expanded kernel once. bufs: one per parameter; env may be NULL. Returns FV_OK,
+ * FV_BAD_INDEX, FV_CANCELLED, FV_INTERNAL or FV_NO_MEMORY; *fault (may be NULL) becomes the text of
+ * a fault, in the arena, else NULL. */
+int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const fv_span *bufs,
+                     const fv_env *env, const char **fault);
+
+#endif

@@ -1,0 +1,127 @@
+/* launch.c - runs the tasks of a kernel, each on its own register file. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/interp/code.h"
+
+typedef struct launch {
+    const bytecode *code;
+    const unsigned char *kept; /* the file in which the launch's part ran */
+    const slot *args;
+    const volatile int32_t *cancel;
+    fault_text *fault;
+    _Atomic int status; /* the first that is not FV_OK */
+    _Atomic int required;
+} launch;
+
+/* A frame with its register file, constants in place. One piece of memory: file, then slots. */
+static bool frame_new(frame *f, const launch *l) {
+    const bytecode *c = l->code;
+    size_t slots_at = (c->file_bytes + 63) / 64 * 64;
+    size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
+    *f = (frame){.code = c, .fault = l->fault, .cancel = l->cancel};
+    f->r = aligned_alloc(64, bytes + 64);
+    if (!f->r)
+        return false;
+    f->slots = (slot *)(void *)(f->r + slots_at);
+    if (c->image_bytes)
+        memcpy(f->r + c->image_at, c->image, c->image_bytes);
+    if (c->nparams)
+        memcpy(f->slots, l->args, (size_t)c->nparams * sizeof(slot));
+    for (int i = 0; i < c->ntiles; i++)
+        f->slots[c->tiles[i].slot] = (slot){f->r + c->tiles[i].at, c->tiles[i].bytes};
+    return true;
+}
+
+static void stop(launch *l, int status) {
+    int ok = FV_OK;
+    atomic_compare_exchange_strong(&l->status, &ok, status);
+}
+
+static void run_task(launch *l, frame *f, int64_t task) {
+    *AS(reg_i64, f, l->code->task_at) = task;
+    int status = fv_i_exec(f, l->code->task);
+    if (status != FV_OK)
+        stop(l, status);
+    if (f->required)
+        atomic_store(&l->required, 1);
+}
+
+/* One task on any thread. */
+static void task_alone(void *arg, int64_t task) {
+    launch *l = arg;
+    frame f;
+    if (atomic_load(&l->status) != FV_OK)
+        return;
+    if (!frame_new(&f, l)) {
+        stop(l, FV_NO_MEMORY);
+        return;
+    }
+    memcpy(f.r, l->kept, l->code->kept);
+    run_task(l, &f, task);
+    free(f.r);
+}
+
+/* Does the memory of an argument hold what the kernel declares? */
+static bool holds(frame *f, const param *p, const slot *s) {
+    uint64_t need = p->size;
+    for (int k = 0; k < p->rank; k++) {
+        int64_t extent = reg_int(f, p->extent[k]);
+        if (extent == 0)
+            return true;
+        if (extent < 0 || __builtin_mul_overflow(need, (uint64_t)extent, &need))
+            need = UINT64_MAX / 2;
+    }
+    if (need <= s->bytes)
+        return true;
+    fv_i_fault(f, "buffer %s needs %" PRIu64 " bytes, is given %zu", p->buf->name, need, s->bytes);
+    return false;
+}
+
+static void run_tasks(launch *l, frame *f, const fv_env *env) {
+    int64_t n = reg_int(f, l->code->tasks_at);
+    if (env && env->parallel_for && n > 1) {
+        env->parallel_for(env->user, task_alone, l, n);
+        return;
+    }
+    for (int64_t i = 0; i < n && atomic_load(&l->status) == FV_OK; i++)
+        run_task(l, f, i);
+}
+
+int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
+                fault_text *fault) {
+    launch l = {.code = k, .args = args, .fault = fault, .cancel = env ? env->cancel : NULL};
+    frame f;
+    if (!frame_new(&f, &l))
+        return FV_NO_MEMORY;
+    for (int i = 0; i < k->ndims; i++)
+        *AS(reg_i64, &f, k->dim_at[i]) = dims[i];
+    fv_i_exec(&f, k->insns);
+    l.kept = f.r;
+    bool legal = true;
+    for (int i = 0; i < k->nparams && legal; i++)
+        legal = holds(&f, &k->params[i], &args[i]);
+    if (legal)
+        run_tasks(&l, &f, env);
+    free(f.r);
+    int status = legal ? atomic_load(&l.status) : FV_INTERNAL;
+    return status == FV_OK && atomic_load(&l.required) ? FV_BAD_INDEX : status;
+}
+
+int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const fv_span *bufs,
+                     const fv_env *env, const char **fault) {
+    fault_text *text = FV_NEW(a, fault_text, 1);
+    if (fault)
+        *fault = NULL;
+    const bytecode *c = fv_i_compile_kernel(a, k);
+    if (!c)
+        return FV_INTERNAL;
+    slot *args = FV_NEW(a, slot, k->nbufs);
+    for (int i = 0; i < k->nbufs; i++)
+        args[i] = (slot){bufs[i].data, bufs[i].bytes};
+    int status = fv_i_launch(c, dims, args, env, text);
+    if (fault && atomic_load(&text->taken))
+        *fault = text->text;
+    return status;
+}

@@ -1,0 +1,51 @@
+/* move.c - select, splat, ramp, copies: they depend on the width of an element, not on its type. */
+#include "backend/interp/code.h"
+
+/* d = a ? b : c for each lane */
+#define MOVES(T)                                                                                   \
+    static const insn *select_##T(frame *f, const insn *i) {                                       \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            AS(T, f, i->d)[l] = AS(reg_u8, f, i->a)[l] ? AS(T, f, i->b)[l] : AS(T, f, i->c)[l];    \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *splat_##T(frame *f, const insn *i) {                                        \
+        T x = *AS(T, f, i->a);                                                                     \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            AS(T, f, i->d)[l] = x;                                                                 \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *ramp_##T(frame *f, const insn *i) {                                         \
+        T x = *AS(T, f, i->a);                                                                     \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            AS(T, f, i->d)[l] = (T)((uint64_t)x + l);                                              \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *copy_##T(frame *f, const insn *i) {                                         \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            AS(T, f, i->d)[l] = AS(T, f, i->a)[l];                                                 \
+        return i + 1;                                                                              \
+    }
+
+MOVES(reg_u8)
+MOVES(reg_u16)
+MOVES(reg_u32)
+MOVES(reg_u64)
+
+#define BY_WIDTH(name)                                                                             \
+    bytes == 1   ? name##_reg_u8                                                                   \
+    : bytes == 2 ? name##_reg_u16                                                                  \
+    : bytes == 4 ? name##_reg_u32                                                                  \
+                 : name##_reg_u64
+
+insn_fn fv_i_select(int bytes) {
+    return BY_WIDTH(select);
+}
+insn_fn fv_i_splat(int bytes) {
+    return BY_WIDTH(splat);
+}
+insn_fn fv_i_ramp(int bytes) {
+    return BY_WIDTH(ramp);
+}
+insn_fn fv_i_copy(int bytes) {
+    return BY_WIDTH(copy);
+}
