@@ -6,7 +6,7 @@
  * that would overflow stays unfolded.
  *
  * A symbol comes from an input's shape, or is bound at run time to an element of an integer tensor
- * (then .value names that tensor). Symbols have known bounds, [0, FV_DIM_MAX] for shapes by
+ * by an op (then from_data is set). Symbols have known bounds, [0, FV_DIM_MAX] for shapes by
  * default. */
 #ifndef FV_IR_DIM_H
 #define FV_IR_DIM_H
@@ -21,14 +21,14 @@ typedef struct fv_dims fv_dims; /* the table that owns them */
 typedef enum {
     FV_DIM_CONST,    /* value */
     FV_DIM_SYMBOL,   /* name */
-    FV_DIM_ADD,      /* n-ary, sorted */
-    FV_DIM_MUL,      /* n-ary, sorted */
+    FV_DIM_ADD,      /* n-ary, sorted, a constant last */
+    FV_DIM_MUL,      /* n-ary, sorted atoms; or a coefficient: (atom or MUL of atoms, constant) */
     FV_DIM_FLOORDIV, /* binary; rounds towards -infinity */
     FV_DIM_CEILDIV,
     FV_DIM_MOD,      /* x - y * (x floordiv y) */
-    FV_DIM_MIN,      /* binary, sorted */
+    FV_DIM_MIN,      /* binary, sorted; more arguments nest at the right */
     FV_DIM_MAX_,
-    FV_DIM_BROADCAST /* a == 1 ? b : a; commutes where shapes are legal */
+    FV_DIM_BROADCAST /* a == 1 ? b : a; commutes where shapes are legal; nests like MIN */
 } fv_dim_kind;
 
 struct fv_dim {
@@ -37,7 +37,9 @@ struct fv_dim {
     int64_t value;         /* of a constant */
     const char *name;      /* of a symbol, interned */
     int64_t lo, hi;        /* bounds of this expression, proved from those of its symbols */
-    uint32_t id;           /* order of creation: what sorting uses, so that output is stable */
+    uint32_t id;           /* order of creation; sorting goes by structure and name, not by this */
+    uint32_t size;         /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
+    bool opaque;           /* a sum or product that overflows or is too long for the normal form */
     bool from_data;        /* a symbol in it is bound at run time by data */
     const fv_dim *arg[];
 };
@@ -50,7 +52,8 @@ const fv_dim *fv_dim_const(fv_dims *t, int64_t value);
 const fv_dim *fv_dim_symbol(fv_dims *t, const char *name);
 /* A new symbol `stem`, or `stem_1`, ... if that is taken; from_data: bound at run time. */
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
-/* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). */
+/* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:
+ * nothing would be left. A symbol with one value is that value in expressions. */
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi);
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out); /* all, in order of creation */
 
@@ -58,6 +61,7 @@ const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
+/* (a + b - 1) floordiv b, where b >= 0 is known */
 const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_min(fv_dims *t, const fv_dim *a, const fv_dim *b);
@@ -69,6 +73,9 @@ const fv_dim *fv_dim_is_negative(fv_dims *t, const fv_dim *a);
 /* [cond != 0 ? a : b], cond a 0/1 predicate: b + cond * (a - b) */
 const fv_dim *fv_dim_select(fv_dims *t, const fv_dim *cond, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims); /* 1 for none */
+/* q with a == b * q whatever the symbols are, or NULL: what -1 in a Reshape stands for, where b may
+ * be 0 but must not (a floordiv b must be 0 there). */
+const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
 /* Replaces symbols: from[i] by to[i]. */
 const fv_dim *fv_dim_replace(fv_dims *t, const fv_dim *d, int n, const fv_dim *const *from,
@@ -78,6 +85,8 @@ static inline bool fv_dim_is_const(const fv_dim *d) { return d->kind == FV_DIM_C
 typedef enum { FV_DIM_EQUAL, FV_DIM_DIFFERENT, FV_DIM_UNKNOWN } fv_dim_order;
 /* EQUAL and DIFFERENT are proofs, for every value of the symbols within their bounds. */
 fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b);
+/* a <= b is proved. */
+bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
 /* Evaluates with values of the symbols, looked up by pointer through `get`. Wraps never: an
  * intermediate that overflows makes it return false. */

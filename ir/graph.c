@@ -58,24 +58,8 @@ static name_slot *name_slot_of(fv_module *m, const char *name) {
     return slot;
 }
 
-/* What cannot stand between backquotes becomes an underscore. */
-static const char *writable(fv_module *m, const char *stem) {
-    if (!stem || !*stem)
-        return "v";
-    bool clean = true;
-    for (const char *s = stem; *s && clean; s++)
-        clean = (unsigned char)*s >= ' ' && *s != '`' && *s != '\\' && *s != 127;
-    if (clean)
-        return stem;
-    char *copy = fv_strdup(m->arena, stem);
-    for (char *s = copy; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == '`' || *s == '\\' || *s == 127)
-            *s = '_';
-    return copy;
-}
-
 static void name_value(fv_module *m, fv_value *v, const char *stem) {
-    stem = fv_intern(m->session, writable(m, stem));
+    stem = fv_intern(m->session, stem && *stem ? stem : "v");
     name_slot *slot = name_slot_of(m, stem);
     const char *name = stem;
     while (slot->value) {

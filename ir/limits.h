@@ -5,6 +5,7 @@
 #define FV_MAX_RANK 16        /* of a tensor */
 #define FV_MAX_OPERANDS 65536 /* of one op */
 #define FV_MAX_ELEMS 256      /* elements of an integer tensor that are tracked symbolically */
+#define FV_MAX_DIM_SIZE 1024  /* nodes of a dim, written out as a tree; more is out of memory */
 #define FV_MAX_DEPTH 64       /* nested regions, functions, parentheses, sequence types */
 #define FV_MAX_EXPR_DEPTH 200 /* nested parentheses of an expression */
 #define FV_MAX_EXPR_HEIGHT 1000 /* of an expression's tree: a sum of so many terms */
@@ -12,6 +13,7 @@
 #define FV_MAX_INLINED 1000000 /* nodes that functions and repeated bodies add to a model */
 #define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
 #define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
+#define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
 #define FV_FOLD_BYTES 65536   /* larger constants are not folded by the interpreter */
 
 #endif
