@@ -318,7 +318,7 @@ static const fv_dim *add_scaled(fv_dims *t, const fv_dim *a, const fv_dim *b, in
         return kept(t, FV_DIM_ADD, a, scale == 1 ? b : fv_dim_mul(t, b, fv_dim_const(t, scale)));
     while (join_terms(&p))
         continue;
-    return fv_poly_dim(t, &p);
+    return fv_dim_settle(t, fv_poly_dim(t, &p));
 }
 
 const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b) {
@@ -335,7 +335,7 @@ const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b) {
         return kept(t, FV_DIM_MUL, a, b);
     while (join_terms(&product))
         continue;
-    return fv_poly_dim(t, &product);
+    return fv_dim_settle(t, fv_poly_dim(t, &product));
 }
 
 const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims) {
@@ -349,7 +349,7 @@ const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     fv_poly p = {0}, q = {0}, out;
     if (!fv_poly_add(&p, a, 1) || !fv_poly_add(&q, b, 1) || !fv_poly_divide(t, &out, &p, &q))
         return NULL;
-    return fv_poly_dim(t, &out);
+    return fv_dim_settle(t, fv_poly_dim(t, &out));
 }
 
 /* ---- proofs ---- */
@@ -381,13 +381,7 @@ bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return a == b || a->hi <= b->lo || (difference(b, a, &d) && fv_poly_range(&d).lo >= 0);
 }
 
-/* ---- replacing and evaluating ---- */
-
-typedef struct replacing {
-    fv_dims *t;
-    int n;
-    const fv_dim *const *from, *const *to;
-} replacing;
+/* ---- settling ---- */
 
 static const fv_dim *combine(fv_dims *t, fv_dim_kind kind, const fv_dim *a, const fv_dim *b) {
     switch (kind) {
@@ -404,6 +398,40 @@ static const fv_dim *combine(fv_dims *t, fv_dim_kind kind, const fv_dim *a, cons
     }
     return a;
 }
+
+/* Puts the settled arguments together in the order of the text. */
+static const fv_dim *rebuild(fv_dims *t, const fv_dim *d) {
+    int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
+    const fv_dim *out = fv_dim_settle(t, d->arg[lead]);
+    if (d->kind == FV_DIM_MIN || d->kind == FV_DIM_MAX_ || d->kind == FV_DIM_BROADCAST) {
+        fv_dim_kind kind = d->kind;
+        for (; d->arg[1]->kind == kind; d = d->arg[1])
+            out = combine(t, kind, out, fv_dim_settle(t, d->arg[1]->arg[0]));
+        return combine(t, kind, out, fv_dim_settle(t, d->arg[1]));
+    }
+    for (int i = 0; i < d->n; i++)
+        if (i != lead)
+            out = combine(t, d->kind, out, fv_dim_settle(t, d->arg[i]));
+    return out;
+}
+
+const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d) {
+    fv_dim *own = (fv_dim *)(uintptr_t)d; /* ours to change */
+    if (d->settled)
+        return d->settled;
+    own->settled = d; /* where rebuilding comes back to it, it stays as it is */
+    if (d->n && !d->opaque)
+        own->settled = rebuild(t, d);
+    return d->settled;
+}
+
+/* ---- replacing and evaluating ---- */
+
+typedef struct replacing {
+    fv_dims *t;
+    int n;
+    const fv_dim *const *from, *const *to;
+} replacing;
 
 static const fv_dim *replace(replacing *r, const fv_dim *d) {
     if (d->kind == FV_DIM_CONST)

@@ -41,6 +41,7 @@ struct fv_dim {
     uint32_t size;         /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
     bool opaque;           /* a sum or product that overflows or is too long for the normal form */
     bool from_data;        /* a symbol in it is bound at run time by data */
+    const fv_dim *settled; /* dim.c: what it simplifies to, itself for all that callers see */
     const fv_dim *arg[];
 };
 

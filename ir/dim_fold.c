@@ -188,7 +188,7 @@ static const fv_dim *floordiv_symbolic(fv_dims *t, const fv_dim *a, const fv_dim
     return NULL;
 }
 
-const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+static const fv_dim *floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     a = fixed(t, a);
     b = fixed(t, b);
     if (is_const(a, 0) || is_const(b, 0))
@@ -203,7 +203,11 @@ const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return simple ? simple : binary(t, FV_DIM_FLOORDIV, a, b);
 }
 
-const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_settle(t, floordiv(t, a, b));
+}
+
+static const fv_dim *ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     a = fixed(t, a);
     b = fixed(t, b);
     if (b->lo >= 0)
@@ -211,6 +215,10 @@ const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     if (b->hi <= 0)
         return fv_dim_ceildiv(t, negative(t, a), negative(t, b));
     return is_const(a, 0) ? a : binary(t, FV_DIM_CEILDIV, a, b);
+}
+
+const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_settle(t, ceildiv(t, a, b));
 }
 
 /* ---- mod ---- */
@@ -268,7 +276,7 @@ static const fv_dim *mod_symbolic(fv_dims *t, const fv_dim *a, const fv_dim *b) 
     return NULL;
 }
 
-const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+static const fv_dim *mod(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     a = fixed(t, a);
     b = fixed(t, b);
     if (is_const(a, 0) || is_const(b, 0) || is_const(b, 1) || is_const(b, -1) || a == b)
@@ -279,6 +287,10 @@ const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b) {
         return mod_const(t, a, b->value);
     const fv_dim *simple = mod_symbolic(t, a, b);
     return simple ? simple : binary(t, FV_DIM_MOD, a, b);
+}
+
+const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_settle(t, mod(t, a, b));
 }
 
 /* ---- min, max, broadcast ---- */
@@ -374,18 +386,18 @@ static const fv_dim *extremum(fv_dims *t, fv_dim_kind kind, const fv_dim *a, con
 }
 
 const fv_dim *fv_dim_min(fv_dims *t, const fv_dim *a, const fv_dim *b) {
-    return extremum(t, FV_DIM_MIN, a, b);
+    return fv_dim_settle(t, extremum(t, FV_DIM_MIN, a, b));
 }
 
 const fv_dim *fv_dim_max(fv_dims *t, const fv_dim *a, const fv_dim *b) {
-    return extremum(t, FV_DIM_MAX_, a, b);
+    return fv_dim_settle(t, extremum(t, FV_DIM_MAX_, a, b));
 }
 
 static bool not_one(const fv_dim *d) {
     return d->lo > 1 || d->hi < 1;
 }
 
-const fv_dim *fv_dim_broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+static const fv_dim *broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     arguments list = {0};
     a = fixed(t, a);
     b = fixed(t, b);
@@ -401,6 +413,10 @@ const fv_dim *fv_dim_broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     if (!collect(&list, FV_DIM_BROADCAST, a) || !collect(&list, FV_DIM_BROADCAST, b))
         return binary(t, FV_DIM_BROADCAST, a, b);
     return nest(t, FV_DIM_BROADCAST, &list);
+}
+
+const fv_dim *fv_dim_broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_settle(t, broadcast(t, a, b));
 }
 
 /* ---- predicates ---- */

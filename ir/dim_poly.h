@@ -28,6 +28,12 @@ typedef struct fv_range {
  * or MUL that is no normal form, but an atom to others. */
 const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *const *args,
                           bool opaque);
+/* What is left when d is taken apart and put together again as its text says; so that text reads
+ * back to itself. All that the functions of dim.h return is settled. */
+const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d);
+/* A term of a sum that is written with a minus; the term that is written first. */
+bool fv_dim_is_minus(const fv_dim *d);
+int fv_dim_lead(const fv_dim *sum);
 /* Order by structure, the same in every table: by kind, then name, then arguments. */
 int fv_dim_sorts(const fv_dim *a, const fv_dim *b);
 

@@ -1,7 +1,7 @@
 /* dim_text.c - dims as text, and back. A symbol is quoted where the reader would take it for
  * something else. */
 #include "ir/ast.h"
-#include "ir/dim.h"
+#include "ir/dim_poly.h"
 #include "ir/limits.h"
 
 #include <stdio.h>
@@ -44,11 +44,19 @@ static void put_symbol(fv_text *t, const char *name) {
 }
 
 /* INT64_MIN is written in parentheses: it has no magnitude. */
-static bool is_minus(const fv_dim *d) {
+bool fv_dim_is_minus(const fv_dim *d) {
     if (d->kind == FV_DIM_CONST)
         return d->value < 0 && d->value != INT64_MIN;
     return d->kind == FV_DIM_MUL && !d->opaque && d->arg[d->n - 1]->kind == FV_DIM_CONST &&
-           is_minus(d->arg[d->n - 1]);
+           fv_dim_is_minus(d->arg[d->n - 1]);
+}
+
+/* The first positive term, so that a sum seldom starts with a minus. */
+int fv_dim_lead(const fv_dim *sum) {
+    for (int i = 0; i < sum->n; i++)
+        if (!fv_dim_is_minus(sum->arg[i]))
+            return i;
+    return 0;
 }
 
 static void put_magnitude(fv_text *t, int64_t v) {
@@ -65,7 +73,7 @@ static void put_factors(fv_text *t, const fv_dim *d, int n) {
 
 /* A term of a sum without its minus. */
 static void put_term(fv_text *t, const fv_dim *d) {
-    if (!is_minus(d)) {
+    if (!fv_dim_is_minus(d)) {
         put(t, d, PRODUCT);
         return;
     }
@@ -81,20 +89,15 @@ static void put_term(fv_text *t, const fv_dim *d) {
     }
 }
 
-/* The first positive term leads, so that a sum seldom starts with a minus. */
 static void put_sum(fv_text *t, const fv_dim *d) {
-    int lead = 0;
-    while (lead < d->n - 1 && is_minus(d->arg[lead]))
-        lead++;
-    if (is_minus(d->arg[lead]))
-        lead = 0;
-    if (is_minus(d->arg[lead]))
+    int lead = fv_dim_lead(d);
+    if (fv_dim_is_minus(d->arg[lead]))
         fv_text_put(t, "-");
     put_term(t, d->arg[lead]);
     for (int i = 0; i < d->n; i++) {
         if (i == lead)
             continue;
-        fv_text_put(t, is_minus(d->arg[i]) ? " - " : " + ");
+        fv_text_put(t, fv_dim_is_minus(d->arg[i]) ? " - " : " + ");
         put_term(t, d->arg[i]);
     }
 }
@@ -122,7 +125,7 @@ static int holds(const fv_dim *d) {
     switch (d->kind) {
     case FV_DIM_CONST: return d->value < 0 ? LOOSE : TIGHT;
     case FV_DIM_ADD: return LOOSE;
-    case FV_DIM_MUL: return is_minus(d) || d->opaque ? LOOSE : PRODUCT;
+    case FV_DIM_MUL: return fv_dim_is_minus(d) || d->opaque ? LOOSE : PRODUCT;
     case FV_DIM_FLOORDIV:
     case FV_DIM_CEILDIV:
     case FV_DIM_MOD: return LOOSE;
@@ -144,7 +147,7 @@ static void put_bare(fv_text *t, const fv_dim *d) {
     case FV_DIM_SYMBOL: put_symbol(t, d->name); return;
     case FV_DIM_ADD: put_sum(t, d); return;
     case FV_DIM_MUL:
-        if (is_minus(d)) {
+        if (fv_dim_is_minus(d)) {
             fv_text_put(t, "-");
             put_term(t, d);
         } else {
