@@ -4,6 +4,7 @@
 
 #include "ir/limits.h"
 #include "ir/op.h"
+#include "ir/rule.h"
 
 fv_op *fv_w_op_n(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
                  const fv_attr *attrs, int nout) {
@@ -185,6 +186,9 @@ bool fv_op_rewrite(fv_op *op) {
     fv_rewriter w = {.module = fv_op_module(op), .at = op};
     if (d->expand) {
         if (!d->expand(&w, op) || w.failed)
+            return false;
+    } else if (d->rule) {
+        if (!fv_rule_expand(&w, op, d->rule) || w.failed)
             return false;
     } else
         return false;

@@ -1,0 +1,264 @@
+/* group.c - which definitions are substituted into their uses, and which values get memory.
+ *
+ * A value is substituted where that costs nothing (views) or saves a pass over memory (elementwise
+ * work into its one use, elementwise work behind a reduction as its epilogue). A reshape that no
+ * simple index map expresses shares the memory of what it reshapes. */
+#include <string.h>
+
+#include "backend/lower.h"
+#include "ir/limits.h"
+
+enum { MAX_NODES = 400, CHEAP = 6 }; /* of a definition after substitution; arithmetic to redo */
+
+/* ---- what a definition is made of ---- */
+
+typedef struct shape_of_work {
+    int nodes, arithmetic, loads, reductions, math, guards, divisions;
+} shape_of_work;
+
+static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_work *w) {
+    if (x->n && *fv_ptrmap_at(seen, x))
+        return;
+    if (x->n)
+        *fv_ptrmap_at(seen, x) = (void *)x;
+    w->nodes++;
+    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (load)
+        w->loads++;
+    if (x->op == FV_X_GUARD)
+        w->guards++;
+    if (x->op == FV_X_REDUCE)
+        w->reductions++;
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        w->math++;
+    if (in_index && (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD))
+        w->divisions++;
+    if (!in_index && !load && x->op != FV_X_CONST && x->op != FV_X_CONVERT && x->op != FV_X_VAR &&
+        x->op != FV_X_DIM && x->op != FV_X_REDUCE)
+        w->arithmetic++;
+    for (int i = 0; i < x->n; i++)
+        measure(x->arg[i], in_index || (load && i < x->u.buf->rank), seen, w);
+}
+
+static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
+    shape_of_work w = {0};
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    measure(d->body, false, &seen, &w);
+    return w;
+}
+
+static bool is_view(const shape_of_work *w) {
+    return !w->arithmetic && !w->reductions && w->loads <= 1 && !w->guards;
+}
+
+/* ---- how a consumer reads a value ---- */
+
+typedef struct reading {
+    int loads;          /* places where it is loaded */
+    bool identity;      /* each at exactly the consumer's indices */
+    bool in_reduction;
+} reading;
+
+static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, bool inside,
+                    fv_ptrmap *seen, reading *r) {
+    if (x->n) {
+        void **at = fv_ptrmap_at(seen, x);
+        if (*at)
+            return;
+        *at = (void *)x;
+    }
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
+        r->loads++;
+        r->in_reduction |= inside;
+        bool same = x->op == FV_X_LOAD && x->u.buf->rank == d->rank;
+        for (int i = 0; i < d->rank && same; i++)
+            same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->index[i];
+        r->identity &= same;
+    }
+    for (int i = 0; i < x->n; i++)
+        read_by(x->arg[i], v, d, inside || x->op == FV_X_REDUCE, seen, r);
+}
+
+static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
+    if (!fv_op_is(op, "fv.Reshape"))
+        return false;
+    shape_of_work w = work_of(l, fv_storage_of(l, op->out[0])->def);
+    return w.divisions > 0;
+}
+
+/* Does the axis structure let each element of v be used by one element of the consumer only? */
+static bool covers(const fv_definition *consumer, const fv_value *v) {
+    int n = 0, m = 0;
+    for (int i = 0; i < consumer->rank; i++)
+        n += !(fv_dim_is_const(consumer->index[i]->dim) && consumer->index[i]->dim->value == 1);
+    for (int i = 0; i < v->type->rank; i++)
+        m += !(fv_dim_is_const(v->type->dims[i]) && v->type->dims[i]->value == 1);
+    return m >= n;
+}
+
+static bool is_contraction(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (is_contraction(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* One use, by one op: may v be substituted there? */
+static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    for (int i = 0; i < use->nout; i++) {
+        if (!use->out[i])
+            continue;
+        const fv_definition *d = fv_storage_of(l, use->out[i])->def;
+        reading r = {.identity = true};
+        fv_ptrmap seen = fv_ptrmap_in(l->arena);
+        read_by(d->body, v, d, false, &seen, &r);
+        shape_of_work c = work_of(l, d);
+        if (!r.loads)
+            continue;
+        if (c.nodes + w->nodes * r.loads > MAX_NODES)
+            return false;
+        if (w->reductions) /* only as its epilogue */
+            return r.loads == 1 && r.identity && !c.reductions && use->nout == 1;
+        if (r.in_reduction && (is_contraction(d->body) || w->math || w->arithmetic > CHEAP))
+            return false;
+        if ((r.loads > 1 || !covers(d, v)) && (w->math || w->arithmetic > CHEAP))
+            return false;
+    }
+    return true;
+}
+
+static bool must_have_memory(fv_lowerer *l, const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        if (fv_op_is(use, "return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
+            return true;
+        for (int k = 0; k < use->nout; k++)
+            if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
+                return true; /* a kernel of its own */
+    }
+    return v->nuses == 0;
+}
+
+static int distinct_users(const fv_value *v) {
+    int n = 0;
+    for (int i = 0; i < v->nuses; i++) {
+        int k = 0;
+        while (k < i && v->uses[k].op != v->uses[i].op)
+            k++;
+        n += k == i;
+    }
+    return n;
+}
+
+static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    if (is_costly_reshape(l, op)) {
+        s->alias = fv_storage_of(l, op->in[0]);
+        while (s->alias->alias)
+            s->alias = s->alias->alias;
+        return;
+    }
+    if (must_have_memory(l, s->value))
+        return;
+    shape_of_work w = work_of(l, s->def);
+    if (is_view(&w)) {
+        s->inlined = true;
+        return;
+    }
+    s->inlined = distinct_users(s->value) == 1 && suits(l, s->value, &w, s->value->uses[0].op);
+}
+
+/* ---- substitution ---- */
+
+typedef struct substituter {
+    fv_lowerer *l;
+    fv_ptrmap memo;
+    const fv_origin **origin;
+} substituter;
+
+/* All memory that x touches only where c holds. */
+static fv_expr *guard_all(fv_lowerer *l, fv_expr *x, fv_expr *c, fv_ptrmap *memo) {
+    fv_arena *a = l->arena;
+    if (!x->n)
+        return x;
+    void *known = fv_ptrmap_get(memo, x);
+    if (known)
+        return known;
+    fv_expr *args[FV_MAX_RANK + 2], *y;
+    for (int i = 0; i < x->n; i++)
+        args[i] = guard_all(l, x->arg[i], c, memo);
+    if (x->op == FV_X_LOAD) {
+        fv_elem t = x->u.buf->elem;
+        fv_elem bits = fv_elem_storage_bytes(t) == 2 ? FV_U16 : FV_U8;
+        fv_expr *zero = fv_elem_arith(t) != t
+                            ? fv_x_cast(a, FV_X_BITCAST, t, fv_x_const_int(a, bits, 0))
+                        : fv_elem_is_float(t) ? fv_x_const(a, t, 0)
+                                              : fv_x_const_int(a, t, 0);
+        y = fv_x_guard(a, x->u.buf, args, c, zero);
+    } else if (x->op == FV_X_GUARD) {
+        int r = x->u.buf->rank;
+        y = fv_x_guard(a, x->u.buf, args, fv_x_bin(a, FV_X_AND, c, args[r]), args[r + 1]);
+    } else if (x->op == FV_X_REQUIRE)
+        y = fv_x_un(a, FV_X_REQUIRE, fv_x_bin(a, FV_X_OR, fv_x_un(a, FV_X_NOT, c), args[0]));
+    else
+        y = fv_x_with_args(a, x, args);
+    *fv_ptrmap_at(memo, x) = y;
+    return y;
+}
+
+static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
+    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
+        return NULL;
+    fv_elem t = v->type->elem;
+    if (t == FV_F32 || t == FV_F64)
+        return fv_x_const(l->arena, t, fv_tensor_float(v->tensor, 0));
+    if (fv_elem_is_int(t) || t == FV_BOOL)
+        return fv_x_const_int(l->arena, t, fv_tensor_int(v->tensor, 0));
+    return NULL;
+}
+
+static fv_expr *substitute(substituter *s, fv_expr *x) {
+    if (!x->n && x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+        return x;
+    void *known = fv_ptrmap_get(&s->memo, x);
+    if (known)
+        return known;
+    fv_arena *a = s->l->arena;
+    fv_expr *args[FV_MAX_RANK + 2];
+    for (int i = 0; i < x->n; i++)
+        args[i] = substitute(s, x->arg[i]);
+    fv_expr *y;
+    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    fv_storage *from = v ? fv_storage_of(s->l, v) : NULL;
+    fv_expr *constant = v ? scalar_constant(s->l, v) : NULL;
+    int rank = v ? v->type->rank : 0;
+    if (constant)
+        y = x->op == FV_X_LOAD ? constant : fv_x_select(a, args[rank], constant, args[rank + 1]);
+    else if (from && from->inlined) {
+        *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
+        y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
+        y = fv_x_convert(a, v->type->elem, y);
+        if (x->op == FV_X_GUARD) {
+            fv_ptrmap memo = fv_ptrmap_in(a);
+            y = fv_x_select(a, args[rank], guard_all(s->l, y, args[rank], &memo), args[rank + 1]);
+        }
+    } else
+        y = fv_x_with_args(a, x, args);
+    *fv_ptrmap_at(&s->memo, x) = y;
+    return y;
+}
+
+void fv_group(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def)
+                continue;
+            const fv_origin *origin = op->origin;
+            substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = &origin};
+            s->def->body = substitute(&sub, s->def->body);
+            *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
+            decide(l, op, s);
+        }
+}

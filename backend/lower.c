@@ -1,0 +1,136 @@
+/* lower.c - the way from a module to a program: define, group, schedule, plan, write. */
+#include "backend/lower.h"
+
+#include <string.h>
+
+#include "backend/program.h"
+#include "ir/limits.h"
+
+fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
+    void **at = fv_ptrmap_at(&l->storage, v);
+    if (!*at) {
+        fv_storage *s = FV_NEW(l->arena, fv_storage, 1);
+        s->value = (fv_value *)v;
+        s->first = s->last = -1;
+        *fv_ptrmap_at(&l->storage, v) = s;
+        return s;
+    }
+    return *at;
+}
+
+const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
+    const fv_origin *o = fv_ptrmap_get(&l->origins, v);
+    return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
+}
+
+static bool define_op(fv_lowerer *l, fv_op *op) {
+    fv_definition *defs[FV_MAX_OUT] = {0};
+    if (fv_op_is(op, "return") || fv_op_is(op, "fv.Bind"))
+        return true;
+    if (op->def->kernel)
+        return true;
+    if (op->nout > FV_MAX_OUT)
+        return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
+    int errors = fv_error_count(l->session);
+    if (!fv_define(l->arena, op, defs))
+        return fv_error_count(l->session) > errors
+                   ? false
+                   : fv_op_error(op, "operator cannot be compiled: it has no definition");
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            fv_storage_of(l, op->out[i])->def = defs[i];
+    return true;
+}
+
+static bool define_all(fv_lowerer *l) {
+    bool ok = true;
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        ok &= define_op(l, op);
+    return ok;
+}
+
+static fv_storage *root(fv_storage *s) {
+    while (s->alias)
+        s = s->alias;
+    return s;
+}
+
+/* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
+ * are copied. */
+static bool copy_results(fv_lowerer *l) {
+    fv_op *ret = l->func->body->last;
+    for (int i = 0; i < ret->nin; i++) {
+        fv_storage *s = root(fv_storage_of(l, ret->in[i]));
+        bool taken = s->value->kind != FV_VALUE_RESULT;
+        for (int k = 0; k < i && !taken; k++)
+            taken = root(fv_storage_of(l, ret->in[k])) == s;
+        if (!taken)
+            continue;
+        const char *name = ret->in[i]->name;
+        fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name,
+                                ret->origin);
+        if (!fv_op_infer(copy) || !define_op(l, copy))
+            return false;
+        fv_op_set_in(ret, i, copy->out[0]);
+    }
+    return true;
+}
+
+static bool schedule_op(fv_lowerer *l, fv_op *op) {
+    if (fv_op_is(op, "return"))
+        return true;
+    if (fv_op_is(op, "fv.Bind")) {
+        fv_step s = {.kind = FV_STEP_BIND, .bind = op};
+        FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+        return true;
+    }
+    if (op->def->kernel)
+        return op->def->kernel(l, op);
+    for (int i = 0; i < op->nout; i++) {
+        fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (!s || s->inlined || s->alias)
+            continue;
+        if (l->options->naive)
+            fv_schedule_naive(l, s, op);
+        else if (!fv_schedule_contract(l, s, op))
+            fv_schedule_map(l, s, op);
+    }
+    return true;
+}
+
+static const char *program_name(fv_arena *a, const char *name) {
+    char *r = fv_strdup(a, name && *name ? name : "model");
+    for (char *p = r; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
+            *p = '_';
+    return *r >= '0' && *r <= '9' ? fv_printf(a, "m%s", r) : r;
+}
+
+fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
+    fv_arena *a = fv_arena_new(m->session);
+    fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
+                    .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
+                    .origins = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a)};
+    l.program = FV_NEW(a, fv_program, 1);
+    l.program->arena = a;
+    l.program->dims_table = m->dims;
+    l.program->target = o->target;
+    l.program->name = program_name(a, o->name ? o->name : m->name);
+    l.program->source_hash = m->source_hash ? m->source_hash : "";
+    l.program->producer = "fovea " FV_VERSION;
+    bool ok = define_all(&l);
+    if (ok && !o->naive)
+        fv_group(&l);
+    ok = ok && copy_results(&l);
+    for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
+        ok = schedule_op(&l, op);
+    if (ok) {
+        fv_p_symbols(&l);
+        fv_plan_buffers(&l);
+        ok = fv_write_program(&l);
+    }
+    if (ok)
+        return l.program;
+    fv_arena_free(a);
+    return NULL;
+}

@@ -1,0 +1,135 @@
+/* lower.h - what the steps of lowering share: lower.c drives, group.c decides what is one kernel,
+ * schedule_*.c build kernels, plan.c lays out memory, program.c writes the host program. */
+#ifndef FV_BACKEND_LOWER_H
+#define FV_BACKEND_LOWER_H
+
+#include "backend/backend.h"
+#include "ir/definition.h"
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+
+/* What becomes of a value. */
+typedef struct fv_storage {
+    fv_value *value;
+    fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
+    bool inlined;              /* substituted into its uses; has no memory */
+    struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
+    fv_buf *buf;               /* in the program; NULL until it is needed */
+    int first, last;           /* live over these launches */
+} fv_storage;
+
+/* One launch to be: kernel, and which value stands behind each parameter. */
+typedef struct fv_launch {
+    fv_kernel *kernel;
+    int nargs, ndims;
+    fv_value *const *args;       /* NULL values: scratch below */
+    const fv_dim *const *dims;   /* what the kernel's dims are */
+    fv_op *op;                   /* the last op of the group */
+    const fv_origin *origin;
+} fv_launch;
+
+typedef enum { FV_STEP_LAUNCH, FV_STEP_BIND } fv_step_kind;
+typedef struct fv_step {
+    fv_step_kind kind;
+    fv_launch launch;
+    fv_op *bind; /* the fv.Bind */
+} fv_step;
+
+struct fv_lowerer {
+    fv_session *session;
+    fv_module *module;
+    fv_func *func;
+    fv_arena *arena;     /* the program's */
+    const fv_lower_options *options;
+    const fv_target *target;
+    fv_program *program;
+    fv_ptrmap storage;   /* value -> fv_storage */
+    fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
+    fv_step *steps;
+    int nsteps, cap_steps;
+    int counter;         /* for kernel names */
+    fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
+    int cap_buffers, cap_kernels;
+};
+typedef struct fv_lowerer fv_lowerer;
+
+fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
+const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
+
+/* group.c: decides `inlined` and `alias`, and substitutes definitions. */
+void fv_group(fv_lowerer *l);
+
+/* ---- a kernel while it is built from a definition ---- */
+
+typedef struct fv_kemit {
+    fv_lowerer *l;
+    fv_arena *arena;
+    fv_kernel *kernel;
+    fv_kbuilder b;
+    const fv_definition *def;
+    fv_ptrmap bufs;          /* value -> parameter */
+    fv_value **args;         /* per parameter */
+    int nargs, cap_args;
+    const fv_dim **dims;     /* per kernel dim */
+    int ndims, cap_dims;
+    fv_expr **dim_exprs;
+    struct fv_bound {        /* index variable -> its value here */
+        const fv_var *var;
+        fv_expr *x;
+    } *bound;
+    int nbound, cap_bound;
+    struct fv_emitted {      /* node -> what was emitted for it, innermost scope last */
+        const fv_expr *from;
+        fv_expr *to;
+    } *memo;
+    int nmemo, cap_memo;
+    fv_ptrmap uses;          /* node -> how many uses in the definition */
+    fv_expr *guard;          /* loads only where this holds; NULL: always */
+    bool chains;             /* sums over contiguous elements use 16 chains */
+} fv_kemit;
+
+void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
+fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
+fv_buf *fv_kemit_in(fv_kemit *e, fv_value *v);
+fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);
+void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
+/* Scopes: what is bound or emitted after a mark is forgotten at release. */
+typedef struct fv_kmark {
+    int nbound, nmemo;
+} fv_kmark;
+fv_kmark fv_kemit_mark(const fv_kemit *e);
+void fv_kemit_release(fv_kemit *e, fv_kmark m);
+/* Emits every reduction of x whose variables are bound by now; uses find it by the memo. */
+void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
+/* x in terms of the kernel: statements it needs are added at the current place. */
+fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
+void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
+/* Stores x, converted to the storage type, as the element of the result at the bound indices. */
+void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
+/* Finishes: verifies nothing, names the kernel, adds the launch. */
+void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
+
+/* Does x use the variable? Not what a reduction binds. */
+bool fv_x_uses(const fv_expr *x, const fv_var *v);
+/* How a load runs along v: 1 contiguous (v is added to the last index and in no other), 0 not at
+ * all, -1 otherwise. */
+int fv_x_stride(const fv_expr *load, const fv_var *v);
+typedef struct fv_load_count {
+    int contiguous, invariant, strided;
+} fv_load_count;
+void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
+/* The outermost reductions of x (each once). */
+int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
+/* Is this reduction one over contiguous elements, best done by chains along them? */
+bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
+
+/* ---- schedules: each builds the kernel of one value ---- */
+void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op);
+void fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op);
+bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op); /* false: not its kind */
+
+/* plan.c: roles, offsets, sizes of all buffers; program.c: the host program. */
+void fv_plan_buffers(fv_lowerer *l);
+bool fv_write_program(fv_lowerer *l);
+
+#endif

@@ -1,0 +1,202 @@
+/* plan.c - memory: which buffer each value lies in, and where the workspace has it.
+ *
+ * Values that live at different times share a slot. Slots are fixed at compile time; a slot is as
+ * large as the largest of its values, and the offsets are sums of slot sizes, computed from the
+ * actual dims by the LETs of the program's plan. A value whose size depends on data is allocated by
+ * the caller's allocator when it is made. */
+#include <string.h>
+
+#include "backend/consumer.h"
+#include "backend/lower.h"
+#include "backend/program.h"
+#include "ir/limits.h"
+
+static fv_storage *root(fv_storage *s) {
+    while (s->alias)
+        s = s->alias;
+    return s;
+}
+
+static void touch(fv_lowerer *l, fv_value *v, int step) {
+    fv_storage *s = root(fv_storage_of(l, v));
+    if (s->first < 0)
+        s->first = step;
+    if (step > s->last)
+        s->last = step;
+}
+
+/* Which launches use which memory. */
+static void find_lifetimes(fv_lowerer *l) {
+    for (int i = 0; i < l->nsteps; i++) {
+        fv_step *s = &l->steps[i];
+        if (s->kind == FV_STEP_BIND) {
+            touch(l, s->bind->in[0], i);
+            continue;
+        }
+        for (int k = 0; k < s->launch.nargs; k++)
+            touch(l, s->launch.args[k], i);
+    }
+}
+
+static bool size_depends_on_data(const fv_type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i]->from_data)
+            return true;
+    return false;
+}
+
+static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
+    fv_arena *a = l->arena;
+    fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
+    for (int i = 0; i < t->rank; i++)
+        x = fv_x_bin(a, FV_X_MULSAT, x, fv_p_dim(l, t->dims[i]));
+    return x;
+}
+
+static fv_expr *align_up(fv_arena *a, fv_expr *x) {
+    fv_expr *m = fv_x_int(a, FV_BUFFER_ALIGN - 1);
+    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_ADDSAT, x, m),
+                    fv_x_int(a, ~(int64_t)(FV_BUFFER_ALIGN - 1)));
+}
+
+static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, const fv_type *t) {
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        extent[i] = fv_p_dim(l, t->dims[i]);
+    fv_buf *b = fv_buf_new(l->arena, name, role, t->elem, t->rank, extent);
+    fv_p_add_buffer(l, b);
+    return b;
+}
+
+typedef struct slot {
+    fv_expr *bytes;
+    int64_t known; /* bytes where they are constant, else -1 */
+    int free_from; /* the last step that uses it */
+    fv_buf *users[1024];
+    int nusers;
+} slot;
+
+/* The free slot that fits best: of equal size, else the nearest constant one. */
+static slot *find_slot(slot *const *slots, int n, fv_expr *bytes, int first) {
+    int64_t want;
+    slot *best = NULL;
+    bool constant = fv_x_is_int(bytes, &want);
+    for (int i = 0; i < n; i++) {
+        slot *s = slots[i];
+        if (s->free_from >= first || s->nusers == 1024)
+            continue;
+        if (fv_x_equal(s->bytes, bytes))
+            return s;
+        if (!constant || s->known < 0)
+            continue;
+        if (!best || (best->known < want ? s->known > best->known
+                                         : s->known >= want && s->known < best->known))
+            best = s;
+    }
+    return best;
+}
+
+static void assign(fv_lowerer *l, fv_storage **order, int n) {
+    fv_arena *a = l->arena;
+    slot **slots = FV_NEW(a, slot *, n + 1);
+    int nslots = 0;
+    for (int i = 0; i < n; i++) {
+        fv_storage *s = order[i];
+        fv_buf *b = s->buf;
+        fv_expr *bytes = bytes_of(l, s->value->type);
+        int64_t known;
+        slot *t = find_slot(slots, nslots, bytes, s->first);
+        if (!t) {
+            t = slots[nslots++] = FV_NEW(a, slot, 1);
+            t->bytes = bytes;
+            t->known = fv_x_is_int(bytes, &known) ? known : -1;
+        } else if (fv_x_is_int(bytes, &known) && known > t->known) {
+            t->bytes = bytes;
+            t->known = known;
+        }
+        t->free_from = s->last;
+        t->users[t->nusers++] = b;
+        b->bytes = bytes;
+    }
+    fv_expr *at = fv_x_int(a, 0);
+    for (int i = 0; i < nslots; i++) {
+        slot *t = slots[i];
+        for (int k = 0; k < t->nusers; k++)
+            t->users[k]->offset = at;
+        at = fv_p_plan_let(l, fv_printf(a, "at%d", i + 1),
+                           fv_x_bin(a, FV_X_ADDSAT, at, align_up(a, t->bytes)));
+    }
+    l->program->workspace = at;
+}
+
+static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
+    if (!fv_elem_is_packed(t->elem)) {
+        *bytes = t->bytes;
+        return t->data;
+    }
+    int bits = fv_elem_bits(t->elem), per = 8 / bits;
+    uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);
+    const uint8_t *from = t->data;
+    for (size_t i = 0; i < t->count; i++)
+        r[i] = (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) &
+                         ((1 << bits) - 1));
+    *bytes = t->count;
+    return r;
+}
+
+static void place_constant(fv_lowerer *l, fv_storage *s) {
+    fv_program *p = l->program;
+    s->buf = new_buffer(l, s->value->name, FV_BUF_CONST, s->value->type);
+    s->buf->index = p->nconstants;
+    fv_constant *c = FV_NEW(l->arena, fv_constant, p->nconstants + 1);
+    if (p->nconstants)
+        memcpy(c, p->constants, (size_t)p->nconstants * sizeof *c);
+    fv_constant *k = &c[p->nconstants++];
+    k->name = s->value->name;
+    k->buf = s->buf;
+    k->data = unpacked(l, s->value->tensor, &k->bytes);
+    p->constants = c;
+}
+
+static fv_storage *returned(fv_lowerer *l, int i) {
+    return root(fv_storage_of(l, l->func->body->last->in[i]));
+}
+
+/* Every root that some step uses gets its buffer; aliases are views of it. */
+void fv_plan_buffers(fv_lowerer *l) {
+    fv_region *body = l->func->body;
+    find_lifetimes(l);
+    for (int i = 0; i < body->nparams; i++) {
+        fv_storage *s = fv_storage_of(l, body->params[i]);
+        s->buf = new_buffer(l, s->value->name, FV_BUF_INPUT, s->value->type);
+        s->buf->index = i;
+    }
+    for (int i = 0; i < body->last->nin; i++) {
+        fv_storage *s = returned(l, i);
+        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
+        s->buf->index = i;
+    }
+    fv_storage **work = NULL;
+    int nwork = 0, cap = 0;
+    for (int i = 0; i < l->nsteps; i++) {
+        fv_step *step = &l->steps[i];
+        for (int k = 0; k < (step->kind == FV_STEP_LAUNCH ? step->launch.nargs : 1); k++) {
+            fv_value *v = step->kind == FV_STEP_LAUNCH ? step->launch.args[k] : step->bind->in[0];
+            fv_storage *s = root(fv_storage_of(l, v));
+            if (s->buf)
+                continue;
+            if (s->value->kind == FV_VALUE_CONST) {
+                place_constant(l, s);
+                continue;
+            }
+            bool heap = size_depends_on_data(s->value->type);
+            s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
+            if (heap)
+                s->buf->bytes = bytes_of(l, s->value->type);
+            else
+                FV_PUSH(l->arena, work, nwork, cap, s);
+            l->program->uses_allocator |= heap;
+        }
+    }
+    assign(l, work, nwork);
+}

@@ -1,0 +1,353 @@
+/* program.c - the host program: checks, bindings of dims to data, launches in order. */
+#include "backend/program.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "backend/consumer.h"
+#include "ir/limits.h"
+
+/* ---- dims ---- */
+
+static fv_var *symbol_var(fv_lowerer *l, const fv_dim *symbol) {
+    void **at = fv_ptrmap_at(&l->symbols, symbol);
+    if (!*at) {
+        fv_var *v = fv_var_new(l->arena, symbol->name, fv_kt(FV_I64, 1));
+        v->lo = symbol->lo;
+        v->hi = symbol->hi;
+        v->dim = symbol;
+        *fv_ptrmap_at(&l->symbols, symbol) = v;
+        return v;
+    }
+    return *at;
+}
+
+static bool in_type(const fv_dim *d, const fv_dim *symbol) {
+    if (d == symbol)
+        return true;
+    for (int i = 0; i < d->n; i++)
+        if (in_type(d->arg[i], symbol))
+            return true;
+    return false;
+}
+
+static bool caller_knows(const fv_lowerer *l, const fv_dim *symbol) {
+    const fv_region *r = l->func->body;
+    for (int i = 0; i < r->nparams; i++)
+        for (int k = 0; k < r->params[i]->type->rank; k++)
+            if (in_type(r->params[i]->type->dims[k], symbol))
+                return true;
+    return false;
+}
+
+void fv_p_symbols(fv_lowerer *l) {
+    fv_program *p = l->program;
+    const fv_dim *const *all;
+    int n = fv_dim_symbols(l->module->dims, &all);
+    p->symbols = FV_NEW(l->arena, const fv_dim *, n + 1);
+    p->symbol_vars = FV_NEW(l->arena, fv_var *, n + 1);
+    for (int i = 0; i < n; i++) {
+        if (all[i]->from_data || !caller_knows(l, all[i]))
+            continue;
+        p->symbols[p->nsymbols] = all[i];
+        p->symbol_vars[p->nsymbols++] = symbol_var(l, all[i]);
+    }
+}
+
+static fv_expr *combine(fv_lowerer *l, fv_expr_op op, const fv_dim *d) {
+    fv_expr *x = fv_p_dim(l, d->arg[0]);
+    for (int i = 1; i < d->n; i++)
+        x = fv_x_bin(l->arena, op, x, fv_p_dim(l, d->arg[i]));
+    return x;
+}
+
+static bool non_negative(const fv_dim *d) {
+    for (int i = 0; i < d->n; i++)
+        if (d->arg[i]->lo < 0)
+            return false;
+    return true;
+}
+
+fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
+    fv_arena *a = l->arena;
+    switch (d->kind) {
+    case FV_DIM_CONST: return fv_x_int(a, d->value);
+    case FV_DIM_SYMBOL: return fv_x_var(a, symbol_var(l, d));
+    case FV_DIM_ADD: return combine(l, non_negative(d) ? FV_X_ADDSAT : FV_X_ADD, d);
+    case FV_DIM_MUL: return combine(l, non_negative(d) ? FV_X_MULSAT : FV_X_MUL, d);
+    case FV_DIM_FLOORDIV: return combine(l, FV_X_FLOORDIV, d);
+    case FV_DIM_MOD: return combine(l, FV_X_FLOORMOD, d);
+    case FV_DIM_MIN: return combine(l, FV_X_MIN, d);
+    case FV_DIM_MAX_: return combine(l, FV_X_MAX, d);
+    case FV_DIM_CEILDIV: {
+        fv_expr *x = fv_x_un(a, FV_X_NEG, fv_p_dim(l, d->arg[0]));
+        return fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_FLOORDIV, x, fv_p_dim(l, d->arg[1])));
+    }
+    case FV_DIM_BROADCAST: {
+        fv_expr *x = fv_p_dim(l, d->arg[0]);
+        return fv_x_select(a, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 1)), fv_p_dim(l, d->arg[1]), x);
+    }
+    }
+    return NULL;
+}
+
+void fv_p_add_buffer(fv_lowerer *l, fv_buf *b) {
+    fv_program *p = l->program;
+    b->id = p->nbuffers;
+    FV_PUSH(l->arena, p->buffers, p->nbuffers, l->cap_buffers, b);
+}
+
+fv_expr *fv_p_plan_let(fv_lowerer *l, const char *name, fv_expr *x) {
+    fv_kbuilder b;
+    fv_kb_init(&b, l->arena, NULL, &l->program->plan);
+    return fv_kb_let(&b, name, x);
+}
+
+/* ---- ports ---- */
+
+static const char *safe_name(fv_lowerer *l, const char *name, const fv_port *others, int n) {
+    char *r = fv_strdup(l->arena, *name ? name : "value");
+    for (char *p = r; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
+            *p = '_';
+    if (*r >= '0' && *r <= '9')
+        r = fv_printf(l->arena, "v%s", r);
+    const char *unique = r;
+    for (int k = 1, i = 0; i < n; i++)
+        if (!strcmp(others[i].cname, unique)) {
+            unique = fv_printf(l->arena, "%s_%d", r, k++);
+            i = -1;
+        }
+    return unique;
+}
+
+static void make_port(fv_lowerer *l, fv_port *port, const char *name, const fv_type *t, fv_buf *b) {
+    port->name = name;
+    port->elem = t->elem;
+    port->rank = t->rank;
+    port->dims = t->dims;
+    port->buf = b;
+    port->extent = FV_NEW(l->arena, fv_expr *, t->rank + 1);
+    for (int i = 0; i < t->rank; i++)
+        port->extent[i] = t->dims[i]->from_data ? NULL : fv_p_dim(l, t->dims[i]);
+}
+
+static fv_buf *port_buffer(const fv_program *p, fv_buf_role role, int index) {
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->role == role && p->buffers[i]->index == index)
+            return p->buffers[i];
+    return NULL;
+}
+
+static void make_ports(fv_lowerer *l) {
+    fv_program *p = l->program;
+    const fv_region *r = l->func->body;
+    p->ninputs = r->nparams;
+    p->noutputs = r->last->nin;
+    /* one array, so that names are unique among inputs and outputs */
+    p->inputs = FV_NEW(l->arena, fv_port, p->ninputs + p->noutputs + 1);
+    p->outputs = p->inputs + p->ninputs;
+    p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
+    for (int i = 0; i < p->ninputs; i++) {
+        make_port(l, &p->inputs[i], r->params[i]->name, r->params[i]->type,
+                  port_buffer(p, FV_BUF_INPUT, i));
+        p->inputs[i].cname = safe_name(l, p->inputs[i].name, p->inputs, i);
+    }
+    for (int i = 0; i < p->noutputs; i++) {
+        fv_port *o = &p->outputs[i];
+        const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
+        make_port(l, o, name, r->last->in[i]->type, port_buffer(p, FV_BUF_OUTPUT, i));
+        o->cname = safe_name(l, name, p->inputs, p->ninputs + i);
+        if (fv_port_depends_on_data(o))
+            p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),
+                                        fv_kt(FV_I64, 1));
+    }
+}
+
+/* ---- the run ---- */
+
+typedef struct writer {
+    fv_lowerer *l;
+    fv_kbuilder b;
+    fv_ptrmap ready;  /* data symbols that are bound by now */
+    bool *relations;  /* checked by now */
+    fv_ptrmap sizes;  /* dims that were checked to be sizes */
+    fv_ptrmap shared; /* kernel keys -> kernels */
+} writer;
+
+static bool is_ready(writer *w, const fv_dim *d) {
+    if (d->kind == FV_DIM_SYMBOL)
+        return d->from_data ? fv_ptrmap_get(&w->ready, d) != NULL : caller_knows(w->l, d);
+    for (int i = 0; i < d->n; i++)
+        if (!is_ready(w, d->arg[i]))
+            return false;
+    return true;
+}
+
+static void check(writer *w, fv_expr *cond, int status, const char *text) {
+    int64_t c;
+    if (fv_x_is_int(cond, &c))
+        return;
+    if (cond->op == FV_X_CONST && cond->u.i)
+        return;
+    fv_stmt *s = fv_kb_add(&w->b, FV_S_CHECK);
+    s->x = cond;
+    s->status = status;
+    s->text = text;
+}
+
+/* Equalities that the model assumes, as soon as their symbols are known. */
+static void check_relations(writer *w) {
+    fv_module *m = w->l->module;
+    fv_arena *a = w->l->arena;
+    for (int i = 0; i < m->nrelations; i++) {
+        struct fv_relation *r = &m->relations[i];
+        if (w->relations[i] || !is_ready(w, r->a) || !is_ready(w, r->b))
+            continue;
+        w->relations[i] = true;
+        check(w, fv_x_bin(a, FV_X_EQ, fv_p_dim(w->l, r->a), fv_p_dim(w->l, r->b)), FV_BAD_DIM,
+              fv_printf(a, "%s == %s: %s", fv_dim_str(a, r->a), fv_dim_str(a, r->b), r->why));
+    }
+}
+
+/* A dim that may be negative or huge for some values of its symbols is checked before use. */
+static void check_sizes(writer *w, const fv_type *t) {
+    fv_arena *a = w->l->arena;
+    for (int i = 0; i < t->rank; i++) {
+        const fv_dim *d = t->dims[i];
+        if (d->lo >= 0 || !is_ready(w, d) || *fv_ptrmap_at(&w->sizes, d))
+            continue;
+        *fv_ptrmap_at(&w->sizes, d) = (void *)d;
+        check(w, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), fv_p_dim(w->l, d)), FV_BAD_DIM,
+              fv_printf(a, "%s is negative", fv_dim_str(a, d)));
+    }
+}
+
+/* The memory of a value, in the dims of that value. */
+static fv_buf *buffer_of(writer *w, fv_value *v) {
+    fv_lowerer *l = w->l;
+    fv_storage *s = fv_storage_of(l, v), *r = s;
+    while (r->alias)
+        r = r->alias;
+    return r->buf;
+}
+
+static void bind(writer *w, fv_op *op) {
+    fv_lowerer *l = w->l;
+    fv_arena *a = l->arena;
+    fv_buf *b = buffer_of(w, op->in[0]);
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols");
+    for (int i = 0; i < symbols->n; i++) {
+        const fv_dim *d = symbols->u.dims[i];
+        fv_expr *index[FV_MAX_RANK];
+        for (int k = 0; k < b->rank; k++)
+            index[k] = fv_x_int(a, k == b->rank - 1 ? i : 0);
+        fv_expr *x = fv_x_convert(a, FV_I64, fv_x_load(a, b, index));
+        x = fv_x_bin(a, FV_X_MAX, x, fv_x_int(a, d->lo));
+        x = fv_x_bin(a, FV_X_MIN, x, fv_x_int(a, d->hi));
+        fv_stmt *s = fv_kb_add(&w->b, FV_S_LET);
+        s->var = symbol_var(l, d);
+        s->x = x;
+        *fv_ptrmap_at(&w->ready, d) = (void *)d;
+    }
+    check_relations(w);
+}
+
+/* An output whose size depends on data: tell its dims, then see that it fits. */
+static void announce(writer *w, fv_buf *b) {
+    fv_lowerer *l = w->l;
+    fv_arena *a = l->arena;
+    fv_port *port = &l->program->outputs[b->index];
+    fv_var *capacity = l->program->capacity[b->index];
+    if (!capacity)
+        return;
+    fv_expr *n = fv_x_int(a, 1);
+    for (int i = 0; i < port->rank; i++) {
+        fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
+        s->output = b->index;
+        s->axis = i;
+        s->x = fv_p_dim(l, port->dims[i]);
+        n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
+    }
+    check(w, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
+          fv_printf(a, "capacity of output '%s'", port->name));
+}
+
+/* Kernels that do the same are one. */
+static fv_kernel *shared_kernel(writer *w, fv_kernel *k) {
+    fv_lowerer *l = w->l;
+    const char *key = fv_intern(l->session, fv_kernel_key(l->arena, k));
+    void **at = fv_ptrmap_at(&w->shared, key);
+    if (*at)
+        return *at;
+    *fv_ptrmap_at(&w->shared, key) = k;
+    FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, k);
+    return k;
+}
+
+static void launch(writer *w, int index) {
+    fv_lowerer *l = w->l;
+    fv_launch *n = &l->steps[index].launch;
+    for (int i = 0; i < n->nargs; i++)
+        check_sizes(w, n->args[i]->type);
+    fv_buf **args = FV_NEW(l->arena, fv_buf *, n->nargs + 1);
+    fv_expr **dims = FV_NEW(l->arena, fv_expr *, n->ndims + 1);
+    for (int i = 0; i < n->nargs; i++) {
+        fv_buf *b = args[i] = buffer_of(w, n->args[i]);
+        fv_storage *s = fv_storage_of(l, n->args[i]);
+        bool first = s->first == index && n->kernel->bufs[i]->role != FV_BUF_IN;
+        if (first && b->role == FV_BUF_OUTPUT)
+            announce(w, b);
+        if (first && b->role == FV_BUF_HEAP) {
+            fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
+            st->buf = b;
+            st->x = b->bytes;
+        }
+    }
+    for (int i = 0; i < n->ndims; i++)
+        dims[i] = fv_p_dim(l, n->dims[i]);
+    fv_stmt *s = fv_kb_add(&w->b, FV_S_LAUNCH);
+    s->kernel = shared_kernel(w, n->kernel);
+    s->args = args;
+    s->dims = dims;
+    s->text = fv_origin_str(l->arena, n->origin);
+}
+
+static void free_after(writer *w, int index) {
+    fv_program *p = w->l->program;
+    const fv_step *step = &w->l->steps[index];
+    for (int i = 0; i < (step->kind == FV_STEP_LAUNCH ? step->launch.nargs : 1); i++) {
+        fv_value *v = step->kind == FV_STEP_LAUNCH ? step->launch.args[i] : step->bind->in[0];
+        fv_buf *b = buffer_of(w, v);
+        fv_storage *s = fv_storage_of(w->l, v);
+        while (s->alias)
+            s = s->alias;
+        bool again = false;
+        for (int k = 0; k < i && step->kind == FV_STEP_LAUNCH; k++)
+            again |= buffer_of(w, step->launch.args[k]) == b;
+        if (b->role != FV_BUF_HEAP || s->last != index || again)
+            continue;
+        fv_kb_add(&w->b, FV_S_FREE)->buf = b;
+    }
+    (void)p;
+}
+
+bool fv_write_program(fv_lowerer *l) {
+    writer w = {.l = l, .ready = fv_ptrmap_in(l->arena), .sizes = fv_ptrmap_in(l->arena),
+                .shared = fv_ptrmap_in(l->arena),
+                .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
+    fv_kb_init(&w.b, l->arena, NULL, &l->program->body);
+    make_ports(l);
+    check_relations(&w);
+    const fv_region *r = l->func->body;
+    for (int i = 0; i < r->nparams; i++)
+        check_sizes(&w, r->params[i]->type);
+    for (int i = 0; i < l->nsteps; i++) {
+        if (l->steps[i].kind == FV_STEP_BIND)
+            bind(&w, l->steps[i].bind);
+        else
+            launch(&w, i);
+        free_after(&w, i);
+    }
+    return true;
+}

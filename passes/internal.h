@@ -1,0 +1,11 @@
+/* internal.h - the functions behind the table of passes. */
+#ifndef FV_PASSES_INTERNAL_H
+#define FV_PASSES_INTERNAL_H
+
+#include "passes/passes.h"
+
+#define PASS(id, name, doc) bool fv_pass_##id(fv_pass_run *r);
+#include "passes/passes.def"
+#undef PASS
+
+#endif

@@ -1,0 +1,87 @@
+/* manager.c - the table of passes, the shipped pipelines, and running them. */
+#include "passes/passes.h"
+
+#include <string.h>
+
+#include "passes/internal.h"
+
+static const fv_pass passes[] = {
+#define PASS(id, name, doc) {name, doc, fv_pass_##id},
+#include "passes/passes.def"
+#undef PASS
+    {0}};
+
+const fv_pass *fv_pass_at(int i) {
+    return i >= 0 && i < (int)(sizeof passes / sizeof *passes) - 1 ? &passes[i] : NULL;
+}
+
+const fv_pass *fv_pass_find(const char *name) {
+    for (const fv_pass *p = passes; p->name; p++)
+        if (!strcmp(p->name, name))
+            return p;
+    return NULL;
+}
+
+/* What is needed for lowering at all comes in every pipeline: "legalise" leaves only ops that have
+ * a definition or a kernel. */
+static const char *const o0[] = {"legalise", "remove-dead", NULL};
+static const char *const o1[] = {"legalise", "fold-constants", "simplify", "share", "remove-dead",
+                                 NULL};
+
+const char *const *fv_pipeline(char level) {
+    switch (level) {
+    case '0': return o0;
+    case '1':
+    case '2':
+    case '3':
+    case 's': return o1;
+    }
+    return NULL;
+}
+
+void fv_pass_count_one(fv_pass_run *r, const char *what) {
+    r->changed = true;
+    for (int i = 0; i < r->ncounts; i++)
+        if (!strcmp(r->counts[i].what, what)) {
+            r->counts[i].n++;
+            return;
+        }
+    FV_PUSH(r->arena, r->counts, r->ncounts, r->cap_counts, ((fv_pass_count){what, 1}));
+}
+
+static bool unknown(fv_module *m, const char *name) {
+    const char *names[sizeof passes / sizeof *passes] = {0};
+    for (int i = 0; passes[i].name; i++)
+        names[i] = passes[i].name;
+    const char *near = fv_nearest(name, names);
+    if (near)
+        return fv_error(m->session, "no pass '%s'; did you mean '%s'?", name, near);
+    return fv_error(m->session, "no pass '%s'; `fovea opt --list-passes` lists them", name);
+}
+
+static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o) {
+    fv_pass_run r = {.module = m, .arena = fv_arena_new(m->session)};
+    bool ok = p->run(&r);
+    if (ok && o && o->report)
+        o->report(o->user, p->name, &r);
+    if (ok && o && o->dump_after && !strcmp(o->dump_after, p->name))
+        o->dump(o->user, p->name, m);
+    bool verify = o && o->verify;
+#ifndef NDEBUG
+    verify = true;
+#endif
+    if (ok && verify)
+        ok = fv_module_verify(m, p->name);
+    fv_arena_free(r.arena);
+    return ok;
+}
+
+bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) {
+    for (int i = 0; names[i]; i++)
+        if (!fv_pass_find(names[i]))
+            return unknown(m, names[i]);
+    for (int i = 0; names[i]; i++)
+        if (!run_one(m, fv_pass_find(names[i]), o))
+            return false;
+    return true;
+}

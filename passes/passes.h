@@ -1,0 +1,48 @@
+/* passes.h - graph IR to graph IR: passes, pipelines, and what a pass says it did.
+ *
+ * A pass is a function from module to module with a name, one line of purpose and counts of what it
+ * did. A pipeline is a list of passes; -O0 to -O3 and -Os are shipped ones. The verifier runs after
+ * every pass in debug builds and where asked. */
+#ifndef FV_PASSES_PASSES_H
+#define FV_PASSES_PASSES_H
+
+#include "ir/graph.h"
+#include "ir/rule.h"
+
+typedef struct fv_pass_count { /* "gelu-erf": 12 */
+    const char *what;
+    int n;
+} fv_pass_count;
+
+typedef struct fv_pass_run {
+    fv_module *module;
+    fv_arena *arena; /* of this run of the pass: scratch */
+    fv_pass_count *counts;
+    int ncounts, cap_counts;
+    bool changed;
+} fv_pass_run;
+void fv_pass_count_one(fv_pass_run *r, const char *what); /* also sets changed */
+
+typedef struct fv_pass {
+    const char *name;
+    const char *doc;
+    bool (*run)(fv_pass_run *r); /* false after a diagnostic */
+} fv_pass;
+
+const fv_pass *fv_pass_find(const char *name);
+const fv_pass *fv_pass_at(int i); /* NULL behind the last */
+
+typedef struct fv_pipeline_options {
+    bool verify;                /* after every pass */
+    const char *dump_after;     /* a pass name; NULL: none */
+    void (*dump)(void *user, const char *pass, const fv_module *m);
+    void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */
+    void *user;
+} fv_pipeline_options;
+
+/* Runs passes by name (NULL terminated), in order. An unknown name is a diagnostic with the nearest. */
+bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o);
+/* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. */
+const char *const *fv_pipeline(char level);
+
+#endif
