@@ -1,0 +1,88 @@
+/* block.c - statements: lets, loops, conditions. */
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+static void let(fv_ll_fn *f, const fv_stmt *s) {
+    LLVMValueRef v = fv_ll_expr(f, s->x);
+    *fv_ptrmap_at(&f->vars, s->var) = v;
+    if (!LLVMIsConstant(v) && LLVMGetValueKind(v) == LLVMInstructionValueKind)
+        LLVMSetValueName2(v, s->var->name, strlen(s->var->name));
+}
+
+/* Can `var + step` not overflow, because the loop ends before? */
+static bool stays_small(const fv_stmt *s) {
+    return s->step == 1 || (s->var->hi < INT64_MAX - s->step && s->var->lo > INT64_MIN);
+}
+
+/* The condition stands at the end, and once before the loop: what LLVM's loop passes like best. */
+static void for_(fv_ll_fn *f, const fv_stmt *s) {
+    LLVMValueRef lo = fv_ll_expr(f, s->lo), hi = fv_ll_expr(f, s->hi);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
+    LLVMBasicBlockRef body = fv_ll_block(f, "loop"), next = fv_ll_block(f, "done");
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, lo, hi, ""), body, next);
+    fv_ll_at(f, body);
+    LLVMValueRef var = LLVMBuildPhi(f->b, f->m->i64, s->var->name);
+    *fv_ptrmap_at(&f->vars, s->var) = var;
+    fv_ll_stmts(f, &s->body);
+    LLVMValueRef step = fv_ll_int(f->m, s->step);
+    LLVMValueRef up = stays_small(s) ? LLVMBuildNSWAdd(f->b, var, step, "")
+                                     : LLVMBuildAdd(f->b, var, step, "");
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(f->b);
+    LLVMAddIncoming(var, &lo, &from, 1);
+    LLVMAddIncoming(var, &up, &last, 1);
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, up, hi, ""), body, next);
+    fv_ll_at(f, next);
+}
+
+static void if_(fv_ll_fn *f, const fv_stmt *s) {
+    LLVMValueRef c = fv_ll_expr(f, s->x);
+    LLVMBasicBlockRef yes = fv_ll_block(f, "then"), no = fv_ll_block(f, "else");
+    LLVMBasicBlockRef next = fv_ll_block(f, "endif");
+    fv_ll_branch(f, c, yes, no);
+    fv_ll_at(f, yes);
+    fv_ll_stmts(f, &s->body);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, no);
+    fv_ll_stmts(f, &s->other);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+}
+
+/* Data drives it: it looks at the cancel flag each time. */
+static void while_(fv_ll_fn *f, const fv_stmt *s) {
+    LLVMBasicBlockRef head = fv_ll_block(f, "while"), ask = fv_ll_block(f, "ask");
+    LLVMBasicBlockRef body = fv_ll_block(f, "do"), next = fv_ll_block(f, "done");
+    LLVMBuildBr(f->b, head);
+    fv_ll_at(f, head);
+    fv_ll_branch_unlikely(f, fv_ll_poll(f), f->cancelled, ask);
+    fv_ll_at(f, ask);
+    fv_ll_branch(f, fv_ll_expr(f, s->x), body, next);
+    fv_ll_at(f, body);
+    fv_ll_stmts(f, &s->body);
+    LLVMBuildBr(f->b, head);
+    fv_ll_at(f, next);
+}
+
+static void stmt(fv_ll_fn *f, const fv_stmt *s) {
+    switch (s->kind) {
+    case FV_S_LET: let(f, s); return;
+    case FV_S_STORE: fv_ll_store(f, s); return;
+    case FV_S_TILE: fv_ll_tile(f, s); return;
+    case FV_S_FOR: for_(f, s); return;
+    case FV_S_IF: if_(f, s); return;
+    case FV_S_WHILE: while_(f, s); return;
+    case FV_S_COMMENT: return;
+    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+        if (f->host)
+            fv_ll_host_stmt(f, s);
+        else
+            fv_ll_fault(f->m, "a statement of host programs stands in a kernel");
+        return;
+    }
+}
+
+void fv_ll_stmts(fv_ll_fn *f, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        stmt(f, s);
+}

@@ -1,0 +1,59 @@
+/* convert.c - CONVERT and BITCAST. */
+#include "backend/llvm/emit.h"
+
+static LLVMTypeRef shaped(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
+    return fv_ll_lanes(fv_ll_elem(f->m, e), fv_ll_lanes_of(x));
+}
+
+static LLVMValueRef to_bool(fv_ll_fn *f, LLVMValueRef x, fv_elem from) {
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(x));
+    if (fv_elem_is_float(from))
+        return LLVMBuildFCmp(f->b, LLVMRealUNE, x, zero, "");
+    return LLVMBuildICmp(f->b, LLVMIntNE, x, zero, "");
+}
+
+/* Truncates; what is out of range becomes the nearest integer of the type, NaN becomes 0. */
+static LLVMValueRef float_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
+    LLVMTypeRef types[] = {shaped(f, x, to), LLVMTypeOf(x)};
+    const char *name = fv_elem_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
+    return fv_ll_intrinsic(f, name, 2, types, 1, &x);
+}
+
+static LLVMValueRef float_to_float(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
+    LLVMTypeRef type = shaped(f, x, to);
+    return to == FV_F64 ? LLVMBuildFPExt(f->b, x, type, "") : LLVMBuildFPTrunc(f->b, x, type, "");
+}
+
+static LLVMValueRef int_to_float(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+    LLVMTypeRef type = shaped(f, x, to);
+    return fv_elem_is_signed(from) ? LLVMBuildSIToFP(f->b, x, type, "")
+                                   : LLVMBuildUIToFP(f->b, x, type, "");
+}
+
+static LLVMValueRef int_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+    LLVMTypeRef type = shaped(f, x, to);
+    return LLVMBuildIntCast2(f->b, x, type, fv_elem_is_signed(from), "");
+}
+
+LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+    if (from == to)
+        return x;
+    if (fv_elem_is_storage(from) || fv_elem_is_storage(to)) {
+        fv_ll_fault(f->m, "conversion of %s to %s is not expanded", fv_elem_name(from),
+                    fv_elem_name(to));
+        return LLVMGetPoison(shaped(f, x, to));
+    }
+    if (to == FV_BOOL)
+        return to_bool(f, x, from);
+    if (!fv_elem_is_float(from))
+        return fv_elem_is_float(to) ? int_to_float(f, x, from, to) : int_to_int(f, x, from, to);
+    return fv_elem_is_float(to) ? float_to_float(f, x, to) : float_to_int(f, x, to);
+}
+
+LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+    if (from == FV_BOOL && to != FV_BOOL)
+        return LLVMBuildZExt(f->b, x, shaped(f, x, to), "");
+    if (to == FV_BOOL && from != FV_BOOL)
+        return to_bool(f, x, from);
+    return LLVMBuildBitCast(f->b, x, shaped(f, x, to), "");
+}

@@ -1,0 +1,152 @@
+/* emit.h - private to this folder: a module under construction, and a function in it.
+ *
+ * None of LLVM's frames is below ours when an arena is asked for memory, so running out of it may
+ * leave by the session's door; whoever opens a module closes it on that way too (module.c). */
+#ifndef FV_BACKEND_LLVM_EMIT_H
+#define FV_BACKEND_LLVM_EMIT_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "backend/llvm/llvm.h"
+#include "ir/diag.h"
+#include "ir/ptrmap.h"
+
+typedef struct fv_ll_module {
+    fv_session *session;
+    fv_arena *arena; /* scratch, freed with the module */
+    const fv_program *program;
+    const fv_target *target;
+    int level;
+    const void *const *resident; /* of code in memory: where each constant lies; else NULL */
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMTargetMachineRef machine;
+    LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, size, none;
+    LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
+    LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */
+    LLVMValueRef weights;   /* external, hidden */
+    size_t *offset;         /* of each constant in the weights */
+    size_t weights_bytes;
+    fv_ptrmap kernels;      /* fv_kernel -> fv_ll_kernel */
+    char *fault;            /* first complaint, of LLVM or of ours; malloc */
+} fv_ll_module;
+
+typedef struct fv_ll_kernel {
+    const fv_kernel *kernel;
+    LLVMValueRef fn;        /* (buffers, dims, state, task) */
+    LLVMTypeRef type;
+    LLVMValueRef task;      /* of task_type: unpacks args_type */
+    LLVMTypeRef args_type;  /* buffers, dims, state */
+    bool *shared;           /* per buffer: some launch reaches its memory through another one too */
+    bool may_fail;          /* it has REQUIRE or a while: the error word is looked at */
+} fv_ll_kernel;
+
+typedef struct fv_ll_buf {
+    LLVMValueRef ptr;     /* to the first element */
+    LLVMValueRef *stride; /* elements per step of an index; rank of them */
+} fv_ll_buf;
+
+typedef struct fv_ll_host fv_ll_host; /* host.h */
+
+typedef struct fv_ll_fn {
+    fv_ll_module *m;
+    LLVMValueRef fn;
+    LLVMBuilderRef b;          /* where code goes */
+    LLVMBuilderRef slots;      /* the end of the entry block: allocas only */
+    LLVMBasicBlockRef start;   /* follows the entry block */
+    fv_ptrmap vars;            /* fv_var -> LLVMValueRef */
+    fv_ptrmap bufs;            /* fv_buf -> fv_ll_buf */
+    LLVMValueRef cancel;       /* address of the cancel flag, never NULL */
+    LLVMValueRef error;        /* address of the error word */
+    LLVMBasicBlockRef cancelled; /* where a loop goes that sees the cancel flag */
+    fv_ll_host *host;          /* NULL in kernels */
+} fv_ll_fn;
+
+/* ---- module.c ---- */
+
+/* Types, target machine, weights. False after a diagnostic; close it in any case. */
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                const void *const *resident);
+void fv_ll_close(fv_ll_module *m);
+/* Everything: kernels, plan, run, table. */
+bool fv_ll_emit(fv_ll_module *m);
+/* Runs the passes of the level. */
+bool fv_ll_optimize(fv_ll_module *m);
+/* The module as an object, assembly or text; NULL after a diagnostic. */
+LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
+/* Notes what must not happen: an expression that should have been expanded. */
+void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- function.c ---- */
+
+typedef enum { FV_LL_EXPORTED, FV_LL_INTERNAL } fv_ll_linkage;
+/* A function with the attributes that all have. Baseline: without the target's features. */
+LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
+                            fv_ll_linkage linkage, bool baseline);
+void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name);
+void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn);
+void fv_ll_finish(fv_ll_fn *f); /* the body is complete */
+LLVMBasicBlockRef fv_ll_block(fv_ll_fn *f, const char *name);
+void fv_ll_at(fv_ll_fn *f, LLVMBasicBlockRef block); /* code goes there from now on */
+LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name);
+LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value); /* an i64 */
+LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes);
+LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
+                             int nargs, LLVMValueRef *args);
+/* p + bytes */
+LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes);
+/* *p != 0, of the caller's cancel flag */
+LLVMValueRef fv_ll_poll(fv_ll_fn *f);
+void fv_ll_branch(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
+/* As branch, where c is not expected. */
+void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
+                           LLVMBasicBlockRef no);
+
+/* ---- types ---- */
+
+LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e);              /* of a value of one lane */
+LLVMTypeRef fv_ll_type(fv_ll_module *m, fv_ktype t);
+LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes); /* in a buffer: bool is a byte */
+LLVMTypeRef fv_ll_lanes(LLVMTypeRef elem, int lanes);
+int fv_ll_lanes_of(LLVMValueRef x);
+
+/* ---- expr.c, arith.c, convert.c, memory.c ---- */
+
+LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x);
+/* DIV and the like of integers; MIN, MAX; MULHI; ADDSAT, MULSAT: x tells which, a and b are its arguments. */
+LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
+LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
+LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* LOAD, GUARD */
+void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
+void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
+/* Makes a buffer known: its strides, from its extents. */
+void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr);
+
+/* ---- block.c ---- */
+
+void fv_ll_stmts(fv_ll_fn *f, const fv_block *b);
+
+/* ---- kernel.c ---- */
+
+void fv_ll_kernels(fv_ll_module *m); /* all of the program */
+
+/* ---- host.c, entry.c, table.c, cpu.c ---- */
+
+void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s); /* CHECK, LAUNCH, ALLOC, FREE, SETDIM */
+LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
+void fv_ll_entries(fv_ll_module *m); /* the plan, the run, the table */
+void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
+/* A function: i1, has this CPU what the target needs? NULL: there is nothing to ask. */
+LLVMValueRef fv_ll_cpu_check(fv_ll_module *m);
+
+/* ---- weights.c: the constants as a section of an object ---- */
+
+/* Adds them to the object in the open file, where the code refers to them. */
+bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path);
+
+#endif

@@ -1,0 +1,199 @@
+/* expr.c - expressions of an expanded kernel, one to one as LLVM values.
+ *
+ * A value of n lanes is a vector of n; bool is i1. Storage types are unsigned integers. No
+ * instruction carries flags that would let LLVM change a bit. */
+#include <math.h>
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+static LLVMValueRef arg(fv_ll_fn *f, const fv_expr *x, int i) {
+    return fv_ll_expr(f, x->arg[i]);
+}
+
+static bool on_floats(const fv_expr *x) {
+    return fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
+}
+
+static LLVMValueRef constant(fv_ll_fn *f, const fv_expr *x) {
+    fv_elem e = (fv_elem)x->type.elem;
+    LLVMTypeRef type = fv_ll_elem(f->m, e);
+    LLVMValueRef c;
+    if (!fv_elem_is_float(e)) {
+        c = LLVMConstInt(type, (unsigned long long)x->u.i, 1);
+    } else if (e == FV_F32) {
+        float value = (float)x->u.f;
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        c = LLVMConstBitCast(LLVMConstInt(f->m->i32, bits, 0), type);
+    } else {
+        uint64_t bits;
+        memcpy(&bits, &x->u.f, sizeof bits);
+        c = LLVMConstBitCast(LLVMConstInt(f->m->i64, bits, 0), type);
+    }
+    return fv_ll_splat(f, c, x->type.lanes);
+}
+
+static LLVMValueRef variable(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef v = fv_ptrmap_get(&f->vars, x->u.var);
+    if (v)
+        return v;
+    fv_ll_fault(f->m, "variable %s has no value", x->u.var->name);
+    return LLVMGetPoison(fv_ll_type(f->m, x->type));
+}
+
+static LLVMValueRef binary(fv_ll_fn *f, const fv_expr *x, LLVMOpcode on_ints, LLVMOpcode on_float) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
+    return LLVMBuildBinOp(f->b, on_floats(x) ? on_float : on_ints, a, b, "");
+}
+
+static LLVMValueRef bitwise(fv_ll_fn *f, const fv_expr *x, LLVMOpcode op) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
+    return LLVMBuildBinOp(f->b, op, a, b, "");
+}
+
+typedef LLVMValueRef two_fn(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+
+static LLVMValueRef two(fv_ll_fn *f, const fv_expr *x, two_fn *fn) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
+    return fn(f, x, a, b);
+}
+
+static LLVMValueRef shift(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
+    int bits = 8 * fv_elem_storage_bytes((fv_elem)x->type.elem);
+    LLVMValueRef width = LLVMConstInt(fv_ll_elem(f->m, (fv_elem)x->type.elem),
+                                      (unsigned long long)bits - 1, 0);
+    LLVMValueRef count = LLVMBuildAnd(f->b, b, fv_ll_splat(f, width, x->type.lanes), "");
+    if (x->op == FV_X_SHL)
+        return LLVMBuildShl(f->b, a, count, "");
+    return fv_elem_is_signed((fv_elem)x->type.elem) ? LLVMBuildAShr(f->b, a, count, "")
+                                                    : LLVMBuildLShr(f->b, a, count, "");
+}
+
+static LLVMValueRef compare(fv_ll_fn *f, const fv_expr *x, LLVMRealPredicate on_float,
+                            LLVMIntPredicate on_signed, LLVMIntPredicate on_unsigned) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
+    if (on_floats(x))
+        return LLVMBuildFCmp(f->b, on_float, a, b, "");
+    bool is_signed = fv_elem_is_signed((fv_elem)x->arg[0]->type.elem);
+    return LLVMBuildICmp(f->b, is_signed ? on_signed : on_unsigned, a, b, "");
+}
+
+static LLVMValueRef negation(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef a = arg(f, x, 0);
+    return on_floats(x) ? LLVMBuildFNeg(f->b, a, "") : LLVMBuildNeg(f->b, a, "");
+}
+
+static LLVMValueRef unary_intrinsic(fv_ll_fn *f, const fv_expr *x, const char *name) {
+    LLVMValueRef a = arg(f, x, 0);
+    LLVMTypeRef type = LLVMTypeOf(a);
+    return fv_ll_intrinsic(f, name, 1, &type, 1, &a);
+}
+
+static LLVMValueRef absolute(fv_ll_fn *f, const fv_expr *x) {
+    if (on_floats(x))
+        return unary_intrinsic(f, x, "llvm.fabs");
+    LLVMValueRef a = arg(f, x, 0);
+    if (!fv_elem_is_signed((fv_elem)x->type.elem))
+        return a;
+    LLVMValueRef negative = LLVMBuildICmp(f->b, LLVMIntSLT, a, LLVMConstNull(LLVMTypeOf(a)), "");
+    return LLVMBuildSelect(f->b, negative, LLVMBuildNeg(f->b, a, ""), a, "");
+}
+
+static LLVMValueRef fma_(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef args[3]; /* one after the other: the order of evaluation is the order of the code */
+    for (int i = 0; i < 3; i++)
+        args[i] = arg(f, x, i);
+    LLVMTypeRef type = LLVMTypeOf(args[0]);
+    return fv_ll_intrinsic(f, "llvm.fma", 1, &type, 3, args);
+}
+
+static LLVMValueRef choice(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef c = arg(f, x, 0), a = arg(f, x, 1), b = arg(f, x, 2);
+    return LLVMBuildSelect(f->b, c, a, b, "");
+}
+
+static LLVMValueRef ramp(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef lane[256];
+    LLVMTypeRef type = fv_ll_elem(f->m, (fv_elem)x->type.elem);
+    for (int i = 0; i < x->type.lanes; i++)
+        lane[i] = LLVMConstInt(type, (unsigned long long)i, 0);
+    LLVMValueRef steps = LLVMConstVector(lane, x->type.lanes);
+    return LLVMBuildAdd(f->b, fv_ll_splat(f, arg(f, x, 0), x->type.lanes), steps, "");
+}
+
+/* Tasks of one kernel may set the error word at the same time; they all write the same. */
+static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef ok = arg(f, x, 0), all = ok;
+    if (!f->error) {
+        fv_ll_fault(f->m, "REQUIRE stands in a kernel that states to have none");
+        return ok;
+    }
+    if (x->type.lanes > 1) {
+        LLVMTypeRef type = LLVMTypeOf(ok);
+        all = fv_ll_intrinsic(f, "llvm.vector.reduce.and", 1, &type, 1, &ok);
+    }
+    LLVMBasicBlockRef bad = fv_ll_block(f, "bad_index"), next = fv_ll_block(f, "checked");
+    fv_ll_branch_unlikely(f, LLVMBuildNot(f->b, all, ""), bad, next);
+    fv_ll_at(f, bad);
+    LLVMValueRef store = LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, FV_BAD_INDEX, 0), f->error);
+    LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
+    LLVMSetAlignment(store, 4);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+    return ok;
+}
+
+static LLVMValueRef not_expanded(fv_ll_fn *f, const fv_expr *x) {
+    fv_ll_fault(f->m, "%s is not expanded", fv_expr_op_info((fv_expr_op)x->op)->id);
+    return LLVMGetPoison(fv_ll_type(f->m, x->type));
+}
+
+LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONST: return constant(f, x);
+    case FV_X_VAR: return variable(f, x);
+    case FV_X_LOAD: case FV_X_GUARD: return fv_ll_load(f, x);
+    case FV_X_ADD: return binary(f, x, LLVMAdd, LLVMFAdd);
+    case FV_X_SUB: return binary(f, x, LLVMSub, LLVMFSub);
+    case FV_X_MUL: return binary(f, x, LLVMMul, LLVMFMul);
+    case FV_X_DIV: case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD:
+        return on_floats(x) ? binary(f, x, LLVMSDiv, LLVMFDiv) : two(f, x, fv_ll_divide);
+    case FV_X_MIN: case FV_X_MAX: return two(f, x, fv_ll_min_max);
+    case FV_X_NEG: return negation(f, x);
+    case FV_X_ABS: return absolute(f, x);
+    case FV_X_FMA: return fma_(f, x);
+    case FV_X_SQRT: return unary_intrinsic(f, x, "llvm.sqrt");
+    case FV_X_FLOOR: return unary_intrinsic(f, x, "llvm.floor");
+    case FV_X_CEIL: return unary_intrinsic(f, x, "llvm.ceil");
+    case FV_X_TRUNC: return unary_intrinsic(f, x, "llvm.trunc");
+    case FV_X_RINT: return unary_intrinsic(f, x, "llvm.roundeven");
+    case FV_X_AND: return bitwise(f, x, LLVMAnd);
+    case FV_X_OR: return bitwise(f, x, LLVMOr);
+    case FV_X_XOR: return bitwise(f, x, LLVMXor);
+    case FV_X_NOT: return LLVMBuildNot(f->b, arg(f, x, 0), "");
+    case FV_X_SHL: case FV_X_SHR: return shift(f, x);
+    case FV_X_MULHI: return two(f, x, fv_ll_mulhi);
+    case FV_X_ADDSAT: case FV_X_MULSAT: return two(f, x, fv_ll_saturating);
+    case FV_X_LT: return compare(f, x, LLVMRealOLT, LLVMIntSLT, LLVMIntULT);
+    case FV_X_LE: return compare(f, x, LLVMRealOLE, LLVMIntSLE, LLVMIntULE);
+    case FV_X_EQ: return compare(f, x, LLVMRealOEQ, LLVMIntEQ, LLVMIntEQ);
+    case FV_X_NE: return compare(f, x, LLVMRealUNE, LLVMIntNE, LLVMIntNE);
+    case FV_X_SELECT: return choice(f, x);
+    case FV_X_CONVERT:
+        return fv_ll_convert(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+    case FV_X_BITCAST:
+        return fv_ll_bitcast(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+    case FV_X_SPLAT: return fv_ll_splat(f, arg(f, x, 0), x->type.lanes);
+    case FV_X_RAMP: return ramp(f, x);
+    case FV_X_REQUIRE: return require(f, x);
+    case FV_X_CONVSAT:
+    case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2: case FV_X_LOG1P:
+    case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
+    case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH:
+    case FV_X_ATANH: case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM:
+    case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
+    }
+    return not_expanded(f, x);
+}

@@ -1,0 +1,151 @@
+/* function.c - functions, blocks and the small verbs of emission. */
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+/* ---- types ---- */
+
+LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e) {
+    if (e == FV_BOOL)
+        return m->i1;
+    if (e == FV_F32)
+        return m->f32;
+    if (e == FV_F64)
+        return m->f64;
+    return LLVMIntTypeInContext(m->context, 8 * (unsigned)fv_elem_storage_bytes(e));
+}
+
+LLVMTypeRef fv_ll_lanes(LLVMTypeRef elem, int lanes) {
+    return lanes > 1 ? LLVMVectorType(elem, (unsigned)lanes) : elem;
+}
+
+LLVMTypeRef fv_ll_type(fv_ll_module *m, fv_ktype t) {
+    return fv_ll_lanes(fv_ll_elem(m, (fv_elem)t.elem), t.lanes);
+}
+
+LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes) {
+    return fv_ll_lanes(e == FV_BOOL ? m->i8 : fv_ll_elem(m, e), lanes);
+}
+
+int fv_ll_lanes_of(LLVMValueRef x) {
+    LLVMTypeRef t = LLVMTypeOf(x);
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? (int)LLVMGetVectorSize(t) : 1;
+}
+
+/* ---- functions ---- */
+
+/* An attribute that this LLVM does not know is left away: all of them only help. */
+void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    if (kind)
+        LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(m->context, kind, 0));
+}
+
+static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const char *value) {
+    LLVMAttributeRef a = LLVMCreateStringAttribute(m->context, name, (unsigned)strlen(name), value,
+                                                   (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
+}
+
+/* What runs before the CPU is known to have the target's features must not use them. */
+static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
+    baseline = baseline && strncmp(m->target->triple, "x86_64", 6) == 0;
+    text_attr(m, fn, "target-cpu", baseline ? "x86-64" : m->target->cpu);
+    text_attr(m, fn, "target-features", baseline ? "" : m->target->features);
+}
+
+LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
+                            fv_ll_linkage linkage, bool baseline) {
+    LLVMValueRef fn = LLVMAddFunction(m->module, name, type);
+    LLVMSetLinkage(fn, linkage == FV_LL_EXPORTED ? LLVMExternalLinkage : LLVMInternalLinkage);
+    const unsigned whole = (unsigned)LLVMAttributeFunctionIndex;
+    fv_ll_attr(m, fn, whole, "nounwind");
+    text_attr(m, fn, "no-builtins", "");
+    set_cpu(m, fn, baseline);
+    return fn;
+}
+
+void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn) {
+    memset(f, 0, sizeof *f);
+    f->m = m;
+    f->fn = fn;
+    f->vars = fv_ptrmap_in(m->arena);
+    f->bufs = fv_ptrmap_in(m->arena);
+    LLVMBasicBlockRef entry = fv_ll_block(f, "entry");
+    f->start = fv_ll_block(f, "start");
+    f->slots = LLVMCreateBuilderInContext(m->context);
+    LLVMPositionBuilderAtEnd(f->slots, entry);
+    f->b = LLVMCreateBuilderInContext(m->context);
+    fv_ll_at(f, f->start);
+}
+
+void fv_ll_finish(fv_ll_fn *f) {
+    LLVMBuildBr(f->slots, f->start);
+    LLVMDisposeBuilder(f->slots);
+    LLVMDisposeBuilder(f->b);
+}
+
+/* ---- blocks ---- */
+
+LLVMBasicBlockRef fv_ll_block(fv_ll_fn *f, const char *name) {
+    return LLVMAppendBasicBlockInContext(f->m->context, f->fn, name);
+}
+
+void fv_ll_at(fv_ll_fn *f, LLVMBasicBlockRef block) {
+    LLVMPositionBuilderAtEnd(f->b, block);
+}
+
+void fv_ll_branch(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes, LLVMBasicBlockRef no) {
+    LLVMBuildCondBr(f->b, c, yes, no);
+}
+
+void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
+                           LLVMBasicBlockRef no) {
+    LLVMContextRef context = f->m->context;
+    LLVMMetadataRef weights[] = {
+        LLVMMDStringInContext2(context, "branch_weights", 14),
+        LLVMValueAsMetadata(LLVMConstInt(f->m->i32, 1, 0)),
+        LLVMValueAsMetadata(LLVMConstInt(f->m->i32, 2000, 0)),
+    };
+    LLVMValueRef br = LLVMBuildCondBr(f->b, c, yes, no);
+    LLVMSetMetadata(br, LLVMGetMDKindIDInContext(context, "prof", 4),
+                    LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, weights, 3)));
+}
+
+/* ---- values ---- */
+
+LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name) {
+    return LLVMBuildAlloca(f->slots, type, name);
+}
+
+LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value) {
+    return LLVMConstInt(m->i64, (unsigned long long)value, 1);
+}
+
+LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes) {
+    if (lanes <= 1)
+        return x;
+    LLVMTypeRef type = fv_ll_lanes(LLVMTypeOf(x), lanes);
+    LLVMValueRef zero = LLVMConstInt(f->m->i32, 0, 0);
+    LLVMValueRef first = LLVMBuildInsertElement(f->b, LLVMGetPoison(type), x, zero, "");
+    LLVMValueRef mask = LLVMConstNull(fv_ll_lanes(f->m->i32, lanes));
+    return LLVMBuildShuffleVector(f->b, first, LLVMGetPoison(type), mask, "");
+}
+
+LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
+                             int nargs, LLVMValueRef *args) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(f->m->module, id, types, (size_t)ntypes);
+    LLVMTypeRef type = LLVMGlobalGetValueType(fn);
+    return LLVMBuildCall2(f->b, type, fn, args, (unsigned)nargs, "");
+}
+
+LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes) {
+    return LLVMBuildGEP2(f->b, f->m->i8, p, &bytes, 1, "");
+}
+
+LLVMValueRef fv_ll_poll(fv_ll_fn *f) {
+    LLVMValueRef flag = LLVMBuildLoad2(f->b, f->m->i32, f->cancel, "");
+    LLVMSetVolatile(flag, 1);
+    return LLVMBuildICmp(f->b, LLVMIntNE, flag, LLVMConstInt(f->m->i32, 0, 0), "");
+}

@@ -1,0 +1,242 @@
+/* host.c - the statements of host programs: launches, allocations, checks, actual dims. */
+#include "backend/llvm/host.h"
+
+/* ---- the caller's environment ---- */
+
+LLVMTypeRef fv_ll_env_type(fv_ll_module *m) {
+    LLVMTypeRef fields[] = {m->size, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr};
+    return LLVMStructTypeInContext(m->context, fields, 6, 0);
+}
+
+LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field) {
+    LLVMTypeRef type = f->host->env_type;
+    LLVMValueRef at = LLVMBuildStructGEP2(f->b, type, f->host->env, field, "");
+    return LLVMBuildLoad2(f->b, LLVMStructGetTypeAtIndex(type, field), at, "");
+}
+
+/* ---- leaving ---- */
+
+static LLVMBasicBlockRef fail_block(fv_ll_fn *f, int status) {
+    LLVMBasicBlockRef *block = &f->host->fail[status];
+    if (*block)
+        return *block;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(f->b);
+    *block = fv_ll_block(f, "fail");
+    fv_ll_at(f, *block);
+    LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, (unsigned)status, 0), f->host->status);
+    LLVMBuildBr(f->b, f->host->out);
+    fv_ll_at(f, here);
+    return *block;
+}
+
+void fv_ll_fail_if(fv_ll_fn *f, LLVMValueRef c, int status) {
+    LLVMBasicBlockRef fail = fail_block(f, status), next = fv_ll_block(f, "ok");
+    fv_ll_branch_unlikely(f, c, fail, next);
+    fv_ll_at(f, next);
+}
+
+static void check(fv_ll_fn *f, const fv_stmt *s) {
+    fv_ll_fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->status);
+}
+
+/* ---- buffers ---- */
+
+static LLVMValueRef constant_address(fv_ll_module *m, int index) {
+    if (m->resident) {
+        unsigned long long at = (unsigned long long)(uintptr_t)m->resident[index];
+        return LLVMConstIntToPtr(LLVMConstInt(m->i64, at, 0), m->ptr);
+    }
+    LLVMValueRef offset = LLVMConstInt(m->i64, m->offset[index], 0);
+    return LLVMConstGEP2(m->i8, m->weights, &offset, 1);
+}
+
+LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
+    fv_ll_host *h = f->host;
+    switch ((fv_buf_role)b->role) {
+    case FV_BUF_INPUT: return h->input[b->index];
+    case FV_BUF_OUTPUT: return h->output[b->index];
+    case FV_BUF_CONST: return constant_address(f->m, b->index);
+    case FV_BUF_WORK: return fv_ll_offset(f, h->workspace, fv_ll_expr(f, b->offset));
+    case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->heap, b), "");
+    case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: break;
+    }
+    fv_ll_fault(f->m, "buffer %s has no place in the host program", b->name);
+    return LLVMGetPoison(f->m->ptr);
+}
+
+/* ---- launches ---- */
+
+static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
+    LLVMValueRef slot = fv_ptrmap_get(&f->host->args, k);
+    if (!slot) {
+        slot = fv_ll_alloca(f, k->args_type, k->kernel->name);
+        *fv_ptrmap_at(&f->host->args, k) = slot;
+    }
+    return slot;
+}
+
+/* Buffers, dims, state; room for the task. The dims become known as variables of the kernel. */
+static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
+    const fv_kernel *k = s->kernel;
+    int n = 0;
+    LLVMValueRef *args = FV_NEW(f->m->arena, LLVMValueRef, k->nbufs + k->ndims + 2);
+    for (int i = 0; i < k->nbufs; i++)
+        args[n++] = fv_ll_host_buf(f, s->args[i]);
+    for (int i = 0; i < k->ndims; i++)
+        args[n++] = fv_ll_expr(f, s->dims[i]);
+    for (int i = 0; i < k->ndims; i++)
+        *fv_ptrmap_at(&f->vars, k->dims[i]) = args[k->nbufs + i];
+    args[n++] = f->host->state;
+    args[n] = fv_ll_int(f->m, 0);
+    return args;
+}
+
+static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks) {
+    LLVMValueRef slot = arg_slot(f, k);
+    unsigned n = LLVMCountStructElementTypes(k->args_type);
+    for (unsigned i = 0; i < n; i++)
+        LLVMBuildStore(f->b, args[i], LLVMBuildStructGEP2(f->b, k->args_type, slot, i, ""));
+    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks};
+    LLVMTypeRef type = LLVMGlobalGetValueType(f->host->launch);
+    LLVMBuildCall2(f->b, type, f->host->launch, call, 4, "");
+}
+
+static void check_error(fv_ll_fn *f) {
+    LLVMValueRef e = LLVMBuildLoad2(f->b, f->m->i32, f->error, "");
+    LLVMBasicBlockRef bad = fv_ll_block(f, "error"), next = fv_ll_block(f, "launched");
+    LLVMValueRef is_bad = LLVMBuildICmp(f->b, LLVMIntNE, e, LLVMConstInt(f->m->i32, 0, 0), "");
+    fv_ll_branch_unlikely(f, is_bad, bad, next);
+    fv_ll_at(f, bad);
+    LLVMBuildStore(f->b, e, f->host->status);
+    LLVMBuildBr(f->b, f->host->out);
+    fv_ll_at(f, next);
+}
+
+static void launch(fv_ll_fn *f, const fv_stmt *s) {
+    fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->kernel);
+    if (!k) {
+        fv_ll_fault(f->m, "kernel %s is not in the program's list", s->kernel->name);
+        return;
+    }
+    fv_ll_fail_if(f, fv_ll_poll(f), FV_CANCELLED);
+    LLVMValueRef *args = launch_args(f, s);
+    LLVMValueRef tasks = k->kernel->tasks ? fv_ll_expr(f, k->kernel->tasks) : fv_ll_int(f->m, 1);
+    if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
+        LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
+    else
+        call_tasks(f, k, args, tasks);
+    if (k->may_fail)
+        check_error(f);
+}
+
+/* env, task, args, n: one after the other, or all through parallel_for. */
+static void launch_serially(fv_ll_fn *f, LLVMBasicBlockRef out) {
+    LLVMValueRef task = LLVMGetParam(f->fn, 1), arg = LLVMGetParam(f->fn, 2);
+    LLVMValueRef n = LLVMGetParam(f->fn, 3), zero = fv_ll_int(f->m, 0);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task");
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, out);
+    fv_ll_at(f, body);
+    LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i");
+    LLVMValueRef args[] = {arg, i};
+    LLVMBuildCall2(f->b, f->m->task_type, task, args, 2, "");
+    LLVMValueRef up = LLVMBuildNSWAdd(f->b, i, fv_ll_int(f->m, 1), "");
+    LLVMAddIncoming(i, &zero, &from, 1);
+    LLVMAddIncoming(i, &up, &body, 1);
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, up, n, ""), body, out);
+}
+
+static void launch_in_parallel(fv_ll_fn *f, LLVMValueRef parallel_for) {
+    LLVMTypeRef types[] = {f->m->ptr, f->m->ptr, f->m->ptr, f->m->i64};
+    LLVMTypeRef type = LLVMFunctionType(f->m->none, types, 4, 0);
+    LLVMValueRef args[4] = {fv_ll_env_field(f, FV_LL_ENV_USER)};
+    for (unsigned i = 1; i < 4; i++)
+        args[i] = LLVMGetParam(f->fn, i);
+    LLVMBuildCall2(f->b, type, parallel_for, args, 4, "");
+}
+
+LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
+    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64};
+    LLVMTypeRef type = LLVMFunctionType(m->none, types, 4, 0);
+    const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
+    LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, false);
+    fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    fv_ll_fn f;
+    fv_ll_begin(&f, m, fn);
+    fv_ll_host host = {.env = LLVMGetParam(fn, 0), .env_type = fv_ll_env_type(m)};
+    f.host = &host;
+    LLVMBasicBlockRef serial = fv_ll_block(&f, "serial"), parallel = fv_ll_block(&f, "parallel");
+    LLVMBasicBlockRef out = fv_ll_block(&f, "out");
+    LLVMValueRef parallel_for = fv_ll_env_field(&f, FV_LL_ENV_PARALLEL_FOR);
+    LLVMValueRef absent = LLVMBuildIsNull(f.b, parallel_for, "");
+    LLVMValueRef few = LLVMBuildICmp(f.b, LLVMIntSLE, LLVMGetParam(fn, 3), fv_ll_int(m, 1), "");
+    fv_ll_branch(&f, LLVMBuildOr(f.b, absent, few, ""), serial, parallel);
+    fv_ll_at(&f, parallel);
+    launch_in_parallel(&f, parallel_for);
+    LLVMBuildBr(f.b, out);
+    fv_ll_at(&f, serial);
+    launch_serially(&f, out);
+    fv_ll_at(&f, out);
+    LLVMBuildRetVoid(f.b);
+    fv_ll_finish(&f);
+    return fn;
+}
+
+/* ---- the caller's allocator ---- */
+
+void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
+    LLVMValueRef slot = fv_ptrmap_get(&f->host->heap, b);
+    LLVMValueRef p = LLVMBuildLoad2(f->b, f->m->ptr, slot, "");
+    LLVMBasicBlockRef there = fv_ll_block(f, "free"), next = fv_ll_block(f, "freed");
+    fv_ll_branch(f, LLVMBuildIsNull(f->b, p, ""), next, there);
+    fv_ll_at(f, there);
+    LLVMTypeRef types[] = {f->m->ptr, f->m->ptr};
+    LLVMValueRef fn = fv_ll_env_field(f, FV_LL_ENV_FREE);
+    LLVMValueRef args[] = {fv_ll_env_field(f, FV_LL_ENV_USER), p};
+    LLVMBuildCall2(f->b, LLVMFunctionType(f->m->none, types, 2, 0), fn, args, 2, "");
+    LLVMBuildStore(f->b, LLVMConstNull(f->m->ptr), slot);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+}
+
+static LLVMValueRef too_large(fv_ll_fn *f, LLVMValueRef bytes) {
+    int64_t most = f->m->target->pointer_bits == 32 ? UINT32_MAX : INT64_MAX - 1;
+    return LLVMBuildICmp(f->b, LLVMIntUGT, bytes, fv_ll_int(f->m, most), "");
+}
+
+static void allocate(fv_ll_fn *f, const fv_stmt *s) {
+    fv_ll_release(f, s->buf);
+    LLVMValueRef bytes = fv_ll_expr(f, s->x);
+    fv_ll_fail_if(f, too_large(f, bytes), FV_TOO_LARGE);
+    LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
+    LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
+    fv_ll_branch(f, none, next, some);
+    fv_ll_at(f, some);
+    LLVMTypeRef types[] = {f->m->ptr, f->m->size};
+    LLVMValueRef fn = fv_ll_env_field(f, FV_LL_ENV_ALLOC);
+    LLVMValueRef user = fv_ll_env_field(f, FV_LL_ENV_USER);
+    LLVMValueRef args[] = {user, LLVMBuildIntCast2(f->b, bytes, f->m->size, 0, "")};
+    LLVMTypeRef type = LLVMFunctionType(f->m->ptr, types, 2, 0);
+    LLVMValueRef p = LLVMBuildCall2(f->b, type, fn, args, 2, "");
+    LLVMBuildStore(f->b, p, fv_ptrmap_get(&f->host->heap, s->buf));
+    fv_ll_fail_if(f, LLVMBuildIsNull(f->b, p, ""), FV_NO_MEMORY);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+}
+
+static void set_dim(fv_ll_fn *f, const fv_stmt *s) {
+    LLVMValueRef x = fv_ll_expr(f, s->x);
+    LLVMValueRef at = fv_ll_int(f->m, fv_out_dims_at(f->m->program, s->output) + 1 + s->axis);
+    LLVMBuildStore(f->b, x, LLVMBuildGEP2(f->b, f->m->i64, f->host->out_dims, &at, 1, ""));
+}
+
+void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
+    switch (s->kind) {
+    case FV_S_CHECK: check(f, s); return;
+    case FV_S_LAUNCH: launch(f, s); return;
+    case FV_S_ALLOC: allocate(f, s); return;
+    case FV_S_FREE: fv_ll_release(f, s->buf); return;
+    case FV_S_SETDIM: set_dim(f, s); return;
+    case FV_S_LET: case FV_S_STORE: case FV_S_TILE: case FV_S_FOR: case FV_S_IF: case FV_S_WHILE:
+    case FV_S_COMMENT: return; /* block.c does these */
+    }
+}

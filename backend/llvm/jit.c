@@ -1,0 +1,121 @@
+/* jit.c - code in memory: the object that would be written to a file, given to ORC instead.
+ *
+ * Constants stay where they are; those that are not aligned well are copied once. */
+#include <llvm-c/LLJIT.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+struct fv_jit {
+    LLVMOrcLLJITRef jit;
+    const fv_model *model;
+    void **copies; /* of constants; NULL where they are used in place */
+    int ncopies;
+};
+
+const fv_model *fv_jit_model(const fv_jit *j) {
+    return j->model;
+}
+
+void fv_jit_free(fv_jit *j) {
+    if (!j)
+        return;
+    if (j->jit)
+        LLVMConsumeError(LLVMOrcDisposeLLJIT(j->jit));
+    for (int i = 0; i < j->ncopies; i++)
+        free(j->copies[i]);
+    free(j->copies);
+    free(j);
+}
+
+/* ---- constants ---- */
+
+static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
+    if (c->bytes == 0 || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
+        return c->data;
+    size_t bytes;
+    if (!fv_add_size(c->bytes, FV_BUFFER_ALIGN, &bytes))
+        fv_out_of_memory(s);
+    *copy = aligned_alloc(FV_BUFFER_ALIGN, bytes & ~(size_t)(FV_BUFFER_ALIGN - 1));
+    if (!*copy)
+        fv_out_of_memory(s);
+    memcpy(*copy, c->data, c->bytes);
+    return *copy;
+}
+
+static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const fv_program *p) {
+    const void **at = FV_NEW(a, const void *, p->nconstants + 1);
+    j->copies = calloc((size_t)p->nconstants + 1, sizeof *j->copies);
+    if (!j->copies)
+        fv_out_of_memory(s);
+    j->ncopies = p->nconstants;
+    for (int i = 0; i < p->nconstants; i++)
+        at[i] = copy_constant(s, &p->constants[i], &j->copies[i]);
+    return at;
+}
+
+/* ---- ORC ---- */
+
+static bool jit_error(fv_session *s, const fv_program *p, LLVMErrorRef error) {
+    if (!error)
+        return true;
+    char *text = LLVMGetErrorMessage(error);
+    fv_error(s, "program %s: the code cannot be loaded: %s", p->name, text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+static bool load(fv_jit *j, fv_session *s, const fv_program *p, LLVMMemoryBufferRef object,
+                 const char *symbol) {
+    LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->jit, LLVMOrcCreateLLJITBuilder());
+    if (error) {
+        j->jit = NULL;
+        LLVMDisposeMemoryBuffer(object);
+        return jit_error(s, p, error);
+    }
+    LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
+    LLVMOrcExecutorAddress at = 0;
+    if (!jit_error(s, p, LLVMOrcLLJITAddObjectFile(j->jit, lib, object)) ||
+        !jit_error(s, p, LLVMOrcLLJITLookup(j->jit, &at, symbol)))
+        return false;
+    const fv_model *(*model)(void) = (const fv_model *(*)(void))(uintptr_t)at;
+    j->model = model();
+    return true;
+}
+
+static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program *p,
+                    const fv_llvm_options *o, fv_arena *scratch) {
+    const void **constants = place_constants(j, s, scratch, p);
+    const char *symbol = fv_printf(scratch, "%s_model", p->name);
+    if (!fv_ll_open(m, s, p, o, constants) || !fv_ll_emit(m) || !fv_ll_optimize(m))
+        return false;
+    LLVMMemoryBufferRef object = fv_ll_code(m, FV_LLVM_OBJ);
+    return object && load(j, s, p, object, symbol);
+}
+
+fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o) {
+    if (!fv_target_runs_here(p->target)) {
+        fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
+        return NULL;
+    }
+    fv_jit *volatile j = calloc(1, sizeof *j);
+    if (!j)
+        fv_out_of_memory(s);
+    fv_ll_module m = {0};
+    fv_door door;
+    if (FV_DOOR_OPEN(s, &door)) {
+        fv_ll_close(&m);
+        fv_jit_free(j);
+        fv_out_of_memory(s);
+    }
+    fv_arena *scratch = fv_arena_new(s);
+    bool ok = compile(j, &m, s, p, o, scratch);
+    fv_door_close(s, &door);
+    fv_ll_close(&m);
+    fv_arena_free(scratch);
+    if (ok)
+        return j;
+    fv_jit_free(j);
+    return NULL;
+}

@@ -1,0 +1,170 @@
+/* kernel.c - a function per kernel, and one beside it that unpacks arguments for parallel_for.
+ *
+ *   void NAME(ptr buffers ..., i64 dims ..., ptr state, i64 task)
+ *   void NAME.task(ptr args, i64 task)
+ */
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+/* ---- memory that a launch reaches twice ---- */
+
+/* Two buffers of a host program that are live at the same time overlap only where one is the other,
+ * or stands at the same place in the workspace (in-place operations). */
+static bool same_memory(const fv_buf *a, const fv_buf *b) {
+    if (a == b)
+        return true;
+    if (a->role != b->role)
+        return false;
+    if (a->role == FV_BUF_WORK)
+        return fv_x_equal(a->offset, b->offset);
+    return a->role != FV_BUF_HEAP && a->index == b->index;
+}
+
+static void note_sharing(fv_ll_module *m, const fv_stmt *launch) {
+    fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, launch->kernel);
+    for (int i = 0; k && i < k->kernel->nbufs; i++)
+        for (int j = 0; j < k->kernel->nbufs; j++)
+            if (i != j && same_memory(launch->args[i], launch->args[j]))
+                k->shared[i] = true;
+}
+
+static void note_launches(fv_ll_module *m, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_LAUNCH)
+            note_sharing(m, s);
+        note_launches(m, &s->body);
+        note_launches(m, &s->other);
+    }
+}
+
+/* ---- types ---- */
+
+static bool has_while(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_WHILE || has_while(&s->body) || has_while(&s->other))
+            return true;
+    return false;
+}
+
+static void declare_types(fv_ll_module *m, fv_ll_kernel *k) {
+    int n = 0, nbufs = k->kernel->nbufs, ndims = k->kernel->ndims;
+    LLVMTypeRef *types = FV_NEW(m->arena, LLVMTypeRef, nbufs + ndims + 2);
+    for (int i = 0; i < nbufs; i++)
+        types[n++] = m->ptr;
+    for (int i = 0; i < ndims; i++)
+        types[n++] = m->i64;
+    types[n++] = m->ptr;
+    k->args_type = LLVMStructTypeInContext(m->context, types, (unsigned)n, 0);
+    types[n++] = m->i64;
+    k->type = LLVMFunctionType(m->none, types, (unsigned)n, 0);
+}
+
+static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
+    int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
+    for (int i = 0; i < nbufs; i++) {
+        int role = k->kernel->bufs[i]->role;
+        if (!k->shared[i] && role != FV_BUF_INOUT)
+            fv_ll_attr(m, k->fn, (unsigned)i + 1, "noalias");
+        if (role == FV_BUF_IN)
+            fv_ll_attr(m, k->fn, (unsigned)i + 1, "readonly");
+        fv_ll_attr(m, k->fn, (unsigned)i + 1, "nocapture");
+    }
+    fv_ll_attr(m, k->fn, (unsigned)state + 1, "noalias");
+}
+
+static void declare(fv_ll_module *m, const fv_kernel *kernel) {
+    fv_ll_kernel *k = FV_NEW(m->arena, fv_ll_kernel, 1);
+    k->kernel = kernel;
+    k->shared = FV_NEW(m->arena, bool, kernel->nbufs);
+    k->may_fail = kernel->requires_ || has_while(&kernel->body);
+    declare_types(m, k);
+    *fv_ptrmap_at(&m->kernels, kernel) = k;
+}
+
+/* ---- bodies ---- */
+
+static void name_param(LLVMValueRef v, const char *name) {
+    LLVMSetValueName2(v, name, strlen(name));
+}
+
+static void bind_params(fv_ll_fn *f, const fv_kernel *k) {
+    unsigned n = 0, first_dim = (unsigned)k->nbufs;
+    for (int i = 0; i < k->ndims; i++) {
+        LLVMValueRef v = LLVMGetParam(f->fn, first_dim + (unsigned)i);
+        name_param(v, k->dims[i]->name);
+        *fv_ptrmap_at(&f->vars, k->dims[i]) = v;
+    }
+    for (int i = 0; i < k->nbufs; i++) {
+        LLVMValueRef v = LLVMGetParam(f->fn, n++);
+        name_param(v, k->bufs[i]->name);
+        fv_ll_add_buf(f, k->bufs[i], v);
+    }
+    LLVMValueRef task = LLVMGetParam(f->fn, first_dim + (unsigned)k->ndims + 1);
+    name_param(task, "task");
+    if (k->task)
+        *fv_ptrmap_at(&f->vars, k->task) = task;
+}
+
+/* What a kernel shares with the run: struct { ptr cancel; i32 error; }. */
+static void bind_state(fv_ll_fn *f, LLVMValueRef state) {
+    name_param(state, "state");
+    f->error = LLVMBuildStructGEP2(f->b, f->m->state_type, state, 1, "");
+    f->cancel = LLVMBuildLoad2(f->b, f->m->ptr, state, "");
+}
+
+static void leave_cancelled(fv_ll_fn *f) {
+    fv_ll_at(f, f->cancelled);
+    LLVMValueRef store = LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, FV_CANCELLED, 0), f->error);
+    LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
+    LLVMSetAlignment(store, 4);
+    LLVMBuildRetVoid(f->b);
+}
+
+static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
+    const fv_kernel *kernel = k->kernel;
+    k->fn = fv_ll_function(m, kernel->name, k->type, FV_LL_INTERNAL, false);
+    fv_ll_attr(m, k->fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    param_attrs(m, k);
+    fv_ll_fn f;
+    fv_ll_begin(&f, m, k->fn);
+    bind_params(&f, kernel);
+    if (k->may_fail)
+        bind_state(&f, LLVMGetParam(k->fn, (unsigned)(kernel->nbufs + kernel->ndims)));
+    if (k->may_fail)
+        f.cancelled = fv_ll_block(&f, "cancelled");
+    fv_ll_stmts(&f, &kernel->body);
+    LLVMBuildRetVoid(f.b);
+    if (k->may_fail)
+        leave_cancelled(&f);
+    fv_ll_finish(&f);
+}
+
+static void emit_task(fv_ll_module *m, fv_ll_kernel *k) {
+    const char *name = fv_printf(m->arena, "%s.task", k->kernel->name);
+    k->task = fv_ll_function(m, name, m->task_type, FV_LL_INTERNAL, false);
+    fv_ll_fn f;
+    fv_ll_begin(&f, m, k->task);
+    unsigned n = LLVMCountStructElementTypes(k->args_type);
+    LLVMValueRef *args = FV_NEW(m->arena, LLVMValueRef, n + 1);
+    for (unsigned i = 0; i < n; i++) {
+        LLVMValueRef at = LLVMBuildStructGEP2(f.b, k->args_type, LLVMGetParam(k->task, 0), i, "");
+        args[i] = LLVMBuildLoad2(f.b, LLVMStructGetTypeAtIndex(k->args_type, i), at, "");
+    }
+    args[n] = LLVMGetParam(k->task, 1);
+    LLVMBuildCall2(f.b, k->type, k->fn, args, n + 1, "");
+    LLVMBuildRetVoid(f.b);
+    fv_ll_finish(&f);
+}
+
+void fv_ll_kernels(fv_ll_module *m) {
+    const fv_program *p = m->program;
+    for (int i = 0; i < p->nkernels; i++)
+        declare(m, p->kernels[i]);
+    note_launches(m, &p->body);
+    for (int i = 0; i < p->nkernels; i++) {
+        fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, p->kernels[i]);
+        emit_kernel(m, k);
+        emit_task(m, k);
+    }
+}

@@ -1,0 +1,15 @@
+/* link.h - private: runs a linker. */
+#ifndef FV_BACKEND_LLVM_LINK_H
+#define FV_BACKEND_LLVM_LINK_H
+
+#include "ir/target.h"
+
+typedef struct fv_link_job {
+    const fv_target *target;
+    const char *object, *output, *soname;
+} fv_link_job;
+
+/* Makes a shared library of one object. NULL, or what went wrong, in the arena. */
+const char *fv_link_shared(fv_arena *a, const fv_link_job *job);
+
+#endif

@@ -1,0 +1,47 @@
+/* llvm.h - expanded programs through LLVM: objects, libraries, text, and code in memory.
+ *
+ * One emission serves all: a module with a function per kernel, the run, the plan and the table of
+ * fv_model. The result refers to no symbol outside (on cortex-m4 to the arithmetic helpers of the
+ * compiler). Constants never enter LLVM: objects get them as a section of their own, code in memory
+ * reaches them where they are.
+ *
+ * Needs a legal, expanded program. LLVM itself ends the process when it runs out of memory. */
+#ifndef FV_BACKEND_LLVM_H
+#define FV_BACKEND_LLVM_H
+
+#include "backend/consumer.h"
+
+#ifndef FV_HAVE_LLVM
+#define FV_HAVE_LLVM 0 /* the build was configured without: nothing below is defined */
+#endif
+
+typedef enum {
+    FV_LLVM_OBJ, /* NAME.o, relocatable: code and weights */
+    FV_LLVM_SO,  /* libNAME.so: exports NAME_model, NAME_run, NAME_plan */
+    FV_LLVM_LIB, /* libNAME.a, of one object */
+    FV_LLVM_IR,  /* text of the module after its passes; weights are a declaration */
+    FV_LLVM_ASM, /* assembly; weights are a declaration */
+} fv_llvm_kind;
+
+typedef struct fv_llvm_options {
+    int level;          /* 0 ... 3; changes no bit of a result */
+    const char *soname; /* SO: NULL: the last part of the path */
+} fv_llvm_options;
+
+/* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False after
+ * a diagnostic; then nothing is left behind. The same program gives the same bytes. */
+bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
+                   const char *path);
+
+/* Code in memory, of a program whose target runs on this machine. The program and its constants must
+ * outlive it. NULL after a diagnostic. */
+typedef struct fv_jit fv_jit;
+fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
+/* Its table, valid as long as the JIT; any thread may run it. */
+const fv_model *fv_jit_model(const fv_jit *j);
+void fv_jit_free(fv_jit *j);
+
+/* "19.1.7": of the library that is in use. */
+const char *fv_llvm_version(fv_arena *a);
+
+#endif

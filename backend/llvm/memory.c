@@ -1,0 +1,258 @@
+/* memory.c - buffers and tiles: strides, LOAD, GUARD, STORE, TILE.
+ *
+ * Memory of buffers is row-major and aligned to its element; a bool is a byte there. Addresses are
+ * computed with wrapping arithmetic: that of a guarded element may lie anywhere, it is not used. */
+#include "backend/llvm/emit.h"
+
+/* Tiles up to this size are filled without a loop, so that they can become registers. */
+enum { STRAIGHT_FILL = 256 };
+
+/* ---- buffers ---- */
+
+static fv_ll_buf *describe(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr) {
+    fv_ll_buf *known = FV_NEW(f->m->arena, fv_ll_buf, 1);
+    known->ptr = ptr;
+    known->stride = FV_NEW(f->m->arena, LLVMValueRef, b->rank);
+    LLVMValueRef step = fv_ll_int(f->m, 1);
+    for (int i = b->rank - 1; i >= 0; i--) {
+        known->stride[i] = step;
+        if (i > 0)
+            step = LLVMBuildMul(f->b, step, fv_ll_expr(f, b->extent[i]), "");
+    }
+    return known;
+}
+
+void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr) {
+    *fv_ptrmap_at(&f->bufs, b) = describe(f, b, ptr);
+}
+
+/* A host program seldom looks into its buffers: their strides are computed where it does. */
+static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
+    const fv_ll_buf *known = fv_ptrmap_get(&f->bufs, b);
+    if (known)
+        return known;
+    if (f->host)
+        return describe(f, b, fv_ll_host_buf(f, b));
+    fv_ll_fault(f->m, "buffer %s is not known", b->name);
+    return describe(f, b, LLVMGetPoison(f->m->ptr));
+}
+
+/* ---- addresses ---- */
+
+/* The distance from the first element, in elements: a vector where some index is one. */
+static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *known,
+                                 fv_expr *const *index) {
+    LLVMValueRef sum = NULL;
+    for (int i = 0; i < b->rank; i++) {
+        LLVMValueRef at = fv_ll_expr(f, index[i]);
+        int lanes = fv_ll_lanes_of(at);
+        LLVMValueRef part = at;
+        if (i < b->rank - 1)
+            part = LLVMBuildMul(f->b, at, fv_ll_splat(f, known->stride[i], lanes), "");
+        if (!sum) {
+            sum = part;
+            continue;
+        }
+        int wide = fv_ll_lanes_of(sum) > lanes ? fv_ll_lanes_of(sum) : lanes;
+        if (fv_ll_lanes_of(sum) < wide)
+            sum = fv_ll_splat(f, sum, wide);
+        if (lanes < wide)
+            part = fv_ll_splat(f, part, wide);
+        sum = LLVMBuildAdd(f->b, sum, part, "");
+    }
+    return sum ? sum : fv_ll_int(f->m, 0);
+}
+
+/* The address of an element or of the first of a run; a vector of addresses for a gather. */
+static LLVMValueRef address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
+    const fv_ll_buf *known = find_buf(f, b);
+    LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
+    LLVMValueRef at = linear_index(f, b, known, index);
+    return LLVMBuildGEP2(f->b, step, known->ptr, &at, 1, "");
+}
+
+/* Tiles are ours, and aligned to all of their vectors. */
+static unsigned alignment(const fv_buf *b, int lanes) {
+    unsigned bytes = (unsigned)fv_elem_storage_bytes((fv_elem)b->elem);
+    return b->role == FV_BUF_TILE && lanes == b->lanes ? bytes * b->lanes : bytes;
+}
+
+/* ---- values in memory ---- */
+
+static LLVMValueRef from_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
+    if (e != FV_BOOL)
+        return x;
+    return LLVMBuildICmp(f->b, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
+}
+
+static LLVMValueRef to_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
+    if (e != FV_BOOL)
+        return x;
+    return LLVMBuildZExt(f->b, x, fv_ll_lanes(f->m->i8, fv_ll_lanes_of(x)), "");
+}
+
+static LLVMValueRef load_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, int lanes) {
+    LLVMTypeRef type = fv_ll_mem_type(f->m, (fv_elem)b->elem, lanes);
+    LLVMValueRef v = LLVMBuildLoad2(f->b, type, ptr, "");
+    LLVMSetAlignment(v, alignment(b, lanes));
+    return from_memory(f, (fv_elem)b->elem, v);
+}
+
+static void store_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x) {
+    unsigned align = alignment(b, fv_ll_lanes_of(x));
+    LLVMValueRef s = LLVMBuildStore(f->b, to_memory(f, (fv_elem)b->elem, x), ptr);
+    LLVMSetAlignment(s, align);
+}
+
+static LLVMValueRef align_arg(fv_ll_fn *f, const fv_buf *b) {
+    return LLVMConstInt(f->m->i32, (unsigned)fv_elem_storage_bytes((fv_elem)b->elem), 0);
+}
+
+/* ---- loads ---- */
+
+static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef mask,
+                                LLVMValueRef otherwise) {
+    bool gathers = fv_ll_lanes_of(ptr) > 1;
+    LLVMValueRef other = to_memory(f, (fv_elem)b->elem, otherwise);
+    LLVMTypeRef types[] = {LLVMTypeOf(other), LLVMTypeOf(ptr)};
+    LLVMValueRef args[] = {ptr, align_arg(f, b), mask, other};
+    const char *name = gathers ? "llvm.masked.gather" : "llvm.masked.load";
+    return from_memory(f, (fv_elem)b->elem, fv_ll_intrinsic(f, name, 2, types, 4, args));
+}
+
+/* A scalar condition is a branch: what it guards is not touched. */
+static LLVMValueRef branched_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef c,
+                                  LLVMValueRef otherwise, int lanes) {
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
+    LLVMBasicBlockRef inside = fv_ll_block(f, "inside"), next = fv_ll_block(f, "guarded");
+    fv_ll_branch(f, c, inside, next);
+    fv_ll_at(f, inside);
+    LLVMValueRef v = load_at(f, b, ptr, lanes);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+    LLVMValueRef phi = LLVMBuildPhi(f->b, LLVMTypeOf(v), "");
+    LLVMAddIncoming(phi, &v, &inside, 1);
+    LLVMAddIncoming(phi, &otherwise, &from, 1);
+    return phi;
+}
+
+static LLVMValueRef all_true(fv_ll_fn *f, int lanes) {
+    return LLVMConstAllOnes(fv_ll_lanes(f->m->i1, lanes));
+}
+
+static LLVMValueRef gather(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
+    int lanes = x->type.lanes;
+    return masked_load(f, x->u.buf, ptr, all_true(f, lanes),
+                       LLVMGetUndef(fv_ll_type(f->m, x->type)));
+}
+
+static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
+    const fv_buf *b = x->u.buf;
+    LLVMValueRef c = fv_ll_expr(f, x->arg[b->rank]);
+    LLVMValueRef otherwise = fv_ll_expr(f, x->arg[b->rank + 1]);
+    if (fv_ll_lanes_of(otherwise) < x->type.lanes)
+        otherwise = fv_ll_splat(f, otherwise, x->type.lanes);
+    if (fv_ll_lanes_of(c) > 1)
+        return masked_load(f, b, ptr, c, otherwise);
+    if (fv_ll_lanes_of(ptr) > 1)
+        return masked_load(f, b, ptr, fv_ll_splat(f, c, x->type.lanes), otherwise);
+    return branched_load(f, b, ptr, c, otherwise, x->type.lanes);
+}
+
+LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef ptr = address(f, x->u.buf, x->arg);
+    if (x->op == FV_X_GUARD)
+        return guarded(f, x, ptr);
+    if (fv_ll_lanes_of(ptr) > 1)
+        return gather(f, x, ptr);
+    return load_at(f, x->u.buf, ptr, x->type.lanes);
+}
+
+/* ---- stores ---- */
+
+static void masked_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x,
+                         LLVMValueRef mask) {
+    bool scatters = fv_ll_lanes_of(ptr) > 1; /* in order of the lanes */
+    LLVMValueRef v = to_memory(f, (fv_elem)b->elem, x);
+    LLVMTypeRef types[] = {LLVMTypeOf(v), LLVMTypeOf(ptr)};
+    LLVMValueRef args[] = {v, ptr, align_arg(f, b), mask};
+    fv_ll_intrinsic(f, scatters ? "llvm.masked.scatter" : "llvm.masked.store", 2, types, 4, args);
+}
+
+static void branched_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x,
+                           LLVMValueRef c) {
+    LLVMBasicBlockRef inside = fv_ll_block(f, "store"), next = fv_ll_block(f, "stored");
+    fv_ll_branch(f, c, inside, next);
+    fv_ll_at(f, inside);
+    store_at(f, b, ptr, x);
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+}
+
+void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    LLVMValueRef ptr = address(f, b, s->index);
+    LLVMValueRef x = fv_ll_expr(f, s->x);
+    LLVMValueRef mask = s->mask ? fv_ll_expr(f, s->mask) : NULL;
+    int lanes = fv_ll_lanes_of(ptr);
+    if (lanes > 1) {
+        if (fv_ll_lanes_of(x) < lanes)
+            x = fv_ll_splat(f, x, lanes);
+        if (mask && fv_ll_lanes_of(mask) < lanes)
+            mask = fv_ll_splat(f, mask, lanes);
+        masked_store(f, b, ptr, x, mask ? mask : all_true(f, lanes));
+        return;
+    }
+    if (!mask)
+        store_at(f, b, ptr, x);
+    else if (fv_ll_lanes_of(mask) > 1)
+        masked_store(f, b, ptr, x, mask);
+    else
+        branched_store(f, b, ptr, x, mask);
+}
+
+/* ---- tiles ---- */
+
+static void fill_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef base, LLVMValueRef at,
+                    LLVMValueRef x) {
+    LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
+    store_at(f, b, LLVMBuildGEP2(f->b, step, base, &at, 1, ""), x);
+}
+
+static void fill_loop(fv_ll_fn *f, const fv_buf *b, LLVMValueRef base, int64_t n, LLVMValueRef x) {
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
+    LLVMBasicBlockRef body = fv_ll_block(f, "fill"), next = fv_ll_block(f, "filled");
+    LLVMBuildBr(f->b, body);
+    fv_ll_at(f, body);
+    LLVMValueRef at = LLVMBuildPhi(f->b, f->m->i64, ""), zero = fv_ll_int(f->m, 0);
+    fill_at(f, b, base, at, x);
+    LLVMValueRef up = LLVMBuildAdd(f->b, at, fv_ll_int(f->m, 1), "");
+    LLVMAddIncoming(at, &zero, &from, 1);
+    LLVMAddIncoming(at, &up, &body, 1);
+    LLVMValueRef more = LLVMBuildICmp(f->b, LLVMIntSLT, up, fv_ll_int(f->m, n), "");
+    fv_ll_branch(f, more, body, next);
+    fv_ll_at(f, next);
+}
+
+void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    int64_t n = 1, extent;
+    for (int i = 0; i < b->rank; i++)
+        n *= fv_x_is_int(b->extent[i], &extent) ? extent : 0;
+    LLVMTypeRef elem = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
+    LLVMTypeRef type = b->rank ? LLVMArrayType(elem, (unsigned)n) : elem;
+    LLVMValueRef base = fv_ll_alloca(f, type, b->name);
+    LLVMSetAlignment(base, alignment(b, b->lanes));
+    fv_ll_add_buf(f, b, base);
+    if (!s->x || n == 0)
+        return;
+    LLVMValueRef x = fv_ll_expr(f, s->x);
+    if (fv_ll_lanes_of(x) < b->lanes)
+        x = fv_ll_splat(f, x, b->lanes);
+    if (n > STRAIGHT_FILL) {
+        fill_loop(f, b, base, n, x);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        fill_at(f, b, base, fv_ll_int(f->m, i), x);
+}

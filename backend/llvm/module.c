@@ -1,0 +1,243 @@
+/* module.c - a module from its first type to its object code: target machine, passes, emission. */
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+/* ---- faults ---- */
+
+void fv_ll_fault(fv_ll_module *m, const char *format, ...) {
+    if (m->fault)
+        return;
+    va_list args;
+    va_start(args, format);
+    char text[400];
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    m->fault = strdup(text);
+}
+
+/* Below this one there are frames of LLVM: it only notes. */
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx) {
+    if (LLVMGetDiagInfoSeverity(info) != LLVMDSError)
+        return;
+    char *text = LLVMGetDiagInfoDescription(info);
+    fv_ll_fault(ctx, "%s", text);
+    LLVMDisposeMessage(text);
+}
+
+static bool report_fault(fv_ll_module *m) {
+    if (!m->fault)
+        return true;
+    return fv_error(m->session, "internal error: LLVM, program %s: %s", m->program->name, m->fault);
+}
+
+/* ---- target machine ---- */
+
+static void initialize_targets(void) {
+    LLVMInitializeAllTargetInfos();
+    LLVMInitializeAllTargets();
+    LLVMInitializeAllTargetMCs();
+    LLVMInitializeAllAsmPrinters();
+    LLVMInitializeAllAsmParsers();
+}
+
+static bool is_bare_metal(const fv_target *t) {
+    return strstr(t->triple, "-none-") != NULL;
+}
+
+static bool make_machine(fv_ll_module *m) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, initialize_targets);
+    const fv_target *t = m->target;
+    static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
+                                                 LLVMCodeGenLevelDefault,
+                                                 LLVMCodeGenLevelAggressive};
+    LLVMTargetRef target;
+    char *error = NULL;
+    if (LLVMGetTargetFromTriple(t->triple, &target, &error)) {
+        fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name, t->triple);
+        LLVMDisposeMessage(error);
+        return false;
+    }
+    m->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, levels[m->level],
+                                         is_bare_metal(t) ? LLVMRelocStatic : LLVMRelocPIC,
+                                         LLVMCodeModelDefault);
+    if (!m->machine)
+        return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name, t->triple);
+    return true;
+}
+
+/* ---- types ---- */
+
+static void make_types(fv_ll_module *m) {
+    LLVMContextRef c = m->context;
+    m->i1 = LLVMInt1TypeInContext(c);
+    m->i8 = LLVMInt8TypeInContext(c);
+    m->i16 = LLVMInt16TypeInContext(c);
+    m->i32 = LLVMInt32TypeInContext(c);
+    m->i64 = LLVMInt64TypeInContext(c);
+    m->f32 = LLVMFloatTypeInContext(c);
+    m->f64 = LLVMDoubleTypeInContext(c);
+    m->ptr = LLVMPointerTypeInContext(c, 0);
+    m->none = LLVMVoidTypeInContext(c);
+    m->size = m->target->pointer_bits == 32 ? m->i32 : m->i64;
+    LLVMTypeRef task[] = {m->ptr, m->i64}, state[] = {m->ptr, m->i32};
+    m->task_type = LLVMFunctionType(m->none, task, 2, 0);
+    m->state_type = LLVMStructTypeInContext(c, state, 2, 0);
+}
+
+/* RISC-V objects say which registers carry floats; the triple does not. */
+static void set_abi(fv_ll_module *m) {
+    if (strncmp(m->target->triple, "riscv64", 7) != 0)
+        return;
+    LLVMMetadataRef abi = LLVMMDStringInContext2(m->context, "lp64d", 5);
+    LLVMAddModuleFlag(m->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
+}
+
+static void make_module(fv_ll_module *m) {
+    m->module = LLVMModuleCreateWithNameInContext(m->program->name, m->context);
+    LLVMSetTarget(m->module, m->target->triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
+    LLVMSetModuleDataLayout(m->module, layout);
+    LLVMDisposeTargetData(layout);
+    set_abi(m);
+}
+
+/* ---- weights ---- */
+
+static bool place_weights(fv_ll_module *m) {
+    const fv_program *p = m->program;
+    m->offset = FV_NEW(m->arena, size_t, p->nconstants);
+    size_t at = 0;
+    for (int i = 0; i < p->nconstants; i++) {
+        m->offset[i] = at;
+        if (!fv_add_size(at, p->constants[i].bytes, &at) ||
+            !fv_add_size(at, FV_BUFFER_ALIGN - 1, &at))
+            return fv_error(m->session, "program %s: the size of its constants overflows", p->name);
+        at &= ~(size_t)(FV_BUFFER_ALIGN - 1);
+    }
+    m->weights_bytes = at;
+    return true;
+}
+
+static void declare_weights(fv_ll_module *m) {
+    if (m->program->nconstants == 0 || m->resident)
+        return;
+    const char *name = fv_printf(m->arena, "%s_weights", m->program->name);
+    m->weights = LLVMAddGlobal(m->module, m->i8, name);
+    LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
+    LLVMSetGlobalConstant(m->weights, 1);
+    LLVMSetAlignment(m->weights, FV_BUFFER_ALIGN);
+}
+
+/* ---- the module ---- */
+
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                const void *const *resident) {
+    int level = o ? o->level : 2;
+    m->session = s;
+    m->program = p;
+    m->target = p->target;
+    m->level = level < 0 ? 0 : level > 3 ? 3 : level;
+    m->resident = resident;
+    m->arena = fv_arena_new(s);
+    m->kernels = fv_ptrmap_in(m->arena);
+    if (!place_weights(m) || !make_machine(m))
+        return false;
+    m->context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(m->context, on_diagnostic, m);
+    make_types(m);
+    make_module(m);
+    declare_weights(m);
+    return true;
+}
+
+void fv_ll_close(fv_ll_module *m) {
+    if (m->module)
+        LLVMDisposeModule(m->module);
+    if (m->context)
+        LLVMContextDispose(m->context);
+    if (m->machine)
+        LLVMDisposeTargetMachine(m->machine);
+    if (m->arena)
+        fv_arena_free(m->arena);
+    free(m->fault);
+    *m = (fv_ll_module){0};
+}
+
+static void verify(fv_ll_module *m) {
+    char *text = NULL;
+    if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &text))
+        fv_ll_fault(m, "%s", text);
+    LLVMDisposeMessage(text);
+}
+
+bool fv_ll_emit(fv_ll_module *m) {
+    fv_ll_kernels(m);
+    fv_ll_entries(m);
+    if (!m->fault)
+        verify(m);
+    return report_fault(m);
+}
+
+/* ---- passes ---- */
+
+/* The schedules have vectorised and unrolled what should be: LLVM's own passes for that cost time
+ * and code. None of the passes changes a bit without fast-math flags. */
+bool fv_ll_optimize(fv_ll_module *m) {
+    if (m->level == 0)
+        return true;
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
+    LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
+    LLVMPassBuilderOptionsSetLoopInterleaving(options, 0);
+    LLVMPassBuilderOptionsSetLoopUnrolling(options, 0);
+    const char *const pipeline[] = {"default<O0>", "default<O1>", "default<O2>", "default<O3>"};
+    LLVMErrorRef error = LLVMRunPasses(m->module, pipeline[m->level], m->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error) {
+        char *text = LLVMGetErrorMessage(error);
+        fv_ll_fault(m, "%s", text);
+        LLVMDisposeErrorMessage(text);
+    }
+    return report_fault(m);
+}
+
+/* ---- code ---- */
+
+static LLVMMemoryBufferRef module_text(fv_ll_module *m) {
+    char *text = LLVMPrintModuleToString(m->module);
+    LLVMMemoryBufferRef b = LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), "module");
+    LLVMDisposeMessage(text);
+    return b;
+}
+
+LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
+    if (kind == FV_LLVM_IR)
+        return module_text(m);
+    LLVMMemoryBufferRef code = NULL;
+    char *error = NULL;
+    LLVMCodeGenFileType type = kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, type, &error, &code)) {
+        fv_ll_fault(m, "%s", error);
+        LLVMDisposeMessage(error);
+    }
+    if (report_fault(m))
+        return code;
+    if (code)
+        LLVMDisposeMemoryBuffer(code);
+    return NULL;
+}
+
+const char *fv_llvm_version(fv_arena *a) {
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    return fv_printf(a, "%u.%u.%u", major, minor, patch);
+}

@@ -1,0 +1,126 @@
+/* weights.c - the constants of a program as a section of its object.
+ *
+ * LLVM writes the code, which refers to an undefined symbol NAME_weights. Here the object gets a
+ * section .rodata.NAME, and the symbol becomes defined in it. The constants are written from where
+ * they lie, each aligned to 64; nobody copies them. */
+#include <gelf.h>
+#include <libelf.h>
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+
+typedef struct object {
+    fv_ll_module *m;
+    Elf *elf;
+    const char *section, *symbol;
+    size_t names; /* index of the section of section names */
+} object;
+
+static bool elf_error(object *o, const char *path) {
+    return fv_error(o->m->session, "%s: cannot add the weights: %s", path, elf_errmsg(-1));
+}
+
+/* Appends the section's name to the table of names: a copy, because LLVM's may not be written to. */
+static bool add_name(object *o, size_t *at) {
+    Elf_Scn *scn = elf_getscn(o->elf, o->names);
+    Elf_Data *d = scn ? elf_getdata(scn, NULL) : NULL;
+    if (!d)
+        return false;
+    size_t length = strlen(o->section) + 1;
+    char *names = fv_alloc(o->m->arena, d->d_size + length, 1);
+    memcpy(names, d->d_buf, d->d_size);
+    memcpy(names + d->d_size, o->section, length);
+    *at = d->d_size;
+    d->d_buf = names;
+    d->d_size += length;
+    elf_flagdata(d, ELF_C_SET, ELF_F_DIRTY);
+    return true;
+}
+
+static bool add_constant(Elf_Scn *scn, const fv_constant *c) {
+    if (c->bytes == 0)
+        return true;
+    Elf_Data *d = elf_newdata(scn);
+    if (!d)
+        return false;
+    d->d_buf = (void *)(uintptr_t)c->data; /* only read */
+    d->d_size = c->bytes;
+    d->d_align = FV_BUFFER_ALIGN;
+    d->d_type = ELF_T_BYTE;
+    d->d_version = EV_CURRENT;
+    return true;
+}
+
+static bool add_section(object *o, size_t name, size_t *index) {
+    const fv_program *p = o->m->program;
+    Elf_Scn *scn = elf_newscn(o->elf);
+    GElf_Shdr h;
+    if (!scn || !gelf_getshdr(scn, &h))
+        return false;
+    for (int i = 0; i < p->nconstants; i++)
+        if (!add_constant(scn, &p->constants[i]))
+            return false;
+    h.sh_name = (GElf_Word)name;
+    h.sh_type = SHT_PROGBITS;
+    h.sh_flags = SHF_ALLOC;
+    h.sh_addralign = FV_BUFFER_ALIGN;
+    *index = elf_ndxscn(scn);
+    return gelf_update_shdr(scn, &h) != 0;
+}
+
+static bool find_symbols(object *o, Elf_Data **data, GElf_Shdr *h) {
+    Elf_Scn *scn = NULL;
+    while ((scn = elf_nextscn(o->elf, scn)))
+        if (gelf_getshdr(scn, h) && h->sh_type == SHT_SYMTAB)
+            return (*data = elf_getdata(scn, NULL)) != NULL;
+    return false;
+}
+
+static bool define_symbol(object *o, size_t section) {
+    Elf_Data *d;
+    GElf_Shdr h;
+    if (!find_symbols(o, &d, &h) || h.sh_entsize == 0)
+        return false;
+    for (int i = 0; i < (int)(h.sh_size / h.sh_entsize); i++) {
+        GElf_Sym s;
+        const char *name = gelf_getsym(d, i, &s) ? elf_strptr(o->elf, h.sh_link, s.st_name) : NULL;
+        if (!name || strcmp(name, o->symbol) != 0)
+            continue;
+        s.st_shndx = (GElf_Section)section;
+        s.st_info = GELF_ST_INFO(STB_GLOBAL, STT_OBJECT);
+        s.st_other = STV_HIDDEN;
+        s.st_value = 0;
+        s.st_size = o->m->weights_bytes;
+        return gelf_update_sym(d, i, &s) != 0;
+    }
+    return true; /* no kernel uses a constant */
+}
+
+static bool extend(object *o) {
+    size_t name, section;
+    return elf_getshdrstrndx(o->elf, &o->names) == 0 && add_name(o, &name) &&
+           add_section(o, name, &section) && define_symbol(o, section) &&
+           elf_update(o->elf, ELF_C_WRITE) >= 0;
+}
+
+/* Code reaches the weights by a 32-bit distance. */
+#define MOST_WEIGHTS ((size_t)1 << 31)
+
+bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
+    const fv_program *p = m->program;
+    if (m->weights_bytes == 0)
+        return true;
+    if (m->weights_bytes >= MOST_WEIGHTS - (MOST_WEIGHTS >> 4))
+        return fv_error(m->session, "%s: %zu bytes of weights do not fit into an object", path,
+                        m->weights_bytes);
+    object o = {m, NULL, fv_printf(m->arena, ".rodata.%s", p->name),
+                fv_printf(m->arena, "%s_weights", p->name), 0};
+    elf_version(EV_CURRENT);
+    o.elf = elf_begin(fd, ELF_C_RDWR, NULL);
+    bool ok = o.elf && extend(&o);
+    if (!ok)
+        elf_error(&o, path);
+    if (o.elf)
+        elf_end(o.elf);
+    return ok;
+}

@@ -1,0 +1,227 @@
+/* write.c - files: objects, archives, shared libraries, text.
+ *
+ * Each is written beside its place and renamed when it is whole; on the way out, whatever way it is,
+ * what was begun is removed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/llvm/emit.h"
+#include "backend/llvm/link.h"
+
+typedef struct output {
+    fv_ll_module m;
+    fv_session *session;
+    fv_arena *arena;
+    const fv_llvm_options *options;
+    fv_llvm_kind kind;
+    const char *path;
+    const char *object; /* temporary files that exist; NULL: none */
+    const char *whole;
+    int fd;             /* of the one that is open; -1: none */
+} output;
+
+/* ---- files ---- */
+
+static bool file_error(output *o, const char *what) {
+    return fv_error(o->session, "%s: cannot %s: %s", o->path, what, strerror(errno));
+}
+
+/* A new file in the folder of the result. */
+static bool create(output *o, const char *suffix, const char **name) {
+    for (int i = 0; i < 100; i++) {
+        const char *at = fv_printf(o->arena, "%s.%ld-%d.%s", o->path, (long)getpid(), i, suffix);
+        o->fd = open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (o->fd >= 0) {
+            *name = at;
+            return true;
+        }
+        if (errno != EEXIST)
+            break;
+    }
+    return file_error(o, "write");
+}
+
+static bool write_all(output *o, const void *data, size_t n) {
+    const char *p = data;
+    while (n > 0) {
+        ssize_t done = write(o->fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return file_error(o, "write");
+        p += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+static bool close_file(output *o) {
+    int fd = o->fd;
+    o->fd = -1;
+    return close(fd) == 0 || file_error(o, "write");
+}
+
+static void discard(output *o) {
+    if (o->fd >= 0)
+        close(o->fd);
+    if (o->object)
+        unlink(o->object);
+    if (o->whole)
+        unlink(o->whole);
+}
+
+/* ---- what LLVM makes ---- */
+
+static bool write_code(output *o, fv_llvm_kind kind, const char *suffix, const char **name) {
+    LLVMMemoryBufferRef code = fv_ll_code(&o->m, kind);
+    if (!code)
+        return false;
+    bool ok = create(o, suffix, name) &&
+              write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+    LLVMDisposeMemoryBuffer(code);
+    return ok;
+}
+
+static bool write_object(output *o) {
+    return write_code(o, FV_LLVM_OBJ, "o", &o->object) &&
+           fv_ll_add_weights(&o->m, o->fd, o->path);
+}
+
+/* ---- archives ---- */
+
+/* A member header of the common ar format; no date, no owner: the same bytes every time. */
+static bool write_member(output *o, const char *name, int64_t bytes) {
+    char h[61];
+    snprintf(h, sizeof h, "%-16.16s%-12d%-6d%-6d%-8d%-10lld`\n", name, 0, 0, 0, 100644,
+             (long long)bytes);
+    return write_all(o, h, 60);
+}
+
+static void put_be32(unsigned char *p, uint32_t v) {
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(v >> (24 - 8 * i));
+}
+
+/* The index that linkers look symbols up in: count, offset of the member of each, names. */
+static bool write_index(output *o, uint32_t *member) {
+    static const char *const parts[] = {"model", "plan", "run"};
+    unsigned char index[4 + 3 * 4];
+    fv_text names = {.arena = o->arena};
+    for (int i = 0; i < 3; i++) {
+        fv_text_printf(&names, "%s_%s", o->m.program->name, parts[i]);
+        fv_text_putn(&names, "", 1);
+    }
+    size_t bytes = sizeof index + names.n;
+    if (bytes % 2)
+        fv_text_putn(&names, "", 1);
+    *member = (uint32_t)(8 + 60 + sizeof index + names.n);
+    put_be32(index, 3);
+    for (int i = 0; i < 3; i++)
+        put_be32(index + 4 + 4 * i, *member);
+    return write_member(o, "/", (int64_t)(sizeof index + names.n)) &&
+           write_all(o, index, sizeof index) && write_all(o, names.s, names.n);
+}
+
+static bool copy_from(output *o, int from) {
+    char buffer[65536];
+    for (;;) {
+        ssize_t n = read(from, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return file_error(o, "write");
+        if (n == 0)
+            return true;
+        if (!write_all(o, buffer, (size_t)n))
+            return false;
+    }
+}
+
+static bool write_archive(output *o) {
+    uint32_t member;
+    struct stat st;
+    int object = open(o->object, O_RDONLY | O_CLOEXEC);
+    bool ok = object >= 0 && fstat(object, &st) == 0;
+    if (!ok)
+        file_error(o, "write");
+    ok = ok && create(o, "a", &o->whole) && write_all(o, "!<arch>\n", 8) &&
+         write_index(o, &member) && write_member(o, "model.o/", st.st_size) &&
+         copy_from(o, object) && (st.st_size % 2 == 0 || write_all(o, "\n", 1)) && close_file(o);
+    if (object >= 0)
+        close(object);
+    return ok;
+}
+
+/* ---- shared libraries ---- */
+
+static const char *soname(const output *o) {
+    if (o->options && o->options->soname)
+        return o->options->soname;
+    const char *slash = strrchr(o->path, '/');
+    return slash ? slash + 1 : o->path;
+}
+
+static bool write_shared(output *o) {
+    if (!create(o, "so", &o->whole) || !close_file(o))
+        return false;
+    fv_link_job job = {o->m.target, o->object, o->whole, soname(o)};
+    const char *error = fv_link_shared(o->arena, &job);
+    return error ? fv_error(o->session, "%s: %s", o->path, error) : true;
+}
+
+/* ---- all ---- */
+
+static bool write_kind(output *o) {
+    switch (o->kind) {
+    case FV_LLVM_OBJ: return write_object(o) && close_file(o);
+    case FV_LLVM_LIB: return write_object(o) && close_file(o) && write_archive(o);
+    case FV_LLVM_SO: return write_object(o) && close_file(o) && write_shared(o);
+    case FV_LLVM_IR: return write_code(o, FV_LLVM_IR, "ll", &o->whole) && close_file(o);
+    case FV_LLVM_ASM: return write_code(o, FV_LLVM_ASM, "s", &o->whole) && close_file(o);
+    }
+    return false;
+}
+
+static bool rename_result(output *o) {
+    const char **from = o->whole ? &o->whole : &o->object;
+    if (rename(*from, o->path) != 0)
+        return file_error(o, "write");
+    *from = NULL;
+    return true;
+}
+
+static bool write_all_of_it(output *o, const fv_program *p) {
+    o->arena = fv_arena_new(o->session);
+    return fv_ll_open(&o->m, o->session, p, o->options, NULL) && fv_ll_emit(&o->m) &&
+           fv_ll_optimize(&o->m) && write_kind(o) && rename_result(o);
+}
+
+static void close_output(output *o) {
+    discard(o);
+    fv_ll_close(&o->m);
+    if (o->arena)
+        fv_arena_free(o->arena);
+    free(o);
+}
+
+bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *options,
+                   fv_llvm_kind kind, const char *path) {
+    output *volatile o = calloc(1, sizeof *o);
+    if (!o)
+        fv_out_of_memory(s);
+    *o = (output){.session = s, .options = options, .kind = kind, .path = path, .fd = -1};
+    fv_door door;
+    if (FV_DOOR_OPEN(s, &door)) {
+        close_output(o);
+        fv_out_of_memory(s);
+    }
+    bool ok = write_all_of_it(o, p);
+    fv_door_close(s, &door);
+    close_output(o);
+    return ok;
+}
