@@ -22,6 +22,7 @@ typedef struct fv_ll_module {
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
+    char *triple;
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, size, none;
     LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
     LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */

@@ -1,5 +1,7 @@
 /* entry.c - the entry points of a model: plan and run, step by step as backend/consumer.h orders
  * them, and the table. */
+#include <llvm-c/Target.h>
+
 #include "backend/llvm/host.h"
 
 typedef struct sizes { /* elements of each port; NULL: an output with a capacity */
@@ -182,11 +184,9 @@ static void bind_env(fv_ll_fn *f) {
     LLVMValueRef absent = LLVMBuildIsNull(f->b, given, "");
     f->host->env = LLVMBuildSelect(f->b, absent, zeros(m, f->host->env_type, "no_env"), given, "env");
     LLVMValueRef size = fv_ll_env_field(f, FV_LL_ENV_SIZE);
-    LLVMValueRef other = LLVMBuildICmp(f->b, LLVMIntNE, size, LLVMSizeOf(f->host->env_type), "");
-    if (m->size != m->i64) {
-        LLVMValueRef expected = LLVMConstTrunc(LLVMSizeOf(f->host->env_type), m->size);
-        other = LLVMBuildICmp(f->b, LLVMIntNE, size, expected, "");
-    }
+    unsigned long long bytes = LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), f->host->env_type);
+    LLVMValueRef expected = LLVMConstInt(m->size, bytes, 0);
+    LLVMValueRef other = LLVMBuildICmp(f->b, LLVMIntNE, size, expected, "");
     fv_ll_fail_if(f, and_(f, LLVMBuildNot(f->b, absent, ""), other), FV_BAD_ARGUMENT);
     LLVMValueRef flag = fv_ll_env_field(f, FV_LL_ENV_CANCEL);
     LLVMValueRef none = LLVMBuildIsNull(f->b, flag, "");

@@ -61,12 +61,13 @@ static bool make_machine(fv_ll_module *m) {
                                                  LLVMCodeGenLevelAggressive};
     LLVMTargetRef target;
     char *error = NULL;
-    if (LLVMGetTargetFromTriple(t->triple, &target, &error)) {
+    m->triple = LLVMNormalizeTargetTriple(t->triple); /* else "arm-none-eabihf" has no environment */
+    if (LLVMGetTargetFromTriple(m->triple, &target, &error)) {
         fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name, t->triple);
         LLVMDisposeMessage(error);
         return false;
     }
-    m->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, levels[m->level],
+    m->machine = LLVMCreateTargetMachine(target, m->triple, t->cpu, t->features, levels[m->level],
                                          is_bare_metal(t) ? LLVMRelocStatic : LLVMRelocPIC,
                                          LLVMCodeModelDefault);
     if (!m->machine)
@@ -103,7 +104,7 @@ static void set_abi(fv_ll_module *m) {
 
 static void make_module(fv_ll_module *m) {
     m->module = LLVMModuleCreateWithNameInContext(m->program->name, m->context);
-    LLVMSetTarget(m->module, m->target->triple);
+    LLVMSetTarget(m->module, m->triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
     LLVMSetModuleDataLayout(m->module, layout);
     LLVMDisposeTargetData(layout);
@@ -166,6 +167,8 @@ void fv_ll_close(fv_ll_module *m) {
         LLVMContextDispose(m->context);
     if (m->machine)
         LLVMDisposeTargetMachine(m->machine);
+    if (m->triple)
+        LLVMDisposeMessage(m->triple);
     if (m->arena)
         fv_arena_free(m->arena);
     free(m->fault);

@@ -1,4 +1,5 @@
 /* table.c - the table of a model (fv_model) as constant data, and the function that returns it. */
+#include <llvm-c/Target.h>
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -64,9 +65,7 @@ static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan,
     enum { N = sizeof fields / sizeof *fields };
     LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef v[N] = {number(m, t->abi)};
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
-    v[1] = number(m, (int64_t)LLVMABISizeOfType(layout, type));
-    LLVMDisposeTargetData(layout);
+    v[1] = number(m, (int64_t)LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), type));
     const char *texts[] = {t->name, t->target, t->source_hash, t->producer};
     for (int i = 0; i < 4; i++)
         v[2 + i] = text(m, texts[i]);
