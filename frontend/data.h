@@ -1,0 +1,35 @@
+/* data.h - tensors in files: ONNX's TensorProto (.pb) and numpy's .npy.
+ *
+ * What is read lives in the arena that is given; large contents stay in the mapped file. Sizes are
+ * checked before anything is allocated. All functions return NULL or false after a diagnostic. */
+#ifndef FV_FRONTEND_DATA_H
+#define FV_FRONTEND_DATA_H
+
+#include "ir/graph.h"
+
+/* Reads a .npy file, or a .pb file by any other suffix.
+ * `want` is the element type that the reader expects, or FV_NO_ELEM: it tells types apart that .npy
+ * cannot spell. An .npy of raw bytes (dtype V1, V2: what numpy writes for ml_dtypes) or of unsigned
+ * integers of the same width is taken as the bits of bf16, f16 and f8 elements; integers, one an
+ * element, as packed types (u4, i4, u2, i2, f4e2m1), where each must fit. */
+const fv_tensor *fv_tensor_read(fv_session *s, fv_arena *a, const char *path, fv_elem want);
+const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path, fv_elem want);
+/* A TensorProto. A SequenceProto or OptionalProto is recognised, and refused as not supported. */
+const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path);
+
+/* Writes .npy or, by any other suffix, TensorProto; `name` is the tensor's name in the latter.
+ * bf16 and f8 go to .npy as unsigned integers of their bits, packed types as one byte an element;
+ * strings as fixed-width unicode. */
+bool fv_tensor_write(fv_session *s, const char *path, const fv_tensor *t, const char *name);
+bool fv_tensor_write_npy(fv_session *s, const char *path, const fv_tensor *t);
+bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name);
+
+/* The same on bytes in memory, which must outlive the tensor. `what` names them in diagnostics. */
+const fv_tensor *fv_tensor_from_npy(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
+                                    fv_elem want, const char *what);
+const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
+                                   const char *what);
+bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t);
+void fv_tensor_to_pb(fv_text *out, const fv_tensor *t, const char *name);
+
+#endif

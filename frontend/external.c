@@ -1,0 +1,128 @@
+/* external.c - tensor data in files beside the model: found inside its folder, and nowhere else. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/tensor_proto.h"
+#include "ir/type.h"
+
+static bool bad(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *what,
+                const char *about) {
+    return fv_error(r->session, "tensor '%s': external data: %s '%s'", t->name ? t->name : "", what,
+                    about);
+}
+
+static const char *entry(const Onnx__TensorProto *t, const char *key) {
+    for (size_t i = 0; i < t->n_external_data; i++) {
+        const Onnx__StringStringEntryProto *e = t->external_data[i];
+        if (e->key && !strcmp(e->key, key))
+            return e->value ? e->value : "";
+    }
+    return NULL;
+}
+
+/* A number of bytes in decimal; absent: false and no diagnostic, *out is untouched. */
+static bool number(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *key, uint64_t *out,
+                   bool *ok) {
+    const char *text = entry(t, key);
+    if (!text)
+        return false;
+    uint64_t v = 0;
+    *ok = *text != 0;
+    for (const char *c = text; *c && *ok; c++) {
+        *ok = *c >= '0' && *c <= '9' && v <= (UINT64_MAX - 9) / 10;
+        if (*ok)
+            v = v * 10 + (uint64_t)(*c - '0');
+    }
+    if (!*ok)
+        bad(r, t, fv_printf(r->arena, "'%s' is no number:", key), text);
+    *out = v;
+    return *ok;
+}
+
+/* A relative path without `..`; the links in it are looked at when it is opened. */
+static bool is_inside(const char *location) {
+    if (!*location || *location == '/' || strchr(location, '\\'))
+        return false;
+    for (const char *part = location; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        size_t n = strcspn(part, "/");
+        if (n == 2 && part[0] == '.' && part[1] == '.')
+            return false;
+    }
+    return true;
+}
+
+/* The file's real path, which must be inside the real path of the folder. */
+static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *location) {
+    char folder[PATH_MAX], file[PATH_MAX];
+    if (!is_inside(location)) {
+        bad(r, t, "must be a path inside the model's folder:", location);
+        return NULL;
+    }
+    if (!r->folder || !realpath(r->folder, folder)) {
+        bad(r, t, "the model has no folder to look for", location);
+        return NULL;
+    }
+    if (!realpath(fv_printf(r->arena, "%s/%s", folder, location), file)) {
+        bad(r, t, fv_printf(r->arena, "%s:", strerror(errno)), location);
+        return NULL;
+    }
+    size_t n = strlen(folder);
+    if (strncmp(file, folder, n) != 0 || (n > 1 && file[n] != '/')) {
+        bad(r, t, "a link leads outside the model's folder:", location);
+        return NULL;
+    }
+    return fv_strdup(r->arena, file);
+}
+
+static const fv_file *open_external(fv_tensor_reader *r, const Onnx__TensorProto *t,
+                                    const char *location) {
+    for (fv_external_file *f = r->files; f; f = f->next)
+        if (!strcmp(f->location, location))
+            return &f->file;
+    const char *path = resolve(r, t, location);
+    fv_external_file *f = FV_NEW(r->arena, fv_external_file, 1);
+    if (!path || !fv_file_map(r->session, r->arena, path, &f->file))
+        return NULL;
+    f->location = fv_strdup(r->arena, location);
+    f->next = r->files;
+    r->files = f;
+    return &f->file;
+}
+
+const uint8_t *fv_tensor_external(fv_tensor_reader *r, const Onnx__TensorProto *t, size_t need) {
+    const char *location = entry(t, "location");
+    uint64_t offset = 0, length = need;
+    bool ok = true;
+    if (!location) {
+        bad(r, t, "has no", "location");
+        return NULL;
+    }
+    number(r, t, "offset", &offset, &ok);
+    if (!ok)
+        return NULL;
+    bool has_length = number(r, t, "length", &length, &ok);
+    if (!ok)
+        return NULL;
+    if (has_length && length != need) {
+        fv_error(r->session,
+                 "tensor '%s': external data has %llu bytes, its type and dims need %zu",
+                 t->name ? t->name : "", (unsigned long long)length, need);
+        return NULL;
+    }
+    const fv_file *f = open_external(r, t, location);
+    if (!f)
+        return NULL;
+    if (offset > f->size || need > f->size - offset) {
+        fv_error(r->session,
+                 "tensor '%s': external data of %zu bytes at offset %llu is outside of '%s', which "
+                 "has %zu bytes",
+                 t->name ? t->name : "", need, (unsigned long long)offset, location, f->size);
+        return NULL;
+    }
+    if (r->seen && need)
+        r->seen(r->ctx, f->data + offset, need);
+    return f->data + offset;
+}

@@ -1,0 +1,147 @@
+/* file.c - mapping and writing of files. */
+#include "frontend/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ir/diag.h"
+
+/* ---- reading ---- */
+
+typedef struct mapping {
+    void *start;
+    size_t size;
+} mapping;
+
+static void unmap(void *arg) {
+    mapping *m = arg;
+    if (m->start)
+        munmap(m->start, m->size);
+}
+
+static bool map_open_file(fv_session *s, int fd, const char *path, mapping *m) {
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fv_error(s, "cannot read '%s': %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return fv_error(s, "cannot read '%s': not a regular file", path);
+    if ((uint64_t)st.st_size > SIZE_MAX / 2)
+        return fv_error(s, "cannot read '%s': it is too large for this machine", path);
+    m->size = (size_t)st.st_size;
+    if (m->size == 0)
+        return true;
+    void *start = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (start == MAP_FAILED)
+        return fv_error(s, "cannot map '%s': %s", path, strerror(errno));
+    m->start = start;
+    return true;
+}
+
+bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) {
+    static const uint8_t empty[1];
+    mapping *m = FV_NEW(a, mapping, 1); /* before there is something to lose */
+    fv_arena_at_free(a, unmap, m);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    if (fd < 0)
+        return fv_error(s, "cannot open '%s': %s", path, strerror(errno));
+    bool ok = map_open_file(s, fd, path, m);
+    close(fd);
+    if (ok)
+        *out = (fv_file){m->start ? m->start : empty, m->size};
+    return ok;
+}
+
+/* ---- writing ---- */
+
+static bool write_all(int fd, const char *data, size_t size) {
+    while (size) {
+        ssize_t n = write(fd, data, size < (1u << 30) ? size : (1u << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool cannot_write(fv_session *s, const char *path, int error) {
+    return fv_error(s, "cannot write '%s': %s", path, strerror(error));
+}
+
+static bool write_directly(fv_session *s, const char *path, const void *data, size_t size) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cannot_write(s, path, errno);
+    bool ok = write_all(fd, data, size);
+    int error = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        error = errno;
+    }
+    return ok || cannot_write(s, path, error);
+}
+
+/* A new file beside `path`. Not mkstemp: its permissions would not heed the umask. */
+static int create_beside(fv_arena *a, const char *path, const char **name) {
+    for (int i = 0; i < 100; i++) {
+        *name = fv_printf(a, "%s.%ld-%d.tmp", path, (long)getpid(), i);
+        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+static bool write_beside(fv_session *s, fv_arena *a, const char *path, const void *data,
+                         size_t size) {
+    const char *temporary;
+    int fd = create_beside(a, path, &temporary);
+    if (fd < 0)
+        return cannot_write(s, path, errno);
+    bool ok = write_all(fd, data, size);
+    int error = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        error = errno;
+    }
+    if (ok && rename(temporary, path) != 0) {
+        ok = false;
+        error = errno;
+    }
+    if (!ok)
+        unlink(temporary);
+    return ok || cannot_write(s, path, error);
+}
+
+bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size) {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? cannot_write(s, path, EISDIR)
+                                   : write_directly(s, path, data, size);
+    fv_arena *a = fv_arena_new(s);
+    bool ok = write_beside(s, a, path, data, size);
+    fv_arena_free(a);
+    return ok;
+}
+
+/* ---- names ---- */
+
+const char *fv_path_folder(fv_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return ".";
+    return slash == path ? "/" : fv_strndup(a, path, (size_t)(slash - path));
+}
+
+const char *fv_path_stem(fv_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return dot && dot != name ? fv_strndup(a, name, (size_t)(dot - name)) : fv_strdup(a, name);
+}

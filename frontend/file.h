@@ -1,0 +1,25 @@
+/* file.h - files read as mappings, and written whole or not at all. */
+#ifndef FV_FRONTEND_FILE_H
+#define FV_FRONTEND_FILE_H
+
+#include "ir/arena.h"
+
+typedef struct fv_file {
+    const uint8_t *data; /* never NULL */
+    size_t size;
+} fv_file;
+
+/* Maps a regular file for reading, until the arena is freed. False after a diagnostic. A file that
+ * shrinks while it is mapped ends the process: that is the system's way. */
+bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out);
+
+/* Writes a file beside `path` and renames it, so that `path` is either the old file or the whole
+ * new one. Something that is no regular file (/dev/stdout) is written to directly. False after a
+ * diagnostic; then nothing is left behind. */
+bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size);
+
+/* "a/b/c.onnx": "a/b", and "c"; "c.onnx": "." */
+const char *fv_path_folder(fv_arena *a, const char *path);
+const char *fv_path_stem(fv_arena *a, const char *path);
+
+#endif

@@ -1,0 +1,273 @@
+/* import.c - ONNX models become graph IR: the way of a model through the importer.
+ *
+ * Bytes -> checked structure (wire.c) -> survey of what is not supported -> symbols -> inputs,
+ * initializers, nodes, outputs. */
+#include "frontend/import.h"
+
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "ir/limits.h"
+
+enum { NEWEST_IR_VERSION = 13 };
+
+/* ---- names ---- */
+
+fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name) {
+    name = fv_intern(im->s, name);
+    for (; sc; sc = sc->outer) {
+        fv_value *v = fv_ptrmap_get(&sc->values, name);
+        if (v)
+            return v;
+    }
+    return NULL;
+}
+
+void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v) {
+    void **slot = fv_ptrmap_at(&sc->values, fv_intern(im->s, name));
+    if (*slot)
+        fv_error(im->s, "the name '%s%s' is defined twice", sc->prefix, name);
+    else
+        *slot = v;
+}
+
+/* ---- opsets and functions ---- */
+
+bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
+                      fv_opsets *out) {
+    out->at = FV_NEW(im->tmp, fv_opset, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        fv_opset set = {fv_import_domain(imports[i]->domain), imports[i]->version};
+        if (!*set.domain && (set.version < 1 || set.version > FV_NEWEST_OPSET))
+            return fv_error(im->s, "opset %lld is not supported, only 1 to %d",
+                            (long long)set.version, FV_NEWEST_OPSET);
+        if (set.version < 1 || set.version > INT32_MAX)
+            return fv_error(im->s, "version %lld of domain '%s' is not legal",
+                            (long long)set.version, set.domain);
+        for (int k = 0; k < out->n; k++)
+            if (!strcmp(out->at[k].domain, set.domain) && out->at[k].version != set.version)
+                return fv_error(im->s, "domain '%s' is imported in two versions", set.domain);
+        out->at[out->n++] = set;
+    }
+    return true;
+}
+
+static bool import_functions(fv_importer *im) {
+    bool ok = true;
+    for (size_t i = 0; i < im->model->n_functions; i++) {
+        const Onnx__FunctionProto *p = im->model->functions[i];
+        fv_function *f = FV_NEW(im->tmp, fv_function, 1);
+        const char *domain = fv_import_domain(p->domain), *name = fv_text_of(p->name);
+        f->proto = p;
+        f->qualified = *domain ? fv_printf(im->tmp, "%s.%s", domain, name) : name;
+        void **slot =
+            fv_ptrmap_at(&im->functions, fv_import_function_key(im, domain, name, p->overload));
+        if (*slot)
+            ok = fv_error(im->s, "function '%s' is defined twice", f->qualified);
+        *slot = f;
+    }
+    return ok;
+}
+
+static bool import_head(fv_importer *im) {
+    const Onnx__ModelProto *model = im->model;
+    if (!model->has_ir_version || model->ir_version < 1 || !model->graph)
+        return fv_error(im->s, "not an ONNX model: it has no %s",
+                        model->graph ? "IR version" : "graph");
+    if (model->ir_version > NEWEST_IR_VERSION)
+        return fv_error(im->s, "IR version %lld is not supported, only up to %d",
+                        (long long)model->ir_version, NEWEST_IR_VERSION);
+    if (!fv_import_opsets(im, model->n_opset_import, model->opset_import, &im->opsets))
+        return false;
+    if (!im->opsets.n && model->ir_version < 3) /* before models said so */
+        im->opsets.at[im->opsets.n++] = (fv_opset){"", 1};
+    return import_functions(im);
+}
+
+/* ---- inputs and initializers ---- */
+
+static void define_initializer(fv_importer *im, fv_import_scope *sc, const char *name,
+                               const fv_tensor *t) {
+    if (!name || !*name) {
+        fv_error(im->s, "an initializer has no name");
+        return;
+    }
+    fv_import_define(im, sc, name, t ? fv_const_new(im->m, name, t) : im->poison);
+}
+
+void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_initializer; i++)
+        define_initializer(im, sc, g->initializer[i]->name,
+                           fv_tensor_decode(&im->tensors, g->initializer[i]));
+    for (size_t i = 0; i < g->n_sparse_initializer; i++) {
+        const Onnx__SparseTensorProto *t = g->sparse_initializer[i];
+        define_initializer(im, sc, t->values ? t->values->name : NULL,
+                           fv_tensor_decode_sparse(&im->tensors, t));
+    }
+}
+
+static void note_initializers(fv_importer *im, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_initializer; i++)
+        fv_import_map(&im->is_initializer, fv_intern(im->s, fv_text_of(g->initializer[i]->name)),
+                      im);
+    for (size_t i = 0; i < g->n_sparse_initializer; i++)
+        if (g->sparse_initializer[i]->values)
+            fv_import_map(&im->is_initializer,
+                          fv_intern(im->s, fv_text_of(g->sparse_initializer[i]->values->name)), im);
+}
+
+static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_input; i++) {
+        const char *name = fv_text_of(g->input[i]->name);
+        if (!*name) {
+            fv_error(im->s, "an input has no name");
+            continue;
+        }
+        if (fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, name)))
+            continue;
+        const fv_type *t =
+            fv_import_type(im, g->input[i]->type, name, fv_printf(im->tmp, "input '%s'", name));
+        fv_import_define(im, sc, name, t ? fv_param_new(sc->region, name, t) : im->poison);
+    }
+}
+
+/* ---- nodes and outputs ---- */
+
+bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
+    const size_t *order = fv_import_order(im, sc, nodes);
+    for (size_t i = 0; order && i < nodes.n; i++)
+        fv_import_node(im, sc, nodes.at[order[i]]);
+    return order != NULL;
+}
+
+bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+    fv_value **results = FV_NEW(im->tmp, fv_value *, g->n_output + 1);
+    bool ok = g->n_output <= FV_MAX_OPERANDS || fv_error(im->s, "a graph has too many outputs");
+    for (size_t i = 0; i < g->n_output && i < FV_MAX_OPERANDS; i++) {
+        const char *name = fv_text_of(g->output[i]->name);
+        results[i] = fv_import_find(im, sc, name);
+        if (!results[i])
+            ok = fv_error(im->s, "output '%s' is not defined anywhere", name);
+        ok &= results[i] != im->poison && results[i] != im->absent;
+    }
+    if (ok)
+        fv_region_return(sc->region, (int)g->n_output, results);
+    return ok;
+}
+
+static bool name_results(fv_importer *im, const Onnx__GraphProto *g) {
+    fv_ptrmap seen = fv_ptrmap_in(im->tmp);
+    const char **names = FV_NEW(im->m->arena, const char *, g->n_output + 1);
+    bool ok = true;
+    for (size_t i = 0; i < g->n_output; i++) {
+        names[i] = fv_intern(im->s, fv_text_of(g->output[i]->name));
+        if (fv_ptrmap_get(&seen, names[i]))
+            ok = fv_error(im->s, "output '%s' is there twice", names[i]);
+        fv_import_map(&seen, names[i], im);
+    }
+    im->func->result_names = names;
+    return ok;
+}
+
+/* Shapes that the model declares for what nodes make; an output's word counts most. */
+static void note_declared(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_value_info; i++)
+        fv_import_map(&sc->declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)),
+                      g->value_info[i]);
+    for (size_t i = 0; i < g->n_output; i++)
+        fv_import_map(&sc->declared, fv_intern(im->s, fv_text_of(g->output[i]->name)),
+                      g->output[i]);
+}
+
+static void import_graph(fv_importer *im) {
+    const Onnx__GraphProto *g = im->model->graph;
+    fv_import_scope sc = {.values = fv_ptrmap_in(im->tmp),
+                          .stems = fv_ptrmap_in(im->tmp),
+                          .declared = fv_ptrmap_in(im->tmp),
+                          .region = im->func->body,
+                          .opsets = &im->opsets,
+                          .prefix = ""};
+    note_declared(im, &sc, g);
+    import_inputs(im, &sc, g);
+    fv_import_initializers(im, &sc, g);
+    if (g->n_output == 0)
+        fv_error(im->s, "the model has no outputs");
+    if (name_results(im, g) && fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}))
+        fv_import_outputs(im, &sc, g);
+    if (im->disagreements)
+        fv_warning(im->s, "the declared shape of %s; %d such declarations are ignored",
+                   im->first_disagreement, im->disagreements);
+}
+
+/* ---- models ---- */
+
+static void hash_more(void *ctx, const void *bytes, size_t n) {
+    XXH3_128bits_update(ctx, bytes, n);
+}
+
+static const char *hash_text(fv_importer *im, const XXH3_state_t *state) {
+    XXH128_hash_t h = XXH3_128bits_digest(state);
+    return fv_printf(im->m->arena, "%016llx%016llx", (unsigned long long)h.high64,
+                     (unsigned long long)h.low64);
+}
+
+static void import_model(fv_importer *im, const fv_import_options *o) {
+    note_initializers(im, im->model->graph);
+    if (fv_import_survey(im) && fv_import_symbols(im, o))
+        import_graph(im);
+}
+
+/* The module's arena is there already, because the file is mapped in it. */
+static bool import_into(fv_module *m, const uint8_t *data, size_t size, const char *folder,
+                        const fv_import_options *o) {
+    fv_session *s = m->session;
+    int errors = fv_error_count(s);
+    fv_arena *tmp = fv_arena_new(s);
+    fv_importer im = {.s = s, .tmp = tmp, .m = m};
+    XXH3_state_t *hash = fv_alloc_aligned(tmp, sizeof *hash, 64);
+    XXH3_128bits_reset(hash);
+    hash_more(hash, data, size);
+    im.functions = im.symbols = im.is_initializer = fv_ptrmap_in(tmp);
+    im.poison = FV_NEW(tmp, fv_value, 1);
+    im.absent = FV_NEW(tmp, fv_value, 1);
+    im.tensors = (fv_tensor_reader){.session = s,
+                                    .arena = m->arena,
+                                    .bytes = data,
+                                    .folder = folder,
+                                    .seen = hash_more,
+                                    .ctx = hash};
+    im.func = fv_func_new(m, "main");
+    im.model = (const Onnx__ModelProto *)fv_wire_unpack(s, tmp, &onnx__model_proto__descriptor,
+                                                        data, size, "an ONNX model");
+    if (im.model && import_head(&im))
+        import_model(&im, o);
+    m->source_hash = hash_text(&im, hash);
+    fv_arena_free(tmp);
+    return fv_error_count(s) == errors;
+}
+
+static fv_module *only_if(bool ok, fv_module *m) {
+    if (ok)
+        return m;
+    fv_module_free(m);
+    return NULL;
+}
+
+fv_module *fv_onnx_import(fv_session *s, const char *path, const fv_import_options *options) {
+    fv_arena *tmp = fv_arena_new(s);
+    fv_diag_file(s, path);
+    fv_module *m = fv_module_new(s, fv_path_stem(tmp, path));
+    fv_file f;
+    bool ok = fv_file_map(s, m->arena, path, &f) &&
+              import_into(m, f.data, f.size, fv_path_folder(tmp, path), options);
+    fv_arena_free(tmp);
+    return only_if(ok, m);
+}
+
+fv_module *fv_onnx_import_bytes(fv_session *s, const void *data, size_t size, const char *folder,
+                                const char *name, const fv_import_options *options) {
+    static const uint8_t empty[1];
+    fv_module *m = fv_module_new(s, name);
+    return only_if(import_into(m, size ? data : empty, size, folder, options), m);
+}

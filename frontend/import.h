@@ -1,0 +1,178 @@
+/* import.h - what the files of the importer share.
+ *
+ * import.c         the way of a model: bytes, opsets, inputs, initializers, nodes, outputs
+ * import_survey.c  all operators that are not supported, before anything is built
+ * import_dims.c    types, symbols, --dim, declared shapes
+ * import_order.c   nodes in an order in which operands come first
+ * import_attr.c    attributes and Constant nodes
+ * import_node.c    one node: operands, upgrade, inference; functions inlined
+ * import_region.c  bodies of If, Loop, Scan
+ *
+ * Everything that is wrong is said, not only the first fault. So a value that could not be made is
+ * defined as im->poison, and who uses it is skipped in silence. The module is thrown away at the
+ * end if any error was said; till then its ops may be incomplete. */
+#ifndef FV_FRONTEND_IMPORT_H
+#define FV_FRONTEND_IMPORT_H
+
+#include "frontend/frontend.h"
+#include "frontend/tensor_proto.h"
+#include "frontend/wire.h"
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+
+/* Opset imports of a model or a function. */
+typedef struct fv_opset {
+    const char *domain; /* "" for the standard's */
+    int64_t version;
+} fv_opset;
+typedef struct fv_opsets {
+    int n;
+    fv_opset *at;
+} fv_opsets;
+
+typedef struct fv_function {
+    const Onnx__FunctionProto *proto;
+    const char *qualified; /* "domain.name" */
+    fv_opsets opsets;
+    bool surveyed, active; /* active: it is being walked through */
+} fv_function;
+
+typedef struct fv_importer {
+    fv_session *s;
+    fv_arena *tmp; /* freed when the import is done */
+    fv_module *m;
+    fv_func *func;
+    const Onnx__ModelProto *model;
+    fv_opsets opsets;
+    fv_ptrmap functions;      /* by fv_import_function_key: fv_function */
+    fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
+    fv_ptrmap is_initializer; /* names in the main graph */
+    fv_tensor_reader tensors;
+    fv_value *poison,
+        *absent;       /* a value that could not be made; one that was left out by a caller */
+    int64_t added;     /* nodes that inlining and repeated bodies added */
+    int disagreements; /* declared shapes that are not what was inferred */
+    const char *first_disagreement;
+} fv_importer;
+
+typedef struct fv_import_scope fv_import_scope;
+
+/* An attribute of a call, and whose names its graphs see. */
+typedef struct fv_bound_attr {
+    const Onnx__AttributeProto *attr; /* NULL: not given */
+    const fv_import_scope *scope;
+} fv_bound_attr;
+
+/* A function that is being inlined. */
+typedef struct fv_call {
+    const fv_function *function;
+    fv_ptrmap attrs; /* by name: fv_bound_attr */
+} fv_call;
+
+/* The names that nodes see while their graph is imported. */
+struct fv_import_scope {
+    const fv_import_scope *outer; /* of the graph around; NULL: none, as in a function */
+    fv_ptrmap values;             /* by interned name */
+    fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
+    fv_ptrmap declared;           /* main graph only: Onnx__ValueInfoProto by name */
+    fv_region *region;
+    const fv_opsets *opsets;
+    const fv_call *call; /* NULL: in the model's graph */
+    const char *prefix;  /* of names in an inlined function: "call/"; "" */
+    int depth;
+};
+
+typedef struct fv_nodes {
+    size_t n;
+    Onnx__NodeProto **at;
+} fv_nodes;
+
+/* ---- import.c ---- */
+
+fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
+/* Says so where the name is taken. */
+void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
+bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
+                      fv_opsets *out);
+/* Initializers of a graph, the sparse ones too, as constants of its scope. */
+void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
+bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes);
+/* The results of a graph, as operands of its `return`. */
+bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
+static inline void fv_import_map(fv_ptrmap *m, const void *key, const void *value) {
+    *fv_ptrmap_at(m, key) = (void *)(uintptr_t)value;
+}
+/* "" for NULL, which is what protobuf-c has for a string that is not there. */
+static inline const char *fv_text_of(const char *s) {
+    return s ? s : "";
+}
+
+/* ---- import_survey.c ---- */
+
+/* What a node's operator is. */
+typedef struct fv_operator {
+    fv_function *function;
+    const fv_opdef *def;
+    int version;
+    bool is_constant;
+    const char *problem; /* why it is not supported, else NULL */
+} fv_operator;
+fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
+                               const Onnx__NodeProto *node);
+const char *fv_import_function_key(fv_importer *im, const char *domain, const char *name,
+                                   const char *overload);
+const char *fv_import_domain(const char *domain); /* "ai.onnx" and NULL are "" */
+const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "domain.Op", "Op" */
+/* The node's name, or OpType(first_output). */
+const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node);
+/* False where the model cannot be walked at all: functions that call themselves, too deep. */
+bool fv_import_survey(fv_importer *im);
+
+/* ---- import_dims.c ---- */
+
+bool fv_import_symbols(fv_importer *im, const fv_import_options *o);
+/* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
+const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
+                              const char *what);
+/* Compares an inferred type with what the model declares; where the inferred dim is one that data
+ * decides, the declared one is taken, and checked when the model runs. */
+bool fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared);
+
+/* ---- import_order.c ---- */
+
+/* Indices of the nodes, operands first, otherwise in the model's order; NULL after a diagnostic. */
+const size_t *fv_import_order(fv_importer *im, const fv_import_scope *sc, fv_nodes nodes);
+
+/* ---- import_attr.c ---- */
+
+/* The attribute itself, or what it refers to in the call. .attr NULL: not given. */
+fv_bound_attr fv_import_bound(fv_importer *im, const fv_import_scope *sc,
+                              const Onnx__NodeProto *node, const Onnx__AttributeProto *attr,
+                              bool *ok);
+/* All but graphs, checked against the catalogue. False after diagnostics. */
+bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                     const fv_operator *what, fv_attr **out, int *n);
+bool fv_import_is_graph(const Onnx__AttributeProto *attr);
+const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
+                                    const Onnx__NodeProto *node);
+bool fv_import_node_error(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- import_node.c ---- */
+
+void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node);
+
+/* ---- import_region.c ---- */
+
+bool fv_import_has_graphs(const Onnx__NodeProto *node);
+/* The bodies of `op`, set as its attributes. *again: a Loop's body does not keep the shapes that it
+ * was imported with; then the op must be built anew, with the wider types that *state now holds. */
+typedef struct fv_loop_state {
+    int attempt, n;
+    const fv_type **types; /* of the carried values; NULL at first */
+    uint32_t *widened;     /* by axis */
+} fv_loop_state;
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                       fv_op *op, fv_loop_state *state, bool *again);
+
+#endif

@@ -1,0 +1,459 @@
+/* import_dims.c - types of inputs, the symbols in them, what --dim says, declared shapes.
+ *
+ * Symbols are the dims of the main graph's inputs: by name where the model names them, else as
+ * INPUT_AXIS. A name that is an expression over other dims of inputs ("past + seq", as some
+ * exporters write) is that expression. */
+#include <ctype.h>
+#include <string.h>
+
+#include "frontend/import.h"
+#include "ir/limits.h"
+
+/* A dim of an input that is a symbol. */
+typedef struct symbol {
+    const char *name; /* interned */
+    bool named;       /* by the model */
+    int64_t lo, hi;
+} symbol;
+
+/* Where an input has which symbol. */
+typedef struct place {
+    const char *input;
+    int axis;
+    symbol *symbol; /* NULL: the dim is `fixed`, or an expression */
+    int64_t fixed;  /* -1: not fixed */
+} place;
+
+typedef struct table {
+    fv_importer *im;
+    fv_ptrmap by_name;
+    symbol **symbols;
+    int nsymbols, cap_symbols;
+    place *places;
+    int nplaces, cap_places;
+} table;
+
+/* ---- which symbols there are ---- */
+
+static const Onnx__TensorShapeProto *shape_of(const Onnx__TypeProto *t) {
+    for (int depth = 0; t && depth < FV_MAX_MESSAGE_DEPTH; depth++)
+        switch (t->value_case) {
+        case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return t->tensor_type->shape;
+        case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: t = t->sequence_type->elem_type; break;
+        case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: t = t->optional_type->elem_type; break;
+        case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: t = t->map_type->value_type; break;
+        default: return NULL;
+        }
+    return NULL;
+}
+
+static const char *param_of(const Onnx__TensorShapeProto__Dimension *d) {
+    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+    return named && *d->dim_param ? d->dim_param : NULL;
+}
+
+/* -1: not fixed. Some exporters write -1 themselves for a dim that is not known. */
+static int64_t value_of(const Onnx__TensorShapeProto__Dimension *d) {
+    bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+    return fixed && d->dim_value >= 0 ? d->dim_value : -1;
+}
+
+static symbol *add_symbol(table *t, const char *name, bool named) {
+    name = fv_intern(t->im->s, name);
+    symbol *y = fv_ptrmap_get(&t->by_name, name);
+    if (y)
+        return y;
+    y = FV_NEW(t->im->tmp, symbol, 1);
+    *y = (symbol){name, named, 0, FV_DIM_MAX};
+    fv_import_map(&t->by_name, name, y);
+    FV_PUSH(t->im->tmp, t->symbols, t->nsymbols, t->cap_symbols, y);
+    return y;
+}
+
+static bool is_word(char c) {
+    return isalnum((unsigned char)c) || c == '_' || c == '.';
+}
+
+static bool is_keyword(const char *w, size_t n) {
+    static const char *const words[] = {"floordiv", "ceildiv", "mod", "min", "max"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == n && !memcmp(words[i], w, n))
+            return true;
+    return false;
+}
+
+/* Is it made of names that stand alone somewhere, and of more than one word? */
+static bool is_expression(const table *t, const char *text) {
+    bool operator= false, name = false;
+    for (const char *c = text; *c;) {
+        size_t n = 0;
+        while (is_word(c[n]))
+            n++;
+        if (!n) {
+            operator|= * c != ' ';
+            if (!strchr(" +-*(),", *c))
+                return false;
+            c++;
+            continue;
+        }
+        if (!isdigit((unsigned char)*c) && !is_keyword(c, n)) {
+            if (!fv_ptrmap_get(&t->by_name, fv_internn(t->im->s, c, n)))
+                return false;
+            name = true;
+        }
+        operator|= is_keyword(c, n);
+        c += n;
+    }
+    return operator&& name;
+}
+
+static bool looks_plain(const char *text) {
+    for (; *text; text++)
+        if (!is_word(*text))
+            return false;
+    return true;
+}
+
+static bool is_real_input(const fv_importer *im, const Onnx__ValueInfoProto *v) {
+    return !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(v->name)));
+}
+
+/* One pass over the dims of all inputs: those named by plain words first, so that the others can be
+ * told from expressions over them. */
+static void collect(table *t, bool plain) {
+    const Onnx__GraphProto *g = t->im->model->graph;
+    for (size_t i = 0; i < g->n_input; i++) {
+        const Onnx__TensorShapeProto *shape = shape_of(g->input[i]->type);
+        if (!is_real_input(t->im, g->input[i]))
+            continue;
+        for (size_t k = 0; shape && k < shape->n_dim && k < FV_MAX_RANK; k++) {
+            const char *param = param_of(shape->dim[k]), *input = fv_text_of(g->input[i]->name);
+            if (plain && param && looks_plain(param))
+                add_symbol(t, param, true);
+            if (plain)
+                continue;
+            place p = {input, (int)k, NULL, value_of(shape->dim[k])};
+            if (param && !is_expression(t, param))
+                p.symbol = add_symbol(t, param, true);
+            if (!param && p.fixed < 0)
+                p.symbol = add_symbol(t, fv_printf(t->im->tmp, "%s_%d", input, (int)k), false);
+            FV_PUSH(t->im->tmp, t->places, t->nplaces, t->cap_places, p);
+        }
+    }
+}
+
+/* ---- what the user says about them ---- */
+
+static bool bad_option(fv_importer *im, const char *text, const char *what) {
+    return fv_error(im->s, "--dim '%s': %s", text, what);
+}
+
+static bool parse_size(const char **c, int64_t *out) {
+    if (!isdigit((unsigned char)**c))
+        return false;
+    for (*out = 0; isdigit((unsigned char)**c); ++*c) {
+        *out = *out * 10 + (**c - '0');
+        if (*out > FV_DIM_MAX)
+            return false;
+    }
+    return true;
+}
+
+static const char *nearest_symbol(const table *t, const char *word) {
+    const char **names = FV_NEW(t->im->tmp, const char *, t->nsymbols + 1);
+    for (int i = 0; i < t->nsymbols; i++)
+        names[i] = t->symbols[i]->name;
+    const char *near = fv_nearest(word, names);
+    if (near)
+        return fv_printf(t->im->tmp, "; did you mean '%s'?", near);
+    fv_text all = {.arena = t->im->tmp};
+    fv_text_put(&all, t->nsymbols ? "; it has " : "; all its dims are fixed");
+    for (int i = 0; i < t->nsymbols && i < 16; i++)
+        fv_text_printf(&all, "%s'%s'", i ? ", " : "", names[i]);
+    return all.s;
+}
+
+/* INPUT:AXIS; the last colon counts, because names of inputs may hold some. */
+static const place *find_place(const table *t, const char *target) {
+    const char *colon = strrchr(target, ':');
+    int64_t axis;
+    if (!colon)
+        return NULL;
+    const char *c = colon + 1;
+    if (!parse_size(&c, &axis) || *c)
+        return NULL;
+    for (int i = 0; i < t->nplaces; i++)
+        if (t->places[i].axis == axis && strlen(t->places[i].input) == (size_t)(colon - target) &&
+            !strncmp(t->places[i].input, target, (size_t)(colon - target)))
+            return &t->places[i];
+    return NULL;
+}
+
+static bool apply_to(table *t, const char *text, symbol *y, int64_t lo, int64_t hi) {
+    if (lo > y->lo)
+        y->lo = lo;
+    if (hi < y->hi)
+        y->hi = hi;
+    return y->lo <= y->hi || bad_option(t->im, text, "contradicts another --dim");
+}
+
+static bool apply_option(table *t, const char *text) {
+    fv_importer *im = t->im;
+    const char *equals = strrchr(text, '='), *c = equals ? equals + 1 : text;
+    int64_t lo, hi;
+    if (!equals || !parse_size(&c, &lo))
+        return bad_option(im, text, "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N");
+    hi = lo;
+    if (!strncmp(c, "..", 2)) {
+        c += 2;
+        if (!parse_size(&c, &hi))
+            return bad_option(im, text, "expected a size behind '..'");
+    }
+    if (*c || lo > hi)
+        return bad_option(im, text,
+                          *c ? "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N"
+                             : "the lower bound is above the upper one");
+    const char *target = fv_strndup(im->tmp, text, (size_t)(equals - text));
+    symbol *y = fv_ptrmap_get(&t->by_name, fv_intern(im->s, target));
+    if (y)
+        return apply_to(t, text, y, lo, hi);
+    const place *p = find_place(t, target);
+    if (!p)
+        return bad_option(
+            im, text, fv_printf(im->tmp, "the model has no such dim%s", nearest_symbol(t, target)));
+    if (p->symbol)
+        return apply_to(t, text, p->symbol, lo, hi);
+    if (p->fixed >= lo && p->fixed <= hi)
+        return true;
+    return bad_option(
+        im, text,
+        p->fixed >= 0 ? fv_printf(im->tmp, "the model fixes that dim to %lld", (long long)p->fixed)
+                      : "that dim is an expression over others: give those");
+}
+
+/* ---- symbols as dims ---- */
+
+static void make_dims(table *t) {
+    fv_importer *im = t->im;
+    fv_dims *dims = im->m->dims;
+    for (int i = 0; i < t->nsymbols; i++) {
+        const symbol *y = t->symbols[i];
+        const fv_dim *d;
+        if (y->lo == y->hi)
+            d = fv_dim_const(dims, y->lo);
+        else if (y->named)
+            d = fv_dim_symbol(dims, y->name);
+        else
+            d = fv_dim_fresh(dims, y->name, y->lo, y->hi, false);
+        if (!fv_dim_is_const(d) && y->named && (y->lo > 0 || y->hi < FV_DIM_MAX))
+            fv_dim_bound(dims, d, y->lo, y->hi);
+        fv_import_map(&im->symbols, y->name, d);
+    }
+}
+
+bool fv_import_symbols(fv_importer *im, const fv_import_options *o) {
+    table t = {.im = im, .by_name = {.arena = im->tmp}};
+    bool ok = true;
+    collect(&t, true);
+    collect(&t, false);
+    for (int i = 0; o && i < o->ndims; i++)
+        ok &= apply_option(&t, o->dims[i]);
+    make_dims(&t);
+    return ok;
+}
+
+/* An expression over known symbols; NULL where a name in it is not known. */
+static const fv_dim *parse_expression(fv_importer *im, const char *text) {
+    fv_text t = {.arena = im->tmp};
+    for (const char *c = text; *c;) {
+        size_t n = 0;
+        while (is_word(c[n]))
+            n++;
+        const fv_dim *d = NULL;
+        if (n && !isdigit((unsigned char)*c) && !is_keyword(c, n)) {
+            d = fv_ptrmap_get(&im->symbols, fv_internn(im->s, c, n));
+            if (!d)
+                return NULL;
+        }
+        if (d)
+            fv_text_put(&t, fv_dim_str(im->tmp, d));
+        else
+            fv_text_putn(&t, c, n ? n : 1);
+        c += n ? n : 1;
+    }
+    const char *at = t.s, *error;
+    const fv_dim *d = t.n ? fv_dim_parse(im->m->dims, &at, &error) : NULL;
+    return d && !*at ? d : NULL;
+}
+
+/* What a dim says, in terms of the inputs' symbols; NULL: nothing that is known. */
+static const fv_dim *known_dim(fv_importer *im, const Onnx__TensorShapeProto__Dimension *d) {
+    const char *param = param_of(d);
+    int64_t value = value_of(d);
+    if (value >= 0 && value <= FV_DIM_MAX)
+        return fv_dim_const(im->m->dims, value);
+    if (!param)
+        return NULL;
+    const fv_dim *known = fv_ptrmap_get(&im->symbols, fv_intern(im->s, param));
+    return known ? known : parse_expression(im, param);
+}
+
+/* ---- types ---- */
+
+static bool elem_of(fv_importer *im, int32_t number, const char *what, fv_elem *out) {
+    *out = (fv_elem)number;
+    return (number > FV_NO_ELEM && number < FV_ELEM_END) ||
+           fv_error(im->s, "%s: element type %d is not known", what, number);
+}
+
+static const fv_dim *input_dim(fv_importer *im, const Onnx__TensorShapeProto__Dimension *d,
+                               const char *stem, size_t axis) {
+    const fv_dim *known = known_dim(im, d);
+    const char *name = fv_printf(im->tmp, "%s_%d", stem, (int)axis);
+    if (!known)
+        known = fv_ptrmap_get(&im->symbols, fv_intern(im->s, name));
+    if (known)
+        return known;
+    return param_of(d) ? fv_dim_symbol(im->m->dims, param_of(d))
+                       : fv_dim_fresh(im->m->dims, name, 0, FV_DIM_MAX, false);
+}
+
+static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor *t,
+                                  const char *stem, const char *what) {
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_elem e;
+    if (!elem_of(im, t->elem_type, what, &e))
+        return NULL;
+    if (!t->shape)
+        return fv_error(im->s,
+                        "%s has no shape: give it one in the model, with names or numbers "
+                        "for its dims",
+                        what),
+               NULL;
+    if (t->shape->n_dim > FV_MAX_RANK)
+        return fv_error(im->s, "%s has rank %zu, at most %d is supported", what, t->shape->n_dim,
+                        FV_MAX_RANK),
+               NULL;
+    for (size_t i = 0; i < t->shape->n_dim; i++) {
+        if (value_of(t->shape->dim[i]) > FV_DIM_MAX)
+            return fv_error(im->s, "%s: dim %zu is too large", what, i), NULL;
+        dims[i] = input_dim(im, t->shape->dim[i], stem, i);
+    }
+    return fv_tensor_type(im->m->arena, e, (int)t->shape->n_dim, dims);
+}
+
+static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, const char *stem,
+                               const char *what) {
+    fv_elem key;
+    const fv_type *value = fv_import_type(im, t->value_type, stem, what);
+    if (!value || !elem_of(im, t->key_type, what, &key))
+        return NULL;
+    fv_type *map = FV_NEW(im->m->arena, fv_type, 1);
+    *map = (fv_type){.kind = FV_MAP, .elem = key, .of = value};
+    return map;
+}
+
+/* The wire's nesting is bounded, so this recursion is. */
+const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
+                              const char *what) {
+    const fv_type *of = NULL;
+    if (!t)
+        return fv_error(im->s, "%s has no type", what), NULL;
+    switch (t->value_case) {
+    case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return tensor_type(im, t->tensor_type, stem, what);
+    case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return map_type(im, t->map_type, stem, what);
+    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+        of = fv_import_type(im, t->sequence_type->elem_type, stem, what);
+        return of ? fv_wrap_type(im->m->arena, FV_SEQUENCE, of) : NULL;
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
+        of = fv_import_type(im, t->optional_type->elem_type, stem, what);
+        return of ? fv_wrap_type(im->m->arena, FV_OPTIONAL, of) : NULL;
+    case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
+        return fv_error(im->s, "%s is a sparse tensor: these are not supported as values", what),
+               NULL;
+    case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE:
+        return fv_error(im->s, "%s is of an opaque type: these are not supported", what), NULL;
+    default: return fv_error(im->s, "%s has no type", what), NULL;
+    }
+}
+
+/* ---- declared shapes ---- */
+
+static bool declared_error(fv_importer *im, const fv_value *v, const char *declared,
+                           const char *inferred) {
+    const char *text =
+        fv_printf(im->tmp, "'%s' is declared as %s, but is %s", v->name, declared, inferred);
+    return v->kind == FV_VALUE_RESULT ? fv_op_error(v->def, "result %s", text)
+                                      : fv_error(im->s, "value %s", text);
+}
+
+static const char *declared_str(fv_importer *im, fv_elem e, const Onnx__TensorShapeProto *shape) {
+    fv_text t = {.arena = im->tmp};
+    fv_text_printf(&t, "%s%s", fv_elem_name(e), shape ? "[" : "");
+    for (size_t i = 0; shape && i < shape->n_dim; i++) {
+        const char *param = param_of(shape->dim[i]), *comma = i ? ", " : "";
+        int64_t value = value_of(shape->dim[i]);
+        if (param)
+            fv_text_printf(&t, "%s%s", comma, param);
+        else if (value < 0)
+            fv_text_printf(&t, "%s?", comma);
+        else
+            fv_text_printf(&t, "%s%lld", comma, (long long)value);
+    }
+    fv_text_put(&t, shape ? "]" : "");
+    return t.s;
+}
+
+typedef enum { AGREES, DISAGREES, IMPOSSIBLE } verdict;
+
+/* One dim; *dim is replaced where data decides it and the declaration says more. */
+static verdict compare_dim(fv_importer *im, const fv_value *v, const fv_dim **dim,
+                           const fv_dim *declared) {
+    fv_dims *t = im->m->dims;
+    const fv_dim *inferred = *dim;
+    if (!declared || declared == inferred)
+        return AGREES;
+    if (fv_dim_is_const(inferred) && fv_dim_is_const(declared))
+        return IMPOSSIBLE;
+    if (inferred->from_data) {
+        *dim = declared;
+        return fv_module_assume(im->m, inferred, declared,
+                                fv_printf(im->tmp, "declared shape of '%s'", v->name))
+                   ? AGREES
+                   : IMPOSSIBLE;
+    }
+    fv_dim_order order = fv_dim_compare(t, inferred, declared);
+    return order == FV_DIM_DIFFERENT || (order == FV_DIM_UNKNOWN && fv_dim_is_const(declared))
+               ? DISAGREES
+               : AGREES;
+}
+
+bool fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
+    const Onnx__TypeProto *d = declared->type;
+    const fv_type *t = v->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    bool changed = false, disagrees = false;
+    if (!d || d->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !t || t->kind != FV_TENSOR)
+        return true;
+    fv_elem e = (fv_elem)d->tensor_type->elem_type;
+    const Onnx__TensorShapeProto *shape = d->tensor_type->shape;
+    if (e == FV_NO_ELEM)
+        return true;
+    const char *inferred = fv_type_str(im->tmp, t);
+    if (e != t->elem || (shape && shape->n_dim != (size_t)t->rank))
+        return declared_error(im, v, declared_str(im, e, shape), inferred);
+    for (int i = 0; shape && i < t->rank; i++) {
+        dims[i] = t->dims[i];
+        verdict found = compare_dim(im, v, &dims[i], known_dim(im, shape->dim[i]));
+        if (found == IMPOSSIBLE)
+            return declared_error(im, v, declared_str(im, e, shape), inferred);
+        changed |= dims[i] != t->dims[i];
+        disagrees |= found == DISAGREES;
+    }
+    if (disagrees && !im->disagreements++)
+        im->first_disagreement = fv_printf(im->tmp, "'%s' is declared as %s, but is %s", v->name,
+                                           declared_str(im, e, shape), inferred);
+    if (changed)
+        v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
+    return true;
+}

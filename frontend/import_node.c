@@ -1,0 +1,290 @@
+/* import_node.c - one node: its operands, its op in graph IR, upgraded and typed; or the function
+ * that it calls, inlined. */
+#include <string.h>
+
+#include "frontend/import.h"
+#include "ir/limits.h"
+
+/* What the value that a node calls `name` is called in the module. */
+static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
+    const char *stem = fv_ptrmap_get(&sc->stems, fv_intern(im->s, name));
+    if (stem)
+        return stem;
+    return *sc->prefix ? fv_printf(im->tmp, "%s%s", sc->prefix, name) : name;
+}
+
+static void define_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                           fv_value *v) {
+    for (size_t i = 0; i < node->n_output; i++)
+        if (*node->output[i])
+            fv_import_define(im, sc, node->output[i], v);
+}
+
+/* ---- operands ---- */
+
+/* NULL where an optional one is left out, im->poison where it could not be made. */
+static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         const char *name) {
+    if (!*name)
+        return NULL;
+    fv_value *v = fv_import_find(im, sc, name);
+    if (v)
+        return v == im->absent ? NULL : v;
+    fv_import_node_error(im, sc, node, "input '%s' is not defined anywhere", name);
+    return im->poison;
+}
+
+/* Operands without those left out at the end; false where one is poison. */
+static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                     fv_value ***out, int *n) {
+    bool ok = true;
+    if (node->n_input > FV_MAX_OPERANDS || node->n_output > FV_MAX_OPERANDS)
+        return fv_import_node_error(im, sc, node, "has more than %d inputs or outputs",
+                                    FV_MAX_OPERANDS);
+    *out = FV_NEW(im->tmp, fv_value *, node->n_input + 1);
+    *n = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        (*out)[i] = operand(im, sc, node, node->input[i]);
+        ok &= (*out)[i] != im->poison;
+        if ((*out)[i])
+            *n = (int)i + 1;
+    }
+    return ok;
+}
+
+/* ---- ops ---- */
+
+typedef struct building {
+    fv_operator what;
+    fv_attr *attrs;
+    int nattrs;
+    fv_value **in;
+    int nin;
+    const char **outs; /* names of results */
+    int nout;
+    const fv_origin *origin;
+} building;
+
+static void name_results(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         building *b) {
+    b->outs = FV_NEW(im->tmp, const char *, node->n_output + 1);
+    for (size_t i = 0; i < node->n_output; i++) {
+        if (!*node->output[i])
+            continue;
+        b->outs[i] = stem_of(im, sc, node->output[i]);
+        b->nout = (int)i + 1;
+    }
+}
+
+/* Attributes that only older versions had have done their duty. */
+static void drop_old_attrs(fv_op *op, const fv_opdef *def) {
+    for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++)
+        if (def->attrs[i].until)
+            fv_op_drop_attr(op, def->attrs[i].name);
+}
+
+static bool is_newest(const fv_opdef *d, int version) {
+    int newest = 0;
+    for (int i = 0; i < FV_MAX_VERSIONS && d->since[i]; i++)
+        newest = d->since[i];
+    return version == newest;
+}
+
+static bool upgrade_and_type(fv_op *op, const building *b) {
+    const fv_opdef *d = b->what.def;
+    bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED; /* what upgrades rely on */
+    if (leads && !fv_op_in(op, 0))
+        return fv_op_error(op, "input '%s' is left out, but required", d->in[0].name);
+    if (!is_newest(d, b->what.version)) {
+        if (d->upgrade && !d->upgrade(op, b->what.version))
+            return false;
+        drop_old_attrs(op, d);
+    }
+    if (!fv_op_infer(op))
+        return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !op->out[i]->type)
+            return fv_op_error(op, "output %d: its type is not known", i);
+    return true;
+}
+
+/* Builds the op, again where a Loop's body wants its carried values wider. NULL after a diagnostic,
+ * or where a graph inside it was at fault. */
+static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                       const building *b) {
+    fv_loop_state state = {0};
+    for (bool again = true; again; state.attempt++) {
+        fv_op *op =
+            fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
+        for (int i = 0; i < b->nattrs; i++)
+            fv_op_attr(op, &b->attrs[i]);
+        if (!fv_import_regions(im, sc, node, op, &state, &again))
+            return NULL;
+        if (again)
+            fv_op_erase(op);
+        else
+            return upgrade_and_type(op, b) ? op : NULL;
+    }
+    return NULL;
+}
+
+static void define_results(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                           const fv_op *op) {
+    for (size_t i = 0; i < node->n_output; i++) {
+        const char *name = node->output[i];
+        if (!*name)
+            continue;
+        fv_value *v = (int)i < op->nout && op->out[i] ? op->out[i] : im->poison;
+        const Onnx__ValueInfoProto *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
+        if (declared && v != im->poison)
+            fv_import_declared(im, v, declared);
+        fv_import_define(im, sc, name, v);
+    }
+}
+
+static void import_op(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                      const fv_operator *what) {
+    building b = {.what = *what};
+    bool attrs_ok = fv_import_attrs(im, sc, node, what, &b.attrs, &b.nattrs);
+    bool ok = operands(im, sc, node, &b.in, &b.nin) && attrs_ok;
+    fv_op *op = NULL;
+    if (ok) {
+        name_results(im, sc, node, &b);
+        b.origin = fv_origin_of(im->m, fv_import_label(im->tmp, sc->prefix, node));
+        op = build_op(im, sc, node, &b);
+    }
+    if (op)
+        define_results(im, sc, node, op);
+    else
+        define_outputs(im, sc, node, im->poison);
+}
+
+/* ---- functions ---- */
+
+static const Onnx__AttributeProto *default_of(const fv_function *f, const char *name) {
+    for (size_t i = 0; i < f->proto->n_attribute_proto; i++)
+        if (!strcmp(fv_text_of(f->proto->attribute_proto[i]->name), name))
+            return f->proto->attribute_proto[i];
+    return NULL;
+}
+
+static bool declares(const fv_function *f, const char *name) {
+    for (size_t i = 0; i < f->proto->n_attribute; i++)
+        if (!strcmp(f->proto->attribute[i], name))
+            return true;
+    return default_of(f, name) != NULL;
+}
+
+static void bind_attr(fv_importer *im, fv_call *call, const char *name, fv_bound_attr b) {
+    fv_bound_attr *copy = FV_NEW(im->tmp, fv_bound_attr, 1);
+    *copy = b;
+    fv_import_map(&call->attrs, fv_intern(im->s, name), copy);
+}
+
+/* Defaults first, then what the call says. */
+static bool bind_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                       const fv_import_scope *inner, fv_call *call) {
+    const Onnx__FunctionProto *p = call->function->proto;
+    bool ok = true;
+    for (size_t i = 0; i < p->n_attribute_proto; i++)
+        bind_attr(im, call, fv_text_of(p->attribute_proto[i]->name),
+                  (fv_bound_attr){p->attribute_proto[i], inner});
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        const char *name = fv_text_of(node->attribute[i]->name);
+        if (!declares(call->function, name)) {
+            ok = fv_import_node_error(im, sc, node, "attribute '%s' is not one of function '%s'",
+                                      name, call->function->qualified);
+            continue;
+        }
+        fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &ok);
+        if (b.attr)
+            bind_attr(im, call, name, b);
+    }
+    return ok;
+}
+
+static bool bind_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                        const Onnx__FunctionProto *p, fv_import_scope *inner) {
+    if (node->n_input > p->n_input || node->n_output > p->n_output)
+        return fv_import_node_error(im, sc, node,
+                                    "has %zu inputs and %zu outputs, its function %zu and %zu",
+                                    node->n_input, node->n_output, p->n_input, p->n_output);
+    for (size_t i = 0; i < p->n_input; i++) {
+        fv_value *v = i < node->n_input ? operand(im, sc, node, node->input[i]) : NULL;
+        if (*p->input[i])
+            fv_import_define(im, inner, p->input[i], v ? v : im->absent);
+    }
+    for (size_t i = 0; i < node->n_output; i++)
+        if (*node->output[i] && *p->output[i])
+            fv_import_map(&inner->stems, fv_intern(im->s, p->output[i]),
+                          stem_of(im, sc, node->output[i]));
+    return true;
+}
+
+static bool import_body(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                        const fv_function *f, fv_import_scope *inner) {
+    const Onnx__FunctionProto *p = f->proto;
+    im->added += (int64_t)p->n_node;
+    if (inner->depth > FV_MAX_DEPTH || im->added > FV_MAX_INLINED)
+        return fv_import_node_error(im, sc, node,
+                                    "functions are nested too deeply, or add more "
+                                    "than %d nodes",
+                                    FV_MAX_INLINED);
+    if (!fv_import_nodes(im, inner, (fv_nodes){p->n_node, p->node}))
+        return false;
+    for (size_t i = 0; i < node->n_output; i++) {
+        if (!*node->output[i])
+            continue;
+        fv_value *v = fv_import_find(im, inner, p->output[i]);
+        if (!v) {
+            fv_import_node_error(im, sc, node, "output '%s' of function '%s' is not defined",
+                                 p->output[i], f->qualified);
+            v = im->poison;
+        }
+        const Onnx__ValueInfoProto *declared =
+            fv_ptrmap_get(&sc->declared, fv_intern(im->s, node->output[i]));
+        if (declared && v != im->poison && v != im->absent)
+            fv_import_declared(im, v, declared);
+        fv_import_define(im, sc, node->output[i], v);
+    }
+    return true;
+}
+
+static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                        const fv_function *f) {
+    fv_call call = {.function = f, .attrs = fv_ptrmap_in(im->tmp)};
+    fv_import_scope inner = {.values = fv_ptrmap_in(im->tmp),
+                             .stems = fv_ptrmap_in(im->tmp),
+                             .declared = fv_ptrmap_in(im->tmp),
+                             .region = sc->region,
+                             .opsets = &f->opsets,
+                             .call = &call,
+                             .depth = sc->depth + 1};
+    inner.prefix = fv_printf(im->tmp, "%s/", fv_import_label(im->tmp, sc->prefix, node));
+    bool ok = bind_attrs(im, sc, node, &inner, &call);
+    ok &= bind_inputs(im, sc, node, f->proto, &inner);
+    if (!ok || !import_body(im, sc, node, f, &inner))
+        define_outputs(im, sc, node, im->poison);
+}
+
+/* ---- nodes ---- */
+
+static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
+    const fv_tensor *t = fv_import_constant(im, sc, node);
+    if (node->n_output < 1 || !*node->output[0])
+        return;
+    const char *stem = stem_of(im, sc, node->output[0]);
+    fv_import_define(im, sc, node->output[0], t ? fv_const_new(im->m, stem, t) : im->poison);
+}
+
+void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
+    fv_operator what = fv_import_operator(im, sc->opsets, node);
+    if (what.problem) /* the survey said so */
+        define_outputs(im, sc, node, im->poison);
+    else if (what.function)
+        inline_call(im, sc, node, what.function);
+    else if (what.is_constant)
+        import_constant(im, sc, node);
+    else
+        import_op(im, sc, node, &what);
+}

@@ -1,0 +1,174 @@
+/* import_survey.c - what each node's operator is, and a list of all that are not supported. */
+#include <string.h>
+
+#include "frontend/import.h"
+#include "ir/limits.h"
+
+enum { NODES_NAMED = 6 }; /* further nodes with the same problem, by name */
+
+const char *fv_import_domain(const char *domain) {
+    return !domain || !strcmp(domain, "ai.onnx") ? "" : domain;
+}
+
+const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node) {
+    const char *domain = fv_import_domain(node->domain), *op = fv_text_of(node->op_type);
+    return *domain ? fv_printf(a, "%s.%s", domain, op) : fv_strdup(a, op);
+}
+
+const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node) {
+    if (node->name && *node->name)
+        return fv_printf(a, "%s%s", prefix, node->name);
+    const char *output = "";
+    for (size_t i = 0; i < node->n_output && !*output; i++)
+        output = node->output[i];
+    return fv_printf(a, "%s%s(%s)", prefix, fv_text_of(node->op_type), output);
+}
+
+const char *fv_import_function_key(fv_importer *im, const char *domain, const char *name,
+                                   const char *overload) {
+    return fv_intern(im->s, fv_printf(im->tmp, "%s\n%s\n%s", fv_import_domain(domain),
+                                      fv_text_of(name), fv_text_of(overload)));
+}
+
+static const fv_opset *find_opset(const fv_opsets *opsets, const char *domain) {
+    for (int i = 0; i < opsets->n; i++)
+        if (!strcmp(opsets->at[i].domain, domain))
+            return &opsets->at[i];
+    return NULL;
+}
+
+fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
+                               const Onnx__NodeProto *node) {
+    fv_operator r = {0};
+    const char *domain = fv_import_domain(node->domain), *op = fv_text_of(node->op_type);
+    r.function =
+        fv_ptrmap_get(&im->functions, fv_import_function_key(im, domain, op, node->overload));
+    if (r.function)
+        return r;
+    const fv_opset *set = find_opset(opsets, domain);
+    const char *where = *domain ? fv_printf(im->tmp, "version of domain '%s':", domain) : "opset";
+    if (!set) {
+        r.problem = fv_printf(im->tmp, "domain '%s' is not among the opset imports", domain);
+        return r;
+    }
+    r.is_constant = !*domain && !strcmp(op, "Constant");
+    r.def = strcmp(domain, "fv") != 0 ? fv_op_find(domain, op) : NULL; /* ours is no model's */
+    if (r.is_constant)
+        return r;
+    if (!r.def) {
+        r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)", where,
+                              (long long)set->version);
+        return r;
+    }
+    r.version = fv_op_version(r.def, (int)set->version);
+    if (!r.version)
+        r.problem = fv_printf(im->tmp, "operator does not exist in %s %lld, only from %d on", where,
+                              (long long)set->version, r.def->since[0]);
+    return r;
+}
+
+/* ---- the walk ---- */
+
+/* An operator with a problem, and the nodes that have it. */
+typedef struct finding {
+    const char *node, *op, *problem;
+    int others;
+    fv_text names;
+} finding;
+
+typedef struct survey {
+    fv_importer *im;
+    fv_ptrmap by_problem; /* "op: problem": finding */
+    finding **findings;
+    int n, cap;
+    size_t nodes;
+} survey;
+
+static void find(survey *v, const char *prefix, const Onnx__NodeProto *node, const char *problem) {
+    fv_importer *im = v->im;
+    const char *op = fv_import_qualified(im->tmp, node);
+    const char *label = fv_import_label(im->tmp, prefix, node);
+    const char *key = fv_intern(im->s, fv_printf(im->tmp, "%s: %s", op, problem));
+    finding *f = fv_ptrmap_get(&v->by_problem, key);
+    if (f) {
+        if (f->others++ < NODES_NAMED)
+            fv_text_printf(&f->names, "%s'%s'", f->others > 1 ? ", " : "", label);
+        return;
+    }
+    f = FV_NEW(im->tmp, finding, 1);
+    *f = (finding){.node = label, .op = op, .problem = problem, .names = {.arena = im->tmp}};
+    fv_import_map(&v->by_problem, key, f);
+    FV_PUSH(im->tmp, v->findings, v->n, v->cap, f);
+}
+
+static void say(const survey *v, const finding *f) {
+    const char *more = "";
+    if (f->others)
+        more = fv_printf(v->im->tmp, "; so %s %s", f->others == 1 ? "has" : "have", f->names.s);
+    if (f->others > NODES_NAMED)
+        more = fv_printf(v->im->tmp, "%s and %d more", more, f->others - NODES_NAMED);
+    fv_error_node(v->im->s, f->node, f->op, "%s%s", f->problem, more);
+}
+
+static bool survey_nodes(survey *v, const fv_opsets *opsets, const char *prefix, fv_nodes nodes,
+                         int depth);
+
+static bool survey_function(survey *v, fv_function *f, int depth) {
+    if (f->active)
+        return fv_error(v->im->s, "function '%s' calls itself", f->qualified);
+    if (f->surveyed)
+        return true;
+    f->surveyed = f->active = true;
+    const Onnx__FunctionProto *p = f->proto;
+    bool ok = fv_import_opsets(v->im, p->n_opset_import, p->opset_import, &f->opsets) &&
+              survey_nodes(v, &f->opsets, fv_printf(v->im->tmp, "%s/", f->qualified),
+                           (fv_nodes){p->n_node, p->node}, depth + 1);
+    f->active = false;
+    return ok;
+}
+
+static bool survey_graph(survey *v, const fv_opsets *opsets, const char *prefix,
+                         const Onnx__GraphProto *g, int depth) {
+    return !g || survey_nodes(v, opsets, prefix, (fv_nodes){g->n_node, g->node}, depth + 1);
+}
+
+static bool survey_node(survey *v, const fv_opsets *opsets, const char *prefix,
+                        const Onnx__NodeProto *node, int depth) {
+    fv_operator op = fv_import_operator(v->im, opsets, node);
+    if (op.problem)
+        find(v, prefix, node, op.problem);
+    if (op.function && !survey_function(v, op.function, depth))
+        return false;
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        const Onnx__AttributeProto *a = node->attribute[i];
+        if (!survey_graph(v, opsets, prefix, a->g, depth))
+            return false;
+        for (size_t k = 0; k < a->n_graphs; k++)
+            if (!survey_graph(v, opsets, prefix, a->graphs[k], depth))
+                return false;
+    }
+    return true;
+}
+
+static bool survey_nodes(survey *v, const fv_opsets *opsets, const char *prefix, fv_nodes nodes,
+                         int depth) {
+    if (depth > FV_MAX_DEPTH)
+        return fv_error(v->im->s, "graphs and functions are nested more than %d deep",
+                        FV_MAX_DEPTH);
+    v->nodes += nodes.n;
+    if (v->nodes > FV_MAX_NODES)
+        return fv_error(v->im->s, "the model has more than %d nodes", FV_MAX_NODES);
+    for (size_t i = 0; i < nodes.n; i++)
+        if (!survey_node(v, opsets, prefix, nodes.at[i], depth))
+            return false;
+    return true;
+}
+
+bool fv_import_survey(fv_importer *im) {
+    survey v = {.im = im, .by_problem = {.arena = im->tmp}};
+    const Onnx__GraphProto *g = im->model->graph;
+    bool ok = survey_nodes(&v, &im->opsets, "", (fv_nodes){g->n_node, g->node}, 0);
+    for (int i = 0; i < v.n; i++)
+        say(&v, v.findings[i]);
+    return ok;
+}
