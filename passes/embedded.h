@@ -1,0 +1,7 @@
+/* embedded.h - rule files as strings, made at build time. */
+#ifndef FV_PASSES_EMBEDDED_H
+#define FV_PASSES_EMBEDDED_H
+
+extern const char fv_simplify_rules[];
+
+#endif

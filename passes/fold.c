@@ -1,0 +1,174 @@
+/* fold.c - ops whose operands are constants are computed by the interpreter, all of them in one
+ * program, on the naive schedule for the generic target: so what is folded depends neither on the
+ * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are. */
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/interp/interp.h"
+#include "ir/limits.h"
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+#include "passes/internal.h"
+
+static bool static_and_small(const fv_type *t) {
+    size_t n = 1, bytes;
+    if (t->kind != FV_TENSOR || !(FV_SET_DATA >> t->elem & 1))
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_dim_is_const(t->dims[i]) || !fv_mul_size(n, (size_t)t->dims[i]->value, &n))
+            return false;
+    return fv_elem_bytes(t->elem, n, &bytes) && bytes <= FV_FOLD_BYTES;
+}
+
+static bool mentions_symbols(const fv_op *op) {
+    for (int i = 0; i < op->nattrs; i++)
+        for (int k = 0; op->attrs[i].kind == FV_ATTR_DIMS && k < op->attrs[i].n; k++)
+            if (!fv_dim_is_const(op->attrs[i].u.dims[k]))
+                return true;
+    return false;
+}
+
+typedef struct folder {
+    fv_pass_run *r;
+    fv_module *temp;
+    fv_region *body;
+    fv_ptrmap copies; /* value -> its copy in temp */
+    fv_value **results, **originals;
+    int n, cap, capo;
+} folder;
+
+static bool is_folded(folder *f, const fv_value *v) {
+    return v->kind == FV_VALUE_CONST || fv_ptrmap_get(&f->copies, v);
+}
+
+static bool foldable(folder *f, const fv_op *op) {
+    if (op->def->has_effect || !op->nout || fv_op_is(op, "return") || mentions_symbols(op))
+        return false;
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].kind == FV_ATTR_REGION)
+            return false;
+    for (int i = 0; i < op->nin; i++)
+        if (op->in[i] && (!is_folded(f, op->in[i]) || (op->in[i]->kind == FV_VALUE_CONST &&
+                                                       op->in[i]->tensor->bytes > FV_FOLD_BYTES)))
+            return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !static_and_small(op->out[i]->type))
+            return false;
+    return true;
+}
+
+static fv_value *copy_of(folder *f, fv_value *v) {
+    if (!v)
+        return NULL;
+    void **at = fv_ptrmap_at(&f->copies, v);
+    if (!*at)
+        *at = fv_const_new(f->temp, v->name, v->tensor);
+    return *at;
+}
+
+static const fv_type *copy_type(fv_module *m, const fv_type *t) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = fv_dim_const(m->dims, t->dims[i]->value);
+    return fv_tensor_type(m->arena, t->elem, t->rank, dims);
+}
+
+static fv_attr copy_attr(fv_module *m, const fv_attr *a) {
+    if (a->kind != FV_ATTR_DIMS)
+        return *a;
+    const fv_dim **dims = FV_NEW(m->arena, const fv_dim *, a->n + 1);
+    for (int i = 0; i < a->n; i++)
+        dims[i] = fv_dim_const(m->dims, a->u.dims[i]->value);
+    return fv_attr_dims(m, a->name, a->n, dims);
+}
+
+static void copy_op(folder *f, fv_op *op) {
+    fv_value **in = FV_NEW(f->r->arena, fv_value *, op->nin + 1);
+    const char **outs = FV_NEW(f->r->arena, const char *, op->nout + 1);
+    for (int i = 0; i < op->nin; i++)
+        in[i] = copy_of(f, op->in[i]);
+    for (int i = 0; i < op->nout; i++)
+        outs[i] = op->out[i] ? op->out[i]->name : NULL;
+    fv_op *c = fv_op_new(f->body, NULL, op->def, op->nin, in, op->nout, outs, op->origin);
+    for (int i = 0; i < op->nattrs; i++) {
+        fv_attr a = copy_attr(f->temp, &op->attrs[i]);
+        fv_op_attr(c, &a);
+    }
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i]) {
+            c->out[i]->type = copy_type(f->temp, op->out[i]->type);
+            *fv_ptrmap_at(&f->copies, op->out[i]) = c->out[i];
+        }
+}
+
+/* What ops that are not folded use becomes a result of the program. */
+static void add_results(folder *f, fv_op *op) {
+    for (int i = 0; i < op->nout; i++) {
+        fv_value *v = op->out[i];
+        bool outside = false;
+        for (int k = 0; v && k < v->nuses && !outside; k++) {
+            fv_op *use = v->uses[k].op;
+            outside = !use->nout || !use->out[0] || !fv_ptrmap_get(&f->copies, use->out[0]);
+        }
+        if (!outside)
+            continue;
+        FV_PUSH(f->r->arena, f->results, f->n, f->cap, fv_ptrmap_get(&f->copies, v));
+        f->n--;
+        FV_PUSH(f->r->arena, f->originals, f->n, f->capo, v);
+    }
+}
+
+static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
+    int64_t dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = t->dims[i]->value;
+    return fv_tensor_new(m->arena, t->elem, t->rank, dims);
+}
+
+/* A bad index in constant data is left for the run to report. */
+static bool compute(folder *f) {
+    fv_region_return(f->body, f->n, f->results);
+    fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
+    fv_program *p = fv_lower(f->temp, &o);
+    if (!p)
+        return false;
+    fv_program_expand(p);
+    fv_interp *interp = fv_interp_new(p->arena, p);
+    void **outputs = FV_NEW(f->r->arena, void *, f->n + 1);
+    fv_tensor **tensors = FV_NEW(f->r->arena, fv_tensor *, f->n + 1);
+    for (int i = 0; i < f->n; i++) {
+        tensors[i] = tensor_for(f->r->module, f->originals[i]->type);
+        outputs[i] = (void *)(uintptr_t)tensors[i]->data;
+    }
+    size_t bytes = 0;
+    int status = interp ? fv_interp_plan(interp, NULL, &bytes, NULL) : FV_INTERNAL;
+    void *work = fv_alloc_aligned(f->r->arena, bytes + 64, 64);
+    if (status == FV_OK)
+        status = fv_interp_run(interp, NULL, NULL, outputs, NULL, work, bytes, NULL);
+    if (status == FV_INTERNAL)
+        return fv_error(f->temp->session, "internal error: folding constants: %s",
+                        interp ? fv_interp_fault(interp) : "no interpreter");
+    for (int i = 0; status == FV_OK && i < f->n; i++) {
+        fv_value *c = fv_const_new(f->r->module, f->originals[i]->name, tensors[i]);
+        fv_replace_uses(f->originals[i], c);
+        fv_pass_count_one(f->r, f->originals[i]->def->def->name);
+    }
+    return true;
+}
+
+bool fv_pass_fold_constants(fv_pass_run *r) {
+    folder f = {.r = r, .copies = fv_ptrmap_in(r->arena)};
+    f.temp = fv_module_new(r->module->session, "fold");
+    fv_func *func = fv_func_new(f.temp, "main");
+    f.body = func->body;
+    fv_func *main = r->module->funcs;
+    for (fv_op *op = main->body->first; op; op = op->next)
+        if (foldable(&f, op))
+            copy_op(&f, op);
+    for (fv_op *op = main->body->first; op; op = op->next)
+        if (op->nout && op->out[0] && fv_ptrmap_get(&f.copies, op->out[0]))
+            add_results(&f, op);
+    bool ok = !f.n || compute(&f);
+    fv_module_free(f.temp);
+    return ok;
+}

@@ -1,0 +1,119 @@
+/* share.c - equal ops with equal operands become one (common subexpressions), and equal small
+ * constants too. Ops in nested blocks are compared within their own block only. */
+#include <string.h>
+
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+#include "passes/internal.h"
+
+enum { TABLE = 4096 };
+
+typedef struct entry {
+    fv_op *op;
+    struct entry *next;
+} entry;
+
+static bool attr_equal(const fv_attr *a, const fv_attr *b) {
+    if (a->kind != b->kind || a->n != b->n)
+        return false;
+    switch (a->kind) {
+    case FV_ATTR_INT: return a->u.i == b->u.i;
+    case FV_ATTR_FLOAT: return !memcmp(&a->u.f, &b->u.f, sizeof a->u.f);
+    case FV_ATTR_STRING: return a->u.s.n == b->u.s.n && !memcmp(a->u.s.s, b->u.s.s, a->u.s.n);
+    case FV_ATTR_INTS: return !a->n || !memcmp(a->u.ints, b->u.ints, (size_t)a->n * sizeof(int64_t));
+    case FV_ATTR_FLOATS: return !a->n || !memcmp(a->u.floats, b->u.floats, (size_t)a->n * sizeof(float));
+    case FV_ATTR_DIMS:
+        return !a->n || !memcmp(a->u.dims, b->u.dims, (size_t)a->n * sizeof(fv_dim *));
+    case FV_ATTR_TENSOR: return fv_tensor_equal(a->u.tensor, b->u.tensor);
+    case FV_ATTR_TYPE: return fv_type_equal(a->u.type, b->u.type);
+    case FV_ATTR_STRINGS:
+    case FV_ATTR_REGION: return false;
+    }
+    return false;
+}
+
+static bool same_op(const fv_op *a, const fv_op *b) {
+    if (a->def != b->def || a->nin != b->nin || a->nout != b->nout || a->nattrs != b->nattrs)
+        return false;
+    for (int i = 0; i < a->nin; i++)
+        if (a->in[i] != b->in[i])
+            return false;
+    for (int i = 0; i < a->nout; i++)
+        if (!a->out[i] != !b->out[i] ||
+            (a->out[i] && !fv_type_equal(a->out[i]->type, b->out[i]->type)))
+            return false;
+    for (int i = 0; i < a->nattrs; i++) {
+        const fv_attr *other = fv_op_find_attr(b, a->attrs[i].name);
+        if (!other || !attr_equal(&a->attrs[i], other))
+            return false;
+    }
+    return true;
+}
+
+static size_t hash_op(const fv_op *op) {
+    size_t h = (size_t)(uintptr_t)op->def;
+    for (int i = 0; i < op->nin; i++)
+        h = h * 31 + (size_t)(uintptr_t)op->in[i];
+    return (h ^ (h >> 17) ^ (h >> 7)) % TABLE;
+}
+
+static void share_block(fv_pass_run *r, fv_region *block) {
+    entry **table = FV_NEW(r->arena, entry *, TABLE);
+    for (fv_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                share_block(r, op->attrs[i].u.region);
+        if (op->def->has_effect || fv_op_is(op, "return"))
+            continue;
+        entry **slot = &table[hash_op(op)], *e = *slot;
+        while (e && !same_op(e->op, op))
+            e = e->next;
+        if (!e) {
+            e = FV_NEW(r->arena, entry, 1);
+            *e = (entry){op, *slot};
+            *slot = e;
+            continue;
+        }
+        for (int i = 0; i < op->nout; i++)
+            if (op->out[i])
+                fv_replace_uses(op->out[i], e->op->out[i]);
+        fv_pass_count_one(r, op->def->name);
+        fv_op_erase(op);
+    }
+}
+
+/* Exports repeat small constants: one for each use. */
+static void share_constants(fv_pass_run *r) {
+    fv_module *m = r->module;
+    fv_value **table = FV_NEW(r->arena, fv_value *, TABLE);
+    for (int i = 0; i < m->nconsts; i++) {
+        fv_value *v = m->consts[i];
+        const fv_tensor *t = v->tensor;
+        if (t->elem == FV_STRING || t->bytes > 256)
+            continue;
+        size_t h = (size_t)t->elem * 131 + (size_t)t->rank;
+        for (size_t k = 0; k < t->bytes; k++)
+            h = h * 31 + ((const uint8_t *)t->data)[k];
+        size_t at = (h ^ (h >> 13)) % TABLE;
+        for (int tries = 0; tries < 8; tries++, at = (at + 1) % TABLE) {
+            if (!table[at]) {
+                table[at] = v;
+                break;
+            }
+            if (fv_type_equal(table[at]->type, v->type) && fv_tensor_equal(table[at]->tensor, t)) {
+                if (v->nuses)
+                    fv_pass_count_one(r, "constant");
+                fv_replace_uses(v, table[at]);
+                break;
+            }
+        }
+    }
+}
+
+bool fv_pass_share(fv_pass_run *r) {
+    share_constants(r);
+    for (fv_func *f = r->module->funcs; f; f = f->next)
+        share_block(r, f->body);
+    return true;
+}

@@ -1,0 +1,111 @@
+/* fovea.h - the library: compile ONNX models, load what was compiled, run it.
+ *
+ * Two libraries share this header. libfovea-run loads and runs compiled models and needs nothing
+ * but libc; libfovea adds the compiler. There is no global state, nothing aborts, and a model may
+ * be run by any number of threads at the same time.
+ *
+ *   fv_artifact *a;
+ *   fv_log *log = fv_log_new();
+ *   if (fv_compile("model.onnx", NULL, log, &a) != FV_OK)
+ *       fputs(fv_log_text(log), stderr);
+ *   fv_array in = {.type = FV_TYPE_FLOAT, .rank = 2, .dims = {4, 768}, .data = x}, out = {0};
+ *   int status = fv_artifact_run(a, &in, &out, NULL, log);
+ *   ... out.data, out.dims ...
+ *   fv_array_free(&out);
+ *   fv_artifact_free(a); */
+#ifndef FOVEA_H
+#define FOVEA_H
+
+#include "fovea_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FV_ARRAY_RANK 16
+
+/* A tensor in memory: dense, row-major, host byte order; packed types (4 and 2 bits) packed from
+ * the low bits of each byte on, as ONNX does. */
+typedef struct fv_array {
+    int32_t type; /* ONNX TensorProto.DataType */
+    int32_t rank;
+    int64_t dims[FV_ARRAY_RANK];
+    void *data;
+    void *owner;  /* what fv_array_free frees; NULL: the data belongs to the caller */
+} fv_array;
+void fv_array_free(fv_array *a);
+/* Bytes of its data; SIZE_MAX where that overflows or the type has no fixed size. */
+size_t fv_array_bytes(const fv_array *a);
+
+/* The name of a status: "FV_BAD_DIM"; and what it means in a few words. */
+const char *fv_status_name(int status);
+const char *fv_status_text(int status);
+
+/* ---- messages ---- */
+
+/* Collects what a call has to say, one line a message, in the form
+ * `model.onnx: error: node 'MatMul_12' (MatMul): ...`. NULL where a log is taken: silence. */
+typedef struct fv_log fv_log;
+fv_log *fv_log_new(void);            /* NULL: no memory */
+const char *fv_log_text(const fv_log *l); /* all lines; "" if there are none; lives as long as the log */
+void fv_log_clear(fv_log *l);
+void fv_log_free(fv_log *l);
+
+/* ---- artifacts: models that can run ---- */
+
+typedef struct fv_artifact fv_artifact;
+
+/* Loads a compiled shared library (`fovea compile -o x.so`).
+ *  Returns FV_OK; FV_BAD_FILE: not there, or no compiled model of this ABI; FV_NO_MEMORY. */
+int fv_load(const char *path, fv_log *log, fv_artifact **out);
+/* The table of names, types, dims and entry points; lives as long as the artifact. */
+const fv_model *fv_artifact_model(const fv_artifact *a);
+void fv_artifact_free(fv_artifact *a); /* NULL is allowed; no run may be going on */
+
+/* How to run: zero members mean the defaults. */
+typedef struct fv_run_options {
+    size_t size;    /* sizeof(fv_run_options) */
+    int threads;    /* 0: as many as this process may use; 1: the calling thread only */
+    const volatile int32_t *cancel;
+} fv_run_options;
+
+/* Runs once. Finds the values of symbolic dims from the shapes of the inputs, allocates workspace
+ * and outputs.
+ *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
+ *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
+ *           those without data are allocated, and freed by fv_array_free
+ *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type, rank or fixed dim
+ *  does not fit; FV_BAD_DIM: dims contradict each other. Then nothing is left allocated. */
+int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
+                    const fv_run_options *o, fv_log *log);
+
+/* ---- compiling: libfovea only ---- */
+
+typedef enum { FV_BACKEND_JIT, FV_BACKEND_INTERP, FV_BACKEND_C } fv_backend_kind;
+
+typedef struct fv_compile_options {
+    size_t size;          /* sizeof(fv_compile_options) */
+    const char *target;   /* NULL: native for a JIT, x86-64-v3 or the architecture's baseline for files */
+    const char *const *dims; /* "seq=128", "seq=1..512", "INPUT:AXIS=N"; NULL terminated; NULL: none */
+    char level;           /* '0' to '3', 's'; 0: '2' */
+    int naive;            /* the reference schedule: each op alone */
+    const char *name;     /* prefix of C names; NULL: the file's */
+    const char *const *passes; /* instead of the level's pipeline; NULL terminated */
+    fv_backend_kind backend;
+    int verify;           /* check the IR after every pass */
+} fv_compile_options;
+
+/* Compiles to something that runs at once.
+ *  path  an ONNX model, graph IR text or kernel IR text (told apart by content)
+ *  Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
+int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out);
+
+/* Compiles to files: the kind follows from the suffix of `out`: .so .o .a .c .ll .s, a folder
+ * (ends in `/`): C with Makefile and self-test, .fvir graph IR, .fvk kernels and host program.
+ * Nothing is left behind on failure. */
+int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
