@@ -26,6 +26,11 @@ static const binary_op *find_binary(const char *text) {
     return NULL;
 }
 
+int fv_ast_level(const char *op) {
+    const binary_op *found = find_binary(op);
+    return found ? found->level : 0;
+}
+
 /* ---- nodes ---- */
 
 static fv_ast *node_at(fv_lexer *l, fv_ast_kind kind, const fv_token *t) {

@@ -27,6 +27,7 @@ typedef struct fv_token {
     int64_t i;      /* INT; hex is allowed; overflow is an ERROR */
     double f;       /* FLOAT: decimal or C hex float; also inf and nan are NAMEs */
     int line, column;
+    const char *start; /* in the text */
     bool newline_before;
     bool quoted;    /* a NAME in backquotes: never a keyword */
 } fv_token;
@@ -49,6 +50,8 @@ bool fv_lex_is(const fv_lexer *l, const char *punct_or_name);
 bool fv_lex_accept(fv_lexer *l, const char *punct_or_name);
 bool fv_lex_expect(fv_lexer *l, const char *punct_or_name); /* diagnostic: expected X, found Y */
 const char *fv_lex_name(fv_lexer *l, const char *what);     /* a NAME, or diagnostic and NULL */
+/* Goes on at `s`, which lies behind the start of the current token: what another parser left. */
+void fv_lex_resume(fv_lexer *l, const char *s);
 bool fv_lex_int(fv_lexer *l, int64_t *out);                 /* an integer with optional minus */
 bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_lex_found(const fv_lexer *l);                /* the current token, for messages */
@@ -97,6 +100,7 @@ struct fv_ast {
     fv_ast_var *vars;
 };
 
+int fv_ast_level(const char *op); /* of a binary operator, 1 ... 10: the higher, the tighter; 0: it is none */
 /* NULL after a diagnostic. */
 fv_ast *fv_ast_parse(fv_lexer *l);
 /* `name(args)`, `x[..]`: as printed back; for messages and tests. */

@@ -6,6 +6,7 @@
 
 #include "ir/expr_fold.h"
 #include "ir/kernel.h"
+#include "ir/ptrmap.h"
 
 enum { FV_XF_0 = 0 }; /* the empty flag of the table */
 
@@ -317,6 +318,35 @@ fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
         return fv_x_guard_n(a, x->u.buf, args, args[x->u.buf->rank], args[x->u.buf->rank + 1],
                             x->type.lanes);
     return rebuild(a, x, args);
+}
+
+/* A copy of a load with another buffer. */
+static fv_expr *with_buffer(fv_arena *a, const fv_expr *x, fv_buf *b) {
+    fv_expr *r = make(a, (fv_expr_op)x->op, x->type, x->n);
+    memcpy(r->arg, x->arg, x->n * sizeof *x->arg);
+    r->u.buf = b;
+    return r;
+}
+
+fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map, fv_ptrmap *memo) {
+    fv_expr *r = x->op == FV_X_VAR ? fv_ptrmap_get(map, x->u.var) : NULL;
+    if (r)
+        return r;
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    fv_buf *buf = reads ? fv_ptrmap_get(map, x->u.buf) : NULL;
+    if (x->n == 0 && !buf)
+        return (fv_expr *)x;
+    r = fv_ptrmap_get(memo, x);
+    if (r)
+        return r;
+    if (buf && buf != x->u.buf)
+        r = with_buffer(a, x, buf);
+    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
+    for (int i = 0; i < x->n; i++)
+        args[i] = fv_x_subst(a, x->arg[i], map, memo);
+    r = fv_x_with_args(a, r ? r : x, args);
+    *fv_ptrmap_at(memo, x) = r;
+    return r;
 }
 
 /* ---- equality ---- */

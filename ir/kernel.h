@@ -18,6 +18,8 @@
 #ifndef FV_IR_KERNEL_H
 #define FV_IR_KERNEL_H
 
+#include <stdio.h>
+
 #include "ir/arena.h"
 #include "ir/dim.h"
 #include "ir/target.h"
@@ -122,6 +124,10 @@ fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
 /* A node like x with other arguments (x itself if none differs). */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
+/* With variables replaced: `map` from fv_var to fv_expr, from fv_buf to fv_buf; `memo` keeps sharing. */
+struct fv_ptrmap; /* ptrmap.h */
+fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const struct fv_ptrmap *map,
+                    struct fv_ptrmap *memo);
 /* The same expression by structure; buffers and variables by identity. */
 bool fv_x_equal(const fv_expr *a, const fv_expr *b);
 /* Is it an i64 constant? */
@@ -145,7 +151,8 @@ struct fv_buf {
     uint8_t lanes;      /* of each element: tiles after expansion; else 1 */
     uint8_t role;
     int rank;
-    fv_expr **extent;   /* rank of them, i64, over dims and constants */
+    fv_expr **extent;   /* rank of them, i64, over dims and constants; in programs for people only, and
+                           NULL where it becomes known in the run */
     int id;             /* position among the kernel's parameters, or in the program's buffers; tiles
                            follow the parameters once the kernel is numbered */
     /* host programs: */
@@ -254,6 +261,7 @@ typedef struct fv_program {
     fv_expr *workspace;        /* bytes, over the plan */
     fv_block body;             /* the run: CHECKs first */
     bool uses_allocator;       /* has HEAP buffers */
+    int nvars;                 /* set by fv_program_number: var->id < nvars */
     const char *source_hash;   /* hex */
     const char *producer;      /* version of Fovea */
 } fv_program;
@@ -273,7 +281,7 @@ fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type); /* without bou
 fv_kernel *fv_kernel_new(fv_arena *a, const char *name);
 fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, int rank,
                    fv_expr *const *extent);
-fv_expr *const *fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list);
+fv_expr **fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list);
 void fv_block_append(fv_block *block, fv_stmt *s);
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent);
@@ -290,7 +298,8 @@ fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const 
 /* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
-void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of its variable */
+void fv_loop_bounds(fv_stmt *loop);     /* sets the bounds of its variable */
+void fv_task_bounds(fv_kernel *k);      /* ... of k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
@@ -305,6 +314,8 @@ void fv_program_print(fv_text *t, const fv_program *p); /* all: ports, plan, bod
 void fv_expr_print(fv_text *t, const fv_expr *x);
 /* Parses one kernel or a whole program; NULL after a diagnostic with line and column. */
 fv_kernel *fv_kernel_parse(fv_arena *a, const char *text);
+/* Writes the constants that the text does not hold; false where writing fails. */
+bool fv_program_write_side(const fv_program *p, FILE *f);
 /* Constants of a program text are read from `side` (NULL: none given, small ones are inline). */
 fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side);
 
@@ -314,6 +325,10 @@ const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
 /* Numbers every variable from 0 on (dims, then task, then in order of the text) and every tile from
  * nbufs on; sets nvars and ntiles, returns nvars. fv_kernel_expand does it. */
 int fv_kernel_number(fv_kernel *k);
+
+/* The same for a program's variables (symbols, capacities, plan, body; all share one count) and its
+ * kernels; buffers get their position. */
+int fv_program_number(fv_program *p);
 
 /* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
  * Reports as internal errors, naming kernel and statement. */
@@ -347,7 +362,8 @@ bool fv_program_verify(fv_session *s, const fv_program *p);
  * - REQUIRE: evaluated where it stands; any false lane sets the error word, the value is as computed.
  * - An index is always inside its buffer (the schedule sees to it): no check is needed.
  *
- * The order of float operations is that of the source kernel read serially: expansion changes no bit, but for FMA where the target has none. */
+ * The order of float operations is that of the source kernel read serially: expansion changes no
+ * bit, but for FMA where the target has none. */
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
 void fv_program_expand(fv_program *p); /* every kernel, in place, for p->target */
 
@@ -360,6 +376,10 @@ typedef struct fv_kfunc {
     fv_block body; /* LETs */
     fv_expr *result;
 } fv_kfunc;
+/* The body of a function as lets of the builder's block; returns its result. */
+fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args);
+/* Parses a file of functions, which may call those above them. False after a diagnostic. */
+bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out);
 const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e);
 
 #endif

@@ -21,7 +21,7 @@ fv_kernel *fv_kernel_new(fv_arena *a, const char *name) {
     return k;
 }
 
-fv_expr *const *fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list) {
+fv_expr **fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list) {
     fv_expr **copy = FV_NEW(a, fv_expr *, n + 1);
     for (int i = 0; i < n; i++)
         copy[i] = list[i];
@@ -36,7 +36,7 @@ fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, i
     b->lanes = 1;
     b->role = (uint8_t)role;
     b->rank = rank;
-    b->extent = (fv_expr **)fv_x_copy_list(a, rank, extent);
+    b->extent = fv_x_copy_list(a, rank, extent);
     return b;
 }
 
@@ -182,7 +182,7 @@ void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x,
     fv_kb_share(b, buf->rank + 2, all);
     fv_stmt *s = fv_kb_add(b, FV_S_STORE);
     s->buf = buf;
-    s->index = (fv_expr **)fv_x_copy_list(b->arena, buf->rank, all);
+    s->index = fv_x_copy_list(b->arena, buf->rank, all);
     s->x = all[buf->rank];
     s->mask = all[buf->rank + 1];
 }
@@ -232,6 +232,14 @@ void fv_loop_bounds(fv_stmt *s) {
         s->var->hi--;
     if (s->var->hi < s->var->lo) /* never runs */
         s->var->hi = s->var->lo;
+}
+
+void fv_task_bounds(fv_kernel *k) {
+    int64_t unused;
+    fv_x_range(k->tasks, &unused, &k->task->hi);
+    k->task->lo = 0;
+    if (k->task->hi != INT64_MAX)
+        k->task->hi = k->task->hi > 0 ? k->task->hi - 1 : 0;
 }
 
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond) {
@@ -287,5 +295,22 @@ int fv_kernel_number(fv_kernel *k) {
     number_block(&n, &k->body);
     k->nvars = n.vars;
     k->ntiles = n.tiles - k->nbufs;
+    return n.vars;
+}
+
+int fv_program_number(fv_program *p) {
+    numbering n = {0, 0};
+    for (int i = 0; i < p->nsymbols; i++)
+        p->symbol_vars[i]->id = n.vars++;
+    for (int i = 0; i < p->noutputs; i++)
+        if (p->capacity && p->capacity[i])
+            p->capacity[i]->id = n.vars++;
+    number_block(&n, &p->plan);
+    number_block(&n, &p->body);
+    for (int i = 0; i < p->nbuffers; i++)
+        p->buffers[i]->id = i;
+    for (int i = 0; i < p->nkernels; i++)
+        fv_kernel_number(p->kernels[i]);
+    p->nvars = n.vars;
     return n.vars;
 }

@@ -194,6 +194,10 @@ static void lex_quoted(fv_lexer *l, char quote) {
         fv_lex_error(l, "missing closing %c", quote);
         return;
     }
+    if (quote == '`' && t.n == 0) {
+        fv_lex_error(l, "a name is missing between the backquotes");
+        return;
+    }
     l->tok.quoted = true;
     l->tok.n = t.n;
     if (quote == '"') {
@@ -243,6 +247,7 @@ void fv_lex_next(fv_lexer *l) {
     skip_blanks(l);
     l->tok.line = l->line;
     l->tok.column = l->column;
+    l->tok.start = l->at;
     char c = *l->at;
     if (c == '\0') {
         l->tok.newline_before = true;
@@ -256,6 +261,15 @@ void fv_lex_next(fv_lexer *l) {
         lex_quoted(l, c);
     else
         lex_punct(l);
+}
+
+void fv_lex_resume(fv_lexer *l, const char *s) {
+    size_t n = (size_t)(s - l->tok.start);
+    l->at = l->tok.start;
+    l->line = l->tok.line;
+    l->column = l->tok.column;
+    advance(l, n);
+    fv_lex_next(l);
 }
 
 void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text) {

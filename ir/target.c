@@ -1,0 +1,93 @@
+/* target.c - the table of targets, and what this machine can run. */
+#include "ir/target.h"
+
+#include <string.h>
+
+static const fv_target targets[] = {
+#define TARGET(text, ...) {.name = text, __VA_ARGS__},
+#include "ir/target.def"
+#undef TARGET
+};
+
+enum { NTARGETS = sizeof targets / sizeof *targets };
+
+static const fv_target natives[] = { /* the same, called native */
+#define TARGET(text, ...) {.name = "native", __VA_ARGS__},
+#include "ir/target.def"
+#undef TARGET
+};
+
+static const char *host_architecture(void) {
+#if defined __x86_64__
+    return "x86_64";
+#elif defined __aarch64__
+    return "aarch64";
+#elif defined __riscv && __riscv_xlen == 64
+    return "riscv64";
+#else
+    return "?";
+#endif
+}
+
+/* Levels of x86 as the psABI defines them; a feature stands for those that came with it. */
+static bool x86_level_runs_here(const char *cpu) {
+#if defined __x86_64__
+    if (strcmp(cpu, "x86-64-v4") == 0)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && x86_level_runs_here("x86-64-v3");
+    if (strcmp(cpu, "x86-64-v3") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (strcmp(cpu, "x86-64-v2") == 0)
+        return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") &&
+               __builtin_cpu_supports("ssse3");
+#else
+    (void)cpu;
+#endif
+    return true;
+}
+
+bool fv_target_runs_here(const fv_target *t) {
+    if (*t->triple == '\0')
+        return true;
+    size_t n = strlen(host_architecture());
+    if (strncmp(t->triple, host_architecture(), n) != 0 || t->triple[n] != '-')
+        return false;
+    return x86_level_runs_here(t->cpu);
+}
+
+/* Widest first, so that the first that runs is the best. */
+static const fv_target *native(void) {
+    for (int i = NTARGETS - 1; i > 0; i--)
+        if (fv_target_runs_here(&natives[i]))
+            return &natives[i];
+    return &natives[0];
+}
+
+const fv_target *fv_target_find(const char *name) {
+    if (strcmp(name, "native") == 0)
+        return native();
+    for (int i = 0; i < NTARGETS; i++)
+        if (strcmp(targets[i].name, name) == 0)
+            return &targets[i];
+    return NULL;
+}
+
+const fv_target *fv_target_baseline(void) {
+    for (int i = 0; i < NTARGETS; i++)
+        if (*targets[i].triple && fv_target_runs_here(&targets[i]))
+            return &targets[i];
+    return &targets[0];
+}
+
+const char *const *fv_target_names(void) {
+    static const char *const names[] = {
+        "native",
+#define TARGET(text, ...) text,
+#include "ir/target.def"
+#undef TARGET
+        NULL,
+    };
+    return names;
+}
