@@ -5,12 +5,14 @@
  * same status from all of them:
  *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. dims NULL although there
  * are symbols: FV_BAD_ARGUMENT. A symbol outside its fv_dim's lo..hi: FV_BAD_DIM.
- *   2. The LETs of the plan, and p->workspace. INT64_MAX, or more than size_t holds: FV_TOO_LARGE;
+ *   2. The LETs of the plan. An extent of an input or output that is known now is below 0:
+ *      FV_BAD_DIM. p->workspace (NULL: 0) is INT64_MAX, or more than size_t holds: FV_TOO_LARGE;
  *      likewise the bytes of any input, and of any output without a capacity.
  *   3. out_dims NULL although an output has a capacity: FV_BAD_ARGUMENT. Capacities are read (below
  *      0 counts as 0); the dims of outputs that are known now are written to out_dims.
- *   4. An input or output NULL although it has elements (its capacity is not 0), or not aligned to
- *      its element's storage: FV_BAD_ARGUMENT. The arrays themselves likewise.
+ *   4. `inputs` or `outputs` NULL although there are some: FV_BAD_ARGUMENT; likewise an input or
+ *      output NULL although it has elements (its capacity is not 0), or not aligned to its element's
+ *      storage.
  *   5. workspace bytes fewer than needed: FV_TOO_SMALL. Bytes needed, and workspace NULL or not
  *      aligned to FV_BUFFER_ALIGN: FV_BAD_ARGUMENT.
  *   6. p->uses_allocator without env->alloc and env->free: FV_NO_MEMORY.

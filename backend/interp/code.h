@@ -179,7 +179,7 @@ struct fv_interp {
     uint32_t *symbol_at;   /* registers */
     uint32_t *capacity_at; /* per output; those without: unused */
     uint32_t **extent_at;  /* per output and axis; of those known only after the run: unused */
-    uint32_t workspace_at;
+    uint32_t workspace_at, least_at; /* least_at: below 0 where some extent is */
     fault_text fault;
 };
 

@@ -121,6 +121,8 @@ static int plan(const fv_interp *p, frame *f, const int64_t *dims) {
     if (status != FV_OK)
         return status;
     int64_t need = reg_int(f, p->workspace_at);
+    if (reg_int(f, p->least_at) < 0)
+        return FV_BAD_DIM;
     if (need == INT64_MAX || (uint64_t)need > SIZE_MAX)
         return FV_TOO_LARGE;
     for (int i = 0; i < p->program->nbuffers; i++)
@@ -165,9 +167,9 @@ static int bind_port(const fv_interp *p, frame *f, int i, const void *const *inp
     size_t size = (size_t)fv_elem_storage_bytes(buf->elem), bytes;
     unsigned char *base;
     if (buf->role == FV_BUF_INPUT)
-        base = inputs ? (unsigned char *)inputs[buf->index] : NULL;
+        base = (unsigned char *)inputs[buf->index];
     else
-        base = outputs ? outputs[buf->index] : NULL;
+        base = outputs[buf->index];
     if (is_planned_port(p, i))
         bytes = (size_t)reg_int(f, p->bufs[i].bytes);
     else
@@ -181,6 +183,8 @@ static int bind_port(const fv_interp *p, frame *f, int i, const void *const *inp
 static int bind_ports(const fv_interp *p, frame *f, const void *const *inputs,
                       void *const *outputs) {
     int status = FV_OK;
+    if ((!inputs && p->program->ninputs) || (!outputs && p->program->noutputs))
+        return FV_BAD_ARGUMENT;
     for (int i = 0; i < p->program->nbuffers && status == FV_OK; i++) {
         fv_buf_role role = (fv_buf_role)p->bufs[i].buf->role;
         if (role == FV_BUF_INPUT || role == FV_BUF_OUTPUT)

@@ -97,10 +97,22 @@ static void plan_output(build *b, const fv_port *port, uint32_t **extent_at) {
             (*extent_at)[i] = fv_i_held(b, port->extent[i]);
 }
 
+/* The least of the extents that are known before the run: none may be negative. */
+static fv_expr *least(build *b, fv_expr *x, const fv_port *ports, int n) {
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < ports[i].rank; k++)
+            if (ports[i].extent[k])
+                x = fv_x_bin(b->arena, FV_X_MIN, x, ports[i].extent[k]);
+    return x;
+}
+
 static void plan_part(build *b, fv_interp *h) {
     const fv_program *p = h->program;
+    fv_expr *zero = fv_x_int(b->arena, 0);
     fv_i_statements(b, &p->plan);
-    h->workspace_at = fv_i_held(b, p->workspace);
+    h->workspace_at = fv_i_held(b, p->workspace ? p->workspace : zero);
+    fv_expr *x = least(b, zero, p->inputs, p->ninputs);
+    h->least_at = fv_i_held(b, least(b, x, p->outputs, p->noutputs));
     for (int i = 0; i < p->nbuffers; i++)
         plan_buffer(b, &h->bufs[i], p);
     for (int i = 0; i < p->noutputs; i++)
