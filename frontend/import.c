@@ -36,6 +36,8 @@ void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv
 
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
                       fv_opsets *out) {
+    if (n > FV_MAX_ATTRIBUTES)
+        return fv_error(im->s, "there are more than %d opset imports", FV_MAX_ATTRIBUTES);
     out->at = FV_NEW(im->tmp, fv_opset, n + 1);
     for (size_t i = 0; i < n; i++) {
         fv_opset set = {fv_import_domain(imports[i]->domain), imports[i]->version};
@@ -65,6 +67,9 @@ static bool import_functions(fv_importer *im) {
             fv_ptrmap_at(&im->functions, fv_import_function_key(im, domain, name, p->overload));
         if (*slot)
             ok = fv_error(im->s, "function '%s' is defined twice", f->qualified);
+        if (p->n_attribute > FV_MAX_ATTRIBUTES || p->n_attribute_proto > FV_MAX_ATTRIBUTES)
+            ok = fv_error(im->s, "function '%s' has more than %d attributes", f->qualified,
+                          FV_MAX_ATTRIBUTES);
         *slot = f;
     }
     return ok;
@@ -118,6 +123,10 @@ static void note_initializers(fv_importer *im, const Onnx__GraphProto *g) {
 }
 
 static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+    if (g->n_input > FV_MAX_OPERANDS) {
+        fv_error(im->s, "the model has more than %d inputs", FV_MAX_OPERANDS);
+        return;
+    }
     for (size_t i = 0; i < g->n_input; i++) {
         const char *name = fv_text_of(g->input[i]->name);
         if (!*name) {
@@ -135,6 +144,13 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
 /* ---- nodes and outputs ---- */
 
 bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
+    im->imported += nodes.n + 1;
+    if (im->imported > im->nodes + FV_MAX_INLINED) {
+        if (!im->too_many)
+            fv_error(im->s, "functions and nested loops add more than %d nodes", FV_MAX_INLINED);
+        im->too_many = true;
+        return false;
+    }
     const size_t *order = fv_import_order(im, sc, nodes);
     for (size_t i = 0; order && i < nodes.n; i++)
         fv_import_node(im, sc, nodes.at[order[i]]);

@@ -48,9 +48,11 @@ typedef struct fv_importer {
     fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
     fv_ptrmap is_initializer; /* names in the main graph */
     fv_tensor_reader tensors;
-    fv_value *poison,
-        *absent;       /* a value that could not be made; one that was left out by a caller */
-    int64_t added;     /* nodes that inlining and repeated bodies added */
+    fv_value *poison;  /* stands for a value that could not be made */
+    fv_value *absent;  /* for one that the caller of a function left out */
+    size_t nodes;      /* of the model; functions counted once */
+    size_t imported;   /* so far; functions and repeated bodies count each time */
+    bool too_many;     /* of them, and said so */
     int disagreements; /* declared shapes that are not what was inferred */
     const char *first_disagreement;
 } fv_importer;

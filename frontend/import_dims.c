@@ -82,15 +82,19 @@ static bool is_keyword(const char *w, size_t n) {
     return false;
 }
 
+enum { LONGEST_EXPRESSION = 128 }; /* products of sums grow */
+
 /* Is it made of names that stand alone somewhere, and of more than one word? */
 static bool is_expression(const table *t, const char *text) {
-    bool operator= false, name = false;
+    bool joins = false, name = false;
+    if (strlen(text) > LONGEST_EXPRESSION)
+        return false;
     for (const char *c = text; *c;) {
         size_t n = 0;
         while (is_word(c[n]))
             n++;
         if (!n) {
-            operator|= * c != ' ';
+            joins |= *c != ' ';
             if (!strchr(" +-*(),", *c))
                 return false;
             c++;
@@ -101,10 +105,10 @@ static bool is_expression(const table *t, const char *text) {
                 return false;
             name = true;
         }
-        operator|= is_keyword(c, n);
+        joins |= is_keyword(c, n);
         c += n;
     }
-    return operator&& name;
+    return joins && name;
 }
 
 static bool looks_plain(const char *text) {
@@ -265,6 +269,8 @@ bool fv_import_symbols(fv_importer *im, const fv_import_options *o) {
 /* An expression over known symbols; NULL where a name in it is not known. */
 static const fv_dim *parse_expression(fv_importer *im, const char *text) {
     fv_text t = {.arena = im->tmp};
+    if (strlen(text) > LONGEST_EXPRESSION)
+        return NULL;
     for (const char *c = text; *c;) {
         size_t n = 0;
         while (is_word(c[n]))

@@ -224,12 +224,8 @@ static bool bind_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
 static bool import_body(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
                         const fv_function *f, fv_import_scope *inner) {
     const Onnx__FunctionProto *p = f->proto;
-    im->added += (int64_t)p->n_node;
-    if (inner->depth > FV_MAX_DEPTH || im->added > FV_MAX_INLINED)
-        return fv_import_node_error(im, sc, node,
-                                    "functions are nested too deeply, or add more "
-                                    "than %d nodes",
-                                    FV_MAX_INLINED);
+    if (inner->depth > FV_MAX_DEPTH)
+        return fv_import_node_error(im, sc, node, "functions are nested too deeply");
     if (!fv_import_nodes(im, inner, (fv_nodes){p->n_node, p->node}))
         return false;
     for (size_t i = 0; i < node->n_output; i++) {

@@ -233,11 +233,6 @@ static bool import_region(fv_importer *im, fv_bound_attr from, const Onnx__NodeP
     fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_REGION, .u.region = b.region});
     find_params(&b);
     const fv_type **types = FV_NEW(im->tmp, const fv_type *, b.nparams + op->nin + 2);
-    if (state->attempt) {
-        im->added += (int64_t)b.graph->n_node + 1;
-        if (im->added > FV_MAX_INLINED)
-            return body_error(&b, "loops are nested too deeply for the shapes that they change");
-    }
     return start_carrying(&b, state) && param_types(&b, state, types) && import_body(&b, types) &&
            check_carried(&b, state, again);
 }

@@ -41,8 +41,9 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
                                const Onnx__NodeProto *node) {
     fv_operator r = {0};
     const char *domain = fv_import_domain(node->domain), *op = fv_text_of(node->op_type);
-    r.function =
-        fv_ptrmap_get(&im->functions, fv_import_function_key(im, domain, op, node->overload));
+    if (im->functions.n)
+        r.function =
+            fv_ptrmap_get(&im->functions, fv_import_function_key(im, domain, op, node->overload));
     if (r.function)
         return r;
     const fv_opset *set = find_opset(opsets, domain);
@@ -137,6 +138,10 @@ static bool survey_node(survey *v, const fv_opsets *opsets, const char *prefix,
     fv_operator op = fv_import_operator(v->im, opsets, node);
     if (op.problem)
         find(v, prefix, node, op.problem);
+    if (node->n_attribute > FV_MAX_ATTRIBUTES)
+        return fv_error_node(v->im->s, fv_import_label(v->im->tmp, prefix, node),
+                             fv_import_qualified(v->im->tmp, node), "has more than %d attributes",
+                             FV_MAX_ATTRIBUTES);
     if (op.function && !survey_function(v, op.function, depth))
         return false;
     for (size_t i = 0; i < node->n_attribute; i++) {
@@ -168,6 +173,7 @@ bool fv_import_survey(fv_importer *im) {
     survey v = {.im = im, .by_problem = {.arena = im->tmp}};
     const Onnx__GraphProto *g = im->model->graph;
     bool ok = survey_nodes(&v, &im->opsets, "", (fv_nodes){g->n_node, g->node}, 0);
+    im->nodes = v.nodes;
     for (int i = 0; i < v.n; i++)
         say(&v, v.findings[i]);
     return ok;

@@ -10,7 +10,8 @@
 #define FV_MAX_EXPR_DEPTH 200 /* nested parentheses of an expression */
 #define FV_MAX_EXPR_HEIGHT 1000 /* of an expression's tree: a sum of so many terms */
 #define FV_MAX_NODES 10000000 /* of a model */
-#define FV_MAX_INLINED 1000000 /* nodes that functions and repeated bodies add to a model */
+#define FV_MAX_INLINED 250000 /* nodes that functions and repeated bodies add to a model */
+#define FV_MAX_ATTRIBUTES 256 /* of one node or function; opset imports of a model */
 #define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
 #define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
 #define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
