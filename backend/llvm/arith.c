@@ -178,7 +178,7 @@ static bool number_constant(const fv_expr *x, double *value) {
 static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b) {
     bool max = x->op == FV_X_MAX;
     double value;
-    if (strncmp(f->m->target->triple, "aarch64", 7) == 0) { /* fmin and fmax are exactly it */
+    if (strncmp(f->m->triple, "aarch64", 7) == 0) { /* fmin and fmax are exactly it */
         LLVMTypeRef type = LLVMTypeOf(a);
         LLVMValueRef args[] = {a, b};
         return fv_ll_intrinsic(f, max ? "llvm.maximum" : "llvm.minimum", 1, &type, 2, args);

@@ -193,12 +193,22 @@ static void answer(fv_ll_fn *f, LLVMBasicBlockRef at, LLVMValueRef kept, int val
     LLVMBuildRet(f->b, LLVMConstInt(f->m->i1, value == HAS, 0));
 }
 
-LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
+static need needs_of(const fv_target *t) {
     need n = {0};
-    if (strncmp(m->target->triple, "x86_64", 6) != 0)
+    add_cpu(&n, t->cpu);
+    add_macros(&n, t->macros);
+    return n;
+}
+
+static bool asks_for_nothing(const need *n) {
+    const need nothing = {0};
+    return memcmp(n, &nothing, sizeof nothing) == 0;
+}
+
+LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
+    need n = needs_of(m->target);
+    if (strncmp(m->triple, "x86_64", 6) != 0 || asks_for_nothing(&n))
         return NULL;
-    add_cpu(&n, m->target->cpu);
-    add_macros(&n, m->target->macros ? m->target->macros : "");
     LLVMTypeRef type = LLVMFunctionType(m->i1, NULL, 0, 0);
     const char *name = fv_printf(m->arena, "%s.has_cpu", m->program->name);
     LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, true);

@@ -4,10 +4,14 @@
 
 #include "backend/llvm/host.h"
 
-typedef struct sizes { /* elements of each port; NULL: an output with a capacity */
-    LLVMValueRef *input, *output;
-    LLVMValueRef workspace; /* bytes, i64 */
+typedef struct sizes {
+    LLVMValueRef *input, *output; /* elements; NULL: an output with a capacity */
+    LLVMValueRef workspace;       /* bytes, i64 */
 } sizes;
+
+static bool has_capacity(const fv_program *p, int output) {
+    return p->capacity && p->capacity[output];
+}
 
 static LLVMValueRef is_zero(fv_ll_fn *f, LLVMValueRef x) {
     return LLVMBuildICmp(f->b, LLVMIntEQ, x, LLVMConstNull(LLVMTypeOf(x)), "");
@@ -57,16 +61,25 @@ static void check_bytes(fv_ll_fn *f, LLVMValueRef bytes) {
         fv_ll_fail_if(f, c, FV_TOO_LARGE);
 }
 
-static LLVMValueRef port_elements(fv_ll_fn *f, const fv_port *port) {
-    LLVMValueRef n = fv_ll_int(f->m, 1);
-    for (int i = 0; i < port->rank; i++)
-        n = times(f, n, fv_ll_expr(f, port->extent[i]));
-    return n;
+static void check_extents(fv_ll_fn *f, const fv_port *port) {
+    for (int i = 0; i < port->rank; i++) {
+        int64_t lo, hi;
+        if (!port->extent[i])
+            continue;
+        fv_x_range(port->extent[i], &lo, &hi);
+        if (lo >= 0)
+            continue;
+        LLVMValueRef n = fv_ll_expr(f, port->extent[i]), zero = fv_ll_int(f->m, 0);
+        fv_ll_fail_if(f, LLVMBuildICmp(f->b, LLVMIntSLT, n, zero, ""), FV_BAD_DIM);
+    }
 }
 
-static LLVMValueRef checked_elements(fv_ll_fn *f, const fv_port *port) {
-    LLVMValueRef n = port_elements(f, port);
-    check_bytes(f, times(f, n, fv_ll_int(f->m, fv_elem_storage_bytes(port->elem))));
+/* The buffer's, which holds packed types as bytes. */
+static LLVMValueRef checked_elements(fv_ll_fn *f, const fv_buf *b) {
+    LLVMValueRef n = fv_ll_int(f->m, 1);
+    for (int i = 0; i < b->rank; i++)
+        n = times(f, n, fv_ll_expr(f, b->extent[i]));
+    check_bytes(f, times(f, n, fv_ll_int(f->m, fv_elem_storage_bytes((fv_elem)b->elem))));
     return n;
 }
 
@@ -75,13 +88,17 @@ static sizes compute_sizes(fv_ll_fn *f) {
     sizes z = {FV_NEW(f->m->arena, LLVMValueRef, p->ninputs),
                FV_NEW(f->m->arena, LLVMValueRef, p->noutputs), NULL};
     fv_ll_stmts(f, &p->plan);
+    for (int i = 0; i < p->ninputs; i++)
+        check_extents(f, &p->inputs[i]);
+    for (int i = 0; i < p->noutputs; i++)
+        check_extents(f, &p->outputs[i]);
     z.workspace = p->workspace ? fv_ll_expr(f, p->workspace) : fv_ll_int(f->m, 0);
     check_bytes(f, z.workspace);
     for (int i = 0; i < p->ninputs; i++)
-        z.input[i] = checked_elements(f, &p->inputs[i]);
+        z.input[i] = checked_elements(f, p->inputs[i].buf);
     for (int i = 0; i < p->noutputs; i++)
-        if (!fv_port_depends_on_data(&p->outputs[i]))
-            z.output[i] = checked_elements(f, &p->outputs[i]);
+        if (!has_capacity(p, i))
+            z.output[i] = checked_elements(f, p->outputs[i].buf);
     return z;
 }
 
@@ -93,7 +110,7 @@ static LLVMValueRef planned_dim(fv_ll_fn *f, const fv_port *port, int axis) {
     return fv_ll_int(f->m, fv_port_bound(port, axis));
 }
 
-static void plan_output(fv_ll_fn *f, int output, LLVMValueRef elements, LLVMValueRef out_dims) {
+static void plan_output(fv_ll_fn *f, int output, LLVMValueRef out_dims) {
     const fv_port *port = &f->m->program->outputs[output];
     int at = fv_out_dims_at(f->m->program, output);
     LLVMValueRef n = fv_ll_int(f->m, 1);
@@ -102,9 +119,9 @@ static void plan_output(fv_ll_fn *f, int output, LLVMValueRef elements, LLVMValu
         LLVMBuildStore(f->b, d, element(f, f->m->i64, out_dims, at + 1 + i));
         n = times(f, n, d);
     }
-    if (!elements)
-        elements = fv_port_is_bounded(port) ? n : fv_ll_int(f->m, INT64_MAX);
-    LLVMBuildStore(f->b, elements, element(f, f->m->i64, out_dims, at));
+    if (!fv_port_is_bounded(port))
+        n = fv_ll_int(f->m, INT64_MAX);
+    LLVMBuildStore(f->b, n, element(f, f->m->i64, out_dims, at));
 }
 
 /* What follows is for where p is not NULL, until continue_at the result. */
@@ -151,7 +168,7 @@ static LLVMValueRef emit_plan(fv_ll_module *m) {
     continue_at(&f, next);
     next = where_given(&f, out_dims);
     for (int i = 0; i < m->program->noutputs; i++)
-        plan_output(&f, i, z.output[i], out_dims);
+        plan_output(&f, i, out_dims);
     continue_at(&f, next);
     LLVMBuildBr(f.b, h.out);
     fv_ll_at(&f, h.out);
@@ -210,7 +227,7 @@ static void bind_out_dims(fv_ll_fn *f) {
     LLVMValueRef absent = LLVMBuildIsNull(f->b, given, "");
     bool needed = false;
     for (int i = 0; i < p->noutputs; i++)
-        needed |= fv_port_depends_on_data(&p->outputs[i]);
+        needed |= has_capacity(p, i);
     if (needed)
         fv_ll_fail_if(f, absent, FV_BAD_ARGUMENT);
     LLVMValueRef scratch = fv_ll_alloca(f, area, "scratch");
@@ -222,8 +239,7 @@ static LLVMValueRef read_capacity(fv_ll_fn *f, int output) {
     LLVMValueRef at = element(f, f->m->i64, f->host->out_dims, fv_out_dims_at(p, output));
     LLVMValueRef c = LLVMBuildLoad2(f->b, f->m->i64, at, "capacity"), zero = fv_ll_int(f->m, 0);
     c = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntSLT, c, zero, ""), zero, c, "");
-    if (p->capacity && p->capacity[output])
-        *fv_ptrmap_at(&f->vars, p->capacity[output]) = c;
+    *fv_ptrmap_at(&f->vars, p->capacity[output]) = c;
     return c;
 }
 
@@ -231,7 +247,7 @@ static void write_known_dims(fv_ll_fn *f, sizes *z) {
     const fv_program *p = f->m->program;
     for (int i = 0; i < p->noutputs; i++) {
         int at = fv_out_dims_at(p, i) + 1;
-        if (fv_port_depends_on_data(&p->outputs[i]))
+        if (has_capacity(p, i))
             z->output[i] = read_capacity(f, i);
         for (int d = 0; d < p->outputs[i].rank; d++) {
             if (!p->outputs[i].extent[d])
@@ -249,19 +265,26 @@ static LLVMValueRef is_misaligned(fv_ll_fn *f, LLVMValueRef p, int align) {
     return LLVMBuildNot(f->b, is_zero(f, LLVMBuildAnd(f->b, at, mask, "")), "");
 }
 
+static void check_arrays(fv_ll_fn *f) {
+    const fv_program *p = f->m->program;
+    const int count[] = {p->ninputs, p->noutputs}, at[] = {INPUTS, OUTPUTS};
+    for (int i = 0; i < 2; i++)
+        if (count[i] > 0)
+            fv_ll_fail_if(f, LLVMBuildIsNull(f->b, LLVMGetParam(f->fn, (unsigned)at[i]), ""),
+                          FV_BAD_ARGUMENT);
+}
+
 static LLVMValueRef *bind_ports(fv_ll_fn *f, LLVMValueRef array, const fv_port *ports, int n,
                                 LLVMValueRef *elements) {
     LLVMValueRef *address = FV_NEW(f->m->arena, LLVMValueRef, n);
-    if (n > 0)
-        fv_ll_fail_if(f, LLVMBuildIsNull(f->b, array, ""), FV_BAD_ARGUMENT);
     for (int i = 0; i < n; i++) {
         address[i] = LLVMBuildLoad2(f->b, f->m->ptr, element(f, f->m->ptr, array, i), ports[i].cname);
         LLVMValueRef filled = LLVMBuildNot(f->b, is_zero(f, elements[i]), "");
-        LLVMValueRef missing = and_(f, LLVMBuildIsNull(f->b, address[i], ""), filled);
-        int align = fv_elem_storage_bytes(ports[i].elem);
+        LLVMValueRef unfit = LLVMBuildIsNull(f->b, address[i], "");
+        int align = fv_elem_storage_bytes((fv_elem)ports[i].buf->elem);
         if (align > 1)
-            missing = or_(f, missing, is_misaligned(f, address[i], align));
-        fv_ll_fail_if(f, missing, FV_BAD_ARGUMENT);
+            unfit = or_(f, unfit, is_misaligned(f, address[i], align));
+        fv_ll_fail_if(f, and_(f, filled, unfit), FV_BAD_ARGUMENT);
     }
     return address;
 }
@@ -326,6 +349,7 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     sizes z = compute_sizes(&f);
     bind_out_dims(&f);
     write_known_dims(&f, &z);
+    check_arrays(&f);
     h.input = bind_ports(&f, LLVMGetParam(fn, INPUTS), p->inputs, p->ninputs, z.input);
     h.output = bind_ports(&f, LLVMGetParam(fn, OUTPUTS), p->outputs, p->noutputs, z.output);
     bind_workspace(&f, z.workspace);

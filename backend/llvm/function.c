@@ -49,9 +49,13 @@ static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const 
 
 /* What runs before the CPU is known to have the target's features must not use them. */
 static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
-    baseline = baseline && strncmp(m->target->triple, "x86_64", 6) == 0;
-    text_attr(m, fn, "target-cpu", baseline ? "x86-64" : m->target->cpu);
-    text_attr(m, fn, "target-features", baseline ? "" : m->target->features);
+    baseline = baseline && strncmp(m->triple, "x86_64", 6) == 0;
+    const char *cpu = baseline ? "x86-64" : m->target->cpu;
+    const char *features = baseline ? "" : m->target->features;
+    if (*cpu)
+        text_attr(m, fn, "target-cpu", cpu);
+    if (*features)
+        text_attr(m, fn, "target-features", features);
 }
 
 LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,

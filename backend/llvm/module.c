@@ -48,8 +48,8 @@ static void initialize_targets(void) {
     LLVMInitializeAllAsmParsers();
 }
 
-static bool is_bare_metal(const fv_target *t) {
-    return strstr(t->triple, "-none-") != NULL;
+static bool is_bare_metal(const char *triple) {
+    return strstr(triple, "-none-") != NULL;
 }
 
 static bool make_machine(fv_ll_module *m) {
@@ -61,17 +61,18 @@ static bool make_machine(fv_ll_module *m) {
                                                  LLVMCodeGenLevelAggressive};
     LLVMTargetRef target;
     char *error = NULL;
-    m->triple = LLVMNormalizeTargetTriple(t->triple); /* else "arm-none-eabihf" has no environment */
+    /* Not normalised, "thumbv7em-none-eabihf" has no environment; generic is of this machine. */
+    m->triple = *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
     if (LLVMGetTargetFromTriple(m->triple, &target, &error)) {
-        fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name, t->triple);
+        fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name, m->triple);
         LLVMDisposeMessage(error);
         return false;
     }
     m->machine = LLVMCreateTargetMachine(target, m->triple, t->cpu, t->features, levels[m->level],
-                                         is_bare_metal(t) ? LLVMRelocStatic : LLVMRelocPIC,
+                                         is_bare_metal(m->triple) ? LLVMRelocStatic : LLVMRelocPIC,
                                          LLVMCodeModelDefault);
     if (!m->machine)
-        return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name, t->triple);
+        return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name, m->triple);
     return true;
 }
 
@@ -96,7 +97,7 @@ static void make_types(fv_ll_module *m) {
 
 /* RISC-V objects say which registers carry floats; the triple does not. */
 static void set_abi(fv_ll_module *m) {
-    if (strncmp(m->target->triple, "riscv64", 7) != 0)
+    if (strncmp(m->triple, "riscv64", 7) != 0)
         return;
     LLVMMetadataRef abi = LLVMMDStringInContext2(m->context, "lp64d", 5);
     LLVMAddModuleFlag(m->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
