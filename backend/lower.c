@@ -85,7 +85,7 @@ static bool schedule_op(fv_lowerer *l, fv_op *op) {
         return true;
     }
     if (op->def->kernel)
-        return op->def->kernel(l, op);
+        return fv_schedule_custom(l, op);
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s || s->inlined || s->alias)

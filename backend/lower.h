@@ -127,6 +127,8 @@ bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op);
 void fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op);
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op); /* false: not its kind */
+/* custom.c: the kernels that the op brings along. */
+bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 
 /* plan.c: roles, offsets, sizes of all buffers; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

@@ -6,7 +6,7 @@
  *   .rule     text: a rewriting into simpler ops (ir/rule.h)
  *   .expand   C: the same where the rewriting depends on attributes or shapes
  *   .define   C: builds the definitions where formula text cannot say it
- *   .kernel   C: kernels written with the builder, for what is none of these
+ *   .kernel   C: kernels written with the builder (ir/custom.h), for what is none of these
  * Graph IR speaks the newest version of each op; an older one is upgraded at import. */
 #ifndef FV_IR_OP_H
 #define FV_IR_OP_H
@@ -55,7 +55,7 @@ typedef struct fv_typevar {
 
 struct fv_rewriter; /* below */
 struct fv_definer;  /* ir/definition.h */
-struct fv_lowerer;  /* backend */
+struct fv_custom;   /* ir/custom.h */
 
 struct fv_opdef {
     const char *domain; /* "" the standard's; "fv" ours */
@@ -76,7 +76,7 @@ struct fv_opdef {
     const char *rule;
     bool (*expand)(struct fv_rewriter *w, fv_op *op);
     bool (*define)(struct fv_definer *d, fv_op *op);
-    bool (*kernel)(struct fv_lowerer *l, fv_op *op);
+    bool (*kernel)(struct fv_custom *c, fv_op *op);
     bool has_effect;   /* kept even if no result is used */
     bool rounding;     /* its rule or expansion rounds differently from the standard's own function */
     const void *parsed; /* formula or rule after parsing; NULL in entries (see fv_catalogue) */

@@ -1,0 +1,31 @@
+/* custom.c - ops that bring their own kernels (ir/custom.h): each becomes a launch. */
+#include "backend/lower.h"
+#include "ir/custom.h"
+
+static const char *sane_name(fv_arena *a, const char *s) {
+    char *r = fv_strdup(a, s);
+    for (char *p = r; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
+            *p = '_';
+    return r;
+}
+
+bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
+    fv_custom c;
+    if (!fv_custom_build(&c, l->module, l->arena, op))
+        return false;
+    for (int i = 0; i < c.nkernels; i++) {
+        fv_custom_kernel *k = &c.kernels[i];
+        k->kernel->name =
+            fv_printf(l->arena, "%s_%d", sane_name(l->arena, k->kernel->name), l->counter++);
+        k->kernel->schedule = "custom";
+        k->kernel->formula = op->def->doc;
+        k->kernel->origin = fv_origin_str(l->arena, op->origin);
+        fv_step step = {.kind = FV_STEP_LAUNCH,
+                        .launch = {.kernel = k->kernel, .nargs = k->nargs, .ndims = k->ndims,
+                                   .args = k->args, .dims = k->dims, .op = op,
+                                   .origin = op->origin}};
+        FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
+    }
+    return true;
+}

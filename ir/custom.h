@@ -1,0 +1,58 @@
+/* custom.h - operators that are kernels of their own: what an entry's .kernel builds with.
+ *
+ * Written for ops that no formula says: scattering, running sums, sorting, recurrent cells. A
+ * .kernel function builds one or several kernels, which run one after the other:
+ *
+ *   bool kernel_copy(fv_custom *c, fv_op *op) {
+ *       fv_custom_begin(c, "copy");
+ *       fv_buf *x = fv_custom_in(c, 0), *y = fv_custom_out(c, 0);
+ *       fv_expr *i = fv_custom_for(c, FV_PARALLEL, "i", op->in[0]->type->dims[0]);
+ *       fv_custom_store(c, y, &i, fv_custom_load(c, x, &i), NULL);
+ *       fv_kb_end(&c->b);
+ *       fv_custom_end(c);
+ *       return true;
+ *   }
+ *
+ * Scratch memory is an extra result of an `fv.` op. What depends on data (a count) is a result of
+ * one op, bound to a symbol by fv.Bind, and a dim of the next. */
+#ifndef FV_IR_CUSTOM_H
+#define FV_IR_CUSTOM_H
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+
+typedef struct fv_custom_kernel {
+    fv_kernel *kernel;
+    int nargs, ndims, cap_args, cap_dims;
+    fv_value **args;     /* what stands behind each parameter of the kernel */
+    const fv_dim **dims; /* what each of its dims is */
+} fv_custom_kernel;
+
+typedef struct fv_custom {
+    fv_module *module;
+    fv_arena *arena;
+    fv_op *op;
+    fv_kbuilder b; /* of the kernel between begin and end */
+    int nkernels, cap_kernels;
+    fv_custom_kernel *kernels;
+} fv_custom;
+
+/* Kernels of op, which must have a .kernel; false after a diagnostic. */
+bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, fv_op *op);
+
+/* ---- for .kernel functions ---- */
+
+void fv_custom_begin(fv_custom *c, const char *stem); /* a new kernel; `stem` of its name */
+void fv_custom_end(fv_custom *c);
+/* Parameters of the kernel: operand i, result i, result i that an earlier kernel wrote. */
+fv_buf *fv_custom_in(fv_custom *c, int i);
+fv_buf *fv_custom_out(fv_custom *c, int i);
+fv_buf *fv_custom_update(fv_custom *c, int i);
+fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* i64 */
+/* A loop over [0, d); close it with fv_kb_end(&c->b). */
+fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);
+/* The element in the type that arithmetic on it is done in; stores convert back. */
+fv_expr *fv_custom_load(fv_custom *c, fv_buf *b, fv_expr *const *index);
+void fv_custom_store(fv_custom *c, fv_buf *b, fv_expr *const *index, fv_expr *x, fv_expr *mask);
+
+#endif
