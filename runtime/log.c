@@ -1,0 +1,115 @@
+/* log.c - logs, names of statuses, arrays. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+struct fv_log {
+    char *text;
+    size_t n, cap;
+};
+
+fv_log *fv_log_new(void) {
+    return calloc(1, sizeof(fv_log));
+}
+
+const char *fv_log_text(const fv_log *l) {
+    return l && l->text ? l->text : "";
+}
+
+void fv_log_clear(fv_log *l) {
+    if (l && l->text)
+        l->text[l->n = 0] = 0;
+}
+
+void fv_log_free(fv_log *l) {
+    if (l)
+        free(l->text);
+    free(l);
+}
+
+/* A message that does not fit into memory is dropped; the status still tells. */
+void fv_log_add(fv_log *l, const char *format, ...) {
+    va_list args;
+    if (!l)
+        return;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    size_t need = l->n + (size_t)n + 2;
+    if (need > l->cap) {
+        char *grown = realloc(l->text, need * 2);
+        if (!grown)
+            return;
+        l->text = grown;
+        l->cap = need * 2;
+    }
+    va_start(args, format);
+    vsnprintf(l->text + l->n, l->cap - l->n, format, args);
+    va_end(args);
+    l->n += (size_t)n;
+    l->text[l->n++] = '\n';
+    l->text[l->n] = 0;
+}
+
+static const struct {
+    int status;
+    const char *name, *text;
+} statuses[] = {
+    {FV_OK, "FV_OK", "done"},
+    {FV_BAD_DIM, "FV_BAD_DIM", "a dim is out of its bounds, or dims contradict each other"},
+    {FV_BAD_INDEX, "FV_BAD_INDEX", "an index in the data is out of range"},
+    {FV_BAD_CPU, "FV_BAD_CPU", "this CPU lacks what the code was compiled for"},
+    {FV_TOO_SMALL, "FV_TOO_SMALL", "the workspace or an output's capacity is too small"},
+    {FV_TOO_LARGE, "FV_TOO_LARGE", "sizes overflow what the machine can address"},
+    {FV_NO_MEMORY, "FV_NO_MEMORY", "out of memory"},
+    {FV_CANCELLED, "FV_CANCELLED", "cancelled"},
+    {FV_BAD_ARGUMENT, "FV_BAD_ARGUMENT", "an argument is not what the model takes"},
+    {FV_BAD_MODEL, "FV_BAD_MODEL", "the model is at fault"},
+    {FV_BAD_FILE, "FV_BAD_FILE", "a file cannot be read, written or understood"},
+    {FV_INTERNAL, "FV_INTERNAL", "a bug in Fovea"},
+};
+
+const char *fv_status_name(int status) {
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (statuses[i].status == status)
+            return statuses[i].name;
+    return "unknown status";
+}
+
+const char *fv_status_text(int status) {
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (statuses[i].status == status)
+            return statuses[i].text;
+    return "unknown status";
+}
+
+/* Bits of an element by its ONNX type number; 0: none that an array can hold. */
+static int type_bits(int32_t type) {
+    static const unsigned char bits[] = {0,  32, 8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
+                                         64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
+    return type > 0 && type < (int32_t)sizeof bits ? bits[type] : 0;
+}
+
+size_t fv_array_bytes(const fv_array *a) {
+    size_t n = 1, bits = (size_t)type_bits(a->type);
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)a->dims[i], &n))
+            return SIZE_MAX;
+    if (!bits || __builtin_mul_overflow(n, bits, &bits))
+        return n == 0 && bits ? 0 : SIZE_MAX;
+    return bits / 8 + (bits % 8 != 0);
+}
+
+void fv_array_free(fv_array *a) {
+    if (!a)
+        return;
+    free(a->owner);
+    if (a->owner)
+        a->data = NULL;
+    a->owner = NULL;
+}

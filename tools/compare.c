@@ -1,0 +1,66 @@
+/* compare.c - comparing outputs with references. */
+#include "tools/compare.h"
+
+#include <math.h>
+#include <string.h>
+
+fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
+    fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .data = x->data, .count = 1};
+    int64_t *dims = FV_NEW(a, int64_t, x->rank + 1);
+    for (int i = 0; i < x->rank; i++) {
+        dims[i] = x->dims[i];
+        t.count *= (size_t)x->dims[i];
+    }
+    t.dims = dims;
+    t.bytes = fv_array_bytes(x);
+    return t;
+}
+
+bool fv_tensor_array(const fv_tensor *t, fv_array *out) {
+    if (t->rank > FV_ARRAY_RANK || t->elem == FV_STRING)
+        return false;
+    *out = (fv_array){.type = (int32_t)t->elem, .rank = t->rank, .data = (void *)(uintptr_t)t->data};
+    for (int i = 0; i < t->rank; i++)
+        out->dims[i] = t->dims[i];
+    return true;
+}
+
+static bool close_enough(double got, double want, double atol, double rtol) {
+    if (isnan(want) || isnan(got))
+        return isnan(want) && isnan(got);
+    if (isinf(want) || isinf(got))
+        return got == want;
+    return fabs(got - want) <= atol + rtol * fabs(want);
+}
+
+bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
+                const char **why) {
+    fv_tensor g = fv_array_tensor(a, got);
+    bool same = g.elem == want->elem && g.rank == want->rank;
+    for (int i = 0; same && i < g.rank; i++)
+        same = g.dims[i] == want->dims[i];
+    if (!same) {
+        fv_text t = {.arena = a};
+        fv_text_printf(&t, "is %s[", fv_elem_name(g.elem));
+        for (int i = 0; i < g.rank; i++)
+            fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)g.dims[i]);
+        fv_text_printf(&t, "], expected %s[", fv_elem_name(want->elem));
+        for (int i = 0; i < want->rank; i++)
+            fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)want->dims[i]);
+        fv_text_put(&t, "]");
+        *why = t.s;
+        return false;
+    }
+    bool f = fv_elem_is_float(g.elem);
+    for (size_t i = 0; i < g.count; i++) {
+        if (!f && fv_tensor_int(&g, i) == fv_tensor_int(want, i))
+            continue;
+        double x = f ? fv_tensor_float(&g, i) : (double)fv_tensor_int(&g, i);
+        double y = f ? fv_tensor_float(want, i) : (double)fv_tensor_int(want, i);
+        if (f && close_enough(x, y, atol, rtol))
+            continue;
+        *why = fv_printf(a, "element %zu is %.9g, expected %.9g", i, x, y);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,15 @@
+/* compare.h - do two tensors agree? */
+#ifndef FV_TOOLS_COMPARE_H
+#define FV_TOOLS_COMPARE_H
+
+#include "ir/graph.h"
+#include "runtime/fovea.h"
+
+/* Types, dims and elements: |a - b| <= atol + rtol * |b| for floats (NaN only where b has it,
+ * infinities equal), exactly for others. False: *why tells the first difference, in the arena. */
+bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
+                const char **why);
+fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
+bool fv_tensor_array(const fv_tensor *t, fv_array *out);
+
+#endif
