@@ -1,0 +1,17 @@
+/* eval.h - a plain evaluator of kernels before expansion: a walk over the tree, one scalar at a
+ * time, loops of any kind in order. What every consumer of the expanded kernel is compared with. */
+#ifndef FV_TESTS_EVAL_H
+#define FV_TESTS_EVAL_H
+
+#include "backend/interp/interp.h"
+
+typedef struct eval_options {
+    fv_session *session; /* where MATH expressions find their functions */
+    bool fma32, fma64;   /* else FMA is two steps */
+} eval_options;
+
+/* FV_OK, FV_BAD_INDEX, or FV_INTERNAL where an index is outside its buffer (named on stderr). */
+int eval_kernel(const eval_options *o, const fv_kernel *k, const int64_t *dims,
+                const fv_span *bufs);
+
+#endif

@@ -1,0 +1,110 @@
+/* program.c - a program around random kernels: see consumers.h. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/kernel.h"
+#include "tests/consumers/consumers.h"
+
+typedef struct around {
+    fv_arena *a;
+    fv_program *p;
+} around;
+
+static fv_var *symbol_var(around *m, const fv_var *dim) {
+    fv_program *p = m->p;
+    for (int i = 0; i < p->nsymbols; i++)
+        if (strcmp(p->symbols[i]->name, dim->name) == 0)
+            return p->symbol_vars[i];
+    const fv_dim *symbol = fv_dim_symbol(p->dims_table, dim->name);
+    fv_dim_bound(p->dims_table, symbol, dim->lo, dim->hi);
+    fv_var *v = fv_var_new(m->a, dim->name, fv_kt(FV_I64, 1));
+    v->lo = dim->lo;
+    v->hi = dim->hi;
+    v->dim = symbol;
+    p->symbols[p->nsymbols] = symbol;
+    p->symbol_vars[p->nsymbols++] = v;
+    return v;
+}
+
+/* An extent of a kernel, over the variables of the program, and as a dim. */
+static fv_expr *to_program(around *m, fv_expr *x) {
+    if (x->op == FV_X_VAR)
+        return fv_x_var(m->a, symbol_var(m, x->u.var));
+    fv_expr *args[2] = {NULL, NULL};
+    assert(x->n <= 2);
+    for (int i = 0; i < x->n; i++)
+        args[i] = to_program(m, x->arg[i]);
+    return fv_x_with_args(m->a, x, args);
+}
+
+static const fv_dim *to_dim(around *m, const fv_expr *x) {
+    fv_dims *t = m->p->dims_table;
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONST: return fv_dim_const(t, x->u.i);
+    case FV_X_VAR: return symbol_var(m, x->u.var)->dim;
+    case FV_X_ADD: return fv_dim_add(t, to_dim(m, x->arg[0]), to_dim(m, x->arg[1]));
+    case FV_X_MUL: return fv_dim_mul(t, to_dim(m, x->arg[0]), to_dim(m, x->arg[1]));
+    default: abort(); /* no extent is of that kind */
+    }
+}
+
+static fv_buf *port(around *m, const fv_buf *param, const char *name) {
+    fv_program *p = m->p;
+    bool in = param->role == FV_BUF_IN;
+    fv_port *at = in ? &p->inputs[p->ninputs] : &p->outputs[p->noutputs];
+    fv_expr **extent = FV_NEW(m->a, fv_expr *, param->rank);
+    const fv_dim **dims = FV_NEW(m->a, const fv_dim *, param->rank);
+    for (int i = 0; i < param->rank; i++) {
+        extent[i] = to_program(m, param->extent[i]);
+        dims[i] = to_dim(m, param->extent[i]);
+    }
+    fv_buf *b =
+        fv_buf_new(m->a, name, in ? FV_BUF_INPUT : FV_BUF_OUTPUT, param->elem, param->rank, extent);
+    b->index = in ? p->ninputs++ : p->noutputs++;
+    b->id = p->nbuffers;
+    p->buffers[p->nbuffers++] = b;
+    *at = (fv_port){name, name, param->elem, param->rank, dims, extent, b};
+    return b;
+}
+
+static void launch(around *m, fv_kbuilder *b, int number, fv_kernel *k) {
+    fv_stmt *s = fv_kb_add(b, FV_S_LAUNCH);
+    s->kernel = k;
+    s->args = FV_NEW(m->a, fv_buf *, k->nbufs);
+    s->dims = FV_NEW(m->a, fv_expr *, k->ndims);
+    for (int i = 0; i < k->ndims; i++)
+        s->dims[i] = fv_x_var(m->a, symbol_var(m, k->dims[i]));
+    for (int i = 0; i < k->nbufs; i++)
+        s->args[i] = port(m, k->bufs[i], fv_printf(m->a, "k%d_%s", number, k->bufs[i]->name));
+    m->p->kernels[m->p->nkernels++] = k;
+}
+
+fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const *kernels) {
+    fv_program *p = FV_NEW(a, fv_program, 1);
+    around m = {a, p};
+    int nbufs = 0, ndims = 0;
+    for (int i = 0; i < n; i++) {
+        nbufs += kernels[i]->nbufs;
+        ndims += kernels[i]->ndims;
+    }
+    p->arena = a;
+    p->dims_table = fv_dims_new(a);
+    p->name = "m";
+    p->target = t;
+    p->producer = "test";
+    p->source_hash = "0";
+    p->symbols = FV_NEW(a, const fv_dim *, ndims);
+    p->symbol_vars = FV_NEW(a, fv_var *, ndims);
+    p->inputs = FV_NEW(a, fv_port, nbufs);
+    p->outputs = FV_NEW(a, fv_port, nbufs);
+    p->capacity = FV_NEW(a, fv_var *, nbufs);
+    p->buffers = FV_NEW(a, fv_buf *, nbufs);
+    p->kernels = FV_NEW(a, fv_kernel *, n);
+    p->workspace = fv_x_int(a, 0);
+    fv_kbuilder b;
+    fv_kb_init(&b, a, NULL, &p->body);
+    for (int i = 0; i < n; i++)
+        launch(&m, &b, i, kernels[i]);
+    return p;
+}

@@ -1,0 +1,96 @@
+/* test_storage.c - the reference of the narrow floats, checked by search: the nearest of all codes.
+ */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <math.h>
+
+#include "tests/consumers/gen.h"
+#include "tests/consumers/storage.h"
+
+static const fv_elem all[] = {FV_F16,    FV_BF16,       FV_F8E4M3FN, FV_F8E4M3FNUZ,
+                              FV_F8E5M2, FV_F8E5M2FNUZ, FV_F4E2M1};
+enum { NALL = sizeof all / sizeof *all };
+
+static uint32_t codes(fv_elem e) {
+    return 1u << fv_elem_bits(e);
+}
+
+Test(storage, known_values) {
+    cr_expect_eq(widen(FV_F16, 0x3c00), 1.0);
+    cr_expect_eq(widen(FV_F16, 1), 0x1p-24);
+    cr_expect_eq(widen(FV_BF16, 0xc040), -3.0);
+    cr_expect_eq(widen(FV_F8E4M3FN, 0x7e), 448.0);
+    cr_expect_eq(widen(FV_F8E4M3FNUZ, 0x7f), 240.0);
+    cr_expect_eq(widen(FV_F8E5M2, 0x7b), 57344.0);
+    cr_expect_eq(widen(FV_F8E5M2FNUZ, 0x7f), 57344.0);
+    cr_expect_eq(widen(FV_F8E5M2FNUZ, 0x01), 0x1p-17);
+    cr_expect_eq(widen(FV_F4E2M1, 0x7), 6.0);
+    cr_expect_eq(widen(FV_F4E2M1, 0x9), -0.5);
+    cr_expect_eq(widen(FV_F8E8M0, 0), 0x1p-127);
+    cr_expect_eq(widen(FV_F8E8M0, 127), 1.0);
+    cr_expect(isnan(widen(FV_F8E8M0, 255)));
+}
+
+Test(storage, every_code_comes_back) {
+    for (int k = 0; k < NALL; k++)
+        for (uint32_t code = 0; code < codes(all[k]); code++) {
+            double x = widen(all[k], code);
+            uint32_t back = narrow(all[k], x, false);
+            cr_assert(isnan(x) ? isnan(widen(all[k], back)) : back == code, "%s %x: %x",
+                      fv_elem_name(all[k]), code, back);
+        }
+}
+
+/* The nearest finite value, the one with an even code of two; ignoring signs of zero. */
+static double nearest(fv_elem e, double x) {
+    double best = NAN;
+    uint32_t best_code = 0;
+    for (uint32_t code = 0; code < codes(e); code++) {
+        double y = widen(e, code);
+        if (!isfinite(y))
+            continue;
+        double d = fabs(y - x), least = fabs(best - x); /* exact: few bits, near each other */
+        if (isnan(best) || d < least || (d == least && code % 2 == 0 && best_code % 2)) {
+            best = y;
+            best_code = code;
+        }
+    }
+    return best;
+}
+
+Test(storage, rounds_to_the_nearest) {
+    rng r = {7};
+    for (int k = 0; k < NALL; k++) {
+        double largest = fabs(nearest(all[k], 1e300));
+        int n = fv_elem_bits(all[k]) == 16 ? 60 : 3000;
+        for (int i = 0; i < n; i++) {
+            uint32_t code = (uint32_t)(rng_next(&r) % codes(all[k]));
+            double a = widen(all[k], code), b = widen(all[k], (code + 1) % codes(all[k]));
+            double x = i % 3 == 0   ? (a + b) / 2
+                       : i % 3 == 1 ? a + (b - a) * 0.501
+                                    : (float)(a * 1.1);
+            if (!isfinite(x) || fabs(x) > largest)
+                continue;
+            double y = widen(all[k], narrow(all[k], x, false));
+            cr_assert_eq(y, nearest(all[k], x), "%s: %a gives %a, not %a", fv_elem_name(all[k]), x,
+                         y, nearest(all[k], x));
+        }
+    }
+}
+
+Test(storage, beyond_the_largest) {
+    cr_expect_eq(narrow(FV_F16, 65519.9, false), 0x7bff);
+    cr_expect_eq(narrow(FV_F16, 65520, false), 0x7c00);
+    cr_expect_eq(narrow(FV_F8E4M3FN, 464, false), 0x7e); /* a tie with 480, which is not there */
+    cr_expect_eq(narrow(FV_F8E4M3FN, 464.1, false), 0x7f);
+    cr_expect_eq(narrow(FV_F8E4M3FN, 464.1, true), 0x7e);
+    cr_expect_eq(narrow(FV_F8E4M3FN, -INFINITY, true), 0xfe);
+    cr_expect_eq(narrow(FV_F8E4M3FN, INFINITY, false), 0x7f);
+    cr_expect_eq(narrow(FV_F8E5M2, 61440, false), 0x7c);
+    cr_expect_eq(narrow(FV_F8E5M2, INFINITY, true), 0x7b);
+    cr_expect_eq(narrow(FV_F8E4M3FNUZ, -0.0, false), 0);
+    cr_expect_eq(narrow(FV_F8E4M3FNUZ, -1000, false), 0x80);
+    cr_expect_eq(narrow(FV_F8E4M3FNUZ, -1000, true), 0xff);
+    cr_expect_eq(narrow_int(FV_F16, true, 2049), 0xe800);
+    cr_expect_eq(narrow_int(FV_BF16, false, UINT64_MAX), 0x5f80);
+}
