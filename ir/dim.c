@@ -234,6 +234,10 @@ static const fv_dim *new_symbol(fv_dims *t, const char *name, int64_t lo, int64_
     return keep(t, d);
 }
 
+const fv_dim *fv_dim_find(fv_dims *t, const char *name) {
+    return find_symbol(t, fv_intern(fv_arena_session(t->arena), name));
+}
+
 const fv_dim *fv_dim_symbol(fv_dims *t, const char *name) {
     name = fv_intern(fv_arena_session(t->arena), name);
     const fv_dim *there = find_symbol(t, name);

@@ -51,6 +51,8 @@ fv_arena *fv_dims_arena(const fv_dims *t);
 const fv_dim *fv_dim_const(fv_dims *t, int64_t value);
 /* The symbol of that name; made with bounds [0, FV_DIM_MAX] if it is new. */
 const fv_dim *fv_dim_symbol(fv_dims *t, const char *name);
+/* The symbol of that name, or NULL. */
+const fv_dim *fv_dim_find(fv_dims *t, const char *name);
 /* A new symbol `stem`, or `stem_1`, ... if that is taken; from_data: bound at run time. */
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
 /* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:

@@ -141,20 +141,23 @@ uint64_t fv_float_encode(fv_elem e, double v) {
 
 /* ---- tensors ---- */
 
-/* Bytes that n elements take in a fv_tensor. */
-static bool tensor_bytes(fv_elem e, size_t n, size_t *out) {
-    return e == FV_STRING ? fv_mul_size(n, sizeof(fv_string), out) : fv_elem_bytes(e, n, out);
-}
-
-fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims) {
-    size_t count = 1, bytes;
+bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes) {
+    size_t n = 1;
     bool fits = rank >= 0 && rank <= FV_MAX_RANK, empty = false;
     for (int i = 0; fits && i < rank; i++) {
         empty |= dims[i] == 0;
-        fits = dims[i] >= 0 && (dims[i] == 0 || fv_mul_size(count, (size_t)dims[i], &count));
+        fits = dims[i] >= 0 && (dims[i] == 0 || fv_mul_size(n, (size_t)dims[i], &n));
     }
-    count = empty ? 0 : count;
-    if (!fits || !tensor_bytes(e, count, &bytes) || bytes > SIZE_MAX / 4)
+    *count = empty ? 0 : n;
+    return fits &&
+           (e == FV_STRING ? fv_mul_size(*count, sizeof(fv_string), bytes)
+                           : fv_elem_bytes(e, *count, bytes)) &&
+           *bytes <= SIZE_MAX / 4;
+}
+
+fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims) {
+    size_t count, bytes;
+    if (!fv_tensor_size(e, rank, dims, &count, &bytes))
         return NULL;
     fv_tensor *t = FV_NEW(a, fv_tensor, 1);
     int64_t *copy = FV_NEW(a, int64_t, rank);

@@ -1,0 +1,104 @@
+/* side.c - mapping side files. They lie in one folder and have plain names: what a text names must
+ * not reach beyond. */
+#include "ir/side.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct fv_side_file {
+    struct fv_side_file *next;
+    const char *name;
+    void *base; /* NULL: empty or not mapped */
+    size_t size;
+} side_file;
+
+static void unmap(void *arg) {
+    side_file *f = arg;
+    if (f->base)
+        munmap(f->base, f->size);
+}
+
+static bool plain_name(const char *name) {
+    return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* Fills in base and size. Allocates nothing: the descriptor would be lost. */
+static bool map_file(side_file *f, const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool mapped = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (!mapped)
+        errno = EINVAL;
+    else if (st.st_size > 0) {
+        void *base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        mapped = base != MAP_FAILED;
+        f->base = mapped ? base : NULL;
+        f->size = mapped ? (size_t)st.st_size : 0;
+    }
+    int why = errno;
+    close(fd);
+    errno = why;
+    return mapped;
+}
+
+static side_file *find_file(fv_side *s, const char *name, const char **error) {
+    for (side_file *f = s->files; f; f = f->next)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    if (!plain_name(name)) {
+        *error = fv_printf(s->arena, "the name '%s' is not that of a file beside the text", name);
+        return NULL;
+    }
+    const char *path = fv_printf(s->arena, "%s/%s", s->folder ? s->folder : ".", name);
+    side_file *f = FV_NEW(s->arena, side_file, 1);
+    f->name = fv_strdup(s->arena, name);
+    fv_arena_at_free(s->arena, unmap, f);
+    if (!map_file(f, path)) {
+        *error = fv_printf(s->arena, "cannot read '%s': %s", path, strerror(errno));
+        return NULL;
+    }
+    f->next = s->files;
+    s->files = f;
+    return f;
+}
+
+/* Side files are little-endian. */
+static const void *in_host_order(fv_arena *a, const fv_tensor *t, const char *bytes) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    size_t bits = (size_t)fv_elem_bits(t->elem), complex = t->elem == FV_C64 || t->elem == FV_C128;
+    size_t word = (complex ? bits / 2 : bits) / 8;
+    char *swapped = word > 1 ? fv_alloc(a, t->bytes, 1) : NULL;
+    for (size_t i = 0; swapped && i < t->bytes; i++)
+        swapped[i] = bytes[i / word * word + word - 1 - i % word];
+    if (swapped)
+        return swapped;
+#endif
+    (void)a;
+    (void)t;
+    return bytes;
+}
+
+bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset, const char **error) {
+    side_file *f = find_file(s, name, error);
+    if (!f)
+        return false;
+    if (offset < 0 || (uint64_t)offset > f->size || t->bytes > f->size - (size_t)offset) {
+        *error = fv_printf(s->arena, "%zu bytes at offset %lld are outside the file '%s' of %zu",
+                           t->bytes, (long long)offset, name, f->size);
+        return false;
+    }
+    const char *bytes = f->base ? (const char *)f->base + offset : "";
+    if ((uintptr_t)bytes % 16) { /* kernels may rely on it */
+        char *copy = fv_alloc_aligned(s->arena, t->bytes, 64);
+        memcpy(copy, bytes, t->bytes);
+        bytes = copy;
+    }
+    t->data = in_host_order(s->arena, t, bytes);
+    return true;
+}
