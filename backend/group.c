@@ -120,7 +120,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (c.nodes + w->nodes * r.loads > MAX_NODES)
             return false;
         if (w->reductions) /* only as its epilogue */
-            return r.loads == 1 && r.identity && !c.reductions && use->nout == 1;
+            return r.identity && !c.reductions && use->nout == 1;
         if (r.in_reduction && (is_contraction(d->body) || w->math || w->arithmetic > CHEAP))
             return false;
         if ((r.loads > 1 || !covers(d, v)) && (w->math || w->arithmetic > CHEAP))
@@ -132,7 +132,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
 static bool must_have_memory(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
-        if (fv_op_is(use, "return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
+        if (fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
             return true;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
@@ -175,6 +175,8 @@ typedef struct substituter {
     fv_lowerer *l;
     fv_ptrmap memo;
     const fv_origin **origin;
+    fv_expr **from, **to; /* loads that were substituted: equal ones share what they become */
+    int n, cap_from, cap_to;
 } substituter;
 
 /* All memory that x touches only where c holds. */
@@ -236,6 +238,10 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
     if (constant)
         y = x->op == FV_X_LOAD ? constant : fv_x_select(a, args[rank], constant, args[rank + 1]);
     else if (from && from->inlined) {
+        fv_expr *load = fv_x_with_args(a, x, args);
+        for (int i = 0; i < s->n; i++)
+            if (fv_x_equal(s->from[i], load))
+                return *fv_ptrmap_at(&s->memo, x) = s->to[i];
         *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
         y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
         y = fv_x_convert(a, v->type->elem, y);
@@ -243,6 +249,9 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
             fv_ptrmap memo = fv_ptrmap_in(a);
             y = fv_x_select(a, args[rank], guard_all(s->l, y, args[rank], &memo), args[rank + 1]);
         }
+        FV_PUSH(a, s->from, s->n, s->cap_from, load);
+        s->n--;
+        FV_PUSH(a, s->to, s->n, s->cap_to, y);
     } else
         y = fv_x_with_args(a, x, args);
     *fv_ptrmap_at(&s->memo, x) = y;

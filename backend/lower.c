@@ -25,7 +25,7 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
 
 static bool define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
-    if (fv_op_is(op, "return") || fv_op_is(op, "fv.Bind"))
+    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind"))
         return true;
     if (op->def->kernel)
         return true;
@@ -77,7 +77,7 @@ static bool copy_results(fv_lowerer *l) {
 }
 
 static bool schedule_op(fv_lowerer *l, fv_op *op) {
-    if (fv_op_is(op, "return"))
+    if (fv_op_is(op, "fv.return"))
         return true;
     if (fv_op_is(op, "fv.Bind")) {
         fv_step s = {.kind = FV_STEP_BIND, .bind = op};

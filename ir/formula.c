@@ -643,6 +643,7 @@ static value eval(env *e, fv_ast *a) {
     case FV_AST_STRING:
     case FV_AST_GROUP:
     case FV_AST_NAMED:
+    case FV_AST_LANES:
     case FV_AST_LIST: break;
     }
     return fail(e, a, "not a scalar:", a->name ? a->name : "");

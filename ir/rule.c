@@ -143,6 +143,7 @@ static bool number(const fv_ast *a, double *out) {
     case FV_AST_NAMED:
     case FV_AST_INDEX:
     case FV_AST_REDUCE:
+    case FV_AST_LANES:
     case FV_AST_LIST: break;
     }
     return false;

@@ -33,7 +33,7 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
 }
 
 static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
-    if (fv_op_is(op, "return"))
+    if (fv_op_is(op, "fv.return"))
         return false;
     if (fv_op_is(op, "fv.Bind"))
         return !bind_is_used(op, symbols);

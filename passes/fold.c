@@ -42,7 +42,7 @@ static bool is_folded(folder *f, const fv_value *v) {
 }
 
 static bool foldable(folder *f, const fv_op *op) {
-    if (op->def->has_effect || !op->nout || fv_op_is(op, "return") || mentions_symbols(op))
+    if (op->def->has_effect || !op->nout || fv_op_is(op, "fv.return") || mentions_symbols(op))
         return false;
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
