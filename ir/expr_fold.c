@@ -385,7 +385,31 @@ static fv_expr *cast_int_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     return fv_x_const_int(a, e, x->u.i);
 }
 
+/* The bits of a constant as another type. A NaN stays unfolded: not every machine keeps its payload. */
+static fv_expr *bitcast_const(fv_arena *a, fv_elem e, const fv_expr *x) {
+    bool from_float = fv_elem_is_float((fv_elem)x->type.elem), single = fv_elem_bits(e) == 32;
+    union { float f; uint32_t u; } narrow = {.f = 0};
+    union { double f; uint64_t u; } wide = {.f = 0};
+    if (fv_elem_is_storage(e) || (from_float && isnan(x->u.f)))
+        return NULL;
+    if (from_float) {
+        narrow.f = (float)x->u.f;
+        wide.f = x->u.f;
+    } else {
+        narrow.u = (uint32_t)x->u.i;
+        wide.u = (uint64_t)x->u.i;
+    }
+    if (!fv_elem_is_float(e))
+        return fv_x_const_int(a, e, single && from_float ? (int64_t)narrow.u
+                                    : from_float         ? (int64_t)wide.u
+                                                         : x->u.i);
+    double v = single ? (double)narrow.f : wide.f;
+    return isnan(v) ? NULL : fv_x_const(a, e, v);
+}
+
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
+    if (op == FV_X_BITCAST && x->op == FV_X_CONST)
+        return bitcast_const(a, e, x);
     if (op != FV_X_CONVERT || x->op != FV_X_CONST || fv_elem_is_storage(e))
         return NULL;
     if (is_int_type(x->type))

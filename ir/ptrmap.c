@@ -1,5 +1,5 @@
 /* ptrmap.c - see ptrmap.h. */
-#include "ir/ptrmap.h"
+#include "ir/session.h"
 
 static size_t slot_of(const fv_ptrmap *m, const void *key) {
     uint64_t h = (uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15);
@@ -39,4 +39,10 @@ void *fv_ptrmap_get(const fv_ptrmap *m, const void *key) {
         return NULL;
     size_t i = slot_of(m, key);
     return m->keys[i] ? m->values[i] : NULL;
+}
+
+void **fv_session_slot(fv_session *s, const void *key) {
+    if (!s->slots.arena)
+        s->slots.arena = fv_arena_new(s);
+    return fv_ptrmap_at(&s->slots, key);
 }

@@ -17,4 +17,7 @@ void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
 /* Its value, or NULL. */
 void *fv_ptrmap_get(const fv_ptrmap *m, const void *key);
 
+/* A place of the session for whoever holds the key: what is made once a session. */
+void **fv_session_slot(fv_session *s, const void *key);
+
 #endif

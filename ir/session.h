@@ -4,6 +4,7 @@
 
 #include "ir/arena.h"
 #include "ir/diag.h"
+#include "ir/ptrmap.h"
 
 typedef struct fv_intern_slot {
     const char *s; /* NULL: free */
@@ -22,6 +23,7 @@ struct fv_session {
     fv_message *first, *last;
     int nerrors;
     const char *file;
+    fv_ptrmap slots; /* fv_session_slot */
 };
 
 #endif
