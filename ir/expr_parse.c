@@ -86,7 +86,7 @@ static fv_expr *literal(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     bool minus = is_minus(e);
     const fv_ast *body = minus ? e->arg[0] : e;
     bool whole = body->kind == FV_AST_INT;
-    fv_elem type = hint ? fv_elem_arith(hint) : whole ? FV_I64 : FV_F32;
+    fv_elem type = hint ? fv_elem_arith(hint) : whole ? FV_I64 : p->float_default ? p->float_default : FV_F32;
     if (type == FV_F32 || type == FV_F64) {
         double v = float_value(body);
         if (body->kind == FV_AST_FLOAT && type == FV_F32) /* rounded once, from the decimal */

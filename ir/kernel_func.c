@@ -67,6 +67,7 @@ static fv_kfunc *parse_func(fv_kparser *p) {
     if (!parse_params(p, f) || !fv_lex_expect(&p->l, "->") ||
         !fv_kp_parse_elem(p, &result, &lanes) || !fv_lex_expect(&p->l, "{"))
         return NULL;
+    p->float_default = result == FV_F64 ? FV_F64 : FV_F32;
     fv_kb_init(&p->b, p->arena, NULL, &f->body);
     while (fv_lex_accept(&p->l, "let"))
         if (!parse_let(p))

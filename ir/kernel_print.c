@@ -438,7 +438,7 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     case FV_S_CHECK:
         fv_kp_line(p, "check ");
         fv_kp_expr(p, s->x);
-        fv_text_printf(p->t, ", %s, ", fv_status_text(s->status));
+        fv_text_printf(p->t, ", %s, ", fv_status_word(s->status));
         fv_text_string(p->t, s->text ? s->text : "", s->text ? strlen(s->text) : 0);
         fv_text_put(p->t, "\n");
         break;

@@ -11,8 +11,8 @@
 #define FV_SIDE_ALIGN 64
 
 const char *fv_role_text(fv_buf_role role);     /* "work" */
-const char *fv_status_text(int status);         /* "BAD_DIM" */
-int fv_status_parse(const char *text);          /* -1: unknown */
+const char *fv_status_word(int status);         /* "BAD_DIM" */
+int fv_status_from_word(const char *text);          /* -1: unknown */
 
 /* ---- printing ---- */
 
@@ -62,6 +62,7 @@ typedef struct fv_kparser {
     } *undo;                /* of the open scopes */
     int nundo, cap_undo;
     int depth;              /* of nested blocks */
+    fv_elem float_default;  /* of float literals that nothing else types; 0: f32 */
     const fv_kfunc *(*find_func)(struct fv_kparser *p, const char *name);
     void *funcs;
 } fv_kparser;

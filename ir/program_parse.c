@@ -313,11 +313,11 @@ static bool parse_check(fv_kparser *p) {
     const char *status = fv_lex_name(&p->l, "a status");
     if (!status)
         return false;
-    if (fv_status_parse(status) < 0)
+    if (fv_status_from_word(status) < 0)
         return fv_lex_error(&p->l, "'%.60s' is no status", status);
     fv_stmt *s = fv_kb_add(&p->b, FV_S_CHECK);
     s->x = x;
-    s->status = fv_status_parse(status);
+    s->status = fv_status_from_word(status);
     return fv_lex_expect(&p->l, ",") && (s->text = fv_kp_parse_string(p, "what is wrong"));
 }
 

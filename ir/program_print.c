@@ -17,11 +17,11 @@ static const char *const statuses[] = {
     "NO_MEMORY", "CANCELLED", "BAD_ARGUMENT", "BAD_MODEL", "BAD_FILE",  "INTERNAL"};
 enum { NSTATUSES = sizeof statuses / sizeof *statuses };
 
-const char *fv_status_text(int status) {
+const char *fv_status_word(int status) {
     return status >= 0 && status < NSTATUSES ? statuses[status] : "?";
 }
 
-int fv_status_parse(const char *text) {
+int fv_status_from_word(const char *text) {
     for (int i = 0; i < NSTATUSES; i++)
         if (strcmp(statuses[i], text) == 0)
             return i;
