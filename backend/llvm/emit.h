@@ -12,6 +12,8 @@
 #include "ir/diag.h"
 #include "ir/ptrmap.h"
 
+enum { FV_LL_BUILDERS = 4 }; /* two a function; one function may begin inside another */
+
 typedef struct fv_ll_module {
     fv_session *session;
     fv_arena *arena; /* scratch, freed with the module */
@@ -30,6 +32,9 @@ typedef struct fv_ll_module {
     size_t *offset;         /* of each constant in the weights */
     size_t weights_bytes;
     fv_ptrmap kernels;      /* fv_kernel -> fv_ll_kernel */
+    LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
+    int nbuilders;
+    void *object;           /* of weights.c, while it is open */
     char *fault;            /* first complaint, of LLVM or of ours; malloc */
 } fv_ll_module;
 
@@ -149,5 +154,6 @@ LLVMValueRef fv_ll_cpu_check(fv_ll_module *m);
 
 /* Adds them to the object in the open file, where the code refers to them. */
 bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path);
+void fv_ll_close_object(fv_ll_module *m);
 
 #endif

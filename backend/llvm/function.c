@@ -1,4 +1,5 @@
 /* function.c - functions, blocks and the small verbs of emission. */
+#include <assert.h>
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -69,6 +70,15 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     return fn;
 }
 
+/* Builders are the module's, so that they are freed on every way out. */
+static LLVMBuilderRef next_builder(fv_ll_module *m) {
+    assert(m->nbuilders < FV_LL_BUILDERS);
+    LLVMBuilderRef *b = &m->builders[m->nbuilders++];
+    if (!*b)
+        *b = LLVMCreateBuilderInContext(m->context);
+    return *b;
+}
+
 void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn) {
     memset(f, 0, sizeof *f);
     f->m = m;
@@ -77,16 +87,15 @@ void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn) {
     f->bufs = fv_ptrmap_in(m->arena);
     LLVMBasicBlockRef entry = fv_ll_block(f, "entry");
     f->start = fv_ll_block(f, "start");
-    f->slots = LLVMCreateBuilderInContext(m->context);
+    f->slots = next_builder(m);
     LLVMPositionBuilderAtEnd(f->slots, entry);
-    f->b = LLVMCreateBuilderInContext(m->context);
+    f->b = next_builder(m);
     fv_ll_at(f, f->start);
 }
 
 void fv_ll_finish(fv_ll_fn *f) {
     LLVMBuildBr(f->slots, f->start);
-    LLVMDisposeBuilder(f->slots);
-    LLVMDisposeBuilder(f->b);
+    f->m->nbuilders -= 2;
 }
 
 /* ---- blocks ---- */

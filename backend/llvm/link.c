@@ -14,20 +14,22 @@ extern char **environ;
 
 /* ---- running a program ---- */
 
-/* What it says on stderr, up to a limit; the rest is read and dropped, so that it does not block. */
-static const char *read_words(fv_arena *a, int fd) {
-    char buffer[4096], drop[4096];
+enum { WORDS = 1024 }; /* what is kept of what a linker says: its first line */
+
+/* Nothing here asks an arena for memory: the child would stay behind. The rest of what it says is
+ * read and dropped, so that it does not block. */
+static void read_words(int fd, char words[WORDS]) {
+    char drop[4096];
     size_t n = 0;
     ssize_t got = 0;
     do {
-        bool full = n == sizeof buffer - 1;
-        got = full ? read(fd, drop, sizeof drop) : read(fd, buffer + n, sizeof buffer - 1 - n);
+        bool full = n == WORDS - 1;
+        got = full ? read(fd, drop, sizeof drop) : read(fd, words + n, WORDS - 1 - n);
         if (got > 0 && !full)
             n += (size_t)got;
     } while (got > 0 || (got < 0 && errno == EINTR));
-    buffer[n] = 0;
-    buffer[strcspn(buffer, "\n")] = 0;
-    return fv_strdup(a, buffer);
+    words[n] = 0;
+    words[strcspn(words, "\n")] = 0;
 }
 
 static int start(pid_t *pid, const char *const *argv, int out) {
@@ -51,7 +53,7 @@ static int await(pid_t pid) {
 
 typedef enum { LINKED, ABSENT, FAILED } outcome;
 
-static outcome run(fv_arena *a, const char *const *argv, const char **words) {
+static outcome run(const char *const *argv, char words[WORDS]) {
     int ends[2];
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -60,10 +62,10 @@ static outcome run(fv_arena *a, const char *const *argv, const char **words) {
     close(ends[1]);
     if (error) {
         close(ends[0]);
-        *words = strerror(error);
+        snprintf(words, WORDS, "%s", strerror(error));
         return error == ENOENT ? ABSENT : FAILED;
     }
-    *words = read_words(a, ends[0]); /* may leave by the session's door: the child ends by itself */
+    read_words(ends[0], words);
     close(ends[0]);
     int status = await(pid);
     return status == 0 ? LINKED : status == 127 ? ABSENT : FAILED;
@@ -75,33 +77,33 @@ static const char *const linkers[] = {"ld.lld", "ld.lld-22", "ld.lld-21", "ld.ll
                                       "ld.lld-18", "ld.lld-17", "ld.lld-16", "ld.lld-15",
                                       "ld.lld-14"};
 
-static outcome run_lld(fv_arena *a, const fv_link_job *job, const char **words) {
+static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
     for (size_t i = 0; i < sizeof linkers / sizeof *linkers; i++) {
         const char *argv[] = {linkers[i], "-shared", "--no-undefined", "--build-id=none",
                               "--hash-style=gnu", "-z", "noexecstack", "-z", "relro", "-soname",
                               job->soname, "-o", job->output, job->object, NULL};
-        outcome r = run(a, argv, words);
+        outcome r = run(argv, words);
         if (r != ABSENT)
             return r;
     }
     return ABSENT;
 }
 
-static outcome run_cc(fv_arena *a, const fv_link_job *job, const char **words) {
+static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     const char *soname = fv_printf(a, "-Wl,-soname,%s", job->soname);
     const char *argv[] = {"cc", "-shared", "-nostdlib", "-Wl,--no-undefined", "-Wl,--build-id=none",
                           "-Wl,-z,noexecstack", soname, "-o", job->output, job->object, NULL};
-    return run(a, argv, words);
+    return run(argv, words);
 }
 
 const char *fv_link_shared(fv_arena *a, const fv_link_job *job) {
-    const char *words = "";
+    char words[WORDS] = "";
     if (job->target->pointer_bits == 32)
         return fv_printf(a, "target %s has no shared libraries; write an object (.o) or archive (.a)",
                          job->target->name);
-    outcome r = run_lld(a, job, &words);
+    outcome r = run_lld(job, words);
     if (r == ABSENT && fv_target_runs_here(job->target))
-        r = run_cc(a, job, &words);
+        r = run_cc(a, job, words);
     if (r == ABSENT)
         return "no linker is found: install ld.lld, or write an object (.o) or archive (.a)";
     return r == LINKED ? NULL : fv_printf(a, "the linker failed: %s", words);

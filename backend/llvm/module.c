@@ -162,6 +162,10 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
 }
 
 void fv_ll_close(fv_ll_module *m) {
+    fv_ll_close_object(m);
+    for (int i = 0; i < FV_LL_BUILDERS; i++)
+        if (m->builders[i])
+            LLVMDisposeBuilder(m->builders[i]);
     if (m->module)
         LLVMDisposeModule(m->module);
     if (m->context)

@@ -116,11 +116,16 @@ bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
     object o = {m, NULL, fv_printf(m->arena, ".rodata.%s", p->name),
                 fv_printf(m->arena, "%s_weights", p->name), 0};
     elf_version(EV_CURRENT);
-    o.elf = elf_begin(fd, ELF_C_RDWR, NULL);
+    m->object = o.elf = elf_begin(fd, ELF_C_RDWR, NULL);
     bool ok = o.elf && extend(&o);
     if (!ok)
         elf_error(&o, path);
-    if (o.elf)
-        elf_end(o.elf);
+    fv_ll_close_object(m);
     return ok;
+}
+
+void fv_ll_close_object(fv_ll_module *m) {
+    if (m->object)
+        elf_end(m->object);
+    m->object = NULL;
 }

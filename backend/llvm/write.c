@@ -78,11 +78,12 @@ static void discard(output *o) {
 /* ---- what LLVM makes ---- */
 
 static bool write_code(output *o, fv_llvm_kind kind, const char *suffix, const char **name) {
+    if (!create(o, suffix, name))
+        return false;
     LLVMMemoryBufferRef code = fv_ll_code(&o->m, kind);
     if (!code)
         return false;
-    bool ok = create(o, suffix, name) &&
-              write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+    bool ok = write_all(o, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
     LLVMDisposeMemoryBuffer(code);
     return ok;
 }

@@ -1,0 +1,32 @@
+/* programs.h - expanded programs as text, and what tests of the LLVM consumer do with them. */
+#ifndef FV_TESTS_LLVM_PROGRAMS_H
+#define FV_TESTS_LLVM_PROGRAMS_H
+
+#include "backend/llvm/llvm.h"
+#include "ir/diag.h"
+
+/* y = max(2 * x + w, 0) by rows, scalar code, w a constant: 1, 2, ... 8. %s: the target. */
+extern const char *const rows_text;
+
+/* A session with an arena, and a program parsed from text in which `%s` is the target. */
+typedef struct bench {
+    fv_session *s;
+    fv_arena *a;
+    fv_program *p;
+} bench;
+bench bench_open(const char *text, const char *target);
+void bench_close(bench *b);
+/* All messages, one a line; "" if there are none. */
+const char *said(const bench *b);
+
+/* Is there such a program on the PATH? */
+bool has_tool(const char *name);
+/* A new folder for files; removed by remove_folder. */
+const char *new_folder(fv_arena *a);
+void remove_folder(fv_arena *a, const char *folder);
+/* Runs a command; true where it exits with 0. */
+bool shell(fv_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The undefined symbols of an object or library, each followed by a space; NULL: no ELF file. */
+const char *undefined_symbols(fv_arena *a, const char *path);
+
+#endif
