@@ -545,7 +545,7 @@ static bool cast_type(env *e, const char *name, fv_elem *out) {
 /* dim, rank, count, has, wrap: what only formulas have. */
 static bool eval_special(env *e, fv_ast *a, value *out) {
     const fv_dim *d;
-    if ((!strcmp(a->name, "dim") || !strcmp(a->name, "count")) && eval_dim(e, a, &d)) {
+    if ((!strcmp(a->name, "dim") || !strcmp(a->name, "size") || !strcmp(a->name, "count")) && eval_dim(e, a, &d)) {
         *out = strong(fv_x_dim(e->arena, d));
         return true;
     }
@@ -669,14 +669,17 @@ static bool eval_dim(env *e, fv_ast *a, const fv_dim **out) {
         *out = type ? fv_dim_const(t, type->rank) : NULL;
         return type != NULL;
     }
-    if (a->kind == FV_AST_CALL && !strcmp(a->name, "dim") && a->n == 2) {
+    if (a->kind == FV_AST_CALL && (!strcmp(a->name, "dim") || !strcmp(a->name, "size")) &&
+        a->n == 2) {
         const fv_type *type = a->arg[0]->name ? tensor_named(e, a->arg[0]->name) : NULL;
         if (!type || !eval_dim(e, a->arg[1], &x) || !fv_dim_is_const(x))
             return false;
         int64_t axis = x->value < 0 ? x->value + type->rank : x->value;
-        if (axis < 0 || axis >= type->rank)
+        if (axis < 0 || axis > type->rank || (axis == type->rank && !strcmp(a->name, "dim")))
             return false;
-        *out = type->dims[axis];
+        *out = !strcmp(a->name, "dim")
+                   ? type->dims[axis]
+                   : fv_dim_product(t, type->rank - (int)axis, type->dims + axis);
         return true;
     }
     if (a->kind == FV_AST_CALL && !strcmp(a->name, "count") && a->n == 1) {

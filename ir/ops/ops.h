@@ -12,6 +12,8 @@
 /* upgrades that families share */
 bool fv_upgrade_broadcast(fv_op *op, int version); /* `broadcast`, `axis` before opset 7 */
 bool fv_upgrade_attr_to_ints(fv_op *op, const char *attr, int in); /* became operand `in` */
+/* The op becomes an Identity of v: an upgrade that needs other ops altogether. */
+bool fv_upgrade_replace(fv_op *op, fv_value *v);
 bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in);
 
 #endif

@@ -1,0 +1,227 @@
+/* norm.c - softmax and the normalisations. */
+#include "ir/ops/ops.h"
+
+#include "ir/limits.h"
+
+/* Before opset 13 the axes from `axis` on (1 by default) were one. */
+static bool upgrade_softmax(fv_op *op, int version) {
+    const fv_type *t = fv_in_type(op, 0);
+    if (version >= 13 || !t)
+        return true;
+    fv_module *m = fv_op_module(op);
+    int axis;
+    int64_t wanted = fv_op_int(op, "axis", 1);
+    if (wanted == t->rank) /* nothing behind the axis: rows of one element */
+        axis = t->rank;
+    else if (!fv_infer_axis(op, wanted, t->rank, &axis))
+        return false;
+    fv_op_set_int(op, "axis", -1);
+    if (axis == t->rank - 1)
+        return true;
+    const fv_dim *dims[2] = {fv_dim_product(m->dims, axis, t->dims),
+                             fv_dim_product(m->dims, t->rank - axis, t->dims + axis)};
+    fv_rewriter w = {.module = m, .at = op};
+    fv_attr a = fv_attr_int(m, "axis", -1);
+    fv_value *x = fv_w_reshape(&w, op->in[0], 2, dims);
+    fv_value *y = fv_w_op(&w, op->def->name, 1, &x, 1, &a);
+    y = fv_w_reshape(&w, y, t->rank, t->dims);
+    if (!y)
+        return false;
+    return fv_upgrade_replace(op, y);
+}
+
+static bool stats_type(fv_op *op, int i, int axis) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int k = 0; k < t->rank; k++)
+        dims[k] = k < axis ? t->dims[k] : fv_dim_const(m->dims, 1);
+    fv_infer_out(op, i, FV_F32, t->rank, dims);
+    return true;
+}
+
+static bool infer_layer_norm(fv_op *op) {
+    int axis;
+    const fv_type *t = fv_in_type(op, 0);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis))
+        return false;
+    fv_op_set_int(op, "axis", axis);
+    fv_infer_like(op, 0, 0);
+    return stats_type(op, 1, axis) && stats_type(op, 2, axis);
+}
+
+static bool infer_rms_norm(fv_op *op) {
+    int axis;
+    const fv_type *t = fv_in_type(op, 0);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis))
+        return false;
+    fv_op_set_int(op, "axis", axis);
+    fv_infer_out(op, 0, fv_in_type(op, 1)->elem, t->rank, t->dims);
+    return true;
+}
+
+/* Training is refused; what older versions returned besides is not computed. */
+static bool infer_batch_norm(fv_op *op) {
+    if (fv_op_int(op, "training_mode", 0))
+        return fv_op_error(op, "training_mode = 1 is not supported");
+    for (int i = 1; i < op->nout; i++)
+        if (op->out[i] && op->out[i]->nuses)
+            return fv_op_error(op, "result '%s' is for training, which is not supported",
+                               op->out[i]->name);
+    if (fv_in_type(op, 0)->rank < 2)
+        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", fv_in_type(op, 0)->rank);
+    fv_infer_like(op, 0, 0);
+    for (int i = 1; i < op->nout; i++)
+        fv_infer_like(op, i, 3);
+    return true;
+}
+
+static bool upgrade_batch_norm(fv_op *op, int version) {
+    if (version < 9 && !fv_op_int(op, "spatial", 1))
+        return fv_op_error(op, "spatial = 0 is not supported");
+    if (version < 7 && !fv_op_int(op, "is_test", 0))
+        return fv_op_error(op, "is_test = 0 (training) is not supported");
+    fv_op_drop_attr(op, "spatial");
+    fv_op_drop_attr(op, "is_test");
+    fv_op_drop_attr(op, "consumed_inputs");
+    return true;
+}
+
+static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
+    const fv_dim *dims[FV_MAX_RANK] = {x->type->dims[0]};
+    for (int i = 0; i < extra; i++)
+        dims[i + 1] = fv_dim_const(w->module->dims, 1);
+    return fv_w_reshape(w, x, extra + 1, dims);
+}
+
+/* Before opset 21 scale and bias were one a group: repeated for each channel of it. */
+static bool upgrade_group_norm(fv_op *op, int version) {
+    const fv_type *x = fv_in_type(op, 0);
+    if (version >= 21 || !x || op->nin != 3)
+        return true;
+    fv_module *m = fv_op_module(op);
+    fv_rewriter w = {.module = m, .at = op};
+    const fv_dim *groups = fv_dim_const(m->dims, fv_op_int(op, "num_groups", 1));
+    const fv_dim *wide[2] = {groups, fv_dim_floordiv(m->dims, x->dims[1], groups)};
+    for (int i = 1; i < 3; i++) {
+        fv_value *v = add_axes(&w, op->in[i], 1);
+        v = fv_w_reshape(&w, fv_w_expand(&w, v, 2, wide), 1, &x->dims[1]);
+        if (!v)
+            return false;
+        fv_op_set_in(op, i, v);
+    }
+    return true;
+}
+
+/* Normalised as [n, groups, rest], then scaled by channel. */
+static bool expand_group_norm(fv_rewriter *w, fv_op *op) {
+    fv_module *m = w->module;
+    fv_dims *t = m->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    int64_t groups = fv_op_int(op, "num_groups", 1);
+    if (x->rank < 2 || groups < 1)
+        return fv_op_error(op, "rank %d and num_groups %lld do not fit", x->rank, (long long)groups);
+    const fv_dim *g = fv_dim_const(t, groups);
+    const fv_dim *rest = fv_dim_mul(t, fv_dim_floordiv(t, x->dims[1], g),
+                                    fv_dim_product(t, x->rank - 2, x->dims + 2));
+    const fv_dim *dims[3] = {x->dims[0], g, rest};
+    fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
+    fv_value *one = fv_w_expand(w, fv_w_float(w, x->elem, 1), 1, &rest);
+    fv_attr a[2] = {fv_attr_int(m, "axis", -1),
+                    fv_attr_float(m, "epsilon", fv_op_float(op, "epsilon", 1e-5f))};
+    fv_value *in[2] = {v, one};
+    v = fv_w_op(w, "LayerNormalization", 2, in, 2, a);
+    v = fv_w_reshape(w, v, x->rank, x->dims);
+    v = FV_W2(w, "Mul", v, add_axes(w, op->in[1], x->rank - 2));
+    fv_w_result(w, 0, FV_W2(w, "Add", v, add_axes(w, op->in[2], x->rank - 2)));
+    return true;
+}
+
+static bool expand_mvn(fv_rewriter *w, fv_op *op) {
+    static const int64_t usual[] = {0, 2, 3};
+    int n = 3;
+    const int64_t *axes = fv_op_ints(op, "axes", &n);
+    fv_value *c = fv_const_ints(w->module, "axes", axes ? n : 3, axes ? axes : usual), *x = op->in[0];
+    fv_value *centred = FV_W2(w, "Sub", x, FV_W2(w, "ReduceMean", x, c));
+    fv_value *variance = FV_W2(w, "ReduceMean", FV_W2(w, "Mul", centred, centred), c);
+    fv_value *d = FV_W2(w, "Add", FV_W1(w, "Sqrt", variance), fv_w_float(w, x->type->elem, 1e-9));
+    fv_w_result(w, 0, FV_W2(w, "Div", centred, d));
+    return true;
+}
+
+const fv_opdef fv_ops_norm[] = {
+    {.domain = "", .name = "Softmax", .since = {1, 11, 13},
+     .doc = "exponentials divided by their sum along an axis",
+     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) / s",
+     .upgrade = upgrade_softmax},
+    {.domain = "", .name = "LogSoftmax", .since = {1, 11, 13},
+     .doc = "logarithm of Softmax",
+     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
+     .upgrade = upgrade_softmax},
+    {.domain = "", .name = "LayerNormalization", .since = {17},
+     .doc = "(x - mean) / sqrt(variance + epsilon) * scale + b over the axes from axis on",
+     .in = {{"X", "T"}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}, {"Mean", "U", FV_OPTIONAL_OPERAND}, {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_INT("axis", -1),
+               FV_A_FLOAT("epsilon", 1e-05f),
+               FV_A_INT("stash_type", 1)},
+     .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(BF16) | FV_SET(F32)}},
+     .infer = infer_layer_norm,
+     .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = (X[a.., j..] - m) * s * Scale[j..]; Y[a.., j..] = select(has(B), n + B[j..], n); Mean[a.., j..] = U(m); InvStdDev[a.., j..] = U(s)"},
+    {.domain = "", .name = "RMSNormalization", .since = {23},
+     .doc = "x / sqrt(mean of squares + epsilon) * scale over the axes from axis on",
+     .in = {{"X", "T"}, {"scale", "V"}}, .out = {{"Y", "V"}},
+     .attrs = {FV_A_INT("axis", -1),
+               FV_A_FLOAT("epsilon", 1e-05f),
+               FV_A_INT("stash_type", 1)},
+     .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}},
+     .infer = infer_rms_norm,
+     .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); Y[a.., j..] = V(X[a.., j..] / sqrt(v + epsilon)) * scale[j..]"},
+    {.domain = "", .name = "InstanceNormalization", .since = {1, 6, 22},
+     .doc = "each channel of each sample normalised over its positions",
+     .in = {{"input", "T"}, {"scale", "T"}, {"B", "T"}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = (input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
+    {.domain = "", .name = "BatchNormalization", .since = {1, 6, 7, 9, 14, 15},
+     .doc = "channels normalised by given mean and variance",
+     .in = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}}, .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
+               FV_A_FLOAT("momentum", 0.9f),
+               FV_A_INT("training_mode", 0),
+               {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
+               {.name = "is_test", .kind = FV_ATTR_INT, .until = 6},
+               {.name = "spatial", .kind = FV_ATTR_INT, .until = 7}},
+     .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
+     .infer = infer_batch_norm,
+     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])",
+     .upgrade = upgrade_batch_norm},
+    {.domain = "", .name = "GroupNormalization", .since = {18, 21},
+     .doc = "groups of channels normalised over their positions",
+     .in = {{"X", "T"}, {"scale", "T"}, {"bias", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
+               FV_A_REQUIRED("num_groups", INT),
+               FV_A_INT("stash_type", 1)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .upgrade = upgrade_group_norm, .expand = expand_group_norm},
+    {.domain = "", .name = "LpNormalization", .since = {1, 22},
+     .doc = "x divided by its norm along an axis",
+     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1),
+               FV_A_INT("p", 2)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .formula = "a.. = axis; v = sum k: input[a.., k, c..] * input[a.., k, c..]; w = sum k: abs(input[a.., k, c..]); d = select(p == 1, w, sqrt(v)); output[a.., j, c..] = select(d == 0, 0, input[a.., j, c..] / d)"},
+    {.domain = "", .name = "MeanVarianceNormalization", .since = {9, 13},
+     .doc = "(x - mean) / sqrt(variance) over axes",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_OPTIONAL("axes", INTS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .expand = expand_mvn},
+
+    {0}};
