@@ -114,22 +114,30 @@ const char *fv_message_str(fv_arena *a, const fv_message *m) {
 
 enum { LONGEST_WORD = 63 };
 
-/* Insertions, deletions and changed letters between two words; a change of case is free. */
+static bool same_letter(char a, char b) {
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Insertions, deletions, changed and swapped letters between two words; a change of case is free.
+ */
 static int distance(const char *a, const char *b) {
-    int row[LONGEST_WORD + 1], m = (int)strlen(b);
+    int rows[3][LONGEST_WORD + 1], m = (int)strlen(b), n = (int)strlen(a);
     for (int j = 0; j <= m; j++)
-        row[j] = j;
-    for (int i = 0; a[i]; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < m; j++) {
-            int change = diagonal + (tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]));
-            int gap = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = change < gap ? change : gap;
+        rows[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        int *row = rows[i % 3], *above = rows[(i + 2) % 3], *swap = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1]) && swap[j - 2] + 1 < best)
+                best = swap[j - 2] + 1;
+            row[j] = best;
         }
     }
-    return row[m];
+    return rows[n % 3][m];
 }
 
 const char *fv_nearest(const char *word, const char *const *names) {

@@ -123,7 +123,7 @@ uint64_t fv_float_encode(fv_elem e, double v) {
     int exponent = 0;
     (void)frexp(isinf(a) ? 1 : a, &exponent);
     exponent--;
-    if (exponent < 1 - f.bias)
+    if (a == 0 || exponent < 1 - f.bias)
         exponent = 1 - f.bias; /* a denormal */
     if (isinf(a) || exponent + f.bias > (1 << f.exponent)) {
         magnitude = largest + 1;
