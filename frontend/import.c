@@ -172,18 +172,16 @@ bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphPr
     return ok;
 }
 
-static bool name_results(fv_importer *im, const Onnx__GraphProto *g) {
+static void name_results(fv_importer *im, const Onnx__GraphProto *g) {
     fv_ptrmap seen = fv_ptrmap_in(im->tmp);
     const char **names = FV_NEW(im->m->arena, const char *, g->n_output + 1);
-    bool ok = true;
     for (size_t i = 0; i < g->n_output; i++) {
         names[i] = fv_intern(im->s, fv_text_of(g->output[i]->name));
         if (fv_ptrmap_get(&seen, names[i]))
-            ok = fv_error(im->s, "output '%s' is there twice", names[i]);
+            fv_error(im->s, "output '%s' is there twice", names[i]);
         fv_import_map(&seen, names[i], im);
     }
     im->func->result_names = names;
-    return ok;
 }
 
 /* Shapes that the model declares for what nodes make; an output's word counts most. */
@@ -209,11 +207,14 @@ static void import_graph(fv_importer *im) {
     fv_import_initializers(im, &sc, g);
     if (g->n_output == 0)
         fv_error(im->s, "the model has no outputs");
-    if (name_results(im, g) && fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}))
+    name_results(im, g);
+    if (fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}))
         fv_import_outputs(im, &sc, g);
-    if (im->disagreements)
-        fv_warning(im->s, "the declared shape of %s; %d such declarations are ignored",
-                   im->first_disagreement, im->disagreements);
+    if (im->disagreements == 1)
+        fv_warning(im->s, "%s; the declaration is ignored", im->first_disagreement);
+    else if (im->disagreements)
+        fv_warning(im->s, "%s; this and %d more declarations are ignored", im->first_disagreement,
+                   im->disagreements - 1);
 }
 
 /* ---- models ---- */
@@ -260,7 +261,7 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
         import_model(&im, o);
     m->source_hash = hash_text(&im, hash);
     fv_arena_free(tmp);
-    return fv_error_count(s) == errors;
+    return fv_error_count(s) == errors && fv_module_verify(m, "import");
 }
 
 static fv_module *only_if(bool ok, fv_module *m) {

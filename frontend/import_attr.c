@@ -297,7 +297,8 @@ const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
         values++;
         t = constant_value(im, name, b.attr, &known);
         if (!known)
-            return fv_import_node_error(im, sc, node, "attribute '%s' is not known, or %s", name,
+            return fv_import_node_error(im, sc, node,
+                                        "attribute '%s' is %s, and no value of a constant", name,
                                         kind_is_known(kind_of(b.attr)) ? kinds[kind_of(b.attr)].name
                                                                        : "of an unknown kind"),
                    NULL;

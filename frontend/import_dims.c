@@ -457,8 +457,8 @@ bool fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto
         disagrees |= found == DISAGREES;
     }
     if (disagrees && !im->disagreements++)
-        im->first_disagreement = fv_printf(im->tmp, "'%s' is declared as %s, but is %s", v->name,
-                                           declared_str(im, e, shape), inferred);
+        im->first_disagreement = fv_printf(im->tmp, "value '%s' is declared as %s, but is %s",
+                                           v->name, declared_str(im, e, shape), inferred);
     if (changed)
         v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
     return true;

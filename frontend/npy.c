@@ -203,7 +203,8 @@ static bool holds_bits_of(const npy *f, fv_elem want) {
 
 /* One byte an element, of a packed type. */
 static bool holds_unpacked(const npy *f, fv_elem want) {
-    return fv_elem_is_packed(want) && f->width == 1 && strchr("iuV", f->kind) != NULL;
+    return want != FV_NO_ELEM && fv_elem_is_packed(want) && f->width == 1 &&
+           strchr("iuV", f->kind) != NULL;
 }
 
 /* Row-major from column-major: walks the result in order, the source by strides. */

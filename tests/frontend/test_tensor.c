@@ -1,0 +1,357 @@
+/* Tensors in TensorProto messages and .npy files, of all types and both ways. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/data.h"
+#include "frontend/tensor_proto.h"
+#include "ir/diag.h"
+#include "ir/limits.h"
+#include "model_text.h"
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void open_session(void) {
+    session = fv_session_new();
+    arena = fv_arena_new(session);
+}
+static void close_session(void) {
+    fv_session_free(session);
+}
+TestSuite(tensor, .init = open_session, .fini = close_session);
+TestSuite(npy, .init = open_session, .fini = close_session);
+
+static const char *last_message(void) {
+    const fv_message *m = fv_messages(session);
+    while (m && m->next)
+        m = m->next;
+    return m ? m->text : "";
+}
+
+/* Twelve elements of any type, none of whose bits are all alike. */
+static fv_tensor *sample(fv_elem e) {
+    fv_tensor *t = fv_tensor_new(arena, e, 3, (int64_t[]){2, 3, 2});
+    uint8_t *bytes = (uint8_t *)(uintptr_t)t->data;
+    if (e == FV_STRING) {
+        static const char *const words[] = {"", "a", "two words", "\xC3\xA9t\xC3\xA9"};
+        fv_string *strings = (fv_string *)(uintptr_t)t->data;
+        for (size_t i = 0; i < t->count; i++)
+            strings[i] = (fv_string){words[i % 4], strlen(words[i % 4])};
+        return t;
+    }
+    for (size_t i = 0; i < t->bytes; i++)
+        bytes[i] = (uint8_t)(e == FV_BOOL ? i % 3 == 0 : i * 37 + 5);
+    return t;
+}
+
+#define FOR_EACH_ELEM(e) for (fv_elem e = (fv_elem)1; e < FV_ELEM_END; e = (fv_elem)(e + 1))
+
+/* ---- TensorProto ---- */
+
+Test(tensor, proto_round_trip) {
+    FOR_EACH_ELEM(e) {
+        const fv_tensor *t = sample(e);
+        fv_text out = {.arena = arena};
+        fv_tensor_to_pb(&out, t, "name");
+        const fv_tensor *back = fv_tensor_from_pb(session, arena, (uint8_t *)out.s, out.n, "file");
+        cr_assert(back, "%s: %s", fv_elem_name(e), last_message());
+        cr_expect(fv_tensor_equal(t, back), "%s", fv_elem_name(e));
+    }
+}
+
+/* Writes the elements as the standard has them in typed fields. */
+static fv_text typed_proto(const fv_tensor *t, bool packed) {
+    fv_text out = {.arena = arena}, list = {.arena = arena};
+    size_t unit = fv_elem_unit(t->elem);
+    bool as_float = t->elem == FV_F32 || t->elem == FV_C64;
+    bool as_double = t->elem == FV_F64 || t->elem == FV_C128;
+    unsigned field = as_float                                 ? 4
+                     : as_double                              ? 10
+                     : t->elem == FV_I64                      ? 7
+                     : t->elem == FV_U32 || t->elem == FV_U64 ? 11
+                                                              : 5;
+    for (int i = 0; i < t->rank; i++)
+        put_int(&out, 1, t->dims[i]);
+    put_int(&out, 2, t->elem);
+    for (size_t i = 0; i < t->bytes; i += unit) {
+        const char *p = (const char *)t->data + i;
+        int64_t v = 0;
+        memcpy(&v, p, unit);
+        if (fv_elem_is_signed(t->elem) && unit < 8 && v >> (unit * 8 - 1)) /* extends its sign */
+            v -= (int64_t)1 << unit * 8;
+        fv_text *to = packed ? &list : &out;
+        if (!packed)
+            put_varint(to, field << 3 | (as_float ? 5u : as_double ? 1u : 0u));
+        if (as_float || as_double)
+            fv_text_putn(to, p, unit);
+        else
+            put_varint(to, (uint64_t)v);
+    }
+    if (packed)
+        put_message(&out, field, &list);
+    return out;
+}
+
+Test(tensor, typed_fields) {
+    FOR_EACH_ELEM(e) {
+        for (int packed = 0; packed < 2 && e != FV_STRING; packed++) {
+            const fv_tensor *t = sample(e);
+            fv_text out = typed_proto(t, packed);
+            const fv_tensor *back =
+                fv_tensor_from_pb(session, arena, (uint8_t *)out.s, out.n, "file");
+            cr_assert(back, "%s: %s", fv_elem_name(e), last_message());
+            cr_expect(fv_tensor_equal(t, back), "%s, packed %d", fv_elem_name(e), packed);
+            if (fv_elem_is_packed(e))
+                continue; /* a last byte may be cut anywhere */
+            out.n--;
+            cr_expect(!fv_tensor_from_pb(session, arena, (uint8_t *)out.s, out.n, "file"));
+        }
+    }
+}
+
+/* A tensor of these dims with these raw bytes. */
+static const fv_tensor *raw(fv_elem e, int rank, const int64_t *dims, const void *bytes, size_t n) {
+    fv_text out = {.arena = arena};
+    for (int i = 0; i < rank; i++)
+        put_int(&out, 1, dims[i]);
+    put_int(&out, 2, e);
+    put_bytes(&out, 9, bytes, n);
+    return fv_tensor_from_pb(session, arena, (uint8_t *)out.s, out.n, "file");
+}
+
+Test(tensor, sizes) {
+    static const char bytes[64];
+    cr_expect(raw(FV_F32, 1, (int64_t[]){4}, bytes, 16));
+    cr_expect(!raw(FV_F32, 1, (int64_t[]){4}, bytes, 15));
+    cr_expect(!raw(FV_F32, 1, (int64_t[]){4}, bytes, 17));
+    cr_expect_str_eq(last_message(), "tensor '': raw_data has 17 bytes, its type and dims need 16");
+    cr_expect(raw(FV_I4, 1, (int64_t[]){3}, bytes, 2));
+    cr_expect(!raw(FV_I4, 1, (int64_t[]){3}, bytes, 3));
+    cr_expect(raw(FV_U2, 1, (int64_t[]){5}, bytes, 2));
+    cr_expect(raw(FV_F32, 0, NULL, bytes, 4));
+    cr_expect(raw(FV_F32, 2, (int64_t[]){0, FV_DIM_MAX}, bytes, 0));
+    cr_expect(!raw(FV_F32, 2, (int64_t[]){FV_DIM_MAX, FV_DIM_MAX}, bytes, 4));
+    cr_expect(!raw(FV_F32, 1, (int64_t[]){-1}, bytes, 4));
+    cr_expect(!raw(FV_F32, 1, (int64_t[]){INT64_MAX}, bytes, 4));
+    cr_expect(!raw((fv_elem)99, 1, (int64_t[]){1}, bytes, 4));
+    cr_expect_str_eq(last_message(), "tensor '': element type 99 is not known");
+    cr_expect(!raw(FV_STRING, 1, (int64_t[]){1}, bytes, 4));
+}
+
+Test(tensor, two_storages_are_one_too_many) {
+    fv_text out = {.arena = arena};
+    put_int(&out, 1, 1);
+    put_int(&out, 2, FV_I32);
+    put_int(&out, 5, 7);
+    put_bytes(&out, 9, "abcd", 4);
+    cr_expect(!fv_tensor_from_pb(session, arena, (uint8_t *)out.s, out.n, "file"));
+    cr_expect_str_eq(last_message(), "tensor '': has both int32_data and raw_data");
+}
+
+Test(tensor, bools_are_0_or_1) {
+    const fv_tensor *t = raw(FV_BOOL, 1, (int64_t[]){3}, "\x02\x00\xFF", 3);
+    cr_assert(t);
+    cr_expect(memcmp(t->data, "\x01\x00\x01", 3) == 0);
+}
+
+/* Small tensors are aligned wherever they lie, large ones point into the bytes. */
+Test(tensor, alignment) {
+    size_t large = FV_FOLD_BYTES + 8;
+    char *bytes = fv_alloc(arena, large + 64, 1);
+    for (size_t shift = 0; shift < 8; shift++) {
+        const uint8_t *at = (uint8_t *)bytes + shift;
+        int64_t few = 4, many = (int64_t)large / 8;
+        const fv_tensor *t = fv_tensor_of_bytes(arena, FV_F64, 1, &few, at, false);
+        cr_expect((uintptr_t)t->data % 8 == 0);
+        t = fv_tensor_of_bytes(arena, FV_F64, 1, &many, at, false);
+        cr_expect(t->data == at);
+    }
+}
+
+/* What a host of the other byte order does. */
+Test(tensor, byte_order) {
+    const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    int64_t one = 1, two = 2;
+    const fv_tensor *t = fv_tensor_of_bytes(arena, FV_I32, 1, &two, bytes, true);
+    cr_expect(fv_tensor_int(t, 0) == 0x01020304 && fv_tensor_int(t, 1) == 0x05060708);
+    t = fv_tensor_of_bytes(arena, FV_I64, 1, &one, bytes, true);
+    cr_expect(fv_tensor_int(t, 0) == 0x0102030405060708);
+    t = fv_tensor_of_bytes(arena, FV_I16, 1, &two, bytes, true);
+    cr_expect(fv_tensor_int(t, 0) == 0x0102 && fv_tensor_int(t, 1) == 0x0304);
+    t = fv_tensor_of_bytes(arena, FV_C128, 1, &one, bytes, true); /* halves stay in order */
+    cr_expect(memcmp(t->data, (uint8_t[]){8, 7, 6, 5, 4, 3, 2, 1, 16, 15, 14, 13, 12, 11, 10, 9},
+                     16) == 0);
+    t = fv_tensor_of_bytes(arena, FV_I4, 1, &two, bytes, true);
+    cr_expect(t->data == bytes); /* bytes have no order */
+}
+
+Test(tensor, sequences_are_recognised) {
+    fv_text tensor = {.arena = arena}, sequence = {.arena = arena};
+    fv_tensor_to_pb(&tensor, sample(FV_F32), "t");
+    put_int(&sequence, 2, 1);
+    put_message(&sequence, 3, &tensor);
+    cr_expect(!fv_tensor_from_pb(session, arena, (uint8_t *)sequence.s, sequence.n, "file"));
+    cr_expect_str_eq(last_message(),
+                     "'file' holds a sequence or an optional: these are not supported yet");
+}
+
+/* ---- .npy ---- */
+
+/* What a type is read as when nobody says what is expected. */
+static fv_elem plain(fv_elem e) {
+    if (e == FV_BF16)
+        return FV_U16;
+    if (e == FV_I4 || e == FV_I2)
+        return FV_I8;
+    return fv_elem_is_packed(e) || (FV_SET_FLOAT8 >> e & 1) ? FV_U8 : e;
+}
+
+Test(npy, round_trip) {
+    FOR_EACH_ELEM(e) {
+        const fv_tensor *t = sample(e);
+        fv_text out = {.arena = arena};
+        cr_assert(fv_tensor_to_npy(&out, session, t));
+        const fv_tensor *back =
+            fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, e, "file");
+        cr_assert(back, "%s: %s", fv_elem_name(e), last_message());
+        cr_expect(fv_tensor_equal(t, back), "%s", fv_elem_name(e));
+        back = fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_NO_ELEM, "file");
+        cr_assert(back);
+        cr_expect(back->elem == plain(e), "%s", fv_elem_name(e));
+        for (size_t n = 0; n < out.n; n += 1 + (n > 200)) /* every beginning is refused */
+            cr_expect(!fv_tensor_from_npy(session, arena, (uint8_t *)out.s, n, e, "file"));
+    }
+}
+
+/* A file of version 1, 2 or 3 with this header and these bytes. */
+static const fv_tensor *npy(int version, const char *header, const void *data, size_t n,
+                            fv_elem want) {
+    fv_text out = {.arena = arena};
+    size_t length = strlen(header);
+    fv_text_putn(&out, "\x93NUMPY", 6);
+    fv_text_putn(&out, (char[]){(char)version, 0, (char)length, (char)(length >> 8), 0, 0},
+                 version == 1 ? 4 : 6);
+    fv_text_put(&out, header);
+    fv_text_putn(&out, data, n);
+    return fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, want, "file");
+}
+
+static void npy_is(const fv_tensor *t, const char *expected) {
+    fv_text out = {.arena = arena};
+    cr_assert(t, "%s", last_message());
+    fv_text_printf(&out, "%s", fv_elem_name(t->elem));
+    for (int i = 0; i < t->rank; i++)
+        fv_text_printf(&out, " %d", (int)t->dims[i]);
+    fv_text_put(&out, ":");
+    for (size_t i = 0; i < t->count; i++)
+        if (t->elem == FV_STRING)
+            fv_text_printf(&out, " %.*s", (int)((const fv_string *)t->data)[i].n,
+                           ((const fv_string *)t->data)[i].s);
+        else
+            fv_text_printf(&out, " %g", fv_tensor_float(t, i));
+    cr_expect_str_eq(out.s, expected);
+}
+
+Test(npy, what_numpy_writes) {
+    const char *i2 = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }   \n";
+    const uint8_t data[] = {1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0};
+    for (int version = 1; version <= 3; version++)
+        npy_is(npy(version, i2, data, 12, FV_NO_ELEM), "i16 2 3: 1 2 3 4 5 6");
+    npy_is(npy(1, "{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3)}", data, 12, FV_NO_ELEM),
+           "i16 2 3: 1 3 5 2 4 6");
+    npy_is(npy(1, "{'descr': '>i2', 'fortran_order': False, 'shape': (3,), }", data + 1, 6,
+               FV_NO_ELEM),
+           "i16 3: 2 3 4");
+    npy_is(npy(1, "{'shape': (), 'descr': '|u1', 'fortran_order': False}", data, 1, FV_NO_ELEM),
+           "u8: 1");
+    npy_is(npy(1, "{'descr': '|b1', 'fortran_order': False, 'shape': (2L,)}", data, 2, FV_NO_ELEM),
+           "bool 2: 1 0");
+    npy_is(
+        npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}", "ab\0cde", 6, FV_NO_ELEM),
+        "string 2: ab cde");
+    npy_is(npy(1, "{'descr': '<U2', 'fortran_order': False, 'shape': (1,)}", "\xE9\0\0\0\0\0\0", 8,
+               FV_NO_ELEM),
+           "string 1: \xC3\xA9");
+    npy_is(npy(1, "{'descr': '>U1', 'fortran_order': False, 'shape': (1,)}", "\0\x01\xF6", 4,
+               FV_NO_ELEM),
+           "string 1: \xF0\x9F\x98\x80");
+    npy_is(
+        npy(1, "{'descr': '|V2', 'fortran_order': False, 'shape': (1,)}", "\x80\x3F", 2, FV_BF16),
+        "bf16 1: 1");
+    npy_is(
+        npy(1, "{'descr': '|V1', 'fortran_order': False, 'shape': (3,)}", "\x0F\xFF\x07", 3, FV_I4),
+        "i4 3: -1 -1 7");
+    npy_is(npy(1, "{'descr': '<u2', 'fortran_order': False, 'shape': (1,)}", "\x00\x3C", 2, FV_F16),
+           "f16 1: 1");
+    npy_is(npy(1, "{'descr': '|i1', 'fortran_order': False, 'shape': (2,)}", "\x07\xF8", 2, FV_I4),
+           "i4 2: 7 -8");
+}
+
+static void npy_refused(const char *header, size_t n, fv_elem want, const char *why) {
+    static const char data[64] = {99, 99};
+    cr_expect(!npy(1, header, data, n, want), "accepted, though %s", why);
+    cr_expect(strstr(last_message(), why), "is       %s\nexpected %s", last_message(), why);
+}
+
+Test(npy, refused) {
+#define HEAD(descr, shape) "{'descr': " descr ", 'fortran_order': False, 'shape': " shape "}"
+    npy_refused(HEAD("'<f4'", "(2,)"), 7, FV_NO_ELEM,
+                "it has 7 bytes of elements, its header says 8");
+    npy_refused(HEAD("'|O'", "(2,)"), 16, FV_NO_ELEM, "Python objects");
+    npy_refused(HEAD("[('a', '<f4')]", "(2,)"), 8, FV_NO_ELEM, "structured");
+    npy_refused(HEAD("'<f3'", "(2,)"), 8, FV_NO_ELEM, "a width that is not supported");
+    npy_refused(HEAD("'<f16'", "(1,)"), 16, FV_NO_ELEM, "a width that is not supported");
+    npy_refused(HEAD("'<M8'", "(1,)"), 16, FV_NO_ELEM, "dtype '<M8' is not supported");
+    npy_refused(HEAD("'|V2'", "(1,)"), 2, FV_NO_ELEM, "raw bytes");
+    npy_refused(HEAD("'|V2'", "(1,)"), 2, FV_F32, "raw bytes");
+    npy_refused(HEAD("'|u1'", "(1,)"), 1, FV_I4, "element 0 does not fit i4");
+    npy_refused(HEAD("'<f4'", "(1099511627776, 1099511627776, 4)"), 8, FV_NO_ELEM, "too large");
+    npy_refused(HEAD("'<f4'", "(99999999999999999999,)"), 8, FV_NO_ELEM, "shape");
+    npy_refused(HEAD("'<f4'", "(-1,)"), 8, FV_NO_ELEM, "shape");
+    npy_refused(HEAD("'|S0'", "(99999999,)"), 0, FV_NO_ELEM, "too many elements without width");
+    npy_refused(HEAD("'<f4'", "3"), 8, FV_NO_ELEM, "no tuple");
+    npy_refused("{'descr': '<f4', 'shape': (1,)}", 4, FV_NO_ELEM, "lacks");
+    npy_refused("{'descr': '<f4', 'descr': '<f4'}", 4, FV_NO_ELEM, "twice");
+    npy_refused("{'descr': '<f4', 'odd': 3}", 4, FV_NO_ELEM, "not known");
+    npy_refused("", 0, FV_NO_ELEM, "no dict");
+    npy_refused("{", 0, FV_NO_ELEM, "not legal");
+    cr_expect(!npy(9, "{}", "", 0, FV_NO_ELEM));
+    cr_expect(strstr(last_message(), "format version 9.0"));
+}
+
+Test(npy, bits_flipped) {
+    fv_text out = {.arena = arena};
+    fv_tensor_to_npy(&out, session, sample(FV_I32));
+    for (size_t bit = 0; bit < 128 * 8; bit++) { /* no crash is all that is asked */
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+        (void)fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_NO_ELEM, "file");
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+    }
+}
+
+/* ---- files ---- */
+
+Test(npy, files) {
+    char folder[] = "/tmp/fovea-test-XXXXXX";
+    cr_assert(mkdtemp(folder));
+    const fv_tensor *t = sample(FV_I32);
+    const char *names[] = {"x.npy", "x.pb"};
+    for (int i = 0; i < 2; i++) {
+        const char *path = fv_printf(arena, "%s/%s", folder, names[i]);
+        cr_assert(fv_tensor_write(session, path, t, "x"));
+        cr_assert(fv_tensor_write(session, path, t, "x")); /* over the old one */
+        const fv_tensor *back = fv_tensor_read(session, arena, path, FV_NO_ELEM);
+        cr_expect(back && fv_tensor_equal(t, back));
+        unlink(path);
+    }
+    const char *odd = fv_printf(arena, "%s/none/x.npy", folder);
+    cr_expect(!fv_tensor_write(session, odd, t, "x"));
+    cr_expect(!fv_tensor_read(session, arena, odd, FV_NO_ELEM));
+    cr_expect(!fv_tensor_write(session, folder, t, "x"));
+    cr_expect(!fv_tensor_read(session, arena, folder, FV_NO_ELEM));
+    cr_expect(rmdir(folder) == 0, "something is left behind");
+}
