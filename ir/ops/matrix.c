@@ -65,6 +65,61 @@ static bool expand_matmul(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* ---- Gemm ---- */
+
+/* Rows and columns of operand i after its transposition. */
+static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim **columns) {
+    const fv_type *t = fv_in_type(op, i);
+    bool trans = fv_op_int(op, i ? "transB" : "transA", 0) != 0;
+    *rows = t->dims[trans];
+    *columns = t->dims[!trans];
+}
+
+static bool infer_gemm(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1), *c = fv_in_type(op, 2);
+    const fv_dim *dims[2], *ka, *kb, *all[FV_MAX_RANK];
+    int rank;
+    if (a->rank != 2 || b->rank != 2)
+        return fv_op_error(op, "A has rank %d and B rank %d, expected 2", a->rank, b->rank);
+    gemm_dims(op, 0, &dims[0], &ka);
+    gemm_dims(op, 1, &kb, &dims[1]);
+    if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
+        return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
+                           fv_dim_str(m->arena, kb));
+    fv_infer_out(op, 0, a->elem, 2, dims);
+    const fv_type *both[2] = {op->out[0]->type, c};
+    return !c || (c->rank <= 2 ? fv_infer_broadcast(op, 2, both, &rank, all)
+                               : fv_op_error(op, "C has rank %d, expected at most 2", c->rank));
+}
+
+/* Before opset 7 C broadcast only on request; nothing else changed but that. */
+static bool upgrade_gemm(fv_op *op, int version) {
+    (void)version;
+    fv_op_drop_attr(op, "broadcast");
+    return true;
+}
+
+static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
+    return factor == 1 ? x : FV_W2(w, "Mul", x, fv_w_float(w, x->type->elem, (double)factor));
+}
+
+static bool expand_gemm(fv_rewriter *w, fv_op *op) {
+    static const int swap[2] = {1, 0};
+    fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
+    float beta = fv_op_float(op, "beta", 1);
+    if (fv_op_int(op, "transA", 0))
+        a = fv_w_transpose(w, a, swap);
+    if (fv_op_int(op, "transB", 0))
+        b = fv_w_transpose(w, b, swap);
+    fv_value *y = FV_W2(w, "fv.MatMul", a, b);
+    y = y ? scaled(w, y, fv_op_float(op, "alpha", 1)) : NULL;
+    if (y && c && beta != 0)
+        y = FV_W2(w, "Add", y, scaled(w, c, beta));
+    fv_w_result(w, 0, y);
+    return true;
+}
+
 const fv_opdef fv_ops_matrix[] = {
     {.domain = "fv", .name = "MatMul", .since = {1},
      .doc = "matrix product over the last two axes; the others broadcast",
@@ -78,5 +133,17 @@ const fv_opdef fv_ops_matrix[] = {
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul_any,
      .expand = expand_matmul},
+    {.domain = "", .name = "Gemm", .since = {1, 6, 7, 9, 11, 13},
+     .doc = "alpha * A * B + beta * C, A and B transposed on request",
+     .in = {{"A", "T"}, {"B", "T"}, {"C", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f),
+               FV_A_FLOAT("beta", 1.0f),
+               FV_A_INT("transA", 0),
+               FV_A_INT("transB", 0),
+               {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6}},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
+     .upgrade = upgrade_gemm,
+     .infer = infer_gemm,
+     .expand = expand_gemm},
 
     {0}};

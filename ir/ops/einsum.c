@@ -1,0 +1,185 @@
+/* einsum.c - Einstein summation: the equation is a definition already. */
+#include "ir/ops/ops.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+enum { MAX_LABELS = 64, MAX_TERMS = 16 };
+
+/* Labels are letters; the axes of an ellipsis are numbered from the last one: 1, 2, ... */
+typedef struct equation {
+    int nterms;
+    int rank[MAX_TERMS + 1];
+    char label[MAX_TERMS + 1][FV_MAX_RANK]; /* of each axis; the term behind the last is the output */
+    int ellipsis;                           /* the largest number of axes that one stands for */
+    const fv_dim *dim[128];                 /* of each label */
+} equation;
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* One term: labels, with at most one ellipsis that stands for what is left of `rank` axes. */
+static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e, int t) {
+    int letters = 0, dots = 0, at = 0;
+    for (size_t i = 0; i < n; i++) {
+        letters += is_letter(s[i]);
+        dots += s[i] == '.';
+        if (!is_letter(s[i]) && s[i] != '.' && s[i] != ' ')
+            return fv_op_error(op, "equation has '%c', expected letters", s[i]);
+    }
+    int wild = rank - letters;
+    if ((dots != 0 && dots != 3) || wild < 0 || (!dots && wild) || rank > FV_MAX_RANK)
+        return fv_op_error(op, "term '%.*s' of the equation does not fit rank %d", (int)n, s, rank);
+    for (size_t i = 0; i < n; i++) {
+        if (is_letter(s[i]))
+            e->label[t][at++] = s[i];
+        else if (s[i] == '.') {
+            for (int k = wild; k > 0; k--)
+                e->label[t][at++] = (char)k;
+            i += 2;
+        }
+    }
+    if (wild > e->ellipsis)
+        e->ellipsis = wild;
+    e->rank[t] = rank;
+    return true;
+}
+
+static bool bind_dims(fv_op *op, equation *e) {
+    fv_module *m = fv_op_module(op);
+    for (int t = 0; t < e->nterms; t++)
+        for (int i = 0; i < e->rank[t]; i++) {
+            int l = e->label[t][i];
+            const fv_dim *d = fv_in_type(op, t)->dims[i], *have = e->dim[l];
+            bool unit = fv_dim_is_const(d) && d->value == 1;
+            if (!have || (fv_dim_is_const(have) && have->value == 1))
+                e->dim[l] = d;
+            else if (!unit && !fv_module_assume(m, have, d, "label of an equation"))
+                return fv_op_error(op, "label '%c' is %s and %s", l < 32 ? '.' : l,
+                                   fv_dim_str(m->arena, have), fv_dim_str(m->arena, d));
+        }
+    return true;
+}
+
+/* Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order. */
+static void implicit_output(equation *e, int out) {
+    int at = 0, count[128] = {0};
+    for (int t = 0; t < e->nterms; t++)
+        for (int i = 0; i < e->rank[t]; i++)
+            count[(int)e->label[t][i]]++;
+    for (int k = e->ellipsis; k > 0; k--)
+        e->label[out][at++] = (char)k;
+    for (int c = 'A'; c <= 'z' && at < FV_MAX_RANK; c++)
+        if (count[c] == 1)
+            e->label[out][at++] = (char)c;
+    e->rank[out] = at;
+}
+
+static bool explicit_output(fv_op *op, const char *s, size_t n, equation *e, int out) {
+    int letters = 0;
+    bool dots = false;
+    for (size_t i = 0; i < n; i++) {
+        letters += is_letter(s[i]);
+        dots |= s[i] == '.';
+    }
+    int wild = e->ellipsis;
+    if (!parse_term(op, s, n, letters + (dots ? wild : 0), e, out))
+        return false;
+    for (int i = 0; i < e->rank[out]; i++) {
+        int l = e->label[out][i];
+        if (!e->dim[l])
+            return fv_op_error(op, "label '%c' of the output is in no input", l);
+        for (int k = 0; k < i; k++)
+            if (e->label[out][k] == l)
+                return fv_op_error(op, "label '%c' occurs twice in the output", l);
+    }
+    return true;
+}
+
+static bool parse(fv_op *op, equation *e) {
+    fv_string eq = fv_op_string(op, "equation", "");
+    const char *s = eq.s, *end = eq.s + eq.n;
+    memset(e, 0, sizeof *e);
+    const char *arrow = NULL;
+    for (const char *p = s; p + 1 < end; p++)
+        if (p[0] == '-' && p[1] == '>') {
+            arrow = p;
+            break;
+        }
+    const char *left_end = arrow ? arrow : end;
+    for (const char *p = s;; p++) {
+        const char *comma = p;
+        while (comma < left_end && *comma != ',')
+            comma++;
+        if (e->nterms == op->nin || e->nterms == MAX_TERMS)
+            return fv_op_error(op, "equation has more terms than the op has inputs (%d)", op->nin);
+        if (!parse_term(op, p, (size_t)(comma - p), fv_in_type(op, e->nterms)->rank, e, e->nterms))
+            return false;
+        e->nterms++;
+        p = comma;
+        if (p >= left_end)
+            break;
+    }
+    if (e->nterms != op->nin)
+        return fv_op_error(op, "equation has %d terms for %d inputs", e->nterms, op->nin);
+    if (!bind_dims(op, e))
+        return false;
+    if (arrow)
+        return explicit_output(op, arrow + 2, (size_t)(end - arrow - 2), e, e->nterms);
+    implicit_output(e, e->nterms);
+    return true;
+}
+
+static bool infer_einsum(fv_op *op) {
+    equation e;
+    const fv_dim *dims[FV_MAX_RANK];
+    if (!parse(op, &e))
+        return false;
+    for (int i = 0; i < e.rank[e.nterms]; i++)
+        dims[i] = e.dim[(int)e.label[e.nterms][i]];
+    fv_infer_out(op, 0, fv_in_type(op, 0)->elem, e.rank[e.nterms], dims);
+    return true;
+}
+
+static bool define_einsum(fv_definer *d, fv_op *op) {
+    equation e;
+    fv_var *var[128] = {0}, *sums[MAX_LABELS];
+    int nsums = 0;
+    if (!parse(op, &e))
+        return false;
+    fv_definition *def = fv_definition_new(d, 0);
+    for (int i = 0; i < def->rank; i++) {
+        int l = e.label[e.nterms][i];
+        var[l] = def->index[i];
+        if (is_letter((char)l))
+            var[l]->name = fv_printf(d->arena, "%c", l);
+    }
+    fv_expr *body = NULL;
+    for (int t = 0; t < e.nterms; t++) {
+        fv_expr *index[FV_MAX_RANK];
+        for (int i = 0; i < e.rank[t]; i++) {
+            int l = e.label[t][i];
+            if (!var[l] && nsums < MAX_LABELS)
+                sums[nsums++] = var[l] =
+                    fv_d_var(d, is_letter((char)l) ? fv_printf(d->arena, "%c", l) : "k", e.dim[l]);
+            index[i] = fv_d_broadcast(d, var[l], fv_in_type(op, t)->dims[i]);
+        }
+        fv_expr *x = fv_d_load(d, t, index);
+        body = body ? fv_x_bin(d->arena, FV_X_MUL, body, x) : x;
+    }
+    def->body = nsums ? fv_x_reduce(d->arena, FV_SUM, nsums, sums, body) : body;
+    return true;
+}
+
+const fv_opdef fv_ops_einsum[] = {
+    {.domain = "", .name = "Einsum", .since = {12},
+     .doc = "products of operands by labelled axes, summed over labels that the output has not",
+     .in = {{"Inputs", "T", FV_VARIADIC, 1}}, .out = {{"Output", "T"}},
+     .attrs = {FV_A_REQUIRED("equation", STRING)},
+     .types = {{"T", FV_SET_NUMBER}},
+     .infer = infer_einsum,
+     .define = define_einsum},
+
+    {0}};
