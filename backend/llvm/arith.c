@@ -29,7 +29,8 @@ static LLVMValueRef like(LLVMValueRef x, int64_t value) {
 
 static unsigned int_bits(LLVMValueRef x) {
     LLVMTypeRef t = LLVMTypeOf(x);
-    return LLVMGetIntTypeWidth(LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t);
+    return LLVMGetIntTypeWidth(LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t)
+                                                                        : t);
 }
 
 /* ---- division ---- */
@@ -116,7 +117,8 @@ LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMVal
 
 static LLVMValueRef int_min_max(fv_ll_fn *f, bool max, fv_elem e, LLVMValueRef a, LLVMValueRef b) {
     bool is_signed = fv_elem_is_signed(e);
-    LLVMIntPredicate p = is_signed ? (max ? LLVMIntSGT : LLVMIntSLT) : (max ? LLVMIntUGT : LLVMIntULT);
+    LLVMIntPredicate p =
+        is_signed ? (max ? LLVMIntSGT : LLVMIntSLT) : (max ? LLVMIntUGT : LLVMIntULT);
     return choose(f, icmp(f, p, a, b), a, b);
 }
 

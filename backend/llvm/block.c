@@ -26,8 +26,8 @@ static void for_(fv_ll_fn *f, const fv_stmt *s) {
     *fv_ptrmap_at(&f->vars, s->var) = var;
     fv_ll_stmts(f, &s->body);
     LLVMValueRef step = fv_ll_int(f->m, s->step);
-    LLVMValueRef up = stays_small(s) ? LLVMBuildNSWAdd(f->b, var, step, "")
-                                     : LLVMBuildAdd(f->b, var, step, "");
+    LLVMValueRef up =
+        stays_small(s) ? LLVMBuildNSWAdd(f->b, var, step, "") : LLVMBuildAdd(f->b, var, step, "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(f->b);
     LLVMAddIncoming(var, &lo, &from, 1);
     LLVMAddIncoming(var, &up, &last, 1);
@@ -73,7 +73,11 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_IF: if_(f, s); return;
     case FV_S_WHILE: while_(f, s); return;
     case FV_S_COMMENT: return;
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM:
         if (f->host)
             fv_ll_host_stmt(f, s);
         else

@@ -63,15 +63,19 @@ static const level levels[] = {
      "__SSSE3__"},
     {"x86-64-v3", "x86-64-v2",
      "__AVX__ __AVX2__ __BMI__ __BMI2__ __F16C__ __FMA__ __LZCNT__ __MOVBE__"},
-    {"x86-64-v4", "x86-64-v3",
-     "__AVX512F__ __AVX512BW__ __AVX512CD__ __AVX512DQ__ __AVX512VL__"},
+    {"x86-64-v4", "x86-64-v3", "__AVX512F__ __AVX512BW__ __AVX512CD__ __AVX512DQ__ __AVX512VL__"},
 };
 
 /* ---- what is needed ---- */
 
 enum { LEAVES = 4, OSXSAVE = 27 };
-static const struct { uint32_t leaf, subleaf; } leaves[LEAVES] = {
-    {1, 0}, {7, 0}, {7, 1}, {0x80000001, 0},
+static const struct {
+    uint32_t leaf, subleaf;
+} leaves[LEAVES] = {
+    {1, 0},
+    {7, 0},
+    {7, 1},
+    {0x80000001, 0},
 };
 
 typedef struct need {

@@ -31,21 +31,21 @@ typedef struct fv_ll_module {
     LLVMValueRef weights;   /* external, hidden */
     size_t *offset;         /* of each constant in the weights */
     size_t weights_bytes;
-    fv_ptrmap kernels;      /* fv_kernel -> fv_ll_kernel */
+    fv_ptrmap kernels;                       /* fv_kernel -> fv_ll_kernel */
     LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
     int nbuilders;
-    void *object;           /* of weights.c, while it is open */
-    char *fault;            /* first complaint, of LLVM or of ours; malloc */
+    void *object; /* of weights.c, while it is open */
+    char *fault;  /* first complaint, of LLVM or of ours; malloc */
 } fv_ll_module;
 
 typedef struct fv_ll_kernel {
     const fv_kernel *kernel;
-    LLVMValueRef fn;        /* (buffers, dims, state, task) */
+    LLVMValueRef fn; /* (buffers, dims, state, task) */
     LLVMTypeRef type;
-    LLVMValueRef task;      /* of task_type: unpacks args_type */
-    LLVMTypeRef args_type;  /* buffers, dims, state */
-    bool *shared;           /* per buffer: some launch reaches its memory through another one too */
-    bool may_fail;          /* it has REQUIRE or a while: the error word is looked at */
+    LLVMValueRef task;     /* of task_type: unpacks args_type */
+    LLVMTypeRef args_type; /* buffers, dims, state */
+    bool *shared;          /* per buffer: some launch reaches its memory through another one too */
+    bool may_fail;         /* it has REQUIRE or a while: the error word is looked at */
 } fv_ll_kernel;
 
 typedef struct fv_ll_buf {
@@ -58,15 +58,15 @@ typedef struct fv_ll_host fv_ll_host; /* host.h */
 typedef struct fv_ll_fn {
     fv_ll_module *m;
     LLVMValueRef fn;
-    LLVMBuilderRef b;          /* where code goes */
-    LLVMBuilderRef slots;      /* the end of the entry block: allocas only */
-    LLVMBasicBlockRef start;   /* follows the entry block */
-    fv_ptrmap vars;            /* fv_var -> LLVMValueRef */
-    fv_ptrmap bufs;            /* fv_buf -> fv_ll_buf */
-    LLVMValueRef cancel;       /* address of the cancel flag, never NULL */
-    LLVMValueRef error;        /* address of the error word */
+    LLVMBuilderRef b;            /* where code goes */
+    LLVMBuilderRef slots;        /* the end of the entry block: allocas only */
+    LLVMBasicBlockRef start;     /* follows the entry block */
+    fv_ptrmap vars;              /* fv_var -> LLVMValueRef */
+    fv_ptrmap bufs;              /* fv_buf -> fv_ll_buf */
+    LLVMValueRef cancel;         /* address of the cancel flag, never NULL */
+    LLVMValueRef error;          /* address of the error word */
     LLVMBasicBlockRef cancelled; /* where a loop goes that sees the cancel flag */
-    fv_ll_host *host;          /* NULL in kernels */
+    fv_ll_host *host;            /* NULL in kernels */
 } fv_ll_fn;
 
 /* ---- module.c ---- */
@@ -111,7 +111,7 @@ void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
 
 /* ---- types ---- */
 
-LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e);              /* of a value of one lane */
+LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e); /* of a value of one lane */
 LLVMTypeRef fv_ll_type(fv_ll_module *m, fv_ktype t);
 LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes); /* in a buffer: bool is a byte */
 LLVMTypeRef fv_ll_lanes(LLVMTypeRef elem, int lanes);
@@ -120,7 +120,8 @@ int fv_ll_lanes_of(LLVMValueRef x);
 /* ---- expr.c, arith.c, convert.c, memory.c ---- */
 
 LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x);
-/* DIV and the like of integers; MIN, MAX; MULHI; ADDSAT, MULSAT: x tells which, a and b are its arguments. */
+/* DIV and the like of integers; MIN, MAX; MULHI; ADDSAT, MULSAT: x tells which, a and b are its
+ * arguments. */
 LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);

@@ -39,7 +39,8 @@ static void bind_symbols(fv_ll_fn *f, LLVMValueRef dims) {
     for (int i = 0; i < p->nsymbols; i++) {
         LLVMValueRef v = LLVMBuildLoad2(f->b, f->m->i64, element(f, f->m->i64, dims, i),
                                         p->symbol_vars[i]->name);
-        LLVMValueRef lo = fv_ll_int(f->m, p->symbols[i]->lo), hi = fv_ll_int(f->m, p->symbols[i]->hi);
+        LLVMValueRef lo = fv_ll_int(f->m, p->symbols[i]->lo),
+                     hi = fv_ll_int(f->m, p->symbols[i]->hi);
         LLVMValueRef low = LLVMBuildICmp(f->b, LLVMIntSLT, v, lo, "");
         LLVMValueRef high = LLVMBuildICmp(f->b, LLVMIntSGT, v, hi, "");
         fv_ll_fail_if(f, or_(f, low, high), FV_BAD_DIM);
@@ -155,8 +156,8 @@ static void return_status(fv_ll_fn *f) {
 static LLVMValueRef emit_plan(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr};
     const char *name = fv_printf(m->arena, "%s_plan", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->i32, types, 3, 0),
-                                     FV_LL_EXPORTED, true);
+    LLVMValueRef fn =
+        fv_ll_function(m, name, LLVMFunctionType(m->i32, types, 3, 0), FV_LL_EXPORTED, true);
     LLVMValueRef workspace = LLVMGetParam(fn, 1), out_dims = LLVMGetParam(fn, 2);
     fv_ll_fn f;
     fv_ll_host h;
@@ -199,9 +200,11 @@ static void bind_env(fv_ll_fn *f) {
     f->host->env_type = fv_ll_env_type(m);
     LLVMValueRef given = LLVMGetParam(f->fn, ENV);
     LLVMValueRef absent = LLVMBuildIsNull(f->b, given, "");
-    f->host->env = LLVMBuildSelect(f->b, absent, zeros(m, f->host->env_type, "no_env"), given, "env");
+    f->host->env =
+        LLVMBuildSelect(f->b, absent, zeros(m, f->host->env_type, "no_env"), given, "env");
     LLVMValueRef size = fv_ll_env_field(f, FV_LL_ENV_SIZE);
-    unsigned long long bytes = LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), f->host->env_type);
+    unsigned long long bytes =
+        LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), f->host->env_type);
     LLVMValueRef expected = LLVMConstInt(m->size, bytes, 0);
     LLVMValueRef other = LLVMBuildICmp(f->b, LLVMIntNE, size, expected, "");
     fv_ll_fail_if(f, and_(f, LLVMBuildNot(f->b, absent, ""), other), FV_BAD_ARGUMENT);
@@ -278,7 +281,8 @@ static LLVMValueRef *bind_ports(fv_ll_fn *f, LLVMValueRef array, const fv_port *
                                 LLVMValueRef *elements) {
     LLVMValueRef *address = FV_NEW(f->m->arena, LLVMValueRef, n);
     for (int i = 0; i < n; i++) {
-        address[i] = LLVMBuildLoad2(f->b, f->m->ptr, element(f, f->m->ptr, array, i), ports[i].cname);
+        address[i] =
+            LLVMBuildLoad2(f->b, f->m->ptr, element(f, f->m->ptr, array, i), ports[i].cname);
         LLVMValueRef filled = LLVMBuildNot(f->b, is_zero(f, elements[i]), "");
         LLVMValueRef unfit = LLVMBuildIsNull(f->b, address[i], "");
         int align = fv_elem_storage_bytes((fv_elem)ports[i].buf->elem);

@@ -7,6 +7,8 @@
 
 #include "backend/llvm/emit.h"
 
+/* Never two calls of it in one expression of C: the order of evaluation is the order of the code,
+ * which must not depend on the compiler that compiled us. */
 static LLVMValueRef arg(fv_ll_fn *f, const fv_expr *x, int i) {
     return fv_ll_expr(f, x->arg[i]);
 }
@@ -62,8 +64,8 @@ static LLVMValueRef two(fv_ll_fn *f, const fv_expr *x, two_fn *fn) {
 static LLVMValueRef shift(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1);
     int bits = 8 * fv_elem_storage_bytes((fv_elem)x->type.elem);
-    LLVMValueRef width = LLVMConstInt(fv_ll_elem(f->m, (fv_elem)x->type.elem),
-                                      (unsigned long long)bits - 1, 0);
+    LLVMValueRef width =
+        LLVMConstInt(fv_ll_elem(f->m, (fv_elem)x->type.elem), (unsigned long long)bits - 1, 0);
     LLVMValueRef count = LLVMBuildAnd(f->b, b, fv_ll_splat(f, width, x->type.lanes), "");
     if (x->op == FV_X_SHL)
         return LLVMBuildShl(f->b, a, count, "");
@@ -102,7 +104,7 @@ static LLVMValueRef absolute(fv_ll_fn *f, const fv_expr *x) {
 }
 
 static LLVMValueRef fma_(fv_ll_fn *f, const fv_expr *x) {
-    LLVMValueRef args[3]; /* one after the other: the order of evaluation is the order of the code */
+    LLVMValueRef args[3];
     for (int i = 0; i < 3; i++)
         args[i] = arg(f, x, i);
     LLVMTypeRef type = LLVMTypeOf(args[0]);
@@ -150,6 +152,7 @@ static LLVMValueRef not_expanded(fv_ll_fn *f, const fv_expr *x) {
     return LLVMGetPoison(fv_ll_type(f->m, x->type));
 }
 
+/* clang-format off */
 LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: return constant(f, x);
@@ -158,7 +161,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_ADD: return binary(f, x, LLVMAdd, LLVMFAdd);
     case FV_X_SUB: return binary(f, x, LLVMSub, LLVMFSub);
     case FV_X_MUL: return binary(f, x, LLVMMul, LLVMFMul);
-    case FV_X_DIV: case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD:
+    case FV_X_DIV: case FV_X_REM:
+    case FV_X_FLOORDIV: case FV_X_FLOORMOD:
         return on_floats(x) ? binary(f, x, LLVMSDiv, LLVMFDiv) : two(f, x, fv_ll_divide);
     case FV_X_MIN: case FV_X_MAX: return two(f, x, fv_ll_min_max);
     case FV_X_NEG: return negation(f, x);
@@ -197,3 +201,4 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     }
     return not_expanded(f, x);
 }
+/* clang-format on */

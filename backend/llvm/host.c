@@ -58,7 +58,10 @@ LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
     case FV_BUF_CONST: return constant_address(f->m, b->index);
     case FV_BUF_WORK: return fv_ll_offset(f, h->workspace, fv_ll_expr(f, b->offset));
     case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->heap, b), "");
-    case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: break;
+    case FV_BUF_IN:
+    case FV_BUF_OUT:
+    case FV_BUF_INOUT:
+    case FV_BUF_TILE: break;
     }
     fv_ll_fault(f->m, "buffer %s has no place in the host program", b->name);
     return LLVMGetPoison(f->m->ptr);
@@ -236,7 +239,12 @@ void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_ALLOC: allocate(f, s); return;
     case FV_S_FREE: fv_ll_release(f, s->buf); return;
     case FV_S_SETDIM: set_dim(f, s); return;
-    case FV_S_LET: case FV_S_STORE: case FV_S_TILE: case FV_S_FOR: case FV_S_IF: case FV_S_WHILE:
+    case FV_S_LET:
+    case FV_S_STORE:
+    case FV_S_TILE:
+    case FV_S_FOR:
+    case FV_S_IF:
+    case FV_S_WHILE:
     case FV_S_COMMENT: return; /* block.c does these */
     }
 }

@@ -7,20 +7,26 @@
 struct fv_ll_host {
     LLVMValueRef *input, *output; /* addresses */
     LLVMValueRef workspace;
-    LLVMValueRef out_dims;        /* never NULL */
-    LLVMValueRef env;             /* never NULL */
+    LLVMValueRef out_dims; /* never NULL */
+    LLVMValueRef env;      /* never NULL */
     LLVMTypeRef env_type;
-    LLVMValueRef state;           /* state_type: what kernels get */
-    LLVMValueRef launch;          /* function: (env, task, args, n) */
-    LLVMValueRef status;          /* slot: what is returned */
-    LLVMBasicBlockRef out;        /* the way out */
+    LLVMValueRef state;                      /* state_type: what kernels get */
+    LLVMValueRef launch;                     /* function: (env, task, args, n) */
+    LLVMValueRef status;                     /* slot: what is returned */
+    LLVMBasicBlockRef out;                   /* the way out */
     LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
-    fv_ptrmap heap;               /* fv_buf -> slot of its address */
-    fv_ptrmap args;               /* fv_ll_kernel -> slot of its arguments */
+    fv_ptrmap heap;                          /* fv_buf -> slot of its address */
+    fv_ptrmap args;                          /* fv_ll_kernel -> slot of its arguments */
 };
 
-enum { FV_LL_ENV_SIZE, FV_LL_ENV_USER, FV_LL_ENV_PARALLEL_FOR, FV_LL_ENV_ALLOC, FV_LL_ENV_FREE,
-       FV_LL_ENV_CANCEL };
+enum {
+    FV_LL_ENV_SIZE,
+    FV_LL_ENV_USER,
+    FV_LL_ENV_PARALLEL_FOR,
+    FV_LL_ENV_ALLOC,
+    FV_LL_ENV_FREE,
+    FV_LL_ENV_CANCEL
+};
 
 LLVMTypeRef fv_ll_env_type(fv_ll_module *m);
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field);

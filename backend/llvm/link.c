@@ -1,5 +1,5 @@
-/* link.c - shared libraries: ld.lld links for every target; without it, the compiler of this machine
- * links for this machine. */
+/* link.c - shared libraries: ld.lld links for every target; without it, the compiler of this
+ * machine links for this machine. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -73,15 +73,27 @@ static outcome run(const char *const *argv, char words[WORDS]) {
 
 /* ---- linkers ---- */
 
-static const char *const linkers[] = {"ld.lld", "ld.lld-22", "ld.lld-21", "ld.lld-20", "ld.lld-19",
-                                      "ld.lld-18", "ld.lld-17", "ld.lld-16", "ld.lld-15",
-                                      "ld.lld-14"};
+static const char *const linkers[] = {"ld.lld",    "ld.lld-22", "ld.lld-21", "ld.lld-20",
+                                      "ld.lld-19", "ld.lld-18", "ld.lld-17", "ld.lld-16",
+                                      "ld.lld-15", "ld.lld-14"};
 
 static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
     for (size_t i = 0; i < sizeof linkers / sizeof *linkers; i++) {
-        const char *argv[] = {linkers[i], "-shared", "--no-undefined", "--build-id=none",
-                              "--hash-style=gnu", "-z", "noexecstack", "-z", "relro", "-soname",
-                              job->soname, "-o", job->output, job->object, NULL};
+        const char *argv[] = {linkers[i],
+                              "-shared",
+                              "--no-undefined",
+                              "--build-id=none",
+                              "--hash-style=gnu",
+                              "-z",
+                              "noexecstack",
+                              "-z",
+                              "relro",
+                              "-soname",
+                              job->soname,
+                              "-o",
+                              job->output,
+                              job->object,
+                              NULL};
         outcome r = run(argv, words);
         if (r != ABSENT)
             return r;
@@ -91,15 +103,25 @@ static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
 
 static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     const char *soname = fv_printf(a, "-Wl,-soname,%s", job->soname);
-    const char *argv[] = {"cc", "-shared", "-nostdlib", "-Wl,--no-undefined", "-Wl,--build-id=none",
-                          "-Wl,-z,noexecstack", soname, "-o", job->output, job->object, NULL};
+    const char *argv[] = {"cc",
+                          "-shared",
+                          "-nostdlib",
+                          "-Wl,--no-undefined",
+                          "-Wl,--build-id=none",
+                          "-Wl,-z,noexecstack",
+                          soname,
+                          "-o",
+                          job->output,
+                          job->object,
+                          NULL};
     return run(argv, words);
 }
 
 const char *fv_link_shared(fv_arena *a, const fv_link_job *job) {
     char words[WORDS] = "";
     if (job->target->pointer_bits == 32)
-        return fv_printf(a, "target %s has no shared libraries; write an object (.o) or archive (.a)",
+        return fv_printf(a,
+                         "target %s has no shared libraries; write an object (.o) or archive (.a)",
                          job->target->name);
     outcome r = run_lld(job, words);
     if (r == ABSENT && fv_target_runs_here(job->target))

@@ -28,13 +28,13 @@ typedef struct fv_llvm_options {
     const char *soname; /* SO: NULL: the last part of the path */
 } fv_llvm_options;
 
-/* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False after
- * a diagnostic; then nothing is left behind. The same program gives the same bytes. */
+/* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
+ * after a diagnostic; then nothing is left behind. The same program gives the same bytes. */
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path);
 
-/* Code in memory, of a program whose target runs on this machine. The program and its constants must
- * outlive it. NULL after a diagnostic. */
+/* Code in memory, of a program whose target runs on this machine. The program and its constants
+ * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
 /* Its table, valid as long as the JIT; any thread may run it. */

@@ -64,7 +64,8 @@ static bool make_machine(fv_ll_module *m) {
     /* Not normalised, "thumbv7em-none-eabihf" has no environment; generic is of this machine. */
     m->triple = *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
     if (LLVMGetTargetFromTriple(m->triple, &target, &error)) {
-        fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name, m->triple);
+        fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name,
+                 m->triple);
         LLVMDisposeMessage(error);
         return false;
     }

@@ -39,9 +39,12 @@ static LLVMValueRef ports(fv_ll_module *m, const fv_port_info *info, int n) {
         for (int d = 0; d < info[i].rank; d++)
             dims[d] = text(m, info[i].dims[d]);
         LLVMValueRef name = text(m, info[i].name);
-        LLVMValueRef values[] = {name, number(m, info[i].type), number(m, info[i].rank),
+        LLVMValueRef values[] = {name,
+                                 number(m, info[i].type),
+                                 number(m, info[i].rank),
                                  list(m, m->ptr, dims, info[i].rank),
-                                 number(m, info[i].depends_on_data), number(m, 0)};
+                                 number(m, info[i].depends_on_data),
+                                 number(m, 0)};
         all[i] = LLVMConstStructInContext(m->context, values, 6, 0);
     }
     return list(m, type, all, n);

@@ -20,7 +20,8 @@ static bool elf_error(object *o, const char *path) {
     return fv_error(o->m->session, "%s: cannot add the weights: %s", path, elf_errmsg(-1));
 }
 
-/* Appends the section's name to the table of names: a copy, because LLVM's may not be written to. */
+/* Appends the section's name to the table of names: a copy, because LLVM's may not be written to.
+ */
 static bool add_name(object *o, size_t *at) {
     Elf_Scn *scn = elf_getscn(o->elf, o->names);
     Elf_Data *d = scn ? elf_getdata(scn, NULL) : NULL;

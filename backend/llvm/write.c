@@ -1,7 +1,7 @@
 /* write.c - files: objects, archives, shared libraries, text.
  *
- * Each is written beside its place and renamed when it is whole; on the way out, whatever way it is,
- * what was begun is removed. */
+ * Each is written beside its place and renamed when it is whole; on the way out, whatever way it
+ * is, what was begun is removed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ typedef struct output {
     const char *path;
     const char *object; /* temporary files that exist; NULL: none */
     const char *whole;
-    int fd;             /* of the one that is open; -1: none */
+    int fd; /* of the one that is open; -1: none */
 } output;
 
 /* ---- files ---- */
@@ -89,8 +89,7 @@ static bool write_code(output *o, fv_llvm_kind kind, const char *suffix, const c
 }
 
 static bool write_object(output *o) {
-    return write_code(o, FV_LLVM_OBJ, "o", &o->object) &&
-           fv_ll_add_weights(&o->m, o->fd, o->path);
+    return write_code(o, FV_LLVM_OBJ, "o", &o->object) && fv_ll_add_weights(&o->m, o->fd, o->path);
 }
 
 /* ---- archives ---- */

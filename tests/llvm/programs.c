@@ -47,7 +47,9 @@ bench bench_open(const char *text, const char *target) {
     return b;
 }
 
-void bench_close(bench *b) { fv_session_free(b->s); }
+void bench_close(bench *b) {
+    fv_session_free(b->s);
+}
 
 const char *said(const bench *b) {
     fv_text t = {.arena = b->a};
@@ -70,15 +72,16 @@ const char *new_folder(fv_arena *a) {
     return folder;
 }
 
-void remove_folder(fv_arena *a, const char *folder) { shell(a, "rm -rf '%s'", folder); }
+void remove_folder(const char *folder) {
+    shell("rm -rf '%s'", folder);
+}
 
-bool shell(fv_arena *a, const char *format, ...) {
+bool shell(const char *format, ...) {
     va_list args;
     va_start(args, format);
     char command[4000];
     int n = vsnprintf(command, sizeof command, format, args);
     va_end(args);
-    (void)a;
     return n < (int)sizeof command && system(command) == 0;
 }
 

@@ -23,9 +23,9 @@ const char *said(const bench *b);
 bool has_tool(const char *name);
 /* A new folder for files; removed by remove_folder. */
 const char *new_folder(fv_arena *a);
-void remove_folder(fv_arena *a, const char *folder);
+void remove_folder(const char *folder);
 /* Runs a command; true where it exits with 0. */
-bool shell(fv_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The undefined symbols of an object or library, each followed by a space; NULL: no ELF file. */
 const char *undefined_symbols(fv_arena *a, const char *path);
 

@@ -334,27 +334,26 @@ Test(run, reports_an_index_out_of_range) {
 
 /* ---- cancelling what data drives ---- */
 
-static const char *const forever_text =
-    "fovea-program 1\n"
-    "name forever\n"
-    "target \"%s\"\n"
-    "plan {\n"
-    "}\n"
-    "workspace 0\n"
-    "buffer x: i64[1] input 0\n"
-    "buffer y: i64[1] output 0\n"
-    "input x = \"x\" as x: i64[1] extents [1]\n"
-    "output y = \"y\" as y: i64[1] extents [1]\n"
-    "kernel spin_0(X: i64[1], out Y: i64[1]) task t < 2 {\n"
-    "  tile c: i64 = 0\n"
-    "  while c != X[0] {\n"
-    "    c = c + 1\n"
-    "  }\n"
-    "  Y[0] = c\n"
-    "}\n"
-    "run {\n"
-    "  launch spin_0(x, y)\n"
-    "}\n";
+static const char *const forever_text = "fovea-program 1\n"
+                                        "name forever\n"
+                                        "target \"%s\"\n"
+                                        "plan {\n"
+                                        "}\n"
+                                        "workspace 0\n"
+                                        "buffer x: i64[1] input 0\n"
+                                        "buffer y: i64[1] output 0\n"
+                                        "input x = \"x\" as x: i64[1] extents [1]\n"
+                                        "output y = \"y\" as y: i64[1] extents [1]\n"
+                                        "kernel spin_0(X: i64[1], out Y: i64[1]) task t < 2 {\n"
+                                        "  tile c: i64 = 0\n"
+                                        "  while c != X[0] {\n"
+                                        "    c = c + 1\n"
+                                        "  }\n"
+                                        "  Y[0] = c\n"
+                                        "}\n"
+                                        "run {\n"
+                                        "  launch spin_0(x, y)\n"
+                                        "}\n";
 
 static int32_t flag;
 
@@ -416,5 +415,7 @@ Test(run, survives_running_out_of_memory) {
 }
 
 #else
-Test(run, needs_llvm) { cr_skip_test("this build is without LLVM"); }
+Test(run, needs_llvm) {
+    cr_skip_test("this build is without LLVM");
+}
 #endif

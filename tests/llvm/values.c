@@ -47,14 +47,16 @@ static void check_with(const facts *f, const char *target, int lanes, int level)
     if (!fv_target_runs_here(fv_target_find(target)))
         return;
     fv_session *scratch = fv_session_new();
-    bench b = bench_open(kernel_text(fv_arena_new(scratch), f->from, f->to, f->text, lanes), target);
+    bench b =
+        bench_open(kernel_text(fv_arena_new(scratch), f->from, f->to, f->text, lanes), target);
     fv_llvm_options o = {.level = level};
     fv_jit *j = fv_jit_new(b.s, b.p, &o);
     cr_assert(j, "%s: %s", f->text, said(&b));
     fv_elem from = FV_NO_ELEM, to = FV_NO_ELEM;
     fv_elem_parse(f->from, strlen(f->from), &from);
     fv_elem_parse(f->to, strlen(f->to), &to);
-    size_t in_size = (size_t)fv_elem_storage_bytes(from), out_size = (size_t)fv_elem_storage_bytes(to);
+    size_t in_size = (size_t)fv_elem_storage_bytes(from),
+           out_size = (size_t)fv_elem_storage_bytes(to);
     _Alignas(8) unsigned char x[N * 8] = {0}, y[N * 8] = {0}, z[N * 8] = {0};
     memcpy(x, f->a, (size_t)f->n * in_size);
     if (f->b)
@@ -63,8 +65,9 @@ static void check_with(const facts *f, const char *target, int lanes, int level)
     void *out[] = {z};
     cr_assert_eq(fv_jit_model(j)->run(NULL, in, out, NULL, NULL, 0, NULL), FV_OK);
     for (int i = 0; i < f->n; i++)
-        cr_expect(same(to, z + (size_t)i * out_size, (const char *)f->expected + (size_t)i * out_size),
-                  "%s of %s, element %d, %s, %d lanes, -O%d", f->text, f->from, i, target, lanes, level);
+        cr_expect(
+            same(to, z + (size_t)i * out_size, (const char *)f->expected + (size_t)i * out_size),
+            "%s of %s, element %d, %s, %d lanes, -O%d", f->text, f->from, i, target, lanes, level);
     fv_jit_free(j);
     bench_close(&b);
     fv_session_free(scratch);
@@ -78,7 +81,6 @@ static void check(facts f) {
     check_with(&f, "x86-64-v4", N, 2);
     check_with(&f, "native", 1, 0);
 }
-
 
 /* ---- minimum and maximum ---- */
 
@@ -130,12 +132,13 @@ Test(values, minimum_and_maximum_with_constants) {
 
 /* ---- floats to integers ---- */
 
-static const float wild[] = {0,    -0.0f, 1.9f,      -1.9f,    127.5f,   -128.9f, 300,     -300,
-                             3e9f, -3e9f, INFINITY, -INFINITY, NAN, 0x1p31f, 0x1p63f, 0x1p64f};
+static const float wild[] = {0,    -0.0f, 1.9f,     -1.9f,     127.5f, -128.9f, 300,     -300,
+                             3e9f, -3e9f, INFINITY, -INFINITY, NAN,    0x1p31f, 0x1p63f, 0x1p64f};
 enum { WN = sizeof wild / sizeof *wild };
 
 Test(values, to_i8) {
-    static const int8_t e[WN] = {0, 0, 1, -1, 127, -128, 127, -128, 127, -128, 127, -128, 0, 127, 127, 127};
+    static const int8_t e[WN] = {0,   0,    1,   -1,   127, -128, 127, -128,
+                                 127, -128, 127, -128, 0,   127,  127, 127};
     check((facts){"i8(a)", "f32", "i8", WN, wild, NULL, e});
 }
 
@@ -152,7 +155,8 @@ Test(values, to_i32) {
 
 Test(values, to_u32) {
 #define HI UINT32_MAX
-    static const uint32_t e[WN] = {0, 0, 1, 0, 127, 0, 300, 0, 3000000000u, 0, HI, 0, 0, 2147483648u, HI, HI};
+    static const uint32_t e[WN] = {0,           0, 1,  0, 127, 0,           300, 0,
+                                   3000000000u, 0, HI, 0, 0,   2147483648u, HI,  HI};
     check((facts){"u32(a)", "f32", "u32", WN, wild, NULL, e});
 #undef HI
 }
@@ -160,8 +164,8 @@ Test(values, to_u32) {
 Test(values, to_i64) {
 #define LO INT64_MIN
 #define HI INT64_MAX
-    static const int64_t e[WN] = {0, 0, 1, -1, 127, -128, 300, -300, 3000000000, -3000000000, HI, LO, 0,
-                                  2147483648, HI, HI};
+    static const int64_t e[WN] = {0,          0,           1,  -1, 127, -128,       300, -300,
+                                  3000000000, -3000000000, HI, LO, 0,   2147483648, HI,  HI};
     check((facts){"i64(a)", "f32", "i64", WN, wild, NULL, e});
 #undef LO
 #undef HI
@@ -169,8 +173,8 @@ Test(values, to_i64) {
 
 Test(values, to_u64) {
 #define HI UINT64_MAX
-    static const uint64_t e[WN] = {0, 0, 1, 0, 127, 0, 300, 0, 3000000000, 0, HI, 0, 0, 2147483648,
-                                   UINT64_C(1) << 63, HI};
+    static const uint64_t e[WN] = {
+        0, 0, 1, 0, 127, 0, 300, 0, 3000000000, 0, HI, 0, 0, 2147483648, UINT64_C(1) << 63, HI};
     check((facts){"u64(a)", "f32", "u64", WN, wild, NULL, e});
 #undef HI
 }
@@ -183,7 +187,8 @@ Test(values, to_bool) {
 /* ---- integers to floats: rounded once ---- */
 
 Test(values, from_u64) {
-    static const uint64_t a[] = {0, 1, UINT64_MAX, UINT64_C(1) << 63, 0x8000008000000001u, 0x8000018000000000u};
+    static const uint64_t a[] = {
+        0, 1, UINT64_MAX, UINT64_C(1) << 63, 0x8000008000000001u, 0x8000018000000000u};
     static const float e[] = {0, 1, 0x1p64f, 0x1p63f, 0x1.000002p63f, 0x1.000004p63f};
     check((facts){"f32(a)", "u64", "f32", 6, a, NULL, e});
 }
@@ -214,7 +219,8 @@ Test(values, division) {
 Test(values, division_of_i64_and_u8) {
     static const int64_t a[] = {INT64_MIN, INT64_MIN, -9, 9}, b[] = {-1, 0, 4, -4};
     static const int64_t q[] = {INT64_MIN, 0, -3, -3}, r[] = {0, 0, 3, -3};
-    static const uint8_t ua[] = {255, 7, 9}, ub[] = {2, 0, 10}, uq[] = {127, 0, 0}, ur[] = {1, 0, 9};
+    static const uint8_t ua[] = {255, 7, 9}, ub[] = {2, 0, 10}, uq[] = {127, 0, 0},
+                         ur[] = {1, 0, 9};
     check((facts){"a floordiv b", "i64", "i64", 4, a, b, q});
     check((facts){"a mod b", "i64", "i64", 4, a, b, r});
     check((facts){"a floordiv b", "u8", "u8", 3, ua, ub, uq});
@@ -229,11 +235,13 @@ static void by_constant(const char *text, const int64_t *expected) {
 }
 
 Test(values, division_by_constants) {
-    by_constant("a floordiv 8", (const int64_t[]){-2, -1, -1, 0, 0, 1, INT64_MIN / 8, INT64_MAX / 8});
+    by_constant("a floordiv 8",
+                (const int64_t[]){-2, -1, -1, 0, 0, 1, INT64_MIN / 8, INT64_MAX / 8});
     by_constant("a mod 8", (const int64_t[]){7, 0, 7, 0, 7, 0, 0, 7});
     by_constant("a / 8", (const int64_t[]){-1, -1, 0, 0, 0, 1, INT64_MIN / 8, INT64_MAX / 8});
     by_constant("a % 8", (const int64_t[]){-1, 0, -1, 0, 7, 0, 0, 7});
-    by_constant("a floordiv -3", (const int64_t[]){3, 2, 0, 0, -3, -3, INT64_MAX / 3, -INT64_MAX / 3 - 1});
+    by_constant("a floordiv -3",
+                (const int64_t[]){3, 2, 0, 0, -3, -3, INT64_MAX / 3, -INT64_MAX / 3 - 1});
     by_constant("a mod 3", (const int64_t[]){0, 1, 2, 0, 1, 2, 1, 1});
     by_constant("a / -1", (const int64_t[]){9, 8, 1, 0, -7, -8, INT64_MIN, -INT64_MAX});
     by_constant("a floordiv 0", (const int64_t[]){0, 0, 0, 0, 0, 0, 0, 0});
@@ -252,9 +260,11 @@ Test(values, shifts) {
 }
 
 Test(values, high_products) {
-    static const uint64_t a[] = {UINT64_MAX, UINT64_C(1) << 32, 3}, b[] = {UINT64_MAX, UINT64_C(1) << 32, 5};
+    static const uint64_t a[] = {UINT64_MAX, UINT64_C(1) << 32, 3},
+                          b[] = {UINT64_MAX, UINT64_C(1) << 32, 5};
     static const uint64_t e[] = {UINT64_MAX - 1, 1, 0};
-    static const uint32_t c[] = {UINT32_MAX, 65536}, d[] = {UINT32_MAX, 65536}, h[] = {UINT32_MAX - 1, 1};
+    static const uint32_t c[] = {UINT32_MAX, 65536}, d[] = {UINT32_MAX, 65536},
+                          h[] = {UINT32_MAX - 1, 1};
     check((facts){"mulhi(a, b)", "u64", "u64", 3, a, b, e});
     check((facts){"mulhi(a, b)", "u32", "u32", 2, c, d, h});
 }
@@ -262,8 +272,8 @@ Test(values, high_products) {
 Test(values, saturating_sizes) {
     static const int64_t a[] = {INT64_MAX, 1, INT64_C(1) << 32, INT64_C(1) << 31, 0};
     static const int64_t b[] = {1, 2, INT64_C(1) << 31, INT64_C(1) << 31, INT64_MAX};
-    static const int64_t sum[] = {INT64_MAX, 3, (INT64_C(1) << 32) + (INT64_C(1) << 31), INT64_C(1) << 32,
-                                  INT64_MAX};
+    static const int64_t sum[] = {INT64_MAX, 3, (INT64_C(1) << 32) + (INT64_C(1) << 31),
+                                  INT64_C(1) << 32, INT64_MAX};
     static const int64_t product[] = {INT64_MAX, 2, INT64_MAX, INT64_C(1) << 62, 0};
     check((facts){"addsat(a, b)", "i64", "i64", 5, a, b, sum});
     check((facts){"mulsat(a, b)", "i64", "i64", 5, a, b, product});
@@ -272,7 +282,8 @@ Test(values, saturating_sizes) {
 /* ---- signs and comparisons ---- */
 
 Test(values, signs) {
-    static const float a[] = {0.0f, -0.0f, NAN, -2}, neg[] = {-0.0f, 0.0f, NAN, 2}, abs[] = {0, 0, NAN, 2};
+    static const float a[] = {0.0f, -0.0f, NAN, -2}, neg[] = {-0.0f, 0.0f, NAN, 2},
+                       abs[] = {0, 0, NAN, 2};
     static const int32_t i[] = {INT32_MIN, -1, 1}, iabs[] = {INT32_MIN, 1, 1};
     check((facts){"-a", "f32", "f32", 4, a, NULL, neg});
     check((facts){"abs(a)", "f32", "f32", 4, a, NULL, abs});
@@ -284,10 +295,14 @@ Test(values, signs) {
 
 Test(values, rounding) {
     static const float a[] = {0.5f, 1.5f, -0.5f, -0.2f, 2.5f, 1e30f, -1.5f};
-    check((facts){"rint(a)", "f32", "f32", 7, a, NULL, (const float[]){0, 2, -0.0f, -0.0f, 2, 1e30f, -2}});
-    check((facts){"floor(a)", "f32", "f32", 7, a, NULL, (const float[]){0, 1, -1, -1, 2, 1e30f, -2}});
-    check((facts){"ceil(a)", "f32", "f32", 7, a, NULL, (const float[]){1, 2, -0.0f, -0.0f, 3, 1e30f, -1}});
-    check((facts){"trunc(a)", "f32", "f32", 7, a, NULL, (const float[]){0, 1, -0.0f, -0.0f, 2, 1e30f, -1}});
+    check((facts){"rint(a)", "f32", "f32", 7, a, NULL,
+                  (const float[]){0, 2, -0.0f, -0.0f, 2, 1e30f, -2}});
+    check(
+        (facts){"floor(a)", "f32", "f32", 7, a, NULL, (const float[]){0, 1, -1, -1, 2, 1e30f, -2}});
+    check((facts){"ceil(a)", "f32", "f32", 7, a, NULL,
+                  (const float[]){1, 2, -0.0f, -0.0f, 3, 1e30f, -1}});
+    check((facts){"trunc(a)", "f32", "f32", 7, a, NULL,
+                  (const float[]){0, 1, -0.0f, -0.0f, 2, 1e30f, -1}});
 }
 
 Test(values, comparisons) {
@@ -306,12 +321,23 @@ Test(values, guards_do_not_touch) {
     static const int32_t a[N] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     static const int32_t e[N] = {-1, 1, -1, 3, -1, 5, -1, 7, -1, 9, -1, 11, -1, 13, -1, 15};
     static const int32_t reversed[N] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
-    facts scalar = {"A[select((a & 1) == 1, i, i - 1000000000000)] if (a & 1) == 1 else -1", "i32", "i32",
-                    N, a, NULL, e};
+    facts scalar = {"A[select((a & 1) == 1, i, i - 1000000000000)] if (a & 1) == 1 else -1",
+                    "i32",
+                    "i32",
+                    N,
+                    a,
+                    NULL,
+                    e};
     facts vector = {"A[0:16] if (a & 1) == 1 else -1", "i32", "i32", N, a, NULL, e};
     facts gather = {"A[splat16(15) - i64(a)]", "i32", "i32", N, a, NULL, reversed};
-    facts guarded = {"A[select((a & 1) == 1, i64(a), splat16(-1000000000000))] if (a & 1) == 1 else -1",
-                     "i32", "i32", N, a, NULL, e};
+    facts guarded = {
+        "A[select((a & 1) == 1, i64(a), splat16(-1000000000000))] if (a & 1) == 1 else -1",
+        "i32",
+        "i32",
+        N,
+        a,
+        NULL,
+        e};
     static const char *const targets[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
     for (int level = 0; level <= 2; level += 2) {
         check_with(&scalar, "x86-64-v2", 1, level);
@@ -323,6 +349,4 @@ Test(values, guards_do_not_touch) {
     }
 }
 
-#else
-Test(values, needs_llvm) { cr_skip_test("this build is without LLVM"); }
 #endif
