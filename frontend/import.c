@@ -92,23 +92,34 @@ static bool import_head(fv_importer *im) {
 
 /* ---- inputs and initializers ---- */
 
+fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
+                           const fv_tensor *t) {
+    void **slot = fv_ptrmap_at(&im->constants, message);
+    if (!*slot)
+        *slot = t ? fv_const_new(im->m, stem, t) : im->poison;
+    return *slot;
+}
+
 static void define_initializer(fv_importer *im, fv_import_scope *sc, const char *name,
-                               const fv_tensor *t) {
+                               const void *message, const fv_tensor *t) {
     if (!name || !*name) {
         fv_error(im->s, "an initializer has no name");
         return;
     }
-    fv_import_define(im, sc, name, t ? fv_const_new(im->m, name, t) : im->poison);
+    fv_import_define(im, sc, name, fv_import_shared(im, message, name, t));
 }
 
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_initializer; i++)
-        define_initializer(im, sc, g->initializer[i]->name,
-                           fv_tensor_decode(&im->tensors, g->initializer[i]));
+        define_initializer(im, sc, g->initializer[i]->name, g->initializer[i],
+                           fv_ptrmap_get(&im->constants, g->initializer[i])
+                               ? NULL
+                               : fv_tensor_decode(&im->tensors, g->initializer[i]));
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {
         const Onnx__SparseTensorProto *t = g->sparse_initializer[i];
-        define_initializer(im, sc, t->values ? t->values->name : NULL,
-                           fv_tensor_decode_sparse(&im->tensors, t));
+        define_initializer(
+            im, sc, t->values ? t->values->name : NULL, t,
+            fv_ptrmap_get(&im->constants, t) ? NULL : fv_tensor_decode_sparse(&im->tensors, t));
     }
 }
 
@@ -163,7 +174,9 @@ bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphPr
     for (size_t i = 0; i < g->n_output && i < FV_MAX_OPERANDS; i++) {
         const char *name = fv_text_of(g->output[i]->name);
         results[i] = fv_import_find(im, sc, name);
-        if (!results[i])
+        if (!results[i] && sc->region->parent)
+            ok = fv_op_error(sc->region->parent, "output '%s' of its body is not defined", name);
+        else if (!results[i])
             ok = fv_error(im->s, "output '%s' is not defined anywhere", name);
         ok &= results[i] != im->poison && results[i] != im->absent;
     }
@@ -245,7 +258,7 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
     XXH3_state_t *hash = fv_alloc_aligned(tmp, sizeof *hash, 64);
     XXH3_128bits_reset(hash);
     hash_more(hash, data, size);
-    im.functions = im.symbols = im.is_initializer = fv_ptrmap_in(tmp);
+    im.functions = im.symbols = im.is_initializer = im.constants = fv_ptrmap_in(tmp);
     im.poison = FV_NEW(tmp, fv_value, 1);
     im.absent = FV_NEW(tmp, fv_value, 1);
     im.tensors = (fv_tensor_reader){.session = s,

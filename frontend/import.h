@@ -47,6 +47,7 @@ typedef struct fv_importer {
     fv_ptrmap functions;      /* by fv_import_function_key: fv_function */
     fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
     fv_ptrmap is_initializer; /* names in the main graph */
+    fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
     fv_tensor_reader tensors;
     fv_value *poison;  /* stands for a value that could not be made */
     fv_value *absent;  /* for one that the caller of a function left out */
@@ -96,6 +97,10 @@ fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
                       fv_opsets *out);
+/* The constant that a message stands for: the same one each time, though functions are inlined and
+ * bodies imported again. `t` is its content when it is new, NULL: it was at fault. */
+fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
+                           const fv_tensor *t);
 /* Initializers of a graph, the sparse ones too, as constants of its scope. */
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
 bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes);
@@ -155,8 +160,9 @@ fv_bound_attr fv_import_bound(fv_importer *im, const fv_import_scope *sc,
 bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                      const fv_operator *what, fv_attr **out, int *n);
 bool fv_import_is_graph(const Onnx__AttributeProto *attr);
-const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
-                                    const Onnx__NodeProto *node);
+/* The value of a Constant node, called `stem` if it is new; NULL after a diagnostic. */
+fv_value *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
+                             const Onnx__NodeProto *node, const char *stem);
 bool fv_import_node_error(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 

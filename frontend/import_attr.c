@@ -284,10 +284,10 @@ static const fv_tensor *constant_value(fv_importer *im, const char *name,
     return NULL;
 }
 
-const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
-                                    const Onnx__NodeProto *node) {
-    const fv_tensor *t = NULL;
-    bool ok = true, known = false;
+fv_value *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
+                             const Onnx__NodeProto *node, const char *stem) {
+    fv_value *v = NULL;
+    bool ok = true, known = true;
     int values = 0;
     for (size_t i = 0; i < node->n_attribute; i++) {
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &ok);
@@ -295,7 +295,11 @@ const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
             continue;
         const char *name = fv_text_of(node->attribute[i]->name);
         values++;
-        t = constant_value(im, name, b.attr, &known);
+        v = fv_ptrmap_get(&im->constants, b.attr);
+        if (!v) {
+            const fv_tensor *t = constant_value(im, name, b.attr, &known);
+            v = fv_import_shared(im, b.attr, stem, t);
+        }
         if (!known)
             return fv_import_node_error(im, sc, node,
                                         "attribute '%s' is %s, and no value of a constant", name,
@@ -305,5 +309,5 @@ const fv_tensor *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
     }
     if (ok && values != 1)
         return fv_import_node_error(im, sc, node, "has %d values, expected one", values), NULL;
-    return ok ? t : NULL;
+    return ok ? v : NULL;
 }

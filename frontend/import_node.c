@@ -113,6 +113,7 @@ static bool upgrade_and_type(fv_op *op, const building *b) {
 static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const building *b) {
     fv_loop_state state = {0};
+    int relations = im->m->nrelations;
     for (bool again = true; again; state.attempt++) {
         fv_op *op =
             fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
@@ -120,10 +121,10 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
             fv_op_attr(op, &b->attrs[i]);
         if (!fv_import_regions(im, sc, node, op, &state, &again))
             return NULL;
-        if (again)
-            fv_op_erase(op);
-        else
+        if (!again)
             return upgrade_and_type(op, b) ? op : NULL;
+        fv_op_erase(op);
+        im->m->nrelations = relations; /* what was assumed of shapes that are no more */
     }
     return NULL;
 }
@@ -266,11 +267,10 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
 /* ---- nodes ---- */
 
 static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
-    const fv_tensor *t = fv_import_constant(im, sc, node);
-    if (node->n_output < 1 || !*node->output[0])
-        return;
-    const char *stem = stem_of(im, sc, node->output[0]);
-    fv_import_define(im, sc, node->output[0], t ? fv_const_new(im->m, stem, t) : im->poison);
+    const char *name = node->n_output ? node->output[0] : "";
+    fv_value *v = fv_import_constant(im, sc, node, stem_of(im, sc, name));
+    if (*name)
+        fv_import_define(im, sc, name, v ? v : im->poison);
 }
 
 void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
