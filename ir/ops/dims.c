@@ -1,0 +1,145 @@
+/* dims.c - axes, extents and the contents of small integer operands. */
+#include "ir/ops/dims.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+const fv_dim *fv_dim_if(fv_dims *t, const fv_dim *p, const fv_dim *a, const fv_dim *b) {
+    if (fv_dim_is_const(p))
+        return p->value ? a : b;
+    return fv_dim_select(t, p, a, b);
+}
+
+const fv_dim *fv_dim_wrap(fv_dims *t, const fv_dim *i, const fv_dim *n) {
+    if (i->lo >= 0)
+        return i;
+    if (i->hi < 0)
+        return fv_dim_add(t, i, n);
+    return fv_dim_add(t, i, fv_dim_mul(t, fv_dim_is_negative(t, i), n));
+}
+
+bool fv_dim_is_raw(const fv_dim *e) {
+    return e->from_data && e->lo < 0;
+}
+
+bool fv_dims_are_const(int n, const fv_dim *const *dims) {
+    for (int i = 0; i < n; i++)
+        if (!fv_dim_is_const(dims[i]))
+            return false;
+    return true;
+}
+
+/* ---- operands ---- */
+
+bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) {
+    if (fv_elems(op, in, n, elems))
+        return true;
+    const fv_type *t = fv_in_type(op, in);
+    return fv_op_error(op, "input '%s' is %s, expected a vector of at most %d integers whose length is known",
+                       op->def->in[in].name, fv_type_str(fv_op_module(op)->arena, t), FV_MAX_ELEMS);
+}
+
+bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) {
+    const fv_value *v = fv_op_in(op, in);
+    if (!v || (!v->elems && v->kind != FV_VALUE_CONST))
+        return false;
+    return fv_elems(op, in, n, elems);
+}
+
+static bool normalise_axes(fv_op *op, int rank, int n, const fv_dim *const *e, int *axes) {
+    for (int i = 0; i < n; i++) {
+        if (!fv_infer_axis(op, e[i]->value, rank, &axes[i]))
+            return false;
+        for (int k = 0; k < i; k++)
+            if (axes[k] == axes[i])
+                return fv_op_error(op, "axis %d is there twice", axes[i]);
+    }
+    return true;
+}
+
+bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) {
+    const fv_dim *const *e;
+    if (!fv_int_operand(op, in, n, &e))
+        return false;
+    if (*n > rank)
+        return fv_op_error(op, "has %d axes for a tensor of rank %d", *n, rank);
+    *constant = fv_dims_are_const(*n, e);
+    return !*constant || normalise_axes(op, rank, *n, e, axes);
+}
+
+/* ---- what data decides ---- */
+
+void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims) {
+    fv_module *m = fv_op_module(op);
+    fv_value *v = op->out[out];
+    if (!v)
+        return;
+    const fv_type *old = v->type; /* of an inference before: the same symbols */
+    bool keep = old && old->kind == FV_TENSOR && old->elem == e && old->rank == rank;
+    for (int i = 0; i < rank; i++)
+        if (!dims[i])
+            dims[i] = keep ? old->dims[i]
+                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), 0,
+                                          FV_DIM_MAX, true);
+    fv_infer_out(op, out, e, rank, dims);
+}
+
+void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
+    if (!v || w->failed)
+        return;
+    fv_module *m = w->module;
+    const fv_dim *symbols[FV_MAX_ELEMS];
+    for (int i = 0; i < n; i++) {
+        symbols[i] = dims[i];
+        if (dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data)
+            continue;
+        symbols[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), -FV_DIM_MAX,
+                                  FV_DIM_MAX, true);
+        if (!fv_module_assume(m, symbols[i], dims[i], "declared shape"))
+            w->failed = true;
+    }
+    fv_set_elems(v, n, symbols);
+    fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_get("fv.Bind"), 1, &v, 0, NULL, w->at->origin);
+    fv_op_set_dims(bind, "symbols", n, symbols);
+}
+
+fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems) {
+    fv_module *m = w->module;
+    if (fv_dims_are_const(n, elems)) {
+        int64_t size = n;
+        fv_tensor *t = fv_tensor_new(m->arena, e, rank, &size);
+        for (int i = 0; i < n; i++)
+            fv_tensor_set_int(t, (size_t)i, elems[i]->value);
+        return fv_const_new(m, "dims", t);
+    }
+    fv_attr a[3] = {fv_attr_dims(m, "values", n, elems), fv_attr_elem(m, "to", e),
+                    fv_attr_int(m, "rank", rank)};
+    return fv_w_op(w, "fv.Ints", 0, NULL, 3, a);
+}
+
+/* ---- in definitions ---- */
+
+fv_expr *fv_d_pick(fv_definer *d, fv_expr *i, int n, fv_expr *const *choices) {
+    fv_expr *x = n ? choices[n - 1] : fv_x_int(d->arena, 0);
+    for (int k = n - 1; k-- > 0;)
+        x = fv_x_select(d->arena, fv_x_bin(d->arena, FV_X_EQ, i, fv_x_int(d->arena, k)), choices[k],
+                        x);
+    return x;
+}
+
+fv_expr *fv_d_pick_dim(fv_definer *d, fv_expr *i, int n, const fv_dim *const *choices) {
+    fv_expr *x[FV_MAX_ELEMS];
+    for (int k = 0; k < n; k++)
+        x[k] = fv_x_dim(d->arena, choices[k]);
+    return fv_d_pick(d, i, n, x);
+}
+
+fv_expr *fv_d_int(fv_definer *d, int in, fv_expr *i) {
+    return fv_x_convert(d->arena, FV_I64, fv_d_load(d, in, &i));
+}
+
+fv_expr *fv_d_wrap(fv_definer *d, fv_expr *i, fv_expr *n) {
+    fv_arena *a = d->arena;
+    return fv_x_select(a, fv_x_bin(a, FV_X_LT, i, fv_x_int(a, 0)), fv_x_bin(a, FV_X_ADD, i, n), i);
+}

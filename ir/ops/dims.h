@@ -1,0 +1,43 @@
+/* dims.h - axes, extents and the contents of small integer operands, as the shape and data-movement
+ * ops read them. What only the run knows becomes a symbol that an fv.Bind sets. */
+#ifndef FV_IR_OPS_DIMS_H
+#define FV_IR_OPS_DIMS_H
+
+#include "ir/ops/ops.h"
+
+/* p ? a : b for a 0/1 predicate; exact where p is constant */
+const fv_dim *fv_dim_if(fv_dims *t, const fv_dim *p, const fv_dim *a, const fv_dim *b);
+/* i < 0 ? i + n : i */
+const fv_dim *fv_dim_wrap(fv_dims *t, const fv_dim *i, const fv_dim *n);
+/* Is it an integer of the data itself, of which nothing is known? Unlike a count or a dim. */
+bool fv_dim_is_raw(const fv_dim *e);
+bool fv_dims_are_const(int n, const fv_dim *const *dims);
+
+/* fv_elems, with a diagnostic where the operand is no vector of constant length. */
+bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems);
+/* fv_elems of what is known already, without binding anything. */
+bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems);
+/* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows
+ * them (then `axes` is not set). False after a diagnostic. */
+bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant);
+
+/* fv_infer_out for dims of which some are NULL: these are decided by data, and get symbols; the op's
+ * expansion binds them (fv_w_bind). */
+void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims);
+/* Element i of v, an integer tensor that is computed at run time, is dims[i]: a symbol is bound to
+ * it, anything else is checked to be it. */
+void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims);
+/* An integer tensor of these elements, of rank 0 or 1. */
+fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
+
+/* ---- in definitions ---- */
+
+/* choices[i] for an index expression i; the last one for every i beyond. */
+fv_expr *fv_d_pick(fv_definer *d, fv_expr *i, int n, fv_expr *const *choices);
+fv_expr *fv_d_pick_dim(fv_definer *d, fv_expr *i, int n, const fv_dim *const *choices);
+/* Element i of an integer operand, as i64. */
+fv_expr *fv_d_int(fv_definer *d, int in, fv_expr *i);
+/* i < 0 ? i + n : i */
+fv_expr *fv_d_wrap(fv_definer *d, fv_expr *i, fv_expr *n);
+
+#endif
