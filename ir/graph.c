@@ -147,14 +147,16 @@ static fv_value *new_value(fv_module *m, fv_value_kind kind, const char *stem,
 
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type) {
     fv_module *m = fv_region_module(r);
-    fv_value **wider = FV_NEW(m->arena, fv_value *, r->nparams + 1);
-    for (int i = 0; i < r->nparams; i++)
-        wider[i] = r->params[i];
+    if ((r->nparams & (r->nparams - 1)) == 0) { /* full: doubles at each power of two */
+        fv_value **wider = FV_NEW(m->arena, fv_value *, r->nparams ? 2 * r->nparams : 1);
+        for (int i = 0; i < r->nparams; i++)
+            wider[i] = r->params[i];
+        r->params = wider;
+    }
     fv_value *v = new_value(m, FV_VALUE_PARAM, stem, type);
     v->block = r;
     v->index = r->nparams;
-    wider[r->nparams++] = v;
-    r->params = wider;
+    r->params[r->nparams++] = v;
     return v;
 }
 
@@ -490,8 +492,10 @@ bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char
 
 bool fv_op_error(const fv_op *op, const char *format, ...) {
     fv_module *m = fv_region_module(op->block);
-    fv_message about = {.severity = FV_ERROR, .node = fv_origin_str(m->arena, op->origin)};
-    if (!op->origin->n && op->nout && op->out[0]) /* text without loc: the result tells which */
+    fv_message about = {.severity = FV_ERROR};
+    if (op->origin->n)
+        about.node = fv_origin_str(m->arena, op->origin);
+    else if (op->nout && op->out[0]) /* text without loc: the result tells which */
         about.node = fv_printf(m->arena, "%%%s", op->out[0]->name);
     about.op = *op->def->domain ? fv_printf(m->arena, "%s.%s", op->def->domain, op->def->name)
                                 : op->def->name;

@@ -74,7 +74,8 @@ static bool in_scope(verifier *v, const fv_op *op, const fv_value *value) {
     case FV_VALUE_CONST: return is_const_of(v->m, value);
     case FV_VALUE_PARAM: return value->block && is_within(op->block, value->block);
     case FV_VALUE_RESULT:
-        return fv_ptrmap_get(&v->done, value->def) && is_within(op->block, value->def->block);
+        return fv_ptrmap_get(&v->done, value->def) && value->index < value->def->nout &&
+               value->def->out[value->index] == value && is_within(op->block, value->def->block);
     }
     return false;
 }

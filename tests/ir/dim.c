@@ -1,6 +1,6 @@
 /* What dims simplify to, what is proved of them, and how they are written. */
-#include "ir/diag.h"
 #include "ir/dim.h"
+#include "ir/diag.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -22,7 +22,9 @@ static void open_table(void) {
     fv_dim_fresh(dims, "idx", -1000, 1000, true);
     fv_dim_fresh(dims, "any", INT64_MIN, INT64_MAX, true);
 }
-static void close_table(void) { fv_session_free(session); }
+static void close_table(void) {
+    fv_session_free(session);
+}
 TestSuite(dim, .init = open_table, .fini = close_table);
 
 static const fv_dim *parse(const char *text) {
@@ -282,8 +284,8 @@ Test(dim, compare) {
 }
 
 Test(dim, quotient_as_of_reshape) {
-    const fv_dim *q = fv_dim_quotient(dims, parse("batch * (past + seq) * 768"),
-                                      parse("12 * (past + seq)"));
+    const fv_dim *q =
+        fv_dim_quotient(dims, parse("batch * (past + seq) * 768"), parse("12 * (past + seq)"));
     predicate(q, "batch * 64");
     cr_expect_null(fv_dim_quotient(dims, parse("seq"), parse("batch")));
     cr_expect_null(fv_dim_quotient(dims, parse("seq * 3"), parse("2")));
@@ -419,10 +421,10 @@ static random_dim random_leaf(void) {
 }
 
 static random_dim random_dim_of(int depth) {
-    static const fv_dim_kind kinds[] = {FV_DIM_ADD, FV_DIM_ADD, FV_DIM_MUL, FV_DIM_FLOORDIV,
+    static const fv_dim_kind kinds[] = {FV_DIM_ADD,     FV_DIM_ADD, FV_DIM_MUL, FV_DIM_FLOORDIV,
                                         FV_DIM_CEILDIV, FV_DIM_MOD, FV_DIM_MIN, FV_DIM_MAX_};
     static const fv_dim *(*const make[])(fv_dims *, const fv_dim *, const fv_dim *) = {
-        fv_dim_add, fv_dim_add, fv_dim_mul, fv_dim_floordiv,
+        fv_dim_add,     fv_dim_add, fv_dim_mul, fv_dim_floordiv,
         fv_dim_ceildiv, fv_dim_mod, fv_dim_min, fv_dim_max};
     if (depth == 0 || pick(0, 5) == 0)
         return random_leaf();

@@ -1,0 +1,194 @@
+/* Elements of tensors, bits of narrow floats, and types. */
+#include "ir/graph.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void setup(void) {
+    session = fv_session_new();
+    arena = fv_arena_new(session);
+}
+static void teardown(void) {
+    fv_session_free(session);
+}
+TestSuite(tensor, .init = setup, .fini = teardown);
+
+static const fv_elem floats[] = {FV_F16,    FV_BF16,       FV_F8E4M3FN, FV_F8E4M3FNUZ,
+                                 FV_F8E5M2, FV_F8E5M2FNUZ, FV_F4E2M1,   FV_F8E8M0};
+enum { FLOATS = sizeof floats / sizeof *floats };
+
+/* Every value encodes to its own bits. */
+Test(tensor, floats_round_trip) {
+    for (int k = 0; k < FLOATS; k++)
+        for (uint64_t bits = 0; bits < UINT64_C(1) << fv_elem_bits(floats[k]); bits++) {
+            double v = fv_float_decode(floats[k], bits);
+            uint64_t back = fv_float_encode(floats[k], v);
+            cr_assert(isnan(v) ? isnan(fv_float_decode(floats[k], back)) : back == bits,
+                      "%s 0x%llx is %g, which is 0x%llx", fv_elem_name(floats[k]),
+                      (unsigned long long)bits, v, (unsigned long long)back);
+        }
+}
+
+/* What lies between two neighbours goes to the nearer, the middle to the even one. */
+Test(tensor, floats_round_to_nearest_even) {
+    for (int k = 0; k < FLOATS; k++) {
+        fv_elem e = floats[k];
+        uint64_t half = UINT64_C(1) << (fv_elem_bits(e) - (e != FV_F8E8M0));
+        for (uint64_t bits = 0; bits + 1 < half; bits++) {
+            double a = fv_float_decode(e, bits), b = fv_float_decode(e, bits + 1);
+            if (isnan(a) || isinf(a) || isnan(b) || isinf(b))
+                continue;
+            double middle = a + (b - a) / 2;
+            cr_assert_eq(fv_float_encode(e, nextafter(middle, a)), bits, "%s %llu", fv_elem_name(e),
+                         (unsigned long long)bits);
+            cr_assert_eq(fv_float_encode(e, nextafter(middle, b)), bits + 1);
+            cr_assert_eq(fv_float_encode(e, middle), bits + (bits & 1));
+        }
+    }
+}
+
+static void encodes(fv_elem e, double v, uint64_t bits) {
+    cr_expect_eq(fv_float_encode(e, v), bits, "%s of %g is 0x%llx", fv_elem_name(e), v,
+                 (unsigned long long)fv_float_encode(e, v));
+}
+
+Test(tensor, floats_out_of_range) {
+    encodes(FV_F16, 65519.0, 0x7bff);
+    encodes(FV_F16, 65520.0, 0x7c00);
+    encodes(FV_F16, -1e300, 0xfc00);
+    encodes(FV_F16, (double)NAN, 0x7e00);
+    encodes(FV_F16, -0.0, 0x8000);
+    encodes(FV_F16, 1e-300, 0);
+    encodes(FV_BF16, (double)INFINITY, 0x7f80);
+    encodes(FV_F8E4M3FN, 1e9, 0x7e);
+    encodes(FV_F8E4M3FN, -(double)INFINITY, 0xfe);
+    encodes(FV_F8E4M3FN, (double)NAN, 0x7f);
+    encodes(FV_F8E4M3FNUZ, -0.0, 0);
+    encodes(FV_F8E4M3FNUZ, -1e-9, 0);
+    encodes(FV_F8E4M3FNUZ, (double)NAN, 0x80);
+    encodes(FV_F8E5M2, 1e9, 0x7c);
+    encodes(FV_F8E5M2FNUZ, 1e9, 0x7f);
+    encodes(FV_F4E2M1, 100, 7);
+    encodes(FV_F4E2M1, -0.25, 8);
+    encodes(FV_F4E2M1, 5, 6);
+    encodes(FV_F8E8M0, 0, 0);
+    encodes(FV_F8E8M0, 3, 128);
+    encodes(FV_F8E8M0, 6, 130);
+    encodes(FV_F8E8M0, 1e300, 254);
+    encodes(FV_F32, 1e300, 0x7f800000);
+    encodes(FV_F32, 0.1, 0x3dcccccd);
+    encodes(FV_F64, 0.1, 0x3fb999999999999a);
+}
+
+/* The F32 path is that of the machine. */
+Test(tensor, f32_is_as_the_compiler_rounds) {
+    uint64_t state = 88172645463325252u;
+    for (int i = 0; i < 200000; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        uint64_t bits = state;
+        if (i & 1) /* exponents that floats have */
+            bits = (bits & ~(UINT64_C(0x7ff) << 52)) | (UINT64_C(850) + bits % 350) << 52;
+        double v;
+        memcpy(&v, &bits, sizeof v);
+        float f = (float)v;
+        uint32_t expected;
+        memcpy(&expected, &f, sizeof f);
+        if (!isnan(v))
+            cr_assert_eq(fv_float_encode(FV_F32, v), expected, "%a", v);
+    }
+}
+
+Test(tensor, elements_of_integers) {
+    static const fv_elem ints[] = {FV_U2,  FV_I2,  FV_U4,  FV_I4,  FV_U8,  FV_I8,
+                                   FV_U16, FV_I16, FV_U32, FV_I32, FV_U64, FV_I64};
+    for (size_t k = 0; k < sizeof ints / sizeof *ints; k++) {
+        fv_tensor *t = fv_tensor_new(arena, ints[k], 1, (int64_t[]){9});
+        int bits = fv_elem_bits(ints[k]);
+        int64_t lowest = !fv_elem_is_signed(ints[k]) ? 0 : (int64_t)(UINT64_MAX << (bits - 1));
+        for (size_t i = 0; i < 9; i++)
+            fv_tensor_set_int(t, i, i & 1 ? lowest : (int64_t)i % 2 + 1);
+        for (size_t i = 0; i < 9; i++)
+            cr_expect_eq(fv_tensor_int(t, i), i & 1 ? lowest : 1, "%s", fv_elem_name(ints[k]));
+    }
+    fv_tensor *t = fv_tensor_new(arena, FV_U64, 0, NULL);
+    fv_tensor_set_int(t, 0, -1);
+    cr_expect_eq(fv_tensor_float(t, 0), 18446744073709551616.0);
+    fv_tensor *b = fv_tensor_new(arena, FV_BOOL, 0, NULL);
+    fv_tensor_set_int(b, 0, 256);
+    cr_expect_eq(fv_tensor_int(b, 0), 1);
+}
+
+Test(tensor, packed_from_the_low_bits) {
+    fv_tensor *t = fv_tensor_new(arena, FV_U4, 1, (int64_t[]){3});
+    for (size_t i = 0; i < 3; i++)
+        fv_tensor_set_int(t, i, (int64_t)i + 1);
+    const unsigned char *p = t->data;
+    cr_expect(t->bytes == 2 && p[0] == 0x21 && p[1] == 0x03);
+    fv_tensor *u = fv_tensor_new(arena, FV_U4, 1, (int64_t[]){3});
+    memcpy((void *)(uintptr_t)u->data, (unsigned char[]){0x21, 0xf3}, 2);
+    cr_expect(fv_tensor_equal(t, u)); /* what follows the last element does not count */
+    fv_tensor_set_int(u, 1, 5);
+    cr_expect(!fv_tensor_equal(t, u));
+}
+
+Test(tensor, equality) {
+    fv_tensor *a = fv_tensor_new(arena, FV_F32, 1, (int64_t[]){2});
+    fv_tensor *b = fv_tensor_new(arena, FV_F32, 1, (int64_t[]){2});
+    cr_expect(fv_tensor_equal(a, b));
+    fv_tensor_set_float(b, 0, -0.0);
+    cr_expect(!fv_tensor_equal(a, b));
+    cr_expect(!fv_tensor_equal(a, fv_tensor_new(arena, FV_F32, 2, (int64_t[]){1, 2})));
+    cr_expect(!fv_tensor_equal(a, fv_tensor_new(arena, FV_I32, 1, (int64_t[]){2})));
+}
+
+Test(tensor, sizes) {
+    size_t count, bytes;
+    const int64_t huge[] = {INT64_C(1) << 40, INT64_C(1) << 40}, minus[] = {-1};
+    int64_t ones[17];
+    for (int i = 0; i < 17; i++)
+        ones[i] = 1;
+    cr_expect(!fv_tensor_size(FV_F32, 2, huge, &count, &bytes));
+    cr_expect(!fv_tensor_size(FV_F32, 1, minus, &count, &bytes));
+    cr_expect(!fv_tensor_size(FV_F32, 17, ones, &count, &bytes));
+    cr_expect(fv_tensor_size(FV_F32, 16, ones, &count, &bytes) && bytes == 4);
+    cr_expect(fv_tensor_size(FV_I2, 1, (int64_t[]){5}, &count, &bytes) && bytes == 2);
+    cr_expect(fv_tensor_size(FV_F32, 2, (int64_t[]){0, 9}, &count, &bytes) && !count && !bytes);
+    cr_expect_null(fv_tensor_new(arena, FV_U8, 1, (int64_t[]){INT64_MAX}));
+}
+
+/* ---- types ---- */
+
+Test(tensor, element_types) {
+    fv_elem e;
+    for (int i = 1; i < FV_ELEM_END; i++) {
+        const char *name = fv_elem_name((fv_elem)i);
+        cr_expect(fv_elem_parse(name, strlen(name), &e) && e == (fv_elem)i, "%s", name);
+    }
+    cr_expect(!fv_elem_parse("f3", 2, &e) && !fv_elem_parse("f321", 4, &e));
+    cr_expect_eq(fv_elem_arith(FV_F16), FV_F32);
+    cr_expect_eq(fv_elem_arith(FV_I2), FV_I8);
+    cr_expect(fv_elem_is_float(FV_F8E8M0) && !fv_elem_is_float(FV_C64));
+    cr_expect(fv_elem_is_int(FV_U2) && !fv_elem_is_int(FV_BOOL));
+    cr_expect(fv_elem_is_signed(FV_I4) && !fv_elem_is_signed(FV_F32));
+    cr_expect(fv_elem_is_packed(FV_F4E2M1) && !fv_elem_is_packed(FV_I8));
+}
+
+Test(tensor, types_as_text) {
+    fv_dims *t = fv_dims_new(arena);
+    const fv_dim *dims[] = {fv_dim_symbol(t, "seq"), fv_dim_const(t, 768)};
+    const fv_type *x = fv_tensor_type(arena, FV_BF16, 2, dims);
+    cr_expect_str_eq(fv_type_str(arena, x), "bf16[seq, 768]");
+    const fv_type *s = fv_wrap_type(arena, FV_SEQUENCE, fv_wrap_type(arena, FV_OPTIONAL, x));
+    cr_expect_str_eq(fv_type_str(arena, s), "seq(optional(bf16[seq, 768]))");
+    cr_expect_str_eq(fv_type_str(arena, fv_tensor_type(arena, FV_I64, 0, NULL)), "i64[]");
+    cr_expect(fv_type_equal(s, fv_wrap_type(arena, FV_SEQUENCE, s->of)));
+    cr_expect(!fv_type_equal(s, s->of));
+    cr_expect(!fv_type_equal(x, fv_tensor_type(arena, FV_BF16, 1, dims)));
+}
