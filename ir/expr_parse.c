@@ -61,6 +61,8 @@ static bool is_untyped(fv_kparser *p, const fv_ast *e) {
         return is_arithmetic(e->name) && strcmp(e->name, "||") != 0 && strcmp(e->name, "&&") != 0 &&
                is_untyped(p, e->arg[0]) && is_untyped(p, e->arg[1]);
     case FV_AST_CALL:
+        if (e->n == 1 && strncmp(e->name, "splat", 5) == 0)
+            return is_untyped(p, e->arg[0]);
         return strcmp(e->name, "select") == 0 && e->n == 3 && is_untyped(p, e->arg[1]) &&
                is_untyped(p, e->arg[2]);
     default: return false;

@@ -11,7 +11,7 @@
 static const char *const keywords[] = {
     "for",  "parallel", "vector", "unroll", "let",   "tile",  "while", "comment", "check", "launch",
     "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
-    "prod", "min",      "max",    "any",    "all",   "task",  "return", NULL};
+    "prod", "min",      "max",    "any",    "all",   NULL};
 
 static bool is_keyword(const char *name) {
     for (int i = 0; keywords[i]; i++)
@@ -131,18 +131,31 @@ static void put_const(fv_kprinter *p, const fv_expr *x, bool typed_by_place) {
         fv_text_put(p->t, ")");
 }
 
+/* A literal, or a vector of it. */
+static bool is_literal(const fv_expr *x) {
+    return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
+}
+
+static void put_typed_literal(fv_kprinter *p, const fv_expr *x, bool typed_by_place) {
+    if (x->op == FV_X_SPLAT)
+        fv_text_printf(p->t, "splat%d(", x->type.lanes);
+    put_const(p, x->op == FV_X_SPLAT ? x->arg[0] : x, typed_by_place);
+    if (x->op == FV_X_SPLAT)
+        fv_text_put(p->t, ")");
+}
+
 /* Does another argument give the type, so that literals need not? */
 static bool types_its_literals(const fv_expr *x) {
     for (int i = x->op == FV_X_SELECT; i < x->n; i++)
-        if (x->arg[i]->op != FV_X_CONST)
+        if (!is_literal(x->arg[i]))
             return true;
     return false;
 }
 
 static void put_arg(fv_kprinter *p, const fv_expr *x, int i, int level) {
     const fv_expr *arg = x->arg[i];
-    if (arg->op == FV_X_CONST)
-        put_const(p, arg, types_its_literals(x) && !(x->op == FV_X_SELECT && i == 0));
+    if (is_literal(arg))
+        put_typed_literal(p, arg, types_its_literals(x) && !(x->op == FV_X_SELECT && i == 0));
     else
         expr_at(p, arg, level);
 }
@@ -185,8 +198,8 @@ static void put_guard(fv_kprinter *p, const fv_expr *x) {
     fv_text_put(p->t, " if ");
     expr_at(p, x->arg[rank], 1);
     fv_text_put(p->t, " else ");
-    if (x->arg[rank + 1]->op == FV_X_CONST)
-        put_const(p, x->arg[rank + 1], true);
+    if (is_literal(x->arg[rank + 1]))
+        put_typed_literal(p, x->arg[rank + 1], true);
     else
         expr_at(p, x->arg[rank + 1], ANYWHERE);
 }
@@ -354,8 +367,8 @@ static void put_store(fv_kprinter *p, const fv_stmt *s) {
     indent(p);
     put_index(p, s->buf, s->index, s->x->type.lanes);
     fv_text_put(p->t, " = ");
-    if (s->x->op == FV_X_CONST)
-        put_const(p, s->x, true);
+    if (is_literal(s->x))
+        put_typed_literal(p, s->x, true);
     else
         fv_kp_expr(p, s->x);
     if (s->mask) {
@@ -372,8 +385,8 @@ static void put_tile(fv_kprinter *p, const fv_stmt *s) {
     fv_kp_type(p, s->buf);
     if (s->x) {
         fv_text_put(p->t, " = ");
-        if (s->x->op == FV_X_CONST)
-            put_const(p, s->x, true);
+        if (is_literal(s->x))
+            put_typed_literal(p, s->x, true);
         else
             fv_kp_expr(p, s->x);
     }
