@@ -1,0 +1,345 @@
+/* api.c - what users of generated C call: the header, and the functions it declares. */
+#include <string.h>
+
+#include "backend/c/internal.h"
+
+extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
+
+static bool has_known_size(const fv_port *port, int64_t *elements) {
+    *elements = 1;
+    for (int i = 0; i < port->rank; i++)
+        if (!fv_dim_is_const(port->dims[i]) || __builtin_mul_overflow(*elements, port->dims[i]->value, elements))
+            return false;
+    return true;
+}
+
+static const char *port_elem(const fv_port *port) {
+    return fv_elem_is_packed(port->elem) ? "uint8_t" : fv_c_elem(port->elem);
+}
+
+/* Elements of the array that is passed: bytes of packed types. */
+static int64_t array_size(const fv_port *port, int64_t elements) {
+    int bits = fv_elem_bits(port->elem);
+    return bits >= 8 ? elements : (elements * bits + 7) / 8;
+}
+
+/* ---- text of the header ---- */
+
+static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
+    fv_text dims = {.arena = g->arena};
+    fv_text_put(&dims, "[");
+    for (int i = 0; i < port->rank; i++)
+        fv_text_printf(&dims, "%s%s", i ? ", " : "", fv_dim_str(g->arena, port->dims[i]));
+    fv_text_put(&dims, "]");
+    fv_text_printf(t, " *   %-16s %s %s", fv_c_comment(g->arena, port->name), fv_elem_name(port->elem),
+                   fv_c_comment(g->arena, dims.s));
+    if (fv_elem_is_packed(port->elem))
+        fv_text_printf(t, ", %d elements a byte, lowest bits first", 8 / fv_elem_bits(port->elem));
+    else if (fv_elem_is_storage(port->elem))
+        fv_text_printf(t, ", bits in %s", fv_c_elem(port->elem));
+    if (fv_port_depends_on_data(port))
+        fv_text_put(t, ", size known after the run");
+    fv_text_put(t, "\n");
+}
+
+static int64_t tile_bytes(const fv_block *b) {
+    int64_t sum = 0, inner = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_TILE) {
+            int64_t n = s->buf->lanes * fv_elem_storage_bytes(s->buf->elem), extent = 1;
+            for (int i = 0; i < s->buf->rank; i++)
+                n *= fv_x_is_int(s->buf->extent[i], &extent) ? extent : 1;
+            sum += n;
+        }
+        int64_t a = tile_bytes(&s->body), c = tile_bytes(&s->other);
+        inner = a > inner ? a : inner;
+        inner = c > inner ? c : inner;
+    }
+    return sum + inner;
+}
+
+static int64_t stack_bytes(const fv_program *p) {
+    int64_t most = 0;
+    for (int i = 0; i < p->nkernels; i++) {
+        int64_t n = tile_bytes(&p->kernels[i]->body);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static const char *const status_doc =
+    " * Calls return FV_OK (0) or one of the FV_ codes below; after a failure the outputs are\n"
+    " * unspecified and nothing else has changed.\n";
+
+static void put_head(fv_cg *g, fv_text *t) {
+    const fv_program *p = g->p;
+    fv_text_printf(t, "/* %s.h - a compiled model.\n *\n", g->file);
+    fv_text_put(t, " * Inputs:\n");
+    for (int i = 0; i < p->ninputs; i++)
+        put_port_line(g, t, &p->inputs[i]);
+    fv_text_put(t, " * Outputs:\n");
+    for (int i = 0; i < p->noutputs; i++)
+        put_port_line(g, t, &p->outputs[i]);
+    fv_text_put(t, " * Tensors are row-major, without gaps, aligned to their element, in units of the model (raw\n"
+                   " * numbers). Inputs and outputs must not overlap each other or the workspace.\n *\n");
+    fv_text_put(t, status_doc);
+    fv_text_printf(t, " * Needs: target %s%s%s; round to nearest, denormals on (the default of C programs).\n",
+                   p->target->name, *p->target->cflags ? ", compiled with " : "", p->target->cflags);
+    fv_text_printf(t, " * Memory: all of it is the caller's. %s\n",
+                   p->uses_allocator ? "Values without a bound come from env->alloc, which must be given."
+                                     : "Nothing is allocated; env->alloc is never called.");
+    fv_text_printf(t, " * Stack: at most %lld bytes of local arrays in a kernel, besides what the C compiler adds\n"
+                      " * (usually below 2 KiB).\n", (long long)stack_bytes(p));
+    fv_text_put(t, " * Threads: calls are re-entrant; any number of threads may run the model at the same time,\n"
+                   " * each with its own workspace. No thread is started here.\n *\n");
+    fv_text_printf(t, " * Made by %s from a model with hash %s; ABI 1.\n", fv_c_maker(g),
+                   fv_c_comment(g->arena, p->source_hash && *p->source_hash ? p->source_hash : "(none)"));
+    fv_text_put(t, " * SPDX-License-Identifier: MIT-0 */\n");
+}
+
+/* ---- sizes ---- */
+
+static void put_macros(fv_cg *g, fv_text *t) {
+    const fv_program *p = g->p;
+    int64_t need, n;
+    fv_c_scope names;
+    fv_c_scope_init(&names, g->arena);
+    if (fv_x_is_int(p->workspace, &need)) {
+        if (need > 0)
+            fv_text_printf(t, "#define %s_WORKSPACE_BYTES %lld\n", g->NAME, (long long)need);
+        else
+            fv_text_printf(t, "#define %s_WORKSPACE_BYTES 1 /* none is needed; an array must not be empty */\n", g->NAME);
+    }
+    fv_c_fill(g, t,
+              "#define @NAME@_WORKSPACE_ALIGN 64\n"
+              "/* Before the definition of a workspace: @NAME@_ALIGNED static unsigned char work[...]; */\n"
+              "#if defined(__cplusplus)\n"
+              "#define @NAME@_ALIGNED alignas(64)\n"
+              "#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L\n"
+              "#define @NAME@_ALIGNED _Alignas(64)\n"
+              "#elif defined(__GNUC__)\n"
+              "#define @NAME@_ALIGNED __attribute__((aligned(64)))\n"
+              "#endif\n", NULL);
+    for (int k = 0; k < p->ninputs + p->noutputs; k++) {
+        const fv_port *port = k < p->ninputs ? &p->inputs[k] : &p->outputs[k - p->ninputs];
+        const char *name = fv_c_name(&names, fv_printf(g->arena, "%s_v", port->cname), "port");
+        name = fv_c_upper(g->arena, fv_strndup(g->arena, name, strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
+        if (has_known_size(port, &n) && fv_c_helper_new(g, fv_printf(g->arena, "macro %s", name)))
+            fv_text_printf(t, "#define %s_%s_SIZE %lld\n", g->NAME, name, (long long)array_size(port, n));
+    }
+    fv_text_put(t, "\n");
+}
+
+/* ---- the general form ---- */
+
+static void put_dims(fv_cg *g, fv_text *t) {
+    const fv_program *p = g->p;
+    fv_c_scope names;
+    fv_c_scope_init(&names, g->arena);
+    if (p->nsymbols == 0) {
+        fv_text_printf(t, "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n", g->name, g->name);
+        return;
+    }
+    fv_text_printf(t, "typedef struct %s_dims {\n", g->name);
+    for (int i = 0; i < p->nsymbols; i++)
+        fv_text_printf(t, "    int64_t %s; /* %s: %lld to %lld */\n", fv_c_name(&names, p->symbols[i]->name, "dim"),
+                       fv_c_comment(g->arena, p->symbols[i]->name), (long long)p->symbols[i]->lo,
+                       (long long)p->symbols[i]->hi);
+    fv_text_printf(t, "} %s_dims;\n", g->name);
+}
+
+static void put_out_dims(fv_cg *g, fv_text *t) {
+    const fv_program *p = g->p;
+    fv_c_scope names;
+    fv_c_scope_init(&names, g->arena);
+    if (p->noutputs == 0) {
+        fv_text_printf(t, "typedef struct %s_out_dims %s_out_dims;\n", g->name, g->name);
+        return;
+    }
+    fv_text_printf(t, "/* capacity: elements that fit; read for outputs whose size is known after the run.\n"
+                      " * dim: written. */\ntypedef struct %s_out_dims {\n", g->name);
+    for (int i = 0; i < p->noutputs; i++) {
+        const char *name = fv_c_name(&names, p->outputs[i].cname, "output");
+        fv_text_printf(t, "    struct {\n        int64_t capacity");
+        if (p->outputs[i].rank)
+            fv_text_printf(t, ", dim[%d]", p->outputs[i].rank);
+        fv_text_printf(t, ";\n    } %s;\n", name);
+    }
+    fv_text_printf(t, "} %s_out_dims;\n", g->name);
+}
+
+static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, "");
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_comment(g->arena, ports[i].cname));
+    return t.s;
+}
+
+static void put_general(fv_cg *g, fv_text *t) {
+    const fv_program *p = g->p;
+    put_dims(g, t);
+    put_out_dims(g, t);
+    fv_c_fill(g, t,
+              "\n/* Bytes of workspace that a run with these dims needs (a multiple of 64), and the dims of the\n"
+              " * outputs (capacity: the elements needed, INT64_MAX where nothing bounds them). Either pointer\n"
+              " * may be NULL. FV_BAD_DIM: a dim is out of bounds; FV_TOO_LARGE: the machine cannot hold it. */\n"
+              "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual);\n\n"
+              "/* Runs the model.\n"
+              " *   inputs    @0@\n"
+              " *   outputs   @1@\n"
+              " *   actual    dims of the outputs; may be NULL where all sizes are known beforehand\n"
+              " *   workspace `bytes` bytes, aligned to 64\n"
+              " *   env       threads, allocator, cancelling; NULL: one thread, no allocator */\n"
+              "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
+              "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env);\n",
+              p->ninputs ? port_list(g, p->inputs, p->ninputs) : "none",
+              p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none", NULL);
+}
+
+/* ---- the direct form ---- */
+
+static const char *array_parameter(fv_cg *g, const fv_port *port, const char *name, bool is_const) {
+    fv_text t = {.arena = g->arena};
+    int64_t n = 0;
+    bool whole = has_known_size(port, &n) && n > 0 && !fv_elem_is_packed(port->elem);
+    fv_text_printf(&t, "%s%s ", is_const ? "const " : "", port_elem(port));
+    if (!whole && n == 0) {
+        fv_text_printf(&t, "*%s", name);
+        return t.s;
+    }
+    fv_text_put(&t, name);
+    if (port->rank == 0 || !whole)
+        fv_text_printf(&t, "[%lld]", (long long)array_size(port, n));
+    for (int i = 0; whole && i < port->rank; i++)
+        fv_text_printf(&t, "[%lld]", (long long)port->dims[i]->value);
+    return t.s;
+}
+
+/* "const float x[1][10], float y[1][12], void *work", and the names of the parameters. */
+static const char *direct_parameters(fv_cg *g, const char **names) {
+    const fv_program *p = g->p;
+    fv_text t = {.arena = g->arena};
+    fv_c_scope scope;
+    fv_c_scope_init(&scope, g->arena);
+    for (int k = 0; k < p->ninputs + p->noutputs; k++) {
+        const fv_port *port = k < p->ninputs ? &p->inputs[k] : &p->outputs[k - p->ninputs];
+        names[k] = fv_c_name(&scope, port->cname, k < p->ninputs ? "x" : "y");
+        fv_text_printf(&t, "%s, ", array_parameter(g, port, names[k], k < p->ninputs));
+    }
+    fv_text_put(&t, "void *work");
+    return t.s;
+}
+
+static void put_direct(fv_cg *g, fv_text *t) {
+    const char **names = FV_NEW(g->arena, const char *, g->p->ninputs + g->p->noutputs + 1);
+    fv_c_fill(g, t,
+              "/* Runs the model. work: @NAME@_WORKSPACE_BYTES bytes, aligned to @NAME@_WORKSPACE_ALIGN.\n"
+              " * With threads or cancelling: @name@_model()->run. */\n"
+              "int @name@_run(@0@);\n", direct_parameters(g, names), NULL);
+}
+
+void fv_c_header(fv_cg *g, fv_text *t) {
+    put_head(g, t);
+    fv_c_fill(g, t, "#ifndef @NAME@_MODEL_H\n#define @NAME@_MODEL_H\n\n", NULL);
+    fv_text_put(t, fv_c_abi_text);
+    fv_c_fill(g, t, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", NULL);
+    put_macros(g, t);
+    if (fv_c_is_direct(g->p))
+        put_direct(g, t);
+    else
+        put_general(g, t);
+    fv_c_fill(g, t,
+              "\n/* Names, types, dims and entry points, as a table. */\n"
+              "const fv_model *@name@_model(void);\n\n"
+              "#ifdef __cplusplus\n}\n#endif\n#endif\n", NULL);
+}
+
+/* ---- definitions ---- */
+
+static void put_ports(fv_cg *g, const char *what, const fv_port_info *ports, int n) {
+    for (int i = 0; i < n; i++) {
+        fv_text t = {.arena = g->arena};
+        for (int k = 0; k < ports[i].rank; k++)
+            fv_text_printf(&t, "%s%s", k ? ", " : "", fv_c_string(g->arena, ports[i].dims[k]));
+        if (ports[i].rank)
+            fv_c_line(g, "static const char *const %s_%d[] = {%s};", what, i, t.s);
+    }
+    if (!n)
+        return;
+    fv_c_open(g, "static const fv_port_info %ss[] =", what);
+    for (int i = 0; i < n; i++)
+        fv_c_line(g, "{%s, %d, %d, %s, %d, 0},", fv_c_string(g->arena, ports[i].name), ports[i].type, ports[i].rank,
+                  ports[i].rank ? fv_printf(g->arena, "%s_%d", what, i) : "NULL", ports[i].depends_on_data);
+    g->indent--;
+    fv_c_line(g, "};");
+}
+
+static void put_model(fv_cg *g) {
+    const fv_model *m = fv_program_model(g->arena, g->p);
+    fv_c_open(g, "const fv_model *%s_model(void)", g->name);
+    if (m->nsymbols) {
+        fv_c_open(g, "static const fv_symbol_info symbols[] =");
+        for (int i = 0; i < m->nsymbols; i++)
+            fv_c_line(g, "{%s, %lld, INT64_C(%lld)},", fv_c_string(g->arena, m->symbols[i].name),
+                      (long long)m->symbols[i].lo, (long long)m->symbols[i].hi);
+        g->indent--;
+        fv_c_line(g, "};");
+    }
+    put_ports(g, "input", m->inputs, m->ninputs);
+    put_ports(g, "output", m->outputs, m->noutputs);
+    fv_c_open(g, "static const fv_model model =");
+    fv_c_line(g, "1, sizeof(fv_model),");
+    fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->name), fv_c_string(g->arena, m->target));
+    fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->source_hash), fv_c_string(g->arena, m->producer));
+    fv_c_line(g, "%d, %d, %d, %d,", m->nsymbols, m->ninputs, m->noutputs, m->uses_allocator);
+    fv_c_line(g, "%s, %s, %s,", m->nsymbols ? "symbols" : "NULL", m->ninputs ? "inputs" : "NULL",
+              m->noutputs ? "outputs" : "NULL");
+    fv_c_line(g, "plan, entry");
+    g->indent--;
+    fv_c_line(g, "};");
+    fv_c_line(g, "return &model;");
+    fv_c_close(g);
+}
+
+static void put_direct_run(fv_cg *g) {
+    const fv_program *p = g->p;
+    const char **names = FV_NEW(g->arena, const char *, p->ninputs + p->noutputs + 1);
+    const char *parameters = direct_parameters(g, names);
+    fv_text in = {.arena = g->arena}, out = {.arena = g->arena};
+    for (int i = 0; i < p->ninputs; i++)
+        fv_text_printf(&in, "%s%s", i ? ", " : "", names[i]);
+    for (int i = 0; i < p->noutputs; i++)
+        fv_text_printf(&out, "%s%s", i ? ", " : "", names[p->ninputs + i]);
+    fv_c_open(g, "int %s_run(%s)", g->name, parameters);
+    if (p->ninputs)
+        fv_c_line(g, "const void *const inputs[] = {%s};", in.s);
+    if (p->noutputs)
+        fv_c_line(g, "void *const outputs[] = {%s};", out.s);
+    fv_c_line(g, "return entry(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, NULL);", p->ninputs ? "inputs" : "NULL",
+              p->noutputs ? "outputs" : "NULL", g->NAME);
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+}
+
+void fv_c_public(fv_cg *g) {
+    const char *bad_cpu = fv_c_checks_cpu(g) ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "";
+    fv_c_fill(g, g->out,
+              "static int entry(const int64_t *dims, const void *const *inputs, void *const *outputs,\n"
+              "        int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env) {\n"
+              "@0@    return run(dims, inputs, outputs, out_dims, workspace, bytes, env);\n"
+              "}\n\n", bad_cpu, NULL);
+    if (fv_c_is_direct(g->p))
+        put_direct_run(g);
+    else
+        fv_c_fill(g, g->out,
+                  "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual) {\n"
+                  "    return plan((const int64_t *)dims, workspace, (int64_t *)actual);\n"
+                  "}\n\n"
+                  "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
+                  "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env) {\n"
+                  "    return entry((const int64_t *)dims, inputs, outputs, (int64_t *)actual, workspace, bytes,\n"
+                  "            env);\n"
+                  "}\n\n", NULL);
+    put_model(g);
+}

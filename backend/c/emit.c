@@ -1,0 +1,96 @@
+/* emit.c - decides what is written, and writes it. */
+#include <string.h>
+
+#include "backend/c/files.h"
+#include "backend/c/internal.h"
+
+enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };
+
+static fv_c_isa isa_of(const fv_target *t) {
+    if (!strncmp(t->triple, "x86_64", 6))
+        return FV_C_X86;
+    if (!strncmp(t->triple, "aarch64", 7))
+        return FV_C_AARCH64;
+    if (!strncmp(t->triple, "riscv", 5))
+        return FV_C_RISCV;
+    return !strncmp(t->triple, "thumb", 5) ? FV_C_CORTEX_M : FV_C_PORTABLE;
+}
+
+static bool decide_weights(fv_cg *g, bool folder) {
+    size_t bytes = fv_c_weights_bytes(g->p);
+    g->weights = g->o->weights;
+    if (g->weights == FV_C_WEIGHTS_FILE || g->weights == FV_C_WEIGHTS_OBJECT)
+        return fv_error(g->session, "C has no weights as %s: choose text or incbin",
+                        g->weights == FV_C_WEIGHTS_FILE ? "a file that is mapped" : "an object");
+    if (g->weights == FV_C_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
+        return fv_error(g->session, "%zu bytes of weights are much for C text: write a folder (-o %s/), or say "
+                        "--weights=text", bytes, g->name);
+    if (g->weights == FV_C_WEIGHTS_AUTO)
+        g->weights = bytes > TEXT_MOST ? FV_C_WEIGHTS_INCBIN : FV_C_WEIGHTS_TEXT;
+    if (g->weights == FV_C_WEIGHTS_INCBIN && !folder)
+        return fv_error(g->session, "weights as incbin need files of their own: write a folder (-o %s/)", g->name);
+    g->apart = folder && g->weights == FV_C_WEIGHTS_TEXT && bytes > TEXT_APART;
+    return true;
+}
+
+static void take_public_names(fv_cg *g) {
+    static const char *const names[] = {"run", "plan", "model", "dims", "out_dims", "selftest", "weights", NULL};
+    for (int i = 0; names[i]; i++)
+        fv_c_name_take(&g->scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
+}
+
+static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c_options *o) {
+    fv_cg *g = FV_NEW(a, fv_cg, 1);
+    g->session = s;
+    g->arena = a;
+    g->p = p;
+    g->o = o;
+    g->name = p->name;
+    g->NAME = fv_c_upper(a, p->name);
+    g->isa = isa_of(p->target);
+    g->native = p->target->vector_bits / 8;
+    g->sse41 = strstr(p->target->macros, "__SSE2__") == NULL;
+    g->narrow = p->target->pointer_bits == 32;
+    g->types.arena = g->helpers.arena = a;
+    g->made = g->names = g->used = fv_ptrmap_in(a);
+    fv_c_scope_init(&g->scope, a);
+    take_public_names(g);
+    return g;
+}
+
+static bool write_pair(fv_cg *g, const char *path) {
+    fv_c_files f = {.arena = g->arena};
+    fv_text unit = {.arena = g->arena}, header = {.arena = g->arena};
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? fv_strndup(g->arena, path, (size_t)(slash - path) + 1) : "";
+    const char *file = slash ? slash + 1 : path;
+    const char *stem = fv_strndup(g->arena, file, strlen(file) - 2);
+    g->file = stem;
+    fv_c_unit(g, &unit);
+    fv_c_header(g, &header);
+    if (g->failed)
+        return false;
+    fv_c_files_add(&f, file, unit.s, unit.n);
+    fv_c_files_add(&f, fv_printf(g->arena, "%s.h", stem), header.s, header.n);
+    return fv_c_files_write(g->session, &f, folder);
+}
+
+static bool write_all(fv_cg *g, const char *path) {
+    size_t n = strlen(path);
+    bool folder = n > 0 && path[n - 1] == '/';
+    if (!folder && (n < 3 || strcmp(path + n - 2, ".c") != 0 || path[n - 3] == '/'))
+        return fv_error(g->session, "'%s' is no name for C: it must end in .c (two files) or / (a folder)", path);
+    if (!fv_c_name_is_fit(g->name))
+        return fv_error(g->session, "'%s' is no prefix for names in C: give another with --name", g->name);
+    if (!decide_weights(g, folder))
+        return false;
+    return folder ? fv_c_write_folder(g, path) : write_pair(g, path);
+}
+
+bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path) {
+    static const fv_c_options defaults;
+    fv_arena *a = fv_arena_new(s);
+    bool ok = write_all(cg_new(s, a, p, o ? o : &defaults), path);
+    fv_arena_free(a);
+    return ok;
+}

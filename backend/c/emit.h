@@ -1,0 +1,39 @@
+/* emit.h - the C emitter: an expanded program becomes C99 that depends on nothing.
+ *
+ * What is written: `NAME.c` and `NAME.h` for a path that ends in ".c"; for a path that ends in "/" a
+ * folder with sources, header, Makefile, self-test and, on request, a thread pool. The bytes depend
+ * on program and options only. Files are written beside their places and renamed; after a failure
+ * (a diagnostic) nothing is left behind and nothing old is lost. A folder that holds files which are
+ * not in our manifest is refused. */
+#ifndef FV_BACKEND_C_EMIT_H
+#define FV_BACKEND_C_EMIT_H
+
+#include "ir/diag.h"
+#include "ir/kernel.h"
+
+typedef enum {
+    FV_C_WEIGHTS_AUTO,   /* text up to 1 MiB, above that incbin */
+    FV_C_WEIGHTS_TEXT,   /* array initialisers */
+    FV_C_WEIGHTS_INCBIN, /* NAME_weights.bin, and NAME_weights.S that includes it; folders only */
+    FV_C_WEIGHTS_FILE,   /* not for C: an error */
+    FV_C_WEIGHTS_OBJECT  /* not for C: an error */
+} fv_c_weights;
+
+/* Runs the program by other means (the interpreter), so that the self-test can carry the result.
+ * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what the
+ * plan tells; out_dims: as in fv_run_fn. Returns the status of the run. */
+typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *dims,
+                              const void *const *inputs, void *const *outputs, int64_t *out_dims);
+
+typedef struct fv_c_options {
+    fv_c_weights weights;
+    bool threads;             /* folder: also a thread pool (pthreads), in a file of its own */
+    const int64_t *test_dims; /* folder: dims of the self-test; NULL: each bound's 1, or the nearest */
+    fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */
+    void *reference_user;
+} fv_c_options;
+
+/* `o` may be NULL: the defaults. False after a diagnostic. */
+bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path);
+
+#endif

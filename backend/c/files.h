@@ -1,0 +1,30 @@
+/* files.h - a set of files that appears whole or not at all. */
+#ifndef FV_BACKEND_C_FILES_H
+#define FV_BACKEND_C_FILES_H
+
+#include "ir/diag.h"
+
+typedef struct fv_c_file {
+    const char *name; /* in its folder */
+    const void *data;
+    size_t bytes;
+} fv_c_file;
+
+typedef struct fv_c_files {
+    fv_arena *arena;
+    fv_c_file *file;
+    int n, cap;
+} fv_c_files;
+
+void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes);
+/* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
+ * files is left and the old ones are as they were. */
+bool fv_c_files_write(fv_session *s, const fv_c_files *f, const char *folder);
+
+/* The same into a folder of our own, which is made if it is not there. It must hold nothing but the
+ * files that its manifest (FV_C_MANIFEST) lists; `products` (NULL terminated) are listed besides:
+ * what a build makes there. Files of an earlier manifest that are not written again are removed. */
+#define FV_C_MANIFEST "fovea-manifest.txt"
+bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products);
+
+#endif

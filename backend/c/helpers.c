@@ -1,0 +1,379 @@
+/* helpers.c - C types of values, and the scalar helper functions of generated C: what the language
+ * leaves undefined or lacks. Each is written where it is first used. Meaning: ir/kernel_expr.def. */
+#include <assert.h>
+#include <string.h>
+
+#include "backend/c/internal.h"
+
+/* ---- types ---- */
+
+const char *fv_c_elem(fv_elem e) {
+    switch (e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e) {
+    case FV_F32: return "float";
+    case FV_F64: return "double";
+    case FV_I8: return "int8_t";
+    case FV_I16: return "int16_t";
+    case FV_I32: return "int32_t";
+    case FV_I64: return "int64_t";
+    case FV_U8: return "uint8_t";
+    case FV_U16: return "uint16_t";
+    case FV_U32: return "uint32_t";
+    default: return "uint64_t";
+    }
+}
+
+const char *fv_c_short(fv_elem e) {
+    return fv_elem_name(e == FV_BOOL ? FV_BOOL : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e);
+}
+
+const char *fv_c_type(fv_cg *g, fv_ktype t) {
+    if (t.lanes > 1)
+        return t.elem == FV_BOOL ? fv_c_mask(g, t.lanes) : fv_c_vtype(g, t.elem, t.lanes);
+    return t.elem == FV_BOOL ? "bool" : fv_c_elem(t.elem);
+}
+
+static const char *unsigned_of(fv_elem e) {
+    switch (fv_elem_bits(e)) {
+    case 8: return "uint8_t";
+    case 16: return "uint16_t";
+    case 32: return "uint32_t";
+    default: return "uint64_t";
+    }
+}
+
+bool fv_c_helper_new(fv_cg *g, const char *name) {
+    void **at = fv_ptrmap_at(&g->made, fv_intern(g->session, name));
+    if (*at)
+        return false;
+    *at = (void *)1;
+    return true;
+}
+
+/* ---- bodies: @0@ the type, @1@ its short name, @2@ its unsigned type, @3@ the helper's name,
+ * @4@ @5@ other helpers ---- */
+
+#define HEAD "static @NAME@_INLINE "
+
+static const char float_min[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* the smaller; NaN if either is; -0 < +0 */\n"
+    "    return a < b ? a : b < a ? b : a == b && a != 0 ? a : -(-a - b);\n"
+    "}\n";
+static const char float_max[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* the larger; NaN if either is; -0 < +0 */\n"
+    "    return a < b ? b : b < a ? a : a == b && a != 0 ? a : a + b;\n"
+    "}\n";
+static const char int_min[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) {\n"
+    "    return a < b ? a : b;\n"
+    "}\n";
+static const char int_max[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) {\n"
+    "    return a < b ? b : a;\n"
+    "}\n";
+static const char any_select[] = HEAD
+    "@0@ @3@(bool c, @0@ a, @0@ b) {\n"
+    "    return c ? a : b;\n"
+    "}\n";
+static const char int_abs[] = HEAD
+    "@0@ @3@(@0@ a) { /* the least integer stays */\n"
+    "    return a < 0 ? (@0@)(0 - (@2@)a) : a;\n"
+    "}\n";
+static const char signed_div[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0; wraps */\n"
+    "    return b == 0 ? 0 : b == -1 ? (@0@)(0 - (@2@)a) : (@0@)(a / b);\n"
+    "}\n";
+static const char unsigned_div[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0 */\n"
+    "    return b == 0 ? 0 : (@0@)(a / b);\n"
+    "}\n";
+static const char signed_rem[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
+    "    return b == 0 || b == -1 ? 0 : (@0@)(a % b);\n"
+    "}\n";
+static const char unsigned_rem[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
+    "    return b == 0 ? 0 : (@0@)(a % b);\n"
+    "}\n";
+static const char signed_floordiv[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* towards minus infinity; a / 0 = 0; wraps */\n"
+    "    if (b == 0 || b == -1)\n"
+    "        return b == 0 ? 0 : (@0@)(0 - (@2@)a);\n"
+    "    return (@0@)(a / b - (a % b != 0 && (a < 0) != (b < 0)));\n"
+    "}\n";
+static const char signed_floormod[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* sign of b; a mod 0 = 0 */\n"
+    "    if (b == 0 || b == -1)\n"
+    "        return 0;\n"
+    "    return (@0@)(a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0));\n"
+    "}\n";
+static const char u32_mulhi[] = HEAD
+    "uint32_t @3@(uint32_t a, uint32_t b) { /* the high half of the product */\n"
+    "    return (uint32_t)((uint64_t)a * b >> 32);\n"
+    "}\n";
+static const char u64_mulhi[] = HEAD
+    "uint64_t @3@(uint64_t a, uint64_t b) { /* the high half of the product */\n"
+    "    uint64_t al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;\n"
+    "    uint64_t mid = ah * bl + (al * bl >> 32);\n"
+    "    uint64_t low = al * bh + (mid & 0xffffffffu);\n"
+    "    return ah * bh + (mid >> 32) + (low >> 32);\n"
+    "}\n";
+static const char addsat[] = HEAD
+    "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
+    "    return a > INT64_MAX - b ? INT64_MAX : a + b;\n"
+    "}\n";
+static const char mulsat[] = HEAD
+    "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
+    "    return a != 0 && b > INT64_MAX / a ? INT64_MAX : a * b;\n"
+    "}\n";
+
+static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
+    switch (op) {
+    case FV_X_MIN: return int_min;
+    case FV_X_MAX: return int_max;
+    case FV_X_ABS: return int_abs;
+    case FV_X_DIV: return sg ? signed_div : unsigned_div;
+    case FV_X_REM: return sg ? signed_rem : unsigned_rem;
+    case FV_X_FLOORDIV: return sg ? signed_floordiv : unsigned_div;
+    case FV_X_FLOORMOD: return sg ? signed_floormod : unsigned_rem;
+    case FV_X_MULHI: return e == FV_U32 ? u32_mulhi : u64_mulhi;
+    case FV_X_ADDSAT: return addsat;
+    case FV_X_MULSAT: return mulsat;
+    default: return NULL;
+    }
+}
+
+/* ---- floats: one instruction of the machine ---- */
+
+/* The part of an instruction's operand in `a`, `b`, `c`. @0@ type, @3@ name; x86: @4@ "s" or "d",
+ * @5@ what _mm_round takes; aarch64: @4@ the suffix, @5@ the lane type's prefix. */
+static const char builtin_fma[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
+    "    return __builtin_fma@4@(a, b, c);\n"
+    "}\n";
+static const char x86_sqrt[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "    return _mm_cvts@4@_f@5@(_mm_sqrt_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a)));\n"
+    "}\n";
+static const char x86_sqrt_f32[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));\n"
+    "}\n";
+static const char x86_round[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "    return _mm_cvts@4@_f@5@(_mm_round_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a), @6@));\n"
+    "}\n";
+static const char aarch64_asm[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "    @0@ r;\n"
+    "    __asm__(\"@4@ %@5@0, %@5@1\" : \"=w\"(r) : \"w\"(a));\n"
+    "    return r;\n"
+    "}\n";
+static const char asm_sqrt[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "    @0@ r;\n"
+    "    __asm__(\"@4@ %0, %1\" : \"=@5@\"(r) : \"@5@\"(a));\n"
+    "    return r;\n"
+    "}\n";
+/* GNU compilers know the built-ins below as single operations, whatever is switched off. */
+static const char plain_abs[] = HEAD
+    "@0@ @3@(@0@ a) {\n"
+    "#ifdef __GNUC__\n"
+    "    return __builtin_fabs@4@(a);\n"
+    "#else\n"
+    "    return a <= 0 ? 0 - a : a;\n"
+    "#endif\n"
+    "}\n";
+
+static const char *x86_rounding(fv_expr_op op) {
+    switch (op) {
+    case FV_X_FLOOR: return "_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC";
+    case FV_X_CEIL: return "_MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC";
+    case FV_X_TRUNC: return "_MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC";
+    default: return "_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC";
+    }
+}
+
+static const char *aarch64_instruction(fv_expr_op op) {
+    switch (op) {
+    case FV_X_SQRT: return "fsqrt";
+    case FV_X_FLOOR: return "frintm";
+    case FV_X_CEIL: return "frintp";
+    case FV_X_TRUNC: return "frintz";
+    case FV_X_RINT: return "frintn";
+    default: return NULL;
+    }
+}
+
+static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
+    bool single = e == FV_F32;
+    const char *type = fv_c_elem(e), *n = fv_elem_name(e), *x86 = single ? "s" : "d";
+    const char *width = single ? "32" : "64";
+    fv_text *t = &g->helpers;
+    switch (op) {
+    case FV_X_MIN: fv_c_fill(g, t, float_min, type, n, "", name, NULL); return true;
+    case FV_X_MAX: fv_c_fill(g, t, float_max, type, n, "", name, NULL); return true;
+    case FV_X_ABS: fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL); return true;
+    case FV_X_FMA: fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL); return true;
+    case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
+        if (g->isa == FV_C_AARCH64)
+            fv_c_fill(g, t, aarch64_asm, type, n, "", name, aarch64_instruction(op),
+                      single ? "s" : "d", NULL);
+        else if (g->isa == FV_C_CORTEX_M && op == FV_X_SQRT && single)
+            fv_c_fill(g, t, asm_sqrt, type, n, "", name, "vsqrt.f32", "t", NULL);
+        else if (g->isa == FV_C_RISCV && op == FV_X_SQRT)
+            fv_c_fill(g, t, asm_sqrt, type, n, "", name, single ? "fsqrt.s" : "fsqrt.d", "f", NULL);
+        else if (g->isa == FV_C_X86 && op == FV_X_SQRT)
+            fv_c_fill(g, t, single ? x86_sqrt_f32 : x86_sqrt, type, n, "", name, x86, width, NULL);
+        else if (g->isa == FV_C_X86)
+            fv_c_fill(g, t, x86_round, type, n, "", name, x86, width, x86_rounding(op), NULL);
+        else
+            return false;
+        return true;
+    default: return false;
+    }
+}
+
+const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
+    const char *name = fv_printf(g->arena, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
+    if (op == FV_X_DIV || op == FV_X_REM)
+        name = fv_printf(g->arena, "%s_%s", op == FV_X_DIV ? "div" : "rem", fv_elem_name(e));
+    if (!fv_c_helper_new(g, name))
+        return name;
+    const char *body = fv_elem_is_float(e) ? NULL : int_body(op, fv_elem_is_signed(e), e);
+    if (op == FV_X_SELECT)
+        fv_c_fill(g, &g->helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name, NULL);
+    else if (body)
+        fv_c_fill(g, &g->helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name, NULL);
+    else if (!float_helper(g, op, e, name))
+        g->failed = !fv_error(g->session, "internal: target %s has no %s of %s, expansion left one",
+                              g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
+    fv_text_put(&g->helpers, "\n");
+    return name;
+}
+
+static const char clamp[] = HEAD
+    "@0@ @3@(@0@ a, @0@ b) { /* b is a constant, no NaN; a that is NaN stays */\n"
+    "    return a @4@ b ? b : a;\n"
+    "}\n";
+
+const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
+    const char *word = max ? (strict ? "above" : "at_least") : strict ? "below" : "at_most";
+    const char *name = fv_printf(g->arena, "%s_%s", word, fv_elem_name(e));
+    const char *sign = fv_printf(g->arena, "%s%s", max ? "<" : ">", strict ? "" : "=");
+    if (fv_c_helper_new(g, name)) {
+        fv_c_fill(g, &g->helpers, clamp, fv_c_elem(e), "", "", name, sign, NULL);
+        fv_text_put(&g->helpers, "\n");
+    }
+    return name;
+}
+
+/* ---- conversions ---- */
+
+/* @0@ to, @1@ from, @3@ name, @4@ the least value, @5@ the first value that is too large (a power of
+ * two, exact in `from`), @6@ @7@ what is given then */
+static const char saturate_signed[] = HEAD
+    "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
+    "    if (!(a >= @4@))\n"
+    "        return a != a ? 0 : @6@;\n"
+    "    return a >= @5@ ? @7@ : (@0@)a;\n"
+    "}\n";
+static const char saturate_unsigned[] = HEAD
+    "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
+    "    if (!(a > 0))\n"
+    "        return 0;\n"
+    "    return a >= @5@ ? @7@ : (@0@)a;\n"
+    "}\n";
+
+const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
+    const char *name = fv_printf(g->arena, "%s_%s", fv_elem_name(to), fv_elem_name(from));
+    name = fv_printf(g->arena, "to_%s", name);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    int bits = fv_elem_bits(to);
+    bool sg = fv_elem_is_signed(to);
+    double top = 1;
+    for (int i = 0; i < bits - sg; i++)
+        top *= 2;
+    const char *min = fv_printf(g->arena, "INT%d_MIN", bits);
+    const char *max = fv_printf(g->arena, "%s%d_MAX", sg ? "INT" : "UINT", bits);
+    fv_c_fill(g, &g->helpers, sg ? saturate_signed : saturate_unsigned, fv_c_elem(to), fv_c_elem(from),
+              "", name, fv_c_float(g->arena, from, -top), fv_c_float(g->arena, from, top), min, max, NULL);
+    fv_text_put(&g->helpers, "\n");
+    return name;
+}
+
+static const char bits_body[] = HEAD
+    "@0@ @3@(@1@ a) {\n"
+    "    union {\n"
+    "        @1@ from;\n"
+    "        @0@ to;\n"
+    "    } u;\n"
+    "    u.from = a;\n"
+    "    return u.to;\n"
+    "}\n";
+
+const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
+    const char *name = fv_printf(g->arena, "bits_%s_%s", fv_c_short(to), fv_c_short(from));
+    if (fv_c_helper_new(g, name)) {
+        fv_c_fill(g, &g->helpers, bits_body, fv_c_elem(to), fv_c_elem(from), "", name, NULL);
+        fv_text_put(&g->helpers, "\n");
+    }
+    return name;
+}
+
+/* ---- the rest ---- */
+
+static const struct {
+    const char *name, *text;
+} fixed[] = {
+    {"require_bool", HEAD
+     "bool require_bool(bool c, int32_t *error) {\n"
+     "    if (!c)\n"
+     "        *error = FV_BAD_INDEX;\n"
+     "    return c;\n"
+     "}\n"},
+    {"cancelled", HEAD
+     "bool cancelled(const fv_env *env) {\n"
+     "    return env && env->cancel && *env->cancel;\n"
+     "}\n"},
+    {"bad_pointer", HEAD
+     "bool bad_pointer(const void *p, int64_t elements, size_t alignment) {\n"
+     "    return elements > 0 && (!p || (uintptr_t)p % alignment);\n"
+     "}\n"},
+    {"allocate",
+     "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
+     "    void *p = NULL;\n"
+     "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"
+     "        *status = FV_TOO_LARGE;\n"
+     "    else if (bytes > 0 && !(p = env->alloc(env->user, (size_t)bytes)))\n"
+     "        *status = FV_NO_MEMORY;\n"
+     "    return p;\n"
+     "}\n"},
+    {"release",
+     "static void release(const fv_env *env, void *p) {\n"
+     "    if (p)\n"
+     "        env->free(env->user, p);\n"
+     "}\n"},
+    {"launch",
+     "static void launch(const fv_env *env, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {\n"
+     "    if (n > 1 && env && env->parallel_for) {\n"
+     "        env->parallel_for(env->user, task, arg, n);\n"
+     "        return;\n"
+     "    }\n"
+     "    for (int64_t i = 0; i < n; i++)\n"
+     "        task(arg, i);\n"
+     "}\n"},
+};
+
+const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
+    if (!fv_c_helper_new(g, name))
+        return name;
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (!strcmp(fixed[i].name, name)) {
+            fv_c_fill(g, &g->helpers, fixed[i].text, NULL);
+            fv_text_put(&g->helpers, "\n");
+            return name;
+        }
+    assert(!"a helper that is in the table");
+    return name;
+}

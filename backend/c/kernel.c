@@ -1,0 +1,170 @@
+/* kernel.c - one kernel as a C function, and the struct and function through which tasks run it. */
+#include <string.h>
+
+#include "backend/c/internal.h"
+
+static bool block_polls(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_WHILE || block_polls(&s->body) || block_polls(&s->other))
+            return true;
+    return false;
+}
+
+bool fv_c_kernel_polls(const fv_kernel *k) { return block_polls(&k->body); }
+
+const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k) {
+    int64_t n;
+    if (!k->tasks)
+        return "1";
+    return fv_x_is_int(k->tasks, &n) ? fv_printf(g->arena, "%lld", (long long)n) : NULL;
+}
+
+static bool has_task(fv_cg *g, const fv_kernel *k) {
+    const char *n = fv_c_kernel_tasks(g, k);
+    return !n || strcmp(n, "1") != 0;
+}
+
+/* "const float *restrict x": what is only read or only written overlaps nothing else. */
+static const char *parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
+    const char *name = fv_ptrmap_get(&g->names, b);
+    return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "", fv_c_elem(b->elem),
+                     with_restrict && b->role != FV_BUF_INOUT ? "restrict " : "", name);
+}
+
+static void shape(fv_cg *g, fv_text *t, const fv_buf *b) {
+    fv_text_printf(t, "%s", (const char *)fv_ptrmap_get(&g->names, b));
+    for (int i = 0; i < b->rank; i++)
+        fv_text_printf(t, "[%s]", fv_c_str(g, b->extent[i]));
+}
+
+static void put_note(fv_cg *g, const char *what) {
+    if (what && *what)
+        fv_c_line(g, " * %s", fv_c_comment(g->arena, what));
+}
+
+static void put_comment(fv_cg *g, const fv_kernel *k) {
+    fv_c_line(g, "/* %s", fv_c_comment(g->arena, k->origin && *k->origin ? k->origin : k->name));
+    put_note(g, k->formula);
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, " *");
+    for (int i = 0; i < k->nbufs; i++) {
+        fv_text_put(&t, i ? ", " : " ");
+        shape(g, &t, k->bufs[i]);
+    }
+    fv_c_line(g, "%s", t.s);
+    put_note(g, k->schedule);
+    fv_text_put(g->out, " */\n");
+}
+
+/* The names of a kernel's parameters, in a scope of their own. */
+static void name_parameters(fv_cg *g, const fv_kernel *k) {
+    for (int i = 0; i < k->nbufs; i++)
+        *fv_ptrmap_at(&g->names, k->bufs[i]) = (void *)(uintptr_t)fv_c_name(&g->scope, k->bufs[i]->name, "x");
+}
+
+static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
+    fv_text t = {.arena = g->arena};
+    const char *sep = "";
+    fv_text_printf(&t, "static %s_KERNEL void %s(", g->NAME, name);
+    for (int i = 0; i < k->nbufs; i++, sep = ", ")
+        fv_text_printf(&t, "%s%s", sep, parameter(g, k->bufs[i], true));
+    for (int i = 0; i < k->ndims; i++, sep = ", ")
+        fv_text_printf(&t, "%s%s", sep, fv_c_declare(g, k->dims[i]));
+    if (has_task(g, k)) {
+        fv_text_printf(&t, "%s%s", sep, fv_c_declare(g, k->task));
+        sep = ", ";
+    } else if (k->task) {
+        *fv_ptrmap_at(&g->names, k->task) = (void *)(uintptr_t)"0";
+    }
+    if (k->requires_) {
+        fv_text_printf(&t, "%sint32_t *error", sep);
+        sep = ", ";
+    }
+    if (fv_c_kernel_polls(k)) {
+        fv_text_printf(&t, "%sconst volatile int32_t *cancel", sep);
+        sep = ", ";
+    }
+    fv_c_open(g, "%s%s)", t.s, *sep ? "" : "void");
+    for (int i = 0; i < k->nbufs; i++)
+        if (!fv_c_is_used(g, k->bufs[i]))
+            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->bufs[i]));
+    for (int i = 0; i < k->ndims; i++)
+        if (!fv_c_is_used(g, k->dims[i]))
+            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->dims[i]));
+    if (has_task(g, k) && !fv_c_is_used(g, k->task))
+        fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->task));
+}
+
+/* What parallel_for carries to the tasks. */
+static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
+    fv_text call = {.arena = g->arena};
+    fv_c_open(g, "struct %s_args", name);
+    for (int i = 0; i < k->nbufs; i++) {
+        fv_c_line(g, "%s;", parameter(g, k->bufs[i], false));
+        fv_text_printf(&call, "a->%s, ", (const char *)fv_ptrmap_get(&g->names, k->bufs[i]));
+    }
+    for (int i = 0; i < k->ndims; i++) {
+        const char *n = fv_ptrmap_get(&g->names, k->dims[i]);
+        fv_c_line(g, "int64_t %s;", n);
+        fv_text_printf(&call, "%sa->%s, ", fv_c_is_narrow(g, fv_x_var(g->arena, k->dims[i])) ? "(int32_t)" : "", n);
+    }
+    if (k->requires_)
+        fv_c_line(g, "int32_t *error;");
+    if (fv_c_kernel_polls(k))
+        fv_c_line(g, "const volatile int32_t *cancel;");
+    g->indent--;
+    fv_c_line(g, "};");
+    fv_c_line(g, "%s", "");
+    fv_c_open(g, "static void %s_task(void *arg, int64_t task)", name);
+    fv_c_line(g, "const struct %s_args *a = arg;", name);
+    bool narrow = fv_c_is_narrow(g, fv_x_var(g->arena, k->task));
+    fv_c_line(g, "%s(%s%stask%s%s);", name, call.s ? call.s : "", narrow ? "(int32_t)" : "",
+              k->requires_ ? ", a->error" : "", fv_c_kernel_polls(k) ? ", a->cancel" : "");
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+}
+
+/* How many tasks there are, where that depends on dims. */
+static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
+    fv_text t = {.arena = g->arena};
+    g->used = fv_ptrmap_in(g->arena);
+    fv_c_mark_expr(g, k->tasks);
+    for (int i = 0; i < k->ndims; i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_declare(g, k->dims[i]));
+    fv_c_open(g, "static int64_t %s_tasks(%s)", name, t.s ? t.s : "void");
+    for (int i = 0; i < k->ndims; i++)
+        if (!fv_c_is_used(g, k->dims[i]))
+            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->dims[i]));
+    fv_c_line(g, "return %s;", fv_c_str(g, k->tasks));
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+}
+
+void fv_c_kernel(fv_cg *g, fv_kernel *k) {
+    /* a bare word might be a function that compilers know */
+    const char *want = strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
+    const char *name = fv_c_name(&g->scope, want, "kernel");
+    *fv_ptrmap_at(&g->names, k) = (void *)(uintptr_t)name;
+    int mark_at = g->scope.n;
+    g->in_kernel = true;
+    g->used = fv_ptrmap_in(g->arena);
+    fv_c_mark_used(g, &k->body);
+    name_parameters(g, k);
+    fv_text body = {.arena = g->arena}, *out = g->out;
+    g->out = &body;
+    put_head(g, k, name);
+    fv_c_block(g, &k->body);
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+    g->out = out;
+    put_comment(g, k); /* dims have their names by now */
+    fv_text_put(out, body.s);
+    if (has_task(g, k))
+        put_task(g, k, name);
+    fv_c_scope_leave(&g->scope, mark_at);
+    if (!fv_c_kernel_tasks(g, k)) {
+        put_tasks(g, k, name);
+        fv_c_scope_leave(&g->scope, mark_at);
+    }
+    g->in_kernel = false;
+}

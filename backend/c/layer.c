@@ -1,0 +1,544 @@
+/* layer.c - the vector layer of generated C.
+ *
+ * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators, the rest
+ * is a helper: an intrinsic where the target has one for that width, else plain vector arithmetic,
+ * else lane by lane through the scalar helper. A mask has one signed integer a lane, 0 or -1.
+ *
+ * Helpers on vectors wider than a register are macros with a block: as functions, GCC would remark
+ * on how such values are passed. */
+#include <string.h>
+
+#include "backend/c/layer.h"
+
+/* ---- types ---- */
+
+fv_elem fv_c_mask_elem(int lanes) { return lanes <= 16 ? FV_I32 : FV_I8; }
+
+fv_elem fv_c_signed_elem(fv_elem e) {
+    switch (fv_elem_storage_bytes(e)) {
+    case 1: return FV_I8;
+    case 2: return FV_I16;
+    case 4: return FV_I32;
+    default: return FV_I64;
+    }
+}
+
+fv_elem fv_c_unsigned_elem(fv_elem e) { return fv_elem_bits_elem(e); }
+
+static fv_elem memory_elem(fv_elem e) {
+    return e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e;
+}
+
+static int bytes_of(fv_elem e, int lanes) {
+    return lanes * fv_elem_storage_bytes(e == FV_BOOL ? fv_c_mask_elem(lanes) : e);
+}
+
+const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes) {
+    e = memory_elem(e);
+    const char *name = fv_printf(g->arena, "%sx%d", fv_elem_name(e), lanes);
+    if (fv_c_helper_new(g, name))
+        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d)));\n", fv_c_elem(e), name,
+                       bytes_of(e, lanes));
+    return name;
+}
+
+const char *fv_c_mask(fv_cg *g, int lanes) {
+    const char *name = fv_printf(g->arena, "mask%d", lanes);
+    if (fv_c_helper_new(g, name))
+        fv_text_printf(&g->types, "typedef %s %s; /* 0 or -1 */\n",
+                       fv_c_vtype(g, fv_c_mask_elem(lanes), lanes), name);
+    return name;
+}
+
+/* For what may lie at any address of its element. */
+static const char *unaligned(fv_cg *g, fv_elem e, int lanes) {
+    e = memory_elem(e);
+    const char *name = fv_printf(g->arena, "%sx%d_u", fv_elem_name(e), lanes);
+    if (fv_c_helper_new(g, name))
+        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
+                       fv_c_elem(e), name, bytes_of(e, lanes), fv_elem_storage_bytes(e));
+    return name;
+}
+
+static const char *vector(fv_cg *g, fv_elem e, int lanes) { return fv_c_type(g, fv_kt(e, lanes)); }
+
+const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
+    fv_elem to = fv_c_signed_elem(e);
+    if (to == fv_c_mask_elem(lanes))
+        return m;
+    return fv_printf(g->arena, "__builtin_convertvector(%s, %s)", m, fv_c_vtype(g, to, lanes));
+}
+
+const char *fv_c_layer_includes(const fv_cg *g) {
+    if (g->isa == FV_C_X86)
+        return "#include <immintrin.h>\n";
+    if (g->isa == FV_C_AARCH64 && g->native)
+        return "#include <arm_neon.h>\n";
+    return "";
+}
+
+/* ---- writing one helper ---- */
+
+typedef enum { WHOLE, LANES, PARTS, DO, DO_LANES } mode;
+typedef struct def {
+    const char *name, *result; /* result: "void" for DO and DO_LANES */
+    const char *param[4];      /* types; NULL ends */
+    mode mode;
+    const char *expr;          /* with $a $b $c $d; LANES: of lane l; PARTS: unused */
+    int lanes;
+    bool wide;
+    const char *part, *part_op; /* PARTS: type and helper of a part */
+    int nparts;
+} def;
+
+static void put_expr(fv_text *t, const char *expr, const char *prefix) {
+    for (const char *s = expr; *s; s++)
+        if (*s == '$')
+            fv_text_put(t, prefix);
+        else
+            fv_text_putn(t, s, 1);
+}
+
+static void put_loop(fv_text *t, const def *d, const char *pad, const char *prefix) {
+    int n = d->mode == PARTS ? d->nparts : d->lanes;
+    fv_text_printf(t, "%sfor (int l = 0; l < %d; l++)%s\n%s    ", pad, n, d->wide ? " \\" : "", pad);
+    if (d->mode == PARTS) {
+        fv_text_printf(t, "%sr.part[l] = %s(", prefix, d->part_op);
+        for (int i = 0; i < 4 && d->param[i]; i++)
+            fv_text_printf(t, "%s%s%c.part[l]", i ? ", " : "", prefix, 'a' + i);
+        fv_text_put(t, ")");
+    } else {
+        if (d->mode == LANES)
+            fv_text_printf(t, "%sr[l] = ", prefix);
+        put_expr(t, d->expr, prefix);
+    }
+    fv_text_put(t, ";");
+}
+
+static void put_function(fv_cg *g, fv_text *t, const def *d) {
+    fv_text_printf(t, "static %s_INLINE %s %s(", g->NAME, d->result, d->name);
+    for (int i = 0; i < 4 && d->param[i]; i++) {
+        const char *space = d->param[i][strlen(d->param[i]) - 1] == '*' ? "" : " ";
+        fv_text_printf(t, "%s%s%s%c", i ? ", " : "", d->param[i], space, 'a' + i);
+    }
+    fv_text_put(t, ") {\n");
+    if (d->mode == WHOLE || d->mode == DO) {
+        fv_text_put(t, d->mode == WHOLE ? "    return " : "    ");
+        put_expr(t, d->expr, "");
+        fv_text_put(t, ";\n}\n\n");
+        return;
+    }
+    if (d->mode == LANES)
+        fv_text_printf(t, "    %s r = {0};\n", d->result);
+    put_loop(t, d, "    ", "");
+    fv_text_put(t, d->mode == LANES ? "\n    return r;\n}\n\n" : "\n}\n\n");
+}
+
+static void put_macro(fv_text *t, const def *d) {
+    fv_text_printf(t, "#define %s(", d->name);
+    for (int i = 0; i < 4 && d->param[i]; i++)
+        fv_text_printf(t, "%s%c", i ? ", " : "", 'a' + i);
+    fv_text_put(t, ") \\\n    __extension__({ \\\n");
+    for (int i = 0; i < 4 && d->param[i]; i++) {
+        if (d->mode == PARTS)
+            fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_%c = {(%c)}; \\\n",
+                           d->param[i], d->part, d->nparts, 'a' + i, 'a' + i);
+        else
+            fv_text_printf(t, "        %s fv_%c = (%c); \\\n", d->param[i], 'a' + i, 'a' + i);
+    }
+    if (d->mode == PARTS)
+        fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_r; \\\n", d->result, d->part, d->nparts);
+    if (d->mode == LANES)
+        fv_text_printf(t, "        %s fv_r = {0}; \\\n", d->result);
+    if (d->mode == WHOLE || d->mode == DO) {
+        fv_text_put(t, "        ");
+        put_expr(t, d->expr, "fv_");
+    } else {
+        put_loop(t, d, "        ", "fv_");
+        if (d->mode != DO_LANES)
+            fv_text_printf(t, " \\\n        fv_r%s", d->mode == PARTS ? ".whole" : "");
+    }
+    fv_text_put(t, d->mode == DO_LANES ? " \\\n    })\n\n" : "; \\\n    })\n\n");
+}
+
+static void put(fv_cg *g, const def *d) {
+    fv_text t = {.arena = g->arena}; /* whatever it calls was written by now */
+    if (d->wide)
+        put_macro(&t, d);
+    else
+        put_function(g, &t, d);
+    fv_text_put(&g->helpers, t.s);
+}
+
+/* Is a vector of that many bytes wider than a register of the target? */
+static bool too_wide(const fv_cg *g, int bytes) { return bytes > (g->native ? g->native : 16); }
+
+static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
+    return too_wide(g, bytes_of(e, lanes)) || too_wide(g, bytes_of(FV_BOOL, lanes));
+}
+
+/* ---- intrinsics ---- */
+
+typedef struct x86 {
+    const char *prefix, *reg, *ps; /* _mm256, __m256, ps */
+    char ireg[12];
+} x86;
+
+static bool x86_of(const fv_cg *g, fv_elem e, int bytes, x86 *m) {
+    if (g->isa != FV_C_X86 || bytes < 16 || bytes > g->native)
+        return false;
+    static const char *const regs[3][3] = {{"__m128", "__m128d", "__m128i"},
+                                           {"__m256", "__m256d", "__m256i"},
+                                           {"__m512", "__m512d", "__m512i"}};
+    int width = bytes == 16 ? 0 : bytes == 32 ? 1 : 2;
+    m->prefix = width == 0 ? "_mm" : width == 1 ? "_mm256" : "_mm512";
+    m->reg = regs[width][e == FV_F32 ? 0 : e == FV_F64 ? 1 : 2];
+    m->ps = e == FV_F32 ? "ps" : "pd";
+    strcpy(m->ireg, regs[width][2]);
+    return true;
+}
+
+static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    x86 m;
+    int bytes = bytes_of(e, lanes);
+    if (!x86_of(g, e, bytes, &m))
+        return NULL;
+    fv_arena *a = g->arena;
+    const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
+    const char *p = m.prefix, *r = m.reg, *s = m.ps;
+    const char *round = bytes == 64 ? "roundscale" : "round";
+    switch (op) {
+    case FV_X_FMA: return fv_printf(a, "(%s)%s_fmadd_%s((%s)$a, (%s)$b, (%s)$c)", v, p, s, r, r, r);
+    case FV_X_SQRT: return fv_printf(a, "(%s)%s_sqrt_%s((%s)$a)", v, p, s, r);
+    case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
+        return fv_printf(a, "(%s)%s_%s_%s((%s)$a, %s | _MM_FROUND_NO_EXC)", v, p, round, s, r,
+                         op == FV_X_FLOOR  ? "_MM_FROUND_TO_NEG_INF"
+                         : op == FV_X_CEIL ? "_MM_FROUND_TO_POS_INF"
+                         : op == FV_X_TRUNC ? "_MM_FROUND_TO_ZERO"
+                                            : "_MM_FROUND_TO_NEAREST_INT");
+    /* The instruction gives its second operand for two zeros and for NaN. */
+    case FV_X_MIN:
+        return fv_printf(a, "(%s)((%s)%s_min_%s((%s)$a, (%s)$b) | (%s)%s_min_%s((%s)$b, (%s)$a))", v, iv, p,
+                         s, r, r, iv, p, s, r, r);
+    case FV_X_MAX:
+        return fv_printf(a,
+                         "(%s)(((%s)%s_max_%s((%s)$a, (%s)$b) & (%s)%s_max_%s((%s)$b, (%s)$a)) |\n"
+                         "        (%s)($a != $a) | (%s)($b != $b))",
+                         v, iv, p, s, r, r, iv, p, s, r, r, iv, iv);
+    default: return NULL;
+    }
+}
+
+static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    x86 m;
+    if (!g->sse41 || !x86_of(g, e, bytes_of(e, lanes), &m) || (op != FV_X_MIN && op != FV_X_MAX) ||
+        fv_elem_bits(e) == 64)
+        return NULL;
+    return fv_printf(g->arena, "(%s)%s_%s_ep%c%d((%s)$a, (%s)$b)", vector(g, e, lanes), m.prefix,
+                     op == FV_X_MIN ? "min" : "max", fv_elem_is_signed(e) ? 'i' : 'u', fv_elem_bits(e),
+                     m.reg, m.reg);
+}
+
+static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    if (g->isa != FV_C_AARCH64 || bytes_of(e, lanes) != 16)
+        return NULL;
+    const char *v = vector(g, e, lanes), *r = e == FV_F32 ? "float32x4_t" : "float64x2_t";
+    const char *s = fv_elem_name(e);
+    switch (op) {
+    case FV_X_FMA: return fv_printf(g->arena, "(%s)vfmaq_%s((%s)$c, (%s)$a, (%s)$b)", v, s, r, r, r);
+    case FV_X_MIN: return fv_printf(g->arena, "(%s)vminq_%s((%s)$a, (%s)$b)", v, s, r, r);
+    case FV_X_MAX: return fv_printf(g->arena, "(%s)vmaxq_%s((%s)$a, (%s)$b)", v, s, r, r);
+    case FV_X_SQRT: return fv_printf(g->arena, "(%s)vsqrtq_%s((%s)$a)", v, s, r);
+    case FV_X_FLOOR: return fv_printf(g->arena, "(%s)vrndmq_%s((%s)$a)", v, s, r);
+    case FV_X_CEIL: return fv_printf(g->arena, "(%s)vrndpq_%s((%s)$a)", v, s, r);
+    case FV_X_TRUNC: return fv_printf(g->arena, "(%s)vrndq_%s((%s)$a)", v, s, r);
+    case FV_X_RINT: return fv_printf(g->arena, "(%s)vrndnq_%s((%s)$a)", v, s, r);
+    default: return NULL;
+    }
+}
+
+static const char *intrinsic(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    const char *s = fv_elem_is_float(e) ? x86_float(g, op, e, lanes) : x86_int(g, op, e, lanes);
+    return s || !fv_elem_is_float(e) ? s : neon_float(g, op, e, lanes);
+}
+
+/* In vector arithmetic that any GNU compiler has. */
+static const char *plain(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    fv_arena *a = g->arena;
+    const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
+    if (op == FV_X_ABS && fv_elem_is_float(e))
+        return fv_printf(a, "(%s)((%s)$a & %s)", v, iv, e == FV_F32 ? "INT32_MAX" : "INT64_MAX");
+    if (fv_elem_is_float(e))
+        return NULL;
+    if (op == FV_X_MIN || op == FV_X_MAX) {
+        const char *sign = op == FV_X_MIN ? "<" : ">";
+        return fv_printf(a, "(%s)(((%s)$a & (%s)($a %s $b)) | ((%s)$b & ~(%s)($a %s $b)))", v, iv, iv, sign, iv,
+                         iv, sign);
+    }
+    if (op == FV_X_ABS) {
+        const char *uv = fv_c_vtype(g, fv_c_unsigned_elem(e), lanes);
+        return fv_printf(a, "(%s)(((%s)$a ^ (%s)($a < 0)) - (%s)($a < 0))", v, uv, uv, uv);
+    }
+    return NULL;
+}
+
+const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
+    const char *text = op == FV_X_DIV ? "div" : op == FV_X_REM ? "rem" : fv_expr_op_text(op);
+    const char *v = vector(g, e, lanes);
+    const char *name = fv_printf(g->arena, "%s_%s", text, v);
+    int bytes = bytes_of(e, lanes), n = fv_expr_op_info(op)->nargs;
+    if (!fv_c_helper_new(g, name))
+        return name;
+    def d = {.name = name, .result = v, .lanes = lanes, .wide = too_wide(g, bytes)};
+    for (int i = 0; i < n; i++)
+        d.param[i] = v;
+    int part_lanes = d.wide ? lanes * g->native / bytes : 0;
+    d.expr = intrinsic(g, op, e, lanes);
+    if (part_lanes > 1 && intrinsic(g, op, e, part_lanes)) {
+        d.mode = PARTS;
+        d.part = vector(g, e, part_lanes);
+        d.part_op = fv_c_layer_op(g, op, e, part_lanes);
+        d.nparts = lanes / part_lanes;
+    } else if (!d.expr && !(d.expr = plain(g, op, e, lanes))) {
+        static const char *const args[] = {"", "$a[l]", "$a[l], $b[l]", "$a[l], $b[l], $c[l]"};
+        d.mode = LANES;
+        d.expr = fv_printf(g->arena, "%s(%s)", fv_c_helper(g, op, e), args[n]);
+    }
+    put(g, &d);
+    return name;
+}
+
+const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c) {
+    x86 m;
+    bool max = op == FV_X_MAX, zero = c == 0, minus = __builtin_signbit(c) != 0;
+    if (!fv_elem_is_float(e) || c != c || !x86_of(g, e, bytes_of(e, lanes), &m) || (zero && !max && minus))
+        return NULL;
+    const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
+    if (zero && max && !minus) { /* the instruction would keep -0 */
+        const char *name = fv_printf(g->arena, "positive_%s", v);
+        if (fv_c_helper_new(g, name))
+            put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes,
+                          .expr = fv_printf(g->arena, "(%s)((%s)$a & ~(%s)($a <= $b))", v, iv, iv)});
+        return name;
+    }
+    const char *name = fv_printf(g->arena, "%s_%s", max ? "at_least" : "at_most", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes,
+                      .expr = fv_printf(g->arena, "(%s)%s_%s_%s((%s)$b, (%s)$a)", v, m.prefix,
+                                        max ? "max" : "min", m.ps, m.reg, m.reg)});
+    return name;
+}
+
+/* ---- masks ---- */
+
+const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *m = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "select_%s", v);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    fv_elem as = e == FV_BOOL ? fv_c_mask_elem(lanes) : e;
+    const char *iv = fv_c_vtype(g, fv_c_signed_elem(as), lanes);
+    const char *wide = fv_c_layer_widen(g, "$a", as, lanes);
+    def d = {.name = name, .result = v, .param = {m, v, v}, .lanes = lanes, .wide = any_wide(g, e, lanes)};
+    x86 r;
+    bool single = fv_elem_storage_bytes(as) == 4, ok = g->sse41 && fv_elem_storage_bytes(as) >= 4;
+    fv_elem f = single ? FV_F32 : FV_F64;
+    if (ok && !d.wide && x86_of(g, f, bytes_of(as, lanes), &r) && bytes_of(as, lanes) <= 32)
+        d.expr = fv_printf(g->arena, "(%s)%s_blendv_%s((%s)$c, (%s)$b, (%s)%s)", v, r.prefix, r.ps, r.reg,
+                           r.reg, r.reg, wide);
+    else
+        d.expr = fv_printf(g->arena, "(%s)(((%s)$b & %s) | ((%s)$c & ~%s))", v, iv, wide, iv, wide);
+    put(g, &d);
+    return name;
+}
+
+static const char *list(fv_cg *g, const char *v, const char *item, int lanes) {
+    fv_text t = {.arena = g->arena};
+    fv_text_printf(&t, "(%s){", v);
+    for (int l = 0; l < lanes; l++) {
+        fv_text_put(&t, l == 0 ? "" : ", ");
+        if (item)
+            fv_text_put(&t, item);
+        else
+            fv_text_printf(&t, "%d", l);
+    }
+    fv_text_put(&t, "}");
+    return t.s;
+}
+
+const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes);
+    const char *name = fv_printf(g->arena, "splat_%s", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {e == FV_BOOL ? "bool" : fv_c_elem(e)},
+                      .mode = WHOLE, .lanes = lanes, .wide = too_wide(g, bytes_of(e, lanes)),
+                      .expr = list(g, v, e == FV_BOOL ? "-$a" : "$a", lanes)});
+    return name;
+}
+
+const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *uv = fv_c_vtype(g, fv_c_unsigned_elem(e), lanes);
+    const char *name = fv_printf(g->arena, "ramp_%s", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {fv_c_elem(e)}, .mode = WHOLE, .lanes = lanes,
+                      .wide = too_wide(g, bytes_of(e, lanes)),
+                      .expr = fv_printf(g->arena, "(%s)((%s)$a + %s)", v, fv_c_elem(fv_c_unsigned_elem(e)),
+                                        list(g, uv, NULL, lanes))});
+    return name;
+}
+
+const char *fv_c_layer_below(fv_cg *g, int lanes) {
+    const char *v = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "first_%s", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {"int64_t"}, .mode = WHOLE, .lanes = lanes,
+                      .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
+                      .expr = fv_printf(g->arena, "(%s)(%s < (%s)($a < 0 ? 0 : $a > %d ? %d : $a))", v,
+                                        list(g, v, NULL, lanes), fv_c_elem(fv_c_mask_elem(lanes)), lanes,
+                                        lanes)});
+    return name;
+}
+
+const char *fv_c_layer_require(fv_cg *g, int lanes) {
+    const char *v = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "require_%s", v);
+    const char *one = fv_c_helper_fixed(g, "require_bool");
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {v, "int32_t *"}, .mode = LANES, .lanes = lanes,
+                      .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
+                      .expr = fv_printf(g->arena, "(%s)-%s($a[l] != 0, $b)",
+                                        fv_c_elem(fv_c_mask_elem(lanes)), one)});
+    return name;
+}
+
+/* Float to integer; everything else is __builtin_convertvector. */
+const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
+    const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
+    const char *name = fv_printf(g->arena, "to_%s_%s", v, w);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    def d = {.name = name, .result = v, .param = {w}, .lanes = lanes,
+             .wide = too_wide(g, bytes_of(from, lanes)) || too_wide(g, bytes_of(to, lanes))};
+    x86 m;
+    if (from == FV_F32 && to == FV_I32 && x86_of(g, FV_F32, bytes_of(from, lanes), &m)) {
+        /* out of range and NaN, the instruction gives INT32_MIN */
+        d.expr = fv_printf(g->arena, "((%s)%s_cvttps_epi32((%s)$a) ^ (%s)($a >= 2147483648.0f)) & (%s)($a == $a)",
+                           v, m.prefix, m.reg, v, v);
+    } else {
+        d.mode = LANES;
+        d.expr = fv_printf(g->arena, "%s($a[l])", fv_c_helper_convert(g, from, to));
+    }
+    put(g, &d);
+    return name;
+}
+
+/* ---- memory ---- */
+
+static const char *pointer(fv_cg *g, fv_elem e, bool is_const) {
+    return fv_printf(g->arena, "%s%s *", is_const ? "const " : "", fv_c_elem(e));
+}
+
+const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *u = unaligned(g, e, lanes);
+    const char *name = fv_printf(g->arena, "load_%s", e == FV_BOOL ? v : fv_c_vtype(g, e, lanes));
+    if (!fv_c_helper_new(g, name))
+        return name;
+    const char *expr = fv_printf(g->arena, "*(const %s *)$a", u);
+    if (e == FV_BOOL)
+        expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)", fv_c_vtype(g, FV_I8, lanes),
+                         expr, v);
+    put(g, &(def){.name = name, .result = v, .param = {pointer(g, e, true)}, .lanes = lanes, .expr = expr,
+                  .wide = any_wide(g, e, lanes)});
+    return name;
+}
+
+const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *u = unaligned(g, e, lanes);
+    const char *name = fv_printf(g->arena, "store_%s", v);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    const char *value = "$b";
+    if (e == FV_BOOL)
+        value = fv_printf(g->arena, "__builtin_convertvector(-$b, %s)", fv_c_vtype(g, FV_U8, lanes));
+    put(g, &(def){.name = name, .result = "void", .param = {pointer(g, e, false), v}, .mode = DO,
+                  .lanes = lanes, .expr = fv_printf(g->arena, "*(%s *)$a = %s", u, value),
+                  .wide = any_wide(g, e, lanes)});
+    return name;
+}
+
+/* Masked loads and stores of AVX2; those of AVX-512 take bit masks, so the 32-byte forms are used
+ * there too, and whole registers of 64 bytes go through them. */
+static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
+    x86 m;
+    int bytes = bytes_of(e, lanes), size = fv_elem_storage_bytes(e);
+    if (size < 4 || g->native < 32 || !x86_of(g, e, bytes, &m))
+        return NULL;
+    fv_arena *a = g->arena;
+    bool is_float = fv_elem_is_float(e);
+    const char *v = vector(g, e, lanes), *wide = fv_c_layer_widen(g, "$a", e, lanes);
+    if (bytes == 64) {
+        const char *s = is_float ? m.ps : size == 4 ? "epi32" : "epi64";
+        const char *bits = fv_printf(a, "_mm%s_movepi32_mask((__m%si)$a)", size == 4 ? "512" : "256",
+                                     size == 4 ? "512" : "256");
+        return store ? fv_printf(a, "_mm512_mask_storeu_%s($b, %s, (%s)$c)", s, bits, m.reg)
+                     : fv_printf(a, "(%s)_mm512_mask_loadu_%s((%s)$c, %s, $b)", v, s, m.reg, bits);
+    }
+    const char *s = is_float ? m.ps : size == 4 ? "epi32" : "epi64";
+    const char *as = is_float ? "" : size == 4 ? "(int *)" : "(long long *)";
+    const char *from = is_float ? "" : size == 4 ? "(const int *)" : "(const long long *)";
+    if (store)
+        return fv_printf(a, "%s_maskstore_%s(%s$b, (%s)%s, (%s)$c)", m.prefix, s, as, m.ireg, wide, m.reg);
+    return fv_printf(a, "%s($a, (%s)%s_maskload_%s(%s$b, (%s)%s), $c)", fv_c_layer_select(g, e, lanes), v,
+                     m.prefix, s, from, m.ireg, wide);
+}
+
+const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *m = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "load_%s_if", v);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    def d = {.name = name, .result = v, .param = {m, pointer(g, e, true), v}, .lanes = lanes,
+             .wide = any_wide(g, e, lanes)};
+    if (d.wide || !(d.expr = x86_masked(g, e, lanes, false))) {
+        d.mode = LANES;
+        d.expr = e == FV_BOOL ? "$a[l] ? -($b[l] != 0) : $c[l]" : "$a[l] ? $b[l] : $c[l]";
+    }
+    put(g, &d);
+    return name;
+}
+
+const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *m = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "store_%s_if", v);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    def d = {.name = name, .result = "void", .param = {m, pointer(g, e, false), v}, .mode = DO, .lanes = lanes,
+             .wide = any_wide(g, e, lanes)};
+    if (d.wide || !(d.expr = x86_masked(g, e, lanes, true))) {
+        d.mode = DO_LANES;
+        d.expr = e == FV_BOOL ? "if ($a[l]) $b[l] = $c[l] != 0" : "if ($a[l]) $b[l] = $c[l]";
+    }
+    put(g, &d);
+    return name;
+}
+
+const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes);
+    const char *name = fv_printf(g->arena, "gather_%s", v);
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {pointer(g, e, true), i}, .mode = LANES,
+                      .lanes = lanes, .expr = e == FV_BOOL ? "-($a[$b[l]] != 0)" : "$a[$b[l]]",
+                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
+    return name;
+}
+
+const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes), *m = fv_c_mask(g, lanes);
+    const char *name = fv_printf(g->arena, "gather_%s_if", v);
+    const char *expr = e == FV_BOOL ? "$a[l] ? -($b[$c[l]] != 0) : $d[l]" : "$a[l] ? $b[$c[l]] : $d[l]";
+    if (fv_c_helper_new(g, name))
+        put(g, &(def){.name = name, .result = v, .param = {m, pointer(g, e, true), i, v}, .mode = LANES,
+                      .lanes = lanes, .expr = expr,
+                      .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
+    return name;
+}

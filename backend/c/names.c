@@ -1,0 +1,201 @@
+/* names.c - identifiers, comments and strings of generated C, made from text that nobody vouches for. */
+#include <ctype.h>
+#include <string.h>
+
+#include "backend/c/names.h"
+
+/* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
+ * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */
+static const char *const reserved[] = {
+    "alignas", "alignof", "and", "and_eq", "asm", "atomic", "auto", "bitand", "bitor", "bool",
+    "break", "case", "catch", "char", "class", "compl", "complex", "concept", "const", "const_cast",
+    "constexpr", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else",
+    "enum", "explicit", "export", "extern", "false", "far", "float", "for", "fortran", "friend",
+    "goto", "i386", "if", "imaginary", "import", "inline", "int", "interrupt", "linux", "long",
+    "main", "module", "mutable", "namespace", "near", "new", "noexcept", "not", "not_eq", "nullptr",
+    "offsetof", "operator", "or", "or_eq", "private", "protected", "public", "register",
+    "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
+    "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw",
+    "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unix", "unsigned", "using",
+    "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", NULL};
+
+/* One list for what the emitter itself declares inside functions and files. */
+static const char *const own[] = {
+    "actual", "allocate", "arg", "args", "at", "bad_cpu", "bad_pointer", "bytes", "cancel", "cancelled", "dims",
+    "done", "entry", "env", "error", "inputs", "launch", "layout", "n_tasks", "out_dims", "outputs",
+    "plan", "release", "run", "status", "task", "work", "workspace", NULL};
+
+static bool is_listed(const char *name, const char *const *list) {
+    for (; *list; list++)
+        if (!strcmp(name, *list))
+            return true;
+    return false;
+}
+
+static bool has_suffix(const char *name, const char *suffix) {
+    size_t n = strlen(name), m = strlen(suffix);
+    return n >= m && !strcmp(name + n - m, suffix);
+}
+
+/* After "f32x8", "mask8" and the like, with what may follow: the names of vector types. */
+static const char *after_type(const char *s) {
+    if (!strncmp(s, "mask", 4)) {
+        s += 4;
+    } else if (*s == 'f' || *s == 'i' || *s == 'u' || *s == 'b') {
+        s++;
+    } else {
+        return NULL;
+    }
+    const char *digits = s;
+    while (isdigit((unsigned char)*s))
+        s++;
+    if (s == digits && strncmp(s, "ool", 3))
+        return NULL;
+    if (s == digits)
+        s += 3;
+    while (*s == 'x' && isdigit((unsigned char)s[1]))
+        for (s++; isdigit((unsigned char)*s);)
+            s++;
+    return s;
+}
+
+/* Helpers are called op_TYPE or op_TYPE_TYPE or op_TYPE_if; types of vectors TYPE or TYPE_u. */
+static bool is_ours(const char *name) {
+    if (!strncmp(name, "fv_", 3) || !strncmp(name, "FV_", 3) || has_suffix(name, "_t") ||
+        has_suffix(name, "_args") || has_suffix(name, "_task") || has_suffix(name, "_tasks"))
+        return true;
+    for (const char *s = name; s && !has_suffix(name, "_v"); s = strchr(s, '_')) {
+        s += *s == '_';
+        const char *end = after_type(s);
+        if (end && (*end == 0 || *end == '_'))
+            return true;
+    }
+    return is_listed(name, own);
+}
+
+/* Macros of the headers that we include are in capitals: INT64_C, NULL, SIZE_MAX, FLT_... */
+static bool is_capital(const char *name) {
+    size_t n = 0;
+    for (; *name; name++, n++)
+        if (islower((unsigned char)*name))
+            return false;
+    return n > 2;
+}
+
+bool fv_c_name_is_fit(const char *name) {
+    if (!isalpha((unsigned char)name[0]))
+        return false;
+    for (const char *s = name; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_')
+            return false;
+    return strlen(name) <= 64 && !is_listed(name, reserved) && !is_ours(name) && !is_capital(name) &&
+           !strstr(name, "__");
+}
+
+enum { LONGEST = 48 };
+
+static const char *sanitised(fv_arena *a, const char *want, const char *otherwise) {
+    char s[LONGEST + 8];
+    size_t n = 0;
+    for (; want && *want && n < LONGEST; want++) {
+        char c = isalnum((unsigned char)*want) && (unsigned char)*want < 128 ? *want : '_';
+        if (c == '_' && (n == 0 || s[n - 1] == '_'))
+            continue;
+        if (n == 0 && isdigit((unsigned char)c)) {
+            for (const char *o = otherwise; *o && n < LONGEST; o++)
+                s[n++] = *o;
+            s[n++] = '_';
+        }
+        s[n++] = c;
+    }
+    while (n && s[n - 1] == '_')
+        n--;
+    s[n] = 0;
+    if (n == 0)
+        return fv_strdup(a, otherwise);
+    if (fv_c_name_is_fit(s))
+        return fv_strdup(a, s);
+    const char *mended = fv_printf(a, "%s_v", s);
+    return fv_c_name_is_fit(mended) ? mended : fv_printf(a, "m_%s_v", otherwise);
+}
+
+void fv_c_scope_init(fv_c_scope *s, fv_arena *a) {
+    *s = (fv_c_scope){.arena = a, .taken = fv_ptrmap_in(a), .hints = fv_ptrmap_in(a)};
+}
+
+static void take(fv_c_scope *s, const char *name, const char *stem, int suffix) {
+    *fv_ptrmap_at(&s->taken, name) = (void *)1;
+    FV_PUSH(s->arena, s->given, s->n, s->cap, (struct fv_c_given){name, stem, suffix});
+}
+
+void fv_c_name_take(fv_c_scope *s, const char *name) {
+    name = fv_intern(fv_arena_session(s->arena), name);
+    take(s, name, name, 1);
+}
+
+const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise) {
+    fv_session *session = fv_arena_session(s->arena);
+    const char *stem = fv_intern(session, sanitised(s->arena, want, otherwise));
+    const char *name = stem;
+    int suffix = 1;
+    if (fv_ptrmap_get(&s->taken, stem)) {
+        suffix = (int)(intptr_t)fv_ptrmap_get(&s->hints, stem);
+        if (suffix < 2)
+            suffix = 2;
+        for (;; suffix++) {
+            name = fv_intern(session, fv_printf(s->arena, "%s_%d", stem, suffix));
+            if (!fv_ptrmap_get(&s->taken, name))
+                break;
+        }
+        *fv_ptrmap_at(&s->hints, stem) = (void *)(intptr_t)(suffix + 1);
+    }
+    take(s, name, stem, suffix);
+    return name;
+}
+
+void fv_c_scope_leave(fv_c_scope *s, int mark) {
+    while (s->n > mark) {
+        const struct fv_c_given *g = &s->given[--s->n];
+        *fv_ptrmap_at(&s->taken, g->name) = NULL;
+        void **hint = fv_ptrmap_at(&s->hints, g->stem);
+        if (g->suffix >= 2 && (intptr_t)*hint > g->suffix)
+            *hint = (void *)(intptr_t)g->suffix;
+    }
+}
+
+const char *fv_c_upper(fv_arena *a, const char *name) {
+    char *s = fv_strdup(a, name);
+    for (char *c = s; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return s;
+}
+
+const char *fv_c_comment(fv_arena *a, const char *text) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (const char *s = text; *s; s++) {
+        char c = *s == '\n' || *s == '\t' ? ' ' : *s;
+        if (((unsigned char)c < 32) || c == 127 || c == '\\')
+            c = '?';
+        fv_text_putn(&t, &c, 1);
+        if ((c == '*' && s[1] == '/') || (c == '/' && s[1] == '*') || (c == '?' && s[1] == '?'))
+            fv_text_put(&t, " ");
+    }
+    return t.s;
+}
+
+const char *fv_c_string(fv_arena *a, const char *text) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "\"");
+    for (const char *s = text ? text : ""; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\' || c == '?')
+            fv_text_printf(&t, "\\%c", c);
+        else if (c >= 32 && c < 127)
+            fv_text_putn(&t, s, 1);
+        else
+            fv_text_printf(&t, "\\%03o", c);
+    }
+    fv_text_put(&t, "\"");
+    return t.s;
+}

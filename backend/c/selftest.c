@@ -1,0 +1,307 @@
+/* selftest.c - the self-test that goes with a folder: the model on generated data, and what the
+ * reference made of the same data when the code was emitted. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/c/internal.h"
+#include "ir/expr_fold.h"
+
+#include "backend/c/selftest_data.h"
+
+extern const char *const fv_c_selftest_data_text; /* the same file, built in */
+
+enum { GUARD = 64, UNBOUNDED = 4096, HEAP = 1 << 20 };
+
+/* ---- sizes for the dims of the test ---- */
+
+static bool eval(fv_ptrmap *values, const fv_expr *x, int64_t *out) {
+    int64_t a = 0, b = 0;
+    if (x->op == FV_X_CONST) {
+        *out = x->u.i;
+        return !fv_elem_is_float(x->type.elem);
+    }
+    if (x->op == FV_X_VAR) {
+        const int64_t *v = fv_ptrmap_get(values, x->u.var);
+        *out = v ? *v : 0;
+        return v != NULL;
+    }
+    if (x->op == FV_X_SELECT)
+        return eval(values, x->arg[0], &a) && eval(values, x->arg[a ? 1 : 2], out);
+    if (x->n < 1 || x->n > 2 || !eval(values, x->arg[0], &a) || (x->n == 2 && !eval(values, x->arg[1], &b)))
+        return false;
+    if (x->op == FV_X_CONVERT) {
+        *out = x->type.elem == FV_BOOL ? a != 0 : fv_fold_wrap(x->type.elem, a);
+        return !fv_elem_is_float(x->type.elem);
+    }
+    return fv_fold_ints(x->arg[0]->type.elem, (fv_expr_op)x->op, a, b, out);
+}
+
+static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t value) {
+    int64_t *at = FV_NEW(g->arena, int64_t, 1);
+    *at = value;
+    *fv_ptrmap_at(values, v) = at;
+}
+
+typedef struct test {
+    int64_t *dims, *out_dims; /* out_dims: capacities filled in */
+    int64_t workspace;
+    int64_t *elements;        /* inputs, then outputs: of outputs whose size is unknown, the capacity */
+    int status;
+    uint64_t sum;
+    bool recorded;
+} test;
+
+static const fv_port *port_at(const fv_program *p, int i) {
+    return i < p->ninputs ? &p->inputs[i] : &p->outputs[i - p->ninputs];
+}
+
+static bool has_capacity(const fv_program *p, int i) { return p->capacity && p->capacity[i]; }
+
+static bool sizes(fv_cg *g, test *t) {
+    const fv_program *p = g->p;
+    fv_ptrmap values = fv_ptrmap_in(g->arena);
+    t->dims = FV_NEW(g->arena, int64_t, p->nsymbols + 1);
+    t->out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
+    t->elements = FV_NEW(g->arena, int64_t, p->ninputs + p->noutputs + 1);
+    for (int i = 0; i < p->nsymbols; i++) {
+        int64_t d = 1;
+        d = d < p->symbols[i]->lo ? p->symbols[i]->lo : d > p->symbols[i]->hi ? p->symbols[i]->hi : d;
+        t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : d;
+        set_value(g, &values, p->symbol_vars[i], t->dims[i]);
+    }
+    for (const fv_stmt *s = p->plan.first; s; s = s->next) {
+        int64_t v;
+        if (s->kind == FV_S_LET && s->var->type.elem != FV_F32 && eval(&values, s->x, &v))
+            set_value(g, &values, s->var, v);
+    }
+    bool ok = eval(&values, p->workspace, &t->workspace) && t->workspace < INT32_MAX;
+    for (int i = 0; ok && i < p->ninputs + p->noutputs; i++) {
+        bool unknown = i >= p->ninputs && has_capacity(p, i - p->ninputs);
+        ok = eval(&values, fv_c_elements(g, port_at(p, i)), &t->elements[i]);
+        if (unknown && (t->elements[i] > UNBOUNDED || !fv_port_is_bounded(port_at(p, i))))
+            t->elements[i] = UNBOUNDED;
+        ok = ok && t->elements[i] < INT32_MAX;
+        if (i >= p->ninputs)
+            t->out_dims[fv_out_dims_at(p, i - p->ninputs)] = t->elements[i];
+    }
+    return ok || fv_error(g->session, "the self-test needs dims of a size that fits: give smaller ones");
+}
+
+/* ---- types ---- */
+
+static selftest_type type_of(const fv_port *port) {
+    fv_elem e = port->elem;
+    selftest_type t = {.bytes = fv_elem_storage_bytes(e), .one = 1};
+    if (fv_elem_is_packed(e))
+        return (selftest_type){.bytes = 1, .one = fv_elem_bits(e) == 4 ? 0x11 : 0x55};
+    switch (e) {
+    case FV_F32: return (selftest_type){4, 1, 0, INT32_MAX, 0x7f800000u};
+    case FV_F64: return (selftest_type){8, 1, 0, INT64_MAX, 0x7ff0000000000000u};
+    case FV_F16: return (selftest_type){2, 0, 0x3c00, 0x7fff, 0x7c00};
+    case FV_BF16: return (selftest_type){2, 0, 0x3f80, 0x7fff, 0x7f80};
+    case FV_F8E4M3FN: return (selftest_type){1, 0, 0x38, 0x7f, 0x7e};
+    case FV_F8E5M2: return (selftest_type){1, 0, 0x3c, 0x7f, 0x7c};
+    case FV_F8E4M3FNUZ: return (selftest_type){1, 0, 0x40, 0, 0};
+    case FV_F8E5M2FNUZ: return (selftest_type){1, 0, 0x40, 0, 0};
+    case FV_F8E8M0: return (selftest_type){1, 0, 0x7f, 0, 0};
+    default: return t;
+    }
+}
+
+/* Array elements of the C type: bytes of packed ones. */
+static int64_t units(const fv_port *port, int64_t elements) {
+    int bits = fv_elem_bits(port->elem);
+    return bits >= 8 ? elements : (elements * bits + 7) / 8;
+}
+
+static int64_t bytes_at(const fv_program *p, const test *t, int i) {
+    return units(port_at(p, i), t->elements[i]) * type_of(port_at(p, i)).bytes;
+}
+
+/* ---- recording ---- */
+
+static uint32_t seed_of(int input) { return 12345u + 977u * (uint32_t)input; }
+
+/* Elements of an output after the run. */
+static int64_t elements_after(const fv_program *p, const test *t, int output, const int64_t *out_dims) {
+    if (!has_capacity(p, output))
+        return t->elements[p->ninputs + output];
+    int64_t n = 1;
+    for (int k = 0; k < p->outputs[output].rank; k++)
+        n *= out_dims[fv_out_dims_at(p, output) + 1 + k];
+    return n;
+}
+
+static void record(fv_cg *g, test *t) {
+    const fv_program *p = g->p;
+    const void **in = FV_NEW(g->arena, const void *, p->ninputs + 1);
+    void **out = FV_NEW(g->arena, void *, p->noutputs + 1);
+    for (int i = 0; i < p->ninputs; i++) {
+        selftest_type type = type_of(&p->inputs[i]);
+        unsigned char *data = fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, i) + GUARD, 64);
+        selftest_fill(data, (size_t)units(&p->inputs[i], t->elements[i]), &type, seed_of(i));
+        in[i] = data;
+    }
+    for (int i = 0; i < p->noutputs; i++)
+        out[i] = fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
+    int64_t *out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
+    memcpy(out_dims, t->out_dims, (size_t)fv_out_dims_size(p) * sizeof *out_dims);
+    t->status = g->o->reference(g->o->reference_user, p, t->dims, in, out, out_dims);
+    t->sum = 14695981039346656037u;
+    for (int i = 0; t->status == FV_OK && i < p->noutputs; i++) {
+        selftest_type type = type_of(&p->outputs[i]);
+        t->sum = selftest_sum(out[i], (size_t)units(&p->outputs[i], elements_after(p, t, i, out_dims)), &type, t->sum);
+    }
+    t->recorded = true;
+}
+
+/* ---- text ---- */
+
+static void put_arrays(fv_cg *g, const test *t) {
+    const fv_program *p = g->p;
+    for (int i = 0; i < p->ninputs + p->noutputs; i++) {
+        selftest_type y = type_of(port_at(p, i));
+        bool in = i < p->ninputs;
+        const char *kind = in ? "input" : "output";
+        int n = in ? i : i - p->ninputs;
+        int64_t bytes = bytes_at(p, t, i);
+        fv_c_line(g, "/* %s */", fv_c_comment(g->arena, port_at(p, i)->name));
+        fv_c_line(g, "static const selftest_type %s_type_%d = {%d, %d, 0x%llxu, UINT64_C(0x%llx), UINT64_C(0x%llx)};",
+                  kind, n, y.bytes, y.is_float, (unsigned long long)y.one, (unsigned long long)y.abs,
+                  (unsigned long long)y.nan);
+        if (in)
+            fv_c_line(g, "%s_ALIGNED static unsigned char input_%d[%lld];", g->NAME, n, (long long)(bytes ? bytes : 1));
+        else
+            fv_c_line(g, "%s_ALIGNED static unsigned char output_%d[%lld + GUARD];", g->NAME, n, (long long)bytes);
+    }
+    fv_c_line(g, "%s_ALIGNED static unsigned char work[%lld];", g->NAME, (long long)(t->workspace ? t->workspace : 1));
+    fv_c_line(g, "%s", "");
+}
+
+static const char *numbers(fv_cg *g, const int64_t *v, int n) {
+    fv_text t = {.arena = g->arena};
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)v[i]);
+    return n ? t.s : "0";
+}
+
+static const char *numbered(fv_cg *g, const char *word, int n) {
+    fv_text t = {.arena = g->arena};
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%s_%d", i ? ", " : "", word, i);
+    return n ? t.s : "NULL";
+}
+
+static const char heap_text[] =
+    "/* Memory for values inside the model that have no bound, where the caller gives none. */\n"
+    "@NAME@_ALIGNED static unsigned char heap[@0@];\n"
+    "static size_t heap_used;\n\n"
+    "static void *heap_alloc(void *user, size_t bytes) {\n"
+    "    (void)user;\n"
+    "    if (bytes > sizeof heap - heap_used)\n"
+    "        return NULL;\n"
+    "    void *p = heap + heap_used;\n"
+    "    heap_used += (bytes + 63) / 64 * 64;\n"
+    "    return p;\n"
+    "}\n\n"
+    "static void heap_free(void *user, void *p) {\n"
+    "    (void)user;\n"
+    "    (void)p;\n"
+    "}\n\n";
+
+static void put_sum(fv_cg *g, const test *t, int output) {
+    const fv_program *p = g->p;
+    int i = p->ninputs + output, at = fv_out_dims_at(p, output);
+    const fv_port *port = &p->outputs[output];
+    fv_text n = {.arena = g->arena};
+    fv_text_printf(&n, "%lld", (long long)units(port, t->elements[i]));
+    if (has_capacity(p, output)) {
+        n = (fv_text){.arena = g->arena};
+        fv_text_put(&n, "(size_t)(1");
+        for (int k = 0; k < port->rank; k++)
+            fv_text_printf(&n, " * actual[%d]", at + 1 + k);
+        fv_text_put(&n, ")");
+    }
+    fv_c_line(g, "*sum = selftest_sum(output_%d, %s, &output_type_%d, *sum);", output, n.s, output);
+    fv_c_line(g, "for (int i = 0; i < GUARD; i++)");
+    fv_c_line(g, "    if (output_%d[%lld + i] != background)", output, (long long)bytes_at(p, t, i));
+    fv_c_line(g, "        return 4;");
+}
+
+static void put_run(fv_cg *g, const test *t) {
+    const fv_program *p = g->p;
+    fv_c_open(g, "static int run_once(const fv_env *env, unsigned char background, uint64_t *sum)");
+    fv_c_line(g, "static const int64_t dims[] = {%s};", numbers(g, t->dims, p->nsymbols));
+    fv_c_line(g, "static const void *const inputs[] = {%s};", numbered(g, "input", p->ninputs));
+    fv_c_line(g, "static void *const outputs[] = {%s};", numbered(g, "output", p->noutputs));
+    fv_c_line(g, "int64_t actual[] = {%s};", numbers(g, t->out_dims, fv_out_dims_size(p)));
+    for (int i = 0; i < p->noutputs; i++) {
+        fv_c_line(g, "for (size_t i = 0; i < sizeof output_%d; i++)", i);
+        fv_c_line(g, "    output_%d[i] = background;", i);
+    }
+    if (p->uses_allocator) {
+        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL};");
+        fv_c_line(g, "heap_used = 0;");
+        fv_c_line(g, "if (!env)");
+        fv_c_line(g, "    env = &own;");
+    }
+    fv_c_line(g, "int status = %s_model()->run(dims, inputs, outputs, actual, work, sizeof work, env);", g->name);
+    fv_c_line(g, "*sum = UINT64_C(14695981039346656037);");
+    fv_c_line(g, "if (status != %d)", t->status);
+    fv_c_line(g, "    return 1;");
+    for (int i = 0; t->status == FV_OK && i < p->noutputs; i++)
+        put_sum(g, t, i);
+    if (t->status != FV_OK || !p->noutputs)
+        fv_c_line(g, "(void)background;");
+    fv_c_line(g, "return 0;");
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+}
+
+static void put_test(fv_cg *g, const test *t) {
+    fv_c_open(g, "int %s_selftest(const fv_env *env)", g->name);
+    fv_c_line(g, "uint64_t first, second;");
+    for (int i = 0; i < g->p->ninputs; i++)
+        fv_c_line(g, "selftest_fill(input_%d, %lld, &input_type_%d, %uu);", i,
+                  (long long)units(&g->p->inputs[i], t->elements[i]), i, seed_of(i));
+    fv_c_line(g, "int result = run_once(env, 0xa5, &first);");
+    fv_c_line(g, "if (result == 0)");
+    fv_c_line(g, "    result = run_once(env, 0x5a, &second);");
+    fv_c_line(g, "if (result != 0)");
+    fv_c_line(g, "    return result;");
+    if (t->recorded && t->status == FV_OK)
+        fv_c_line(g, "if (first != UINT64_C(0x%llx)) /* what Fovea's interpreter computed */", (unsigned long long)t->sum);
+    if (t->recorded && t->status == FV_OK)
+        fv_c_line(g, "    return 2;");
+    fv_c_line(g, "return first == second ? 0 : 3;");
+    fv_c_close(g);
+}
+
+static const char head[] =
+    "/* @0@_selftest.c - runs the model on generated data and checks what comes out. No stdio, no\n"
+    " * malloc: it runs wherever the model does. SPDX-License-Identifier: MIT-0 */\n"
+    "#include \"@0@.h\"\n\n"
+    "/* env may be NULL. 0: all is well. 1: the status is not the expected one. 2: outputs differ from\n"
+    " * what was recorded when the code was made. 3: two runs differ. 4: something was written beyond an\n"
+    " * output.@1@ */\n"
+    "int @name@_selftest(const fv_env *env);\n\n";
+
+bool fv_c_selftest(fv_cg *g, fv_text *t) {
+    test made = {0};
+    if (!sizes(g, &made))
+        return false;
+    if (g->o->reference)
+        record(g, &made);
+    fv_c_fill(g, t, head, g->file, made.recorded ? "" : " Nothing was recorded, so that 2 is never given.", NULL);
+    fv_text_put(t, fv_c_selftest_data_text);
+    fv_text_printf(t, "\nenum { GUARD = %d };\n\n", GUARD);
+    fv_text *out = g->out;
+    g->out = t;
+    put_arrays(g, &made);
+    if (g->p->uses_allocator)
+        fv_c_fill(g, t, heap_text, fv_printf(g->arena, "%d", HEAP), NULL);
+    put_run(g, &made);
+    put_test(g, &made);
+    g->out = out;
+    return true;
+}

@@ -1,0 +1,57 @@
+/* What the self-test puts into inputs, and how it sums up outputs. The compiler runs the same
+ * functions when it records what to expect. Memory is reached by bytes, so any element type goes. */
+
+typedef struct selftest_type {
+    int bytes;             /* of an element */
+    int is_float;          /* IEEE float or double; else `one` is the bits of 1 */
+    uint64_t one;
+    uint64_t abs, nan;     /* (bits & abs) > nan is NaN; abs 0: there is none */
+} selftest_type;
+
+static uint64_t selftest_get(const unsigned char *p, int bytes) {
+    uint64_t v = 0;
+    for (int i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static void selftest_put(unsigned char *p, int bytes, uint64_t v) {
+    for (int i = 0; i < bytes; i++)
+        p[i] = (unsigned char)(v >> (8 * i) & 255);
+}
+
+static uint64_t selftest_float(int bytes, double v) {
+    union {
+        float f;
+        uint32_t u;
+    } single;
+    union {
+        double f;
+        uint64_t u;
+    } twice;
+    single.f = (float)v;
+    twice.f = v;
+    return bytes == 4 ? single.u : twice.u;
+}
+
+/* Floats are multiples of 1/256 in [-1, 1), all else is 0 or 1: a fixed sequence. */
+static void selftest_fill(unsigned char *p, size_t n, const selftest_type *t, uint32_t seed) {
+    for (size_t i = 0; i < n; i++, p += t->bytes) {
+        seed = seed * 1664525u + 1013904223u;
+        if (t->is_float)
+            selftest_put(p, t->bytes, selftest_float(t->bytes, (int)(seed >> 23) / 256.0 - 1));
+        else
+            selftest_put(p, t->bytes, seed >> 31 ? t->one : 0);
+    }
+}
+
+/* FNV-1a over elements; all NaNs count as one. */
+static uint64_t selftest_sum(const unsigned char *p, size_t n, const selftest_type *t, uint64_t sum) {
+    for (size_t i = 0; i < n; i++, p += t->bytes) {
+        uint64_t bits = selftest_get(p, t->bytes);
+        if (t->abs && (bits & t->abs) > t->nan)
+            bits = t->abs;
+        sum = (sum ^ bits) * 1099511628211u;
+    }
+    return sum;
+}

@@ -1,0 +1,317 @@
+/* stmt.c - statements of kernel IR and of host programs as C; and which values nobody reads. */
+#include <string.h>
+
+#include "backend/c/layer.h"
+
+/* ---- what is used ---- */
+
+static void mark(fv_cg *g, const void *p) { *fv_ptrmap_at(&g->used, p) = (void *)1; }
+
+bool fv_c_is_used(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->used, p) != NULL; }
+
+void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
+    if (!x)
+        return;
+    if (x->op == FV_X_VAR)
+        mark(g, x->u.var);
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        mark(g, x->u.buf);
+        for (int i = 0; i < x->u.buf->rank; i++)
+            fv_c_mark_expr(g, x->u.buf->extent[i]);
+    }
+    for (int i = 0; i < x->n; i++)
+        fv_c_mark_expr(g, x->arg[i]);
+}
+
+static void mark_loads(fv_cg *g, const fv_expr *x) {
+    if (!x)
+        return;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        mark(g, x->u.buf);
+    for (int i = 0; i < x->n; i++)
+        mark_loads(g, x->arg[i]);
+}
+
+/* Tiles that are loaded anywhere: a load may stand before the store, in the next turn of a loop. */
+static void mark_tiles(fv_cg *g, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        mark_loads(g, s->x);
+        mark_loads(g, s->mask);
+        mark_loads(g, s->lo);
+        mark_loads(g, s->hi);
+        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+            mark_loads(g, s->index[i]);
+        mark_tiles(g, &s->body);
+        mark_tiles(g, &s->other);
+    }
+}
+
+/* A store into a tile that nobody loads does nothing. */
+static bool is_dead(const fv_cg *g, const fv_stmt *s) {
+    if (s->kind == FV_S_LET)
+        return !fv_c_is_used(g, s->var) && !fv_c_has_require(s->x);
+    return (s->kind == FV_S_STORE || s->kind == FV_S_TILE) && s->buf->role == FV_BUF_TILE &&
+           !fv_c_is_used(g, s->buf) && (s->kind == FV_S_TILE || !fv_c_has_require(s->x));
+}
+
+static void mark_stmt(fv_cg *g, const fv_stmt *s) {
+    fv_c_mark_used(g, &s->other);
+    fv_c_mark_used(g, &s->body);
+    if (is_dead(g, s))
+        return;
+    fv_c_mark_expr(g, s->x);
+    fv_c_mark_expr(g, s->mask);
+    fv_c_mark_expr(g, s->lo);
+    fv_c_mark_expr(g, s->hi);
+    if (s->buf)
+        mark(g, s->buf);
+    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++) {
+        fv_c_mark_expr(g, s->index[i]);
+        fv_c_mark_expr(g, s->buf->extent[i]);
+    }
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
+        mark(g, s->args[i]);
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
+        fv_c_mark_expr(g, s->dims[i]);
+}
+
+static void mark_backwards(fv_cg *g, const fv_block *b) {
+    int n = 0, i = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        n++;
+    const fv_stmt **all = FV_NEW(g->arena, const fv_stmt *, n + 1);
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        all[i++] = s;
+    while (n > 0)
+        mark_stmt(g, all[--n]);
+}
+
+void fv_c_mark_used(fv_cg *g, const fv_block *b) {
+    if (!b->first)
+        return;
+    mark_tiles(g, b);
+    mark_backwards(g, b);
+}
+
+/* ---- blocks ---- */
+
+void fv_c_open(fv_cg *g, const char *format, ...) {
+    va_list ap, again;
+    va_start(ap, format);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, format, ap);
+    va_end(ap);
+    char *s = fv_alloc(g->arena, (size_t)n + 1, 1);
+    vsnprintf(s, (size_t)n + 1, format, again);
+    va_end(again);
+    fv_c_line(g, "%s {", s);
+    g->indent++;
+}
+
+void fv_c_close(fv_cg *g) {
+    g->indent--;
+    fv_c_line(g, "}");
+}
+
+static void inner(fv_cg *g, const fv_block *b) {
+    int mark_at = g->scope.n;
+    fv_c_block(g, b);
+    fv_c_scope_leave(&g->scope, mark_at);
+}
+
+const char *fv_c_declare(fv_cg *g, const fv_var *v) {
+    const char *name = fv_c_name(&g->scope, v->name, "t");
+    *fv_ptrmap_at(&g->names, v) = (void *)(uintptr_t)name;
+    fv_expr *x = fv_x_var(g->arena, (fv_var *)(uintptr_t)v);
+    const char *type = fv_c_is_narrow(g, x) ? "int32_t" : fv_c_type(g, v->type);
+    return fv_printf(g->arena, "%s %s", type, name);
+}
+
+static const char *name_of(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->names, p); }
+
+/* ---- kernel statements ---- */
+
+static void put_let(fv_cg *g, const fv_stmt *s) {
+    if (!fv_c_is_used(g, s->var)) {
+        if (fv_c_has_require(s->x))
+            fv_c_line(g, "(void)(%s);", fv_c_str(g, s->x));
+        return;
+    }
+    const char *value = fv_c_str(g, s->x); /* before its name is visible */
+    const char *declared = fv_c_declare(g, s->var);
+    fv_c_line(g, "%s = %s;", declared, value);
+}
+
+/* x = x + y of floats is written x += y. */
+static bool is_accumulation(const fv_stmt *s) {
+    const fv_expr *x = s->x, *a = x->n ? x->arg[0] : NULL;
+    if (x->op != FV_X_ADD || !fv_elem_is_float(x->type.elem) || a->op != FV_X_LOAD || a->u.buf != s->buf ||
+        a->type.lanes != s->buf->lanes)
+        return false;
+    for (int i = 0; i < s->buf->rank; i++)
+        if (!fv_x_equal(a->arg[i], s->index[i]))
+            return false;
+    return true;
+}
+
+static void put_element(fv_cg *g, const fv_stmt *s) {
+    const char *at = fv_c_element(g, s->buf, s->index).s;
+    if (s->mask && s->mask->type.lanes > 1)
+        fv_c_line(g, "%s = %s(%s, %s, %s);", at, fv_c_layer_select(g, s->buf->elem, s->x->type.lanes),
+                  fv_c_str(g, s->mask), fv_c_str(g, s->x), at);
+    else if (is_accumulation(s))
+        fv_c_line(g, "%s += %s;", at, fv_c_str(g, s->x->arg[1]));
+    else
+        fv_c_line(g, "%s = %s;", at, fv_c_str(g, s->x));
+}
+
+static void put_run(fv_cg *g, const fv_stmt *s) {
+    fv_elem e = s->buf->elem;
+    int lanes = s->x->type.lanes;
+    const char *at = fv_c_address(g, s->buf, s->index), *v = fv_c_str(g, s->x);
+    if (s->mask && s->mask->type.lanes > 1)
+        fv_c_line(g, "%s(%s, %s, %s);", fv_c_layer_store_if(g, e, lanes), fv_c_str(g, s->mask), at, v);
+    else
+        fv_c_line(g, "%s(%s, %s);", fv_c_layer_store(g, e, lanes), at, v);
+}
+
+static void put_store(fv_cg *g, const fv_stmt *s) {
+    const fv_expr *c = s->mask;
+    if (c && c->op == FV_X_SPLAT)
+        c = c->arg[0];
+    bool when = c && c->type.lanes == 1;
+    if (when)
+        fv_c_open(g, "if (%s)", fv_c_str(g, c));
+    switch (fv_access_kind(s->buf, s->index, s->x->type.lanes)) {
+    case FV_ACCESS_ELEMENT: put_element(g, s); break;
+    case FV_ACCESS_RUN: put_run(g, s); break;
+    case FV_ACCESS_GATHER:
+        g->failed = !fv_error(g->session, "internal: the C emitter got a scattered store");
+        break;
+    }
+    if (when)
+        fv_c_close(g);
+}
+
+enum { CHAIN = 64 }; /* elements of a tile that are written out one by one, so that they can be registers */
+
+static void put_tile_loops(fv_cg *g, const fv_buf *b, const char *init) {
+    fv_text at = {.arena = g->arena};
+    for (int i = 0; i < b->rank; i++) {
+        fv_c_open(g, "for (int fv_%d = 0; fv_%d < %s; fv_%d++)", i, i, fv_c_str(g, b->extent[i]), i);
+        fv_text_printf(&at, "[fv_%d]", i);
+    }
+    fv_c_line(g, "%s%s = %s;", name_of(g, b), at.s, init);
+    for (int i = 0; i < b->rank; i++)
+        fv_c_close(g);
+}
+
+static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t count) {
+    fv_text t = {.arena = g->arena};
+    for (int64_t n = 0; n < count; n++) {
+        int64_t rest = n, inside = count, extent = 1;
+        fv_text_put(&t, name_of(g, b));
+        for (int i = 0; i < b->rank; i++) {
+            fv_x_is_int(b->extent[i], &extent);
+            inside /= extent;
+            fv_text_printf(&t, "[%lld]", (long long)(rest / inside));
+            rest %= inside;
+        }
+        fv_text_put(&t, " = ");
+    }
+    fv_c_line(g, "%s%s;", t.s, init);
+}
+
+static void put_tile(fv_cg *g, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    const char *init = s->x ? fv_c_str(g, s->x) : NULL;
+    const char *name = fv_c_name(&g->scope, b->name, "acc");
+    *fv_ptrmap_at(&g->names, b) = (void *)(uintptr_t)name;
+    fv_ktype type = fv_kt(b->elem, b->lanes);
+    if (b->rank == 0) {
+        fv_c_line(g, "%s %s%s%s;", fv_c_type(g, type), name, init ? " = " : "", init ? init : "");
+        return;
+    }
+    fv_text t = {.arena = g->arena};
+    int64_t count = 1, extent = 1;
+    fv_text_put(&t, name);
+    for (int i = 0; i < b->rank; i++) {
+        fv_x_is_int(b->extent[i], &extent);
+        fv_text_printf(&t, "[%lld]", (long long)extent);
+        count *= extent;
+    }
+    fv_c_line(g, "%s %s;", b->lanes > 1 ? fv_c_type(g, type) : fv_c_elem(b->elem), t.s);
+    if (init && count > 0 && count <= CHAIN)
+        put_tile_chain(g, b, init, count);
+    else if (init && count > 0)
+        put_tile_loops(g, b, init);
+}
+
+static bool has_load(const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_load(x->arg[i]))
+            return true;
+    return false;
+}
+
+static void put_for(fv_cg *g, const fv_stmt *s) {
+    int mark_at = g->scope.n;
+    const char *lo = fv_c_str(g, s->lo), *hi = fv_c_at(g, s->hi, FV_C_ADD);
+    if (has_load(s->hi)) { /* the bound is what it was at the start */
+        const char *end = fv_c_name(&g->scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
+        fv_c_line(g, "int64_t %s = %s;", end, hi);
+        hi = end;
+    }
+    const char *declared = fv_c_declare(g, s->var), *name = name_of(g, s->var);
+    const char *step = s->step == 1 ? fv_printf(g->arena, "%s++", name)
+                                    : fv_printf(g->arena, "%s += %lld", name, (long long)s->step);
+    fv_c_open(g, "for (%s = %s; %s < %s; %s)", declared, lo, name, hi, step);
+    fv_c_block(g, &s->body);
+    fv_c_close(g);
+    fv_c_scope_leave(&g->scope, mark_at);
+}
+
+static void put_if(fv_cg *g, const fv_stmt *s) {
+    fv_c_open(g, "if (%s)", fv_c_str(g, s->x));
+    inner(g, &s->body);
+    if (s->other.first) {
+        g->indent--;
+        fv_c_line(g, "} else {");
+        g->indent++;
+        inner(g, &s->other);
+    }
+    fv_c_close(g);
+}
+
+static void put_while(fv_cg *g, const fv_stmt *s) {
+    fv_c_open(g, "while (%s)", fv_c_str(g, s->x));
+    if (g->in_kernel) {
+        fv_c_line(g, "if (cancel && *cancel)");
+        fv_c_line(g, "    return;");
+    } else {
+        fv_c_host_stmt(g, s);
+    }
+    inner(g, &s->body);
+    fv_c_close(g);
+}
+
+void fv_c_block(fv_cg *g, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (is_dead(g, s))
+            continue;
+        switch (s->kind) {
+        case FV_S_LET: put_let(g, s); break;
+        case FV_S_STORE: put_store(g, s); break;
+        case FV_S_TILE: put_tile(g, s); break;
+        case FV_S_FOR: put_for(g, s); break;
+        case FV_S_IF: put_if(g, s); break;
+        case FV_S_WHILE: put_while(g, s); break;
+        case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
+        case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+            fv_c_host_stmt(g, s);
+            break;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+/* text.c - lines of generated C: indent, wrapping at 100 columns, templates. */
+#include <ctype.h>
+#include <string.h>
+
+#include "backend/c/internal.h"
+
+enum { WIDTH = 100 };
+
+/* Where to break `s`, of which `room` characters fit: the space outside of strings, after an operator
+ * or a comma, that is least deep in parentheses, and of those the last; 0: nowhere. */
+static size_t break_at(const char *s, size_t room, size_t least) {
+    size_t best = 0;
+    int depth = 0, best_depth = 1 << 20;
+    bool quoted = false;
+    for (size_t i = 0; s[i] && i <= room; i++) {
+        if (s[i] == '"' && (i == 0 || s[i - 1] != '\\'))
+            quoted = !quoted;
+        if (quoted)
+            continue;
+        depth += (s[i] == '(' || s[i] == '[' || s[i] == '{') - (s[i] == ')' || s[i] == ']' || s[i] == '}');
+        bool after_name = i > 0 && (isalnum((unsigned char)s[i - 1]) || strchr("_)]", s[i - 1]));
+        if (s[i] == ' ' && i >= least && depth <= best_depth && !after_name) {
+            best = i;
+            best_depth = depth;
+        }
+    }
+    return best;
+}
+
+static void put_indent(fv_text *t, int n) {
+    for (int i = 0; i < n; i++)
+        fv_text_put(t, " ");
+}
+
+static void put_wrapped(fv_text *t, int indent, const char *s) {
+    bool control = !strncmp(s, "for (", 5) || !strncmp(s, "if (", 4) || !strncmp(s, "while (", 7) ||
+                   !strncmp(s, "static ", 7);
+    int more = control ? 8 : 4;
+    size_t room = (size_t)(indent < WIDTH - 40 ? WIDTH - indent : 40);
+    put_indent(t, indent);
+    for (bool first = true;; first = false) {
+        size_t fits = first ? room : room - (size_t)more;
+        size_t at = strlen(s) > fits ? break_at(s, fits, fits / 3) : 0;
+        if (!at && strlen(s) > fits) { /* nothing in reach: the first space beyond it */
+            const char *space = strchr(s + fits, ' ');
+            at = space && !strchr(s, '"') ? (size_t)(space - s) : 0;
+        }
+        if (!at)
+            break;
+        fv_text_putn(t, s, at);
+        fv_text_put(t, "\n");
+        put_indent(t, indent + more);
+        s += at + 1;
+    }
+    fv_text_put(t, s);
+    fv_text_put(t, "\n");
+}
+
+void fv_c_line(fv_cg *g, const char *format, ...) {
+    va_list ap, again;
+    va_start(ap, format);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, format, ap);
+    va_end(ap);
+    char *s = fv_alloc(g->arena, (size_t)n + 1, 1);
+    vsnprintf(s, (size_t)n + 1, format, again);
+    va_end(again);
+    if (n == 0)
+        fv_text_put(g->out, "\n");
+    else
+        put_wrapped(g->out, g->indent * 4, s);
+}
+
+void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...) {
+    const char *args[10] = {0};
+    va_list ap;
+    va_start(ap, text);
+    for (int i = 0; i < 10; i++)
+        if (!(args[i] = va_arg(ap, const char *)))
+            break;
+    va_end(ap);
+    for (const char *s = text; *s;) {
+        if (!strncmp(s, "@name@", 6)) {
+            fv_text_put(t, g->name);
+            s += 6;
+        } else if (!strncmp(s, "@NAME@", 6)) {
+            fv_text_put(t, g->NAME);
+            s += 6;
+        } else if (s[0] == '@' && isdigit((unsigned char)s[1]) && s[2] == '@' && args[s[1] - '0']) {
+            fv_text_put(t, args[s[1] - '0']);
+            s += 3;
+        } else {
+            size_t n = 1 + strcspn(s + 1, "@");
+            fv_text_putn(t, s, n);
+            s += n;
+        }
+    }
+}

@@ -1,0 +1,256 @@
+/* vector.c - vector expressions of kernel IR as C, over the layer of layer.c. */
+#include "backend/c/layer.h"
+
+static fv_c_piece piece(const char *s, int prec) { return (fv_c_piece){s, prec, false}; }
+
+static const char *type_of(fv_cg *g, const fv_expr *x) { return fv_c_type(g, x->type); }
+
+static const char *unsigned_type(fv_cg *g, const fv_expr *x) {
+    return fv_c_vtype(g, fv_c_unsigned_elem(x->type.elem), x->type.lanes);
+}
+
+static fv_c_piece cast(fv_cg *g, const char *type, fv_c_piece p) {
+    return piece(fv_printf(g->arena, "(%s)%s", type, fv_c_paren(g, p, FV_C_UNARY)), FV_C_UNARY);
+}
+
+static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, int left, int right) {
+    const char *l = fv_c_at(g, x->arg[0], left), *r = fv_c_at(g, x->arg[1], right);
+    return piece(fv_printf(g->arena, "%s %s %s", l, sign, r), prec);
+}
+
+static fv_c_piece call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
+    fv_text t = {.arena = g->arena};
+    fv_text_printf(&t, "%s(", name);
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_str(g, arg[i]));
+    fv_text_put(&t, ")");
+    return piece(t.s, FV_C_PRIMARY);
+}
+
+static fv_c_piece call_op(fv_cg *g, const fv_expr *x) {
+    const char *name = fv_c_layer_op(g, (fv_expr_op)x->op, x->type.elem, x->type.lanes);
+    return call(g, name, x->n, x->arg);
+}
+
+static bool range_is_known(const fv_expr *x) {
+    int64_t lo = INT64_MIN, hi = INT64_MAX;
+    if (x->type.elem == FV_I64)
+        fv_x_range(x, &lo, &hi);
+    return lo != INT64_MIN && hi != INT64_MAX;
+}
+
+static bool plain_sign(fv_elem e) { return fv_elem_is_float(e) || !fv_elem_is_signed(e); }
+
+static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
+    const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : x->op == FV_X_MUL ? "*" : "/";
+    int prec = x->op == FV_X_MUL || x->op == FV_X_DIV ? FV_C_MUL : FV_C_ADD;
+    if (plain_sign(x->type.elem) || range_is_known(x))
+        return infix(g, x, sign, prec, prec, prec + 1);
+    const char *uv = unsigned_type(g, x); /* signed overflow is not defined */
+    fv_c_piece a = cast(g, uv, fv_c_expr(g, x->arg[0])), b = cast(g, uv, fv_c_expr(g, x->arg[1]));
+    return cast(g, type_of(g, x), piece(fv_printf(g->arena, "%s %s %s", a.s, sign, b.s), prec));
+}
+
+static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
+    fv_c_piece a = fv_c_expr(g, x->arg[0]);
+    if (!plain_sign(x->type.elem))
+        return cast(g, type_of(g, x), piece(fv_printf(g->arena, "-%s", cast(g, unsigned_type(g, x), a).s),
+                                            FV_C_UNARY));
+    return piece(fv_printf(g->arena, "-%s", fv_c_paren(g, a, a.s[0] == '-' ? FV_C_PRIMARY + 1 : FV_C_UNARY)),
+                 FV_C_UNARY);
+}
+
+static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
+    const fv_expr *count = x->arg[1];
+    int bits = fv_elem_bits(x->type.elem);
+    bool left = x->op == FV_X_SHL;
+    const char *n;
+    if (count->op == FV_X_SPLAT && count->arg[0]->op == FV_X_CONST)
+        n = fv_printf(g->arena, "%lld", (long long)(count->arg[0]->u.i & (bits - 1)));
+    else
+        n = fv_printf(g->arena, "(%s & %d)", fv_c_at(g, count, FV_C_UNARY), bits - 1);
+    fv_c_piece a = fv_c_expr(g, x->arg[0]);
+    if (!left || plain_sign(x->type.elem))
+        return piece(fv_printf(g->arena, "%s %s %s", fv_c_paren(g, a, FV_C_UNARY), left ? "<<" : ">>", n),
+                     FV_C_SHIFT);
+    const char *s = fv_printf(g->arena, "%s << %s", cast(g, unsigned_type(g, x), a).s, n);
+    return cast(g, type_of(g, x), piece(s, FV_C_SHIFT));
+}
+
+/* What a comparison gives is a vector of integers as wide as what was compared. */
+static fv_c_piece as_mask(fv_cg *g, fv_c_piece p, fv_elem compared, int lanes) {
+    const char *m = fv_c_mask(g, lanes);
+    fv_elem e = fv_c_signed_elem(compared);
+    if (e == fv_c_mask_elem(lanes))
+        return cast(g, m, p);
+    const char *same = cast(g, fv_c_vtype(g, e, lanes), p).s;
+    return piece(fv_printf(g->arena, "__builtin_convertvector(%s, %s)", same, m), FV_C_PRIMARY);
+}
+
+static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
+    const fv_expr *a = x->arg[0], *b = x->arg[1];
+    int lanes = x->type.lanes;
+    if (x->op == FV_X_LT && a->op == FV_X_RAMP && b->op == FV_X_SPLAT && a->type.elem == FV_I64) {
+        fv_expr *left = fv_x_bin(g->arena, FV_X_SUB, b->arg[0], a->arg[0]);
+        if (range_is_known(left)) /* the tail of a loop: the first lanes */
+            return call(g, fv_c_layer_below(g, lanes), 1, &left);
+    }
+    if (a->type.elem == FV_BOOL) { /* true is -1 */
+        bool less = x->op == FV_X_LT;
+        return piece(fv_printf(g->arena, "~%s %s %s", fv_c_at(g, a, FV_C_UNARY), less ? "&" : "|",
+                               fv_c_at(g, b, FV_C_UNARY)), less ? FV_C_AND : FV_C_OR);
+    }
+    bool equality = x->op == FV_X_EQ || x->op == FV_X_NE;
+    const char *sign = fv_expr_op_text((fv_expr_op)x->op);
+    return as_mask(g, infix(g, x, sign, equality ? FV_C_EQUAL : FV_C_LESS, FV_C_ADD, FV_C_ADD),
+                   a->type.elem, lanes);
+}
+
+static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
+    const fv_expr *a = x->arg[0], *c = x->arg[1];
+    if (a->op == FV_X_SPLAT) {
+        const fv_expr *swap = a;
+        a = c;
+        c = swap;
+    }
+    const char *name = NULL;
+    if (c->op == FV_X_SPLAT && c->arg[0]->op == FV_X_CONST && fv_elem_is_float(x->type.elem))
+        name = fv_c_layer_clamp(g, (fv_expr_op)x->op, x->type.elem, x->type.lanes, c->arg[0]->u.f);
+    fv_expr *arg[2] = {(fv_expr *)a, (fv_expr *)c};
+    return name ? call(g, name, 2, arg) : call_op(g, x);
+}
+
+static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
+    const fv_expr *c = x->arg[0]->op == FV_X_SPLAT ? x->arg[0]->arg[0] : x->arg[0];
+    if (c->type.lanes > 1 || fv_c_has_require(x))
+        return call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
+    return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, c, FV_C_OROR),
+                           fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)), FV_C_COND);
+}
+
+static fv_c_piece convert_vector(fv_cg *g, const char *s, const char *type) {
+    return piece(fv_printf(g->arena, "__builtin_convertvector(%s, %s)", s, type), FV_C_PRIMARY);
+}
+
+static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
+    fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
+    int lanes = x->type.lanes;
+    const char *type = type_of(g, x);
+    if (to == FV_BOOL) {
+        const char *s = fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD));
+        return as_mask(g, piece(s, FV_C_EQUAL), from, lanes);
+    }
+    if (from == FV_BOOL) {
+        const char *ones = fv_printf(g->arena, "-%s", fv_c_at(g, x->arg[0], FV_C_UNARY));
+        return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY) : convert_vector(g, ones, type);
+    }
+    if (fv_elem_is_float(from) && !fv_elem_is_float(to))
+        return call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
+    if (fv_elem_bits(from) == fv_elem_bits(to) && !fv_elem_is_float(from) && !fv_elem_is_float(to))
+        return cast(g, type, fv_c_expr(g, x->arg[0]));
+    return convert_vector(g, fv_c_str(g, x->arg[0]), type);
+}
+
+/* ---- memory ---- */
+
+const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
+    return fv_printf(g->arena, "&%s", fv_c_element(g, b, index).s);
+}
+
+/* The first element of a buffer. */
+static const char *base(fv_cg *g, const fv_buf *b) {
+    const char *name = fv_ptrmap_get(&g->names, b);
+    fv_text t = {.arena = g->arena};
+    fv_text_printf(&t, "%s%s", b->role == FV_BUF_TILE && b->rank > 1 ? "&" : "", name);
+    for (int i = 0; b->role == FV_BUF_TILE && b->rank > 1 && i < b->rank; i++)
+        fv_text_put(&t, "[0]");
+    return t.s;
+}
+
+static fv_c_piece load(fv_cg *g, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    fv_elem e = x->type.elem;
+    int lanes = x->type.lanes;
+    switch (fv_access_kind(b, x->arg, lanes)) {
+    case FV_ACCESS_ELEMENT: return fv_c_element(g, b, x->arg);
+    case FV_ACCESS_RUN:
+        return piece(fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
+                     FV_C_PRIMARY);
+    case FV_ACCESS_GATHER:
+        return piece(fv_printf(g->arena, "%s(%s, %s)", fv_c_layer_gather(g, e, lanes), base(g, b),
+                               fv_c_index(g, b, x->arg)), FV_C_PRIMARY);
+    }
+    return piece("0", FV_C_PRIMARY);
+}
+
+static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    const fv_expr *c = x->arg[b->rank], *otherwise = x->arg[b->rank + 1];
+    fv_elem e = x->type.elem;
+    int lanes = x->type.lanes;
+    if (c->op == FV_X_SPLAT)
+        c = c->arg[0];
+    if (c->type.lanes == 1) {
+        fv_c_piece v = load(g, x);
+        return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, c, FV_C_OROR), v.s,
+                               fv_c_at(g, otherwise, FV_C_COND)), FV_C_COND);
+    }
+    const char *m = fv_c_str(g, c), *v = fv_c_str(g, otherwise);
+    switch (fv_access_kind(b, x->arg, lanes)) {
+    case FV_ACCESS_ELEMENT: {
+        fv_c_piece at = fv_c_element(g, b, x->arg); /* a tile: touching it does no harm */
+        return piece(fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_select(g, e, lanes), m, at.s, v),
+                     FV_C_PRIMARY);
+    }
+    case FV_ACCESS_RUN:
+        return piece(fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_load_if(g, e, lanes), m,
+                               fv_c_address(g, b, x->arg), v), FV_C_PRIMARY);
+    case FV_ACCESS_GATHER:
+        return piece(fv_printf(g->arena, "%s(%s, %s, %s, %s)", fv_c_layer_gather_if(g, e, lanes), m,
+                               base(g, b), fv_c_index(g, b, x->arg), v), FV_C_PRIMARY);
+    }
+    return piece("0", FV_C_PRIMARY);
+}
+
+fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
+    fv_elem e = x->type.elem;
+    int lanes = x->type.lanes;
+    switch ((fv_expr_op)x->op) {
+    case FV_X_VAR: return piece(fv_ptrmap_get(&g->names, x->u.var), FV_C_PRIMARY);
+    case FV_X_LOAD: return load(g, x);
+    case FV_X_GUARD: return guard(g, x);
+    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return arithmetic(g, x);
+    case FV_X_DIV: return fv_elem_is_float(e) ? arithmetic(g, x) : call_op(g, x);
+    case FV_X_MIN: case FV_X_MAX: return min_max(g, x);
+    case FV_X_NEG: return negate(g, x);
+    case FV_X_NOT: return piece(fv_printf(g->arena, "~%s", fv_c_at(g, x->arg[0], FV_C_UNARY)), FV_C_UNARY);
+    case FV_X_AND: return infix(g, x, "&", FV_C_AND, FV_C_UNARY, FV_C_UNARY);
+    case FV_X_OR: return infix(g, x, "|", FV_C_OR, FV_C_UNARY, FV_C_UNARY);
+    case FV_X_XOR: return infix(g, x, "^", FV_C_XOR, FV_C_UNARY, FV_C_UNARY);
+    case FV_X_SHL: case FV_X_SHR: return shift(g, x);
+    case FV_X_LT: case FV_X_LE: case FV_X_EQ: case FV_X_NE: return compare(g, x);
+    case FV_X_SELECT: return choose(g, x);
+    case FV_X_CONVERT: return convert(g, x);
+    case FV_X_BITCAST: return cast(g, type_of(g, x), fv_c_expr(g, x->arg[0]));
+    case FV_X_SPLAT: return call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
+    case FV_X_RAMP: return call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
+    case FV_X_REQUIRE: {
+        const char *name = fv_c_layer_require(g, lanes);
+        return piece(fv_printf(g->arena, "%s(%s, error)", name, fv_c_str(g, x->arg[0])), FV_C_PRIMARY);
+    }
+    case FV_X_ABS:
+        return fv_elem_is_int(e) && !fv_elem_is_signed(e) ? fv_c_expr(g, x->arg[0]) : call_op(g, x);
+    case FV_X_FMA: case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
+    case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD: case FV_X_MULHI: case FV_X_ADDSAT:
+    case FV_X_MULSAT:
+        return call_op(g, x);
+    case FV_X_CONST: case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2:
+    case FV_X_LOG1P: case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS:
+    case FV_X_ATAN: case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH:
+    case FV_X_ATANH: case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT:
+    case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
+    }
+    g->failed = !fv_error(g->session, "internal: the C emitter got '%s' of %d lanes, which expansion should have removed",
+                          fv_expr_op_text((fv_expr_op)x->op), lanes);
+    return piece("0", FV_C_PRIMARY);
+}
