@@ -25,7 +25,7 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
 
 static bool define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
-    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind"))
+    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
         return true;
     if (op->def->kernel)
         return true;
@@ -79,7 +79,7 @@ static bool copy_results(fv_lowerer *l) {
 static bool schedule_op(fv_lowerer *l, fv_op *op) {
     if (fv_op_is(op, "fv.return"))
         return true;
-    if (fv_op_is(op, "fv.Bind")) {
+    if (fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let")) {
         fv_step s = {.kind = FV_STEP_BIND, .bind = op};
         FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
         return true;

@@ -32,8 +32,13 @@ typedef enum { FV_STEP_LAUNCH, FV_STEP_BIND } fv_step_kind;
 typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
-    fv_op *bind; /* the fv.Bind */
+    fv_op *bind; /* the fv.Bind or fv.Let */
 } fv_step;
+/* The values whose memory a step touches. */
+static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
+    *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->bind->nin;
+    return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->bind->in;
+}
 
 struct fv_lowerer {
     fv_session *session;

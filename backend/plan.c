@@ -27,14 +27,10 @@ static void touch(fv_lowerer *l, fv_value *v, int step) {
 
 /* Which launches use which memory. */
 static void find_lifetimes(fv_lowerer *l) {
-    for (int i = 0; i < l->nsteps; i++) {
-        fv_step *s = &l->steps[i];
-        if (s->kind == FV_STEP_BIND) {
-            touch(l, s->bind->in[0], i);
-            continue;
-        }
-        for (int k = 0; k < s->launch.nargs; k++)
-            touch(l, s->launch.args[k], i);
+    for (int i = 0, n; i < l->nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        for (int k = 0; k < n; k++)
+            touch(l, values[k], i);
     }
 }
 
@@ -132,7 +128,11 @@ static void assign(fv_lowerer *l, fv_storage **order, int n) {
 static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     if (!fv_elem_is_packed(t->elem)) {
         *bytes = t->bytes;
-        return t->data;
+        if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
+            return t->data;
+        /* mapped from a file that does not align it */
+        void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
+        return memcpy(copy, t->data, t->bytes);
     }
     int bits = fv_elem_bits(t->elem), per = 8 / bits;
     uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);
@@ -178,11 +178,10 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     fv_storage **work = NULL;
     int nwork = 0, cap = 0;
-    for (int i = 0; i < l->nsteps; i++) {
-        fv_step *step = &l->steps[i];
-        for (int k = 0; k < (step->kind == FV_STEP_LAUNCH ? step->launch.nargs : 1); k++) {
-            fv_value *v = step->kind == FV_STEP_LAUNCH ? step->launch.args[k] : step->bind->in[0];
-            fv_storage *s = root(fv_storage_of(l, v));
+    for (int i = 0, n; i < l->nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        for (int k = 0; k < n; k++) {
+            fv_storage *s = root(fv_storage_of(l, values[k]));
             if (s->buf)
                 continue;
             if (s->value->kind == FV_VALUE_CONST) {

@@ -232,12 +232,22 @@ static fv_buf *buffer_of(writer *w, fv_value *v) {
     return r->buf;
 }
 
+static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
+    fv_stmt *s = fv_kb_add(&w->b, FV_S_LET);
+    s->var = symbol_var(w->l, symbol);
+    s->x = x;
+    *fv_ptrmap_at(&w->ready, symbol) = (void *)symbol;
+}
+
 static void bind(writer *w, fv_op *op) {
     fv_lowerer *l = w->l;
     fv_arena *a = l->arena;
-    fv_buf *b = buffer_of(w, op->in[0]);
     const fv_attr *symbols = fv_op_find_attr(op, "symbols");
-    for (int i = 0; i < symbols->n; i++) {
+    const fv_attr *values = fv_op_find_attr(op, "values");
+    fv_buf *b = op->nin ? buffer_of(w, op->in[0]) : NULL;
+    for (int i = 0; values && i < symbols->n; i++)
+        let_symbol(w, symbols->u.dims[i], fv_p_dim(l, values->u.dims[i]));
+    for (int i = 0; b && i < symbols->n; i++) {
         const fv_dim *d = symbols->u.dims[i];
         fv_expr *index[FV_MAX_RANK];
         for (int k = 0; k < b->rank; k++)
@@ -245,10 +255,7 @@ static void bind(writer *w, fv_op *op) {
         fv_expr *x = fv_x_convert(a, FV_I64, fv_x_load(a, b, index));
         x = fv_x_bin(a, FV_X_MAX, x, fv_x_int(a, d->lo));
         x = fv_x_bin(a, FV_X_MIN, x, fv_x_int(a, d->hi));
-        fv_stmt *s = fv_kb_add(&w->b, FV_S_LET);
-        s->var = symbol_var(l, d);
-        s->x = x;
-        *fv_ptrmap_at(&w->ready, d) = (void *)d;
+        let_symbol(w, d, x);
     }
     check_relations(w);
 }
@@ -314,22 +321,19 @@ static void launch(writer *w, int index) {
 }
 
 static void free_after(writer *w, int index) {
-    fv_program *p = w->l->program;
-    const fv_step *step = &w->l->steps[index];
-    for (int i = 0; i < (step->kind == FV_STEP_LAUNCH ? step->launch.nargs : 1); i++) {
-        fv_value *v = step->kind == FV_STEP_LAUNCH ? step->launch.args[i] : step->bind->in[0];
-        fv_buf *b = buffer_of(w, v);
-        fv_storage *s = fv_storage_of(w->l, v);
+    int n;
+    fv_value *const *values = fv_step_values(&w->l->steps[index], &n);
+    for (int i = 0; i < n; i++) {
+        fv_buf *b = buffer_of(w, values[i]);
+        fv_storage *s = fv_storage_of(w->l, values[i]);
         while (s->alias)
             s = s->alias;
         bool again = false;
-        for (int k = 0; k < i && step->kind == FV_STEP_LAUNCH; k++)
-            again |= buffer_of(w, step->launch.args[k]) == b;
-        if (b->role != FV_BUF_HEAP || s->last != index || again)
-            continue;
-        fv_kb_add(&w->b, FV_S_FREE)->buf = b;
+        for (int k = 0; k < i; k++)
+            again |= buffer_of(w, values[k]) == b;
+        if (b->role == FV_BUF_HEAP && s->last == index && !again)
+            fv_kb_add(&w->b, FV_S_FREE)->buf = b;
     }
-    (void)p;
 }
 
 bool fv_write_program(fv_lowerer *l) {

@@ -78,6 +78,8 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
 /* ---- contents of small integer tensors ---- */
 
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems) {
+    if (v->kind == FV_VALUE_CONST)
+        return; /* its content tells */
     fv_arena *a = v->kind == FV_VALUE_RESULT ? fv_op_module(v->def)->arena
                                              : v->block->func->module->arena;
     const fv_dim **copy = FV_NEW(a, const fv_dim *, n + 1);
@@ -126,6 +128,17 @@ static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
                             v->kind == FV_VALUE_RESULT ? v->def->origin : fv_origin_of(m, v->name));
     fv_op_set_dims(bind, "symbols", n, e);
     (void)f;
+}
+
+const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d) {
+    if (d->kind == FV_DIM_CONST || d->kind == FV_DIM_SYMBOL || !d->from_data)
+        return d;
+    fv_module *m = fv_op_module(op);
+    const fv_dim *name = fv_dim_fresh(m->dims, stem, d->lo, d->hi, true);
+    fv_op *let = fv_op_new(op->block, op, fv_op_get("fv.Let"), 0, NULL, 0, NULL, op->origin);
+    fv_op_set_dims(let, "symbols", 1, &name);
+    fv_op_set_dims(let, "values", 1, &d);
+    return name;
 }
 
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {

@@ -163,8 +163,12 @@ static bool check_types(const fv_op *op) {
         if (!var || !t)
             continue;
         if (t->kind != FV_TENSOR)
-            return fv_op_error(op, "input '%s' is %s, expected a tensor", d->name,
+            return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,
                                fv_type_str(op->block->func->module->arena, t));
+        if (!(var->set >> t->elem & 1) &&
+            (t->elem == FV_STRING || t->elem == FV_C64 || t->elem == FV_C128))
+            return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,
+                               fv_elem_name(t->elem));
         if (!(var->set >> t->elem & 1))
             return fv_op_error(op, "input '%s' has type %s, which is not supported", d->name,
                                fv_elem_name(t->elem));

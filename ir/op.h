@@ -117,8 +117,11 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out);
  * known small size whose elements nobody knows -- fresh symbols bound by an fv.Bind op that is put
  * behind the definition of the value. False: no such operand, or not small. */
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems);
-/* The same, where only constants will do; diagnostic "<operand> must be constant". */
+/* As fv_elems, where only constants will do; diagnostic "<operand> must be constant". */
 bool fv_const_ints_of(const fv_op *op, int in, int *n, const int64_t **out);
+/* A symbol for a dim that data decides, bound by an fv.Let before op; others are returned as they
+ * are. Expressions over such a symbol stay small where those over d would multiply out. */
+const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d);
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
 /* infer functions that serve many */

@@ -19,7 +19,7 @@ static void mention_op(fv_ptrmap *symbols, const fv_op *op) {
             for (int k = 0; k < op->out[i]->type->rank; k++)
                 mention(symbols, op->out[i]->type->dims[k]);
     for (int i = 0; i < op->nattrs; i++)
-        if (op->attrs[i].kind == FV_ATTR_DIMS)
+        if (op->attrs[i].kind == FV_ATTR_DIMS && strcmp(op->attrs[i].name, "symbols"))
             for (int k = 0; k < op->attrs[i].n; k++)
                 mention(symbols, op->attrs[i].u.dims[k]);
 }
@@ -35,7 +35,7 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
 static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     if (fv_op_is(op, "fv.return"))
         return false;
-    if (fv_op_is(op, "fv.Bind"))
+    if (fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
         return !bind_is_used(op, symbols);
     if (op->def->has_effect)
         return false;
@@ -55,8 +55,7 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
             fv_op_erase(op);
             continue;
         }
-        if (!fv_op_is(op, "fv.Bind"))
-            mention_op(symbols, op);
+        mention_op(symbols, op);
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 sweep(r, op->attrs[i].u.region, symbols);

@@ -16,12 +16,16 @@ fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
     return t;
 }
 
-bool fv_tensor_array(const fv_tensor *t, fv_array *out) {
+bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out) {
     if (t->rank > FV_ARRAY_RANK || t->elem == FV_STRING)
         return false;
     *out = (fv_array){.type = (int32_t)t->elem, .rank = t->rank, .data = (void *)(uintptr_t)t->data};
     for (int i = 0; i < t->rank; i++)
         out->dims[i] = t->dims[i];
+    if ((uintptr_t)t->data % 16 && t->bytes) {
+        out->data = fv_alloc_aligned(a, t->bytes, 64);
+        memcpy(out->data, t->data, t->bytes);
+    }
     return true;
 }
 

@@ -10,6 +10,7 @@
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why);
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
-bool fv_tensor_array(const fv_tensor *t, fv_array *out);
+/* A view of the tensor, copied to the arena where its data is not aligned. False: no array can hold it. */
+bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out);
 
 #endif

@@ -66,7 +66,7 @@ static const char *run_set(fv_session *s, fv_arena *a, fv_artifact *art, const c
         !read_set(s, a, set, "output", m->noutputs, m->outputs, want))
         return last_error(s, a, "cannot read the data set");
     for (int i = 0; i < m->ninputs; i++)
-        if (!fv_tensor_array(in[i], &inputs[i]))
+        if (!fv_tensor_array(a, in[i], &inputs[i]))
             return "input cannot be passed";
     fv_run_options o = {.size = sizeof o, .threads = args->threads ? args->threads : 1};
     fv_log *log = fv_log_new();

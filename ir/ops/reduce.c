@@ -138,6 +138,8 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
             flags[i] = fv_dim_max(t, flags[i],
                                   fv_dim_max(t, fv_dim_is(t, axes[k], i), fv_dim_is(t, axes[k], i - rank)));
     }
+    for (int i = 0; i < rank; i++)
+        flags[i] = fv_name_dim(op, "reduced", flags[i]);
     int known = 0;
     bool constant = true;
     for (int i = 0; i < rank; i++) {
@@ -168,7 +170,7 @@ static int result_dims(fv_op *op, const fv_dim *const *flags, int count, bool ke
             const fv_dim *kept = fv_dim_sub(t, one, flags[i]);
             const fv_dim *here = fv_dim_mul(t, kept, fv_dim_is(t, before, j));
             d = fv_dim_add(t, d, fv_dim_mul(t, here, in->dims[i]));
-            before = fv_dim_add(t, before, kept);
+            before = fv_name_dim(op, "kept", fv_dim_add(t, before, kept));
         }
         dims[j] = d;
     }
