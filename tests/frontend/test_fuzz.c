@@ -152,6 +152,90 @@ SHARED(kwt, "models/aud_kwt_mcu")
 SHARED(sequences, "onnx-suite/node/test_sequence_map_add_2_sequences_expanded")
 SHARED(narrow, "onnx-suite/node/test_quantizelinear_int4")
 
+/* ---- small files that ask for much work ---- */
+
+static void refused(fv_text model, const char *why) {
+    fv_session *s = fv_session_new();
+    fv_door door;
+    if (FV_DOOR_OPEN(s, &door)) {
+        cr_assert_fail("out of memory, though %s", why);
+        return;
+    }
+    cr_expect(!fv_onnx_import_bytes(s, model.s, model.n, NULL, "bomb", NULL));
+    const fv_message *m = fv_messages(s);
+    while (m && m->next)
+        m = m->next;
+    cr_expect(m && strstr(m->text, why), "is       %s\nexpected %s", m ? m->text : "", why);
+    fv_door_close(s, &door);
+    fv_session_free(s);
+}
+
+/* Each function calls the next one twice. */
+Test(fuzz, functions_that_double) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_text_put(&text, "opset 13 opset f 1 input x f32[2] output y f32[2] y = f.F0(x)\n");
+    for (int i = 0; i < 40; i++)
+        fv_text_printf(&text,
+                       "function f.F%d(a) -> (c) { opset 13 opset f 1\n"
+                       "b = f.F%d(a) c = f.F%d(b) }\n",
+                       i, i + 1, i + 1);
+    fv_text_put(&text, "function f.F40(a) -> (c) { opset 13 c = Neg(a) }\n");
+    refused(model_of_text(a, text.s), "functions and nested loops add more than 250000 nodes");
+    fv_session_free(s);
+}
+
+Test(fuzz, functions_too_deep) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_text_put(&text, "opset 13 opset f 1 input x f32[2] output y f32[2] y = f.F0(x)\n");
+    for (int i = 0; i < 100; i++)
+        fv_text_printf(&text, "function f.F%d(a) -> (c) { opset 13 opset f 1 c = f.F%d(a) }\n", i,
+                       i + 1);
+    fv_text_put(&text, "function f.F100(a) -> (c) { opset 13 c = Neg(a) }\n");
+    refused(model_of_text(a, text.s), "nested more than 64 deep");
+    fv_session_free(s);
+}
+
+/* Nodes in the reverse order, each using the next: the walk must not recurse. */
+Test(fuzz, long_chain) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_text_put(&text, "input v100000 f32[2] output v0 f32[2]\n");
+    for (int i = 0; i < 100000; i++)
+        fv_text_printf(&text, "v%d = Neg(v%d)\n", i, i + 1);
+    fv_text model = model_of_text(a, text.s);
+    cr_expect(import(model.s, model.n));
+    fv_session_free(s);
+}
+
+Test(fuzz, many_inputs_and_symbols) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_text_put(&text, "output y f32[2] y = Neg(v0)\n");
+    for (int i = 0; i < 20000; i++)
+        fv_text_printf(&text, "input v%d f32[?, d%d, e%d]\n", i, i, i % 100);
+    fv_text model = model_of_text(a, text.s);
+    import(model.s, model.n);
+    fv_session_free(s);
+}
+
+Test(fuzz, one_value_used_by_all) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_text_put(&text, "input x f32[2] output v0 f32[2]\n");
+    for (int i = 0; i < 50000; i++)
+        fv_text_printf(&text, "v%d = Add(x, x)\n", i);
+    fv_text model = model_of_text(a, text.s);
+    cr_expect(import(model.s, model.n));
+    fv_session_free(s);
+}
+
 /* Every allocation fails once. */
 Test(fuzz, out_of_memory) {
     fv_session *s = fv_session_new();
