@@ -137,8 +137,18 @@ static void check_uses(verifier *v, const fv_value *value) {
 
 /* ---- ops ---- */
 
+/* Inference may bind the elements of an operand to symbols: takes that back. */
+static void unbind(fv_value *v) {
+    fv_op *bind = v && v->nuses ? v->uses[v->nuses - 1].op : NULL;
+    if (bind && fv_op_is(bind, "fv.Bind")) {
+        fv_op_erase(bind);
+        v->elems = NULL;
+        v->nelems = 0;
+    }
+}
+
 /* Runs inference, and takes back what it changes. */
-static bool infers(fv_op *op) {
+static bool infers(verifier *v, fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *types[FV_MAX_OUT];
     const fv_dim *const *elems[FV_MAX_OUT];
@@ -148,7 +158,13 @@ static bool infers(fv_op *op) {
         elems[i] = op->out[i] ? op->out[i]->elems : NULL;
         nelems[i] = op->out[i] ? op->out[i]->nelems : 0;
     }
+    bool *unknown = FV_NEW(v->arena, bool, op->nin);
+    for (int i = 0; i < op->nin; i++)
+        unknown[i] = op->in[i] && !op->in[i]->elems && op->in[i]->kind != FV_VALUE_CONST;
     bool ok = fv_op_infer(op);
+    for (int i = 0; i < op->nin; i++)
+        if (unknown[i] && op->in[i]->elems)
+            unbind(op->in[i]);
     for (int i = 0; i < op->nout; i++) {
         if (!op->out[i])
             continue;
@@ -202,7 +218,7 @@ static void check_op(verifier *v, fv_op *op) {
     }
     check_results(v, op);
     if (errors == v->errors && op->nout <= FV_MAX_OUT && all_typed(op))
-        v->errors += !infers(op);
+        v->errors += !infers(v, op);
 }
 
 /* ---- blocks ---- */

@@ -259,3 +259,17 @@ Test(verify, a_block_knows_its_op) {
     inner_block(value("y"))->parent = NULL;
     illegal("error: test.Block: a block of @main does not know where it belongs\n");
 }
+
+Test(verify, inference_binds_nothing) {
+    fv_module *r = fv_module_parse(session,
+                                   "fovea-ir 1 func @f(%x: f32[n, 2], %s: i64[2] = [2, n]) {\n"
+                                   "  %y = Reshape(%x, %s) : f32[2, n]\n"
+                                   "  return %y\n"
+                                   "}\n",
+                                   NULL);
+    cr_assert(r != NULL, "%s", fv_messages(session) ? fv_messages(session)->text : "");
+    fv_value *s = r->funcs->body->params[1];
+    s->elems = NULL;
+    cr_expect(fv_module_verify(r, NULL));
+    cr_expect(!s->elems && s->nuses == 1 && r->funcs->body->first->next->next == NULL);
+}
