@@ -89,8 +89,12 @@ static fv_buf *operand_buf(fv_definer *d, int in) {
     return fv_value_buf(d->arena, v);
 }
 
+fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index) {
+    return fv_x_load(d->arena, operand_buf(d, in), index);
+}
+
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index) {
-    return to_arith(d, fv_x_load(d->arena, operand_buf(d, in), index));
+    return to_arith(d, fv_d_load_stored(d, in, index));
 }
 
 /* Is this index inside [0, dim) without asking? */

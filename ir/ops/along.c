@@ -1,0 +1,229 @@
+/* along.c - operators along one axis whose results are positions or running sums. */
+#include "ir/ops/dims.h"
+
+#include "ir/custom.h"
+#include "ir/limits.h"
+
+/* ---- ArgMax, ArgMin ---- */
+
+static bool infer_arg(fv_op *op, bool keep) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    int axis, rank = 0;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis)
+            dims[rank++] = x->dims[i];
+        else if (keep)
+            dims[rank++] = fv_dim_const(fv_op_module(op)->dims, 1);
+    fv_infer_out(op, 0, FV_I64, rank, dims);
+    return true;
+}
+
+static bool infer_arg_kept(fv_op *op) {
+    return infer_arg(op, fv_op_int(op, "keepdims", 1) != 0);
+}
+
+static bool infer_arg_dropped(fv_op *op) {
+    return infer_arg(op, false);
+}
+
+static bool expand_arg(fv_rewriter *w, fv_op *op) {
+    const fv_type *y = op->out[0]->type;
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank, &axis))
+        return false;
+    fv_attr a[2] = {fv_attr_int(w->module, "axis", axis),
+                    fv_attr_int(w->module, "select_last_index",
+                                fv_op_int(op, "select_last_index", 0))};
+    fv_value *v = fv_w_op(w, fv_op_is(op, "ArgMax") ? "fv.ArgMax" : "fv.ArgMin", 1, op->in, 2, a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, y->rank, y->dims) : NULL);
+    return true;
+}
+
+/* ---- Hardmax ---- */
+
+static bool infer_hardmax(fv_op *op) {
+    int axis;
+    fv_infer_like(op, 0, 0);
+    return fv_infer_axis(op, fv_op_int(op, "axis", -1), fv_in_type(op, 0)->rank, &axis);
+}
+
+/* Before opset 13: over all axes from `axis` on, which was 1 by default. */
+static bool upgrade_hardmax(fv_op *op, int version) {
+    if (version < 13) {
+        fv_op_set_int(op, "axis", fv_op_int(op, "axis", 1));
+        fv_op_set_int(op, "flatten", 1);
+    }
+    return true;
+}
+
+static bool expand_hardmax(fv_rewriter *w, fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    fv_dims *t = w->module->dims;
+    fv_value *v = op->in[0];
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis))
+        return false;
+    if (fv_op_int(op, "flatten", 0)) {
+        const fv_dim *dims[2] = {fv_dim_product(t, axis, x->dims),
+                                 fv_dim_product(t, x->rank - axis, x->dims + axis)};
+        v = fv_w_reshape(w, v, 2, dims);
+        axis = 1;
+    }
+    fv_attr a = fv_attr_int(w->module, "axis", axis);
+    v = fv_w_op(w, "fv.Hardmax", 1, &v, 1, &a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
+    return true;
+}
+
+/* ---- CumSum, CumProd ---- */
+
+static bool infer_cumulate(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *const *e;
+    int n, axis;
+    if (!fv_int_operand(op, 1, &n, &e))
+        return false;
+    if (n != 1 || !x->rank)
+        return fv_op_error(op, "has %d axes for rank %d, expected one", n, x->rank);
+    if (fv_dim_is_const(e[0]) && !fv_infer_axis(op, e[0]->value, x->rank, &axis))
+        return false;
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+/* The axes before, at and behind one that may be data, as three. */
+static void three_axes(fv_dims *t, const fv_type *x, const fv_dim *axis, const fv_dim **dims) {
+    const fv_dim *one = fv_dim_const(t, 1);
+    const fv_dim *at = fv_dim_wrap(t, axis, fv_dim_const(t, x->rank));
+    dims[0] = dims[1] = dims[2] = one;
+    for (int i = 0; i < x->rank; i++) {
+        const fv_dim *k = fv_dim_const(t, i);
+        const fv_dim *lies_before = fv_dim_is_negative(t, fv_dim_sub(t, k, at));
+        const fv_dim *lies_behind = fv_dim_is_negative(t, fv_dim_sub(t, at, k));
+        dims[0] = fv_dim_mul(t, dims[0], fv_dim_if(t, lies_before, x->dims[i], one));
+        dims[1] = fv_dim_if(t, fv_dim_is(t, at, i), x->dims[i], dims[1]);
+        dims[2] = fv_dim_mul(t, dims[2], fv_dim_if(t, lies_behind, x->dims[i], one));
+    }
+}
+
+static bool expand_cumulate(fv_rewriter *w, fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *const *e, *dims[3];
+    int n;
+    if (!fv_elems(op, 1, &n, &e))
+        return false;
+    three_axes(w->module->dims, x, e[0], dims);
+    fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
+    fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, "CumProd")),
+                    fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive", 0)),
+                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse", 0))};
+    v = fv_w_op(w, "fv.Cumulate", 1, &v, 3, a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
+    return true;
+}
+
+static bool infer_three(fv_op *op) {
+    if (fv_in_type(op, 0)->rank != 3)
+        return fv_op_error(op, "input has rank %d, expected 3", fv_in_type(op, 0)->rank);
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+static bool kernel_cumulate(fv_custom *c, fv_op *op) {
+    fv_arena *a = c->arena;
+    const fv_type *t = fv_in_type(op, 0);
+    fv_elem e = fv_elem_arith(t->elem);
+    bool product = fv_op_int(op, "product", 0), exclusive = fv_op_int(op, "exclusive", 0);
+    fv_custom_begin(c, product ? "cumprod" : "cumsum");
+    fv_buf *x = fv_custom_in(c, 0), *y = fv_custom_out(c, 0);
+    fv_expr *at[3], *n = fv_custom_dim(c, t->dims[1]);
+    at[0] = fv_custom_for(c, FV_PARALLEL, "i", t->dims[0]);
+    at[2] = fv_custom_for(c, FV_PARALLEL, "j", t->dims[2]);
+    fv_buf *sum = fv_kb_tile(&c->b, "sum", e, 0, NULL, fv_x_const(a, e, product));
+    at[1] = fv_custom_for(c, FV_SERIAL, "k", t->dims[1]);
+    if (fv_op_int(op, "reverse", 0))
+        at[1] = fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, n, fv_x_int(a, 1)), at[1]);
+    fv_expr *old = fv_kb_let(&c->b, "old", fv_x_load(a, sum, NULL));
+    fv_expr *next = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, old, fv_custom_load(c, x, at));
+    next = fv_kb_let(&c->b, "next", next);
+    fv_custom_store(c, y, at, exclusive ? old : next, NULL);
+    fv_kb_store(&c->b, sum, NULL, next, NULL);
+    for (int i = 0; i < 3; i++)
+        fv_kb_end(&c->b);
+    fv_custom_end(c);
+    return true;
+}
+
+#define SUMS (FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64))
+#define INDEX (FV_SET(I32) | FV_SET(I64))
+
+const fv_opdef fv_ops_along[] = {
+    {.domain = "fv", .name = "ArgMax", .since = {1},
+     .doc = "position of the largest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
+     .in = {{"data", "T"}}, .out = {{"Y", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_dropped,
+     .formula = "a.. = axis; m = max k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
+    {.domain = "fv", .name = "ArgMin", .since = {1},
+     .doc = "position of the smallest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
+     .in = {{"data", "T"}}, .out = {{"Y", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_dropped,
+     .formula = "a.. = axis; m = min k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
+    {.domain = "", .name = "ArgMax", .since = {1, 11, 12, 13},
+     .doc = "position of the largest element along an axis",
+     .in = {{"data", "T"}}, .out = {{"reduced", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_kept,
+     .expand = expand_arg},
+    {.domain = "", .name = "ArgMin", .since = {1, 11, 12, 13},
+     .doc = "position of the smallest element along an axis",
+     .in = {{"data", "T"}}, .out = {{"reduced", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_kept,
+     .expand = expand_arg},
+    {.domain = "fv", .name = "Hardmax", .since = {1},
+     .doc = "1 at the first largest element along an axis, elsewhere 0",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("axis", -1)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_hardmax,
+     .formula = "a.. = axis; m = max k: X[a.., k, c..]; first = min k: select(X[a.., k, c..] == m, k, dim(X, axis)); Y[a.., j, c..] = select(j == first, 1.0, 0.0)"},
+    {.domain = "", .name = "Hardmax", .since = {1, 11, 13},
+     .doc = "1 at the first largest element along an axis, elsewhere 0",
+     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1),
+               FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_hardmax,
+     .expand = expand_hardmax, .upgrade = upgrade_hardmax},
+    {.domain = "", .name = "CumSum", .since = {11, 14},
+     .doc = "running sums along an axis",
+     .in = {{"x", "T"}, {"axis", "T2"}}, .out = {{"y", "T"}},
+     .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}, {"T2", INDEX}},
+     .infer = infer_cumulate,
+     .expand = expand_cumulate},
+    {.domain = "", .name = "CumProd", .since = {26},
+     .doc = "running products along an axis",
+     .in = {{"x", "T"}, {"axis", "T2"}}, .out = {{"y", "T"}},
+     .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}, {"T2", INDEX}},
+     .infer = infer_cumulate,
+     .expand = expand_cumulate},
+    {.domain = "fv", .name = "Cumulate", .since = {1},
+     .doc = "running sums or products along the middle one of three axes",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}},
+     .infer = infer_three,
+     .kernel = kernel_cumulate},
+
+    {0}};
