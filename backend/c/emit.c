@@ -43,7 +43,11 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     fv_cg *g = FV_NEW(a, fv_cg, 1);
     g->session = s;
     g->arena = a;
-    g->p = p;
+    fv_program *whole = FV_NEW(a, fv_program, 1);
+    *whole = *p;
+    if (!p->workspace)
+        whole->workspace = fv_x_int(a, 0);
+    g->p = whole;
     g->o = o;
     g->name = p->name;
     g->NAME = fv_c_upper(a, p->name);

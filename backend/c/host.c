@@ -106,6 +106,28 @@ static void put_too_large(fv_cg *g, const fv_port *port) {
     fv_c_line(g, "    return FV_TOO_LARGE;");
 }
 
+/* Extents that some dims within bounds make negative. */
+static void each_doubtful_extent(fv_cg *g, void (*visit)(fv_cg *g, const fv_expr *x)) {
+    const fv_program *p = g->p;
+    for (int i = 0; i < p->ninputs + p->noutputs; i++) {
+        const fv_port *port = i < p->ninputs ? &p->inputs[i] : &p->outputs[i - p->ninputs];
+        for (int k = 0; k < port->rank; k++) {
+            int64_t lo, hi;
+            fv_x_range(extent_of(g, port, k), &lo, &hi);
+            if (lo < 0)
+                visit(g, extent_of(g, port, k));
+        }
+    }
+}
+
+static void put_negative(fv_cg *g, const fv_expr *x) {
+    const char *extent = fv_c_at(g, x, FV_C_ADD);
+    if (!fv_c_helper_new(g, fv_printf(g->arena, "negative %s", extent)))
+        return;
+    fv_c_line(g, "if (%s < 0)", extent);
+    fv_c_line(g, "    return FV_BAD_DIM;");
+}
+
 static void mark_layout_itself(fv_cg *g, const fv_ptrmap *members) {
     const fv_program *p = g->p;
     g->used = fv_ptrmap_in(g->arena);
@@ -118,6 +140,7 @@ static void mark_layout_itself(fv_cg *g, const fv_ptrmap *members) {
     for (int i = 0; i < p->noutputs; i++)
         if (!has_capacity(p, i) && may_overflow(g, &p->outputs[i]))
             fv_c_mark_expr(g, port_bytes(g, &p->outputs[i]));
+    each_doubtful_extent(g, fv_c_mark_expr);
     fv_c_mark_expr(g, p->workspace);
     fv_c_mark_used(g, &p->plan);
 }
@@ -148,6 +171,7 @@ void fv_c_layout(fv_cg *g) {
     put_bounds(g);
     put_symbols(g);
     fv_c_block(g, &p->plan);
+    each_doubtful_extent(g, put_negative);
     fv_c_line(g, "at->workspace = %s;", fv_c_str(g, p->workspace));
     fv_c_line(g, "if (at->workspace >= PTRDIFF_MAX)");
     fv_c_line(g, "    return FV_TOO_LARGE;");

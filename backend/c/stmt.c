@@ -9,6 +9,17 @@ static void mark(fv_cg *g, const void *p) { *fv_ptrmap_at(&g->used, p) = (void *
 
 bool fv_c_is_used(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->used, p) != NULL; }
 
+/* The extents that a flat index multiplies by: those after the first index that is not 0. */
+static void mark_place(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
+    int64_t v;
+    bool any = false;
+    for (int i = 0; b->role != FV_BUF_TILE && i < b->rank; i++) {
+        if (any)
+            fv_c_mark_expr(g, b->extent[i]);
+        any |= !(fv_x_is_int(index[i], &v) && v == 0);
+    }
+}
+
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
     if (!x)
         return;
@@ -16,8 +27,7 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
         mark(g, x->u.var);
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
         mark(g, x->u.buf);
-        for (int i = 0; i < x->u.buf->rank; i++)
-            fv_c_mark_expr(g, x->u.buf->extent[i]);
+        mark_place(g, x->u.buf, x->arg);
     }
     for (int i = 0; i < x->n; i++)
         fv_c_mark_expr(g, x->arg[i]);
@@ -65,10 +75,10 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
     fv_c_mark_expr(g, s->hi);
     if (s->buf)
         mark(g, s->buf);
-    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++) {
+    if (s->kind == FV_S_STORE)
+        mark_place(g, s->buf, s->index);
+    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
         fv_c_mark_expr(g, s->index[i]);
-        fv_c_mark_expr(g, s->buf->extent[i]);
-    }
     for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
         mark(g, s->args[i]);
     for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
