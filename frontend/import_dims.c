@@ -359,21 +359,30 @@ static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, c
     return map;
 }
 
+/* What a sequence or optional holds. That may have no shape, which no operator takes so far. */
+static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t,
+                                   const char *stem, const char *what) {
+    if (t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && !t->tensor_type->shape) {
+        fv_error(im->s, "%s holds tensors without shape: operator not in the catalogue for these",
+                 what);
+        return NULL;
+    }
+    const fv_type *of = fv_import_type(im, t, stem, what);
+    return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
+}
+
 /* The wire's nesting is bounded, so this recursion is. */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what) {
-    const fv_type *of = NULL;
     if (!t)
         return fv_error(im->s, "%s has no type", what), NULL;
     switch (t->value_case) {
     case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return tensor_type(im, t->tensor_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return map_type(im, t->map_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
-        of = fv_import_type(im, t->sequence_type->elem_type, stem, what);
-        return of ? fv_wrap_type(im->m->arena, FV_SEQUENCE, of) : NULL;
+        return wrapped_type(im, FV_SEQUENCE, t->sequence_type->elem_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
-        of = fv_import_type(im, t->optional_type->elem_type, stem, what);
-        return of ? fv_wrap_type(im->m->arena, FV_OPTIONAL, of) : NULL;
+        return wrapped_type(im, FV_OPTIONAL, t->optional_type->elem_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
         return fv_error(im->s, "%s is a sparse tensor: these are not supported as values", what),
                NULL;

@@ -37,6 +37,11 @@ static const fv_opset *find_opset(const fv_opsets *opsets, const char *domain) {
     return NULL;
 }
 
+/* ONNX Runtime's optimizer writes these into models of any opset. */
+static bool is_ahead_of_time(const char *domain, const char *op) {
+    return !*domain && !strcmp(op, "LayerNormalization");
+}
+
 fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
                                const Onnx__NodeProto *node) {
     fv_operator r = {0};
@@ -62,6 +67,8 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
         return r;
     }
     r.version = fv_op_version(r.def, (int)set->version);
+    if (!r.version && is_ahead_of_time(domain, op))
+        r.version = r.def->since[0];
     if (!r.version)
         r.problem = fv_printf(im->tmp, "operator does not exist in %s %lld, only from %d on", where,
                               (long long)set->version, r.def->since[0]);
