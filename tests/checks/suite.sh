@@ -1,0 +1,28 @@
+# needs: shared
+# The standard's tests: each folder passes on the backend, or the operator is not in the catalogue.
+# Usage: suite.sh BUILD
+set -u
+fovea=$1/tools/fovea
+suite=${FOVEA_SHARED}/onnx-suite
+passed=0 failed=0 missing=0
+out=$(mktemp)
+for backend in interp jit "interp --schedule=naive"; do
+    for part in node simple pytorch-converted pytorch-operator; do
+        # shellcheck disable=SC2086
+        "$fovea" test "$suite/$part" --backend=$backend >"$out" 2>&1
+        status=$?
+        [ $status -le 1 ] || echo "FAILED $part ($backend): status $status"
+        grep '^FAILED' "$out" | grep -v 'operator not in the catalogue'
+        bad=$(grep '^FAILED' "$out" | grep -vc 'operator not in the catalogue')
+        gone=$(grep '^FAILED' "$out" | grep -c 'operator not in the catalogue')
+        good=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$out" | tail -n 1)
+        [ $status -le 1 ] || bad=$((bad + 1))
+        echo "$part ($backend): ${good:-0} passed, $bad failed, $gone with an operator not in the catalogue"
+        passed=$((passed + ${good:-0}))
+        failed=$((failed + bad))
+        missing=$((missing + gone))
+    done
+done
+rm -f "$out"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,39 @@
+# packages.sh - sourced by tools/quickstart and tools/check: what they need of Debian, and how it is
+# installed. Asks first when on a terminal, unless --yes was given.
+
+packages_build="gcc meson ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libxxhash-dev libelf-dev
+    llvm-19-dev lld-19 liblua5.4-dev"
+packages_test="libcriterion-dev clang-19 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross g++
+    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+
+say() { printf '\n== %s\n' "$*"; }
+
+missing_packages() {
+    for p in "$@"; do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$p"
+    done
+}
+
+# install_packages YES PACKAGE...
+install_packages() {
+    yes=$1
+    shift
+    need=$(missing_packages "$@")
+    [ -n "$need" ] || return 0
+    say "Debian packages to install: $need"
+    if [ "$yes" != yes ] && [ -t 0 ]; then
+        printf 'Install them with apt-get? [Y/n] '
+        read -r answer
+        case $answer in [nN]*) echo "then nothing can be built"; exit 1 ;; esac
+    fi
+    root=
+    [ "$(id -u)" = 0 ] || root=sudo
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086
+    { $root apt-get update -qq && $root apt-get install -y -qq --no-install-recommends $need; } \
+        >"${TMPDIR:-/tmp}/fovea-apt.log" 2>&1 || {
+        tail -n 20 "${TMPDIR:-/tmp}/fovea-apt.log"
+        echo "apt-get failed; the whole log is ${TMPDIR:-/tmp}/fovea-apt.log"
+        exit 1
+    }
+}
