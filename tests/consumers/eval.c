@@ -13,13 +13,6 @@
 __extension__ typedef __int128 wide_int;
 __extension__ typedef unsigned __int128 wide_uint;
 
-/* One scalar: f of f32 (exact in double) and f64; i of integers, bool, and the bits of storage
- * types. */
-typedef struct scalar {
-    int64_t i;
-    double f;
-} scalar;
-
 typedef struct memory {
     unsigned char *data;
     int64_t extent[FV_STMT_EXPRS];
@@ -200,11 +193,11 @@ static scalar to_int(fv_elem from, fv_elem to, scalar x) {
     return is_packed_int(to) ? of_int(code_of(to, r.i)) : r;
 }
 
+/* Integers are rounded to f32 on the way. */
 static scalar to_narrow(fv_elem from, fv_elem to, scalar x, bool saturate) {
     if (is_float(from) || is_narrow(from))
         return of_int(narrow(to, (double)number(from, x), saturate));
-    wide_int i = whole(from, is_packed_int(from) ? wrapped(from, x.i) : x);
-    return of_int(narrow_int(to, i < 0, (uint64_t)(i < 0 ? -i : i)));
+    return of_int(narrow(to, (double)(float)number(from, x), saturate));
 }
 
 static scalar converted(fv_elem from, fv_elem to, scalar x, bool saturate) {
@@ -307,23 +300,25 @@ static void assign(evaluator *v, const fv_var *var, scalar x) {
 
 /* ---- expressions ---- */
 
-static scalar call(evaluator *v, const fv_expr *x) {
-    fv_elem e = (fv_elem)x->type.elem;
-    if (x->op == FV_X_FREM) {
-        scalar s[2] = {eval(v, x->arg[0]), eval(v, x->arg[1])};
-        return float_op(v, x, e, s);
-    }
-    const fv_kfunc *fn = fv_math_find(v->options->session, fv_expr_op_text((fv_expr_op)x->op), e);
-    if (!fn)
-        abort();
-    scalar args[2] = {{0, 0}, {0, 0}};
-    for (int i = 0; i < x->n && i < 2; i++)
-        args[i] = eval(v, x->arg[i]);
+static scalar apply(evaluator *v, const fv_kfunc *fn, const scalar *args) {
     for (int i = 0; i < fn->nparams; i++)
         assign(v, fn->params[i], args[i]);
     for (const fv_stmt *s = fn->body.first; s; s = s->next)
         assign(v, s->var, eval(v, s->x));
     return eval(v, fn->result);
+}
+
+static scalar call(evaluator *v, const fv_expr *x) {
+    fv_elem e = (fv_elem)x->type.elem;
+    scalar args[2] = {{0, 0}, {0, 0}};
+    for (int i = 0; i < x->n && i < 2; i++)
+        args[i] = eval(v, x->arg[i]);
+    if (x->op == FV_X_FREM)
+        return float_op(v, x, e, args);
+    const fv_kfunc *fn = fv_math_find(v->options->session, fv_expr_op_text((fv_expr_op)x->op), e);
+    if (!fn)
+        abort();
+    return apply(v, fn, args);
 }
 
 static scalar operation(evaluator *v, const fv_expr *x) {
@@ -424,4 +419,12 @@ int eval_kernel(const eval_options *o, const fv_kernel *k, const int64_t *dims,
     run(&v, &k->body);
     fv_arena_free(a);
     return v.outside ? FV_INTERNAL : v.required ? FV_BAD_INDEX : FV_OK;
+}
+
+scalar eval_function(const eval_options *o, const fv_kfunc *fn, const scalar *args) {
+    fv_arena *a = fv_arena_new(o->session);
+    evaluator v = {.options = o, .arena = a, .vars = fv_ptrmap_in(a), .bufs = fv_ptrmap_in(a)};
+    scalar r = apply(&v, fn, args);
+    fv_arena_free(a);
+    return r;
 }

@@ -14,4 +14,14 @@ typedef struct eval_options {
 int eval_kernel(const eval_options *o, const fv_kernel *k, const int64_t *dims,
                 const fv_span *bufs);
 
+/* One scalar: f of f32 (exact in double) and f64; i of integers, bool, and the bits of storage
+ * types. */
+typedef struct scalar {
+    int64_t i;
+    double f;
+} scalar;
+
+/* The value of a function of one or two arguments. */
+scalar eval_function(const eval_options *o, const fv_kfunc *fn, const scalar *args);
+
 #endif

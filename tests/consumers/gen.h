@@ -11,6 +11,7 @@ typedef struct rng {
 uint64_t rng_next(rng *r);
 int rng_below(rng *r, int n);
 bool rng_chance(rng *r, int percent);
+double rng_float(rng *r); /* one that is special */
 
 typedef struct gen_options {
     bool serial;  /* serial loops only, and nothing that expansion would have to touch */

@@ -13,7 +13,7 @@ typedef struct format {
     uint32_t nan;       /* a code, 0: none */
 } format;
 
-/* f4 has neither infinity nor NaN: what is out of range or no number becomes the largest. */
+/* f4 has neither infinity nor NaN: what is out of range becomes the largest, NaN -0, as in ONNX. */
 static format format_of(fv_elem e) {
     switch (e) {
     case FV_F16: return (format){10, 15, 0x8000, 0x7bff, 0x7c00, 0x7e00};
@@ -81,10 +81,8 @@ static uint32_t overflow(const format *t, bool saturate) {
     return t->inf ? t->inf : t->nan ? t->nan : t->largest;
 }
 
-/* A power of two without sign: ties go up, what lies below the range gives the smallest. */
-static uint32_t encode_e8m0(bool negative, uint64_t m, int e, bool saturate) {
-    if (negative && m)
-        return 0xff;
+/* A power of two; the sign is dropped, ties go up, what lies below the range gives the smallest. */
+static uint32_t encode_e8m0(uint64_t m, int e, bool saturate) {
     if (!m)
         return 0;
     int top = 63 - __builtin_clzll(m);
@@ -98,7 +96,7 @@ static uint32_t encode_e8m0(bool negative, uint64_t m, int e, bool saturate) {
  * mantissa with its leading one to the exponent below carries as it should. */
 static uint32_t encode(fv_elem elem, bool negative, uint64_t m, int e, bool saturate) {
     if (elem == FV_F8E8M0)
-        return encode_e8m0(negative, m, e, saturate);
+        return encode_e8m0(m, e, saturate);
     format t = format_of(elem);
     uint32_t magnitude = 0;
     if (m) {
@@ -116,22 +114,18 @@ static uint32_t encode(fv_elem elem, bool negative, uint64_t m, int e, bool satu
     return negative ? magnitude | t.sign : magnitude;
 }
 
-uint32_t narrow_int(fv_elem e, bool negative, uint64_t magnitude) {
-    return encode(e, negative, magnitude, 0, false);
-}
-
 uint32_t narrow(fv_elem e, double value, bool saturate) {
     format t = format_of(e);
     if (isnan(value))
-        return t.nan ? t.nan : t.largest;
+        return t.nan ? t.nan : 0x8;
     bool negative = signbit(value) != 0;
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     int exponent = (int)(bits >> 52 & 0x7ff);
     uint64_t m = bits & ((UINT64_C(1) << 52) - 1);
     if (exponent == 0x7ff) { /* infinity: as what overflows */
-        if (e == FV_F8E8M0 && negative)
-            return t.nan;
+        if (e == FV_F8E8M0)
+            return t.nan; /* saturating or not */
         uint32_t largest = overflow(&t, saturate);
         return negative && !(is_uz(&t) && largest == t.nan) ? largest | t.sign : largest;
     }

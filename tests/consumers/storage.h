@@ -9,6 +9,5 @@ bool is_narrow(fv_elem e);
 double widen(fv_elem e, uint32_t bits);
 /* Rounds to nearest even, once; saturate: as CONVSAT, else as CONVERT. */
 uint32_t narrow(fv_elem e, double value, bool saturate);
-uint32_t narrow_int(fv_elem e, bool negative, uint64_t magnitude);
 
 #endif

@@ -3,7 +3,10 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
+#include "backend/math.h"
+#include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"
 #include "tests/consumers/storage.h"
 
@@ -91,6 +94,67 @@ Test(storage, beyond_the_largest) {
     cr_expect_eq(narrow(FV_F8E4M3FNUZ, -0.0, false), 0);
     cr_expect_eq(narrow(FV_F8E4M3FNUZ, -1000, false), 0x80);
     cr_expect_eq(narrow(FV_F8E4M3FNUZ, -1000, true), 0xff);
-    cr_expect_eq(narrow_int(FV_F16, true, 2049), 0xe800);
-    cr_expect_eq(narrow_int(FV_BF16, false, UINT64_MAX), 0x5f80);
+}
+
+/* ---- the functions that expansion uses ---- */
+
+static const fv_elem with_functions[] = {FV_F16,    FV_BF16,       FV_F8E4M3FN, FV_F8E4M3FNUZ,
+                                         FV_F8E5M2, FV_F8E5M2FNUZ, FV_F4E2M1,   FV_F8E8M0};
+
+static float interesting(rng *r, fv_elem e) {
+    uint32_t bits = (uint32_t)rng_next(r);
+    double a = widen(e, bits % codes(e)), b = widen(e, (bits + 1) % codes(e));
+    float x;
+    switch (rng_below(r, 5)) {
+    case 0: memcpy(&x, &bits, sizeof x); return x;
+    case 1: return (float)((a + b) / 2);
+    case 2: return nextafterf((float)((a + b) / 2), (float)a);
+    case 3: return nextafterf((float)((a + b) / 2), (float)b);
+    default: return (float)rng_float(r);
+    }
+}
+
+static bool same_code(fv_elem e, uint32_t a, uint32_t b) {
+    return a == b || (isnan(widen(e, a)) && isnan(widen(e, b)));
+}
+
+static void check_from_f32(fv_session *s, fv_elem e, const char *how, bool saturate) {
+    eval_options o = {s, false, false};
+    char name[40];
+    rng r = {3};
+    snprintf(name, sizeof name, "%s_%s_f32", fv_elem_name(e), how);
+    const fv_kfunc *fn = fv_exact_find(s, name);
+    if (!fn)
+        return;
+    for (int i = 0; i < 10000; i++) {
+        float x = interesting(&r, e);
+        scalar arg = {0, x};
+        uint32_t code = (uint32_t)eval_function(&o, fn, &arg).i;
+        cr_assert(same_code(e, code, narrow(e, x, saturate)), "%s(%a) is %x, expected %x", name,
+                  (double)x, code, narrow(e, x, saturate));
+    }
+}
+
+static void check_to_f32(fv_session *s, fv_elem e) {
+    eval_options o = {s, false, false};
+    char name[40];
+    snprintf(name, sizeof name, "f32_from_%s", fv_elem_name(e));
+    const fv_kfunc *fn = fv_exact_find(s, name);
+    cr_assert(fn, "%s", name);
+    for (uint32_t code = 0; code < codes(e); code++) {
+        scalar arg = {code, 0};
+        double x = eval_function(&o, fn, &arg).f, y = widen(e, code);
+        cr_assert(x == y || (isnan(x) && isnan(y)), "%s(%x) is %a, expected %a", name, code, x, y);
+        cr_assert(isnan(x) || signbit(x) == signbit(y), "%s(%x)", name, code);
+    }
+}
+
+Test(storage, functions_of_the_kernel_notation) {
+    fv_session *s = fv_session_new();
+    for (size_t k = 0; k < sizeof with_functions / sizeof *with_functions; k++) {
+        check_to_f32(s, with_functions[k]);
+        check_from_f32(s, with_functions[k], "from", false);
+        check_from_f32(s, with_functions[k], "sat", true);
+    }
+    fv_session_free(s);
 }

@@ -1,0 +1,180 @@
+/* gen_shapes.c - kernels of the shapes that schedules build, with random expressions in their
+ * places. */
+#include "tests/consumers/gen_internal.h"
+
+static fv_expr *integer(gen *g, int64_t i) {
+    return fv_x_int(g->a, i);
+}
+
+static fv_expr *bin(gen *g, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(g->a, op, x, y);
+}
+
+static fv_expr *plain_loop(gen *g, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
+                           int64_t step) {
+    return fv_kb_for(&g->b, kind, name, lo, hi, step);
+}
+
+/* ---- an axis in blocks ---- */
+
+void gen_blocked(gen *g) {
+    static const int sizes[] = {4, 7, 8, 16, 24};
+    fv_expr *size = g->extents[0], *block = integer(g, PICK(g, sizes));
+    fv_buf *out = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, gen_memory(g), 1, &size);
+    fv_expr *round = bin(g, FV_X_ADD, size, bin(g, FV_X_SUB, block, integer(g, 1)));
+    fv_expr *t =
+        plain_loop(g, FV_PARALLEL, "block", integer(g, 0), bin(g, FV_X_FLOORDIV, round, block), 1);
+    fv_expr *lo = fv_kb_let(&g->b, "lo", bin(g, FV_X_MUL, t, block));
+    fv_expr *hi = fv_kb_let(&g->b, "hi", bin(g, FV_X_MIN, size, bin(g, FV_X_ADD, lo, block)));
+    fv_expr *i = plain_loop(g, FV_VECTOR, "i", lo, hi, 1);
+    g->loops[g->nloops].var = i; /* it indexes as one from 0 would */
+    g->loops[g->nloops++].extent = size;
+    g->inner = true;
+    gen_statements(g, 2);
+    gen_store(g, out, &i);
+    gen_close(g);
+    fv_kb_end(&g->b);
+}
+
+/* ---- rows by chains ---- */
+
+static const fv_expr_op reductions[] = {FV_X_ADD, FV_X_MIN, FV_X_MAX, FV_X_MUL};
+
+static fv_expr *neutral(gen *g, fv_expr_op op) {
+    double x = op == FV_X_ADD ? 0 : op == FV_X_MUL ? 1 : op == FV_X_MIN ? 1e30 : -1e30;
+    return fv_x_const(g->a, FV_F32, x);
+}
+
+/* All chains take the element at k + lane; those at `limit` and beyond take none. */
+static void chain_step(gen *g, fv_buf *acc, fv_buf *in, fv_expr *row, fv_expr *k, fv_expr *limit,
+                       fv_expr_op op) {
+    fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, 16), 1);
+    fv_expr *index[2] = {row, bin(g, FV_X_ADD, k, c)}, *old = fv_x_load(g->a, acc, &c);
+    fv_expr *inside = limit ? bin(g, FV_X_LT, index[1], limit) : NULL;
+    fv_expr *x = inside ? fv_x_guard(g->a, in, index, inside, fv_x_const(g->a, FV_F32, 0))
+                        : fv_x_load(g->a, in, index);
+    fv_expr *next = op == FV_X_ADD ? fv_x_fma(g->a, x, x, old) : bin(g, op, old, x);
+    fv_kb_store(&g->b, acc, &c, inside ? fv_x_select(g->a, inside, next, old) : next, NULL);
+    fv_kb_end(&g->b);
+}
+
+void gen_chains(gen *g) {
+    fv_expr *extent[2] = {g->extents[0], g->extents[1]}, *sixteen = integer(g, 16);
+    fv_buf *in = fv_kernel_buf(g->k, "X", FV_BUF_IN, FV_F32, 2, extent);
+    fv_buf *out = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, FV_F32, 2, extent);
+    fv_expr_op op = PICK(g, reductions);
+    int64_t chains = 16;
+    fv_expr *row = gen_open(g, FV_PARALLEL, "i", extent[0]);
+    fv_buf *acc = fv_kb_tile(&g->b, "acc", FV_F32, 1, &chains, neutral(g, op));
+    fv_expr *whole = fv_kb_let(
+        &g->b, "whole", bin(g, FV_X_MUL, bin(g, FV_X_FLOORDIV, extent[1], sixteen), sixteen));
+    fv_expr *k = plain_loop(g, FV_SERIAL, "k", integer(g, 0), whole, 16);
+    chain_step(g, acc, in, row, k, NULL, op);
+    fv_kb_end(&g->b);
+    fv_kb_if(&g->b, bin(g, FV_X_LT, whole, extent[1]));
+    chain_step(g, acc, in, row, whole, extent[1], op);
+    fv_kb_end(&g->b);
+    for (int half = 8; half; half /= 2) {
+        fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, half), 1);
+        fv_expr *other = bin(g, FV_X_ADD, c, integer(g, half));
+        fv_kb_store(&g->b, acc, &c,
+                    bin(g, op, fv_x_load(g->a, acc, &c), fv_x_load(g->a, acc, &other)), NULL);
+        fv_kb_end(&g->b);
+    }
+    fv_expr *zero = integer(g, 0);
+    gen_keep(g, fv_kb_let(&g->b, "sum", fv_x_load(g->a, acc, &zero)));
+    g->inner = true;
+    fv_expr *index[2] = {row, gen_open(g, FV_VECTOR, "j", extent[1])};
+    gen_statements(g, 1);
+    gen_store(g, out, index);
+    gen_close(g);
+    gen_close(g);
+}
+
+/* ---- a matrix product by tiles ---- */
+
+typedef struct product {
+    fv_buf *x, *y, *out;
+    fv_expr *rows, *columns, *depth;
+    fv_expr *i0, *j0;
+    int mr, nr;
+    fv_elem e;
+} product;
+
+static void whole_tile(gen *g, const product *p) {
+    int64_t extent[2] = {p->mr, p->nr};
+    fv_buf *acc = fv_kb_tile(&g->b, "acc", p->e, 2, extent, fv_x_const(g->a, p->e, 0));
+    fv_expr *k = plain_loop(g, FV_SERIAL, "k", integer(g, 0), p->depth, 1);
+    fv_buf *column = fv_kb_tile(&g->b, "a", p->e, 1, extent, NULL);
+    fv_expr *r = plain_loop(g, FV_UNROLL, "r", integer(g, 0), integer(g, p->mr), 1);
+    fv_expr *at[2] = {bin(g, FV_X_ADD, p->i0, r), k};
+    fv_kb_store(&g->b, column, &r, fv_x_load(g->a, p->x, at), NULL);
+    fv_kb_end(&g->b);
+    fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, p->nr), 1);
+    at[0] = k;
+    at[1] = bin(g, FV_X_ADD, p->j0, c);
+    fv_expr *b = fv_kb_let(&g->b, "b", fv_x_load(g->a, p->y, at));
+    r = plain_loop(g, FV_UNROLL, "r", integer(g, 0), integer(g, p->mr), 1);
+    at[0] = r;
+    at[1] = c;
+    fv_expr *a = fv_x_load(g->a, column, &r), *old = fv_x_load(g->a, acc, at);
+    fv_kb_store(&g->b, acc, at, fv_x_fma(g->a, a, b, old), NULL);
+    for (int i = 0; i < 3; i++)
+        fv_kb_end(&g->b);
+    r = plain_loop(g, FV_UNROLL, "r", integer(g, 0), integer(g, p->mr), 1);
+    c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, p->nr), 1);
+    fv_expr *from[2] = {r, c}, *to[2] = {bin(g, FV_X_ADD, p->i0, r), bin(g, FV_X_ADD, p->j0, c)};
+    fv_kb_store(&g->b, p->out, to, fv_x_load(g->a, acc, from), NULL);
+    fv_kb_end(&g->b);
+    fv_kb_end(&g->b);
+}
+
+static void edge(gen *g, const product *p, fv_expr *i1, fv_expr *j1) {
+    fv_expr *i = plain_loop(g, FV_SERIAL, "i", p->i0, i1, 1);
+    fv_expr *j = plain_loop(g, FV_VECTOR, "j", p->j0, j1, 1);
+    fv_buf *acc = fv_kb_tile(&g->b, "sum", p->e, 0, NULL, fv_x_const(g->a, p->e, 0));
+    fv_expr *k = plain_loop(g, FV_SERIAL, "k", integer(g, 0), p->depth, 1);
+    fv_expr *ik[2] = {i, k}, *kj[2] = {k, j}, *ij[2] = {i, j};
+    fv_kb_store(&g->b, acc, NULL,
+                fv_x_fma(g->a, fv_x_load(g->a, p->x, ik), fv_x_load(g->a, p->y, kj),
+                         fv_x_load(g->a, acc, NULL)),
+                NULL);
+    fv_kb_end(&g->b);
+    fv_kb_store(&g->b, p->out, ij, fv_x_load(g->a, acc, NULL), NULL);
+    fv_kb_end(&g->b);
+    fv_kb_end(&g->b);
+}
+
+/* Tasks over blocks of an axis; *end is one past the last of the block. */
+static fv_expr *open_blocks(gen *g, const char *name, fv_expr *size, int step, fv_expr **end) {
+    fv_expr *n =
+        bin(g, FV_X_FLOORDIV, bin(g, FV_X_ADD, size, integer(g, step - 1)), integer(g, step));
+    fv_expr *block = plain_loop(g, FV_PARALLEL, name, integer(g, 0), n, 1);
+    fv_expr *first = fv_kb_let(&g->b, "first", bin(g, FV_X_MUL, block, integer(g, step)));
+    *end = bin(g, FV_X_MIN, size, bin(g, FV_X_ADD, first, integer(g, step)));
+    return first;
+}
+
+void gen_contract(gen *g) {
+    product p = {.rows = g->extents[0],
+                 .columns = g->extents[1],
+                 .depth = g->extents[2],
+                 .mr = 1 + rng_below(g->r, 6),
+                 .nr = 4 << rng_below(g->r, 4),
+                 .e = rng_chance(g->r, 80) ? FV_F32 : FV_F64};
+    fv_expr *ik[2] = {p.rows, p.depth}, *kj[2] = {p.depth, p.columns}, *ij[2] = {p.rows, p.columns};
+    fv_expr *i1, *j1;
+    p.x = fv_kernel_buf(g->k, "P", FV_BUF_IN, p.e, 2, ik);
+    p.y = fv_kernel_buf(g->k, "Q", FV_BUF_IN, p.e, 2, kj);
+    p.out = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, p.e, 2, ij);
+    p.i0 = open_blocks(g, "ib", p.rows, p.mr, &i1);
+    p.j0 = open_blocks(g, "jb", p.columns, p.nr, &j1);
+    fv_kb_if(&g->b,
+             bin(g, FV_X_AND, bin(g, FV_X_LE, bin(g, FV_X_ADD, p.i0, integer(g, p.mr)), p.rows),
+                 bin(g, FV_X_LE, bin(g, FV_X_ADD, p.j0, integer(g, p.nr)), p.columns)));
+    whole_tile(g, &p);
+    fv_kb_else(&g->b);
+    edge(g, &p, i1, j1);
+    for (int i = 0; i < 3; i++)
+        fv_kb_end(&g->b);
+}
