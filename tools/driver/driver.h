@@ -41,8 +41,19 @@ fv_program *fv_driver_program(fv_session *s, const char *path, const fv_driver_o
  * session must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 
-/* Writes the expanded program to a file or folder, by the suffix of `out`. */
-bool fv_driver_write(fv_session *s, fv_program *p, const char *out, char level);
+/* ---- files ---- */
+
+typedef enum {
+    FV_EMIT_NONE, FV_EMIT_SO, FV_EMIT_OBJ, FV_EMIT_LIB, FV_EMIT_C, FV_EMIT_LLVM, FV_EMIT_ASM,
+    FV_EMIT_IR, FV_EMIT_KERNELS
+} fv_emit_kind;
+fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
+fv_emit_kind fv_emit_by_suffix(const char *path);
+const char *fv_emit_suffix(fv_emit_kind kind);    /* ".so" */
+/* Writes the program; expands it first where the kind needs it. IR is fv_module_print's affair. */
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level);
+/* Writes beside and renames; `-` is standard output. */
+bool fv_driver_write_text(fv_session *s, const char *path, const fv_text *t);
 
 /* Messages of the session as lines of the log. */
 void fv_driver_log(fv_session *s, fv_log *log);
