@@ -303,12 +303,14 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     }
     close_loops(e, n - 1);
     fv_kemit_release(e, m);
-    for (int half = CHAINS / 2; half; half /= 2) {
+    for (int64_t half = CHAINS / 2; half; half /= 2) {
+        fv_buf *from = acc;
+        acc = fv_kb_tile(&e->b, "acc", t, 1, &half, NULL);
         fv_expr *i = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
                                fv_x_int(e->arena, half), 1);
         fv_expr *j = fv_x_bin(e->arena, FV_X_ADD, i, fv_x_int(e->arena, half));
-        fv_kb_store(&e->b, acc, &i, combine(e, r->u.red.kind, tile_at(e, acc, i), tile_at(e, acc, j)),
-                    NULL);
+        fv_kb_store(&e->b, acc, &i,
+                    combine(e, r->u.red.kind, tile_at(e, from, i), tile_at(e, from, j)), NULL);
         fv_kb_end(&e->b);
     }
     return tile_at(e, acc, fv_x_int(e->arena, 0));
