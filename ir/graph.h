@@ -5,6 +5,7 @@
  * is an operand. If, Loop and Scan hold blocks as regions and may use values from outside.
  *
  *   fovea-ir 1
+ *   module "dense"
  *   symbol batch 0..1099511627776
  *   const @w: f32[768, 768] = file "model.bin" 0 2359296
  *   func @main(%x: f32[batch, 768]) -> (%y) {
@@ -209,7 +210,7 @@ bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char
 /* Diagnostics about an op: names its ONNX node. Return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- text ---- */
+/* ---- text: its grammar is in the head of graph_parse.c ---- */
 
 #define FV_IR_FORMAT 1
 /* Constants of more than 16 elements go to `side` when it is given (then the text names the file
