@@ -105,8 +105,11 @@ fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v) {
 }
 
 fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v) {
-    return e == FV_I64 ? fv_const_int(w->module, "c", v)
-                       : fv_const_float(w->module, "c", e, (double)v);
+    if (fv_elem_is_float(e))
+        return fv_w_float(w, e, (double)v);
+    fv_tensor *t = fv_tensor_new(w->module->arena, e, 0, NULL);
+    fv_tensor_set_int(t, 0, v);
+    return fv_const_new(w->module, "c", t);
 }
 
 static bool dims_equal(const fv_type *t, int rank, const fv_dim *const *dims) {

@@ -95,9 +95,11 @@ static bool infer_cumulate(fv_op *op) {
 }
 
 /* The axes before, at and behind one that may be data, as three. */
-static void three_axes(fv_dims *t, const fv_type *x, const fv_dim *axis, const fv_dim **dims) {
+static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, 0);
     const fv_dim *one = fv_dim_const(t, 1);
-    const fv_dim *at = fv_dim_wrap(t, axis, fv_dim_const(t, x->rank));
+    const fv_dim *at = fv_name_dim(op, "axis", fv_dim_wrap(t, axis, fv_dim_const(t, x->rank)));
     dims[0] = dims[1] = dims[2] = one;
     for (int i = 0; i < x->rank; i++) {
         const fv_dim *k = fv_dim_const(t, i);
@@ -107,6 +109,9 @@ static void three_axes(fv_dims *t, const fv_type *x, const fv_dim *axis, const f
         dims[1] = fv_dim_if(t, fv_dim_is(t, at, i), x->dims[i], dims[1]);
         dims[2] = fv_dim_mul(t, dims[2], fv_dim_if(t, lies_behind, x->dims[i], one));
     }
+    dims[0] = fv_name_dim(op, "before", dims[0]);
+    dims[1] = fv_name_dim(op, "along", dims[1]);
+    dims[2] = fv_name_dim(op, "behind", dims[2]);
 }
 
 static bool expand_cumulate(fv_rewriter *w, fv_op *op) {
@@ -115,7 +120,7 @@ static bool expand_cumulate(fv_rewriter *w, fv_op *op) {
     int n;
     if (!fv_elems(op, 1, &n, &e))
         return false;
-    three_axes(w->module->dims, x, e[0], dims);
+    three_axes(op, e[0], dims);
     fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
     fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, "CumProd")),
                     fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive", 0)),

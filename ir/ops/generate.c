@@ -170,7 +170,7 @@ static bool expand_dropout(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, op->in[0]);
     if (op->nout > 1 && op->out[1]) {
         const fv_type *y = op->out[1]->type;
-        fv_w_result(w, 1, fv_w_expand(w, fv_w_float(w, y->elem, 1), y->rank, y->dims));
+        fv_w_result(w, 1, fv_w_expand(w, fv_w_int(w, y->elem, 1), y->rank, y->dims));
     }
     return true;
 }
