@@ -65,14 +65,21 @@ typedef struct building {
     const fv_origin *origin;
 } building;
 
+/* A result that every such operator has gets a name though the model gives none, because inference
+ * relies on it. */
 static void name_results(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          building *b) {
-    b->outs = FV_NEW(im->tmp, const char *, node->n_output + 1);
-    for (size_t i = 0; i < node->n_output; i++) {
-        if (!*node->output[i])
-            continue;
-        b->outs[i] = stem_of(im, sc, node->output[i]);
-        b->nout = (int)i + 1;
+    const fv_operand_def *defs = b->what.def->out;
+    size_t n = node->n_output > FV_MAX_OUT ? node->n_output : FV_MAX_OUT;
+    b->outs = FV_NEW(im->tmp, const char *, n);
+    for (size_t i = 0; i < n; i++) {
+        bool required = i < FV_MAX_OUT && defs[i].name && defs[i].arity == FV_REQUIRED;
+        if (i < node->n_output && *node->output[i])
+            b->outs[i] = stem_of(im, sc, node->output[i]);
+        else if (required)
+            b->outs[i] = fv_printf(im->tmp, "%sunused", sc->prefix);
+        if (b->outs[i])
+            b->nout = (int)i + 1;
     }
 }
 
