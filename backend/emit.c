@@ -357,15 +357,6 @@ void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
 
 /* ---- expressions ---- */
 
-static fv_expr *zero_of(fv_kemit *e, fv_elem t) {
-    fv_elem arith = fv_elem_arith(t);
-    if (arith != t)
-        return fv_x_cast(e->arena, FV_X_BITCAST, t,
-                         fv_x_const_int(e->arena,
-                                        fv_elem_storage_bytes(t) == 2 ? FV_U16 : FV_U8, 0));
-    return fv_elem_is_float(t) ? fv_x_const(e->arena, t, 0) : fv_x_const_int(e->arena, t, 0);
-}
-
 static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
     fv_buf *from = x->u.buf;
     fv_buf *b = from->value ? fv_kemit_in(e, (fv_value *)from->value) : from;
@@ -380,7 +371,7 @@ static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
         return fv_x_guard(e->arena, b, index, c, otherwise);
     }
     if (e->guard && from->value)
-        return fv_x_guard(e->arena, b, index, e->guard, zero_of(e, b->elem));
+        return fv_x_guard(e->arena, b, index, e->guard, fv_x_zero(e->arena, b->elem));
     return fv_x_load(e->arena, b, index);
 }
 

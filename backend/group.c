@@ -191,13 +191,7 @@ static fv_expr *guard_all(fv_lowerer *l, fv_expr *x, fv_expr *c, fv_ptrmap *memo
     for (int i = 0; i < x->n; i++)
         args[i] = guard_all(l, x->arg[i], c, memo);
     if (x->op == FV_X_LOAD) {
-        fv_elem t = x->u.buf->elem;
-        fv_elem bits = fv_elem_storage_bytes(t) == 2 ? FV_U16 : FV_U8;
-        fv_expr *zero = fv_elem_arith(t) != t
-                            ? fv_x_cast(a, FV_X_BITCAST, t, fv_x_const_int(a, bits, 0))
-                        : fv_elem_is_float(t) ? fv_x_const(a, t, 0)
-                                              : fv_x_const_int(a, t, 0);
-        y = fv_x_guard(a, x->u.buf, args, c, zero);
+        y = fv_x_guard(a, x->u.buf, args, c, fv_x_zero(a, x->u.buf->elem));
     } else if (x->op == FV_X_GUARD) {
         int r = x->u.buf->rank;
         y = fv_x_guard(a, x->u.buf, args, fv_x_bin(a, FV_X_AND, c, args[r]), args[r + 1]);

@@ -118,7 +118,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l.program->name = program_name(a, o->name ? o->name : m->name);
     l.program->source_hash = m->source_hash ? m->source_hash : "";
     l.program->producer = "fovea " FV_VERSION;
-    bool ok = define_all(&l);
+    bool ok = fv_open_ports(&l) && define_all(&l);
     if (ok && !o->naive)
         fv_group(&l);
     ok = ok && copy_results(&l);
@@ -129,6 +129,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
         fv_plan_buffers(&l);
         ok = fv_write_program(&l);
     }
+    fv_close_ports(&l);
     if (ok)
         return l.program;
     fv_arena_free(a);

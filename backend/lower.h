@@ -52,6 +52,7 @@ struct fv_lowerer {
     fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
     fv_step *steps;
     int nsteps, cap_steps;
+    const fv_type **in_types, **out_types; /* of the ports, as the model has them */
     int counter;         /* for kernel names */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
     int cap_buffers, cap_kernels;
@@ -60,6 +61,10 @@ typedef struct fv_lowerer fv_lowerer;
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
+
+/* ports.c: packed types at the border; close undoes what lowering did to the module. */
+bool fv_open_ports(fv_lowerer *l);
+void fv_close_ports(fv_lowerer *l);
 
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);

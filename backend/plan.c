@@ -173,7 +173,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i);
-        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
+        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, s->value->type);
         s->buf->index = i;
     }
     fv_storage **work = NULL;

@@ -149,14 +149,14 @@ static void make_ports(fv_lowerer *l) {
     p->outputs = p->inputs + p->ninputs;
     p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
     for (int i = 0; i < p->ninputs; i++) {
-        make_port(l, &p->inputs[i], r->params[i]->name, r->params[i]->type,
+        make_port(l, &p->inputs[i], r->params[i]->name, l->in_types[i],
                   port_buffer(p, FV_BUF_INPUT, i));
         p->inputs[i].cname = safe_name(l, p->inputs[i].name, p->inputs, i);
     }
     for (int i = 0; i < p->noutputs; i++) {
         fv_port *o = &p->outputs[i];
         const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
-        make_port(l, o, name, r->last->in[i]->type, port_buffer(p, FV_BUF_OUTPUT, i));
+        make_port(l, o, name, l->out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
         o->cname = safe_name(l, name, p->inputs, p->ninputs + i);
         if (fv_port_depends_on_data(o))
             p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),

@@ -89,12 +89,8 @@ static fv_buf *operand_buf(fv_definer *d, int in) {
     return fv_value_buf(d->arena, v);
 }
 
-fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index) {
-    return fv_x_load(d->arena, operand_buf(d, in), index);
-}
-
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index) {
-    return to_arith(d, fv_d_load_stored(d, in, index));
+    return to_arith(d, fv_x_load(d->arena, operand_buf(d, in), index));
 }
 
 /* Is this index inside [0, dim) without asking? */
@@ -120,6 +116,12 @@ static fv_expr *inside(fv_definer *d, int in, fv_expr *const *index) {
     return all;
 }
 
+fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond) {
+    fv_buf *b = operand_buf(d, in);
+    return cond ? fv_x_guard(d->arena, b, index, cond, fv_x_zero(d->arena, b->elem))
+                : fv_x_load(d->arena, b, index);
+}
+
 /* A guarded load whose other value is converted from arithmetic to storage type and back only by
  * the select around it. */
 static fv_expr *guarded(fv_definer *d, int in, fv_expr *const *index, fv_expr *c,
@@ -129,9 +131,7 @@ static fv_expr *guarded(fv_definer *d, int in, fv_expr *const *index, fv_expr *c
         return fv_d_load(d, in, index);
     if (fv_elem_arith(b->elem) == b->elem)
         return fv_x_guard(d->arena, b, index, c, otherwise);
-    fv_elem bits = fv_elem_storage_bytes(b->elem) == 2 ? FV_U16 : FV_U8;
-    fv_expr *zero = fv_x_cast(d->arena, FV_X_BITCAST, b->elem, fv_x_const_int(d->arena, bits, 0));
-    return fv_x_select(d->arena, c, to_arith(d, fv_x_guard(d->arena, b, index, c, zero)), otherwise);
+    return fv_x_select(d->arena, c, to_arith(d, fv_d_load_stored(d, in, index, c)), otherwise);
 }
 
 fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise) {
@@ -142,8 +142,7 @@ fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index) {
     fv_expr *c = inside(d, in, index);
     fv_elem arith = fv_elem_arith(fv_in_type(d->op, in)->elem);
     return guarded(d, in, index, c ? fv_x_un(d->arena, FV_X_REQUIRE, c) : NULL,
-                   arith == FV_BOOL || fv_elem_is_int(arith) ? fv_x_const_int(d->arena, arith, 0)
-                                                             : fv_x_const(d->arena, arith, 0));
+                   fv_x_zero(d->arena, arith));
 }
 
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out) {

@@ -41,8 +41,9 @@ bool fv_define(fv_arena *a, fv_op *op, fv_definition **out);
 fv_definition *fv_definition_new(fv_definer *d, int out); /* with index variables made */
 /* The element of an operand at these indices, converted to its arithmetic type. */
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index);
-fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index); /* not converted */
-/* The same where all of `index` lies inside, else `otherwise`. */
+/* The element as it is stored, of its storage type; where `cond` is given and false: zero bits. */
+fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond);
+/* The converted element where all of `index` lies inside, else `otherwise`. */
 fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise);
 /* The same for indices that come from data: outside, the error word is set and the value is 0. */
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);

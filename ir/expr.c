@@ -378,3 +378,11 @@ bool fv_x_equal(const fv_expr *a, const fv_expr *b) {
             return false;
     return true;
 }
+
+fv_expr *fv_x_zero(fv_arena *a, fv_elem e) {
+    if (fv_elem_arith(e) != e) {
+        fv_elem bits = fv_elem_storage_bytes(e) == 2 ? FV_U16 : FV_U8;
+        return fv_x_cast(a, FV_X_BITCAST, e, fv_x_const_int(a, bits, 0));
+    }
+    return fv_elem_is_float(e) ? fv_x_const(a, e, 0) : fv_x_const_int(a, e, 0);
+}

@@ -105,6 +105,7 @@ bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to);
 fv_expr *fv_x_int(fv_arena *a, int64_t value);               /* i64 */
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);  /* of integer type or bool */
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);   /* of any arithmetic type */
+fv_expr *fv_x_zero(fv_arena *a, fv_elem e);                  /* zero bits, of any type */
 fv_expr *fv_x_var(fv_arena *a, fv_var *v);
 fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);             /* CONST where it is one */
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);

@@ -117,7 +117,7 @@ static bool check_arity(const fv_op *op, const char *what, const fv_operand_def 
         if (!values[i] && d->arity == FV_REQUIRED && !strcmp(what, "input"))
             return fv_op_error(op, "%s '%s' is left out, but required", what, d->name);
     }
-    if (n < least && !strcmp(what, "input"))
+    if (n < least)
         return fv_op_error(op, "has %d %ss, needs at least %d", n, what, least);
     return true;
 }

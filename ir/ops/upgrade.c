@@ -49,7 +49,8 @@ bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in) {
     const fv_attr *a = fv_op_find_attr(op, attr);
     if (!a || a->kind != FV_ATTR_FLOAT)
         return true;
-    fv_value *c = fv_const_float(fv_op_module(op), attr, fv_in_type(op, 0)->elem, a->u.f);
+    fv_rewriter w = {.module = fv_op_module(op), .at = op};
+    fv_value *c = fv_w_float(&w, fv_in_type(op, 0)->elem, (double)a->u.f);
     fv_op_drop_attr(op, attr);
     fv_op_set_in(op, in, c);
     return true;

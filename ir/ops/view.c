@@ -107,6 +107,67 @@ static bool infer_slice(fv_op *op) {
     return true;
 }
 
+/* ---- fv.Unpack, fv.Pack: inside a program every element has a byte of its own ---- */
+
+static const fv_dim *packed_bytes(fv_op *op, const fv_type *t) {
+    fv_dims *dims = fv_op_module(op)->dims;
+    return fv_dim_ceildiv(dims, fv_dim_product(dims, t->rank, t->dims),
+                          fv_dim_const(dims, 8 / fv_elem_bits(t->elem)));
+}
+
+static bool infer_unpack(fv_op *op) {
+    int rank;
+    const fv_dim *const *dims = dims_attr(op, "dims", &rank);
+    fv_elem e = (fv_elem)fv_op_int(op, "to", 0);
+    if (!(FV_SET_PACKED >> e & 1))
+        return fv_op_error(op, "type %d is not packed", (int)e);
+    fv_infer_out(op, 0, e, rank, dims);
+    return true;
+}
+
+static bool define_unpack(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_arena *a = d->arena;
+    const fv_type *t = op->out[0]->type;
+    int bits = fv_elem_bits(t->elem);
+    fv_expr *per = fv_x_int(a, 8 / bits), *at = linearize(d, t->rank, t->dims, def->index);
+    fv_expr *byte = fv_x_bin(a, FV_X_FLOORDIV, at, per);
+    fv_expr *shift = fv_x_bin(a, FV_X_MUL, fv_x_bin(a, FV_X_FLOORMOD, at, per), fv_x_int(a, bits));
+    fv_expr *x = fv_x_bin(a, FV_X_SHR, fv_d_load(d, 0, &byte), fv_x_convert(a, FV_U8, shift));
+    x = fv_x_bin(a, FV_X_AND, x, fv_x_const_int(a, FV_U8, (1 << bits) - 1));
+    def->body = fv_x_cast(a, FV_X_BITCAST, t->elem, x);
+    return true;
+}
+
+static bool infer_pack(fv_op *op) {
+    const fv_dim *n = packed_bytes(op, fv_in_type(op, 0));
+    fv_infer_out(op, 0, FV_U8, 1, &n);
+    return true;
+}
+
+static bool define_pack(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_arena *a = d->arena;
+    const fv_type *t = fv_in_type(op, 0);
+    int bits = fv_elem_bits(t->elem), per = 8 / bits;
+    fv_dims *dims = d->module->dims;
+    fv_expr *n = fv_x_dim(a, fv_dim_product(dims, t->rank, t->dims)), *byte = NULL;
+    for (int k = 0; k < per; k++) {
+        fv_expr *index[FV_MAX_RANK];
+        fv_expr *at = fv_x_bin(a, FV_X_ADD,
+                               fv_x_bin(a, FV_X_MUL, fv_x_var(a, def->index[0]), fv_x_int(a, per)),
+                               fv_x_int(a, k));
+        delinearize(d, at, t->rank, t->dims, index);
+        fv_expr *inside = fv_x_bin(a, FV_X_LT, at, n);
+        fv_expr *x = fv_x_cast(a, FV_X_BITCAST, FV_U8, fv_d_load_stored(d, 0, index, inside));
+        x = fv_x_bin(a, FV_X_AND, x, fv_x_const_int(a, FV_U8, (1 << bits) - 1));
+        x = fv_x_bin(a, FV_X_SHL, x, fv_x_const_int(a, FV_U8, bits * k));
+        byte = byte ? fv_x_bin(a, FV_X_OR, byte, x) : x;
+    }
+    def->body = byte;
+    return true;
+}
+
 /* ---- fv.Bind: elements of a small integer tensor become symbols of dims ---- */
 
 static bool infer_none(fv_op *op) {
@@ -173,6 +234,19 @@ const fv_opdef fv_ops_view[] = {
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_slice,
      .formula = "Y[i..] = X[start.. + i.. * step..]"},
+    {.domain = "fv", .name = "Unpack", .since = {1},
+     .doc = "elements of 4 or 2 bits, from bytes as ONNX packs them",
+     .in = {{"X", "T"}}, .out = {{"Y", "U"}},
+     .attrs = {FV_A_REQUIRED("to", INT), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET(U8)}, {"U", FV_SET_PACKED}},
+     .infer = infer_unpack,
+     .define = define_unpack},
+    {.domain = "fv", .name = "Pack", .since = {1},
+     .doc = "elements of 4 or 2 bits, to bytes as ONNX packs them",
+     .in = {{"X", "T"}}, .out = {{"Y", "U"}},
+     .types = {{"T", FV_SET_PACKED}, {"U", FV_SET(U8)}},
+     .infer = infer_pack,
+     .define = define_pack},
     {.domain = "fv", .name = "Bind", .since = {1},
      .doc = "binds symbols of dims to the elements of a small integer tensor at run time",
      .in = {{"X", "T"}},
