@@ -60,19 +60,61 @@ static bool infer_rms_norm(fv_op *op) {
     return true;
 }
 
-/* Training is refused; what older versions returned besides is not computed. */
 static bool infer_batch_norm(fv_op *op) {
-    if (fv_op_int(op, "training_mode", 0))
-        return fv_op_error(op, "training_mode = 1 is not supported");
-    for (int i = 1; i < op->nout; i++)
+    bool training = fv_op_int(op, "training_mode", 0) != 0;
+    for (int i = 1; i < op->nout && !training; i++)
         if (op->out[i] && op->out[i]->nuses)
-            return fv_op_error(op, "result '%s' is for training, which is not supported",
-                               op->out[i]->name);
+            return fv_op_error(op, "result '%s' needs training_mode = 1", op->out[i]->name);
     if (fv_in_type(op, 0)->rank < 2)
         return fv_op_error(op, "input 'X' has rank %d, needs at least 2", fv_in_type(op, 0)->rank);
     fv_infer_like(op, 0, 0);
     for (int i = 1; i < op->nout; i++)
-        fv_infer_like(op, i, 3);
+        fv_infer_like(op, i, i < 3 ? i + 2 : 3);
+    return true;
+}
+
+static fv_value *channel_mean(fv_rewriter *w, fv_value *x) {
+    int64_t axes[FV_MAX_RANK] = {0};
+    for (int i = 2; i < x->type->rank; i++)
+        axes[i - 1] = i;
+    fv_value *in[2] = {x, fv_const_ints(w->module, "axes", x->type->rank - 1, axes)};
+    fv_attr a = fv_attr_int(w->module, "keepdims", 0);
+    return fv_w_op(w, "ReduceMean", 2, in, 1, &a);
+}
+
+/* old * momentum + now * (1 - momentum) */
+static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float momentum) {
+    fv_elem t = old->type->elem;
+    return FV_W2(w, "Add", FV_W2(w, "Mul", old, fv_w_float(w, t, (double)momentum)),
+                 FV_W2(w, "Mul", now, fv_w_float(w, t, 1 - (double)momentum)));
+}
+
+/* In training, mean and variance are those of the batch. */
+static bool expand_batch_norm(fv_rewriter *w, fv_op *op) {
+    fv_value *in[5];
+    float momentum = fv_op_float(op, "momentum", 0.9f);
+    for (int i = 0; i < 5; i++)
+        in[i] = op->in[i];
+    if (fv_op_int(op, "training_mode", 0)) {
+        const fv_type *x = in[0]->type;
+        fv_value *wide = fv_w_cast(w, in[0], op->in[3]->type->elem);
+        fv_value *mean = channel_mean(w, wide);
+        const fv_dim *dims[FV_MAX_RANK];
+        for (int i = 0; i < x->rank - 1; i++)
+            dims[i] = i ? fv_dim_const(w->module->dims, 1) : x->dims[1];
+        fv_value *centred = FV_W2(w, "Sub", wide, fv_w_reshape(w, mean, x->rank - 1, dims));
+        fv_value *variance = channel_mean(w, FV_W2(w, "Mul", centred, centred));
+        if (!variance)
+            return false;
+        if (op->nout > 1)
+            fv_w_result(w, 1, running(w, op->in[3], mean, momentum));
+        if (op->nout > 2)
+            fv_w_result(w, 2, running(w, op->in[4], variance, momentum));
+        in[3] = mean;
+        in[4] = variance;
+    }
+    fv_attr a = fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon", 1e-5f));
+    fv_w_result(w, 0, fv_w_op(w, "fv.BatchNormalization", 5, in, 1, &a));
     return true;
 }
 
@@ -189,6 +231,12 @@ const fv_opdef fv_ops_norm[] = {
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = (input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
+    {.domain = "fv", .name = "BatchNormalization", .since = {1},
+     .doc = "channels normalised by given mean and variance",
+     .in = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-05f)},
+     .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
+     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])"},
     {.domain = "", .name = "BatchNormalization", .since = {1, 6, 7, 9, 14, 15},
      .doc = "channels normalised by given mean and variance",
      .in = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}}, .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND}},
@@ -200,7 +248,7 @@ const fv_opdef fv_ops_norm[] = {
                {.name = "spatial", .kind = FV_ATTR_INT, .until = 7}},
      .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
      .infer = infer_batch_norm,
-     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])",
+     .expand = expand_batch_norm,
      .upgrade = upgrade_batch_norm},
     {.domain = "", .name = "GroupNormalization", .since = {18, 21},
      .doc = "groups of channels normalised over their positions",
