@@ -173,7 +173,8 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i);
-        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, s->value->type);
+        /* by the type of the result: the dims of what it is a view of may be known later only */
+        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;
     }
     fv_storage **work = NULL;

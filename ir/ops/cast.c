@@ -70,6 +70,13 @@ static fv_expr *to_narrow_float(fv_arena *a, fv_expr *x, fv_elem to, const fv_op
     return fv_x_cast(a, clips ? FV_X_CONVSAT : FV_X_CONVERT, to, x);
 }
 
+/* Integers of 4 and 2 bits wrap, also what was a float. */
+static fv_expr *to_other(fv_arena *a, fv_expr *x, fv_elem to) {
+    if (fv_elem_is_packed(to) && fv_elem_is_float((fv_elem)x->type.elem))
+        x = fv_x_convert(a, FV_I32, x);
+    return fv_x_convert(a, fv_elem_arith(to), x);
+}
+
 static bool define_cast(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_elem to = op->out[0]->type->elem;
@@ -79,7 +86,7 @@ static bool define_cast(fv_definer *d, fv_op *op) {
     else if (fv_elem_is_storage(to) && fv_elem_is_float(to))
         def->body = to_narrow_float(d->arena, x, to, op);
     else
-        def->body = fv_x_convert(d->arena, fv_elem_arith(to), x);
+        def->body = to_other(d->arena, x, to);
     return true;
 }
 
@@ -123,7 +130,7 @@ static bool define_bit_cast(fv_definer *d, fv_op *op) {
     fv_expr *index[FV_MAX_RANK];
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
-    fv_expr *x = fv_d_load_stored(d, 0, index);
+    fv_expr *x = fv_d_load_stored(d, 0, index, NULL);
     fv_elem to = op->out[0]->type->elem, bits = fv_elem_bits_elem(to);
     x = x->type.elem == FV_BOOL ? fv_x_convert(a, FV_U8, x) : fv_x_cast(a, FV_X_BITCAST, bits, x);
     def->body = to == FV_BOOL ? fv_x_convert(a, to, x) : fv_x_cast(a, FV_X_BITCAST, to, x);
