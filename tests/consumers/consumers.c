@@ -127,11 +127,11 @@ static opened *c_open_1(fv_arena *a, const fv_program *p) {
 }
 
 static const consumer all[] = {
-    {"interp", interp_open, false},
+    {"interp", interp_open, false, 1},
 #if FV_HAVE_LLVM
-    {"jit -O0", jit_open_0, true},  {"jit -O2", jit_open_2, true},
+    {"jit -O0", jit_open_0, true, 1},  {"jit -O2", jit_open_2, true, 1},
 #endif
-    {"gcc -O1", c_open_1, true},    {NULL, NULL, false},
+    {"gcc -O1", c_open_1, true, 2},    {NULL, NULL, false, 1},
 };
 
 const consumer *consumers(void) {

@@ -25,6 +25,7 @@ typedef struct consumer {
     const char *name;
     consumer_open open;
     bool native; /* runs code of the target: only where this machine can */
+    int every;   /* slow: takes part in every nth round of random programs only */
 } consumer;
 
 /* Those of this build; ends with a NULL name. */
