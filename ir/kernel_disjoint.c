@@ -343,6 +343,33 @@ static int64_t below_end(prover *z, const fv_stmt *s, int iteration) {
     return multiple ? s->step : 1;
 }
 
+static bool contains(const poly *p, const atom *a) {
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->t[i].n; j++)
+            if (p->t[i].f[j] == a)
+                return true;
+    return false;
+}
+
+/* Both iterations are of the loop: t <= last - v - step, and lo <= v <= last - step. */
+static bool prove_by_own_loop(prover *z, const poly *p) {
+    const fv_stmt *s = z->loop;
+    const atom *v = atom_of(z, s->var, NULL, -1);
+    poly factor, rest, minus_v = {0};
+    bool has_later = contains(p, z->later);
+    if ((!has_later && !contains(p, v)) || !split(p, has_later ? z->later : v, &factor, &rest))
+        return false;
+    if (!is_nonpositive(&factor))
+        return !has_later && is_nonnegative(&factor) &&
+               with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, -1);
+    int64_t below = below_end(z, s, -1) + s->step;
+    if (!has_later)
+        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+    add_atom(&minus_v, v, -1); /* factor * (hi - below - v) + rest */
+    add_product(&rest, &factor, &minus_v);
+    return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+}
+
 static bool prove(prover *z, const poly *p) {
     if (p->unknown || ++z->steps > MAX_STEPS)
         return false;
@@ -350,7 +377,9 @@ static bool prove(prover *z, const poly *p) {
         return true;
     const atom *a = innermost(z, p);
     poly factor, rest;
-    if (!a || !split(p, a, &factor, &rest))
+    if (!a)
+        return prove_by_own_loop(z, p);
+    if (!split(p, a, &factor, &rest))
         return false;
     const fv_stmt *s = fv_ptrmap_get(z->loops, a->var);
     if (is_nonnegative(&factor))
