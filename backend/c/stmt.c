@@ -33,46 +33,32 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
         fv_c_mark_expr(g, x->arg[i]);
 }
 
-static void mark_loads(fv_cg *g, const fv_expr *x) {
-    if (!x)
-        return;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        mark(g, x->u.buf);
-    for (int i = 0; i < x->n; i++)
-        mark_loads(g, x->arg[i]);
-}
-
-/* Tiles that are loaded anywhere: a load may stand before the store, in the next turn of a loop. */
-static void mark_tiles(fv_cg *g, const fv_block *b) {
-    for (const fv_stmt *s = b->first; s; s = s->next) {
-        mark_loads(g, s->x);
-        mark_loads(g, s->mask);
-        mark_loads(g, s->lo);
-        mark_loads(g, s->hi);
-        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
-            mark_loads(g, s->index[i]);
-        mark_tiles(g, &s->body);
-        mark_tiles(g, &s->other);
-    }
-}
-
-/* A store into a tile that nobody loads does nothing. */
-static bool is_dead(const fv_cg *g, const fv_stmt *s) {
+/* A let that nobody reads, or a tile that nobody loads. */
+static bool is_idle(const fv_cg *g, const fv_stmt *s) {
     if (s->kind == FV_S_LET)
-        return !fv_c_is_used(g, s->var) && !fv_c_has_require(s->x);
+        return !fv_c_is_used(g, s->var);
     return (s->kind == FV_S_STORE || s->kind == FV_S_TILE) && s->buf->role == FV_BUF_TILE &&
-           !fv_c_is_used(g, s->buf) && (s->kind == FV_S_TILE || !fv_c_has_require(s->x));
+           !fv_c_is_used(g, s->buf);
 }
+
+/* What is idle still evaluates its REQUIREs. */
+static bool is_dead(const fv_cg *g, const fv_stmt *s) {
+    return is_idle(g, s) && !(s->x && fv_c_has_require(s->x));
+}
+
+static void mark_backwards(fv_cg *g, const fv_block *b);
 
 static void mark_stmt(fv_cg *g, const fv_stmt *s) {
-    fv_c_mark_used(g, &s->other);
-    fv_c_mark_used(g, &s->body);
+    mark_backwards(g, &s->other);
+    mark_backwards(g, &s->body);
     if (is_dead(g, s))
         return;
     fv_c_mark_expr(g, s->x);
     fv_c_mark_expr(g, s->mask);
     fv_c_mark_expr(g, s->lo);
     fv_c_mark_expr(g, s->hi);
+    if (is_idle(g, s))
+        return;
     if (s->buf)
         mark(g, s->buf);
     if (s->kind == FV_S_STORE)
@@ -96,11 +82,12 @@ static void mark_backwards(fv_cg *g, const fv_block *b) {
         mark_stmt(g, all[--n]);
 }
 
+/* Until nothing is added: what a loop stores at its end may be loaded at its beginning. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b) {
-    if (!b->first)
-        return;
-    mark_tiles(g, b);
-    mark_backwards(g, b);
+    for (size_t before = SIZE_MAX; before != g->used.n;) {
+        before = g->used.n;
+        mark_backwards(g, b);
+    }
 }
 
 /* ---- blocks ---- */
@@ -142,11 +129,6 @@ static const char *name_of(const fv_cg *g, const void *p) { return fv_ptrmap_get
 /* ---- kernel statements ---- */
 
 static void put_let(fv_cg *g, const fv_stmt *s) {
-    if (!fv_c_is_used(g, s->var)) {
-        if (fv_c_has_require(s->x))
-            fv_c_line(g, "(void)(%s);", fv_c_str(g, s->x));
-        return;
-    }
     const char *value = fv_c_str(g, s->x); /* before its name is visible */
     const char *declared = fv_c_declare(g, s->var);
     fv_c_line(g, "%s = %s;", declared, value);
@@ -311,6 +293,10 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (is_dead(g, s))
             continue;
+        if (is_idle(g, s)) {
+            fv_c_line(g, "(void)(%s);", fv_c_str(g, s->x));
+            continue;
+        }
         switch (s->kind) {
         case FV_S_LET: put_let(g, s); break;
         case FV_S_STORE: put_store(g, s); break;
