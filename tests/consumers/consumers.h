@@ -35,6 +35,14 @@ const consumer *consumers(void);
  * order of the kernels' parameters; its symbols are the dims of the kernels, by name. */
 fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const *kernels);
 
+/* What program_of is made of. A symbol of the program for a dim of a kernel, by name; an extent of
+ * a kernel over the program's variables; an input or output like a parameter. The arrays of *p must
+ * have room (program_with_room). */
+fv_program *program_with_room(fv_arena *a, const fv_target *t, int nbufs, int ndims, int nkernels);
+fv_var *program_symbol(fv_program *p, const fv_var *dim);
+fv_expr *program_extent(fv_program *p, fv_expr *x);
+fv_buf *program_port(fv_program *p, const fv_buf *param, const char *name);
+
 /* Do two memories hold the same elements? Any NaN equals any NaN. Else *at is the first that does
  * not. */
 bool same_elements(fv_elem e, const void *x, const void *y, size_t bytes, size_t *at);

@@ -126,15 +126,28 @@ static fv_loop_kind loop_kind(gen *g, int axis, int rank, fv_expr *extent) {
     return fv_x_is_int(extent, &n) && n <= 4 && rng_chance(g->r, 40) ? FV_UNROLL : FV_SERIAL;
 }
 
+/* Type and shape of a parameter; returns the rank. */
+static int shape_of(gen *g, fv_elem *e, fv_expr **extent) {
+    int rank = 1 + rng_below(g->r, MAX_RANK);
+    *e = gen_memory(g);
+    for (int i = 0; i < rank; i++)
+        extent[i] = g->extents[rng_below(g->r, 5)];
+    if (!g->o->alike || rng_chance(g->r, 20))
+        return rank;
+    *e = rng_chance(g->r, 80) ? FV_F32 : FV_I64;
+    extent[0] = g->extents[0];
+    extent[1] = g->extents[1];
+    return 2;
+}
+
 static void parameters(gen *g) {
     static const char *const names[] = {"A", "B", "C", "D", "E"};
     g->nin = 1 + rng_below(g->r, 4);
     for (int i = 0; i < g->nin; i++) {
         fv_expr *extent[MAX_RANK];
-        int rank = 1 + rng_below(g->r, MAX_RANK);
-        for (int k = 0; k < rank; k++)
-            extent[k] = g->extents[rng_below(g->r, 5)];
-        g->in[i] = fv_kernel_buf(g->k, names[i], FV_BUF_IN, gen_memory(g), rank, extent);
+        fv_elem e;
+        int rank = shape_of(g, &e, extent);
+        g->in[i] = fv_kernel_buf(g->k, names[i], FV_BUF_IN, e, rank, extent);
     }
 }
 
@@ -143,20 +156,19 @@ void gen_store(gen *g, fv_buf *out, fv_expr *const *index) {
     fv_expr *x = gen_value(g, e, 4);
     if (out->role == FV_BUF_INOUT && out->elem == e && (e == FV_F32 || e == FV_F64))
         x = fv_x_bin(g->a, FV_X_SUB, x, fv_x_load(g->a, out, index));
-    fv_expr *mask = rng_chance(g->r, 15) ? gen_value(g, FV_BOOL, 2) : NULL;
+    fv_expr *mask = !g->o->whole && rng_chance(g->r, 15) ? gen_value(g, FV_BOOL, 2) : NULL;
     fv_kb_store(&g->b, out, index, fv_x_convert(g->a, out->elem, x), mask);
 }
 
 static void nest(gen *g) {
-    int rank = 1 + rng_below(g->r, MAX_RANK), nout = 1 + rng_below(g->r, 2);
     fv_expr *extent[MAX_RANK], *index[MAX_RANK];
     fv_buf *out[2];
-    for (int i = 0; i < rank; i++)
-        extent[i] = g->extents[rng_below(g->r, 5)];
-    for (int i = 0; i < nout; i++)
-        out[i] =
-            fv_kernel_buf(g->k, i ? "Z" : "Y", rng_chance(g->r, 30) ? FV_BUF_INOUT : FV_BUF_OUT,
-                          gen_memory(g), rank, extent);
+    fv_elem e;
+    int rank = shape_of(g, &e, extent), nout = 1 + rng_below(g->r, 2);
+    for (int i = 0; i < nout; i++) {
+        fv_buf_role role = rng_chance(g->r, 30) ? FV_BUF_INOUT : FV_BUF_OUT;
+        out[i] = fv_kernel_buf(g->k, i ? "Z" : "Y", role, i ? gen_memory(g) : e, rank, extent);
+    }
     for (int i = 0; i < rank; i++) {
         static const char *const names[] = {"i", "j", "l"};
         fv_loop_kind kind = loop_kind(g, i, rank, extent[i]);

@@ -17,6 +17,8 @@ typedef struct gen_options {
     bool serial;  /* serial loops only, and nothing that expansion would have to touch */
     bool math;    /* MATH expressions */
     bool require; /* REQUIRE, which mostly fails somewhere */
+    bool whole;   /* every element of an output is stored */
+    bool alike;   /* most parameters are f32[n0, n1] */
     int size;     /* about how many expression nodes a kernel has */
 } gen_options;
 

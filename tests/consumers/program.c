@@ -6,19 +6,13 @@
 #include "ir/kernel.h"
 #include "tests/consumers/consumers.h"
 
-typedef struct around {
-    fv_arena *a;
-    fv_program *p;
-} around;
-
-static fv_var *symbol_var(around *m, const fv_var *dim) {
-    fv_program *p = m->p;
+fv_var *program_symbol(fv_program *p, const fv_var *dim) {
     for (int i = 0; i < p->nsymbols; i++)
         if (strcmp(p->symbols[i]->name, dim->name) == 0)
             return p->symbol_vars[i];
     const fv_dim *symbol = fv_dim_symbol(p->dims_table, dim->name);
     fv_dim_bound(p->dims_table, symbol, dim->lo, dim->hi);
-    fv_var *v = fv_var_new(m->a, dim->name, fv_kt(FV_I64, 1));
+    fv_var *v = fv_var_new(p->arena, dim->name, fv_kt(FV_I64, 1));
     v->lo = dim->lo;
     v->hi = dim->hi;
     v->dim = symbol;
@@ -27,40 +21,39 @@ static fv_var *symbol_var(around *m, const fv_var *dim) {
     return v;
 }
 
-/* An extent of a kernel, over the variables of the program, and as a dim. */
-static fv_expr *to_program(around *m, fv_expr *x) {
+fv_expr *program_extent(fv_program *p, fv_expr *x) {
     if (x->op == FV_X_VAR)
-        return fv_x_var(m->a, symbol_var(m, x->u.var));
+        return fv_x_var(p->arena, program_symbol(p, x->u.var));
     fv_expr *args[2] = {NULL, NULL};
     assert(x->n <= 2);
     for (int i = 0; i < x->n; i++)
-        args[i] = to_program(m, x->arg[i]);
-    return fv_x_with_args(m->a, x, args);
+        args[i] = program_extent(p, x->arg[i]);
+    return fv_x_with_args(p->arena, x, args);
 }
 
-static const fv_dim *to_dim(around *m, const fv_expr *x) {
-    fv_dims *t = m->p->dims_table;
+/* The same as a dim. */
+static const fv_dim *to_dim(fv_program *p, const fv_expr *x) {
+    fv_dims *t = p->dims_table;
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: return fv_dim_const(t, x->u.i);
-    case FV_X_VAR: return symbol_var(m, x->u.var)->dim;
-    case FV_X_ADD: return fv_dim_add(t, to_dim(m, x->arg[0]), to_dim(m, x->arg[1]));
-    case FV_X_MUL: return fv_dim_mul(t, to_dim(m, x->arg[0]), to_dim(m, x->arg[1]));
+    case FV_X_VAR: return program_symbol(p, x->u.var)->dim;
+    case FV_X_ADD: return fv_dim_add(t, to_dim(p, x->arg[0]), to_dim(p, x->arg[1]));
+    case FV_X_MUL: return fv_dim_mul(t, to_dim(p, x->arg[0]), to_dim(p, x->arg[1]));
     default: abort(); /* no extent is of that kind */
     }
 }
 
-static fv_buf *port(around *m, const fv_buf *param, const char *name) {
-    fv_program *p = m->p;
+fv_buf *program_port(fv_program *p, const fv_buf *param, const char *name) {
     bool in = param->role == FV_BUF_IN;
     fv_port *at = in ? &p->inputs[p->ninputs] : &p->outputs[p->noutputs];
-    fv_expr **extent = FV_NEW(m->a, fv_expr *, param->rank);
-    const fv_dim **dims = FV_NEW(m->a, const fv_dim *, param->rank);
+    fv_expr **extent = FV_NEW(p->arena, fv_expr *, param->rank);
+    const fv_dim **dims = FV_NEW(p->arena, const fv_dim *, param->rank);
     for (int i = 0; i < param->rank; i++) {
-        extent[i] = to_program(m, param->extent[i]);
-        dims[i] = to_dim(m, param->extent[i]);
+        extent[i] = program_extent(p, param->extent[i]);
+        dims[i] = to_dim(p, param->extent[i]);
     }
-    fv_buf *b =
-        fv_buf_new(m->a, name, in ? FV_BUF_INPUT : FV_BUF_OUTPUT, param->elem, param->rank, extent);
+    fv_buf_role role = in ? FV_BUF_INPUT : FV_BUF_OUTPUT;
+    fv_buf *b = fv_buf_new(p->arena, name, role, param->elem, param->rank, extent);
     b->index = in ? p->ninputs++ : p->noutputs++;
     b->id = p->nbuffers;
     p->buffers[p->nbuffers++] = b;
@@ -68,26 +61,22 @@ static fv_buf *port(around *m, const fv_buf *param, const char *name) {
     return b;
 }
 
-static void launch(around *m, fv_kbuilder *b, int number, fv_kernel *k) {
+static void launch(fv_program *p, fv_kbuilder *b, int number, fv_kernel *k) {
     fv_stmt *s = fv_kb_add(b, FV_S_LAUNCH);
     s->kernel = k;
-    s->args = FV_NEW(m->a, fv_buf *, k->nbufs);
-    s->dims = FV_NEW(m->a, fv_expr *, k->ndims);
+    s->args = FV_NEW(p->arena, fv_buf *, k->nbufs);
+    s->dims = FV_NEW(p->arena, fv_expr *, k->ndims);
     for (int i = 0; i < k->ndims; i++)
-        s->dims[i] = fv_x_var(m->a, symbol_var(m, k->dims[i]));
-    for (int i = 0; i < k->nbufs; i++)
-        s->args[i] = port(m, k->bufs[i], fv_printf(m->a, "k%d_%s", number, k->bufs[i]->name));
-    m->p->kernels[m->p->nkernels++] = k;
+        s->dims[i] = fv_x_var(p->arena, program_symbol(p, k->dims[i]));
+    for (int i = 0; i < k->nbufs; i++) {
+        const char *name = fv_printf(p->arena, "k%d_%s", number, k->bufs[i]->name);
+        s->args[i] = program_port(p, k->bufs[i], name);
+    }
+    p->kernels[p->nkernels++] = k;
 }
 
-fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const *kernels) {
+fv_program *program_with_room(fv_arena *a, const fv_target *t, int nbufs, int ndims, int nkernels) {
     fv_program *p = FV_NEW(a, fv_program, 1);
-    around m = {a, p};
-    int nbufs = 0, ndims = 0;
-    for (int i = 0; i < n; i++) {
-        nbufs += kernels[i]->nbufs;
-        ndims += kernels[i]->ndims;
-    }
     p->arena = a;
     p->dims_table = fv_dims_new(a);
     p->name = "m";
@@ -100,11 +89,21 @@ fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const 
     p->outputs = FV_NEW(a, fv_port, nbufs);
     p->capacity = FV_NEW(a, fv_var *, nbufs);
     p->buffers = FV_NEW(a, fv_buf *, nbufs);
-    p->kernels = FV_NEW(a, fv_kernel *, n);
+    p->kernels = FV_NEW(a, fv_kernel *, nkernels);
     p->workspace = fv_x_int(a, 0);
+    return p;
+}
+
+fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const *kernels) {
+    int nbufs = 0, ndims = 0;
+    for (int i = 0; i < n; i++) {
+        nbufs += kernels[i]->nbufs;
+        ndims += kernels[i]->ndims;
+    }
+    fv_program *p = program_with_room(a, t, nbufs, ndims, n);
     fv_kbuilder b;
     fv_kb_init(&b, a, NULL, &p->body);
     for (int i = 0; i < n; i++)
-        launch(&m, &b, i, kernels[i]);
+        launch(p, &b, i, kernels[i]);
     return p;
 }
