@@ -2,6 +2,8 @@
  *
  * Memory of buffers is row-major and aligned to its element; a bool is a byte there. Addresses are
  * computed with wrapping arithmetic: that of a guarded element may lie anywhere, it is not used. */
+#include <llvm/Config/llvm-config.h>
+
 #include "backend/llvm/emit.h"
 
 /* Tiles up to this size are filled without a loop, so that they can become registers. */
@@ -104,8 +106,22 @@ static void store_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRe
     LLVMSetAlignment(s, align);
 }
 
-static LLVMValueRef align_arg(fv_ll_fn *f, const fv_buf *b) {
-    return LLVMConstInt(f->m->i32, (unsigned)fv_elem_storage_bytes((fv_elem)b->elem), 0);
+/* One of the masked intrinsics; argument `at` is the address. Before LLVM 22 its alignment is an
+ * argument of its own, behind it. */
+static LLVMValueRef masked(fv_ll_fn *f, const fv_buf *b, const char *name, LLVMTypeRef *types,
+                           int at, LLVMValueRef *args) {
+    unsigned align = (unsigned)fv_elem_storage_bytes((fv_elem)b->elem);
+#if LLVM_VERSION_MAJOR >= 22
+    LLVMValueRef call = fv_ll_intrinsic(f, name, 2, types, 3, args);
+    LLVMSetInstrParamAlignment(call, (LLVMAttributeIndex)at + 1, align);
+    return call;
+#else
+    LLVMValueRef all[4];
+    for (int i = 0; i < 3; i++)
+        all[i <= at ? i : i + 1] = args[i];
+    all[at + 1] = LLVMConstInt(f->m->i32, align, 0);
+    return fv_ll_intrinsic(f, name, 2, types, 4, all);
+#endif
 }
 
 /* ---- loads ---- */
@@ -115,9 +131,9 @@ static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, 
     bool gathers = fv_ll_lanes_of(ptr) > 1;
     LLVMValueRef other = to_memory(f, (fv_elem)b->elem, otherwise);
     LLVMTypeRef types[] = {LLVMTypeOf(other), LLVMTypeOf(ptr)};
-    LLVMValueRef args[] = {ptr, align_arg(f, b), mask, other};
+    LLVMValueRef args[] = {ptr, mask, other};
     const char *name = gathers ? "llvm.masked.gather" : "llvm.masked.load";
-    return from_memory(f, (fv_elem)b->elem, fv_ll_intrinsic(f, name, 2, types, 4, args));
+    return from_memory(f, (fv_elem)b->elem, masked(f, b, name, types, 0, args));
 }
 
 /* A scalar condition is a branch: what it guards is not touched. */
@@ -175,8 +191,8 @@ static void masked_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMVal
     bool scatters = fv_ll_lanes_of(ptr) > 1; /* in order of the lanes */
     LLVMValueRef v = to_memory(f, (fv_elem)b->elem, x);
     LLVMTypeRef types[] = {LLVMTypeOf(v), LLVMTypeOf(ptr)};
-    LLVMValueRef args[] = {v, ptr, align_arg(f, b), mask};
-    fv_ll_intrinsic(f, scatters ? "llvm.masked.scatter" : "llvm.masked.store", 2, types, 4, args);
+    LLVMValueRef args[] = {v, ptr, mask};
+    masked(f, b, scatters ? "llvm.masked.scatter" : "llvm.masked.store", types, 1, args);
 }
 
 static void branched_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x,
