@@ -4,114 +4,12 @@
 
 #include "ir/diag.h"
 
-enum { UNROLL_LIMIT = 4096 }; /* iterations of one loop; more stay a loop */
-
 typedef struct flattener {
     fv_arena *a;
     fv_kernel *out;
     fv_kbuilder b;
     fv_ptrmap map; /* fv_var -> fv_expr, fv_buf (tiles) -> fv_buf */
 } flattener;
-
-static fv_expr *subst(flattener *z, const fv_expr *x) {
-    fv_ptrmap memo = fv_ptrmap_in(z->a); /* of one statement: unrolling changes the map */
-    return x ? fv_x_subst(z->a, x, &z->map, &memo) : NULL;
-}
-
-static void bind(flattener *z, const fv_var *v, fv_expr *x) { *fv_ptrmap_at(&z->map, v) = x; }
-
-static fv_buf *buf_of(flattener *z, fv_buf *b) {
-    fv_buf *now = fv_ptrmap_get(&z->map, b);
-    return now ? now : b;
-}
-
-static void flatten_block(flattener *z, const fv_block *block);
-
-/* ---- loops ---- */
-
-static int64_t trip_count(int64_t lo, int64_t hi, int64_t step) {
-    uint64_t distance = (uint64_t)hi - (uint64_t)lo;
-    return hi <= lo ? 0 : (int64_t)((distance - 1) / (uint64_t)step) + 1;
-}
-
-static void flatten_loop(flattener *z, const fv_stmt *s) {
-    fv_expr *lo = subst(z, s->lo), *hi = subst(z, s->hi);
-    int64_t from, to;
-    bool known = fv_x_is_int(lo, &from) && fv_x_is_int(hi, &to);
-    int64_t n = known ? trip_count(from, to, s->step) : -1;
-    if (known && (n <= 1 || (s->loop == FV_UNROLL && n <= UNROLL_LIMIT))) {
-        for (int64_t i = 0; i < n; i++) {
-            bind(z, s->var, fv_x_int(z->a, from + i * s->step));
-            flatten_block(z, &s->body);
-        }
-        return;
-    }
-    bind(z, s->var, fv_kb_for(&z->b, FV_SERIAL, s->var->name, lo, hi, s->step));
-    flatten_block(z, &s->body);
-    fv_kb_end(&z->b);
-}
-
-static void flatten_if(flattener *z, const fv_stmt *s) {
-    fv_expr *c = subst(z, s->x);
-    if (c->op == FV_X_CONST) {
-        flatten_block(z, c->u.i ? &s->body : &s->other);
-        return;
-    }
-    fv_kb_if(&z->b, c);
-    flatten_block(z, &s->body);
-    if (s->other.first) {
-        fv_kb_else(&z->b);
-        flatten_block(z, &s->other);
-    }
-    fv_kb_end(&z->b);
-}
-
-/* ---- other statements ---- */
-
-static void flatten_store(flattener *z, const fv_stmt *s) {
-    fv_expr *index[FV_STMT_EXPRS];
-    fv_ptrmap memo = fv_ptrmap_in(z->a); /* one for all parts: what they share is shared */
-    for (int i = 0; i < s->buf->rank; i++)
-        index[i] = fv_x_subst(z->a, s->index[i], &z->map, &memo);
-    fv_expr *x = fv_x_subst(z->a, s->x, &z->map, &memo);
-    fv_expr *mask = s->mask ? fv_x_subst(z->a, s->mask, &z->map, &memo) : NULL;
-    fv_kb_store(&z->b, buf_of(z, s->buf), index, x, mask);
-}
-
-static void flatten_tile(flattener *z, const fv_stmt *s) {
-    fv_expr *init = subst(z, s->x);
-    if (init)
-        fv_kb_share(&z->b, 1, &init);
-    fv_stmt *copy = fv_kb_add(&z->b, FV_S_TILE);
-    copy->buf = fv_buf_new(z->a, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank,
-                           s->buf->extent);
-    copy->buf->lanes = s->buf->lanes;
-    copy->x = init;
-    *fv_ptrmap_at(&z->map, s->buf) = copy->buf;
-}
-
-static void flatten_stmt(flattener *z, const fv_stmt *s) {
-    switch (s->kind) {
-    case FV_S_LET: bind(z, s->var, fv_kb_let(&z->b, s->var->name, subst(z, s->x))); break;
-    case FV_S_STORE: flatten_store(z, s); break;
-    case FV_S_TILE: flatten_tile(z, s); break;
-    case FV_S_FOR: flatten_loop(z, s); break;
-    case FV_S_IF: flatten_if(z, s); break;
-    case FV_S_WHILE:
-        fv_kb_while(&z->b, subst(z, s->x));
-        flatten_block(z, &s->body);
-        fv_kb_end(&z->b);
-        break;
-    case FV_S_COMMENT: fv_kb_comment(&z->b, s->text); break;
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-        break; /* not in kernels */
-    }
-}
-
-static void flatten_block(flattener *z, const fv_block *block) {
-    for (const fv_stmt *s = block->first; s; s = s->next)
-        flatten_stmt(z, s);
-}
 
 /* ---- tasks ---- */
 
@@ -204,7 +102,7 @@ static void flatten_body(flattener *z, const fv_block *body) {
     for (int i = 0; i < found.n; i++) {
         const fv_stmt *loop = found.loop[i];
         for (const fv_stmt *s = body->first; s != loop; s = s->next)
-            flatten_stmt(z, s);
+            fv_kb_copy_stmt(&z->b, s, &z->map);
         fv_expr *at = fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->step));
         fv_expr *v = fv_kb_let(&z->b, loop->var->name, fv_x_bin(z->a, FV_X_ADD, found.lo[i], at));
         if (v->op == FV_X_VAR && v->u.var != k->task) { /* at least what the loop knew */
@@ -212,10 +110,10 @@ static void flatten_body(flattener *z, const fv_block *body) {
             known->lo = loop->var->lo > known->lo ? loop->var->lo : known->lo;
             known->hi = loop->var->hi < known->hi ? loop->var->hi : known->hi;
         }
-        bind(z, loop->var, v);
+        *fv_ptrmap_at(&z->map, loop->var) = v;
         body = &loop->body;
     }
-    flatten_block(z, body);
+    fv_kb_copy(&z->b, body, &z->map);
 }
 
 /* ---- what nobody uses ---- */

@@ -18,6 +18,7 @@ typedef struct typer {
 } typer;
 
 static fv_expr *expand(typer *z, fv_expr *x);
+static void expand_block(typer *z, const fv_block *in, fv_block *out);
 
 /* ---- calls ---- */
 
@@ -30,14 +31,9 @@ static const fv_kfunc *expand_func(typer *z, const fv_kfunc *f) {
     done->body = (fv_block){0};
     fv_kbuilder around = z->b;
     fv_ptrmap memo = z->memo;
+    expand_block(z, &f->body, &done->body);
     fv_kb_init(&z->b, z->a, NULL, &done->body);
     z->memo = fv_ptrmap_in(z->a);
-    for (const fv_stmt *s = f->body.first; s; s = s->next) {
-        fv_expr *x = expand(z, s->x);
-        fv_stmt *let = fv_kb_add(&z->b, FV_S_LET);
-        let->var = s->var;
-        let->x = x;
-    }
     done->result = expand(z, f->result);
     z->b = around;
     z->memo = memo;
@@ -156,8 +152,6 @@ static fv_expr *expand(typer *z, fv_expr *x) {
 }
 
 /* ---- statements ---- */
-
-static void expand_block(typer *z, const fv_block *in, fv_block *out);
 
 /* Does the condition of a loop need lets, which would be evaluated once only? */
 static bool needs_lets(typer *z, fv_expr *x) {

@@ -39,14 +39,20 @@ static const library *library_of(fv_session *s) {
     return lib;
 }
 
+const fv_kfunc *fv_exact_find(fv_session *s, const char *name) {
+    const library *lib = library_of(s);
+    return lib ? fv_ptrmap_get(&lib->exact, fv_intern(s, name)) : NULL;
+}
+
 const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e) {
     const library *lib = library_of(s);
     if (!lib || (e != FV_F32 && e != FV_F64))
         return NULL;
-    return fv_ptrmap_get(e == FV_F32 ? &lib->f32 : &lib->f64, fv_intern(s, name));
-}
-
-const fv_kfunc *fv_exact_find(fv_session *s, const char *name) {
-    const library *lib = library_of(s);
-    return lib ? fv_ptrmap_get(&lib->exact, fv_intern(s, name)) : NULL;
+    const fv_kfunc *f = fv_ptrmap_get(e == FV_F32 ? &lib->f32 : &lib->f64, fv_intern(s, name));
+    if (f)
+        return f;
+    fv_arena *a = fv_arena_new(s); /* fmod_f32 */
+    f = fv_exact_find(s, fv_printf(a, "%s_%s", name, fv_elem_name(e)));
+    fv_arena_free(a);
+    return f;
 }

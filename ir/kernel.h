@@ -368,16 +368,22 @@ bool fv_program_verify(fv_session *s, const fv_program *p);
 fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t);
 void fv_program_expand(fv_program *p); /* every kernel, in place, for p->target */
 
+/* Copies statements into the builder's block, replacing what `map` says (fv_var by fv_expr, fv_buf by
+ * fv_buf; it learns the new lets, loops and tiles). FV_UNROLL loops of known extent are unrolled,
+ * other loops become serial; conditions that are known choose their branch. */
+void fv_kb_copy(fv_kbuilder *b, const fv_block *block, struct fv_ptrmap *map);
+void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, struct fv_ptrmap *map);
+
 /* Lines of `func name(x: f32) -> f32 { let ...; return ... }` (backend/math/f32.fvk, f64.fvk):
  * what MATH expressions are expanded to. Parsed once per session. */
 typedef struct fv_kfunc {
     const char *name;
     int nparams;
     fv_var **params;
-    fv_block body; /* LETs */
+    fv_block body;  /* LETs mostly; loops and tiles where it cannot be said without */
     fv_expr *result;
 } fv_kfunc;
-/* The body of a function as lets of the builder's block; returns its result. */
+/* The body of a function in the builder's block; returns its result. */
 fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args);
 /* Parses a file of functions, which may call those above them. False after a diagnostic. */
 bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out);

@@ -119,10 +119,12 @@ typedef struct interval {
     int64_t lo, hi;
 } interval;
 
+__extension__ typedef __int128 wide;
+
 /* Bounds beyond +-2^62 count as none, so that sums of two do not overflow. */
 static const int64_t far = INT64_C(1) << 62;
 
-static interval checked(__int128 lo, bool lo_known, __int128 hi, bool hi_known) {
+static interval checked(wide lo, bool lo_known, wide hi, bool hi_known) {
     interval r = {lo_known && lo > -far && lo < far, hi_known && hi > -far && hi < far, 0, 0};
     r.lo = r.lo_known ? (int64_t)lo : 0;
     r.hi = r.hi_known ? (int64_t)hi : 0;
@@ -132,13 +134,13 @@ static interval checked(__int128 lo, bool lo_known, __int128 hi, bool hi_known) 
 static interval times_interval(interval a, interval b) {
     bool positive = a.lo_known && a.lo >= 0 && b.lo_known && b.lo >= 0;
     if (positive)
-        return checked((__int128)a.lo * b.lo, true, (__int128)a.hi * b.hi,
+        return checked((wide)a.lo * b.lo, true, (wide)a.hi * b.hi,
                        a.hi_known && b.hi_known);
     if (!a.lo_known || !a.hi_known || !b.lo_known || !b.hi_known)
         return (interval){0};
-    __int128 p[4] = {(__int128)a.lo * b.lo, (__int128)a.lo * b.hi, (__int128)a.hi * b.lo,
-                     (__int128)a.hi * b.hi};
-    __int128 lo = p[0], hi = p[0];
+    wide p[4] = {(wide)a.lo * b.lo, (wide)a.lo * b.hi, (wide)a.hi * b.lo,
+                     (wide)a.hi * b.hi};
+    wide lo = p[0], hi = p[0];
     for (int i = 1; i < 4; i++) {
         lo = p[i] < lo ? p[i] : lo;
         hi = p[i] > hi ? p[i] : hi;
@@ -148,10 +150,10 @@ static interval times_interval(interval a, interval b) {
 
 static interval scaled(interval a, int64_t k) {
     if (k < 0) {
-        interval r = checked((__int128)a.hi * k, a.hi_known, (__int128)a.lo * k, a.lo_known);
+        interval r = checked((wide)a.hi * k, a.hi_known, (wide)a.lo * k, a.lo_known);
         return r;
     }
-    return checked((__int128)a.lo * k, a.lo_known, (__int128)a.hi * k, a.hi_known);
+    return checked((wide)a.lo * k, a.lo_known, (wide)a.hi * k, a.hi_known);
 }
 
 static interval of_atom(const atom *x) {
@@ -165,7 +167,7 @@ static interval of_poly(const poly *p) {
         for (int j = 0; j < p->t[i].n; j++)
             t = times_interval(t, of_atom(p->t[i].f[j]));
         t = scaled(t, p->t[i].k);
-        sum = checked((__int128)sum.lo + t.lo, sum.lo_known && t.lo_known, (__int128)sum.hi + t.hi,
+        sum = checked((wide)sum.lo + t.lo, sum.lo_known && t.lo_known, (wide)sum.hi + t.hi,
                       sum.hi_known && t.hi_known);
     }
     if (p->unknown)

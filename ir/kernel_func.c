@@ -8,10 +8,7 @@ fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args
     fv_ptrmap map = fv_ptrmap_in(b->arena), memo = fv_ptrmap_in(b->arena);
     for (int i = 0; i < f->nparams; i++)
         *fv_ptrmap_at(&map, f->params[i]) = fv_kb_let(b, f->params[i]->name, args[i]);
-    for (const fv_stmt *s = f->body.first; s; s = s->next) {
-        fv_expr *x = fv_x_subst(b->arena, s->x, &map, &memo);
-        *fv_ptrmap_at(&map, s->var) = fv_kb_let(b, s->var->name, x);
-    }
+    fv_kb_copy(b, &f->body, &map);
     return fv_x_subst(b->arena, f->result, &map, &memo);
 }
 
@@ -39,25 +36,6 @@ static bool parse_params(fv_kparser *p, fv_kfunc *f) {
     return fv_lex_expect(&p->l, ")");
 }
 
-static bool parse_let(fv_kparser *p) {
-    const char *name = fv_lex_name(&p->l, "a name");
-    if (!name || !fv_lex_expect(&p->l, "="))
-        return false;
-    fv_expr *x = fv_kx_parse(p, FV_NO_ELEM);
-    if (!x)
-        return false;
-    x = fv_kb_let(&p->b, name, x);
-    /* a constant or another name may stand for it: then nothing was added */
-    fv_var *v = x->op == FV_X_VAR ? x->u.var : NULL;
-    if (!v) {
-        fv_stmt *s = fv_kb_add(&p->b, FV_S_LET);
-        v = s->var = fv_var_new(p->arena, name, x->type);
-        s->x = x;
-    }
-    fv_scope_var(p, name, v);
-    return true;
-}
-
 static fv_kfunc *parse_func(fv_kparser *p) {
     fv_kfunc *f = FV_NEW(p->arena, fv_kfunc, 1);
     fv_elem result;
@@ -69,8 +47,8 @@ static fv_kfunc *parse_func(fv_kparser *p) {
         return NULL;
     p->float_default = result == FV_F64 ? FV_F64 : FV_F32;
     fv_kb_init(&p->b, p->arena, NULL, &f->body);
-    while (fv_lex_accept(&p->l, "let"))
-        if (!parse_let(p))
+    while (!fv_lex_is(&p->l, "return") && p->l.tok.kind != FV_TOK_END)
+        if (!fv_kp_parse_stmt(p))
             return NULL;
     if (!fv_lex_expect(&p->l, "return"))
         return NULL;

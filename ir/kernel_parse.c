@@ -267,7 +267,7 @@ static bool parse_while(fv_kparser *p) {
     return parse_body(p);
 }
 
-static bool parse_stmt(fv_kparser *p) {
+bool fv_kp_parse_stmt(fv_kparser *p) {
     static const char *const loops[] = {"for", "parallel", "vector", "unroll"};
     for (int i = 0; i < 4; i++)
         if (fv_lex_accept(&p->l, loops[i]))
@@ -300,7 +300,7 @@ bool fv_kp_parse_statements(fv_kparser *p) {
     p->depth++;
     bool ok = true;
     while (ok && !fv_lex_is(&p->l, "}") && p->l.tok.kind != FV_TOK_END)
-        ok = parse_stmt(p);
+        ok = fv_kp_parse_stmt(p);
     p->depth--;
     return ok && !p->l.failed && fv_lex_expect(&p->l, "}");
 }

@@ -90,6 +90,7 @@ bool fv_kp_parse_bounds(fv_kparser *p, int64_t *lo, int64_t *hi); /* 0..64 */
 bool fv_kp_parse_extents(fv_kparser *p, int *rank, fv_expr ***out);
 /* A string, or NULL after a diagnostic. */
 const char *fv_kp_parse_string(fv_kparser *p, const char *what);
+bool fv_kp_parse_stmt(fv_kparser *p);
 bool fv_kp_parse_block(fv_kparser *p);     /* with both braces, into p->b */
 bool fv_kp_parse_statements(fv_kparser *p); /* the same, its names staying in scope */
 bool fv_kp_parse_host(fv_kparser *p, bool *taken); /* a statement of host programs, if it is one */

@@ -62,7 +62,7 @@ static int hex_digit(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse_hex(reader *r, fv_constant *c) {
+static bool parse_hex(reader *r, fv_constant *c, const fv_ast *at) {
     const char *s = fv_kp_parse_string(&r->k, "hexadecimal digits");
     if (!s)
         return false;
@@ -71,7 +71,7 @@ static bool parse_hex(reader *r, fv_constant *c) {
     for (size_t i = 0; i < n; i++) {
         int hi = hex_digit(s[2 * i]), lo = hex_digit(s[2 * i + 1]);
         if (hi < 0 || lo < 0)
-            return fv_lex_error(&r->k.l, "malformed hexadecimal digits of constant '%.60s'", c->name);
+            return fv_kx_error(&r->k, at, "malformed hexadecimal digits of constant '%.60s'", c->name);
         data[i] = (unsigned char)(hi * 16 + lo);
     }
     c->data = data;
@@ -100,34 +100,35 @@ static bool side_size(const char *path, int64_t *size) {
     return ok;
 }
 
-static bool parse_side(reader *r, fv_constant *c) {
+static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
     int64_t offset, bytes, size;
     if (!fv_lex_int(&r->k.l, &offset) || !fv_lex_int(&r->k.l, &bytes))
         return false;
     if (!r->side)
-        return fv_lex_error(&r->k.l, "constant '%.60s' is in a side file; none is given", c->name);
+        return fv_kx_error(&r->k, at, "constant '%.60s' is in a side file; none is given", c->name);
     if (!side_size(r->side, &size))
-        return fv_lex_error(&r->k.l, "cannot read '%.200s'", r->side);
+        return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
     if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset)
-        return fv_lex_error(&r->k.l, "constant '%.60s' lies outside its file of %lld bytes", c->name,
+        return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes", c->name,
                             (long long)size);
     void *data = fv_alloc_aligned(r->k.arena, bytes ? (size_t)bytes : 1, FV_SIDE_ALIGN);
     if (!read_side(r->side, offset, data, (size_t)bytes))
-        return fv_lex_error(&r->k.l, "cannot read '%.200s'", r->side);
+        return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
     c->data = data;
     c->bytes = (size_t)bytes;
     return true;
 }
 
 static bool parse_constant(reader *r) {
+    fv_ast at = {.line = r->k.l.tok.line, .column = r->k.l.tok.column};
     fv_constant c = {.name = fv_kp_parse_string(&r->k, "the constant's name")};
     if (!c.name)
         return false;
     bool ok;
     if (fv_lex_accept(&r->k.l, "hex"))
-        ok = parse_hex(r, &c);
+        ok = parse_hex(r, &c, &at);
     else
-        ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c);
+        ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c, &at);
     if (ok)
         FV_PUSH(r->k.arena, r->program->constants, r->program->nconstants, r->cap_constants, c);
     return ok;

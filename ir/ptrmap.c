@@ -11,9 +11,12 @@ static size_t slot_of(const fv_ptrmap *m, const void *key) {
 
 static void grow(fv_ptrmap *m) {
     fv_ptrmap old = *m;
-    m->cap = old.cap ? old.cap * 2 : 16;
-    m->keys = FV_NEW(m->arena, const void *, m->cap);
-    m->values = FV_NEW(m->arena, void *, m->cap);
+    size_t cap = old.cap ? old.cap * 2 : 16; /* all there before anything changes: see fv_door */
+    const void **keys = FV_NEW(m->arena, const void *, cap);
+    void **values = FV_NEW(m->arena, void *, cap);
+    m->cap = cap;
+    m->keys = keys;
+    m->values = values;
     for (size_t i = 0; i < old.cap; i++) {
         if (!old.keys[i])
             continue;

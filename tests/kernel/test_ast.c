@@ -3,17 +3,9 @@
 #include <string.h>
 
 #include "ir/ast.h"
+#include "tests/kernel/support.h"
 
-static fv_session *session;
-static fv_arena *arena;
-
-static void setup(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-static void teardown(void) { fv_session_free(session); }
-
-TestSuite(ast, .init = setup, .fini = teardown);
+TestSuite(ast, .init = open_session, .fini = close_session);
 
 static void prints(const char *text, const char *expected) {
     fv_lexer l;

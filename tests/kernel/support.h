@@ -1,0 +1,24 @@
+/* support.h - what the tests of kernels share: a session, texts in and out, golden files. */
+#ifndef FV_TESTS_KERNEL_SUPPORT_H
+#define FV_TESTS_KERNEL_SUPPORT_H
+
+#include "ir/diag.h"
+#include "ir/kernel.h"
+
+extern fv_session *session; /* of the running test */
+extern fv_arena *arena;
+void open_session(void);
+void close_session(void);
+
+const char *kernel_text(const fv_kernel *k);
+const char *program_text(const fv_program *p);
+/* All messages, one a line, "LINE:COLUMN: text"; cleared. */
+const char *said(void);
+
+/* A golden file: cases that begin with a line `=== title`; a case is its input, a line that begins
+ * with `---` (the rest of the line are options), and what is expected. With FOVEA_UPDATE_GOLDENS set
+ * the file is rewritten with what comes out. */
+typedef const char *(*golden_fn)(const char *options, const char *input);
+void check_golden(const char *file, golden_fn run);
+
+#endif

@@ -1,0 +1,62 @@
+/* Expansion: goldens of small kernels, and properties of what comes out for all targets. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "backend/math.h"
+#include "tests/kernel/support.h"
+
+TestSuite(expand, .init = open_session, .fini = close_session);
+
+/* Expands for the target that the options name. */
+static const char *expanded(const char *options, const char *input) {
+    const fv_target *t = fv_target_find(options + strspn(options, " "));
+    cr_assert(t, "no target '%s'", options);
+    fv_kernel *k = fv_kernel_parse(arena, input);
+    if (!k || !fv_kernel_verify(session, k))
+        return said();
+    fv_kernel *e = fv_kernel_expand(arena, k, t);
+    cr_assert(e && fv_kernel_verify(session, e), "%s", said());
+    const char *text = kernel_text(e);
+    fv_kernel *again = fv_kernel_parse(arena, text);
+    cr_assert(again, "%s\n%s", said(), text);
+    cr_expect_str_eq(kernel_text(again), text);
+    return text;
+}
+
+Test(expand, types) { check_golden("expand/types.txt", expanded); }
+Test(expand, vectors) { check_golden("expand/vectors.txt", expanded); }
+Test(expand, flatten) { check_golden("expand/flatten.txt", expanded); }
+
+Test(expand, every_elementary_function_is_there) {
+    const fv_elem elems[] = {FV_F32, FV_F64};
+    for (int op = 0; op < FV_X_END; op++) {
+        if (!fv_expr_op_is_math((fv_expr_op)op))
+            continue;
+        const fv_expr_info *info = fv_expr_op_info((fv_expr_op)op);
+        for (int i = 0; i < 2; i++) {
+            const fv_kfunc *f = fv_math_find(session, info->text, elems[i]);
+            cr_expect(f && f->nparams == info->nargs, "%s of %s", info->text,
+                      fv_elem_name(elems[i]));
+        }
+    }
+    cr_expect_str_eq(said(), "");
+}
+
+/* Every conversion from and to a storage type, on every target, scalar and vector. */
+Test(expand, all_conversions) {
+    for (const char *const *t = fv_target_names(); *t; t++)
+        for (int from = 1; from < FV_ELEM_END; from++)
+            for (int to = 1; to < FV_ELEM_END; to++) {
+                fv_elem f = (fv_elem)from, e = (fv_elem)to;
+                if (!(FV_SET_DATA >> from & 1) || !(FV_SET_DATA >> to & 1) || f == e ||
+                    !(fv_elem_is_storage(f) || fv_elem_is_storage(e)))
+                    continue;
+                const char *text = fv_printf(
+                    arena, "kernel k(A: %s[n], out B: %s[n]; n) { vector i < n { B[i] = %s(A[i]) } }",
+                    fv_elem_name(f), fv_elem_name(e), fv_elem_name(e));
+                fv_kernel *k = fv_kernel_parse(arena, text);
+                cr_assert(k && fv_kernel_verify(session, k), "%s", said());
+                fv_kernel *x = fv_kernel_expand(arena, k, fv_target_find(*t));
+                cr_assert(x && fv_kernel_verify(session, x), "%s: %s", text, said());
+            }
+}
