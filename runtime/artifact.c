@@ -1,5 +1,6 @@
 /* artifact.c - artifacts: loading compiled libraries, and running anything that has a table. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +39,11 @@ const fv_model *fv_artifact_model(const fv_artifact *a) {
 void fv_artifact_free(fv_artifact *a) {
     if (!a)
         return;
-    fv_pool_free(a->pool);
+    fv_pools_free(a->pools);
     if (a->destroy)
         a->destroy(a);
+    if (a->release)
+        a->release(a->owner);
     pthread_mutex_destroy(a->lock);
     free(a->lock);
     free(a);
@@ -52,18 +55,19 @@ static void close_library(fv_artifact *a) {
     dlclose(a->ctx);
 }
 
-/* The one exported symbol that ends in _model is named in the library's soname; it is also reachable
- * under the fixed name `fovea_model`. */
+/* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) {
     *out = NULL;
     char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
+    int error = errno;
     void *lib = full ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
-    free(full);
     if (!lib) {
-        const char *why = dlerror();
-        fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "no such file");
+        const char *why = full ? dlerror() : strerror(error);
+        fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
+        free(full);
         return FV_BAD_FILE;
     }
+    free(full);
     const fv_model *(*get)(void);
     *(void **)&get = dlsym(lib, "fovea_model");
     const fv_model *model = get ? get() : NULL;
@@ -99,23 +103,20 @@ static fv_pool *pool_of(fv_artifact *a, int threads) {
     if (threads == 1)
         return NULL;
     pthread_mutex_lock(a->lock);
-    if (a->pool && threads && fv_pool_size(a->pool) != threads) {
-        fv_pool_free(a->pool);
-        a->pool = NULL;
-    }
-    if (!a->pool)
-        a->pool = fv_pool_new(threads);
-    fv_pool *p = a->pool;
+    fv_pool *p = fv_pool_of(&a->pools, threads);
     pthread_mutex_unlock(a->lock);
     return p && fv_pool_size(p) > 1 ? p : NULL;
 }
 
+/* What one run works on. out_dims: for each output its capacity, then its dims. */
 typedef struct run_state {
+    fv_artifact *artifact;
+    fv_array *outputs;
+    unsigned char *ours; /* outputs that we allocate */
+    int64_t *grow;       /* elements to try for outputs without a bound */
     int64_t *dims, *out_dims;
     const void **in;
     void **out;
-    void *workspace;
-    size_t bytes;
 } run_state;
 
 static int out_dims_size(const fv_model *m) {
@@ -125,114 +126,180 @@ static int out_dims_size(const fv_model *m) {
     return n;
 }
 
-/* Sizes an output from its planned dims; a capacity of INT64_MAX starts small and grows. */
-static int make_output(fv_array *o, const fv_port_info *p, int64_t *dims, int64_t want) {
-    fv_array probe = {.type = p->type, .rank = 1, .dims = {dims[0] == INT64_MAX ? want : dims[0]}};
-    size_t bytes = fv_array_bytes(&probe);
-    if (o->data) {
-        dims[0] = 1;
-        for (int k = 0; k < o->rank; k++)
-            dims[0] *= o->dims[k];
-        return FV_OK;
+static void state_free(run_state *s) {
+    free(s->ours);
+    free(s->grow);
+    free(s->dims);
+    free(s->out_dims);
+    free(s->in);
+    free(s->out);
+}
+
+static int state_new(run_state *s, fv_artifact *a, const fv_array *inputs, fv_array *outputs) {
+    const fv_model *m = a->model;
+    size_t no = (size_t)m->noutputs + 1;
+    *s = (run_state){.artifact = a, .outputs = outputs};
+    s->ours = calloc(no, 1);
+    s->grow = calloc(no, sizeof *s->grow);
+    s->dims = calloc((size_t)m->nsymbols + 1, sizeof *s->dims);
+    s->out_dims = calloc((size_t)out_dims_size(m) + 1, sizeof *s->out_dims);
+    s->in = calloc((size_t)m->ninputs + 1, sizeof *s->in);
+    s->out = calloc(no, sizeof *s->out);
+    if (!s->ours || !s->grow || !s->dims || !s->out_dims || !s->in || !s->out)
+        return FV_NO_MEMORY;
+    for (int i = 0; i < m->ninputs; i++)
+        s->in[i] = inputs[i].data;
+    for (int i = 0; i < m->noutputs; i++) {
+        s->ours[i] = !outputs[i].data;
+        s->grow[i] = 4096;
     }
+    return FV_OK;
+}
+
+/* Allocates an output from its planned dims. */
+static int make_output(fv_array *o, const fv_port_info *p, int64_t capacity) {
+    fv_array probe = {.type = p->type, .rank = 1, .dims = {capacity}};
+    size_t bytes = fv_array_bytes(&probe);
     if (bytes == SIZE_MAX)
         return FV_TOO_LARGE;
     if (!(o->owner = env_alloc(NULL, bytes)))
         return FV_NO_MEMORY;
     o->data = o->owner;
-    dims[0] = probe.dims[0];
     return FV_OK;
 }
 
-static int run_once(fv_artifact *a, run_state *s, fv_array *outputs, int64_t *grow,
-                    const fv_env *env) {
-    const fv_model *m = a->model;
-    int status = a->plan(a, s->dims, &s->bytes, s->out_dims);
+/* The caller's buffer has to hold what is known now; of dims that depend on data the run says
+ * whether they fit. */
+static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacity) {
+    int64_t have = 1;
+    if (o->type != p->type || o->rank < 0 || o->rank > FV_ARRAY_RANK)
+        return FV_BAD_ARGUMENT;
+    for (int k = 0; k < o->rank; k++)
+        if (o->dims[k] < 0 || __builtin_mul_overflow(have, o->dims[k], &have))
+            return FV_BAD_ARGUMENT;
+    if (!p->depends_on_data && have < *capacity)
+        return FV_TOO_SMALL;
+    *capacity = have;
+    return FV_OK;
+}
+
+static int place_outputs(run_state *s) {
+    const fv_model *m = s->artifact->model;
+    int status = FV_OK;
     for (int i = 0, at = 0; i < m->noutputs && !status; at += 1 + m->outputs[i++].rank) {
-        status = make_output(&outputs[i], &m->outputs[i], s->out_dims + at, grow[i]);
-        s->out[i] = outputs[i].data;
+        const fv_port_info *p = &m->outputs[i];
+        if (s->ours[i] && s->out_dims[at] == INT64_MAX)
+            s->out_dims[at] = s->grow[i];
+        status = s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
+                            : use_output(&s->outputs[i], p, &s->out_dims[at]);
+        s->out[i] = s->outputs[i].data;
     }
-    if (!status && !(s->workspace = env_alloc(NULL, s->bytes)))
-        status = FV_NO_MEMORY;
-    if (!status)
-        status = a->run(a, s->dims, s->in, s->out, s->out_dims, s->workspace, s->bytes, env);
-    free(s->workspace);
-    s->workspace = NULL;
     return status;
 }
 
+static int run_once(run_state *s, const fv_env *env) {
+    fv_artifact *a = s->artifact;
+    void *workspace = NULL;
+    size_t bytes = 0;
+    int status = a->plan(a, s->dims, &bytes, s->out_dims);
+    if (!status)
+        status = place_outputs(s);
+    if (!status && !(workspace = env_alloc(NULL, bytes)))
+        status = FV_NO_MEMORY;
+    if (!status)
+        status = a->run(a, s->dims, s->in, s->out, s->out_dims, workspace, bytes, env);
+    free(workspace);
+    return status;
+}
+
+static void drop_outputs(run_state *s) {
+    for (int i = 0; i < s->artifact->model->noutputs; i++)
+        if (s->ours && s->ours[i])
+            fv_array_free(&s->outputs[i]);
+}
+
 /* After FV_TOO_SMALL: the elements that outputs without a bound turned out to need. */
-static int grow_outputs(const fv_model *m, const run_state *s, fv_array *outputs,
-                        const unsigned char *ours, int64_t *grow) {
+static int grow_outputs(run_state *s) {
+    const fv_model *m = s->artifact->model;
     int grown = 0;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
         int64_t need = 1;
-        if (!m->outputs[i].depends_on_data || !ours[i])
+        if (!m->outputs[i].depends_on_data || !s->ours[i])
             continue;
         for (int k = 0; k < m->outputs[i].rank; k++)
             if (__builtin_mul_overflow(need, s->out_dims[at + 1 + k], &need))
                 return 0;
-        if (need > grow[i]) {
-            grow[i] = need;
-            grown = 1;
-        }
+        grown |= need > s->grow[i];
+        s->grow[i] = need > s->grow[i] ? need : s->grow[i];
     }
-    for (int i = 0; i < m->noutputs; i++)
-        if (ours[i])
-            fv_array_free(&outputs[i]);
+    if (grown)
+        drop_outputs(s);
     return grown;
 }
 
-static void tell_dims(const fv_model *m, const run_state *s, fv_array *outputs) {
+static void tell_dims(run_state *s) {
+    const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
-        outputs[i].type = m->outputs[i].type;
-        outputs[i].rank = m->outputs[i].rank;
+        s->outputs[i].type = m->outputs[i].type;
+        s->outputs[i].rank = m->outputs[i].rank;
         for (int k = 0; k < m->outputs[i].rank; k++)
-            outputs[i].dims[k] = s->out_dims[at + 1 + k];
+            s->outputs[i].dims[k] = s->out_dims[at + 1 + k];
     }
+}
+
+/* NULL, or of a size that this library knows. */
+static int read_options(const fv_run_options *from, fv_run_options *o) {
+    *o = (fv_run_options){.size = sizeof *o};
+    if (from && (from->size < sizeof from->size || from->size > sizeof *o))
+        return FV_BAD_ARGUMENT;
+    if (from)
+        memcpy(o, from, from->size);
+    return o->threads < 0 ? FV_BAD_ARGUMENT : FV_OK;
+}
+
+static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_options *o,
+                         fv_log *log) {
+    fv_artifact *a = s->artifact;
+    int status = fv_solve_dims(a->model, inputs, s->dims, log);
+    if (status)
+        return status;
+    fv_pool *pool = pool_of(a, o->threads);
+    fv_env env = {.size = sizeof env, .user = pool, .alloc = env_alloc, .free = env_free,
+                  .parallel_for = pool ? fv_pool_parallel_for : NULL, .cancel = o->cancel};
+    status = run_once(s, &env);
+    while (status == FV_TOO_SMALL && grow_outputs(s))
+        status = run_once(s, &env);
+    if (status && a->explain && log) {
+        pthread_mutex_lock(a->lock);
+        a->explain(a, status, inputs, log);
+        pthread_mutex_unlock(a->lock);
+    }
+    return status;
+}
+
+static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
+               const fv_run_options *options, fv_log *log) {
+    fv_run_options o;
+    run_state s;
+    int status = read_options(options, &o);
+    if (status)
+        return status;
+    status = state_new(&s, a, inputs, outputs);
+    if (!status)
+        status = run_state_run(&s, inputs, &o, log);
+    if (status)
+        drop_outputs(&s);
+    else
+        tell_dims(&s);
+    state_free(&s);
+    return status;
 }
 
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) {
-    const fv_model *m = a->model;
-    run_state s = {0};
-    size_t ni = (size_t)m->ninputs + 1, no = (size_t)m->noutputs + 1;
-    unsigned char *ours = calloc(no, 1);
-    int64_t *grow = calloc(no, sizeof *grow);
-    s.dims = calloc((size_t)m->nsymbols + 1, sizeof *s.dims);
-    s.out_dims = calloc((size_t)out_dims_size(m) + 1, sizeof *s.out_dims);
-    s.in = calloc(ni, sizeof *s.in);
-    s.out = calloc(no, sizeof *s.out);
-    int status = ours && grow && s.dims && s.out_dims && s.in && s.out ? FV_OK : FV_NO_MEMORY;
-    if (!status)
-        status = fv_solve_dims(m, inputs, s.dims, log);
-    if (!status) {
-        for (int i = 0; i < m->ninputs; i++)
-            s.in[i] = inputs[i].data;
-        for (int i = 0; i < m->noutputs; i++) {
-            ours[i] = !outputs[i].data;
-            grow[i] = 4096;
-        }
-        fv_pool *pool = pool_of(a, o ? o->threads : 0);
-        fv_env env = {.size = sizeof env, .user = pool, .alloc = env_alloc, .free = env_free,
-                      .parallel_for = pool ? fv_pool_parallel_for : NULL,
-                      .cancel = o ? o->cancel : NULL};
-        status = run_once(a, &s, outputs, grow, &env);
-        while (status == FV_TOO_SMALL && grow_outputs(m, &s, outputs, ours, grow))
-            status = run_once(a, &s, outputs, grow, &env);
-    }
-    if (!status)
-        tell_dims(m, &s, outputs);
-    for (int i = 0; status && ours && i < m->noutputs; i++)
-        if (ours[i])
-            fv_array_free(&outputs[i]);
-    if (status && log && !*fv_log_text(log))
-        fv_log_add(log, "error: %s: %s", fv_status_name(status), fv_status_text(status));
-    free(ours);
-    free(grow);
-    free(s.dims);
-    free(s.out_dims);
-    free(s.in);
-    free(s.out);
+    size_t said = strlen(fv_log_text(log));
+    int status = run(a, inputs, outputs, o, log);
+    if (status && strlen(fv_log_text(log)) == said)
+        fv_log_add(log, "error: %s (%s)", fv_status_text(status), fv_status_name(status));
     return status;
 }

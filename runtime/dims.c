@@ -1,9 +1,13 @@
 /* dims.c - values of symbolic dims from the shapes of inputs. The table tells dims as text; this
  * reads it: names, numbers, + - *, floordiv, ceildiv, mod, min, max, broadcast, parentheses. */
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
+
+/* ---- a dim's text ---- */
 
 typedef struct reader {
     const char *s;
@@ -23,10 +27,17 @@ static int accept(reader *r, const char *word) {
     size_t n = strlen(word);
     skip(r);
     if (strncmp(r->s, word, n) != 0 ||
-        (isalpha((unsigned char)word[0]) && (isalnum((unsigned char)r->s[n]) || r->s[n] == '_')))
+        (isalpha((unsigned char)word[n - 1]) && (isalnum((unsigned char)r->s[n]) || r->s[n] == '_')))
         return 0;
     r->s += n;
     return 1;
+}
+
+static int find_symbol(const fv_model *m, const char *name, size_t n) {
+    for (int i = 0; n && i < m->nsymbols; i++)
+        if (strlen(m->symbols[i].name) == n && !memcmp(m->symbols[i].name, name, n))
+            return i;
+    return -1;
 }
 
 static int64_t symbol(reader *r) {
@@ -41,57 +52,87 @@ static int64_t symbol(reader *r) {
             n++;
         r->s += n;
     }
-    for (int i = 0; n && i < r->model->nsymbols; i++)
-        if (strlen(r->model->symbols[i].name) == n && !memcmp(r->model->symbols[i].name, name, n))
-            return r->dims[i];
-    r->failed = 1;
-    return 0;
+    int i = find_symbol(r->model, name, n);
+    r->failed |= i < 0;
+    return i < 0 ? 0 : r->dims[i];
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    if (b == 0 || b == -1)
-        return b ? -a : 0;
+static int64_t floor_div(reader *r, int64_t a, int64_t b) {
+    if (b == 0)
+        return 0;
+    if (b == -1 && a == INT64_MIN) {
+        r->failed = 1;
+        return 0;
+    }
     int64_t q = a / b;
     return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+static int64_t minus(reader *r, int64_t a) {
+    int64_t v;
+    r->failed |= __builtin_sub_overflow(0, a, &v);
+    return v;
+}
+
+static int64_t mod(reader *r, int64_t a, int64_t b) {
+    if (b == 0 || b == -1)
+        return 0;
+    int64_t q = floor_div(r, a, b), v;
+    r->failed |= __builtin_mul_overflow(q, b, &v) || __builtin_sub_overflow(a, v, &v);
+    return v;
+}
+
+enum { MIN, MAX, BROADCAST };
+
+static int64_t combine(int which, int64_t a, int64_t b) {
+    if (which == MIN)
+        return a < b ? a : b;
+    if (which == MAX)
+        return a > b ? a : b;
+    return a == 1 ? b : a;
+}
+
 static int64_t call(reader *r, int which) {
-    int64_t a = sum(r);
+    int64_t v = sum(r);
     if (!accept(r, ","))
         r->failed = 1;
-    int64_t b = sum(r);
-    while (accept(r, ",")) { /* min and max of several */
-        int64_t c = sum(r);
-        b = which == 0 ? (c < b ? c : b) : (c > b ? c : b);
-    }
+    do
+        v = combine(which, v, sum(r));
+    while (!r->failed && accept(r, ","));
     if (!accept(r, ")"))
         r->failed = 1;
-    return which == 0 ? (a < b ? a : b) : which == 1 ? (a > b ? a : b) : a == 1 ? b : a;
+    return v;
+}
+
+static int64_t number(reader *r) {
+    int64_t v = 0;
+    while (isdigit((unsigned char)*r->s))
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *r->s++ - '0', &v))
+            r->failed = 1;
+    return v;
 }
 
 static int64_t primary(reader *r) {
     int64_t v = 0;
     skip(r);
-    if (++r->depth > 100)
+    if (r->failed || ++r->depth > 100) {
         r->failed = 1;
-    if (r->failed)
         return 0;
+    }
     if (accept(r, "-"))
-        v = -primary(r);
+        v = minus(r, primary(r));
     else if (accept(r, "(")) {
         v = sum(r);
         if (!accept(r, ")"))
             r->failed = 1;
-    } else if (isdigit((unsigned char)*r->s)) {
-        while (isdigit((unsigned char)*r->s))
-            if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *r->s++ - '0', &v))
-                r->failed = 1;
-    } else if (accept(r, "min("))
-        v = call(r, 0);
+    } else if (isdigit((unsigned char)*r->s))
+        v = number(r);
+    else if (accept(r, "min("))
+        v = call(r, MIN);
     else if (accept(r, "max("))
-        v = call(r, 1);
+        v = call(r, MAX);
     else if (accept(r, "broadcast("))
-        v = call(r, 2);
+        v = call(r, BROADCAST);
     else
         v = symbol(r);
     r->depth--;
@@ -104,13 +145,12 @@ static int64_t product(reader *r) {
         if (accept(r, "*"))
             r->failed |= __builtin_mul_overflow(v, primary(r), &v);
         else if (accept(r, "floordiv"))
-            v = floor_div(v, primary(r));
+            v = floor_div(r, v, primary(r));
         else if (accept(r, "ceildiv"))
-            v = -floor_div(-v, primary(r));
-        else if (accept(r, "mod")) {
-            int64_t m = primary(r);
-            v = m ? v - m * floor_div(v, m) : 0;
-        } else
+            v = minus(r, floor_div(r, minus(r, v), primary(r)));
+        else if (accept(r, "mod"))
+            v = mod(r, v, primary(r));
+        else
             return v;
     }
 }
@@ -133,70 +173,148 @@ int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, i
     return !r.failed && !*r.s;
 }
 
-static int is_symbol(const fv_model *m, const char *text) {
+int fv_dim_text_symbol(const fv_model *m, const char *text) {
     size_t n = strlen(text);
-    if (*text == '`' && n >= 2) {
-        text++;
-        n -= 2;
-    }
-    for (int i = 0; i < m->nsymbols; i++)
-        if (strlen(m->symbols[i].name) == n && !memcmp(m->symbols[i].name, text, n))
-            return i;
-    return -1;
+    if (*text == '`' && n >= 2)
+        return find_symbol(m, text + 1, n - 2);
+    return find_symbol(m, text, n);
 }
 
-static int check_types(const fv_model *m, const fv_array *inputs, fv_log *log) {
+/* ---- symbols from shapes ---- */
+
+static int check_types(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                       fv_log *log) {
     for (int i = 0; i < m->ninputs; i++) {
         const fv_port_info *p = &m->inputs[i];
-        if (inputs[i].type != p->type || inputs[i].rank != p->rank) {
-            fv_log_add(log, "error: input '%s' has type %d and rank %d, expected type %d and rank %d",
-                       p->name, inputs[i].type, inputs[i].rank, p->type, p->rank);
-            return FV_BAD_ARGUMENT;
-        }
+        if ((given && !given[i]) || (inputs[i].type == p->type && inputs[i].rank == p->rank))
+            continue;
+        char text[400];
+        if (inputs[i].rank < 0 || inputs[i].rank > FV_ARRAY_RANK)
+            fv_log_add(log, "error: input '%s' has rank %d", p->name, (int)inputs[i].rank);
+        else
+            fv_log_add(log, "error: input '%s' is %s, expected %s of rank %d", p->name,
+                       fv_array_text(&inputs[i], text, sizeof text), fv_type_text(p->type),
+                       (int)p->rank);
+        return FV_BAD_ARGUMENT;
     }
     return FV_OK;
 }
 
-/* First every dim that is a symbol alone; then all others must agree. A symbol that no input shows
- * alone is found by trying: its dim is linear in it in all that frameworks export. */
-int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log) {
-    int status = check_types(m, inputs, log);
+/* A dim that is a symbol alone tells that symbol. */
+static void read_symbols(const fv_model *m, const fv_array *x, const fv_port_info *p, int64_t *dims,
+                         unsigned char *known) {
+    for (int k = 0; k < p->rank; k++) {
+        int s = fv_dim_text_symbol(m, p->dims[k]);
+        if (s < 0 || known[s])
+            continue;
+        known[s] = 1;
+        dims[s] = x->dims[k];
+    }
+}
+
+/* The value of symbol s for which `text` is `want`, found by trying: a dim is linear in its symbols
+ * in all that frameworks export. Others must be known. */
+static int solve_for(const fv_model *m, int64_t *dims, int s, const char *text, int64_t want) {
+    int64_t at0, at1, step, rest;
+    dims[s] = 0;
+    if (!fv_eval_dim_text(m, dims, text, &at0))
+        return 0;
+    dims[s] = 1;
+    if (!fv_eval_dim_text(m, dims, text, &at1) || __builtin_sub_overflow(at1, at0, &step) ||
+        __builtin_sub_overflow(want, at0, &rest) || step == 0 || (step == -1 && rest == INT64_MIN))
+        return 0;
+    dims[s] = rest / step;
+    return 1;
+}
+
+static void solve_symbols(const fv_model *m, const fv_array *x, const fv_port_info *p,
+                          int64_t *dims, unsigned char *known) {
+    for (int k = 0; k < p->rank; k++)
+        for (int s = 0; s < m->nsymbols; s++) {
+            if (known[s])
+                continue;
+            int64_t before = dims[s];
+            if (solve_for(m, dims, s, p->dims[k], x->dims[k]))
+                known[s] = 1;
+            else
+                dims[s] = before;
+        }
+}
+
+int fv_find_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                 int64_t *dims, unsigned char *known, fv_log *log) {
+    int status = check_types(m, inputs, given, log);
     if (status)
         return status;
-    unsigned char known[256] = {0};
-    for (int s = 0; s < m->nsymbols; s++)
-        dims[s] = m->symbols[s].lo;
     for (int i = 0; i < m->ninputs; i++)
-        for (int k = 0; k < m->inputs[i].rank; k++) {
-            int s = is_symbol(m, m->inputs[i].dims[k]);
-            if (s < 0 || s > 255 || known[s])
-                continue;
-            known[s] = 1;
-            dims[s] = inputs[i].dims[k];
-        }
+        if (!given || given[i])
+            read_symbols(m, &inputs[i], &m->inputs[i], dims, known);
     for (int i = 0; i < m->ninputs; i++)
-        for (int k = 0; k < m->inputs[i].rank; k++)
-            for (int s = 0; s < m->nsymbols && s < 256; s++) {
-                int64_t at0, at1, want = inputs[i].dims[k];
-                if (known[s])
-                    continue;
-                dims[s] = 0;
-                if (!fv_eval_dim_text(m, dims, m->inputs[i].dims[k], &at0))
-                    continue;
-                dims[s] = 1;
-                fv_eval_dim_text(m, dims, m->inputs[i].dims[k], &at1);
-                dims[s] = at1 != at0 ? (want - at0) / (at1 - at0) : m->symbols[s].lo;
-                known[s] = at1 != at0;
-            }
-    for (int i = 0; i < m->ninputs; i++)
-        for (int k = 0; k < m->inputs[i].rank; k++) {
-            int64_t want;
-            if (fv_eval_dim_text(m, dims, m->inputs[i].dims[k], &want) && want == inputs[i].dims[k])
-                continue;
-            fv_log_add(log, "error: input '%s' has dim %lld on axis %d, expected %s = %lld",
-                       m->inputs[i].name, (long long)inputs[i].dims[k], k, m->inputs[i].dims[k],
-                       (long long)want);
+        if (!given || given[i])
+            solve_symbols(m, &inputs[i], &m->inputs[i], dims, known);
+    return FV_OK;
+}
+
+/* " (batch = 3, seq = 4)": the symbols that occur in a dim. */
+static void name_values(const fv_model *m, const int64_t *dims, const char *text, char *out,
+                        size_t size) {
+    size_t at = 0;
+    out[0] = 0;
+    for (int s = 0; s < m->nsymbols && at < size; s++)
+        if (strstr(text, m->symbols[s].name) && strcmp(text, m->symbols[s].name) != 0)
+            at += (size_t)snprintf(out + at, size - at, "%s%s = %lld", at ? ", " : " where ",
+                                   m->symbols[s].name, (long long)dims[s]);
+}
+
+static int check_input(const fv_model *m, const fv_array *x, const fv_port_info *p,
+                       const int64_t *dims, fv_log *log) {
+    for (int k = 0; k < p->rank; k++) {
+        int64_t want = -1;
+        int s = fv_dim_text_symbol(m, p->dims[k]);
+        const fv_symbol_info *y = s < 0 ? NULL : &m->symbols[s];
+        if (y && (x->dims[k] < y->lo || x->dims[k] > y->hi)) {
+            fv_log_add(log, "error: input '%s' has %lld on axis %d, '%s' may be %lld to %lld",
+                       p->name, (long long)x->dims[k], k, y->name, (long long)y->lo,
+                       (long long)y->hi);
             return FV_BAD_DIM;
         }
+        if (fv_eval_dim_text(m, dims, p->dims[k], &want) && want == x->dims[k])
+            continue;
+        char where[200], text[400];
+        name_values(m, dims, p->dims[k], where, sizeof where);
+        fv_log_add(log, "error: input '%s' is %s, expected %lld on axis %d%s%s%s", p->name,
+                   fv_array_text(x, text, sizeof text), (long long)want, k,
+                   isdigit((unsigned char)*p->dims[k]) ? "" : ": ",
+                   isdigit((unsigned char)*p->dims[k]) ? "" : p->dims[k], where);
+        return FV_BAD_DIM;
+    }
     return FV_OK;
+}
+
+int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                  const int64_t *dims, fv_log *log) {
+    int status = FV_OK;
+    for (int i = 0; i < m->ninputs && !status; i++)
+        if (!given || given[i])
+            status = check_input(m, &inputs[i], &m->inputs[i], dims, log);
+    for (int s = 0; s < m->nsymbols && !status; s++) {
+        const fv_symbol_info *y = &m->symbols[s];
+        if (dims[s] >= y->lo && dims[s] <= y->hi)
+            continue;
+        fv_log_add(log, "error: dim '%s' is %lld, may be %lld to %lld", y->name, (long long)dims[s],
+                   (long long)y->lo, (long long)y->hi);
+        status = FV_BAD_DIM;
+    }
+    return status;
+}
+
+int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log) {
+    unsigned char *known = calloc((size_t)m->nsymbols + 1, 1);
+    if (!known)
+        return FV_NO_MEMORY;
+    for (int s = 0; s < m->nsymbols; s++)
+        dims[s] = m->symbols[s].lo;
+    int status = fv_find_dims(m, inputs, NULL, dims, known, log);
+    free(known);
+    return status ? status : fv_check_dims(m, inputs, NULL, dims, log);
 }

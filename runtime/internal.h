@@ -1,4 +1,5 @@
-/* internal.h - what libfovea adds to libfovea-run: artifacts that are no shared library. */
+/* internal.h - what the files of the library share, and what the compiler adds to it: artifacts that
+ * are no shared library. */
 #ifndef FV_RUNTIME_INTERNAL_H
 #define FV_RUNTIME_INTERNAL_H
 
@@ -10,21 +11,43 @@ struct fv_artifact {
     int (*plan)(fv_artifact *a, const int64_t *dims, size_t *workspace, int64_t *out_dims);
     int (*run)(fv_artifact *a, const int64_t *dims, const void *const *inputs, void *const *outputs,
                int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env);
+    /* After a run that returned `status`: says in the log where it stopped. NULL: nobody knows. */
+    void (*explain)(fv_artifact *a, int status, const fv_array *inputs, fv_log *log);
+    void *program; /* explain's */
     void (*destroy)(fv_artifact *a); /* what ctx holds; NULL: nothing */
     void *ctx;
-    struct fv_pool *pool; /* made by the first run that wants threads */
-    void *lock;
+    void (*release)(void *owner); /* after destroy; NULL: nothing */
+    void *owner;
+    struct fv_pool *pools; /* one for each number of threads that a run has asked for */
+    void *lock;            /* of pools, and of explain */
 };
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */
 fv_artifact *fv_artifact_new(const fv_model *model);
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Values of the model's symbols from the shapes of its inputs. FV_OK or FV_BAD_ARGUMENT,
- * FV_BAD_DIM after a message. */
+/* "f32", "?": of an ONNX type number. */
+const char *fv_type_text(int32_t type);
+/* "f32[2, 3]"; cut where it does not fit. Returns `text`. */
+char *fv_array_text(const fv_array *a, char *text, size_t size);
+
+/* ---- dims: dims.c ---- */
+
+/* Values of the model's symbols from the shapes of inputs.
+ *  given  which inputs are there; NULL: all. Types and ranks of those are checked
+ *  dims   nsymbols values, out; known: set to 1 where an input told it, else untouched
+ *  Returns FV_OK; FV_BAD_ARGUMENT, FV_BAD_DIM after a message; FV_NO_MEMORY. */
+int fv_find_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                 int64_t *dims, unsigned char *known, fv_log *log);
+/* Do the inputs that are given have the dims that follow from the symbols, each within its bounds? */
+int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                  const int64_t *dims, fv_log *log);
+/* Both, for all inputs; a symbol that no input tells is the lowest that it may be. */
 int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log);
 /* Evaluates a dim's text with the symbols' values; 0 where it cannot. */
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
+/* The symbol that a dim's text is, or -1. */
+int fv_dim_text_symbol(const fv_model *m, const char *text);
 
 /* ---- threads: pool.c ---- */
 
@@ -36,5 +59,9 @@ void fv_pool_free(fv_pool *p);
 int fv_pool_size(const fv_pool *p);
 /* fv_env.parallel_for with the pool as user. */
 void fv_pool_parallel_for(void *pool, void (*task)(void *arg, int64_t i), void *arg, int64_t n);
+/* The pool for so many threads out of a list, made and added where it is not there. NULL: no memory.
+ * Whoever shares the list holds its lock. */
+fv_pool *fv_pool_of(fv_pool **list, int threads);
+void fv_pools_free(fv_pool *list);
 
 #endif

@@ -88,15 +88,42 @@ const char *fv_status_text(int status) {
     return "unknown status";
 }
 
-/* Bits of an element by its ONNX type number; 0: none that an array can hold. */
-static int type_bits(int32_t type) {
-    static const unsigned char bits[] = {0,  32, 8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
-                                         64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
-    return type > 0 && type < (int32_t)sizeof bits ? bits[type] : 0;
+/* ---- arrays ---- */
+
+/* By ONNX type number; 0 bits: none that an array can hold. */
+static const struct {
+    const char *name;
+    unsigned char bits;
+} types[] = {
+    {"?", 0},           {"f32", 32},    {"u8", 8},         {"i8", 8},       {"u16", 16},
+    {"i16", 16},        {"i32", 32},    {"i64", 64},       {"string", 0},   {"bool", 8},
+    {"f16", 16},        {"f64", 64},    {"u32", 32},       {"u64", 64},     {"c64", 64},
+    {"c128", 128},      {"bf16", 16},   {"f8e4m3fn", 8},   {"f8e4m3fnuz", 8}, {"f8e5m2", 8},
+    {"f8e5m2fnuz", 8},  {"u4", 4},      {"i4", 4},         {"f4e2m1", 4},   {"f8e8m0", 8},
+    {"u2", 2},          {"i2", 2},
+};
+
+static int type_index(int32_t type) {
+    return type > 0 && type < (int32_t)(sizeof types / sizeof *types) ? type : 0;
+}
+
+const char *fv_type_text(int32_t type) {
+    return types[type_index(type)].name;
+}
+
+char *fv_array_text(const fv_array *a, char *text, size_t size) {
+    size_t at = (size_t)snprintf(text, size, "%s[", fv_type_text(a->type));
+    for (int i = 0; i < a->rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, i ? ", %lld" : "%lld", (long long)a->dims[i]);
+    if (at < size)
+        snprintf(text + at, size - at, "]");
+    return text;
 }
 
 size_t fv_array_bytes(const fv_array *a) {
-    size_t n = 1, bits = (size_t)type_bits(a->type);
+    size_t n = 1, bits = types[type_index(a->type)].bits;
+    if (a->rank < 0 || a->rank > FV_ARRAY_RANK)
+        return SIZE_MAX;
     for (int i = 0; i < a->rank; i++)
         if (a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)a->dims[i], &n))
             return SIZE_MAX;

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 #include "internal.h"
 
 struct fv_pool {
@@ -23,6 +27,8 @@ struct fv_pool {
     void *arg;
     int64_t n;
     _Atomic int64_t next;
+    fv_pool *other;       /* in a list */
+    int wanted;           /* threads that it was made for */
 };
 
 /* Cores that a cgroup grants, rounded up; a large number where it grants all. */
@@ -66,8 +72,19 @@ static void take_tasks(fv_pool *p) {
     }
 }
 
+/* Round to nearest, denormals as they are: whatever the thread that made this one has set. */
+static void set_arithmetic(void) {
+#if defined(__SSE__)
+    _mm_setcsr(0x1f80);
+#elif defined(__aarch64__)
+    uint64_t zero = 0;
+    __asm__ volatile("msr fpcr, %0" : : "r"(zero));
+#endif
+}
+
 static void *worker(void *arg) {
     fv_pool *p = arg;
+    set_arithmetic();
     unsigned seen = 0;
     pthread_mutex_lock(&p->lock);
     for (;;) {
@@ -90,6 +107,7 @@ fv_pool *fv_pool_new(int threads) {
     fv_pool *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
+    p->wanted = threads;
     p->threads = threads > 0 ? (threads < 1024 ? threads : 1024) : usable_cores();
     p->ids = calloc((size_t)p->threads, sizeof *p->ids);
     if (!p->ids) {
@@ -124,6 +142,26 @@ void fv_pool_free(fv_pool *p) {
     pthread_mutex_destroy(&p->region);
     free(p->ids);
     free(p);
+}
+
+fv_pool *fv_pool_of(fv_pool **list, int threads) {
+    for (fv_pool *p = *list; p; p = p->other)
+        if (p->wanted == threads)
+            return p;
+    fv_pool *p = fv_pool_new(threads);
+    if (p) {
+        p->other = *list;
+        *list = p;
+    }
+    return p;
+}
+
+void fv_pools_free(fv_pool *list) {
+    while (list) {
+        fv_pool *next = list->other;
+        fv_pool_free(list);
+        list = next;
+    }
 }
 
 int fv_pool_size(const fv_pool *p) {

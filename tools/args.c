@@ -1,5 +1,6 @@
 /* args.c - the arguments of all subcommands: one table of options. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "ir/diag.h"
 #include "tools/command.h"
 
-typedef enum { FLAG, TEXT, NUMBER, REAL, DIMS, INPUTS, LEVEL, COUNT } kind;
+typedef enum { FLAG, COUNT, TEXT, NUMBER, REAL, LIST, LEVEL } kind;
 
 typedef struct option {
     const char *name;  /* "--target" */
@@ -21,164 +22,216 @@ typedef struct option {
 
 #define AT(member) offsetof(fv_args, member)
 static const option options[] = {
-    {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; the suffix tells the kind", false},
+    {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output", false},
     {"--emit", NULL, TEXT, AT(emit), "KIND", "what to write: so obj lib c llvm asm ir kernels", false},
     {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
-    {"--backend", NULL, TEXT, AT(backend), "B", "jit, c, interp; several with commas", false},
+    {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
-    {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes", false},
-    {"--dump-after", NULL, TEXT, AT(dump_after), "PASS", "print the graph after that pass", false},
-    {"--input", NULL, INPUTS, AT(inputs), "N=F", "input N from a .npy or .pb file", false},
+    {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes, and what each level runs", false},
+    {"--dump-after", NULL, TEXT, AT(dump_after), "PASS", "print the graph after that pass, on standard error", false},
+    {"--input", NULL, LIST, AT(inputs), "N=F", "input N from F.npy or F.pb; may be repeated", false},
     {"--data-set", NULL, TEXT, AT(data_set), "DIR", "inputs from input_0.pb ... in DIR", false},
-    {"--expect", NULL, TEXT, AT(expect), "DIR", "compare with output_0.pb ... in DIR", false},
+    {"--expect", NULL, TEXT, AT(expect), "DIR", "compare with output_0.pb ... in DIR, or NAME.npy", false},
+    {"--format", NULL, TEXT, AT(format), "npy|pb", "of the files that -o writes", false},
+    {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
-    {"--memory", NULL, FLAG, AT(memory), NULL, "buffers and workspace", false},
-    {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels and how they are scheduled", false},
+    {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
+    {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
+    {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
     {"--target", NULL, TEXT, AT(target), "T", "x86-64-v2, -v3, -v4, native, aarch64, riscv64, cortex-m4, generic", true},
-    {"--dim", NULL, DIMS, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
-    {"--threads", NULL, NUMBER, AT(threads), "N", "threads to run with", true},
+    {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
+    {"--threads", NULL, NUMBER, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "optimise: -O0 to -O3, -Os", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
     {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},
-    {"--verify", NULL, FLAG, AT(verify), NULL, "check the IR after every pass", true},
+    {"--verify", NULL, FLAG, AT(verify), NULL, "check the graph after every pass", true},
     {"--json", NULL, FLAG, AT(json), NULL, "one JSON document on standard output", true},
     {"--quiet", "-q", FLAG, AT(quiet), NULL, "errors only", true},
     {"--verbose", "-v", COUNT, AT(verbose), NULL, "say more", true},
-    {"--color", NULL, TEXT, AT(color), "WHEN", "auto, always, never", true},
+    {"--color", NULL, TEXT, AT(color), "WHEN", "auto, always or never", true},
     {"--help", "-h", FLAG, AT(help), NULL, "this text", true},
 };
 enum { NOPTIONS = sizeof options / sizeof *options };
 
-/* Is the option one of the subcommand's? Its list is words separated by spaces. */
-static bool takes(const fv_command *c, const option *o) {
-    if (o->common)
-        return true;
-    size_t n = strlen(o->name);
-    for (const char *p = c->options; p && (p = strstr(p, o->name)); p += n)
+/* ---- which options ---- */
+
+static bool names_it(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = list; p && (p = strstr(p, name)); p += n)
         if (p[n] == ' ' || !p[n])
             return true;
     return false;
 }
 
-static int usage(const fv_command *c, const char *format, const char *what) {
-    fprintf(stderr, "fovea %s: error: ", c->name);
-    fprintf(stderr, format, what);
-    fprintf(stderr, "; see `fovea %s --help`\n", c->name);
+static bool takes(const fv_command *c, const option *o) {
+    return o->common || names_it(c->options, o->name);
+}
+
+/* The option that an argument is, if the subcommand takes it or `any` is set. -O2 is -O. */
+static const option *find(const fv_command *c, const char *arg, bool any) {
+    size_t n = strcspn(arg, "=");
+    for (int i = 0; i < NOPTIONS; i++) {
+        const option *o = &options[i];
+        if (!any && !takes(c, o))
+            continue;
+        if (o->kind == LEVEL ? !strncmp(arg, "-O", 2)
+                             : (strlen(o->name) == n && !memcmp(o->name, arg, n)) ||
+                                   (o->brief && !strcmp(o->brief, arg)))
+            return o;
+    }
+    return NULL;
+}
+
+/* ---- messages ---- */
+
+int fv_usage(const fv_args *a, const char *format, ...) {
+    va_list args;
+    fprintf(stderr, "fovea %s: error: ", a->command);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
     return FV_EXIT_USAGE;
 }
 
-static int unknown(const fv_command *c, const char *arg) {
-    const char *names[NOPTIONS + 1];
+static int unknown(const fv_args *a, const fv_command *c, const char *arg) {
+    const char *names[NOPTIONS + 1], *near;
     int n = 0;
     char word[256];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(arg, "="), arg);
+    if (find(c, arg, true))
+        return fv_usage(a, "there is no %s here; see `fovea %s --help`", word, c->name);
     for (int i = 0; i < NOPTIONS; i++)
         if (takes(c, &options[i]))
             names[n++] = options[i].name;
     names[n] = NULL;
-    const char *near = fv_nearest(word, names);
+    near = fv_nearest(word, names);
     if (near)
-        fprintf(stderr, "fovea %s: error: unknown option %s; did you mean %s?\n", c->name, word, near);
-    else
-        fprintf(stderr, "fovea %s: error: unknown option %s; see `fovea %s --help`\n", c->name, word,
-                c->name);
-    return FV_EXIT_USAGE;
+        return fv_usage(a, "unknown option %s; did you mean %s?", word, near);
+    return fv_usage(a, "unknown option %s; see `fovea %s --help`", word, c->name);
 }
 
-static int set_value(fv_args *a, const fv_command *c, const option *o, const char *value) {
+/* ---- values ---- */
+
+static int set_number(fv_args *a, const option *o, int *at, const char *value) {
     char *end;
-    char *at = (char *)a + o->offset;
     errno = 0;
+    long v = strtol(value, &end, 10);
+    if (*end || !*value || errno || v < 0 || v > INT_MAX)
+        return fv_usage(a, "%s takes a number, not '%s'", o->name, value);
+    *at = (int)v;
+    return FV_EXIT_OK;
+}
+
+static int set_real(fv_args *a, const option *o, double *at, const char *value) {
+    char *end;
+    double v = strtod(value, &end);
+    if (*end || !*value || !(v >= 0))
+        return fv_usage(a, "%s takes a tolerance, not '%s'", o->name, value);
+    *at = v;
+    return FV_EXIT_OK;
+}
+
+/* One of the two options that may be repeated. */
+static int add_to_list(fv_args *a, const option *o, const char *value) {
+    const char **list = o->offset == AT(dims) ? a->dims : a->inputs;
+    int *n = o->offset == AT(dims) ? &a->ndims : &a->ninputs;
+    if (*n == FV_MAX_LIST_ARGS)
+        return fv_usage(a, "more than %d %s", FV_MAX_LIST_ARGS, o->name);
+    list[(*n)++] = value;
+    return FV_EXIT_OK;
+}
+
+static int set_value(fv_args *a, const option *o, const char *value) {
+    void *at = (char *)a + o->offset;
     switch (o->kind) {
-    case TEXT: *(const char **)(void *)at = value; break;
-    case NUMBER: {
-        long v = strtol(value, &end, 10);
-        if (*end || !*value || v < 0 || v > 4096)
-            return usage(c, "'%s' is no number of that kind", value);
-        *(int *)(void *)at = (int)v;
-        break;
-    }
-    case REAL: {
-        double v = strtod(value, &end);
-        if (*end || !*value || !(v >= 0))
-            return usage(c, "'%s' is no tolerance", value);
-        *(double *)(void *)at = v;
-        break;
-    }
-    case DIMS:
-        if (a->ndims == FV_MAX_DIM_ARGS)
-            return usage(c, "too many --dim at '%s'", value);
-        a->dims[a->ndims++] = value;
-        break;
-    case INPUTS:
-        if (a->ninputs == FV_MAX_DIM_ARGS)
-            return usage(c, "too many --input at '%s'", value);
-        a->inputs[a->ninputs++] = value;
-        break;
+    case TEXT: *(const char **)at = value; break;
+    case NUMBER: return set_number(a, o, at, value);
+    case REAL: return set_real(a, o, at, value);
+    case LIST: return add_to_list(a, o, value);
     case LEVEL:
         if (strlen(value) != 1 || !strchr("0123s", *value))
-            return usage(c, "there is no level -O%s", value);
+            return fv_usage(a, "there is no level -O%s; there are -O0 to -O3 and -Os", value);
         a->level = *value;
         break;
-    case FLAG:
-    case COUNT: break;
+    case FLAG: *(bool *)at = true; break;
+    case COUNT: ++*(int *)at; break;
     }
     return FV_EXIT_OK;
 }
 
-static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int *i) {
-    const char *arg = argv[*i];
-    for (int k = 0; k < NOPTIONS; k++) {
-        const option *o = &options[k];
-        size_t n = strlen(o->name);
-        if (!takes(c, o))
-            continue;
-        if (o->kind == LEVEL && !strncmp(arg, "-O", 2) && strlen(arg) == 3)
-            return set_value(a, c, o, arg + 2);
-        bool brief = o->brief && !strcmp(arg, o->brief), whole = !strcmp(arg, o->name);
-        if (o->kind == FLAG || o->kind == COUNT) {
-            if (!brief && !whole)
-                continue;
-            if (o->kind == FLAG)
-                *(bool *)((char *)a + o->offset) = true;
-            else
-                ++*(int *)(void *)((char *)a + o->offset);
-            return FV_EXIT_OK;
-        }
-        if (!strncmp(arg, o->name, n) && arg[n] == '=')
-            return set_value(a, c, o, arg + n + 1);
-        if (!brief && !whole)
-            continue;
-        if (*i + 1 >= argc)
-            return usage(c, "%s needs a value", arg);
-        return set_value(a, c, o, argv[++*i]);
-    }
-    return unknown(c, arg);
+/* ---- parsing ---- */
+
+static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int *i, bool lenient) {
+    const char *arg = argv[*i], *equals = strchr(arg, '=');
+    const option *o = find(c, arg, lenient);
+    fv_args ignored = *a;
+    if (!o)
+        return unknown(a, c, arg);
+    fv_args *to = takes(c, o) ? a : &ignored;
+    if (o->kind == LEVEL)
+        return set_value(to, o, arg + 2);
+    if (o->kind == FLAG || o->kind == COUNT)
+        return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
+    if (equals)
+        return set_value(to, o, equals + 1);
+    if (*i + 1 >= argc)
+        return fv_usage(a, "%s needs a value: %s", arg, o->value);
+    return set_value(to, o, argv[++*i]);
 }
 
-int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv) {
-    *a = (fv_args){.command = c->name, .atol = 1e-4, .rtol = 1e-4, .level = '2'};
-    bool options_end = false;
-    for (int i = 0; i < argc; i++) {
-        if (!options_end && !strcmp(argv[i], "--")) {
-            options_end = true;
-            continue;
-        }
-        if (options_end || argv[i][0] != '-' || !argv[i][1]) {
-            if (a->n == FV_MAX_OPERANDS_ARGS)
-                return usage(c, "too many operands at '%s'", argv[i]);
-            a->operand[a->n++] = argv[i];
-            continue;
-        }
-        int status = parse_one(a, c, argc, argv, &i);
-        if (status)
-            return status;
-    }
+static bool is_option(const char *arg) {
+    return arg[0] == '-' && arg[1];
+}
+
+/* The words of FOVEA_FLAGS, options only: those that this subcommand does not take are for others. */
+static int parse_environment(fv_args *a, const fv_command *c) {
+    enum { MAX = 64 };
+    const char *text = getenv("FOVEA_FLAGS");
+    char *words[MAX], *copy = text && *text ? strdup(text) : NULL, *rest = NULL;
+    int n = 0, status = FV_EXIT_OK;
+    for (char *w = copy ? strtok_r(copy, " \t\n", &rest) : NULL; w && n < MAX;
+         w = strtok_r(NULL, " \t\n", &rest))
+        words[n++] = w;
+    for (int i = 0; i < n && !status; i++)
+        status = is_option(words[i]) ? parse_one(a, c, n, words, &i, true)
+                                     : fv_usage(a, "FOVEA_FLAGS: '%s' is no option", words[i]);
+    return status; /* the copy stays: arguments point into it */
+}
+
+static int check(const fv_args *a, const fv_command *c) {
     if (a->schedule && strcmp(a->schedule, "naive") && strcmp(a->schedule, "default"))
-        return usage(c, "there is no schedule '%s'", a->schedule);
+        return fv_usage(a, "there is no schedule '%s'; there are naive and default", a->schedule);
+    if (a->color && strcmp(a->color, "auto") && strcmp(a->color, "always") && strcmp(a->color, "never"))
+        return fv_usage(a, "--color takes auto, always or never, not '%s'", a->color);
+    if (a->format && strcmp(a->format, "npy") && strcmp(a->format, "pb"))
+        return fv_usage(a, "--format takes npy or pb, not '%s'", a->format);
+    if (a->help || a->list_passes)
+        return FV_EXIT_OK;
+    if (a->n < c->min)
+        return fv_usage(a, "%s is missing; see `fovea %s --help`", c->operands, c->name);
+    if (c->max && a->n > c->max)
+        return fv_usage(a, "one %s only, '%s' is too much", c->operands, a->operand[c->max]);
     return FV_EXIT_OK;
 }
+
+int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
+    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .operand = operands};
+    int status = parse_environment(a, c);
+    bool options_end = false;
+    for (int i = 0; i < argc && !status; i++) {
+        if (!options_end && !strcmp(argv[i], "--"))
+            options_end = true;
+        else if (options_end || !is_option(argv[i]))
+            operands[a->n++] = argv[i];
+        else
+            status = parse_one(a, c, argc, argv, &i, false);
+    }
+    return status ? status : check(a, c);
+}
+
+/* ---- help ---- */
 
 static void print_options(const fv_command *c, bool common) {
     for (int i = 0; i < NOPTIONS; i++) {
@@ -188,75 +241,34 @@ static void print_options(const fv_command *c, bool common) {
             continue;
         snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
                  o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
-        printf("  %-24s %s\n", left, o->doc);
+        printf("  %-20s %s\n", left, o->doc);
     }
+}
+
+static void print_commands(void) {
+    printf("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
+    for (const fv_command *k = fv_commands; k->name; k++)
+        printf("  %-9s %s\n", k->name, k->doc);
+    printf("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; `-` is\n"
+           "standard input. Exit status: 0 done, 1 the model or the data is at fault or differs, 2 the\n"
+           "command line is, 3 Fovea is. FOVEA_FLAGS holds options for every use, FOVEA_NUM_THREADS is\n"
+           "the default of --threads, NO_COLOR is heeded.\n"
+           "\n`fovea COMMAND --help` tells more; `fovea --version` prints the version.\n");
 }
 
 void fv_print_help(const fv_command *c) {
     if (!c) {
-        printf("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
-        for (const fv_command *k = fv_commands; k->name; k++)
-            printf("  %-10s %s\n", k->name, k->doc);
-        printf("\n`fovea COMMAND --help` tells more; `fovea --version` prints the version.\n");
+        print_commands();
         return;
     }
-    printf("usage: fovea %s %s [OPTIONS]\n\n%s\n", c->name, c->operands, c->doc);
+    printf("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
+           c->doc);
     if (c->options && *c->options) {
         printf("\noptions:\n");
         print_options(c, false);
     }
     printf("\ncommon options:\n");
     print_options(c, true);
-    if (c->examples)
-        printf("\nexamples:\n%s", c->examples);
-}
-
-/* ---- what the arguments mean ---- */
-
-bool fv_args_driver(const fv_args *a, fv_driver_options *o, bool native) {
-    const char *name = a->target ? a->target : native ? "native" : NULL;
-    *o = (fv_driver_options){.dims = a->dims, .level = a->level, .name = a->name,
-                             .naive = a->schedule && !strcmp(a->schedule, "naive")};
-    o->target = name ? fv_target_find(name) : fv_target_baseline();
-    if (!name && o->target && !strncmp(o->target->name, "x86-64", 6))
-        o->target = fv_target_find("x86-64-v3");
-    if (o->target)
-        return true;
-    const char *near = fv_nearest(name, fv_target_names());
-    fprintf(stderr, "fovea %s: error: there is no target '%s'%s%s%s\n", a->command, name,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    return false;
-}
-
-static const char *const backend_names[] = {"jit", "interp", "c", NULL};
-
-const char *fv_backend_name(fv_backend_kind b) {
-    return backend_names[b];
-}
-
-int fv_args_backends(const fv_args *a, const char *otherwise, fv_backend_kind *out) {
-    const char *s = a->backend ? a->backend : otherwise;
-    int n = 0;
-    while (*s && n < 3) {
-        size_t len = strcspn(s, ",");
-        int k = 0;
-        while (backend_names[k] && (strlen(backend_names[k]) != len || strncmp(backend_names[k], s, len)))
-            k++;
-        if (!backend_names[k]) {
-            fprintf(stderr, "fovea %s: error: there is no backend '%.*s'; expected jit, c or interp\n",
-                    a->command, (int)len, s);
-            return 0;
-        }
-        out[n++] = (fv_backend_kind)k;
-        s += len + (s[len] == ',');
-    }
-    return n;
-}
-
-void fv_print_messages(fv_session *s, const fv_args *a) {
-    fv_arena *arena = fv_arena_new(s);
-    for (const fv_message *m = fv_messages(s); m; m = m->next)
-        if (!a->quiet || m->severity == FV_ERROR)
-            fprintf(stderr, "%s\n", fv_message_str(arena, m));
-    fv_arena_free(arena);
+    if (c->more)
+        printf("\n%s", c->more);
 }

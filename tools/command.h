@@ -1,60 +1,90 @@
-/* command.h - the fovea command: options common to all subcommands, and the table of these. */
+/* command.h - the fovea command: its subcommands, their options, and what all of them need. */
 #ifndef FV_TOOLS_COMMAND_H
 #define FV_TOOLS_COMMAND_H
 
 #include "tools/driver/driver.h"
 
-/* Exit statuses. */
+/* Exit statuses: done; the model or the data is at fault; the command line is; Fovea is. */
 enum { FV_EXIT_OK = 0, FV_EXIT_MODEL = 1, FV_EXIT_USAGE = 2, FV_EXIT_INTERNAL = 3 };
 
-enum { FV_MAX_DIM_ARGS = 64, FV_MAX_OPERANDS_ARGS = 4096 };
+enum { FV_MAX_LIST_ARGS = 64 };
 
+/* What the command line says; NULL, 0 and false where it says nothing. */
 typedef struct fv_args {
     const char *command;
-    int n;                     /* operands: models, folders */
-    const char *operand[FV_MAX_OPERANDS_ARGS];
+    int n; /* operands: models, folders */
+    const char **operand;
     /* common */
     const char *target, *schedule, *color;
-    const char *dims[FV_MAX_DIM_ARGS + 1];
+    const char *dims[FV_MAX_LIST_ARGS + 1];
     int ndims, threads, verbose;
     char level;
     bool verify, json, quiet, help;
-    double atol, rtol;
+    double atol, rtol; /* below 0: not given */
     /* of some subcommands */
-    const char *output, *emit, *name, *backend, *passes, *pipeline, *data_set, *expect, *dump_after;
-    const char *inputs[FV_MAX_DIM_ARGS + 1];
-    int ninputs;
-    bool list_passes, ops, memory, schedules, attention;
+    const char *output, *emit, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
+    const char *inputs[FV_MAX_LIST_ARGS + 1];
+    int ninputs, seed;
+    bool list_passes, ops, memory, schedules, markdown;
 } fv_args;
+
+/* One use of a subcommand: the session, with a door open, and memory that lives as long. */
+typedef struct fv_context {
+    fv_session *session;
+    fv_arena *arena;
+    const fv_args *args;
+} fv_context;
 
 typedef struct fv_command {
     const char *name;
     const char *operands; /* "MODEL", "DIR..." */
+    int min, max;         /* how many; max 0: any number */
     const char *doc;
     const char *options;  /* names of the options it takes besides the common ones */
-    int (*run)(fv_args *a);
-    const char *examples;
+    int (*run)(fv_context *c); /* the exit status */
+    const char *more;     /* paragraphs and examples below the options, or NULL */
 } fv_command;
 
 extern const fv_command fv_commands[]; /* ends with a NULL name */
 
-/* Parses argv after the subcommand. Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
-int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv);
+/* ---- arguments: args.c ---- */
+
+/* Parses argv after the subcommand, after the words of FOVEA_FLAGS. `operands` has room for argc.
+ * Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
+int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
 void fv_print_help(const fv_command *c); /* NULL: of the command itself */
+/* `fovea run: error: WHAT`: returns FV_EXIT_USAGE. */
+int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The driver's options from the arguments; false after a message. `native`: the default target. */
-bool fv_args_driver(const fv_args *a, fv_driver_options *o, bool native);
+/* ---- what the arguments mean: options.c ---- */
+
+/* The driver's options; false after a message. `here`: the default target is this machine. */
+bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here);
 /* "jit,c,interp" to kinds; returns how many, 0 after a message. */
-int fv_args_backends(const fv_args *a, const char *otherwise, fv_backend_kind *out);
+int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
-/* Prints the session's messages to stderr. */
-void fv_print_messages(fv_session *s, const fv_args *a);
+int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, else 0 */
 
-int fv_cmd_test(fv_args *a);
-int fv_cmd_run(fv_args *a);
-int fv_cmd_compile(fv_args *a);
-int fv_cmd_inspect(fv_args *a);
-int fv_cmd_opt(fv_args *a);
-int fv_cmd_ops(fv_args *a);
+/* ---- a session around a subcommand, and its messages: context.c ---- */
+
+int fv_run_command(const fv_command *command, const fv_args *args);
+/* FV_EXIT_INTERNAL where an error is an internal one, else FV_EXIT_MODEL. */
+int fv_failed(const fv_context *c);
+/* A line on stderr, but with --quiet: `FILE: note: ...`. */
+void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line of a log, as it is, on stderr; "error:" in colour. */
+void fv_print_line(const fv_args *a, const char *file, const char *line);
+/* The lines of a log as messages of the session. False if there was one. */
+bool fv_say_log(const fv_context *c, const fv_log *log);
+bool fv_is_terminal(int fd);
+/* "12.3 kB" */
+const char *fv_size_str(fv_arena *a, uint64_t bytes);
+
+int fv_cmd_compile(fv_context *c);
+int fv_cmd_run(fv_context *c);
+int fv_cmd_test(fv_context *c);
+int fv_cmd_inspect(fv_context *c);
+int fv_cmd_opt(fv_context *c);
+int fv_cmd_ops(fv_context *c);
 
 #endif

@@ -6,7 +6,8 @@
 #include "runtime/fovea.h"
 
 /* Types, dims and elements: |a - b| <= atol + rtol * |b| for floats (NaN only where b has it,
- * infinities equal), exactly for others. False: *why tells the first difference, in the arena. */
+ * infinities equal), exactly for others. A tolerance below 0 is the usual one: 1e-4, for f16 1e-3,
+ * for bf16 1e-2. False: *why tells the first difference, in the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why);
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);

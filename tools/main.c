@@ -1,12 +1,51 @@
 /* main.c - the fovea command: finds the subcommand. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/diag.h"
 #include "tools/command.h"
 
+static const char tolerance_text[] =
+    "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"
+    "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared exactly.\n";
+
 const fv_command fv_commands[] = {
-    {"test", "DIR...", "run folders in the ONNX backend-test layout", "--backend", fv_cmd_test, NULL},
+    {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
+     "--output --emit --name --passes", fv_cmd_compile,
+     "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
+     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
+     "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
+     "\nexamples:\n"
+     "  fovea compile bert.onnx -o bert.so\n"
+     "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
+    {"run", "MODEL", 1, 1, "run once, and print what comes out",
+     "--backend --input --data-set --expect --output --format --seed --passes", fv_cmd_run,
+     "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
+     "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
+     "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
+     "OUT.npy or OUT.pb where there is one output.\n"
+     "\nWith --expect, outputs may differ by atol + rtol * |reference|, as in `fovea test`.\n"
+     "\nexamples:\n"
+     "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
+     "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
+    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes", fv_cmd_test,
+     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders. One line a\n"
+     "failure: the folder, the backend, the reason. The last line counts.\n\n"},
+    {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
+     "--ops --memory --schedules --passes", fv_cmd_inspect,
+     "Without --ops, --memory and --schedules: a summary of all three.\n"},
+    {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
+     "--output --emit --passes --list-passes --dump-after", fv_cmd_opt,
+     "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
+     "can be read again, with its constants in F.fvir.bin.\n"
+     "\nexamples:\n"
+     "  fovea opt model.onnx -O1 --verify\n"
+     "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"},
+    {"ops", "[NAME...]", 0, 0, "the operators that are supported", "--markdown", fv_cmd_ops,
+     "With a NAME: that operator whole, with attributes, types and what it means.\n"},
     {0}};
 
 static const fv_command *find(const char *name) {
@@ -21,35 +60,59 @@ static int unknown(const char *name) {
     for (int i = 0; fv_commands[i].name && i < 31; i++)
         names[i] = fv_commands[i].name;
     const char *near = fv_nearest(name, names);
-    fprintf(stderr, "fovea: error: unknown command '%s'%s%s%s; see `fovea --help`\n", name,
-            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    fprintf(stderr, "fovea: error: there is no command '%s'%s%s%s; see `fovea --help`\n", name,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return FV_EXIT_USAGE;
 }
 
+/* Output that could not be written is an error, whatever else happened. */
+static int flush(int status) {
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    fprintf(stderr, "fovea: error: cannot write to standard output: %s\n",
+            errno ? strerror(errno) : "writing failed");
+    return status ? status : FV_EXIT_MODEL;
+}
+
+static int help(const char *name) {
+    const fv_command *c = name ? find(name) : NULL;
+    if (name && !c)
+        return unknown(name);
+    fv_print_help(c);
+    if (c && c->run == fv_cmd_test)
+        fputs(tolerance_text, stdout);
+    return FV_EXIT_OK;
+}
+
+static int run(int argc, char **argv) {
+    const fv_command *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    const char **operands = calloc((size_t)argc + 1, sizeof *operands);
+    fv_args args;
+    if (!operands) {
+        fputs("fovea: error: out of memory\n", stderr);
+        return FV_EXIT_MODEL;
+    }
+    int status = fv_args_parse(&args, c, argc - 2, argv + 2, operands);
+    if (!status)
+        status = args.help ? help(c->name) : fv_run_command(c, &args);
+    free(operands);
+    return status;
+}
+
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is a failing write */
     if (argc < 2) {
         fprintf(stderr, "usage: fovea COMMAND [OPTIONS] ...; see `fovea --help`\n");
         return FV_EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-        const fv_command *c = argc > 2 ? find(argv[2]) : NULL;
-        fv_print_help(c);
-        return FV_EXIT_OK;
-    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        return flush(help(argc > 2 ? argv[2] : NULL));
     if (!strcmp(argv[1], "--version")) {
         printf("fovea %s\n", FV_VERSION);
-        return FV_EXIT_OK;
+        return flush(FV_EXIT_OK);
     }
-    const fv_command *c = find(argv[1]);
-    if (!c)
-        return unknown(argv[1]);
-    static fv_args args; /* large; set once, here */
-    int status = fv_args_parse(&args, c, argc - 2, argv + 2);
-    if (status)
-        return status;
-    if (args.help) {
-        fv_print_help(c);
-        return FV_EXIT_OK;
-    }
-    return c->run(&args);
+    return flush(run(argc, argv));
 }

@@ -1,19 +1,25 @@
-/* test.c - `fovea test`: folders in the ONNX backend-test layout. */
+/* test.c - `fovea test`: folders in the ONNX backend-test layout. A model is compiled once for each
+ * backend; that serves all its data sets. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "frontend/data.h"
-#include "tools/command.h"
 #include "tools/compare.h"
+#include "tools/model.h"
 
-enum { MAX_PORTS = 256 };
-
-typedef struct totals {
+typedef struct tests {
+    const fv_args *args;
+    fv_backend_kind backends[3];
+    int nbackends;
     int passed, failed;
-} totals;
+    json_t *failures; /* with --json */
+    bool progress;
+} tests;
+
+/* ---- folders ---- */
 
 static bool is_file(const char *path) {
     struct stat st;
@@ -25,68 +31,9 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void fail(totals *t, const char *folder, const char *backend, const char *why) {
-    t->failed++;
-    printf("FAILED %s (%s): %s\n", folder, backend, why);
-}
-
-/* The last error as one line, without the file. */
-static const char *last_error(fv_session *s, fv_arena *a, const char *otherwise) {
-    const char *text = otherwise;
-    for (const fv_message *m = fv_messages(s); m; m = m->next)
-        if (m->severity == FV_ERROR) {
-            text = m->node ? fv_printf(a, "node '%s' (%s): %s", m->node, m->op ? m->op : "?", m->text)
-                           : m->text;
-            if (strstr(m->text, "not in the catalogue"))
-                break;
-        }
-    return text;
-}
-
-/* Inputs and expected outputs of a data set, in the order of the model. */
-static bool read_set(fv_session *s, fv_arena *a, const char *set, const char *what, int n,
-                     const fv_port_info *ports, const fv_tensor **out) {
-    for (int i = 0; i < n; i++) {
-        const char *path = fv_printf(a, "%s/%s_%d.pb", set, what, i);
-        out[i] = fv_tensor_read(s, a, path, (fv_elem)ports[i].type);
-        if (!out[i])
-            return false;
-    }
-    return true;
-}
-
-static const char *run_set(fv_session *s, fv_arena *a, fv_artifact *art, const char *set,
-                           const fv_args *args) {
-    const fv_model *m = fv_artifact_model(art);
-    const fv_tensor *in[MAX_PORTS], *want[MAX_PORTS];
-    fv_array inputs[MAX_PORTS] = {0}, outputs[MAX_PORTS] = {0};
-    if (m->ninputs > MAX_PORTS || m->noutputs > MAX_PORTS)
-        return "too many inputs or outputs";
-    if (!read_set(s, a, set, "input", m->ninputs, m->inputs, in) ||
-        !read_set(s, a, set, "output", m->noutputs, m->outputs, want))
-        return last_error(s, a, "cannot read the data set");
-    for (int i = 0; i < m->ninputs; i++)
-        if (!fv_tensor_array(a, in[i], &inputs[i]))
-            return "input cannot be passed";
-    fv_run_options o = {.size = sizeof o, .threads = args->threads ? args->threads : 1};
-    fv_log *log = fv_log_new();
-    int status = fv_artifact_run(art, inputs, outputs, &o, log);
-    const char *why = NULL;
-    if (status)
-        why = fv_printf(a, "%s: %s", fv_status_name(status), fv_log_text(log));
-    for (int i = 0; !why && i < m->noutputs; i++) {
-        const char *difference;
-        if (!fv_compare(a, &outputs[i], want[i], args->atol, args->rtol, &difference))
-            why = fv_printf(a, "output '%s' %s", m->outputs[i].name, difference);
-    }
-    for (int i = 0; i < m->noutputs; i++)
-        fv_array_free(&outputs[i]);
-    fv_log_free(log);
-    return why;
-}
-
+/* "test_data_set_10" comes after "test_data_set_9". */
 static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Names in a folder that begin with `prefix`, sorted. */
@@ -105,88 +52,186 @@ static int list(fv_arena *a, const char *folder, const char *prefix, const char 
     return n;
 }
 
-static bool test_backend(const char *folder, fv_backend_kind backend, const fv_args *args,
-                         totals *t) {
-    fv_session *s = fv_session_new();
-    fv_door door;
-    const char *name = fv_backend_name(backend);
-    if (!s)
-        return false;
-    if (FV_DOOR_OPEN(s, &door)) {
-        fail(t, folder, name, "out of memory");
-        fv_session_free(s);
-        return false;
-    }
-    fv_arena *a = fv_arena_new(s);
-    fv_driver_options o;
-    bool ok = fv_args_driver(args, &o, true);
-    const char *model = fv_printf(a, "%s/model.onnx", folder);
-    fv_program *p = ok ? fv_driver_program(s, model, &o, NULL) : NULL;
-    fv_artifact *art = p ? fv_driver_artifact(s, p, backend, args->level) : NULL;
-    const char **sets;
-    int n = list(a, folder, "test_data_set_", &sets);
-    if (!art)
-        fail(t, folder, name, last_error(s, a, "cannot be compiled"));
-    else if (!n)
-        fail(t, folder, name, "has no test_data_set_N");
-    for (int i = 0; art && i < n; i++) {
-        const char *set = fv_printf(a, "%s/%s", folder, sets[i]);
-        const char *why = run_set(s, a, art, set, args);
-        if (why)
-            fail(t, set, name, why);
-        else
-            t->passed++;
-    }
-    fv_artifact_free(art);
-    fv_door_close(s, &door);
-    fv_session_free(s);
-    return true;
+/* ---- results ---- */
+
+static void clear_progress(const tests *t) {
+    if (t->progress)
+        fprintf(stderr, "\r\033[K");
 }
 
-static void test_folder(const char *folder, const fv_args *args, const fv_backend_kind *backends,
-                        int nbackends, totals *t) {
-    for (int i = 0; i < nbackends; i++)
-        test_backend(folder, backends[i], args, t);
+static void show_progress(const tests *t, const char *folder, const char *backend) {
+    if (t->progress)
+        fprintf(stderr, "\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, folder, backend);
+}
+
+static void fail(tests *t, const char *folder, const char *backend, const char *why) {
+    t->failed++;
+    clear_progress(t);
+    if (!t->failures) {
+        printf("FAILED %s (%s): %s\n", folder, backend, why);
+        return;
+    }
+    json_t *o = json_object();
+    fv_json_set_text(o, "folder", folder);
+    fv_json_set_text(o, "backend", backend);
+    fv_json_set_text(o, "reason", why);
+    fv_json_append(t->failures, o);
+}
+
+/* The last error as one line, without the file; an operator that is not known explains all others. */
+static const char *last_error(fv_context *c, const char *otherwise) {
+    const char *text = otherwise;
+    for (const fv_message *m = fv_messages(c->session); m; m = m->next)
+        if (m->severity == FV_ERROR) {
+            text = m->node ? fv_printf(c->arena, "node '%s' (%s): %s", m->node, m->op ? m->op : "?", m->text)
+                           : m->text;
+            if (strstr(m->text, "not in the catalogue"))
+                break;
+        }
+    return text;
+}
+
+/* ---- one data set ---- */
+
+static const char *run(fv_context *c, fv_artifact *a, const fv_array *inputs, fv_array *outputs) {
+    int threads = fv_args_threads(c->args);
+    fv_run_options o = {.size = sizeof o, .threads = threads ? threads : 1};
+    fv_log *log = fv_log_new();
+    int status = fv_artifact_run(a, inputs, outputs, &o, log);
+    const char *why = NULL, *text = fv_log_text(log);
+    if (status)
+        why = fv_printf(c->arena, "%s: %.*s", fv_status_name(status), (int)strcspn(text, "\n"), text);
+    fv_log_free(log);
+    return why;
+}
+
+static const char *compare(fv_context *c, const fv_model *m, const fv_array *outputs,
+                           const fv_tensor *const *want) {
+    const char *difference;
+    for (int i = 0; i < m->noutputs; i++)
+        if (!fv_compare(c->arena, &outputs[i], want[i], c->args->atol, c->args->rtol, &difference))
+            return fv_printf(c->arena, "output '%s' %s", m->outputs[i].name, difference);
+    return NULL;
+}
+
+/* NULL: passed; else why not. */
+static const char *run_set(fv_context *c, fv_artifact *art, const char *set) {
+    const fv_model *m = fv_artifact_model(art);
+    const fv_tensor **in = FV_NEW(c->arena, const fv_tensor *, m->ninputs + 1);
+    const fv_tensor **want = FV_NEW(c->arena, const fv_tensor *, m->noutputs + 1);
+    fv_array *inputs = FV_NEW(c->arena, fv_array, m->ninputs + 1);
+    fv_array *outputs = FV_NEW(c->arena, fv_array, m->noutputs + 1);
+    const char *why;
+    if (!fv_read_set(c, set, "input", m->ninputs, m->inputs, in, &why) ||
+        !fv_read_set(c, set, "output", m->noutputs, m->outputs, want, &why))
+        return why ? why : last_error(c, "cannot read the data set");
+    for (int i = 0; i < m->ninputs; i++)
+        if (!fv_tensor_array(c->arena, in[i], &inputs[i]))
+            return fv_printf(c->arena, "input '%s' cannot be passed", m->inputs[i].name);
+    why = run(c, art, inputs, outputs);
+    if (!why)
+        why = compare(c, m, outputs, want);
+    for (int i = 0; i < m->noutputs; i++)
+        fv_array_free(&outputs[i]);
+    return why;
+}
+
+/* ---- one model on one backend ---- */
+
+static void run_sets(fv_context *c, fv_artifact *art, const char *folder, const char *backend,
+                     tests *t) {
+    const char **sets;
+    int n = list(c->arena, folder, "test_data_set_", &sets);
+    if (!n)
+        fail(t, folder, backend, "has no test_data_set_N");
+    for (int i = 0; i < n; i++) {
+        fv_context one = {c->session, fv_arena_new(c->session), c->args};
+        const char *set = fv_printf(c->arena, "%s/%s", folder, sets[i]);
+        const char *why = run_set(&one, art, set);
+        if (why)
+            fail(t, set, backend, why);
+        else
+            t->passed++;
+        fv_arena_free(one.arena);
+        fv_messages_clear(c->session);
+    }
+}
+
+static void run_model(fv_context *c, const char *folder, fv_backend_kind backend, tests *t) {
+    const char *name = fv_backend_name(backend);
+    fv_driver_options o;
+    fv_source source;
+    fv_program *p = NULL;
+    if (!fv_args_driver(c, &o, true))
+        return;
+    if (fv_driver_read(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, &source))
+        p = fv_driver_lower(c->session, &source, &o);
+    fv_artifact *art = p ? fv_driver_artifact(c->session, p, backend, c->args->level) : NULL;
+    if (art)
+        run_sets(c, art, folder, name, t);
+    else
+        fail(t, folder, name, last_error(c, "cannot be compiled"));
+    fv_artifact_free(art);
+}
+
+/* In a session of its own: what a model took is given back. */
+static void test_model(const char *folder, fv_backend_kind backend, tests *t) {
+    fv_context c = {.session = fv_session_new(), .args = t->args};
+    fv_door door;
+    if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
+        fail(t, folder, fv_backend_name(backend), "out of memory");
+        fv_session_free(c.session);
+        return;
+    }
+    c.arena = fv_arena_new(c.session);
+    show_progress(t, folder, fv_backend_name(backend));
+    run_model(&c, folder, backend, t);
+    fv_door_close(c.session, &door);
+    fv_session_free(c.session);
+}
+
+static void test_folder(const char *folder, tests *t) {
+    for (int i = 0; i < t->nbackends; i++)
+        test_model(folder, t->backends[i], t);
 }
 
 /* A folder that holds model.onnx, or a root of such folders. */
-static bool test_root(const char *root, const fv_args *args, const fv_backend_kind *backends, int n,
-                      totals *t) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/model.onnx", root);
-    if (is_file(path)) {
-        test_folder(root, args, backends, n, t);
-        return true;
-    }
-    fv_session *s = fv_session_new();
-    fv_arena *a = fv_arena_new(s);
+static void test_root(fv_context *c, const char *root, tests *t) {
     const char **names;
-    int count = list(a, root, "", &names), found = 0;
+    if (is_file(fv_printf(c->arena, "%s/model.onnx", root))) {
+        test_folder(root, t);
+        return;
+    }
+    int count = list(c->arena, root, "", &names), found = 0;
     for (int i = 0; i < count; i++) {
-        const char *folder = fv_printf(a, "%s/%s", root, names[i]);
-        if (is_folder(folder) && is_file(fv_printf(a, "%s/model.onnx", folder))) {
-            test_folder(folder, args, backends, n, t);
+        const char *folder = fv_printf(c->arena, "%s/%s", root, names[i]);
+        if (is_folder(folder) && is_file(fv_printf(c->arena, "%s/model.onnx", folder))) {
+            test_folder(folder, t);
             found++;
         }
     }
-    fv_session_free(s);
     if (!found)
-        fail(t, root, "-", "holds no model.onnx, nor folders that do");
-    return found > 0;
+        fail(t, root, "-", is_folder(root) ? "holds no model.onnx, nor folders that do" : "is no folder");
 }
 
-int fv_cmd_test(fv_args *args) {
-    fv_backend_kind backends[3];
-    totals t = {0};
-    int n = fv_args_backends(args, FV_HAVE_JIT ? "jit" : "interp", backends);
-    if (!n)
+int fv_cmd_test(fv_context *c) {
+    tests t = {.args = c->args, .failures = c->args->json ? json_array() : NULL,
+               .progress = fv_is_terminal(STDERR_FILENO) && !c->args->quiet};
+    fv_driver_options o;
+    t.nbackends = fv_args_backends(c->args, t.backends);
+    if (!t.nbackends || !fv_args_driver(c, &o, true))
         return FV_EXIT_USAGE;
-    if (!args->n) {
-        fprintf(stderr, "fovea test: error: no folder given\n");
-        return FV_EXIT_USAGE;
+    for (int i = 0; i < c->args->n; i++)
+        test_root(c, c->args->operand[i], &t);
+    clear_progress(&t);
+    if (t.failures) {
+        json_t *d = fv_json_document();
+        fv_json_set_int(d, "passed", t.passed);
+        fv_json_set_int(d, "failed", t.failed);
+        fv_json_set(d, "failures", t.failures);
+        fv_json_print(c->session, d);
+    } else {
+        printf("%d passed, %d failed\n", t.passed, t.failed);
     }
-    for (int i = 0; i < args->n; i++)
-        test_root(args->operand[i], args, backends, n, &t);
-    printf("%d passed, %d failed\n", t.passed, t.failed);
     return t.failed ? FV_EXIT_MODEL : FV_EXIT_OK;
 }

@@ -167,6 +167,7 @@ typedef struct host_buf {
 /* Where a LAUNCH finds its arguments. */
 typedef struct site {
     const bytecode *kernel;
+    const char *origin; /* the ONNX nodes */
     int nargs;
     int *slots;
     uint32_t dims_at, args_at; /* registers: i64 in a row, slots in a row */
@@ -181,17 +182,18 @@ struct fv_interp {
     uint32_t **extent_at;  /* per output and axis; of those known only after the run: unused */
     uint32_t workspace_at, least_at; /* least_at: below 0 where some extent is */
     fault_text fault;
+    _Atomic(const char *) stopped; /* what the last run that stopped was at */
 };
 
 /* The run that a frame of a host program belongs to. */
 typedef struct host_run {
-    const fv_interp *interp;
+    fv_interp *interp;
     const fv_env *env;
     int64_t *out_dims;
 } host_run;
 
 bool fv_i_build_host(fv_arena *a, fv_interp *p);
-const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.imm: status */
+const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.data: the CHECK */
 const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */
 const insn *fv_i_alloc(frame *f, const insn *i);  /* a: bytes; u.imm: slot */
 const insn *fv_i_free(frame *f, const insn *i);   /* u.imm: slot */

@@ -10,7 +10,9 @@
 const insn *fv_i_check(frame *f, const insn *i) {
     if (*AS(reg_u8, f, i->a))
         return i + 1;
-    f->status = (int)i->u.imm;
+    const fv_stmt *s = i->u.data;
+    f->status = s->status;
+    atomic_store(&f->host->interp->stopped, s->text);
     return NULL;
 }
 
@@ -23,7 +25,10 @@ const insn *fv_i_site(frame *f, const insn *i) {
     for (int k = 0; k < at->nargs; k++)
         args[k] = f->slots[at->slots[k]];
     f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault);
-    return f->status == FV_OK ? i + 1 : NULL;
+    if (f->status == FV_OK)
+        return i + 1;
+    atomic_store(&run->interp->stopped, at->origin);
+    return NULL;
 }
 
 const insn *fv_i_alloc(frame *f, const insn *i) {
@@ -73,6 +78,10 @@ fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
 
 const char *fv_interp_fault(const fv_interp *p) {
     return atomic_load(&p->fault.taken) == 2 ? p->fault.text : NULL;
+}
+
+const char *fv_interp_stopped(const fv_interp *p) {
+    return atomic_load(&p->stopped);
 }
 
 static bool frame_new(frame *f, fv_interp *p) {

@@ -24,6 +24,7 @@ static void launch(build *b, const fv_stmt *s) {
     const fv_kernel *k = s->kernel;
     site *at = FV_NEW(b->arena, site, 1);
     at->kernel = kernel_code(b, k);
+    at->origin = s->text;
     at->nargs = k->nbufs;
     at->slots = FV_NEW(b->arena, int, k->nbufs);
     for (int i = 0; i < k->nbufs; i++)
@@ -46,10 +47,18 @@ static void with_value(build *b, insn_fn fn, const fv_stmt *s, int64_t imm) {
     b->top = top;
 }
 
+static void check(build *b, const fv_stmt *s) {
+    uint32_t top = b->top, a = fv_i_value(b, s->x);
+    insn *i = fv_i_emit(b, fv_i_check);
+    i->a = a;
+    i->u.data = s;
+    b->top = top;
+}
+
 static void host_statement(build *b, const fv_stmt *s) {
     const fv_program *p = ((host_build *)b->host)->interp->program;
     switch (s->kind) {
-    case FV_S_CHECK: with_value(b, fv_i_check, s, s->status); break;
+    case FV_S_CHECK: check(b, s); break;
     case FV_S_LAUNCH: launch(b, s); break;
     case FV_S_ALLOC: with_value(b, fv_i_alloc, s, fv_i_slot(b, s->buf)); break;
     case FV_S_FREE: fv_i_emit(b, fv_i_free)->u.imm = fv_i_slot(b, s->buf); break;

@@ -22,9 +22,12 @@ int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
                   const fv_env *env);
 int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
-/* The first fault of any run: "kernel add_0: C[3, 64] is outside f32[4, 64]", or NULL. Not to be
- * asked while a run is going on. */
+/* The first fault of any run: "add_0: store: C[3, 64] is outside f32[4, 64], 1024 bytes of memory",
+ * or NULL. Not to be asked while a run is going on. */
 const char *fv_interp_fault(const fv_interp *p);
+/* Where the last run that was stopped by a CHECK or a kernel was: what the check says, or the ONNX
+ * nodes of the kernel; NULL: none was, or it has no name. */
+const char *fv_interp_stopped(const fv_interp *p);
 
 /* ---- a single kernel, for tests ---- */
 

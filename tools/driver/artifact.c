@@ -1,48 +1,79 @@
 /* artifact.c - artifacts of the compiler: the interpreter, code in memory, generated C. */
+#include <errno.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend/c/emit.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
 #include "driver.h"
+#include "frontend/file.h"
+
+extern char **environ;
 
 /* ---- the interpreter ---- */
 
-typedef struct interp_ctx {
-    fv_interp *interp;
-    fv_model *model;
-} interp_ctx;
-
 static int interp_plan(fv_artifact *a, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
-    return fv_interp_plan(((interp_ctx *)a->ctx)->interp, dims, workspace, out_dims);
+    return fv_interp_plan(a->ctx, dims, workspace, out_dims);
 }
 
 static int interp_run(fv_artifact *a, const int64_t *dims, const void *const *inputs,
                       void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
                       const fv_env *env) {
-    fv_interp *interp = ((interp_ctx *)a->ctx)->interp;
-    int status = fv_interp_run(interp, dims, inputs, outputs, out_dims, workspace, bytes, env);
-    if (status == FV_INTERNAL && fv_interp_fault(interp))
-        fprintf(stderr, "internal error: %s\n", fv_interp_fault(interp));
-    return status;
+    return fv_interp_run(a->ctx, dims, inputs, outputs, out_dims, workspace, bytes, env);
+}
+
+static void say_where(const fv_interp *interp, int status, fv_log *log) {
+    const char *fault = fv_interp_fault(interp), *at = fv_interp_stopped(interp);
+    if (status == FV_INTERNAL && fault)
+        fv_log_add(log, "internal error: %s", fault);
+    else if (status == FV_BAD_INDEX && at)
+        fv_log_add(log, "error: node '%s': an index in the data is out of range", at);
+    else if (status == FV_BAD_DIM && at)
+        fv_log_add(log, "error: dims contradict each other: %s", at);
+}
+
+static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
+    (void)inputs;
+    say_where(a->ctx, status, log);
 }
 
 static fv_artifact *from_interp(fv_session *s, fv_program *p) {
-    interp_ctx *c = FV_NEW(p->arena, interp_ctx, 1);
-    c->interp = fv_interp_new(p->arena, p);
-    if (!c->interp)
+    fv_interp *interp = fv_interp_new(p->arena, p);
+    if (!interp)
         return NULL;
-    c->model = fv_program_model(p->arena, p);
-    fv_artifact *a = fv_artifact_new(c->model);
+    fv_artifact *a = fv_artifact_new(fv_program_model(p->arena, p));
     if (!a)
         fv_out_of_memory(s);
-    a->ctx = c;
+    a->ctx = interp;
     a->plan = interp_plan;
     a->run = interp_run;
+    a->explain = interp_explain;
     return a;
+}
+
+/* ---- where compiled code stopped: the interpreter stops there too, and knows ---- */
+
+static void explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
+    fv_program *p = a->program;
+    fv_session *s = fv_arena_session(p->arena);
+    fv_door door;
+    if (status != FV_BAD_INDEX && status != FV_BAD_DIM)
+        return;
+    if (FV_DOOR_OPEN(s, &door))
+        return;
+    fv_artifact *again = from_interp(s, p);
+    fv_array *outputs = FV_NEW(p->arena, fv_array, p->noutputs + 1);
+    if (again && fv_artifact_run(again, inputs, outputs, NULL, NULL) == status)
+        say_where(again->ctx, status, log);
+    for (int i = 0; i < p->noutputs; i++)
+        fv_array_free(&outputs[i]);
+    fv_artifact_free(again);
+    fv_door_close(s, &door);
 }
 
 /* ---- code in memory ---- */
@@ -77,22 +108,33 @@ static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
 
 /* ---- generated C, compiled by the cc on the PATH ---- */
 
+/* Runs a shell command, for the sake of a CC of several words; words of ours come as arguments. */
+static bool shell(const char *const *argv) {
+    pid_t pid;
+    int status;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, environ) != 0)
+        return false;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_program *p,
                       char level) {
     const char *cc = getenv("CC");
     const char *command = fv_printf(
-        a, "cd '%s' && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno "
-           "-include model.h -o model.so model.c export.c 2> cc.log",
-        folder, cc && *cc ? cc : "cc", level == 's' ? 's' : level ? level : '2', p->target->cflags);
-    FILE *f = fopen(fv_printf(a, "%s/export.c", folder), "w");
-    if (!f)
-        return fv_error(s, "cannot write to the temporary folder %s", folder);
-    fprintf(f, "const fv_model *fovea_model(void);\n"
-               "const fv_model *fovea_model(void) { return %s_model(); }\n", p->name);
-    fclose(f);
-    if (system(command) != 0)
-        return fv_error(s, "the C compiler failed on the generated C, see %s/cc.log", folder);
-    return true;
+        a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno "
+           "-include model.h -o model.so model.c export.c > cc.log 2>&1",
+        cc && *cc ? cc : "cc", level ? level : '2', p->target->cflags);
+    const char *export = fv_printf(a, "const fv_model *fovea_model(void);\n"
+                                      "const fv_model *fovea_model(void) { return %s_model(); }\n",
+                                   p->name);
+    const char *argv[] = {"/bin/sh", "-c", command, folder, NULL};
+    if (!fv_file_write(s, fv_printf(a, "%s/export.c", folder), export, strlen(export)))
+        return false;
+    return shell(argv) ||
+           fv_error(s, "the C compiler failed on the generated C, see %s/cc.log", folder);
 }
 
 static void remove_folder(fv_arena *a, const char *folder) {
@@ -102,33 +144,65 @@ static void remove_folder(fv_arena *a, const char *folder) {
     rmdir(folder);
 }
 
+static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
+    fv_artifact *out = NULL;
+    fv_log *log = fv_log_new();
+    if (fv_load(fv_printf(a, "%s/model.so", folder), log, &out) != FV_OK)
+        fv_error(s, "generated C: %s", fv_log_text(log));
+    fv_log_free(log);
+    return out;
+}
+
 static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
     fv_arena *a = fv_arena_new(s);
     const char *tmp = getenv("TMPDIR");
     char *folder = fv_printf(a, "%s/fovea-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     fv_artifact *out = NULL;
+    fv_door door;
     if (!mkdtemp(folder)) {
-        fv_error(s, "cannot make a temporary folder %s", folder);
+        fv_error(s, "cannot make a temporary folder %s: %s", folder, strerror(errno));
         return NULL;
     }
-    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
-    fv_log *log = fv_log_new();
-    if (fv_c_write(s, p, &o, fv_printf(a, "%s/model.c", folder)) && compile_c(s, a, folder, p, level)) {
-        if (fv_load(fv_printf(a, "%s/model.so", folder), log, &out) != FV_OK)
-            fv_error(s, "generated C: %s", fv_log_text(log));
+    if (FV_DOOR_OPEN(s, &door)) {
         remove_folder(a, folder);
+        fv_out_of_memory(s);
     }
-    fv_log_free(log);
+    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
+    bool written = fv_c_write(s, p, &o, fv_printf(a, "%s/model.c", folder));
+    bool compiled = written && compile_c(s, a, folder, p, level);
+    if (compiled)
+        out = load_c(s, a, folder);
+    if (compiled || !written) /* what the compiler refused stays, to be looked at */
+        remove_folder(a, folder);
+    fv_door_close(s, &door);
     fv_arena_free(a);
     return out;
 }
 
-fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
-    fv_program_expand(p);
+static fv_artifact *make(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
     switch (backend) {
     case FV_BACKEND_INTERP: return from_interp(s, p);
     case FV_BACKEND_JIT: return from_jit(s, p, level == 's' ? 2 : level ? level - '0' : 2);
     case FV_BACKEND_C: return from_c(s, p, level);
     }
     return NULL;
+}
+
+fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
+    if (backend != FV_BACKEND_INTERP && !fv_target_runs_here(p->target)) {
+        fv_error(s, "target %s: this machine cannot run its code", p->target->name);
+        return NULL;
+    }
+    fv_program_expand(p);
+    fv_artifact *a = make(s, p, backend, level);
+    if (a && !a->explain) {
+        a->explain = explain;
+        a->program = p;
+    }
+    return a;
+}
+
+int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
+    fv_interp *interp = fv_interp_new(p->arena, p);
+    return interp ? fv_interp_plan(interp, dims, workspace, out_dims) : FV_INTERNAL;
 }

@@ -1,4 +1,9 @@
-/* driver.h - libfovea: the way from a file to something that runs, without command-line code. */
+/* driver.h - libfovea: the way from a file to something that runs, without command-line code.
+ *
+ *   path -fv_driver_read-> source -fv_driver_lower-> program -+- fv_driver_artifact: runs
+ *                                                             '- fv_driver_write: files
+ *
+ * Everything here is called with a door of the session open. */
 #ifndef FV_DRIVER_DRIVER_H
 #define FV_DRIVER_DRIVER_H
 
@@ -10,10 +15,11 @@
 /* How a model is compiled: what the command line and fv_compile_options say, with defaults. */
 typedef struct fv_driver_options {
     const fv_target *target;
+    bool target_given;       /* else a program text keeps the target that it names */
     const char *const *dims; /* --dim, NULL terminated */
-    char level;              /* '0' to '3', 's' */
+    char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
-    const char *name;
+    const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
     const fv_pipeline_options *pipeline;
 } fv_driver_options;
@@ -24,18 +30,33 @@ typedef struct fv_driver_options {
 #define FV_HAVE_JIT 0
 #endif
 
-typedef enum { FV_TEXT_NONE, FV_TEXT_GRAPH, FV_TEXT_KERNELS } fv_text_kind;
-/* What a file holds, by its first bytes; FV_TEXT_NONE: an ONNX model, as far as one can tell. */
-fv_text_kind fv_driver_text_kind(const char *text, size_t n);
+/* ---- reading ---- */
 
-/* Reads a model (ONNX or graph IR text, `-`: standard input). NULL after diagnostics. */
-fv_module *fv_driver_import(fv_session *s, const char *path, const fv_driver_options *o);
-/* Runs the pipeline. */
+typedef enum { FV_FILE_ONNX, FV_FILE_GRAPH, FV_FILE_PROGRAM, FV_FILE_KERNEL, FV_FILE_ELF } fv_file_kind;
+/* What a file holds, by its first bytes; FV_FILE_ONNX: a model, as far as one can tell. */
+fv_file_kind fv_driver_kind(const char *text, size_t n);
+/* The same of a path; `-` and what cannot be read are FV_FILE_ONNX. */
+fv_file_kind fv_driver_path_kind(const char *path);
+
+/* What was read: either a graph, not verified nor changed yet, or a program. */
+typedef struct fv_source {
+    fv_file_kind kind;
+    fv_module *module;
+    fv_program *program;
+} fv_source;
+
+/* Reads a model, graph IR text, program text or the text of a kernel; `-` is standard input. Large
+ * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
+ * here on. False after diagnostics. */
+bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out);
+/* Runs the pipeline over the graph. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o);
-/* Import, passes, lowering, verification; or reading a program text. Not expanded yet. *module (may
- * be NULL) becomes the graph, NULL where the file was a program. NULL after diagnostics. */
-fv_program *fv_driver_program(fv_session *s, const char *path, const fv_driver_options *o,
-                              fv_module **module);
+/* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
+fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
+/* The program text of a kernel alone: its parameters are inputs and outputs. NULL after a diagnostic. */
+fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_target *target);
+
+/* ---- running ---- */
 
 /* An artifact that runs the program, which is expanded by this. Owns nothing of the session: the
  * session must outlive it. NULL after diagnostics. */
@@ -50,10 +71,19 @@ typedef enum {
 fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
 fv_emit_kind fv_emit_by_suffix(const char *path);
 const char *fv_emit_suffix(fv_emit_kind kind);    /* ".so" */
-/* Writes the program; expands it first where the kind needs it. IR is fv_module_print's affair. */
+const char *const *fv_emit_names(void);           /* NULL terminated */
+
+/* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
+ * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level);
-/* Writes beside and renames; `-` is standard output. */
-bool fv_driver_write_text(fv_session *s, const char *path, const fv_text *t);
+/* Graph IR, with the large constants in `out`.bin; without them where `out` is `-`. */
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out);
+/* Files that were or would be written: `out`, then what lies beside it; a folder's, from its
+ * manifest. NULL terminated, in the arena. */
+const char *const *fv_driver_files(fv_session *s, fv_arena *a, fv_emit_kind kind, const char *out);
+
+/* Bytes of workspace and the dims of the outputs for these dims, of an expanded program: fv_plan_fn. */
+int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
 /* Messages of the session as lines of the log. */
 void fv_driver_log(fv_session *s, fv_log *log);

@@ -1,11 +1,13 @@
 /* pipeline.c - from a file to a program. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "driver.h"
+#include "frontend/file.h"
 #include "frontend/frontend.h"
+
+/* ---- what a file is ---- */
 
 /* Skips blank lines and comments. */
 static const char *first_word(const char *s, const char *end) {
@@ -26,53 +28,48 @@ static bool starts(const char *s, const char *end, const char *word) {
     return (size_t)(end - s) >= n && !memcmp(s, word, n);
 }
 
-fv_text_kind fv_driver_text_kind(const char *text, size_t n) {
+fv_file_kind fv_driver_kind(const char *text, size_t n) {
     const char *end = text + n, *s = first_word(text, end);
-    if (starts(s, end, "fovea-ir"))
-        return FV_TEXT_GRAPH;
-    if (starts(s, end, "fovea-program") || starts(s, end, "program") || starts(s, end, "kernel "))
-        return FV_TEXT_KERNELS;
-    return FV_TEXT_NONE;
+    if (starts(text, end, "\177ELF"))
+        return FV_FILE_ELF;
+    if (starts(s, end, "fovea-ir "))
+        return FV_FILE_GRAPH;
+    if (starts(s, end, "fovea-program "))
+        return FV_FILE_PROGRAM;
+    return starts(s, end, "kernel ") ? FV_FILE_KERNEL : FV_FILE_ONNX;
 }
 
-/* The whole of a file or of standard input; NULL after a diagnostic. */
-static char *read_all(fv_session *s, fv_arena *a, const char *path, size_t *size) {
-    bool input = !strcmp(path, "-");
-    FILE *f = input ? stdin : fopen(path, "rb");
-    if (!f) {
-        fv_error(s, "cannot be read: %s", strerror(errno));
-        return NULL;
-    }
+fv_file_kind fv_driver_path_kind(const char *path) {
+    char head[4096];
+    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : NULL;
+    if (!f)
+        return FV_FILE_ONNX;
+    size_t n = fread(head, 1, sizeof head, f);
+    fclose(f);
+    return fv_driver_kind(head, n);
+}
+
+/* ---- bytes ---- */
+
+static bool read_input(fv_session *s, fv_arena *a, fv_file *out) {
     fv_text t = {.arena = a};
     char block[65536];
     size_t n;
-    while ((n = fread(block, 1, sizeof block, f)) > 0)
+    while ((n = fread(block, 1, sizeof block, stdin)) > 0)
         fv_text_putn(&t, block, n);
-    bool failed = ferror(f) != 0;
-    int error = errno;
-    if (!input)
-        fclose(f);
-    if (failed) {
-        fv_error(s, "cannot be read: %s", strerror(error));
+    if (ferror(stdin))
+        return fv_error(s, "cannot be read: %s", strerror(errno));
+    *out = (fv_file){(const uint8_t *)(t.s ? t.s : ""), t.n};
+    return true;
+}
+
+/* The text of a file, terminated. A NUL inside would hide what follows it. */
+static const char *text_of(fv_session *s, fv_arena *a, const fv_file *f) {
+    if (memchr(f->data, 0, f->size)) {
+        fv_error(s, "is a text that holds a byte 0");
         return NULL;
     }
-    *size = t.n;
-    return t.s ? t.s : fv_strdup(a, "");
-}
-
-static fv_text_kind peek(const char *path) {
-    char head[4096];
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return FV_TEXT_NONE;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return fv_driver_text_kind(head, n);
-}
-
-static const char *folder_of(fv_arena *a, const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? fv_strndup(a, path, (size_t)(slash - path) + (slash == path)) : ".";
+    return fv_strndup(a, (const char *)f->data, f->size);
 }
 
 static int count(const char *const *list) {
@@ -82,54 +79,84 @@ static int count(const char *const *list) {
     return n;
 }
 
-static fv_module *import_bytes(fv_session *s, fv_arena *a, const char *path, const char *text,
-                               size_t size, const fv_import_options *o) {
-    if (fv_driver_text_kind(text, size) == FV_TEXT_GRAPH)
-        return fv_module_parse(s, text, folder_of(a, path));
-    return fv_onnx_import_bytes(s, text, size, NULL, "model", o);
+/* ---- reading ---- */
+
+static bool no_dims(fv_session *s, const fv_driver_options *o) {
+    if (!count(o->dims))
+        return true;
+    return fv_error(s, "is a text: its `symbol` lines bound the dims, --dim %s does not apply",
+                    o->dims[0]);
 }
 
-fv_module *fv_driver_import(fv_session *s, const char *path, const fv_driver_options *o) {
-    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims)};
-    bool text = peek(path) == FV_TEXT_GRAPH;
-    fv_diag_file(s, path);
-    if (strcmp(path, "-") && !text)
-        return fv_onnx_import(s, path, &io);
-    fv_arena *a = fv_arena_new(s);
-    size_t size;
-    char *bytes = read_all(s, a, path, &size);
-    return bytes ? import_bytes(s, a, path, bytes, size, &io) : NULL;
+static bool read_graph(fv_session *s, const char *text, const char *folder,
+                       const fv_driver_options *o, fv_source *out) {
+    return text && no_dims(s, o) && (out->module = fv_module_parse(s, text, folder));
 }
+
+static bool read_program(fv_session *s, fv_arena *a, const char *text, const char *path,
+                         const fv_driver_options *o, fv_source *out) {
+    const char *side = strcmp(path, "-") ? fv_printf(a, "%s.bin", path) : NULL;
+    if (!text || !no_dims(s, o))
+        return false;
+    fv_program *p = fv_program_parse(a, text, side);
+    if (!p)
+        return false;
+    if (o->target_given || !p->target)
+        p->target = o->target;
+    if (o->name)
+        p->name = o->name;
+    out->program = p;
+    return true;
+}
+
+static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_file *f,
+                      const fv_driver_options *o, fv_source *out) {
+    const char *text = text_of(s, a, f);
+    const char *folder = strcmp(path, "-") ? fv_path_folder(a, path) : ".";
+    if (out->kind == FV_FILE_GRAPH)
+        return read_graph(s, text, folder, o, out);
+    if (out->kind == FV_FILE_PROGRAM)
+        return read_program(s, a, text, path, o, out);
+    return text && no_dims(s, o) && (out->program = fv_driver_wrap_kernel(s, text, o->target));
+}
+
+bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims)};
+    bool input = !strcmp(path, "-");
+    *out = (fv_source){.kind = fv_driver_path_kind(path)};
+    fv_diag_file(s, input ? "standard input" : path);
+    if (!input && out->kind == FV_FILE_ONNX)
+        return (out->module = fv_onnx_import(s, path, &io)) != NULL;
+    fv_arena *a = fv_arena_new(s);
+    fv_file f;
+    if (!(input ? read_input(s, a, &f) : fv_file_map(s, a, path, &f)))
+        return false;
+    if (input)
+        out->kind = fv_driver_kind((const char *)f.data, f.size);
+    if (out->kind == FV_FILE_ELF)
+        return fv_error(s, "is compiled already; `fovea run` runs it");
+    if (out->kind == FV_FILE_ONNX)
+        return (out->module = fv_onnx_import_bytes(s, f.data, f.size, NULL, "model", &io)) != NULL;
+    return read_text(s, a, path, &f, o, out);
+}
+
+/* ---- to a program ---- */
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
     if (!names)
         return fv_error(m->session, "there is no level -O%c", o->level);
-    return fv_run_passes(m, names, o->pipeline);
+    return fv_module_verify(m, "import") && fv_run_passes(m, names, o->pipeline);
 }
 
-static fv_program *program_from_text(fv_session *s, const char *path) {
-    fv_arena *a = fv_arena_new(s);
-    size_t size;
-    fv_diag_file(s, path);
-    char *text = read_all(s, a, path, &size);
-    fv_program *p = text ? fv_program_parse(a, text, NULL) : NULL;
-    return p && fv_program_verify(s, p) ? p : NULL;
-}
-
-fv_program *fv_driver_program(fv_session *s, const char *path, const fv_driver_options *o,
-                              fv_module **module) {
-    if (module)
-        *module = NULL;
-    if (strcmp(path, "-") && peek(path) == FV_TEXT_KERNELS)
-        return program_from_text(s, path);
-    fv_module *m = fv_driver_import(s, path, o);
-    if (!m || !fv_module_verify(m, "import") || !fv_driver_passes(m, o))
-        return NULL;
-    if (module)
-        *module = m;
-    fv_lower_options lo = {.target = o->target, .name = o->name, .naive = o->naive};
-    fv_program *p = fv_lower(m, &lo);
+fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
+    fv_program *p = source->program;
+    if (source->module) {
+        fv_lower_options lo = {.target = o->target, .name = o->name, .naive = o->naive};
+        if (!fv_driver_passes(source->module, o))
+            return NULL;
+        p = fv_lower(source->module, &lo);
+    }
     return p && fv_program_verify(s, p) ? p : NULL;
 }
 

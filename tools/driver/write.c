@@ -1,13 +1,17 @@
 /* write.c - programs to files, by kind. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/c/emit.h"
+#include "backend/c/files.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
 #include "driver.h"
+#include "frontend/file.h"
 
 static const struct {
     const char *name, *suffix;
@@ -19,6 +23,11 @@ static const struct {
     {"asm", ".s", FV_EMIT_ASM},         {"ir", ".fvir", FV_EMIT_IR},
     {"kernels", ".fvk", FV_EMIT_KERNELS}, {NULL, NULL, FV_EMIT_NONE},
 };
+
+const char *const *fv_emit_names(void) {
+    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "kernels", NULL};
+    return names;
+}
 
 fv_emit_kind fv_emit_by_name(const char *name) {
     for (int i = 0; kinds[i].name; i++)
@@ -44,48 +53,138 @@ const char *fv_emit_suffix(fv_emit_kind kind) {
     return "";
 }
 
-/* Text beside its place, then renamed. */
-bool fv_driver_write_text(fv_session *s, const char *path, const fv_text *t) {
-    if (!strcmp(path, "-")) {
-        if (fwrite(t->s ? t->s : "", 1, t->n, stdout) != t->n || fflush(stdout))
-            return fv_error(s, "standard output: %s", strerror(errno));
-        return true;
-    }
-    fv_arena *a = fv_arena_new(s);
-    const char *beside = fv_printf(a, "%s.%d.tmp", path, (int)getpid());
+/* ---- places ---- */
+
+static bool is_standard(const char *path) {
+    return !strcmp(path, "-");
+}
+
+/* A device or a pipe: nothing is written beside it, nothing renamed over it. */
+static bool is_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static bool put(fv_session *s, const char *path, const void *data, size_t n) {
+    if (!is_standard(path))
+        return fv_file_write(s, path, data ? data : "", n);
+    if (fwrite(data ? data : "", 1, n, stdout) != n || fflush(stdout))
+        return fv_error(s, "cannot write to standard output: %s", strerror(errno));
+    return true;
+}
+
+/* ---- text with a side file ---- */
+
+static const char *side_of(fv_arena *a, const char *out) {
+    return fv_printf(a, "%s.bin", out);
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Text and side file: both are written beside their places before the first is renamed. */
+static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
+                     bool (*side)(const void *what, FILE *f), const void *what) {
+    const char *path = side_of(a, out), *beside = fv_printf(a, "%s.%ld.tmp", path, (long)getpid());
     FILE *f = fopen(beside, "wb");
-    bool ok = f != NULL;
+    bool ok = f != NULL && side(what, f);
     int error = errno;
-    if (f) {
-        ok = fwrite(t->s ? t->s : "", 1, t->n, f) == t->n;
+    if (f && fclose(f) && ok) {
+        ok = false;
         error = errno;
-        if (fclose(f)) {
-            ok = false;
-            error = errno;
-        }
-        if (ok && rename(beside, path)) {
-            ok = false;
-            error = errno;
-        }
-        if (!ok)
-            unlink(beside);
     }
     if (!ok)
-        fv_error(s, "cannot write %s: %s", path, strerror(error));
+        fv_error(s, "cannot write '%s': %s", path, strerror(error));
+    ok = ok && fv_file_write(s, out, t->s, t->n);
+    if (ok && rename(beside, path)) {
+        ok = fv_error(s, "cannot write '%s': %s", path, strerror(errno));
+        unlink(out);
+    }
+    if (!ok && f)
+        unlink(beside);
+    return ok;
+}
+
+static bool program_side(const void *what, FILE *f) {
+    return fv_program_write_side(what, f);
+}
+
+static bool text_side(const void *what, FILE *f) {
+    const fv_text *t = what;
+    return fwrite(t->s, 1, t->n, f) == t->n;
+}
+
+static bool has_side(const fv_text *t) {
+    return strstr(t->s, " side ") != NULL;
+}
+
+static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
+    fv_arena *a = fv_arena_new(s);
+    fv_text t = {.arena = a};
+    fv_program_print(&t, p);
+    bool ok;
+    if (!has_side(&t)) {
+        ok = put(s, out, t.s, t.n);
+    } else if (is_standard(out) || is_special(out)) {
+        ok = put(s, out, t.s, t.n);
+        fv_warning(s, "the larger constants are not in the text; -o FILE.fvk keeps them beside it");
+    } else {
+        ok = put_both(s, a, out, &t, program_side, p);
+    }
     fv_arena_free(a);
     return ok;
 }
 
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) {
+    fv_arena *a = fv_arena_new(s);
+    fv_text t = {.arena = a}, side = {.arena = a};
+    bool whole = !is_standard(out) && !is_special(out), ok;
+    const char *side_name = last_part(side_of(a, out));
+    fv_module_print(&t, m, whole ? side_name : NULL, whole ? &side : NULL);
+    ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
+    fv_arena_free(a);
+    return ok;
+}
+
+/* ---- LLVM ---- */
+
 #if FV_HAVE_LLVM
+static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
+    return kind == FV_EMIT_SO    ? FV_LLVM_SO
+           : kind == FV_EMIT_OBJ ? FV_LLVM_OBJ
+           : kind == FV_EMIT_LIB ? FV_LLVM_LIB
+           : kind == FV_EMIT_ASM ? FV_LLVM_ASM
+                                 : FV_LLVM_IR;
+}
+
+/* To where nothing can be renamed: made in a folder of its own, then copied. */
+static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
+                         fv_llvm_kind kind, const char *out) {
+    const char *tmp = getenv("TMPDIR");
+    char *folder = fv_printf(a, "%s/fovea-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(folder))
+        return fv_error(s, "cannot make a temporary folder %s: %s", folder, strerror(errno));
+    const char *file = fv_printf(a, "%s/model", folder);
+    fv_file f;
+    bool ok = fv_llvm_write(s, p, o, kind, file) && fv_file_map(s, a, file, &f) &&
+              put(s, out, f.data, f.size);
+    unlink(file);
+    rmdir(folder);
+    return ok;
+}
+
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                        int level) {
     fv_llvm_options o = {.level = level};
-    fv_llvm_kind k = kind == FV_EMIT_SO    ? FV_LLVM_SO
-                     : kind == FV_EMIT_OBJ ? FV_LLVM_OBJ
-                     : kind == FV_EMIT_LIB ? FV_LLVM_LIB
-                     : kind == FV_EMIT_ASM ? FV_LLVM_ASM
-                                           : FV_LLVM_IR;
-    return fv_llvm_write(s, p, &o, k, out);
+    if (!is_standard(out) && !is_special(out))
+        return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
+    fv_arena *a = fv_arena_new(s);
+    o.soname = fv_printf(a, "%s.so", p->name);
+    bool ok = write_copied(s, a, p, &o, llvm_kind(kind), out);
+    fv_arena_free(a);
+    return ok;
 }
 #else
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
@@ -96,6 +195,8 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
     return fv_error(s, "%s: this fovea was built without LLVM; it writes .c, folders of C, .fvir and .fvk", out);
 }
 #endif
+
+/* ---- C ---- */
 
 /* What the self-test of a folder of C compares with. */
 static int reference(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
@@ -114,18 +215,22 @@ static int reference(void *user, const fv_program *p, const int64_t *dims, const
     return status;
 }
 
+static bool write_c(fv_session *s, const fv_program *p, const char *out) {
+    fv_c_options o = {.reference = p->uses_allocator ? NULL : reference, .reference_user = s,
+                      .threads = true};
+    if (is_standard(out) || is_special(out))
+        return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
+    return fv_c_write(s, p, &o, out);
+}
+
+/* ---- all ---- */
+
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level) {
-    fv_text t = {.arena = p->arena};
     switch (kind) {
-    case FV_EMIT_KERNELS:
-        fv_program_print(&t, p);
-        return fv_driver_write_text(s, out, &t);
-    case FV_EMIT_C: {
-        fv_c_options o = {.reference = p->uses_allocator ? NULL : reference, .reference_user = s,
-                          .threads = true};
+    case FV_EMIT_KERNELS: return write_kernels(s, p, out);
+    case FV_EMIT_C:
         fv_program_expand(p);
-        return fv_c_write(s, p, &o, out);
-    }
+        return write_c(s, p, out);
     case FV_EMIT_SO:
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
@@ -133,9 +238,48 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_ASM:
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, level == 's' ? 2 : level ? level - '0' : 2);
-    case FV_EMIT_IR:
+    case FV_EMIT_IR: return fv_error(s, "%s: kernels have no graph to write", out);
     case FV_EMIT_NONE: break;
     }
     return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvk, a folder /) nor by --emit",
                     out);
+}
+
+/* ---- which files ---- */
+
+static bool exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+/* The lines of the manifest that are there: it lists what a build will make, too. */
+static void list_folder(fv_session *s, fv_arena *a, const char *folder, const char ***list, int *n,
+                        int *cap) {
+    fv_file f;
+    if (!fv_file_map(s, a, fv_printf(a, "%s" FV_C_MANIFEST, folder), &f))
+        return;
+    for (const char *p = (const char *)f.data, *end = p + f.size; p < end;) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+        size_t len = (size_t)((eol ? eol : end) - p);
+        const char *path = fv_printf(a, "%s%.*s", folder, (int)len, p);
+        if (len && *p != '#' && exists(path))
+            FV_PUSH(a, *list, *n, *cap, path);
+        p += len + 1;
+    }
+}
+
+const char *const *fv_driver_files(fv_session *s, fv_arena *a, fv_emit_kind kind, const char *out) {
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    size_t len = strlen(out);
+    if (kind == FV_EMIT_C && len && out[len - 1] == '/') {
+        list_folder(s, a, out, &list, &n, &cap);
+    } else if (!is_standard(out) && !is_special(out)) {
+        const char *other = kind == FV_EMIT_C ? fv_printf(a, "%.*sh", (int)len - 1, out)
+                            : kind == FV_EMIT_IR || kind == FV_EMIT_KERNELS ? side_of(a, out) : NULL;
+        FV_PUSH(a, list, n, cap, out);
+        if (other && exists(other))
+            FV_PUSH(a, list, n, cap, other);
+    }
+    FV_PUSH(a, list, n, cap, NULL);
+    return list;
 }

@@ -1,0 +1,181 @@
+/* compile.c - `fovea compile`: a model to files. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backend/consumer.h"
+#include "frontend/file.h"
+#include "tools/model.h"
+
+typedef struct result {
+    fv_emit_kind kind;
+    const char *out;
+    fv_program *program; /* NULL: graph IR was written */
+    const char *target;
+} result;
+
+/* ---- what to write, and where ---- */
+
+static bool choose_kind(const fv_args *a, result *r) {
+    if (!a->emit) {
+        r->kind = a->output ? fv_emit_by_suffix(a->output) : FV_HAVE_JIT ? FV_EMIT_SO : FV_EMIT_C;
+        if (r->kind == FV_EMIT_NONE)
+            fv_usage(a, "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvk or, "
+                        "for a folder of C, in /; or say --emit", a->output);
+        return r->kind != FV_EMIT_NONE;
+    }
+    r->kind = fv_emit_by_name(a->emit);
+    if (r->kind != FV_EMIT_NONE)
+        return true;
+    const char *near = fv_nearest(a->emit, fv_emit_names());
+    if (near)
+        fv_usage(a, "--emit %s: did you mean '%s'?", a->emit, near);
+    else
+        fv_usage(a, "--emit %s: there are so obj lib c llvm asm ir kernels", a->emit);
+    return false;
+}
+
+static const char *default_output(fv_context *c, const char *model, fv_emit_kind kind) {
+    const char *stem = strcmp(model, "-") ? fv_path_stem(c->arena, model) : "model";
+    return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix(kind));
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
+           S_ISREG(x.st_mode);
+}
+
+/* ---- the work ---- */
+
+static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
+    fv_source source;
+    if (same_file(model, r->out))
+        return fv_error(c->session, "-o %s would overwrite the model", r->out);
+    if (!fv_driver_read(c->session, model, o, &source))
+        return false;
+    if (r->kind == FV_EMIT_IR && source.module)
+        return fv_driver_passes(source.module, o) &&
+               fv_driver_write_ir(c->session, source.module, r->out);
+    r->program = fv_driver_lower(c->session, &source, o);
+    if (!r->program)
+        return false;
+    r->target = r->program->target->name;
+    return fv_driver_write(c->session, r->program, r->kind, r->out, o->level);
+}
+
+/* ---- the summary ---- */
+
+static int64_t size_of(const char *path) {
+    struct stat st;
+    return stat(path, &st) ? 0 : (int64_t)st.st_size;
+}
+
+/* Workspace at the usual dims: *bytes, and the dims as text in *where. */
+static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
+    fv_subject m = {.program = p, .table = fv_program_model(c->arena, p)};
+    m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
+    m.dims = FV_NEW(c->arena, int64_t, p->nsymbols + 1);
+    m.known = FV_NEW(c->arena, unsigned char, p->nsymbols + 1);
+    m.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
+    if (!fv_choose_dims(c, &m, true))
+        return false;
+    *where = fv_dims_str(c->arena, m.table, m.dims);
+    return fv_driver_plan(p, m.dims, bytes, NULL) == FV_OK;
+}
+
+/* The declaration of NAME_run in the header that was written; NULL: there is none. */
+static const char *declaration(fv_context *c, const result *r) {
+    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    const char *run = fv_printf(c->arena, "\nint %s_run(", r->program->name);
+    for (int i = 0; files[i]; i++) {
+        size_t n = strlen(files[i]);
+        fv_file f;
+        if (strcmp(files[i] + n - 2, ".h") || !fv_file_map(c->session, c->arena, files[i], &f))
+            continue;
+        const char *text = fv_strndup(c->arena, (const char *)f.data, f.size), *at = strstr(text, run);
+        if (at)
+            return fv_strndup(c->arena, at + 1, strcspn(at, ";"));
+    }
+    return NULL;
+}
+
+static const char *how_to_call(fv_context *c, const result *r) {
+    const char *name = r->program ? r->program->name : "", *text;
+    switch (r->kind) {
+    case FV_EMIT_SO:
+        return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out, r->out);
+    case FV_EMIT_OBJ:
+    case FV_EMIT_LIB:
+        return fv_printf(c->arena, "const fv_model *%s_model(void), see fovea_model.h", name);
+    case FV_EMIT_C:
+        text = declaration(c, r);
+        return text ? text : fv_printf(c->arena, "%s_run, see the header", name);
+    case FV_EMIT_IR:
+    case FV_EMIT_KERNELS: return fv_printf(c->arena, "`fovea run %s`", r->out);
+    case FV_EMIT_LLVM:
+    case FV_EMIT_ASM:
+    case FV_EMIT_NONE: break;
+    }
+    return NULL;
+}
+
+static void print_summary(fv_context *c, const result *r) {
+    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    const char *where = "", *call = how_to_call(c, r);
+    size_t bytes;
+    for (int i = 0; files[i]; i++)
+        printf("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
+    if (r->program)
+        printf("target     %s\n", r->target);
+    if (r->program && r->kind != FV_EMIT_KERNELS && workspace(c, r->program, &bytes, &where))
+        printf("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
+               *where ? ")" : "");
+    if (call)
+        printf("call       %s\n", call);
+}
+
+static void print_json(fv_context *c, const char *model, const result *r) {
+    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    json_t *d = fv_json_document(), *list = json_array();
+    const char *where = "", *call = how_to_call(c, r);
+    size_t bytes;
+    for (int i = 0; files[i]; i++) {
+        json_t *f = json_object();
+        fv_json_set_text(f, "path", files[i]);
+        fv_json_set_int(f, "bytes", size_of(files[i]));
+        fv_json_append(list, f);
+    }
+    fv_json_set_text(d, "model", model);
+    fv_json_set(d, "files", list);
+    if (r->program) {
+        fv_json_set_text(d, "name", r->program->name);
+        fv_json_set_text(d, "target", r->target);
+    }
+    if (r->program && r->kind != FV_EMIT_KERNELS && workspace(c, r->program, &bytes, &where)) {
+        fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);
+        fv_json_set_text(d, "workspace_dims", where);
+    }
+    if (call)
+        fv_json_set_text(d, "call", call);
+    fv_json_print(c->session, d);
+}
+
+int fv_cmd_compile(fv_context *c) {
+    const fv_args *a = c->args;
+    const char *model = a->operand[0];
+    fv_driver_options o;
+    result r = {.kind = FV_EMIT_NONE};
+    if (!choose_kind(a, &r) || !fv_args_driver(c, &o, false))
+        return FV_EXIT_USAGE;
+    r.out = a->output ? a->output : default_output(c, model, r.kind);
+    if (!strcmp(r.out, "-") && a->json)
+        return fv_usage(a, "--json and -o - both want standard output");
+    if (!write_result(c, model, &o, &r))
+        return fv_failed(c);
+    if (a->json)
+        print_json(c, model, &r);
+    else if (!a->quiet && strcmp(r.out, "-"))
+        print_summary(c, &r);
+    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
+}

@@ -1,0 +1,112 @@
+/* context.c - the session around a subcommand: its door, its messages, its exit status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/command.h"
+
+bool fv_is_terminal(int fd) {
+    const char *term = getenv("TERM");
+    return isatty(fd) && !(term && !strcmp(term, "dumb"));
+}
+
+static bool in_colour(const fv_args *a) {
+    const char *no = getenv("NO_COLOR");
+    if (a->color && strcmp(a->color, "auto"))
+        return !strcmp(a->color, "always");
+    return fv_is_terminal(STDERR_FILENO) && !(no && *no);
+}
+
+static const struct {
+    const char *word, *colour;
+} severities[] = {{"error: ", "\033[1;31m"}, {"warning: ", "\033[1;33m"}, {"note: ", "\033[1;36m"}};
+
+/* The severity is the first such word behind the place. */
+void fv_print_line(const fv_args *a, const char *file, const char *line) {
+    const char *at = NULL, *colour = "";
+    size_t n = 0;
+    if (file)
+        fprintf(stderr, "%s: ", file);
+    for (int i = 0; i < 3 && in_colour(a); i++) {
+        const char *found = strstr(line, severities[i].word);
+        if (!found || (at && at < found))
+            continue;
+        at = found;
+        colour = severities[i].colour;
+        n = strlen(severities[i].word) - 1;
+    }
+    if (at)
+        fprintf(stderr, "%.*s%s%.*s\033[0m%s\n", (int)(at - line), line, colour, (int)n, at, at + n);
+    else
+        fprintf(stderr, "%s\n", line);
+}
+
+static void print_messages(const fv_context *c) {
+    for (const fv_message *m = fv_messages(c->session); m; m = m->next)
+        if (!c->args->quiet || m->severity == FV_ERROR)
+            fv_print_line(c->args, NULL, fv_message_str(c->arena, m));
+    fv_messages_clear(c->session);
+}
+
+int fv_failed(const fv_context *c) {
+    for (const fv_message *m = fv_messages(c->session); m; m = m->next)
+        if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
+            return FV_EXIT_INTERNAL;
+    return FV_EXIT_MODEL;
+}
+
+void fv_note(const fv_context *c, const char *format, ...) {
+    va_list args;
+    if (c->args->quiet)
+        return;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = FV_NEW(c->arena, char, n + 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)n + 1, format, args);
+    va_end(args);
+    fv_print_line(c->args, fv_diag_file_get(c->session), fv_printf(c->arena, "note: %s", text));
+}
+
+bool fv_say_log(const fv_context *c, const fv_log *log) {
+    static const char error[] = "error: ";
+    const char *p = fv_log_text(log);
+    bool none = !*p;
+    while (*p) {
+        size_t n = strcspn(p, "\n"), skip = strncmp(p, error, strlen(error)) ? 0 : strlen(error);
+        fv_error(c->session, "%.*s", (int)(n - skip), p + skip);
+        p += n + (p[n] == '\n');
+    }
+    return none;
+}
+
+const char *fv_size_str(fv_arena *a, uint64_t bytes) {
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double v = (double)bytes;
+    int u = -1;
+    if (bytes < 1000)
+        return fv_printf(a, "%llu bytes", (unsigned long long)bytes);
+    while (v >= 999.5 && u < 3) {
+        v /= 1000;
+        u++;
+    }
+    return fv_printf(a, v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
+}
+
+int fv_run_command(const fv_command *command, const fv_args *args) {
+    fv_context c = {.session = fv_session_new(), .args = args};
+    fv_door door;
+    if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
+        fprintf(stderr, "fovea %s: error: out of memory\n", args->command);
+        fv_session_free(c.session);
+        return FV_EXIT_MODEL;
+    }
+    c.arena = fv_arena_new(c.session);
+    int status = command->run(&c);
+    print_messages(&c);
+    fv_door_close(c.session, &door);
+    fv_session_free(c.session);
+    return status;
+}

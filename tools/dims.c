@@ -1,0 +1,156 @@
+/* dims.c - values for the symbolic dims of a run. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/model.h"
+
+static bool says(const char *name, const char *const *words) {
+    for (int i = 0; words[i]; i++)
+        if (strcasestr(name, words[i]))
+            return true;
+    return false;
+}
+
+/* By what it is called. A symbol of an input's axis is called INPUT_AXIS: the input's name says
+ * nothing about it. */
+static int64_t usual(const fv_symbol_info *y) {
+    static const char *const past[] = {"past", NULL}, *const total[] = {"total", NULL},
+                      *const batch[] = {"batch", NULL},
+                      *const sequence[] = {"seq", "len", "time", "token", "step", "frame", NULL};
+    size_t n = strlen(y->name);
+    while (n && y->name[n - 1] >= '0' && y->name[n - 1] <= '9')
+        n--;
+    bool axis = n && y->name[n] && y->name[n - 1] == '_';
+    int64_t v = axis || says(y->name, batch)                     ? 1
+                : says(y->name, past) && !says(y->name, total)   ? 0
+                : says(y->name, sequence) || says(y->name, total) ? 128
+                                                                 : 1;
+    return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
+}
+
+static int find(const fv_model *t, const char *name, size_t n) {
+    for (int i = 0; i < t->nsymbols; i++)
+        if (strlen(t->symbols[i].name) == n && !memcmp(t->symbols[i].name, name, n))
+            return i;
+    return -1;
+}
+
+/* ---- --dim where it was not for the importer: texts and compiled libraries ---- */
+
+static bool take_argument(fv_context *c, fv_subject *m, const char *arg) {
+    size_t n = strcspn(arg, "=");
+    char *end;
+    const char *names[FV_MAX_LIST_ARGS + 1] = {0};
+    int s = find(m->table, arg, n);
+    for (int i = 0; i < m->table->nsymbols && i < FV_MAX_LIST_ARGS; i++)
+        names[i] = m->table->symbols[i].name;
+    if (s < 0) {
+        const char *word = fv_strndup(c->arena, arg, n), *near = fv_nearest(word, names);
+        return fv_error(c->session, "--dim %s: there is no dim '%s'%s%s%s", arg, word,
+                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    m->dims[s] = strtoll(arg + n + (arg[n] == '='), &end, 10);
+    m->known[s] = 1;
+    return (*end == 0 && arg[n] && arg[n + 1]) ||
+           fv_error(c->session, "--dim %s: expected S=N", arg);
+}
+
+/* ---- relations that the model assumes, total = past + seq ---- */
+
+typedef struct lookup {
+    const fv_subject *m;
+} lookup;
+
+static bool get(void *ctx, const fv_dim *symbol, int64_t *out) {
+    const fv_subject *m = ((lookup *)ctx)->m;
+    int s = find(m->table, symbol->name, strlen(symbol->name));
+    if (s < 0 || !m->known[s])
+        return false;
+    *out = m->dims[s];
+    return true;
+}
+
+/* The symbol that a side is alone, or -1. */
+static int alone(const fv_subject *m, const fv_dim *side) {
+    return side->kind == FV_DIM_SYMBOL ? find(m->table, side->name, strlen(side->name)) : -1;
+}
+
+static bool derive_from(fv_subject *m, const fv_dim *side, const fv_dim *other) {
+    lookup l = {m};
+    int s = alone(m, side);
+    int64_t v;
+    if (s < 0 || m->known[s] || !fv_dim_eval(other, get, &l, &v))
+        return false;
+    m->dims[s] = v;
+    m->known[s] = 1;
+    return true;
+}
+
+static void derive(fv_subject *m) {
+    const fv_module *g = m->source.module;
+    bool more = true;
+    while (g && more) {
+        more = false;
+        for (int i = 0; i < g->nrelations; i++)
+            more |= derive_from(m, g->relations[i].a, g->relations[i].b) ||
+                    derive_from(m, g->relations[i].b, g->relations[i].a);
+    }
+}
+
+/* Will a relation say what it is, once others are known? */
+static bool follows(const fv_subject *m, int s) {
+    const fv_module *g = m->source.module;
+    for (int i = 0; g && i < g->nrelations; i++)
+        if (alone(m, g->relations[i].a) == s || alone(m, g->relations[i].b) == s)
+            return true;
+    return false;
+}
+
+/* ---- all ---- */
+
+static void take_usual(fv_context *c, fv_subject *m, int s, bool quietly) {
+    const fv_symbol_info *y = &m->table->symbols[s];
+    m->dims[s] = usual(y);
+    m->known[s] = 1;
+    if (!quietly)
+        fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
+                m->dims[s], y->name);
+}
+
+bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
+    const fv_model *t = m->table;
+    fv_log *log = fv_log_new();
+    bool ok = true;
+    for (int i = 0; i < c->args->ndims && m->source.kind != FV_FILE_ONNX && ok; i++)
+        ok = take_argument(c, m, c->args->dims[i]);
+    if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
+        ok = fv_say_log(c, log);
+    if (ok)
+        derive(m);
+    for (int round = 0; ok && round < 2; round++)
+        for (int s = 0; s < t->nsymbols; s++)
+            if (!m->known[s] && (round || !follows(m, s))) {
+                take_usual(c, m, s, quietly);
+                derive(m);
+            }
+    if (ok && fv_check_dims(t, m->inputs, m->given, m->dims, log))
+        ok = fv_say_log(c, log);
+    fv_log_free(log);
+    return ok;
+}
+
+const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (int i = 0; i < table->nsymbols; i++)
+        fv_text_printf(&t, "%s%s = %" PRId64, i ? ", " : "", table->symbols[i].name, dims[i]);
+    return t.s;
+}
+
+json_t *fv_json_symbols(const fv_model *table, const int64_t *dims) {
+    json_t *o = json_object();
+    for (int i = 0; i < table->nsymbols; i++)
+        fv_json_set_int(o, table->symbols[i].name, dims[i]);
+    return o;
+}

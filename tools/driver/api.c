@@ -1,0 +1,150 @@
+/* api.c - the compiler's half of runtime/fovea.h. Each call has a session of its own, with a door;
+ * that of an artifact lives as long as the artifact. */
+#include <ctype.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+typedef struct job {
+    fv_session *session;
+    const char *path;
+    fv_log *log;
+    fv_compile_options o;
+    fv_driver_options driver;
+    fv_pipeline_options pipeline;
+} job;
+
+/* NULL, or of a size that this library knows. */
+static bool read_options(const fv_compile_options *from, fv_compile_options *o) {
+    *o = (fv_compile_options){.size = sizeof *o};
+    if (!from)
+        return true;
+    if (from->size < sizeof from->size || from->size > sizeof *o)
+        return false;
+    memcpy(o, from, from->size);
+    return true;
+}
+
+static bool is_name(const char *name) {
+    for (const char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_')
+            return false;
+    return *name && !isdigit((unsigned char)*name);
+}
+
+static int bad_option(job *j, const char *what, const char *value) {
+    fv_log_add(j->log, "error: %s '%s'", what, value);
+    return FV_BAD_ARGUMENT;
+}
+
+/* "native" where it runs here; for files what most machines of this architecture can run. */
+static const fv_target *default_target(bool here) {
+    const fv_target *t = here ? fv_target_find("native") : fv_target_baseline();
+    if (!here && t && !strncmp(t->name, "x86-64", 6))
+        t = fv_target_find("x86-64-v3");
+    return t;
+}
+
+static int check_options(job *j, bool here) {
+    const fv_compile_options *o = &j->o;
+    j->pipeline.verify = o->verify != 0;
+    j->driver = (fv_driver_options){
+        .target = o->target ? fv_target_find(o->target) : default_target(here),
+        .target_given = o->target != NULL, .dims = o->dims, .level = o->level ? o->level : '2',
+        .naive = o->naive != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
+    if (!j->driver.target)
+        return bad_option(j, "there is no target", o->target ? o->target : "native");
+    if (!strchr("0123s", j->driver.level))
+        return bad_option(j, "there is no level", (char[]){j->driver.level, 0});
+    if (o->name && !is_name(o->name))
+        return bad_option(j, "no prefix for names:", o->name);
+    for (int i = 0; o->passes && o->passes[i]; i++)
+        if (!fv_pass_find(o->passes[i]))
+            return bad_option(j, "there is no pass", o->passes[i]);
+    return FV_OK;
+}
+
+/* After a failure: what the messages speak of. */
+static int status_of(const job *j) {
+    for (const fv_message *m = fv_messages(j->session); m; m = m->next)
+        if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
+            return FV_INTERNAL;
+    return access(j->path, R_OK) ? FV_BAD_FILE : FV_BAD_MODEL;
+}
+
+/* Session, door, options, messages around a piece of work. On success the session is left in
+ * j->session where the work keeps it (returns FV_OK and sets *keep). */
+static int with_session(job *j, const char *path, const fv_compile_options *o, bool here,
+                        fv_log *log, int (*work)(job *j, void *arg), void *arg, bool keep) {
+    fv_door door;
+    *j = (job){.path = path, .log = log};
+    if (!read_options(o, &j->o))
+        return bad_option(j, "options are not those of this library:", "size");
+    int status = check_options(j, here);
+    if (status)
+        return status;
+    fv_session *s = fv_session_new();
+    j->session = s;
+    if (!s)
+        return FV_NO_MEMORY;
+    if (FV_DOOR_OPEN(s, &door)) {
+        fv_log_add(log, "%s: error: out of memory", path);
+        fv_session_free(s);
+        return FV_NO_MEMORY;
+    }
+    status = work(j, arg);
+    fv_driver_log(s, log);
+    fv_door_close(s, &door);
+    if (status || !keep)
+        fv_session_free(s);
+    return status;
+}
+
+static fv_program *program_of(job *j, fv_source *source) {
+    return fv_driver_read(j->session, j->path, &j->driver, source)
+               ? fv_driver_lower(j->session, source, &j->driver)
+               : NULL;
+}
+
+static void free_session(void *s) {
+    fv_session_free(s);
+}
+
+static int make_artifact(job *j, void *arg) {
+    fv_source source;
+    fv_program *p = program_of(j, &source);
+    fv_artifact *a = p ? fv_driver_artifact(j->session, p, j->o.backend, j->driver.level) : NULL;
+    if (!a)
+        return status_of(j);
+    a->release = free_session;
+    a->owner = j->session;
+    *(fv_artifact **)arg = a;
+    return FV_OK;
+}
+
+int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) {
+    job j;
+    *out = NULL;
+    return with_session(&j, path, o, true, log, make_artifact, out, true);
+}
+
+static int write_file(job *j, void *arg) {
+    const char *out = arg;
+    fv_emit_kind kind = fv_emit_by_suffix(out);
+    fv_source source;
+    bool ok = fv_driver_read(j->session, j->path, &j->driver, &source);
+    if (ok && kind == FV_EMIT_IR && source.module)
+        ok = fv_driver_passes(source.module, &j->driver) &&
+             fv_driver_write_ir(j->session, source.module, out);
+    else if (ok) {
+        fv_program *p = fv_driver_lower(j->session, &source, &j->driver);
+        ok = p && fv_driver_write(j->session, p, kind, out, j->driver.level);
+    }
+    return ok ? FV_OK : status_of(j);
+}
+
+int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log) {
+    job j;
+    return with_session(&j, path, o, false, log, write_file, (void *)(uintptr_t)out, false);
+}

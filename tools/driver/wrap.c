@@ -1,0 +1,129 @@
+/* wrap.c - a kernel alone as a program: what it reads are inputs, what it writes are outputs, its
+ * dims are the symbols. The program is written as text and parsed.
+ *
+ *   kernel add(A: f32[n], B: f32[n], out C: f32[n]; n) { ... }
+ *
+ * A parameter that is read and written in place is an input NAME and an output NAME: a kernel of
+ * ours copies the one to the other first. */
+#include <string.h>
+
+#include "driver.h"
+#include "ir/limits.h"
+
+static void put_type(fv_text *t, const fv_buf *b) {
+    fv_text_printf(t, "%s[", fv_elem_name(b->elem));
+    for (int i = 0; i < b->rank; i++) {
+        fv_text_put(t, i ? ", " : "");
+        fv_expr_print(t, b->extent[i]);
+    }
+    fv_text_put(t, "]");
+}
+
+static void put_extents(fv_text *t, const fv_buf *b) {
+    fv_text_put(t, " extents [");
+    for (int i = 0; i < b->rank; i++) {
+        fv_text_put(t, i ? ", " : "");
+        fv_expr_print(t, b->extent[i]);
+    }
+    fv_text_put(t, "]\n");
+}
+
+static const char *port_name(fv_arena *a, const fv_buf *b, bool output) {
+    bool both = b->role == FV_BUF_INOUT;
+    return both && output ? fv_printf(a, "%s_out", b->name) : b->name;
+}
+
+static void put_buffer(fv_text *t, const fv_buf *b, bool output, int index) {
+    fv_text_printf(t, "buffer %s: ", port_name(t->arena, b, output));
+    put_type(t, b);
+    fv_text_printf(t, " %s %d\n", output ? "output" : "input", index);
+}
+
+static void put_port(fv_text *t, const fv_buf *b, bool output) {
+    const char *name = port_name(t->arena, b, output);
+    fv_text_printf(t, "%s %s = \"%s\" as %s: ", output ? "output" : "input", name, b->name, name);
+    put_type(t, b);
+    put_extents(t, b);
+}
+
+static bool is_port(const fv_buf *b, bool output) {
+    return b->role == FV_BUF_INOUT || b->role == (output ? FV_BUF_OUT : FV_BUF_IN);
+}
+
+static void put_dims(fv_text *t, const fv_kernel *k) {
+    for (int i = 0; i < k->ndims; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : "; ", k->dims[i]->name);
+}
+
+/* kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
+static void put_copy(fv_text *t, const fv_kernel *k, const fv_buf *b) {
+    fv_text index = {.arena = t->arena};
+    fv_text_printf(t, "kernel copy_to_%s(from: ", b->name);
+    put_type(t, b);
+    fv_text_put(t, ", out to: ");
+    put_type(t, b);
+    put_dims(t, k);
+    fv_text_put(t, ") {\n");
+    for (int i = 0; i < b->rank; i++) {
+        fv_text_printf(t, "for axis%d < ", i);
+        fv_expr_print(t, b->extent[i]);
+        fv_text_put(t, " {\n");
+        fv_text_printf(&index, "%saxis%d", i ? ", " : "", i);
+    }
+    fv_text_printf(t, "to[%s] = from[%s]\n", b->rank ? index.s : "", b->rank ? index.s : "");
+    for (int i = 0; i <= b->rank; i++)
+        fv_text_put(t, "}\n");
+}
+
+static void put_run(fv_text *t, const fv_kernel *k) {
+    fv_text_put(t, "run {\n");
+    for (int i = 0; i < k->nbufs; i++)
+        if (k->bufs[i]->role == FV_BUF_INOUT) {
+            const char *from = k->bufs[i]->name;
+            fv_text_printf(t, "launch copy_to_%s(%s, %s_out", from, from, from);
+            put_dims(t, k);
+            fv_text_put(t, ")\n");
+        }
+    fv_text_printf(t, "launch %s(", k->name);
+    for (int i = 0; i < k->nbufs; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : "",
+                       port_name(t->arena, k->bufs[i], k->bufs[i]->role != FV_BUF_IN));
+    put_dims(t, k);
+    fv_text_put(t, ")\n}\n");
+}
+
+static void put_program(fv_text *t, const fv_kernel *k) {
+    fv_text_printf(t, "fovea-program 1\nname %s\n", k->name);
+    for (int i = 0; i < k->ndims; i++) {
+        int64_t lo = k->dims[i]->lo < 0 ? 0 : k->dims[i]->lo;
+        int64_t hi = k->dims[i]->hi > FV_DIM_MAX ? FV_DIM_MAX : k->dims[i]->hi;
+        fv_text_printf(t, "symbol %s in %lld..%lld\n", k->dims[i]->name, (long long)lo, (long long)hi);
+    }
+    fv_text_put(t, "plan {\n}\nworkspace 0\n");
+    for (int output = 0; output < 2; output++)
+        for (int i = 0, index = 0; i < k->nbufs; i++)
+            if (is_port(k->bufs[i], output))
+                put_buffer(t, k->bufs[i], output, index++);
+    for (int output = 0; output < 2; output++)
+        for (int i = 0; i < k->nbufs; i++)
+            if (is_port(k->bufs[i], output))
+                put_port(t, k->bufs[i], output);
+    for (int i = 0; i < k->nbufs; i++)
+        if (k->bufs[i]->role == FV_BUF_INOUT)
+            put_copy(t, k, k->bufs[i]);
+    fv_kernel_print(t, k);
+    put_run(t, k);
+}
+
+fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_target *target) {
+    fv_arena *a = fv_arena_new(s);
+    fv_kernel *k = fv_kernel_parse(a, text);
+    if (!k || !fv_kernel_verify(s, k))
+        return NULL;
+    fv_text t = {.arena = a};
+    put_program(&t, k);
+    fv_program *p = fv_program_parse(a, t.s, NULL);
+    if (p)
+        p->target = target;
+    return p;
+}

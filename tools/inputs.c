@@ -1,0 +1,242 @@
+/* inputs.c - the inputs of a run: from files, or random. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/data.h"
+#include "frontend/file.h"
+#include "tools/compare.h"
+#include "tools/model.h"
+
+/* ---- data sets ---- */
+
+static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
+    *out = 0;
+    for (int shift = 0; *p < end && shift < 64; shift += 7) {
+        uint8_t b = *(*p)++;
+        *out |= (uint64_t)(b & 127) << shift;
+        if (b < 128)
+            return true;
+    }
+    return false;
+}
+
+/* The name (field 8) in the bytes of a TensorProto; "" where it has none. */
+static const char *name_inside(fv_arena *a, const fv_file *f) {
+    enum { NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+    const uint8_t *p = f->data, *end = p + f->size;
+    uint64_t tag, n;
+    while (p < end && varint(&p, end, &tag)) {
+        n = (tag & 7) == FIXED64 ? 8 : (tag & 7) == FIXED32 ? 4 : 0;
+        if ((tag & 7) == VARINT && !varint(&p, end, &n))
+            return "";
+        if ((tag & 7) == BYTES && !varint(&p, end, &n))
+            return "";
+        if ((tag & 7) == VARINT)
+            n = 0;
+        if (n > (uint64_t)(end - p))
+            return "";
+        if (tag >> 3 == NAME && (tag & 7) == BYTES)
+            return fv_strndup(a, (const char *)p, n);
+        p += n;
+    }
+    return "";
+}
+
+typedef struct set_file {
+    const char *path, *name;
+} set_file;
+
+static int list_set(fv_context *c, const char *folder, const char *what, set_file **out) {
+    fv_arena *a = c->arena;
+    int n = 0, cap = 0;
+    for (;;) {
+        const char *path = fv_printf(a, "%s/%s_%d.pb", folder, what, n);
+        fv_file f;
+        if (access(path, F_OK) || !fv_file_map(c->session, a, path, &f))
+            return n;
+        FV_PUSH(a, *out, n, cap, ((set_file){path, name_inside(a, &f)}));
+    }
+}
+
+static const set_file *by_name(const set_file *files, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(files[i].name, name))
+            return &files[i];
+    return NULL;
+}
+
+bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
+                 const fv_port_info *ports, const fv_tensor **out, const char **why) {
+    set_file *files = NULL;
+    int nfiles = list_set(c, folder, what, &files);
+    bool named = true;
+    for (int i = 0; i < n; i++)
+        named &= by_name(files, nfiles, ports[i].name) != NULL;
+    if (nfiles < n) {
+        *why = fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, n);
+        return false;
+    }
+    for (int i = 0; i < n; i++) {
+        const set_file *f = named ? by_name(files, nfiles, ports[i].name) : &files[i];
+        out[i] = fv_tensor_read(c->session, c->arena, f->path, (fv_elem)ports[i].type);
+        if (!out[i]) {
+            *why = NULL; /* told by a message */
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
+    const fv_tensor **tensors = FV_NEW(c->arena, const fv_tensor *, m->table->ninputs + 1);
+    const char *why;
+    if (!fv_read_set(c, folder, "input", m->table->ninputs, m->table->inputs, tensors, &why))
+        return why ? fv_error(c->session, "%s", why) : false;
+    for (int i = 0; i < m->table->ninputs; i++) {
+        if (!fv_tensor_array(c->arena, tensors[i], &m->inputs[i]))
+            return fv_error(c->session, "%s: input '%s' cannot be passed", folder,
+                            m->table->inputs[i].name);
+        m->given[i] = 1;
+    }
+    return true;
+}
+
+/* ---- --input NAME=FILE ---- */
+
+static int find_input(fv_context *c, const fv_model *t, const char *arg) {
+    const char **names = FV_NEW(c->arena, const char *, t->ninputs + 1);
+    const char *equals = strchr(arg, '=');
+    for (int i = 0; i < t->ninputs; i++) {
+        size_t n = strlen(t->inputs[i].name);
+        names[i] = t->inputs[i].name;
+        if (!strncmp(arg, names[i], n) && arg[n] == '=')
+            return i;
+    }
+    if (!equals) {
+        fv_error(c->session, "--input %s: expected NAME=FILE", arg);
+        return -1;
+    }
+    const char *word = fv_strndup(c->arena, arg, (size_t)(equals - arg));
+    const char *near = fv_nearest(word, names);
+    if (near)
+        fv_error(c->session, "there is no input '%s'; did you mean '%s'?", word, near);
+    else
+        fv_error(c->session, "there is no input '%s'; `fovea inspect %s` lists them", word,
+                 fv_diag_file_get(c->session));
+    return -1;
+}
+
+static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
+    int i = find_input(c, m->table, arg);
+    if (i < 0)
+        return false;
+    const fv_port_info *p = &m->table->inputs[i];
+    const char *path = arg + strlen(p->name) + 1;
+    const fv_tensor *t = fv_tensor_read(c->session, c->arena, path, (fv_elem)p->type);
+    if (!t)
+        return false;
+    if (!fv_tensor_array(c->arena, t, &m->inputs[i]))
+        return fv_error(c->session, "%s cannot be passed as input '%s'", path, p->name);
+    m->given[i] = 1;
+    return true;
+}
+
+bool fv_read_inputs(fv_context *c, fv_subject *m) {
+    bool ok = !c->args->data_set || read_set(c, m, c->args->data_set);
+    for (int i = 0; i < c->args->ninputs && ok; i++)
+        ok = read_input(c, m, c->args->inputs[i]);
+    return ok;
+}
+
+/* ---- random inputs ---- */
+
+/* Sebastiano Vigna: splitmix64. */
+static uint64_t next(uint64_t *state) {
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static bool symbol_value(void *ctx, const fv_dim *symbol, int64_t *out) {
+    const fv_subject *m = ctx;
+    for (int i = 0; i < m->table->nsymbols; i++)
+        if (!strcmp(m->table->symbols[i].name, symbol->name)) {
+            *out = m->dims[i];
+            return true;
+        }
+    return false;
+}
+
+static const fv_hint *hint_of(const fv_subject *m, const char *name) {
+    for (int i = 0; i < m->nhints; i++)
+        if (!strcmp(m->hints[i].name, name))
+            return &m->hints[i];
+    return NULL;
+}
+
+typedef struct range {
+    double lo, hi; /* of integers: hi is the first that is not taken */
+} range;
+
+/* Whole bytes hold data; other integers may be anything: zeros and ones are safe. */
+static range integers(fv_elem e) {
+    if (fv_elem_bits(e) > 8)
+        return (range){0, 2};
+    double half = (double)(1 << (fv_elem_bits(e) - 1));
+    return fv_elem_is_signed(e) ? (range){-half, half} : (range){0, 2 * half};
+}
+
+static range range_of(fv_subject *m, const fv_port_info *p) {
+    const fv_hint *h = hint_of(m, p->name);
+    fv_elem e = (fv_elem)p->type;
+    int64_t bound;
+    if ((h && h->kind == FV_HINT_MASK) || (!h && strcasestr(p->name, "mask")))
+        return (range){1, 1};
+    if (fv_elem_is_float(e))
+        return (range){-1, 1};
+    if (e == FV_BOOL)
+        return (range){1, 1};
+    if (h && h->kind == FV_HINT_INDEX && fv_dim_eval(h->bound, symbol_value, m, &bound) && bound > 0)
+        return (range){0, (double)bound};
+    return p->rank == 0 ? (range){1, 2} : integers(e);
+}
+
+static void fill(fv_tensor *t, range r, uint64_t *state) {
+    for (size_t i = 0; i < t->count; i++) {
+        double unit = (double)(next(state) >> 11) * 0x1p-53, v = r.lo + (r.hi - r.lo) * unit;
+        if (fv_elem_is_float(t->elem))
+            fv_tensor_set_float(t, i, v);
+        else
+            fv_tensor_set_int(t, i, (int64_t)(v >= 0 ? v : v - 1));
+    }
+}
+
+static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
+    const fv_port_info *p = &m->table->inputs[i];
+    int64_t dims[FV_ARRAY_RANK];
+    if (p->type == FV_STRING || p->rank > FV_ARRAY_RANK)
+        return fv_error(c->session, "input '%s': no random one can be made; give --input", p->name);
+    for (int k = 0; k < p->rank; k++)
+        if (!fv_eval_dim_text(m->table, m->dims, p->dims[k], &dims[k]) || dims[k] < 0)
+            return fv_error(c->session, "input '%s': dim %s has no value where %s", p->name, p->dims[k],
+                            fv_dims_str(c->arena, m->table, m->dims));
+    fv_tensor *t = fv_tensor_new(c->arena, (fv_elem)p->type, p->rank, dims);
+    if (!t)
+        return fv_error(c->session, "input '%s' is too large where %s", p->name,
+                        fv_dims_str(c->arena, m->table, m->dims));
+    fill(t, range_of(m, p), state);
+    return fv_tensor_array(c->arena, t, &m->inputs[i]) ||
+           fv_error(c->session, "input '%s' cannot be passed", p->name);
+}
+
+bool fv_make_inputs(fv_context *c, fv_subject *m) {
+    uint64_t state = (uint64_t)c->args->seed;
+    bool ok = true;
+    for (int i = 0; i < m->table->ninputs && ok; i++)
+        ok = m->given[i] || make_input(c, m, i, &state);
+    return ok;
+}

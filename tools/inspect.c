@@ -1,0 +1,364 @@
+/* inspect.c - `fovea inspect`: what is in a model, and what becomes of it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer.h"
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+#include "tools/model.h"
+
+/* How often an operator occurs: as the model was read, and after the passes. */
+typedef struct tally {
+    const fv_opdef *def;
+    int before, after;
+} tally;
+
+typedef struct view {
+    fv_context *c;
+    fv_subject m; /* never run: no artifact */
+    tally *tallies;
+    int ntallies, cap_tallies;
+    int before, after; /* ops */
+    int *launches;     /* of each kernel */
+    int nlaunches;
+    fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
+    size_t weights;
+} view;
+
+/* ---- operators ---- */
+
+static tally *tally_of(view *v, const fv_opdef *d) {
+    for (int i = 0; i < v->ntallies; i++)
+        if (v->tallies[i].def == d)
+            return &v->tallies[i];
+    FV_PUSH(v->c->arena, v->tallies, v->ntallies, v->cap_tallies, ((tally){.def = d}));
+    return &v->tallies[v->ntallies - 1];
+}
+
+static void count_ops(view *v, const fv_region *r, bool after) {
+    for (const fv_op *op = r->first; op; op = op->next) {
+        if (op->def == &fv_return_def)
+            continue;
+        tally *t = tally_of(v, op->def);
+        *(after ? &t->after : &t->before) += 1;
+        *(after ? &v->after : &v->before) += 1;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                count_ops(v, op->attrs[i].u.region, after);
+    }
+}
+
+static int by_count(const void *a, const void *b) {
+    const tally *x = a, *y = b;
+    if (x->before != y->before)
+        return x->before < y->before ? 1 : -1;
+    if (x->after != y->after)
+        return x->after < y->after ? 1 : -1;
+    return strcmp(x->def->name, y->def->name);
+}
+
+static void print_ops(view *v) {
+    printf("\n%-24s %8s %8s\n", "operator", "model", "passes");
+    for (int i = 0; i < v->ntallies; i++)
+        printf("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
+               v->tallies[i].before, v->tallies[i].after);
+    printf("%-24s %8d %8d\n", "all", v->before, v->after);
+}
+
+static json_t *ops_json(view *v) {
+    json_t *list = json_array();
+    for (int i = 0; i < v->ntallies; i++) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->tallies[i].def));
+        fv_json_set_int(o, "model", v->tallies[i].before);
+        fv_json_set_int(o, "after_passes", v->tallies[i].after);
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+/* ---- kernels ---- */
+
+static void count_launches(view *v, const fv_block *b) {
+    const fv_program *p = v->m.program;
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        for (int i = 0; s->kind == FV_S_LAUNCH && i < p->nkernels; i++)
+            if (p->kernels[i] == s->kernel) {
+                v->launches[i]++;
+                v->nlaunches++;
+            }
+        count_launches(v, &s->body);
+        count_launches(v, &s->other);
+    }
+}
+
+static const char *schedule_of(const fv_kernel *k) {
+    return k->schedule ? k->schedule : "as written";
+}
+
+static void print_line(const char *what, const char *text) {
+    if (text && *text)
+        printf("  %-9s %.400s%s\n", what, text, strlen(text) > 400 ? " ..." : "");
+}
+
+static void print_schedules(view *v) {
+    const fv_program *p = v->m.program;
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        printf("\n%s: %s, %d launch%s\n", k->name, schedule_of(k), v->launches[i],
+               v->launches[i] == 1 ? "" : "es");
+        print_line("from", k->origin);
+        print_line("computes", k->formula);
+    }
+}
+
+static json_t *schedules_json(view *v) {
+    const fv_program *p = v->m.program;
+    json_t *list = json_array();
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        json_t *o = json_object();
+        fv_json_set_text(o, "kernel", k->name);
+        fv_json_set_text(o, "schedule", schedule_of(k));
+        fv_json_set_int(o, "launches", v->launches[i]);
+        fv_json_set_text(o, "from", k->origin ? k->origin : "");
+        fv_json_set_text(o, "computes", k->formula ? k->formula : "");
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+/* "7 map, 4 contract": launches by the first word of their schedules. */
+static const char *families(view *v) {
+    static const char *const words[] = {"contract", "row", "map", "window", "attend", "scan",
+                                        "custom", "naive", "as written"};
+    fv_text t = {.arena = v->c->arena};
+    fv_text_put(&t, "");
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
+        int n = 0;
+        for (int i = 0; i < v->m.program->nkernels; i++)
+            n += strncmp(schedule_of(v->m.program->kernels[i]), words[w], strlen(words[w]))
+                     ? 0 : v->launches[i];
+        if (n)
+            fv_text_printf(&t, "%s%d %s", t.n ? ", " : "", n, words[w]);
+    }
+    return t.s;
+}
+
+/* ---- memory ---- */
+
+static void set_value(view *v, const fv_var *var, fv_expr *x) {
+    *fv_ptrmap_at(&v->values, var) = x;
+}
+
+static fv_expr *value(view *v, const fv_expr *x) {
+    fv_ptrmap memo = fv_ptrmap_in(v->c->arena);
+    return fv_x_subst(v->c->arena, x, &v->values, &memo);
+}
+
+/* The number that an expression of the plan has at the chosen dims, or -1. */
+static int64_t number(view *v, const fv_expr *x) {
+    int64_t n;
+    return x && fv_x_is_int(value(v, x), &n) ? n : -1;
+}
+
+static void evaluate_plan(view *v) {
+    const fv_program *p = v->m.program;
+    v->values = fv_ptrmap_in(v->c->arena);
+    for (int i = 0; i < p->nsymbols; i++)
+        set_value(v, p->symbol_vars[i], fv_x_int(v->c->arena, v->m.dims[i]));
+    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+        if (s->kind == FV_S_LET)
+            set_value(v, s->var, value(v, s->x));
+}
+
+static int64_t buffer_bytes(view *v, const fv_buf *b) {
+    if (b->bytes)
+        return number(v, b->bytes);
+    int64_t n = fv_elem_storage_bytes(b->elem);
+    for (int i = 0; i < b->rank && n >= 0; i++) {
+        int64_t e = b->extent ? number(v, b->extent[i]) : -1;
+        n = e < 0 || __builtin_mul_overflow(n, e, &n) ? -1 : n;
+    }
+    return n;
+}
+
+static const char *role_of(const fv_buf *b) {
+    return b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_OUTPUT ? "output"
+           : b->role == FV_BUF_CONST ? "weight" : b->role == FV_BUF_WORK ? "workspace" : "allocated";
+}
+
+static void print_memory(view *v) {
+    const fv_program *p = v->m.program;
+    printf("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        int64_t bytes = buffer_bytes(v, b), offset = number(v, b->offset);
+        char at[32] = "", n[32] = "by data";
+        if (b->role == FV_BUF_WORK)
+            snprintf(at, sizeof at, "%" PRId64, offset);
+        if (bytes >= 0)
+            snprintf(n, sizeof n, "%" PRId64, bytes);
+        printf("%-10s %12s %12s  %s: %s[", role_of(b), at, n, b->name, fv_elem_name(b->elem));
+        for (int k = 0; k < b->rank; k++) {
+            int64_t e = b->extent ? number(v, b->extent[k]) : -1;
+            printf(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
+        }
+        puts("]");
+    }
+}
+
+static json_t *memory_json(view *v) {
+    const fv_program *p = v->m.program;
+    json_t *o = json_object(), *list = json_array();
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        json_t *e = json_object();
+        int64_t bytes = buffer_bytes(v, b);
+        fv_json_set_text(e, "name", b->name);
+        fv_json_set_text(e, "role", role_of(b));
+        fv_json_set_text(e, "type", fv_elem_name(b->elem));
+        fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
+        if (b->role == FV_BUF_WORK)
+            fv_json_set_int(e, "offset", number(v, b->offset));
+        fv_json_append(list, e);
+    }
+    fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
+    fv_json_set_int(o, "workspace_bytes", p->workspace ? number(v, p->workspace) : 0);
+    fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
+    fv_json_set(o, "buffers", list);
+    return o;
+}
+
+/* ---- summary ---- */
+
+static void print_ports(const char *what, const fv_port_info *ports, int n) {
+    for (int i = 0; i < n; i++) {
+        printf("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
+        for (int k = 0; k < ports[i].rank; k++)
+            printf("%s%s", k ? ", " : "", ports[i].dims[k]);
+        puts("]");
+    }
+}
+
+static void print_symbols(const fv_model *t) {
+    for (int i = 0; i < t->nsymbols; i++) {
+        printf("%-11s%s", i ? "" : "dims", t->symbols[i].name);
+        if (t->symbols[i].hi < FV_DIM_MAX || t->symbols[i].lo > 0)
+            printf(" in %" PRId64 "..%" PRId64, t->symbols[i].lo, t->symbols[i].hi);
+        putchar('\n');
+    }
+}
+
+static void print_most(view *v) {
+    enum { MOST = 8 };
+    printf("%-11s%d in the model", "operators", v->before);
+    for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
+        printf("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
+    printf("%s; %d after the passes\n", v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "",
+           v->after);
+}
+
+static void print_summary(view *v) {
+    const fv_program *p = v->m.program;
+    fv_arena *a = v->c->arena;
+    const char *where = fv_dims_str(a, v->m.table, v->m.dims);
+    int64_t workspace = p->workspace ? number(v, p->workspace) : 0;
+    print_ports("inputs", v->m.table->inputs, v->m.table->ninputs);
+    print_ports("outputs", v->m.table->outputs, v->m.table->noutputs);
+    print_symbols(v->m.table);
+    if (v->m.source.module)
+        print_most(v);
+    printf("%-11s%d, launched %d times: %s\n", "kernels", p->nkernels, v->nlaunches, families(v));
+    printf("%-11s%s in %d constants\n", "weights", fv_size_str(a, v->weights), p->nconstants);
+    printf("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
+           where, *where ? ")" : "");
+    if (p->uses_allocator)
+        printf("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
+    printf("%-11s%s\n", "target", p->target->name);
+}
+
+static json_t *ports_json(const fv_port_info *ports, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "name", ports[i].name);
+        fv_json_set_text(o, "type", fv_type_text(ports[i].type));
+        fv_json_set(o, "dims", fv_json_dims(ports[i].rank, ports[i].dims));
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+static bool print_json(view *v, bool all) {
+    const fv_args *a = v->c->args;
+    json_t *d = fv_json_document();
+    fv_json_set_text(d, "model", v->m.path);
+    fv_json_set_text(d, "target", v->m.program->target->name);
+    fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs));
+    fv_json_set(d, "outputs", ports_json(v->m.table->outputs, v->m.table->noutputs));
+    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
+    if ((all || a->ops) && v->m.source.module)
+        fv_json_set(d, "ops", ops_json(v));
+    if (all || a->memory)
+        fv_json_set(d, "memory", memory_json(v));
+    if (all || a->schedules)
+        fv_json_set(d, "schedules", schedules_json(v));
+    return fv_json_print(v->c->session, d);
+}
+
+/* ---- all ---- */
+
+static bool open_view(view *v, const char *path) {
+    fv_context *c = v->c;
+    fv_subject *m = &v->m;
+    fv_driver_options o;
+    *m = (fv_subject){.path = path};
+    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &m->source))
+        return false;
+    if (m->source.module)
+        count_ops(v, m->source.module->funcs->body, false);
+    m->program = fv_driver_lower(c->session, &m->source, &o);
+    if (!m->program)
+        return false;
+    if (m->source.module)
+        count_ops(v, m->source.module->funcs->body, true);
+    m->table = fv_program_model(c->arena, m->program);
+    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    return fv_choose_dims(c, m, true);
+}
+
+static void look(view *v) {
+    const fv_program *p = v->m.program;
+    v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
+    count_launches(v, &p->body);
+    evaluate_plan(v);
+    for (int i = 0; i < p->nconstants; i++)
+        v->weights += p->constants[i].bytes;
+    if (v->ntallies)
+        qsort(v->tallies, (size_t)v->ntallies, sizeof *v->tallies, by_count);
+}
+
+int fv_cmd_inspect(fv_context *c) {
+    const fv_args *a = c->args;
+    view *v = FV_NEW(c->arena, view, 1);
+    v->c = c;
+    if (!open_view(v, a->operand[0]))
+        return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+    look(v);
+    bool all = !a->ops && !a->memory && !a->schedules;
+    if (a->json)
+        return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
+    print_summary(v);
+    if (a->ops && v->m.source.module)
+        print_ops(v);
+    if (a->memory)
+        print_memory(v);
+    if (a->schedules)
+        print_schedules(v);
+    return FV_EXIT_OK;
+}

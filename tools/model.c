@@ -1,0 +1,56 @@
+/* model.c - opening what is to be run. */
+#include "tools/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void make_room(fv_context *c, fv_subject *m) {
+    fv_arena *a = c->arena;
+    m->table = fv_artifact_model(m->artifact);
+    m->dims = FV_NEW(a, int64_t, m->table->nsymbols + 1);
+    m->known = FV_NEW(a, unsigned char, m->table->nsymbols + 1);
+    m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
+    m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
+    m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
+    m->safe = fv_safe_names(a, m->table->noutputs, m->table->outputs);
+}
+
+static bool load(fv_context *c, fv_subject *m) {
+    fv_log *log = fv_log_new();
+    int status = fv_load(m->path, log, &m->artifact);
+    fv_diag_file(c->session, m->path);
+    if (status)
+        fv_error(c->session, "is no library that `fovea compile` wrote for this machine");
+    if (status && c->args->verbose)
+        fv_print_line(c->args, NULL, fv_log_text(log));
+    fv_log_free(log);
+    return status == FV_OK;
+}
+
+static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
+    fv_driver_options o;
+    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, m->path, &o, &m->source))
+        return false;
+    if (m->source.module)
+        fv_find_hints(c->arena, m->source.module, &m->hints, &m->nhints);
+    m->program = fv_driver_lower(c->session, &m->source, &o);
+    if (m->program)
+        m->artifact = fv_driver_artifact(c->session, m->program, backend, c->args->level);
+    return m->artifact != NULL;
+}
+
+bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) {
+    *out = (fv_subject){.path = path};
+    bool library = fv_driver_path_kind(path) == FV_FILE_ELF;
+    if (!(library ? load(c, out) : compile(c, backend, out)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+void fv_subject_close(fv_subject *m) {
+    for (int i = 0; m->outputs && i < m->table->noutputs; i++)
+        fv_array_free(&m->outputs[i]);
+    fv_artifact_free(m->artifact);
+    m->artifact = NULL;
+}

@@ -1,0 +1,81 @@
+/* model.h - a model that is ready to run, the values of its dims, its inputs and outputs: what
+ * `run`, `inspect` and whoever else executes a model share. */
+#ifndef FV_TOOLS_MODEL_H
+#define FV_TOOLS_MODEL_H
+
+#include "tools/command.h"
+#include "tools/json.h"
+
+/* What the graph says about the values of an input. */
+typedef enum {
+    FV_HINT_NONE,
+    FV_HINT_INDEX, /* picks out of `bound` elements */
+    FV_HINT_MASK   /* ones */
+} fv_hint_kind;
+typedef struct fv_hint {
+    const char *name; /* of the input */
+    fv_hint_kind kind;
+    const fv_dim *bound;
+} fv_hint;
+
+typedef struct fv_subject {
+    const char *path;
+    fv_source source;      /* empty: a compiled library */
+    fv_program *program;
+    fv_artifact *artifact;
+    const fv_model *table;
+    fv_hint *hints;        /* one an input of the graph */
+    int nhints;
+    /* inputs and outputs of the run */
+    int64_t *dims;         /* one a symbol */
+    unsigned char *known;  /* which of them are decided */
+    unsigned char *given;  /* which inputs come from files */
+    fv_array *inputs, *outputs;
+    const char **safe;     /* names of the outputs for files */
+} fv_subject;
+
+/* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by
+ * fv_subject_close; also after a failure. */
+bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out);
+void fv_subject_close(fv_subject *m);
+
+/* ---- hints.c ---- */
+
+/* From the graph as it was imported. */
+void fv_find_hints(fv_arena *a, const fv_module *m, fv_hint **out, int *n);
+
+/* ---- dims.c ---- */
+
+/* Values of the symbols: from --dim (where that has not fixed them at import), from the inputs that
+ * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1 -- each said in a note, unless
+ * `quietly`. False after a message. */
+bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly);
+/* "batch = 1, seq = 128", or "" */
+const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);
+json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
+
+/* ---- inputs.c ---- */
+
+/* --data-set and --input. False after messages. */
+bool fv_read_inputs(fv_context *c, fv_subject *m);
+/* Random ones for those that are not given, once the dims are chosen. */
+bool fv_make_inputs(fv_context *c, fv_subject *m);
+
+/* Tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names inside the files
+ * where they have all of them, else by number. False: *why. */
+bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
+                 const fv_port_info *ports, const fv_tensor **out, const char **why);
+
+/* ---- outputs.c ---- */
+
+/* Names that are safe as file names and in C, unique. */
+const char **fv_safe_names(fv_arena *a, int n, const fv_port_info *ports);
+void fv_print_outputs(fv_context *c, const fv_subject *m);
+json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
+/* -o: a folder, or one file where there is one output. Adds "file" to the entries of `list` where
+ * that is not NULL, else prints the map. */
+bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list);
+/* --expect: how many outputs differ, each told on stdout (or added to `list`); -1 after messages. */
+int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list);
+
+#endif

@@ -1,0 +1,265 @@
+/* ops.c - `fovea ops`: the catalogue, as a table, as JSON, as docs/operators.md, or one op whole. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/op.h"
+#include "tools/model.h"
+
+/* ---- what an entry says ---- */
+
+/* How the op gets its meaning. */
+static const char *meaning(const fv_opdef *d) {
+    return d->formula ? "formula" : d->rule ? "rule" : d->expand ? "expansion"
+           : d->define ? "definition" : d->kernel ? "kernel" : "structure";
+}
+
+
+/* "1, 6, 13" */
+static const char *versions(fv_arena *a, const fv_opdef *d) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (int i = 0; i < FV_MAX_VERSIONS && d->since[i]; i++)
+        fv_text_printf(&t, "%s%d", i ? ", " : "", d->since[i]);
+    return t.s;
+}
+
+static const struct {
+    const char *name;
+    fv_elem_set set;
+} sets[] = {
+    {"any", FV_SET_ANY},           {"data", FV_SET_DATA},         {"number", FV_SET_NUMBER},
+    {"packed", FV_SET_PACKED},     {"f8", FV_SET_FLOAT8},         {"float", FV_SET_FLOAT},
+    {"int", FV_SET_INT},           {"signed", FV_SET_SIGNED},     {"unsigned", FV_SET_UNSIGNED},
+};
+
+/* "float, i32, i64": named sets first, then what is left. */
+static const char *types_str(fv_arena *a, fv_elem_set set) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if ((set & sets[i].set) == sets[i].set) {
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", sets[i].name);
+            set &= ~sets[i].set;
+        }
+    for (int e = 1; e < FV_ELEM_END; e++)
+        if (set >> e & 1)
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", fv_elem_name((fv_elem)e));
+    return t.s;
+}
+
+/* "T: float; Tind: i32, i64" */
+static const char *all_types(fv_arena *a, const fv_opdef *d) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
+        fv_text_printf(&t, "%s%s: %s", i ? "; " : "", d->types[i].name,
+                       types_str(a, d->types[i].set));
+    return t.s;
+}
+
+static const char *domain(const fv_opdef *d) {
+    return *d->domain ? d->domain : "ai.onnx";
+}
+
+/* ---- tables ---- */
+
+static void print_table(fv_context *c) {
+    int n = fv_op_count();
+    for (int i = 0; i < n; i++) {
+        const fv_opdef *d = fv_op_at(i);
+        printf("%-24s %-10s %-28s %s\n", fv_opdef_qualified(c->arena, d), meaning(d),
+               versions(c->arena, d), all_types(c->arena, d));
+    }
+    printf("%d operators, up to opset %d\n", n, FV_NEWEST_OPSET);
+}
+
+static int count_of(const char *dom) {
+    int n = 0;
+    for (int i = 0; i < fv_op_count(); i++)
+        n += !strcmp(fv_op_at(i)->domain, dom);
+    return n;
+}
+
+static void print_domain(fv_context *c, const char *dom) {
+    printf("| operator | versions | types | meaning | |\n| --- | --- | --- | --- | --- |\n");
+    for (int i = 0; i < fv_op_count(); i++) {
+        const fv_opdef *d = fv_op_at(i);
+        if (strcmp(d->domain, dom))
+            continue;
+        printf("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
+               meaning(d));
+        for (const char *p = d->doc ? d->doc : ""; *p; p++) /* a bar would end the cell */
+            printf(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
+        printf(" |\n");
+    }
+}
+
+static void print_markdown(fv_context *c) {
+    printf("# Operators\n\n"
+           "What Fovea supports, up to opset %d: %d operators of the standard. Interpreter, JIT, objects\n"
+           "and generated C support the same. This text is the output of `fovea ops --markdown`;\n"
+           "`fovea ops NAME` shows one operator with its attributes and what it means.\n\n"
+           "*Versions* are the opsets in which the standard changed the operator: a model of any opset\n"
+           "from the first on is read. *Types*: float is f16, bf16, f32, f64; signed is i8 to i64, unsigned\n"
+           "u8 to u64, int both; number is int and float; f8 are the five 8-bit floats; packed is u4, i4,\n"
+           "u2, i2, f4e2m1; data is all of these and bool; any is data, string and complex numbers.\n"
+           "*Meaning*: a formula for each output element, a rule or expansion into simpler operators, a\n"
+           "definition built in C, or a kernel.\n\n## The standard\n\n",
+           FV_NEWEST_OPSET, count_of(""));
+    print_domain(c, "");
+    printf("\n## `fv`: Fovea's own, inside graphs\n\n");
+    print_domain(c, "fv");
+}
+
+/* ---- JSON ---- */
+
+static json_t *operands_json(const fv_operand_def *list, int max) {
+    json_t *a = json_array();
+    for (int i = 0; i < max && list[i].name; i++) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "name", list[i].name);
+        fv_json_set_text(o, "type", list[i].type);
+        if (list[i].arity != FV_REQUIRED)
+            fv_json_set_bool(o, list[i].arity == FV_VARIADIC ? "variadic" : "optional", true);
+        fv_json_append(a, o);
+    }
+    return a;
+}
+
+static json_t *types_json(const fv_opdef *d) {
+    json_t *o = json_object();
+    for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++) {
+        json_t *list = json_array();
+        for (int e = 1; e < FV_ELEM_END; e++)
+            if (d->types[i].set >> e & 1)
+                fv_json_append(list, fv_json_text(fv_elem_name((fv_elem)e)));
+        fv_json_set(o, d->types[i].name, list);
+    }
+    return o;
+}
+
+static json_t *op_json(const fv_opdef *d) {
+    json_t *o = json_object(), *since = json_array(), *attrs = json_array();
+    for (int i = 0; i < FV_MAX_VERSIONS && d->since[i]; i++)
+        fv_json_append(since, json_integer(d->since[i]));
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
+        fv_json_append(attrs, fv_json_text(d->attrs[i].name));
+    fv_json_set_text(o, "domain", domain(d));
+    fv_json_set_text(o, "name", d->name);
+    fv_json_set(o, "versions", since);
+    fv_json_set_text(o, "meaning", meaning(d));
+    fv_json_set_text(o, "doc", d->doc ? d->doc : "");
+    fv_json_set(o, "inputs", operands_json(d->in, FV_MAX_IN));
+    fv_json_set(o, "outputs", operands_json(d->out, FV_MAX_OUT));
+    fv_json_set(o, "attributes", attrs);
+    fv_json_set(o, "types", types_json(d));
+    if (d->formula || d->rule)
+        fv_json_set_text(o, d->formula ? "formula" : "rule", d->formula ? d->formula : d->rule);
+    return o;
+}
+
+/* ---- one op ---- */
+
+static void print_operands(const char *what, const fv_operand_def *list, int max) {
+    for (int i = 0; i < max && list[i].name; i++)
+        printf("%-10s %s: %s%s\n", i ? "" : what, list[i].name, list[i].type,
+               list[i].arity == FV_VARIADIC ? ", any number"
+               : list[i].arity == FV_OPTIONAL_OPERAND ? ", optional" : "");
+}
+
+static void print_default(const fv_attr_def *d) {
+    if (d->required)
+        printf(", required");
+    else if (d->has_default && d->kind == FV_ATTR_INT)
+        printf(" = %lld", (long long)d->i);
+    else if (d->has_default && d->kind == FV_ATTR_FLOAT)
+        printf(" = %.9g", (double)d->f);
+    else if (d->has_default && d->kind == FV_ATTR_STRING && d->s)
+        printf(" = \"%s\"", d->s);
+}
+
+static void print_attrs(const fv_opdef *d) {
+    static const char *const kinds[] = {
+        [FV_ATTR_INT] = "int", [FV_ATTR_FLOAT] = "float", [FV_ATTR_STRING] = "string",
+        [FV_ATTR_INTS] = "ints", [FV_ATTR_FLOATS] = "floats", [FV_ATTR_STRINGS] = "strings",
+        [FV_ATTR_TENSOR] = "tensor", [FV_ATTR_TYPE] = "type", [FV_ATTR_DIMS] = "dims",
+        [FV_ATTR_REGION] = "graph"};
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++) {
+        const fv_attr_def *t = &d->attrs[i];
+        printf("%-10s %s: %s", i ? "" : "attributes", t->name, kinds[t->kind]);
+        print_default(t);
+        if (t->from)
+            printf(", from version %d on", t->from);
+        if (t->until)
+            printf(", up to version %d", t->until);
+        putchar('\n');
+    }
+}
+
+static void print_meaning(const fv_opdef *d) {
+    const char *text = d->formula ? d->formula : d->rule;
+    printf("%-10s ", meaning(d));
+    for (const char *p = text ? text : "in C"; *p; p++)
+        printf(*p == '\n' ? "\n           " : "%c", *p);
+    putchar('\n');
+}
+
+static void print_op(fv_context *c, const fv_opdef *d) {
+    printf("%s%s%s\n", fv_opdef_qualified(c->arena, d), d->doc ? ": " : "", d->doc ? d->doc : "");
+    printf("versions   %s\n", versions(c->arena, d));
+    print_operands("inputs", d->in, FV_MAX_IN);
+    print_operands("outputs", d->out, FV_MAX_OUT);
+    print_attrs(d);
+    for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
+        printf("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
+               types_str(c->arena, d->types[i].set));
+    print_meaning(d);
+}
+
+/* "MatMul", "fv.Slice", "ai.onnx.MatMul" */
+static const fv_opdef *find(fv_context *c, const char *name) {
+    int n = fv_op_count();
+    const char **names = FV_NEW(c->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++) {
+        const fv_opdef *d = fv_op_at(i);
+        names[i] = fv_opdef_qualified(c->arena, d);
+        if (!strcmp(names[i], name) || !strcmp(fv_printf(c->arena, "%s.%s", domain(d), d->name), name))
+            return d;
+    }
+    const char *near = fv_nearest(name, names);
+    fv_error(c->session, "operator not in the catalogue: '%s'%s%s%s", name,
+             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return NULL;
+}
+
+static int show_some(fv_context *c, json_t *list) {
+    for (int i = 0; i < c->args->n; i++) {
+        const fv_opdef *d = find(c, c->args->operand[i]);
+        if (!d)
+            return FV_EXIT_MODEL;
+        if (list)
+            fv_json_append(list, op_json(d));
+        else
+            print_op(c, d);
+    }
+    return FV_EXIT_OK;
+}
+
+int fv_cmd_ops(fv_context *c) {
+    json_t *list = c->args->json ? json_array() : NULL;
+    int status = show_some(c, list);
+    if (status) {
+        json_decref(list);
+        return status;
+    }
+    if (!list && !c->args->n)
+        (c->args->markdown ? print_markdown : print_table)(c);
+    if (!list)
+        return FV_EXIT_OK;
+    for (int i = 0; i < fv_op_count() && !c->args->n; i++)
+        fv_json_append(list, op_json(fv_op_at(i)));
+    json_t *d = fv_json_document();
+    fv_json_set_int(d, "newest_opset", FV_NEWEST_OPSET);
+    fv_json_set(d, "operators", list);
+    return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
+}

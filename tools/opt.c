@@ -1,0 +1,94 @@
+/* opt.c - `fovea opt`: passes over a graph, and the graph they leave. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/model.h"
+
+/* ---- --list-passes ---- */
+
+static const char levels[] = "0123s";
+
+static json_t *pipeline_json(char level) {
+    json_t *list = json_array();
+    for (const char *const *p = fv_pipeline(level); *p; p++)
+        fv_json_append(list, fv_json_text(*p));
+    return list;
+}
+
+static int list_json(fv_context *c) {
+    json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object();
+    for (int i = 0; fv_pass_at(i); i++) {
+        json_t *p = json_object();
+        fv_json_set_text(p, "name", fv_pass_at(i)->name);
+        fv_json_set_text(p, "doc", fv_pass_at(i)->doc);
+        fv_json_append(passes, p);
+    }
+    for (const char *l = levels; *l; l++)
+        fv_json_set(pipelines, (char[]){'O', *l, 0}, pipeline_json(*l));
+    fv_json_set(d, "passes", passes);
+    fv_json_set(d, "levels", pipelines);
+    return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
+}
+
+static int list_passes(fv_context *c) {
+    if (c->args->json)
+        return list_json(c);
+    for (int i = 0; fv_pass_at(i); i++)
+        printf("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
+    for (const char *l = levels; *l; l++) {
+        printf("%s-O%c ", l == levels ? "\n" : "", *l);
+        for (const char *const *p = fv_pipeline(*l); *p; p++)
+            printf(" %s", *p);
+        putchar('\n');
+    }
+    return FV_EXIT_OK;
+}
+
+/* ---- what passes say ---- */
+
+static void dump(void *user, const char *pass, const fv_module *m) {
+    fv_context *c = user;
+    fv_text t = {.arena = c->arena};
+    fv_module_print(&t, m, NULL, NULL);
+    fprintf(stderr, "# after %s\n%s", pass, t.s);
+}
+
+static void report(void *user, const char *pass, const fv_pass_run *r) {
+    fv_context *c = user;
+    if (!c->args->verbose)
+        return;
+    fprintf(stderr, "%s:", pass);
+    for (int i = 0; i < r->ncounts; i++)
+        fprintf(stderr, "%s %d %s", i ? "," : "", r->counts[i].n, r->counts[i].what);
+    fprintf(stderr, "%s\n", r->ncounts ? "" : " nothing to do");
+}
+
+static bool check_emit(const fv_args *a) {
+    if (!a->emit || !strcmp(a->emit, "ir"))
+        return true;
+    return fv_usage(a, "--emit %s: opt writes ir; `fovea compile` writes the rest", a->emit) == FV_EXIT_OK;
+}
+
+int fv_cmd_opt(fv_context *c) {
+    const fv_args *a = c->args;
+    fv_driver_options o;
+    fv_source source;
+    if (a->list_passes)
+        return list_passes(c);
+    if (!check_emit(a) || !fv_args_driver(c, &o, false))
+        return FV_EXIT_USAGE;
+    if (a->json)
+        return fv_usage(a, "--json goes with --list-passes only: a graph is text");
+    fv_pipeline_options pipeline = {.verify = a->verify, .dump_after = a->dump_after, .dump = dump,
+                                    .report = report, .user = c};
+    o.pipeline = &pipeline;
+    if (!fv_driver_read(c->session, a->operand[0], &o, &source))
+        return fv_failed(c);
+    if (!source.module) {
+        fv_error(c->session, "holds kernels; passes are for graphs");
+        return FV_EXIT_MODEL;
+    }
+    bool ok = fv_driver_passes(source.module, &o) &&
+              fv_driver_write_ir(c->session, source.module, a->output ? a->output : "-");
+    return ok ? FV_EXIT_OK : fv_failed(c);
+}

@@ -1,0 +1,121 @@
+/* options.c - what the arguments mean to the driver. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/diag.h"
+#include "tools/command.h"
+
+/* ---- target, dims, level, passes ---- */
+
+static bool find_target(const fv_args *a, fv_driver_options *o, bool here) {
+    const char *name = a->target ? a->target : here ? "native" : NULL;
+    o->target_given = a->target != NULL;
+    o->target = name ? fv_target_find(name) : fv_target_baseline();
+    if (!name && o->target && !strncmp(o->target->name, "x86-64", 6))
+        o->target = fv_target_find("x86-64-v3");
+    if (o->target)
+        return true;
+    const char *near = fv_nearest(name, fv_target_names());
+    if (near)
+        fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);
+    else
+        fv_usage(a, "there is no target '%s'; there are native, x86-64-v2, x86-64-v3, x86-64-v4, "
+                    "aarch64, riscv64, cortex-m4, generic", name);
+    return false;
+}
+
+static bool is_name(const char *name) {
+    for (const char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && *p != '_')
+            return false;
+    return *name && !isdigit((unsigned char)*name);
+}
+
+/* "a,b" as a list; empty words are left out. */
+static const char *const *split(fv_arena *a, const char *text) {
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, ",");
+        if (len)
+            FV_PUSH(a, list, n, cap, fv_strndup(a, p, len));
+        p += len + (p[len] == ',');
+    }
+    FV_PUSH(a, list, n, cap, NULL);
+    return list;
+}
+
+static bool check_pass(const fv_args *a, const char *name) {
+    const char *names[256] = {0};
+    if (fv_pass_find(name))
+        return true;
+    for (int i = 0; fv_pass_at(i) && i < 255; i++)
+        names[i] = fv_pass_at(i)->name;
+    const char *near = fv_nearest(name, names);
+    if (near)
+        fv_usage(a, "there is no pass '%s'; did you mean '%s'?", name, near);
+    else
+        fv_usage(a, "there is no pass '%s'; `fovea opt --list-passes` lists them", name);
+    return false;
+}
+
+bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
+    const fv_args *a = c->args;
+    fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
+    pipeline->verify = a->verify;
+    pipeline->dump_after = a->dump_after;
+    *o = (fv_driver_options){.dims = a->dims, .level = a->level, .name = a->name,
+                             .naive = a->schedule && !strcmp(a->schedule, "naive"),
+                             .passes = a->passes ? split(c->arena, a->passes) : NULL,
+                             .pipeline = pipeline};
+    if (a->name && !is_name(a->name))
+        return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
+    for (int i = 0; o->passes && o->passes[i]; i++)
+        if (!check_pass(a, o->passes[i]))
+            return false;
+    return (!a->dump_after || check_pass(a, a->dump_after)) && find_target(a, o, here);
+}
+
+/* ---- backends ---- */
+
+static const char *const backend_names[] = {
+    [FV_BACKEND_JIT] = "jit", [FV_BACKEND_INTERP] = "interp", [FV_BACKEND_C] = "c", NULL};
+
+const char *fv_backend_name(fv_backend_kind b) {
+    return backend_names[b];
+}
+
+static int find_backend(const char *name, size_t n) {
+    for (int i = 0; backend_names[i]; i++)
+        if (strlen(backend_names[i]) == n && !memcmp(backend_names[i], name, n))
+            return i;
+    return -1;
+}
+
+int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
+    const char *s = a->backend ? a->backend : FV_HAVE_JIT ? "jit" : "interp";
+    int n = 0;
+    while (*s && n < 3) {
+        size_t len = strcspn(s, ",");
+        int k = find_backend(s, len);
+        if (k < 0) {
+            fv_usage(a, "there is no backend '%.*s'; there are jit, c and interp", (int)len, s);
+            return 0;
+        }
+        out[n++] = (fv_backend_kind)k;
+        s += len + (s[len] == ',');
+    }
+    return n ? n : (fv_usage(a, "--backend names none of jit, c and interp"), 0);
+}
+
+/* ---- threads ---- */
+
+int fv_args_threads(const fv_args *a) {
+    const char *env = getenv("FOVEA_NUM_THREADS");
+    char *end;
+    if (a->threads || !env || !*env)
+        return a->threads;
+    long n = strtol(env, &end, 10);
+    return *end || n < 0 || n > 4096 ? 0 : (int)n;
+}

@@ -1,0 +1,228 @@
+/* outputs.c - what a run gave: printed, written, compared. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/data.h"
+#include "tools/compare.h"
+#include "tools/model.h"
+
+/* ---- names ---- */
+
+static const char *safe_name(fv_arena *a, const char *name, const char *const *others, int n) {
+    char *r = fv_printf(a, "%s%.200s", isalpha((unsigned char)*name) ? "" : "v", name);
+    for (char *p = r; *p; p++)
+        if (!isalnum((unsigned char)*p))
+            *p = '_';
+    const char *unique = r;
+    for (int k = 1, i = 0; i < n; i++)
+        if (!strcasecmp(others[i], unique)) { /* some file systems fold case */
+            unique = fv_printf(a, "%s_%d", r, k++);
+            i = -1;
+        }
+    return unique;
+}
+
+const char **fv_safe_names(fv_arena *a, int n, const fv_port_info *ports) {
+    const char **names = FV_NEW(a, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        names[i] = safe_name(a, ports[i].name, names, i);
+    return names;
+}
+
+/* ---- what is in a tensor ---- */
+
+enum { FIRST = 6 };
+
+typedef struct summary {
+    double min, max; /* of what is not NaN */
+    size_t nans;
+} summary;
+
+static double element(const fv_tensor *t, size_t i) {
+    return fv_elem_is_float(t->elem) ? fv_tensor_float(t, i) : (double)fv_tensor_int(t, i);
+}
+
+static summary summarise(const fv_tensor *t) {
+    summary s = {INFINITY, -INFINITY, 0};
+    for (size_t i = 0; i < t->count; i++) {
+        double v = element(t, i);
+        s.nans += isnan(v);
+        s.min = v < s.min ? v : s.min;
+        s.max = v > s.max ? v : s.max;
+    }
+    return s;
+}
+
+static bool has_numbers(const fv_tensor *t) {
+    return fv_elem_is_float(t->elem) || fv_elem_is_int(t->elem) || t->elem == FV_BOOL;
+}
+
+static void print_numbers(const fv_tensor *t) {
+    if (t->count > 1) {
+        summary s = summarise(t);
+        if (s.nans < t->count)
+            printf("  min %.6g  max %.6g", s.min, s.max);
+        if (s.nans)
+            printf("  %zu NaN", s.nans);
+        putchar(' ');
+    }
+    for (size_t i = 0; i < t->count && i < FIRST; i++)
+        if (fv_elem_is_float(t->elem))
+            printf(" %.6g", fv_tensor_float(t, i));
+        else
+            printf(" %" PRId64, fv_tensor_int(t, i));
+    if (t->count > FIRST)
+        printf(" ...");
+}
+
+void fv_print_outputs(fv_context *c, const fv_subject *m) {
+    int widest = 0;
+    for (int i = 0; i < m->table->noutputs; i++) {
+        int n = (int)strlen(m->table->outputs[i].name);
+        widest = n > widest ? n : widest;
+    }
+    for (int i = 0; i < m->table->noutputs; i++) {
+        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
+        char text[400];
+        printf("%-*s  %s", widest, m->table->outputs[i].name,
+               fv_array_text(&m->outputs[i], text, sizeof text));
+        if (has_numbers(&t) && t.count)
+            print_numbers(&t);
+        putchar('\n');
+    }
+}
+
+static json_t *first_values(const fv_tensor *t) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < t->count && i < FIRST; i++)
+        fv_json_append(list, fv_elem_is_float(t->elem) ? fv_json_real(fv_tensor_float(t, i))
+                                                       : json_integer(fv_tensor_int(t, i)));
+    return list;
+}
+
+json_t *fv_json_outputs(fv_context *c, const fv_subject *m) {
+    json_t *list = json_array();
+    for (int i = 0; i < m->table->noutputs; i++) {
+        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
+        json_t *o = json_object(), *dims = json_array();
+        for (int k = 0; k < t.rank; k++)
+            fv_json_append(dims, json_integer(t.dims[k]));
+        fv_json_set_text(o, "name", m->table->outputs[i].name);
+        fv_json_set_text(o, "type", fv_elem_name(t.elem));
+        fv_json_set(o, "dims", dims);
+        if (has_numbers(&t)) {
+            summary s = summarise(&t);
+            fv_json_set(o, "min", fv_json_real(s.min));
+            fv_json_set(o, "max", fv_json_real(s.max));
+            fv_json_set_int(o, "nan", (int64_t)s.nans);
+            fv_json_set(o, "first", first_values(&t));
+        }
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+/* ---- files ---- */
+
+static bool ends_in(const char *path, const char *suffix) {
+    size_t n = strlen(path), k = strlen(suffix);
+    return n > k && !strcmp(path + n - k, suffix);
+}
+
+static bool is_folder(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* One file where that is what the path names; else the folder is there, or is made. */
+static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
+    *one = !is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK));
+    if (*one && m->table->noutputs != 1)
+        return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path,
+                        (int)m->table->noutputs);
+    if (*one || mkdir(path, 0777) == 0 || errno == EEXIST)
+        return true;
+    return fv_error(c->session, "cannot make the folder %s: %s", path, strerror(errno));
+}
+
+static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
+    bool pb = c->args->format && !strcmp(c->args->format, "pb");
+    bool slash = *folder && folder[strlen(folder) - 1] == '/';
+    return fv_printf(c->arena, "%s%s%s.%s", folder, slash ? "" : "/", m->safe[i], pb ? "pb" : "npy");
+}
+
+static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const char *name) {
+    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    return pb ? fv_tensor_write_pb(c->session, path, t, name) : fv_tensor_write_npy(c->session, path, t);
+}
+
+bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list) {
+    bool one;
+    if (!place(c, m, path, &one))
+        return false;
+    for (int i = 0; i < m->table->noutputs; i++) {
+        const char *name = m->table->outputs[i].name, *file = one ? path : file_of(c, m, path, i);
+        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
+        if (!write_one(c, &t, file, name))
+            return false;
+        if (list)
+            fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
+        else if (!c->args->quiet)
+            printf("%s -> %s\n", name, file);
+    }
+    return true;
+}
+
+/* ---- comparing ---- */
+
+/* output_N.pb, or the names that -o writes. */
+static const fv_tensor *expected(fv_context *c, const fv_subject *m, const char *folder, int i) {
+    static const char *const suffixes[] = {"npy", "pb"};
+    for (int k = 0; k < 2; k++) {
+        const char *path = fv_printf(c->arena, "%s/%s.%s", folder, m->safe[i], suffixes[k]);
+        if (!access(path, F_OK))
+            return fv_tensor_read(c->session, c->arena, path, (fv_elem)m->table->outputs[i].type);
+    }
+    fv_error(c->session, "%s holds neither output_%d.pb nor %s.npy", folder, i, m->safe[i]);
+    return NULL;
+}
+
+static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,
+                          const fv_tensor **want) {
+    const char *why;
+    if (!access(fv_printf(c->arena, "%s/output_0.pb", folder), F_OK))
+        return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want, &why) ||
+               (why && fv_error(c->session, "%s", why));
+    for (int i = 0; i < m->table->noutputs; i++)
+        if (!(want[i] = expected(c, m, folder, i)))
+            return false;
+    return true;
+}
+
+int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list) {
+    const fv_tensor **want = FV_NEW(c->arena, const fv_tensor *, m->table->noutputs + 1);
+    int differ = 0;
+    if (!read_expected(c, m, folder, want))
+        return -1;
+    for (int i = 0; i < m->table->noutputs; i++) {
+        const char *name = m->table->outputs[i].name, *why = NULL;
+        bool same = fv_compare(c->arena, &m->outputs[i], want[i], c->args->atol, c->args->rtol, &why);
+        differ += !same;
+        if (list) {
+            fv_json_set_bool(json_array_get(list, (size_t)i), "as_expected", same);
+            if (!same)
+                fv_json_set_text(json_array_get(list, (size_t)i), "difference", why);
+        } else if (!same) {
+            printf("FAILED %s: %s\n", name, why);
+        }
+    }
+    if (!list && !c->args->quiet)
+        printf("%d of %d outputs as expected\n", m->table->noutputs - differ, m->table->noutputs);
+    return differ;
+}

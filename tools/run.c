@@ -1,0 +1,64 @@
+/* run.c - `fovea run`: a model on inputs from files, or on random ones. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/model.h"
+
+static bool execute(fv_context *c, fv_subject *m) {
+    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args)};
+    fv_log *log = fv_log_new();
+    int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
+    bool ok = status == FV_OK || fv_say_log(c, log);
+    fv_log_free(log);
+    return ok;
+}
+
+static void print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs,
+                       int differ) {
+    json_t *d = fv_json_document();
+    fv_json_set_text(d, "model", m->path);
+    fv_json_set_text(d, "backend", m->program ? fv_backend_name(backend) : "library");
+    fv_json_set_text(d, "target", m->table->target);
+    fv_json_set(d, "dims", fv_json_symbols(m->table, m->dims));
+    fv_json_set_int(d, "seed", c->args->seed);
+    fv_json_set(d, "outputs", outputs);
+    if (c->args->expect)
+        fv_json_set_bool(d, "as_expected", differ == 0);
+    fv_json_print(c->session, d);
+}
+
+static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend) {
+    json_t *list = c->args->json ? fv_json_outputs(c, m) : NULL;
+    int differ = 0;
+    if (!list && !c->args->quiet)
+        fv_print_outputs(c, m);
+    bool ok = !c->args->output || fv_write_outputs(c, m, c->args->output, list);
+    if (ok && c->args->expect)
+        differ = fv_expect_outputs(c, m, c->args->expect, list);
+    if (ok && differ >= 0 && list)
+        print_json(c, m, backend, list, differ);
+    else
+        json_decref(list);
+    return !ok || differ < 0 ? fv_failed(c) : differ ? FV_EXIT_MODEL : FV_EXIT_OK;
+}
+
+static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
+    if (!fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) || !fv_make_inputs(c, m) ||
+        !execute(c, m))
+        return fv_failed(c);
+    return report(c, m, backend);
+}
+
+int fv_cmd_run(fv_context *c) {
+    fv_backend_kind backends[3];
+    fv_subject m;
+    int n = fv_args_backends(c->args, backends);
+    if (n != 1)
+        return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
+    bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
+    int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
+                 : open ? run(c, &m, backends[0]) : fv_failed(c);
+    fv_subject_close(&m);
+    return status;
+}
