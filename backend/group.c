@@ -79,11 +79,9 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
         read_by(x->arg[i], v, d, inside || x->op == FV_X_REDUCE, seen, r);
 }
 
+/* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
-    if (!fv_op_is(op, "fv.Reshape"))
-        return false;
-    shape_of_work w = work_of(l, fv_storage_of(l, op->out[0])->def);
-    return w.divisions > 0;
+    return fv_op_is(op, "fv.Reshape") && fv_storage_of(l, op->out[0])->costly;
 }
 
 /* Does the axis structure let each element of v be used by one element of the consumer only? */
@@ -253,6 +251,11 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
 }
 
 void fv_group(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        if (fv_op_is(op, "fv.Reshape")) {
+            fv_storage *s = fv_storage_of(l, op->out[0]);
+            s->costly = work_of(l, s->def).divisions > 0;
+        }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

@@ -12,6 +12,7 @@
 typedef struct fv_storage {
     fv_value *value;
     fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
+    bool costly;               /* a reshape that takes divisions to index */
     bool inlined;              /* substituted into its uses; has no memory */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
     fv_buf *buf;               /* in the program; NULL until it is needed */
