@@ -21,8 +21,8 @@ int64_t fv_port_bound(const fv_port *port, int axis) {
 
 bool fv_port_is_bounded(const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->from_data && port->dims[i]->hi >= FV_DIM_MAX)
-            return false;
+        if (port->dims[i]->from_data && port->dims[i]->hi > INT32_MAX)
+            return false; /* no bound that one could allocate */
     return true;
 }
 

@@ -427,9 +427,10 @@ static bool upgrade_tile(fv_op *op, int version) {
     if (w.failed || !fv_elems(op, 1, &n1, &tiles) || !fv_elems(op, 2, &n2, &axis) || n1 != 1 || n2 != 1)
         return fv_op_error(op, "'tiles' and 'axis' must be scalars");
     const fv_dim *at = fv_dim_wrap(m->dims, axis[0], fv_dim_const(m->dims, rank));
+    at = fv_name_dim(op, "axis", at);
     for (int i = 0; i < rank; i++)
-        repeats[i] = fv_dim_if(m->dims, fv_dim_is(m->dims, at, i), tiles[0],
-                               fv_dim_const(m->dims, 1));
+        repeats[i] = fv_name_dim(op, "repeats", fv_dim_if(m->dims, fv_dim_is(m->dims, at, i),
+                                                          tiles[0], fv_dim_const(m->dims, 1)));
     fv_op_set_in(op, 1, fv_w_ints(&w, FV_I64, 1, rank, repeats));
     fv_op_set_in(op, 2, NULL);
     op->nin = 2;
