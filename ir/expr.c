@@ -201,7 +201,7 @@ static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
     switch (op) {
     case FV_X_CONVERT: return true;
     case FV_X_CONVSAT:
-        return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_is_storage(to);
+        return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
     default: /* packed types lie in a byte */
         return from != FV_BOOL && to != FV_BOOL &&
                fv_elem_storage_bytes(from) == fv_elem_storage_bytes(to);

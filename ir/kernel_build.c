@@ -98,13 +98,17 @@ static fv_expr *add_let(fv_kbuilder *b, const char *name, fv_expr *x) {
     return fv_x_var(b->arena, s->var);
 }
 
-/* ---- what a statement uses twice becomes a let before it, so that statements hold trees ---- */
+/* ---- what a statement uses twice becomes a let before it, so that statements hold trees; so does
+ * what is nested deep, so that whoever walks them may recurse ---- */
+
+enum { MAX_NESTED = 48 };
 
 typedef struct sharing {
     fv_kbuilder *builder;
     fv_ptrmap uses; /* node -> number of parents */
     fv_ptrmap done; /* node -> what stands for it */
     fv_ptrmap size; /* node -> nodes in it, as a tree */
+    fv_ptrmap height; /* what stands for a node -> how deep it is */
 } sharing;
 
 static void count_uses(sharing *s, const fv_expr *x) {
@@ -133,17 +137,24 @@ static fv_expr *unshare(sharing *s, fv_expr *x) {
         return done;
     fv_arena *a = s->builder->arena;
     fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
-    for (int i = 0; i < x->n; i++)
+    uintptr_t height = 1;
+    for (int i = 0; i < x->n; i++) {
         args[i] = unshare(s, x->arg[i]);
+        uintptr_t below = (uintptr_t)fv_ptrmap_get(&s->height, args[i]);
+        height = below >= height ? below + 1 : height;
+    }
     fv_expr *r = x->n ? fv_x_with_args(a, x, args) : x;
-    if ((uintptr_t)fv_ptrmap_get(&s->uses, x) > 1 && is_worth_a_let(s, x) && r->n > 0)
+    bool twice = (uintptr_t)fv_ptrmap_get(&s->uses, x) > 1 && is_worth_a_let(s, x);
+    if ((twice || height > MAX_NESTED) && r->n > 0)
         r = add_let(s->builder, "t", r);
+    *fv_ptrmap_at(&s->height, r) = (void *)(r->n ? height : 1);
     *fv_ptrmap_at(&s->done, x) = r;
     return r;
 }
 
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
-    sharing s = {b, fv_ptrmap_in(b->arena), fv_ptrmap_in(b->arena), fv_ptrmap_in(b->arena)};
+    fv_ptrmap empty = fv_ptrmap_in(b->arena);
+    sharing s = {b, empty, empty, empty, empty};
     bool all_small = true;
     for (int i = 0; i < n; i++)
         all_small = all_small && (!list[i] || list[i]->n == 0);

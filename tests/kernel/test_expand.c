@@ -60,3 +60,26 @@ Test(expand, all_conversions) {
                 cr_assert(x && fv_kernel_verify(session, x), "%s: %s", text, said());
             }
 }
+
+/* What is nested deep becomes lets, so that printing, parsing and consumers may recurse. */
+Test(expand, depth_of_trees) {
+    fv_kernel *k = fv_kernel_new(arena, "deep");
+    fv_expr *n = fv_kernel_dim(k, "n", 0, 64);
+    fv_buf *in = fv_kernel_buf(k, "A", FV_BUF_IN, FV_F32, 1, &n);
+    fv_buf *out = fv_kernel_buf(k, "B", FV_BUF_OUT, FV_F32, 1, &n);
+    fv_kbuilder b;
+    fv_kb_init(&b, arena, k, &k->body);
+    fv_expr *i = fv_kb_for(&b, FV_VECTOR, "i", fv_x_int(arena, 0), n, 1);
+    fv_expr *x = fv_x_load(arena, in, &i), *y = x;
+    for (int j = 0; j < 2000; j++) /* a DAG too: as a tree it had 2^1000 nodes */
+        x = j % 2 ? fv_x_bin(arena, FV_X_MUL, x, x) : fv_x_fma(arena, y, x, x);
+    fv_kb_store(&b, out, &i, x, NULL);
+    fv_kb_end(&b);
+    cr_assert(fv_kernel_verify(session, k), "%s", said());
+    fv_kernel *e = fv_kernel_expand(arena, k, fv_target_find("x86-64-v4"));
+    cr_assert(e && fv_kernel_verify(session, e), "%s", said());
+    const char *text = kernel_text(e);
+    fv_kernel *again = fv_kernel_parse(arena, text);
+    cr_assert(again, "%s", said());
+    cr_expect_str_eq(kernel_text(again), text);
+}
