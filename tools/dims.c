@@ -14,18 +14,42 @@ static bool says(const char *name, const char *const *words) {
 
 /* By what it is called. A symbol of an input's axis is called INPUT_AXIS: the input's name says
  * nothing about it. */
-static int64_t usual(const fv_symbol_info *y) {
+typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL } role;
+
+static role role_of(const char *name) {
     static const char *const past[] = {"past", NULL}, *const total[] = {"total", NULL},
                       *const batch[] = {"batch", NULL},
                       *const sequence[] = {"seq", "len", "time", "token", "step", "frame", NULL};
-    size_t n = strlen(y->name);
-    while (n && y->name[n - 1] >= '0' && y->name[n - 1] <= '9')
+    size_t n = strlen(name);
+    while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
         n--;
-    bool axis = n && y->name[n] && y->name[n - 1] == '_';
-    int64_t v = axis || says(y->name, batch)                     ? 1
-                : says(y->name, past) && !says(y->name, total)   ? 0
-                : says(y->name, sequence) || says(y->name, total) ? 128
-                                                                 : 1;
+    bool is_axis = n && name[n] && name[n - 1] == '_';
+    return is_axis               ? OTHER
+           : says(name, batch)    ? BATCH
+           : says(name, total)    ? TOTAL
+           : says(name, past)     ? PAST
+           : says(name, sequence) ? SEQUENCE
+                                  : OTHER;
+}
+
+/* A total is what is past and what is new, where others say both. */
+static int64_t usual_total(const fv_subject *m) {
+    int64_t sum = 0;
+    int parts = 0;
+    for (int i = 0; i < m->table->nsymbols; i++) {
+        role r = role_of(m->table->symbols[i].name);
+        if ((r != PAST && r != SEQUENCE) || !m->known[i] ||
+            __builtin_add_overflow(sum, m->dims[i], &sum))
+            continue;
+        parts++;
+    }
+    return parts == 2 ? sum : 128;
+}
+
+static int64_t usual(const fv_subject *m, const fv_symbol_info *y) {
+    static const int64_t values[] = {[OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0};
+    role r = role_of(y->name);
+    int64_t v = r == TOTAL ? usual_total(m) : values[r];
     return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
 }
 
@@ -98,9 +122,11 @@ static void derive(fv_subject *m) {
     }
 }
 
-/* Will a relation say what it is, once others are known? */
+/* Will others say what it is, once they are known? */
 static bool follows(const fv_subject *m, int s) {
     const fv_module *g = m->source.module;
+    if (role_of(m->table->symbols[s].name) == TOTAL)
+        return true;
     for (int i = 0; g && i < g->nrelations; i++)
         if (alone(m, g->relations[i].a) == s || alone(m, g->relations[i].b) == s)
             return true;
@@ -111,7 +137,7 @@ static bool follows(const fv_subject *m, int s) {
 
 static void take_usual(fv_context *c, fv_subject *m, int s, bool quietly) {
     const fv_symbol_info *y = &m->table->symbols[s];
-    m->dims[s] = usual(y);
+    m->dims[s] = usual(m, y);
     m->known[s] = 1;
     if (!quietly)
         fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,

@@ -316,7 +316,10 @@ static bool open_view(view *v, const char *path) {
     fv_subject *m = &v->m;
     fv_driver_options o;
     *m = (fv_subject){.path = path};
-    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &m->source))
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
     if (m->source.module)
         count_ops(v, m->source.module->funcs->body, false);

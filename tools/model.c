@@ -29,7 +29,10 @@ static bool load(fv_context *c, fv_subject *m) {
 
 static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
     fv_driver_options o;
-    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, m->path, &o, &m->source))
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    if (!fv_driver_read(c->session, m->path, &o, &m->source))
         return false;
     if (m->source.module)
         fv_find_hints(c->arena, m->source.module, &m->hints, &m->nhints);

@@ -10,6 +10,9 @@ static bool execute(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
     int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
     bool ok = status == FV_OK || fv_say_log(c, log);
+    if (status == FV_BAD_DIM && m->table->nsymbols)
+        fv_error(c->session, "the dims were %s; --dim S=N gives others",
+                 fv_dims_str(c->arena, m->table, m->dims));
     fv_log_free(log);
     return ok;
 }

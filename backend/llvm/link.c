@@ -90,6 +90,8 @@ static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
                               "relro",
                               "-soname",
                               job->soname,
+                              "--defsym",
+                              job->alias,
                               "-o",
                               job->output,
                               job->object,
@@ -103,6 +105,7 @@ static outcome run_lld(const fv_link_job *job, char words[WORDS]) {
 
 static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
     const char *soname = fv_printf(a, "-Wl,-soname,%s", job->soname);
+    const char *alias = fv_printf(a, "-Wl,--defsym,%s", job->alias);
     const char *argv[] = {"cc",
                           "-shared",
                           "-nostdlib",
@@ -110,6 +113,7 @@ static outcome run_cc(fv_arena *a, const fv_link_job *job, char words[WORDS]) {
                           "-Wl,--build-id=none",
                           "-Wl,-z,noexecstack",
                           soname,
+                          alias,
                           "-o",
                           job->output,
                           job->object,

@@ -7,6 +7,7 @@
 typedef struct fv_link_job {
     const fv_target *target;
     const char *object, *output, *soname;
+    const char *alias; /* "ALIAS=SYMBOL": exported too */
 } fv_link_job;
 
 /* Makes a shared library of one object. NULL, or what went wrong, in the arena. */

@@ -17,7 +17,8 @@
 
 typedef enum {
     FV_LLVM_OBJ, /* NAME.o, relocatable: code and weights */
-    FV_LLVM_SO,  /* libNAME.so: exports NAME_model, NAME_run, NAME_plan */
+    FV_LLVM_SO,  /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which is NAME_model:
+                    for whoever loads it and does not know the name */
     FV_LLVM_LIB, /* libNAME.a, of one object */
     FV_LLVM_IR,  /* text of the module after its passes; weights are a declaration */
     FV_LLVM_ASM, /* assembly; weights are a declaration */

@@ -169,7 +169,8 @@ static const char *soname(const output *o) {
 static bool write_shared(output *o) {
     if (!create(o, "so", &o->whole) || !close_file(o))
         return false;
-    fv_link_job job = {o->m.target, o->object, o->whole, soname(o)};
+    fv_link_job job = {o->m.target, o->object, o->whole, soname(o),
+                       fv_printf(o->arena, "fovea_model=%s_model", o->m.program->name)};
     const char *error = fv_link_shared(o->arena, &job);
     return error ? fv_error(o->session, "%s: %s", o->path, error) : true;
 }

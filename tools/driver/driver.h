@@ -17,6 +17,7 @@ typedef struct fv_driver_options {
     const fv_target *target;
     bool target_given;       /* else a program text keeps the target that it names */
     const char *const *dims; /* --dim, NULL terminated */
+    bool dims_are_values;    /* of a run: a text, which states its own dims, is read nevertheless */
     char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
     const char *name;        /* prefix of C names; NULL: from the file's */

@@ -82,7 +82,7 @@ static int count(const char *const *list) {
 /* ---- reading ---- */
 
 static bool no_dims(fv_session *s, const fv_driver_options *o) {
-    if (!count(o->dims))
+    if (!count(o->dims) || o->dims_are_values)
         return true;
     return fv_error(s, "is a text: its `symbol` lines bound the dims, --dim %s does not apply",
                     o->dims[0]);
