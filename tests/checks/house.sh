@@ -1,0 +1,48 @@
+# Who may include whom, one way, no circles; files that are one topic; headers that stand alone.
+# Usage: house.sh BUILD
+set -u
+passed=0 failed=0
+good() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAILED $*"; }
+
+# folder: folders that it may include besides itself. The binary interface of compiled models is a
+# contract between what emits code and what runs it, so backend may include that one header.
+allowed() {
+    case $1 in
+    ir) echo "" ;;
+    frontend) echo "ir" ;;
+    backend) echo "ir" ;;
+    passes) echo "ir backend" ;;
+    runtime) echo "" ;;
+    tools) echo "ir frontend backend passes runtime" ;;
+    esac
+}
+for part in ir frontend backend passes runtime tools; do
+    wrong=$(git ls-files "$part/*.c" "$part/*.h" | xargs grep -nE '^#include "(ir|frontend|backend|passes|runtime|tools)/' |
+        grep -v '^backend/[^:]*:[0-9]*:#include "runtime/fovea_model.h"' |
+        awk -v part=$part -v list=" $part $(allowed $part) " '{
+            split($0, a, "#include \""); split(a[2], b, "/")
+            if (index(list, " " b[1] " ") == 0) print }')
+    if [ -n "$wrong" ]; then bad "$part includes what it may not: $wrong"; else good; fi
+done
+
+for file in $(git ls-files '*.c' '*.h' '*.def'); do
+    lines=$(wc -l <"$file")
+    if [ "$lines" -gt 900 ]; then bad "$file has $lines lines, more than 900"; else good; fi
+done
+
+for header in $(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h'); do
+    if gcc -std=c11 -D_GNU_SOURCE -fsyntax-only -I. -I"$1" -x c "$header" 2>/dev/null; then good; else bad "$header does not compile alone"; fi
+done
+for header in runtime/fovea.h runtime/fovea_model.h; do
+    printf '#include "%s"\nint main(void) { return 0; }\n' "$header" >"$1/header.c"
+    for how in "gcc -std=c99" "g++ -std=c++11 -x c++"; do
+        if $how -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only -I. -Iruntime "$1/header.c"; then
+            good
+        else
+            bad "$header with $how"
+        fi
+    done
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
