@@ -1,4 +1,7 @@
-/* files.c - writing sets of files: beside their places first, then renamed; folders with a manifest. */
+/* files.c - writing sets of files: beside their places first, then renamed; folders with a manifest.
+ *
+ * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open or new
+ * files wait to be renamed; what failed is said after they are gone. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,66 +13,82 @@
 #include "backend/c/files.h"
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes) {
-    FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){name, data, bytes});
+    FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .bytes = bytes});
 }
 
 static const char *path_of(fv_arena *a, const char *folder, const char *name) {
     return fv_printf(a, "%s%s%s", folder, *folder && folder[strlen(folder) - 1] != '/' ? "/" : "", name);
 }
 
-static const char *beside(fv_arena *a, const char *folder, const char *name) {
-    return fv_printf(a, "%s.new-%ld", path_of(a, folder, name), (long)getpid());
+static void set_paths(fv_c_files *f, const char *folder) {
+    for (int i = 0; i < f->n; i++) {
+        f->file[i].path = path_of(f->arena, folder, f->file[i].name);
+        f->file[i].beside = fv_printf(f->arena, "%s.new-%ld", f->file[i].path, (long)getpid());
+    }
 }
 
-static bool write_one(fv_session *s, const char *path, const char *shown, const fv_c_file *file) {
-    FILE *out = fopen(path, "wbx");
+/* 0, or an errno; then nothing is left of it. */
+static int write_one(const fv_c_file *file) {
+    FILE *out = fopen(file->beside, "wbx");
     if (!out)
-        return fv_error(s, "cannot write '%s': %s", shown, strerror(errno));
+        return errno;
     errno = 0;
-    bool ok = fwrite(file->data, 1, file->bytes, out) == file->bytes && fflush(out) == 0;
-    int why = errno;
-    if (fclose(out) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok)
-        return true;
-    unlink(path);
-    return fv_error(s, "cannot write '%s': %s", shown, strerror(why ? why : EIO));
+    int why = 0;
+    if (fwrite(file->data, 1, file->bytes, out) != file->bytes || fflush(out) != 0)
+        why = errno ? errno : EIO;
+    if (fclose(out) != 0 && !why)
+        why = errno ? errno : EIO;
+    if (why)
+        unlink(file->beside);
+    return why;
 }
 
-static void remove_new(const fv_c_files *f, const char *folder, int n) {
+static void remove_new(const fv_c_files *f, int n) {
     for (int i = 0; i < n; i++)
-        unlink(beside(f->arena, folder, f->file[i].name));
+        unlink(f->file[i].beside);
 }
 
-static bool rename_all(fv_session *s, const fv_c_files *f, const char *folder) {
-    for (int i = 0; i < f->n; i++) {
-        struct stat st;
-        const char *path = path_of(f->arena, folder, f->file[i].name);
-        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-            return fv_error(s, "cannot write '%s': it is a folder", path);
-    }
-    for (int i = 0; i < f->n; i++) {
-        const char *path = path_of(f->arena, folder, f->file[i].name);
-        if (rename(beside(f->arena, folder, f->file[i].name), path) != 0)
-            return fv_error(s, "cannot write '%s': %s", path, strerror(errno));
-    }
-    return true;
-}
-
-bool fv_c_files_write(fv_session *s, const fv_c_files *f, const char *folder) {
-    for (int i = 0; i < f->n; i++) {
-        const char *path = path_of(f->arena, folder, f->file[i].name);
-        if (!write_one(s, beside(f->arena, folder, f->file[i].name), path, &f->file[i])) {
-            remove_new(f, folder, i);
-            return false;
+/* Which file failed, and why; n: none. */
+static int write_all(const fv_c_files *f, int *why) {
+    for (int i = 0; i < f->n; i++)
+        if ((*why = write_one(&f->file[i]))) {
+            remove_new(f, i);
+            return i;
         }
+    return f->n;
+}
+
+static int rename_all(const fv_c_files *f, int *why) {
+    struct stat st;
+    for (int i = 0; i < f->n; i++) /* the only thing that is in the way of a rename */
+        if (stat(f->file[i].path, &st) == 0 && S_ISDIR(st.st_mode)) {
+            *why = EISDIR;
+            return i;
+        }
+    for (int i = 0; i < f->n; i++)
+        if (rename(f->file[i].beside, f->file[i].path) != 0) {
+            *why = errno;
+            return i;
+        }
+    return f->n;
+}
+
+static bool write_set(fv_session *s, const fv_c_files *f, const char *made) {
+    int why = 0, failed = write_all(f, &why);
+    if (failed == f->n) {
+        failed = rename_all(f, &why);
+        if (failed == f->n)
+            return true;
+        remove_new(f, f->n);
     }
-    if (rename_all(s, f, folder))
-        return true;
-    remove_new(f, folder, f->n);
-    return false;
+    if (made)
+        rmdir(made);
+    return fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
+}
+
+bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) {
+    set_paths(f, folder);
+    return write_set(s, f, NULL);
 }
 
 /* ---- folders ---- */
@@ -96,36 +115,43 @@ static bool is_written(const fv_c_files *f, const char *name) {
 
 static const char manifest_head[] = "# Fovea wrote the files below, and replaces them; a build may make those after +\n";
 
-/* Names only: a line with a slash is nobody's. */
-static void read_manifest(listing *l, const char *path, bool products) {
+enum { MANIFEST_MOST = 65536 };
+
+static const char *manifest_text(fv_arena *a, const char *path) {
+    char *text = fv_alloc(a, MANIFEST_MOST + 1, 1);
     FILE *in = fopen(path, "r");
     if (!in)
-        return;
-    char line[512];
-    while (fgets(line, sizeof line, in)) {
-        line[strcspn(line, "\n")] = 0;
-        const char *name = line;
-        if (*name == '+' && !products)
-            continue;
-        name += *name == '+';
-        if (*name && *name != '#' && *name != '.' && !strchr(name, '/'))
-            FV_PUSH(l->arena, l->name, l->n, l->cap, fv_strdup(l->arena, name));
-    }
+        return "";
+    text[fread(text, 1, MANIFEST_MOST, in)] = 0;
     fclose(in);
+    return text;
+}
+
+/* Names only: a line with a slash is nobody's. */
+static listing read_manifest(fv_arena *a, const char *text, bool products) {
+    listing l = {.arena = a};
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+        bool product = *text == '+';
+        const char *name = fv_strndup(a, text + product, strcspn(text, "\n") - product);
+        if (*name && *name != '#' && *name != '.' && !strchr(name, '/') && (products || !product))
+            FV_PUSH(a, l.name, l.n, l.cap, name);
+    }
+    return l;
 }
 
 static bool holds_only(fv_session *s, const char *folder, const listing *known) {
+    char stranger[sizeof ((struct dirent *)0)->d_name] = "";
     DIR *dir = opendir(folder);
     if (!dir)
         return fv_error(s, "cannot read folder '%s': %s", folder, strerror(errno));
-    bool ok = true;
-    for (struct dirent *e; ok && (e = readdir(dir));)
+    for (struct dirent *e; !*stranger && (e = readdir(dir));)
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, FV_C_MANIFEST) &&
             !is_listed(known, e->d_name))
-            ok = fv_error(s, "folder '%s' holds '%s', which is not in its %s: name a new or empty folder, or move "
-                          "the file away", folder, e->d_name, FV_C_MANIFEST);
+            snprintf(stranger, sizeof stranger, "%s", e->d_name);
     closedir(dir);
-    return ok;
+    return !*stranger ||
+           fv_error(s, "folder '%s' holds '%s', which is not in its %s: name a new or empty folder, or move the "
+                    "file away", folder, stranger, FV_C_MANIFEST);
 }
 
 static void add_manifest(fv_c_files *f, const char *const *products) {
@@ -139,23 +165,19 @@ static void add_manifest(fv_c_files *f, const char *const *products) {
 }
 
 bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products) {
-    listing known = {.arena = f->arena}, old = {.arena = f->arena};
+    add_manifest(f, products);
+    set_paths(f, folder);
+    const char *text = manifest_text(f->arena, path_of(f->arena, folder, FV_C_MANIFEST));
+    listing known = read_manifest(f->arena, text, true), old = read_manifest(f->arena, text, false);
+    for (int i = 0; i < old.n; i++)
+        old.name[i] = path_of(f->arena, folder, old.name[i]);
     bool made = mkdir(folder, 0777) == 0;
     if (!made && errno != EEXIST)
         return fv_error(s, "cannot make folder '%s': %s", folder, strerror(errno));
-    const char *manifest = path_of(f->arena, folder, FV_C_MANIFEST);
-    read_manifest(&known, manifest, true);
-    read_manifest(&old, manifest, false);
-    if (!holds_only(s, folder, &known))
+    if ((!made && !holds_only(s, folder, &known)) || !write_set(s, f, made ? folder : NULL))
         return false;
-    add_manifest(f, products);
-    if (!fv_c_files_write(s, f, folder)) {
-        if (made)
-            rmdir(folder);
-        return false;
-    }
     for (int i = 0; i < old.n; i++)
-        if (!is_written(f, old.name[i]))
-            unlink(path_of(f->arena, folder, old.name[i]));
+        if (!is_written(f, strrchr(old.name[i], '/') + 1))
+            unlink(old.name[i]);
     return true;
 }

@@ -8,6 +8,7 @@ typedef struct fv_c_file {
     const char *name; /* in its folder */
     const void *data;
     size_t bytes;
+    const char *path, *beside; /* set when it is written */
 } fv_c_file;
 
 typedef struct fv_c_files {
@@ -19,7 +20,7 @@ typedef struct fv_c_files {
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes);
 /* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
  * files is left and the old ones are as they were. */
-bool fv_c_files_write(fv_session *s, const fv_c_files *f, const char *folder);
+bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder);
 
 /* The same into a folder of our own, which is made if it is not there. It must hold nothing but the
  * files that its manifest (FV_C_MANIFEST) lists; `products` (NULL terminated) are listed besides:

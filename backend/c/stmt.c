@@ -101,7 +101,7 @@ void fv_c_open(fv_cg *g, const char *format, ...) {
     char *s = fv_alloc(g->arena, (size_t)n + 1, 1);
     vsnprintf(s, (size_t)n + 1, format, again);
     va_end(again);
-    fv_c_line(g, "%s {", s);
+    fv_c_line(g, "%s%s{", s, *s ? " " : "");
     g->indent++;
 }
 

@@ -1,0 +1,151 @@
+/* test_build.c - generated C through the compilers of the machine: no warnings, nothing undefined,
+ * the interpreter's bits at any level. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/cemit/bench.h"
+
+#define WARN "-Wall -Wextra -Wpedantic -Werror"
+
+static const char *const native = "x86-64-v3";
+
+static bool runs(const char *target) { return fv_target_runs_here(fv_target_find(target)); }
+
+/* The self-test carries the interpreter's result, so one make checks a compiler and a level. */
+static void check(bench *b, const char *cc, const char *flags) {
+    if (!has_tool(cc))
+        return;
+    cr_assert(shell(b, "make -s -C sub clean && make -s -C sub check CC=%s CFLAGS='-Werror %s' >log 2>&1 || cat log", cc, flags));
+    cr_assert(strstr(contents(b, "log"), "self-test, one thread: ok"));
+    cr_assert(shell(b, "nm -u sub/kws.o | grep -v ' kws_'; true"));
+}
+
+static void check_all(bench *b, const char *target, const char *text, fv_c_options o) {
+    int64_t dims[] = {13, 3};
+    o.test_dims = dims;
+    fv_program *p = program_from(b, target, text);
+    cr_assert(fv_c_write(b->s, p, &o, fv_printf(b->a, "%ssub/", b->folder)), "%s", said(b));
+    check(b, "gcc", "-O0");
+    check(b, "gcc", "-O3");
+    check(b, "gcc", "-std=gnu11 -Os");
+    check(b, "clang", "-O2");
+}
+
+Test(build, scalar) {
+    bench b = bench_open();
+    check_all(&b, "generic", dynamic_text, with_reference(&b));
+    bench_close(&b);
+}
+
+Test(build, vectors) {
+    bench b = bench_open();
+    if (runs(native))
+        check_all(&b, native, dynamic_text, with_reference(&b));
+    bench_close(&b);
+}
+
+Test(build, link_time_optimization) {
+    bench b = bench_open();
+    fv_c_options o = with_reference(&b);
+    fv_program *p = program_from(&b, "generic", fixed_text);
+    cr_assert(fv_c_write(b.s, p, &o, fv_printf(b.a, "%ssub/", b.folder)), "%s", said(&b));
+    cr_assert(shell(&b, "gcc -std=gnu11 -O3 -flto " WARN " sub/*.c -o t && ./t >log || cat log"));
+    bench_close(&b);
+}
+
+Test(build, threads_and_incbin) {
+    bench b = bench_open();
+    fv_c_options o = with_reference(&b);
+    o.threads = true;
+    o.weights = FV_C_WEIGHTS_INCBIN;
+    fv_program *p = program_from(&b, "generic", dynamic_text);
+    int64_t dims[] = {50, 2};
+    o.test_dims = dims;
+    cr_assert(fv_c_write(b.s, p, &o, fv_printf(b.a, "%ssub/", b.folder)), "%s", said(&b));
+    check(&b, "gcc", "-O2");
+    cr_assert(strstr(contents(&b, "log"), "self-test, thread pool: ok"));
+    bench_close(&b);
+}
+
+/* A wrong result is told. */
+Test(build, the_self_test_can_fail) {
+    bench b = bench_open();
+    fv_c_options o = with_reference(&b);
+    fv_program *p = program_from(&b, "generic", fixed_text);
+    cr_assert(fv_c_write(b.s, p, &o, fv_printf(b.a, "%ssub/", b.folder)), "%s", said(&b));
+    cr_assert(shell(&b, "sed -i 's/-0.5f/-0.25f/' sub/kws.c && ! make -s -C sub check >log 2>&1"));
+    cr_assert(strstr(contents(&b, "log"), "outputs differ from what was recorded"), "%s", contents(&b, "log"));
+    bench_close(&b);
+}
+
+Test(build, headers) {
+    bench b = bench_open();
+    static const char *const compilers[] = {"gcc -std=c99 -x c", "g++ -std=c++11 -x c++", "clang -std=c99 -x c",
+                                            "clang++ -std=c++11 -x c++", NULL};
+    fv_c_options o = {.threads = true};
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", dynamic_text), &o, fv_printf(b.a, "%ssub/", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%sfixed.c", b.folder)));
+    cr_assert(shell(&b, "printf '#include \"sub/kws_threads.h\"\\nint one;\\n' > one.c; "
+                        "printf '#include \"fixed.h\"\\nKWS_ALIGNED extern unsigned char w[KWS_WORKSPACE_BYTES];\\n' > two.c"));
+    for (int i = 0; compilers[i]; i++) {
+        char tool[16];
+        snprintf(tool, sizeof tool, "%.*s", (int)strcspn(compilers[i], " "), compilers[i]);
+        if (has_tool(tool))
+            cr_assert(shell(&b, "%s " WARN " -Wconversion -fsyntax-only one.c two.c", compilers[i]), "%s", compilers[i]);
+    }
+    bench_close(&b);
+}
+
+/* Two models in one program, one of them called directly, with arrays as a user declares them. */
+static const char user_text[] =
+    "#include <stdio.h>\n"
+    "#include \"kws.h\"\n"
+    "#include \"eye.h\"\n"
+    "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
+    "static const float x[1][5][3] = {{{1, 2, 3}, {-1, -2, -3}, {0, 1, 0}, {4, 0, 0}, {0, 0, 0.5f}}};\n"
+    "int main(void) {\n"
+    "    float y[KWS_Y_SIZE];\n"
+    "    size_t need;\n"
+    "    eye_dims dims = {4, 2};\n"
+    "    if (kws_run(x, y, work) != FV_OK || eye_plan(&dims, &need, NULL) != FV_OK)\n"
+    "        return 1;\n"
+    "    printf(\"%g %g %g %g %g %d %s\\n\", y[0], y[1], y[2], y[3], y[4], (int)need, eye_model()->name);\n"
+    "    dims.k = 7;\n"
+    "    return eye_run(&dims, NULL, NULL, NULL, NULL, 0, NULL) == FV_BAD_ARGUMENT ? 0 : 2;\n"
+    "}\n";
+
+Test(build, two_models_in_a_program) {
+    bench b = bench_open();
+    fv_program *eye = program_from(&b, "generic", dynamic_text);
+    eye->name = "eye";
+    cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    FILE *f = fopen(fv_printf(b.a, "%suser.c", b.folder), "w");
+    fputs(user_text, f);
+    fclose(f);
+    cr_assert(shell(&b, "gcc -std=c99 -O1 " WARN " *.c -o user && ./user > log"));
+    cr_assert_str_eq(contents(&b, "log"), "7.5 0 1 0 1 64 eye\n");
+    bench_close(&b);
+}
+
+/* What would change results stops the compiler. */
+Test(build, unfit_flags) {
+    bench b = bench_open();
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(shell(&b, "! gcc -c -ffast-math kws.c 2>log && grep -q 'compile without -ffast-math' log"));
+    cr_assert(shell(&b, "! gcc -c -fno-signed-zeros kws.c 2>log"));
+    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(shell(&b, "! gcc -c kws.c 2>log && grep -q 'compile with -march=x86-64-v3' log"));
+    bench_close(&b);
+}
+
+Test(build, microcontroller) {
+    bench b = bench_open();
+    cr_assert(fv_c_write(b.s, program_from(&b, "cortex-m4", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(strstr(contents(&b, "kws.c"), "for (int32_t i = 0;"), "%s", contents(&b, "kws.c"));
+    if (has_tool("arm-none-eabi-gcc"))
+        cr_assert(shell(&b, "arm-none-eabi-gcc -std=c99 -O2 " WARN " %s -ffreestanding -c kws.c && "
+                            "arm-none-eabi-nm -u kws.o | grep -v __aeabi_; true", fv_target_find("cortex-m4")->cflags));
+    bench_close(&b);
+}
