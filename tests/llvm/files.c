@@ -10,8 +10,6 @@
 
 #include "tests/llvm/programs.h"
 
-#if FV_HAVE_LLVM
-
 typedef struct place {
     bench b;
     const char *folder;
@@ -285,5 +283,3 @@ Test(files, running_out_of_memory_leaves_nothing_behind) {
         nth++;
     cr_assert_gt(nth, 2);
 }
-
-#endif

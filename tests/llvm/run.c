@@ -5,8 +5,6 @@
 
 #include "tests/llvm/programs.h"
 
-#if FV_HAVE_LLVM
-
 static fv_jit *jit(const bench *b, int level) {
     fv_llvm_options o = {.level = level};
     fv_jit *j = fv_jit_new(b->s, b->p, &o);
@@ -418,4 +416,3 @@ Test(run, survives_running_out_of_memory) {
 Test(run, needs_llvm) {
     cr_skip_test("this build is without LLVM");
 }
-#endif

@@ -6,8 +6,6 @@
 
 #include "tests/llvm/programs.h"
 
-#if FV_HAVE_LLVM
-
 enum { N = 16 };
 
 /* C[i] = value of `text` over a = A[i], b = B[i]; lanes 1 or N. */
@@ -348,5 +346,3 @@ Test(values, guards_do_not_touch) {
         }
     }
 }
-
-#endif
