@@ -411,8 +411,3 @@ Test(run, survives_running_out_of_memory) {
         nth++;
     cr_assert_gt(nth, 2);
 }
-
-#else
-Test(run, needs_llvm) {
-    cr_skip_test("this build is without LLVM");
-}
