@@ -125,6 +125,7 @@ Test(files, library_is_loaded) {
     const fv_model *(*table)(void);
     *(void **)&table = dlsym(library, "rows_model");
     cr_assert(table && dlsym(library, "rows_run") && dlsym(library, "rows_plan"));
+    cr_assert_eq(dlsym(library, "fovea_model"), dlsym(library, "rows_model"));
     cr_assert_null(dlsym(library, "row_0"));
     cr_assert_null(dlsym(library, "rows_weights"));
     run_rows(table());
