@@ -1,0 +1,159 @@
+/* What operators compute, and how their attributes and operands are checked: tests/ops/\*.txt.
+ *
+ * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6"), a function in graph IR, a line `---`,
+ * and the outputs, or the messages. Every case runs through the passes of -O2 and through those of
+ * -O0 on the naive schedule, by the interpreter, and must give the same. */
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/interp/interp.h"
+#include "ir/limits.h"
+#include "ir/op.h"
+#include "passes/passes.h"
+#include "tests/kernel/support.h"
+
+enum { MAX_PORTS = 8, CAPACITY = 4096 };
+
+typedef struct array {
+    const char *name;
+    int rank, count;
+    int64_t dims[FV_MAX_RANK];
+    double values[CAPACITY];
+} array;
+
+/* `name[dims] = values`: reads it and returns the next line. */
+static const char *read_array(const char *at, array *a) {
+    size_t n = strcspn(at, "[");
+    a->name = fv_strndup(arena, at, n);
+    for (at += n + 1; *at && *at != ']'; at += strspn(at, ", "))
+        a->dims[a->rank++] = strtoll(at, (char **)&at, 10);
+    at = strchr(at, '=') + 1;
+    for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " "))
+        a->values[a->count++] = strtod(at, (char **)&at);
+    return *at ? at + 1 : at;
+}
+
+static fv_tensor *tensor_of(const array *a, fv_elem e) {
+    fv_tensor *t = fv_tensor_new(arena, e, a->rank, a->dims);
+    cr_assert_eq(t->count, (size_t)a->count, "%s: %d values for %zu elements", a->name, a->count,
+                 t->count);
+    for (int i = 0; i < a->count; i++)
+        if (fv_elem_is_float(e))
+            fv_tensor_set_float(t, (size_t)i, a->values[i]);
+        else
+            fv_tensor_set_int(t, (size_t)i, (int64_t)a->values[i]);
+    return t;
+}
+
+static void put_outputs(fv_text *out, const fv_program *p, void *const *data, const int64_t *dims) {
+    for (int i = 0; i < p->noutputs; i++) {
+        const fv_port *port = &p->outputs[i];
+        fv_tensor t = {.elem = port->elem, .data = data[i], .count = 1};
+        fv_text_printf(out, "%s[", port->name);
+        dims++; /* the capacity */
+        for (int k = 0; k < port->rank; k++, dims++) {
+            t.count *= (size_t)*dims;
+            fv_text_printf(out, "%s%lld", k ? ", " : "", (long long)*dims);
+        }
+        fv_text_put(out, "] =");
+        for (size_t k = 0; k < t.count; k++)
+            fv_text_printf(out, " %.6g",
+                           fv_elem_is_float(t.elem) ? fv_tensor_float(&t, k)
+                                                    : (double)fv_tensor_int(&t, k));
+        fv_text_put(out, "\n");
+    }
+}
+
+static void *allocate(void *user, size_t bytes) {
+    (void)user;
+    return fv_alloc_aligned(arena, bytes + 64, 64);
+}
+
+static void forget(void *user, void *p) {
+    (void)user;
+    (void)p;
+}
+
+/* The dims that the inputs tell: an input's dim that is a symbol. */
+static void find_symbols(const fv_program *p, const array *const *given, int64_t *symbols) {
+    for (int i = 0; i < p->ninputs; i++)
+        for (int k = 0; k < p->inputs[i].rank; k++)
+            for (int s = 0; s < p->nsymbols; s++)
+                if (p->inputs[i].dims[k] == p->symbols[s])
+                    symbols[s] = given[i]->dims[k];
+}
+
+static void run_program(fv_text *out, fv_program *p, const array *inputs, int ninputs) {
+    static const char *const names[] = {[FV_BAD_DIM] = "bad dim", [FV_BAD_INDEX] = "bad index"};
+    const array *given[MAX_PORTS];
+    const void *in[MAX_PORTS];
+    void *data[MAX_PORTS];
+    int64_t symbols[32] = {0}, *dims = FV_NEW(arena, int64_t, fv_out_dims_size(p) + 1);
+    size_t bytes;
+    for (int i = 0; i < p->ninputs; i++) {
+        int k = 0;
+        while (k < ninputs && strcmp(inputs[k].name, p->inputs[i].name))
+            k++;
+        cr_assert(k < ninputs, "no data for %s", p->inputs[i].name);
+        given[i] = &inputs[k];
+        in[i] = tensor_of(given[i], p->inputs[i].elem)->data;
+    }
+    find_symbols(p, given, symbols);
+    for (int i = 0; i < p->noutputs; i++)
+        data[i] = allocate(NULL, CAPACITY * 8);
+    fv_env env = {.size = sizeof env, .alloc = allocate, .free = forget};
+    fv_interp *interp = fv_interp_new(arena, p);
+    cr_assert(interp);
+    int status = fv_interp_plan(interp, symbols, &bytes, dims);
+    for (int i = 0; i < p->noutputs; i++)
+        dims[fv_out_dims_at(p, i)] = CAPACITY;
+    if (!status)
+        status = fv_interp_run(interp, symbols, in, data, dims, allocate(NULL, bytes), bytes, &env);
+    if (status == FV_INTERNAL)
+        fv_text_printf(out, "internal error: %s\n", fv_interp_fault(interp));
+    else if (status)
+        fv_text_printf(out, "%s: %s\n", names[status] ? names[status] : "failed",
+                       fv_interp_stopped(interp) ? fv_interp_stopped(interp) : "");
+    else
+        put_outputs(out, p, data, dims);
+}
+
+static const char *outcome(const char *text, const array *inputs, int n, bool naive) {
+    fv_text out = {.arena = arena};
+    fv_text_put(&out, "");
+    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .naive = naive};
+    fv_program *p = NULL;
+    if (m && fv_run_passes(m, fv_pipeline(naive ? '0' : '2'), &po) && (p = fv_lower(m, &lo)) &&
+        fv_program_verify(session, p)) {
+        fv_program_expand(p);
+        run_program(&out, p, inputs, n);
+    }
+    fv_text_put(&out, said());
+    return out.s;
+}
+
+static const char *run_case(const char *options, const char *input) {
+    (void)options;
+    array *inputs = FV_NEW(arena, array, MAX_PORTS);
+    int n = 0;
+    while (strncmp(input, "func ", 5) && strncmp(input, "const ", 6) && strncmp(input, "symbol ", 7))
+        input = read_array(input, &inputs[n++]);
+    const char *fast = outcome(input, inputs, n, false), *naive = outcome(input, inputs, n, true);
+    if (strcmp(fast, naive))
+        return fv_printf(arena, "%snaive: %s", fast, naive);
+    return fast;
+}
+
+Test(ops, views, .init = open_session, .fini = close_session) {
+    check_golden("../ops/views.txt", run_case);
+}
+
+Test(ops, data, .init = open_session, .fini = close_session) {
+    check_golden("../ops/data.txt", run_case);
+}
