@@ -185,7 +185,7 @@ static bool is_twice(const Onnx__NodeProto *node, size_t i) {
 
 static bool check_attr(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const fv_operator *what, const char *name, const Onnx__AttributeProto *a) {
-    const fv_attr_def *d = fv_opdef_attr(what->def, name);
+    const fv_attr_def *d = fv_opdef_attr_of(what->def, name, what->version);
     wire_kind k = kind_of(a);
     if (!d)
         return fv_import_node_error(im, sc, node,
@@ -225,7 +225,7 @@ bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
         if (fv_import_is_graph(b.attr))
             continue;
         fv_attr attr = {.name = fv_intern(im->s, name),
-                        .kind = fv_opdef_attr(what->def, name)->kind};
+                        .kind = fv_opdef_attr_of(what->def, name, what->version)->kind};
         const char *about = fv_printf(im->tmp, "attribute '%s' of node '%s'", name,
                                       fv_import_label(im->tmp, sc->prefix, node));
         if (read_value(im, b.attr, about, &attr))

@@ -86,7 +86,7 @@ static void name_results(fv_importer *im, const fv_import_scope *sc, const Onnx_
 /* Attributes that only older versions had have done their duty. */
 static void drop_old_attrs(fv_op *op, const fv_opdef *def) {
     for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++)
-        if (def->attrs[i].until)
+        if (def->attrs[i].until && fv_opdef_attr(def, def->attrs[i].name)->until)
             fv_op_drop_attr(op, def->attrs[i].name);
 }
 

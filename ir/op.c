@@ -90,6 +90,13 @@ const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name) {
     return NULL;
 }
 
+const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version) {
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
+        if (!strcmp(d->attrs[i].name, name) && d->attrs[i].until >= version)
+            return &d->attrs[i];
+    return fv_opdef_attr(d, name);
+}
+
 /* ---- checking ---- */
 
 /* The declaration of operand i, seeing through a variadic last one; NULL: there are not so many. */

@@ -93,7 +93,10 @@ const fv_opdef *fv_op_at(int i); /* sorted by domain, name */
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */
 int fv_op_version(const fv_opdef *d, int opset);
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);
+/* As in the newest version (older ones' that are gone come last), or as in version `version`: Cast's
+ * `to` was a string once. */
 const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name);
+const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version);
 #define FV_NEWEST_OPSET 28
 
 /* Arities, attribute names and kinds, type constraints as the entry says; sets no types. */

@@ -90,6 +90,26 @@ static bool define_cast(fv_definer *d, fv_op *op) {
     return true;
 }
 
+/* Before opset 6 the type was a name. */
+static bool upgrade_cast(fv_op *op, int version) {
+    static const struct {
+        const char *name;
+        fv_elem elem;
+    } types[] = {{"FLOAT", FV_F32}, {"UINT8", FV_U8},     {"INT8", FV_I8},    {"UINT16", FV_U16},
+                 {"INT16", FV_I16}, {"INT32", FV_I32},    {"INT64", FV_I64},  {"STRING", FV_STRING},
+                 {"BOOL", FV_BOOL}, {"FLOAT16", FV_F16},  {"DOUBLE", FV_F64}, {"UINT32", FV_U32},
+                 {"UINT64", FV_U64}, {"COMPLEX64", FV_C64}, {"COMPLEX128", FV_C128}};
+    if (version > 1)
+        return true;
+    fv_string to = fv_op_string(op, "to", "");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (string_is(to, types[i].name)) {
+            fv_op_set_int(op, "to", types[i].elem);
+            return true;
+        }
+    return fv_op_error(op, "attribute 'to' is '%.*s', which is no element type", (int)to.n, to.s);
+}
+
 /* ---- CastLike ---- */
 
 static bool infer_cast_like(fv_op *op) {
@@ -141,10 +161,11 @@ const fv_opdef fv_ops_cast[] = {
     {.domain = "", .name = "Cast", .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
      .doc = "to another element type",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
-     .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT)},
+     .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),
+               {.name = "to", .kind = FV_ATTR_STRING, .until = 1}},
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
      .infer = infer_cast,
-     .define = define_cast},
+     .define = define_cast, .upgrade = upgrade_cast},
     {.domain = "", .name = "CastLike", .since = {15, 19, 21, 23, 24, 25},
      .doc = "to the element type of another tensor",
      .in = {{"input", "T1"}, {"target_type", "T2"}}, .out = {{"output", "T2"}},
