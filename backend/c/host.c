@@ -235,7 +235,7 @@ static void put_plan(fv_cg *g) {
     put_symbols(g);
     g->used = all;
     fv_c_line(g, "if (workspace)");
-    fv_c_line(g, "    *workspace = (size_t)%s;", workspace_bytes(g));
+    fv_c_line(g, "    *workspace = %s%s;", fv_c_has_layout(p) ? "(size_t)" : "", workspace_bytes(g));
     fv_c_line(g, "if (!out_dims)");
     fv_c_line(g, "    return FV_OK;");
     put_plan_outputs(g);
@@ -320,7 +320,8 @@ static void put_checks(fv_cg *g) {
         fv_c_line(g, "(void)bytes;");
     } else {
         const char *w = workspace_bytes(g);
-        put_return(g, fv_printf(g->arena, "bytes < (size_t)%s", w), "FV_TOO_SMALL");
+        bool is_number = fv_x_is_int(p->workspace, &need);
+        put_return(g, fv_printf(g->arena, "bytes < %s%s", is_number ? "" : "(size_t)", w), "FV_TOO_SMALL");
         put_return(g, fv_printf(g->arena, "%s(workspace, %s, %d)", fv_c_helper_fixed(g, "bad_pointer"), w,
                                 FV_BUFFER_ALIGN), "FV_BAD_ARGUMENT");
     }

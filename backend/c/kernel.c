@@ -37,22 +37,34 @@ static void shape(fv_cg *g, fv_text *t, const fv_buf *b) {
         fv_text_printf(t, "[%s]", fv_c_str(g, b->extent[i]));
 }
 
-static void put_note(fv_cg *g, const char *what) {
-    if (what && *what)
-        fv_c_line(g, " * %s", fv_c_comment(g->arena, what));
+/* A paragraph of the comment above a kernel; its further lines are indented. */
+static void put_note(fv_cg *g, const char *start, const char *what) {
+    enum { WIDTH = 96 };
+    while (what && *what) {
+        size_t n = strlen(what);
+        if (n > WIDTH)
+            for (n = WIDTH; n > WIDTH / 2 && what[n] != ' ';)
+                n--;
+        if (what[n] && what[n] != ' ') /* one long word */
+            n = strcspn(what, " ");
+        fv_text_printf(g->out, "%s %.*s\n", start, (int)n, what);
+        what += n + (what[n] == ' ');
+        start = " *  ";
+    }
 }
 
 static void put_comment(fv_cg *g, const fv_kernel *k) {
-    fv_c_line(g, "/* %s", fv_c_comment(g->arena, k->origin && *k->origin ? k->origin : k->name));
-    put_note(g, k->formula);
-    fv_text t = {.arena = g->arena};
-    fv_text_put(&t, " *");
+    fv_arena *a = g->arena;
+    put_note(g, "/*", fv_c_comment(a, k->origin && *k->origin ? k->origin : k->name));
+    put_note(g, " *", k->formula ? fv_c_comment(a, k->formula) : NULL);
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
     for (int i = 0; i < k->nbufs; i++) {
-        fv_text_put(&t, i ? ", " : " ");
+        fv_text_put(&t, i ? ", " : "");
         shape(g, &t, k->bufs[i]);
     }
-    fv_c_line(g, "%s", t.s);
-    put_note(g, k->schedule);
+    put_note(g, " *", t.s);
+    put_note(g, " *", k->schedule ? fv_c_comment(a, k->schedule) : NULL);
     fv_text_put(g->out, " */\n");
 }
 

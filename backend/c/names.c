@@ -22,8 +22,8 @@ static const char *const reserved[] = {
 /* One list for what the emitter itself declares inside functions and files. */
 static const char *const own[] = {
     "actual", "allocate", "arg", "args", "at", "bad_cpu", "bad_pointer", "bytes", "cancel", "cancelled", "dims",
-    "done", "entry", "env", "error", "inputs", "launch", "layout", "n_tasks", "out_dims", "outputs",
-    "plan", "release", "run", "status", "task", "work", "workspace", NULL};
+    "done", "entry", "env", "error", "inputs", "launch", "layout", "out_dims", "outputs",
+    "plan", "release", "run", "status", "work", "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)
@@ -67,7 +67,8 @@ static bool is_ours(const char *name) {
     for (const char *s = name; s && !has_suffix(name, "_v"); s = strchr(s, '_')) {
         s += *s == '_';
         const char *end = after_type(s);
-        if (end && (*end == 0 || *end == '_'))
+        bool whole = s == name; /* i1 and f32 are fine by themselves, f32x8 is not */
+        if (end && (*end == 0 || *end == '_') && (!whole || end[-1] == 'l' || memchr(s, 'x', (size_t)(end - s)) || *s == 'm'))
             return true;
     }
     return is_listed(name, own);

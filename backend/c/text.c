@@ -40,7 +40,7 @@ static void put_wrapped(fv_text *t, int indent, const char *s) {
     put_indent(t, indent);
     for (bool first = true;; first = false) {
         size_t fits = first ? room : room - (size_t)more;
-        size_t at = strlen(s) > fits ? break_at(s, fits, fits / 3) : 0;
+        size_t at = strlen(s) > fits ? break_at(s, fits, fits / 6) : 0;
         if (!at && strlen(s) > fits) { /* nothing in reach: the first space beyond it */
             const char *space = strchr(s + fits, ' ');
             at = space && !strchr(s, '"') ? (size_t)(space - s) : 0;

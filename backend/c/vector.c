@@ -41,14 +41,43 @@ static bool range_is_known(const fv_expr *x) {
 
 static bool plain_sign(fv_elem e) { return fv_elem_is_float(e) || !fv_elem_is_signed(e); }
 
+static bool is_wrapping(const fv_expr *x) {
+    bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL;
+    return !plain_sign(x->type.elem) && (x->op == FV_X_SHL || (sum && !range_is_known(x)));
+}
+
+static const char *shift_count(fv_cg *g, const fv_expr *x) {
+    const fv_expr *count = x->arg[1];
+    int bits = fv_elem_bits(x->type.elem);
+    if (count->op == FV_X_SPLAT && count->arg[0]->op == FV_X_CONST)
+        return fv_printf(g->arena, "%lld", (long long)(count->arg[0]->u.i & (bits - 1)));
+    return fv_printf(g->arena, "(%s & %d)", fv_c_at(g, count, FV_C_UNARY), bits - 1);
+}
+
+/* Signed integers as unsigned ones, where + - * << wrap; casts do not pile up. */
+static fv_c_piece as_unsigned(fv_cg *g, const fv_expr *x) {
+    const char *uv = unsigned_type(g, x);
+    if (x->op == FV_X_BITCAST)
+        return cast(g, uv, fv_c_expr(g, x->arg[0]));
+    if (!is_wrapping(x))
+        return cast(g, uv, fv_c_expr(g, x));
+    if (x->op == FV_X_SHL) {
+        const char *l = fv_c_paren(g, as_unsigned(g, x->arg[0]), FV_C_UNARY);
+        return piece(fv_printf(g->arena, "%s << %s", l, shift_count(g, x)), FV_C_SHIFT);
+    }
+    const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : "*";
+    int prec = x->op == FV_X_MUL ? FV_C_MUL : FV_C_ADD;
+    const char *l = fv_c_paren(g, as_unsigned(g, x->arg[0]), prec);
+    const char *r = fv_c_paren(g, as_unsigned(g, x->arg[1]), prec + 1);
+    return piece(fv_printf(g->arena, "%s %s %s", l, sign, r), prec);
+}
+
 static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
     const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : x->op == FV_X_MUL ? "*" : "/";
     int prec = x->op == FV_X_MUL || x->op == FV_X_DIV ? FV_C_MUL : FV_C_ADD;
     if (plain_sign(x->type.elem) || range_is_known(x))
         return infix(g, x, sign, prec, prec, prec + 1);
-    const char *uv = unsigned_type(g, x); /* signed overflow is not defined */
-    fv_c_piece a = cast(g, uv, fv_c_expr(g, x->arg[0])), b = cast(g, uv, fv_c_expr(g, x->arg[1]));
-    return cast(g, type_of(g, x), piece(fv_printf(g->arena, "%s %s %s", a.s, sign, b.s), prec));
+    return cast(g, type_of(g, x), as_unsigned(g, x)); /* signed overflow is not defined */
 }
 
 static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
@@ -61,20 +90,17 @@ static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
 }
 
 static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
-    const fv_expr *count = x->arg[1];
-    int bits = fv_elem_bits(x->type.elem);
-    bool left = x->op == FV_X_SHL;
-    const char *n;
-    if (count->op == FV_X_SPLAT && count->arg[0]->op == FV_X_CONST)
-        n = fv_printf(g->arena, "%lld", (long long)(count->arg[0]->u.i & (bits - 1)));
-    else
-        n = fv_printf(g->arena, "(%s & %d)", fv_c_at(g, count, FV_C_UNARY), bits - 1);
-    fv_c_piece a = fv_c_expr(g, x->arg[0]);
-    if (!left || plain_sign(x->type.elem))
-        return piece(fv_printf(g->arena, "%s %s %s", fv_c_paren(g, a, FV_C_UNARY), left ? "<<" : ">>", n),
-                     FV_C_SHIFT);
-    const char *s = fv_printf(g->arena, "%s << %s", cast(g, unsigned_type(g, x), a).s, n);
-    return cast(g, type_of(g, x), piece(s, FV_C_SHIFT));
+    if (is_wrapping(x))
+        return cast(g, type_of(g, x), as_unsigned(g, x));
+    const char *sign = x->op == FV_X_SHL ? "<<" : ">>";
+    return piece(fv_printf(g->arena, "%s %s %s", fv_c_at(g, x->arg[0], FV_C_UNARY), sign, shift_count(g, x)),
+                 FV_C_SHIFT);
+}
+
+/* The same bits as another type; what wraps need not become signed before. */
+static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
+    const fv_expr *a = x->arg[0];
+    return cast(g, type_of(g, x), is_wrapping(a) ? as_unsigned(g, a) : fv_c_expr(g, a));
 }
 
 /* What a comparison gives is a vector of integers as wide as what was compared. */
@@ -231,7 +257,7 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_LT: case FV_X_LE: case FV_X_EQ: case FV_X_NE: return compare(g, x);
     case FV_X_SELECT: return choose(g, x);
     case FV_X_CONVERT: return convert(g, x);
-    case FV_X_BITCAST: return cast(g, type_of(g, x), fv_c_expr(g, x->arg[0]));
+    case FV_X_BITCAST: return bitcast(g, x);
     case FV_X_SPLAT: return call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
     case FV_X_RAMP: return call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
     case FV_X_REQUIRE: {

@@ -79,6 +79,8 @@ Test(text, names) {
     named(&s, "linux", "linux_v");
     named(&s, "f32x8", "f32x8_v");
     named(&s, "min_f32", "min_f32_v");
+    named(&s, "i1", "i1");
+    named(&s, "i8", "i8");
     named(&s, "fv_env", "m_x_v");
     named(&s, "size_t", "size_t_v");
     named(&s, "INT64_MAX", "INT64_MAX_v");
