@@ -334,7 +334,8 @@ static bool is_bound(const fv_kemit *e, const fv_expr *x, const fv_expr *const *
     }
     const fv_expr *stack[32];
     if (x->op == FV_X_REDUCE && depth < 31) {
-        memcpy(stack, inner, (size_t)depth * sizeof *stack);
+        for (int d = 0; d < depth; d++)
+            stack[d] = inner[d];
         stack[depth++] = x;
         inner = stack;
     }

@@ -60,8 +60,10 @@ static int unknown(const char *name) {
     for (int i = 0; fv_commands[i].name && i < 31; i++)
         names[i] = fv_commands[i].name;
     const char *near = fv_nearest(name, names);
-    fprintf(stderr, "fovea: error: there is no command '%s'%s%s%s; see `fovea --help`\n", name,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    if (near)
+        fprintf(stderr, "fovea: error: there is no command '%s'; did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "fovea: error: there is no command '%s'; see `fovea --help`\n", name);
     return FV_EXIT_USAGE;
 }
 

@@ -18,6 +18,7 @@ static void make_room(fv_context *c, fv_subject *m) {
 static bool load(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
     int status = fv_load(m->path, log, &m->artifact);
+    m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
     if (status)
         fv_error(c->session, "is no library that `fovea compile` wrote for this machine");

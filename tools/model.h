@@ -20,7 +20,7 @@ typedef struct fv_hint {
 
 typedef struct fv_subject {
     const char *path;
-    fv_source source;      /* empty: a compiled library */
+    fv_source source;      /* only its kind: a compiled library */
     fv_program *program;
     fv_artifact *artifact;
     const fv_model *table;

@@ -129,7 +129,8 @@ static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
         ok = put(s, out, t.s, t.n);
     } else if (is_standard(out) || is_special(out)) {
         ok = put(s, out, t.s, t.n);
-        fv_warning(s, "the larger constants are not in the text; -o FILE.fvk keeps them beside it");
+        if (ok)
+            fv_warning(s, "the larger constants are not in the text; -o FILE.fvk keeps them beside it");
     } else {
         ok = put_both(s, a, out, &t, program_side, p);
     }

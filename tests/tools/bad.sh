@@ -1,0 +1,197 @@
+# Bad input: a message that names the file, status 1, nothing left behind, nothing lost.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+
+onnx gather.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "pick" op_type: "Gather" input: "table" input: "ids" output: "y" }
+  initializer { name: "table" dims: 3 dims: 1 data_type: 1 float_data: 1 float_data: 2 float_data: 3 }
+  input { name: "ids" type { tensor_type { elem_type: 7 shape { dim { dim_param: "n" } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_param: "n" } dim { dim_value: 1 } } } } }
+}
+T
+onnx names.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { op_type: "Neg" input: "../in" output: "../../evil" }
+  node { op_type: "Abs" input: "../in" output: "/etc/evil" }
+  node { op_type: "Exp" input: "../in" output: "a b" }
+  node { op_type: "Sin" input: "../in" output: "a_b" }
+  input { name: "../in" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } } } } }
+  output { name: "../../evil" type { tensor_type { elem_type: 1 } } }
+  output { name: "/etc/evil" type { tensor_type { elem_type: 1 } } }
+  output { name: "a b" type { tensor_type { elem_type: 1 } } }
+  output { name: "a_b" type { tensor_type { elem_type: 1 } } }
+}
+T
+# external LOCATION > FILE
+external() {
+    onnx external.onnx <<T
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { op_type: "Add" input: "x" input: "w" output: "y" }
+  initializer { name: "w" dims: 4 data_type: 1 data_location: EXTERNAL external_data { key: "location" value: "$1" } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 4 } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+}
+T
+}
+
+# ---- files that are not models ----
+check 'no file' 1 '^none.onnx: error: ' "$fovea" compile none.onnx -o x.c
+check 'a folder' 1 '^\.: error: ' "$fovea" run .
+: >empty.onnx
+check 'empty' 1 '^empty.onnx: error: ' "$fovea" run empty.onnx
+printf 'not a model at all' >text.onnx
+check 'text' 1 '^text.onnx: error: ' "$fovea" run text.onnx
+printf '\177ELF nothing' >elf.onnx
+check 'no library' 1 '^elf.onnx: error: ' "$fovea" run elf.onnx
+check 'a library of others' 1 'error: ' "$fovea" run /bin/sh
+printf 'fovea-ir 1\nmodule "m"\nfunc @main(' >half.fvir
+check 'half a text' 1 '^half.fvir:[0-9]+:[0-9]+: error: ' "$fovea" run half.fvir
+printf 'kernel k(A: f32[n]; n) { A[0] = 1.0 }' >illegal.fvk
+check 'illegal kernel' 1 '^illegal.fvk' "$fovea" run illegal.fvk
+printf 'fovea-ir 9\n' >format.fvir
+check 'other format' 1 '^format.fvir:.*format' "$fovea" run format.fvir
+size=$(stat -c %s "$dates")
+for part in 1 10 100 1000 3 50 90 99; do
+    [ $part -lt 100 ] && [ $part -gt 1 ] && n=$((size * part / 100)) || n=$part
+    head -c $n "$dates" >cut.onnx
+    check "first $n bytes" 1 '^cut.onnx: error: ' "$fovea" compile cut.onnx -o cut.c
+done
+absent cut.c cut.h x.c
+# flipped bits: whatever they mean, it is a result or a message
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    cp gather.onnx flip.onnx
+    at=$((i * 7919 % $(stat -c %s gather.onnx)))
+    printf "\\$(printf %o $((i * 37 % 256)))" | dd of=flip.onnx bs=1 seek=$at conv=notrunc status=none
+    "$fovea" run flip.onnx --backend=interp >out 2>err
+    status=$?
+    [ $status -le 1 ] && ! grep -q Sanitizer err && tell "flip $i" yes || tell "flip $i: status $status" no
+done
+
+# ---- a graph that is none ----
+onnx cycle.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "one" op_type: "Neg" input: "b" output: "a" }
+  node { name: "two" op_type: "Neg" input: "a" output: "b" }
+  output { name: "b" type { tensor_type { elem_type: 1 } } }
+}
+T
+check 'cycle' 1 "^cycle.onnx: error: .*(one|two|cycle)" "$fovea" run cycle.onnx
+onnx unknown.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "n1" op_type: "Frobnicate" input: "x" output: "y" }
+  node { name: "n2" op_type: "Neg" input: "y" output: "z" attribute { name: "bogus" type: INT i: 3 } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } } } } }
+  output { name: "z" type { tensor_type { elem_type: 1 } } }
+}
+T
+check 'unknown operator' 1 "^unknown.onnx: error: node 'n1' \\(Frobnicate\\): .*not in the catalogue" "$fovea" run unknown.onnx
+noted "node 'n2' \\(Neg\\): .*bogus"
+
+# ---- data ----
+npy ok.npy '<i8' '2,' '\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0'
+npy far.npy '<i8' '2,' '\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0'
+npy float.npy '<f4' '2,' '\0\0\0\0\0\0\0\0'
+npy rank.npy '<i8' '1, 2' '\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0'
+npy short.npy '<i8' '2,' '\0\0\0\0'
+npy huge.npy '<i8' '1000000000000, 1000000000000' '\0\0\0\0'
+npy many.npy '<i8' '5,' '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+check 'right data' 0 'f32\[2, 1\].* 1 3$' "$fovea" run gather.onnx --backend=interp --input ids=ok.npy
+for b in interp c; do
+    check "index out of range, $b" 1 "gather.onnx: error: node 'pick'.*out of range" "$fovea" run gather.onnx --backend=$b --input ids=far.npy -o far_out.npy
+done
+absent far_out.npy
+check 'wrong type' 1 "error: .*'?ids'?.* f32\\[2\\], expected i64" "$fovea" run gather.onnx --backend=interp --input ids=float.npy
+check 'wrong rank' 1 "error: input 'ids' is i64\\[1, 2\\], expected i64 of rank 1" "$fovea" run gather.onnx --backend=interp --input ids=rank.npy
+for f in short huge text; do
+    [ -f $f.npy ] || cp text.onnx $f.npy
+    check "$f.npy" 1 "error: .*$f.npy" "$fovea" run gather.onnx --backend=interp --input ids=$f.npy
+done
+check 'no .npy' 1 'error: .*none.npy' "$fovea" run gather.onnx --backend=interp --input ids=none.npy
+check 'no such input' 1 "there is no input 'idx'" "$fovea" run gather.onnx --input idx=ok.npy
+check 'dim out of bounds' 1 "error: input 'ids' has 5 on axis 0, 'n' may be 1 to 4" "$fovea" run gather.onnx --backend=interp --dim n=1..4 --input ids=many.npy
+check 'dim beyond reason' 1 'error: ' "$fovea" run gather.onnx --backend=interp --dim n=1000000000000
+check 'empty data set' 1 'has 0 input_N.pb, the model has 1' "$fovea" run gather.onnx --backend=interp --data-set .
+mkdir set
+cp text.onnx set/input_0.pb
+check 'data set of nonsense' 1 'error: .*set/input_0.pb' "$fovea" run gather.onnx --backend=interp --data-set set
+check 'nothing to compare with' 1 'holds neither output_0.pb nor y.npy' "$fovea" run gather.onnx --backend=interp --expect set
+
+# ---- names and places ----
+check 'names that are paths' 0 'evil -> in/[A-Za-z0-9_]+\.npy' "$fovea" run names.onnx --backend=interp -o in
+[ "$(ls in | wc -l)" = 4 ] && tell 'four files' yes || tell 'four files' no
+absent ../evil.npy ../../evil.npy /etc/evil.npy
+check 'C of such names' 0 . "$fovea" compile names.onnx -o "we ird-1.c"
+echo 0123456789abcdef >../fovea-secret-$$
+ln -s ../fovea-secret-$$ link.bin
+mkdir inside
+printf '0123456789abcdef' >inside/w.bin
+external inside/w.bin
+check 'external data' 0 'f32\[4\]' "$fovea" run external.onnx --backend=interp
+for place in ../fovea-secret-$$ /etc/passwd link.bin inside/../../fovea-secret-$$ none.bin; do
+    external $place
+    check "external data $place" 1 '^external.onnx: error: .*(w|external)' "$fovea" run external.onnx --backend=interp
+done
+rm -f ../fovea-secret-$$
+
+# ---- outputs that cannot be written ----
+for f in none/x.c none/x/ none/x.fvk none/x.fvir; do
+    check "compile to $f" 1 'error: .*none/x' "$fovea" compile gather.onnx -o $f
+done
+check 'run to nowhere' 1 'error: .*none' "$fovea" run gather.onnx --backend=interp -o none/x
+mkdir full && echo mine >full/precious
+check 'a folder of others' 1 'error: .*precious' "$fovea" compile gather.onnx -o full/
+[ "$(cat full/precious)" = mine ] && [ "$(ls full | wc -l)" = 1 ] && tell 'nothing lost' yes || tell 'nothing lost' no
+if [ -c /dev/full ]; then
+    check 'full standard output' 1 'error: cannot write to standard output' sh -c "'$fovea' ops >/dev/full"
+    check 'full output' 1 'error: cannot write' "$fovea" compile gather.onnx --emit=kernels -o /dev/full
+    check 'full disk for run' 1 'error: .*cannot write' "$fovea" run gather.onnx --backend=interp -o /dev/full
+    [ -c /dev/full ] && tell 'it is there still' yes || tell 'it is there still' no
+fi
+# a disk that is full: a file may grow to so many blocks of 512 or 1024 bytes
+echo old >old.c
+for f in big.c old.c big/ big.fvk big.fvir; do
+    check "full disk for $f" 1 'error: .*(big|old)' sh -c "ulimit -f 20; '$fovea' compile '$dates' -o $f"
+done
+absent big.c big.h old.h big.fvk big.fvk.bin big.fvir big.fvir.bin
+[ "$(cat old.c)" = old ] && tell 'the old file is there' yes || tell 'the old file is there' no
+if "$fovea" compile gather.onnx -o probe.so >out 2>err; then
+    for f in none/x.so none/x.o; do
+        check "compile to $f" 1 'error: .*none/x' "$fovea" compile gather.onnx -o $f
+    done
+    for f in big.so big.o big.a; do
+        check "full disk for $f" 1 'error: .*big' sh -c "ulimit -f 20; '$fovea' compile '$dates' -o $f"
+    done
+    absent big.so big.o big.a
+    check 'full device for an object' 1 'error: .*cannot write' "$fovea" compile gather.onnx --emit=obj -o /dev/full
+fi
+[ "$(ls | grep -c 'tmp$')" = 0 ] && tell 'no temporary files' yes || tell 'no temporary files' no
+
+# ---- models of others that have to be refused ----
+bad=${FOVEA_SHARED:-$root/../shared}/contrib-bad
+if [ -d "$bad" ]; then
+    for d in "$bad"/*/; do
+        n=$(basename "$d")
+        check "refuse $n" 1 'model.onnx: error: ' "$fovea" compile "$d/model.onnx" -o refused.c
+        check "refuse to run $n" 1 'model.onnx: error: ' "$fovea" run "$d/model.onnx" --backend=interp
+    done
+    absent refused.c refused.h
+else
+    echo "skipped: there is no $bad"
+fi
+finish

@@ -1,0 +1,156 @@
+# The subcommands: what they print, write, and return.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+
+# ---- models ----
+cat >add.fvir <<'T'
+fovea-ir 1
+module "add"
+symbol n 0..8
+func @main(%x: f32[n, 2], %z: f32[2]) -> (%y) {
+  %y = Add(%x, %z) : f32[n, 2]    loc("add node")
+  return %y
+}
+T
+cat >scale.fvk <<'T'
+kernel scale(A: f32[n, 4], inout C: f32[n, 4], out D: f32[]; n) {
+  parallel i < n {
+    vector j < 4 {
+      C[i, j] = C[i, j] * A[i, j]
+    }
+  }
+}
+T
+sed 's/, out D: f32\[\]//' scale.fvk >scale2.fvk
+npy x.npy '<f4' '2, 2' '\0\0\200\77\0\0\0\100\0\0\100\100\0\0\200\100' # 1 2 3 4
+npy z.npy '<f4' '2,' '\0\0\200\77\0\0\200\77'                          # 1 1
+npy y.npy '<f4' '2, 2' '\0\0\0\100\0\0\100\100\0\0\200\100\0\0\240\100'  # 2 3 4 5
+backends="jit interp c"
+"$fovea" run add.fvir >/dev/null 2>err || backends="interp c" # built without LLVM
+
+# ---- the command itself ----
+check help 0 'usage: fovea COMMAND' "$fovea" --help
+check version 0 '^fovea [0-9]' "$fovea" --version
+for c in compile run test inspect opt ops; do
+    check "help $c" 0 "usage: fovea $c .*OPTIONS" "$fovea" $c --help
+    check "help of $c" 0 'common options' "$fovea" help $c
+done
+check nothing 2 'usage: fovea' "$fovea"
+check 'misspelt command' 2 "did you mean 'compile'" "$fovea" comple
+check 'no such command' 2 'there is no command' "$fovea" frobnicate
+check 'misspelt option' 2 'did you mean --input' "$fovea" run m --inptu=3
+check 'option of another' 2 'there is no --markdown here' "$fovea" run m --markdown
+check 'misspelt target' 2 "did you mean 'x86-64-v2'" "$fovea" run add.fvir --target=x86-64-v5
+check 'misspelt pass' 2 "did you mean 'legalise'" "$fovea" opt add.fvir --passes=legalize
+check 'misspelt emit' 2 "did you mean 'kernels'" "$fovea" compile add.fvir --emit=kernel
+check 'misspelt backend' 2 'there is no backend' "$fovea" run add.fvir --backend=gpu
+check 'misspelt input' 1 "did you mean 'text'" "$fovea" run "$dates" --input txet=x.npy
+check 'misspelt dim' 1 "there is no dim 'nn'" "$fovea" run add.fvir --dim nn=3
+check 'no model' 2 'MODEL is missing' "$fovea" run
+check 'two models' 2 'one MODEL only' "$fovea" run a b
+check 'no value' 2 'needs a value' "$fovea" run add.fvir --dim
+check 'bad number' 2 'takes a number' "$fovea" run add.fvir --threads=many
+check 'bad level' 2 'there is no level' "$fovea" run add.fvir -O7
+check 'flag with value' 2 'takes no value' "$fovea" run add.fvir --verify=yes
+FOVEA_FLAGS='--dim n=5 --markdown --seed 3' check 'FOVEA_FLAGS' 0 'f32\[5, 2\]' "$fovea" run add.fvir --backend=interp -v
+FOVEA_FLAGS='--nonsense' check 'bad FOVEA_FLAGS' 2 'unknown option' "$fovea" ops
+check 'colour' 1 "$(printf '\033')\\[1;31merror:" "$fovea" run missing.onnx --color=always
+NO_COLOR=1 check 'no colour' 1 '^missing.onnx: error: ' "$fovea" run missing.onnx
+
+# ---- run ----
+for b in $backends; do
+    check "run $b" 0 'y  f32\[2, 2\]  min 2  max 5  2 3 4 5$' "$fovea" run add.fvir --backend=$b --input x=x.npy --input z=z.npy
+done
+check 'random' 0 'f32\[1, 2\]' "$fovea" run add.fvir --backend=interp
+noted "note: dim 'n' is not given, 1 is taken; --dim n=N sets it"
+check 'quiet' 0 '^$' sh -c "'$fovea' run add.fvir --backend=interp -q -o q.npy && echo"
+check 'same seed' 0 . "$fovea" run add.fvir --backend=interp --dim n=3 --seed 7 -o a.npy
+check 'same seed again' 0 . "$fovea" run add.fvir --backend=interp --dim n=3 --seed 7 -o b.npy
+cmp -s a.npy b.npy && tell 'equal bits' yes || tell 'equal bits' no
+check 'threads' 0 . env FOVEA_NUM_THREADS=3 "$fovea" run "$dates" -o t3.npy
+check 'one thread' 0 . "$fovea" run "$dates" --threads=1 -o t1.npy
+cmp -s t1.npy t3.npy && tell 'equal bits for threads' yes || tell 'equal bits for threads' no
+check 'expected' 0 '1 of 1 outputs as expected' "$fovea" run add.fvir --backend=interp --input x=x.npy --input z=z.npy --expect .
+npy y.npy '<f4' '2, 2' '\0\0\0\100\0\0\100\100\0\0\200\100\0\0\300\100' # the last one is 6
+check 'not expected' 1 'FAILED y: element 3 is 5, expected 6' "$fovea" run add.fvir --backend=interp --input x=x.npy --input z=z.npy --expect .
+check 'tolerance' 0 'as expected' "$fovea" run add.fvir --backend=interp --input x=x.npy --input z=z.npy --expect . --atol=1
+check 'folder' 0 'y -> folder/y.npy' "$fovea" run add.fvir --backend=interp --dim n=2 -o folder
+present folder/y.npy
+check 'protobuf' 0 'y -> folder/y.pb' "$fovea" run add.fvir --backend=interp --dim n=2 -o folder/ --format=pb
+present folder/y.pb
+check 'data set' 0 '1 of 1 outputs' "$fovea" run "$dates" --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"
+check 'standard input' 0 'min 2  max 5' sh -c "cat add.fvir | '$fovea' run - --backend=interp --input x=x.npy --input z=z.npy"
+check 'model on standard input' 0 probs sh -c "cat '$dates' | '$fovea' run - --backend=interp"
+check 'a kernel' 0 'C  f32\[3, 4\]' "$fovea" run scale2.fvk --backend=interp --dim n=3
+check 'kernel on standard input' 0 'C  f32\[1, 4\]' sh -c "cat scale2.fvk | '$fovea' run - --backend=interp"
+check 'json' 0 '"schema": 1' "$fovea" run add.fvir --backend=interp --dim n=1 --json
+said '"type": "f32"'
+
+# ---- compile ----
+check 'to C' 0 'add.c +[0-9.]+ kB' "$fovea" compile add.fvir -o add.c
+said 'target +[a-z0-9-]'
+said 'workspace +0 bytes'
+said 'call +int add_run\('
+present add.c add.h
+check 'to a folder' 0 'tree/Makefile' "$fovea" compile add.fvir -o tree/ --name tree
+make -s -C tree check >out 2>err && tell 'self-test' yes || tell 'self-test' no
+check 'to graph' 0 'a.fvir' "$fovea" compile "$dates" -o a.fvir
+present a.fvir a.fvir.bin
+check 'to kernels' 0 'a.fvk' "$fovea" compile "$dates" -o a.fvk
+present a.fvk a.fvk.bin
+for f in "$dates" a.fvir a.fvk; do
+    check "$f runs" 0 '1 of 1 outputs' "$fovea" run $f --backend=interp --data-set "$root/examples/dates/test/test_data_set_1" --expect "$root/examples/dates/test/test_data_set_1"
+done
+check 'text to standard output' 0 '^fovea-program 1' "$fovea" compile add.fvir --emit=kernels -o -
+check 'graph to standard output' 0 '^fovea-ir 1' "$fovea" compile add.fvir --emit=ir -o -
+check 'same bytes' 0 . "$fovea" compile "$dates" -o b.c --name a
+cp b.c b1.c
+check 'same bytes again' 0 . "$fovea" compile "$dates" -o b.c --name a
+cmp -s b.c b1.c && tell 'equal bytes' yes || tell 'equal bytes' no
+check 'json of compile' 0 '"workspace_bytes"' "$fovea" compile add.fvir -o j.c --json
+check 'quiet compile' 0 '^$' sh -c "'$fovea' compile add.fvir -o k.c -q && echo"
+check 'unknown suffix' 2 'does not say what to write' "$fovea" compile add.fvir -o add.txt
+check 'over the model' 1 'would overwrite the model' "$fovea" compile add.fvir -o add.fvir
+check 'bad name' 2 'no prefix for names' "$fovea" compile add.fvir -o x.c --name 3x
+case $backends in jit*)
+    check 'to .so' 0 'call .*fv_load' "$fovea" compile add.fvir -o add.so
+    check 'run .so' 0 'min 2  max 5' "$fovea" run add.so --input x=x.npy --input z=z.npy
+    check 'dim of .so' 0 'f32\[4, 2\]' "$fovea" run add.so --dim n=4
+    check 'to .o .a .ll .s' 0 . sh -c "for s in o a ll s; do '$fovea' compile add.fvir -o add.\$s --target=aarch64 || exit 1; done"
+    check 'assembly to standard output' 0 add_run "$fovea" compile add.fvir --emit=asm -o -
+    check 'default name' 0 'add.so' "$fovea" compile add.fvir
+    ;;
+esac
+
+# ---- inspect, opt, ops ----
+check 'inspect' 0 'kernels +[0-9]+, launched [0-9]+ times' "$fovea" inspect "$dates"
+said 'inputs +text: i32\[1, 40\]'
+said 'weights +[0-9.]+ kB in [0-9]+ constants'
+check 'inspect ops' 0 'MatMul +[0-9]+ +[0-9]+' "$fovea" inspect "$dates" --ops
+check 'inspect memory' 0 'workspace +[0-9]+ +[0-9]+ ' "$fovea" inspect "$dates" --memory
+check 'inspect schedules' 0 'contract [0-9]+ x [0-9]+' "$fovea" inspect "$dates" --schedules
+check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
+check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
+check 'inspect a kernel' 0 'as written' "$fovea" inspect scale2.fvk
+check 'opt' 0 '^func @main' "$fovea" opt add.fvir
+check 'opt verbose' 0 'legalise:' "$fovea" opt add.fvir -v --verify
+check 'opt dump' 0 '# after legalise' "$fovea" opt add.fvir --dump-after=legalise
+check 'opt to file' 0 '^$' sh -c "'$fovea' opt '$dates' -O1 -o o.fvir && echo"
+present o.fvir o.fvir.bin
+check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
+check 'list passes' 0 'legalise +operators become' "$fovea" opt --list-passes
+check 'list passes as json' 0 '"levels"' "$fovea" opt --list-passes --json
+check 'ops' 0 '[0-9]+ operators, up to opset' "$fovea" ops
+check 'one op' 0 'versions +1, 6, 7, 9, 11, 13' "$fovea" ops Gemm
+check 'misspelt op' 1 "did you mean 'MatMul'" "$fovea" ops Matmull
+check 'ops json' 0 '"operators": \[' "$fovea" ops --json
+check 'ops markdown' 0 '^\| Add \|' "$fovea" ops --markdown
+
+# ---- test ----
+mkdir -p cases && cp -r "$root/examples/dates/test" cases/dates && cp "$dates" cases/dates/model.onnx
+check 'test' 0 '^[1-9][0-9]* passed, 0 failed$' "$fovea" test cases --backend=interp
+check 'test json' 0 '"failed": 0' "$fovea" test cases/dates --backend=interp --json
+rm cases/dates/test_data_set_0/output_0.pb
+check 'test without output' 1 'FAILED cases/dates/test_data_set_0 \(interp\): .*output_N.pb' "$fovea" test cases --backend=interp
+check 'test of nothing' 1 'FAILED nowhere \(-\): is no folder' "$fovea" test nowhere
+finish

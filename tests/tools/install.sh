@@ -1,0 +1,80 @@
+# What `meson install` gives: the command, both libraries, headers, pkg-config; and programs that use
+# them. SCRIPT FOVEA ROOT PROTOC BUILD
+. "$(dirname "$0")/lib.sh"
+build=$4
+DESTDIR=$work/i meson install -C "$build" --no-rebuild --quiet >out 2>err && tell install yes || tell install no
+pc=$(dirname "$(find i -name fovea.pc)")
+export PKG_CONFIG_PATH=$work/$pc PKG_CONFIG_SYSROOT_DIR=$work/i
+lib=$work/$(dirname "$pc") # beside pkgconfig/
+export LD_LIBRARY_PATH=$lib
+[ -e "$lib/libfovea.so.0" ] && [ -e "$lib/libfovea-run.so.0" ] && tell sonames yes || tell sonames no
+
+cp "$lib/libfovea-run.so" run.so && strip run.so
+bytes=$(stat -L -c %s run.so)
+[ "$bytes" -lt 100000 ] && tell "libfovea-run is small: $bytes" yes || tell "libfovea-run is small: $bytes" no
+for l in libfovea libfovea-run; do
+    # the API only
+    nm -D --defined-only "$lib/$l.so" | awk '{print $3}' | sort >out
+    grep -o 'fv_[a-z_]*(' "$root/runtime/fovea.h" | tr -d '(' | sort -u >api
+    comm -23 out api >err
+    [ -s err ] && tell "$l exports no more than fovea.h" no || tell "$l exports no more than fovea.h" yes
+done
+grep -vx 'fv_compile\|fv_compile_file' api >run_api
+nm -D --defined-only "$lib/libfovea.so" | awk '{print $3}' >out
+[ -z "$(grep -vxFf out api)" ] && tell 'libfovea has all of it' yes || tell 'libfovea has all of it' no
+nm -D --defined-only "$lib/libfovea-run.so" | awk '{print $3}' >out
+[ -z "$(grep -vxFf out run_api)" ] && tell 'libfovea-run has its part' yes || tell 'libfovea-run has its part' no
+readelf -d "$lib/libfovea-run.so" | grep NEEDED >out
+grep -q LLVM out && tell 'no LLVM in libfovea-run' no || tell 'no LLVM in libfovea-run' yes
+
+cat >use.c <<'T'
+#include <fovea.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+    fv_log *log = fv_log_new();
+    fv_artifact *a = NULL;
+#ifdef COMPILE
+    fv_compile_options o = {0};
+    o.size = sizeof o;
+    o.backend = FV_BACKEND_INTERP;
+    int status = fv_compile(argv[argc - 1], &o, log, &a);
+#else
+    int status = fv_load(argv[argc - 1], log, &a);
+#endif
+    float x[6] = {1, 2, 3, 4, 5, 6}, z[2] = {10, 20};
+    fv_array in[2] = {{1, 2, {3, 2}, x, NULL}, {1, 1, {2}, z, NULL}}, out = {0};
+    if (status == FV_OK)
+        status = fv_artifact_run(a, in, &out, NULL, log);
+    if (status == FV_OK)
+        printf("%g %g of %lld\n", ((float *)out.data)[0], ((float *)out.data)[5], (long long)out.dims[0]);
+    fputs(fv_log_text(log), stderr);
+    fv_array_free(&out);
+    fv_artifact_free(a);
+    fv_log_free(log);
+    return status;
+}
+T
+cat >add.fvir <<'T'
+fovea-ir 1
+module "add"
+symbol n 0..1000
+func @main(%x: f32[n, 2], %z: f32[2]) -> (%y) {
+  %y = Add(%x, %z) : f32[n, 2]
+  return %y
+}
+T
+flags='-Wall -Wextra -Wpedantic -Wconversion -Werror'
+check 'build against libfovea' 0 '^$' sh -c "cc -std=c99 $flags -DCOMPILE use.c -o whole \$(pkg-config --cflags --libs fovea) && echo"
+check 'build against libfovea-run' 0 '^$' sh -c "cc -std=c99 $flags use.c -o small \$(pkg-config --cflags --libs fovea-run) && echo"
+if command -v c++ >/dev/null; then
+    echo '#include <fovea.h>
+int main() { return fv_status_name(FV_OK) == 0; }' >use.cc
+    check 'headers in C++' 0 '^$' sh -c "c++ -std=c++11 $flags use.cc -o plus \$(pkg-config --cflags --libs fovea-run) && ./plus && echo"
+fi
+check 'compile and run' 0 '^11 26 of 3$' ./whole add.fvir
+check 'a failure' 10 'none: error' ./whole none
+if "$fovea" compile add.fvir -o add.so >out 2>err; then
+    check 'load and run' 0 '^11 26 of 3$' ./small "$work/add.so"
+fi
+check 'nothing to load' 10 'none: error: cannot be loaded: No such file' ./small none
+finish

@@ -1,0 +1,52 @@
+# lib.sh - sourced by the tests of the command: SCRIPT FOVEA ROOT PROTOC. Works in a folder of its own.
+set -u
+fovea=$1 root=$2 protoc=$3
+unset FOVEA_FLAGS FOVEA_NUM_THREADS
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:exitcode=99:allocator_may_return_null=1} UBSAN_OPTIONS=halt_on_error=1:exitcode=99
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+tested=0 passing=0
+
+# tell NAME GOOD: counts; what was said is shown where it is bad
+tell() {
+    tested=$((tested + 1))
+    if [ "$2" = yes ]; then
+        passing=$((passing + 1))
+    else
+        echo "FAILED $1"
+        head -c 1000 out err
+    fi
+}
+# check NAME STATUS PATTERN COMMAND...: it exits with STATUS, and says what matches PATTERN
+check() {
+    name=$1 want=$2 pattern=$3
+    shift 3
+    "$@" >out 2>err </dev/null
+    status=$?
+    good=no
+    [ $status = "$want" ] && cat out err | grep -Eq -- "$pattern" && good=yes
+    grep -q 'Sanitizer\|runtime error' err && good=no
+    [ $good = yes ] || echo "status $status, expected $want and '$pattern': $*"
+    tell "$name" $good
+}
+# said PATTERN / silent: about the command before, standard output / standard error
+said() { grep -Eq -- "$1" out && tell "$name: says $1" yes || tell "$name: says $1" no; }
+noted() { grep -Eq -- "$1" err && tell "$name: notes $1" yes || tell "$name: notes $1" no; }
+absent() { for f; do [ -e "$f" ] && tell "$name: $f is not there" no || tell "$name: $f is not there" yes; done; }
+present() { for f; do [ -s "$f" ] && tell "$name: $f is there" yes || tell "$name: $f is there" no; done; }
+
+# onnx FILE: a model, from its text on standard input
+onnx() {
+    "$protoc" --proto_path="$root/frontend" --encode=onnx.ModelProto "$root/frontend/onnx.proto" >"$1" || exit 1
+}
+# npy FILE DESCR SHAPE BYTES: as printf writes the bytes
+npy() {
+    head="{'descr': '$2', 'fortran_order': False, 'shape': ($3), }"
+    printf '\223NUMPY\001\000v\000%-117s\n' "$head" >"$1"
+    printf "$4" >>"$1"
+}
+finish() {
+    echo "Tested: $tested | Passing: $passing | Failing: $((tested - passing)) "
+    [ $passing = $tested ]
+}
