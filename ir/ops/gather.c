@@ -186,7 +186,7 @@ static bool sequence_axes(fv_op *op, int *batch, int *time) {
 
 static bool infer_reverse(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *n = fv_in_type(op, 1);
-    int batch, time;
+    int batch = 0, time = 0;
     if (!sequence_axes(op, &batch, &time))
         return false;
     if (n->rank != 1 || !fv_module_assume(fv_op_module(op), n->dims[0], x->dims[batch],
@@ -200,7 +200,7 @@ static bool define_reverse(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *index[FV_MAX_RANK];
-    int batch, time;
+    int batch = 0, time = 0;
     if (!sequence_axes(op, &batch, &time))
         return false;
     for (int i = 0; i < def->rank; i++)

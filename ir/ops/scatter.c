@@ -78,7 +78,7 @@ static void put(fv_custom *c, reduction r, fv_buf *y, fv_expr *const *to, fv_exp
 static bool infer_scatter_elements(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1), *u = fv_in_type(op, 2);
     fv_module *m = fv_op_module(op);
-    reduction r;
+    reduction r = PUT;
     int axis;
     if (x->rank != j->rank || x->rank != u->rank)
         return fv_op_error(op, "data has rank %d, indices have %d, updates %d", x->rank, j->rank,
@@ -98,7 +98,7 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
     fv_expr *at[FV_MAX_RANK], *ok = NULL;
-    reduction r;
+    reduction r = PUT;
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis) || !find_reduction(op, &r))
         return false;
@@ -135,7 +135,7 @@ static bool expand_scatter(fv_rewriter *w, fv_op *op) {
 static bool infer_scatter_nd(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1), *u = fv_in_type(op, 2);
     fv_module *m = fv_op_module(op);
-    reduction r;
+    reduction r = PUT;
     if (!x->rank || !j->rank)
         return fv_op_error(op, "data and indices must have a rank of at least 1");
     const fv_dim *k = j->dims[j->rank - 1];
@@ -177,7 +177,7 @@ static bool kernel_scatter_nd(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
     int rows = j->rank - 1, depth = (int)j->dims[rows]->value;
     fv_expr *from[FV_MAX_RANK], *row[FV_MAX_RANK], *to[FV_MAX_RANK];
-    reduction r;
+    reduction r = PUT;
     if (!find_reduction(op, &r))
         return false;
     copy_data(c, x);

@@ -1,7 +1,7 @@
 /* Models as text become graph IR as text, or diagnostics: tests/frontend/import/\*.txt.
  *
  * A file holds cases: a line `=== name`, a model (model_text.h) in which lines `--dim ...` are
- * options, a line `---`, and what is expected. With FV_UPDATE_GOLDENS set, the files are rewritten
+ * options, a line `---`, and what is expected. With FOVEA_UPDATE_GOLDENS set, the files are rewritten
  * with what came out. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -74,7 +74,7 @@ static const char *run_case(const char *file, const char *at, fv_text *now) {
     size_t n = strlen(is);
     while (n && is[n - 1] == '\n')
         n--;
-    if (!getenv("FV_UPDATE_GOLDENS"))
+    if (!getenv("FOVEA_UPDATE_GOLDENS"))
         cr_expect(n == length && memcmp(is, expected, n) == 0,
                   "%s: %.*s\n--- is\n%.*s\n--- expected\n%.*s", file, (int)name, at, (int)n, is,
                   (int)length, expected);
@@ -119,7 +119,7 @@ ParameterizedTest(char (*path)[256], import, cases) {
     fv_text_putn(&now, text, (size_t)(at - text));
     while (*at)
         at = run_case(strrchr(*path, '/') + 1, at, &now);
-    if (getenv("FV_UPDATE_GOLDENS")) {
+    if (getenv("FOVEA_UPDATE_GOLDENS")) {
         FILE *f = fopen(*path, "wb");
         fwrite(now.s, 1, now.n, f);
         fclose(f);
