@@ -24,10 +24,19 @@ extern "C" {
 
 #define FV_ARRAY_RANK 16
 
+/* Element types, by the numbers of ONNX's TensorProto.DataType: fv_array.type, fv_port_info.type. */
+enum {
+    FV_TYPE_FLOAT = 1, FV_TYPE_UINT8, FV_TYPE_INT8, FV_TYPE_UINT16, FV_TYPE_INT16, FV_TYPE_INT32,
+    FV_TYPE_INT64, FV_TYPE_STRING, FV_TYPE_BOOL, FV_TYPE_FLOAT16, FV_TYPE_DOUBLE, FV_TYPE_UINT32,
+    FV_TYPE_UINT64, FV_TYPE_COMPLEX64, FV_TYPE_COMPLEX128, FV_TYPE_BFLOAT16, FV_TYPE_FLOAT8E4M3FN,
+    FV_TYPE_FLOAT8E4M3FNUZ, FV_TYPE_FLOAT8E5M2, FV_TYPE_FLOAT8E5M2FNUZ, FV_TYPE_UINT4,
+    FV_TYPE_INT4, FV_TYPE_FLOAT4E2M1, FV_TYPE_FLOAT8E8M0, FV_TYPE_UINT2, FV_TYPE_INT2
+};
+
 /* A tensor in memory: dense, row-major, host byte order; packed types (4 and 2 bits) packed from
  * the low bits of each byte on, as ONNX does. */
 typedef struct fv_array {
-    int32_t type; /* ONNX TensorProto.DataType */
+    int32_t type; /* FV_TYPE_ */
     int32_t rank;
     int64_t dims[FV_ARRAY_RANK];
     void *data;
