@@ -1,0 +1,160 @@
+/* artifact.c - running what has a table: allocation of outputs, buffers of the caller, failures. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "runtime/internal.h"
+
+/* A model that copies the positive elements of x: f32[n] to y, whose length depends on data, and
+ * tells n in z: i64[]. */
+static const fv_symbol_info symbols[] = {{"n", 0, 1000000}};
+static const char *const x_dims[] = {"n"}, *const y_dims[] = {"found"};
+static const fv_port_info inputs[] = {{"x", 1, 1, x_dims, 0, 0}};
+static const fv_port_info outputs[] = {{"y", 1, 1, y_dims, 1, 0}, {"z", 7, 0, NULL, 0, 0}};
+static const int64_t no_bound = INT64_MAX;
+
+static int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims) {
+    if (dims[0] > 1000000)
+        return FV_BAD_DIM;
+    if (workspace)
+        *workspace = 64;
+    if (out_dims) {
+        out_dims[0] = no_bound;
+        out_dims[1] = 1000000;
+        out_dims[2] = 1;
+    }
+    return FV_OK;
+}
+
+static void store(void *arg, int64_t i) {
+    ((int64_t *)arg)[i] = i;
+}
+
+static int run(const int64_t *dims, const void *const *in, void *const *out, int64_t *out_dims,
+               void *workspace, size_t bytes, const fv_env *env) {
+    const float *x = in[0];
+    float *y = out[0];
+    int64_t n = 0, tasks[64];
+    if (!workspace || bytes < 64 || (uintptr_t)workspace % 64)
+        return FV_BAD_ARGUMENT;
+    if (env->cancel && *env->cancel)
+        return FV_CANCELLED;
+    if (env->parallel_for)
+        env->parallel_for(env->user, store, tasks, 64);
+    for (int64_t i = 0; i < dims[0]; i++)
+        n += x[i] > 0;
+    out_dims[1] = n;
+    if (n > out_dims[0])
+        return FV_TOO_SMALL;
+    for (int64_t i = 0, k = 0; i < dims[0]; i++)
+        if (x[i] > 0)
+            y[k++] = x[i];
+    *(int64_t *)out[1] = dims[0];
+    return FV_OK;
+}
+
+static const fv_model model = {.abi = 1, .size = sizeof(fv_model), .name = "positive", .target = "generic",
+                               .nsymbols = 1, .ninputs = 1, .noutputs = 2, .symbols = symbols,
+                               .inputs = inputs, .outputs = outputs, .plan = plan, .run = run};
+
+enum { MANY = 100000 };
+static float ones[MANY];
+
+static void fill(void) {
+    for (int i = 0; i < MANY; i++)
+        ones[i] = 1;
+}
+
+TestSuite(artifact, .init = fill);
+
+Test(artifact, outputs_grow) {
+    fv_artifact *a = fv_artifact_new(&model);
+    fv_array in = {1, 1, {MANY}, ones, NULL}, out[2] = {{0}};
+    cr_assert_eq(fv_artifact_run(a, &in, out, NULL, NULL), FV_OK);
+    cr_expect_eq(out[0].dims[0], MANY);
+    cr_expect_eq(((float *)out[0].data)[MANY - 1], 1);
+    cr_expect_eq(out[1].rank, 0);
+    cr_expect_eq(*(int64_t *)out[1].data, MANY);
+    fv_array_free(&out[0]);
+    fv_array_free(&out[1]);
+    cr_expect_null(out[0].data);
+    fv_artifact_free(a);
+}
+
+Test(artifact, buffers_of_the_caller) {
+    fv_artifact *a = fv_artifact_new(&model);
+    float y[4] = {0};
+    int64_t z;
+    fv_array in = {1, 1, {4}, ones, NULL};
+    fv_array out[2] = {{1, 1, {4}, y, NULL}, {7, 0, {0}, &z, NULL}};
+    cr_assert_eq(fv_artifact_run(a, &in, out, NULL, NULL), FV_OK);
+    cr_expect_eq(y[3], 1);
+    cr_expect_eq(z, 4);
+    in.dims[0] = 5;
+    out[0].dims[0] = 4;
+    cr_expect_eq(fv_artifact_run(a, &in, out, NULL, NULL), FV_TOO_SMALL);
+    cr_expect_eq(out[0].data, y, "nobody took it away");
+    fv_array no_room[2] = {{1, 1, {4}, y, NULL}, {7, 1, {0}, &z, NULL}};
+    in.dims[0] = 4;
+    cr_expect_eq(fv_artifact_run(a, &in, no_room, NULL, NULL), FV_TOO_SMALL);
+    fv_array wrong[2] = {{11, 1, {4}, y, NULL}, {0}};
+    cr_expect_eq(fv_artifact_run(a, &in, wrong, NULL, NULL), FV_BAD_ARGUMENT);
+    cr_expect_null(wrong[1].data);
+    fv_artifact_free(a);
+}
+
+Test(artifact, failures_are_said) {
+    fv_artifact *a = fv_artifact_new(&model);
+    fv_log *log = fv_log_new();
+    int32_t cancel = 1;
+    fv_run_options o = {.size = sizeof o, .threads = 1, .cancel = &cancel};
+    fv_array in = {1, 1, {4}, ones, NULL}, out[2] = {{0}};
+    cr_expect_eq(fv_artifact_run(a, &in, out, &o, log), FV_CANCELLED);
+    cr_expect(strstr(fv_log_text(log), "cancelled"));
+    cr_expect(!out[0].data && !out[1].data);
+    fv_log_clear(log);
+    in.dims[0] = 2000000;
+    cr_expect_eq(fv_artifact_run(a, &in, out, NULL, log), FV_BAD_DIM);
+    cr_expect(strstr(fv_log_text(log), "'n' may be 0 to 1000000"), "%s", fv_log_text(log));
+    o.size = 3;
+    cr_expect_eq(fv_artifact_run(a, &in, out, &o, log), FV_BAD_ARGUMENT);
+    fv_log_free(log);
+    fv_artifact_free(a);
+}
+
+/* Any number of threads run one artifact, with different numbers of threads of their own. */
+static void *runs(void *arg) {
+    fv_artifact *a = arg;
+    intptr_t bad = 0;
+    for (int i = 0; i < 30; i++) {
+        fv_run_options o = {.size = sizeof o, .threads = 1 + i % 4};
+        fv_array in = {1, 1, {5000 + i}, ones, NULL}, out[2] = {{0}};
+        bad += fv_artifact_run(a, &in, out, &o, NULL) != FV_OK || out[0].dims[0] != 5000 + i;
+        fv_array_free(&out[0]);
+        fv_array_free(&out[1]);
+    }
+    return (void *)bad;
+}
+
+Test(artifact, runs_on_many_threads) {
+    fv_artifact *a = fv_artifact_new(&model);
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&t[i], NULL, runs, a), 0);
+    for (int i = 0; i < 4; i++) {
+        void *bad;
+        pthread_join(t[i], &bad);
+        cr_expect_null(bad);
+    }
+    fv_artifact_free(a);
+}
+
+Test(artifact, nothing_to_load) {
+    fv_artifact *a = (fv_artifact *)&model;
+    fv_log *log = fv_log_new();
+    cr_expect_eq(fv_load("/nowhere/at/all.so", log, &a), FV_BAD_FILE);
+    cr_expect_null(a);
+    cr_expect(strstr(fv_log_text(log), "/nowhere/at/all.so: error: "), "%s", fv_log_text(log));
+    fv_log_free(log);
+    fv_artifact_free(NULL);
+}

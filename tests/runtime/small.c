@@ -1,0 +1,85 @@
+/* small.c - logs, statuses, arrays, the pool. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "runtime/internal.h"
+
+Test(log, collects_lines) {
+    fv_log *l = fv_log_new();
+    cr_expect_str_eq(fv_log_text(l), "");
+    fv_log_add(l, "one %d", 1);
+    char longer[5000];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    fv_log_add(l, "%s", longer);
+    cr_expect_eq(strncmp(fv_log_text(l), "one 1\nxxx", 9), 0);
+    cr_expect_eq(strlen(fv_log_text(l)), 6 + 5000);
+    fv_log_clear(l);
+    cr_expect_str_eq(fv_log_text(l), "");
+    fv_log_free(l);
+    fv_log_add(NULL, "silence");
+    cr_expect_str_eq(fv_log_text(NULL), "");
+    fv_log_free(NULL);
+}
+
+Test(status, has_name_and_text) {
+    for (int s = FV_OK; s <= FV_INTERNAL; s++) {
+        cr_expect_eq(strncmp(fv_status_name(s), "FV_", 3), 0);
+        cr_expect_neq(*fv_status_text(s), 0);
+    }
+    cr_expect_str_eq(fv_status_name(1000), "unknown status");
+}
+
+static size_t bytes(int32_t type, int rank, int64_t a, int64_t b) {
+    fv_array x = {.type = type, .rank = rank, .dims = {a, b}};
+    return fv_array_bytes(&x);
+}
+
+Test(array, bytes) {
+    cr_expect_eq(bytes(1, 2, 3, 5), 60);
+    cr_expect_eq(bytes(1, 0, 0, 0), 4);
+    cr_expect_eq(bytes(11, 1, 0, 0), 0);
+    cr_expect_eq(bytes(22, 1, 3, 0), 2, "two elements of i4 a byte");
+    cr_expect_eq(bytes(25, 1, 5, 0), 2, "four elements of u2 a byte");
+    cr_expect_eq(bytes(8, 1, 3, 0), SIZE_MAX, "strings have no size");
+    cr_expect_eq(bytes(99, 1, 3, 0), SIZE_MAX);
+    cr_expect_eq(bytes(1, 2, INT64_MAX, 2), SIZE_MAX);
+    cr_expect_eq(bytes(1, 1, -1, 0), SIZE_MAX);
+    cr_expect_eq(bytes(1, 17, 1, 1), SIZE_MAX);
+}
+
+Test(array, text) {
+    fv_array x = {.type = 16, .rank = 2, .dims = {3, 4}};
+    char text[100], small[6];
+    cr_expect_str_eq(fv_array_text(&x, text, sizeof text), "bf16[3, 4]");
+    cr_expect_str_eq(fv_array_text(&x, small, sizeof small), "bf16[");
+}
+
+enum { TASKS = 10000 };
+static _Atomic int hits[TASKS];
+
+static void hit(void *arg, int64_t i) {
+    atomic_fetch_add((_Atomic int *)arg + i, 1);
+}
+
+Test(pool, each_task_once) {
+    fv_pool *p = fv_pool_new(4);
+    cr_expect(fv_pool_size(p) >= 1 && fv_pool_size(p) <= 4);
+    for (int round = 0; round < 20; round++)
+        fv_pool_parallel_for(p, hit, hits, TASKS);
+    for (int i = 0; i < TASKS; i++)
+        cr_assert_eq(atomic_load(&hits[i]), 20);
+    fv_pool_parallel_for(p, hit, hits, 0);
+    fv_pool_parallel_for(p, hit, hits, 1);
+    cr_expect_eq(atomic_load(&hits[0]), 21);
+    fv_pool_free(p);
+}
+
+Test(pool, one_for_each_number) {
+    fv_pool *list = NULL;
+    fv_pool *two = fv_pool_of(&list, 2), *three = fv_pool_of(&list, 3);
+    cr_expect_neq(two, three);
+    cr_expect_eq(fv_pool_of(&list, 2), two);
+    fv_pools_free(list);
+}

@@ -1,0 +1,148 @@
+/* api.c - compiling through runtime/fovea.h: statuses, messages, every backend; running out of
+ * memory anywhere on the way. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/driver/driver.h"
+
+static const char text[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\n"
+                           "const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]\n"
+                           "func @main(%x: f32[n, 2]) -> (%y) {\n"
+                           "  %h = MatMul(%x, @w) : f32[n, 3]\n"
+                           "  %y = Relu(%h) : f32[n, 3]\n  return %y\n}\n";
+static char folder[] = "/tmp/fovea-api-XXXXXX";
+static char model[64], place[80];
+
+static void put(const char *path, const char *what) {
+    FILE *f = fopen(path, "w");
+    cr_assert(f);
+    fputs(what, f);
+    fclose(f);
+}
+
+static void begin(void) {
+    cr_assert(mkdtemp(folder));
+    snprintf(model, sizeof model, "%s/m.fvir", folder);
+    put(model, text);
+}
+
+static void end(void) {
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(api, .init = begin, .fini = end);
+
+static const char *in_folder(const char *name) {
+    snprintf(place, sizeof place, "%s/%s", folder, name);
+    return place;
+}
+
+static void gives(fv_artifact *a) {
+    float x[4] = {1, 1, 1, -1};
+    fv_array in = {1, 2, {2, 2}, x, NULL}, out = {0};
+    const float want[] = {5, 7, 9, 0, 0, 0};
+    cr_assert_eq(fv_artifact_run(a, &in, &out, NULL, NULL), FV_OK);
+    cr_assert(out.rank == 2 && out.dims[0] == 2 && out.dims[1] == 3);
+    for (int i = 0; i < 6; i++)
+        cr_expect_eq(((float *)out.data)[i], want[i]);
+    fv_array_free(&out);
+}
+
+static void compiles(fv_compile_options o) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    o.size = sizeof o;
+    cr_assert_eq(fv_compile(model, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_expect_str_eq(fv_log_text(log), "");
+    gives(a);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+Test(api, backends) {
+    compiles((fv_compile_options){.backend = FV_BACKEND_INTERP});
+    compiles((fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1});
+    compiles((fv_compile_options){.backend = FV_BACKEND_C, .name = "other"});
+    if (FV_HAVE_JIT)
+        compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});
+}
+
+Test(api, files) {
+    fv_log *log = fv_log_new();
+    fv_artifact *a;
+    cr_expect_eq(fv_compile_file(model, in_folder("x.c"), NULL, log), FV_OK);
+    cr_expect_eq(access(in_folder("x.h"), F_OK), 0);
+    cr_expect_eq(fv_compile_file(model, in_folder("x.fvk"), NULL, log), FV_OK);
+    cr_expect_eq(fv_compile(in_folder("x.fvk"), &(fv_compile_options){.size = sizeof(fv_compile_options),
+                 .backend = FV_BACKEND_INTERP}, log, &a), FV_OK, "%s", fv_log_text(log));
+    gives(a);
+    fv_artifact_free(a);
+    if (FV_HAVE_JIT && fv_target_runs_here(fv_target_find("x86-64-v3"))) {
+        cr_expect_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s", fv_log_text(log));
+        cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
+        gives(a);
+        fv_artifact_free(a);
+    }
+    fv_log_free(log);
+}
+
+static void refuses(const char *path, fv_compile_options o, int status, const char *what) {
+    fv_artifact *a = (fv_artifact *)&o;
+    fv_log *log = fv_log_new();
+    o.size = o.size ? o.size : sizeof o;
+    cr_expect_eq(fv_compile(path, &o, log, &a), status);
+    cr_expect_null(a);
+    cr_expect(strstr(fv_log_text(log), what), "'%s' lacks '%s'", fv_log_text(log), what);
+    fv_log_free(log);
+}
+
+Test(api, failures) {
+    const char *const dims[] = {"n=3", NULL}, *const passes[] = {"legalize", NULL};
+    refuses(in_folder("none.onnx"), (fv_compile_options){0}, FV_BAD_FILE, "none.onnx: error: ");
+    refuses(model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT, "no target 'pdp-11'");
+    refuses(model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
+    refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
+    refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
+    refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "--dim n=3");
+    refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
+    put(in_folder("bad.fvir"), "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"
+                               "  %y = Frobnicate(%x) : f32[2]\n  return %y\n}\n");
+    refuses(in_folder("bad.fvir"), (fv_compile_options){0}, FV_BAD_MODEL, "bad.fvir:4:");
+    cr_expect_eq(fv_compile_file(model, in_folder("x.txt"), NULL, NULL), FV_BAD_MODEL);
+    cr_expect_neq(access(in_folder("x.txt"), F_OK), 0);
+}
+
+/* Everything between a file and an artifact, where the nth allocation fails. */
+static bool survives(int64_t nth) {
+    fv_session *s = fv_session_new();
+    fv_door door;
+    fv_driver_options o = {.target = fv_target_find("x86-64-v3"), .level = '2'};
+    if (FV_DOOR_OPEN(s, &door)) {
+        fv_session_free(s);
+        return false;
+    }
+    fv_session_fail_at(s, nth);
+    fv_source source;
+    cr_assert(fv_driver_read(s, model, &o, &source));
+    fv_program *p = fv_driver_lower(s, &source, &o);
+    cr_assert(p);
+    fv_artifact *a = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2');
+    cr_assert(a);
+    fv_session_fail_at(s, 0);
+    fv_artifact_free(a);
+    fv_door_close(s, &door);
+    fv_session_free(s);
+    return true;
+}
+
+Test(api, out_of_memory, .timeout = 120) {
+    int64_t nth = 1, step = 1;
+    for (; !survives(nth); nth += step)
+        step = nth < 200 ? 1 : nth / 50;
+    cr_expect_gt(nth, 1000);
+}
