@@ -1,0 +1,50 @@
+/* build.h - C compilers, and what they made before.
+ *
+ * A result is kept under the hash of all that it was made of: the sources, the command and the
+ * version of the compiler. A build that comes again is a look into the folder of the cache. */
+#ifndef FV_TESTS_MATRIX_BUILD_H
+#define FV_TESTS_MATRIX_BUILD_H
+
+#include "ir/arena.h"
+
+/* One way to compile generated C: a compiler with its options. */
+typedef struct compiler {
+    const char *name;    /* "gcc -O2" */
+    const char *command; /* "gcc" */
+    const char *flags;
+    bool ours; /* the flags that we recommend (freestanding): no symbol stays undefined; else memcpy,
+                  memset, memmove, memcmp may */
+} compiler;
+
+/* For code of this machine, of aarch64, of cortex-m4; a NULL name ends each. */
+extern const compiler native_compilers[];
+extern const compiler aarch64_compilers[];
+extern const compiler cortex_m4_compilers[];
+int compiler_count(const compiler *list);
+
+typedef struct build_cache build_cache;
+/* `folder` is made if it is not there. NULL: it cannot be. */
+build_cache *build_cache_open(fv_arena *a, const char *folder);
+/* "gcc (Debian 12.2.0-14) 12.2.0"; NULL: the command is not there. */
+const char *build_version(build_cache *c, const char *command);
+
+typedef struct build_step {
+    const char *command;        /* the compiler */
+    const char *flags;          /* all its options, but -o */
+    const char *const *sources; /* files, in the order of the command line; NULL terminated */
+    const char *const *others;  /* files that the result depends on besides; NULL: none */
+    const char *libraries;      /* behind the sources; NULL: none */
+    const char *suffix;         /* of the result: ".so" */
+} build_step;
+
+/* The path of the result. NULL: *why is the beginning of what the compiler said. */
+const char *build_run(build_cache *c, fv_arena *a, const build_step *step, const char **why);
+
+/* First undefined symbol of an object or library for which allowed() is false; NULL: none. An
+ * unreadable file is "?". */
+const char *undefined_symbol(fv_arena *a, const char *path, bool (*allowed)(const char *name));
+bool allow_none(const char *name);
+bool allow_memory(const char *name);  /* memcpy, memset, memmove, memcmp */
+bool allow_helpers(const char *name); /* these and the arithmetic helpers of 32-bit ARM */
+
+#endif
