@@ -23,7 +23,7 @@ typedef struct option {
 #define AT(member) offsetof(fv_args, member)
 static const option options[] = {
     {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output", false},
-    {"--emit", NULL, TEXT, AT(emit), "KIND", "what to write: so obj lib c llvm asm ir kernels", false},
+    {"--emit", NULL, TEXT, AT(emit), "KIND", "so obj lib c llvm asm ir kernels expanded", false},
     {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
     {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},

@@ -31,7 +31,7 @@ static bool choose_kind(const fv_args *a, result *r) {
     if (near)
         fv_usage(a, "--emit %s: did you mean '%s'?", a->emit, near);
     else
-        fv_usage(a, "--emit %s: there are so obj lib c llvm asm ir kernels", a->emit);
+        fv_usage(a, "--emit %s: there are so obj lib c llvm asm ir kernels expanded", a->emit);
     return false;
 }
 
@@ -112,12 +112,17 @@ static const char *how_to_call(fv_context *c, const result *r) {
         text = declaration(c, r);
         return text ? text : fv_printf(c->arena, "%s_run, see the header", name);
     case FV_EMIT_IR:
-    case FV_EMIT_KERNELS: return fv_printf(c->arena, "`fovea run %s`", r->out);
+    case FV_EMIT_KERNELS:
+    case FV_EMIT_EXPANDED: return fv_printf(c->arena, "`fovea run %s`", r->out);
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
     case FV_EMIT_NONE: break;
     }
     return NULL;
+}
+
+static bool is_text(fv_emit_kind k) {
+    return k == FV_EMIT_IR || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
 }
 
 static void print_summary(fv_context *c, const result *r) {
@@ -128,7 +133,7 @@ static void print_summary(fv_context *c, const result *r) {
         printf("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
         printf("target     %s\n", r->target);
-    if (r->program && r->kind != FV_EMIT_KERNELS && workspace(c, r->program, &bytes, &where))
+    if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
         printf("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
     if (call)
@@ -152,7 +157,7 @@ static void print_json(fv_context *c, const char *model, const result *r) {
         fv_json_set_text(d, "name", r->program->name);
         fv_json_set_text(d, "target", r->target);
     }
-    if (r->program && r->kind != FV_EMIT_KERNELS && workspace(c, r->program, &bytes, &where)) {
+    if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where)) {
         fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);
         fv_json_set_text(d, "workspace_dims", where);
     }

@@ -67,7 +67,8 @@ fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind ba
 
 typedef enum {
     FV_EMIT_NONE, FV_EMIT_SO, FV_EMIT_OBJ, FV_EMIT_LIB, FV_EMIT_C, FV_EMIT_LLVM, FV_EMIT_ASM,
-    FV_EMIT_IR, FV_EMIT_KERNELS
+    FV_EMIT_IR, FV_EMIT_KERNELS,
+    FV_EMIT_EXPANDED /* kernels as consumers get them */
 } fv_emit_kind;
 fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
 fv_emit_kind fv_emit_by_suffix(const char *path);

@@ -21,11 +21,13 @@ static const struct {
     {"lib", ".a", FV_EMIT_LIB},         {"c", ".c", FV_EMIT_C},
     {"c", "/", FV_EMIT_C},              {"llvm", ".ll", FV_EMIT_LLVM},
     {"asm", ".s", FV_EMIT_ASM},         {"ir", ".fvir", FV_EMIT_IR},
-    {"kernels", ".fvk", FV_EMIT_KERNELS}, {NULL, NULL, FV_EMIT_NONE},
+    {"kernels", ".fvk", FV_EMIT_KERNELS}, {"expanded", ".fvk", FV_EMIT_EXPANDED},
+    {NULL, NULL, FV_EMIT_NONE},
 };
 
 const char *const *fv_emit_names(void) {
-    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "kernels", NULL};
+    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "kernels", "expanded",
+                                        NULL};
     return names;
 }
 
@@ -229,6 +231,9 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out) {
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level) {
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);
+    case FV_EMIT_EXPANDED:
+        fv_program_expand(p);
+        return write_kernels(s, p, out);
     case FV_EMIT_C:
         fv_program_expand(p);
         return write_c(s, p, out);
@@ -276,7 +281,8 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, fv_emit_kind kind
         list_folder(s, a, out, &list, &n, &cap);
     } else if (!is_standard(out) && !is_special(out)) {
         const char *other = kind == FV_EMIT_C ? fv_printf(a, "%.*sh", (int)len - 1, out)
-                            : kind == FV_EMIT_IR || kind == FV_EMIT_KERNELS ? side_of(a, out) : NULL;
+                            : kind == FV_EMIT_IR || kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED
+                                ? side_of(a, out) : NULL;
         FV_PUSH(a, list, n, cap, out);
         if (other && exists(other))
             FV_PUSH(a, list, n, cap, other);
