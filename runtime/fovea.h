@@ -79,12 +79,14 @@ typedef struct fv_run_options {
 } fv_run_options;
 
 /* Runs once. Finds the values of symbolic dims from the shapes of the inputs, allocates workspace
- * and outputs.
+ * and outputs. Any number of threads may run one artifact at the same time.
  *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
  *           those without data are allocated, and freed by fv_array_free
- *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type, rank or fixed dim
- *  does not fit; FV_BAD_DIM: dims contradict each other. Then nothing is left allocated. */
+ *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type
+ *  or rank does not fit; FV_BAD_DIM: dims are out of bounds or contradict each other; FV_TOO_SMALL: a
+ *  buffer of the caller does not hold the output. Then nothing is left allocated, and the log says
+ *  which input, dim or node it was. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log);
 
@@ -98,7 +100,7 @@ typedef struct fv_compile_options {
     const char *const *dims; /* "seq=128", "seq=1..512", "INPUT:AXIS=N"; NULL terminated; NULL: none */
     char level;           /* '0' to '3', 's'; 0: '2' */
     int naive;            /* the reference schedule: each op alone */
-    const char *name;     /* prefix of C names; NULL: the file's */
+    const char *name;     /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* instead of the level's pipeline; NULL terminated */
     fv_backend_kind backend;
     int verify;           /* check the IR after every pass */
@@ -110,8 +112,9 @@ typedef struct fv_compile_options {
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out);
 
 /* Compiles to files: the kind follows from the suffix of `out`: .so .o .a .c .ll .s, a folder
- * (ends in `/`): C with Makefile and self-test, .fvir graph IR, .fvk kernels and host program.
- * Nothing is left behind on failure. */
+ * (ends in `/`): C with Makefile and self-test, .fvir graph IR, .fvk kernels and host program; the
+ * last two have their larger constants beside them, in `out`.bin. `o->backend` has no meaning here.
+ *  Returns as fv_compile. Nothing is left behind on failure, nothing old is lost. */
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log);
 
 #ifdef __cplusplus

@@ -48,7 +48,7 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
 
 /* Is that operand an index into another one? Then into how many elements at least. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
-    static const char *const along[] = {"Gather", "GatherElements", "ScatterElements", NULL};
+    static const char *const along[] = {"Gather", "fv.Gather", "GatherElements", "ScatterElements", NULL};
     const fv_value *data = fv_op_in(op, 0);
     const fv_dim *d = NULL;
     if (operand != 1 || !data)
