@@ -271,8 +271,10 @@ static void print_summary(view *v) {
     print_symbols(v->m.table);
     if (v->m.source.module)
         print_most(v);
-    printf("%-11s%d, launched %d times: %s\n", "kernels", p->nkernels, v->nlaunches, families(v));
-    printf("%-11s%s in %d constants\n", "weights", fv_size_str(a, v->weights), p->nconstants);
+    printf("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
+           v->nlaunches == 1 ? "" : "es", families(v));
+    printf("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
+           p->nconstants == 1 ? "" : "s");
     printf("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
            where, *where ? ")" : "");
     if (p->uses_allocator)
