@@ -1,6 +1,7 @@
 /* lower.c - the way from a module to a program: define, group, schedule, plan, write. */
 #include "backend/lower.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "backend/program.h"
@@ -76,6 +77,16 @@ static bool copy_results(fv_lowerer *l) {
     return true;
 }
 
+static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    static bool (*const all[])(fv_lowerer *, fv_storage *, fv_op *) = {
+#define SCHEDULE(id) fv_schedule_##id,
+#include "backend/schedules.def"
+#undef SCHEDULE
+    };
+    for (size_t i = 0; !all[i](l, s, op); i++)
+        assert(i + 1 < sizeof all / sizeof *all);
+}
+
 static bool schedule_op(fv_lowerer *l, fv_op *op) {
     if (fv_op_is(op, "fv.return"))
         return true;
@@ -92,8 +103,8 @@ static bool schedule_op(fv_lowerer *l, fv_op *op) {
             continue;
         if (l->options->naive)
             fv_schedule_naive(l, s, op);
-        else if (!fv_schedule_contract(l, s, op))
-            fv_schedule_map(l, s, op);
+        else
+            schedule(l, s, op);
     }
     return true;
 }

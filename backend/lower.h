@@ -134,10 +134,11 @@ int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
 /* Is this reduction one over contiguous elements, best done by chains along them? */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 
-/* ---- schedules: each builds the kernel of one value ---- */
-void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op);
-void fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op);
-bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op); /* false: not its kind */
+/* ---- schedules: each builds the kernel of one value; false, and nothing done: not its kind ---- */
+#define SCHEDULE(id) bool fv_schedule_##id(fv_lowerer *l, fv_storage *s, fv_op *op);
+#include "backend/schedules.def"
+#undef SCHEDULE
+void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the reference: takes all */
 /* custom.c: the kernels that the op brings along. */
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 

@@ -65,7 +65,7 @@ static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
     fv_kemit_bind(e, v, *index);
 }
 
-void fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
+bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
     fv_kemit_init(&e, l, d, op->def->name);
@@ -107,4 +107,5 @@ void fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     while (open--)
         fv_kb_end(&e.b);
     fv_kemit_finish(&e, op, vector >= 0 ? "map" : "row");
+    return true;
 }
