@@ -48,13 +48,48 @@ static bool x86_level_runs_here(const char *cpu) {
     return true;
 }
 
+/* Does this machine have what all these macros of a target stand for? One that is not known: no. */
+static bool x86_has(const char *macros) {
+#if defined __x86_64__
+    const struct {
+        const char *macro;
+        bool here;
+    } features[] = {
+#define HAS(macro, name) {macro, __builtin_cpu_supports(name) != 0},
+        HAS("__SSE2__", "sse2") HAS("__SSE3__", "sse3") HAS("__SSSE3__", "ssse3")
+        HAS("__SSE4_1__", "sse4.1") HAS("__SSE4_2__", "sse4.2") HAS("__POPCNT__", "popcnt")
+        HAS("__AVX__", "avx") HAS("__AVX2__", "avx2") HAS("__FMA__", "fma") HAS("__BMI__", "bmi")
+        HAS("__BMI2__", "bmi2") HAS("__GFNI__", "gfni") HAS("__AVX512F__", "avx512f")
+        HAS("__AVX512BW__", "avx512bw") HAS("__AVX512CD__", "avx512cd")
+        HAS("__AVX512DQ__", "avx512dq") HAS("__AVX512VL__", "avx512vl")
+        HAS("__AVX512VBMI__", "avx512vbmi") HAS("__AVX512VBMI2__", "avx512vbmi2")
+        HAS("__AVX512VNNI__", "avx512vnni") HAS("__AVX512BITALG__", "avx512bitalg")
+        HAS("__AVX512VPOPCNTDQ__", "avx512vpopcntdq") HAS("__AVX512BF16__", "avx512bf16")
+#undef HAS
+    };
+    for (const char *p = macros; *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        bool here = false;
+        for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+            here |= features[i].here && strlen(features[i].macro) == n &&
+                    !memcmp(features[i].macro, p, n);
+        if (!here)
+            return false;
+        p += n;
+    }
+#else
+    (void)macros;
+#endif
+    return true;
+}
+
 bool fv_target_runs_here(const fv_target *t) {
     if (*t->triple == '\0')
         return true;
     size_t n = strlen(host_architecture());
     if (strncmp(t->triple, host_architecture(), n) != 0 || t->triple[n] != '-')
         return false;
-    return x86_level_runs_here(t->cpu);
+    return x86_level_runs_here(t->cpu) && x86_has(t->macros);
 }
 
 /* Widest first, so that the first that runs is the best. */

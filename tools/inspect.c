@@ -130,19 +130,28 @@ static json_t *schedules_json(view *v) {
     return list;
 }
 
-/* "7 map, 4 contract": launches by the first word of their schedules. */
+/* "contract" of "contract 6 x 16" */
+static const char *family_of(view *v, int kernel) {
+    const fv_kernel *k = v->m.program->kernels[kernel];
+    const char *s = schedule_of(k);
+    return k->schedule ? fv_strndup(v->c->arena, s, strcspn(s, " ")) : s;
+}
+
+/* "4 contract, 7 map": launches by family, in the order in which they come. */
 static const char *families(view *v) {
-    static const char *const words[] = {"contract", "row", "map", "window", "attend", "scan",
-                                        "custom", "naive", "as written"};
+    int nkernels = v->m.program->nkernels;
     fv_text t = {.arena = v->c->arena};
     fv_text_put(&t, "");
-    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
-        int n = 0;
-        for (int i = 0; i < v->m.program->nkernels; i++)
-            n += strncmp(schedule_of(v->m.program->kernels[i]), words[w], strlen(words[w]))
-                     ? 0 : v->launches[i];
-        if (n)
-            fv_text_printf(&t, "%s%d %s", t.n ? ", " : "", n, words[w]);
+    for (int i = 0; i < nkernels; i++) {
+        const char *family = family_of(v, i);
+        int n = 0, first = i;
+        for (int k = nkernels - 1; k >= 0; k--)
+            if (!strcmp(family_of(v, k), family)) {
+                first = k;
+                n += v->launches[k];
+            }
+        if (first == i)
+            fv_text_printf(&t, "%s%d %s", t.n ? ", " : "", n, family);
     }
     return t.s;
 }

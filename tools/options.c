@@ -8,7 +8,14 @@
 
 /* ---- target, dims, level, passes ---- */
 
-static bool find_target(const fv_args *a, fv_driver_options *o, bool here) {
+static const char *all_targets(fv_arena *a) {
+    fv_text t = {.arena = a};
+    for (const char *const *name = fv_target_names(); *name; name++)
+        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *name);
+    return t.s;
+}
+
+static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
     const char *name = a->target ? a->target : here ? "native" : NULL;
     o->target_given = a->target != NULL;
     o->target = name ? fv_target_find(name) : fv_target_baseline();
@@ -20,8 +27,7 @@ static bool find_target(const fv_args *a, fv_driver_options *o, bool here) {
     if (near)
         fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);
     else
-        fv_usage(a, "there is no target '%s'; there are native, x86-64-v2, x86-64-v3, x86-64-v4, "
-                    "aarch64, riscv64, cortex-m4, generic", name);
+        fv_usage(a, "there is no target '%s'; there are %s", name, all_targets(arena));
     return false;
 }
 
@@ -74,7 +80,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!check_pass(a, o->passes[i]))
             return false;
-    return (!a->dump_after || check_pass(a, a->dump_after)) && find_target(a, o, here);
+    return (!a->dump_after || check_pass(a, a->dump_after)) && find_target(c->arena, a, o, here);
 }
 
 /* ---- backends ---- */
