@@ -374,6 +374,6 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
             fv_text_put(&g->helpers, "\n");
             return name;
         }
-    assert(!"a helper that is in the table");
+    assert(0 && "a helper that is in the table");
     return name;
 }

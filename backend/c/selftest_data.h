@@ -1,5 +1,7 @@
 /* What the self-test puts into inputs, and how it sums up outputs. The compiler runs the same
  * functions when it records what to expect. Memory is reached by bytes, so any element type goes. */
+#include <stddef.h>
+#include <stdint.h>
 
 typedef struct selftest_type {
     int bytes;             /* of an element */

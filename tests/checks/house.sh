@@ -31,8 +31,9 @@ for file in $(git ls-files '*.c' '*.h' '*.def'); do
     if [ "$lines" -gt 900 ]; then bad "$file has $lines lines, more than 900"; else good; fi
 done
 
+llvm=$(llvm-config-19 --includedir 2>/dev/null)
 for header in $(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h'); do
-    if gcc -std=c11 -D_GNU_SOURCE -fsyntax-only -I. -I"$1" -x c "$header" 2>/dev/null; then good; else bad "$header does not compile alone"; fi
+    if gcc -std=c11 -D_GNU_SOURCE -fsyntax-only -I. -I"$1" ${llvm:+-isystem "$llvm"} -x c "$header" 2>/dev/null; then good; else bad "$header does not compile alone"; fi
 done
 for header in runtime/fovea.h runtime/fovea_model.h; do
     printf '#include "%s"\nint main(void) { return 0; }\n' "$header" >"$1/header.c"
