@@ -179,23 +179,13 @@ void fv_kemit_release(fv_kemit *e, fv_kmark m) {
 /* ---- reductions ---- */
 
 static fv_expr *identity(fv_kemit *e, int kind, fv_elem t) {
-    bool f = fv_elem_is_float(t), s = fv_elem_is_signed(t);
-    int bits = fv_elem_bits(t);
     switch ((fv_reduce_kind)kind) {
-    case FV_SUM: return f ? fv_x_const(e->arena, t, 0) : fv_x_const_int(e->arena, t, 0);
-    case FV_PROD: return f ? fv_x_const(e->arena, t, 1) : fv_x_const_int(e->arena, t, 1);
-    case FV_ANY: return fv_x_const_int(e->arena, t, 0);
-    case FV_ALL: return fv_x_const_int(e->arena, t, 1);
-    case FV_REDUCE_MIN:
-        return f ? fv_x_const(e->arena, t, INFINITY)
-                 : fv_x_const_int(e->arena, t,
-                                  t == FV_BOOL ? 1
-                                  : s ? (int64_t)(((uint64_t)1 << (bits - 1)) - 1)
-                                      : (int64_t)(~(uint64_t)0 >> (64 - bits)));
-    case FV_REDUCE_MAX:
-        return f ? fv_x_const(e->arena, t, -INFINITY)
-                 : fv_x_const_int(e->arena, t,
-                                  s ? (int64_t)((uint64_t)-1 << (bits - 1)) : 0);
+    case FV_SUM:
+    case FV_ANY: return fv_x_const(e->arena, t, 0);
+    case FV_PROD:
+    case FV_ALL: return fv_x_const(e->arena, t, 1);
+    case FV_REDUCE_MIN: return fv_x_const(e->arena, t, INFINITY);
+    case FV_REDUCE_MAX: return fv_x_const(e->arena, t, -INFINITY);
     }
     return NULL;
 }

@@ -98,7 +98,7 @@ static fv_ast *parse_reduction(fv_lexer *l) {
         if (!v.name)
             return NULL;
         v.group = fv_lex_accept(l, "..");
-        if (!v.group && fv_lex_accept(l, "<")) {
+        if (fv_lex_accept(l, "<")) {
             v.extent = parse_level(l, SHIFT_LEVEL);
             if (!v.extent)
                 return NULL;

@@ -86,8 +86,21 @@ fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v) {
 
 fv_expr *fv_x_int(fv_arena *a, int64_t value) { return fv_x_const_int(a, FV_I64, value); }
 
+/* The largest or smallest value of an integer type or bool. */
+static int64_t int_limit(fv_elem e, bool largest) {
+    int bits = fv_elem_bits(e);
+    if (e == FV_BOOL)
+        return largest;
+    if (!fv_elem_is_signed(e))
+        return largest ? (int64_t)(~(uint64_t)0 >> (64 - bits)) : 0;
+    int64_t max = (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
+    return largest ? max : -max - 1;
+}
+
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value) {
     if (!is_arith_float(e)) {
+        if (isinf(value))
+            return fv_x_const_int(a, e, int_limit(e, value > 0));
         assert(value >= -0x1p63 && value < 0x1p63);
         return fv_x_const_int(a, e, (int64_t)value);
     }

@@ -21,7 +21,8 @@
  *   has(x)              whether an optional operand is there: a constant, decides `select` early
  * An index group runs over several axes; arithmetic on it works axis by axis. An operand indexed by
  * a group broadcasts along it: missing leading axes and axes of dim 1.
- * The extent of a reduction's index is that of the axis it indexes first, or stated: sum k < n: e.
+ * The extent of a reduction's index is that of the axis it indexes first, or stated: sum k < n: e,
+ * and of a group by a list of attributes: sum k.. < kernel..: e.
  * Intermediates have the type that arithmetic on the operands is done in; literals and float
  * attributes take the type of what they meet. */
 #ifndef FV_IR_FORMULA_H

@@ -104,7 +104,8 @@ bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to);
  * floats are never folded. A scalar beside a vector is splat. == and != of bools become ^ and !. */
 fv_expr *fv_x_int(fv_arena *a, int64_t value);               /* i64 */
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);  /* of integer type or bool */
-fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);   /* of any arithmetic type */
+fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);   /* of any arithmetic type; inf
+                                                                of an integer: its largest value */
 fv_expr *fv_x_zero(fv_arena *a, fv_elem e);                  /* zero bits, of any type */
 fv_expr *fv_x_var(fv_arena *a, fv_var *v);
 fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);             /* CONST where it is one */

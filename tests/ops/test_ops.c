@@ -157,3 +157,7 @@ Test(ops, views, .init = open_session, .fini = close_session) {
 Test(ops, data, .init = open_session, .fini = close_session) {
     check_golden("../ops/data.txt", run_case);
 }
+
+Test(ops, window, .init = open_session, .fini = close_session) {
+    check_golden("../ops/window.txt", run_case);
+}

@@ -1,0 +1,386 @@
+/* pool.c - pooling: over windows that slide, over all positions, over neighbouring channels.
+ *
+ * What slides becomes an fv. op whose padding is explicit. AveragePool divides by the number of
+ * elements that lie inside; that is a product over the axes, each known in closed form. */
+#include "ir/ops/window.h"
+
+static bool infer_pool(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_window w;
+    int64_t order = fv_op_int(op, "storage_order", 0);
+    if (!fv_window_read(op, x, NULL, &w))
+        return false;
+    if (order < 0 || order > 1)
+        return fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order);
+    dims[0] = x->dims[0];
+    dims[1] = x->dims[1];
+    fv_window_dims(fv_op_module(op)->dims, &w, x, dims + 2);
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    fv_infer_out(op, 1, FV_I64, x->rank, dims);
+    return true;
+}
+
+/* pads, strides, dilations, kernel, dims */
+static bool pool_attrs(fv_rewriter *w, fv_op *op, fv_window *win, fv_attr *a, int *n) {
+    const fv_type *y = op->out[0]->type;
+    if (!fv_window_read(op, fv_in_type(op, 0), NULL, win))
+        return false;
+    *n = fv_window_attrs(w->module, win, a);
+    a[(*n)++] = fv_attr_dims(w->module, "kernel", win->n, win->kernel);
+    a[(*n)++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
+    return true;
+}
+
+static bool infer_fv_pool(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_attr *d = fv_op_find_attr(op, "dims");
+    static const char *const lists[] = {"pads", "strides", "dilations", "kernel"};
+    for (int i = 0; i < 4; i++)
+        if (fv_op_find_attr(op, lists[i])->n != x->rank - 2)
+            return fv_op_error(op, "%s has %d entries for rank %d", lists[i],
+                               fv_op_find_attr(op, lists[i])->n, x->rank);
+    if (d->n != x->rank)
+        return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
+    fv_infer_out(op, 0, fv_op_is(op, "fv.MaxPoolIndices") ? FV_I64 : x->elem, d->n, d->u.dims);
+    return true;
+}
+
+/* ---- MaxPool ---- */
+
+static bool expand_max_pool(fv_rewriter *w, fv_op *op) {
+    fv_window win;
+    fv_attr a[6];
+    int n;
+    if (!pool_attrs(w, op, &win, a, &n))
+        return false;
+    fv_value *in[2] = {op->in[0], fv_w_op(w, "fv.MaxPool", 1, op->in, n, a)};
+    if (op->nout > 1 && op->out[1]) {
+        a[n++] = fv_attr_int(w->module, "storage_order", fv_op_int(op, "storage_order", 0));
+        fv_w_result(w, 1, fv_w_op(w, "fv.MaxPoolIndices", 2, in, n, a));
+    }
+    fv_w_result(w, 0, in[1]);
+    return true;
+}
+
+static fv_expr *add(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(a, FV_X_ADD, x, y);
+}
+
+static fv_expr *sub(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(a, FV_X_SUB, x, y);
+}
+
+static fv_expr *mul(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(a, FV_X_MUL, x, y);
+}
+
+/* Where the window of an output starts on axis i, which may be in the padding. */
+static fv_expr *window_start(fv_definer *d, const fv_definition *def, int i) {
+    fv_arena *a = d->arena;
+    fv_expr *o = fv_x_var(a, def->index[i + 2]);
+    fv_expr *s = fv_x_int(a, fv_op_find_attr(d->op, "strides")->u.ints[i]);
+    return sub(a, mul(a, o, s), fv_x_dim(a, fv_op_find_attr(d->op, "pads")->u.dims[i]));
+}
+
+/* The position of index[2], index[3], ... in one image, in row-major order or (order 1) with the
+ * first axis fastest. */
+static fv_expr *position(fv_arena *a, const fv_type *x, fv_expr *const *index, bool order) {
+    fv_expr *at = fv_x_int(a, 0);
+    for (int i = 2; i < x->rank; i++) {
+        int k = order ? x->rank + 1 - i : i;
+        at = add(a, mul(a, at, fv_x_dim(a, x->dims[k])), index[k]);
+    }
+    return at;
+}
+
+/* Of equal maxima the first in row-major order, of NaNs too; -1 if there is only padding. */
+static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    const fv_type *x = fv_in_type(op, 0);
+    fv_expr *index[FV_MAX_RANK], *out[FV_MAX_RANK], *hit = NULL;
+    fv_var *k[FV_MAX_RANK];
+    for (int i = 0; i < x->rank; i++)
+        index[i] = out[i] = fv_x_var(a, def->index[i]);
+    for (int i = 0; i < x->rank - 2; i++) {
+        k[i] = fv_d_var(d, "k", fv_op_find_attr(op, "kernel")->u.dims[i]);
+        fv_expr *step = fv_x_int(a, fv_op_find_attr(op, "dilations")->u.ints[i]);
+        index[i + 2] = add(a, window_start(d, def, i), mul(a, fv_x_var(a, k[i]), step));
+        fv_expr *in = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), index[i + 2]),
+                               fv_x_bin(a, FV_X_LT, index[i + 2], fv_x_dim(a, x->dims[i + 2])));
+        hit = hit ? fv_x_bin(a, FV_X_AND, hit, in) : in;
+    }
+    fv_expr *e = fv_d_load_else(d, 0, index, fv_x_zero(a, fv_elem_arith(x->elem)));
+    fv_expr *same = fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_EQ, e, fv_d_load(d, 1, out)),
+                             fv_x_bin(a, FV_X_NE, e, e));
+    fv_expr *none = fv_x_int(a, INT64_MAX);
+    fv_expr *at = fv_x_select(a, fv_x_bin(a, FV_X_AND, hit, same), position(a, x, index, false), none);
+    fv_expr *first = fv_x_reduce(a, FV_REDUCE_MIN, x->rank - 2, k, at), *rest = first;
+    fv_expr *image = add(a, mul(a, out[0], fv_x_dim(a, x->dims[1])), out[1]);
+    if (fv_op_int(op, "storage_order", 0)) {
+        for (int i = x->rank; i-- > 2;) {
+            fv_expr *size = fv_x_dim(a, x->dims[i]);
+            index[i] = fv_x_bin(a, FV_X_FLOORMOD, rest, size);
+            rest = fv_x_bin(a, FV_X_FLOORDIV, rest, size);
+        }
+        rest = position(a, x, index, true);
+    }
+    fv_expr *size = fv_x_dim(a, fv_dim_product(d->module->dims, x->rank - 2, x->dims + 2));
+    def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, first, none), fv_x_int(a, -1),
+                            add(a, mul(a, image, size), rest));
+    return true;
+}
+
+/* ---- AveragePool ---- */
+
+static bool expand_average_pool(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *lo[FV_MAX_RANK], *hi[FV_MAX_RANK];
+    bool with_padding = fv_op_int(op, "count_include_pad", 0) != 0;
+    fv_window win;
+    fv_attr a[8];
+    int n;
+    if (!pool_attrs(w, op, &win, a, &n))
+        return false;
+    for (int i = 0; i < win.n; i++) {
+        lo[i] = with_padding ? fv_dim_sub(t, fv_dim_const(t, 0), win.before[i]) : fv_dim_const(t, 0);
+        hi[i] = with_padding ? fv_dim_add(t, x->dims[i + 2], win.after[i]) : x->dims[i + 2];
+    }
+    a[n++] = fv_attr_dims(w->module, "lo", win.n, lo);
+    a[n++] = fv_attr_dims(w->module, "hi", win.n, hi);
+    fv_w_result(w, 0, fv_w_op(w, "fv.AveragePool", 1, op->in, n, a));
+    return true;
+}
+
+/* Are all elements of every window of axis i counted? */
+static bool is_whole(fv_op *op, int i) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_dim *one = fv_dim_const(t, 1), *out = op->out[0]->type->dims[i + 2];
+    const fv_dim *stride = fv_dim_const(t, fv_op_find_attr(op, "strides")->u.ints[i]);
+    const fv_dim *dilation = fv_dim_const(t, fv_op_find_attr(op, "dilations")->u.ints[i]);
+    const fv_dim *first = fv_dim_sub(t, fv_dim_const(t, 0), fv_op_find_attr(op, "pads")->u.dims[i]);
+    const fv_dim *k = fv_dim_sub(t, fv_op_find_attr(op, "kernel")->u.dims[i], one);
+    const fv_dim *last = fv_dim_add(t, fv_dim_mul(t, fv_dim_sub(t, out, one), stride),
+                                    fv_dim_add(t, first, fv_dim_mul(t, k, dilation)));
+    return fv_dim_at_most(t, fv_op_find_attr(op, "lo")->u.dims[i], first) &&
+           fv_dim_at_most(t, fv_dim_add(t, last, one), fv_op_find_attr(op, "hi")->u.dims[i]);
+}
+
+/* How many k < kernel have lo <= start + k * dilation < hi: as many as are below hi, without those
+ * below lo. */
+static fv_expr *count_inside(fv_definer *d, const fv_definition *def, int i) {
+    fv_arena *a = d->arena;
+    fv_expr *start = window_start(d, def, i), *below[2], *zero = fv_x_int(a, 0);
+    const fv_dim *kernel = fv_op_find_attr(d->op, "kernel")->u.dims[i];
+    int64_t step = fv_op_find_attr(d->op, "dilations")->u.ints[i];
+    if (is_whole(d->op, i))
+        return fv_x_dim(a, kernel);
+    for (int k = 0; k < 2; k++) {
+        const fv_dim *limit = fv_op_find_attr(d->op, k ? "hi" : "lo")->u.dims[i];
+        fv_expr *room = add(a, sub(a, fv_x_dim(a, limit), start), fv_x_int(a, step - 1));
+        fv_expr *n = fv_x_bin(a, FV_X_FLOORDIV, room, fv_x_int(a, step));
+        below[k] = fv_x_bin(a, FV_X_MIN, fv_x_bin(a, FV_X_MAX, n, zero), fv_x_dim(a, kernel));
+    }
+    return sub(a, below[1], below[0]);
+}
+
+static bool define_average_pool(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_elem e = fv_elem_arith(fv_in_type(op, 0)->elem);
+    fv_expr *index[FV_MAX_RANK], *count = fv_x_int(a, 1);
+    fv_var *k[FV_MAX_RANK];
+    for (int i = 0; i < 2; i++)
+        index[i] = fv_x_var(a, def->index[i]);
+    for (int i = 0; i < def->rank - 2; i++) {
+        k[i] = fv_d_var(d, "k", fv_op_find_attr(op, "kernel")->u.dims[i]);
+        fv_expr *step = fv_x_int(a, fv_op_find_attr(op, "dilations")->u.ints[i]);
+        index[i + 2] = add(a, window_start(d, def, i), mul(a, fv_x_var(a, k[i]), step));
+        count = mul(a, count, count_inside(d, def, i));
+    }
+    fv_expr *x = fv_d_load_else(d, 0, index, fv_x_zero(a, e));
+    def->body = fv_x_bin(a, FV_X_DIV, fv_x_reduce(a, FV_SUM, def->rank - 2, k, x),
+                         fv_x_convert(a, e, count));
+    return true;
+}
+
+/* ---- LpPool, GlobalLpPool ---- */
+
+/* At first p was a float; it need not be an integer then. */
+static bool upgrade_p(fv_op *op, int version) {
+    const fv_attr *p = fv_op_find_attr(op, "p");
+    if (version > 1 || !p)
+        return true;
+    fv_op_set_float(op, "exponent", p->u.f);
+    fv_op_drop_attr(op, "p");
+    return true;
+}
+
+static fv_attr exponent(fv_rewriter *w, const fv_op *op) {
+    return fv_attr_float(w->module, "p", fv_op_float(op, "exponent", (float)fv_op_int(op, "p", 2)));
+}
+
+static bool expand_lp_pool(fv_rewriter *w, fv_op *op) {
+    fv_window win;
+    fv_attr a[6];
+    int n;
+    if (!pool_attrs(w, op, &win, a, &n))
+        return false;
+    a[n++] = exponent(w, op);
+    fv_w_result(w, 0, fv_w_op(w, "fv.LpPool", 1, op->in, n, a));
+    return true;
+}
+
+static bool expand_global_lp_pool(fv_rewriter *w, fv_op *op) {
+    fv_attr a = exponent(w, op);
+    fv_w_result(w, 0, fv_w_op(w, "fv.GlobalLpPool", 1, op->in, 1, &a));
+    return true;
+}
+
+/* ---- over all positions ---- */
+
+static bool infer_global(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    if (x->rank < 2)
+        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", x->rank);
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = i < 2 ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    return true;
+}
+
+static bool infer_lrn(fv_op *op) {
+    if (fv_in_type(op, 0)->rank < 2)
+        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", fv_in_type(op, 0)->rank);
+    if (fv_op_int(op, "size", 0) < 1)
+        return fv_op_error(op, "size is %lld, expected at least 1", (long long)fv_op_int(op, "size", 0));
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+#define MAX_TYPES (FV_SET_FLOAT | FV_SET(I8) | FV_SET(U8))
+#define WINDOW                                                                                     \
+    FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS), \
+        FV_A_REQUIRED("kernel", DIMS), FV_A_REQUIRED("dims", DIMS)
+#define AT "n, c, o.. * strides.. + k.. * dilations.. - pads.."
+
+const fv_opdef fv_ops_pool[] = {
+    {.domain = "fv", .name = "MaxPool", .since = {1},
+     .doc = "the largest element of each window, with explicit padding before each axis",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {WINDOW},
+     .types = {{"T", MAX_TYPES}},
+     .infer = infer_fv_pool,
+     .formula = "Y[n, c, o..] = max k.. < kernel..: X[" AT "] else -inf"},
+    {.domain = "fv", .name = "MaxPoolIndices", .since = {1},
+     .doc = "where in X the largest element Y of each window is",
+     .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Indices", "I"}},
+     .attrs = {WINDOW, FV_A_INT("storage_order", 0)},
+     .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
+     .infer = infer_fv_pool,
+     .define = define_max_pool_indices},
+    {.domain = "", .name = "MaxPool", .since = {1, 8, 10, 11, 12, 22},
+     .doc = "the largest element of each window",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_INT("ceil_mode", 0),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS),
+               FV_A_INT("storage_order", 0),
+               FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
+     .infer = infer_pool,
+     .expand = expand_max_pool},
+    {.domain = "fv", .name = "AveragePool", .since = {1},
+     .doc = "the mean of each window, zero outside; elements at lo to hi count",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fv_pool,
+     .define = define_average_pool},
+    {.domain = "", .name = "AveragePool", .since = {1, 7, 10, 11, 19, 22},
+     .doc = "the mean of each window",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_INT("ceil_mode", 0),
+               FV_A_INT("count_include_pad", 0),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_pool,
+     .expand = expand_average_pool},
+    {.domain = "fv", .name = "LpPool", .since = {1},
+     .doc = "the p-norm of each window, zero outside",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {WINDOW, FV_A_FLOAT("p", 2)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fv_pool,
+     .formula = "s = sum k.. < kernel..: select(p == 1, abs(X[" AT "] else 0), "
+                "select(p == 2, (X[" AT "] else 0) * (X[" AT "] else 0), pow(abs(X[" AT "] else 0), p))); "
+                "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
+    {.domain = "", .name = "LpPool", .since = {1, 2, 11, 18, 22},
+     .doc = "the p-norm of each window",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_INT("ceil_mode", 0),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_INT("p", 2),
+               FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS),
+               FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
+               {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1},
+               {.name = "kernel_shape", .kind = FV_ATTR_INTS, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_pool,
+     .upgrade = upgrade_p, .expand = expand_lp_pool},
+    {.domain = "", .name = "GlobalAveragePool", .since = {1, 22},
+     .doc = "the mean of each channel",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_global,
+     .formula = "Y[n, c, o..] = (sum r..: X[n, c, r..]) / T(size(X, 2))"},
+    {.domain = "", .name = "GlobalMaxPool", .since = {1, 22},
+     .doc = "the largest element of each channel",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_global,
+     .formula = "Y[n, c, o..] = max r..: X[n, c, r..]"},
+    {.domain = "fv", .name = "GlobalLpPool", .since = {1},
+     .doc = "the p-norm of each channel",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("p", 2)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_global,
+     .formula = "s = sum r..: select(p == 1, abs(X[n, c, r..]), select(p == 2, X[n, c, r..] * X[n, c, r..], "
+                "pow(abs(X[n, c, r..]), p))); "
+                "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
+    {.domain = "", .name = "GlobalLpPool", .since = {1, 2, 22},
+     .doc = "the p-norm of each channel",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("p", 2),
+               FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
+               {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_global,
+     .upgrade = upgrade_p, .expand = expand_global_lp_pool},
+    {.domain = "", .name = "LRN", .since = {1, 13},
+     .doc = "x / (bias + alpha / size * sum of squares of size channels around) to the power beta",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 0.0001f),
+               FV_A_FLOAT("beta", 0.75f),
+               FV_A_FLOAT("bias", 1.0f),
+               FV_A_REQUIRED("size", INT)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_lrn,
+     .formula = "s = sum k < size: (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0) "
+                "* (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0); "
+                "Y[n, c, r..] = X[n, c, r..] / pow(bias + alpha / size * s, beta)"},
+
+    {0}};
