@@ -7,6 +7,7 @@
 #include "ir/formula.h"
 #include "ir/limits.h"
 #include "ir/op.h"
+#include "ir/ptrmap.h"
 
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v) {
     fv_buf *b = FV_NEW(a, fv_buf, 1);
@@ -164,43 +165,12 @@ bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) {
 
 /* ---- substitution ---- */
 
-typedef struct memo {
-    fv_expr *from, *to;
-} memo;
-
-typedef struct replacer {
-    fv_arena *a;
-    int n;
-    fv_var *const *from;
-    fv_expr *const *to;
-    memo *memos;
-    int nmemos, cap;
-} replacer;
-
-static fv_expr *replace(replacer *r, fv_expr *x) {
-    if (x->op == FV_X_VAR) {
-        for (int i = 0; i < r->n; i++)
-            if (r->from[i] == x->u.var)
-                return r->to[i];
-        return x;
-    }
-    if (!x->n)
-        return x;
-    for (int i = 0; i < r->nmemos; i++)
-        if (r->memos[i].from == x)
-            return r->memos[i].to;
-    fv_expr **args = FV_NEW(r->a, fv_expr *, x->n);
-    for (int i = 0; i < x->n; i++)
-        args[i] = replace(r, x->arg[i]);
-    fv_expr *y = fv_x_with_args(r->a, x, args);
-    FV_PUSH(r->a, r->memos, r->nmemos, r->cap, ((memo){x, y}));
-    return y;
-}
-
 fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from,
                            fv_expr *const *to) {
-    replacer r = {.a = a, .n = n, .from = from, .to = to};
-    return replace(&r, x);
+    fv_ptrmap map = fv_ptrmap_in(a), memo = fv_ptrmap_in(a);
+    for (int i = 0; i < n; i++)
+        *fv_ptrmap_at(&map, from[i]) = to[i];
+    return fv_x_subst(a, x, &map, &memo);
 }
 
 void fv_definition_print(fv_text *t, const fv_definition *d) {

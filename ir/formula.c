@@ -316,11 +316,20 @@ static bool axis_of_item(env *e, const fv_ast *index, int item, int rank, int *a
     return *count >= 0 && before >= 0;
 }
 
-/* The index of one axis; an index of a group broadcasts where the dim is 1. */
-static fv_expr *broadcast_index(env *e, fv_expr *x, bool raw, const fv_dim *dim) {
-    if (!raw || x->op != FV_X_VAR || !x->u.var->dim)
+/* `item` is the index of axis `at` of operand `in`. One of a group, as it is, broadcasts where the
+ * dim is 1; an index by its name runs over the whole axis. */
+static fv_expr *plain_index(env *e, const fv_ast *item, fv_expr *x, bool raw, int in, int at) {
+    const fv_dim *dim = fv_in_type(e->op, in)->dims[at];
+    if (x->op != FV_X_VAR || !x->u.var->dim)
         return x;
-    return fv_d_broadcast(e->d, x->u.var, dim);
+    if (raw)
+        return fv_d_broadcast(e->d, x->u.var, dim);
+    if (item->kind == FV_AST_NAME && !e->failed &&
+        !fv_module_assume(e->d->module, x->u.var->dim, dim, e->op->def->name))
+        e->failed = !fv_op_error(e->op, "input '%s' has %s on axis %d, expected %s",
+                                 e->op->def->in[in].name, fv_dim_str(e->arena, dim), at,
+                                 fv_dim_str(e->arena, x->u.var->dim));
+    return x;
 }
 
 static value eval_index(env *e, fv_ast *a) {
@@ -343,7 +352,7 @@ static value eval_index(env *e, fv_ast *a) {
         for (int k = v.n - count < 0 ? 0 : v.n - count; k < v.n; k++) {
             if (at >= t->rank)
                 return fail(e, a, "too many indices for", a->name);
-            index[at] = broadcast_index(e, v.x[k], v.raw[k], t->dims[at]);
+            index[at] = plain_index(e, a->arg[i], v.x[k], v.raw[k], in, at);
             from_data |= has_load(index[at]);
             at++;
         }
@@ -784,8 +793,10 @@ static bool define(fv_definer *d, const statement *st, int n, int which, int out
             if (!eval_dim(e, st[i].right, &rank) || !fv_dim_is_const(rank))
                 return fail(e, l, "cannot tell the rank of", l->name).x == NULL;
             int64_t r = rank->value;
+            if (r < 0)
+                r += def->rank; /* an axis counted from the end */
             if (r < 0 || r > FV_MAX_RANK)
-                r = def->rank + r; /* an axis counted from the end */
+                return fail(e, l, "out of range is the rank of", l->name).x == NULL;
             group *g = add_group(e, l, l->name);
             g->rank = (int)r;
             g->ranked = true;

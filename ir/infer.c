@@ -68,6 +68,28 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
     return true;
 }
 
+bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, in);
+    if (!t)
+        return true;
+    int lead = rank - t->rank;
+    if (lead < 0)
+        return fv_op_error(op, "input '%s' has rank %d, expected at most %d", op->def->in[in].name,
+                           t->rank, rank);
+    for (int i = 0; i < t->rank; i++) {
+        const fv_dim *d = t->dims[i], *one = fv_dim_const(m->dims, 1);
+        /* 1 or equal: (d - dim) * [d != 1] == 0 */
+        const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, d, dims[lead + i]),
+                                         fv_dim_sub(m->dims, one, fv_dim_is(m->dims, d, 1)));
+        if (!fv_module_assume(m, wrong, fv_dim_const(m->dims, 0), "broadcast"))
+            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s or 1",
+                               op->def->in[in].name, fv_dim_str(m->arena, d), i,
+                               fv_dim_str(m->arena, dims[lead + i]));
+    }
+    return true;
+}
+
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
     if (axis < -rank || axis >= rank)
         return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
@@ -347,15 +369,19 @@ bool fv_infer_same(fv_op *op) {
     return true;
 }
 
+bool fv_infer_along(fv_op *op) {
+    int axis;
+    const fv_type *t = fv_in_type(op, 0);
+    return fv_infer_same(op) && fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis);
+}
+
 static bool infer_all_broadcast(fv_op *op, fv_elem e) {
-    const fv_type *types[64];
+    const fv_type **types = FV_NEW(fv_op_module(op)->arena, const fv_type *, op->nin + 1);
     const fv_dim *dims[FV_MAX_RANK];
     int n = 0, rank;
-    for (int i = 0; i < op->nin && n < 64; i++)
+    for (int i = 0; i < op->nin; i++)
         if (op->in[i])
             types[n++] = op->in[i]->type;
-    if (op->nin > 64)
-        return fv_op_error(op, "has %d inputs, at most 64 are supported", op->nin);
     if (!fv_infer_broadcast(op, n, types, &rank, dims))
         return false;
     fv_infer_out(op, 0, e, rank, dims);

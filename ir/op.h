@@ -114,6 +114,9 @@ void fv_infer_like(fv_op *op, int out, int in);
 /* The common shape of all of `in` (broadcast); false after a diagnostic naming both. */
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
                         const fv_dim **dims /* FV_MAX_RANK */);
+/* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
+ * a diagnostic. */
+bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims);
 /* Axis normalised to [0, rank); false after a diagnostic. */
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out);
 /* Contents of an integer operand as dims: a constant's, what was inferred, or -- for a tensor of
@@ -129,6 +132,7 @@ void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
 /* infer functions that serve many */
 bool fv_infer_same(fv_op *op);       /* every result like operand 0 */
+bool fv_infer_along(fv_op *op);      /* the same; `axis`, the last by default, is one of its axes */
 bool fv_infer_elementwise(fv_op *op);/* broadcast of all operands; element type of operand 0 */
 bool fv_infer_compare(fv_op *op);    /* broadcast of all operands; bool */
 

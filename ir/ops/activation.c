@@ -1,6 +1,23 @@
 /* activation.c - activation functions. */
 #include "ir/ops/ops.h"
 
+/* Integers go through f64: bias and lambd need not be whole. */
+static bool define_shrink(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *x = fv_d_elementwise(d, 0, def);
+    fv_elem t = (fv_elem)x->type.elem, work = fv_elem_is_float(t) ? t : FV_F64;
+    fv_expr *bias = fv_x_const(a, work, (double)fv_op_float(op, "bias", 0));
+    float lambd = fv_op_float(op, "lambd", 0.5f);
+    x = fv_x_convert(a, work, x);
+    fv_expr *below = fv_x_bin(a, FV_X_LT, x, fv_x_const(a, work, -(double)lambd));
+    fv_expr *above = fv_x_bin(a, FV_X_LT, fv_x_const(a, work, (double)lambd), x);
+    fv_expr *y = fv_x_select(a, above, fv_x_bin(a, FV_X_SUB, x, bias), fv_x_const(a, work, 0));
+    y = fv_x_select(a, below, fv_x_bin(a, FV_X_ADD, x, bias), y);
+    def->body = fv_x_convert(a, t, y);
+    return true;
+}
+
 const fv_opdef fv_ops_activation[] = {
     {.domain = "", .name = "Relu", .since = {1, 6, 13, 14},
      .doc = "max(x, 0)",
@@ -94,6 +111,6 @@ const fv_opdef fv_ops_activation[] = {
      .attrs = {FV_A_FLOAT("bias", 0.0f),
                FV_A_FLOAT("lambd", 0.5f)},
      .types = {{"T", FV_SET_INT | FV_SET(F16) | FV_SET(F32) | FV_SET(F64)}},
-     .formula = "output = select(input < -lambd, input + bias, select(input > lambd, input - bias, 0))"},
+     .define = define_shrink},
 
     {0}};

@@ -44,12 +44,6 @@ static bool expand_arg(fv_rewriter *w, fv_op *op) {
 
 /* ---- Hardmax ---- */
 
-static bool infer_hardmax(fv_op *op) {
-    int axis;
-    fv_infer_like(op, 0, 0);
-    return fv_infer_axis(op, fv_op_int(op, "axis", -1), fv_in_type(op, 0)->rank, &axis);
-}
-
 /* Before opset 13: over all axes from `axis` on, which was 1 by default. */
 static bool upgrade_hardmax(fv_op *op, int version) {
     if (version < 13) {
@@ -199,7 +193,7 @@ const fv_opdef fv_ops_along[] = {
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_hardmax,
+     .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: X[a.., k, c..]; first = min k: select(X[a.., k, c..] == m, k, dim(X, axis)); Y[a.., j, c..] = select(j == first, 1.0, 0.0)"},
     {.domain = "", .name = "Hardmax", .since = {1, 11, 13},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
@@ -207,7 +201,7 @@ const fv_opdef fv_ops_along[] = {
      .attrs = {FV_A_INT("axis", -1),
                FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_hardmax,
+     .infer = fv_infer_along,
      .expand = expand_hardmax, .upgrade = upgrade_hardmax},
     {.domain = "", .name = "CumSum", .since = {11, 14},
      .doc = "running sums along an axis",

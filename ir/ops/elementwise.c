@@ -85,8 +85,9 @@ static bool infer_where(fv_op *op) {
 
 /* The slope broadcasts to x, never x to it. */
 static bool infer_prelu(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
     fv_infer_like(op, 0, 0);
-    return true;
+    return fv_infer_fits(op, 1, x->rank, x->dims);
 }
 
 /* Before opset 7 a slope of rank 1 went with axis 1. */

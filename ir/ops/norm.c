@@ -30,14 +30,13 @@ static bool upgrade_softmax(fv_op *op, int version) {
     return fv_upgrade_replace(op, y);
 }
 
-static bool stats_type(fv_op *op, int i, int axis) {
+static void stats_type(fv_op *op, int i, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     for (int k = 0; k < t->rank; k++)
         dims[k] = k < axis ? t->dims[k] : fv_dim_const(m->dims, 1);
     fv_infer_out(op, i, FV_F32, t->rank, dims);
-    return true;
 }
 
 static bool infer_layer_norm(fv_op *op) {
@@ -47,7 +46,10 @@ static bool infer_layer_norm(fv_op *op) {
         return false;
     fv_op_set_int(op, "axis", axis);
     fv_infer_like(op, 0, 0);
-    return stats_type(op, 1, axis) && stats_type(op, 2, axis);
+    stats_type(op, 1, axis);
+    stats_type(op, 2, axis);
+    return fv_infer_fits(op, 1, t->rank - axis, t->dims + axis) &&
+           fv_infer_fits(op, 2, t->rank - axis, t->dims + axis);
 }
 
 static bool infer_rms_norm(fv_op *op) {
@@ -57,7 +59,7 @@ static bool infer_rms_norm(fv_op *op) {
         return false;
     fv_op_set_int(op, "axis", axis);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, t->rank, t->dims);
-    return true;
+    return fv_infer_fits(op, 1, t->rank - axis, t->dims + axis);
 }
 
 static bool infer_batch_norm(fv_op *op) {
@@ -197,6 +199,7 @@ const fv_opdef fv_ops_norm[] = {
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) / s",
      .upgrade = upgrade_softmax},
     {.domain = "", .name = "LogSoftmax", .since = {1, 11, 13},
@@ -204,6 +207,7 @@ const fv_opdef fv_ops_norm[] = {
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
      .upgrade = upgrade_softmax},
     {.domain = "", .name = "LayerNormalization", .since = {17},
@@ -264,6 +268,7 @@ const fv_opdef fv_ops_norm[] = {
      .attrs = {FV_A_INT("axis", -1),
                FV_A_INT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_along,
      .formula = "a.. = axis; v = sum k: input[a.., k, c..] * input[a.., k, c..]; w = sum k: abs(input[a.., k, c..]); d = select(p == 1, w, sqrt(v)); output[a.., j, c..] = select(d == 0, 0, input[a.., j, c..] / d)"},
     {.domain = "", .name = "MeanVarianceNormalization", .since = {9, 13},
      .doc = "(x - mean) / sqrt(variance) over axes",

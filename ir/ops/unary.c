@@ -16,7 +16,8 @@ static bool infer_clip(fv_op *op) {
             !(op->in[i]->type->rank == 1 && op->in[i]->type->dims[0]->hi == 1))
             return fv_op_error(op, "input '%s' has rank %d, expected a scalar",
                                op->def->in[i].name, op->in[i]->type->rank);
-    return true;
+    const fv_type *x = fv_in_type(op, 0);
+    return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
 /* Before opset 11 the limits were attributes. */

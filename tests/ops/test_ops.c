@@ -161,3 +161,7 @@ Test(ops, data, .init = open_session, .fini = close_session) {
 Test(ops, window, .init = open_session, .fini = close_session) {
     check_golden("../ops/window.txt", run_case);
 }
+
+Test(ops, lower, .init = open_session, .fini = close_session) {
+    check_golden("../ops/lower.txt", run_case);
+}
