@@ -60,12 +60,9 @@ void fv_note(const fv_context *c, const char *format, ...) {
     va_list args;
     if (c->args->quiet)
         return;
+    char text[2000];
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    char *text = FV_NEW(c->arena, char, n + 1);
-    va_start(args, format);
-    vsnprintf(text, (size_t)n + 1, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fv_print_line(c->args, fv_diag_file_get(c->session), fv_printf(c->arena, "note: %s", text));
 }

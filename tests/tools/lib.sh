@@ -26,7 +26,7 @@ check() {
     status=$?
     good=no
     [ $status = "$want" ] && cat out err | grep -Eq -- "$pattern" && good=yes
-    grep -q 'Sanitizer\|runtime error' err && good=no
+    grep -q 'ERROR: .*Sanitizer\|runtime error' err && good=no
     [ $good = yes ] || echo "status $status, expected $want and '$pattern': $*"
     tell "$name" $good
 }
