@@ -1,0 +1,38 @@
+# README.md and docs/ are true: what they show is what the commands print, docs/operators.md is the
+# catalogue, README's number of operators is its, links lead to files. Usage: readme.sh BUILD
+set -u
+build=$(cd "$1" && pwd)
+fovea=$build/tools/fovea
+passed=0 failed=0
+good() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "FAILED $*"; }
+
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+python3 tests/checks/documents.py "$build" README.md $(git ls-files 'docs/*.md' | grep -v docs/operators.md) >"$out" 2>&1
+grep -v ' passed, ' "$out"
+line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+f=${line#*, }
+passed=${line%% *} failed=${f%% *}
+[ -n "$line" ] || { passed=0; bad "documents.py gives no result"; }
+
+"$fovea" ops --markdown >"$out"
+if cmp -s "$out" docs/operators.md; then
+    good
+elif [ -n "${FOVEA_UPDATE_GOLDENS:-}" ]; then
+    cp "$out" docs/operators.md
+    good
+else
+    bad "docs/operators.md is not what \`fovea ops --markdown\` prints"
+fi
+n=$(sed -n 's/.* \([0-9]*\) operators of the standard.*/\1/p' "$out" | head -n 1)
+if grep -q "\b$n of the standard's" README.md; then good; else bad "README.md: the catalogue has $n of the standard's operators"; fi
+
+for file in $(git ls-files '*.md'); do
+    folder=$(dirname "$file")
+    for link in $(grep -oE '\]\([^)#: ]+' "$file" | cut -c 3-); do
+        if [ -e "$folder/$link" ]; then good; else bad "$file: there is no $link"; fi
+    done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
