@@ -220,7 +220,7 @@ char *fv_strdup(fv_arena *a, const char *s) {
 char *fv_printf(fv_arena *a, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = format ? vsnprintf(NULL, 0, format, args) : 0; /* the test is for -fsanitize's sake */
+    int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *s = fv_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
     va_start(args, format);

@@ -176,6 +176,8 @@ int fv_cmd_compile(fv_context *c) {
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)
         return fv_usage(a, "--json and -o - both want standard output");
+    if (!o.name)
+        o.name = fv_emit_prefix(c->arena, r.out);
     if (!write_result(c, model, &o, &r))
         return fv_failed(c);
     if (a->json)

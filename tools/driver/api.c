@@ -133,6 +133,8 @@ static int write_file(job *j, void *arg) {
     const char *out = arg;
     fv_emit_kind kind = fv_emit_by_suffix(out);
     fv_source source;
+    if (!j->driver.name)
+        j->driver.name = fv_emit_prefix(fv_arena_new(j->session), out);
     bool ok = fv_driver_read(j->session, j->path, &j->driver, &source);
     if (ok && kind == FV_EMIT_IR && source.module)
         ok = fv_driver_passes(source.module, &j->driver) &&

@@ -75,6 +75,9 @@ fv_emit_kind fv_emit_by_suffix(const char *path);
 const char *fv_emit_suffix(fv_emit_kind kind);    /* ".so" */
 const char *const *fv_emit_names(void);           /* NULL terminated */
 
+/* The prefix of C names that an output path suggests: "kws" of "kws.c", "kws/" and "libkws.so"; NULL
+ * for standard output. */
+const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
  * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level);

@@ -201,6 +201,22 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 
 /* ---- C ---- */
 
+const char *fv_emit_prefix(fv_arena *a, const char *out) {
+    size_t n = strlen(out), start;
+    if (!strcmp(out, "-"))
+        return NULL;
+    while (n > 1 && out[n - 1] == '/')
+        n--;
+    for (start = n; start && out[start - 1] != '/';)
+        start--;
+    char *name = fv_strndup(a, out + start, n - start);
+    fv_emit_kind kind = fv_emit_by_suffix(out);
+    if (kind != FV_EMIT_NONE && strrchr(name, '.') > name)
+        *strrchr(name, '.') = 0;
+    bool library = (kind == FV_EMIT_SO || kind == FV_EMIT_LIB) && !strncmp(name, "lib", 3) && name[3];
+    return library ? name + 3 : name;
+}
+
 /* What the self-test of a folder of C compares with. */
 static int reference(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
                      void *const *outputs, int64_t *out_dims) {
