@@ -67,26 +67,30 @@ static const char *scratch(built *b, const char *name) {
     return fv_printf(b->r->subject->arena, "%s/%s", b->r->subject->scratch, name);
 }
 
+/* The results of one variant, read to their end. *there: the file made sense up to here. */
+static const char *compare_one(built *b, job_result *file, bool *there) {
+    subject *s = b->r->subject;
+    const char *why = NULL;
+    for (int i = 0; i < s->nsets; i++)
+        for (const int *threads = thread_counts; *threads; threads++) {
+            outcome got;
+            *there = *there && job_result_next(file, b->r->model, &got);
+            if (!*there)
+                return why ? why : "the emulator ended early";
+            const char *text = outcome_differs(s->arena, b->r->model, &b->r->want[i], &got);
+            if (text && !why)
+                why = fv_printf(s->arena, "%s, %d threads: %s", s->sets[i].name, *threads, text);
+        }
+    return why;
+}
+
 /* Compares what the runner wrote for variants [first, first + n). */
 static void compare(built *b, const char *result, int first, int n) {
     subject *s = b->r->subject;
-    job_result result_file;
-    bool there = job_result_open(&result_file, s->arena, result);
-    for (int v = first; v < first + n; v++) {
-        const char *why = there ? NULL : "the emulator ended without a result";
-        for (int i = 0; i < s->nsets && !why; i++)
-            for (const int *threads = thread_counts; *threads && !why; threads++) {
-                outcome got;
-                const char *text = "the program ended early";
-                if (job_result_next(&result_file, b->r->model, &got))
-                    text = outcome_differs(s->arena, b->r->model, &b->r->want[i], &got);
-                if (text)
-                    why = fv_printf(s->arena, "%s, %d threads: %s", s->sets[i].name, *threads, text);
-            }
-        subject_count(s, b->r->target->name, b->name[v], why);
-        if (why) /* what follows in the file is of no known place */
-            there = false;
-    }
+    job_result file;
+    bool there = job_result_open(&file, s->arena, result);
+    for (int v = first; v < first + n; v++)
+        subject_count(s, b->r->target->name, b->name[v], compare_one(b, &file, &there));
 }
 
 /* ---- aarch64 ---- */

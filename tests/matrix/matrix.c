@@ -1,9 +1,11 @@
 /* matrix.c - runs models on all consumers, for all targets, and compares bits.
  *
- *   matrix [--quick] [--cover=op|type] [--schedule=naive] [--target=T,...] [-j N] --cache=DIR FOLDER...
+ *   matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]
  *
  * A folder holds model.onnx and test_data_set_N, or folders that do; an .onnx file has its data sets
- * beside it or in `test`. Each model runs in a process of its own, N at a time. */
+ * beside it or in `test`. Of the folders behind --cover only models take part that have an operator
+ * (or an operator with such element types) which no earlier model had. Each model runs in a process
+ * of its own, N at a time. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +23,17 @@
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
 
 typedef struct options {
-    bool quick, naive, cover, cover_types;
+    bool quick, naive, cover_types;
     int jobs;
     const char *cache, *targets;
 } options;
+
+static const char how_to_use[] =
+    "usage: matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]\n"
+    "  --quick           of JIT levels, compilers and so on one a target, in turn\n"
+    "  --schedule=naive  each op alone, as serial loops\n"
+    "  --target=T,...    these targets only\n"
+    "  -j N              so many processes; 2\n";
 
 /* What is to be done; read only once the first process is forked. */
 typedef struct matrix {
@@ -234,11 +243,12 @@ static bool add_operand(matrix *m, const char *operand) {
     return m->nmodels > before;
 }
 
-static void choose_cover(matrix *m) {
+/* Leaves out models [from, nmodels) that add no operator to those before. */
+static void choose_cover(matrix *m, int from) {
     cover *c = cover_new(m->arena, m->o.cover_types);
     int n = 0;
     for (int i = 0; i < m->nmodels; i++)
-        if (cover_adds(c, m->models[i]))
+        if (cover_adds(c, m->models[i]) || i < from)
             m->models[n++] = m->models[i];
     m->nmodels = n;
 }
@@ -273,44 +283,46 @@ static void say_what_is_missing(matrix *m) {
         printf("jit: this build has no LLVM\n");
 }
 
-static bool read_options(options *o, int argc, char **argv, int *first) {
-    *o = (options){.jobs = 2};
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        const char *arg = argv[i];
-        if (!strcmp(arg, "--quick"))
-            o->quick = true;
-        else if (!strncmp(arg, "--cover=", 8))
-            o->cover = true, o->cover_types = !strcmp(arg + 8, "type");
-        else if (!strcmp(arg, "--schedule=naive"))
-            o->naive = true;
-        else if (!strncmp(arg, "--target=", 9))
-            o->targets = arg + 9;
-        else if (!strncmp(arg, "--cache=", 8))
-            o->cache = arg + 8;
-        else if (!strcmp(arg, "-j") && i + 1 < argc)
-            o->jobs = atoi(argv[++i]);
-        else
-            return false;
-    }
-    *first = i;
-    return i < argc && o->cache && o->jobs > 0 && o->jobs <= MAX_JOBS;
+static bool read_option(options *o, const char *arg) {
+    if (!strcmp(arg, "--quick"))
+        o->quick = true;
+    else if (!strcmp(arg, "--schedule=naive"))
+        o->naive = true;
+    else if (!strncmp(arg, "--target=", 9))
+        o->targets = arg + 9;
+    else if (!strncmp(arg, "--cache=", 8))
+        o->cache = arg + 8;
+    else if (!strncmp(arg, "-j", 2) && arg[2] >= '1' && arg[2] <= '9')
+        o->jobs = atoi(arg + 2);
+    else
+        return false;
+    return o->jobs <= MAX_JOBS;
 }
 
-static int run_matrix(matrix *m, int n, char **operands) {
-    bool good = choose_targets(m);
-    for (int i = 0; i < n; i++)
-        good &= add_operand(m, operands[i]);
+/* Options, and the models of the operands. */
+static bool read_arguments(matrix *m, char **args) {
+    int from = -1;
+    for (; *args; args++) {
+        if (!strncmp(*args, "--cover=", 8)) {
+            m->o.cover_types = !strcmp(*args + 8, "type");
+            from = m->nmodels;
+        } else if (**args == '-' ? !read_option(&m->o, *args) : !add_operand(m, *args)) {
+            return false;
+        }
+    }
+    if (from >= 0)
+        choose_cover(m, from);
+    return m->nmodels && m->o.cache;
+}
+
+static int run_matrix(matrix *m) {
     m->cache = build_cache_open(m->arena, m->o.cache);
     if (!m->cache)
         fprintf(stderr, "matrix: error: cannot make the folder %s\n", m->o.cache);
-    char *scratch = fv_strdup(m->arena, "/tmp/fovea-matrix-XXXXXX");
-    m->scratch = mkdtemp(scratch);
-    if (!good || !m->cache || !m->scratch)
+    m->scratch = mkdtemp(fv_strdup(m->arena, "/tmp/fovea-matrix-XXXXXX"));
+    if (!choose_targets(m) || !m->cache || !m->scratch)
         return 2;
     say_what_is_missing(m);
-    if (m->o.cover)
-        choose_cover(m);
     printf("%d models\n", m->nmodels);
     run_all(m);
     remove_folder(m->scratch);
@@ -321,29 +333,23 @@ static int run_matrix(matrix *m, int n, char **operands) {
     return m->tally->failed != 0;
 }
 
-/* Behind the door of a session. */
-static int enter(matrix *m, int n, char **operands) {
+int main(int argc, char **argv) {
+    matrix m = {.o = {.jobs = 2}};
     fv_session *s = fv_session_new();
     fv_door door;
-    if (!s || m->tally == MAP_FAILED || FV_DOOR_OPEN(s, &door)) {
+    (void)argc;
+    m.tally = mmap(NULL, sizeof *m.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!s || m.tally == MAP_FAILED || FV_DOOR_OPEN(s, &door)) {
         fprintf(stderr, "matrix: error: out of memory\n");
         return 2;
     }
-    m->arena = fv_arena_new(s);
-    int status = run_matrix(m, n, operands);
+    m.arena = fv_arena_new(s);
+    int status = 2;
+    if (read_arguments(&m, argv + 1))
+        status = run_matrix(&m);
+    else
+        fputs(how_to_use, stderr);
     fv_door_close(s, &door);
     fv_session_free(s);
     return status;
-}
-
-int main(int argc, char **argv) {
-    matrix m = {0};
-    int first;
-    if (!read_options(&m.o, argc, argv, &first)) {
-        fprintf(stderr, "usage: matrix [--quick] [--cover=op|type] [--schedule=naive] "
-                        "[--target=T,...] [-j N] --cache=DIR FOLDER...\n");
-        return 2;
-    }
-    m.tally = mmap(NULL, sizeof *m.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return enter(&m, argc - first, argv + first);
 }
