@@ -8,7 +8,9 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { MAX_NODES = 400, CHEAP = 6 }; /* of a definition after substitution; arithmetic to redo */
+/* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
+ * looks at definitions walks them so); arithmetic to redo. */
+enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6 };
 
 /* ---- what a definition is made of ---- */
 
@@ -45,6 +47,23 @@ static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
     measure(d->body, false, &seen, &w);
     return w;
+}
+
+static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
+    if (!x->n)
+        return 1;
+    intptr_t n = (intptr_t)fv_ptrmap_get(memo, x);
+    if (n)
+        return n;
+    for (int i = 0; i < x->n && n < MAX_TREE; i++)
+        n += tree_size(x->arg[i], memo);
+    *fv_ptrmap_at(memo, x) = (void *)(n + 1);
+    return n + 1;
+}
+
+static bool is_small(fv_lowerer *l, const fv_definition *d) {
+    fv_ptrmap memo = fv_ptrmap_in(l->arena);
+    return tree_size(d->body, &memo) < MAX_TREE;
 }
 
 static bool is_view(const shape_of_work *w) {
@@ -157,7 +176,7 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
             s->alias = s->alias->alias;
         return;
     }
-    if (must_have_memory(l, s->value))
+    if (must_have_memory(l, s->value) || !is_small(l, s->def))
         return;
     shape_of_work w = work_of(l, s->def);
     if (is_view(&w)) {

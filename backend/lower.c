@@ -56,13 +56,30 @@ static fv_storage *root(fv_storage *s) {
     return s;
 }
 
+/* Are all dims that depend on data told by the type `by`? */
+static bool dims_are_told(const fv_dim *d, const fv_type *by) {
+    bool told = d->kind != FV_DIM_SYMBOL || !d->from_data;
+    for (int i = 0; i < by->rank && !told; i++)
+        told = fv_p_mentions(by->dims[i], d);
+    for (int i = 0; i < d->n && told; i++)
+        told = dims_are_told(d->arg[i], by);
+    return told;
+}
+
+static bool is_told(const fv_type *t, const fv_type *by) {
+    for (int i = 0; i < t->rank; i++)
+        if (!dims_are_told(t->dims[i], by))
+            return false;
+    return true;
+}
+
 /* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
- * are copied. */
+ * are copied; and a view whose dims may not be known yet when its memory is written. */
 static bool copy_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = root(fv_storage_of(l, ret->in[i]));
-        bool taken = s->value->kind != FV_VALUE_RESULT;
+        bool taken = s->value->kind != FV_VALUE_RESULT || !is_told(ret->in[i]->type, s->value->type);
         for (int k = 0; k < i && !taken; k++)
             taken = root(fv_storage_of(l, ret->in[k])) == s;
         if (!taken)

@@ -22,11 +22,11 @@ static fv_var *symbol_var(fv_lowerer *l, const fv_dim *symbol) {
     return *at;
 }
 
-static bool in_type(const fv_dim *d, const fv_dim *symbol) {
+bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) {
     if (d == symbol)
         return true;
     for (int i = 0; i < d->n; i++)
-        if (in_type(d->arg[i], symbol))
+        if (fv_p_mentions(d->arg[i], symbol))
             return true;
     return false;
 }
@@ -35,7 +35,7 @@ static bool caller_knows(const fv_lowerer *l, const fv_dim *symbol) {
     const fv_region *r = l->func->body;
     for (int i = 0; i < r->nparams; i++)
         for (int k = 0; k < r->params[i]->type->rank; k++)
-            if (in_type(r->params[i]->type->dims[k], symbol))
+            if (fv_p_mentions(r->params[i]->type->dims[k], symbol))
                 return true;
     return false;
 }
