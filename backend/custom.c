@@ -2,14 +2,6 @@
 #include "backend/lower.h"
 #include "ir/custom.h"
 
-static const char *sane_name(fv_arena *a, const char *s) {
-    char *r = fv_strdup(a, s);
-    for (char *p = r; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
-            *p = '_';
-    return r;
-}
-
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
     if (!fv_custom_build(&c, l->module, l->arena, op))
@@ -17,7 +9,7 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     for (int i = 0; i < c.nkernels; i++) {
         fv_custom_kernel *k = &c.kernels[i];
         k->kernel->name =
-            fv_printf(l->arena, "%s_%d", sane_name(l->arena, k->kernel->name), l->counter++);
+            fv_printf(l->arena, "%s_%d", fv_safe_name(l->arena, k->kernel->name), l->counter++);
         k->kernel->schedule = "custom";
         k->kernel->formula = op->def->doc;
         k->kernel->origin = fv_origin_str(l->arena, op->origin);

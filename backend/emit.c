@@ -410,18 +410,10 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 
 /* ---- finishing ---- */
 
-static const char *sane_name(fv_arena *a, const char *s) {
-    char *r = fv_strdup(a, s);
-    for (char *p = r; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
-            *p = '_';
-    return r;
-}
-
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule) {
     fv_lowerer *l = e->l;
     fv_kernel *k = e->kernel;
-    k->name = fv_printf(e->arena, "%s_%d", sane_name(e->arena, k->name), l->counter++);
+    k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->counter++);
     k->schedule = schedule;
     const fv_origin *o = fv_storage_origin(l, e->def ? e->def->value : op->out[0]);
     k->origin = fv_origin_str(e->arena, o);

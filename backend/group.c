@@ -171,14 +171,12 @@ static int distinct_users(const fv_value *v) {
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     if (is_costly_reshape(l, op)) {
-        s->alias = fv_storage_of(l, op->in[0]);
-        while (s->alias->alias)
-            s->alias = s->alias->alias;
+        s->alias = fv_storage_root(fv_storage_of(l, op->in[0]));
         return;
     }
-    if (must_have_memory(l, s->value) || !is_small(l, s->def))
-        return;
     shape_of_work w = work_of(l, s->def);
+    if (must_have_memory(l, s->value) || w.nodes > MAX_NODES || !is_small(l, s->def))
+        return;
     if (is_view(&w)) {
         s->inlined = true;
         return;

@@ -50,7 +50,7 @@ static bool define_all(fv_lowerer *l) {
     return ok;
 }
 
-static fv_storage *root(fv_storage *s) {
+fv_storage *fv_storage_root(fv_storage *s) {
     while (s->alias)
         s = s->alias;
     return s;
@@ -78,10 +78,10 @@ static bool is_told(const fv_type *t, const fv_type *by) {
 static bool copy_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
-        fv_storage *s = root(fv_storage_of(l, ret->in[i]));
+        fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
         bool taken = s->value->kind != FV_VALUE_RESULT || !is_told(ret->in[i]->type, s->value->type);
         for (int k = 0; k < i && !taken; k++)
-            taken = root(fv_storage_of(l, ret->in[k])) == s;
+            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s;
         if (!taken)
             continue;
         const char *name = ret->in[i]->name;
@@ -126,11 +126,16 @@ static bool schedule_op(fv_lowerer *l, fv_op *op) {
     return true;
 }
 
-static const char *program_name(fv_arena *a, const char *name) {
-    char *r = fv_strdup(a, name && *name ? name : "model");
+const char *fv_safe_name(fv_arena *a, const char *name) {
+    char *r = fv_strdup(a, name);
     for (char *p = r; *p; p++)
         if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
             *p = '_';
+    return r;
+}
+
+static const char *program_name(fv_arena *a, const char *name) {
+    const char *r = fv_safe_name(a, name && *name ? name : "model");
     return *r >= '0' && *r <= '9' ? fv_printf(a, "m%s", r) : r;
 }
 

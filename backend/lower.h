@@ -23,7 +23,7 @@ typedef struct fv_storage {
 typedef struct fv_launch {
     fv_kernel *kernel;
     int nargs, ndims;
-    fv_value *const *args;       /* NULL values: scratch below */
+    fv_value *const *args;
     const fv_dim *const *dims;   /* what the kernel's dims are */
     fv_op *op;                   /* the last op of the group */
     const fv_origin *origin;
@@ -56,12 +56,16 @@ struct fv_lowerer {
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
     int counter;         /* for kernel names */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
-    int cap_buffers, cap_kernels;
+    int cap_buffers, cap_constants, cap_kernels;
 };
 typedef struct fv_lowerer fv_lowerer;
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
+fv_storage *fv_storage_root(fv_storage *s); /* whose memory it has */
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
+
+/* A name with letters, digits and underscores only. */
+const char *fv_safe_name(fv_arena *a, const char *name);
 
 /* ports.c: packed types at the border; close undoes what lowering did to the module. */
 bool fv_open_ports(fv_lowerer *l);

@@ -11,14 +11,8 @@
 #include "backend/program.h"
 #include "ir/limits.h"
 
-static fv_storage *root(fv_storage *s) {
-    while (s->alias)
-        s = s->alias;
-    return s;
-}
-
 static void touch(fv_lowerer *l, fv_value *v, int step) {
-    fv_storage *s = root(fv_storage_of(l, v));
+    fv_storage *s = fv_storage_root(fv_storage_of(l, v));
     if (s->first < 0)
         s->first = step;
     if (step > s->last)
@@ -68,18 +62,17 @@ typedef struct slot {
     fv_expr *bytes;
     int64_t known; /* bytes where they are constant, else -1 */
     int free_from; /* the last step that uses it */
-    fv_buf *users[1024];
-    int nusers;
+    fv_expr *offset;
 } slot;
 
 /* The free slot that fits best: of equal size, else the nearest constant one. */
-static slot *find_slot(slot *const *slots, int n, fv_expr *bytes, int first) {
+static slot *find_slot(slot *slots, int n, fv_expr *bytes, int first) {
     int64_t want;
     slot *best = NULL;
     bool constant = fv_x_is_int(bytes, &want);
     for (int i = 0; i < n; i++) {
-        slot *s = slots[i];
-        if (s->free_from >= first || s->nusers == 1024)
+        slot *s = &slots[i];
+        if (s->free_from >= first)
             continue;
         if (fv_x_equal(s->bytes, bytes))
             return s;
@@ -94,16 +87,15 @@ static slot *find_slot(slot *const *slots, int n, fv_expr *bytes, int first) {
 
 static void assign(fv_lowerer *l, fv_storage **order, int n) {
     fv_arena *a = l->arena;
-    slot **slots = FV_NEW(a, slot *, n + 1);
+    slot *slots = FV_NEW(a, slot, n + 1), **of = FV_NEW(a, slot *, n + 1);
     int nslots = 0;
     for (int i = 0; i < n; i++) {
         fv_storage *s = order[i];
-        fv_buf *b = s->buf;
-        fv_expr *bytes = bytes_of(l, s->value->type);
+        fv_expr *bytes = s->buf->bytes = bytes_of(l, s->value->type);
         int64_t known;
         slot *t = find_slot(slots, nslots, bytes, s->first);
         if (!t) {
-            t = slots[nslots++] = FV_NEW(a, slot, 1);
+            t = &slots[nslots++];
             t->bytes = bytes;
             t->known = fv_x_is_int(bytes, &known) ? known : -1;
         } else if (fv_x_is_int(bytes, &known) && known > t->known) {
@@ -111,17 +103,16 @@ static void assign(fv_lowerer *l, fv_storage **order, int n) {
             t->known = known;
         }
         t->free_from = s->last;
-        t->users[t->nusers++] = b;
-        b->bytes = bytes;
+        of[i] = t;
     }
     fv_expr *at = fv_x_int(a, 0);
     for (int i = 0; i < nslots; i++) {
-        slot *t = slots[i];
-        for (int k = 0; k < t->nusers; k++)
-            t->users[k]->offset = at;
+        slots[i].offset = at;
         at = fv_p_plan_let(l, fv_printf(a, "at%d", i + 1),
-                           fv_x_bin(a, FV_X_ADDSAT, at, align_up(a, t->bytes)));
+                           fv_x_bin(a, FV_X_ADDSAT, at, align_up(a, slots[i].bytes)));
     }
+    for (int i = 0; i < n; i++)
+        order[i]->buf->offset = of[i]->offset;
     l->program->workspace = at;
 }
 
@@ -148,18 +139,13 @@ static void place_constant(fv_lowerer *l, fv_storage *s) {
     fv_program *p = l->program;
     s->buf = new_buffer(l, s->value->name, FV_BUF_CONST, s->value->type);
     s->buf->index = p->nconstants;
-    fv_constant *c = FV_NEW(l->arena, fv_constant, p->nconstants + 1);
-    if (p->nconstants)
-        memcpy(c, p->constants, (size_t)p->nconstants * sizeof *c);
-    fv_constant *k = &c[p->nconstants++];
-    k->name = s->value->name;
-    k->buf = s->buf;
-    k->data = unpacked(l, s->value->tensor, &k->bytes);
-    p->constants = c;
+    fv_constant c = {.name = s->value->name, .buf = s->buf};
+    c.data = unpacked(l, s->value->tensor, &c.bytes);
+    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
 }
 
 static fv_storage *returned(fv_lowerer *l, int i) {
-    return root(fv_storage_of(l, l->func->body->last->in[i]));
+    return fv_storage_root(fv_storage_of(l, l->func->body->last->in[i]));
 }
 
 /* Every root that some step uses gets its buffer; aliases are views of it. */
@@ -182,7 +168,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     for (int i = 0, n; i < l->nsteps; i++) {
         fv_value *const *values = fv_step_values(&l->steps[i], &n);
         for (int k = 0; k < n; k++) {
-            fv_storage *s = root(fv_storage_of(l, values[k]));
+            fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
             if (s->buf)
                 continue;
             if (s->value->kind == FV_VALUE_CONST) {

@@ -105,11 +105,8 @@ fv_expr *fv_p_plan_let(fv_lowerer *l, const char *name, fv_expr *x) {
 
 /* ---- ports ---- */
 
-static const char *safe_name(fv_lowerer *l, const char *name, const fv_port *others, int n) {
-    char *r = fv_strdup(l->arena, *name ? name : "value");
-    for (char *p = r; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
-            *p = '_';
+static const char *unique_name(fv_lowerer *l, const char *name, const fv_port *others, int n) {
+    const char *r = fv_safe_name(l->arena, *name ? name : "value");
     if (*r >= '0' && *r <= '9')
         r = fv_printf(l->arena, "v%s", r);
     const char *unique = r;
@@ -151,13 +148,13 @@ static void make_ports(fv_lowerer *l) {
     for (int i = 0; i < p->ninputs; i++) {
         make_port(l, &p->inputs[i], r->params[i]->name, l->in_types[i],
                   port_buffer(p, FV_BUF_INPUT, i));
-        p->inputs[i].cname = safe_name(l, p->inputs[i].name, p->inputs, i);
+        p->inputs[i].cname = unique_name(l, p->inputs[i].name, p->inputs, i);
     }
     for (int i = 0; i < p->noutputs; i++) {
         fv_port *o = &p->outputs[i];
         const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
         make_port(l, o, name, l->out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
-        o->cname = safe_name(l, name, p->inputs, p->ninputs + i);
+        o->cname = unique_name(l, name, p->inputs, p->ninputs + i);
         if (fv_port_depends_on_data(o))
             p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),
                                         fv_kt(FV_I64, 1));
@@ -223,13 +220,9 @@ static void check_sizes(writer *w, const fv_type *t) {
     }
 }
 
-/* The memory of a value, in the dims of that value. */
+/* The memory of a value, in the dims of the value that it was made for. */
 static fv_buf *buffer_of(writer *w, fv_value *v) {
-    fv_lowerer *l = w->l;
-    fv_storage *s = fv_storage_of(l, v), *r = s;
-    while (r->alias)
-        r = r->alias;
-    return r->buf;
+    return fv_storage_root(fv_storage_of(w->l, v))->buf;
 }
 
 static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
@@ -325,9 +318,7 @@ static void free_after(writer *w, int index) {
     fv_value *const *values = fv_step_values(&w->l->steps[index], &n);
     for (int i = 0; i < n; i++) {
         fv_buf *b = buffer_of(w, values[i]);
-        fv_storage *s = fv_storage_of(w->l, values[i]);
-        while (s->alias)
-            s = s->alias;
+        const fv_storage *s = fv_storage_root(fv_storage_of(w->l, values[i]));
         bool again = false;
         for (int k = 0; k < i; k++)
             again |= buffer_of(w, values[k]) == b;
