@@ -1,4 +1,4 @@
-"""Is what the documents show true? Usage: documents.py BUILD FILE.md...
+"""Is what the documents show true? Usage: documents.py [--kinds=console,text] BUILD FILE.md...
 
 In a fenced block of kind `console`, a line that begins with `$ ` is a command, the lines below it
 are what it prints; lines that begin with `> ` continue the command. A block whose first line is a
@@ -6,6 +6,7 @@ comment that names a file (`/* hello.c - ...`, `# dense.fvir: ...`) is that file
 document are run in their order, in one folder, where everything of the project is found under its
 name, and `fovea` and its libraries are the ones in BUILD.
 
+Other kinds of blocks are read as such only where --kinds says so.
 A line `...` stands for any lines. Sizes (`407 kB`) are not compared. With FOVEA_UPDATE_GOLDENS set,
 what is printed now replaces what the document shows, where that has no `...`.
 Ends with `N passed, N failed`."""
@@ -99,7 +100,7 @@ def update(lines, wrong):
     return lines
 
 
-def check(path, root, build):
+def check(path, root, build, kinds):
     with open(path) as f:
         lines = f.read().splitlines()
     folder, env = place(root, build)
@@ -107,10 +108,10 @@ def check(path, root, build):
     with folder as where:
         for kind, start, body in blocks(lines):
             named = NAME.match(body[0]) if body else None
-            if named and kind != "console":
+            if named and kind not in kinds:
                 with open(os.path.join(where, named.group(1)), "w") as f:
                     f.write("\n".join(body) + "\n")
-            for c in commands(start, body) if kind == "console" else []:
+            for c in commands(start, body) if kind in kinds else []:
                 if run(c, where, env):
                     passed += 1
                     continue
@@ -126,9 +127,11 @@ def check(path, root, build):
 
 
 def main():
-    build, files = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    args = sys.argv[1:]
+    kinds = args.pop(0)[len("--kinds="):].split(",") if args[0].startswith("--kinds=") else ["console"]
+    build, files = os.path.abspath(args[0]), args[1:]
     root = os.getcwd()
-    results = [check(os.path.abspath(f), root, build) for f in files]
+    results = [check(os.path.abspath(f), root, build, kinds) for f in files]
     failed = sum(r[1] for r in results)
     print("%d passed, %d failed" % (sum(r[0] for r in results), failed))
     return failed != 0

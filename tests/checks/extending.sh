@@ -1,0 +1,22 @@
+# The recipes of docs/extending.md work as they stand: in a copy of the sources what they say is added
+# where they say it, the copy is built, and its command prints what they show. Usage: extending.sh BUILD
+set -u
+root=$PWD
+copy=$(mktemp -d) || exit 1
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z --cached | xargs -0 cp --parents -t "$copy"
+cd "$copy" || exit 1
+log=$copy/log
+give_up() {
+    tail -n 20 "$log"
+    echo "FAILED $1"
+    echo "0 passed, 1 failed"
+    exit 1
+}
+python3 tests/checks/recipes.py docs/extending.md >"$log" 2>&1 || give_up "the recipes cannot be followed"
+meson setup build -Dtests=disabled -Dwerror=true --buildtype=debug >"$log" 2>&1 || give_up "meson"
+ninja -C build >"$log" 2>&1 || give_up "it does not build"
+python3 tests/checks/documents.py --kinds=console,text build docs/extending.md
+status=$?
+[ -z "${FOVEA_UPDATE_GOLDENS:-}" ] || cp docs/extending.md "$root/docs/extending.md"
+exit $status
