@@ -165,3 +165,7 @@ Test(ops, window, .init = open_session, .fini = close_session) {
 Test(ops, lower, .init = open_session, .fini = close_session) {
     check_golden("../ops/lower.txt", run_case);
 }
+
+Test(ops, resize, .init = open_session, .fini = close_session) {
+    check_golden("../ops/resize.txt", run_case);
+}

@@ -1,0 +1,17 @@
+/* resample.h - what Resize and fv.Resample, one axis of it, have in common. */
+#ifndef FV_IR_OPS_RESAMPLE_H
+#define FV_IR_OPS_RESAMPLE_H
+
+#include "ir/ops/dims.h"
+
+#define FV_RESAMPLE_TYPES (FV_SET_NUMBER | FV_SET(BOOL))
+/* nearest_mode may be opset10, ours: what version 10 of Resize did */
+#define FV_RESAMPLE_ATTRS                                                                          \
+    FV_A_STRING("mode", "nearest"), FV_A_STRING("nearest_mode", "round_prefer_floor"),             \
+        FV_A_STRING("coordinate_transformation_mode", "half_pixel"),                               \
+        FV_A_FLOAT("cubic_coeff_a", -0.75f), FV_A_INT("exclude_outside", 0),                       \
+        FV_A_FLOAT("extrapolation_value", 0.0f), FV_A_INT("antialias", 0)
+
+bool fv_attr_is(const fv_op *op, const char *name, const char *text);
+
+#endif
