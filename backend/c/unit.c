@@ -32,10 +32,14 @@ static const char head[] =
     "#error \"float and double must be evaluated in their own precision (x86: -msse2 -mfpmath=sse)\"\n"
     "#endif\n";
 
+/* Kernels are noipa: what gcc learns about arguments from the callers makes it warn of lanes of a
+ * vector that lie beyond an array and are masked. */
 static const char macros[] =
     "\n/* To be defined before, or on the command line, where others are wanted. */\n"
     "#ifndef @NAME@_KERNEL /* attributes of kernels: section, optimization */\n"
-    "#ifdef __GNUC__\n"
+    "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8\n"
+    "#define @NAME@_KERNEL __attribute__((noipa))\n"
+    "#elif defined(__GNUC__)\n"
     "#define @NAME@_KERNEL __attribute__((noinline))\n"
     "#else\n"
     "#define @NAME@_KERNEL\n"
