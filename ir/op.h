@@ -78,6 +78,7 @@ struct fv_opdef {
     bool (*define)(struct fv_definer *d, fv_op *op);
     bool (*kernel)(struct fv_custom *c, fv_op *op);
     bool has_effect;   /* kept even if no result is used */
+    bool associates;   /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
     bool rounding;     /* its rule or expansion rounds differently from the standard's own function */
     const void *parsed; /* formula or rule after parsing; NULL in entries (see fv_catalogue) */
 };
@@ -171,7 +172,9 @@ fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank
 /* Replaces result i of the op being expanded. */
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 
-/* Rewrites op by its .rule or .expand, and erases it. False: it has neither, or failed. */
+/* Has it a .rule or an .expand, or too many operands for one kernel? */
+bool fv_op_must_rewrite(const fv_op *op);
+/* Rewrites such an op, and erases it; false after a diagnostic. */
 bool fv_op_rewrite(fv_op *op);
 
 #endif

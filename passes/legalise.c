@@ -5,17 +5,13 @@
 #include "ir/op.h"
 #include "passes/internal.h"
 
-static bool must_rewrite(const fv_op *op) {
-    return op->def->expand || op->def->rule;
-}
-
 static bool legalise_block(fv_pass_run *r, fv_region *block) {
     bool ok = true;
     for (fv_op *op = block->first; op;) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 ok &= legalise_block(r, op->attrs[i].u.region);
-        if (!must_rewrite(op)) {
+        if (!fv_op_must_rewrite(op)) {
             op = op->next;
             continue;
         }

@@ -5,7 +5,7 @@
 
 #include "ir/limits.h"
 
-enum { MAX_LABELS = 64, MAX_TERMS = 16 };
+enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 
 /* Labels are letters; the axes of an ellipsis are numbered from the last one: 1, 2, ... */
 typedef struct equation {
@@ -13,7 +13,7 @@ typedef struct equation {
     int rank[MAX_TERMS + 1];
     char label[MAX_TERMS + 1][FV_MAX_RANK]; /* of each axis; the term behind the last is the output */
     int ellipsis;                           /* the largest number of axes that one stands for */
-    const fv_dim *dim[128];                 /* of each label */
+    const fv_dim *dim[MAX_LABELS];                 /* of each label */
 } equation;
 
 static bool is_letter(char c) {
@@ -25,7 +25,8 @@ static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e
     int letters = 0, dots = 0, at = 0;
     for (size_t i = 0; i < n; i++) {
         letters += is_letter(s[i]);
-        dots += s[i] == '.';
+        if (s[i] == '.' && dots++ % 3 && s[i - 1] != '.')
+            return fv_op_error(op, "equation has dots apart, expected '...'");
         if (!is_letter(s[i]) && s[i] != '.' && s[i] != ' ')
             return fv_op_error(op, "equation has '%c', expected letters", s[i]);
     }
@@ -64,17 +65,21 @@ static bool bind_dims(fv_op *op, equation *e) {
 }
 
 /* Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order. */
-static void implicit_output(equation *e, int out) {
-    int at = 0, count[128] = {0};
+static bool implicit_output(fv_op *op, equation *e, int out) {
+    int at = 0, count[MAX_LABELS] = {0};
     for (int t = 0; t < e->nterms; t++)
         for (int i = 0; i < e->rank[t]; i++)
             count[(int)e->label[t][i]]++;
     for (int k = e->ellipsis; k > 0; k--)
         e->label[out][at++] = (char)k;
-    for (int c = 'A'; c <= 'z' && at < FV_MAX_RANK; c++)
+    for (int c = 'A'; c <= 'z'; c++) {
+        if (count[c] == 1 && at == FV_MAX_RANK)
+            return fv_op_error(op, "the result has more than %d axes", FV_MAX_RANK);
         if (count[c] == 1)
             e->label[out][at++] = (char)c;
+    }
     e->rank[out] = at;
+    return true;
 }
 
 static bool explicit_output(fv_op *op, const char *s, size_t n, equation *e, int out) {
@@ -128,8 +133,7 @@ static bool parse(fv_op *op, equation *e) {
         return false;
     if (arrow)
         return explicit_output(op, arrow + 2, (size_t)(end - arrow - 2), e, e->nterms);
-    implicit_output(e, e->nterms);
-    return true;
+    return implicit_output(op, e, e->nterms);
 }
 
 static bool infer_einsum(fv_op *op) {
@@ -145,7 +149,7 @@ static bool infer_einsum(fv_op *op) {
 
 static bool define_einsum(fv_definer *d, fv_op *op) {
     equation e;
-    fv_var *var[128] = {0}, *sums[MAX_LABELS];
+    fv_var *var[MAX_LABELS] = {0}, *sums[FV_MAX_RANK];
     int nsums = 0;
     if (!parse(op, &e))
         return false;
@@ -161,7 +165,9 @@ static bool define_einsum(fv_definer *d, fv_op *op) {
         fv_expr *index[FV_MAX_RANK];
         for (int i = 0; i < e.rank[t]; i++) {
             int l = e.label[t][i];
-            if (!var[l] && nsums < MAX_LABELS)
+            if (!var[l] && nsums == FV_MAX_RANK)
+                return fv_op_error(op, "sums over more than %d labels", FV_MAX_RANK);
+            if (!var[l])
                 sums[nsums++] = var[l] =
                     fv_d_var(d, is_letter((char)l) ? fv_printf(d->arena, "%c", l) : "k", e.dim[l]);
             index[i] = fv_d_broadcast(d, var[l], fv_in_type(op, t)->dims[i]);

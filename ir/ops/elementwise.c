@@ -56,6 +56,9 @@ static bool define_shift(fv_definer *d, fv_op *op) {
 
 /* Max, Min, Sum, Mean of any number of operands, in their order. */
 static bool define_variadic(fv_definer *d, fv_op *op) {
+    if (op->nin > FV_MAX_EXPR_HEIGHT)
+        return fv_op_error(op, "has %d inputs, at most %d can be compiled", op->nin,
+                           FV_MAX_EXPR_HEIGHT);
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr_op f = fv_op_is(op, "Max") ? FV_X_MAX : fv_op_is(op, "Min") ? FV_X_MIN : FV_X_ADD;
     fv_expr *x = fv_d_elementwise(d, 0, def);
@@ -274,6 +277,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_NUMBER}},
      .infer = fv_infer_elementwise,
+     .associates = true,
      .define = define_variadic},
     {.domain = "", .name = "Min", .since = {1, 6, 8, 12, 13},
      .doc = "smallest of all inputs",
@@ -281,6 +285,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_NUMBER}},
      .infer = fv_infer_elementwise,
+     .associates = true,
      .define = define_variadic},
     {.domain = "", .name = "Sum", .since = {1, 6, 8, 13},
      .doc = "sum of all inputs",
@@ -288,6 +293,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_elementwise,
+     .associates = true,
      .define = define_variadic},
     {.domain = "", .name = "Mean", .since = {1, 6, 8, 13},
      .doc = "mean of all inputs",

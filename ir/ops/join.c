@@ -319,6 +319,7 @@ const fv_opdef fv_ops_join[] = {
      .attrs = {FV_A_REQUIRED("axis", INT)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_concat,
+     .associates = true,
      .define = define_concat, .upgrade = upgrade_concat},
     {.domain = "fv", .name = "Pad", .since = {1},
      .doc = "element i - begin of each axis, i < dims; the value (zero), an edge or a reflection where that is outside",
