@@ -3,10 +3,9 @@
 
 #include "ir/limits.h"
 
-/* fv.MatMul has operands of rank 2 and more; its batch axes broadcast. */
-static bool infer_matmul(fv_op *op) {
+/* Operands have rank 2 and more; the batch axes broadcast. */
+static bool infer_matrices(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {
     fv_module *m = fv_op_module(op);
-    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
     if (a->rank < 2 || b->rank < 2)
         return fv_op_error(op, "operands have rank %d and %d, need at least 2", a->rank, b->rank);
     const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank - 2];
@@ -21,18 +20,20 @@ static bool infer_matmul(fv_op *op) {
         return false;
     dims[rank] = a->dims[a->rank - 2];
     dims[rank + 1] = b->dims[b->rank - 1];
-    fv_infer_out(op, 0, a->elem, rank + 2, dims);
+    fv_infer_out(op, 0, e, rank + 2, dims);
     return true;
 }
 
-/* The standard's MatMul also takes vectors: a row on the left, a column on the right. */
-static bool infer_matmul_any(fv_op *op) {
-    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+static bool infer_matmul(fv_op *op) {
+    return infer_matrices(op, fv_in_type(op, 0), fv_in_type(op, 1), fv_in_type(op, 0)->elem);
+}
+
+bool fv_infer_matmul(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {
     fv_module *m = fv_op_module(op);
     if (!a->rank || !b->rank)
         return fv_op_error(op, "a scalar operand is not allowed");
     if (a->rank >= 2 && b->rank >= 2)
-        return infer_matmul(op);
+        return infer_matrices(op, a, b, e);
     const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank == 1 ? 0 : b->rank - 2];
     if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
         return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
@@ -45,8 +46,12 @@ static bool infer_matmul_any(fv_op *op) {
         dims[rank++] = b->dims[i];
     if (b->rank >= 2)
         dims[rank++] = b->dims[b->rank - 1];
-    fv_infer_out(op, 0, a->elem, rank, dims);
+    fv_infer_out(op, 0, e, rank, dims);
     return true;
+}
+
+static bool infer_matmul_any(fv_op *op) {
+    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), fv_in_type(op, 0)->elem);
 }
 
 static bool expand_matmul(fv_rewriter *w, fv_op *op) {

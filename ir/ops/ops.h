@@ -9,6 +9,9 @@
 #include "ir/ops/families.def"
 #undef FAMILY
 
+/* Result 0 as of the standard's MatMul, which also takes vectors: a row on the left, a column on the
+ * right. */
+bool fv_infer_matmul(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e);
 /* upgrades that families share */
 bool fv_upgrade_broadcast(fv_op *op, int version); /* `broadcast`, `axis` before opset 7 */
 bool fv_upgrade_attr_to_ints(fv_op *op, const char *attr, int in); /* became operand `in` */

@@ -169,3 +169,7 @@ Test(ops, lower, .init = open_session, .fini = close_session) {
 Test(ops, resize, .init = open_session, .fini = close_session) {
     check_golden("../ops/resize.txt", run_case);
 }
+
+Test(ops, quant, .init = open_session, .fini = close_session) {
+    check_golden("../ops/quant.txt", run_case);
+}
