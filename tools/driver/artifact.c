@@ -31,7 +31,7 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
     const char *fault = fv_interp_fault(interp), *at = fv_interp_stopped(interp);
     if (status == FV_INTERNAL && fault)
         fv_log_add(log, "internal error: %s", fault);
-    else if (status == FV_BAD_INDEX && at)
+    else if (status == FV_BAD_INDEX && at && *at)
         fv_log_add(log, "error: node '%s': an index in the data is out of range", at);
     else if (status == FV_BAD_DIM && at)
         fv_log_add(log, "error: dims contradict each other: %s", at);
