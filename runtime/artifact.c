@@ -1,9 +1,12 @@
 /* artifact.c - artifacts: loading compiled libraries, and running anything that has a table. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -55,14 +58,38 @@ static void close_library(fv_artifact *a) {
     dlclose(a->ctx);
 }
 
+/* Are all segments of the library inside its file? The loader maps them without asking, and reading
+ * what a truncated file lacks is SIGBUS. Files that are no ELF of this machine are dlopen's to refuse. */
+static int is_whole(const char *path) {
+    ElfW(Ehdr) head;
+    struct stat st;
+    int whole = 1;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return 1;
+    if (fread(&head, sizeof head, 1, f) == 1 && !memcmp(head.e_ident, ELFMAG, SELFMAG) &&
+        head.e_phentsize == sizeof(ElfW(Phdr)) && !fstat(fileno(f), &st)) {
+        for (int i = 0; i < head.e_phnum && whole; i++) {
+            ElfW(Phdr) p;
+            long at = (long)(head.e_phoff + (size_t)i * sizeof p);
+            whole = at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
+                    (p.p_type != PT_LOAD || (p.p_offset <= (uint64_t)st.st_size &&
+                                             p.p_filesz <= (uint64_t)st.st_size - p.p_offset));
+        }
+    }
+    fclose(f);
+    return whole;
+}
+
 /* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) {
     *out = NULL;
     char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
     int error = errno;
-    void *lib = full ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
+    int whole = full && is_whole(full);
+    void *lib = whole ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!lib) {
-        const char *why = full ? dlerror() : strerror(error);
+        const char *why = !full ? strerror(error) : whole ? dlerror() : "the file is truncated";
         fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
         free(full);
         return FV_BAD_FILE;

@@ -123,5 +123,9 @@ int fv_args_threads(const fv_args *a) {
     if (a->threads || !env || !*env)
         return a->threads;
     long n = strtol(env, &end, 10);
-    return *end || n < 0 || n > 4096 ? 0 : (int)n;
+    if (!*end && n >= 0 && n <= 4096)
+        return (int)n;
+    fprintf(stderr, "fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
+            a->command, env);
+    return 0;
 }

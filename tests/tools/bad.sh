@@ -182,6 +182,14 @@ if "$fovea" compile gather.onnx -o probe.so >out 2>err; then
 fi
 [ "$(ls | grep -c 'tmp$')" = 0 ] && tell 'no temporary files' yes || tell 'no temporary files' no
 
+# ---- truncated libraries ----
+if "$fovea" compile "$dates" -o whole.so >/dev/null 2>&1; then
+    for n in 100 5000 100000 300000; do
+        head -c $n whole.so >cut.so
+        check "library cut at $n" 1 'cut.so: error: ' "$fovea" run cut.so
+    done
+fi
+
 # ---- models of others that have to be refused ----
 bad=${FOVEA_SHARED:-$root/../shared}/contrib-bad
 if [ -d "$bad" ]; then
