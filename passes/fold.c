@@ -42,7 +42,8 @@ static bool is_folded(folder *f, const fv_value *v) {
 }
 
 static bool foldable(folder *f, const fv_op *op) {
-    if (op->def->has_effect || !op->nout || fv_op_is(op, "fv.return") || mentions_symbols(op))
+    bool computes = op->def->formula || op->def->define || op->def->kernel;
+    if (!computes || op->def->has_effect || !op->nout || mentions_symbols(op))
         return false;
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
@@ -153,6 +154,7 @@ static bool compute(folder *f) {
         fv_replace_uses(f->originals[i], c);
         fv_pass_count_one(f->r, f->originals[i]->def->def->name);
     }
+    fv_arena_free(p->arena);
     return true;
 }
 

@@ -1,0 +1,531 @@
+/* check_case.c - random instances of a pattern.
+ *
+ * Element types first: each name, and each type variable of each op, is a class of values of one
+ * type; operands unite classes, constraints narrow them, then each class draws a type. Then the ops
+ * are built from the leaves up, attributes drawn when the operands' types are known. What does not
+ * fit is given up: the caller tries again. */
+#include "passes/check_case.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ir/limits.h"
+#include "ir/op.h"
+#include "ir/rule_parts.h"
+
+/* ---- random numbers ---- */
+
+uint64_t fv_random_next(fv_random *r) { /* splitmix64 */
+    uint64_t x = r->state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+int fv_random_below(fv_random *r, int n) {
+    return (int)(fv_random_next(r) % (uint64_t)n);
+}
+bool fv_random_one_in(fv_random *r, int n) {
+    return fv_random_below(r, n) == 0;
+}
+double fv_random_real(fv_random *r) {
+    return (double)(int64_t)fv_random_next(r) * 0x1p-63;
+}
+
+static double random_float(fv_random *r, fv_elem e) {
+    static const double special[] = {0, -0.0, 1, -1, 0.5, -2, 1e4, -1e30, (double)NAN,
+                                     (double)INFINITY, -(double)INFINITY};
+    int n = (int)(sizeof special / sizeof *special), pick = fv_random_below(r, 2 * n);
+    if (pick < n)
+        return special[pick];
+    if (pick == n) /* a denormal, the smallest or some */
+        return fv_float_decode(e, fv_random_one_in(r, 2) ? 1 : fv_random_next(r) & 7);
+    return fv_random_real(r) * (fv_random_one_in(r, 2) ? 1 : 8);
+}
+
+static int64_t random_int(fv_random *r) {
+    switch (fv_random_below(r, 6)) {
+    case 0: return INT64_MIN >> (fv_random_below(r, 4) * 16);
+    case 1: return (INT64_MAX >> (fv_random_below(r, 4) * 16)) - fv_random_below(r, 2);
+    case 2: return (int64_t)fv_random_next(r);
+    }
+    return fv_random_below(r, 9) - 4;
+}
+
+void fv_random_fill(fv_random *r, fv_tensor *t) {
+    for (size_t i = 0; i < t->count; i++)
+        if (fv_elem_is_float(t->elem))
+            fv_tensor_set_float(t, i, random_float(r, t->elem));
+        else
+            fv_tensor_set_int(t, i, t->elem == FV_BOOL ? fv_random_below(r, 2) : random_int(r));
+}
+
+/* ---- the instance ---- */
+
+enum { MAX_CLASSES = 256 };
+const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
+
+typedef struct type_class {
+    fv_elem_set set;
+    int parent;
+    fv_elem elem; /* once drawn */
+} type_class;
+
+typedef struct name {
+    const char *name;
+    int class;
+    fv_value *value;
+} name;
+
+typedef struct maker {
+    fv_random *r;
+    fv_module *m;
+    fv_region *body;
+    const fv_rule *rule;
+    int size;
+    type_class classes[MAX_CLASSES];
+    int nclasses;
+    name names[FV_MAX_CAPTURES + 1];
+    int nnames;
+    struct typed_op {
+        const fv_ast *p;
+        int first; /* of the classes of its type variables */
+    } ops[MAX_CLASSES / FV_MAX_TYPEVARS];
+    int nops;
+    int rank;       /* of the shape that others are parts of */
+    const fv_dim *dims[FV_MAX_RANK];
+    bool square;    /* all shapes are [k, k]: what matrix products fit to */
+} maker;
+
+/* ---- types ---- */
+
+/* Packed types are unpacked at the border of a model, not inside. */
+#define CASE_TYPES (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8)
+
+static int new_class(maker *k, fv_elem_set set) {
+    if (k->nclasses == MAX_CLASSES)
+        return MAX_CLASSES - 1;
+    k->classes[k->nclasses] = (type_class){set & CASE_TYPES, k->nclasses, FV_NO_ELEM};
+    return k->nclasses++;
+}
+
+static int root_class(const maker *k, int c) {
+    while (k->classes[c].parent != c)
+        c = k->classes[c].parent;
+    return c;
+}
+
+static void unite(maker *k, int a, int b) {
+    a = root_class(k, a);
+    b = root_class(k, b);
+    k->classes[a].set &= k->classes[b].set;
+    k->classes[b].parent = a;
+}
+
+static name *name_of(maker *k, const char *s) {
+    for (int i = 0; i < k->nnames; i++)
+        if (!strcmp(k->names[i].name, s))
+            return &k->names[i];
+    name *n = &k->names[k->nnames < FV_MAX_CAPTURES ? k->nnames++ : FV_MAX_CAPTURES];
+    *n = (name){s, new_class(k, CASE_TYPES), NULL};
+    return n;
+}
+
+/* The operand's declaration: a variadic one serves for all from there on. */
+static const fv_operand_def *operand(const fv_opdef *d, int i) {
+    while (i > 0 && (i >= FV_MAX_IN || !d->in[i].name))
+        i--;
+    return &d->in[i];
+}
+
+/* Classes of an op's type variables stand behind `first`, in order of the entry. */
+static int variable(const fv_opdef *d, int first, const char *type) {
+    int i = 0;
+    while (i < FV_MAX_TYPEVARS - 1 && d->types[i].name && strcmp(d->types[i].name, type))
+        i++;
+    return first + i;
+}
+
+static int type_op(maker *k, const fv_ast *p);
+
+static void type_value(maker *k, const fv_ast *p, int class) {
+    double v;
+    if (p->kind == FV_AST_NAME && strcmp(p->name, "_"))
+        unite(k, class, name_of(k, p->name)->class);
+    else if (fv_rule_number(p, &v)) {
+        if (v != (double)(int64_t)v)
+            k->classes[root_class(k, class)].set &= FV_SET_FLOAT;
+    } else if (p->kind == FV_AST_CALL)
+        unite(k, class, type_op(k, p));
+}
+
+/* Returns the class of its result. */
+static int type_op(maker *k, const fv_ast *p) {
+    const fv_opdef *d = fv_op_get(p->name);
+    int first = k->nclasses, operands = 0;
+    for (int i = 0; i < FV_MAX_TYPEVARS; i++)
+        new_class(k, d->types[i].name ? d->types[i].set : CASE_TYPES);
+    if (k->nops < MAX_CLASSES / FV_MAX_TYPEVARS)
+        k->ops[k->nops++] = (struct typed_op){p, first};
+    for (int i = 0; i < p->n; i++)
+        if (p->arg[i]->kind != FV_AST_NAMED)
+            type_value(k, p->arg[i], variable(d, first, operand(d, operands++)->type));
+    return variable(d, first, d->out[0].type);
+}
+
+/* Conditions that speak of types. */
+static void narrow_by(maker *k, const fv_ast *c) {
+    fv_elem e;
+    bool property = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL;
+    if (c->kind == FV_AST_CALL && (!strcmp(c->name, "int") || !strcmp(c->name, "float"))) {
+        int class = root_class(k, name_of(k, c->arg[0]->name)->class);
+        k->classes[class].set &= c->name[0] == 'i' ? FV_SET_INT : FV_SET_FLOAT | FV_SET_FLOAT8;
+    } else if (property && !strcmp(c->arg[0]->name, "type") && !strcmp(c->name, "==") &&
+               c->arg[1]->kind == FV_AST_NAME &&
+               fv_elem_parse(c->arg[1]->name, strlen(c->arg[1]->name), &e)) {
+        k->classes[root_class(k, name_of(k, c->arg[0]->arg[0]->name)->class)].set &=
+            (fv_elem_set)1 << e;
+    }
+}
+
+/* Often one that was drawn before: rules about equal types would rarely be met else. */
+static fv_elem draw(maker *k, fv_elem_set set) {
+    for (int i = 0; i < k->nclasses && fv_random_one_in(k->r, 2); i++)
+        if (k->classes[i].elem && (set >> k->classes[i].elem & 1))
+            return k->classes[i].elem;
+    if ((set & FV_SET(F32)) && fv_random_one_in(k->r, 3))
+        return FV_F32;
+    for (int tries = 0; tries < 1000; tries++) {
+        int e = 1 + fv_random_below(k->r, FV_ELEM_END - 1);
+        if (set >> e & 1)
+            return (fv_elem)e;
+    }
+    return FV_NO_ELEM;
+}
+
+static bool draw_types(maker *k) {
+    for (int i = 0; i < k->nclasses; i++) {
+        type_class *c = &k->classes[root_class(k, i)];
+        if (!c->elem && (!c->set || !(c->elem = draw(k, c->set))))
+            return fv_error(k->m->session, "the pattern allows no element type");
+    }
+    return true;
+}
+
+static fv_elem elem_of(maker *k, int class) {
+    return k->classes[root_class(k, class)].elem;
+}
+
+/* ---- shapes ---- */
+
+static const fv_dim *random_dim(maker *k) {
+    static const int64_t few[] = {1, 0, 2, 3, 5};
+    if (k->size > 0 && fv_random_one_in(k->r, 3))
+        return fv_dim_symbol(k->m->dims, fv_case_symbols[fv_random_below(k->r, FV_CASE_SYMBOLS)]);
+    return fv_dim_const(k->m->dims, few[fv_random_below(k->r, k->size > 1 ? 5 : 2)]);
+}
+
+static void draw_shape(maker *k) {
+    for (int i = 0; i < FV_CASE_SYMBOLS; i++) {
+        const fv_dim *d = fv_dim_symbol(k->m->dims, fv_case_symbols[i]);
+        if (fv_random_one_in(k->r, 2))
+            fv_dim_bound(k->m->dims, d, fv_random_below(k->r, 2), 8);
+    }
+    k->square = k->size > 0 && fv_random_one_in(k->r, 6);
+    k->rank = k->square ? 2 : fv_random_below(k->r, k->size + 1);
+    for (int i = 0; i < k->rank; i++)
+        k->dims[i] = k->square && i ? k->dims[0] : random_dim(k);
+}
+
+/* The whole shape, or what broadcasts to it: its last axes, some of them 1. */
+static int part_of_shape(maker *k, const fv_dim **dims) {
+    int drop = 0;
+    bool whole = k->square || !fv_random_one_in(k->r, 3);
+    if (!whole)
+        drop = fv_random_below(k->r, k->rank + 1);
+    for (int i = drop; i < k->rank; i++)
+        dims[i - drop] =
+            !whole && fv_random_one_in(k->r, 3) ? fv_dim_const(k->m->dims, 1) : k->dims[i];
+    return k->rank - drop;
+}
+
+/* ---- values ---- */
+
+/* A condition of the rule that says which constant `s` is. */
+static const fv_ast *wanted_number(const fv_rule *r, const char *s) {
+    double v;
+    for (int i = 0; i < r->nwhere; i++) {
+        const fv_ast *c = r->where[i];
+        if (c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_NAME &&
+            !strcmp(c->arg[0]->name, s) && fv_rule_number(c->arg[1], &v))
+            return c;
+    }
+    return NULL;
+}
+
+static bool wants_constant(const fv_rule *r, const char *s) {
+    for (int i = 0; i < r->nwhere; i++) {
+        const fv_ast *c = r->where[i];
+        if (c->kind == FV_AST_CALL && c->n == 1 && c->arg[0]->kind == FV_AST_NAME &&
+            !strcmp(c->arg[0]->name, s) && (!strcmp(c->name, "const") || !strcmp(c->name, "scalar")))
+            return true;
+    }
+    return false;
+}
+
+/* One element mostly, of rank 0 to 2. */
+static fv_tensor *small_tensor(maker *k, fv_elem e) {
+    int64_t dims[2] = {1, 1};
+    if (fv_random_one_in(k->r, 4))
+        dims[1] = 1 + fv_random_below(k->r, 3);
+    return fv_tensor_new(k->m->arena, e, fv_random_one_in(k->r, 2) ? 0 : fv_random_below(k->r, 3),
+                         dims);
+}
+
+static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
+    fv_tensor *t = small_tensor(k, e);
+    for (size_t i = 0; i < t->count; i++)
+        if (fv_elem_is_float(e))
+            fv_tensor_set_float(t, i, v == 0 && fv_random_one_in(k->r, 2) ? -v : v);
+        else
+            fv_tensor_set_int(t, i, (int64_t)v);
+    return fv_const_new(k->m, stem, t);
+}
+
+static fv_value *number_for(maker *k, const char *stem, fv_elem e, const fv_ast *condition) {
+    double v;
+    fv_rule_number(condition->arg[1], &v);
+    switch (condition->name[0]) {
+    case '~':
+        if (fv_elem_is_float(e))
+            v = fv_float_decode(e, fv_float_encode(e, v) - FV_ABOUT_ULPS +
+                                       (uint64_t)fv_random_below(k->r, 2 * FV_ABOUT_ULPS + 1));
+        break;
+    case '<': v -= fv_random_below(k->r, 3); break;
+    case '>': v += fv_random_below(k->r, 3); break;
+    case '!': v += fv_random_below(k->r, 5) - 2; break;
+    }
+    return uniform(k, stem, e, v);
+}
+
+static fv_value *leaf(maker *k, const char *stem, fv_elem e) {
+    const fv_ast *number = wanted_number(k->rule, stem);
+    const fv_dim *dims[FV_MAX_RANK];
+    if (number)
+        return number_for(k, stem, e, number);
+    if (wants_constant(k->rule, stem)) {
+        fv_tensor *t = small_tensor(k, e);
+        fv_random_fill(k->r, t);
+        return fv_const_new(k->m, stem, t);
+    }
+    int rank = part_of_shape(k, dims);
+    return fv_param_new(k->body, stem, fv_tensor_type(k->m->arena, e, rank, dims));
+}
+
+static fv_value *build_op(maker *k, const fv_ast *p);
+
+static fv_value *build_value(maker *k, const fv_ast *p, int class) {
+    double v;
+    if (p->kind == FV_AST_NAME) {
+        bool any = !strcmp(p->name, "_");
+        name *n = any ? NULL : name_of(k, p->name);
+        if (any || !n->value) {
+            fv_value *made = leaf(k, any ? "any" : p->name, elem_of(k, class));
+            if (any)
+                return made;
+            n->value = made;
+        }
+        return n->value;
+    }
+    if (fv_rule_number(p, &v))
+        return uniform(k, "c", elem_of(k, class), v);
+    return build_op(k, p);
+}
+
+/* ---- attributes ---- */
+
+static int shape_like(const fv_type *t, const fv_dim **dims) {
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = t->dims[i];
+    return t->rank;
+}
+
+static void draw_perm(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    int64_t perm[FV_MAX_RANK];
+    int n = op->in[0]->type->rank;
+    for (int i = 0; i < n; i++)
+        perm[i] = i;
+    for (int i = n; i-- > 1;) {
+        int other = fv_random_below(k->r, i + 1);
+        int64_t swap = perm[i];
+        perm[i] = perm[other];
+        perm[other] = swap;
+    }
+    fv_op_set_ints(op, "perm", n, perm);
+}
+
+/* The same dims, all in one, an axis of 1 more, or two axes merged. */
+static void draw_reshape(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    const fv_type *t = op->in[0]->type;
+    const fv_dim *dims[FV_MAX_RANK + 1];
+    fv_dims *table = k->m->dims;
+    int n = shape_like(t, dims), how = fv_random_below(k->r, 5);
+    if (how == 0) {
+        dims[0] = fv_dim_product(table, t->rank, t->dims);
+        n = 1;
+    } else if (how == 1) {
+        dims[n++] = fv_dim_const(table, 1);
+    } else if (how == 2 && n > 1) {
+        dims[n - 2] = fv_dim_mul(table, dims[n - 2], dims[n - 1]);
+        n--;
+    }
+    fv_op_set_dims(op, "dims", n, dims);
+}
+
+static void draw_expand(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    const fv_dim *dims[FV_MAX_RANK + 1];
+    int more = fv_random_below(k->r, 2), n = shape_like(op->in[0]->type, dims + more);
+    bool same = fv_random_one_in(k->r, 2);
+    if (more)
+        dims[0] = random_dim(k);
+    for (int i = more; i < n + more && !same; i++)
+        if (fv_dim_is_const(dims[i]) && dims[i]->value == 1)
+            dims[i] = random_dim(k);
+    fv_op_set_dims(op, "dims", same ? n : n + more, same ? dims + more : dims);
+}
+
+static void draw_slice(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
+    fv_dims *t = k->m->dims;
+    int n = shape_like(op->in[0]->type, dims);
+    for (int i = 0; i < n; i++) {
+        bool whole = !fv_dim_is_const(dims[i]) || !dims[i]->value || fv_random_one_in(k->r, 2);
+        int64_t from = whole ? 0 : fv_random_below(k->r, (int)dims[i]->value);
+        start[i] = fv_dim_const(t, from);
+        step[i] = fv_dim_const(t, 1);
+        if (!whole)
+            dims[i] = fv_dim_const(t, dims[i]->value - from);
+    }
+    fv_op_set_dims(op, "start", n, start);
+    fv_op_set_dims(op, "step", n, step);
+    fv_op_set_dims(op, "dims", n, dims);
+}
+
+static void draw_to(maker *k, fv_op *op, fv_elem result) {
+    (void)k;
+    fv_op_set_int(op, "to", result);
+}
+
+/* Where an attribute must fit to the operands. Others: a number, an axis, the default. */
+static const struct {
+    const char *op;
+    void (*draw)(maker *k, fv_op *op, fv_elem result);
+} drawers[] = {{"Transpose", draw_perm}, {"fv.Reshape", draw_reshape}, {"fv.Expand", draw_expand},
+               {"fv.Slice", draw_slice}, {"Cast", draw_to}};
+
+static bool is_captured(const fv_ast *p, const char *attr) {
+    for (int i = 0; i < p->n; i++)
+        if (p->arg[i]->kind == FV_AST_NAMED && !strcmp(p->arg[i]->name, attr))
+            return true;
+    return false;
+}
+
+static void draw_attr(maker *k, fv_op *op, const fv_attr_def *d) {
+    int rank = op->nin && op->in[0] ? op->in[0]->type->rank : 0;
+    int64_t axis = rank ? fv_random_below(k->r, 2 * rank) - rank : 0;
+    if (d->kind == FV_ATTR_INT)
+        fv_op_set_int(op, d->name, !strcmp(d->name, "axis") ? axis : fv_random_below(k->r, 3));
+    else if (d->kind == FV_ATTR_FLOAT)
+        fv_op_set_float(op, d->name, (float)(2 * fv_random_real(k->r)));
+    else if (d->kind == FV_ATTR_INTS)
+        fv_op_set_ints(op, d->name, 1, &axis);
+}
+
+static void set_literal(fv_op *op, const fv_attr_def *d, const fv_ast *x) {
+    int64_t list[FV_MAX_RANK];
+    double v = 0;
+    for (int i = 0; i < x->n && x->kind == FV_AST_LIST; i++) {
+        fv_rule_number(x->arg[i], &v);
+        list[i] = (int64_t)v;
+    }
+    fv_rule_number(x, &v);
+    if (x->kind == FV_AST_LIST)
+        fv_op_set_ints(op, d->name, x->n, list);
+    else if (x->kind == FV_AST_STRING)
+        fv_op_set_string(op, d->name, x->name);
+    else if (d->kind == FV_ATTR_INT)
+        fv_op_set_int(op, d->name, (int64_t)v);
+    else
+        fv_op_set_float(op, d->name, (float)v);
+}
+
+static void draw_attrs(maker *k, const fv_ast *p, fv_op *op, fv_elem result) {
+    bool drawn = false;
+    for (size_t i = 0; i < sizeof drawers / sizeof *drawers; i++)
+        if (!strcmp(drawers[i].op, p->name)) {
+            drawers[i].draw(k, op, result);
+            drawn = true;
+        }
+    for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name && !drawn; i++) {
+        const fv_attr_def *d = &op->def->attrs[i];
+        if (!d->until && (d->required || is_captured(p, d->name)))
+            draw_attr(k, op, d);
+    }
+    for (int i = 0; i < p->n; i++)
+        if (p->arg[i]->kind == FV_AST_NAMED && p->arg[i]->arg[0]->kind != FV_AST_NAME)
+            set_literal(op, fv_opdef_attr(op->def, p->arg[i]->name), p->arg[i]->arg[0]);
+}
+
+/* ---- ops ---- */
+
+static int first_class(const maker *k, const fv_ast *p) {
+    int i = 0;
+    while (i < k->nops - 1 && k->ops[i].p != p)
+        i++;
+    return k->ops[i].first;
+}
+
+static fv_value *build_op(maker *k, const fv_ast *p) {
+    const fv_opdef *d = fv_op_get(p->name);
+    fv_value *in[FV_MAX_IN];
+    int first = first_class(k, p), n = 0;
+    for (int i = 0; i < p->n; i++) {
+        if (p->arg[i]->kind == FV_AST_NAMED)
+            continue;
+        int class = variable(d, first, operand(d, n)->type);
+        if (!(in[n++] = build_value(k, p->arg[i], class)))
+            return NULL;
+    }
+    const char *out = d->name;
+    fv_op *op = fv_op_new(k->body, NULL, d, n, in, 1, &out, fv_origin_of(k->m, d->name));
+    draw_attrs(k, p, op, elem_of(k, variable(d, first, d->out[0].type)));
+    return fv_op_infer(op) ? op->out[0] : NULL;
+}
+
+static fv_value *build_instance(maker *k) {
+    const fv_ast *p = k->rule->pattern;
+    type_op(k, p);
+    for (int i = 0; i < k->rule->nwhere; i++)
+        narrow_by(k, k->rule->where[i]);
+    if (!draw_types(k))
+        return NULL;
+    draw_shape(k);
+    return build_op(k, p);
+}
+
+fv_module *fv_rule_instance(fv_session *s, const fv_rule *r, fv_random *random, int size) {
+    fv_module *m = fv_module_new(s, "instance");
+    maker *k = FV_NEW(m->arena, maker, 1);
+    *k = (maker){.r = random, .m = m, .rule = r, .size = size};
+    k->body = fv_func_new(m, "main")->body;
+    fv_value *result = build_instance(k);
+    if (!result) {
+        fv_module_free(m);
+        return NULL;
+    }
+    fv_region_return(k->body, 1, &result);
+    return m;
+}

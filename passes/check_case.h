@@ -1,0 +1,27 @@
+/* check_case.h - random instances of a rule's pattern, for check.c. */
+#ifndef FV_PASSES_CHECK_CASE_H
+#define FV_PASSES_CHECK_CASE_H
+
+#include "ir/graph.h"
+#include "ir/rule.h"
+
+typedef struct fv_random {
+    uint64_t state;
+} fv_random;
+uint64_t fv_random_next(fv_random *r);
+int fv_random_below(fv_random *r, int n);  /* 0 ... n - 1 */
+bool fv_random_one_in(fv_random *r, int n);
+double fv_random_real(fv_random *r);       /* -1 ... 1 */
+
+enum { FV_CASE_SYMBOLS = 2 };
+extern const char *const fv_case_symbols[FV_CASE_SYMBOLS]; /* dims of an instance's inputs */
+
+/* A module whose main function takes the values that the pattern captures and returns the pattern's
+ * result. size 0 ... 3: rank and dims grow with it. NULL: this try gave nothing legal; the
+ * session's messages say why. */
+fv_module *fv_rule_instance(fv_session *s, const fv_rule *r, fv_random *random, int size);
+
+/* Fills a tensor with random elements, special ones among them. */
+void fv_random_fill(fv_random *r, fv_tensor *t);
+
+#endif

@@ -1,0 +1,61 @@
+/* support.c - see support.h. */
+#include "tests/passes/support.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "ir/op.h"
+
+fv_session *session;
+fv_arena *arena;
+
+void open_session(void) {
+    session = fv_session_new();
+    arena = fv_arena_new(session);
+}
+
+void close_session(void) {
+    fv_session_free(session);
+}
+
+const char *said(void) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "");
+    for (const fv_message *m = fv_messages(session); m; m = m->next) {
+        if (m->line)
+            fv_text_printf(&t, "%d:%d: ", m->line, m->column);
+        fv_text_printf(&t, "%s\n", m->text);
+    }
+    fv_messages_clear(session);
+    return t.s;
+}
+
+fv_module *module_of(const char *text) {
+    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    cr_assert(m, "%s", said());
+    return m;
+}
+
+fv_op *find_op(fv_module *m, const char *name) {
+    for (fv_op *op = m->funcs->body->first; op; op = op->next)
+        if (fv_op_is(op, name))
+            return op;
+    return NULL;
+}
+
+const char *text_of(const fv_module *m) {
+    static const char unbounded[] = " 0..1099511627776\n";
+    fv_text all = {.arena = arena}, t = {.arena = arena};
+    fv_module_print(&all, m, NULL, NULL);
+    fv_text_put(&t, "");
+    int line = 0;
+    for (const char *at = all.s; *at; line++) {
+        size_t n = strcspn(at, "\n") + 1;
+        bool plain = !strncmp(at, "symbol ", 7) && n >= sizeof unbounded &&
+                     !strncmp(at + n - (sizeof unbounded - 1), unbounded, sizeof unbounded - 1);
+        if (line >= 2 && !plain)
+            fv_text_putn(&t, at, n);
+        at += n;
+    }
+    return t.s;
+}

@@ -1,0 +1,21 @@
+/* support.h - what the tests of passes, rules and formulas share: a session, texts in and out. */
+#ifndef FV_TESTS_PASSES_SUPPORT_H
+#define FV_TESTS_PASSES_SUPPORT_H
+
+#include "ir/graph.h"
+
+extern fv_session *session; /* of the running test */
+extern fv_arena *arena;
+void open_session(void);
+void close_session(void);
+
+/* All messages, one a line, "LINE:COLUMN: text" where a place is known; cleared. */
+const char *said(void);
+/* A module from what follows its head; fails the test where it is none. */
+fv_module *module_of(const char *text);
+/* The op of that name, or NULL: the first in the body of main. */
+fv_op *find_op(fv_module *m, const char *name);
+/* The module without its head, and without the bounds that symbols have by default. */
+const char *text_of(const fv_module *m);
+
+#endif

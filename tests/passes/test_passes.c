@@ -1,0 +1,103 @@
+/* test_passes.c - what passes do to graphs: every *.fvt of this folder.
+ *
+ * A case is a line `# what it shows`, a function in graph IR, a line `--- opt PASSES` and what the
+ * passes leave; blank lines separate cases. FOVEA_UPDATE_GOLDENS=1 rewrites what is expected. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/passes.h"
+#include "tests/passes/support.h"
+
+enum { MAX_PASSES = 16, MAX_FILES = 64 };
+
+static const char folder[] = FV_SOURCE_ROOT "/tests/passes";
+
+static char *read_file(const char *path) {
+    FILE *f = fopen(path, "rb");
+    cr_assert(f, "cannot read %s", path);
+    fseek(f, 0, SEEK_END);
+    size_t n = (size_t)ftell(f);
+    rewind(f);
+    char *s = fv_alloc(arena, n + 1, 1);
+    cr_assert_eq(fread(s, 1, n, f), n);
+    fclose(f);
+    return s;
+}
+
+/* `opt NAME NAME ...` or `opt -O1` */
+static const char *const *passes_of(const char *options) {
+    const char **names = FV_NEW(arena, const char *, MAX_PASSES + 1);
+    char *words = fv_strdup(arena, options);
+    int n = 0;
+    for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
+        if (strcmp(w, "opt") && n < MAX_PASSES)
+            names[n++] = w;
+    if (n == 1 && !strncmp(names[0], "-O", 2))
+        return fv_pipeline(names[0][2]);
+    return names;
+}
+
+static const char *outcome(const char *options, const char *input) {
+    fv_pipeline_options o = {.verify = true};
+    fv_module *m = module_of(input);
+    if (!fv_run_passes(m, passes_of(options), &o))
+        return said();
+    return text_of(m);
+}
+
+static const char *without_blank_end(const char *s, size_t n) {
+    while (n > 0 && s[n - 1] == '\n')
+        n--;
+    return fv_printf(arena, "%.*s\n", (int)n, s);
+}
+
+/* One case from `at`; returns where the next one begins. */
+static const char *check_case(const char *file, const char *at, fv_text *now) {
+    const char *title = fv_strndup(arena, at, strcspn(at, "\n")), *body = strchr(at, '\n');
+    const char *rule = strstr(at, "\n--- ");
+    cr_assert(body && rule, "%s: %s: no line ---", file, title);
+    const char *options = fv_strndup(arena, rule + 5, strcspn(rule + 5, "\n"));
+    const char *expected = rule + 5 + strlen(options), *next = strstr(expected, "\n# ");
+    size_t n = next ? (size_t)(next + 1 - expected) : strlen(expected);
+    const char *input = fv_strndup(arena, body + 1, (size_t)(rule - body));
+    const char *got = without_blank_end(outcome(options, input), strlen(outcome(options, input)));
+    expected += *expected == '\n';
+    if (!getenv("FOVEA_UPDATE_GOLDENS"))
+        cr_expect_str_eq(got, without_blank_end(expected, n ? n - 1 : 0), "%s: %s:\n%s", file, title, got);
+    fv_text_printf(now, "%s%s\n%s--- %s\n%s", now->s ? "\n" : "", title, input, options, got);
+    return next ? next + 1 : expected + strlen(expected);
+}
+
+static void check_file(const char *name) {
+    const char *path = fv_printf(arena, "%s/%s", folder, name), *at = read_file(path);
+    fv_text now = {.arena = arena};
+    cr_assert(*at == '#', "%s does not begin with a line #", name);
+    while (*at)
+        at = check_case(name, at, &now);
+    if (!getenv("FOVEA_UPDATE_GOLDENS"))
+        return;
+    FILE *f = fopen(path, "wb");
+    cr_assert(f && fputs(now.s, f) >= 0 && fclose(f) == 0, "cannot write %s", path);
+}
+
+Test(passes, fixtures, .init = open_session, .fini = close_session) {
+    DIR *d = opendir(folder);
+    int n = 0;
+    cr_assert(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (strlen(e->d_name) > 4 && !strcmp(e->d_name + strlen(e->d_name) - 4, ".fvt")) {
+            check_file(e->d_name);
+            n++;
+        }
+    closedir(d);
+    cr_assert_gt(n, 0);
+}
+
+Test(passes, unknown_names_are_told, .init = open_session, .fini = close_session) {
+    fv_module *m = module_of("func @main(%x: f32[n]) { return %x }");
+    cr_assert_not(fv_run_passes(m, (const char *[]){"simplfy", NULL}, NULL));
+    cr_assert_str_eq(said(), "no pass 'simplfy'; did you mean 'simplify'?\n");
+}

@@ -1,0 +1,283 @@
+/* test_rules.c - the notation of rules, their matcher, and what the shipped ones do to numbers. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/rule_parts.h"
+#include "passes/check.h"
+#include "passes/embedded.h"
+#include "tests/passes/support.h"
+
+#define RULES(name) Test(rules, name, .init = open_session, .fini = close_session)
+
+static const fv_rule *rule_of(const char *text) {
+    fv_rule *rules;
+    int n;
+    cr_assert(fv_rules_parse(arena, text, &rules, &n) && n == 1, "%s: %s", text, said());
+    return rules;
+}
+
+/* ---- checking against random instances ---- */
+
+static uint64_t seed(void) {
+    return getenv("FV_SEED") ? strtoull(getenv("FV_SEED"), NULL, 0) : 20240;
+}
+
+RULES(shipped_ones_hold) {
+    fv_rule *rules;
+    int n;
+    cr_assert(fv_rules_parse(arena, fv_simplify_rules, &rules, &n), "%s", said());
+    for (int i = 0; i < n; i++) {
+        fv_rule_report report;
+        bool ok = fv_rule_check(arena, &rules[i], seed() + (uint64_t)i, 60, &report);
+        cr_expect(ok, "%s: %d of %d instances compared; %s\n%s", rules[i].name, report.compared,
+                  report.tried, report.declined ? report.declined : "",
+                  report.counterexample ? report.counterexample : "no counterexample");
+        cr_expect_gt(report.elements, 50, "%s: only %lld elements", rules[i].name,
+                     (long long)report.elements);
+    }
+}
+
+/* The smallest counterexample ends with these lines. */
+static void caught(const char *rule, const char *end) {
+    fv_rule_report report;
+    cr_expect_not(fv_rule_check(arena, rule_of(rule), 1, 100, &report), "%s", rule);
+    cr_assert(report.counterexample, "%s: %s", rule, report.declined);
+    size_t n = strlen(report.counterexample), m = strlen(end);
+    cr_expect(n > m && !strcmp(report.counterexample + n - m, end), "%s:\n%s", rule,
+              report.counterexample);
+}
+
+RULES(wrong_ones_are_caught) {
+    caught("rule mul-zero: Mul(x, 0) => 0 exact",
+           "as it is[] = -0\nby the rule[] = 0\nelement 0 differs\n");
+    caught("rule add-zero: Add(x, 0) where float(x) => x exact", "");
+    caught("rule sub-self: Sub(x, x) => 0 exact", "");
+    caught("rule relu-is-abs: Relu(x) => Abs(x) rounding", "");
+    caught("rule reassociated: Add(Add(x, y), z) => Add(x, Add(y, z)) exact", "");
+    caught("rule reciprocal: Div(x, y) => Mul(x, Reciprocal(y)) exact", "");
+    caught("rule coarse: Tanh(x) => x approximate 1e-3", "");
+    caught("rule transposed: Transpose(x, perm=_) => x exact", "");
+    caught("rule ill-typed: Not(x) => Neg(x) exact", "");
+}
+
+RULES(what_a_rule_may_state) {
+    fv_rule_report r;
+    cr_expect(fv_rule_check(arena, rule_of("rule a: Div(x, y) where float(x) => Mul(x, Reciprocal(y)) rounding"), 1, 50, &r),
+              "%s", r.counterexample);
+    cr_expect(fv_rule_check(arena, rule_of("rule b: Sigmoid(x) => Div(1, Add(Exp(Neg(x)), 1)) approximate 0.1"), 1, 50, &r),
+              "%s", r.counterexample);
+    cr_expect(fv_rule_check(arena, rule_of("rule c: MatMul(x, y) => MatMul(x, y) exact"), 1, 50, &r), "%s",
+              r.declined);
+}
+
+RULES(what_cannot_be_checked_is_told) {
+    fv_rule_report r;
+    cr_expect_not(fv_rule_check(arena, rule_of("rule r: Relu(x) where rank(x) == 9 => x exact"), 1, 10, &r));
+    cr_expect_null(r.counterexample);
+    cr_expect_str_eq(r.declined, "rank(x) == 9 does not hold");
+}
+
+/* ---- what is refused when it is parsed ---- */
+
+static void refused(const char *text, const char *message) {
+    fv_rule *rules;
+    int n;
+    cr_expect_not(fv_rules_parse(arena, text, &rules, &n), "%s", text);
+    const char *got = said();
+    cr_expect_str_eq(got, message, "%s:\n%s", text, got);
+}
+
+RULES(unknown_names) {
+    refused("rule a: Mull(x, y) => x exact", "1:9: rule a: there is no op 'Mull'\n");
+    refused("rule a: Mul(x, y) => fv.Nothing(x) exact", "1:22: rule a: there is no op 'fv.Nothing'\n");
+    refused("rule a: Relu(x) => y exact", "1:20: rule a: the pattern captures no 'y'\n");
+    refused("rule a: Relu(x) where fancy(x) => x exact", "1:23: rule a: there is no condition 'fancy'\n");
+    refused("rule a: Relu(x) where const(y) => x exact",
+            "1:29: rule a: expected a value that the pattern captures\n");
+    refused("rule a: Relu(x) where type(x) == f33 => x exact",
+            "1:34: rule a: 'f33' is neither captured nor an element type\n");
+    refused("rule a: Relu(x, axis=1) => x exact", "1:17: rule a: Relu has no attribute 'axis'\n");
+    refused("rule a: Softmax(x, axis=a) => Softmax(x, axes=a) exact",
+            "1:42: rule a: Softmax has no attribute 'axes'\n");
+    refused("rule a: Transpose(x, perm=p) => Transpose(x, perm=p[q]) exact",
+            "1:53: rule a: 'q' is no list of numbers that the pattern captures\n");
+}
+
+RULES(wrong_kinds) {
+    refused("rule a: Relu(x, y) => x exact", "1:9: rule a: Relu has 2 operands here, expected 1\n");
+    refused("rule a: Add(x) => x exact", "1:9: rule a: Add has 1 operands here, expected 2\n");
+    refused("rule a: Relu(x) => Relu(x, x) exact", "1:20: rule a: Relu has 2 operands here, expected 1\n");
+    refused("rule a: Relu(x) where rank(x) == f32 => x exact",
+            "1:31: rule a: a number is compared with an element type\n");
+    refused("rule a: Relu(x) where type(x) < f32 => x exact", "1:31: rule a: '<' compares numbers only\n");
+    refused("rule a: Relu(x) where once(x, x) => x exact",
+            "1:23: rule a: once has 2 arguments here, expected 1\n");
+    refused("rule a: Softmax(x, axis=\"last\") => x exact", "1:25: rule a: attribute 'axis' cannot be that\n");
+    refused("rule a: Transpose(x, perm=p) => p exact", "1:33: rule a: attribute 'p' is no number\n");
+    refused("rule a: Transpose(Transpose(x, perm=p), perm=p) => x exact",
+            "1:46: rule a: 'p' is captured twice; only values may be\n");
+    refused("rule a: x => x exact", "1:9: rule a: expected an op on the left of =>\n");
+    refused("rule a: Relu([1]) => 1 exact", "1:14: rule a: expected an op, a name or a number\n");
+}
+
+RULES(syntax) {
+    refused("rule a Relu(x) => x exact", "1:12: expected ':', found '('\n");
+    refused("rule a: Relu(x) => x", "1:21: expected exact, rounding or approximate, found the end of the text\n");
+    refused("rule a: Relu(x) x exact", "1:17: expected =>, found 'x'\n");
+    refused("rule a: Relu(x) => x approximate",
+            "1:33: expected a tolerance such as 1e-3 after approximate, found the end of the text\n");
+    refused("\n\n  rule a: Relu(\n", "4:1: expected an expression, found the end of the text\n");
+}
+
+/* All rules with names that are not there are told, not only the first. */
+RULES(every_wrong_rule_is_told) {
+    refused("rule a: Foo(x) => x exact\nrule b: Relu(x) => x exact\nrule c: Bar(x) => x exact",
+            "1:9: rule a: there is no op 'Foo'\n3:9: rule c: there is no op 'Bar'\n");
+}
+
+RULES(printed_as_written) {
+    static const char text[] = "rule r: Mul(x, Erf(Div(x, c))) where c ~ sqrt(2), once(x) => Gelu(x) approximate 0.001";
+    fv_text t = {.arena = arena};
+    fv_rule_print(&t, rule_of(text));
+    cr_assert_str_eq(t.s, text);
+}
+
+/* ---- matching ---- */
+
+static const char constants[] = "const @one: f32[] = 1.0\nconst @half: f32[] = 0.5\n"
+                                "const @ones: f32[2] = [1.0, 1.0]\nconst @root: f32[] = 1.41421354\n"
+                                "const @root_f16: f16[] = 1.4140625\nconst @two: i64[] = 2\n";
+
+/* The rule at the last op before the return: what it leaves, or why it does not match. */
+static const char *applied(const char *rule, const char *function) {
+    fv_module *m = module_of(fv_printf(arena, "%s%s", constants, function));
+    fv_mismatch why;
+    if (!fv_rule_apply(rule_of(rule), m->funcs->body->last->prev, &why))
+        return why.why;
+    cr_expect(fv_module_verify(m, "the rule"), "%s", said());
+    fv_op *last = m->funcs->body->last;
+    fv_value *v = last->in[0];
+    return v->kind == FV_VALUE_RESULT ? fv_op_str(arena, v->def) : fv_printf(arena, "%%%s", v->name);
+}
+
+static void gives(const char *rule, const char *function, const char *expected) {
+    const char *got = applied(rule, function);
+    cr_expect_str_eq(got, expected, "%s\n%s\ngives %s", rule, function, got);
+}
+
+#define F(body) "func @main(%x: f32[n], %y: f32[n], %h: f16[n], %i: i64[n]) {" body "}"
+
+RULES(commutative_either_way) {
+    const char *rule = "rule r: Mul(x, c) where c == 1 => x exact";
+    gives(rule, F("%z = Mul(%x, @one) return %z"), "%x");
+    gives(rule, F("%z = Mul(@one, %x) return %z"), "%x");
+    gives("rule r: Div(x, c) where c == 1 => x exact", F("%z = Div(@one, %x) return %z"),
+          "c == 1 does not hold");
+}
+
+/* A choice of one op is taken back where another one needs it. */
+RULES(commutative_across_ops) {
+    const char *rule = "rule r: Mul(Add(x, y), x) => y exact";
+    gives(rule, F("%a = Add(%x, %y) %z = Mul(%a, %x) return %z"), "%y");
+    gives(rule, F("%a = Add(%y, %x) %z = Mul(%a, %x) return %z"), "%y");
+    gives(rule, F("%a = Add(%x, %y) %z = Mul(%y, %a) return %z"), "%x");
+    gives("rule r: Add(Mul(a, b), Mul(b, c)) where c == 1 => a exact",
+          F("%a = Mul(%x, %y) %b = Mul(@one, %y) %z = Add(%b, %a) return %z"), "%x");
+}
+
+RULES(captured_twice) {
+    const char *rule = "rule r: Sub(x, x) => x exact";
+    gives(rule, F("%z = Sub(%x, %x) return %z"), "%x");
+    gives(rule, F("%z = Sub(%x, %y) return %z"), "'x' is x and y");
+}
+
+RULES(constants_as_near_as_their_type) {
+    const char *rule = "rule r: Div(x, c) where c ~ sqrt(2) => x exact";
+    gives(rule, F("%z = Div(%x, @root) return %z"), "%x");
+    gives(rule, F("%z = Div(%h, @root_f16) return %z"), "%h");
+    gives(rule, F("%z = Div(%x, @one) return %z"), "c ~ sqrt(2) does not hold");
+    gives(rule, F("%z = Div(%x, %y) return %z"), "c ~ sqrt(2) does not hold");
+    gives("rule r: Mul(x, 0.5) => x exact", F("%z = Mul(%x, @one) return %z"), "'one' is not the constant 0.5");
+}
+
+RULES(conditions) {
+    gives("rule r: Mul(x, c) where const(c), scalar(c) => x exact", F("%z = Mul(%x, @half) return %z"), "%x");
+    gives("rule r: Add(x, c) where scalar(c) => x exact", F("%z = Add(%y, %x) return %z"),
+          "scalar(c) does not hold");
+    gives("rule r: Relu(Neg(x)) where int(x) => x exact", F("%a = Neg(%x) %z = Relu(%a) return %z"),
+          "int(x) does not hold");
+    gives("rule r: Relu(x) where type(x) != f16, rank(x) >= 1 => x exact", F("%z = Relu(%x) return %z"), "%x");
+    gives("rule r: Relu(x) where type(x) != f16 => x exact", F("%z = Relu(%h) return %z"),
+          "type(x) != f16 does not hold");
+    gives("rule r: Softmax(x, axis=a) where last(a, x) => x exact", F("%z = Softmax(%x) return %z"), "%x");
+    gives("rule r: Relu(x) where once(x) => x exact", F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"),
+          "once(x) does not hold");
+}
+
+RULES(attributes) {
+    gives("rule r: Gelu(x) => x exact", F("%z = Gelu(%x) {approximate = \"none\"} return %z"), "%x");
+    gives("rule r: Gelu(x) => x exact", F("%z = Gelu(%x) {approximate = \"tanh\"} return %z"),
+          "'z' has another 'approximate' than by default");
+    gives("rule r: Gelu(x, approximate=_) => x exact", F("%z = Gelu(%x) {approximate = \"tanh\"} return %z"), "%x");
+    gives("rule r: Elu(x, alpha=a) => Mul(x, a) exact", F("%z = Elu(%x) {alpha = 0.25} return %z"),
+          "%z = Mul(%x, @c) : f32[n]");
+    gives("rule r: Transpose(x, perm=[0]) => x exact", F("%z = Transpose(%x) {perm = [0]} return %z"), "%x");
+    gives("rule r: Transpose(x, perm=p) => x exact", F("%z = Transpose(%x) return %z"),
+          "'z' has no attribute 'perm'");
+    gives("rule r: LeakyRelu(x, alpha=0.01) => Relu(x) exact", F("%z = LeakyRelu(%x) return %z"),
+          "%z = Relu(%x) : f32[n]");
+}
+
+/* The reason is that of the attempt that got furthest. */
+RULES(why_not) {
+    const char *rule = "rule r: Mul(Mul(x, Add(Erf(y), 1)), 0.5) => x exact";
+    gives(rule, F("%z = Relu(%x) return %z"), "'z' is Relu, expected Mul");
+    gives(rule, F("%z = Mul(%x, @half) return %z"), "'x' is not the result of Mul");
+    gives(rule, F("%a = Tanh(%x) %b = Add(%a, @one) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
+          "'a' is Tanh, expected Erf");
+    gives(rule, F("%a = Erf(%x) %b = Add(@half, %a) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
+          "'half' is not the constant 1");
+    gives("rule r: Concat(x, y, axis=_) => x exact", F("%z = Concat(%x, %x, %x) {axis = 0} return %z"),
+          "'z' has 3 operands");
+    gives("rule r: fv.Reshape(x) => x exact", F("%z = Relu(%x) return %z"), "'z' is Relu, expected fv.Reshape");
+}
+
+/* A rule never changes a type or shape. */
+RULES(type_stays) {
+    gives("rule r: Mul(x, c) where c == 1 => x exact", F("%z = Mul(%x, @ones) return %z"),
+          "the right side is f32[n], expected f32[2]");
+    gives("rule r: Cast(x, to=_) => x exact", F("%z = Cast(%x) {to = 7} return %z"),
+          "the right side is f32[n], expected i64[n]");
+}
+
+/* ---- rules as the meaning of an op ---- */
+
+static const char *expanded(const char *function, const char *op, const char *meaning) {
+    fv_module *m = module_of(function);
+    fv_op *at = find_op(m, op);
+    fv_rewriter w = {.module = m, .at = at};
+    if (!fv_rule_expand(&w, at, meaning) || w.failed)
+        return said();
+    cr_expect(fv_module_verify(m, "the rule"), "%s", said());
+    return strchr(fv_op_str(arena, m->funcs->body->last->in[0]->def), '=') + 2;
+}
+
+/* Those of the catalogue name what is there. */
+RULES(catalogue) {
+    for (int i = 0; i < fv_op_count(); i++) {
+        fv_rule rule;
+        if (fv_op_at(i)->rule)
+            cr_expect(fv_rule_parse_meaning(arena, fv_op_at(i), fv_op_at(i)->rule, &rule), "%s", said());
+    }
+}
+
+RULES(meanings) {
+    cr_expect_str_eq(expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanh(Softplus(a)))"),
+                     "Mul(%x, %z_2) : f32[n]");
+    cr_expect_str_eq(expanded(F("%z = Elu(%x) return %z"), "Elu", "Elu(a) => Celu(a, alpha=alpha)"),
+                     "Celu(%x) {alpha = 1.0} : f32[n]");
+    cr_expect_str_eq(expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanhh(a))"),
+                     "1:19: rule Mish: there is no op 'Tanhh'\n");
+}
