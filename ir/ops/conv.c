@@ -1,4 +1,5 @@
-/* conv.c - convolution. The standard's Conv becomes fv.Conv, whose padding is explicit. */
+/* conv.c - convolution and its transpose. The standard's Conv becomes fv.Conv, whose padding is
+ * explicit, and ConvTranspose fv.ConvTranspose. */
 #include "ir/ops/window.h"
 
 bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
@@ -54,6 +55,117 @@ static bool infer_fv_conv(fv_op *op) {
     return true;
 }
 
+/* ---- ConvTranspose ---- */
+
+/* Dims of the result, and the padding before each axis, which may depend on them. */
+static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *two = fv_dim_const(t, 2);
+    int64_t extra[FV_MAX_RANK];
+    int n;
+    fv_auto_pad mode = FV_PAD_GIVEN;
+    const int64_t *shape = fv_op_ints(op, "output_shape", &n);
+    if (!fv_window_read(op, x, fv_in_type(op, 1), w) || !fv_window_auto_pad(op, &mode) ||
+        !fv_window_list(op, "output_padding", w->n, 0, 0, extra))
+        return false;
+    if (shape && n == x->rank) /* batch and channels too */
+        shape += 2;
+    else if (shape && n != w->n)
+        return fv_op_error(op, "output_shape has %d entries, expected %d", n, w->n);
+    for (int i = 0; i < w->n; i++) {
+        const fv_dim *in = x->dims[i + 2], *s = fv_dim_const(t, w->stride[i]);
+        const fv_dim *full = fv_dim_add(t, fv_dim_mul(t, s, fv_dim_sub(t, in, one)), fv_window_reach(t, w, i));
+        full = fv_dim_add(t, full, fv_dim_const(t, extra[i]));
+        if (!shape && mode != FV_PAD_UPPER && mode != FV_PAD_LOWER) {
+            dims[i] = fv_dim_sub(t, full, fv_dim_add(t, w->before[i], w->after[i]));
+            dims[i] = fv_dim_max(t, dims[i], zero);
+            continue;
+        }
+        dims[i] = shape ? fv_dim_const(t, shape[i]) : fv_dim_mul(t, in, s);
+        if (dims[i]->hi < 0)
+            return fv_op_error(op, "output_shape has %lld on axis %d", (long long)shape[i], i);
+        const fv_dim *pad = fv_dim_max(t, zero, fv_dim_sub(t, full, dims[i]));
+        w->before[i] = fv_dim_floordiv(t, pad, two);
+        if (mode != FV_PAD_UPPER)
+            w->before[i] = fv_dim_sub(t, pad, w->before[i]);
+    }
+    return true;
+}
+
+static bool infer_conv_transpose(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *k = fv_in_type(op, 1);
+    int64_t group = fv_op_int(op, "group", 1);
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_window w;
+    if (!transposed_window(op, &w, dims + 2))
+        return false;
+    if (group < 1)
+        return fv_op_error(op, "group is %lld, expected at least 1", (long long)group);
+    if (!fv_module_assume(m, x->dims[1], k->dims[0], "channels of a convolution"))
+        return fv_op_error(op, "X has %s channels, W has %s", fv_dim_str(m->arena, x->dims[1]),
+                           fv_dim_str(m->arena, k->dims[0]));
+    if (fv_dim_is_const(k->dims[0]) && k->dims[0]->value % group)
+        return fv_op_error(op, "%lld channels do not divide into %lld groups",
+                           (long long)k->dims[0]->value, (long long)group);
+    dims[0] = x->dims[0];
+    dims[1] = fv_dim_mul(m->dims, k->dims[1], fv_dim_const(m->dims, group));
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    return true;
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    return b ? gcd(b, a % b) : a;
+}
+
+/* i with a * i mod n == 1 mod n, a and n without a common divisor, by Euclid's algorithm. */
+static int64_t inverse(int64_t a, int64_t n) {
+    int64_t r0 = n, r1 = a % n, t0 = 0, t1 = 1;
+    while (r1) {
+        int64_t q = r0 / r1, r = r0 - q * r1, t = t0 - q * t1;
+        r0 = r1;
+        r1 = r;
+        t0 = t1;
+        t1 = t;
+    }
+    return t0 < 0 ? t0 + n : t0;
+}
+
+/* Output position q - pads takes x[i] * w[k] where i * stride + k * dilation == q. With g the greatest
+ * common divisor of stride and dilation, there are such k only where g divides q, and every
+ * (stride / g)-th k is one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
+static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *y = op->out[0]->type;
+    const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK];
+    int64_t common[FV_MAX_RANK], step[FV_MAX_RANK], inverses[FV_MAX_RANK];
+    fv_window win;
+    fv_attr a[10];
+    if (!transposed_window(op, &win, dims))
+        return false;
+    for (int i = 0; i < win.n; i++) {
+        common[i] = gcd(win.stride[i], win.dilation[i]);
+        step[i] = win.stride[i] / common[i];
+        inverses[i] = inverse(win.dilation[i] / common[i], step[i]);
+        taps[i] = fv_dim_ceildiv(t, win.kernel[i], fv_dim_const(t, step[i]));
+    }
+    int n = fv_window_attrs(w->module, &win, a);
+    a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
+    a[n++] = fv_attr_ints(w->module, "common", win.n, common);
+    a[n++] = fv_attr_ints(w->module, "inverse", win.n, inverses);
+    a[n++] = fv_attr_ints(w->module, "step", win.n, step);
+    a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
+    a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group", 1));
+    a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
+    fv_value *in[3] = {op->in[0], op->in[1], fv_op_in(op, 2)};
+    fv_w_result(w, 0, fv_w_op(w, "fv.ConvTranspose", in[2] ? 3 : 2, in, n, a));
+    return true;
+}
+
+#define Q "(o.. + pads..)"
+#define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
+
 const fv_opdef fv_ops_conv[] = {
     {.domain = "fv", .name = "Conv", .since = {1},
      .doc = "convolution with explicit padding before each axis; zero outside",
@@ -78,5 +190,34 @@ const fv_opdef fv_ops_conv[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv,
      .expand = expand_conv},
+    {.domain = "fv", .name = "ConvTranspose", .since = {1},
+     .doc = "the transpose of a convolution, with explicit padding; zero outside",
+     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
+               FV_A_REQUIRED("dilations", INTS), FV_A_REQUIRED("kernel", DIMS),
+               FV_A_REQUIRED("common", INTS), FV_A_REQUIRED("inverse", INTS),
+               FV_A_REQUIRED("step", INTS), FV_A_REQUIRED("taps", DIMS),
+               FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fv_conv,
+     .formula = "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
+                "s = sum c < dim(W, 0) floordiv group, j.. < taps..: "
+                "(X[n, g + c, (" Q " - " K " * dilations..) floordiv strides..] else 0) * "
+                "(W[g + c, m mod dim(W, 1), " K " + " Q " mod common.. * kernel..] else 0); "
+                "Y[n, m, o..] = select(has(B), s + B[m], s)"},
+    {.domain = "", .name = "ConvTranspose", .since = {1, 11, 22},
+     .doc = "the transpose of a convolution",
+     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1),
+               FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS),
+               FV_A_OPTIONAL("output_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_conv_transpose,
+     .expand = expand_conv_transpose},
 
     {0}};
