@@ -173,3 +173,7 @@ Test(ops, resize, .init = open_session, .fini = close_session) {
 Test(ops, quant, .init = open_session, .fini = close_session) {
     check_golden("../ops/quant.txt", run_case);
 }
+
+Test(ops, select, .init = open_session, .fini = close_session) {
+    check_golden("../ops/select.txt", run_case);
+}
