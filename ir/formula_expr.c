@@ -221,8 +221,8 @@ static fv_fvalue eval_wrap(fv_fenv *e, fv_ast *a) {
     fv_expr *n = fv_f_settle(e, fv_f_eval(e, a->arg[1]));
     if (e->failed)
         return fv_f_none(e);
-    if (!fv_elem_is_int((fv_elem)i->type.elem) || n->type.elem != FV_I64)
-        return FV_F_FAIL(e, a, "wrap of %s and %s, expected an integer and i64",
+    if (i->type.elem == FV_BOOL || n->type.elem != FV_I64) /* indices of OneHot may be floats */
+        return FV_F_FAIL(e, a, "wrap of %s and %s, expected a number and i64",
                          fv_elem_name(i->type.elem), fv_elem_name(n->type.elem));
     i = fv_x_convert(e->arena, FV_I64, i);
     return fv_f_strong(fv_x_select(e->arena, fv_x_bin(e->arena, FV_X_LT, i, fv_x_int(e->arena, 0)),
