@@ -242,7 +242,7 @@ static void put_tensor(fv_text *t, const char *name, const fv_tensor *x) {
     fv_text_put(t, "] =");
     for (size_t i = 0; i < x->count && i < 16; i++)
         if (fv_elem_is_float(x->elem))
-            fv_text_printf(t, " %.9g", fv_tensor_float(x, i));
+            fv_text_printf(t, " %.*g", x->elem == FV_F64 ? 17 : 9, fv_tensor_float(x, i));
         else
             fv_text_printf(t, " %lld", (long long)fv_tensor_int(x, i));
     fv_text_put(t, x->count > 16 ? " ...\n" : "\n");
