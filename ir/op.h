@@ -79,6 +79,7 @@ struct fv_opdef {
     bool (*kernel)(struct fv_custom *c, fv_op *op);
     bool has_effect;   /* kept even if no result is used */
     bool associates;   /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
+    bool commutes;     /* of two operands: f(a, b) is f(b, a), to the bit */
     bool rounding;     /* its rule or expansion rounds differently from the standard's own function */
     const void *parsed; /* formula or rule after parsing; NULL in entries (see fv_catalogue) */
 };

@@ -136,16 +136,6 @@ typedef struct goal {
 
 static bool solve(fv_matcher *m, const goal *g);
 
-static bool commutes(const fv_op *op) {
-    static const char *const names[] = {"Add",        "Mul",       "And",        "Or",  "Xor", "Equal",
-                                        "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Max", "Min", "Sum",
-                                        "Mean",       NULL};
-    for (int i = 0; names[i]; i++)
-        if (op->nin == 2 && fv_op_is(op, names[i]))
-            return true;
-    return false;
-}
-
 static bool solve_operands(fv_matcher *m, const fv_ast *p, const fv_op *op, bool swapped,
                            const goal *next) {
     goal goals[FV_MAX_IN];
@@ -185,7 +175,7 @@ static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_op *op, const goal
     if (solve_operands(m, p, op, false, next))
         return true;
     m->depth = depth;
-    if (!commutes(op))
+    if (!op->def->commutes || op->nin != 2)
         return false;
     m->n = n;
     return match_attrs(m, p, op) && solve_operands(m, p, op, true, next);
