@@ -110,8 +110,10 @@ static fv_expr *and_mask(laner *l, fv_expr *c) {
 
 /* One element for all lanes, some of which may not touch it. */
 static value guarded_same(laner *l, fv_buf *b, fv_expr **index, fv_expr *c, fv_expr *otherwise) {
-    if (b->rank == 0)
-        return fail(l, c);
+    if (b->rank == 0) { /* it has an element, whatever the condition says */
+        fv_expr *x = fv_x_splat(l->a, l->lanes, fv_x_load(l->a, b, index));
+        return vector(fv_x_select(l->a, c, x, otherwise));
+    }
     index[b->rank - 1] = fv_x_splat(l->a, l->lanes, index[b->rank - 1]);
     return vector(fv_x_guard(l->a, b, index, c, otherwise));
 }
@@ -135,7 +137,7 @@ static value load(laner *l, fv_buf *b, const value *index) {
     fv_buf *tile = vector_tile(l, b, &outside);
     if (tile) {
         if (!tile_index(l, b, index, outside, at))
-            return fail(l, fv_x_int(l->a, 0));
+            return fail(l, zero_of(l, b->elem));
         return vector(fv_x_load(l->a, tile, at));
     }
     if (l->mask && b->role != FV_BUF_TILE) { /* only lanes of this branch may touch it */
