@@ -83,9 +83,6 @@ void native_check(reference *r);
 void foreign_check(reference *r);
 /* Objects and libraries by LLVM leave no symbol undefined. */
 void objects_check(reference *r);
-/* Compares all data sets at all thread counts, and counts one check. */
-void reference_check(const reference *r, const char *variant, fv_artifact *artifact);
-
 /* Takes part in a quick run? Variants alternate from subject to subject. */
 bool takes_turn(const subject *s, int variant, int nvariants);
 

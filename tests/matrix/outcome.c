@@ -77,18 +77,3 @@ const char *outcome_differs(fv_arena *a, const fv_model *m, const outcome *want,
     }
     return NULL;
 }
-
-void reference_check(const reference *r, const char *variant, fv_artifact *artifact) {
-    subject *s = r->subject;
-    const char *why = NULL;
-    for (int i = 0; i < s->nsets && !why; i++)
-        for (const int *threads = thread_counts; *threads && !why; threads++) {
-            fv_arena *a = fv_arena_new(s->session);
-            outcome got = outcome_run(a, artifact, &s->sets[i], *threads);
-            const char *text = outcome_differs(a, r->model, &r->want[i], &got);
-            if (text)
-                why = fv_printf(s->arena, "%s, %d threads: %s", s->sets[i].name, *threads, text);
-            fv_arena_free(a);
-        }
-    subject_count(s, r->target->name, variant, why);
-}

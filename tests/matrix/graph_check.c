@@ -1,0 +1,321 @@
+/* graph_check.c - a random graph on interpreter and JIT, scheduled and naive; and in C. */
+#include "tests/matrix/graph_check.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/c/emit.h"
+#include "ir/diag.h"
+#include "tests/consumers/consumers.h"
+#include "tools/driver/driver.h"
+
+/* ---- programs ---- */
+
+static const char *first_error(fv_session *s) {
+    for (const fv_message *m = fv_messages(s); m; m = m->next)
+        if (m->severity == FV_ERROR)
+            return m->text;
+    return "no message says why";
+}
+
+static fv_program *lower(const graph_checker *c, const char *text, const fv_target *t, bool naive,
+                         const char *name) {
+    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .naive = naive, .name = name};
+    fv_messages_clear(c->session);
+    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
+    fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
+    if (p)
+        fv_program_expand(p);
+    return p;
+}
+
+static uint64_t hash_name(const char *name) {
+    uint64_t h = 14695981039346656037u;
+    while (*name)
+        h = (h ^ (unsigned char)*name++) * 1099511628211u;
+    return h;
+}
+
+static data_set make_inputs(const graph *g, const fv_model *m, int change) {
+    data_set set = {"data", FV_NEW(g->arena, fv_array, m->ninputs + 1)};
+    for (int i = 0; i < m->ninputs; i++) {
+        const gvalue *v = graph_find(g, m->inputs[i].name);
+        uint64_t seed = hash_name(m->inputs[i].name);
+        graph_data(g, v, change, seed, &set.inputs[i]);
+    }
+    return set;
+}
+
+/* ---- against the naive schedule ---- */
+
+static double element(const fv_array *x, size_t i) {
+    fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .dims = x->dims, .data = x->data,
+                   .count = i + 1, .bytes = fv_array_bytes(x)};
+    return fv_elem_is_float(t.elem) ? fv_tensor_float(&t, i) : (double)fv_tensor_int(&t, i);
+}
+
+static size_t count_of(const fv_array *x) {
+    size_t n = 1;
+    for (int i = 0; i < x->rank; i++)
+        n *= (size_t)x->dims[i];
+    return n;
+}
+
+/* 64 units of rounding of the coarsest type that the graph computes with. */
+static double unit_of(const graph *g) {
+    double unit = 0x1p-18;
+    for (int i = 0; i < g->nvalues; i++) {
+        fv_elem e = g->values[i]->elem;
+        double its = e == FV_F16 ? 0x1p-5 : e == FV_BF16 ? 0x1p-2 : 0;
+        unit = its > unit ? its : unit;
+    }
+    return unit;
+}
+
+typedef struct scale {
+    double change, largest;
+} scale;
+
+/* How far outputs move when the inputs do. */
+static scale scale_of(const fv_array *x, const outcome *moved, int nmoved, int which) {
+    scale s = {0};
+    for (size_t i = 0; i < count_of(x); i++) {
+        double v = element(x, i);
+        if (fabs(v) > s.largest)
+            s.largest = fabs(v);
+        for (int k = 0; k < nmoved; k++) {
+            if (moved[k].status)
+                continue;
+            double d = fabs(element(&moved[k].outputs[which], i) - v);
+            s.change = d > s.change || isnan(d) ? d : s.change;
+        }
+    }
+    return s;
+}
+
+static const char *far_apart(const graph *g, const fv_array *got, const fv_array *want, scale s) {
+    double bound = 8 * s.change + unit_of(g) * s.largest;
+    if (!isfinite(bound))
+        return NULL; /* the inputs decide between finite and infinite */
+    for (size_t i = 0; i < count_of(want); i++) {
+        double x = element(got, i), y = element(want, i);
+        if (x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= bound)
+            continue;
+        return fv_printf(g->arena, "element %zu is %.9g, the naive schedule gives %.9g; may differ by %.3g", i, x,
+                         y, bound);
+    }
+    return NULL;
+}
+
+static const char *output_name(const graph *g, const fv_model *m, int i, const gvalue *only);
+
+typedef struct pair {
+    const fv_model *model;
+    outcome scheduled, naive, moved[3];
+} pair;
+
+static graph_verdict compare_schedules(const graph_checker *c, const graph *g, const pair *p,
+                                       const gvalue *only) {
+    graph_verdict v = {.who = "naive schedule"};
+    /* A position that no element of a result needs is looked at by the naive schedule only. */
+    if (p->naive.status == FV_BAD_INDEX && p->scheduled.status == FV_OK)
+        return v;
+    if (p->scheduled.status != p->naive.status) {
+        v.why = fv_printf(g->arena, "status %s, expected %s", fv_status_name(p->scheduled.status),
+                          fv_status_name(p->naive.status));
+        return v;
+    }
+    for (int i = 0; i < p->model->noutputs && !p->naive.status && !v.why; i++) {
+        const fv_array *got = &p->scheduled.outputs[i], *want = &p->naive.outputs[i];
+        v.output = output_name(g, p->model, i, only);
+        const gvalue *value = graph_find(g, v.output);
+        agreement agree = value ? value->agree : ANY;
+        outcome one = {0, 1, (fv_array *)(uintptr_t)got}, other = {0, 1, (fv_array *)(uintptr_t)want};
+        if (agree == SAME)
+            v.why = outcome_differs(g->arena, p->model, &other, &one);
+        else if (agree == CLOSE)
+            v.why = far_apart(g, got, want, scale_of(want, p->moved, 3, i));
+        if (c->totals)
+            atomic_fetch_add(agree == SAME    ? &c->totals->same
+                             : agree == CLOSE ? &c->totals->close
+                                              : &c->totals->any, 1);
+    }
+    return v;
+}
+
+/* The value behind output i: results are called y0, y1, ... in the order of graph_text. */
+static const char *output_name(const graph *g, const fv_model *m, int i, const gvalue *only) {
+    (void)m;
+    if (only)
+        return only->name + 1;
+    for (int k = 0; k < g->nvalues; k++) {
+        const gvalue *v = g->values[k];
+        if (!v->is_param && *v->name == '%' && !v->used && i-- == 0)
+            return v->name + 1;
+    }
+    return "?";
+}
+
+/* ---- one graph ---- */
+
+static const char *const targets[] = {"native", "generic", "x86-64-v3", "x86-64-v2", "x86-64-v4", "native"};
+
+static const fv_target *target_of(int index) {
+    const fv_target *t = fv_target_find(targets[index % 6]);
+    return t && fv_target_runs_here(t) ? t : fv_target_baseline();
+}
+
+/* Runs the program, at several thread counts; sets `out` to the first outcome. */
+static const char *run_backend(const graph_checker *c, const graph *g, fv_program *p, fv_backend_kind kind, char level,
+                               int change, const outcome *want, outcome *out) {
+    fv_artifact *a = fv_driver_artifact(c->session, p, kind, level);
+    const char *why = a ? NULL : first_error(c->session);
+    for (int threads = 1; a && !why && threads <= (want ? 3 : 1); threads += 2) {
+        data_set set = make_inputs(g, fv_artifact_model(a), change);
+        *out = outcome_run(g->arena, a, &set, threads);
+        if (out->status == FV_INTERNAL)
+            why = "stops at an internal error";
+        else if (want)
+            why = outcome_differs(g->arena, fv_artifact_model(a), want, out);
+    }
+    fv_artifact_free(a);
+    return why;
+}
+
+static graph_verdict fail(const graph *g, const char *who, const fv_target *t, const char *why) {
+    graph_verdict v = {.who = fv_printf(g->arena, "%s for %s", who, t->name), .why = why};
+    if (why && !strncmp(why, "output '", 8)) /* as outcome_differs says it */
+        v.output = fv_strndup(g->arena, why + 8, strcspn(why + 8, "'"));
+    return v;
+}
+
+/* A difference names the output y3; the graph knows it as v17. */
+static graph_verdict named(const graph *g, graph_verdict v, const gvalue *only) {
+    if (v.output && *v.output == 'y')
+        v.output = output_name(g, NULL, atoi(v.output + 1), only);
+    return v;
+}
+
+static graph_verdict check_text(const graph_checker *c, graph *g, const char *text, const gvalue *only) {
+    const fv_target *t = target_of(c->index);
+    const char *why = NULL;
+    outcome got;
+    pair all = {0};
+    fv_program *p = lower(c, text, t, false, "g"), *naive = NULL;
+    if (!p)
+        return fail(g, "lowering", t, first_error(c->session));
+    if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
+        return fail(g, "interpreter", t, why);
+    if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0, &all.scheduled, &got)))
+        return named(g, fail(g, c->index % 2 ? "jit -O0" : "jit -O2", t, why), only);
+    if (c->totals && all.scheduled.status)
+        atomic_fetch_add(&c->totals->stopped, 1);
+    naive = lower(c, text, t, true, "g");
+    if (!naive)
+        return fail(g, "lowering naively", t, first_error(c->session));
+    if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', 0, NULL, &all.naive)))
+        return fail(g, "interpreter, naively", t, why);
+    if (FV_HAVE_JIT && c->index % 3 == 0 &&
+        (why = run_backend(c, g, naive, FV_BACKEND_JIT, '2', 0, &all.naive, &got)))
+        return named(g, fail(g, "jit -O2, naively", t, why), only);
+    for (int i = 0; i < 3; i++)
+        if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', i + 1, NULL, &all.moved[i])))
+            return fail(g, "interpreter, naively, other inputs", t, why);
+    fv_model *model = fv_program_model(g->arena, p);
+    all.model = model;
+    return compare_schedules(c, g, &all, only);
+}
+
+graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only) {
+    const char *text = graph_text(g, only);
+    if (!text)
+        return (graph_verdict){0};
+    if (c->totals)
+        atomic_fetch_add(&c->totals->lines, g->nlines);
+    return check_text(c, g, text, only);
+}
+
+/* ---- as C ---- */
+
+bool graph_batch_add(graph_batch *b, const graph_checker *c, graph *g) {
+    const char *text = graph_text(g, NULL);
+    const fv_target *t = fv_target_find("x86-64-v3");
+    if (!text || b->n == 64)
+        return false;
+    if (!fv_target_runs_here(t))
+        t = fv_target_find("generic");
+    struct graph_in_c *x = &b->graphs[b->n];
+    *x = (struct graph_in_c){.session = c->session, .arena = g->arena, .index = c->index,
+                             .name = fv_printf(g->arena, "g%d", c->index)};
+    fv_program *p = lower(c, text, t, false, x->name);
+    x->path = fv_printf(g->arena, "%s/%s.c", b->folder, x->name);
+    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
+    if (!p || !fv_c_write(c->session, p, &o, x->path) ||
+        run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &x->want))
+        return false;
+    x->model = fv_program_model(g->arena, p);
+    x->set = make_inputs(g, x->model, 0);
+    b->n++;
+    return true;
+}
+
+static const char *run_in_c(struct graph_in_c *x, void *library) {
+    const fv_model *(*table)(void);
+    *(void **)&table = dlsym(library, fv_printf(x->arena, "%s_model", x->name));
+    fv_artifact *a = table ? fv_artifact_new(table()) : NULL;
+    if (!a)
+        return "it has no table";
+    const char *why = NULL;
+    for (int threads = 1; threads <= 3 && !why; threads += 2) {
+        outcome got = outcome_run(x->arena, a, &x->set, threads);
+        why = outcome_differs(x->arena, x->model, &x->want, &got);
+    }
+    fv_artifact_free(a);
+    return why;
+}
+
+static void *compile_all(graph_batch *b, fv_arena *a, const char **why) {
+    const char *sources[65], *others[65];
+    for (int i = 0; i < b->n; i++) {
+        sources[i] = b->graphs[i].path;
+        others[i] = fv_printf(a, "%.*s.h", (int)strlen(sources[i]) - 2, sources[i]);
+    }
+    sources[b->n] = others[b->n] = NULL;
+    const fv_target *t = fv_target_find("x86-64-v3");
+    const char *flags = fv_target_runs_here(t) ? t->cflags : "";
+    build_step step = {.command = "gcc", .sources = sources, .others = others, .suffix = ".so",
+                       .flags = fv_printf(a, "-std=c99 -O2 %s -ffreestanding -w -fPIC -shared -nostdlib", flags)};
+    build_cache *cache = build_cache_open(a, b->cache);
+    const char *path = cache ? build_run(cache, a, &step, why) : NULL;
+    void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (path && !library)
+        *why = dlerror();
+    return library;
+}
+
+void graph_batch_run(graph_batch *b, graph_totals *t) {
+    if (!b->n)
+        return;
+    const char *why = "there is no cache";
+    fv_door door; /* memory is the first graph's affair */
+    fv_session *s = b->graphs[0].session;
+    if (FV_DOOR_OPEN(s, &door))
+        return;
+    void *library = compile_all(b, b->graphs[0].arena, &why);
+    for (int i = 0; i < b->n; i++) {
+        const char *differs = library ? run_in_c(&b->graphs[i], library) : why;
+        if (differs) {
+            printf("FAILED graph %d: generated C: %s\n", b->graphs[i].index, differs);
+            atomic_fetch_add(&t->failed, 1);
+        } else {
+            atomic_fetch_add(&t->c, 1);
+        }
+    }
+    fv_door_close(s, &door);
+    for (int i = 0; i < b->n; i++)
+        fv_session_free(b->graphs[i].session);
+}

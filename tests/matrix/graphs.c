@@ -1,0 +1,247 @@
+/* graphs.c - random graphs: all consumers give the same bits, and every schedule what the naive one
+ * gives, as far as it can.
+ *
+ *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [-jN]
+ *
+ * FV_SEED is another way to give the seed; graph I of a seed is always the same. A graph that fails
+ * is made again with fewer lines, as few as still fail, and printed as graph IR. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ir/diag.h"
+#include "tests/matrix/graph_check.h"
+
+enum { CHUNK = 25, MAX_JOBS = 16, LINES = 9 };
+
+typedef struct options {
+    const char *cache;
+    uint64_t seed;
+    int count, only, jobs;
+} options;
+
+/* What all processes see. */
+typedef struct shared {
+    graph_totals totals;
+    atomic_int at[MAX_JOBS]; /* the graph that each process is at */
+    int crashed[MAX_JOBS], ncrashed;
+} shared;
+
+static uint64_t seed_of(const options *o, int i) {
+    rng r = {o->seed + (uint64_t)i * 0x9e3779b97f4a7c15u};
+    return rng_next(&r);
+}
+
+/* The fewest lines of the graph that still fail, and only the result that does. */
+static void print_smallest(fv_session *s, const options *o, int i, const graph_checker *c) {
+    for (int lines = 1; lines <= LINES; lines++) {
+        graph *g = graph_new(s, seed_of(o, i), lines);
+        graph_verdict v = graph_check(c, g, NULL);
+        if (!v.why)
+            continue;
+        const gvalue *bad = v.output ? graph_find(g, v.output) : NULL;
+        graph_verdict alone = {0};
+        if (bad)
+            alone = graph_check(c, g, bad);
+        if (!alone.why)
+            bad = NULL;
+        printf("%s: %s\n%s", alone.why ? alone.who : v.who, alone.why ? alone.why : v.why,
+               graph_text_without_dead(g, bad));
+        fflush(stdout);
+        return;
+    }
+    printf("(smaller graphs of the same seed do not fail)\n");
+}
+
+/* In a process of its own: checks the graph of so many lines, or prints it. Its status. */
+static int try_apart(const options *o, int i, int lines, bool print) {
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid) {
+        waitpid(pid, &status, 0);
+        return status;
+    }
+    fv_session *s = fv_session_new();
+    fv_door door;
+    if (!s || FV_DOOR_OPEN(s, &door))
+        _exit(0);
+    graph_checker c = {.session = s, .index = i};
+    graph *g = graph_new(s, seed_of(o, i), lines);
+    if (print)
+        fputs(graph_text(g, NULL), stdout);
+    else
+        graph_check(&c, g, NULL);
+    fflush(stdout);
+    _exit(0);
+}
+
+/* Prints the fewest lines of the graph that take a process down. */
+static void print_smallest_crash(const options *o, int i) {
+    printf("graph %d:\n", i);
+    for (int lines = 1; lines <= LINES; lines++)
+        if (try_apart(o, i, lines, false)) {
+            try_apart(o, i, lines, true);
+            return;
+        }
+}
+
+static void run_one(const options *o, shared *sh, const graph_checker *base, graph_batch *batch, int i) {
+    fv_session *s = fv_session_new();
+    fv_door door;
+    if (!s || FV_DOOR_OPEN(s, &door)) {
+        printf("FAILED graph %d: out of memory\n", i);
+        atomic_fetch_add(&sh->totals.failed, 1);
+        return;
+    }
+    graph_checker c = *base;
+    c.session = s;
+    c.index = i;
+    c.totals = &sh->totals;
+    graph *g = graph_new(s, seed_of(o, i), LINES);
+    graph_verdict v = graph_check(&c, g, NULL);
+    if (v.why) {
+        printf("FAILED graph %d of seed %llu: %s: %s\n", i, (unsigned long long)o->seed, v.who, v.why);
+        fflush(stdout);
+        atomic_fetch_add(&sh->totals.failed, 1);
+        c.totals = NULL;
+        print_smallest(s, o, i, &c);
+    } else {
+        atomic_fetch_add(&sh->totals.passed, 1);
+    }
+    bool keep = !v.why && i % 10 == 0 && graph_batch_add(batch, &c, g);
+    fv_door_close(s, &door);
+    if (!keep)
+        fv_session_free(s);
+}
+
+/* In a process of its own: graphs [from, to). */
+static void run_chunk(const options *o, shared *sh, int slot, int from, int to, const char *scratch) {
+    graph_checker c = {0};
+    graph_batch batch = {0};
+    batch.folder = scratch;
+    batch.cache = o->cache;
+    for (int i = from; i < to; i++) {
+        atomic_store(&sh->at[slot], i);
+        run_one(o, sh, &c, &batch, i);
+    }
+    atomic_store(&sh->at[slot], to); /* beyond them: the C compiler */
+    graph_batch_run(&batch, &sh->totals);
+}
+
+typedef struct job {
+    pid_t pid;
+    int to;
+} job;
+
+static void start(const options *o, shared *sh, job *jobs, int slot, int from, int to, const char *scratch) {
+    fflush(stdout);
+    jobs[slot].to = to;
+    jobs[slot].pid = fork();
+    if (jobs[slot].pid)
+        return;
+    alarm(900);
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/%d", scratch, from);
+    mkdir(folder, 0777);
+    run_chunk(o, sh, slot, from, to, folder);
+    fflush(stdout);
+    _exit(0);
+}
+
+/* One process ended; where a graph took it down, the others of its chunk go on. */
+static int finish(const options *o, shared *sh, job *jobs, int n, const char *scratch) {
+    int status;
+    pid_t pid = wait(&status);
+    for (int slot = 0; slot < n; slot++) {
+        if (jobs[slot].pid != pid)
+            continue;
+        int at = atomic_load(&sh->at[slot]);
+        if (!status)
+            return slot;
+        printf("FAILED graph %d of seed %llu: the process ended: %s\n", at, (unsigned long long)o->seed,
+               WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "status");
+        atomic_fetch_add(&sh->totals.failed, 1);
+        if (sh->ncrashed < MAX_JOBS)
+            sh->crashed[sh->ncrashed++] = at;
+        if (at + 1 >= jobs[slot].to)
+            return slot;
+        start(o, sh, jobs, slot, at + 1, jobs[slot].to, scratch);
+        return -1;
+    }
+    return -1;
+}
+
+static void run_all(const options *o, shared *sh, const char *scratch) {
+    job jobs[MAX_JOBS];
+    int n = 0, next = 0, running = 0;
+    for (; n < o->jobs && next < o->count; n++, running++, next += CHUNK)
+        start(o, sh, jobs, n, next, next + CHUNK < o->count ? next + CHUNK : o->count, scratch);
+    while (running) {
+        int slot = finish(o, sh, jobs, n, scratch);
+        if (slot < 0)
+            continue;
+        running--;
+        if (next < o->count) {
+            start(o, sh, jobs, slot, next, next + CHUNK < o->count ? next + CHUNK : o->count, scratch);
+            running++;
+            next += CHUNK;
+        }
+    }
+}
+
+static bool read_options(options *o, int argc, char **argv) {
+    const char *seed = getenv("FV_SEED");
+    *o = (options){.seed = seed ? strtoull(seed, NULL, 0) : 1, .count = 500, .only = -1, .jobs = 2};
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!strncmp(arg, "--cache=", 8))
+            o->cache = arg + 8;
+        else if (!strncmp(arg, "--count=", 8))
+            o->count = atoi(arg + 8);
+        else if (!strncmp(arg, "--seed=", 7))
+            o->seed = strtoull(arg + 7, NULL, 0);
+        else if (!strncmp(arg, "--only=", 7))
+            o->only = atoi(arg + 7);
+        else if (!strncmp(arg, "-j", 2) && atoi(arg + 2) > 0 && atoi(arg + 2) <= MAX_JOBS)
+            o->jobs = atoi(arg + 2);
+        else
+            return false;
+    }
+    return o->cache != NULL;
+}
+
+static void report(const graph_totals *t) {
+    printf("%d operators; outputs against the naive schedule: %d equal, %d close, %d not compared; "
+           "%d graphs as C; %d ended with a status other than FV_OK\n",
+           t->lines, t->same, t->close, t->any, t->c, t->stopped);
+    printf("%d passed, %d failed\n", t->passed, t->failed);
+}
+
+int main(int argc, char **argv) {
+    options o;
+    if (!read_options(&o, argc, argv)) {
+        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [-jN]\n");
+        return 2;
+    }
+    shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char scratch[] = "/tmp/fovea-graphs-XXXXXX", command[64];
+    if (sh == MAP_FAILED || !mkdtemp(scratch))
+        return 2;
+    printf("seed %llu, %d graphs\n", (unsigned long long)o.seed, o.count);
+    if (o.only >= 0)
+        run_chunk(&o, sh, 0, o.only, o.only + 1, scratch);
+    else
+        run_all(&o, sh, scratch);
+    for (int i = 0; i < sh->ncrashed; i++) /* now that no other process may be waited for */
+        print_smallest_crash(&o, sh->crashed[i]);
+    snprintf(command, sizeof command, "rm -rf '%s'", scratch);
+    if (system(command))
+        fprintf(stderr, "%s stays behind\n", scratch);
+    report(&sh->totals);
+    return sh->totals.failed != 0;
+}
