@@ -135,27 +135,33 @@ void narrow_free(narrow *t) {
     free(t);
 }
 
-/* The number of middles that lie below x: the nearest code. On a middle the even one of the two, of
- * a bare exponent the larger. */
-static int nearest(const narrow *t, double x) {
-    int lo = 0, hi = t->n;
+/* Does x belong above the middle of codes i and i + 1? On it to the even one of the two, of a bare
+ * exponent to the larger. */
+static bool above(const narrow *t, double x, int i) {
+    return x > t->middle[i] || (x == t->middle[i] && (t->type == FV_F8E8M0 || i % 2));
+}
+
+/* The nearest code: the number of middles that lie below x. */
+static int nearest(const narrow *t, double x, int *last) {
+    int lo = 0, hi = t->n, at = *last;
+    if ((at == 0 || above(t, x, at - 1)) && (at == t->n || !above(t, x, at)))
+        return at;
     while (lo < hi) {
-        int at = (lo + hi) / 2;
-        bool up = x > t->middle[at] || (x == t->middle[at] && (t->type == FV_F8E8M0 || at % 2));
-        if (up)
+        at = (lo + hi) / 2;
+        if (above(t, x, at))
             lo = at + 1;
         else
             hi = at;
     }
-    return lo;
+    return *last = lo;
 }
 
-unsigned narrow_of(const narrow *t, float x) {
+unsigned narrow_of(const narrow *t, float x, int *last) {
     const layout *l = layout_of(t->type);
     int bits = fv_elem_bits(t->type);
     if (isnan(x) || (isinf(x) && t->type == FV_F8E8M0)) /* there inf is NaN even where it saturates */
         return (unsigned)l->nan;
-    int code = nearest(t, fabs((double)x));
+    int code = nearest(t, fabs((double)x), last);
     if (code == t->n)
         code = t->saturates ? t->n - 1 : l->over;
     if (t->type == FV_F8E8M0 || (l->one_zero && (code == 0 || code == l->nan)))

@@ -35,7 +35,8 @@ typedef struct narrow {
 } narrow;
 narrow *narrow_new(fv_elem type, bool saturates);
 void narrow_free(narrow *t);
-unsigned narrow_of(const narrow *t, float x);
+/* `last`: 0 at first; remembers where the search ended, as neighbours mostly come in a row. */
+unsigned narrow_of(const narrow *t, float x, int *last);
 /* Do two results agree? Any NaN equals any. */
 bool narrow_same(const narrow *t, unsigned a, unsigned b);
 

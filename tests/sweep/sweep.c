@@ -140,8 +140,9 @@ static void compare_f64(const job *j, const buffers *b, worst *w) {
 
 static void compare_narrow(const job *j, const buffers *b, worst *w) {
     bool wide = fv_elem_bits(j->s->to) > 8;
+    int last = 0;
     for (int i = 0; i < CHUNK; i++) {
-        unsigned want = narrow_of(j->exact, b->in.f32[i]);
+        unsigned want = narrow_of(j->exact, b->in.f32[i], &last);
         for (int t = 0; t < j->ntargets; t++) {
             unsigned got = wide ? b->out[t].u16[i] : b->out[t].u8[i];
             if (!narrow_same(j->exact, got, want))
