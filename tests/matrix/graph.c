@@ -354,10 +354,7 @@ static void judge(const graph *g, gvalue *v, const line *l, int n, gvalue *const
         v->grid = sum;
         v->grid.on = sum.on && l->effect == ADDS;
         break;
-    case BLURS:
-        if (floats)
-            v->agree = operands_agree == ANY || g->flavour == WILD ? ANY : CLOSE;
-        break;
+    case BLURS: v->agree = !floats || operands_agree == ANY || g->flavour == WILD ? ANY : CLOSE; break;
     }
     if (!floats && v->agree == CLOSE && l->effect != MOVES)
         v->agree = ANY;

@@ -43,6 +43,8 @@ static bool make_reduction(graph *g) {
     const reduction *r = &CHOOSE(g, reductions);
     gvalue *x = graph_pick(g, r->keeps ? FV_SET_NUMBER & ~(FV_SET(I16) | FV_SET(U16)) : SUMMED, 0, GRAPH_RANK);
     line l = {.effect = r->effect, .squares = r->squares, .grid = r->keeps ? x->grid : (grid){0}};
+    if (!fv_elem_is_float(x->elem)) /* roots and logarithms are of doubles; else integers wrap */
+        l.effect = r->name[6] == 'L' && r->name[7] != '1' ? BLURS : SMOOTHLY;
     gvalue *axes = some_axes(g, x, &l.terms);
     return graph_line(g, l, (x), "%s(%s, %s) {keepdims = %d, noop_with_empty_axes = %d}", r->name, x->name,
                       axes ? axes->name : "_", rng_below(&g->r, 2), rng_chance(&g->r, 20));
@@ -51,7 +53,7 @@ static bool make_reduction(graph *g) {
 static bool make_cumulate(graph *g) {
     gvalue *x = graph_pick(g, SUMMED, 1, 4), *axis = graph_int(g, rng_below(&g->r, x->rank) - x->rank);
     bool sum = rng_chance(&g->r, 75);
-    line l = {.effect = sum ? ADDS : BLURS, .terms = x->count};
+    line l = {.effect = sum ? ADDS : fv_elem_is_float(x->elem) ? BLURS : SMOOTHLY, .terms = x->count};
     return graph_line(g, l, (x), "Cum%s(%s, %s) {exclusive = %d, reverse = %d}", sum ? "Sum" : "Prod", x->name,
                       axis->name, rng_below(&g->r, 2), rng_below(&g->r, 2));
 }
