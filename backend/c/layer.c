@@ -447,6 +447,8 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
     if (e == FV_BOOL)
         expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)", fv_c_vtype(g, FV_I8, lanes),
                          expr, v);
+    else if (any_wide(g, e, lanes)) /* what a macro gives keeps its alignment, and ?: wants one type */
+        expr = fv_printf(g->arena, "(%s)%s", v, expr);
     put(g, &(def){.name = name, .result = v, .param = {pointer(g, e, true)}, .lanes = lanes, .expr = expr,
                   .wide = any_wide(g, e, lanes)});
     return name;
