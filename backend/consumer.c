@@ -46,6 +46,7 @@ static void port_info(fv_arena *a, const fv_port *port, fv_port_info *info) {
     info->rank = port->rank;
     info->dims = dims;
     info->depends_on_data = fv_port_depends_on_data(port);
+    info->state_of = port->state_of;
 }
 
 static const fv_port_info *port_table(fv_arena *a, const fv_port *ports, int n) {

@@ -155,6 +155,7 @@ static void make_ports(fv_lowerer *l) {
         const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
         make_port(l, o, name, l->out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
         o->cname = unique_name(l, name, p->inputs, p->ninputs + i);
+        o->state_of = l->func->states && l->func->states[i] ? 1 + l->func->states[i]->index : 0;
         if (fv_port_depends_on_data(o))
             p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),
                                         fv_kt(FV_I64, 1));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
+#include "ir/dim_option.h"
 #include "ir/limits.h"
 
 /* A dim of an input that is a symbol. */
@@ -148,91 +149,37 @@ static void collect(table *t, bool plain) {
 
 /* ---- what the user says about them ---- */
 
-static bool bad_option(fv_importer *im, const char *text, const char *what) {
-    return fv_error(im->s, "--dim '%s': %s", text, what);
-}
-
-static bool parse_size(const char **c, int64_t *out) {
-    if (!isdigit((unsigned char)**c))
-        return false;
-    for (*out = 0; isdigit((unsigned char)**c); ++*c) {
-        *out = *out * 10 + (**c - '0');
-        if (*out > FV_DIM_MAX)
-            return false;
-    }
-    return true;
-}
-
-static const char *nearest_symbol(const table *t, const char *word) {
+static const char *const *symbol_names(const table *t) {
     const char **names = FV_NEW(t->im->tmp, const char *, t->nsymbols + 1);
     for (int i = 0; i < t->nsymbols; i++)
         names[i] = t->symbols[i]->name;
-    const char *near = fv_nearest(word, names);
-    if (near)
-        return fv_printf(t->im->tmp, "; did you mean '%s'?", near);
-    fv_text all = {.arena = t->im->tmp};
-    fv_text_put(&all, t->nsymbols ? "; it has " : "; all its dims are fixed");
-    for (int i = 0; i < t->nsymbols && i < 16; i++)
-        fv_text_printf(&all, "%s'%s'", i ? ", " : "", names[i]);
-    return all.s;
+    return names;
 }
 
-/* INPUT:AXIS; the last colon counts, because names of inputs may hold some. */
-static const place *find_place(const table *t, const char *target) {
-    const char *colon = strrchr(target, ':');
-    int64_t axis;
-    if (!colon)
-        return NULL;
-    const char *c = colon + 1;
-    if (!parse_size(&c, &axis) || *c)
-        return NULL;
-    for (int i = 0; i < t->nplaces; i++)
-        if (t->places[i].axis == axis && strlen(t->places[i].input) == (size_t)(colon - target) &&
-            !strncmp(t->places[i].input, target, (size_t)(colon - target)))
+static const place *find_place(const table *t, const fv_dim_option *o) {
+    for (int i = 0; o->input && i < t->nplaces; i++)
+        if (t->places[i].axis == o->axis && !strcmp(t->places[i].input, o->input))
             return &t->places[i];
     return NULL;
 }
 
-static bool apply_to(table *t, const char *text, symbol *y, int64_t lo, int64_t hi) {
-    if (lo > y->lo)
-        y->lo = lo;
-    if (hi < y->hi)
-        y->hi = hi;
-    return y->lo <= y->hi || bad_option(t->im, text, "contradicts another --dim");
-}
-
 static bool apply_option(table *t, const char *text) {
     fv_importer *im = t->im;
-    const char *equals = strrchr(text, '='), *c = equals ? equals + 1 : text;
-    int64_t lo, hi;
-    if (!equals || !parse_size(&c, &lo))
-        return bad_option(im, text, "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N");
-    hi = lo;
-    if (!strncmp(c, "..", 2)) {
-        c += 2;
-        if (!parse_size(&c, &hi))
-            return bad_option(im, text, "expected a size behind '..'");
-    }
-    if (*c || lo > hi)
-        return bad_option(im, text,
-                          *c ? "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N"
-                             : "the lower bound is above the upper one");
-    const char *target = fv_strndup(im->tmp, text, (size_t)(equals - text));
-    symbol *y = fv_ptrmap_get(&t->by_name, fv_intern(im->s, target));
+    fv_dim_option o;
+    if (!fv_dim_option_parse(im->s, im->tmp, text, &o))
+        return false;
+    symbol *y = fv_ptrmap_get(&t->by_name, fv_intern(im->s, o.name));
+    const place *p = y ? NULL : find_place(t, &o);
+    if (p && p->symbol)
+        y = p->symbol;
     if (y)
-        return apply_to(t, text, y, lo, hi);
-    const place *p = find_place(t, target);
+        return fv_dim_option_apply(im->s, &o, &y->lo, &y->hi);
     if (!p)
-        return bad_option(
-            im, text, fv_printf(im->tmp, "the model has no such dim%s", nearest_symbol(t, target)));
-    if (p->symbol)
-        return apply_to(t, text, p->symbol, lo, hi);
-    if (p->fixed >= lo && p->fixed <= hi)
-        return true;
-    return bad_option(
-        im, text,
-        p->fixed >= 0 ? fv_printf(im->tmp, "the model fixes that dim to %lld", (long long)p->fixed)
-                      : "that dim is an expression over others: give those");
+        return fv_dim_option_unknown(im->s, im->tmp, &o, symbol_names(t));
+    if (p->fixed < 0)
+        return fv_dim_option_error(im->s, &o, "that dim is an expression over others: give those");
+    int64_t lo = p->fixed, hi = p->fixed;
+    return fv_dim_option_apply(im->s, &o, &lo, &hi);
 }
 
 /* ---- symbols as dims ---- */

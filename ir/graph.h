@@ -130,6 +130,8 @@ struct fv_func {
     const char *name;
     fv_region *body;
     const char *const *result_names; /* the model's names of the outputs */
+    const fv_value **states; /* of every result the parameter that takes it at the next run, or NULL
+                                (ir/state.h); NULL: of none */
     fv_func *next;
 };
 
@@ -221,6 +223,9 @@ void fv_func_print(fv_text *t, const fv_func *f);
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 /* `folder`: where side files are looked for. NULL after diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
+/* With dims fixed or bounded, as --dim says it (ir/dim_option.h); NULL terminated, or NULL. */
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims);
 void fv_dump(const fv_op *op); /* to stderr, for debuggers */
 
 /* Legal? Operands defined before use and in scope, uses complete, attributes and types as the

@@ -4,7 +4,7 @@
  *   symbol   symbol NAME LO..HI [data]
  *   assume   assume DIM == DIM "WHY"
  *   const    const @NAME: TYPE = CONTENT
- *   func     func @NAME(PARAM, ...) [-> (%RESULT, ...)] BLOCK
+ *   func     func @NAME(PARAM, ...) [-> (%RESULT [state %PARAM], ...)] BLOCK
  *   param    %NAME: TYPE [= [DIM, ...]]                  the elements of a small integer tensor
  *   block    { op ... return [VALUE, ...] }
  *   op       [%NAME | _, ... =] OP(VALUE | _, ...) [{NAME = ATTR, ...}]
@@ -21,6 +21,7 @@
 #include "ir/limits.h"
 #include "ir/op.h"
 #include "ir/session.h"
+#include "ir/state.h"
 
 #include <string.h>
 
@@ -379,8 +380,44 @@ static bool parse_block(fv_graph_reader *r, fv_region *region) {
 
 /* ---- the module ---- */
 
+/* (%RESULT [state %PARAM], ...); the states may be NULL. */
+static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states) {
+    fv_lexer *l = &r->l;
+    if (!fv_lex_expect(l, "("))
+        return false;
+    while (!fv_lex_is(l, ")")) {
+        const char *result = fv_lex_expect(l, "%") ? fv_lex_name(l, "a result") : NULL;
+        fv_value *state = NULL;
+        if (!result || (fv_lex_accept(l, "state") && !parse_use(r, false, &state)))
+            return false;
+        FV_PUSH(r->m->arena, results->at, results->n, results->cap, result);
+        FV_PUSH(r->m->arena, states->at, states->n, states->cap, state);
+        if (!fv_lex_accept(l, ","))
+            break;
+    }
+    return fv_lex_expect(l, ")");
+}
+
+/* Once the types of the results are known; `at` is where they stand. */
+static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states, const fv_token *at) {
+    const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);
+    for (int i = 0; i < states->n; i++) {
+        if (!states->at[i])
+            continue;
+        const char *problem = fv_state_problem(r->m->arena, f, i, states->at[i]);
+        f->states = list;
+        list[i] = states->at[i];
+        if (!problem)
+            continue;
+        r->l.tok = *at;
+        return fv_lex_error(&r->l, "%s", problem);
+    }
+    return true;
+}
+
 static bool parse_func(fv_graph_reader *r) {
     name_list results = {0};
+    value_list states = {0};
     if (!fv_lex_expect(&r->l, "@"))
         return false;
     const char *name = fv_lex_name(&r->l, "the name of a function");
@@ -393,17 +430,8 @@ static bool parse_func(fv_graph_reader *r) {
     if (!parse_params(r, f->body))
         return false;
     bool named = fv_lex_accept(&r->l, "->");
-    if (named && !fv_lex_expect(&r->l, "("))
-        return false;
-    while (named && !fv_lex_is(&r->l, ")")) {
-        const char *result = fv_lex_expect(&r->l, "%") ? fv_lex_name(&r->l, "a result") : NULL;
-        if (!result)
-            return false;
-        FV_PUSH(r->m->arena, results.at, results.n, results.cap, result);
-        if (!fv_lex_accept(&r->l, ","))
-            break;
-    }
-    if (named && !fv_lex_expect(&r->l, ")"))
+    fv_token at = r->l.tok;
+    if (named && !parse_results(r, &results, &states))
         return false;
     if (!parse_block(r, f->body))
         return false;
@@ -411,7 +439,7 @@ static bool parse_func(fv_graph_reader *r) {
         return fv_lex_error(&r->l, "@%s names %d results and returns %d", name, results.n,
                             f->body->last->nin);
     f->result_names = named ? results.at : NULL;
-    return true;
+    return set_states(r, f, &states, &at);
 }
 
 static bool parse_const(fv_graph_reader *r) {
@@ -437,7 +465,13 @@ static bool parse_symbol(fv_graph_reader *r) {
     if (lo > hi)
         return fv_lex_error(&r->l, "the bounds %lld..%lld of '%s' are empty", (long long)lo,
                             (long long)hi, name);
-    fv_dim_fresh(r->m->dims, name, lo, hi, fv_lex_accept(&r->l, "data"));
+    bool data = fv_lex_accept(&r->l, "data");
+    for (int i = 0; i < r->nchosen; i++)
+        if (!strcmp(r->chosen[i].name, name)) {
+            lo = r->chosen[i].lo;
+            hi = r->chosen[i].hi;
+        }
+    fv_dim_fresh(r->m->dims, name, lo, hi, data);
     return true;
 }
 
@@ -453,8 +487,8 @@ static bool parse_assume(fv_graph_reader *r) {
     if (r->l.tok.kind != FV_TOK_STRING)
         return fv_lex_error(&r->l, "expected the reason, a string, found %s", fv_lex_found(&r->l));
     if (!fv_module_assume(r->m, a, b, r->l.tok.s))
-        return fv_lex_error(&r->l, "%s and %s are never equal", fv_dim_str(r->m->arena, a),
-                            fv_dim_str(r->m->arena, b));
+        return fv_lex_error(&r->l, "%s and %s are never equal: %s", fv_dim_str(r->m->arena, a),
+                            fv_dim_str(r->m->arena, b), r->l.tok.s);
     fv_lex_next(&r->l);
     return true;
 }
@@ -504,13 +538,84 @@ static bool parse_module(fv_graph_reader *r) {
     return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function"));
 }
 
-fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) {
+static fv_module *parse_text(fv_session *s, const char *text, const char *folder, int nchosen,
+                             const fv_dim_option *chosen) {
     fv_module *m = fv_module_new(s, "model");
-    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = folder}};
+    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = folder},
+                         .chosen = chosen, .nchosen = nchosen};
     r.end = text + strlen(text);
     fv_lex_init(&r.l, s, m->arena, text);
     if (parse_module(&r))
         return m;
     fv_module_free(m);
     return NULL;
+}
+
+fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) {
+    return parse_text(s, text, folder, 0, NULL);
+}
+
+/* ---- dims that the caller knows ---- */
+
+/* The symbols of the inputs: what a caller may choose. */
+static const char *const *symbol_names(fv_arena *a, const fv_module *m) {
+    const fv_dim *const *all;
+    int n = fv_dim_symbols(m->dims, &all), k = 0;
+    const char **names = FV_NEW(a, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        if (!all[i]->from_data)
+            names[k++] = all[i]->name;
+    return names;
+}
+
+static const fv_dim *dim_at(const fv_module *m, const fv_dim_option *o) {
+    const fv_region *body = m->funcs->body;
+    for (int i = 0; o->input && i < body->nparams; i++)
+        if (!strcmp(body->params[i]->name, o->input) && o->axis < body->params[i]->type->rank)
+            return body->params[i]->type->dims[o->axis];
+    return NULL;
+}
+
+/* Makes the name that of a symbol of m, and the bounds those that are left: of its own and those of
+ * the n options before. */
+static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, fv_dim_option *all, int n) {
+    fv_dim_option *o = &all[n];
+    const fv_dim *d = fv_dim_find(m->dims, o->name);
+    if (!d || d->from_data)
+        d = dim_at(m, o);
+    if (!d)
+        return fv_dim_option_unknown(s, a, o, symbol_names(a, m));
+    if (d->kind != FV_DIM_SYMBOL && !fv_dim_is_const(d))
+        return fv_dim_option_error(s, o, "that dim is an expression over others: give those");
+    int64_t lo = d->lo, hi = d->hi;
+    o->name = d->name ? d->name : "";
+    for (int i = 0; i < n; i++)
+        if (!strcmp(all[i].name, o->name)) {
+            lo = all[i].lo;
+            hi = all[i].hi;
+        }
+    if (!fv_dim_option_apply(s, o, &lo, &hi))
+        return false;
+    o->lo = lo;
+    o->hi = hi;
+    return true;
+}
+
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims) {
+    int n = 0;
+    while (dims && dims[n])
+        n++;
+    fv_module *m = parse_text(s, text, folder, 0, NULL);
+    if (!m || !n)
+        return m;
+    fv_arena *a = fv_arena_new(s);
+    fv_dim_option *chosen = FV_NEW(a, fv_dim_option, n);
+    bool ok = true;
+    for (int i = 0; i < n && ok; i++)
+        ok = fv_dim_option_parse(s, a, dims[i], &chosen[i]) && resolve(s, a, m, chosen, i);
+    fv_module_free(m);
+    m = ok ? parse_text(s, text, folder, n, chosen) : NULL;
+    fv_arena_free(a);
+    return m;
 }

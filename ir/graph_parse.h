@@ -3,6 +3,7 @@
 #define FV_IR_GRAPH_PARSE_H
 
 #include "ir/ast.h"
+#include "ir/dim_option.h"
 #include "ir/graph.h"
 #include "ir/side.h"
 
@@ -12,6 +13,8 @@ typedef struct fv_graph_reader {
     fv_side side;
     const char *end; /* of the text */
     int depth;       /* of nested types and blocks */
+    const fv_dim_option *chosen; /* bounds of symbols, by name */
+    int nchosen;
 } fv_graph_reader;
 
 /* What is written of a value: its type, and its elements if they are. */

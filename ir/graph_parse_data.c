@@ -15,11 +15,13 @@ const fv_dim *fv_read_dim(fv_graph_reader *r) {
         r->l.tok.column = *c == '\n' ? 1 : r->l.tok.column + 1;
         r->l.tok.line += *c == '\n';
     }
-    if (d)
-        fv_lex_resume(&r->l, s);
-    else
+    if (!d) {
         fv_lex_error(&r->l, "%s", error);
-    return d;
+        return NULL;
+    }
+    fv_lex_resume(&r->l, s);
+    bool fixed = r->nchosen && d->kind == FV_DIM_SYMBOL && d->lo == d->hi && !d->from_data;
+    return fixed ? fv_dim_const(r->m->dims, d->lo) : d;
 }
 
 /* [DIM, ...] */

@@ -274,6 +274,10 @@ static void put_func(printer *p, const fv_func *f) {
         for (int i = 0; i < last->nin; i++) {
             fv_text_put(p->t, i ? ", %" : "%");
             fv_text_name(p->t, f->result_names[i]);
+            if (f->states && f->states[i]) {
+                fv_text_put(p->t, " state ");
+                put_value(p->t, f->states[i]);
+            }
         }
         fv_text_put(p->t, ")");
     }

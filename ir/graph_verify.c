@@ -10,6 +10,7 @@
 #include "ir/limits.h"
 #include "ir/op.h"
 #include "ir/ptrmap.h"
+#include "ir/state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -295,11 +296,21 @@ static void check_const(verifier *v, const fv_value *c) {
                 t->count, t->bytes);
 }
 
+static void check_states(verifier *v, const fv_func *f) {
+    for (int i = 0; f->states && i < f->body->last->nin; i++) {
+        const char *problem = f->states[i] ? fv_state_problem(v->arena, f, i, f->states[i]) : NULL;
+        if (problem)
+            illegal(v, NULL, "@%s: %s", f->name, problem);
+    }
+}
+
 static void check_func(verifier *v, const fv_func *f) {
     for (const fv_func *g = v->m->funcs; g != f; g = g->next)
         if (strcmp(f->name, g->name) == 0)
             illegal(v, NULL, "function @%s is there twice", f->name);
     check_block(v, f->body, f, NULL);
+    if (!v->errors)
+        check_states(v, f);
 }
 
 bool fv_module_verify(fv_module *m, const char *after) {

@@ -243,6 +243,7 @@ typedef struct fv_port { /* an input or output of the model */
     const fv_dim *const *dims; /* over the program's symbols; from_data ones: known after the run */
     fv_expr **extent;          /* the same over the program's variables; NULL for from_data dims */
     fv_buf *buf;
+    int state_of;              /* outputs: 1 + the input that takes it at the next run (ir/state.h); 0: none */
 } fv_port;
 
 typedef struct fv_program {

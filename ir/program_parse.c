@@ -261,6 +261,13 @@ static bool parse_output(reader *r) {
         capacity->lo = 0;
         fv_scope_var(&r->k, name, capacity);
     }
+    if (fv_lex_accept(&r->k.l, "state")) {
+        const char *name = fv_lex_name(&r->k.l, "the buffer of an input");
+        fv_binding *b = name ? fv_scope_find(&r->k, name) : NULL;
+        if (!b || !b->buf || b->buf->role != FV_BUF_INPUT)
+            return fv_lex_error(&r->k.l, "'%.60s' is no buffer of an input", name ? name : "");
+        port.state_of = 1 + b->buf->index;
+    }
     FV_PUSH(r->k.arena, pr->capacity, n, r->cap_capacity, capacity);
     FV_PUSH(r->k.arena, pr->outputs, pr->noutputs, r->cap_outputs, port);
     return true;

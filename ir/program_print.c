@@ -142,7 +142,8 @@ static void put_port_extents(fv_kprinter *p, const fv_port *port) {
     fv_text_put(p->t, "]");
 }
 
-static void put_port(fv_kprinter *p, const char *what, const fv_port *port, const fv_var *capacity) {
+static void put_port(fv_kprinter *p, const char *what, const fv_port *port, const fv_var *capacity,
+                     const fv_port *state_of) {
     fv_kp_line(p, "%s ", what);
     fv_kp_name(p, fv_kp_name_of(p, port->buf, port->buf->name));
     fv_text_put(p->t, " = ");
@@ -157,6 +158,10 @@ static void put_port(fv_kprinter *p, const char *what, const fv_port *port, cons
     if (capacity) {
         fv_text_put(p->t, " capacity ");
         fv_kp_declare(p, capacity, capacity->name, 'd');
+    }
+    if (state_of) {
+        fv_text_put(p->t, " state ");
+        fv_kp_name(p, fv_kp_name_of(p, state_of->buf, state_of->buf->name));
     }
     fv_text_put(p->t, "\n");
 }
@@ -201,9 +206,10 @@ void fv_program_print(fv_text *t, const fv_program *pr) {
         if (pr->buffers[i]->role != FV_BUF_HEAP)
             put_buffer(&p, pr->buffers[i]);
     for (int i = 0; i < pr->ninputs; i++)
-        put_port(&p, "input", &pr->inputs[i], NULL);
+        put_port(&p, "input", &pr->inputs[i], NULL, NULL);
     for (int i = 0; i < pr->noutputs; i++)
-        put_port(&p, "output", &pr->outputs[i], pr->capacity ? pr->capacity[i] : NULL);
+        put_port(&p, "output", &pr->outputs[i], pr->capacity ? pr->capacity[i] : NULL,
+                 pr->outputs[i].state_of ? &pr->inputs[pr->outputs[i].state_of - 1] : NULL);
     for (int i = 0; i < pr->nkernels; i++) {
         fv_text_put(t, "\n");
         fv_kernel_print(t, pr->kernels[i]);

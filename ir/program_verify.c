@@ -4,6 +4,7 @@
 #include "ir/diag.h"
 #include "ir/kernel_text.h"
 #include "ir/kernel_verify.h"
+#include "ir/state.h"
 
 /* ---- statements of the run ---- */
 
@@ -145,6 +146,9 @@ static bool check_outputs(fv_kverifier *v) {
             return fv_kv_illegal(v, "output '%s' %s", p->outputs[i].name,
                                  has_capacity ? "has a capacity, but a known size"
                                               : "depends on data, but has no capacity");
+        const char *problem = p->outputs[i].state_of ? fv_state_port_problem(v->a, p, i) : NULL;
+        if (problem)
+            return fv_kv_illegal(v, "%s", problem);
         if (has_capacity)
             fv_kv_declare(v, p->capacity[i]);
     }

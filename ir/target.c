@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const fv_target targets[] = {
-#define TARGET(text, ...) {.name = text, __VA_ARGS__},
+#define TARGET(text, ...) {.name = text, .entry = text, __VA_ARGS__},
 #include "ir/target.def"
 #undef TARGET
 };
@@ -12,7 +12,7 @@ static const fv_target targets[] = {
 enum { NTARGETS = sizeof targets / sizeof *targets };
 
 static const fv_target natives[] = { /* the same, called native */
-#define TARGET(text, ...) {.name = "native", __VA_ARGS__},
+#define TARGET(text, ...) {.name = "native", .entry = text, __VA_ARGS__},
 #include "ir/target.def"
 #undef TARGET
 };
@@ -125,4 +125,8 @@ const char *const *fv_target_names(void) {
         NULL,
     };
     return names;
+}
+
+const char *fv_target_str(fv_arena *a, const fv_target *t) {
+    return strcmp(t->name, t->entry) ? fv_printf(a, "%s (%s)", t->name, t->entry) : t->name;
 }

@@ -5,7 +5,8 @@
 #include "ir/arena.h"
 
 typedef struct fv_target {
-    const char *name;      /* "x86-64-v3" */
+    const char *name;      /* "x86-64-v3"; "native" */
+    const char *entry;     /* of target.def: what native is on this machine, else the name */
     const char *triple;    /* for LLVM */
     const char *cpu;       /* for LLVM */
     const char *features;  /* for LLVM; "" : none besides the cpu's */
@@ -25,6 +26,7 @@ typedef struct fv_target {
 const fv_target *fv_target_find(const char *name);
 const fv_target *fv_target_baseline(void);       /* of this architecture */
 const char *const *fv_target_names(void);        /* NULL terminated */
+const char *fv_target_str(fv_arena *a, const fv_target *t); /* "native (x86-64-v3)" */
 /* Can this machine run code for the target? */
 bool fv_target_runs_here(const fv_target *t);
 

@@ -104,6 +104,7 @@ typedef struct fv_compile_options {
     const char *const *passes; /* instead of the level's pipeline; NULL terminated */
     fv_backend_kind backend;
     int verify;           /* check the IR after every pass */
+    const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; NULL terminated */
 } fv_compile_options;
 
 /* Compiles to something that runs at once.

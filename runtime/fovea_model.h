@@ -47,9 +47,11 @@ typedef struct fv_port_info {
     int32_t rank;
     const char *const *dims;  /* rank expressions over the model's symbols, as text */
     int32_t depends_on_data;  /* outputs: some dim is known only after the run */
-    int32_t state_of;         /* outputs: 1 + the input whose buffer this output extends in place (a
-                                 cache: the caller passes one pointer for both, with room for the
-                                 output's elements); 0: a buffer of its own */
+    int32_t state_of;         /* outputs: 1 + the input that takes this output at the next run (a
+                                 cache: past and present); 0: it is no state */
+    int32_t in_place;         /* of a state: 0, input and output are two buffers; else the output
+                                 extends the input's buffer: the caller passes one pointer for both,
+                                 with room for the output's elements */
 } fv_port_info;
 
 typedef struct fv_symbol_info {
@@ -60,7 +62,7 @@ typedef struct fv_symbol_info {
 /* dims: nsymbols values, in order of the table.
  * inputs, outputs: one pointer each, aligned to the element type; row-major; packed types as ONNX
  *   packs them; a tensor of no elements may be NULL. Inputs and outputs must not overlap,
- *   but for an output that is the state of an input (state_of).
+ *   but for a state that is in_place.
  * out_dims: for every output in turn one capacity (in elements; read for outputs that depend on
  *   data, else ignored), then `rank` actual dims, written by the run. NULL is allowed where no
  *   output depends on data.

@@ -16,7 +16,7 @@ typedef struct option {
     kind kind;
     size_t offset;
     const char *value; /* as help shows it: "N" */
-    const char *doc;
+    const char *doc;   /* NULL: the names of the targets */
     bool common;
 } option;
 
@@ -38,8 +38,9 @@ static const option options[] = {
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
-    {"--target", NULL, TEXT, AT(target), "T", "x86-64-v2, -v3, -v4, native, aarch64, riscv64, cortex-m4, generic", true},
+    {"--target", NULL, TEXT, AT(target), "T", NULL, true},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
+    {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
     {"--threads", NULL, NUMBER, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "optimise: -O0 to -O3, -Os", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
@@ -133,13 +134,12 @@ static int set_real(fv_args *a, const option *o, double *at, const char *value) 
     return FV_EXIT_OK;
 }
 
-/* One of the two options that may be repeated. */
+/* An option that may be repeated. */
 static int add_to_list(fv_args *a, const option *o, const char *value) {
-    const char **list = o->offset == AT(dims) ? a->dims : a->inputs;
-    int *n = o->offset == AT(dims) ? &a->ndims : &a->ninputs;
-    if (*n == FV_MAX_LIST_ARGS)
+    fv_list_arg *list = (fv_list_arg *)((char *)a + o->offset);
+    if (list->n == FV_MAX_LIST_ARGS)
         return fv_usage(a, "more than %d %s", FV_MAX_LIST_ARGS, o->name);
-    list[(*n)++] = value;
+    list->at[list->n++] = value;
     return FV_EXIT_OK;
 }
 
@@ -233,6 +233,13 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
 
 /* ---- help ---- */
 
+static void print_targets(const char *left) {
+    printf("  %-20s ", left);
+    for (const char *const *name = fv_target_names(); *name; name++)
+        printf("%s%s", name == fv_target_names() ? "" : ", ", *name);
+    putchar('\n');
+}
+
 static void print_options(const fv_command *c, bool common) {
     for (int i = 0; i < NOPTIONS; i++) {
         const option *o = &options[i];
@@ -241,7 +248,10 @@ static void print_options(const fv_command *c, bool common) {
             continue;
         snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
                  o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
-        printf("  %-20s %s\n", left, o->doc);
+        if (o->doc)
+            printf("  %-20s %s\n", left, o->doc);
+        else
+            print_targets(left);
     }
 }
 

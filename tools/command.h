@@ -9,6 +9,12 @@ enum { FV_EXIT_OK = 0, FV_EXIT_MODEL = 1, FV_EXIT_USAGE = 2, FV_EXIT_INTERNAL = 
 
 enum { FV_MAX_LIST_ARGS = 64 };
 
+/* The values of an option that may be repeated; at[n] is NULL. */
+typedef struct fv_list_arg {
+    int n;
+    const char *at[FV_MAX_LIST_ARGS + 1];
+} fv_list_arg;
+
 /* What the command line says; NULL, 0 and false where it says nothing. */
 typedef struct fv_args {
     const char *command;
@@ -16,15 +22,15 @@ typedef struct fv_args {
     const char **operand;
     /* common */
     const char *target, *schedule, *color;
-    const char *dims[FV_MAX_LIST_ARGS + 1];
-    int ndims, threads, verbose;
+    fv_list_arg dims;
+    int threads, verbose;
     char level;
     bool verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
     const char *output, *emit, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
-    const char *inputs[FV_MAX_LIST_ARGS + 1];
-    int ninputs, seed;
+    fv_list_arg inputs, states;
+    int seed;
     bool list_passes, ops, memory, schedules, markdown;
 } fv_args;
 

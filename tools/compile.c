@@ -11,7 +11,7 @@ typedef struct result {
     fv_emit_kind kind;
     const char *out;
     fv_program *program; /* NULL: graph IR was written */
-    const char *target;
+    const fv_target *target;
 } result;
 
 /* ---- what to write, and where ---- */
@@ -60,7 +60,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     r->program = fv_driver_lower(c->session, &source, o);
     if (!r->program)
         return false;
-    r->target = r->program->target->name;
+    r->target = r->program->target;
     return fv_driver_write(c->session, r->program, r->kind, r->out, o->level);
 }
 
@@ -132,7 +132,7 @@ static void print_summary(fv_context *c, const result *r) {
     for (int i = 0; files[i]; i++)
         printf("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
-        printf("target     %s\n", r->target);
+        printf("target     %s\n", fv_target_str(c->arena, r->target));
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
         printf("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
@@ -155,7 +155,7 @@ static void print_json(fv_context *c, const char *model, const result *r) {
     fv_json_set(d, "files", list);
     if (r->program) {
         fv_json_set_text(d, "name", r->program->name);
-        fv_json_set_text(d, "target", r->target);
+        fv_json_set_text(d, "target", r->target->entry);
     }
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where)) {
         fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);

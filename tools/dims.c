@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/dim_option.h"
 #include "tools/model.h"
 
 static bool says(const char *name, const char *const *words) {
@@ -60,24 +61,24 @@ static int find(const fv_model *t, const char *name, size_t n) {
     return -1;
 }
 
-/* ---- --dim where it was not for the importer: texts and compiled libraries ---- */
+/* ---- --dim where it was not for who read the model: kernels and compiled libraries ---- */
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *arg) {
-    size_t n = strcspn(arg, "=");
-    char *end;
-    const char *names[FV_MAX_LIST_ARGS + 1] = {0};
-    int s = find(m->table, arg, n);
-    for (int i = 0; i < m->table->nsymbols && i < FV_MAX_LIST_ARGS; i++)
-        names[i] = m->table->symbols[i].name;
+    fv_dim_option o;
+    if (!fv_dim_option_parse(c->session, c->arena, arg, &o))
+        return false;
+    int s = find(m->table, o.name, strlen(o.name));
     if (s < 0) {
-        const char *word = fv_strndup(c->arena, arg, n), *near = fv_nearest(word, names);
-        return fv_error(c->session, "--dim %s: there is no dim '%s'%s%s%s", arg, word,
-                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        const char **names = FV_NEW(c->arena, const char *, m->table->nsymbols + 1);
+        for (int i = 0; i < m->table->nsymbols; i++)
+            names[i] = m->table->symbols[i].name;
+        return fv_dim_option_unknown(c->session, c->arena, &o, names);
     }
-    m->dims[s] = strtoll(arg + n + (arg[n] == '='), &end, 10);
+    if (o.lo != o.hi)
+        return fv_dim_option_error(c->session, &o, "a run takes one value");
+    m->dims[s] = o.lo;
     m->known[s] = 1;
-    return (*end == 0 && arg[n] && arg[n + 1]) ||
-           fv_error(c->session, "--dim %s: expected S=N", arg);
+    return true;
 }
 
 /* ---- relations that the model assumes, total = past + seq ---- */
@@ -148,8 +149,8 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     const fv_model *t = m->table;
     fv_log *log = fv_log_new();
     bool ok = true;
-    for (int i = 0; i < c->args->ndims && m->source.kind != FV_FILE_ONNX && ok; i++)
-        ok = take_argument(c, m, c->args->dims[i]);
+    for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
+        ok = take_argument(c, m, c->args->dims.at[i]);
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
     if (ok)

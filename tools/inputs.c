@@ -146,8 +146,8 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
 
 bool fv_read_inputs(fv_context *c, fv_subject *m) {
     bool ok = !c->args->data_set || read_set(c, m, c->args->data_set);
-    for (int i = 0; i < c->args->ninputs && ok; i++)
-        ok = read_input(c, m, c->args->inputs[i]);
+    for (int i = 0; i < c->args->inputs.n && ok; i++)
+        ok = read_input(c, m, c->args->inputs.at[i]);
     return ok;
 }
 

@@ -243,12 +243,14 @@ static json_t *memory_json(view *v) {
 
 /* ---- summary ---- */
 
-static void print_ports(const char *what, const fv_port_info *ports, int n) {
+static void print_ports(const char *what, const fv_port_info *ports, int n,
+                        const fv_port_info *inputs) {
     for (int i = 0; i < n; i++) {
         printf("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
         for (int k = 0; k < ports[i].rank; k++)
             printf("%s%s", k ? ", " : "", ports[i].dims[k]);
-        puts("]");
+        printf("]%s%s\n", ports[i].state_of ? ", the next run's " : "",
+               ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
     }
 }
 
@@ -275,8 +277,8 @@ static void print_summary(view *v) {
     fv_arena *a = v->c->arena;
     const char *where = fv_dims_str(a, v->m.table, v->m.dims);
     int64_t workspace = p->workspace ? number(v, p->workspace) : 0;
-    print_ports("inputs", v->m.table->inputs, v->m.table->ninputs);
-    print_ports("outputs", v->m.table->outputs, v->m.table->noutputs);
+    print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
+    print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
     print_symbols(v->m.table);
     if (v->m.source.module)
         print_most(v);
@@ -288,16 +290,18 @@ static void print_summary(view *v) {
            where, *where ? ")" : "");
     if (p->uses_allocator)
         printf("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
-    printf("%-11s%s\n", "target", p->target->name);
+    printf("%-11s%s\n", "target", fv_target_str(a, p->target));
 }
 
-static json_t *ports_json(const fv_port_info *ports, int n) {
+static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         json_t *o = json_object();
         fv_json_set_text(o, "name", ports[i].name);
         fv_json_set_text(o, "type", fv_type_text(ports[i].type));
         fv_json_set(o, "dims", fv_json_dims(ports[i].rank, ports[i].dims));
+        if (ports[i].state_of)
+            fv_json_set_text(o, "state_of", inputs[ports[i].state_of - 1].name);
         fv_json_append(list, o);
     }
     return list;
@@ -307,9 +311,9 @@ static bool print_json(view *v, bool all) {
     const fv_args *a = v->c->args;
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", v->m.path);
-    fv_json_set_text(d, "target", v->m.program->target->name);
-    fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs));
-    fv_json_set(d, "outputs", ports_json(v->m.table->outputs, v->m.table->noutputs));
+    fv_json_set_text(d, "target", v->m.program->target->entry);
+    fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
+    fv_json_set(d, "outputs", ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
     fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
     if ((all || a->ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));

@@ -14,7 +14,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --name --passes", fv_cmd_compile,
+     "--output --emit --name --passes --state", fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -22,7 +22,7 @@ const fv_command fv_commands[] = {
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
-     "--backend --input --data-set --expect --output --format --seed --passes", fv_cmd_run,
+     "--backend --input --data-set --expect --output --format --seed --passes --state", fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
@@ -35,10 +35,10 @@ const fv_command fv_commands[] = {
      "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders. One line a\n"
      "failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --passes", fv_cmd_inspect,
+     "--ops --memory --schedules --passes --state", fv_cmd_inspect,
      "Without --ops, --memory and --schedules: a summary of all three.\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --passes --list-passes --dump-after", fv_cmd_opt,
+     "--output --emit --passes --list-passes --dump-after --state", fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin.\n"
      "\nexamples:\n"

@@ -71,7 +71,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->verify;
     pipeline->dump_after = a->dump_after;
-    *o = (fv_driver_options){.dims = a->dims, .level = a->level, .name = a->name,
+    *o = (fv_driver_options){.dims = a->dims.at, .states = a->states.at, .level = a->level, .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
                              .pipeline = pipeline};

@@ -39,6 +39,8 @@ static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
         fv_text_printf(t, ", bits in %s", fv_c_elem(port->elem));
     if (fv_port_depends_on_data(port))
         fv_text_put(t, ", size known after the run");
+    if (port->state_of)
+        fv_text_printf(t, "; %s of the next run", fv_c_comment(g->arena, g->p->inputs[port->state_of - 1].name));
     fv_text_put(t, "\n");
 }
 
@@ -269,8 +271,9 @@ static void put_ports(fv_cg *g, const char *what, const fv_port_info *ports, int
         return;
     fv_c_open(g, "static const fv_port_info %ss[] =", what);
     for (int i = 0; i < n; i++)
-        fv_c_line(g, "{%s, %d, %d, %s, %d, 0},", fv_c_string(g->arena, ports[i].name), ports[i].type, ports[i].rank,
-                  ports[i].rank ? fv_printf(g->arena, "%s_%d", what, i) : "NULL", ports[i].depends_on_data);
+        fv_c_line(g, "{%s, %d, %d, %s, %d, %d, %d},", fv_c_string(g->arena, ports[i].name), ports[i].type, ports[i].rank,
+                  ports[i].rank ? fv_printf(g->arena, "%s_%d", what, i) : "NULL", ports[i].depends_on_data,
+                  ports[i].state_of, ports[i].in_place);
     g->indent--;
     fv_c_line(g, "};");
 }

@@ -31,21 +31,23 @@ static LLVMValueRef list(fv_ll_module *m, LLVMTypeRef type, LLVMValueRef *values
 }
 
 static LLVMValueRef ports(fv_ll_module *m, const fv_port_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->i32, m->i32, m->ptr, m->i32, m->i32};
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 6, 0);
+    LLVMTypeRef fields[] = {m->ptr, m->i32, m->i32, m->ptr, m->i32, m->i32, m->i32};
+    enum { N = sizeof fields / sizeof *fields };
+    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
     for (int i = 0; i < n; i++) {
         LLVMValueRef *dims = FV_NEW(m->arena, LLVMValueRef, info[i].rank);
         for (int d = 0; d < info[i].rank; d++)
             dims[d] = text(m, info[i].dims[d]);
         LLVMValueRef name = text(m, info[i].name);
-        LLVMValueRef values[] = {name,
+        LLVMValueRef values[N] = {name,
                                  number(m, info[i].type),
                                  number(m, info[i].rank),
                                  list(m, m->ptr, dims, info[i].rank),
                                  number(m, info[i].depends_on_data),
-                                 number(m, 0)};
-        all[i] = LLVMConstStructInContext(m->context, values, 6, 0);
+                                 number(m, info[i].state_of),
+                                 number(m, info[i].in_place)};
+        all[i] = LLVMConstStructInContext(m->context, values, N, 0);
     }
     return list(m, type, all, n);
 }

@@ -235,7 +235,7 @@ Test(graph_text, faults_of_the_module) {
     fault("fovea-ir 1 symbol n 5..3\n", "2:1: error: the bounds 5..3 of 'n' are empty");
     fault("fovea-ir 1 symbol n 0..3 symbol n 0..3",
           "1:39: error: symbol 'n' is declared twice, or after its use");
-    fault("fovea-ir 1 assume 3 == 4 \"no\"", "1:26: error: 3 and 4 are never equal");
+    fault("fovea-ir 1 assume 3 == 4 \"no\"", "1:26: error: 3 and 4 are never equal: no");
     fault("fovea-ir 1 assume 3 = 4", "1:21: error: expected '==', found '='");
     fault("fovea-ir 1 func @f() { return } func @f() { return }",
           "1:40: error: function @f is defined twice");

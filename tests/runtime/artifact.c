@@ -9,8 +9,8 @@
  * tells n in z: i64[]. */
 static const fv_symbol_info symbols[] = {{"n", 0, 1000000}};
 static const char *const x_dims[] = {"n"}, *const y_dims[] = {"found"};
-static const fv_port_info inputs[] = {{"x", 1, 1, x_dims, 0, 0}};
-static const fv_port_info outputs[] = {{"y", 1, 1, y_dims, 1, 0}, {"z", 7, 0, NULL, 0, 0}};
+static const fv_port_info inputs[] = {{"x", 1, 1, x_dims, 0, 0, 0}};
+static const fv_port_info outputs[] = {{"y", 1, 1, y_dims, 1, 0, 0}, {"z", 7, 0, NULL, 0, 0, 0}};
 static const int64_t no_bound = INT64_MAX;
 
 static int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims) {

@@ -8,7 +8,7 @@ static const fv_symbol_info symbols[] = {{"batch", 0, 64}, {"seq", 1, 512}, {"pa
 
 static const char *const x_dims[] = {"batch", "seq", "768"};
 static const char *const mask_dims[] = {"batch", "past_len + seq"};
-static const fv_port_info inputs[] = {{"x", 1, 3, x_dims, 0, 0}, {"mask", 7, 2, mask_dims, 0, 0}};
+static const fv_port_info inputs[] = {{"x", 1, 3, x_dims, 0, 0, 0}, {"mask", 7, 2, mask_dims, 0, 0, 0}};
 static const fv_model model = {.abi = 1, .size = sizeof(fv_model), .nsymbols = 3, .symbols = symbols,
                                .ninputs = 2, .inputs = inputs};
 

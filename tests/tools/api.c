@@ -72,6 +72,37 @@ Test(api, backends) {
         compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});
 }
 
+/* Every backend's table says which output is the state of which input. */
+static void declares(fv_backend_kind backend, const char *const *states) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    put(in_folder("cache.fvir"), "fovea-ir 1\nsymbol p 0..64\n"
+                                 "func @main(%x: f32[1], %past: f32[p]) -> (%y, %present) {\n"
+                                 "  %present = Concat(%past, %x) {axis = 0}\n  %y = Relu(%x)\n"
+                                 "  return %y, %present\n}\n");
+    fv_compile_options o = {.size = sizeof o, .backend = backend, .states = states};
+    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    const fv_model *m = fv_artifact_model(a);
+    cr_expect_eq(m->outputs[0].state_of, 0);
+    cr_expect_eq(m->outputs[1].state_of, states ? 2 : 0);
+    cr_expect_eq(m->outputs[1].in_place, 0);
+    cr_expect_eq(m->inputs[1].state_of, 0);
+    fv_artifact_free(a);
+    o.states = (const char *const[]){"past=future", NULL};
+    cr_expect_eq(fv_compile(place, &o, log, &a), FV_BAD_MODEL);
+    cr_expect(strstr(fv_log_text(log), "the model has no output 'future'") != NULL);
+    fv_log_free(log);
+}
+
+Test(api, states) {
+    static const char *const states[] = {"past=present", NULL};
+    declares(FV_BACKEND_INTERP, states);
+    declares(FV_BACKEND_INTERP, NULL);
+    declares(FV_BACKEND_C, states);
+    if (FV_HAVE_JIT)
+        declares(FV_BACKEND_JIT, states);
+}
+
 Test(api, files) {
     fv_log *log = fv_log_new();
     fv_artifact *a;
@@ -102,13 +133,13 @@ static void refuses(const char *path, fv_compile_options o, int status, const ch
 }
 
 Test(api, failures) {
-    const char *const dims[] = {"n=3", NULL}, *const passes[] = {"legalize", NULL};
+    const char *const dims[] = {"n=101", NULL}, *const passes[] = {"legalize", NULL};
     refuses(in_folder("none.onnx"), (fv_compile_options){0}, FV_BAD_FILE, "none.onnx: error: ");
     refuses(model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT, "no target 'pdp-11'");
     refuses(model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
     refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
     refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
-    refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "--dim n=3");
+    refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
     refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
     put(in_folder("bad.fvir"), "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"
                                "  %y = Frobnicate(%x) : f32[2]\n  return %y\n}\n");

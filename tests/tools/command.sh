@@ -122,6 +122,50 @@ case $backends in jit*)
     ;;
 esac
 
+# ---- states and dims ----
+cat >cache.fvir <<'T'
+fovea-ir 1
+module "cache"
+symbol p 0..64
+func @main(%x: f32[1, 4], %past: f32[p, 4]) -> (%y, %present) {
+  %present = Concat(%past, %x) {axis = 0}
+  %y = Relu(%x)
+  return %y, %present
+}
+T
+onnx cache.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "cat" op_type: "Concat" input: "past" input: "x" output: "present" attribute { name: "axis" type: INT i: 0 } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 1 } } } } }
+  input { name: "past" type { tensor_type { elem_type: 1 shape { dim { dim_param: "p" } } } } }
+  output { name: "present" type { tensor_type { elem_type: 1 } } }
+}
+T
+for m in cache.fvir cache.onnx; do
+    check "state of $m" 0 'present: f32.*, the next run.s past$' "$fovea" inspect $m --state past=present
+    check "state of $m as json" 0 '"state_of": "past"' "$fovea" inspect $m --state past=present --json
+    check "state of $m in the graph" 0 '%present state %past' "$fovea" opt $m --state past=present
+    check "state of $m in C" 0 . "$fovea" compile $m --state past=present -o state.c
+    grep -q 'present .*; past of the next run$' state.h && tell 'header tells it' yes || tell 'header tells it' no
+    check "state of $m the wrong way" 1 'the input comes first: --state past=present' "$fovea" run $m --state present=past
+    check "fixed dim of $m" 0 'f32\[8' "$fovea" run $m --dim p=7
+    check "dim of an axis of $m" 0 'p in 2..5' "$fovea" inspect $m --dim past:0=2..5
+    check "misspelt dim of $m" 1 "there is no dim 'pp'" "$fovea" compile $m --dim pp=3 -o no.c
+done
+check 'kernels have states' 0 . "$fovea" compile cache.fvir --state past=present -o state.fvk
+check 'kernels keep them' 0 'the next run.s past$' "$fovea" inspect state.fvk
+check 'kernels take none' 1 'declare states' "$fovea" inspect state.fvk --state past=present
+check 'kernels have their dims' 1 'bound the dims' "$fovea" compile state.fvk --dim p=3 -o no.c
+check 'a run of kernels takes them' 0 'f32\[4, 4\]' "$fovea" run state.fvk --dim p=3
+absent no.c
+for t in $(sed -n 's/^TARGET("\([^"]*\)".*/\1/p' "$root/ir/target.def") native; do
+    check "help names $t" 0 "(, | )$t(,|\$)" "$fovea" compile --help
+done
+check 'native is one of them' 0 'target +native \([a-z0-9-]+\)' "$fovea" inspect cache.fvir
+
 # ---- inspect, opt, ops ----
 check 'inspect' 0 'kernels +[0-9]+, [0-9]+ launches' "$fovea" inspect "$dates"
 said 'inputs +text: i32\[1, 40\]'

@@ -17,7 +17,8 @@ typedef struct fv_driver_options {
     const fv_target *target;
     bool target_given;       /* else a program text keeps the target that it names */
     const char *const *dims; /* --dim, NULL terminated */
-    bool dims_are_values;    /* of a run: a text, which states its own dims, is read nevertheless */
+    bool dims_are_values;    /* of a run: kernels, which state their own dims, are read nevertheless */
+    const char *const *states; /* --state, NULL terminated */
     char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
     const char *name;        /* prefix of C names; NULL: from the file's */
@@ -34,6 +35,10 @@ typedef struct fv_driver_options {
 /* ---- reading ---- */
 
 typedef enum { FV_FILE_ONNX, FV_FILE_GRAPH, FV_FILE_PROGRAM, FV_FILE_KERNEL, FV_FILE_ELF } fv_file_kind;
+/* Is it read into a graph? */
+static inline bool fv_file_is_graph(fv_file_kind k) {
+    return k == FV_FILE_ONNX || k == FV_FILE_GRAPH;
+}
 /* What a file holds, by its first bytes; FV_FILE_ONNX: a model, as far as one can tell. */
 fv_file_kind fv_driver_kind(const char *text, size_t n);
 /* The same of a path; `-` and what cannot be read are FV_FILE_ONNX. */

@@ -6,6 +6,7 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "frontend/frontend.h"
+#include "ir/state.h"
 
 /* ---- what a file is ---- */
 
@@ -81,22 +82,24 @@ static int count(const char *const *list) {
 
 /* ---- reading ---- */
 
-static bool no_dims(fv_session *s, const fv_driver_options *o) {
-    if (!count(o->dims) || o->dims_are_values)
-        return true;
-    return fv_error(s, "is a text: its `symbol` lines bound the dims, --dim %s does not apply",
-                    o->dims[0]);
+/* Kernels are made for certain dims and ports. */
+static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
+    if (count(o->dims) && !o->dims_are_values)
+        return fv_error(s, "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
+                        o->dims[0]);
+    return !count(o->states) || fv_error(s, "holds kernels: its `output` lines declare states, --state %s "
+                                            "does not apply", o->states[0]);
 }
 
 static bool read_graph(fv_session *s, const char *text, const char *folder,
                        const fv_driver_options *o, fv_source *out) {
-    return text && no_dims(s, o) && (out->module = fv_module_parse(s, text, folder));
+    return text && (out->module = fv_module_parse_dims(s, text, folder, o->dims));
 }
 
 static bool read_program(fv_session *s, fv_arena *a, const char *text, const char *path,
                          const fv_driver_options *o, fv_source *out) {
     const char *side = strcmp(path, "-") ? fv_printf(a, "%s.bin", path) : NULL;
-    if (!text || !no_dims(s, o))
+    if (!text || !is_as_it_is(s, o))
         return false;
     fv_program *p = fv_program_parse(a, text, side);
     if (!p)
@@ -117,10 +120,10 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
         return read_graph(s, text, folder, o, out);
     if (out->kind == FV_FILE_PROGRAM)
         return read_program(s, a, text, path, o, out);
-    return text && no_dims(s, o) && (out->program = fv_driver_wrap_kernel(s, text, o->target));
+    return text && is_as_it_is(s, o) && (out->program = fv_driver_wrap_kernel(s, text, o->target));
 }
 
-bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     fv_import_options io = {.dims = o->dims, .ndims = count(o->dims)};
     bool input = !strcmp(path, "-");
     *out = (fv_source){.kind = fv_driver_path_kind(path)};
@@ -138,6 +141,13 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
     if (out->kind == FV_FILE_ONNX)
         return (out->module = fv_onnx_import_bytes(s, f.data, f.size, NULL, "model", &io)) != NULL;
     return read_text(s, a, path, &f, o, out);
+}
+
+bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
+    bool ok = read_any(s, path, o, out);
+    for (int i = 0; ok && out->module && i < count(o->states); i++)
+        ok = fv_state_declare(out->module, o->states[i]);
+    return ok;
 }
 
 /* ---- to a program ---- */

@@ -1,0 +1,77 @@
+/* dim_option.c - --dim: its notation, and what may be wrong with it. */
+#include "ir/dim_option.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "ir/diag.h"
+
+bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what) {
+    return fv_error(s, "--dim '%s': %s", o->text, what);
+}
+
+static bool parse_size(const char **c, int64_t *out) {
+    if (!isdigit((unsigned char)**c))
+        return false;
+    for (*out = 0; isdigit((unsigned char)**c); ++*c) {
+        *out = *out * 10 + (**c - '0');
+        if (*out > FV_DIM_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* INPUT:AXIS; the last colon counts, because names of inputs may hold some. */
+static void find_place(fv_arena *a, fv_dim_option *o) {
+    const char *colon = strrchr(o->name, ':'), *c = colon ? colon + 1 : "";
+    int64_t axis;
+    if (!parse_size(&c, &axis) || *c || axis > 255)
+        return;
+    o->input = fv_strndup(a, o->name, (size_t)(colon - o->name));
+    o->axis = (int)axis;
+}
+
+bool fv_dim_option_parse(fv_session *s, fv_arena *a, const char *text, fv_dim_option *out) {
+    static const char *const notation = "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N";
+    const char *equals = strrchr(text, '='), *c = equals ? equals + 1 : text;
+    *out = (fv_dim_option){.text = text};
+    if (!equals || !parse_size(&c, &out->lo))
+        return fv_dim_option_error(s, out, notation);
+    out->hi = out->lo;
+    if (!strncmp(c, "..", 2)) {
+        c += 2;
+        if (!parse_size(&c, &out->hi))
+            return fv_dim_option_error(s, out, "expected a size behind '..'");
+    }
+    if (*c || out->lo > out->hi)
+        return fv_dim_option_error(s, out, *c ? notation : "the lower bound is above the upper one");
+    out->name = fv_strndup(a, text, (size_t)(equals - text));
+    find_place(a, out);
+    return true;
+}
+
+bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int64_t *hi) {
+    int64_t low = o->lo > *lo ? o->lo : *lo, high = o->hi < *hi ? o->hi : *hi;
+    if (low > high && *lo == *hi)
+        return fv_error(s, "--dim '%s': that dim is fixed to %lld", o->text, (long long)*lo);
+    if (low > high)
+        return fv_error(s, "--dim '%s': that dim is within %lld..%lld", o->text, (long long)*lo,
+                        (long long)*hi);
+    *lo = low;
+    *hi = high;
+    return true;
+}
+
+bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
+                           const char *const *names) {
+    const char *near = fv_nearest(o->name, names);
+    fv_text t = {.arena = a};
+    if (near) {
+        fv_text_printf(&t, "; did you mean '%s'?", near);
+    } else {
+        fv_text_put(&t, names[0] ? "; the model has " : "; all dims are fixed");
+        for (int i = 0; names[i] && i < 16; i++)
+            fv_text_printf(&t, "%s'%s'", i ? ", " : "", names[i]);
+    }
+    return fv_error(s, "--dim '%s': there is no dim '%s'%s", o->text, o->name, t.s);
+}

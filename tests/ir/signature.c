@@ -1,0 +1,132 @@
+/* signature.c - graph texts whose signature a user says more about: states, dims. */
+#include "ir/graph.h"
+#include "ir/state.h"
+
+#include <criterion/criterion.h>
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void setup(void) {
+    session = fv_session_new();
+    arena = fv_arena_new(session);
+}
+static void teardown(void) {
+    fv_session_free(session);
+}
+TestSuite(signature, .init = setup, .fini = teardown);
+
+#define HEAD "fovea-ir 1\nmodule \"m\"\nsymbol p 0..64\nsymbol s 0..8\n"
+#define INPUTS "func @main(%x: f32[s, 4], %past: f32[p, 4], %other: f32[p, 4], %i: i64[4])"
+#define CONCAT "  %all = Concat(%past, %x) {axis = 0} : f32[p + s, 4]\n  return %all\n}\n"
+
+static const char *last_message(void) {
+    const fv_message *m = fv_messages(session);
+    while (m && m->next)
+        m = m->next;
+    return m ? fv_message_str(arena, m) : "";
+}
+
+static fv_module *parse(const char *text, const char *const *dims) {
+    fv_messages_clear(session);
+    return fv_module_parse_dims(session, text, NULL, dims);
+}
+
+static const char *print(const fv_module *m) {
+    fv_text t = {.arena = arena};
+    fv_module_print(&t, m, NULL, NULL);
+    return t.s;
+}
+
+static void refused(const char *text, const char *message) {
+    cr_expect_null(parse(text, NULL), "%s", text);
+    cr_expect_str_eq(last_message(), message);
+}
+
+/* ---- states ---- */
+
+Test(signature, a_state_reads_back) {
+    static const char *const text = HEAD INPUTS " -> (%all state %past) {\n" CONCAT;
+    fv_module *m = parse(text, NULL);
+    cr_assert(m != NULL, "%s", last_message());
+    cr_expect_str_eq(print(m), text);
+    cr_expect(m->funcs->states && m->funcs->states[0] == m->funcs->body->params[1]);
+    cr_expect(fv_module_verify(m, NULL));
+}
+
+Test(signature, states_that_cannot_be) {
+    refused(HEAD INPUTS " -> (%all state %i) {\n" CONCAT,
+            "5:79: error: output 'all' is f32[p + s, 4], input 'i' is i64[4]: type and rank must be the same");
+    refused(HEAD INPUTS " -> (%all state %all) {\n" CONCAT, "5:92: error: %all is not defined before its use");
+    refused(HEAD INPUTS " -> (%a state %past, %b state %past) {\n  return %past, %past\n}\n",
+            "5:79: error: input 'past' takes both 'a' and 'b'");
+    refused("fovea-ir 1 func @main(%x: f32[2]) -> (%y state %x) { %y = Concat(%x, %x) {axis = 0} return %y }",
+            "1:38: error: on axis 0 output 'y' has 4, which input 'x' with 2 never takes");
+}
+
+static void declare(const char *option, const char *message) {
+    fv_module *m = parse(HEAD INPUTS " -> (%all) {\n" CONCAT, NULL);
+    cr_assert(m != NULL, "%s", last_message());
+    bool ok = fv_state_declare(m, option);
+    cr_expect_eq(ok, !*message, "%s", option);
+    cr_expect_str_eq(last_message(), message);
+    if (ok) {
+        cr_expect_eq(m->funcs->states[0], m->funcs->body->params[1]);
+        cr_expect(!fv_state_declare(m, "other=all"));
+        cr_expect_str_eq(last_message(),
+                         "error: --state 'other=all': output 'all' is the state of input 'past' already");
+    }
+}
+
+Test(signature, states_as_options) {
+    declare("past=all", "");
+    declare("past", "error: --state 'past': expected INPUT=OUTPUT");
+    declare("all=past", "error: --state 'all=past': the input comes first: --state past=all");
+    declare("pats=all", "error: --state 'pats=all': the model has no input 'pats'; did you mean 'past'?");
+    declare("past=z", "error: --state 'past=z': the model has no output 'z'");
+    declare("i=all", "error: --state 'i=all': output 'all' is f32[p + s, 4], input 'i' is i64[4]: type "
+                     "and rank must be the same");
+}
+
+Test(signature, the_verifier_sees_states) {
+    fv_module *m = parse(HEAD INPUTS " -> (%all state %past) {\n" CONCAT, NULL);
+    const fv_value *bad[] = {m->funcs->body->params[3]};
+    m->funcs->states = bad;
+    cr_expect(!fv_module_verify(m, NULL));
+    cr_expect_str_eq(last_message(), "error: @main: output 'all' is f32[p + s, 4], input 'i' is i64[4]: "
+                                     "type and rank must be the same");
+}
+
+/* ---- dims ---- */
+
+static void with_dims(const char *one, const char *two, const char *symbols, const char *type) {
+    fv_module *m = parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL});
+    cr_assert(m != NULL, "%s", last_message());
+    const char *want = fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%sfunc", symbols);
+    cr_expect_eq(strncmp(print(m), want, strlen(want)), 0, "%s", print(m));
+    cr_expect_str_eq(fv_type_str(arena, m->funcs->body->last->in[0]->type), type);
+}
+
+Test(signature, dims_are_fixed_and_bounded) {
+    with_dims("p=3", NULL, "symbol s 0..8\n", "f32[s + 3, 4]");
+    with_dims("p=3", "s=2", "", "f32[5, 4]");
+    with_dims("past:0=1..100", NULL, "symbol p 1..64\nsymbol s 0..8\n", "f32[p + s, 4]");
+    with_dims("p=1..5", "other:0=5", "symbol s 0..8\n", "f32[s + 5, 4]");
+    with_dims("x:1=4", NULL, "symbol p 0..64\nsymbol s 0..8\n", "f32[p + s, 4]");
+}
+
+static void dim_fault(const char *one, const char *two, const char *message) {
+    cr_expect_null(parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL}));
+    cr_expect_str_eq(last_message(), message);
+}
+
+Test(signature, dims_that_cannot_be) {
+    dim_fault("q=3", NULL, "error: --dim 'q=3': there is no dim 'q'; the model has 'p', 's'");
+    dim_fault("p=65", NULL, "error: --dim 'p=65': that dim is within 0..64");
+    dim_fault("p=3", "past:0=4", "error: --dim 'past:0=4': that dim is fixed to 3");
+    dim_fault("x:1=5", NULL, "error: --dim 'x:1=5': that dim is fixed to 4");
+    dim_fault("x:2=5", NULL, "error: --dim 'x:2=5': there is no dim 'x:2'; the model has 'p', 's'");
+    dim_fault("p", NULL, "error: --dim 'p': expected NAME=N, NAME=LO..HI or INPUT:AXIS=N");
+    dim_fault("p=5..", NULL, "error: --dim 'p=5..': expected a size behind '..'");
+    dim_fault("p=5..4", NULL, "error: --dim 'p=5..4': the lower bound is above the upper one");
+}
