@@ -146,8 +146,10 @@ bool fv_infer_compare(fv_op *op);    /* broadcast of all operands; bool */
 typedef struct fv_rewriter {
     fv_module *module;
     fv_op *at;
+    fv_op *before; /* what stood before `at`: ops between them are new */
     bool failed;
 } fv_rewriter;
+fv_rewriter fv_rewriter_at(fv_op *op);
 fv_value *fv_w_op(fv_rewriter *w, const char *op, int nin, fv_value *const *in, int nattrs,
                   const fv_attr *attrs);
 fv_op *fv_w_op_n(fv_rewriter *w, const char *op, int nin, fv_value *const *in, int nattrs,
@@ -170,7 +172,7 @@ fv_attr fv_attr_ints(fv_module *m, const char *name, int n, const int64_t *v);
 fv_attr fv_attr_dims(fv_module *m, const char *name, int n, const fv_dim *const *v);
 fv_attr fv_attr_string(fv_module *m, const char *name, const char *v);
 fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank 0 tensor of e */
-/* Replaces result i of the op being expanded. */
+/* Replaces result i of the op being expanded; a value that is new takes over its name. */
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 
 /* Has it a .rule or an .expand, or too many operands for one kernel? */

@@ -169,6 +169,17 @@ fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
 
 /* ---- replacing ---- */
 
+fv_rewriter fv_rewriter_at(fv_op *op) {
+    return (fv_rewriter){.module = fv_op_module(op), .at = op, .before = op->prev};
+}
+
+static bool is_new(const fv_rewriter *w, const fv_value *v) {
+    for (const fv_op *op = w->at->prev; op != w->before; op = op->prev)
+        if (op == v->def)
+            return true;
+    return false;
+}
+
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!v) {
         w->failed = true;
@@ -182,6 +193,8 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (old->elems && !v->elems)
         fv_set_elems(v, old->nelems, old->elems);
     fv_replace_uses(old, v);
+    if (is_new(w, v))
+        fv_value_take_name(w->module, v, old);
 }
 
 enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
@@ -209,7 +222,7 @@ static void narrow(fv_rewriter *w, fv_op *op) {
 
 bool fv_op_rewrite(fv_op *op) {
     const fv_opdef *d = op->def;
-    fv_rewriter w = {.module = fv_op_module(op), .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     if (d->expand) {
         if (!d->expand(&w, op) || w.failed)
             return false;

@@ -334,18 +334,14 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
 }
 
 static bool replace(fv_matcher *m, fv_op *op) {
-    fv_rewriter w = {.module = m->module, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     fv_value *old = op->out[0], *v = build(&w, m, m->rule->replacement);
     if (!v || w.failed)
         return miss(m, "the right side cannot be built");
     if (!same_type(m->module->dims, old->type, v->type))
         return miss(m, "the right side is %s, expected %s", fv_type_str(m->module->arena, v->type),
                     fv_type_str(m->module->arena, old->type));
-    bool is_new = v->kind == FV_VALUE_RESULT && !v->nuses;
-    const char *name = old->name;
     fv_w_result(&w, 0, v);
-    if (is_new && v->name != name)
-        fv_value_take_name(m->module, v, old);
     return true;
 }
 

@@ -152,6 +152,7 @@ static bool compute(folder *f) {
     for (int i = 0; status == FV_OK && i < f->n; i++) {
         fv_value *c = fv_const_new(f->r->module, f->originals[i]->name, tensors[i]);
         fv_replace_uses(f->originals[i], c);
+        fv_value_take_name(f->r->module, c, f->originals[i]);
         fv_pass_count_one(f->r, f->originals[i]->def->def->name);
     }
     fv_arena_free(p->arena);

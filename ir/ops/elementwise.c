@@ -103,7 +103,7 @@ static bool upgrade_prelu(fv_op *op, int version) {
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < x->rank - 1; i++)
         dims[i] = i ? fv_dim_const(m->dims, 1) : s->dims[0];
-    fv_rewriter w = {.module = m, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     fv_value *r = fv_w_reshape(&w, op->in[1], x->rank - 1, dims);
     if (r)
         fv_op_set_in(op, 1, r);

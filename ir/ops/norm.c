@@ -20,7 +20,7 @@ static bool upgrade_softmax(fv_op *op, int version) {
         return true;
     const fv_dim *dims[2] = {fv_dim_product(m->dims, axis, t->dims),
                              fv_dim_product(m->dims, t->rank - axis, t->dims + axis)};
-    fv_rewriter w = {.module = m, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     fv_attr a = fv_attr_int(m, "axis", -1);
     fv_value *x = fv_w_reshape(&w, op->in[0], 2, dims);
     fv_value *y = fv_w_op(&w, op->def->name, 1, &x, 1, &a);
@@ -144,7 +144,7 @@ static bool upgrade_group_norm(fv_op *op, int version) {
     if (version >= 21 || !x || op->nin != 3)
         return true;
     fv_module *m = fv_op_module(op);
-    fv_rewriter w = {.module = m, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     const fv_dim *groups = fv_dim_const(m->dims, fv_op_int(op, "num_groups", 1));
     const fv_dim *wide[2] = {groups, fv_dim_floordiv(m->dims, x->dims[1], groups)};
     for (int i = 1; i < 3; i++) {

@@ -415,7 +415,7 @@ static bool upgrade_tile(fv_op *op, int version) {
     if (!fv_op_in(op, 1) || !fv_op_in(op, 2) || !fv_in_type(op, 0))
         return fv_op_error(op, "needs inputs 'tiles' and 'axis'");
     fv_module *m = fv_op_module(op);
-    fv_rewriter w = {.module = m, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     const fv_dim *const *tiles, *const *axis, *repeats[FV_MAX_RANK];
     int rank = fv_in_type(op, 0)->rank, n1, n2;
     for (int i = 1; i <= 2; i++) {

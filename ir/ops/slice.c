@@ -308,7 +308,7 @@ static bool upgrade_split(fv_op *op, int version) {
     if (version >= 13)
         return true;
     if (version == 1 && fv_op_in(op, 1)) {
-        fv_rewriter w = {.module = fv_op_module(op), .at = op};
+        fv_rewriter w = fv_rewriter_at(op);
         fv_value *v = fv_w_cast(&w, op->in[1], FV_I64);
         if (!v)
             return false;

@@ -26,7 +26,7 @@ bool fv_upgrade_broadcast(fv_op *op, int version) {
     int rank = a->rank - (int)axis;
     for (int i = 0; i < rank; i++)
         dims[i] = i < b->rank ? b->dims[i] : fv_dim_const(m->dims, 1);
-    fv_rewriter w = {.module = m, .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     fv_value *r = fv_w_reshape(&w, op->in[1], rank, dims);
     if (!r)
         return false;
@@ -49,7 +49,7 @@ bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in) {
     const fv_attr *a = fv_op_find_attr(op, attr);
     if (!a || a->kind != FV_ATTR_FLOAT)
         return true;
-    fv_rewriter w = {.module = fv_op_module(op), .at = op};
+    fv_rewriter w = fv_rewriter_at(op);
     fv_value *c = fv_w_float(&w, fv_in_type(op, 0)->elem, (double)a->u.f);
     fv_op_drop_attr(op, attr);
     fv_op_set_in(op, in, c);

@@ -257,7 +257,7 @@ RULES(type_stays) {
 static const char *expanded(const char *function, const char *op, const char *meaning) {
     fv_module *m = module_of(function);
     fv_op *at = find_op(m, op);
-    fv_rewriter w = {.module = m, .at = at};
+    fv_rewriter w = fv_rewriter_at(at);
     if (!fv_rule_expand(&w, at, meaning) || w.failed)
         return said();
     cr_expect(fv_module_verify(m, "the rule"), "%s", said());
