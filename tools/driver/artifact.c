@@ -106,35 +106,54 @@ static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
 }
 #endif
 
-/* ---- generated C, compiled by the cc on the PATH ---- */
+/* ---- generated C, compiled by $CC or the cc on the PATH ---- */
 
-/* Runs a shell command, for the sake of a CC of several words; words of ours come as arguments. */
-static bool shell(const char *const *argv) {
+/* Runs a shell command, for the sake of a CC of several words; words of ours come as arguments.
+ * Returns its exit status; 127: not found. */
+static int shell(const char *const *argv) {
     pid_t pid;
     int status;
     if (posix_spawnp(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, environ) != 0)
-        return false;
+        return 127;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            return false;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+            return 255;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/* The line of the compiler's messages that tells most. */
+static const char *first_error(fv_session *s, fv_arena *a, const char *path) {
+    fv_file f;
+    if (!fv_file_map(s, a, path, &f))
+        return "";
+    const char *text = fv_strndup(a, (const char *)f.data, f.size), *error = strstr(text, "error");
+    while (error && error > text && error[-1] != '\n')
+        error--;
+    error = error ? error : text;
+    return *error ? fv_strndup(a, error, strcspn(error, "\n")) : "it says nothing";
 }
 
 static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_program *p,
                       char level) {
-    const char *cc = getenv("CC");
+    const char *env = getenv("CC"), *cc = env && *env ? env : "cc";
     const char *command = fv_printf(
         a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno "
            "-include model.h -o model.so model.c export.c > cc.log 2>&1",
-        cc && *cc ? cc : "cc", level ? level : '2', p->target->cflags);
+        cc, level ? level : '2', p->target->cflags);
     const char *export = fv_printf(a, "const fv_model *fovea_model(void);\n"
                                       "const fv_model *fovea_model(void) { return %s_model(); }\n",
                                    p->name);
     const char *argv[] = {"/bin/sh", "-c", command, folder, NULL};
     if (!fv_file_write(s, fv_printf(a, "%s/export.c", folder), export, strlen(export)))
         return false;
-    return shell(argv) ||
-           fv_error(s, "the C compiler failed on the generated C, see %s/cc.log", folder);
+    int status = shell(argv);
+    if (status == 126 || status == 127)
+        return fv_error(s, "--backend=c needs a C compiler, and '%s' cannot be run; CC in the environment "
+                           "names another", cc);
+    if (status)
+        return fv_error(s, "'%s' failed on the generated C: %s; CC in the environment names another compiler",
+                        cc, first_error(s, a, fv_printf(a, "%s/cc.log", folder)));
+    return true;
 }
 
 static void remove_folder(fv_arena *a, const char *folder) {
@@ -169,11 +188,9 @@ static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
     }
     fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
     bool written = fv_c_write(s, p, &o, fv_printf(a, "%s/model.c", folder));
-    bool compiled = written && compile_c(s, a, folder, p, level);
-    if (compiled)
+    if (written && compile_c(s, a, folder, p, level))
         out = load_c(s, a, folder);
-    if (compiled || !written) /* what the compiler refused stays, to be looked at */
-        remove_folder(a, folder);
+    remove_folder(a, folder);
     fv_door_close(s, &door);
     fv_arena_free(a);
     return out;
