@@ -97,7 +97,6 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
     e->l = l;
     e->arena = l->arena;
     e->def = def;
-    e->bufs = fv_ptrmap_in(l->arena);
     e->kernel = fv_kernel_new(l->arena, stem);
     fv_kb_init(&e->b, l->arena, e->kernel, &e->kernel->body);
     e->uses = fv_ptrmap_in(l->arena);
@@ -121,26 +120,36 @@ fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d) {
     return x;
 }
 
-static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role) {
-    void **at = fv_ptrmap_at(&e->bufs, v);
-    if (*at)
-        return *at;
-    fv_expr *extent[FV_MAX_RANK];
-    for (int i = 0; i < v->type->rank; i++)
-        extent[i] = fv_kemit_dim(e, v->type->dims[i]);
-    fv_buf *b = fv_kernel_buf(e->kernel, v->name, role, v->type->elem, v->type->rank, extent);
+static bool has_extents(const fv_buf *b, int rank, fv_expr *const *extent) {
+    bool same = b->rank == rank;
+    for (int i = 0; same && i < rank; i++)
+        same = fv_x_equal(b->extent[i], extent[i]);
+    return same;
+}
+
+/* A value may be a parameter more than once: seen with different axes. */
+static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_expr *const *extent) {
+    for (int i = 0; i < e->nargs; i++)
+        if (e->args[i] == v && has_extents(e->kernel->bufs[i], rank, extent))
+            return e->kernel->bufs[i];
+    fv_buf *b = fv_kernel_buf(e->kernel, v->name, role, v->type->elem, rank, extent);
     b->value = v;
-    *fv_ptrmap_at(&e->bufs, v) = b;
     FV_PUSH(e->arena, e->args, e->nargs, e->cap_args, v);
     return b;
 }
 
-fv_buf *fv_kemit_in(fv_kemit *e, fv_value *v) {
-    return param(e, v, FV_BUF_IN);
+fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < from->rank; i++)
+        extent[i] = fv_kemit_expr(e, from->extent[i]);
+    return param(e, (fv_value *)from->value, FV_BUF_IN, from->rank, extent);
 }
 
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v) {
-    return param(e, v, FV_BUF_OUT);
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < e->def->rank; i++)
+        extent[i] = fv_kemit_dim(e, e->def->index[i]->dim);
+    return param(e, v, FV_BUF_OUT, e->def->rank, extent);
 }
 
 /* ---- scopes ---- */
@@ -350,7 +359,7 @@ void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
 
 static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
     fv_buf *from = x->u.buf;
-    fv_buf *b = from->value ? fv_kemit_in(e, (fv_value *)from->value) : from;
+    fv_buf *b = from->value ? fv_kemit_in(e, from) : from;
     fv_expr *index[FV_MAX_RANK];
     for (int i = 0; i < from->rank; i++)
         index[i] = fv_kemit_expr(e, x->arg[i]);

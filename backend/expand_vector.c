@@ -5,7 +5,8 @@
  * that cannot be vectorised becomes serial.
  *
  * A tile declared outside and accessed as acc[.., c] with c the loop's variable becomes a tile of
- * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree. */
+ * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree and
+ * their other indices are constants in the end. */
 #include "backend/expand_vector.h"
 
 /* ---- lanes ---- */
@@ -147,6 +148,16 @@ static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lan
            fv_x_is_int(fv_x_bin(z->a, FV_X_FLOORMOD, rest, fv_x_int(z->a, lanes)), &r) && r == 0;
 }
 
+/* Will the index be a constant when loops are unrolled? */
+static bool is_constant_place(fv_expand_vec *z, const fv_expr *x) {
+    if (x->op == FV_X_VAR || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return x->op == FV_X_VAR && fv_ptrmap_get(&z->unrolled, x->u.var);
+    for (int i = 0; i < x->n; i++)
+        if (!is_constant_place(z, x->arg[i]))
+            return false;
+    return true;
+}
+
 static void note_access(fv_expand_vec *z, const fv_buf *b, fv_expr *const *index,
                         const fv_stmt *loop) {
     tile_use *use = use_of(z, b);
@@ -158,7 +169,7 @@ static void note_access(fv_expand_vec *z, const fv_buf *b, fv_expr *const *index
               (use->lanes == 0 || use->lanes == lanes) &&
               is_lane_index(z, index[b->rank - 1], loop->var, lanes);
     for (int i = 0; ok && i < b->rank - 1; i++)
-        ok = !mentions(written_out(z, index[i]), loop->var);
+        ok = is_constant_place(z, written_out(z, index[i]));
     use->lanes = lanes;
     use->rejected = !ok;
 }
@@ -194,6 +205,8 @@ static void note_block(fv_expand_vec *z, const fv_block *block, const fv_stmt *l
             note_tile(z, s, loop != NULL);
         if (s->kind == FV_S_LET && s->var->type.elem == FV_I64)
             *fv_ptrmap_at(&z->lets, s->var) = written_out(z, s->x);
+        if (s->kind == FV_S_FOR && s->loop == FV_UNROLL)
+            *fv_ptrmap_at(&z->unrolled, s->var) = s->var;
         note_block(z, &s->body, vector ? s : loop);
         note_block(z, &s->other, loop);
     }
@@ -338,7 +351,8 @@ static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
 }
 
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
-    fv_expand_vec z = {.a = a, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a)};
+    fv_expand_vec z = {.a = a, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a),
+                       .unrolled = fv_ptrmap_in(a)};
     z.max_lanes = t->vector_bits ? t->vector_bits / widest_of(a, in) : 1;
     z.max_lanes = z.max_lanes > FV_MAX_LANES ? FV_MAX_LANES : z.max_lanes;
     note_block(&z, in, NULL);

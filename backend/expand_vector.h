@@ -12,6 +12,7 @@ typedef struct fv_expand_vec {
     int max_lanes;
     fv_ptrmap tiles; /* tile outside of vector loops -> what is known of its accesses */
     fv_ptrmap lets;  /* variable of an i64 let -> its value over loop variables */
+    fv_ptrmap unrolled; /* variables of loops that will be unrolled */
     bool failed;     /* a loop that was to use vector tiles stayed serial */
 } fv_expand_vec;
 

@@ -100,6 +100,7 @@ static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
 #include "backend/schedules.def"
 #undef SCHEDULE
     };
+    s->def = fv_merge_axes(l, s->def);
     for (size_t i = 0; !all[i](l, s, op); i++)
         assert(i + 1 < sizeof all / sizeof *all);
 }
@@ -143,7 +144,8 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = fv_arena_new(m->session);
     fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
                     .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
-                    .origins = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a)};
+                    .origins = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
+                    .panels = fv_ptrmap_in(a)};
     l.program = FV_NEW(a, fv_program, 1);
     l.program->arena = a;
     l.program->dims_table = m->dims;

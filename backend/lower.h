@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "ir/definition.h"
+#include "ir/limits.h"
 #include "ir/op.h"
 #include "ir/ptrmap.h"
 
@@ -51,6 +52,7 @@ struct fv_lowerer {
     fv_program *program;
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
+    fv_ptrmap panels;    /* what was packed, and how -> its tensor -> its value */
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
@@ -71,6 +73,9 @@ const char *fv_safe_name(fv_arena *a, const char *name);
 bool fv_open_ports(fv_lowerer *l);
 void fv_close_ports(fv_lowerer *l);
 
+/* merge.c: the same definition with neighbouring axes as one where they are always indexed together. */
+fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
+
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
 
@@ -82,7 +87,6 @@ typedef struct fv_kemit {
     fv_kernel *kernel;
     fv_kbuilder b;
     const fv_definition *def;
-    fv_ptrmap bufs;          /* value -> parameter */
     fv_value **args;         /* per parameter */
     int nargs, cap_args;
     const fv_dim **dims;     /* per kernel dim */
@@ -105,8 +109,8 @@ typedef struct fv_kemit {
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
-fv_buf *fv_kemit_in(fv_kemit *e, fv_value *v);
-fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);
+fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from); /* the parameter for a buffer of the definition */
+fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);       /* with the axes of the definition */
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
 /* Scopes: what is bound or emitted after a mark is forgotten at release. */
 typedef struct fv_kmark {
@@ -145,6 +149,19 @@ bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the reference: takes all */
 /* custom.c: the kernels that the op brings along. */
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
+
+/* panels.c: a factor of a contraction in the order in which register tiles read it. */
+typedef struct fv_panels {
+    fv_value *value;                /* [.., panel, k.., column in the panel] */
+    bool made_in_run;               /* its storage has a definition, to be scheduled; else a constant */
+    int panel;                      /* that axis of it */
+    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum, one for the
+                                       column in the panel, which is the last */
+    fv_expr *x;                     /* the factor, over these */
+} fv_panels;
+/* Of `factor` of `sum` in d, whose columns are that axis. False: it is not a single load. */
+bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                    fv_expr *factor, int column, int width, fv_panels *p);
 
 /* plan.c: roles, offsets, sizes of all buffers; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

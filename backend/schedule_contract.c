@@ -1,30 +1,30 @@
 /* schedule_contract.c - matrix products and what is like them: a sum of products whose factors
- * depend one on a row index i, the other on a column index j along contiguous elements.
+ * depend one on a row index i, the other on a column index j.
  *
- * A tile of MR rows and NR columns stays in registers:
- *     parallel batch.., ib, jb:
- *       acc[r, c] = 0
- *       for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
- *       y[i0 + r, j0 + c] = epilogue(acc[r, c])
- * Each output is one ascending chain, whatever the tile: its size changes no bit. At the edges the
- * same is done element by element. */
+ *     parallel batch.., block of rows, panel of columns:
+ *       for i0 in the block, step MR:
+ *         acc[r, c] = 0                                     registers
+ *         for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
+ *         sums[r, c] = acc[r, c]                            first-level cache
+ *         for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *
+ * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows that
+ * are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
+ * change no bit. */
 #include <string.h>
 
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-typedef struct contraction {
-    fv_expr *sum;     /* the REDUCE */
-    fv_expr *a, *b;   /* its factors: a goes with rows, b with columns */
-    int row, column;  /* axes of the definition */
-} contraction;
+enum { BLOCK_BYTES = 384 << 10 }; /* of a, that stay in the second-level cache while panels go by */
 
-/* Which factor has the columns? The other may not depend on them. */
-static bool columns_in(const fv_expr *f, const fv_expr *other, const fv_var *j) {
-    fv_load_count n = {0};
-    fv_x_count_loads(f, j, &n);
-    return n.contiguous && !n.strided && !fv_x_uses(other, j);
-}
+typedef struct contraction {
+    fv_expr *sum;    /* the REDUCE */
+    fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
+    int row, column; /* axes of the definition; row -1: none */
+    bool packed;
+    fv_panels panels;
+} contraction;
 
 static bool has_reduce(const fv_expr *x) {
     if (x->op == FV_X_REDUCE)
@@ -35,37 +35,52 @@ static bool has_reduce(const fv_expr *x) {
     return false;
 }
 
+/* The factors: b is the only one that depends on the column. */
+static bool set_factors(const fv_definition *d, contraction *c) {
+    const fv_expr *body = c->sum->arg[0];
+    for (int i = d->rank; i-- > 0;) {
+        bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
+        if (fv_dim_is_const(d->index[i]->dim) && d->index[i]->dim->value == 1)
+            continue;
+        if (in[0] == in[1])
+            return false;
+        c->column = i;
+        c->a = body->arg[in[0]];
+        c->b = body->arg[in[1]];
+        break;
+    }
+    c->row = -1;
+    for (int i = c->column; c->a && i-- > 0 && c->row < 0;)
+        if (fv_x_uses(c->a, d->index[i]) && !fv_x_uses(c->b, d->index[i]))
+            c->row = i;
+    return c->a != NULL;
+}
+
 static bool recognise(const fv_definition *d, contraction *c) {
     fv_expr *sums[2];
-    if (d->rank < 2 || fv_x_reductions(d->body, sums, 2) != 1)
+    memset(c, 0, sizeof *c);
+    if (d->rank < 1 || fv_x_reductions(d->body, sums, 2) != 1)
         return false;
     fv_expr *body = sums[0]->arg[0];
     if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL || has_reduce(body) ||
         !fv_elem_is_float((fv_elem)body->type.elem))
         return false;
-    *c = (contraction){.sum = sums[0], .a = body->arg[0], .b = body->arg[1], .row = -1,
-                       .column = d->rank - 1};
-    const fv_var *j = d->index[c->column];
-    if (!columns_in(c->b, c->a, j)) {
-        if (!columns_in(c->a, c->b, j))
-            return false;
-        c->a = body->arg[1];
-        c->b = body->arg[0];
-    }
-    for (int i = d->rank - 1; i-- > 0;)
-        if (fv_x_uses(c->a, d->index[i]) && !fv_x_uses(c->b, d->index[i])) {
-            c->row = i;
-            return true;
-        }
-    return false;
+    c->sum = sums[0];
+    return set_factors(d, c);
 }
 
-/* Rows and columns of the register tile: accumulators fill about three quarters of the registers. */
-static void tile_size(const fv_target *t, fv_elem e, int *mr, int *nr) {
-    int lanes = t->vector_bits / fv_elem_bits(e);
+static int64_t at_most(const fv_dim *d) {
+    return fv_dim_is_const(d) ? d->value : d->hi;
+}
+
+/* Rows and columns of the register tile: accumulators fill about three quarters of the registers. Fewer
+ * where there are fewer. */
+static void tile_size(const fv_target *t, const fv_definition *d, const contraction *c, int *mr,
+                      int *nr) {
+    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     if (lanes < 2) {
-        *mr = 4;
-        *nr = 4;
+        lanes = 1;
+        *mr = *nr = 4;
     } else if (t->vector_registers >= 32) {
         *mr = lanes >= 8 ? 12 : 8;
         *nr = lanes >= 8 ? 2 * lanes : 3 * lanes;
@@ -73,144 +88,272 @@ static void tile_size(const fv_target *t, fv_elem e, int *mr, int *nr) {
         *mr = 6;
         *nr = 2 * lanes;
     }
+    int64_t rows = c->row < 0 ? 1 : at_most(d->index[c->row]->dim);
+    int64_t columns = at_most(d->index[c->column]->dim);
+    if (rows < *mr)
+        *mr = (int)rows;
+    while (lanes > columns)
+        lanes /= 2;
+    if (columns < *nr)
+        *nr = ((int)columns + lanes - 1) / lanes * lanes;
 }
+
+/* Does b lie in memory so that neighbouring columns are neighbours? */
+static bool is_contiguous(const contraction *c, const fv_var *j) {
+    fv_load_count n = {0};
+    fv_x_count_loads(c->b, j, &n);
+    return n.contiguous && !n.strided;
+}
+
+/* Packs b unless it can be read as it is; false: chains along k do better than either. */
+static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, contraction *c, int nr) {
+    const fv_var *j = d->index[c->column];
+    const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
+    bool contiguous = is_contiguous(c, j);
+    bool constant = false, few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
+    const fv_expr *b = c->b;
+    while (b->op == FV_X_CONVERT)
+        b = b->arg[0];
+    if (b->op == FV_X_LOAD)
+        constant = ((const fv_value *)b->u.buf->value)->kind == FV_VALUE_CONST;
+    if (!constant && contiguous)
+        return true;
+    if (!constant && few)
+        return false;
+    c->packed = fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
+    if (!c->packed)
+        return contiguous;
+    c->b = c->panels.x;
+    if (c->panels.made_in_run)
+        fv_schedule_map(l, fv_storage_of(l, c->panels.value), op);
+    return true;
+}
+
+/* ---- the kernel ---- */
 
 typedef struct tile {
     fv_kemit *e;
     const contraction *c;
-    fv_expr **index;
-    fv_expr *i0, *j0;
+    fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
+    fv_expr *columns;         /* that are there, at most nr */
+    fv_buf *sums;
     int mr, nr;
 } tile;
 
-static fv_expr *add(fv_kemit *e, fv_expr *a, fv_expr *b) {
-    return fv_x_bin(e->arena, FV_X_ADD, a, b);
+static fv_expr *binary(fv_kemit *e, fv_expr_op op, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, op, a, b);
 }
 
-static fv_expr *count_loop(fv_kemit *e, fv_loop_kind kind, const char *name, int n) {
-    return fv_kb_for(&e->b, kind, name, fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+static fv_expr *integer(fv_kemit *e, int64_t n) {
+    return fv_x_int(e->arena, n);
 }
 
-/* The sums of one whole tile, in acc. */
-static fv_buf *sums(tile *t) {
+static fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n) {
+    return fv_kb_for(&e->b, kind, name, integer(e, 0), n, 1);
+}
+
+static void bind_column(tile *t, fv_expr *c) {
     fv_kemit *e = t->e;
-    const fv_definition *d = e->def;
-    const fv_expr *r = t->c->sum;
-    fv_elem type = (fv_elem)r->type.elem;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){t->mr, t->nr},
+    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
+    if (!t->c->packed)
+        return;
+    const fv_panels *p = &t->c->panels;
+    fv_kemit_bind(e, p->index[p->value->type->rank - 1], c);
+    fv_kemit_bind(e, p->index[p->panel], t->panel);
+}
+
+static void bind_row(tile *t, fv_expr *r) {
+    if (t->c->row >= 0)
+        fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
+}
+
+/* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
+static void multiply(tile *t, fv_expr *first, int rows, bool edge) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_elem type = (fv_elem)sum->type.elem;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, t->nr},
                              fv_x_const(e->arena, type, 0));
     fv_kmark outer = fv_kemit_mark(e);
-    for (int i = 0; i < r->u.red.nvars; i++) {
-        fv_var *v = r->u.red.vars[i];
-        fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, fv_x_int(e->arena, 0),
-                                      fv_kemit_dim(e, v->dim), 1));
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        fv_kemit_bind(e, v, open_loop(e, FV_SERIAL, v->name, fv_kemit_dim(e, v->dim)));
     }
-    fv_buf *rows = fv_kb_tile(&e->b, "a", type, 1, (int64_t[]){t->mr}, NULL);
+    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){t->nr}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *row = count_loop(e, FV_UNROLL, "r", t->mr);
-    fv_kemit_bind(e, d->index[t->c->row], add(e, t->i0, row));
-    fv_kb_store(&e->b, rows, &row, fv_kemit_expr(e, t->c->a), NULL);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    bind_column(t, c);
+    e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    fv_expr *col = count_loop(e, FV_VECTOR, "c", t->nr);
-    fv_kemit_bind(e, d->index[t->c->column], add(e, t->j0, col));
-    fv_expr *b = fv_kb_let(&e->b, "b", fv_kemit_expr(e, t->c->b));
-    row = count_loop(e, FV_UNROLL, "r", t->mr);
-    fv_expr *at[2] = {row, col};
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *at[2] = {r, c};
     fv_kb_store(&e->b, acc, at,
-                fv_x_fma(e->arena, fv_x_load(e->arena, rows, &row), b,
-                         fv_x_load(e->arena, acc, at)),
+                fv_x_fma(e->arena, a, fv_x_load(e->arena, b, &c), fv_x_load(e->arena, acc, at)),
                 NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
-    for (int i = 0; i < r->u.red.nvars; i++)
+    for (int i = 0; i < sum->u.red.nvars; i++)
         fv_kb_end(&e->b);
     fv_kemit_release(e, outer);
-    return acc;
+    r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *from[2] = {r, c}, *to[2] = {binary(e, FV_X_ADD, first, r), c};
+    fv_kb_store(&e->b, t->sums, to, fv_x_load(e->arena, acc, from), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
 }
 
-static void whole_tile(tile *t, fv_value *value) {
+/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. `all`: how
+ * many there are, if that is known. */
+static void multiply_rows(tile *t, fv_expr *rows, bool edge) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    if (t->mr == 1) {
+        multiply(t, integer(e, 0), 1, edge);
+        return;
+    }
+    if (fv_x_is_int(rows, &known) && known == t->mr) {
+        multiply(t, integer(e, 0), t->mr, edge);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->mr)));
+    multiply(t, integer(e, 0), t->mr, edge);
+    fv_kb_else(&e->b);
+    int n = 1;
+    while (2 * n < t->mr)
+        n *= 2;
+    fv_expr *first = integer(e, 0);
+    for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
+        fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
+        fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
+        multiply(t, first, n, edge);
+        fv_kb_end(&e->b);
+        first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
+    }
+    fv_kb_end(&e->b);
+}
+
+/* y = epilogue(sums) where rows and columns are. */
+static void store(tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
     fv_kemit *e = t->e;
     const fv_definition *d = e->def;
-    fv_buf *acc = sums(t);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *row = count_loop(e, FV_UNROLL, "r", t->mr);
-    fv_expr *col = count_loop(e, FV_VECTOR, "c", t->nr);
-    t->index[t->c->row] = add(e, t->i0, row);
-    t->index[t->c->column] = add(e, t->j0, col);
-    fv_kemit_bind(e, d->index[t->c->row], t->index[t->c->row]);
-    fv_kemit_bind(e, d->index[t->c->column], t->index[t->c->column]);
-    fv_expr *at[2] = {row, col};
-    fv_kemit_memo(e, t->c->sum, fv_kb_let(&e->b, "s", fv_x_load(e->arena, acc, at)));
-    fv_kemit_store(e, fv_kemit_out(e, value), t->index, fv_kemit_expr(e, d->body));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", t->columns);
+    bind_row(t, r);
+    bind_column(t, c);
+    if (t->c->row >= 0)
+        index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
+    index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
+    fv_expr *at[2] = {r, c};
+    fv_kemit_memo(e, t->c->sum, fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
+    fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }
 
-/* What is left over at the right and bottom: the same, a row at a time. */
-static void edge_tile(tile *t, fv_value *value, fv_expr *i1, fv_expr *j1) {
-    fv_kemit *e = t->e;
-    const fv_definition *d = e->def;
-    fv_kmark m = fv_kemit_mark(e);
-    t->index[t->c->row] = fv_kb_for(&e->b, FV_SERIAL, d->index[t->c->row]->name, t->i0, i1, 1);
-    fv_kemit_bind(e, d->index[t->c->row], t->index[t->c->row]);
-    t->index[t->c->column] =
-        fv_kb_for(&e->b, FV_VECTOR, d->index[t->c->column]->name, t->j0, j1, 1);
-    fv_kemit_bind(e, d->index[t->c->column], t->index[t->c->column]);
-    fv_kemit_store(e, fv_kemit_out(e, value), t->index, fv_kemit_expr(e, d->body));
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
-    fv_kemit_release(e, m);
+/* Tasks over blocks of n: returns the number of the block; *first is where it begins, *size how much it
+ * has. One block where all surely fits: no loop (*opened). */
+static fv_expr *open_blocks(fv_kemit *e, const char *name, fv_expr *n, int64_t most, int step,
+                            fv_expr **first, fv_expr **size, bool *opened) {
+    int64_t known;
+    fv_expr *s = integer(e, step), *zero = integer(e, 0);
+    *opened = most > step;
+    *first = zero;
+    *size = n;
+    if (!*opened)
+        return zero;
+    fv_expr *blocks = binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, n, integer(e, step - 1)), s);
+    fv_expr *block = open_loop(e, FV_PARALLEL, name, blocks);
+    *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, s));
+    *size = fv_x_is_int(n, &known) && known % step == 0
+                ? s
+                : fv_kb_let(&e->b, "size",
+                            binary(e, FV_X_MIN, s, binary(e, FV_X_SUB, n, *first)));
+    return block;
 }
 
-/* Tasks over blocks of an axis: returns the first element, *end is one past the last. */
-static fv_expr *open_blocks(fv_kemit *e, const char *name, fv_expr *size, int step, fv_expr **end) {
-    fv_expr *s = fv_x_int(e->arena, step);
-    fv_expr *n = fv_x_bin(e->arena, FV_X_FLOORDIV, add(e, size, fv_x_int(e->arena, step - 1)), s);
-    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, name, fv_x_int(e->arena, 0), n, 1);
-    fv_expr *first = fv_x_bin(e->arena, FV_X_MUL, block, s);
-    *end = fv_x_bin(e->arena, FV_X_MIN, size, add(e, first, s));
-    return first;
+static int block_rows(const contraction *c, int mr) {
+    int64_t depth = 1;
+    for (int i = 0; i < c->sum->u.red.nvars; i++) {
+        const fv_dim *d = c->sum->u.red.vars[i]->dim;
+        depth *= fv_dim_is_const(d) ? d->value : 512;
+        if (depth > BLOCK_BYTES)
+            break;
+    }
+    int64_t rows = BLOCK_BYTES / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth ? depth : 1));
+    rows = rows > 10 * mr ? 10 * mr : rows;
+    return (int)(rows < mr ? mr : rows / mr * mr);
 }
 
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     contraction c;
     const fv_definition *d = s->def;
+    tile t = {.c = &c};
     if (!recognise(d, &c))
+        return false;
+    tile_size(l->target, d, &c, &t.mr, &t.nr);
+    if (t.nr < 2 || !choose_operand(l, op, d, &c, t.nr))
         return false;
     fv_kemit e;
     fv_kemit_init(&e, l, d, op->def->name);
-    e.chains = false; /* the edges sum as the tiles do */
-    fv_expr *index[FV_MAX_RANK], *i1, *j1;
-    tile t = {.e = &e, .c = &c, .index = index};
-    tile_size(l->target, (fv_elem)c.sum->type.elem, &t.mr, &t.nr);
+    t.e = &e;
+    fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
     int open = 0;
+    bool opened = false;
     for (int i = 0; i < d->rank; i++) {
         if (i == c.row || i == c.column)
             continue;
-        index[i] = fv_kb_for(&e.b, FV_PARALLEL, d->index[i]->name, fv_x_int(e.arena, 0),
-                             fv_kemit_dim(&e, d->index[i]->dim), 1);
+        index[i] = open_loop(&e, FV_PARALLEL, d->index[i]->name,
+                             fv_kemit_dim(&e, d->index[i]->dim));
         fv_kemit_bind(&e, d->index[i], index[i]);
         open++;
     }
-    fv_expr *rows = fv_kemit_dim(&e, d->index[c.row]->dim);
-    fv_expr *columns = fv_kemit_dim(&e, d->index[c.column]->dim);
-    t.i0 = open_blocks(&e, "ib", rows, t.mr, &i1);
-    t.j0 = open_blocks(&e, "jb", columns, t.nr, &j1);
-    t.i0 = fv_kb_let(&e.b, "i0", t.i0);
-    t.j0 = fv_kb_let(&e.b, "j0", t.j0);
-    fv_expr *whole = fv_x_bin(
-        e.arena, FV_X_AND,
-        fv_x_bin(e.arena, FV_X_LE, add(&e, t.i0, fv_x_int(e.arena, t.mr)), rows),
-        fv_x_bin(e.arena, FV_X_LE, add(&e, t.j0, fv_x_int(e.arena, t.nr)), columns));
-    fv_kb_if(&e.b, whole);
-    whole_tile(&t, s->value);
-    fv_kb_else(&e.b);
-    edge_tile(&t, s->value, i1, j1);
-    fv_kb_end(&e.b);
-    for (int i = 0; i < open + 2; i++)
+    if (c.row >= 0) {
+        const fv_dim *n = d->index[c.row]->dim;
+        open_blocks(&e, "block", fv_kemit_dim(&e, n), at_most(n), block_rows(&c, t.mr), &first,
+                    &rows, &opened);
+        open += opened;
+    }
+    const fv_dim *n = d->index[c.column]->dim;
+    t.panel = open_blocks(&e, "panel", fv_kemit_dim(&e, n), at_most(n), t.nr, &t.j0, &t.columns,
+                          &opened);
+    open += opened;
+    int64_t whole;
+    bool tiles = !fv_x_is_int(rows, &whole) || whole > t.mr;
+    fv_expr *here = rows;
+    t.i0 = first;
+    if (tiles) {
+        fv_expr *done = fv_kb_for(&e.b, FV_SERIAL, "tile", integer(&e, 0), rows, t.mr);
+        t.i0 = fv_kb_let(&e.b, "i0", binary(&e, FV_X_ADD, first, done));
+        here = fv_x_is_int(rows, &whole) && whole % t.mr == 0
+                   ? integer(&e, t.mr)
+                   : fv_kb_let(&e.b, "rows",
+                               binary(&e, FV_X_MIN, integer(&e, t.mr),
+                                      binary(&e, FV_X_SUB, rows, done)));
+        open++;
+    }
+    t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr}, NULL);
+    if (c.packed || fv_x_is_int(t.columns, &whole)) {
+        multiply_rows(&t, here, !c.packed && whole < t.nr);
+    } else {
+        fv_kb_if(&e.b, binary(&e, FV_X_EQ, t.columns, integer(&e, t.nr)));
+        multiply_rows(&t, here, false);
+        fv_kb_else(&e.b);
+        multiply_rows(&t, here, true);
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d", t.mr, t.nr));
+    }
+    store(&t, s->value, index, here);
+    while (open--)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d%s", t.mr, t.nr,
+                                      !c.packed ? "" : c.panels.made_in_run ? ", packs" : ", packed"));
     return true;
 }

@@ -163,8 +163,8 @@ static interval of_atom(const atom *x) {
 static interval of_poly(const poly *p) {
     interval sum = {true, true, 0, 0};
     for (int i = 0; i < p->n; i++) {
-        interval t = {true, true, 1, 1};
-        for (int j = 0; j < p->t[i].n; j++)
+        interval t = p->t[i].n ? of_atom(p->t[i].f[0]) : (interval){true, true, 1, 1};
+        for (int j = 1; j < p->t[i].n; j++)
             t = times_interval(t, of_atom(p->t[i].f[j]));
         t = scaled(t, p->t[i].k);
         sum = checked((wide)sum.lo + t.lo, sum.lo_known && t.lo_known, (wide)sum.hi + t.hi,
