@@ -166,8 +166,9 @@ static const place *find_place(const table *t, const fv_dim_option *o) {
 static bool apply_option(table *t, const char *text) {
     fv_importer *im = t->im;
     fv_dim_option o;
-    if (!fv_dim_option_parse(im->s, im->tmp, text, &o))
-        return false;
+    const char *problem = fv_dim_option_parse(im->tmp, text, &o);
+    if (problem)
+        return fv_dim_option_error(im->s, &o, problem);
     symbol *y = fv_ptrmap_get(&t->by_name, fv_intern(im->s, o.name));
     const place *p = y ? NULL : find_place(t, &o);
     if (p && p->symbol)

@@ -10,14 +10,13 @@ bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what
     return fv_error(s, "--dim '%s': %s", o->text, what);
 }
 
+/* A number of any length, at most FV_DIM_MAX + 1. */
 static bool parse_size(const char **c, int64_t *out) {
     if (!isdigit((unsigned char)**c))
         return false;
-    for (*out = 0; isdigit((unsigned char)**c); ++*c) {
-        *out = *out * 10 + (**c - '0');
-        if (*out > FV_DIM_MAX)
-            return false;
-    }
+    for (*out = 0; isdigit((unsigned char)**c); ++*c)
+        *out = *out <= FV_DIM_MAX / 10 ? *out * 10 + (**c - '0') : FV_DIM_MAX + 1;
+    *out = *out > FV_DIM_MAX ? FV_DIM_MAX + 1 : *out;
     return true;
 }
 
@@ -31,23 +30,27 @@ static void find_place(fv_arena *a, fv_dim_option *o) {
     o->axis = (int)axis;
 }
 
-bool fv_dim_option_parse(fv_session *s, fv_arena *a, const char *text, fv_dim_option *out) {
+const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *out) {
     static const char *const notation = "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N";
     const char *equals = strrchr(text, '='), *c = equals ? equals + 1 : text;
     *out = (fv_dim_option){.text = text};
-    if (!equals || !parse_size(&c, &out->lo))
-        return fv_dim_option_error(s, out, notation);
+    if (!equals || equals == text || !parse_size(&c, &out->lo))
+        return notation;
     out->hi = out->lo;
     if (!strncmp(c, "..", 2)) {
         c += 2;
         if (!parse_size(&c, &out->hi))
-            return fv_dim_option_error(s, out, "expected a size behind '..'");
+            return "expected a size behind '..'";
     }
-    if (*c || out->lo > out->hi)
-        return fv_dim_option_error(s, out, *c ? notation : "the lower bound is above the upper one");
+    if (*c)
+        return notation;
+    if (out->lo > FV_DIM_MAX || out->hi > FV_DIM_MAX)
+        return fv_printf(a, "a dim is at most %lld", (long long)FV_DIM_MAX);
+    if (out->lo > out->hi)
+        return "the lower bound is above the upper one";
     out->name = fv_strndup(a, text, (size_t)(equals - text));
     find_place(a, out);
-    return true;
+    return NULL;
 }
 
 bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int64_t *hi) {

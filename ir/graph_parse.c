@@ -576,10 +576,14 @@ static const fv_dim *dim_at(const fv_module *m, const fv_dim_option *o) {
     return NULL;
 }
 
-/* Makes the name that of a symbol of m, and the bounds those that are left: of its own and those of
- * the n options before. */
-static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, fv_dim_option *all, int n) {
+/* Makes the name of option n that of a symbol of m, and the bounds those that are left: of its own
+ * and of the n options before. */
+static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, const char *text,
+                    fv_dim_option *all, int n) {
     fv_dim_option *o = &all[n];
+    const char *problem = fv_dim_option_parse(a, text, o);
+    if (problem)
+        return fv_dim_option_error(s, o, problem);
     const fv_dim *d = fv_dim_find(m->dims, o->name);
     if (!d || d->from_data)
         d = dim_at(m, o);
@@ -613,7 +617,7 @@ fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *fol
     fv_dim_option *chosen = FV_NEW(a, fv_dim_option, n);
     bool ok = true;
     for (int i = 0; i < n && ok; i++)
-        ok = fv_dim_option_parse(s, a, dims[i], &chosen[i]) && resolve(s, a, m, chosen, i);
+        ok = resolve(s, a, m, dims[i], chosen, i);
     fv_module_free(m);
     m = ok ? parse_text(s, text, folder, n, chosen) : NULL;
     fv_arena_free(a);

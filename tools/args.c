@@ -16,14 +16,15 @@ typedef struct option {
     kind kind;
     size_t offset;
     const char *value; /* as help shows it: "N" */
-    const char *doc;   /* NULL: the names of the targets */
+    const char *doc;
     bool common;
+    const char *const *(*names)(void); /* instead of doc: what it may be */
 } option;
 
 #define AT(member) offsetof(fv_args, member)
 static const option options[] = {
     {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output", false},
-    {"--emit", NULL, TEXT, AT(emit), "KIND", "so obj lib c llvm asm ir kernels expanded", false},
+    {"--emit", NULL, TEXT, AT(emit), "KIND", NULL, false, fv_emit_names},
     {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
     {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
@@ -38,7 +39,7 @@ static const option options[] = {
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
-    {"--target", NULL, TEXT, AT(target), "T", NULL, true},
+    {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
     {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
     {"--threads", NULL, NUMBER, AT(threads), "N", "threads to run with; 0: as many as there are", true},
@@ -233,13 +234,6 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
 
 /* ---- help ---- */
 
-static void print_targets(const char *left) {
-    printf("  %-20s ", left);
-    for (const char *const *name = fv_target_names(); *name; name++)
-        printf("%s%s", name == fv_target_names() ? "" : ", ", *name);
-    putchar('\n');
-}
-
 static void print_options(const fv_command *c, bool common) {
     for (int i = 0; i < NOPTIONS; i++) {
         const option *o = &options[i];
@@ -248,10 +242,10 @@ static void print_options(const fv_command *c, bool common) {
             continue;
         snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
                  o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
-        if (o->doc)
-            printf("  %-20s %s\n", left, o->doc);
-        else
-            print_targets(left);
+        printf("  %-20s %s", left, o->doc ? o->doc : "");
+        for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++)
+            printf("%s%s", name == o->names() ? "" : ", ", *name);
+        putchar('\n');
     }
 }
 

@@ -64,6 +64,10 @@ int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(pr
 
 /* ---- what the arguments mean: options.c ---- */
 
+/* "a, b, c" */
+const char *fv_names_str(fv_arena *a, const char *const *names);
+/* Is every value of --dim, --input and --state well formed? False after a message. */
+bool fv_args_check_lists(fv_context *c);
 /* The driver's options; false after a message. `here`: the default target is this machine. */
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here);
 /* "jit,c,interp" to kinds; returns how many, 0 after a message. */

@@ -16,7 +16,19 @@ typedef struct result {
 
 /* ---- what to write, and where ---- */
 
-static bool choose_kind(const fv_args *a, result *r) {
+/* What -o ends in must not say another kind. */
+static bool agrees(const fv_args *a, const result *r) {
+    fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
+    if (r->kind == FV_EMIT_C && a->output && !strcmp(a->output, "-"))
+        return fv_usage(a, "C is more than one file: -o NAME.c or -o NAME/") == FV_EXIT_OK;
+    if (end == FV_EMIT_NONE || end == r->kind || (end == FV_EMIT_KERNELS && r->kind == FV_EMIT_EXPANDED))
+        return true;
+    return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->emit, a->output) ==
+           FV_EXIT_OK;
+}
+
+static bool choose_kind(fv_context *c, result *r) {
+    const fv_args *a = c->args;
     if (!a->emit) {
         r->kind = a->output ? fv_emit_by_suffix(a->output) : FV_HAVE_JIT ? FV_EMIT_SO : FV_EMIT_C;
         if (r->kind == FV_EMIT_NONE)
@@ -26,12 +38,12 @@ static bool choose_kind(const fv_args *a, result *r) {
     }
     r->kind = fv_emit_by_name(a->emit);
     if (r->kind != FV_EMIT_NONE)
-        return true;
+        return agrees(a, r);
     const char *near = fv_nearest(a->emit, fv_emit_names());
     if (near)
         fv_usage(a, "--emit %s: did you mean '%s'?", a->emit, near);
     else
-        fv_usage(a, "--emit %s: there are so obj lib c llvm asm ir kernels expanded", a->emit);
+        fv_usage(a, "--emit %s: there are %s", a->emit, fv_names_str(c->arena, fv_emit_names()));
     return false;
 }
 
@@ -171,7 +183,7 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(a, &r) || !fv_args_driver(c, &o, false))
+    if (!choose_kind(c, &r) || !fv_args_driver(c, &o, false))
         return FV_EXIT_USAGE;
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)

@@ -101,7 +101,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
         return FV_EXIT_MODEL;
     }
     c.arena = fv_arena_new(c.session);
-    int status = command->run(&c);
+    int status = fv_args_check_lists(&c) ? command->run(&c) : FV_EXIT_USAGE;
     print_messages(&c);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);

@@ -65,7 +65,7 @@ static int find(const fv_model *t, const char *name, size_t n) {
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *arg) {
     fv_dim_option o;
-    if (!fv_dim_option_parse(c->session, c->arena, arg, &o))
+    if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
         return false;
     int s = find(m->table, o.name, strlen(o.name));
     if (s < 0) {

@@ -115,10 +115,6 @@ static int find_input(fv_context *c, const fv_model *t, const char *arg) {
         if (!strncmp(arg, names[i], n) && arg[n] == '=')
             return i;
     }
-    if (!equals) {
-        fv_error(c->session, "--input %s: expected NAME=FILE", arg);
-        return -1;
-    }
     const char *word = fv_strndup(c->arena, arg, (size_t)(equals - arg));
     const char *near = fv_nearest(word, names);
     if (near)

@@ -15,11 +15,25 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->safe = fv_safe_names(a, m->table->noutputs, m->table->outputs);
 }
 
+/* Options that came too late for a library. */
+static void note_ignored(fv_context *c) {
+    const fv_args *a = c->args;
+    const struct {
+        bool given;
+        const char *name;
+    } all[] = {{a->target, "--target"}, {a->backend, "--backend"}, {a->passes, "--passes"},
+               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->verify, "--verify"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].given)
+            fv_note(c, "is compiled already, %s does nothing", all[i].name);
+}
+
 static bool load(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
     int status = fv_load(m->path, log, &m->artifact);
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
+    note_ignored(c);
     if (status)
         fv_error(c->session, "is no library that `fovea compile` wrote for this machine");
     if (status && c->args->verbose)

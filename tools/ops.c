@@ -246,6 +246,8 @@ static int show_some(fv_context *c, json_t *list) {
 }
 
 int fv_cmd_ops(fv_context *c) {
+    if (c->args->markdown && (c->args->n || c->args->json))
+        return fv_usage(c->args, "--markdown is the whole table; it goes with neither names nor --json");
     json_t *list = c->args->json ? json_array() : NULL;
     int status = show_some(c, list);
     if (status) {

@@ -63,10 +63,25 @@ static void report(void *user, const char *pass, const fv_pass_run *r) {
     fprintf(stderr, "%s\n", r->ncounts ? "" : " nothing to do");
 }
 
-static bool check_emit(const fv_args *a) {
-    if (!a->emit || !strcmp(a->emit, "ir"))
+static bool writes_ir(const fv_args *a) {
+    fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
+    size_t n = a->output ? strlen(a->output) : 0;
+    if (a->emit && strcmp(a->emit, "ir"))
+        fv_usage(a, "--emit %s: opt writes ir; `fovea compile` writes the rest", a->emit);
+    else if ((end != FV_EMIT_NONE && end != FV_EMIT_IR) || (n > 5 && !strcmp(a->output + n - 5, ".onnx")))
+        fv_usage(a, "-o %s: opt writes graph IR, a .fvir; `fovea compile` writes the rest", a->output);
+    else
         return true;
-    return fv_usage(a, "--emit %s: opt writes ir; `fovea compile` writes the rest", a->emit) == FV_EXIT_OK;
+    return false;
+}
+
+/* A dump that would never come. */
+static bool dumps(const fv_args *a, const fv_driver_options *o) {
+    const char *const *names = o->passes ? o->passes : fv_pipeline(o->level);
+    while (a->dump_after && *names && strcmp(*names, a->dump_after))
+        names++;
+    return !a->dump_after || *names ||
+           fv_usage(a, "--dump-after=%s: that pass is not run", a->dump_after) == FV_EXIT_OK;
 }
 
 int fv_cmd_opt(fv_context *c) {
@@ -75,7 +90,7 @@ int fv_cmd_opt(fv_context *c) {
     fv_source source;
     if (a->list_passes)
         return list_passes(c);
-    if (!check_emit(a) || !fv_args_driver(c, &o, false))
+    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !dumps(a, &o))
         return FV_EXIT_USAGE;
     if (a->json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");

@@ -3,15 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/c/names.h"
 #include "ir/diag.h"
+#include "ir/dim_option.h"
 #include "tools/command.h"
 
 /* ---- target, dims, level, passes ---- */
 
-static const char *all_targets(fv_arena *a) {
+const char *fv_names_str(fv_arena *a, const char *const *names) {
     fv_text t = {.arena = a};
-    for (const char *const *name = fv_target_names(); *name; name++)
-        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *name);
+    fv_text_put(&t, "");
+    for (; *names; names++)
+        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
     return t.s;
 }
 
@@ -27,7 +30,7 @@ static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o,
     if (near)
         fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);
     else
-        fv_usage(a, "there is no target '%s'; there are %s", name, all_targets(arena));
+        fv_usage(a, "there is no target '%s'; there are %s", name, fv_names_str(arena, fv_target_names()));
     return false;
 }
 
@@ -66,6 +69,23 @@ static bool check_pass(const fv_args *a, const char *name) {
     return false;
 }
 
+bool fv_args_check_lists(fv_context *c) {
+    const fv_args *a = c->args;
+    for (int i = 0; i < a->dims.n; i++) {
+        fv_dim_option o;
+        const char *problem = fv_dim_option_parse(c->arena, a->dims.at[i], &o);
+        if (problem)
+            return fv_usage(a, "--dim %s: %s", a->dims.at[i], problem) == FV_EXIT_OK;
+    }
+    for (int i = 0; i < a->inputs.n; i++)
+        if (!strchr(a->inputs.at[i], '='))
+            return fv_usage(a, "--input %s: expected NAME=FILE", a->inputs.at[i]) == FV_EXIT_OK;
+    for (int i = 0; i < a->states.n; i++)
+        if (!strchr(a->states.at[i], '='))
+            return fv_usage(a, "--state %s: expected INPUT=OUTPUT", a->states.at[i]) == FV_EXIT_OK;
+    return true;
+}
+
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
@@ -75,7 +95,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
                              .pipeline = pipeline};
-    if (a->name && !is_name(a->name))
+    if (a->name && (!is_name(a->name) || !fv_c_name_is_fit(a->name)))
         return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!check_pass(a, o->passes[i]))

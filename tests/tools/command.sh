@@ -57,6 +57,24 @@ FOVEA_FLAGS='--nonsense' check 'bad FOVEA_FLAGS' 2 'unknown option' "$fovea" ops
 check 'colour' 1 "$(printf '\033')\\[1;31merror:" "$fovea" run missing.onnx --color=always
 NO_COLOR=1 check 'no colour' 1 '^missing.onnx: error: ' "$fovea" run missing.onnx
 
+# ---- 2: the command line; 1: what depends on the model ----
+for o in --dim=n --dim=n=x --dim=n=5..2 --dim=n=1.. --dim==3 --dim=n=99999999999999; do
+    check "malformed $o" 2 '^fovea run: error: --dim .*: ' "$fovea" run add.fvir "$o"
+done
+check 'dim too large' 2 'a dim is at most 1099511627776' "$fovea" run add.fvir --dim n=1099511627777
+check 'dim out of bounds' 1 'that dim is within 0..8' "$fovea" run add.fvir --dim n=9
+check 'malformed input' 2 'expected NAME=FILE' "$fovea" run add.fvir --input x
+check 'malformed state' 2 'expected INPUT=OUTPUT' "$fovea" run add.fvir --state x
+check 'a word of C as a name' 2 'no prefix for names' "$fovea" compile add.fvir -o x.c --name int
+check 'two kinds at once' 2 'another kind of file' "$fovea" compile add.fvir -o x.c --emit=obj
+check 'a folder of an object' 2 'another kind of file' "$fovea" compile add.fvir -o x/ --emit=obj
+check 'C to standard output' 2 'more than one file' "$fovea" compile add.fvir --emit=c -o -
+check 'opt writes no C' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.c
+check 'opt writes no model' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.onnx
+check 'a dump that never comes' 2 'that pass is not run' "$fovea" opt add.fvir -O0 --dump-after=share
+check 'table of one' 2 'goes with neither' "$fovea" ops --markdown Gemm
+absent x.c x.h x x.onnx
+
 # ---- run ----
 for b in $backends; do
     check "run $b" 0 'y  f32\[2, 2\]  min 2  max 5  2 3 4 5$' "$fovea" run add.fvir --backend=$b --input x=x.npy --input z=z.npy
@@ -115,6 +133,8 @@ check 'bad name' 2 'no prefix for names' "$fovea" compile add.fvir -o x.c --name
 case $backends in jit*)
     check 'to .so' 0 'call .*fv_load' "$fovea" compile add.fvir -o add.so
     check 'run .so' 0 'min 2  max 5' "$fovea" run add.so --input x=x.npy --input z=z.npy
+    check 'too late for .so' 0 '^add.so: note: is compiled already, --target does nothing' "$fovea" run add.so --target=generic
+    check 'malformed dim of .so' 2 'expected NAME=N' "$fovea" run add.so --dim n
     check 'dim of .so' 0 'f32\[4, 2\]' "$fovea" run add.so --dim n=4
     check 'to .o .a .ll .s' 0 . sh -c "for s in o a ll s; do '$fovea' compile add.fvir -o add.\$s --target=aarch64 || exit 1; done"
     check 'assembly to standard output' 0 add_run "$fovea" compile add.fvir --emit=asm -o -
