@@ -320,7 +320,7 @@ static void put_checks(fv_cg *g) {
         fv_c_line(g, "(void)bytes;");
     } else {
         const char *w = workspace_bytes(g);
-        bool is_number = fv_x_is_int(p->workspace, &need);
+        bool is_number = !fv_c_has_layout(p) && fv_x_is_int(p->workspace, &need);
         put_return(g, fv_printf(g->arena, "bytes < %s%s", is_number ? "" : "(size_t)", w), "FV_TOO_SMALL");
         put_return(g, fv_printf(g->arena, "%s(workspace, %s, %d)", fv_c_helper_fixed(g, "bad_pointer"), w,
                                 FV_BUFFER_ALIGN), "FV_BAD_ARGUMENT");

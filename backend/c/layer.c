@@ -411,6 +411,30 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
     return name;
 }
 
+/* One instruction, and what it gives out of range: signed results INT_MIN, unsigned ones all ones.
+ * NULL: there is none. Without it gcc 12 stops at internal errors for AVX-512. */
+static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
+    x86 x, y;
+    bool first = from == FV_F32 && to == FV_I32, others = to == FV_I64 || to == FV_U64 || to == FV_U32;
+    if (!(first || (g->native == 64 && others)) || !x86_of(g, from, bytes_of(from, lanes), &x) ||
+        !x86_of(g, to, bytes_of(to, lanes), &y))
+        return NULL;
+    int bits = fv_elem_bits(to);
+    bool widens = bits > fv_elem_bits(from), narrows = bits < fv_elem_bits(from), is_signed = fv_elem_is_signed(to);
+    const char *v = vector(g, to, lanes), *mask_close = ")", *mask = fv_printf(g->arena, "(%s)(", v);
+    if (widens || narrows) {
+        mask = "__builtin_convertvector(";
+        mask_close = fv_printf(g->arena, ", %s)", v);
+    }
+    const char *call = fv_printf(g->arena, "(%s)%s_cvtt%s_ep%c%d((%s)$a)", v, narrows ? x.prefix : y.prefix, x.ps,
+                                 is_signed ? 'i' : 'u', bits, x.reg);
+    if (!is_signed)
+        return fv_printf(g->arena, "%s & %s$a >= 0%s", call, mask, mask_close);
+    const char *limit = bits == 32 ? "2147483648.0" : "9223372036854775808.0";
+    return fv_printf(g->arena, "(%s ^ %s$a >= %s%s%s) & %s$a == $a%s", call, mask, limit, from == FV_F32 ? "f" : "",
+                     mask_close, mask, mask_close);
+}
+
 /* Float to integer; everything else is __builtin_convertvector. */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
@@ -419,12 +443,8 @@ const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
         return name;
     def d = {.name = name, .result = v, .param = {w}, .lanes = lanes,
              .wide = too_wide(g, bytes_of(from, lanes)) || too_wide(g, bytes_of(to, lanes))};
-    x86 m;
-    if (from == FV_F32 && to == FV_I32 && x86_of(g, FV_F32, bytes_of(from, lanes), &m)) {
-        /* out of range and NaN, the instruction gives INT32_MIN */
-        d.expr = fv_printf(g->arena, "((%s)%s_cvttps_epi32((%s)$a) ^ (%s)($a >= 2147483648.0f)) & (%s)($a == $a)",
-                           v, m.prefix, m.reg, v, v);
-    } else {
+    d.expr = x86_convert(g, from, to, lanes);
+    if (!d.expr) {
         d.mode = LANES;
         d.expr = fv_printf(g->arena, "%s($a[l])", fv_c_helper_convert(g, from, to));
     }
