@@ -204,7 +204,7 @@ static void check_relations(writer *w) {
             continue;
         w->relations[i] = true;
         check(w, fv_x_bin(a, FV_X_EQ, fv_p_dim(w->l, r->a), fv_p_dim(w->l, r->b)), FV_BAD_DIM,
-              fv_printf(a, "%s == %s: %s", fv_dim_str(a, r->a), fv_dim_str(a, r->b), r->why));
+              fv_relation_str(a, r));
     }
 }
 

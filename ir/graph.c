@@ -475,6 +475,17 @@ const char *fv_origin_str(fv_arena *a, const fv_origin *o) {
 /* ---- assumptions and diagnostics ---- */
 
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) {
+    return fv_module_require(m, a, b, why, NULL);
+}
+
+const char *fv_relation_str(fv_arena *a, const struct fv_relation *r) {
+    if (r->says)
+        return fv_printf(a, "%s: %s", r->says, r->why);
+    return fv_printf(a, "%s == %s: %s", fv_dim_str(a, r->a), fv_dim_str(a, r->b), r->why);
+}
+
+bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
+                       const char *says) {
     switch (fv_dim_compare(m->dims, a, b)) {
     case FV_DIM_EQUAL: return true;
     case FV_DIM_DIFFERENT: return false;
@@ -485,7 +496,7 @@ bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char
         if ((r->a == a && r->b == b) || (r->a == b && r->b == a))
             return true;
     }
-    struct fv_relation r = {a, b, fv_strdup(m->arena, why)};
+    struct fv_relation r = {a, b, fv_strdup(m->arena, why), says ? fv_strdup(m->arena, says) : NULL};
     FV_PUSH(m->arena, m->relations, m->nrelations, m->cap_relations, r);
     return true;
 }

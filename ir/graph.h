@@ -147,7 +147,8 @@ struct fv_module {
      * their symbols are known. */
     struct fv_relation {
         const fv_dim *a, *b;
-        const char *why;
+        const char *why;  /* "inner dims of a matrix product, node 'fc1'" */
+        const char *says; /* the condition in a user's words; NULL: a == b says it */
     } *relations;
     int nrelations, cap_relations;
     const char *source_hash; /* of the model's bytes, hex; "" for text */
@@ -208,6 +209,12 @@ const char *fv_origin_str(fv_arena *a, const fv_origin *o);
 
 /* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. */
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why);
+/* The same where a == b is a condition that nobody could read, made of min and max: `says` is what
+ * messages print instead. */
+bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
+                       const char *says);
+/* What must hold, and why, for a message. */
+const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 
 /* Diagnostics about an op: names its ONNX node. Return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));

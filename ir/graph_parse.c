@@ -2,7 +2,7 @@
  *
  *   module   fovea-ir 1  module "NAME" ["HASH"]  {symbol | assume | const | func}
  *   symbol   symbol NAME LO..HI [data]
- *   assume   assume DIM == DIM "WHY"
+ *   assume   assume DIM == DIM "WHY" ["SAYS"]            SAYS: the condition in words
  *   const    const @NAME: TYPE = CONTENT
  *   func     func @NAME(PARAM, ...) [-> (%RESULT [state %PARAM], ...)] BLOCK
  *   param    %NAME: TYPE [= [DIM, ...]]                  the elements of a small integer tensor
@@ -475,7 +475,7 @@ static bool parse_symbol(fv_graph_reader *r) {
     return true;
 }
 
-/* assume DIM == DIM "WHY"; the current token is `assume` */
+/* assume DIM == DIM "WHY" ["SAYS"]; the current token is `assume` */
 static bool parse_assume(fv_graph_reader *r) {
     const fv_dim *a = fv_read_dim(r), *b = NULL;
     if (a && fv_lex_is(&r->l, "=="))
@@ -484,13 +484,20 @@ static bool parse_assume(fv_graph_reader *r) {
         fv_lex_expect(&r->l, "==");
     if (!b)
         return false;
-    if (r->l.tok.kind != FV_TOK_STRING)
+    fv_token at = r->l.tok;
+    if (at.kind != FV_TOK_STRING)
         return fv_lex_error(&r->l, "expected the reason, a string, found %s", fv_lex_found(&r->l));
-    if (!fv_module_assume(r->m, a, b, r->l.tok.s))
-        return fv_lex_error(&r->l, "%s and %s are never equal: %s", fv_dim_str(r->m->arena, a),
-                            fv_dim_str(r->m->arena, b), r->l.tok.s);
     fv_lex_next(&r->l);
-    return true;
+    const char *says = r->l.tok.kind == FV_TOK_STRING ? r->l.tok.s : NULL;
+    if (says)
+        fv_lex_next(&r->l);
+    if (fv_module_require(r->m, a, b, at.s, says))
+        return true;
+    r->l.tok = at;
+    if (says)
+        return fv_lex_error(&r->l, "it never holds that %s: %s", says, at.s);
+    return fv_lex_error(&r->l, "%s and %s are never equal: %s", fv_dim_str(r->m->arena, a),
+                        fv_dim_str(r->m->arena, b), at.s);
 }
 
 static bool parse_header(fv_graph_reader *r) {

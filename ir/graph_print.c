@@ -367,6 +367,10 @@ static void put_header(fv_text *t, const fv_module *m) {
         fv_text_printf(t, "assume %s == ", fv_dim_str(t->arena, r->a));
         fv_text_printf(t, "%s ", fv_dim_str(t->arena, r->b));
         fv_text_string(t, r->why, strlen(r->why));
+        if (r->says) {
+            fv_text_put(t, " ");
+            fv_text_string(t, r->says, strlen(r->says));
+        }
         fv_text_put(t, "\n");
     }
 }

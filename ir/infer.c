@@ -34,7 +34,9 @@ static void assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     const fv_dim *wrong = fv_dim_mul(t, fv_dim_sub(t, a, b),
                                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
                                                 fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
-    fv_module_assume(m, wrong, zero, "broadcast");
+    fv_module_require(m, wrong, zero, "broadcast",
+                      fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
+                                fv_dim_str(m->arena, a), fv_dim_str(m->arena, b)));
 }
 
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
@@ -82,7 +84,9 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
         /* 1 or equal: (d - dim) * [d != 1] == 0 */
         const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, d, dims[lead + i]),
                                          fv_dim_sub(m->dims, one, fv_dim_is(m->dims, d, 1)));
-        if (!fv_module_assume(m, wrong, fv_dim_const(m->dims, 0), "broadcast"))
+        if (!fv_module_require(m, wrong, fv_dim_const(m->dims, 0), "broadcast",
+                               fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, d),
+                                         fv_dim_str(m->arena, dims[lead + i]))))
             return fv_op_error(op, "input '%s' has %s on axis %d, expected %s or 1",
                                op->def->in[in].name, fv_dim_str(m->arena, d), i,
                                fv_dim_str(m->arena, dims[lead + i]));
@@ -354,8 +358,13 @@ bool fv_op_infer(fv_op *op) {
     const fv_type *declared[FV_MAX_OUT];
     for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
         declared[i] = op->out[i] ? op->out[i]->type : NULL;
+    fv_module *m = fv_op_module(op);
+    int relations = m->nrelations;
     if (!(op->def->infer ? op->def->infer : fv_infer_same)(op))
         return false;
+    for (int i = relations; i < m->nrelations && op->origin->n; i++)
+        m->relations[i].why = fv_printf(m->arena, "%s, node '%s'", m->relations[i].why,
+                                        fv_origin_str(m->arena, op->origin));
     for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
         if (op->out[i] && !refine(op, op->out[i], declared[i]))
             return false;

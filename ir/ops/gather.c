@@ -74,8 +74,11 @@ static bool as_slice(fv_op *op, int axis, const fv_dim **start, const fv_dim **s
     }
     /* first >= 0 and last < size, if not proved: checked at run time */
     const fv_dim *need = fv_dim_add(t, last, fv_dim_const(t, 1));
-    return fv_module_assume(m, fv_dim_max(t, first, zero), first, "index of a Gather") &&
-           fv_module_assume(m, fv_dim_max(t, need, size), size, "index of a Gather");
+    return fv_module_require(m, fv_dim_max(t, first, zero), first, "index of a Gather",
+                             fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, first))) &&
+           fv_module_require(m, fv_dim_max(t, need, size), size, "index of a Gather",
+                             fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, last),
+                                       fv_dim_str(m->arena, size)));
 }
 
 static bool expand_gather(fv_rewriter *w, fv_op *op) {

@@ -165,8 +165,9 @@ static bool infer_resize(fv_op *op) {
     }
     fv_infer_run_time(op, 0, x->elem, x->rank, dims);
     for (int i = 0; i < x->rank; i++) /* of nothing there is nothing to take */
-        if (!fv_module_assume(m, fv_dim_mul(m->dims, dims[i], fv_dim_is(m->dims, x->dims[i], 0)), zero,
-                              "resizing an empty axis"))
+        if (!fv_module_require(m, fv_dim_mul(m->dims, dims[i], fv_dim_is(m->dims, x->dims[i], 0)), zero,
+                               "resizing an empty axis",
+                               fv_printf(m->arena, "%s is not 0", fv_dim_str(m->arena, x->dims[i]))))
             return fv_op_error(op, "axis %d is empty and has no elements to resize", i);
     return true;
 }

@@ -190,9 +190,9 @@ static bool infer_top_k(fv_op *op) {
     if (n != 1)
         return fv_op_error(op, "input 'K' has %d elements, expected one", n);
     const fv_dim *fits = fv_dim_max(m->dims, fv_dim_const(m->dims, 0), fv_dim_min(m->dims, e[0], x->dims[axis]));
-    if (!fv_module_assume(m, e[0], fits, "k of TopK"))
-        return fv_op_error(op, "k is %s, the axis has %s", fv_dim_str(m->arena, e[0]),
-                           fv_dim_str(m->arena, x->dims[axis]));
+    const char *k = fv_dim_str(m->arena, e[0]), *size = fv_dim_str(m->arena, x->dims[axis]);
+    if (!fv_module_require(m, e[0], fits, "k of TopK", fv_printf(m->arena, "0 <= %s <= %s", k, size)))
+        return fv_op_error(op, "k is %s, the axis has %s", k, size);
     for (int i = 0; i < x->rank; i++)
         dims[i] = i == axis ? e[0] : x->dims[i];
     fv_infer_out(op, 0, x->elem, x->rank, dims);

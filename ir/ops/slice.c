@@ -223,7 +223,8 @@ static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
             return fv_op_error(op, "splits into %d parts, but has %d results", given, n);
         for (int i = 0; i < n; i++) {
             sum = fv_dim_add(t, sum, parts[i] = e[i]);
-            if (!fv_module_assume(m, fv_dim_max(t, e[i], fv_dim_const(t, 0)), e[i], "part of a Split"))
+            if (!fv_module_require(m, fv_dim_max(t, e[i], fv_dim_const(t, 0)), e[i], "part of a Split",
+                                   fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, e[i]))))
                 return fv_op_error(op, "part %d has %s", i, fv_dim_str(m->arena, e[i]));
         }
         return fv_module_assume(m, sum, size, "parts of a Split") ||

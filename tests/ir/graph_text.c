@@ -145,6 +145,7 @@ Test(graph_text, elements_symbols_and_assumptions) {
               "symbol total 0..1099511627776\n"
               "symbol k -5..5 data\n"
               "assume past + seq == total \"one name, one value\"\n"
+              "assume max(min(past, 5), 0) == past \"a bound, node 'n'\" \"past is 5 at most\"\n"
               "func @main(%s: i64[2] = [k, seq], %x: f32[past + seq]) {\n"
               "  fv.Bind(%s) {symbols = [k]}\n"
               "  %t = Add(%s, %s) : i64[2] = [k * 2, seq * 2]\n"
@@ -236,6 +237,7 @@ Test(graph_text, faults_of_the_module) {
     fault("fovea-ir 1 symbol n 0..3 symbol n 0..3",
           "1:39: error: symbol 'n' is declared twice, or after its use");
     fault("fovea-ir 1 assume 3 == 4 \"no\"", "1:26: error: 3 and 4 are never equal: no");
+    fault("fovea-ir 1 assume 3 == 4 \"no\" \"3 is 4\"", "1:26: error: it never holds that 3 is 4: no");
     fault("fovea-ir 1 assume 3 = 4", "1:21: error: expected '==', found '='");
     fault("fovea-ir 1 func @f() { return } func @f() { return }",
           "1:40: error: function @f is defined twice");
