@@ -56,6 +56,30 @@ static const fv_port_info *port_table(fv_arena *a, const fv_port *ports, int n) 
     return t;
 }
 
+static int count_launches(const fv_block *b) {
+    int n = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        n += (s->kind == FV_S_LAUNCH) + count_launches(&s->body) + count_launches(&s->other);
+    return n;
+}
+
+static void list_launches(const fv_block *b, fv_launch_info *list) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        list_launches(&s->body, list);
+        list_launches(&s->other, list);
+        if (s->kind != FV_S_LAUNCH)
+            continue;
+        const char *nodes = s->text ? s->text : s->kernel->origin;
+        list[s->launch] = (fv_launch_info){s->kernel->name, nodes ? nodes : ""};
+    }
+}
+
+static const fv_launch_info *launch_table(fv_arena *a, const fv_program *p, int n) {
+    fv_launch_info *list = FV_NEW(a, fv_launch_info, n + 1);
+    list_launches(&p->body, list);
+    return list;
+}
+
 fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
     fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->nsymbols);
     for (int i = 0; i < p->nsymbols; i++)
@@ -74,5 +98,7 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
     m->symbols = symbols;
     m->inputs = port_table(a, p->inputs, p->ninputs);
     m->outputs = port_table(a, p->outputs, p->noutputs);
+    m->nlaunches = count_launches(&p->body);
+    m->launches = launch_table(a, p, m->nlaunches);
     return m;
 }

@@ -18,7 +18,8 @@
  *   6. p->uses_allocator without env->alloc and env->free: FV_NO_MEMORY.
  *   7. The body. A CHECK that fails returns its status. SETDIM writes to out_dims.
  *      LAUNCH: first the cancel flag (FV_CANCELLED); then the tasks 0 <= task < kernel->tasks, none
- *      if that is below 1; afterwards the error word: FV_BAD_INDEX.
+ *      if that is below 1; afterwards the error word: FV_BAD_INDEX. env->trace, if given, is called
+ *      around the tasks.
  *      WHILE, in host programs and in kernels: the cancel flag before each evaluation of the
  *      condition. A kernel that sees it leaves its loops; the launch returns FV_CANCELLED.
  *      ALLOC: bytes below 0 or INT64_MAX: FV_TOO_LARGE; 0 bytes: a NULL buffer, nothing is called;
@@ -60,7 +61,7 @@ bool fv_port_is_bounded(const fv_port *port);
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);
 
-/* The table of the model: all but plan and run, which are NULL. */
+/* The table of the model, of a numbered program: all but plan and run, which are NULL. */
 fv_model *fv_program_model(fv_arena *a, const fv_program *p);
 
 #endif

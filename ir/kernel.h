@@ -200,11 +200,12 @@ struct fv_stmt {
     fv_expr *lo, *hi;
     int64_t step;
     fv_block body, other;
-    const char *text;          /* COMMENT, CHECK */
+    const char *text;          /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
     int status;                /* CHECK: an fv_status of runtime/fovea.h */
     struct fv_kernel *kernel;  /* LAUNCH */
     fv_buf **args;             /* LAUNCH: one per parameter buffer */
     fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
+    int launch;                /* LAUNCH: its number, in order of the text (fv_program_number) */
     int output, axis;          /* SETDIM */
 };
 

@@ -283,7 +283,7 @@ void fv_kb_comment(fv_kbuilder *b, const char *text) {
 /* ---- numbering ---- */
 
 typedef struct numbering {
-    int vars, tiles;
+    int vars, tiles, launches;
 } numbering;
 
 static void number_block(numbering *n, const fv_block *block) {
@@ -292,13 +292,15 @@ static void number_block(numbering *n, const fv_block *block) {
             s->var->id = n->vars++;
         if (s->kind == FV_S_TILE)
             s->buf->id = n->tiles++;
+        if (s->kind == FV_S_LAUNCH)
+            s->launch = n->launches++;
         number_block(n, &s->body);
         number_block(n, &s->other);
     }
 }
 
 int fv_kernel_number(fv_kernel *k) {
-    numbering n = {0, k->nbufs};
+    numbering n = {.tiles = k->nbufs};
     for (int i = 0; i < k->ndims; i++)
         k->dims[i]->id = n.vars++;
     if (k->task)
@@ -310,7 +312,7 @@ int fv_kernel_number(fv_kernel *k) {
 }
 
 int fv_program_number(fv_program *p) {
-    numbering n = {0, 0};
+    numbering n = {0};
     for (int i = 0; i < p->nsymbols; i++)
         p->symbol_vars[i]->id = n.vars++;
     for (int i = 0; i < p->noutputs; i++)

@@ -38,6 +38,9 @@ typedef struct fv_env {
     void *(*alloc)(void *user, size_t bytes); /* aligned to 64; NULL: no memory */
     void (*free)(void *user, void *p);
     const volatile int32_t *cancel; /* not 0: stop soon */
+    /* Called on the thread of the run before (end 0) and after (end 1) each launch of a kernel, by its
+     * number in fv_model.launches. Generated C calls it only where it was compiled for that. */
+    void (*trace)(void *user, int32_t launch, int32_t end);
 } fv_env;
 
 /* One input or output. */
@@ -58,6 +61,12 @@ typedef struct fv_symbol_info {
     const char *name;
     int64_t lo, hi; /* bounds */
 } fv_symbol_info;
+
+/* A launch of a kernel, for whoever traces. */
+typedef struct fv_launch_info {
+    const char *kernel; /* its name */
+    const char *nodes;  /* the model's nodes that it computes; "" where nobody knows */
+} fv_launch_info;
 
 /* dims: nsymbols values, in order of the table.
  * inputs, outputs: one pointer each, aligned to the element type; row-major; packed types as ONNX
@@ -84,6 +93,8 @@ typedef struct fv_model {
     const fv_port_info *inputs, *outputs;
     fv_plan_fn plan;
     fv_run_fn run;
+    int32_t nlaunches; /* 0: not traced */
+    const fv_launch_info *launches;
 } fv_model;
 
 #ifdef __cplusplus

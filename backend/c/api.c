@@ -278,6 +278,32 @@ static void put_ports(fv_cg *g, const char *what, const fv_port_info *ports, int
     fv_c_line(g, "};");
 }
 
+/* Only where launches are traced: the names take room. */
+static void put_launches(fv_cg *g, const fv_model *m) {
+    if (!m->nlaunches)
+        return;
+    fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
+    fv_c_open(g, "static const fv_launch_info launches[] =");
+    for (int i = 0; i < m->nlaunches; i++)
+        fv_c_line(g, "{%s, %s},", fv_c_string(g->arena, m->launches[i].kernel),
+                  fv_c_string(g->arena, m->launches[i].nodes));
+    g->indent--;
+    fv_c_line(g, "};");
+    fv_text_put(g->out, "#endif\n");
+}
+
+static void put_launch_members(fv_cg *g, const fv_model *m) {
+    if (!m->nlaunches) {
+        fv_c_line(g, "0, NULL");
+        return;
+    }
+    fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
+    fv_c_line(g, "%d, launches", m->nlaunches);
+    fv_text_put(g->out, "#else\n");
+    fv_c_line(g, "0, NULL");
+    fv_text_put(g->out, "#endif\n");
+}
+
 static void put_model(fv_cg *g) {
     const fv_model *m = fv_program_model(g->arena, g->p);
     fv_c_open(g, "const fv_model *%s_model(void)", g->name);
@@ -291,6 +317,7 @@ static void put_model(fv_cg *g) {
     }
     put_ports(g, "input", m->inputs, m->ninputs);
     put_ports(g, "output", m->outputs, m->noutputs);
+    put_launches(g, m);
     fv_c_open(g, "static const fv_model model =");
     fv_c_line(g, "1, sizeof(fv_model),");
     fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->name), fv_c_string(g->arena, m->target));
@@ -298,7 +325,8 @@ static void put_model(fv_cg *g) {
     fv_c_line(g, "%d, %d, %d, %d,", m->nsymbols, m->ninputs, m->noutputs, m->uses_allocator);
     fv_c_line(g, "%s, %s, %s,", m->nsymbols ? "symbols" : "NULL", m->ninputs ? "inputs" : "NULL",
               m->noutputs ? "outputs" : "NULL");
-    fv_c_line(g, "plan, entry");
+    fv_c_line(g, "plan, entry,");
+    put_launch_members(g, m);
     g->indent--;
     fv_c_line(g, "};");
     fv_c_line(g, "return &model;");

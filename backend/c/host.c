@@ -460,9 +460,10 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
 static void put_launch(fv_cg *g, const fv_stmt *s) {
     const fv_kernel *k = s->kernel;
     const char *name = name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);
-    const char *origin = k->origin && *k->origin ? k->origin : k->name;
-    fv_c_line(g, "%s_TRACE(%s, %s);", g->NAME, fv_c_string(g->arena, name), fv_c_string(g->arena, origin));
+    const char *origin = s->text ? s->text : k->origin && *k->origin ? k->origin : k->name;
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
+    fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->launch, fv_c_string(g->arena, name),
+              fv_c_string(g->arena, origin));
     fv_text args = {.arena = g->arena}, dims = {.arena = g->arena};
     const char *sep = "";
     fv_text_put(&args, "");
@@ -489,6 +490,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s(env, %s_task, &args, %s);", launch, name, tasks);
         fv_c_close(g);
     }
+    fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->launch);
     if (fv_c_kernel_polls(k))
         put_fail(g, "cancelled(env)", "FV_CANCELLED");
     if (k->requires_)

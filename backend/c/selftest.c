@@ -240,7 +240,7 @@ static void put_run(fv_cg *g, const test *t) {
         fv_c_line(g, "    output_%d[i] = background;", i);
     }
     if (p->uses_allocator) {
-        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL};");
+        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL};");
         fv_c_line(g, "heap_used = 0;");
         fv_c_line(g, "if (!env)");
         fv_c_line(g, "    env = &own;");

@@ -66,8 +66,17 @@ static const char macros[] =
     "#define @NAME@_CONST\n"
     "#endif\n"
     "#endif\n"
-    "#ifndef @NAME@_TRACE /* before each kernel: its name, and the model's nodes that it computes */\n"
-    "#define @NAME@_TRACE(kernel, nodes) ((void)0)\n"
+    "#ifdef @NAME@_TRACED /* env->trace is called, and the table of the model names the launches */\n"
+    "#define @NAME@_TRACE(launch, kernel, nodes) \\\n"
+    "    do { if (env && env->trace) env->trace(env->user, launch, 0); } while (0)\n"
+    "#define @NAME@_TRACE_END(launch) \\\n"
+    "    do { if (env && env->trace) env->trace(env->user, launch, 1); } while (0)\n"
+    "#endif\n"
+    "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it computes */\n"
+    "#define @NAME@_TRACE(launch, kernel, nodes) ((void)0)\n"
+    "#endif\n"
+    "#ifndef @NAME@_TRACE_END /* after it */\n"
+    "#define @NAME@_TRACE_END(launch) ((void)0)\n"
     "#endif\n\n";
 
 static void put_isa_checks(fv_cg *g, fv_text *t) {

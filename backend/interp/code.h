@@ -168,6 +168,7 @@ typedef struct host_buf {
 typedef struct site {
     const bytecode *kernel;
     const char *origin; /* the ONNX nodes */
+    int number;         /* for who traces */
     int nargs;
     int *slots;
     uint32_t dims_at, args_at; /* registers: i64 in a row, slots in a row */

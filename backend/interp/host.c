@@ -16,6 +16,11 @@ const insn *fv_i_check(frame *f, const insn *i) {
     return NULL;
 }
 
+static void trace(const fv_env *env, const site *at, int end) {
+    if (env && env->trace)
+        env->trace(env->user, at->number, end);
+}
+
 const insn *fv_i_site(frame *f, const insn *i) {
     const site *at = i->u.data;
     const host_run *run = f->host;
@@ -24,7 +29,9 @@ const insn *fv_i_site(frame *f, const insn *i) {
     slot *args = AS(slot, f, at->args_at);
     for (int k = 0; k < at->nargs; k++)
         args[k] = f->slots[at->slots[k]];
+    trace(run->env, at, 0);
     f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault);
+    trace(run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
     atomic_store(&run->interp->stopped, at->origin);

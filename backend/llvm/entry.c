@@ -208,6 +208,7 @@ static void bind_env(fv_ll_fn *f) {
     LLVMValueRef expected = LLVMConstInt(m->size, bytes, 0);
     LLVMValueRef other = LLVMBuildICmp(f->b, LLVMIntNE, size, expected, "");
     fv_ll_fail_if(f, and_(f, LLVMBuildNot(f->b, absent, ""), other), FV_BAD_ARGUMENT);
+    f->host->trace = fv_ll_env_field(f, FV_LL_ENV_TRACE);
     LLVMValueRef flag = fv_ll_env_field(f, FV_LL_ENV_CANCEL);
     LLVMValueRef none = LLVMBuildIsNull(f->b, flag, "");
     f->cancel = LLVMBuildSelect(f->b, none, zeros(m, m->i32, "no_cancel"), flag, "cancel");

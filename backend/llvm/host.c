@@ -4,8 +4,8 @@
 /* ---- the caller's environment ---- */
 
 LLVMTypeRef fv_ll_env_type(fv_ll_module *m) {
-    LLVMTypeRef fields[] = {m->size, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr};
-    return LLVMStructTypeInContext(m->context, fields, 6, 0);
+    LLVMTypeRef fields[] = {m->size, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr};
+    return LLVMStructTypeInContext(m->context, fields, sizeof fields / sizeof *fields, 0);
 }
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field) {
@@ -115,6 +115,20 @@ static void check_error(fv_ll_fn *f) {
     fv_ll_at(f, next);
 }
 
+/* env->trace(user, launch, end), if there is one. */
+static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
+    LLVMBasicBlockRef call = fv_ll_block(f, "trace"), next = fv_ll_block(f, "traced");
+    LLVMTypeRef types[] = {f->m->ptr, f->m->i32, f->m->i32};
+    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, f->host->trace, ""), call, next);
+    fv_ll_at(f, call);
+    LLVMValueRef args[] = {fv_ll_env_field(f, FV_LL_ENV_USER),
+                           LLVMConstInt(f->m->i32, (unsigned)s->launch, 0),
+                           LLVMConstInt(f->m->i32, (unsigned)end, 0)};
+    LLVMBuildCall2(f->b, LLVMFunctionType(f->m->none, types, 3, 0), f->host->trace, args, 3, "");
+    LLVMBuildBr(f->b, next);
+    fv_ll_at(f, next);
+}
+
 static void launch(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->kernel);
     if (!k) {
@@ -122,12 +136,14 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
         return;
     }
     fv_ll_fail_if(f, fv_ll_poll(f), FV_CANCELLED);
+    trace(f, s, 0);
     LLVMValueRef *args = launch_args(f, s);
     LLVMValueRef tasks = k->kernel->tasks ? fv_ll_expr(f, k->kernel->tasks) : fv_ll_int(f->m, 1);
     if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
         LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
     else
         call_tasks(f, k, args, tasks);
+    trace(f, s, 1);
     if (k->may_fail)
         check_error(f);
 }

@@ -10,6 +10,7 @@ struct fv_ll_host {
     LLVMValueRef out_dims; /* never NULL */
     LLVMValueRef env;      /* never NULL */
     LLVMTypeRef env_type;
+    LLVMValueRef trace; /* the caller's function, may be NULL when it runs */
     LLVMValueRef state;                      /* state_type: what kernels get */
     LLVMValueRef launch;                     /* function: (env, task, args, n) */
     LLVMValueRef status;                     /* slot: what is returned */
@@ -25,7 +26,8 @@ enum {
     FV_LL_ENV_PARALLEL_FOR,
     FV_LL_ENV_ALLOC,
     FV_LL_ENV_FREE,
-    FV_LL_ENV_CANCEL
+    FV_LL_ENV_CANCEL,
+    FV_LL_ENV_TRACE
 };
 
 LLVMTypeRef fv_ll_env_type(fv_ll_module *m);

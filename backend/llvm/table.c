@@ -64,9 +64,21 @@ static LLVMValueRef symbols(fv_ll_module *m, const fv_symbol_info *info, int n) 
     return list(m, type, all, n);
 }
 
+static LLVMValueRef launches(fv_ll_module *m, const fv_launch_info *info, int n) {
+    LLVMTypeRef fields[] = {m->ptr, m->ptr};
+    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 2, 0);
+    LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef values[] = {text(m, info[i].kernel), text(m, info[i].nodes)};
+        all[i] = LLVMConstStructInContext(m->context, values, 2, 0);
+    }
+    return list(m, type, all, n);
+}
+
 static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan, LLVMValueRef run) {
     LLVMTypeRef fields[] = {m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->i32, m->i32,
-                            m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr};
+                            m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr,
+                            m->i32, m->ptr};
     enum { N = sizeof fields / sizeof *fields };
     LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef v[N] = {number(m, t->abi)};
@@ -82,6 +94,8 @@ static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan,
     v[12] = ports(m, t->outputs, t->noutputs);
     v[13] = plan;
     v[14] = run;
+    v[15] = number(m, t->nlaunches);
+    v[16] = launches(m, t->launches, t->nlaunches);
     return data(m, LLVMConstStructInContext(m->context, v, N, 0), "model");
 }
 

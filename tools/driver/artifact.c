@@ -1,4 +1,5 @@
 /* artifact.c - artifacts of the compiler: the interpreter, code in memory, generated C. */
+#include <ctype.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -133,13 +134,21 @@ static const char *first_error(fv_session *s, fv_arena *a, const char *path) {
     return *error ? fv_strndup(a, error, strcspn(error, "\n")) : "it says nothing";
 }
 
+/* "-DMODEL_TRACED": the code calls fv_env.trace. */
+static const char *traced(fv_arena *a, const char *name) {
+    char *flag = fv_printf(a, "-D%s_TRACED", name);
+    for (char *c = flag + 2; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return flag;
+}
+
 static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_program *p,
                       char level) {
     const char *env = getenv("CC"), *cc = env && *env ? env : "cc";
     const char *command = fv_printf(
-        a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno "
+        a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno %s "
            "-include model.h -o model.so model.c export.c > cc.log 2>&1",
-        cc, level ? level : '2', p->target->cflags);
+        cc, level ? level : '2', p->target->cflags, traced(a, p->name));
     const char *export = fv_printf(a, "const fv_model *fovea_model(void);\n"
                                       "const fv_model *fovea_model(void) { return %s_model(); }\n",
                                    p->name);
