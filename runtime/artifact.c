@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "internal.h"
+#include "pool.h"
 
 static int table_plan(fv_artifact *a, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
     return a->model->plan(dims, workspace, out_dims);
@@ -18,6 +19,88 @@ static int table_run(fv_artifact *a, const int64_t *dims, const void *const *inp
                      void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
                      const fv_env *env) {
     return a->model->run(dims, inputs, outputs, out_dims, workspace, bytes, env);
+}
+
+/* ---- what runs share ---- */
+
+static void *env_alloc(void *user, size_t bytes) {
+    (void)user;
+    void *p = NULL;
+    return posix_memalign(&p, 64, bytes ? bytes : 64) ? NULL : p;
+}
+
+static void env_free(void *user, void *p) {
+    (void)user;
+    free(p);
+}
+
+struct fv_pool_list {
+    struct fv_pool_list *next;
+    int threads; /* that were asked for */
+    fv_pool *pool;
+};
+
+/* Memory of a run that is over, for the next one: fresh pages would cost more than many a model. */
+struct fv_workspace {
+    struct fv_workspace *next;
+    void *memory;
+    size_t bytes;
+};
+
+static fv_pool *pool_of(fv_artifact *a, int threads) {
+    if (threads == 1)
+        return NULL;
+    pthread_mutex_lock(a->lock);
+    struct fv_pool_list *p = a->pools;
+    while (p && p->threads != threads)
+        p = p->next;
+    if (!p && (p = calloc(1, sizeof *p))) {
+        *p = (struct fv_pool_list){a->pools, threads, fv_pool_new(threads)};
+        a->pools = p;
+    }
+    fv_pool *pool = p ? p->pool : NULL;
+    pthread_mutex_unlock(a->lock);
+    return pool && fv_pool_size(pool) > 1 ? pool : NULL;
+}
+
+/* A workspace of at least `bytes`; NULL: no memory. One that is too small is given up. */
+static struct fv_workspace *take_workspace(fv_artifact *a, size_t bytes) {
+    pthread_mutex_lock(a->lock);
+    struct fv_workspace *w = a->workspaces;
+    if (w)
+        a->workspaces = w->next;
+    pthread_mutex_unlock(a->lock);
+    if (!w && !(w = calloc(1, sizeof *w)))
+        return NULL;
+    if (w->memory && w->bytes >= bytes)
+        return w;
+    free(w->memory);
+    w->memory = env_alloc(NULL, bytes);
+    w->bytes = bytes;
+    if (w->memory)
+        return w;
+    free(w);
+    return NULL;
+}
+
+static void give_workspace(fv_artifact *a, struct fv_workspace *w) {
+    pthread_mutex_lock(a->lock);
+    w->next = a->workspaces;
+    a->workspaces = w;
+    pthread_mutex_unlock(a->lock);
+}
+
+static void free_shared(fv_artifact *a) {
+    for (struct fv_pool_list *p = a->pools, *next; p; p = next) {
+        next = p->next;
+        fv_pool_free(p->pool);
+        free(p);
+    }
+    for (struct fv_workspace *w = a->workspaces, *next; w; w = next) {
+        next = w->next;
+        free(w->memory);
+        free(w);
+    }
 }
 
 fv_artifact *fv_artifact_new(const fv_model *model) {
@@ -42,7 +125,7 @@ const fv_model *fv_artifact_model(const fv_artifact *a) {
 void fv_artifact_free(fv_artifact *a) {
     if (!a)
         return;
-    fv_pools_free(a->pools);
+    free_shared(a);
     if (a->destroy)
         a->destroy(a);
     if (a->release)
@@ -114,26 +197,6 @@ int fv_load(const char *path, fv_log *log, fv_artifact **out) {
 }
 
 /* ---- running ---- */
-
-static void *env_alloc(void *user, size_t bytes) {
-    (void)user;
-    void *p = NULL;
-    return posix_memalign(&p, 64, bytes ? bytes : 64) ? NULL : p;
-}
-
-static void env_free(void *user, void *p) {
-    (void)user;
-    free(p);
-}
-
-static fv_pool *pool_of(fv_artifact *a, int threads) {
-    if (threads == 1)
-        return NULL;
-    pthread_mutex_lock(a->lock);
-    fv_pool *p = fv_pool_of(&a->pools, threads);
-    pthread_mutex_unlock(a->lock);
-    return p && fv_pool_size(p) > 1 ? p : NULL;
-}
 
 /* What one run works on. out_dims: for each output its capacity, then its dims. */
 typedef struct run_state {
@@ -226,16 +289,17 @@ static int place_outputs(run_state *s) {
 
 static int run_once(run_state *s, const fv_env *env) {
     fv_artifact *a = s->artifact;
-    void *workspace = NULL;
+    struct fv_workspace *w = NULL;
     size_t bytes = 0;
     int status = a->plan(a, s->dims, &bytes, s->out_dims);
     if (!status)
         status = place_outputs(s);
-    if (!status && !(workspace = env_alloc(NULL, bytes)))
+    if (!status && !(w = take_workspace(a, bytes)))
         status = FV_NO_MEMORY;
     if (!status)
-        status = a->run(a, s->dims, s->in, s->out, s->out_dims, workspace, bytes, env);
-    free(workspace);
+        status = a->run(a, s->dims, s->in, s->out, s->out_dims, w->memory, w->bytes, env);
+    if (w)
+        give_workspace(a, w);
     return status;
 }
 
@@ -291,8 +355,9 @@ static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_opti
     if (status)
         return status;
     fv_pool *pool = pool_of(a, o->threads);
-    fv_env env = {.size = sizeof env, .user = pool, .alloc = env_alloc, .free = env_free,
-                  .parallel_for = pool ? fv_pool_parallel_for : NULL, .cancel = o->cancel};
+    fv_env env = pool ? fv_pool_env(pool)
+                      : (fv_env){.size = sizeof env, .alloc = env_alloc, .free = env_free};
+    env.cancel = o->cancel;
     status = run_once(s, &env);
     while (status == FV_TOO_SMALL && grow_outputs(s))
         status = run_once(s, &env);

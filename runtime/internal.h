@@ -18,8 +18,9 @@ struct fv_artifact {
     void *ctx;
     void (*release)(void *owner); /* after destroy; NULL: nothing */
     void *owner;
-    struct fv_pool *pools; /* one for each number of threads that a run has asked for */
-    void *lock;            /* of pools, and of explain */
+    struct fv_pool_list *pools; /* one for each number of threads that a run has asked for */
+    struct fv_workspace *workspaces; /* that no run uses now */
+    void *lock; /* of pools and workspaces, and of explain */
 };
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */
@@ -48,20 +49,5 @@ int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_l
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
 /* The symbol that a dim's text is, or -1. */
 int fv_dim_text_symbol(const fv_model *m, const char *text);
-
-/* ---- threads: pool.c ---- */
-
-/* Threads that park on a condition variable between parallel regions. */
-typedef struct fv_pool fv_pool;
-/* `threads` counts the caller; 0: as many as affinity and cgroup allow. NULL: no memory. */
-fv_pool *fv_pool_new(int threads);
-void fv_pool_free(fv_pool *p);
-int fv_pool_size(const fv_pool *p);
-/* fv_env.parallel_for with the pool as user. */
-void fv_pool_parallel_for(void *pool, void (*task)(void *arg, int64_t i), void *arg, int64_t n);
-/* The pool for so many threads out of a list, made and added where it is not there. NULL: no memory.
- * Whoever shares the list holds its lock. */
-fv_pool *fv_pool_of(fv_pool **list, int threads);
-void fv_pools_free(fv_pool *list);
 
 #endif

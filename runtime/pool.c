@@ -1,129 +1,264 @@
-/* pool.c - a pool of threads that park between parallel regions and never spin.
+/* pool.c - a pool of threads for parallel regions.
  *
- * Tasks are numbered by the problem; threads take the next number from a counter, so uneven cores
- * balance. The caller takes part. One region at a time: a second caller waits for the first. */
+ * Tasks are numbered by the problem; threads take the next numbers from a counter, so uneven cores
+ * balance. The caller takes part. A region is open while tasks may be left; threads that come late find
+ * it closed, and nobody waits for them. Between regions a thread looks for the next one for a few
+ * microseconds, then parks. (Generated C gets this file with its own names.) */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
+#include "pool.h"
 
-#include "internal.h"
+#define FV_POOL_SPIN_US 5
+
+/* state: the region's number, whether it is open, how many threads are inside */
+#define INSIDE UINT64_C(0xffff)
+#define OPEN UINT64_C(0x10000)
+#define NUMBER UINT64_C(0x20000) /* and above */
 
 struct fv_pool {
-    pthread_mutex_t lock, region;
+    pthread_mutex_t region; /* held while a parallel region is going on */
+    pthread_mutex_t lock;   /* for those that park */
     pthread_cond_t work, done;
-    int threads;          /* the caller included */
-    int started;
+    int threads, stop, parked, waiting;
     pthread_t *ids;
-    unsigned generation;  /* of the region that is going on */
-    int busy, stop;
-    void (*task)(void *, int64_t);
+    uint64_t state;
+    void (*task)(void *arg, int64_t i);
     void *arg;
-    int64_t n;
-    _Atomic int64_t next;
-    fv_pool *other;       /* in a list */
-    int wanted;           /* threads that it was made for */
+    int64_t n, next, chunk;
 };
 
-/* Cores that a cgroup grants, rounded up; a large number where it grants all. */
-static int cgroup_cores(void) {
-    long long quota = -1, period = 100000;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
-    if (f) {
-        if (fscanf(f, "%lld %lld", &quota, &period) != 2)
-            quota = -1;
+/* ---- how many threads ---- */
+
+static double quota_of(const char *quota_file, const char *period_file) {
+    char quota[64] = "", period[64] = "100000";
+    FILE *f = fopen(quota_file, "r");
+    if (!f)
+        return 0;
+    int got = period_file ? fscanf(f, "%63s", quota) : fscanf(f, "%63s %63s", quota, period);
+    fclose(f);
+    if (period_file && (f = fopen(period_file, "r"))) {
+        if (fscanf(f, "%63s", period) != 1)
+            got = 0;
         fclose(f);
-    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r"))) {
-        if (fscanf(f, "%lld", &quota) != 1)
-            quota = -1;
-        fclose(f);
-        if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r"))) {
-            if (fscanf(f, "%lld", &period) != 1)
-                period = 100000;
-            fclose(f);
-        }
     }
-    if (quota <= 0 || period <= 0)
-        return 1 << 20;
-    long long cores = (quota + period - 1) / period;
-    return cores < 1 ? 1 : cores > (1 << 20) ? 1 << 20 : (int)cores;
+    double q = atof(quota), p = atof(period);
+    return got < 1 || q <= 0 || p <= 0 ? 0 : q / p;
 }
 
-static int usable_cores(void) {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN)
-                                                   : CPU_COUNT(&set);
-    int limit = cgroup_cores();
-    return n < 1 ? 1 : n < limit ? n : limit;
+/* The least quota of a cgroup and those above it; 0: none. */
+static double least_quota(const char *root, const char *path, int v2) {
+    char folder[4096], quota[4200], period[4200];
+    double least = 0;
+    if (snprintf(folder, sizeof folder, "%s%s", root, path) >= (int)sizeof folder)
+        return 0;
+    for (;;) {
+        snprintf(quota, sizeof quota, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
+        snprintf(period, sizeof period, "%s/cpu.cfs_period_us", folder);
+        double q = quota_of(quota, v2 ? NULL : period);
+        if (q > 0 && (least == 0 || q < least))
+            least = q;
+        char *slash = strrchr(folder, '/');
+        if (!slash || strlen(folder) <= strlen(root))
+            return least;
+        *slash = 0;
+    }
 }
+
+static double cgroup_quota(void) {
+    char line[4096];
+    double least = 0;
+    FILE *f = fopen("/proc/self/cgroup", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = 0;
+        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = 0;
+        controllers++;
+        double q = 0;
+        if (!*controllers)
+            q = least_quota("/sys/fs/cgroup", path, 1);
+        else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
+            q = least_quota("/sys/fs/cgroup/cpu", path, 0);
+        if (q > 0 && (least == 0 || q < least))
+            least = q;
+    }
+    if (f)
+        fclose(f);
+    return least;
+}
+
+static int usable_threads(void) {
+    cpu_set_t set;
+    long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+    double quota = cgroup_quota();
+    if (quota > 0 && quota < (double)n)
+        n = (long)quota + (quota > (double)(long)quota);
+    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t state_of(const fv_pool *p) {
+    return __atomic_load_n(&p->state, __ATOMIC_SEQ_CST);
+}
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Looks for a while. Nonzero: (state & mask) became different from, or equal to, `value`. */
+static int spin(const fv_pool *p, uint64_t mask, uint64_t value, int until_equal) {
+    int64_t end = 0;
+    for (;;) {
+        for (int i = 0; i < 32; i++) {
+            if (((state_of(p) & mask) == value) == until_equal)
+                return 1;
+            relax();
+        }
+        int64_t now = nanoseconds();
+        if (!end)
+            end = now + FV_POOL_SPIN_US * 1000;
+        else if (now > end)
+            return 0;
+    }
+}
+
+/* ---- regions ---- */
 
 static void take_tasks(fv_pool *p) {
+    int64_t n = p->n, chunk = p->chunk;
     for (;;) {
-        int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (i >= p->n)
+        int64_t i = __atomic_fetch_add(&p->next, chunk, __ATOMIC_RELAXED);
+        if (i >= n)
             return;
-        p->task(p->arg, i);
+        for (int64_t end = n - i > chunk ? i + chunk : n; i < end; i++)
+            p->task(p->arg, i);
     }
 }
 
 /* Round to nearest, denormals as they are: whatever the thread that made this one has set. */
 static void set_arithmetic(void) {
 #if defined(__SSE__)
-    _mm_setcsr(0x1f80);
+    __builtin_ia32_ldmxcsr(0x1f80);
 #elif defined(__aarch64__)
     uint64_t zero = 0;
     __asm__ volatile("msr fpcr, %0" : : "r"(zero));
+#elif defined(__riscv_flen)
+    __asm__ volatile("fscsr zero");
 #endif
+}
+
+/* Takes part in the region if it is still open. Returns its number. */
+static uint64_t enter(fv_pool *p) {
+    uint64_t s = state_of(p);
+    while (s & OPEN)
+        if (__atomic_compare_exchange_n(&p->state, &s, s + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+            take_tasks(p);
+            uint64_t left = __atomic_sub_fetch(&p->state, 1, __ATOMIC_SEQ_CST);
+            if (!(left & INSIDE) && __atomic_load_n(&p->waiting, __ATOMIC_SEQ_CST)) {
+                pthread_mutex_lock(&p->lock);
+                pthread_cond_signal(&p->done);
+                pthread_mutex_unlock(&p->lock);
+            }
+            break;
+        }
+    return s / NUMBER;
 }
 
 static void *worker(void *arg) {
     fv_pool *p = arg;
+    uint64_t seen = 0;
     set_arithmetic();
-    unsigned seen = 0;
-    pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->stop && p->generation == seen)
-            pthread_cond_wait(&p->work, &p->lock);
-        if (p->stop)
-            break;
-        seen = p->generation;
-        pthread_mutex_unlock(&p->lock);
-        take_tasks(p);
-        pthread_mutex_lock(&p->lock);
-        if (!--p->busy)
-            pthread_cond_signal(&p->done);
+        if (!spin(p, ~(NUMBER - 1), seen * NUMBER, 0)) {
+            pthread_mutex_lock(&p->lock);
+            __atomic_add_fetch(&p->parked, 1, __ATOMIC_SEQ_CST);
+            while (!p->stop && state_of(p) / NUMBER == seen)
+                pthread_cond_wait(&p->work, &p->lock);
+            __atomic_sub_fetch(&p->parked, 1, __ATOMIC_SEQ_CST);
+            int stop = p->stop;
+            pthread_mutex_unlock(&p->lock);
+            if (stop)
+                return NULL;
+        }
+        seen = enter(p);
     }
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
 }
+
+static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
+    fv_pool *p = user;
+    if (n <= 1 || p->threads == 1) {
+        for (int64_t i = 0; i < n; i++)
+            task(arg, i);
+        return;
+    }
+    pthread_mutex_lock(&p->region);
+    p->task = task;
+    p->arg = arg;
+    p->n = n;
+    p->next = 0;
+    p->chunk = n / (16 * (int64_t)p->threads) + 1;
+    __atomic_store_n(&p->state, (state_of(p) / NUMBER + 1) * NUMBER | OPEN, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&p->parked, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->work);
+        pthread_mutex_unlock(&p->lock);
+    }
+    take_tasks(p);
+    __atomic_and_fetch(&p->state, ~OPEN, __ATOMIC_SEQ_CST);
+    if (!spin(p, INSIDE, 0, 1)) {
+        pthread_mutex_lock(&p->lock);
+        __atomic_store_n(&p->waiting, 1, __ATOMIC_SEQ_CST);
+        while (state_of(p) & INSIDE)
+            pthread_cond_wait(&p->done, &p->lock);
+        __atomic_store_n(&p->waiting, 0, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&p->region);
+}
+
+/* ---- the pool ---- */
 
 fv_pool *fv_pool_new(int threads) {
     fv_pool *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
-    p->wanted = threads;
-    p->threads = threads > 0 ? (threads < 1024 ? threads : 1024) : usable_cores();
-    p->ids = calloc((size_t)p->threads, sizeof *p->ids);
+    if (threads <= 0)
+        threads = usable_threads();
+    if (threads > 1024)
+        threads = 1024;
+    p->ids = calloc((size_t)threads, sizeof *p->ids);
     if (!p->ids) {
         free(p);
         return NULL;
     }
-    pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->region, NULL);
+    pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
-    for (int i = 0; i < p->threads - 1; i++) {
-        if (pthread_create(&p->ids[i], NULL, worker, p))
-            break; /* fewer threads than wished for do the same work */
-        p->started++;
-    }
-    p->threads = p->started + 1;
+    p->threads = 1;
+    while (p->threads < threads && pthread_create(&p->ids[p->threads], NULL, worker, p) == 0)
+        p->threads++; /* fewer than wished for do the same work */
     return p;
 }
 
@@ -134,7 +269,7 @@ void fv_pool_free(fv_pool *p) {
     p->stop = 1;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < p->started; i++)
+    for (int i = 1; i < p->threads; i++)
         pthread_join(p->ids[i], NULL);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -144,51 +279,27 @@ void fv_pool_free(fv_pool *p) {
     free(p);
 }
 
-fv_pool *fv_pool_of(fv_pool **list, int threads) {
-    for (fv_pool *p = *list; p; p = p->other)
-        if (p->wanted == threads)
-            return p;
-    fv_pool *p = fv_pool_new(threads);
-    if (p) {
-        p->other = *list;
-        *list = p;
-    }
-    return p;
-}
-
-void fv_pools_free(fv_pool *list) {
-    while (list) {
-        fv_pool *next = list->other;
-        fv_pool_free(list);
-        list = next;
-    }
-}
-
 int fv_pool_size(const fv_pool *p) {
     return p->threads;
 }
 
-void fv_pool_parallel_for(void *pool, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
-    fv_pool *p = pool;
-    if (n <= 1 || p->threads == 1) {
-        for (int64_t i = 0; i < n; i++)
-            task(arg, i);
-        return;
-    }
-    pthread_mutex_lock(&p->region);
-    pthread_mutex_lock(&p->lock);
-    p->task = task;
-    p->arg = arg;
-    p->n = n;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    p->busy = p->started;
-    p->generation++;
-    pthread_cond_broadcast(&p->work);
-    pthread_mutex_unlock(&p->lock);
-    take_tasks(p);
-    pthread_mutex_lock(&p->lock);
-    while (p->busy)
-        pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
-    pthread_mutex_unlock(&p->region);
+static void *allocate(void *user, size_t bytes) {
+    void *p = NULL;
+    (void)user;
+    return posix_memalign(&p, 64, bytes ? bytes : 1) == 0 ? p : NULL;
+}
+
+static void release(void *user, void *p) {
+    (void)user;
+    free(p);
+}
+
+fv_env fv_pool_env(fv_pool *p) {
+    fv_env env = {0};
+    env.size = sizeof env;
+    env.user = p;
+    env.parallel_for = parallel_for;
+    env.alloc = allocate;
+    env.free = release;
+    return env;
 }

@@ -1,9 +1,11 @@
 /* small.c - logs, statuses, arrays, the pool. */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "runtime/internal.h"
+#include "runtime/pool.h"
 
 Test(log, collects_lines) {
     fv_log *l = fv_log_new();
@@ -66,20 +68,36 @@ static void hit(void *arg, int64_t i) {
 Test(pool, each_task_once) {
     fv_pool *p = fv_pool_new(4);
     cr_expect(fv_pool_size(p) >= 1 && fv_pool_size(p) <= 4);
+    fv_env env = fv_pool_env(p);
     for (int round = 0; round < 20; round++)
-        fv_pool_parallel_for(p, hit, hits, TASKS);
+        env.parallel_for(env.user, hit, hits, TASKS);
     for (int i = 0; i < TASKS; i++)
         cr_assert_eq(atomic_load(&hits[i]), 20);
-    fv_pool_parallel_for(p, hit, hits, 0);
-    fv_pool_parallel_for(p, hit, hits, 1);
+    env.parallel_for(env.user, hit, hits, 0);
+    env.parallel_for(env.user, hit, hits, 1);
     cr_expect_eq(atomic_load(&hits[0]), 21);
     fv_pool_free(p);
 }
 
-Test(pool, one_for_each_number) {
-    fv_pool *list = NULL;
-    fv_pool *two = fv_pool_of(&list, 2), *three = fv_pool_of(&list, 3);
-    cr_expect_neq(two, three);
-    cr_expect_eq(fv_pool_of(&list, 2), two);
-    fv_pools_free(list);
+static void wait_a_little(void *arg, int64_t i) {
+    usleep((useconds_t)(i % 3 * 40));
+    hit(arg, i);
+}
+
+/* Threads park when a region takes long, and others find it closed: nobody is waited for in vain. */
+Test(pool, regions_of_all_lengths, .timeout = 60) {
+    fv_pool *p = fv_pool_new(3);
+    fv_env env = fv_pool_env(p);
+    for (int round = 0; round < 300; round++) {
+        env.parallel_for(env.user, round % 2 ? hit : wait_a_little, hits, 1 + round % 7);
+        if (round % 50 == 0)
+            usleep(2000);
+    }
+    int sum = 0, expected = 0;
+    for (int round = 0; round < 300; round++)
+        expected += 1 + round % 7;
+    for (int i = 0; i < 7; i++)
+        sum += atomic_load(&hits[i]);
+    cr_expect_eq(sum, expected);
+    fv_pool_free(p);
 }
