@@ -1,0 +1,358 @@
+/* cost.c - counts operations and bytes of a launch by walking over its kernel once.
+ *
+ * A loop multiplies what its body does by its trips. Only where bounds or conditions inside depend on
+ * the loop's variable (the last, shorter block of rows) is the body walked for every value of it. */
+#include "backend/cost.h"
+
+#include "ir/expr_fold.h"
+#include "ir/ptrmap.h"
+
+/* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand for all. */
+enum { SAMPLES = 512, INNER_SAMPLES = 32 };
+
+typedef struct number {
+    int64_t value;
+    bool known;
+    bool steers; /* a bound or a condition depends on it */
+} number;
+
+typedef struct traffic {
+    double loads, stores; /* elements */
+} traffic;
+
+typedef struct counter {
+    fv_arena *arena;
+    fv_ptrmap numbers; /* fv_var -> number */
+    const fv_kernel *kernel;
+    traffic *traffic; /* of each parameter */
+    double flops;
+    bool exact;
+    int depth; /* of loops that are walked value by value */
+} counter;
+
+static number *number_of(counter *c, const fv_var *v) {
+    void **at = fv_ptrmap_at(&c->numbers, v);
+    if (!*at)
+        *at = FV_NEW(c->arena, number, 1);
+    return *at;
+}
+
+static void set(counter *c, const fv_var *v, int64_t value) {
+    number *n = number_of(c, v);
+    n->value = value;
+    n->known = true;
+}
+
+/* ---- integers ---- */
+
+static bool evaluate(counter *c, const fv_expr *x, int64_t *out);
+
+static bool evaluate_select(counter *c, const fv_expr *x, int64_t *out) {
+    int64_t condition;
+    return evaluate(c, x->arg[0], &condition) && evaluate(c, x->arg[condition ? 1 : 2], out);
+}
+
+/* The value of an integer or bool, where it follows from dims and loops. */
+static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
+    fv_elem e = (fv_elem)x->type.elem;
+    int64_t a, b;
+    if (x->type.lanes > 1 || fv_elem_is_float(e))
+        return false;
+    if (x->op == FV_X_CONST) {
+        *out = x->u.i;
+        return true;
+    }
+    if (x->op == FV_X_VAR) {
+        number *n = number_of(c, x->u.var);
+        *out = n->value;
+        return n->known;
+    }
+    if (x->op == FV_X_SELECT)
+        return evaluate_select(c, x, out);
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 || x->n > 2 || !evaluate(c, x->arg[0], &a))
+        return false;
+    if (x->n == 2) {
+        fv_elem of = (fv_elem)x->arg[0]->type.elem;
+        return evaluate(c, x->arg[1], &b) && fv_fold_ints(of, (fv_expr_op)x->op, a, b, out);
+    }
+    if (x->op == FV_X_NOT && e == FV_BOOL)
+        *out = !a;
+    else if (x->op == FV_X_NEG)
+        *out = fv_fold_wrap(e, (int64_t)(0 - (uint64_t)a));
+    else if (x->op == FV_X_CONVERT)
+        *out = e == FV_BOOL ? a != 0 : fv_fold_wrap(e, a);
+    else
+        return false;
+    return true;
+}
+
+/* ---- which variables steer ---- */
+
+static void steer(counter *c, const fv_expr *x) {
+    if (x->op == FV_X_VAR)
+        number_of(c, x->u.var)->steers = true;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return; /* what the data says is not known anyway */
+    for (int i = 0; i < x->n; i++)
+        steer(c, x->arg[i]);
+}
+
+/* Backwards: what a let is computed from steers if the let does. */
+static void find_steering(counter *c, const fv_block *block) {
+    int n = 0, cap = 0;
+    const fv_stmt **list = NULL;
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        FV_PUSH(c->arena, list, n, cap, s);
+    while (n-- > 0) {
+        const fv_stmt *s = list[n];
+        find_steering(c, &s->body);
+        find_steering(c, &s->other);
+        if (s->kind == FV_S_FOR) {
+            steer(c, s->lo);
+            steer(c, s->hi);
+        }
+        if (s->kind == FV_S_IF || s->kind == FV_S_WHILE ||
+            (s->kind == FV_S_LET && number_of(c, s->var)->steers))
+            steer(c, s->x);
+    }
+}
+
+/* ---- operations ---- */
+
+static int weight(fv_expr_op op) {
+    if (fv_expr_op_is_math(op))
+        return 1;
+    switch ((int)op) {
+    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: case FV_X_DIV: case FV_X_MIN: case FV_X_MAX:
+    case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT: return 1;
+    case FV_X_FMA: return 2;
+    default: return 0;
+    }
+}
+
+static traffic *traffic_of(counter *c, const fv_buf *b) {
+    for (int i = 0; i < c->kernel->nbufs; i++)
+        if (c->kernel->bufs[i] == b)
+            return &c->traffic[i];
+    return NULL; /* a tile */
+}
+
+static void count_expr(counter *c, const fv_expr *x, double times) {
+    traffic *t;
+    if (!x)
+        return;
+    if (fv_elem_is_float((fv_elem)x->type.elem))
+        c->flops += times * x->type.lanes * weight((fv_expr_op)x->op);
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && (t = traffic_of(c, x->u.buf)))
+        t->loads += times * x->type.lanes;
+    for (int i = 0; i < x->n; i++)
+        count_expr(c, x->arg[i], times);
+}
+
+static void count_store(counter *c, const fv_stmt *s, double times) {
+    traffic *t = traffic_of(c, s->buf);
+    if (t)
+        t->stores += times * s->x->type.lanes;
+    for (int i = 0; i < s->buf->rank; i++)
+        count_expr(c, s->index[i], times);
+    count_expr(c, s->x, times);
+    count_expr(c, s->mask, times);
+}
+
+/* ---- statements ---- */
+
+static void count_block(counter *c, const fv_block *block, double times);
+
+/* for var = lo, lo + step, ...: `trips` values */
+static void count_loop(counter *c, const fv_var *var, int64_t lo, int64_t step, int64_t trips,
+                       const fv_block *body, double times) {
+    number *n = number_of(c, var);
+    int64_t samples = c->depth ? INNER_SAMPLES : SAMPLES;
+    if (trips <= 0)
+        return;
+    if (!n->steers || trips == 1) {
+        *n = (number){lo, trips == 1, n->steers};
+        count_block(c, body, times * (double)trips);
+        return;
+    }
+    if (trips <= samples)
+        samples = trips;
+    else
+        c->exact = false;
+    c->depth++;
+    for (int64_t i = 0; i < samples; i++) {
+        int64_t at = samples == trips ? i : (int64_t)((double)i / (double)(samples - 1) * (double)(trips - 1));
+        set(c, var, lo + at * step);
+        count_block(c, body, times * (double)trips / (double)samples);
+    }
+    c->depth--;
+}
+
+static void count_for(counter *c, const fv_stmt *s, double times) {
+    int64_t lo, hi;
+    count_expr(c, s->lo, times);
+    count_expr(c, s->hi, times);
+    if (evaluate(c, s->lo, &lo) && evaluate(c, s->hi, &hi)) {
+        count_loop(c, s->var, lo, s->step, hi > lo ? (hi - lo - 1) / s->step + 1 : 0, &s->body, times);
+        return;
+    }
+    c->exact = false;
+    number_of(c, s->var)->known = false;
+    count_block(c, &s->body, times);
+}
+
+/* Of a condition that is not known: the branch with more operations. */
+static void count_unknown_if(counter *c, const fv_stmt *s, double times) {
+    double before = c->flops, body, other;
+    size_t bytes = (size_t)c->kernel->nbufs * sizeof(traffic);
+    traffic *kept = c->traffic;
+    c->exact = false;
+    c->traffic = fv_alloc(c->arena, 1, bytes + 1);
+    count_block(c, &s->body, times);
+    body = c->flops - before;
+    count_block(c, &s->other, times);
+    other = c->flops - before - body;
+    c->flops = before;
+    c->traffic = kept;
+    count_block(c, other > body ? &s->other : &s->body, times);
+}
+
+static void count_if(counter *c, const fv_stmt *s, double times) {
+    int64_t condition;
+    count_expr(c, s->x, times);
+    if (evaluate(c, s->x, &condition))
+        count_block(c, condition ? &s->body : &s->other, times);
+    else if (s->other.first)
+        count_unknown_if(c, s, times);
+    else {
+        c->exact = false;
+        count_block(c, &s->body, times);
+    }
+}
+
+static void count_let(counter *c, const fv_stmt *s, double times) {
+    number *n = number_of(c, s->var);
+    count_expr(c, s->x, times);
+    n->known = evaluate(c, s->x, &n->value);
+}
+
+static void count_block(counter *c, const fv_block *block, double times) {
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        switch (s->kind) {
+        case FV_S_LET: count_let(c, s, times); break;
+        case FV_S_STORE: count_store(c, s, times); break;
+        case FV_S_TILE: count_expr(c, s->x, times); break;
+        case FV_S_FOR: count_for(c, s, times); break;
+        case FV_S_IF: count_if(c, s, times); break;
+        case FV_S_WHILE:
+            c->exact = false;
+            count_expr(c, s->x, times);
+            count_block(c, &s->body, times);
+            break;
+        case FV_S_COMMENT: case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE:
+        case FV_S_SETDIM: break;
+        }
+}
+
+/* ---- a kernel ---- */
+
+/* Elements of a parameter; below 0: not known. */
+static double elements(counter *c, const fv_buf *b) {
+    double n = 1;
+    for (int i = 0; i < b->rank; i++) {
+        int64_t extent;
+        if (!b->extent || !b->extent[i] || !evaluate(c, b->extent[i], &extent))
+            return -1;
+        n *= (double)(extent > 0 ? extent : 0);
+    }
+    return n;
+}
+
+static double touched(double accesses, double size) {
+    return size >= 0 && size < accesses ? size : accesses;
+}
+
+static fv_cost cost(counter *c, const fv_buf *const *same) {
+    fv_cost sum = {.flops = c->flops, .exact = c->exact};
+    for (int i = 0; i < c->kernel->nbufs; i++) {
+        const fv_buf *b = c->kernel->bufs[i];
+        double size = elements(c, b), bytes = fv_elem_storage_bytes(b->elem);
+        bool again = false; /* the memory of another parameter that is read, too */
+        for (int k = 0; same && k < i; k++)
+            again |= same[k] == same[i] && c->traffic[k].loads > 0;
+        if (!again)
+            sum.read += bytes * touched(c->traffic[i].loads, size);
+        sum.written += bytes * touched(c->traffic[i].stores, size);
+    }
+    return sum;
+}
+
+static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
+                            const fv_buf *const *args) {
+    counter c = {.arena = scratch, .numbers = fv_ptrmap_in(scratch), .kernel = k, .exact = true,
+                 .traffic = FV_NEW(scratch, traffic, k->nbufs + 1)};
+    int64_t tasks;
+    for (int i = 0; i < k->ndims; i++)
+        set(&c, k->dims[i], dims[i]);
+    find_steering(&c, &k->body);
+    if (!k->task)
+        count_block(&c, &k->body, 1);
+    else if (evaluate(&c, k->tasks, &tasks))
+        count_loop(&c, k->task, 0, 1, tasks, &k->body, 1);
+    return cost(&c, args);
+}
+
+fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims) {
+    return count_kernel(scratch, k, dims, NULL);
+}
+
+/* ---- a program ---- */
+
+static void list_launches(fv_arena *a, const fv_block *b, fv_launch_cost **list, int *n, int *cap) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_LAUNCH)
+            FV_PUSH(a, *list, *n, *cap, ((fv_launch_cost){.launch = s, .kernel = s->kernel}));
+        list_launches(a, &s->body, list, n, cap);
+        list_launches(a, &s->other, list, n, cap);
+    }
+}
+
+int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out) {
+    int n = 0, cap = 0;
+    *out = NULL;
+    list_launches(a, &p->body, out, &n, &cap);
+    return n;
+}
+
+/* What follows from the symbols; what a loop or the data decides stays unknown. */
+static void bind_lets(counter *c, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_LET) {
+            number *n = number_of(c, s->var);
+            n->known = evaluate(c, s->x, &n->value);
+        }
+        bind_lets(c, &s->body);
+        bind_lets(c, &s->other);
+    }
+}
+
+static void evaluate_launch(counter *host, fv_arena *scratch, fv_launch_cost *l) {
+    const fv_kernel *k = l->kernel;
+    int64_t *dims = FV_NEW(scratch, int64_t, k->ndims + 1);
+    l->known = true;
+    for (int i = 0; i < k->ndims && l->known; i++)
+        l->known = evaluate(host, l->launch->dims[i], &dims[i]);
+    if (l->known)
+        l->cost = count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args);
+}
+
+void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
+                      fv_launch_cost *list) {
+    counter host = {.arena = scratch, .numbers = fv_ptrmap_in(scratch)};
+    for (int i = 0; i < p->nsymbols; i++)
+        set(&host, p->symbol_vars[i], dims[i]);
+    bind_lets(&host, &p->plan);
+    bind_lets(&host, &p->body);
+    for (int i = 0; i < n; i++)
+        evaluate_launch(&host, scratch, &list[i]);
+}

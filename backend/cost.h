@@ -1,0 +1,40 @@
+/* cost.h - what a launch of a kernel computes and moves, counted in the kernel as its schedule wrote
+ * it: every operation times the loops around it, for given dims.
+ *
+ *   fv_launch_cost *list;
+ *   int n = fv_cost_launches(a, p, &list);       before fv_program_expand
+ *   fv_cost_evaluate(a, p, dims, n, list);       for each choice of dims */
+#ifndef FV_BACKEND_COST_H
+#define FV_BACKEND_COST_H
+
+#include "ir/kernel.h"
+
+typedef struct fv_cost {
+    /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,
+     * two for fma; comparisons, conversions and index arithmetic are free. A padded tile counts whole. */
+    double flops;
+    /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
+     * together can reach where that is less (a gather out of a large table). */
+    double read, written;
+    /* False: the data decides how often something runs; then it is counted once, of two branches
+     * the larger one. */
+    bool exact;
+} fv_cost;
+
+/* Of one launch with these dims (k->ndims of them), all its tasks together. */
+fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims);
+
+typedef struct fv_launch_cost {
+    const fv_stmt *launch;
+    const fv_kernel *kernel; /* as scheduled, even after the program has been expanded */
+    bool known;              /* false: some dim of the launch is not known before the run */
+    fv_cost cost;
+} fv_launch_cost;
+
+/* The launches of a program, in order of their numbers. Returns how many. */
+int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
+/* Fills in their costs; dims: p->nsymbols values. */
+void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
+                      fv_launch_cost *list);
+
+#endif
