@@ -25,18 +25,37 @@ void fv_infer_like(fv_op *op, int out, int in) {
         op->out[out]->type = fv_in_type(op, in);
 }
 
-/* Dims that meet in a broadcast are equal, or one is 1: (a - b) * [a != 1] * [b != 1] == 0. */
-static void assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
+/* Is b = min(a, others greater than 1)? Then b is 1 where a is, and nowhere else. */
+static bool is_cut(const fv_dim *b, const fv_dim *a) {
+    bool cut = false;
+    for (int i = 0; b->kind == FV_DIM_MIN && i < b->n; i++) {
+        if (b->arg[i] != a && b->arg[i]->lo <= 1)
+            return false;
+        cut |= b->arg[i] == a;
+    }
+    return cut;
+}
+
+/* Dims that meet in a broadcast are equal, or one is 1: (a - b) * [a != 1] * [b != 1] == 0. Returns what
+ * they become. */
+static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
     if (a == b || a == one || b == one)
-        return;
+        return fv_dim_broadcast(t, a, b);
+    if (is_cut(b, a) || is_cut(a, b)) { /* x and its first rows in a table: all of them are there */
+        fv_module_require(m, a, b, "broadcast",
+                          fv_printf(m->arena, "%s and %s are equal", fv_dim_str(m->arena, a),
+                                    fv_dim_str(m->arena, b)));
+        return is_cut(b, a) ? a : b;
+    }
     const fv_dim *wrong = fv_dim_mul(t, fv_dim_sub(t, a, b),
                                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
                                                 fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
     fv_module_require(m, wrong, zero, "broadcast",
                       fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
                                 fv_dim_str(m->arena, a), fv_dim_str(m->arena, b)));
+    return fv_dim_broadcast(t, a, b);
 }
 
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
@@ -61,8 +80,7 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
                 d->value != 1 && e->value != 1)
                 return fv_op_error(op, "shapes do not broadcast: axis %d has %s and %s", axis,
                                    fv_dim_str(m->arena, d), fv_dim_str(m->arena, e));
-            assume_broadcast(m, d, e);
-            d = fv_dim_broadcast(m->dims, d, e);
+            d = assume_broadcast(m, d, e);
         }
         dims[axis] = d;
     }
