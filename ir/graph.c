@@ -501,18 +501,31 @@ bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const cha
     return true;
 }
 
-bool fv_op_error(const fv_op *op, const char *format, ...) {
+static bool say(const fv_op *op, fv_severity severity, const char *format, va_list args) {
     fv_module *m = fv_region_module(op->block);
-    fv_message about = {.severity = FV_ERROR};
+    fv_message about = {.severity = severity};
     if (op->origin->n)
         about.node = fv_origin_str(m->arena, op->origin);
     else if (op->nout && op->out[0]) /* text without loc: the result tells which */
         about.node = fv_printf(m->arena, "%%%s", op->out[0]->name);
     about.op = *op->def->domain ? fv_printf(m->arena, "%s.%s", op->def->domain, op->def->name)
                                 : op->def->name;
+    fv_say(m->session, &about, format, args);
+    return false;
+}
+
+bool fv_op_error(const fv_op *op, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fv_say(m->session, &about, format, args);
+    say(op, FV_ERROR, format, args);
+    va_end(args);
+    return false;
+}
+
+bool fv_op_warning(const fv_op *op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(op, FV_WARNING, format, args);
     va_end(args);
     return false;
 }

@@ -218,6 +218,7 @@ const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 
 /* Diagnostics about an op: names its ONNX node. Return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- text: its grammar is in the head of graph_parse.c ---- */
 

@@ -33,6 +33,8 @@ typedef struct folder {
     fv_module *temp;
     fv_region *body;
     fv_ptrmap copies; /* value -> its copy in temp */
+    fv_ptrmap sources; /* op of temp -> the op that it copies */
+    const fv_ptrmap *spoilt; /* ops that cannot be computed */
     fv_value **results, **originals;
     int n, cap, capo;
 } folder;
@@ -43,7 +45,7 @@ static bool is_folded(folder *f, const fv_value *v) {
 
 static bool foldable(folder *f, const fv_op *op) {
     bool computes = op->def->formula || op->def->define || op->def->kernel;
-    if (!computes || op->def->has_effect || !op->nout || mentions_symbols(op))
+    if (!computes || op->def->has_effect || !op->nout || mentions_symbols(op) || fv_ptrmap_get(f->spoilt, op))
         return false;
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
@@ -90,7 +92,8 @@ static void copy_op(folder *f, fv_op *op) {
         in[i] = copy_of(f, op->in[i]);
     for (int i = 0; i < op->nout; i++)
         outs[i] = op->out[i] ? op->out[i]->name : NULL;
-    fv_op *c = fv_op_new(f->body, NULL, op->def, op->nin, in, op->nout, outs, op->origin);
+    fv_op *c = fv_op_new(f->body, NULL, op->def, op->nin, in, op->nout, outs, NULL);
+    *fv_ptrmap_at(&f->sources, c) = op;
     for (int i = 0; i < op->nattrs; i++) {
         fv_attr a = copy_attr(f->temp, &op->attrs[i]);
         fv_op_attr(c, &a);
@@ -99,6 +102,7 @@ static void copy_op(folder *f, fv_op *op) {
         if (op->out[i]) {
             c->out[i]->type = copy_type(f->temp, op->out[i]->type);
             *fv_ptrmap_at(&f->copies, op->out[i]) = c->out[i];
+            c->origin = fv_origin_of(f->temp, c->out[i]->name); /* tells where the run stopped */
         }
 }
 
@@ -126,8 +130,14 @@ static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
     return fv_tensor_new(m->arena, t->elem, t->rank, dims);
 }
 
-/* A bad index in constant data is left for the run to report. */
-static bool compute(folder *f) {
+/* The op at which the run stopped, for its index is out of range; NULL: at none. */
+static fv_op *bad_index(folder *f, const fv_interp *interp, int status) {
+    const char *at = status == FV_BAD_INDEX ? fv_interp_stopped(interp) : NULL;
+    fv_value *v = at ? fv_value_find(f->temp, fv_intern(f->temp->session, at)) : NULL;
+    return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
+}
+
+static bool compute(folder *f, fv_op **bad) {
     fv_region_return(f->body, f->n, f->results);
     fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
     fv_program *p = fv_lower(f->temp, &o);
@@ -155,12 +165,14 @@ static bool compute(folder *f) {
         fv_value_take_name(f->r->module, c, f->originals[i]);
         fv_pass_count_one(f->r, f->originals[i]->def->def->name);
     }
+    *bad = status == FV_OK ? NULL : bad_index(f, interp, status);
     fv_arena_free(p->arena);
     return true;
 }
 
-bool fv_pass_fold_constants(fv_pass_run *r) {
-    folder f = {.r = r, .copies = fv_ptrmap_in(r->arena)};
+static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
+    folder f = {.r = r, .copies = fv_ptrmap_in(r->arena), .sources = fv_ptrmap_in(r->arena),
+                .spoilt = spoilt};
     f.temp = fv_module_new(r->module->session, "fold");
     fv_func *func = fv_func_new(f.temp, "main");
     f.body = func->body;
@@ -171,7 +183,24 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
     for (fv_op *op = main->body->first; op; op = op->next)
         if (op->nout && op->out[0] && fv_ptrmap_get(&f.copies, op->out[0]))
             add_results(&f, op);
-    bool ok = !f.n || compute(&f);
+    bool ok = !f.n || compute(&f, bad);
     fv_module_free(f.temp);
     return ok;
+}
+
+/* An op whose constant index is out of range is told, and stays; the others are folded without it. */
+bool fv_pass_fold_constants(fv_pass_run *r) {
+    fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
+    fv_op *bad;
+    do {
+        bad = NULL;
+        if (!fold(r, &spoilt, &bad))
+            return false;
+        if (bad) {
+            fv_op_warning(bad, "an index is out of range, and all operands are constants: every run "
+                               "stops here with FV_BAD_INDEX");
+            *fv_ptrmap_at(&spoilt, bad) = bad;
+        }
+    } while (bad);
+    return true;
 }

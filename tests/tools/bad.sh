@@ -116,6 +116,18 @@ for b in interp c; do
     check "index out of range, $b" 1 "gather.onnx: error: node 'pick'.*out of range" "$fovea" run gather.onnx --backend=$b --input ids=far.npy -o far_out.npy
 done
 absent far_out.npy
+cat >constant.fvir <<'T'
+fovea-ir 1
+const @table: f32[2] = [1.0, 2.0]
+const @ids: i64[1] = [7]
+func @main(%x: f32[1]) -> (%y) {
+  %v = Gather(@table, @ids) {axis = 0}    loc("pick")
+  %y = Add(%x, %v)
+  return %y
+}
+T
+check 'constant index out of range' 0 "^constant.fvir: warning: node 'pick' .*out of range" "$fovea" compile constant.fvir -o constant.c
+check 'constant index out of range, run' 1 "error: node 'pick'.*out of range" "$fovea" run constant.fvir --backend=interp
 check 'wrong type' 1 "error: .*'?ids'?.* f32\\[2\\], expected i64" "$fovea" run gather.onnx --backend=interp --input ids=float.npy
 check 'wrong rank' 1 "error: input 'ids' is i64\\[1, 2\\], expected i64 of rank 1" "$fovea" run gather.onnx --backend=interp --input ids=rank.npy
 for f in short huge text; do
