@@ -131,7 +131,7 @@ static bool define(fv_definer *d, const statement *st, int n, int which, int out
     return define_body(e, &st[which], d->op->out[out]->type->elem, def);
 }
 
-bool fv_formula_define(fv_definer *d, const char *formula) {
+static bool define_all(fv_definer *d, const char *formula) {
     statement st[FV_F_MAX_NAMES];
     int n;
     if (!parse(d->module->session, d->arena, formula, st, &n))
@@ -151,6 +151,15 @@ bool fv_formula_define(fv_definer *d, const char *formula) {
             return false;
     }
     return true;
+}
+
+bool fv_formula_define(fv_definer *d, const char *formula) {
+    fv_session *s = d->module->session;
+    const char *before = fv_diag_file_get(s);
+    fv_diag_file(s, "the catalogue"); /* lines and columns are the formula's */
+    bool ok = define_all(d, formula);
+    fv_diag_file(s, before);
+    return ok;
 }
 
 bool fv_formula_check(fv_session *s, const char *formula) {

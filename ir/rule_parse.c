@@ -286,7 +286,7 @@ bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) {
     return ok;
 }
 
-bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
+static bool parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
     fv_lexer l;
     fv_rule_scope s = {.session = fv_arena_session(a), .rule = def->name};
     *out = (fv_rule){.name = def->name};
@@ -309,6 +309,15 @@ bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, f
             return false;
     }
     return check_replacement(&s, out->replacement);
+}
+
+bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
+    fv_session *s = fv_arena_session(a);
+    const char *before = fv_diag_file_get(s);
+    fv_diag_file(s, "the catalogue"); /* lines and columns are the rule's */
+    bool ok = parse_meaning(a, def, text, out);
+    fv_diag_file(s, before);
+    return ok;
 }
 
 void fv_rule_print_condition(fv_text *t, const fv_ast *c) {

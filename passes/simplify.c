@@ -5,19 +5,30 @@
 #include "passes/embedded.h"
 #include "passes/internal.h"
 
-enum { MAX_ROUNDS = 32 };
+/* Rules that come to an end need a round or two, and seldom an application for every op. */
+enum { MAX_ROUNDS = 200, MAX_APPLICATIONS = 32 };
 
-static bool apply_all(fv_pass_run *r, const fv_rule *rules, int n, fv_region *block) {
+typedef struct simplifier {
+    fv_pass_run *r;
+    const fv_rule *rules;
+    int nrules;
+    int64_t left;        /* applications */
+    const fv_rule *last; /* that was applied */
+} simplifier;
+
+static bool apply_all(simplifier *s, fv_region *block) {
     bool any = false;
-    for (fv_op *op = block->first; op; op = op->next) {
+    for (fv_op *op = block->first; op && s->left > 0; op = op->next) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
-                any |= apply_all(r, rules, n, op->attrs[i].u.region);
+                any |= apply_all(s, op->attrs[i].u.region);
         if (op->nout != 1 || !op->out[0] || !op->out[0]->nuses)
             continue;
-        for (int i = 0; i < n; i++)
-            if (rules[i].exactness != FV_APPROXIMATE && fv_rule_apply(&rules[i], op, NULL)) {
-                fv_pass_count_one(r, rules[i].name);
+        for (int i = 0; i < s->nrules; i++)
+            if (s->rules[i].exactness != FV_APPROXIMATE && fv_rule_apply(&s->rules[i], op, NULL)) {
+                fv_pass_count_one(s->r, s->rules[i].name);
+                s->last = &s->rules[i];
+                s->left--;
                 any = true;
                 break;
             }
@@ -25,17 +36,39 @@ static bool apply_all(fv_pass_run *r, const fv_rule *rules, int n, fv_region *bl
     return any;
 }
 
-bool fv_pass_simplify(fv_pass_run *r) {
-    fv_rule *rules;
-    int n, errors = fv_error_count(r->module->session);
-    if (!fv_rules_parse(r->module->arena, fv_simplify_rules, &rules, &n))
-        return false;
-    for (int round = 0; round < MAX_ROUNDS; round++) {
-        bool any = false;
-        for (fv_func *f = r->module->funcs; f; f = f->next)
-            any |= apply_all(r, rules, n, f->body);
-        if (!any)
-            break;
+static int64_t count_ops(const fv_region *block) {
+    int64_t n = 0;
+    for (const fv_op *op = block->first; op; op = op->next) {
+        n++;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                n += count_ops(op->attrs[i].u.region);
     }
-    return fv_error_count(r->module->session) == errors;
+    return n;
+}
+
+bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
+    simplifier s = {.r = r, .rules = rules, .nrules = n};
+    bool any = true;
+    for (fv_func *f = r->module->funcs; f; f = f->next)
+        s.left += MAX_APPLICATIONS * count_ops(f->body);
+    for (int round = 0; any && round < MAX_ROUNDS && s.left > 0; round++) {
+        any = false;
+        for (fv_func *f = r->module->funcs; f; f = f->next)
+            any |= apply_all(&s, f->body);
+    }
+    return !any || fv_error(r->module->session,
+                            "the rules come to no end: '%s' still applies; what one of them makes, it "
+                            "or another takes back", s.last->name);
+}
+
+bool fv_pass_simplify(fv_pass_run *r) {
+    fv_session *s = r->module->session;
+    const char *before = fv_diag_file_get(s);
+    fv_rule *rules;
+    int n, errors = fv_error_count(s);
+    fv_diag_file(s, "passes/simplify.rules");
+    bool ok = fv_rules_parse(r->module->arena, fv_simplify_rules, &rules, &n);
+    fv_diag_file(s, before);
+    return ok && fv_simplify_with(r, rules, n) && fv_error_count(s) == errors;
 }

@@ -7,6 +7,7 @@
 #include "ir/rule_parts.h"
 #include "passes/check.h"
 #include "passes/embedded.h"
+#include "passes/passes.h"
 #include "tests/passes/support.h"
 
 #define RULES(name) Test(rules, name, .init = open_session, .fini = close_session)
@@ -250,6 +251,32 @@ RULES(type_stays) {
           "the right side is f32[n], expected f32[2]");
     gives("rule r: Cast(x, to=_) => x exact", F("%z = Cast(%x) {to = 7} return %z"),
           "the right side is f32[n], expected i64[n]");
+}
+
+/* ---- rules that come to no end ---- */
+
+static void endless(const char *text, const char *function, const char *message) {
+    fv_rule *rules;
+    int n;
+    cr_assert(fv_rules_parse(arena, text, &rules, &n), "%s", said());
+    fv_pass_run r = {.module = module_of(function), .arena = arena};
+    bool ok = fv_simplify_with(&r, rules, n);
+    cr_expect_eq(ok, !*message, "%s", text);
+    cr_expect(fv_module_verify(r.module, "the rules"));
+    const char *got = said();
+    cr_expect_eq(strncmp(got, message, strlen(message)), 0, "%s: %s", text, got);
+}
+
+RULES(endless_ones_are_stopped) {
+    const char *neg = F("%z = Neg(%x) return %z"), *add = F("%z = Add(%x, %y) return %z");
+    endless("rule turn: Add(x, y) => Add(y, x) exact", add, "the rules come to no end: 'turn' still applies;");
+    endless("rule ping: Neg(x) => Sub(0, x) rounding rule pong: Sub(0, x) => Neg(x) rounding", neg,
+            "the rules come to no end: '");
+    endless("rule grow: Neg(x) => Neg(Neg(Neg(x))) exact", neg, "the rules come to no end: 'grow'");
+    endless("rule double: Add(x, y) => Add(Add(x, y), Add(y, x)) rounding", add,
+            "the rules come to no end: 'double'");
+    endless("rule twice: Neg(Neg(x)) => x exact rule abs: Abs(Neg(x)) => Abs(x) exact",
+            F("%a = Neg(%x) %b = Neg(%a) %c = Neg(%b) %d = Neg(%c) %e = Neg(%d) %z = Abs(%e) return %z"), "");
 }
 
 /* ---- rules as the meaning of an op ---- */
