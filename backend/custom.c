@@ -4,7 +4,9 @@
 
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
-    if (!fv_custom_build(&c, l->module, l->arena, op))
+    /* naive: without tiles for vectors */
+    const fv_target *t = l->options->naive ? fv_target_find("generic") : l->target;
+    if (!fv_custom_build(&c, l->module, l->arena, t, op))
         return false;
     for (int i = 0; i < c.nkernels; i++) {
         fv_custom_kernel *k = &c.kernels[i];

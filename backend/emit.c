@@ -169,9 +169,12 @@ void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to) {
     FV_PUSH(e->arena, e->memo, e->nmemo, e->cap_memo, ((struct fv_emitted){from, to}));
 }
 
+/* Reductions count as the same where they are equal: substitution copies them. */
 static fv_expr *emitted(const fv_kemit *e, const fv_expr *x) {
     for (int i = e->nmemo; i-- > 0;)
-        if (e->memo[i].from == x)
+        if (e->memo[i].from == x ||
+            (x->op == FV_X_REDUCE && e->memo[i].from->op == FV_X_REDUCE &&
+             fv_x_equal(e->memo[i].from, x)))
             return e->memo[i].to;
     return NULL;
 }
@@ -249,6 +252,13 @@ static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
     return fv_x_load(e->arena, acc, NULL);
 }
 
+static void keep(fv_kemit *e, fv_expr *at, fv_expr *inside) {
+    fv_expr *x = fv_kb_let(&e->b, "kept", fv_kemit_expr(e, (fv_expr *)e->kept.x));
+    e->kept.index[e->kept.axis] = at;
+    fv_kemit_memo(e, e->kept.x, x);
+    fv_kb_store(&e->b, e->kept.row, e->kept.index, x, inside);
+}
+
 /* One step of all chains at position k + lane; `limit`: only lanes below it. */
 static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, fv_expr *k, fv_expr *limit) {
     fv_var *v = r->u.red.vars[r->u.red.nvars - 1];
@@ -264,6 +274,8 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, fv_expr *k, f
         e->guard = guard ? fv_x_bin(e->arena, FV_X_AND, guard, inside) : inside;
     }
     fv_kemit_hoist(e, r->arg[0]);
+    if (e->kept.x == r->arg[0])
+        keep(e, at, inside);
     fv_expr *next = accumulate(e, r, old);
     fv_kb_store(&e->b, acc, &lane, limit ? fv_x_select(e->arena, inside, next, old) : next, NULL);
     fv_kb_end(&e->b);
@@ -347,12 +359,10 @@ static bool is_bound(const fv_kemit *e, const fv_expr *x, const fv_expr *const *
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
     if (!x->n || emitted(e, x))
         return;
-    if (x->op == FV_X_REDUCE && is_bound(e, x, NULL, 0)) {
-        reduce(e, x);
-        return;
-    }
-    for (int i = 0; i < x->n; i++)
+    for (int i = 0; i < x->n; i++) /* what is inside, and does not depend on what x binds, comes first */
         fv_kemit_hoist(e, x->arg[i]);
+    if (x->op == FV_X_REDUCE && is_bound(e, x, NULL, 0))
+        reduce(e, x);
 }
 
 /* ---- expressions ---- */

@@ -74,12 +74,73 @@ static bool is_view(const shape_of_work *w) {
 
 typedef struct reading {
     int loads;          /* places where it is loaded */
-    bool identity;      /* each at exactly the consumer's indices */
+    bool ordered;       /* each at the consumer's indices, the last one last */
+    bool identity;      /* ... and all in their order */
     bool in_reduction;
+    bool by_rows;       /* each once a row of the consumer, see is_by_row */
 } reading;
 
-static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, bool inside,
-                    fv_ptrmap *seen, reading *r) {
+/* Of a value with reductions: the axes that they depend on. */
+typedef struct row_axes {
+    bool on[FV_MAX_RANK];
+} row_axes;
+
+static void add_row_axes(const fv_expr *x, const fv_definition *d, row_axes *r) {
+    if (x->op == FV_X_REDUCE)
+        for (int i = 0; i < d->rank; i++)
+            r->on[i] |= fv_x_uses(x, d->index[i]);
+    for (int i = 0; i < x->n; i++)
+        add_row_axes(x->arg[i], d, r);
+}
+
+static bool is_one(const fv_dim *d) {
+    return fv_dim_is_const(d) && d->value == 1;
+}
+
+/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
+ * along all others? Then they are computed once a row. Where the load is inside a reduction of the
+ * consumer, every axis may be among the others. */
+static bool is_by_row(const fv_expr *load, const row_axes *r, const fv_definition *d, bool inside) {
+    bool told[FV_MAX_RANK] = {0};
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (!r->on[i])
+            continue;
+        int k = 0;
+        while (k < d->rank && !(load->arg[i]->op == FV_X_VAR && load->arg[i]->u.var == d->index[k]))
+            k++;
+        if (k == d->rank)
+            return false;
+        told[k] = true;
+    }
+    int last = d->rank - 1;
+    for (int k = 0; k < last; k++)
+        if (!told[k] && !is_one(d->index[k]->dim))
+            return false;
+    return last < 0 || inside || !told[last];
+}
+
+/* Is every index of the load one of the consumer's, each once? */
+static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same) {
+    bool used[FV_MAX_RANK] = {0};
+    *same = true;
+    if (load->op != FV_X_LOAD || load->u.buf->rank != d->rank)
+        return false;
+    for (int i = 0; i < d->rank; i++) {
+        int k = 0;
+        while (k < d->rank && !(load->arg[i]->op == FV_X_VAR && load->arg[i]->u.var == d->index[k]))
+            k++;
+        if (k == d->rank || used[k])
+            return false;
+        used[k] = true;
+        *same &= k == i;
+        if (i == d->rank - 1 && k != i)
+            return false;
+    }
+    return true;
+}
+
+static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const row_axes *axes,
+                    bool inside, fv_ptrmap *seen, reading *r) {
     if (x->n) {
         void **at = fv_ptrmap_at(seen, x);
         if (*at)
@@ -89,13 +150,13 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
         r->loads++;
         r->in_reduction |= inside;
-        bool same = x->op == FV_X_LOAD && x->u.buf->rank == d->rank;
-        for (int i = 0; i < d->rank && same; i++)
-            same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->index[i];
-        r->identity &= same;
+        bool same, permuted = is_permuted(x, d, &same);
+        r->ordered &= permuted;
+        r->identity &= permuted && same;
+        r->by_rows &= is_by_row(x, axes, d, inside);
     }
     for (int i = 0; i < x->n; i++)
-        read_by(x->arg[i], v, d, inside || x->op == FV_X_REDUCE, seen, r);
+        read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
 }
 
 /* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
@@ -113,8 +174,10 @@ static bool covers(const fv_definition *consumer, const fv_value *v) {
     return m >= n;
 }
 
+/* A sum of products, but not of squares. */
 static bool is_contraction(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL)
+    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+        !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]))
         return true;
     for (int i = 0; i < x->n; i++)
         if (is_contraction(x->arg[i]))
@@ -122,22 +185,30 @@ static bool is_contraction(const fv_expr *x) {
     return false;
 }
 
-/* One use, by one op: may v be substituted there? */
+/* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    row_axes axes = {0};
+    add_row_axes(own->body, own, &axes);
     for (int i = 0; i < use->nout; i++) {
         if (!use->out[i])
             continue;
         const fv_definition *d = fv_storage_of(l, use->out[i])->def;
-        reading r = {.identity = true};
+        reading r = {.identity = true, .ordered = true, .by_rows = true};
         fv_ptrmap seen = fv_ptrmap_in(l->arena);
-        read_by(d->body, v, d, false, &seen, &r);
+        read_by(d->body, v, d, &axes, false, &seen, &r);
         shape_of_work c = work_of(l, d);
         if (!r.loads)
             continue;
         if (c.nodes + w->nodes * r.loads > MAX_NODES)
             return false;
-        if (w->reductions) /* only as its epilogue */
-            return r.identity && !c.reductions && use->nout == 1;
+        if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
+            bool epilogue = !c.reductions && use->nout == 1 &&
+                            (r.identity || (r.ordered && !c.arithmetic));
+            if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
+                continue;
+            return false;
+        }
         if (r.in_reduction && (is_contraction(d->body) || w->math || w->arithmetic > CHEAP))
             return false;
         if ((r.loads > 1 || !covers(d, v)) && (w->math || w->arithmetic > CHEAP))
@@ -169,6 +240,26 @@ static int distinct_users(const fv_value *v) {
     return n;
 }
 
+/* Does what `from` computes go into `to`, through values with one use each? */
+static bool leads_to(const fv_op *from, const fv_op *to) {
+    for (int steps = 0; steps < 10 && from != to; steps++) {
+        if (from->nout != 1 || from->out[0]->nuses == 0 || distinct_users(from->out[0]) != 1)
+            return false;
+        from = from->out[0]->uses[0].op;
+    }
+    return from == to;
+}
+
+/* A cheap value with two uses of which one ends in the other: x - mean(x) of a norm. */
+static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
+    if (distinct_users(v) != 2 || w->math || w->arithmetic > CHEAP || w->loads > 3)
+        return false;
+    const fv_op *a = v->uses[0].op, *b = a;
+    for (int i = 1; b == a; i++)
+        b = v->uses[i].op;
+    return (leads_to(a, b) || leads_to(b, a)) && suits(l, v, w, a) && suits(l, v, w, b);
+}
+
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     if (is_costly_reshape(l, op)) {
         s->alias = fv_storage_root(fv_storage_of(l, op->in[0]));
@@ -181,7 +272,8 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         s->inlined = true;
         return;
     }
-    s->inlined = distinct_users(s->value) == 1 && suits(l, s->value, &w, s->value->uses[0].op);
+    s->inlined = distinct_users(s->value) == 1 ? suits(l, s->value, &w, s->value->uses[0].op)
+                                               : is_shared_in_one(l, s->value, &w);
 }
 
 /* ---- substitution ---- */

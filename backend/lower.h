@@ -105,6 +105,12 @@ typedef struct fv_kemit {
     fv_ptrmap uses;          /* node -> how many uses in the definition */
     fv_expr *guard;          /* loads only where this holds; NULL: always */
     bool chains;             /* sums over contiguous elements use 16 chains */
+    struct fv_kept {         /* what a sum along a row computes on its way is kept in the result's row */
+        const fv_expr *x;    /* the summand; NULL: nothing is */
+        fv_buf *row;
+        fv_expr **index;
+        int axis;            /* that the sum runs along */
+    } kept;
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);

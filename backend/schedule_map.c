@@ -6,6 +6,8 @@
  * are computed once a row (this is what softmax and the norms need), by chains where they run over
  * contiguous elements:
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
+#include <string.h>
+
 #include "backend/lower.h"
 #include "ir/limits.h"
 
@@ -65,6 +67,60 @@ static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
     fv_kemit_bind(e, v, *index);
 }
 
+/* ---- what is computed twice along a row ---- */
+
+static bool has_math(const fv_expr *x) {
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_math(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* Nodes of x equal to `what`, outside of reductions. */
+static int find_equal(fv_expr *x, const fv_expr *what, fv_expr **found, int n, int max) {
+    if (x->op == FV_X_REDUCE || n == max)
+        return n;
+    if (fv_x_equal(x, what)) {
+        for (int i = 0; i < n; i++)
+            if (found[i] == x)
+                return n;
+        found[n] = x;
+        return n + 1;
+    }
+    for (int i = 0; i < x->n; i++)
+        n = find_equal(x->arg[i], what, found, n, max);
+    return n;
+}
+
+enum { MAX_KEPT = 8 };
+
+/* exp(x[k] - m) of a softmax is summed along the row, and wanted again at each j: the sum keeps it in
+ * the row of the result. Returns the places where it is wanted. */
+static int find_kept(fv_kemit *e, int vector, const fv_value *value, fv_expr **places) {
+    const fv_definition *d = e->def;
+    fv_var *j = d->index[vector];
+    fv_expr *sums[32];
+    int n = fv_x_reductions(d->body, sums, 32);
+    for (int i = 0; i < n; i++) {
+        fv_expr *x = sums[i]->arg[0];
+        if (sums[i]->u.red.nvars != 1 || sums[i]->u.red.vars[0]->dim != j->dim ||
+            fv_x_uses(sums[i], j) || !fv_x_is_row(sums[i], NULL) || x->op == FV_X_MUL ||
+            x->type.elem != value->type->elem || !has_math(x))
+            continue;
+        fv_expr *at = fv_x_var(e->arena, j);
+        int found = find_equal(d->body, fv_x_replace_vars(e->arena, x, 1, sums[i]->u.red.vars, &at),
+                               places, 0, MAX_KEPT);
+        if (!found)
+            continue;
+        e->kept.x = x;
+        e->kept.axis = vector;
+        return found;
+    }
+    return 0;
+}
+
 bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
@@ -88,7 +144,17 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
         fv_kemit_bind(&e, d->index[i], index[i]);
         open++;
     }
+    fv_expr *places[MAX_KEPT], *at[FV_MAX_RANK];
+    int nkept = vector >= 0 && !alone ? find_kept(&e, vector, s->value, places) : 0;
+    if (nkept) {
+        memcpy(at, index, sizeof at);
+        e.kept.row = fv_kemit_out(&e, s->value);
+        e.kept.row->role = FV_BUF_INOUT;
+        e.kept.index = at;
+    }
+    int before_rows = e.nmemo;
     fv_kemit_hoist(&e, d->body);
+    bool rows = vector < 0 || e.nmemo > before_rows;
     if (vector >= 0) {
         int before = e.b.depth;
         if (alone)
@@ -101,11 +167,13 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
         }
         open += e.b.depth - before;
     }
+    for (int i = 0; i < nkept; i++)
+        fv_kemit_memo(&e, places[i], fv_x_load(e.arena, e.kept.row, index));
     fv_kemit_hoist(&e, d->body);
     fv_expr *x = fv_kemit_expr(&e, d->body);
     fv_kemit_store(&e, fv_kemit_out(&e, s->value), index, x);
     while (open--)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, vector >= 0 ? "map" : "row");
+    fv_kemit_finish(&e, op, rows ? "row" : "map");
     return true;
 }
