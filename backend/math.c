@@ -46,12 +46,13 @@ const fv_kfunc *fv_exact_find(fv_session *s, const char *name) {
 
 const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e) {
     const library *lib = library_of(s);
-    if (!lib || (e != FV_F32 && e != FV_F64))
+    if (!lib)
         return NULL;
-    const fv_kfunc *f = fv_ptrmap_get(e == FV_F32 ? &lib->f32 : &lib->f64, fv_intern(s, name));
+    const fv_ptrmap *map = e == FV_F32 ? &lib->f32 : e == FV_F64 ? &lib->f64 : NULL;
+    const fv_kfunc *f = map ? fv_ptrmap_get(map, fv_intern(s, name)) : NULL;
     if (f)
         return f;
-    fv_arena *a = fv_arena_new(s); /* fmod_f32 */
+    fv_arena *a = fv_arena_new(s); /* fmod_f32, pow_i64 */
     f = fv_exact_find(s, fv_printf(a, "%s_%s", name, fv_elem_name(e)));
     fv_arena_free(a);
     return f;

@@ -60,6 +60,8 @@ static bool is_arith_int(fv_elem e) {
 
 bool fv_x_allows(fv_expr_op op, fv_elem e) {
     const fv_expr_info *info = fv_expr_op_info(op);
+    if (op == FV_X_POW && e == FV_I64)
+        return true;
     if (info->flags & (FV_XF_FLOATS | FV_XF_MATH))
         return is_arith_float(e);
     if (info->flags & FV_XF_INTS) {

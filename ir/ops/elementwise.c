@@ -1,6 +1,7 @@
 /* elementwise.c - operators of one formula per element: arithmetic, comparison, logic. */
 #include "ir/ops/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ir/limits.h"
@@ -20,22 +21,58 @@ static bool define_mod(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* Integers to an integer power by squaring would wrap in the same way as repeated products; done
- * in f64, which holds what a sensible model computes, and converted back. */
+/* The exponent where it is one constant number. */
+static bool constant_power(const fv_op *op, double *out) {
+    const fv_value *c = op->in[1];
+    if (c->kind != FV_VALUE_CONST || c->tensor->count != 1)
+        return false;
+    *out = fv_elem_is_float(c->tensor->elem) ? fv_tensor_float(c->tensor, 0)
+                                             : (double)fv_tensor_int(c->tensor, 0);
+    return true;
+}
+
+/* x * x * x ..., by the bits of n. */
+static fv_expr *integer_power(fv_arena *a, fv_expr *x, int n) {
+    fv_expr *r = NULL;
+    for (; n; n >>= 1) {
+        if (n & 1)
+            r = r ? fv_x_bin(a, FV_X_MUL, r, x) : x;
+        if (n > 1)
+            x = fv_x_bin(a, FV_X_MUL, x, x);
+    }
+    return r;
+}
+
+/* A u64 exponent as one that i64 has, for the same power modulo 2^64: even numbers to 64 or more are
+ * 0, the order of odd ones divides 2^62. */
+static fv_expr *below_sign(fv_arena *a, fv_expr *y) {
+    const int64_t order = INT64_C(1) << 62;
+    fv_expr *rest = fv_x_bin(a, FV_X_AND, y, fv_x_const_int(a, FV_U64, order - 1));
+    return fv_x_select(a, fv_x_bin(a, FV_X_LT, y, fv_x_const_int(a, FV_U64, INT64_MIN)), y,
+                       fv_x_bin(a, FV_X_OR, rest, fv_x_const_int(a, FV_U64, order)));
+}
+
+enum { MOST_SPELLED_OUT = 16 };
+
+/* Integers to integers wrap. In all other cases the power is one of floats, rounded or truncated to
+ * the type of x: of f32 where the exponent is exact in it. */
 static bool define_pow(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *x = fv_d_elementwise(d, 0, def), *y = fv_d_elementwise(d, 1, def);
-    fv_elem t = (fv_elem)x->type.elem;
-    const fv_value *c = op->in[1];
-    if (fv_elem_is_float(t) && c->kind == FV_VALUE_CONST && c->tensor->count == 1 &&
-        fv_tensor_float(c->tensor, 0) == 2) {
-        def->body = fv_x_bin(d->arena, FV_X_MUL, x, x);
+    fv_elem t = (fv_elem)x->type.elem, e = (fv_elem)y->type.elem;
+    double n = 0;
+    bool known = constant_power(op, &n), ints = !fv_elem_is_float(t) && !fv_elem_is_float(e);
+    bool squares = n == 2 && fv_elem_is_float(t);
+    if (known && (squares || (ints && n > 0 && n <= MOST_SPELLED_OUT))) {
+        def->body = integer_power(a, x, (int)n);
         return true;
     }
-    fv_elem work = t == FV_F32 && y->type.elem != FV_F64 ? FV_F32 : FV_F64;
-    def->body = fv_x_convert(d->arena, t,
-                             fv_x_bin(d->arena, FV_X_POW, fv_x_convert(d->arena, work, x),
-                                      fv_x_convert(d->arena, work, y)));
+    bool exact = fv_elem_is_float(e) ? e != FV_F64 : fv_elem_bits(e) < 32 || (known && fabs(n) < 0x1p24);
+    if (ints && e == FV_U64)
+        y = below_sign(a, y);
+    fv_elem work = ints ? FV_I64 : t == FV_F32 && exact ? FV_F32 : FV_F64;
+    def->body = fv_x_convert(a, t, fv_x_bin(a, FV_X_POW, fv_x_convert(a, work, x), fv_x_convert(a, work, y)));
     return true;
 }
 

@@ -22,7 +22,7 @@ typedef struct array {
     const char *name;
     int rank, count;
     int64_t dims[FV_MAX_RANK];
-    double values[CAPACITY];
+    const char *values[CAPACITY]; /* as they are written */
 } array;
 
 /* `name[dims] = values`: reads it and returns the next line. */
@@ -32,8 +32,10 @@ static const char *read_array(const char *at, array *a) {
     for (at += n + 1; *at && *at != ']'; at += strspn(at, ", "))
         a->dims[a->rank++] = strtoll(at, (char **)&at, 10);
     at = strchr(at, '=') + 1;
-    for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " "))
-        a->values[a->count++] = strtod(at, (char **)&at);
+    for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " ")) {
+        a->values[a->count++] = at;
+        at += strcspn(at, " \n");
+    }
     return *at ? at + 1 : at;
 }
 
@@ -43,9 +45,11 @@ static fv_tensor *tensor_of(const array *a, fv_elem e) {
                  t->count);
     for (int i = 0; i < a->count; i++)
         if (fv_elem_is_float(e))
-            fv_tensor_set_float(t, (size_t)i, a->values[i]);
+            fv_tensor_set_float(t, (size_t)i, strtod(a->values[i], NULL));
+        else if (*a->values[i] == '-')
+            fv_tensor_set_int(t, (size_t)i, strtoll(a->values[i], NULL, 10));
         else
-            fv_tensor_set_int(t, (size_t)i, (int64_t)a->values[i]);
+            fv_tensor_set_int(t, (size_t)i, (int64_t)strtoull(a->values[i], NULL, 10));
     return t;
 }
 
@@ -61,9 +65,10 @@ static void put_outputs(fv_text *out, const fv_program *p, void *const *data, co
         }
         fv_text_put(out, "] =");
         for (size_t k = 0; k < t.count; k++)
-            fv_text_printf(out, " %.6g",
-                           fv_elem_is_float(t.elem) ? fv_tensor_float(&t, k)
-                                                    : (double)fv_tensor_int(&t, k));
+            if (fv_elem_is_float(t.elem))
+                fv_text_printf(out, " %.6g", fv_tensor_float(&t, k));
+            else
+                fv_text_printf(out, " %lld", (long long)fv_tensor_int(&t, k));
         fv_text_put(out, "\n");
     }
 }
