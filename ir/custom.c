@@ -7,8 +7,8 @@
 #include "ir/limits.h"
 #include "ir/op.h"
 
-bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, fv_op *op) {
-    *c = (fv_custom){.module = m, .arena = a, .op = op};
+bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_op *op) {
+    *c = (fv_custom){.module = m, .arena = a, .target = t, .op = op};
     return op->def->kernel(c, op);
 }
 
@@ -41,7 +41,7 @@ fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d) {
     return x;
 }
 
-static fv_buf *param(fv_custom *c, fv_value *v, fv_buf_role role) {
+fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role) {
     fv_custom_kernel *k = current(c);
     assert(v);
     for (int i = 0; i < k->nargs; i++)
@@ -57,15 +57,39 @@ static fv_buf *param(fv_custom *c, fv_value *v, fv_buf_role role) {
 }
 
 fv_buf *fv_custom_in(fv_custom *c, int i) {
-    return param(c, c->op->in[i], FV_BUF_IN);
+    return fv_custom_param(c, c->op->in[i], FV_BUF_IN);
 }
 
 fv_buf *fv_custom_out(fv_custom *c, int i) {
-    return param(c, c->op->out[i], FV_BUF_OUT);
+    return fv_custom_param(c, c->op->out[i], FV_BUF_OUT);
 }
 
 fv_buf *fv_custom_update(fv_custom *c, int i) {
-    return param(c, c->op->out[i], FV_BUF_INOUT);
+    return fv_custom_param(c, c->op->out[i], FV_BUF_INOUT);
+}
+
+static fv_value *own_value(fv_custom *c, const char *stem, const fv_type *t) {
+    const fv_op *op = c->op;
+    const char *of = op->nout && op->out[0] ? op->out[0]->name : op->def->name;
+    fv_value *v = FV_NEW(c->arena, fv_value, 1);
+    *v = (fv_value){.kind = FV_VALUE_RESULT, .name = fv_printf(c->arena, "%s.%s", of, stem),
+                    .type = t, .def = c->op};
+    return v;
+}
+
+fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank, const fv_dim *const *dims) {
+    return own_value(c, stem, fv_tensor_type(c->arena, e, rank, dims));
+}
+
+fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = fv_dim_const(c->module->dims, t->dims[i]);
+    fv_value *v = own_value(c, stem, fv_tensor_type(c->arena, t->elem, t->rank, dims));
+    v->kind = FV_VALUE_CONST;
+    v->def = NULL;
+    v->tensor = t;
+    return v;
 }
 
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d) {

@@ -13,7 +13,8 @@
  *       return true;
  *   }
  *
- * Scratch memory is an extra result of an `fv.` op. What depends on data (a count) is a result of
+ * Memory of its own (state, operands in another layout) is a value of fv_custom_value; what is known
+ * when the kernel is built is one of fv_custom_const. What depends on data (a count) is a result of
  * one op, bound to a symbol by fv.Bind, and a dim of the next. */
 #ifndef FV_IR_CUSTOM_H
 #define FV_IR_CUSTOM_H
@@ -31,6 +32,7 @@ typedef struct fv_custom_kernel {
 typedef struct fv_custom {
     fv_module *module;
     fv_arena *arena;
+    const fv_target *target; /* for the sizes of tiles; the bits must not depend on it */
     fv_op *op;
     fv_kbuilder b; /* of the kernel between begin and end */
     int nkernels, cap_kernels;
@@ -38,7 +40,7 @@ typedef struct fv_custom {
 } fv_custom;
 
 /* Kernels of op, which must have a .kernel; false after a diagnostic. */
-bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, fv_op *op);
+bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_op *op);
 
 /* ---- for .kernel functions ---- */
 
@@ -48,6 +50,11 @@ void fv_custom_end(fv_custom *c);
 fv_buf *fv_custom_in(fv_custom *c, int i);
 fv_buf *fv_custom_out(fv_custom *c, int i);
 fv_buf *fv_custom_update(fv_custom *c, int i);
+/* Memory that lives as long as the kernels of the op need it; a constant, whose tensor stays as long
+ * as the arena; and the parameter for one of these: IN, OUT or INOUT. */
+fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank, const fv_dim *const *dims);
+fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t);
+fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* i64 */
 /* A loop over [0, d); close it with fv_kb_end(&c->b). */
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);
