@@ -359,6 +359,34 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
     return y;
 }
 
+/* Equal reductions as one node: a contraction with two uses in its epilogue stays one. */
+typedef struct unifier {
+    fv_lowerer *l;
+    fv_ptrmap memo;
+    fv_expr **known;
+    int n, cap;
+} unifier;
+
+static fv_expr *unify(unifier *u, fv_expr *x) {
+    if (!x->n)
+        return x;
+    fv_expr *done = fv_ptrmap_get(&u->memo, x), *args[FV_MAX_RANK + 2], *y;
+    if (done)
+        return done;
+    for (int i = 0; i < x->n; i++)
+        args[i] = unify(u, x->arg[i]);
+    y = fv_x_with_args(u->l->arena, x, args);
+    int k = 0;
+    while (x->op == FV_X_REDUCE && k < u->n && !fv_x_equal(u->known[k], y))
+        k++;
+    if (x->op == FV_X_REDUCE && k < u->n)
+        y = u->known[k];
+    else if (x->op == FV_X_REDUCE)
+        FV_PUSH(u->l->arena, u->known, u->n, u->cap, y);
+    *fv_ptrmap_at(&u->memo, x) = y;
+    return y;
+}
+
 void fv_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, "fv.Reshape")) {
@@ -372,7 +400,8 @@ void fv_group(fv_lowerer *l) {
                 continue;
             const fv_origin *origin = op->origin;
             substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = &origin};
-            s->def->body = substitute(&sub, s->def->body);
+            unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
+            s->def->body = unify(&equal, substitute(&sub, s->def->body));
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
             decide(l, op, s);
         }

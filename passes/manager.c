@@ -25,8 +25,8 @@ const fv_pass *fv_pass_find(const char *name) {
 /* What is needed for lowering at all comes in every pipeline: "legalise" leaves only ops that have
  * a definition or a kernel. */
 static const char *const o0[] = {"legalise", "remove-dead", NULL};
-static const char *const o1[] = {"legalise", "fold-constants", "simplify", "share", "remove-dead",
-                                 NULL};
+static const char *const o1[] = {"legalise", "fold-constants", "simplify", "reduce-strength",
+                                 "fold-constants", "share", "remove-dead", NULL};
 
 const char *const *fv_pipeline(char level) {
     switch (level) {

@@ -1,4 +1,4 @@
-/* simplify.c - applies the rules of simplify.rules until none matches. */
+/* simplify.c - passes that apply the rules of a file until none matches. */
 #include <string.h>
 
 #include "ir/op.h"
@@ -62,13 +62,21 @@ bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
                             "or another takes back", s.last->name);
 }
 
-bool fv_pass_simplify(fv_pass_run *r) {
+static bool apply_file(fv_pass_run *r, const char *file, const char *text) {
     fv_session *s = r->module->session;
     const char *before = fv_diag_file_get(s);
     fv_rule *rules;
     int n, errors = fv_error_count(s);
-    fv_diag_file(s, "passes/simplify.rules");
-    bool ok = fv_rules_parse(r->module->arena, fv_simplify_rules, &rules, &n);
+    fv_diag_file(s, file);
+    bool ok = fv_rules_parse(r->module->arena, text, &rules, &n);
     fv_diag_file(s, before);
     return ok && fv_simplify_with(r, rules, n) && fv_error_count(s) == errors;
+}
+
+bool fv_pass_simplify(fv_pass_run *r) {
+    return apply_file(r, "passes/simplify.rules", fv_simplify_rules);
+}
+
+bool fv_pass_reduce_strength(fv_pass_run *r) {
+    return apply_file(r, "passes/strength.rules", fv_strength_rules);
 }

@@ -25,10 +25,10 @@ static uint64_t seed(void) {
     return getenv("FV_SEED") ? strtoull(getenv("FV_SEED"), NULL, 0) : 20240;
 }
 
-RULES(shipped_ones_hold) {
+static void check_rules(const char *text) {
     fv_rule *rules;
     int n;
-    cr_assert(fv_rules_parse(arena, fv_simplify_rules, &rules, &n), "%s", said());
+    cr_assert(fv_rules_parse(arena, text, &rules, &n), "%s", said());
     for (int i = 0; i < n; i++) {
         fv_rule_report report;
         bool ok = fv_rule_check(arena, &rules[i], seed() + (uint64_t)i, 60, &report);
@@ -38,6 +38,11 @@ RULES(shipped_ones_hold) {
         cr_expect_gt(report.elements, 50, "%s: only %lld elements", rules[i].name,
                      (long long)report.elements);
     }
+}
+
+RULES(shipped_ones_hold) {
+    check_rules(fv_simplify_rules);
+    check_rules(fv_strength_rules);
 }
 
 /* The smallest counterexample ends with these lines. */
