@@ -90,6 +90,10 @@ static void tile_size(const fv_target *t, const fv_definition *d, const contract
     }
     int64_t rows = c->row < 0 ? 1 : at_most(d->index[c->row]->dim);
     int64_t columns = at_most(d->index[c->column]->dim);
+    if (!rows || !columns) { /* no tile: others make loops that never run */
+        *mr = *nr = 0;
+        return;
+    }
     if (rows < *mr)
         *mr = (int)rows;
     while (lanes > columns)

@@ -78,9 +78,10 @@ static const char int_abs[] = HEAD
     "@0@ @3@(@0@ a) { /* the least integer stays */\n"
     "    return a < 0 ? (@0@)(0 - (@2@)a) : a;\n"
     "}\n";
+/* One test for 0 and -1: of `b == -1 ? -a : a / b` in several lanes, where a is b, gcc 12 makes -1. */
 static const char signed_div[] = HEAD
     "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0; wraps */\n"
-    "    return b == 0 ? 0 : b == -1 ? (@0@)(0 - (@2@)a) : (@0@)(a / b);\n"
+    "    return b == 0 || b == -1 ? (@0@)(b & (@0@)(0 - (@2@)a)) : (@0@)(a / b);\n"
     "}\n";
 static const char unsigned_div[] = HEAD
     "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0 */\n"

@@ -44,7 +44,7 @@ const fv_opdef fv_ops_unary[] = {
      .doc = "-1, 0 or 1; NaN stays",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_NUMBER}},
-     .formula = "output = select(input > 0, 1, select(input < 0, -1, select(input == input, 0, input)))"},
+     .formula = "output = select(input > 0, 1, select(input < 0, -1, input + 0))"},
     {.domain = "", .name = "Ceil", .since = {1, 6, 13},
      .doc = "round up",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
