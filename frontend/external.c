@@ -1,8 +1,10 @@
 /* external.c - tensor data in files beside the model: found inside its folder, and nowhere else. */
 #include <errno.h>
 #include <limits.h>
+#include <sha1.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "frontend/tensor_proto.h"
 #include "ir/type.h"
@@ -77,11 +79,11 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
     return fv_strdup(r->arena, file);
 }
 
-static const fv_file *open_external(fv_tensor_reader *r, const Onnx__TensorProto *t,
-                                    const char *location) {
+static fv_external_file *open_external(fv_tensor_reader *r, const Onnx__TensorProto *t,
+                                       const char *location) {
     for (fv_external_file *f = r->files; f; f = f->next)
         if (!strcmp(f->location, location))
-            return &f->file;
+            return f;
     const char *path = resolve(r, t, location);
     fv_external_file *f = FV_NEW(r->arena, fv_external_file, 1);
     if (!path || !fv_file_map(r->session, r->arena, path, &f->file))
@@ -89,7 +91,25 @@ static const fv_file *open_external(fv_tensor_reader *r, const Onnx__TensorProto
     f->location = fv_strdup(r->arena, location);
     f->next = r->files;
     r->files = f;
-    return &f->file;
+    return f;
+}
+
+/* The `checksum` of a tensor is the SHA-1 of its whole file, in hex. A file is read once for it, as
+ * fast as a disk: about a second for a gigabyte. */
+static bool checksum_holds(fv_tensor_reader *r, const Onnx__TensorProto *t, fv_external_file *f) {
+    const char *want = entry(t, "checksum");
+    if (!want)
+        return true;
+    if (strlen(want) != SHA1_DIGEST_STRING_LENGTH - 1 ||
+        strspn(want, "0123456789abcdefABCDEF") != strlen(want))
+        return bad(r, t, "the checksum is no SHA-1 in hex:", want);
+    if (!f->sha1) {
+        char *hex = fv_alloc(r->arena, SHA1_DIGEST_STRING_LENGTH, 1);
+        f->sha1 = SHA1Data(f->file.data, f->file.size, hex);
+    }
+    return !strcasecmp(f->sha1, want) ||
+           fv_error(r->session, "tensor '%s': external data: '%s' has the SHA-1 %s, the model expects %s",
+                    t->name ? t->name : "", f->location, f->sha1, want);
 }
 
 const uint8_t *fv_tensor_external(fv_tensor_reader *r, const Onnx__TensorProto *t, size_t need) {
@@ -112,9 +132,10 @@ const uint8_t *fv_tensor_external(fv_tensor_reader *r, const Onnx__TensorProto *
                  t->name ? t->name : "", (unsigned long long)length, need);
         return NULL;
     }
-    const fv_file *f = open_external(r, t, location);
-    if (!f)
+    fv_external_file *external = open_external(r, t, location);
+    if (!external || !checksum_holds(r, t, external))
         return NULL;
+    const fv_file *f = &external->file;
     if (offset > f->size || need > f->size - offset) {
         fv_error(r->session,
                  "tensor '%s': external data of %zu bytes at offset %llu is outside of '%s', which "

@@ -9,6 +9,7 @@
 typedef struct fv_external_file {
     const char *location; /* as the model writes it */
     fv_file file;
+    const char *sha1; /* hex, of the whole file; NULL: nobody has asked */
     struct fv_external_file *next;
 } fv_external_file;
 

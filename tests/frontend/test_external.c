@@ -65,7 +65,8 @@ static void put_entry(fv_text *tensor, const char *key, const char *value) {
 }
 
 /* A model whose weight of two floats is in another file. */
-static fv_text model_of(const char *location, const char *offset, const char *length) {
+static fv_text model_with(const char *location, const char *offset, const char *length,
+                          const char *checksum) {
     fv_text model = {.arena = arena}, graph = {.arena = arena}, w = {.arena = arena};
     fv_text output = {.arena = arena}, opset = {.arena = arena};
     put_int(&w, 1, 2);
@@ -78,7 +79,8 @@ static fv_text model_of(const char *location, const char *offset, const char *le
         put_entry(&w, "offset", offset);
     if (length)
         put_entry(&w, "length", length);
-    put_entry(&w, "checksum", "abcdef");
+    if (checksum)
+        put_entry(&w, "checksum", checksum);
     put_message(&graph, 5, &w);
     put_text(&output, 1, "w");
     put_message(&graph, 12, &output);
@@ -87,6 +89,10 @@ static fv_text model_of(const char *location, const char *offset, const char *le
     put_message(&model, 8, &opset);
     put_message(&model, 7, &graph);
     return model;
+}
+
+static fv_text model_of(const char *location, const char *offset, const char *length) {
+    return model_with(location, offset, length, NULL);
 }
 
 static fv_module *import(const char *location, const char *offset, const char *length) {
@@ -141,6 +147,27 @@ Test(external, faults) {
     refused("weights", NULL, "4", "has 4 bytes, its type and dims need 8");
     fv_text model = model_of("weights", NULL, NULL);
     cr_expect(!fv_onnx_import_bytes(session, model.s, model.n, NULL, "m", NULL));
+}
+
+/* sha1sum of the eight floats */
+#define SHA1 "a00dc06e2530ee9f9d0babf934c6ce4e590b5a0c"
+
+static bool accepts(const char *checksum) {
+    fv_text model = model_with("weights", "8", NULL, checksum);
+    fv_messages_clear(session);
+    return fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", NULL) != NULL;
+}
+
+Test(external, checksums) {
+    cr_expect(accepts(SHA1));
+    cr_expect(!accepts("0123456789abcdef0123456789abcdef01234567"));
+    cr_expect_str_eq(fv_messages(session)->text,
+                     "tensor 'w': external data: 'weights' has the SHA-1 " SHA1
+                     ", the model expects 0123456789abcdef0123456789abcdef01234567");
+    cr_expect(!accepts("abcdef"));
+    cr_expect_str_eq(fv_messages(session)->text,
+                     "tensor 'w': external data: the checksum is no SHA-1 in hex: 'abcdef'");
+    cr_expect(!accepts(""));
 }
 
 /* The hash is that of the model and of what it takes from other files. */
