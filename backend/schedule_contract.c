@@ -243,13 +243,13 @@ static void multiply_rows(tile *t, fv_expr *rows, bool edge) {
     fv_kb_end(&e->b);
 }
 
-/* y = epilogue(sums) where rows and columns are. */
-static void store(tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
+/* y = epilogue(sums) of that many rows and columns. */
+static void store(tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", t->columns);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
     bind_row(t, r);
     bind_column(t, c);
     if (t->c->row >= 0)
@@ -261,6 +261,22 @@ static void store(tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+}
+
+/* Where all columns are there, as a loop of known length. */
+static void store_all(tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    fv_expr *nr = integer(e, t->nr);
+    if (fv_x_is_int(t->columns, &known)) {
+        store(t, value, index, rows, t->columns);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
+    store(t, value, index, rows, nr);
+    fv_kb_else(&e->b);
+    store(t, value, index, rows, t->columns);
+    fv_kb_end(&e->b);
 }
 
 /* Tasks over blocks of n: returns the number of the block; *first is where it begins, *size how much it
@@ -354,7 +370,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
         multiply_rows(&t, here, true);
         fv_kb_end(&e.b);
     }
-    store(&t, s->value, index, here);
+    store_all(&t, s->value, index, here);
     while (open--)
         fv_kb_end(&e.b);
     fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d%s", t.mr, t.nr,

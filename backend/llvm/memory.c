@@ -4,6 +4,7 @@
  * computed with wrapping arithmetic: that of a guarded element may lie anywhere, it is not used. */
 #include <llvm/Config/llvm-config.h>
 
+#include "backend/consumer.h"
 #include "backend/llvm/emit.h"
 
 /* Tiles up to this size are filled without a loop, so that they can become registers. */
@@ -258,7 +259,8 @@ void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s) {
     LLVMTypeRef elem = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
     LLVMTypeRef type = b->rank ? LLVMArrayType(elem, (unsigned)n) : elem;
     LLVMValueRef base = fv_ll_alloca(f, type, b->name);
-    LLVMSetAlignment(base, alignment(b, b->lanes));
+    bool runs = n * fv_elem_storage_bytes((fv_elem)b->elem) * b->lanes >= FV_BUFFER_ALIGN;
+    LLVMSetAlignment(base, runs ? FV_BUFFER_ALIGN : alignment(b, b->lanes));
     fv_ll_add_buf(f, b, base);
     if (!s->x || n == 0)
         return;
