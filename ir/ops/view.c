@@ -49,8 +49,12 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
+static bool is_one(const fv_dim *d) {
+    return fv_dim_is_const(d) && d->value == 1;
+}
+
 /* Walks both shapes from the left in groups of axes of equal size, so that [b, s, 12 * 64] to
- * [b, s, 12, 64] touches the last axis only. */
+ * [b, s, 12, 64] touches the last axis only. Axes of 1 belong to no group. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_dims *t = d->module->dims;
@@ -58,6 +62,14 @@ static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_expr *index[FV_MAX_RANK];
     int i = 0, o = 0;
     while (i < in->rank || o < out->rank) {
+        if (i < in->rank && is_one(in->dims[i])) {
+            index[i++] = fv_x_int(d->arena, 0);
+            continue;
+        }
+        if (o < out->rank && is_one(out->dims[o])) {
+            o++;
+            continue;
+        }
         int i0 = i, o0 = o;
         const fv_dim *pi = fv_dim_const(t, 1), *po = pi;
         bool matched = false;
