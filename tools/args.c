@@ -8,7 +8,7 @@
 #include "ir/diag.h"
 #include "tools/command.h"
 
-typedef enum { FLAG, COUNT, TEXT, NUMBER, REAL, LIST, LEVEL } kind;
+typedef enum { FLAG, COUNT, TEXT, OPTIONAL, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
 
 typedef struct option {
     const char *name;  /* "--target" */
@@ -35,6 +35,12 @@ static const option options[] = {
     {"--expect", NULL, TEXT, AT(expect), "DIR", "compare with output_0.pb ... in DIR, or NAME.npy", false},
     {"--format", NULL, TEXT, AT(format), "npy|pb", "of the files that -o writes", false},
     {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
+    {"--at", NULL, LIST, AT(at), "S=N", "the value of a dim in the run; the code serves all of them", false},
+    {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
+    {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2)", false},
+    {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too", false},
+    {"--against", NULL, TEXT, AT(against), "LIB", "the same in ONNX Runtime: path of its libonnxruntime.so", false},
+    {"--against-model", NULL, TEXT, AT(against_model), "F.onnx", "what that library runs, where MODEL is no ONNX file", false},
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
@@ -42,7 +48,7 @@ static const option options[] = {
     {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
     {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
-    {"--threads", NULL, NUMBER, AT(threads), "N", "threads to run with; 0: as many as there are", true},
+    {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "optimise: -O0 to -O3, -Os", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
@@ -126,11 +132,29 @@ static int set_number(fv_args *a, const option *o, int *at, const char *value) {
     return FV_EXIT_OK;
 }
 
+/* "2" or "1,2,4": the first is also *at. */
+static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
+    const char *p = value;
+    a->nthread_list = 0;
+    do {
+        char word[32];
+        size_t n = strcspn(p, ",");
+        if (a->nthread_list == FV_MAX_THREAD_LIST || n >= sizeof word)
+            return fv_usage(a, "%s takes up to %d numbers, not '%s'", o->name, FV_MAX_THREAD_LIST, value);
+        snprintf(word, sizeof word, "%.*s", (int)n, p);
+        if (set_number(a, o, &a->thread_list[a->nthread_list++], word))
+            return FV_EXIT_USAGE;
+        p += n + (p[n] == ',');
+    } while (*p);
+    *at = a->thread_list[0];
+    return FV_EXIT_OK;
+}
+
 static int set_real(fv_args *a, const option *o, double *at, const char *value) {
     char *end;
     double v = strtod(value, &end);
     if (*end || !*value || !(v >= 0))
-        return fv_usage(a, "%s takes a tolerance, not '%s'", o->name, value);
+        return fv_usage(a, "%s takes a number of at least 0, not '%s'", o->name, value);
     *at = v;
     return FV_EXIT_OK;
 }
@@ -148,7 +172,9 @@ static int set_value(fv_args *a, const option *o, const char *value) {
     void *at = (char *)a + o->offset;
     switch (o->kind) {
     case TEXT: *(const char **)at = value; break;
+    case OPTIONAL: *(const char **)at = value ? value : ""; break;
     case NUMBER: return set_number(a, o, at, value);
+    case NUMBERS: return set_numbers(a, o, at, value);
     case REAL: return set_real(a, o, at, value);
     case LIST: return add_to_list(a, o, value);
     case LEVEL:
@@ -175,8 +201,8 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
         return set_value(to, o, arg + 2);
     if (o->kind == FLAG || o->kind == COUNT)
         return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
-    if (equals)
-        return set_value(to, o, equals + 1);
+    if (equals || o->kind == OPTIONAL)
+        return set_value(to, o, equals ? equals + 1 : NULL);
     if (*i + 1 >= argc)
         return fv_usage(a, "%s needs a value: %s", arg, o->value);
     return set_value(to, o, argv[++*i]);
@@ -208,6 +234,8 @@ static int check(const fv_args *a, const fv_command *c) {
         return fv_usage(a, "--color takes auto, always or never, not '%s'", a->color);
     if (a->format && strcmp(a->format, "npy") && strcmp(a->format, "pb"))
         return fv_usage(a, "--format takes npy or pb, not '%s'", a->format);
+    if (a->nthread_list > 1 && c->run != fv_cmd_bench)
+        return fv_usage(a, "--threads takes one number here");
     if (a->help || a->list_passes)
         return FV_EXIT_OK;
     if (a->n < c->min)

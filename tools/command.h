@@ -7,7 +7,7 @@
 /* Exit statuses: done; the model or the data is at fault; the command line is; Fovea is. */
 enum { FV_EXIT_OK = 0, FV_EXIT_MODEL = 1, FV_EXIT_USAGE = 2, FV_EXIT_INTERNAL = 3 };
 
-enum { FV_MAX_LIST_ARGS = 64 };
+enum { FV_MAX_LIST_ARGS = 64, FV_MAX_THREAD_LIST = 16 };
 
 /* The values of an option that may be repeated; at[n] is NULL. */
 typedef struct fv_list_arg {
@@ -23,14 +23,18 @@ typedef struct fv_args {
     /* common */
     const char *target, *schedule, *color;
     fv_list_arg dims;
-    int threads, verbose;
+    int threads, verbose; /* threads: the first of the list */
+    int thread_list[FV_MAX_THREAD_LIST], nthread_list;
     char level;
     bool verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
     const char *output, *emit, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
-    fv_list_arg inputs, states;
-    int seed;
+    const char *profile; /* "": printed; else also to that file */
+    const char *against, *against_model;
+    fv_list_arg inputs, states, at;
+    int seed, rounds;
+    double seconds;
     bool list_passes, ops, memory, schedules, markdown;
 } fv_args;
 
@@ -80,6 +84,8 @@ int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, els
 int fv_run_command(const fv_command *command, const fv_args *args);
 /* FV_EXIT_INTERNAL where an error is an internal one, else FV_EXIT_MODEL. */
 int fv_failed(const fv_context *c);
+/* The session's messages, on stderr; with --quiet the errors only. They are gone then. */
+void fv_print_messages(const fv_context *c);
 /* A line on stderr, but with --quiet: `FILE: note: ...`. */
 void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line of a log, as it is, on stderr; "error:" in colour. */
@@ -90,6 +96,7 @@ bool fv_is_terminal(int fd);
 /* "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 
+int fv_cmd_bench(fv_context *c);
 int fv_cmd_compile(fv_context *c);
 int fv_cmd_run(fv_context *c);
 int fv_cmd_test(fv_context *c);

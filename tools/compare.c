@@ -42,28 +42,37 @@ static double usual_tolerance(fv_elem e) {
     return e == FV_BF16 ? 1e-2 : e == FV_F16 ? 1e-3 : 1e-4;
 }
 
+static const char *other_shape(fv_arena *a, const fv_tensor *g, const fv_tensor *want) {
+    bool same = g->elem == want->elem && g->rank == want->rank;
+    for (int i = 0; same && i < g->rank; i++)
+        same = g->dims[i] == want->dims[i];
+    if (same)
+        return NULL;
+    fv_text t = {.arena = a};
+    fv_text_printf(&t, "is %s[", fv_elem_name(g->elem));
+    for (int i = 0; i < g->rank; i++)
+        fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)g->dims[i]);
+    fv_text_printf(&t, "], expected %s[", fv_elem_name(want->elem));
+    for (int i = 0; i < want->rank; i++)
+        fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)want->dims[i]);
+    fv_text_put(&t, "]");
+    return t.s;
+}
+
+static bool is_comparable(fv_elem e) {
+    return fv_elem_is_float(e) || fv_elem_is_int(e) || e == FV_BOOL;
+}
+
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why) {
     fv_tensor g = fv_array_tensor(a, got);
     atol = atol < 0 ? usual_tolerance(g.elem) : atol;
     rtol = rtol < 0 ? usual_tolerance(g.elem) : rtol;
-    bool same = g.elem == want->elem && g.rank == want->rank;
-    for (int i = 0; same && i < g.rank; i++)
-        same = g.dims[i] == want->dims[i];
-    if (!same) {
-        fv_text t = {.arena = a};
-        fv_text_printf(&t, "is %s[", fv_elem_name(g.elem));
-        for (int i = 0; i < g.rank; i++)
-            fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)g.dims[i]);
-        fv_text_printf(&t, "], expected %s[", fv_elem_name(want->elem));
-        for (int i = 0; i < want->rank; i++)
-            fv_text_printf(&t, "%s%lld", i ? ", " : "", (long long)want->dims[i]);
-        fv_text_put(&t, "]");
-        *why = t.s;
+    *why = other_shape(a, &g, want);
+    if (*why)
         return false;
-    }
     bool f = fv_elem_is_float(g.elem);
-    if (!f && !fv_elem_is_int(g.elem) && g.elem != FV_BOOL) {
+    if (!is_comparable(g.elem)) {
         *why = fv_printf(a, "is %s, which cannot be compared", fv_elem_name(g.elem));
         return false;
     }
@@ -78,4 +87,35 @@ bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double 
         return false;
     }
     return true;
+}
+
+static double element(const fv_tensor *t, size_t i) {
+    return fv_elem_is_float(t->elem) ? fv_tensor_float(t, i) : (double)fv_tensor_int(t, i);
+}
+
+static double distance(double x, double y) {
+    if (x == y || (isnan(x) && isnan(y)))
+        return 0;
+    return isnan(x) || isnan(y) ? INFINITY : fabs(x - y);
+}
+
+fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol) {
+    fv_tensor g = fv_array_tensor(a, got), w = fv_array_tensor(a, want);
+    fv_difference d = {.shape = other_shape(a, &g, &w), .count = g.count};
+    bool f = fv_elem_is_float(g.elem);
+    d.atol = !f ? 0 : atol < 0 ? usual_tolerance(g.elem) : atol;
+    d.rtol = !f ? 0 : rtol < 0 ? usual_tolerance(g.elem) : rtol;
+    if (!d.shape && !is_comparable(g.elem))
+        d.shape = fv_printf(a, "is %s, which cannot be compared", fv_elem_name(g.elem));
+    for (size_t i = 0; !d.shape && i < g.count; i++) {
+        double x = element(&g, i), y = element(&w, i), apart = distance(x, y);
+        d.differing += !close_enough(x, y, d.atol, d.rtol);
+        if (i == 0 || apart > d.worst) {
+            d.worst = apart;
+            d.worst_at = i;
+            d.got = x;
+            d.want = y;
+        }
+    }
+    return d;
 }

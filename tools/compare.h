@@ -10,6 +10,16 @@
  * for bf16 1e-2. False: *why tells the first difference, in the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why);
+/* How far they are apart: all elements, by the same measure. */
+typedef struct fv_difference {
+    const char *shape; /* types or dims differ: in words, and nothing else is filled in */
+    size_t count, differing;
+    double worst;      /* the largest |a - b| of all elements; infinite where one is NaN, the other not */
+    size_t worst_at;
+    double got, want;  /* there */
+    double atol, rtol; /* that were used */
+} fv_difference;
+fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol);
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
 /* A view of the tensor, copied to the arena where its data is not aligned. False: no array can hold it. */
 bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out);

@@ -42,7 +42,7 @@ void fv_print_line(const fv_args *a, const char *file, const char *line) {
         fprintf(stderr, "%s\n", line);
 }
 
-static void print_messages(const fv_context *c) {
+void fv_print_messages(const fv_context *c) {
     for (const fv_message *m = fv_messages(c->session); m; m = m->next)
         if (!c->args->quiet || m->severity == FV_ERROR)
             fv_print_line(c->args, NULL, fv_message_str(c->arena, m));
@@ -102,7 +102,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
     }
     c.arena = fv_arena_new(c.session);
     int status = fv_args_check_lists(&c) ? command->run(&c) : FV_EXIT_USAGE;
-    print_messages(&c);
+    fv_print_messages(&c);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);
     return status;

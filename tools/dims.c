@@ -151,6 +151,8 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     bool ok = true;
     for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
         ok = take_argument(c, m, c->args->dims.at[i]);
+    for (int i = 0; i < c->args->at.n && ok; i++)
+        ok = take_argument(c, m, c->args->at.at[i]);
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
     if (ok)

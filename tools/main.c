@@ -34,6 +34,16 @@ const fv_command fv_commands[] = {
     {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes", fv_cmd_test,
      "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders. One line a\n"
      "failure: the folder, the backend, the reason. The last line counts.\n\n"},
+    {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
+     "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "
+     "--state", fv_cmd_bench,
+     "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea run`; --dim\n"
+     "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers are made\n"
+     "once; what is timed is the model's run. The roof is measured in each round: multiply-adds in\n"
+     "registers, and reading from memory. Exit status 1 also where outputs differ from the other runtime's.\n"
+     "\nexamples:\n"
+     "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
+     "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
      "--ops --memory --schedules --passes --state", fv_cmd_inspect,
      "Without --ops, --memory and --schedules: a summary of all three.\n"},

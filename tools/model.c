@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "backend/cost.h"
+
+/* Milliseconds since *mark, which is set to now. */
+static double lap(struct timespec *mark) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
+    *mark = now;
+    return ms;
+}
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;
@@ -30,7 +42,10 @@ static void note_ignored(fv_context *c) {
 
 static bool load(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
+    struct timespec mark = {0};
+    lap(&mark);
     int status = fv_load(m->path, log, &m->artifact);
+    m->code_ms = lap(&mark);
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
     note_ignored(c);
@@ -44,16 +59,23 @@ static bool load(fv_context *c, fv_subject *m) {
 
 static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
     fv_driver_options o;
+    struct timespec mark = {0};
+    lap(&mark);
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims_are_values = true;
     if (!fv_driver_read(c->session, m->path, &o, &m->source))
         return false;
+    m->read_ms = lap(&mark);
     if (m->source.module)
         fv_find_hints(c->arena, m->source.module, &m->hints, &m->nhints);
     m->program = fv_driver_lower(c->session, &m->source, &o);
-    if (m->program)
+    m->lower_ms = lap(&mark);
+    if (m->program) {
+        m->ncosts = fv_cost_launches(c->arena, m->program, &m->costs);
         m->artifact = fv_driver_artifact(c->session, m->program, backend, c->args->level);
+    }
+    m->code_ms = lap(&mark);
     return m->artifact != NULL;
 }
 

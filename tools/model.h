@@ -24,6 +24,9 @@ typedef struct fv_subject {
     fv_program *program;
     fv_artifact *artifact;
     const fv_model *table;
+    double read_ms, lower_ms, code_ms; /* what opening took; of a library all is code */
+    struct fv_launch_cost *costs;      /* one a launch, not evaluated (backend/cost.h); of a library none */
+    int ncosts;
     fv_hint *hints;        /* one an input of the graph */
     int nhints;
     /* inputs and outputs of the run */

@@ -1,0 +1,368 @@
+/* bench.c - `fovea bench`: how long a model takes, beside another runtime and the machine's roof.
+ *
+ * Machines are noisy. So whoever is compared takes turns, round after round, in the other order each
+ * time; a round starts with a run that is not counted, because the one before had the caches. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend/cost.h"
+#include "ir/dim_option.h"
+#include "tools/bench.h"
+
+/* Threads of the other runtime keep looking for work for some milliseconds after a run. */
+#define SETTLE_MS 40
+#define WARM_UP_MS 150
+enum { MAX_BLOCK = 100000, MAX_WARM_UP = 1000 };
+
+/* ---- statistics ---- */
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, int n, double q) {
+    double at = q * (n - 1);
+    int below = (int)at;
+    return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]) : sorted[n - 1];
+}
+
+fv_summary fv_summarise(double *ms, int n) {
+    if (n == 0)
+        return (fv_summary){0};
+    qsort(ms, (size_t)n, sizeof *ms, by_size);
+    return (fv_summary){n, ms[0], quantile(ms, n, 0.25), quantile(ms, n, 0.5), quantile(ms, n, 0.75),
+                        quantile(ms, n, 0.95), ms[n - 1]};
+}
+
+/* ---- peak memory, as the system counts it ---- */
+
+static double peak_memory(void) {
+    char line[256];
+    double kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, "VmHWM:", 6))
+            kib = atof(line + 6);
+    if (f)
+        fclose(f);
+    return kib * 1024;
+}
+
+/* From here on. Where that is not allowed, the peak stays that of the whole process. */
+static void reset_peak_memory(void) {
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    if (f) {
+        fputs("5", f);
+        fclose(f);
+    }
+}
+
+/* ---- runs ---- */
+
+static bool run(fv_bench *b, fv_contender *k, double *ms) {
+    if (k->ours)
+        return fv_runner_run(b->c, k->ours, ms);
+    double start = fv_now_ms();
+    bool ok = fv_ort_run(k->theirs);
+    *ms = fv_now_ms() - start;
+    return ok;
+}
+
+/* Until it is warm; from its time follows how many runs a round has. */
+static bool warm_up(fv_bench *b, fv_contender *k, double round_ms) {
+    double best = 1e300, spent = 0, ms;
+    for (int i = 0; i < MAX_WARM_UP && (i < 2 || spent < WARM_UP_MS); i++) {
+        if (!run(b, k, &ms))
+            return false;
+        spent += ms;
+        best = ms < best ? ms : best;
+    }
+    double block = best > 0 ? round_ms / best : MAX_BLOCK;
+    k->block = block < 1 ? 1 : block > MAX_BLOCK ? MAX_BLOCK : (int)block;
+    return true;
+}
+
+static bool run_block(fv_bench *b, fv_contender *k, int round) {
+    double ms;
+    int first = k->n;
+    if (!run(b, k, &ms))
+        return false;
+    for (int i = 0; i < k->block; i++) {
+        if (!run(b, k, &ms))
+            return false;
+        FV_PUSH(b->c->arena, k->ms, k->n, k->cap, ms);
+    }
+    double *copy = FV_NEW(b->c->arena, double, k->block);
+    memcpy(copy, k->ms + first, (size_t)k->block * sizeof *copy);
+    k->round[round] = fv_summarise(copy, k->block).median;
+    return true;
+}
+
+static void settle(const fv_measurement *m, const fv_contender *k) {
+    struct timespec t = {.tv_nsec = SETTLE_MS * 1000000L};
+    if (k->theirs && m->threads > 1)
+        nanosleep(&t, NULL);
+}
+
+static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
+    fv_roof r = fv_roof_measure(&m->ours.ours->env, m->threads, b->memory);
+    m->roofs[round] = r;
+    m->roof.gflops = r.gflops > m->roof.gflops ? r.gflops : m->roof.gflops;
+    m->roof.gbs = r.gbs > m->roof.gbs ? r.gbs : m->roof.gbs;
+}
+
+static bool run_round(fv_bench *b, fv_measurement *m, int round) {
+    fv_contender *order[2] = {&m->ours, &m->theirs};
+    measure_roof(b, m, round);
+    for (int i = 0; i < 2; i++) {
+        fv_contender *k = order[i ^ (round & 1)];
+        if (!k->ours && !k->theirs)
+            continue;
+        if (!run_block(b, k, round))
+            return false;
+        settle(m, k);
+    }
+    return true;
+}
+
+static bool run_rounds(fv_bench *b, fv_measurement *m) {
+    double round_ms = 1e3 * b->c->args->seconds / m->rounds / (m->theirs.theirs ? 2 : 1);
+    if (!warm_up(b, &m->ours, round_ms))
+        return false;
+    if (m->theirs.theirs && !warm_up(b, &m->theirs, round_ms))
+        return false;
+    settle(m, &m->theirs);
+    for (int i = 0; i < m->rounds; i++)
+        if (!run_round(b, m, i))
+            return false;
+    m->ours.all = fv_summarise(m->ours.ms, m->ours.n);
+    m->theirs.all = fv_summarise(m->theirs.ms, m->theirs.n);
+    return true;
+}
+
+/* ---- the other runtime ---- */
+
+static const char *their_model(const fv_bench *b) {
+    return b->c->args->against_model ? b->c->args->against_model : b->m.path;
+}
+
+static bool open_other(fv_bench *b, fv_measurement *m) {
+    const fv_args *a = b->c->args;
+    if (!a->against)
+        return true;
+    fv_ort *o = fv_ort_open(b->c, a->against, their_model(b), m->threads);
+    m->theirs.theirs = o;
+    if (!o || !fv_ort_bind(o, b->m.table, b->m.inputs))
+        return false;
+    m->against = fv_ort_name(o);
+    m->against_load_ms = fv_ort_load_ms(o);
+    return true;
+}
+
+static bool compare(fv_bench *b, fv_measurement *m) {
+    const fv_args *a = b->c->args;
+    if (!m->theirs.theirs)
+        return true;
+    m->differences = FV_NEW(b->c->arena, fv_difference, b->m.table->noutputs + 1);
+    for (int i = 0; i < b->m.table->noutputs; i++) {
+        fv_array theirs;
+        if (!fv_ort_output(m->theirs.theirs, i, &theirs))
+            return false;
+        m->differences[i] = fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->atol, a->rtol);
+    }
+    return true;
+}
+
+static void compute_ratios(fv_bench *b, fv_measurement *m) {
+    if (!m->against)
+        return;
+    m->ratio = m->ours.all.median / m->theirs.all.median;
+    m->ratios = FV_NEW(b->c->arena, double, m->rounds);
+    for (int i = 0; i < m->rounds; i++)
+        m->ratios[i] = m->ours.round[i] / m->theirs.round[i];
+    qsort(m->ratios, (size_t)m->rounds, sizeof *m->ratios, by_size);
+}
+
+/* ---- one number of threads ---- */
+
+static bool profile(fv_bench *b, fv_measurement *m) {
+    const char *path = b->c->args->profile;
+    if (!path)
+        return true;
+    m->profile = fv_profile_take(b, m->ours.ours);
+    return m->profile && (!*path || fv_profile_write(b, m->profile, path));
+}
+
+/* The peak of our own is taken before others allocate. */
+static void note_peak(fv_bench *b) {
+    double peak = peak_memory();
+    b->run_peak = peak > b->run_peak ? peak : b->run_peak;
+}
+
+static bool measure_with(fv_bench *b, fv_runner *r, fv_measurement *m) {
+    m->threads = r->threads;
+    m->first_ms = r->first_ms;
+    m->workspace = r->workspace_bytes;
+    m->ours.ours = r;
+    if (!b->memory) {
+        note_peak(b);
+        b->memory = fv_roof_memory_new();
+    }
+    bool ok = open_other(b, m) && run_rounds(b, m) && compare(b, m) && profile(b, m);
+    if (ok)
+        compute_ratios(b, m);
+    return ok;
+}
+
+static bool measure(fv_bench *b, int threads, fv_measurement *m) {
+    fv_arena *a = b->c->arena;
+    fv_runner r;
+    *m = (fv_measurement){.rounds = b->c->args->rounds};
+    m->roofs = FV_NEW(a, fv_roof, m->rounds);
+    m->ours.round = FV_NEW(a, double, m->rounds);
+    m->theirs.round = FV_NEW(a, double, m->rounds);
+    bool ok = fv_runner_open(b->c, &b->m, threads, &r) && measure_with(b, &r, m);
+    fv_ort_close(m->theirs.theirs);
+    fv_runner_close(&r);
+    m->theirs.theirs = NULL;
+    m->ours.ours = NULL;
+    return ok;
+}
+
+/* ---- one model ---- */
+
+static void add_costs(fv_bench *b) {
+    const fv_subject *m = &b->m;
+    b->costs_known = m->ncosts > 0;
+    if (m->program && m->ncosts)
+        fv_cost_evaluate(b->c->arena, m->program, m->dims, m->ncosts, m->costs);
+    for (int i = 0; i < m->ncosts; i++) {
+        const fv_launch_cost *l = &m->costs[i];
+        b->costs_known &= l->known;
+        b->flops += l->cost.flops;
+        b->bytes += l->cost.read + l->cost.written;
+    }
+}
+
+static bool open_bench(fv_bench *b, const char *path, fv_backend_kind backend) {
+    reset_peak_memory();
+    bool ok = fv_subject_open(b->c, path, backend, &b->m);
+    b->compile_peak = peak_memory();
+    reset_peak_memory();
+    ok = ok && fv_read_inputs(b->c, &b->m) && fv_choose_dims(b->c, &b->m, false) && fv_make_inputs(b->c, &b->m);
+    if (ok)
+        add_costs(b);
+    return ok;
+}
+
+static int measure_all(fv_bench *b, json_t *results) {
+    const fv_args *a = b->c->args;
+    int status = FV_EXIT_OK;
+    if (!results)
+        fv_print_bench(b);
+    for (int i = 0; i < a->nthread_list; i++) {
+        fv_measurement m;
+        if (!measure(b, a->thread_list[i], &m))
+            return fv_failed(b->c);
+        if (fv_count_differing(b, &m))
+            status = FV_EXIT_MODEL;
+        if (results)
+            fv_json_append(results, fv_json_measurement(b, &m));
+        else
+            fv_print_measurement(b, &m);
+        fflush(stdout);
+    }
+    return status;
+}
+
+static int bench_model(fv_context *c, const char *path, fv_backend_kind backend, json_t *results) {
+    fv_bench b = {.c = c};
+    int status = open_bench(&b, path, backend)  ? measure_all(&b, results)
+                 : fv_error_count(c->session) ? fv_failed(c)
+                                              : FV_EXIT_USAGE;
+    fv_roof_memory_free(b.memory);
+    fv_subject_close(&b.m);
+    return status;
+}
+
+/* In a session of its own: what a model took is given back. */
+static int bench_operand(const fv_args *args, const char *path, fv_backend_kind backend, json_t *results) {
+    fv_context c = {.session = fv_session_new(), .args = args};
+    fv_door door;
+    if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
+        fprintf(stderr, "fovea bench: error: %s: out of memory\n", path);
+        fv_session_free(c.session);
+        return FV_EXIT_MODEL;
+    }
+    c.arena = fv_arena_new(c.session);
+    int status = bench_model(&c, path, backend, results);
+    fv_print_messages(&c);
+    fv_door_close(c.session, &door);
+    fv_session_free(c.session);
+    return status;
+}
+
+/* ---- the command line ---- */
+
+static int check_arguments(const fv_context *c) {
+    const fv_args *a = c->args;
+    if (a->against_model && !a->against)
+        return fv_usage(a, "--against-model says what the library of --against runs; it is missing");
+    for (int i = 0; i < a->at.n; i++) {
+        fv_dim_option o;
+        const char *wrong = fv_dim_option_parse(c->arena, a->at.at[i], &o);
+        if (wrong)
+            return fv_usage(a, "--at '%s': %s", a->at.at[i], wrong);
+    }
+    for (int i = 0; i < a->n; i++)
+        if (a->against && !a->against_model && fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)
+            return fv_usage(a, "'%s' is no ONNX file: --against-model=F.onnx says what the other library runs",
+                            a->operand[i]);
+    return FV_EXIT_OK;
+}
+
+/* Defaults of what was not given. */
+static fv_args complete(const fv_args *from) {
+    fv_args a = *from;
+    a.rounds = a.rounds ? a.rounds : 5;
+    a.seconds = a.seconds > 0 ? a.seconds : 2;
+    if (!a.nthread_list) {
+        a.thread_list[0] = fv_args_threads(from);
+        a.nthread_list = 1;
+    }
+    return a;
+}
+
+static void print_results(fv_context *c, json_t *results) {
+    json_t *d = fv_json_document();
+    if (json_array_size(results) == 1) {
+        json_object_update(d, json_array_get(results, 0));
+        json_decref(results);
+    } else {
+        fv_json_set(d, "results", results);
+    }
+    fv_json_print(c->session, d);
+}
+
+int fv_cmd_bench(fv_context *c) {
+    fv_args args = complete(c->args);
+    fv_backend_kind backends[3];
+    int n = fv_args_backends(c->args, backends), worst = check_arguments(c);
+    if (n != 1)
+        return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
+    if (worst)
+        return worst;
+    json_t *results = args.json ? json_array() : NULL;
+    for (int i = 0; i < args.n; i++) {
+        int status = bench_operand(&args, args.operand[i], backends[0], results);
+        worst = status > worst ? status : worst;
+    }
+    if (results && json_array_size(results))
+        print_results(c, results);
+    else
+        json_decref(results);
+    return worst;
+}

@@ -1,0 +1,93 @@
+/* bench.h - what `fovea bench` has measured: bench.c fills it in, profile.c digests traced runs,
+ * bench_report.c prints. */
+#ifndef FV_TOOLS_BENCH_H
+#define FV_TOOLS_BENCH_H
+
+#include "tools/compare.h"
+#include "tools/ort.h"
+#include "tools/roof.h"
+#include "tools/runner.h"
+
+/* Milliseconds of so many runs. */
+typedef struct fv_summary {
+    int n;
+    double min, q1, median, q3, p95, max;
+} fv_summary;
+/* Sorts `ms`. */
+fv_summary fv_summarise(double *ms, int n);
+
+/* Whoever takes part: our model, or the other runtime's. */
+typedef struct fv_contender {
+    fv_runner *ours;
+    fv_ort *theirs;
+    int block;     /* timed runs in a round */
+    double *ms;    /* of all timed runs, then sorted */
+    int n, cap;
+    double *round; /* median of each round */
+    fv_summary all;
+} fv_contender;
+
+/* What one launch, or all launches of a kernel, took in the traced runs. */
+typedef struct fv_profile_row {
+    int launch;         /* its number; of a kernel: of its first launch */
+    int launches;
+    const char *kernel, *schedule, *nodes;
+    double calls;       /* in one run */
+    double ms;          /* in one run: the median over traced runs */
+    bool known;         /* flops and bytes are */
+    double flops, bytes;
+} fv_profile_row;
+
+typedef struct fv_profile {
+    int runs;
+    double run_ms;      /* median of the traced runs, whole */
+    double kernel_ms;   /* the sum of all launches' medians */
+    fv_profile_row *launches, *kernels; /* sorted: the slowest first */
+    int nlaunches, nkernels;
+    fv_event *events;   /* of the fastest traced run */
+    int nevents;
+} fv_profile;
+
+/* One model with one number of threads. */
+typedef struct fv_measurement {
+    int threads, rounds;
+    size_t workspace;
+    double first_ms;
+    fv_contender ours, theirs; /* runner and session are closed when it is printed */
+    fv_roof *roofs;            /* one a round */
+    fv_roof roof;              /* the best */
+    const char *against;       /* "onnxruntime 1.30.0"; NULL: there is nobody */
+    double against_load_ms;
+    double ratio;              /* of the medians, ours over theirs */
+    double *ratios;            /* of each round; sorted */
+    fv_difference *differences; /* one an output */
+    fv_profile *profile;
+} fv_measurement;
+
+typedef struct fv_bench {
+    fv_context *c;
+    fv_subject m;
+    bool costs_known;
+    double flops, bytes;       /* of one run */
+    double compile_peak, run_peak; /* bytes resident at most; 0: the system does not tell */
+    fv_roof_memory *memory;
+} fv_bench;
+
+/* ---- profile.c ---- */
+
+/* Traces some runs. False after a message; NULL where the model cannot be traced, after a message too. */
+fv_profile *fv_profile_take(fv_bench *b, fv_runner *r);
+/* The launches of one run, for chrome://tracing and Perfetto. False after a message. */
+bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path);
+/* The first word of a schedule: "contract"; "" where there is none. */
+const char *fv_profile_family(fv_arena *a, const fv_profile_row *row);
+
+/* ---- bench_report.c ---- */
+
+void fv_print_bench(const fv_bench *b);                            /* the model */
+void fv_print_measurement(const fv_bench *b, const fv_measurement *m);
+json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m);
+/* Outputs that differ. */
+int fv_count_differing(const fv_bench *b, const fv_measurement *m);
+
+#endif
