@@ -75,17 +75,18 @@ static bool cannot_write(fv_session *s, const char *path, int error) {
     return fv_error(s, "cannot write '%s': %s", path, strerror(error));
 }
 
+/* 0 or an errno; some systems tell of a full disk when the file is closed. */
+static int write_and_close(int fd, const void *data, size_t size) {
+    int error = write_all(fd, data, size) ? 0 : errno;
+    return close(fd) != 0 && !error ? errno : error;
+}
+
 static bool write_directly(fv_session *s, const char *path, const void *data, size_t size) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return cannot_write(s, path, errno);
-    bool ok = write_all(fd, data, size);
-    int error = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
-        error = errno;
-    }
-    return ok || cannot_write(s, path, error);
+    int error = write_and_close(fd, data, size);
+    return !error || cannot_write(s, path, error);
 }
 
 /* A new file beside `path`. Not mkstemp: its permissions would not heed the umask. */
@@ -105,19 +106,12 @@ static bool write_beside(fv_session *s, fv_arena *a, const char *path, const voi
     int fd = create_beside(a, path, &temporary);
     if (fd < 0)
         return cannot_write(s, path, errno);
-    bool ok = write_all(fd, data, size);
-    int error = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
+    int error = write_and_close(fd, data, size);
+    if (!error && rename(temporary, path) != 0)
         error = errno;
-    }
-    if (ok && rename(temporary, path) != 0) {
-        ok = false;
-        error = errno;
-    }
-    if (!ok)
+    if (error)
         unlink(temporary);
-    return ok || cannot_write(s, path, error);
+    return !error || cannot_write(s, path, error);
 }
 
 bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size) {

@@ -425,14 +425,7 @@ bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t) {
         put_unpacked(out, t);
         return true;
     }
-    const void *data = t->data;
-    if (fv_host_is_big_endian()) {
-        size_t unit = fv_elem_unit(t->elem);
-        void *swapped = fv_alloc(out->arena, t->bytes, 1);
-        fv_copy_units(swapped, t->data, t->bytes / unit, unit, true);
-        data = swapped;
-    }
-    fv_text_putn(out, data, t->bytes);
+    fv_text_putn(out, fv_tensor_little_endian(out->arena, t), t->bytes);
     return true;
 }
 

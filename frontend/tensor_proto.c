@@ -8,30 +8,6 @@
 
 /* ---- bytes ---- */
 
-bool fv_host_is_big_endian(void) {
-    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-}
-
-void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap) {
-    unsigned char *d = to;
-    const unsigned char *s = from;
-    if (!swap) {
-        if (n)
-            memcpy(d, s, n * unit);
-        return;
-    }
-    for (size_t i = 0; i < n; i++, d += unit, s += unit)
-        for (size_t b = 0; b < unit; b++)
-            d[b] = s[unit - 1 - b];
-}
-
-size_t fv_elem_unit(fv_elem e) {
-    int bits = fv_elem_bits(e);
-    if (e == FV_C64 || e == FV_C128)
-        bits /= 2;
-    return bits < 8 ? 1 : (size_t)bits / 8;
-}
-
 bool fv_count_elements(int rank, const int64_t *dims, size_t *out) {
     size_t count = 1;
     bool empty = false;
@@ -479,14 +455,7 @@ void fv_tensor_to_pb(fv_text *out, const fv_tensor *t, const char *name) {
         put_bytes(out, 8, name, strlen(name));
     if (t->elem == FV_STRING)
         return;
-    const void *data = t->data;
-    if (fv_host_is_big_endian()) {
-        size_t unit = fv_elem_unit(t->elem);
-        void *swapped = fv_alloc(out->arena, t->bytes, 1);
-        fv_copy_units(swapped, t->data, t->bytes / unit, unit, true);
-        data = swapped;
-    }
-    put_bytes(out, RAW_DATA, data, t->bytes);
+    put_bytes(out, RAW_DATA, fv_tensor_little_endian(out->arena, t), t->bytes);
 }
 
 bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name) {

@@ -32,12 +32,6 @@ typedef struct fv_tensor_reader {
 const fv_tensor *fv_tensor_decode(fv_tensor_reader *r, const Onnx__TensorProto *t);
 const fv_tensor *fv_tensor_decode_sparse(fv_tensor_reader *r, const Onnx__SparseTensorProto *t);
 
-/* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
-void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
-/* Does this host differ from the file formats, which are little-endian? */
-bool fv_host_is_big_endian(void);
-/* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
-size_t fv_elem_unit(fv_elem e);
 /* The bytes of `e` as a tensor of those dims, little-endian or not: in place where that will do.
  * Checks nothing but what `bytes` must be: as large as the type and dims say. */
 const fv_tensor *fv_tensor_of_bytes(fv_arena *a, fv_elem e, int rank, const int64_t *dims,

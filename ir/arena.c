@@ -217,14 +217,20 @@ char *fv_strdup(fv_arena *a, const char *s) {
     return fv_strndup(a, s, strlen(s));
 }
 
+char *fv_vprintf(fv_arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *s = fv_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
+    vsnprintf(s, (size_t)(n < 0 ? 0 : n) + 1, format, again);
+    va_end(again);
+    return s;
+}
+
 char *fv_printf(fv_arena *a, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    char *s = fv_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
-    va_start(args, format);
-    vsnprintf(s, (size_t)(n < 0 ? 0 : n) + 1, format, args);
+    char *s = fv_vprintf(a, format, args);
     va_end(args);
     return s;
 }

@@ -51,6 +51,7 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align);
 char *fv_strdup(fv_arena *a, const char *s);
 char *fv_strndup(fv_arena *a, const char *s, size_t n);
 char *fv_printf(fv_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *fv_vprintf(fv_arena *a, const char *format, va_list args);
 
 /* A growing array in an arena: FV_PUSH(arena, ptr, count, cap, value). Old blocks stay behind. */
 #define FV_PUSH(a, p, n, cap, ...)                                                                 \

@@ -145,15 +145,6 @@ static vec eval_vec(fv_fenv *e, fv_ast *a) {
     return v;
 }
 
-static bool has_load(const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_load(x->arg[i]))
-            return true;
-    return false;
-}
-
 /* Axes of the tensor that the items before `item` take up, and those of all; false: not known. */
 bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, int *count) {
     int fixed = 0, before = 0, unknown = -1;
@@ -231,7 +222,7 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
                 return FV_F_FAIL(e, a->arg[i], "index %d of '%s' is %s, expected i64", at, a->name,
                                  fv_elem_name(v.x[k]->type.elem));
             index[at] = plain_index(e, a->arg[i], v.x[k], v.raw[k], in, at);
-            from_data |= has_load(index[at]);
+            from_data |= fv_x_has_load(index[at]);
             at++;
         }
     }

@@ -51,6 +51,14 @@ double fv_tensor_float(const fv_tensor *t, size_t i);
 /* Sets element i of a tensor from fv_tensor_new: wraps, or rounds, to the element type. */
 void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
 void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
+/* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
+void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
+/* Does this host differ from the file formats, which are little-endian? */
+bool fv_host_is_big_endian(void);
+/* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
+size_t fv_elem_unit(fv_elem e);
+/* Its bytes as files hold them, little-endian; in the arena where that is a copy. No strings. */
+const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
 /* Same type, shape and bits (strings: same content). */
 bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b);
 

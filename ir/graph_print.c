@@ -94,28 +94,13 @@ static void put_elements(fv_text *t, const fv_tensor *x) {
     fv_text_put(t, list ? "]" : "");
 }
 
-/* Bytes in a side file are little-endian. */
-static void put_little_endian(fv_text *side, const fv_tensor *x) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    size_t bits = (size_t)fv_elem_bits(x->elem), complex = x->elem == FV_C64 || x->elem == FV_C128;
-    size_t word = (complex ? bits / 2 : bits) / 8;
-    const char *p = x->data;
-    if (word > 1) {
-        for (size_t i = 0; i < x->bytes; i++)
-            fv_text_putn(side, &p[i / word * word + word - 1 - i % word], 1);
-        return;
-    }
-#endif
-    fv_text_putn(side, x->data, x->bytes);
-}
-
 static void put_in_side(printer *p, const fv_tensor *x) {
     static const char zeros[SIDE_ALIGN] = {0};
     fv_text_putn(p->side, zeros, (SIDE_ALIGN - p->side->n % SIDE_ALIGN) % SIDE_ALIGN);
     fv_text_put(p->t, "file ");
     fv_text_string(p->t, p->side_name, strlen(p->side_name));
     fv_text_printf(p->t, " %zu %zu", p->side->n, x->bytes);
-    put_little_endian(p->side, x);
+    fv_text_putn(p->side, fv_tensor_little_endian(p->side->arena, x), x->bytes); /* as files are */
 }
 
 static void put_content(printer *p, const fv_tensor *x) {

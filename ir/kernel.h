@@ -132,6 +132,8 @@ fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const struct fv_ptrmap *map,
                     struct fv_ptrmap *memo);
 /* The same expression by structure; buffers and variables by identity. */
 bool fv_x_equal(const fv_expr *a, const fv_expr *b);
+/* Does it read memory? */
+bool fv_x_has_load(const fv_expr *x);
 /* Is it an i64 constant? */
 bool fv_x_is_int(const fv_expr *x, int64_t *value);
 /* Bounds of an i64, proved from those of its variables; INT64_MIN, INT64_MAX: none. */

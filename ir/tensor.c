@@ -261,3 +261,38 @@ bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) {
             return false;
     return same_content(a, b);
 }
+
+/* ---- byte order ---- */
+
+bool fv_host_is_big_endian(void) {
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+}
+
+void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap) {
+    unsigned char *d = to;
+    const unsigned char *s = from;
+    if (!swap) {
+        if (n)
+            memcpy(d, s, n * unit);
+        return;
+    }
+    for (size_t i = 0; i < n; i++, d += unit, s += unit)
+        for (size_t b = 0; b < unit; b++)
+            d[b] = s[unit - 1 - b];
+}
+
+size_t fv_elem_unit(fv_elem e) {
+    int bits = fv_elem_bits(e);
+    if (e == FV_C64 || e == FV_C128)
+        bits /= 2;
+    return bits < 8 ? 1 : (size_t)bits / 8;
+}
+
+const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t) {
+    if (!fv_host_is_big_endian())
+        return t->data;
+    size_t unit = fv_elem_unit(t->elem);
+    void *swapped = fv_alloc(a, t->bytes ? t->bytes : 1, 1);
+    fv_copy_units(swapped, t->data, t->bytes / unit, unit, true);
+    return swapped;
+}

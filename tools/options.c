@@ -1,5 +1,4 @@
 /* options.c - what the arguments mean to the driver. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +18,9 @@ const char *fv_names_str(fv_arena *a, const char *const *names) {
 }
 
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
-    const char *name = a->target ? a->target : here ? "native" : NULL;
-    o->target_given = a->target != NULL;
-    o->target = name ? fv_target_find(name) : fv_target_baseline();
-    if (!name && o->target && !strncmp(o->target->name, "x86-64", 6))
-        o->target = fv_target_find("x86-64-v3");
+    const char *name = a->target;
+    o->target_given = name != NULL;
+    o->target = name ? fv_target_find(name) : fv_driver_default_target(here);
     if (o->target)
         return true;
     const char *near = fv_nearest(name, fv_target_names());
@@ -32,13 +29,6 @@ static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o,
     else
         fv_usage(a, "there is no target '%s'; there are %s", name, fv_names_str(arena, fv_target_names()));
     return false;
-}
-
-static bool is_name(const char *name) {
-    for (const char *p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_')
-            return false;
-    return *name && !isdigit((unsigned char)*name);
 }
 
 /* "a,b" as a list; empty words are left out. */
@@ -95,7 +85,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
                              .pipeline = pipeline};
-    if (a->name && (!is_name(a->name) || !fv_c_name_is_fit(a->name)))
+    if (a->name && !fv_c_name_is_fit(a->name))
         return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!check_pass(a, o->passes[i]))

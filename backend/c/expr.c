@@ -170,7 +170,7 @@ static fv_c_piece add_sub_mul(fv_cg *g, const fv_expr *x) {
     return fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
 
-static fv_c_piece call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
+fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
     fv_text t = {.arena = g->arena};
     fv_text_printf(&t, "%s(", name);
     for (int i = 0; i < n; i++)
@@ -193,7 +193,7 @@ static fv_c_piece divide(fv_cg *g, const fv_expr *x) {
     else if (fv_elem_is_signed(e))
         lo = INT64_MIN;
     if (!by_const || (floors && lo < 0))
-        return call(g, fv_c_helper(g, x->op, e), 2, x->arg);
+        return fv_c_call(g, fv_c_helper(g, x->op, e), 2, x->arg);
     fv_c_piece p = infix(g, x, modulo ? "%" : "/", FV_C_MUL, FV_C_MUL, FV_C_UNARY);
     return fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
@@ -278,7 +278,7 @@ static fv_c_piece invert(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     if (fv_c_has_require(x->arg[1]) || fv_c_has_require(x->arg[2])) /* both sides are evaluated */
-        return call(g, fv_c_helper(g, FV_X_SELECT, x->type.elem), 3, x->arg);
+        return fv_c_call(g, fv_c_helper(g, FV_X_SELECT, x->type.elem), 3, x->arg);
     fv_c_piece a = fv_c_expr(g, x->arg[1]), b = fv_c_expr(g, x->arg[2]);
     const char *s = fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, x->arg[0], FV_C_OROR),
                               fv_c_paren(g, a, FV_C_OROR), fv_c_paren(g, b, FV_C_COND));
@@ -297,11 +297,11 @@ static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
     }
     bool least = x->op == FV_X_MIN;
     if (!fv_elem_is_float(e) || c->op != FV_X_CONST || isnan(c->u.f))
-        return call(g, fv_c_helper(g, (fv_expr_op)x->op, e), 2, x->arg);
+        return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), 2, x->arg);
     bool strict = c->u.f == 0 && (signbit(c->u.f) != 0) == !least;
     if (a->op != FV_X_VAR) {
         fv_expr *arg[2] = {(fv_expr *)a, (fv_expr *)c};
-        return call(g, fv_c_helper_clamp(g, e, !least, strict), 2, arg);
+        return fv_c_call(g, fv_c_helper_clamp(g, e, !least, strict), 2, arg);
     }
     const char *sign = least ? (strict ? ">" : ">=") : (strict ? "<" : "<=");
     const char *v = fv_c_at(g, a, FV_C_ADD), *k = fv_c_at(g, c, FV_C_ADD);
@@ -315,7 +315,7 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     if (to == FV_BOOL)
         return piece(fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD)), FV_C_EQUAL);
     if (fv_elem_is_float(from) && !fv_elem_is_float(to))
-        return call(g, fv_c_helper_convert(g, from, to), 1, x->arg);
+        return fv_c_call(g, fv_c_helper_convert(g, from, to), 1, x->arg);
     return cast(g, fv_c_elem(to), fv_c_expr(g, x->arg[0]));
 }
 
@@ -325,7 +325,7 @@ static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
         return fv_c_expr(g, x->arg[0]);
     if (to != FV_F32 && to != FV_F64 && from != FV_F32 && from != FV_F64)
         return cast(g, fv_c_elem(to), fv_c_expr(g, x->arg[0]));
-    return call(g, fv_c_helper_bits(g, from, to), 1, x->arg);
+    return fv_c_call(g, fv_c_helper_bits(g, from, to), 1, x->arg);
 }
 
 /* ---- memory ---- */
@@ -431,11 +431,11 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_ABS:
         if (fv_elem_is_int(e) && !fv_elem_is_signed(e))
             return fv_c_expr(g, x->arg[0]);
-        return call(g, fv_c_helper(g, FV_X_ABS, e), 1, x->arg);
+        return fv_c_call(g, fv_c_helper(g, FV_X_ABS, e), 1, x->arg);
     case FV_X_SPLAT: case FV_X_RAMP: return fv_c_expr(g, x->arg[0]); /* of one lane */
     case FV_X_FMA: case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
     case FV_X_MULHI: case FV_X_ADDSAT: case FV_X_MULSAT:
-        return call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
+        return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
     case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2: case FV_X_LOG1P:
     case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
     case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH: case FV_X_ATANH:

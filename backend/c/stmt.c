@@ -93,14 +93,10 @@ void fv_c_mark_used(fv_cg *g, const fv_block *b) {
 /* ---- blocks ---- */
 
 void fv_c_open(fv_cg *g, const char *format, ...) {
-    va_list ap, again;
+    va_list ap;
     va_start(ap, format);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, format, ap);
+    const char *s = fv_vprintf(g->arena, format, ap);
     va_end(ap);
-    char *s = fv_alloc(g->arena, (size_t)n + 1, 1);
-    vsnprintf(s, (size_t)n + 1, format, again);
-    va_end(again);
     fv_c_line(g, "%s%s{", s, *s ? " " : "");
     g->indent++;
 }
@@ -239,19 +235,10 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
         put_tile_loops(g, b, init);
 }
 
-static bool has_load(const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_load(x->arg[i]))
-            return true;
-    return false;
-}
-
 static void put_for(fv_cg *g, const fv_stmt *s) {
     int mark_at = g->scope.n;
     const char *lo = fv_c_str(g, s->lo), *hi = fv_c_at(g, s->hi, FV_C_ADD);
-    if (has_load(s->hi)) { /* the bound is what it was at the start */
+    if (fv_x_has_load(s->hi)) { /* the bound is what it was at the start */
         const char *end = fv_c_name(&g->scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
         fv_c_line(g, "int64_t %s = %s;", end, hi);
         hi = end;

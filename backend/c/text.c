@@ -57,15 +57,11 @@ static void put_wrapped(fv_text *t, int indent, const char *s) {
 }
 
 void fv_c_line(fv_cg *g, const char *format, ...) {
-    va_list ap, again;
+    va_list ap;
     va_start(ap, format);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, format, ap);
+    const char *s = fv_vprintf(g->arena, format, ap);
     va_end(ap);
-    char *s = fv_alloc(g->arena, (size_t)n + 1, 1);
-    vsnprintf(s, (size_t)n + 1, format, again);
-    va_end(again);
-    if (n == 0)
+    if (!*s)
         fv_text_put(g->out, "\n");
     else
         put_wrapped(g->out, g->indent * 4, s);

@@ -18,18 +18,9 @@ static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, 
     return piece(fv_printf(g->arena, "%s %s %s", l, sign, r), prec);
 }
 
-static fv_c_piece call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
-    fv_text t = {.arena = g->arena};
-    fv_text_printf(&t, "%s(", name);
-    for (int i = 0; i < n; i++)
-        fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_str(g, arg[i]));
-    fv_text_put(&t, ")");
-    return piece(t.s, FV_C_PRIMARY);
-}
-
 static fv_c_piece call_op(fv_cg *g, const fv_expr *x) {
     const char *name = fv_c_layer_op(g, (fv_expr_op)x->op, x->type.elem, x->type.lanes);
-    return call(g, name, x->n, x->arg);
+    return fv_c_call(g, name, x->n, x->arg);
 }
 
 static bool range_is_known(const fv_expr *x) {
@@ -119,7 +110,7 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     if (x->op == FV_X_LT && a->op == FV_X_RAMP && b->op == FV_X_SPLAT && a->type.elem == FV_I64) {
         fv_expr *left = fv_x_bin(g->arena, FV_X_SUB, b->arg[0], a->arg[0]);
         if (range_is_known(left)) /* the tail of a loop: the first lanes */
-            return call(g, fv_c_layer_below(g, lanes), 1, &left);
+            return fv_c_call(g, fv_c_layer_below(g, lanes), 1, &left);
     }
     if (a->type.elem == FV_BOOL) { /* true is -1 */
         bool less = x->op == FV_X_LT;
@@ -143,13 +134,13 @@ static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
     if (c->op == FV_X_SPLAT && c->arg[0]->op == FV_X_CONST && fv_elem_is_float(x->type.elem))
         name = fv_c_layer_clamp(g, (fv_expr_op)x->op, x->type.elem, x->type.lanes, c->arg[0]->u.f);
     fv_expr *arg[2] = {(fv_expr *)a, (fv_expr *)c};
-    return name ? call(g, name, 2, arg) : call_op(g, x);
+    return name ? fv_c_call(g, name, 2, arg) : call_op(g, x);
 }
 
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     const fv_expr *c = x->arg[0]->op == FV_X_SPLAT ? x->arg[0]->arg[0] : x->arg[0];
     if (c->type.lanes > 1 || fv_c_has_require(x))
-        return call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
+        return fv_c_call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
     return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, c, FV_C_OROR),
                            fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)), FV_C_COND);
 }
@@ -171,7 +162,7 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
         return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY) : convert_vector(g, ones, type);
     }
     if (fv_elem_is_float(from) && !fv_elem_is_float(to))
-        return call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
+        return fv_c_call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
     if (fv_elem_bits(from) == fv_elem_bits(to) && !fv_elem_is_float(from) && !fv_elem_is_float(to))
         return cast(g, type, fv_c_expr(g, x->arg[0]));
     return convert_vector(g, fv_c_str(g, x->arg[0]), type);
@@ -258,8 +249,8 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_SELECT: return choose(g, x);
     case FV_X_CONVERT: return convert(g, x);
     case FV_X_BITCAST: return bitcast(g, x);
-    case FV_X_SPLAT: return call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
-    case FV_X_RAMP: return call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
+    case FV_X_SPLAT: return fv_c_call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
+    case FV_X_RAMP: return fv_c_call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
     case FV_X_REQUIRE: {
         const char *name = fv_c_layer_require(g, lanes);
         return piece(fv_printf(g->arena, "%s(%s, error)", name, fv_c_str(g, x->arg[0])), FV_C_PRIMARY);

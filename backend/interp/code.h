@@ -147,6 +147,8 @@ void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(pri
 
 /* ---- launch.c ---- */
 
+/* A frame with its register file: constants, tiles in place, other slots empty. False: no memory. */
+bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault);
 /* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
                 fault_text *fault);

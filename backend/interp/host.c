@@ -91,23 +91,6 @@ const char *fv_interp_stopped(const fv_interp *p) {
     return atomic_load(&p->stopped);
 }
 
-static bool frame_new(frame *f, fv_interp *p) {
-    const bytecode *c = &p->code;
-    size_t slots_at = (c->file_bytes + 63) / 64 * 64;
-    size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
-    *f = (frame){.code = c, .fault = &p->fault};
-    f->r = aligned_alloc(64, bytes + 64);
-    if (!f->r)
-        return false;
-    f->slots = (slot *)(void *)(f->r + slots_at);
-    memset(f->slots, 0, (size_t)c->nslots * sizeof(slot));
-    if (c->image_bytes)
-        memcpy(f->r + c->image_at, c->image, c->image_bytes);
-    for (int i = 0; i < c->ntiles; i++)
-        f->slots[c->tiles[i].slot] = (slot){f->r + c->tiles[i].at, c->tiles[i].bytes};
-    return true;
-}
-
 /* Step 1. */
 static int check_dims(const fv_program *p, const int64_t *dims) {
     if (!dims && p->nsymbols)
@@ -264,7 +247,7 @@ int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
     int status = knows_env(env) ? check_dims(p->program, dims) : FV_BAD_ARGUMENT;
     if (status != FV_OK)
         return status;
-    if (!frame_new(&f, p))
+    if (!fv_i_frame_new(&f, &p->code, &p->fault))
         return FV_NO_MEMORY;
     status = plan(p, &f, dims);
     if (status == FV_OK)
@@ -301,7 +284,7 @@ int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t
     int status = check_dims(p->program, dims);
     if (status != FV_OK)
         return status;
-    if (!frame_new(&f, p))
+    if (!fv_i_frame_new(&f, &p->code, &p->fault))
         return FV_NO_MEMORY;
     status = plan(p, &f, dims);
     if (status == FV_OK && workspace)

@@ -15,22 +15,29 @@ typedef struct launch {
     _Atomic int required;
 } launch;
 
-/* A frame with its register file, constants in place. One piece of memory: file, then slots. */
-static bool frame_new(frame *f, const launch *l) {
-    const bytecode *c = l->code;
+/* One piece of memory: file, then slots. */
+bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) {
     size_t slots_at = (c->file_bytes + 63) / 64 * 64;
     size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
-    *f = (frame){.code = c, .fault = l->fault, .cancel = l->cancel};
+    *f = (frame){.code = c, .fault = fault};
     f->r = aligned_alloc(64, bytes + 64);
     if (!f->r)
         return false;
     f->slots = (slot *)(void *)(f->r + slots_at);
+    memset(f->slots, 0, (size_t)c->nslots * sizeof(slot));
     if (c->image_bytes)
         memcpy(f->r + c->image_at, c->image, c->image_bytes);
-    if (c->nparams)
-        memcpy(f->slots, l->args, (size_t)c->nparams * sizeof(slot));
     for (int i = 0; i < c->ntiles; i++)
         f->slots[c->tiles[i].slot] = (slot){f->r + c->tiles[i].at, c->tiles[i].bytes};
+    return true;
+}
+
+static bool frame_new(frame *f, const launch *l) {
+    if (!fv_i_frame_new(f, l->code, l->fault))
+        return false;
+    f->cancel = l->cancel;
+    if (l->code->nparams)
+        memcpy(f->slots, l->args, (size_t)l->code->nparams * sizeof(slot));
     return true;
 }
 

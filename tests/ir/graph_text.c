@@ -145,7 +145,7 @@ Test(graph_text, elements_symbols_and_assumptions) {
               "symbol total 0..1099511627776\n"
               "symbol k -5..5 data\n"
               "assume past + seq == total \"one name, one value\"\n"
-              "assume max(min(past, 5), 0) == past \"a bound, node 'n'\" \"past is 5 at most\"\n"
+              "assume min(past, 5) == past \"a bound, node 'n'\" \"past is 5 at most\"\n"
               "func @main(%s: i64[2] = [k, seq], %x: f32[past + seq]) {\n"
               "  fv.Bind(%s) {symbols = [k]}\n"
               "  %t = Add(%s, %s) : i64[2] = [k * 2, seq * 2]\n"

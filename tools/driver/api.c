@@ -1,9 +1,9 @@
 /* api.c - the compiler's half of runtime/fovea.h. Each call has a session of its own, with a door;
  * that of an artifact lives as long as the artifact. */
-#include <ctype.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/c/names.h"
 #include "driver.h"
 
 typedef struct job {
@@ -26,38 +26,23 @@ static bool read_options(const fv_compile_options *from, fv_compile_options *o) 
     return true;
 }
 
-static bool is_name(const char *name) {
-    for (const char *c = name; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '_')
-            return false;
-    return *name && !isdigit((unsigned char)*name);
-}
-
 static int bad_option(job *j, const char *what, const char *value) {
     fv_log_add(j->log, "error: %s '%s'", what, value);
     return FV_BAD_ARGUMENT;
-}
-
-/* "native" where it runs here; for files what most machines of this architecture can run. */
-static const fv_target *default_target(bool here) {
-    const fv_target *t = here ? fv_target_find("native") : fv_target_baseline();
-    if (!here && t && !strncmp(t->name, "x86-64", 6))
-        t = fv_target_find("x86-64-v3");
-    return t;
 }
 
 static int check_options(job *j, bool here) {
     const fv_compile_options *o = &j->o;
     j->pipeline.verify = o->verify != 0;
     j->driver = (fv_driver_options){
-        .target = o->target ? fv_target_find(o->target) : default_target(here),
+        .target = o->target ? fv_target_find(o->target) : fv_driver_default_target(here),
         .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
         .naive = o->naive != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
     if (!strchr("0123s", j->driver.level))
         return bad_option(j, "there is no level", (char[]){j->driver.level, 0});
-    if (o->name && !is_name(o->name))
+    if (o->name && !fv_c_name_is_fit(o->name))
         return bad_option(j, "no prefix for names:", o->name);
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!fv_pass_find(o->passes[i]))

@@ -152,6 +152,13 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
 
 /* ---- to a program ---- */
 
+const fv_target *fv_driver_default_target(bool here) {
+    const fv_target *t = here ? fv_target_find("native") : fv_target_baseline();
+    if (!here && !strncmp(t->name, "x86-64", 6))
+        t = fv_target_find("x86-64-v3");
+    return t;
+}
+
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
     if (!names)
