@@ -112,6 +112,8 @@ static fv_expr *inside(fv_definer *d, int in, fv_expr *const *index) {
             continue;
         fv_expr *c = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), index[i]),
                               fv_x_bin(a, FV_X_LT, index[i], fv_x_dim(a, t->dims[i])));
+        if (t->dims[i]->hi == 0)
+            c = fv_x_const_int(a, FV_BOOL, 0);
         all = all ? fv_x_bin(a, FV_X_AND, all, c) : c;
     }
     return all;

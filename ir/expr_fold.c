@@ -333,7 +333,9 @@ static fv_expr *fold_equal_args(fv_arena *a, fv_expr_op op, fv_expr *x) {
     }
 }
 
-static bool is_cheap_to_compare(const fv_expr *x) { return x->op == FV_X_VAR || x->op == FV_X_DIM; }
+static bool is_cheap_to_compare(const fv_expr *x) {
+    return x->op == FV_X_VAR || x->op == FV_X_DIM || x->op == FV_X_LOAD;
+}
 
 fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
     if (!is_int_type(x->type) || !is_int_type(y->type))
