@@ -1,21 +1,19 @@
-/* graph_check.c - a random graph on interpreter and JIT, scheduled and naive; and in C. */
+/* graph_check.c - a random graph on interpreter and JIT, scheduled and naive. */
 #include "tests/matrix/graph_check.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/c/emit.h"
 #include "ir/diag.h"
 #include "tests/consumers/consumers.h"
 #include "tools/driver/driver.h"
 
 /* ---- programs ---- */
 
-static const char *first_error(fv_session *s) {
+const char *graph_error(const fv_session *s) {
     for (const fv_message *m = fv_messages(s); m; m = m->next)
         if (m->severity == FV_ERROR)
             return m->text;
@@ -40,7 +38,7 @@ static uint64_t hash_name(const char *name) {
     return h;
 }
 
-static data_set make_inputs(const graph *g, const fv_model *m, int change) {
+data_set graph_inputs(const graph *g, const fv_model *m, int change) {
     data_set set = {"data", FV_NEW(g->arena, fv_array, m->ninputs + 1)};
     for (int i = 0; i < m->ninputs; i++) {
         const gvalue *v = graph_find(g, m->inputs[i].name);
@@ -111,7 +109,7 @@ static const char *far_apart(const graph *g, const fv_array *got, const fv_array
     return NULL;
 }
 
-static const char *output_name(const graph *g, const fv_model *m, int i, const gvalue *only);
+static const char *output_name(const graph *g, int i, const gvalue *only);
 
 typedef struct pair {
     const fv_model *model;
@@ -131,7 +129,7 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
     }
     for (int i = 0; i < p->model->noutputs && !p->naive.status && !v.why; i++) {
         const fv_array *got = &p->scheduled.outputs[i], *want = &p->naive.outputs[i];
-        v.output = output_name(g, p->model, i, only);
+        v.output = output_name(g, i, only);
         const gvalue *value = graph_find(g, v.output);
         agreement agree = value ? value->agree : ANY;
         outcome one = {0, 1, (fv_array *)(uintptr_t)got}, other = {0, 1, (fv_array *)(uintptr_t)want};
@@ -148,8 +146,7 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
 }
 
 /* The value behind output i: results are called y0, y1, ... in the order of graph_text. */
-static const char *output_name(const graph *g, const fv_model *m, int i, const gvalue *only) {
-    (void)m;
+static const char *output_name(const graph *g, int i, const gvalue *only) {
     if (only)
         return only->name + 1;
     for (int k = 0; k < g->nvalues; k++) {
@@ -162,20 +159,13 @@ static const char *output_name(const graph *g, const fv_model *m, int i, const g
 
 /* ---- one graph ---- */
 
-static const char *const targets[] = {"native", "generic", "x86-64-v3", "x86-64-v2", "x86-64-v4", "native"};
-
-static const fv_target *target_of(int index) {
-    const fv_target *t = fv_target_find(targets[index % 6]);
-    return t && fv_target_runs_here(t) ? t : fv_target_baseline();
-}
-
 /* Runs the program, at several thread counts; sets `out` to the first outcome. */
 static const char *run_backend(const graph_checker *c, const graph *g, fv_program *p, fv_backend_kind kind, char level,
                                int change, const outcome *want, outcome *out) {
     fv_artifact *a = fv_driver_artifact(c->session, p, kind, level);
-    const char *why = a ? NULL : first_error(c->session);
+    const char *why = a ? NULL : graph_error(c->session);
     for (int threads = 1; a && !why && threads <= (want ? 3 : 1); threads += 2) {
-        data_set set = make_inputs(g, fv_artifact_model(a), change);
+        data_set set = graph_inputs(g, fv_artifact_model(a), change);
         *out = outcome_run(g->arena, a, &set, threads);
         if (out->status == FV_INTERNAL)
             why = "stops at an internal error";
@@ -186,48 +176,47 @@ static const char *run_backend(const graph_checker *c, const graph *g, fv_progra
     return why;
 }
 
-static graph_verdict fail(const graph *g, const char *who, const fv_target *t, const char *why) {
-    graph_verdict v = {.who = fv_printf(g->arena, "%s for %s", who, t->name), .why = why};
-    if (why && !strncmp(why, "output '", 8)) /* as outcome_differs says it */
-        v.output = fv_strndup(g->arena, why + 8, strcspn(why + 8, "'"));
+/* A difference names the output y3, as outcome_differs says it; the graph knows it as v17. */
+graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who, const char *why,
+                         const gvalue *only) {
+    graph_verdict v = {.who = fv_printf(g->arena, "%s for %s", who, c->target->name), .why = why};
+    if (!strncmp(why, "output 'y", 9))
+        v.output = output_name(g, atoi(why + 9), only);
     return v;
 }
 
-/* A difference names the output y3; the graph knows it as v17. */
-static graph_verdict named(const graph *g, graph_verdict v, const gvalue *only) {
-    if (v.output && *v.output == 'y')
-        v.output = output_name(g, NULL, atoi(v.output + 1), only);
-    return v;
-}
 
 static graph_verdict check_text(const graph_checker *c, graph *g, const char *text, const gvalue *only) {
-    const fv_target *t = target_of(c->index);
+    const fv_target *t = c->target;
     const char *why = NULL;
     outcome got;
     pair all = {0};
-    fv_program *p = lower(c, text, t, false, "g"), *naive = NULL;
+    fv_program *p = lower(c, text, t, false, fv_printf(g->arena, "g%d", c->index)), *naive = NULL;
     if (!p)
-        return fail(g, "lowering", t, first_error(c->session));
+        return graph_fail(c, g, "lowering", graph_error(c->session), only);
     if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
-        return fail(g, "interpreter", t, why);
+        return graph_fail(c, g, "interpreter", why, only);
     if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0, &all.scheduled, &got)))
-        return named(g, fail(g, c->index % 2 ? "jit -O0" : "jit -O2", t, why), only);
+        return graph_fail(c, g, c->index % 2 ? "jit -O0" : "jit -O2", why, only);
     if (c->totals && all.scheduled.status)
         atomic_fetch_add(&c->totals->stopped, 1);
     naive = lower(c, text, t, true, "g");
     if (!naive)
-        return fail(g, "lowering naively", t, first_error(c->session));
+        return graph_fail(c, g, "lowering naively", graph_error(c->session), only);
     if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', 0, NULL, &all.naive)))
-        return fail(g, "interpreter, naively", t, why);
+        return graph_fail(c, g, "interpreter, naively", why, only);
     if (FV_HAVE_JIT && c->index % 3 == 0 &&
         (why = run_backend(c, g, naive, FV_BACKEND_JIT, '2', 0, &all.naive, &got)))
-        return named(g, fail(g, "jit -O2, naively", t, why), only);
+        return graph_fail(c, g, "jit -O2, naively", why, only);
     for (int i = 0; i < 3; i++)
         if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', i + 1, NULL, &all.moved[i])))
-            return fail(g, "interpreter, naively, other inputs", t, why);
+            return graph_fail(c, g, "interpreter, naively, other inputs", why, only);
     fv_model *model = fv_program_model(g->arena, p);
     all.model = model;
-    return compare_schedules(c, g, &all, only);
+    graph_verdict v = compare_schedules(c, g, &all, only);
+    v.program = p;
+    v.want = all.scheduled;
+    return v;
 }
 
 graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only) {
@@ -237,85 +226,4 @@ graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only) 
     if (c->totals)
         atomic_fetch_add(&c->totals->lines, g->nlines);
     return check_text(c, g, text, only);
-}
-
-/* ---- as C ---- */
-
-bool graph_batch_add(graph_batch *b, const graph_checker *c, graph *g) {
-    const char *text = graph_text(g, NULL);
-    const fv_target *t = fv_target_find("x86-64-v3");
-    if (!text || b->n == 64)
-        return false;
-    if (!fv_target_runs_here(t))
-        t = fv_target_find("generic");
-    struct graph_in_c *x = &b->graphs[b->n];
-    *x = (struct graph_in_c){.session = c->session, .arena = g->arena, .index = c->index,
-                             .name = fv_printf(g->arena, "g%d", c->index)};
-    fv_program *p = lower(c, text, t, false, x->name);
-    x->path = fv_printf(g->arena, "%s/%s.c", b->folder, x->name);
-    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
-    if (!p || !fv_c_write(c->session, p, &o, x->path) ||
-        run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &x->want))
-        return false;
-    x->model = fv_program_model(g->arena, p);
-    x->set = make_inputs(g, x->model, 0);
-    b->n++;
-    return true;
-}
-
-static const char *run_in_c(struct graph_in_c *x, void *library) {
-    const fv_model *(*table)(void);
-    *(void **)&table = dlsym(library, fv_printf(x->arena, "%s_model", x->name));
-    fv_artifact *a = table ? fv_artifact_new(table()) : NULL;
-    if (!a)
-        return "it has no table";
-    const char *why = NULL;
-    for (int threads = 1; threads <= 3 && !why; threads += 2) {
-        outcome got = outcome_run(x->arena, a, &x->set, threads);
-        why = outcome_differs(x->arena, x->model, &x->want, &got);
-    }
-    fv_artifact_free(a);
-    return why;
-}
-
-static void *compile_all(graph_batch *b, fv_arena *a, const char **why) {
-    const char *sources[65], *others[65];
-    for (int i = 0; i < b->n; i++) {
-        sources[i] = b->graphs[i].path;
-        others[i] = fv_printf(a, "%.*s.h", (int)strlen(sources[i]) - 2, sources[i]);
-    }
-    sources[b->n] = others[b->n] = NULL;
-    const fv_target *t = fv_target_find("x86-64-v3");
-    const char *flags = fv_target_runs_here(t) ? t->cflags : "";
-    build_step step = {.command = "gcc", .sources = sources, .others = others, .suffix = ".so",
-                       .flags = fv_printf(a, "-std=c99 -O2 %s -ffreestanding -w -fPIC -shared -nostdlib", flags)};
-    build_cache *cache = build_cache_open(a, b->cache);
-    const char *path = cache ? build_run(cache, a, &step, why) : NULL;
-    void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (path && !library)
-        *why = dlerror();
-    return library;
-}
-
-void graph_batch_run(graph_batch *b, graph_totals *t) {
-    if (!b->n)
-        return;
-    const char *why = "there is no cache";
-    fv_door door; /* memory is the first graph's affair */
-    fv_session *s = b->graphs[0].session;
-    if (FV_DOOR_OPEN(s, &door))
-        return;
-    void *library = compile_all(b, b->graphs[0].arena, &why);
-    for (int i = 0; i < b->n; i++) {
-        const char *differs = library ? run_in_c(&b->graphs[i], library) : why;
-        if (differs) {
-            printf("FAILED graph %d: generated C: %s\n", b->graphs[i].index, differs);
-            atomic_fetch_add(&t->failed, 1);
-        } else {
-            atomic_fetch_add(&t->c, 1);
-        }
-    }
-    fv_door_close(s, &door);
-    for (int i = 0; i < b->n; i++)
-        fv_session_free(b->graphs[i].session);
 }

@@ -23,12 +23,16 @@ typedef struct graph_totals { /* in memory that processes share */
 typedef struct graph_checker {
     fv_session *session;
     int index;
-    graph_totals *totals; /* NULL: do not count */
+    const fv_target *target;
+    const compiler *compiler; /* of C: graph_c.h */
+    graph_totals *totals;     /* NULL: do not count */
 } graph_checker;
 
 /* why NULL: all agree. who: "jit -O2 for x86-64-v3"; output: name of the result, if it is one. */
 typedef struct graph_verdict {
     const char *who, *why, *output;
+    fv_program *program; /* where all agree: scheduled and expanded, and what it gives */
+    outcome want;
 } graph_verdict;
 
 /* only: with this result, else with all that nothing uses. */
@@ -36,23 +40,11 @@ graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only);
 /* The text without lines that the result (NULL: any) does not need. */
 const char *graph_text_without_dead(graph *g, const gvalue *only);
 
-/* Graphs that are compiled as C together. */
-typedef struct graph_batch {
-    const char *folder, *cache;
-    int n;
-    struct graph_in_c {
-        fv_session *session;
-        fv_arena *arena;
-        const char *name, *path;
-        const fv_model *model;
-        data_set set;
-        outcome want;
-        int index;
-    } graphs[64];
-} graph_batch;
+/* ---- for graph_c.c ---- */
 
-/* Takes over the session of the checker where it returns true. */
-bool graph_batch_add(graph_batch *b, const graph_checker *c, graph *g);
-void graph_batch_run(graph_batch *b, graph_totals *t);
+data_set graph_inputs(const graph *g, const fv_model *m, int change);
+graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who, const char *why,
+                         const gvalue *only);
+const char *graph_error(const fv_session *s); /* the first one */
 
 #endif

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "ir/diag.h"
-#include "tests/matrix/graph_check.h"
+#include "tests/matrix/graph_c.h"
 
-enum { CHUNK = 25, MAX_JOBS = 16, LINES = 9 };
+enum { CHUNK = GRAPH_BATCH, MAX_JOBS = 16, LINES = 9 };
 
 typedef struct options {
     const char *cache;
@@ -36,17 +36,42 @@ static uint64_t seed_of(const options *o, int i) {
     return rng_next(&r);
 }
 
-/* The fewest lines of the graph that still fail, and only the result that does. */
-static void print_smallest(fv_session *s, const options *o, int i, const graph_checker *c) {
+/* Every chunk has another pair of target and C compiler. */
+static graph_checker checker_of(fv_session *s, int i) {
+    static const char *const targets[] = {"x86-64-v3", "generic", "x86-64-v4", "x86-64-v2"};
+    int chunk = i / CHUNK;
+    const fv_target *t = fv_target_find(targets[chunk % 4]);
+    return (graph_checker){
+        .session = s, .index = i, .target = fv_target_runs_here(t) ? t : fv_target_find("generic"),
+        .compiler = &native_compilers[(chunk + chunk / 8) % compiler_count(native_compilers)]};
+}
+
+/* ---- what fails, smaller ---- */
+
+/* cache NULL: not as C. */
+static graph_verdict check_all(const options *o, const graph_checker *c, graph *g, const gvalue *only,
+                               const char *folder) {
+    graph_verdict v = graph_check(c, g, only);
+    if (v.why || !folder)
+        return v;
+    graph_batch one = {.folder = folder, .cache = o->cache};
+    graph_batch_add(&one, c, g, &v, only);
+    graph_batch_run(&one);
+    return one.n ? graph_batch_verdict(&one.graphs[0]) : v;
+}
+
+/* The fewest lines of the graph that still fail, and only the result that does. folder: for C, or
+ * NULL where that is not needed. */
+static void print_smallest(const options *o, const graph_checker *c, const char *folder) {
     for (int lines = 1; lines <= LINES; lines++) {
-        graph *g = graph_new(s, seed_of(o, i), lines);
-        graph_verdict v = graph_check(c, g, NULL);
+        graph *g = graph_new(c->session, seed_of(o, c->index), lines);
+        graph_verdict v = check_all(o, c, g, NULL, folder);
         if (!v.why)
             continue;
         const gvalue *bad = v.output ? graph_find(g, v.output) : NULL;
         graph_verdict alone = {0};
         if (bad)
-            alone = graph_check(c, g, bad);
+            alone = check_all(o, c, g, bad, folder);
         if (!alone.why)
             bad = NULL;
         printf("%s: %s\n%s", alone.why ? alone.who : v.who, alone.why ? alone.why : v.why,
@@ -57,8 +82,17 @@ static void print_smallest(fv_session *s, const options *o, int i, const graph_c
     printf("(smaller graphs of the same seed do not fail)\n");
 }
 
+static void report_failure(const options *o, shared *sh, const graph_checker *c, graph_verdict v, const char *folder) {
+    graph_checker quiet = *c;
+    printf("FAILED graph %d of seed %llu: %s: %s\n", c->index, (unsigned long long)o->seed, v.who, v.why);
+    fflush(stdout);
+    atomic_fetch_add(&sh->totals.failed, 1);
+    quiet.totals = NULL;
+    print_smallest(o, &quiet, folder);
+}
+
 /* In a process of its own: checks the graph of so many lines, or prints it. Its status. */
-static int try_apart(const options *o, int i, int lines, bool print) {
+static int try_apart(const options *o, int i, int lines, bool print, const char *folder) {
     int status = 0;
     fflush(stdout);
     pid_t pid = fork();
@@ -70,27 +104,28 @@ static int try_apart(const options *o, int i, int lines, bool print) {
     fv_door door;
     if (!s || FV_DOOR_OPEN(s, &door))
         _exit(0);
-    graph_checker c = {.session = s, .index = i};
+    graph_checker c = checker_of(s, i);
     graph *g = graph_new(s, seed_of(o, i), lines);
     if (print)
         fputs(graph_text(g, NULL), stdout);
     else
-        graph_check(&c, g, NULL);
+        check_all(o, &c, g, NULL, folder);
     fflush(stdout);
     _exit(0);
 }
 
 /* Prints the fewest lines of the graph that take a process down. */
-static void print_smallest_crash(const options *o, int i) {
+static void print_smallest_crash(const options *o, int i, const char *folder) {
     printf("graph %d:\n", i);
     for (int lines = 1; lines <= LINES; lines++)
-        if (try_apart(o, i, lines, false)) {
-            try_apart(o, i, lines, true);
+        if (try_apart(o, i, lines, false, folder)) {
+            try_apart(o, i, lines, true, folder);
             return;
         }
 }
 
-static void run_one(const options *o, shared *sh, const graph_checker *base, graph_batch *batch, int i) {
+/* Keeps the session where the graph goes on as C. */
+static void run_one(const options *o, shared *sh, graph_batch *batch, int i) {
     fv_session *s = fv_session_new();
     fv_door door;
     if (!s || FV_DOOR_OPEN(s, &door)) {
@@ -98,39 +133,47 @@ static void run_one(const options *o, shared *sh, const graph_checker *base, gra
         atomic_fetch_add(&sh->totals.failed, 1);
         return;
     }
-    graph_checker c = *base;
-    c.session = s;
-    c.index = i;
+    graph_checker c = checker_of(s, i);
     c.totals = &sh->totals;
     graph *g = graph_new(s, seed_of(o, i), LINES);
     graph_verdict v = graph_check(&c, g, NULL);
-    if (v.why) {
-        printf("FAILED graph %d of seed %llu: %s: %s\n", i, (unsigned long long)o->seed, v.who, v.why);
-        fflush(stdout);
-        atomic_fetch_add(&sh->totals.failed, 1);
-        c.totals = NULL;
-        print_smallest(s, o, i, &c);
-    } else {
+    int n = batch->n;
+    if (v.why)
+        report_failure(o, sh, &c, v, NULL);
+    else
+        graph_batch_add(batch, &c, g, &v, NULL);
+    if (!v.why && batch->n == n) /* nothing that could be a result */
         atomic_fetch_add(&sh->totals.passed, 1);
-    }
-    bool keep = !v.why && i % 10 == 0 && graph_batch_add(batch, &c, g);
     fv_door_close(s, &door);
-    if (!keep)
+    if (batch->n == n)
         fv_session_free(s);
 }
 
+/* After the run as C. */
+static void judge_one(const options *o, shared *sh, const graph_in_c *x, const char *folder) {
+    fv_door door;
+    graph_verdict v = graph_batch_verdict(x);
+    if (!v.why) {
+        atomic_fetch_add(&sh->totals.passed, 1);
+        atomic_fetch_add(&sh->totals.c, 1);
+    } else if (!FV_DOOR_OPEN(x->checker.session, &door)) {
+        report_failure(o, sh, &x->checker, v, folder);
+        fv_door_close(x->checker.session, &door);
+    }
+}
+
 /* In a process of its own: graphs [from, to). */
-static void run_chunk(const options *o, shared *sh, int slot, int from, int to, const char *scratch) {
-    graph_checker c = {0};
-    graph_batch batch = {0};
-    batch.folder = scratch;
-    batch.cache = o->cache;
+static void run_chunk(const options *o, shared *sh, int slot, int from, int to, const char *folder) {
+    graph_batch batch = {.folder = folder, .cache = o->cache, .at = &sh->at[slot]};
     for (int i = from; i < to; i++) {
         atomic_store(&sh->at[slot], i);
-        run_one(o, sh, &c, &batch, i);
+        run_one(o, sh, &batch, i);
     }
-    atomic_store(&sh->at[slot], to); /* beyond them: the C compiler */
-    graph_batch_run(&batch, &sh->totals);
+    graph_batch_run(&batch);
+    for (int i = 0; i < batch.n; i++)
+        judge_one(o, sh, &batch.graphs[i], folder);
+    for (int i = 0; i < batch.n; i++)
+        fv_session_free(batch.graphs[i].checker.session);
 }
 
 typedef struct job {
@@ -238,7 +281,7 @@ int main(int argc, char **argv) {
     else
         run_all(&o, sh, scratch);
     for (int i = 0; i < sh->ncrashed; i++) /* now that no other process may be waited for */
-        print_smallest_crash(&o, sh->crashed[i]);
+        print_smallest_crash(&o, sh->crashed[i], scratch);
     snprintf(command, sizeof command, "rm -rf '%s'", scratch);
     if (system(command))
         fprintf(stderr, "%s stays behind\n", scratch);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/c/emit.h"
@@ -23,7 +24,7 @@
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
 
 typedef struct options {
-    bool quick, naive, cover_types;
+    bool quick, naive, verbose, cover_types;
     int jobs;
     const char *cache, *targets;
 } options;
@@ -33,6 +34,7 @@ static const char how_to_use[] =
     "  --quick           of JIT levels, compilers and so on one a target, in turn\n"
     "  --schedule=naive  each op alone, as serial loops\n"
     "  --target=T,...    these targets only\n"
+    "  -v                says how long each model took\n"
     "  -j N              so many processes; 2\n";
 
 /* What is to be done; read only once the first process is forked. */
@@ -162,11 +164,12 @@ static int run_model(const matrix *m, int which) {
 typedef struct child {
     pid_t pid;
     int model;
+    time_t since;
 } child;
 
 static void start(const matrix *m, child *c, int model) {
     fflush(stdout);
-    *c = (child){fork(), model};
+    *c = (child){fork(), model, time(NULL)};
     if (c->pid == 0) {
         alarm(SECONDS);
         int status = run_model(m, model);
@@ -182,6 +185,8 @@ static child *finish(const matrix *m, child *children, int n) {
     for (int i = 0; i < n; i++) {
         if (children[i].pid != pid)
             continue;
+        if (m->o.verbose)
+            printf("%4d s  %s\n", (int)(time(NULL) - children[i].since), label(m->arena, m->models[children[i].model]));
         if (status) {
             const char *how = WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "out of memory";
             printf("FAILED %s: the process ended: %s\n", label(m->arena, m->models[children[i].model]), how);
@@ -288,6 +293,8 @@ static bool read_option(options *o, const char *arg) {
         o->quick = true;
     else if (!strcmp(arg, "--schedule=naive"))
         o->naive = true;
+    else if (!strcmp(arg, "-v"))
+        o->verbose = true;
     else if (!strncmp(arg, "--target=", 9))
         o->targets = arg + 9;
     else if (!strncmp(arg, "--cache=", 8))
