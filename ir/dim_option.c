@@ -6,8 +6,12 @@
 
 #include "ir/diag.h"
 
+static const char *flag_of(const fv_dim_option *o) {
+    return o->flag ? o->flag : "--dim";
+}
+
 bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what) {
-    return fv_error(s, "--dim '%s': %s", o->text, what);
+    return fv_error(s, "%s '%s': %s", flag_of(o), o->text, what);
 }
 
 /* A number of any length, at most FV_DIM_MAX + 1. */
@@ -76,5 +80,5 @@ bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
         for (int i = 0; names[i] && i < 16; i++)
             fv_text_printf(&t, "%s'%s'", i ? ", " : "", names[i]);
     }
-    return fv_error(s, "--dim '%s': there is no dim '%s'%s", o->text, o->name, t.s);
+    return fv_error(s, "%s '%s': there is no dim '%s'%s", flag_of(o), o->text, o->name, t.s);
 }

@@ -6,6 +6,7 @@
 
 typedef struct fv_dim_option {
     const char *text; /* as it was given */
+    const char *flag; /* of the command that gave it; NULL: --dim */
     const char *name; /* of the symbol; or INPUT:AXIS, where `input` is set */
     const char *input; /* NULL: name has no colon with a number behind it */
     int axis;
@@ -19,7 +20,7 @@ bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int
 /* That there is no such dim, but `names` (NULL terminated). Returns false. */
 bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
                            const char *const *names);
-/* `--dim 'TEXT': WHAT`. Returns false. */
+/* `FLAG 'TEXT': WHAT`. Returns false. */
 bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what);
 
 #endif

@@ -135,6 +135,7 @@ static int set_number(fv_args *a, const option *o, int *at, const char *value) {
 /* "2" or "1,2,4": the first is also *at. */
 static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
     const char *p = value;
+    bool more;
     a->nthread_list = 0;
     do {
         char word[32];
@@ -144,8 +145,9 @@ static int set_numbers(fv_args *a, const option *o, int *at, const char *value) 
         snprintf(word, sizeof word, "%.*s", (int)n, p);
         if (set_number(a, o, &a->thread_list[a->nthread_list++], word))
             return FV_EXIT_USAGE;
-        p += n + (p[n] == ',');
-    } while (*p);
+        more = p[n] == ',';
+        p += n + more;
+    } while (more);
     *at = a->thread_list[0];
     return FV_EXIT_OK;
 }

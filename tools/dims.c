@@ -63,10 +63,11 @@ static int find(const fv_model *t, const char *name, size_t n) {
 
 /* ---- --dim where it was not for who read the model: kernels and compiled libraries ---- */
 
-static bool take_argument(fv_context *c, fv_subject *m, const char *arg) {
+static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
     fv_dim_option o;
     if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
         return false;
+    o.flag = flag;
     int s = find(m->table, o.name, strlen(o.name));
     if (s < 0) {
         const char **names = FV_NEW(c->arena, const char *, m->table->nsymbols + 1);
@@ -150,9 +151,9 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     fv_log *log = fv_log_new();
     bool ok = true;
     for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
-        ok = take_argument(c, m, c->args->dims.at[i]);
+        ok = take_argument(c, m, "--dim", c->args->dims.at[i]);
     for (int i = 0; i < c->args->at.n && ok; i++)
-        ok = take_argument(c, m, c->args->at.at[i]);
+        ok = take_argument(c, m, "--at", c->args->at.at[i]);
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
     if (ok)

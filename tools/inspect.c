@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/consumer.h"
+#include "backend/cost.h"
 #include "ir/op.h"
 #include "ir/ptrmap.h"
 #include "tools/model.h"
@@ -23,6 +24,7 @@ typedef struct view {
     int before, after; /* ops */
     int *launches;     /* of each kernel */
     int nlaunches;
+    const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
     fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
     size_t weights;
 } view;
@@ -103,6 +105,29 @@ static void print_line(const char *what, const char *text) {
         printf("  %-9s %.400s%s\n", what, text, strlen(text) > 400 ? " ..." : "");
 }
 
+/* What the first launch of each kernel costs, with the dims that were chosen. */
+static void evaluate_costs(view *v) {
+    const fv_program *p = v->m.program;
+    fv_arena *a = v->c->arena;
+    fv_launch_cost *list;
+    int n = fv_cost_launches(a, p, &list);
+    fv_cost_evaluate(a, p, v->m.dims, n, list);
+    v->costs = FV_NEW(a, const fv_launch_cost *, p->nkernels + 1);
+    for (int i = n - 1; i >= 0; i--)
+        for (int k = 0; k < p->nkernels; k++)
+            if (p->kernels[k] == list[i].kernel && list[i].known)
+                v->costs[k] = &list[i];
+}
+
+static void print_cost(view *v, int kernel) {
+    fv_arena *a = v->c->arena;
+    const fv_launch_cost *l = v->costs[kernel];
+    if (!l)
+        return;
+    printf("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ", 1e-6 * l->cost.flops,
+           fv_size_str(a, (uint64_t)l->cost.read), fv_size_str(a, (uint64_t)l->cost.written));
+}
+
 static void print_schedules(view *v) {
     const fv_program *p = v->m.program;
     for (int i = 0; i < p->nkernels; i++) {
@@ -111,6 +136,7 @@ static void print_schedules(view *v) {
                v->launches[i] == 1 ? "" : "es");
         print_line("from", k->origin);
         print_line("computes", k->formula);
+        print_cost(v, i);
     }
 }
 
@@ -125,6 +151,11 @@ static json_t *schedules_json(view *v) {
         fv_json_set_int(o, "launches", v->launches[i]);
         fv_json_set_text(o, "from", k->origin ? k->origin : "");
         fv_json_set_text(o, "computes", k->formula ? k->formula : "");
+        if (v->costs[i]) {
+            fv_json_set(o, "flops", fv_json_real(v->costs[i]->cost.flops));
+            fv_json_set(o, "bytes_read", fv_json_real(v->costs[i]->cost.read));
+            fv_json_set(o, "bytes_written", fv_json_real(v->costs[i]->cost.written));
+        }
         fv_json_append(list, o);
     }
     return list;
@@ -355,6 +386,7 @@ static void look(view *v) {
     v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
     count_launches(v, &p->body);
     evaluate_plan(v);
+    evaluate_costs(v);
     for (int i = 0; i < p->nconstants; i++)
         v->weights += p->constants[i].bytes;
     if (v->ntallies)

@@ -1,0 +1,98 @@
+# fovea bench: what it prints, its JSON, profiles and traces; libraries that are not ONNX Runtime.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+short="--rounds=2 --seconds=0.02"
+cat >add.fvir <<'T'
+fovea-ir 1
+module "add"
+symbol n 0..8
+func @main(%x: f32[n, 2], %z: f32[2]) -> (%y) {
+  %y = Add(%x, %z) : f32[n, 2]    loc("add node")
+  return %y
+}
+T
+backends="jit interp c"
+"$fovea" run add.fvir --backend=jit >/dev/null 2>&1 || backends="interp c" # built without LLVM
+first=${backends%% *}
+
+# valid FILE: is it JSON?
+valid() {
+    if command -v python3 >/dev/null; then
+        python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" && tell "$name: $1 is JSON" yes || tell "$name: $1 is JSON" no
+    fi
+}
+
+# ---- times ----
+for b in $backends; do
+    check "times $b" 0 '^time +[0-9.]+ ms, [0-9.]+ at best, half of the runs within' "$fovea" bench add.fvir --at n=5 --backend=$b $short
+    said '^add.fvir  n = 5'
+    said '^threads +[0-9]+: peak [0-9]+ GFLOP/s, reading [0-9.]+ GB/s'
+    said '^rate +1e-08 GFLOP at '
+    said 'workspace 0 bytes'
+    check "profile $b" 0 ' (add|Add_0) ?\([a-z, 0-9]*\): add node' "$fovea" bench add.fvir --backend=$b $short --profile
+    said '^profile .* 1 launches of 1 kernels'
+done
+check 'threads' 0 '^threads +3: ' "$fovea" bench "$dates" $short --threads=1,3 --backend=interp
+said '^threads +1: '
+check 'several models' 0 '^add.fvir' "$fovea" bench "$dates" add.fvir $short --backend=$first
+said '^.*dates.onnx'
+check 'each launch' 0 'encoder.1/qkv' "$fovea" bench "$dates" $short --backend=$first --profile -v
+check 'a kernel' 0 '^profile' "$fovea" bench "$dates" $short --backend=$first --profile --schedule=naive
+
+# ---- JSON ----
+check 'json' 0 '"median_ms"' "$fovea" bench "$dates" $short --json --profile --backend=$first
+for key in schema model version target cpu threads dims runs min_ms median_ms p95_ms gflop gflops peak_gflops nodes; do
+    said "\"$key\": "
+done
+cp out one.json
+valid one.json
+check 'json of several' 0 '"results"' "$fovea" bench add.fvir $short --json --threads=1,2 --backend=$first
+cp out several.json
+valid several.json
+check 'json of nothing' 1 'cannot open' "$fovea" bench missing.onnx --json
+[ ! -s out ] && tell "$name: no document" yes || tell "$name: no document" no
+check 'json of some' 1 '"median_ms"' "$fovea" bench missing.onnx add.fvir $short --json --backend=$first
+
+# ---- traces ----
+check 'trace' 0 . "$fovea" bench "$dates" $short --profile=trace.json --backend=$first
+valid trace.json
+grep -q '"name":"/model/encoder.0/Softmax".*"ph":"X"' trace.json && tell 'trace names nodes' yes || tell 'trace names nodes' no
+check 'trace to nowhere' 1 "cannot write 'none/trace.json'" "$fovea" bench add.fvir $short --profile=none/trace.json --backend=$first
+absent none
+
+# ---- compiled libraries ----
+if [ "$first" = jit ]; then
+    "$fovea" compile add.fvir -o add.so >/dev/null
+    check 'library' 0 '^loading' "$fovea" bench add.so $short --at n=3 --profile
+    said 'add node'
+    check 'library and the other' 2 'is no ONNX file: --against-model=F.onnx' "$fovea" bench add.so --against=lib.so
+fi
+
+# ---- another runtime ----
+check 'no library' 1 'cannot be loaded: .*none.so' "$fovea" bench "$dates" $short --against=./none.so --backend=$first
+check 'no ELF' 1 'cannot be loaded' "$fovea" bench "$dates" $short --against="$dates" --backend=$first
+for other in "$work/add.so" $(ldconfig -p 2>/dev/null | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1); do
+    [ -e "$other" ] || continue
+    check "no ONNX Runtime: $other" 1 'is no ONNX Runtime: it has no OrtGetApiBase' "$fovea" bench "$dates" $short --against="$other" --backend=$first
+done
+if [ -e "${FOVEA_ONNXRUNTIME:-}" ]; then
+    check 'against' 0 '^ratio +[0-9.]+ of theirs' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --backend=$first
+    said '1 of 1 agree'
+    check 'against, exactly' 1 'DIFFERS' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --atol=0 --rtol=0 --backend=$first
+    check 'against, JSON' 0 '"ratio"' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --json --backend=$first
+    check 'refused' 1 'onnxruntime [0-9.]+ refuses the model' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model=add.fvir --backend=$first
+    check 'another model' 1 'sees 1 inputs in the model, we see 2' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model="$dates" --backend=$first
+fi
+
+# ---- the command line ----
+check 'no model' 2 'MODEL... is missing' "$fovea" bench
+check 'no number' 2 '--rounds takes a number' "$fovea" bench "$dates" --rounds=few
+check 'no time' 2 '--seconds takes a number' "$fovea" bench "$dates" --seconds=-1
+check 'bad list' 2 '--threads takes a number' "$fovea" bench "$dates" --threads=1,
+check 'no list elsewhere' 2 'takes one number here' "$fovea" run "$dates" --threads=1,2
+check 'two backends' 2 'takes one of' "$fovea" bench "$dates" --backend=jit,c
+check 'bad value' 2 "--at 'n': expected" "$fovea" bench add.fvir --at n
+check 'no such dim' 1 "--at 'm=3': there is no dim 'm'; the model has 'n'" "$fovea" bench add.fvir --at m=3 --backend=$first
+check 'out of bounds' 1 'n' "$fovea" bench add.fvir --at n=9 --backend=$first
+check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --against-model=x.onnx
+finish
