@@ -31,9 +31,10 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
      "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
-    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes", fv_cmd_test,
-     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders. One line a\n"
-     "failure: the folder, the backend, the reason. The last line counts.\n\n"},
+    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes --seed", fv_cmd_test,
+     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a model,\n"
+     "which has no reference: then it runs on random inputs, and is compared with its naive schedule.\n"
+     "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "
      "--state", fv_cmd_bench,

@@ -1,5 +1,5 @@
-/* test.c - `fovea test`: folders in the ONNX backend-test layout. A model is compiled once for each
- * backend; that serves all its data sets. */
+/* test.c - `fovea test`: folders in the ONNX backend-test layout, and models alone. A model is compiled
+ * once for each backend; that serves all its data sets. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,30 +174,103 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
     fv_artifact_free(art);
 }
 
-/* In a session of its own: what a model took is given back. */
-static void test_model(const char *folder, fv_backend_kind backend, tests *t) {
-    fv_context c = {.session = fv_session_new(), .args = t->args};
+/* ---- a model without data: against its naive schedule, on random inputs ---- */
+
+typedef struct reference {
+    fv_array *outputs; /* NULL: this run makes them */
+    int n;
+} reference;
+
+static const char *compare_with(fv_context *c, const fv_subject *m, const reference *ref) {
+    const char *difference;
+    for (int i = 0; i < ref->n; i++) {
+        fv_tensor want = fv_array_tensor(c->arena, &ref->outputs[i]);
+        if (!fv_compare(c->arena, &m->outputs[i], &want, c->args->atol, c->args->rtol, &difference))
+            return fv_printf(c->arena, "output '%s' differs from the naive schedule's: %s",
+                             m->table->outputs[i].name, difference);
+    }
+    return NULL;
+}
+
+/* The outputs outlive the session. */
+static const char *keep_outputs(fv_subject *m, reference *ref) {
+    ref->outputs = calloc((size_t)m->table->noutputs + 1, sizeof *ref->outputs);
+    if (!ref->outputs)
+        return "out of memory";
+    ref->n = m->table->noutputs;
+    for (int i = 0; i < ref->n; i++) {
+        ref->outputs[i] = m->outputs[i];
+        m->outputs[i] = (fv_array){0};
+    }
+    return NULL;
+}
+
+static void run_file(fv_context *c, const char *path, fv_backend_kind backend, tests *t, reference *ref) {
+    fv_subject m;
+    const char *why = NULL;
+    bool made = ref->outputs != NULL;
+    if (!fv_subject_open(c, path, backend, &m) || !fv_choose_dims(c, &m, true) || !fv_make_inputs(c, &m))
+        why = last_error(c, "cannot be compiled");
+    if (!why)
+        why = run(c, m.artifact, m.inputs, m.outputs);
+    if (!why)
+        why = made ? compare_with(c, &m, ref) : keep_outputs(&m, ref);
+    if (why)
+        fail(t, path, made ? fv_backend_name(backend) : "naive", why);
+    else
+        t->passed += made;
+    fv_subject_close(&m);
+}
+
+/* ---- one model in a session of its own: what it took is given back ---- */
+
+/* ref NULL: a folder with data. */
+static void test_model(const char *path, fv_backend_kind backend, tests *t, const fv_args *args,
+                       reference *ref) {
+    fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
-        fail(t, folder, fv_backend_name(backend), "out of memory");
+        fail(t, path, fv_backend_name(backend), "out of memory");
         fv_session_free(c.session);
         return;
     }
     c.arena = fv_arena_new(c.session);
-    show_progress(t, folder, fv_backend_name(backend));
-    run_model(&c, folder, backend, t);
+    show_progress(t, path, fv_backend_name(backend));
+    if (ref)
+        run_file(&c, path, backend, t, ref);
+    else
+        run_model(&c, path, backend, t);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);
 }
 
 static void test_folder(const char *folder, tests *t) {
     for (int i = 0; i < t->nbackends; i++)
-        test_model(folder, t->backends[i], t);
+        test_model(folder, t->backends[i], t, t->args, NULL);
 }
 
-/* A folder that holds model.onnx, or a root of such folders. */
+static void test_file(const char *path, tests *t) {
+    fv_args naive = *t->args;
+    reference ref = {0};
+    naive.schedule = "naive";
+    clear_progress(t);
+    if (!t->args->quiet)
+        fprintf(stderr, "%s: note: there is no reference; random inputs, compared with the naive schedule\n", path);
+    test_model(path, t->backends[0], t, &naive, &ref);
+    for (int i = 0; i < t->nbackends && ref.outputs; i++)
+        test_model(path, t->backends[i], t, t->args, &ref);
+    for (int i = 0; i < ref.n; i++)
+        fv_array_free(&ref.outputs[i]);
+    free(ref.outputs);
+}
+
+/* A folder that holds model.onnx, a root of such folders, or a model alone. */
 static void test_root(fv_context *c, const char *root, tests *t) {
     const char **names;
+    if (is_file(root) && fv_file_is_graph(fv_driver_path_kind(root))) {
+        test_file(root, t);
+        return;
+    }
     if (is_file(fv_printf(c->arena, "%s/model.onnx", root))) {
         test_folder(root, t);
         return;
@@ -211,7 +284,9 @@ static void test_root(fv_context *c, const char *root, tests *t) {
         }
     }
     if (!found)
-        fail(t, root, "-", is_folder(root) ? "holds no model.onnx, nor folders that do" : "is no folder");
+        fail(t, root, "-", is_folder(root) ? "holds no model.onnx, nor folders that do"
+                           : is_file(root)  ? "is no graph: a schedule cannot be chosen"
+                                            : "is neither a folder nor a model");
 }
 
 int fv_cmd_test(fv_context *c) {

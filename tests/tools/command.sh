@@ -149,6 +149,15 @@ TMPDIR=$work/temporary CC='cc -nosuchoption' check 'a compiler that fails' 1 "'c
 TMPDIR=$work/temporary CC='cc -w' check 'a compiler of two words' 0 'f32\[1, 2\]' "$fovea" run add.fvir --backend=c
 [ -z "$(ls temporary)" ] && tell 'no folder is left' yes || tell 'no folder is left' no
 
+# ---- test of a model alone ----
+check 'a model alone' 0 '^2 passed, 0 failed' "$fovea" test add.fvir --backend=interp,c
+noted '^add.fvir: note: there is no reference'
+check 'a model alone, quietly' 0 '^1 passed, 0 failed' "$fovea" test -q add.fvir --backend=interp --dim n=5 --seed 3
+[ -s err ] && tell 'nothing is said' no || tell 'nothing is said' yes
+check 'a model alone that is wrong' 1 '^FAILED half.fvir \(naive\): ' sh -c "printf 'fovea-ir 1\nfunc @main(' >half.fvir; '$fovea' test half.fvir"
+check 'kernels alone' 1 'is no graph' "$fovea" test scale2.fvk
+check 'no such model' 1 'is neither a folder nor a model' "$fovea" test none.onnx
+
 # ---- states and dims ----
 cat >cache.fvir <<'T'
 fovea-ir 1
@@ -223,5 +232,5 @@ check 'test' 0 '^[1-9][0-9]* passed, 0 failed$' "$fovea" test cases --backend=in
 check 'test json' 0 '"failed": 0' "$fovea" test cases/dates --backend=interp --json
 rm cases/dates/test_data_set_0/output_0.pb
 check 'test without output' 1 'FAILED cases/dates/test_data_set_0 \(interp\): .*output_N.pb' "$fovea" test cases --backend=interp
-check 'test of nothing' 1 'FAILED nowhere \(-\): is no folder' "$fovea" test nowhere
+check 'test of nothing' 1 'FAILED nowhere \(-\): is neither a folder nor a model' "$fovea" test nowhere
 finish
