@@ -1,6 +1,7 @@
 /* fold.c - ops whose operands are constants are computed by the interpreter, all of them in one
  * program, on the naive schedule for the generic target: so what is folded depends neither on the
- * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are. */
+ * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are, but for a constant in another
+ * shape, which is the same bytes. */
 #include <string.h>
 
 #include "backend/backend.h"
@@ -188,10 +189,35 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
     return ok;
 }
 
+/* A constant in the shape of the op's result; it may have any size. */
+static void share_reshaped(fv_pass_run *r, fv_op *op) {
+    const fv_value *x = op->in[0];
+    fv_value *y = op->out[0];
+    for (int i = 0; i < y->type->rank; i++)
+        if (!fv_dim_is_const(y->type->dims[i]))
+            return;
+    if (x->kind != FV_VALUE_CONST)
+        return;
+    fv_tensor *t = FV_NEW(r->module->arena, fv_tensor, 1);
+    int64_t *dims = FV_NEW(r->module->arena, int64_t, y->type->rank + 1);
+    for (int i = 0; i < y->type->rank; i++)
+        dims[i] = y->type->dims[i]->value;
+    *t = *x->tensor;
+    t->rank = y->type->rank;
+    t->dims = dims;
+    fv_value *c = fv_const_new(r->module, y->name, t);
+    fv_replace_uses(y, c);
+    fv_value_take_name(r->module, c, y);
+    fv_pass_count_one(r, op->def->name);
+}
+
 /* An op whose constant index is out of range is told, and stays; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     fv_op *bad;
+    for (fv_op *op = r->module->funcs->body->first; op; op = op->next)
+        if (fv_op_is(op, "fv.Reshape"))
+            share_reshaped(r, op);
     do {
         bad = NULL;
         if (!fold(r, &spoilt, &bad))

@@ -96,6 +96,11 @@ bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
     return read_activations(op, r);
 }
 
+const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r) {
+    const fv_attr *given = fv_op_find_attr(op, "hidden_size");
+    return given ? fv_dim_const(fv_op_module(op)->dims, given->u.i) : fv_in_type(op, in_r)->dims[2];
+}
+
 /* ---- shapes ---- */
 
 /* An operand, if it is there, has these dims. */
@@ -139,22 +144,30 @@ static void infer_results(fv_op *op, const fv_recurrent *r, const sizes *s) {
     fv_infer_out(op, FV_REC_Y_C, e, 3, dims);
 }
 
-static bool infer_recurrent(fv_op *op) {
-    fv_dims *t = fv_op_module(op)->dims;
-    const fv_type *x = fv_in_type(op, FV_REC_X), *rec = fv_in_type(op, FV_REC_R);
-    fv_recurrent r;
-    if (!fv_recurrent_read(op, &r))
+/* Attributes, and what X and R tell. */
+static bool read_sizes(fv_op *op, int in_r, fv_recurrent *r, sizes *s) {
+    const fv_type *x = fv_in_type(op, 0), *rec = fv_in_type(op, in_r);
+    const fv_attr *given = fv_op_find_attr(op, "hidden_size");
+    if (!fv_recurrent_read(op, r))
         return false;
     if (x->rank != 3 || rec->rank != 3)
         return fv_op_error(op, "inputs 'X' and 'R' have rank %d and %d, expected 3", x->rank, rec->rank);
-    const fv_attr *given = fv_op_find_attr(op, "hidden_size");
     if (given && (given->u.i < 1 || given->u.i > INT32_MAX))
         return fv_op_error(op, "hidden_size is %lld", (long long)given->u.i);
-    sizes s = {.seq = x->dims[r.batch_first], .batch = x->dims[!r.batch_first],
-               .directions = fv_dim_const(t, r.directions),
-               .hidden = given ? fv_dim_const(t, given->u.i) : rec->dims[2]};
+    *s = (sizes){.seq = x->dims[r->batch_first], .batch = x->dims[!r->batch_first],
+                 .directions = fv_dim_const(fv_op_module(op)->dims, r->directions),
+                 .hidden = fv_recurrent_hidden(op, in_r)};
+    return true;
+}
+
+static bool infer_recurrent(fv_op *op) {
+    fv_dims *t = fv_op_module(op)->dims;
+    fv_recurrent r;
+    sizes s;
+    if (!read_sizes(op, FV_REC_R, &r, &s))
+        return false;
     const fv_dim *gates = fv_dim_mul(t, fv_dim_const(t, r.gates), s.hidden);
-    const fv_dim *w[3] = {s.directions, gates, x->dims[2]}, *state[3];
+    const fv_dim *w[3] = {s.directions, gates, fv_in_type(op, 0)->dims[2]}, *state[3];
     const fv_dim *bias[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 2), gates)};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
     state_dims(&r, &s, state);
@@ -169,20 +182,17 @@ static bool infer_recurrent(fv_op *op) {
 
 static bool infer_steps(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
-    const fv_type *x = fv_in_type(op, FV_STEPS_X);
+    const fv_type *x = fv_in_type(op, 0);
     fv_recurrent r;
-    if (!fv_recurrent_read(op, &r))
+    sizes s;
+    if (!read_sizes(op, FV_STEPS_R, &r, &s))
         return false;
-    if (x->rank != 5)
-        return fv_op_error(op, "input 'X' has rank %d, expected 5", x->rank);
-    sizes s = {.seq = x->dims[r.batch_first], .batch = x->dims[!r.batch_first],
-               .directions = fv_dim_const(t, r.directions), .hidden = x->dims[4]};
-    const fv_dim *gates = fv_dim_const(t, r.gates), *state[3];
-    const fv_dim *all[5] = {x->dims[0], x->dims[1], s.directions, gates, s.hidden};
-    const fv_dim *rec[3] = {s.directions, fv_dim_mul(t, gates, s.hidden), s.hidden};
+    const fv_dim *gates = fv_dim_mul(t, fv_dim_const(t, r.gates), s.hidden), *state[3];
+    const fv_dim *all[3] = {x->dims[0], x->dims[1], fv_dim_mul(t, s.directions, gates)};
+    const fv_dim *rec[3] = {s.directions, gates, s.hidden};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
     state_dims(&r, &s, state);
-    if (!fits(op, FV_STEPS_X, 5, all) || !fits(op, FV_STEPS_R, 3, rec) ||
+    if (!fits(op, FV_STEPS_X, 3, all) || !fits(op, FV_STEPS_R, 3, rec) ||
         !fits(op, FV_STEPS_LENS, 1, &s.batch) || !fits(op, FV_STEPS_H, 3, state))
         return false;
     if (r.kind == FV_CELL_LSTM && (!fits(op, FV_STEPS_C, 3, state) || !fits(op, FV_STEPS_P, 2, peep)))
@@ -232,19 +242,18 @@ static fv_value *input_part(const expansion *e, const fv_op *op) {
     const fv_dim *gates = fv_dim_const(e->t, e->r->gates);
     const fv_dim *columns = fv_dim_mul(e->t, fv_dim_mul(e->t, e->directions, gates), e->hidden);
     const fv_dim *flat[2] = {columns, x->dims[2]};
-    const fv_dim *dims[5] = {x->dims[0], x->dims[1], e->directions, gates, e->hidden};
     fv_value *weights = fv_w_transpose(e->w, fv_w_reshape(e->w, op->in[FV_REC_W], 2, flat), swap);
     fv_value *y = FV_W2(e->w, "fv.MatMul", op->in[FV_REC_X], weights), *b = fv_op_in(op, FV_REC_B);
     if (b)
         y = FV_W2(e->w, "Add", y, input_bias(e, b));
-    return fv_w_reshape(e->w, y, 5, dims);
+    return y;
 }
 
 /* Results that nobody uses are left out: they take no memory then. */
 static fv_op *steps_op(const expansion *e, fv_op *op, int nin, fv_value *const *in) {
     fv_module *m = e->w->module;
     static const char *const keep[] = {"activations", "activation_alpha", "activation_beta", "clip",
-                                       "direction", "input_forget", "layout", "linear_before_reset"};
+                                       "direction", "hidden_size", "input_forget", "layout", "linear_before_reset"};
     const char *outs[3] = {0};
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
@@ -271,8 +280,7 @@ static bool expand_recurrent(fv_rewriter *w, fv_op *op) {
     if (!fv_recurrent_read(op, &r))
         return false;
     fv_dims *t = w->module->dims;
-    const fv_attr *given = fv_op_find_attr(op, "hidden_size");
-    const fv_dim *hidden = given ? fv_dim_const(t, given->u.i) : fv_in_type(op, FV_REC_R)->dims[2];
+    const fv_dim *hidden = fv_recurrent_hidden(op, FV_REC_R);
     expansion e = {w, t, &r, fv_dim_const(t, r.directions), hidden};
     fv_value *in[6] = {input_part(&e, op), op->in[FV_REC_R], fv_op_in(op, FV_REC_LENS), fv_op_in(op, FV_REC_H),
                        NULL, NULL};
@@ -300,10 +308,10 @@ static bool expand_recurrent(fv_rewriter *w, fv_op *op) {
 #define COMMON                                                                                     \
     FV_A_OPTIONAL("activations", STRINGS), FV_A_OPTIONAL("activation_alpha", FLOATS),              \
         FV_A_OPTIONAL("activation_beta", FLOATS), FV_A_OPTIONAL("clip", FLOAT),                    \
-        FV_A_STRING("direction", "forward"), FV_A_INT("layout", 0)
+        FV_A_STRING("direction", "forward"), FV_A_OPTIONAL("hidden_size", INT),                    \
+        FV_A_INT("layout", 0)
 #define STANDARD(last)                                                                             \
-    COMMON, FV_A_OPTIONAL("hidden_size", INT),                                                     \
-        {.name = "output_sequence", .kind = FV_ATTR_INT, .until = (last)}
+    COMMON, {.name = "output_sequence", .kind = FV_ATTR_INT, .until = (last)}
 #define INPUTS                                                                                     \
     {"X", "T"}, {"W", "T"}, {"R", "T"}, {"B", "T", FV_OPTIONAL_OPERAND},                           \
         {"sequence_lens", "T1", FV_OPTIONAL_OPERAND}, {"initial_h", "T", FV_OPTIONAL_OPERAND}
@@ -336,21 +344,21 @@ const fv_opdef fv_ops_recurrent[] = {
      .infer = infer_recurrent,
      .expand = expand_recurrent},
     {.domain = "fv", .name = "RNN", .since = {1},
-     .doc = "the steps of RNN; X[t, b, direction, gate, unit] is the inputs' part of the gates",
+     .doc = "the steps of RNN; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS}, .out = {OUTPUTS},
      .attrs = {COMMON},
      .types = TYPES,
      .infer = infer_steps,
      .kernel = fv_recurrent_kernel},
     {.domain = "fv", .name = "GRU", .since = {1},
-     .doc = "the steps of GRU; X[t, b, direction, gate, unit] is the inputs' part of the gates",
+     .doc = "the steps of GRU; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, {"Rbh", "T", FV_OPTIONAL_OPERAND}}, .out = {OUTPUTS},
      .attrs = {COMMON, FV_A_INT("linear_before_reset", 0)},
      .types = TYPES,
      .infer = infer_steps,
      .kernel = fv_recurrent_kernel},
     {.domain = "fv", .name = "LSTM", .since = {1},
-     .doc = "the steps of LSTM; X[t, b, direction, gate, unit] is the inputs' part of the gates",
+     .doc = "the steps of LSTM; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, {"initial_c", "T", FV_OPTIONAL_OPERAND}, {"P", "T", FV_OPTIONAL_OPERAND}},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
      .attrs = {COMMON, FV_A_INT("input_forget", 0)},

@@ -1,8 +1,8 @@
 /* recurrent.h - what RNN, GRU and LSTM say with their attributes, as expansion and kernel read it.
  *
  * Gates are numbered as the standard lays out W, R and B: RNN i; GRU z r h; LSTM i o f c. The inputs'
- * part of all gates and all steps is one matrix product, x[t, b, direction, gate, unit]; what is left are
- * fv.RNN, fv.GRU and fv.LSTM, kernels that do the steps. */
+ * part of all gates and all steps is one matrix product, x[t, b, (direction, gate, unit)]; what is left
+ * are fv.RNN, fv.GRU and fv.LSTM, kernels that do the steps. */
 #ifndef FV_IR_OPS_RECURRENT_H
 #define FV_IR_OPS_RECURRENT_H
 
@@ -41,6 +41,8 @@ enum { FV_REC_Y, FV_REC_Y_H, FV_REC_Y_C };
 
 /* The attributes of an op of either kind; false after a diagnostic. */
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r);
+/* hidden_size, or what R says. */
+const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r);
 bool fv_recurrent_kernel(fv_custom *c, fv_op *op);
 
 #endif

@@ -257,7 +257,8 @@ static void set_state(const cell *z, fv_expr *b, fv_expr *slot, fv_expr *j, fv_e
 }
 
 static fv_expr *input(const cell *z, const row *w, int gate) {
-    fv_expr *at[5] = {w->t, w->b, z->d, integer(z, gate), w->j};
+    fv_expr *group = bin(z, FV_X_ADD, bin(z, FV_X_MUL, z->d, integer(z, z->r.gates)), integer(z, gate));
+    fv_expr *at[3] = {w->t, w->b, bin(z, FV_X_ADD, bin(z, FV_X_MUL, group, z->hidden), w->j)};
     if (z->r.batch_first) {
         at[0] = w->b;
         at[1] = w->t;
@@ -605,7 +606,7 @@ bool fv_recurrent_kernel(fv_custom *c, fv_op *op) {
         return false;
     z.seq_dim = x->dims[z.r.batch_first];
     z.batch_dim = x->dims[!z.r.batch_first];
-    z.hidden_dim = x->dims[4];
+    z.hidden_dim = fv_recurrent_hidden(op, FV_STEPS_R);
     choose_parts(&z);
     choose_tiles(&z);
     for (int i = 0; i < z.nparts; i++)
