@@ -272,7 +272,7 @@ static double touched(double accesses, double size) {
     return size >= 0 && size < accesses ? size : accesses;
 }
 
-static fv_cost cost(counter *c, const fv_buf *const *same) {
+static fv_cost cost(counter *c, const fv_buf *const *same, double *touches) {
     fv_cost sum = {.flops = c->flops, .exact = c->exact};
     for (int i = 0; i < c->kernel->nbufs; i++) {
         const fv_buf *b = c->kernel->bufs[i];
@@ -283,12 +283,14 @@ static fv_cost cost(counter *c, const fv_buf *const *same) {
         if (!again)
             sum.read += bytes * touched(c->traffic[i].loads, size);
         sum.written += bytes * touched(c->traffic[i].stores, size);
+        if (touches)
+            touches[i] = bytes * touched(c->traffic[i].loads + c->traffic[i].stores, size);
     }
     return sum;
 }
 
 static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
-                            const fv_buf *const *args) {
+                            const fv_buf *const *args, double *touches) {
     counter c = {.arena = scratch, .numbers = fv_ptrmap_in(scratch), .kernel = k, .exact = true,
                  .traffic = FV_NEW(scratch, traffic, k->nbufs + 1)};
     int64_t tasks;
@@ -299,11 +301,11 @@ static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t
         count_block(&c, &k->body, 1);
     else if (evaluate(&c, k->tasks, &tasks))
         count_loop(&c, k->task, 0, 1, tasks, &k->body, 1);
-    return cost(&c, args);
+    return cost(&c, args, touches);
 }
 
 fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims) {
-    return count_kernel(scratch, k, dims, NULL);
+    return count_kernel(scratch, k, dims, NULL, NULL);
 }
 
 /* ---- a program ---- */
@@ -340,10 +342,11 @@ static void evaluate_launch(counter *host, fv_arena *scratch, fv_launch_cost *l)
     const fv_kernel *k = l->kernel;
     int64_t *dims = FV_NEW(scratch, int64_t, k->ndims + 1);
     l->known = true;
+    l->touched = FV_NEW(scratch, double, k->nbufs + 1);
     for (int i = 0; i < k->ndims && l->known; i++)
         l->known = evaluate(host, l->launch->dims[i], &dims[i]);
     if (l->known)
-        l->cost = count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args);
+        l->cost = count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args, l->touched);
 }
 
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
@@ -355,4 +358,28 @@ void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dim
     bind_lets(&host, &p->body);
     for (int i = 0; i < n; i++)
         evaluate_launch(&host, scratch, &list[i]);
+}
+
+static bool is_outside(const fv_buf *b) {
+    return b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT || b->role == FV_BUF_CONST;
+}
+
+/* The most that one launch touches of a buffer: two halves of it by two launches are not told apart
+ * from the same half twice. */
+double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
+    fv_ptrmap most = fv_ptrmap_in(scratch); /* fv_buf -> double */
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; list[i].known && k < list[i].kernel->nbufs; k++) {
+            const fv_buf *b = list[i].launch->args[k];
+            if (!is_outside(b))
+                continue;
+            void **at = fv_ptrmap_at(&most, b);
+            double *bytes = *at ? *at : (*at = FV_NEW(scratch, double, 1));
+            if (list[i].touched[k] > *bytes) {
+                sum += list[i].touched[k] - *bytes;
+                *bytes = list[i].touched[k];
+            }
+        }
+    return sum;
 }

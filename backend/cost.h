@@ -29,6 +29,7 @@ typedef struct fv_launch_cost {
     const fv_kernel *kernel; /* as scheduled, even after the program has been expanded */
     bool known;              /* false: some dim of the launch is not known before the run */
     fv_cost cost;
+    double *touched;         /* of each argument: bytes read or written at least once */
 } fv_launch_cost;
 
 /* The launches of a program, in order of their numbers. Returns how many. */
@@ -36,5 +37,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Fills in their costs; dims: p->nsymbols values. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
+/* Bytes that have to come from memory or go there, whatever the caches hold: of inputs, outputs and
+ * constants what a launch touches of them, the largest counts. After fv_cost_evaluate. */
+double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list);
 
 #endif

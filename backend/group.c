@@ -15,7 +15,7 @@ enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6 };
 /* ---- what a definition is made of ---- */
 
 typedef struct shape_of_work {
-    int nodes, arithmetic, loads, reductions, math, guards, divisions;
+    int nodes, arithmetic, loads, reductions, math, guards;
 } shape_of_work;
 
 static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_work *w) {
@@ -33,8 +33,6 @@ static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_w
         w->reductions++;
     if (fv_expr_op_is_math((fv_expr_op)x->op))
         w->math++;
-    if (in_index && (x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD))
-        w->divisions++;
     if (!in_index && !load && x->op != FV_X_CONST && x->op != FV_X_CONVERT && x->op != FV_X_VAR &&
         x->op != FV_X_DIM && x->op != FV_X_REDUCE)
         w->arithmetic++;
@@ -47,6 +45,23 @@ static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
     measure(d->body, false, &seen, &w);
     return w;
+}
+
+static bool divides(const fv_expr *x, const fv_var *v) {
+    if ((x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && fv_x_uses(x, v))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (divides(x->arg[i], v))
+            return true;
+    return false;
+}
+
+/* Does each element along the last axis take a division to find? Others cost one a row. */
+static bool divides_along(const fv_definition *d) {
+    int last = d->rank - 1;
+    while (last >= 0 && fv_dim_is_const(d->index[last]->dim) && d->index[last]->dim->value == 1)
+        last--;
+    return last >= 0 && divides(d->body, d->index[last]);
 }
 
 static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
@@ -78,6 +93,7 @@ typedef struct reading {
     bool identity;      /* ... and all in their order */
     bool in_reduction;
     bool by_rows;       /* each once a row of the consumer, see is_by_row */
+    bool variables;     /* each index is a variable of its own: no element is read for two places */
 } reading;
 
 /* Of a value with reductions: the axes that they depend on. */
@@ -139,6 +155,17 @@ static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same)
     return true;
 }
 
+static bool has_own_variables(const fv_expr *load) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (load->arg[i]->op != FV_X_VAR)
+            return false;
+        for (int k = 0; k < i; k++)
+            if (load->arg[k]->op == FV_X_VAR && load->arg[k]->u.var == load->arg[i]->u.var)
+                return false;
+    }
+    return true;
+}
+
 static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const row_axes *axes,
                     bool inside, fv_ptrmap *seen, reading *r) {
     if (x->n) {
@@ -154,6 +181,7 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
         r->ordered &= permuted;
         r->identity &= permuted && same;
         r->by_rows &= is_by_row(x, axes, d, inside);
+        r->variables &= has_own_variables(x);
     }
     for (int i = 0; i < x->n; i++)
         read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
@@ -185,6 +213,32 @@ static bool is_contraction(const fv_expr *x) {
     return false;
 }
 
+/* Does x load a value that was substituted and holds another contraction? One a kernel is enough. */
+static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
+        if (s->inlined && s->sum && s->sum != other_than)
+            return true;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (takes_sum(l, x->arg[i], other_than))
+            return true;
+    return false;
+}
+
+/* The contraction that was substituted into what x is now. */
+static const fv_value *sum_of(fv_lowerer *l, const fv_expr *x) {
+    const fv_value *found = NULL;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
+        if (s->inlined)
+            found = s->sum;
+    }
+    for (int i = 0; i < x->n && !found; i++)
+        found = sum_of(l, x->arg[i]);
+    return found;
+}
+
 /* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
@@ -194,7 +248,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (!use->out[i])
             continue;
         const fv_definition *d = fv_storage_of(l, use->out[i])->def;
-        reading r = {.identity = true, .ordered = true, .by_rows = true};
+        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true};
         fv_ptrmap seen = fv_ptrmap_in(l->arena);
         read_by(d->body, v, d, &axes, false, &seen, &r);
         shape_of_work c = work_of(l, d);
@@ -203,13 +257,18 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (c.nodes + w->nodes * r.loads > MAX_NODES)
             return false;
         if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
-            bool epilogue = !c.reductions && use->nout == 1 &&
+            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
                             (r.identity || (r.ordered && !c.arithmetic));
             if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
                 continue;
             return false;
         }
-        if (r.in_reduction && (is_contraction(d->body) || w->math || w->arithmetic > CHEAP))
+        if (r.in_reduction && is_contraction(d->body)) {
+            if (r.loads > 1 || !r.variables || w->math || w->arithmetic > CHEAP)
+                return false;
+            continue; /* the kernel packs it */
+        }
+        if (r.in_reduction && (w->math || w->arithmetic > CHEAP))
             return false;
         if ((r.loads > 1 || !covers(d, v)) && (w->math || w->arithmetic > CHEAP))
             return false;
@@ -240,24 +299,48 @@ static int distinct_users(const fv_value *v) {
     return n;
 }
 
-/* Does what `from` computes go into `to`, through values with one use each? */
-static bool leads_to(const fv_op *from, const fv_op *to) {
-    for (int steps = 0; steps < 10 && from != to; steps++) {
-        if (from->nout != 1 || from->out[0]->nuses == 0 || distinct_users(from->out[0]) != 1)
-            return false;
-        from = from->out[0]->uses[0].op;
-    }
-    return from == to;
+/* Does each element of what the op computes come from the same element of v, and from no other? */
+static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
+    const fv_definition *d = op->nout == 1 ? fv_storage_of(l, op->out[0])->def : NULL;
+    if (!d)
+        return false;
+    reading r = {.identity = true};
+    row_axes none = {0};
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    read_by(d->body, v, d, &none, false, &seen, &r);
+    return r.identity && !r.in_reduction && !work_of(l, d).reductions;
 }
 
-/* A cheap value with two uses of which one ends in the other: x - mean(x) of a norm. */
+/* Does what `from` computes of v go into `to`, through values with one use each? `elementwise`: and
+ * element by element all the way. */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to,
+                     bool elementwise) {
+    for (int steps = 0; steps < 10; steps++) {
+        if (elementwise && !is_elementwise(l, from, v))
+            return false;
+        if (from == to)
+            return true;
+        if (from->nout != 1 || from->out[0]->nuses == 0 || distinct_users(from->out[0]) != 1)
+            return false;
+        v = from->out[0];
+        from = v->uses[0].op;
+    }
+    return false;
+}
+
+/* A cheap value with two uses of which one ends in the other: x - mean(x) of a norm, and x of
+ * x * sigmoid(x). */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
-    if (distinct_users(v) != 2 || w->math || w->arithmetic > CHEAP || w->loads > 3)
+    if (distinct_users(v) != 2 || w->math || w->arithmetic > CHEAP || w->loads > 4)
         return false;
+    bool contraction = is_contraction(fv_storage_of(l, v)->def->body);
     const fv_op *a = v->uses[0].op, *b = a;
     for (int i = 1; b == a; i++)
         b = v->uses[i].op;
-    return (leads_to(a, b) || leads_to(b, a)) && suits(l, v, w, a) && suits(l, v, w, b);
+    if (contraction && (!is_elementwise(l, a, v) || !is_elementwise(l, b, v)))
+        return false;
+    return (leads_to(l, v, a, b, contraction) || leads_to(l, v, b, a, contraction)) &&
+           suits(l, v, w, a) && suits(l, v, w, b);
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
@@ -286,17 +369,15 @@ typedef struct substituter {
     int n, cap_from, cap_to;
 } substituter;
 
-/* All memory that x touches only where c holds. */
-static fv_expr *guard_all(fv_lowerer *l, fv_expr *x, fv_expr *c, fv_ptrmap *memo) {
-    fv_arena *a = l->arena;
-    if (!x->n)
+static fv_expr *guard_all(fv_arena *a, fv_expr *x, fv_expr *c, fv_ptrmap *memo) {
+    if (!x->n && x->op != FV_X_LOAD)
         return x;
     void *known = fv_ptrmap_get(memo, x);
     if (known)
         return known;
     fv_expr *args[FV_MAX_RANK + 2], *y;
     for (int i = 0; i < x->n; i++)
-        args[i] = guard_all(l, x->arg[i], c, memo);
+        args[i] = guard_all(a, x->arg[i], c, memo);
     if (x->op == FV_X_LOAD) {
         y = fv_x_guard(a, x->u.buf, args, c, fv_x_zero(a, x->u.buf->elem));
     } else if (x->op == FV_X_GUARD) {
@@ -308,6 +389,11 @@ static fv_expr *guard_all(fv_lowerer *l, fv_expr *x, fv_expr *c, fv_ptrmap *memo
         y = fv_x_with_args(a, x, args);
     *fv_ptrmap_at(memo, x) = y;
     return y;
+}
+
+fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c) {
+    fv_ptrmap memo = fv_ptrmap_in(a);
+    return guard_all(a, x, c, &memo);
 }
 
 static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
@@ -346,10 +432,8 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
         *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
         y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
         y = fv_x_convert(a, v->type->elem, y);
-        if (x->op == FV_X_GUARD) {
-            fv_ptrmap memo = fv_ptrmap_in(a);
-            y = fv_x_select(a, args[rank], guard_all(s->l, y, args[rank], &memo), args[rank + 1]);
-        }
+        if (x->op == FV_X_GUARD)
+            y = fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
         FV_PUSH(a, s->from, s->n, s->cap_from, load);
         s->n--;
         FV_PUSH(a, s->to, s->n, s->cap_to, y);
@@ -391,7 +475,7 @@ void fv_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, "fv.Reshape")) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
-            s->costly = work_of(l, s->def).divisions > 0;
+            s->costly = divides_along(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
@@ -400,8 +484,11 @@ void fv_group(fv_lowerer *l) {
                 continue;
             const fv_origin *origin = op->origin;
             substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = &origin};
+            s->sum = sum_of(l, s->def->body);
             unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
             s->def->body = unify(&equal, substitute(&sub, s->def->body));
+            if (!s->sum && is_contraction(s->def->body))
+                s->sum = s->value;
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
             decide(l, op, s);
         }

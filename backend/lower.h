@@ -13,8 +13,9 @@
 typedef struct fv_storage {
     fv_value *value;
     fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
-    bool costly;               /* a reshape that takes divisions to index */
+    bool costly;               /* a reshape that takes divisions along a row */
     bool inlined;              /* substituted into its uses; has no memory */
+    const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
     fv_buf *buf;               /* in the program; NULL until it is needed */
     int first, last;           /* live over these launches */
@@ -143,6 +144,8 @@ typedef struct fv_load_count {
     int contiguous, invariant, strided;
 } fv_load_count;
 void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
+/* x, touching memory only where c holds; elsewhere its value is no matter. */
+fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
 /* Is this reduction one over contiguous elements, best done by chains along them? */
@@ -159,15 +162,18 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 /* panels.c: a factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
-    bool made_in_run;               /* its storage has a definition, to be scheduled; else a constant */
+    bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */
     int panel;                      /* that axis of it */
     fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum, one for the
                                        column in the panel, which is the last */
     fv_expr *x;                     /* the factor, over these */
 } fv_panels;
-/* Of `factor` of `sum` in d, whose columns are that axis. False: it is not a single load. */
+/* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p);
+/* A factor that is more than a load, computed beforehand by a kernel of its own; else itself. */
+fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                       fv_expr *factor);
 
 /* plan.c: roles, offsets, sizes of all buffers; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

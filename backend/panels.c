@@ -159,11 +159,11 @@ static bool const_dim(const fv_var *v, int64_t *n) {
 static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int nouter,
                                         fv_var *const *outer, const fv_var *column, int nk,
                                         fv_var *const *ks, int width) {
-    const fv_value *v = load->u.buf->value;
+    const fv_value *v = load->op == FV_X_LOAD ? load->u.buf->value : NULL;
     const fv_var *vars[MAX_LOOPS];
     int64_t on[MAX_LOOPS], kn[MAX_LOOPS], columns;
     affine a;
-    if (v->kind != FV_VALUE_CONST || load->op != FV_X_LOAD || fv_elem_is_packed(v->type->elem) ||
+    if (!v || v->kind != FV_VALUE_CONST || fv_elem_is_packed(v->type->elem) ||
         nouter + nk + 1 > MAX_LOOPS || nk == 0 || !const_dim(column, &columns))
         return NULL;
     int n = 0;
@@ -193,7 +193,7 @@ static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int 
     return made;
 }
 
-/* ---- the value ---- */
+/* ---- values of ours ---- */
 
 static fv_var *index_var(fv_lowerer *l, const char *name, const fv_dim *extent) {
     fv_var *v = fv_var_new(l->arena, name, fv_kt(FV_I64, 1));
@@ -203,100 +203,134 @@ static fv_var *index_var(fv_lowerer *l, const char *name, const fv_dim *extent) 
     return v;
 }
 
-/* What is loaded, under the conversions. */
-static fv_expr *loaded(fv_expr *x) {
-    while (x->op == FV_X_CONVERT)
-        x = x->arg[0];
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x : NULL;
+/* What is loaded, under conversions; x itself where it is computed. */
+static fv_expr *stored(fv_expr *x) {
+    fv_expr *inner = x;
+    while (inner->op == FV_X_CONVERT)
+        inner = inner->arg[0];
+    return inner->op == FV_X_LOAD || inner->op == FV_X_GUARD ? inner : x;
 }
 
-static fv_expr *converted(fv_arena *a, const fv_expr *like, fv_expr *x) {
-    if (like->op != FV_X_CONVERT)
-        return x;
-    return fv_x_convert(a, (fv_elem)like->type.elem, converted(a, like->arg[0], x));
+/* x with the conversions that stand around `inner` in `outer`. */
+static fv_expr *converted(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x) {
+    return outer == inner ? x
+                          : fv_x_convert(a, (fv_elem)outer->type.elem,
+                                         converted(a, outer->arg[0], inner, x));
 }
 
-/* The definition of panels that are made in the run. */
-static fv_definition *panel_definition(fv_lowerer *l, const fv_value *value, const fv_panels *p,
-                                       const fv_expr *load, const fv_var *column) {
-    fv_arena *a = l->arena;
-    fv_definition *d = FV_NEW(a, fv_definition, 1);
-    d->value = value;
-    d->rank = value->type->rank;
-    d->index = FV_NEW(a, fv_var *, d->rank);
-    fv_expr *to[MAX_LOOPS];
-    fv_var *from[MAX_LOOPS];
-    int n = 0;
-    for (int i = 0; i < d->rank; i++) {
-        d->index[i] = index_var(l, p->index[i]->name, value->type->dims[i]);
-        if (i == p->panel || i == d->rank - 1)
-            continue;
-        from[n] = p->index[i];
-        to[n++] = fv_x_var(a, d->index[i]);
+static const char *name_of(const fv_expr *x, const fv_definition *d) {
+    for (int i = 0; i < x->n; i++) {
+        const char *name = name_of(x->arg[i], NULL);
+        if (name)
+            return name;
     }
-    fv_expr *width = fv_x_dim(a, value->type->dims[d->rank - 1]);
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return ((const fv_value *)x->u.buf->value)->name;
+    return d ? d->value->name : NULL;
+}
+
+static fv_value *new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < n; i++)
+        dims[i] = index[i]->dim;
+    fv_value *v = FV_NEW(l->arena, fv_value, 1);
+    v->name = name;
+    v->type = fv_tensor_type(l->arena, e, n, dims);
+    return v;
+}
+
+/* v is made in the run: x, over other index variables than those of `index`. */
+static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
+                   const fv_definition *of) {
+    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+    v->kind = FV_VALUE_RESULT;
+    v->def = op;
+    d->value = v;
+    d->rank = v->type->rank;
+    d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    fv_expr *to[FV_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        d->index[i] = index_var(l, index[i]->name, index[i]->dim);
+        to[i] = fv_x_var(l->arena, d->index[i]);
+    }
+    d->body = fv_x_replace_vars(l->arena, x, d->rank, index, to);
+    fv_storage_of(l, v)->def = d;
+    *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
+    fv_schedule_map(l, fv_storage_of(l, v), op);
+}
+
+static fv_expr *load_of(fv_lowerer *l, const fv_value *v, fv_var *const *index) {
+    fv_expr *at[FV_MAX_RANK];
+    for (int i = 0; i < v->type->rank; i++)
+        at[i] = fv_x_var(l->arena, index[i]);
+    return fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
+}
+
+/* Column j of the panels, 0 beyond the last one. */
+static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column, int rank,
+                                int width) {
+    fv_arena *a = l->arena;
     fv_expr *j = fv_x_bin(a, FV_X_ADD,
-                          fv_x_bin(a, FV_X_MUL, fv_x_var(a, d->index[p->panel]), width),
-                          fv_x_var(a, d->index[d->rank - 1]));
-    from[n] = (fv_var *)column;
-    to[n++] = j;
-    fv_expr *x = fv_x_replace_vars(a, (fv_expr *)load, n, from, to);
-    int rank = x->u.buf->rank;
+                          fv_x_bin(a, FV_X_MUL, fv_x_var(a, p->index[p->panel]), fv_x_int(a, width)),
+                          fv_x_var(a, p->index[rank - 1]));
+    x = fv_x_replace_vars(a, x, 1, &column, &j);
+    if (fv_dim_is_const(column->dim) && column->dim->value % width == 0)
+        return x;
     fv_expr *inside = fv_x_bin(a, FV_X_LT, j, fv_x_dim(a, column->dim));
-    if (x->op == FV_X_GUARD)
-        d->body = fv_x_guard(a, x->u.buf, x->arg, fv_x_bin(a, FV_X_AND, inside, x->arg[rank]),
-                             x->arg[rank + 1]);
-    else if (fv_dim_is_const(column->dim) && column->dim->value % width->u.i == 0)
-        d->body = x;
-    else
-        d->body = fv_x_guard(a, x->u.buf, x->arg, inside, fv_x_zero(a, x->u.buf->elem));
-    return d;
+    fv_expr *guarded = fv_x_guard_all(a, x, inside);
+    if (x->op == FV_X_LOAD)
+        return guarded;
+    return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p) {
-    fv_expr *load = loaded(factor);
-    int nk = sum->u.red.nvars;
-    if (!load || d->rank + nk + 1 > FV_MAX_RANK)
+    fv_expr *x = stored(factor);
+    int nk = sum->u.red.nvars, n = 0;
+    if (d->rank + nk + 1 > FV_MAX_RANK)
         return false;
-    fv_dims *t = l->module->dims;
-    const fv_dim *dims[FV_MAX_RANK];
-    int n = 0;
     for (int i = 0; i < d->rank; i++)
-        if (i != column && fv_x_uses(load, d->index[i]))
+        if (i != column && fv_x_uses(x, d->index[i]))
             p->index[n++] = d->index[i];
-    int nouter = p->panel = n;
-    const fv_dim *w = fv_dim_const(t, width);
-    p->index[n++] = index_var(l, "panel", fv_dim_ceildiv(t, d->index[column]->dim, w));
+    p->panel = n;
+    const fv_dim *w = fv_dim_const(l->module->dims, width);
+    p->index[n++] = index_var(l, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
     for (int i = 0; i < nk; i++)
         p->index[n++] = sum->u.red.vars[i];
     p->index[n++] = index_var(l, "c", w);
-    for (int i = 0; i < n; i++)
-        dims[i] = p->index[i]->dim;
-    fv_value *value = FV_NEW(l->arena, fv_value, 1);
-    const fv_value *of = load->u.buf->value;
-    value->name = fv_printf(l->arena, "%s.panels", of->name);
-    value->type = fv_tensor_type(l->arena, of->type->elem, n, dims);
-    value->tensor = constant_panels(l, load, nouter, p->index, d->index[column], nk,
-                                    sum->u.red.vars, width);
-    value->kind = value->tensor ? FV_VALUE_CONST : FV_VALUE_RESULT;
-    value->def = value->tensor ? NULL : op;
-    p->made_in_run = !value->tensor;
-    fv_storage *s = fv_storage_of(l, value);
-    if (value->tensor) {
-        fv_value *known = fv_ptrmap_get(&l->panels, value->tensor);
+    fv_value *v = new_value(l, fv_printf(l->arena, "%s.panels", name_of(x, d)),
+                            (fv_elem)x->type.elem, n, p->index);
+    v->tensor = constant_panels(l, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars,
+                                width);
+    p->made_in_run = !v->tensor;
+    if (v->tensor) {
+        v->kind = FV_VALUE_CONST;
+        fv_value *known = fv_ptrmap_get(&l->panels, v->tensor);
         if (known)
-            value = known;
+            v = known;
         else
-            *fv_ptrmap_at(&l->panels, value->tensor) = value;
-    } else {
-        s->def = panel_definition(l, value, p, load, d->index[column]);
-        *fv_ptrmap_at(&l->origins, value) = (void *)fv_storage_origin(l, d->value);
-    }
-    p->value = value;
-    fv_expr *at[FV_MAX_RANK];
-    for (int i = 0; i < n; i++)
-        at[i] = fv_x_var(l->arena, p->index[i]);
-    p->x = converted(l->arena, factor, fv_x_load(l->arena, fv_value_buf(l->arena, value), at));
+            *fv_ptrmap_at(&l->panels, v->tensor) = v;
+    } else
+        define(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
+    p->value = v;
+    p->x = converted(l->arena, factor, x, load_of(l, v, p->index));
     return true;
+}
+
+fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                       fv_expr *factor) {
+    fv_expr *x = stored(factor);
+    fv_var *index[FV_MAX_RANK];
+    int n = 0;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || d->rank + sum->u.red.nvars > FV_MAX_RANK)
+        return factor;
+    for (int i = 0; i < d->rank; i++)
+        if (fv_x_uses(x, d->index[i]))
+            index[n++] = d->index[i];
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        index[n++] = sum->u.red.vars[i];
+    fv_value *v = new_value(l, fv_printf(l->arena, "%s.factor", name_of(x, d)),
+                            (fv_elem)x->type.elem, n, index);
+    define(l, op, v, index, x, d);
+    return load_of(l, v, index);
 }

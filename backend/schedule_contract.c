@@ -109,28 +109,32 @@ static bool is_contiguous(const contraction *c, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
+static bool is_loaded(const fv_expr *x) {
+    while (x->op == FV_X_CONVERT)
+        x = x->arg[0];
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
 /* Packs b unless it can be read as it is; false: chains along k do better than either. */
 static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool contiguous = is_contiguous(c, j);
+    bool contiguous = is_contiguous(c, j) && is_loaded(c->b);
     bool constant = false, few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     const fv_expr *b = c->b;
     while (b->op == FV_X_CONVERT)
         b = b->arg[0];
+    c->a = fv_make_dense(l, op, d, c->sum, c->a);
     if (b->op == FV_X_LOAD)
         constant = ((const fv_value *)b->u.buf->value)->kind == FV_VALUE_CONST;
     if (!constant && contiguous)
         return true;
-    if (!constant && few)
+    if (!constant && few && is_loaded(c->b))
         return false;
     c->packed = fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
-    if (!c->packed)
-        return contiguous;
-    c->b = c->panels.x;
-    if (c->panels.made_in_run)
-        fv_schedule_map(l, fv_storage_of(l, c->panels.value), op);
-    return true;
+    if (c->packed)
+        c->b = c->panels.x;
+    return c->packed || contiguous;
 }
 
 /* ---- the kernel ---- */
