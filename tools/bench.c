@@ -243,8 +243,8 @@ static void add_costs(fv_bench *b) {
         const fv_launch_cost *l = &m->costs[i];
         b->costs_known &= l->known;
         b->flops += l->cost.flops;
-        b->bytes += l->cost.read + l->cost.written;
     }
+    b->bytes = fv_cost_memory(b->c->arena, m->ncosts, m->costs);
 }
 
 static bool open_bench(fv_bench *b, const char *path, fv_backend_kind backend) {

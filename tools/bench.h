@@ -68,7 +68,7 @@ typedef struct fv_bench {
     fv_context *c;
     fv_subject m;
     bool costs_known;
-    double flops, bytes;       /* of one run */
+    double flops, bytes;       /* of one run; bytes of inputs, outputs and constants */
     double compile_peak, run_peak; /* bytes resident at most; 0: the system does not tell */
     fv_roof_memory *memory;
 } fv_bench;

@@ -96,9 +96,8 @@ static void print_rate(const fv_bench *b, const fv_measurement *m) {
     double ms = m->ours.all.median;
     if (!b->costs_known || ms <= 0)
         return;
-    printf("%-10s %.4g GFLOP at %.4g GFLOP/s, %.0f%% of the peak; %.4g MB touched, %.3g GB/s\n", "rate",
-           1e-9 * b->flops, b->flops / ms * 1e-6, 1e-4 * b->flops / ms / m->roof.gflops, 1e-6 * b->bytes,
-           b->bytes / ms * 1e-6);
+    printf("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s; %.0f%% of the roof\n", "rate", 1e-9 * b->flops,
+           b->flops / ms * 1e-6, 1e-6 * b->bytes, b->bytes / ms * 1e-6, 100 * roof_ms(m, b->flops, b->bytes) / ms);
 }
 
 static void print_difference(const fv_bench *b, int i, const fv_difference *d) {
@@ -334,6 +333,7 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);
+    fv_json_set(o, "roof_ms", b->costs_known ? fv_json_real(roof_ms(m, b->flops, b->bytes)) : json_null());
     fv_json_set(o, "rounds", rounds_json(m));
     fv_json_set(o, "compile", compile_json(b));
     fv_json_set(o, "memory", memory_json(b, m));

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { STEPS = 200000, TASKS_PER_THREAD = 16, READ_TASKS = 256 };
+enum { STEPS = 50000, TASKS_PER_THREAD = 16, READ_TASKS = 256, TRIES = 8, READ_TRIES = 2 };
 #define MEMORY_BYTES ((size_t)256 << 20) /* more than caches hold */
 
 struct fv_roof_memory {
@@ -176,14 +176,24 @@ static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), 
     return seconds() - start;
 }
 
+/* Others take the core now and then: of several short tries the best is left alone. */
+static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n, int tries) {
+    double best = 1e300;
+    for (int i = 0; i < tries; i++) {
+        double t = time_tasks(env, task, w, n);
+        best = t < best ? t : best;
+    }
+    return best;
+}
+
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) {
     work w = {.v = widest(), .bytes = memory ? memory->bytes : NULL};
     fv_roof roof = {0};
     int64_t n = (int64_t)threads * TASKS_PER_THREAD;
     double flops = (double)(2 * NCHAINS * w.v.lanes) * (double)(STEPS * n);
-    roof.gflops = flops / time_tasks(env, multiply_add, &w, n) * 1e-9;
+    roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
     if (memory)
-        roof.gbs = (double)MEMORY_BYTES / time_tasks(env, read_share, &w, READ_TASKS) * 1e-9;
+        roof.gbs = (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;
     return roof;
 }
 

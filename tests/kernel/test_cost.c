@@ -103,4 +103,5 @@ Test(cost, launches_of_a_program) {
     cr_expect(list[0].known);
     cr_expect_eq(list[0].cost.flops, 50);
     cr_expect_eq(list[0].cost.read, 200);
+    cr_expect_eq(fv_cost_memory(arena, n, list), 400);
 }

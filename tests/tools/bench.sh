@@ -27,7 +27,7 @@ for b in $backends; do
     check "times $b" 0 '^time +[0-9.]+ ms, [0-9.]+ at best, half of the runs within' "$fovea" bench add.fvir --at n=5 --backend=$b $short
     said '^add.fvir  n = 5'
     said '^threads +[0-9]+: peak [0-9]+ GFLOP/s, reading [0-9.]+ GB/s'
-    said '^rate +1e-08 GFLOP at '
+    said '^rate +1e-08 GFLOP at .*; 8.8e-05 MB at .*% of the roof'
     said 'workspace 0 bytes'
     check "profile $b" 0 ' (add|Add_0) ?\([a-z, 0-9]*\): add node' "$fovea" bench add.fvir --backend=$b $short --profile
     said '^profile .* 1 launches of 1 kernels'
