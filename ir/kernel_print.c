@@ -204,8 +204,49 @@ static void put_guard(fv_kprinter *p, const fv_expr *x) {
         expr_at(p, x->arg[rank + 1], ANYWHERE);
 }
 
+static bool mentions(const fv_expr *x, const fv_var *v) {
+    if (x->op == FV_X_VAR)
+        return x->u.var == v;
+    for (int i = 0; i < x->n; i++)
+        if (mentions(x->arg[i], v))
+            return true;
+    return false;
+}
+
+/* Would v, called `name`, be mistaken for another variable in x? One that an inner reduction binds may
+ * have the same name where v is not used. */
+static bool is_mistaken(fv_kprinter *p, const fv_expr *x, const fv_var *v, const char *name) {
+    if (x->op == FV_X_VAR)
+        return x->u.var != v && !strcmp(fv_kp_name_of(p, x->u.var, x->u.var->name), name);
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        if (!strcmp(x->u.red.vars[i]->name, name))
+            return mentions(x->arg[0], v);
+    for (int i = 0; i < x->n; i++)
+        if (is_mistaken(p, x->arg[i], v, name))
+            return true;
+    return false;
+}
+
+/* Names the variables of a reduction: k, k_1, ... */
+static void name_indices(fv_kprinter *p, const fv_expr *x) {
+    for (int i = x->u.red.nvars; i-- > 0;) { /* the first keeps its name */
+        fv_var *v = x->u.red.vars[i];
+        const char *name = v->name;
+        bool taken = true;
+        for (int n = 1; taken; n++) {
+            taken = is_mistaken(p, x->arg[0], v, name);
+            for (int k = i + 1; k < x->u.red.nvars; k++)
+                taken |= !strcmp(fv_kp_name_of(p, x->u.red.vars[k], x->u.red.vars[k]->name), name);
+            if (taken)
+                name = fv_printf(p->arena, "%s_%d", v->name, n);
+        }
+        *fv_ptrmap_at(&p->names, v) = (void *)(uintptr_t)name;
+    }
+}
+
 static void put_reduce(fv_kprinter *p, const fv_expr *x) {
     static const char *const names[] = {"sum", "prod", "min", "max", "any", "all"};
+    name_indices(p, x);
     fv_text_printf(p->t, "%s ", names[x->u.red.kind]);
     for (int i = 0; i < x->u.red.nvars; i++) {
         fv_var *v = x->u.red.vars[i];

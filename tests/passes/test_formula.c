@@ -42,6 +42,22 @@ FORMULA(defines) {
     gives(UNARY, "Y = select(2 >= 1 && 1 <= 2, X, 0)", "y[i0, i1] = x[i0, i1]");
 }
 
+/* What is another variable has another name, however the formula calls it. */
+FORMULA(prints_names_apart) {
+    gives(UNARY, "s = sum k: X[i, k];\nY[i, j] = sum k: X[k, j] * s",
+          "y[i, j] = sum k < n: x[k, j] * (sum k < m: x[i, k])");
+    gives(UNARY, "s = sum k: X[i, k] * t; t = sum k: X[k, j];\nY[i, j] = s",
+          "y[i, j] = sum k < m: x[i, k] * (sum k < n: x[k, j])");
+    fv_var *a = fv_var_new(arena, "k", fv_kt(FV_I64, 1)), *b = fv_var_new(arena, "k", fv_kt(FV_I64, 1));
+    fv_expr *x = fv_x_var(arena, a), *y = fv_x_var(arena, b);
+    fv_expr *inner = fv_x_reduce(arena, FV_SUM, 1, &b, fv_x_bin(arena, FV_X_MUL, x, y));
+    fv_text t = {.arena = arena}, u = {.arena = arena};
+    fv_expr_print(&t, fv_x_reduce(arena, FV_SUM, 1, &a, inner));
+    fv_expr_print(&u, fv_x_reduce(arena, FV_REDUCE_MAX, 2, (fv_var *[]){a, b}, fv_x_bin(arena, FV_X_MUL, x, y)));
+    cr_expect_str_eq(t.s, "sum k_1: sum k: k_1 * k");
+    cr_expect_str_eq(u.s, "max k, k_1: k * k_1");
+}
+
 FORMULA(unknown_names) {
     gives(UNARY, "Y = X + Z", "1:9: formula of LeakyRelu: unknown name 'Z'\n");
     gives(UNARY, "Y = X +\n  beta * X", "2:3: formula of LeakyRelu: unknown name 'beta'\n");
