@@ -415,9 +415,20 @@ static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
     return true;
 }
 
+/* Symbols that no line declares are made where they are first used: those that the caller has chosen
+ * bounds for, here. */
+static void make_chosen(fv_graph_reader *r) {
+    for (int i = r->nchosen; i-- > 0;) { /* the last of a name has them all together */
+        const fv_dim_option *o = &r->chosen[i];
+        if (*o->name && !fv_dim_find(r->m->dims, o->name))
+            fv_dim_fresh(r->m->dims, o->name, o->lo, o->hi, false);
+    }
+}
+
 static bool parse_func(fv_graph_reader *r) {
     name_list results = {0};
     value_list states = {0};
+    make_chosen(r);
     if (!fv_lex_expect(&r->l, "@"))
         return false;
     const char *name = fv_lex_name(&r->l, "the name of a function");

@@ -115,6 +115,16 @@ Test(signature, dims_are_fixed_and_bounded) {
     with_dims("x:1=4", NULL, "symbol p 0..64\nsymbol s 0..8\n", "f32[p + s, 4]");
 }
 
+Test(signature, dims_that_no_line_declares) {
+    static const char *const text = "fovea-ir 1 module \"m\" func @main(%x: f32[n, m]) { %y = Relu(%x) return %y }";
+    fv_module *m = parse(text, (const char *const[]){"n=1..9", "m=3", "n=..", NULL});
+    cr_expect_null(m);
+    m = parse(text, (const char *const[]){"n=1..9", "m=3", "n=2..20", NULL});
+    cr_assert(m != NULL, "%s", last_message());
+    cr_expect_str_eq(print(m), "fovea-ir 1\nmodule \"m\"\nsymbol n 2..9\nfunc @main(%x: f32[n, 3]) {\n"
+                               "  %y = Relu(%x) : f32[n, 3]\n  return %y\n}\n");
+}
+
 static void dim_fault(const char *one, const char *two, const char *message) {
     cr_expect_null(parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL}));
     cr_expect_str_eq(last_message(), message);
