@@ -182,3 +182,7 @@ Test(ops, quant, .init = open_session, .fini = close_session) {
 Test(ops, select, .init = open_session, .fini = close_session) {
     check_golden("../ops/select.txt", run_case);
 }
+
+Test(ops, recurrent, .init = open_session, .fini = close_session) {
+    check_golden("../ops/recurrent.txt", run_case);
+}
