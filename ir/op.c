@@ -177,8 +177,8 @@ static bool check_types(const fv_op *op) {
             return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,
                                fv_elem_name(t->elem));
         if (!(var->set >> t->elem & 1))
-            return fv_op_error(op, "input '%s' has type %s, which is not supported", d->name,
-                               fv_elem_name(t->elem));
+            return fv_op_error(op, "input '%s' has type %s, expected %s", d->name, fv_elem_name(t->elem),
+                               fv_elem_set_str(op->block->func->module->arena, var->set));
         int k = 0;
         while (k < nbound && strcmp(bound_name[k], d->type))
             k++;

@@ -106,6 +106,31 @@ const char *fv_type_str(fv_arena *a, const fv_type *t) {
     return text.s;
 }
 
+/* ---- sets ---- */
+
+static const struct {
+    const char *name;
+    fv_elem_set set;
+} sets[] = {
+    {"any", FV_SET_ANY},           {"data", FV_SET_DATA},         {"number", FV_SET_NUMBER},
+    {"packed", FV_SET_PACKED},     {"f8", FV_SET_FLOAT8},         {"float", FV_SET_FLOAT},
+    {"int", FV_SET_INT},           {"signed", FV_SET_SIGNED},     {"unsigned", FV_SET_UNSIGNED},
+};
+
+const char *fv_elem_set_str(fv_arena *a, fv_elem_set set) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if ((set & sets[i].set) == sets[i].set) {
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", sets[i].name);
+            set &= ~sets[i].set;
+        }
+    for (int e = 1; e < FV_ELEM_END; e++)
+        if (set >> e & 1)
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", fv_elem_name((fv_elem)e));
+    return t.s;
+}
+
 /* ---- checked sizes ---- */
 
 bool fv_mul_size(size_t a, size_t b, size_t *out) {

@@ -47,6 +47,9 @@ typedef uint32_t fv_elem_set;
 #define FV_SET_DATA (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8 | FV_SET_PACKED)
 #define FV_SET_ANY (FV_SET_DATA | FV_SET(STRING) | FV_SET(C64) | FV_SET(C128))
 
+/* "float, i32, i64": named sets first, then what is left. */
+const char *fv_elem_set_str(fv_arena *a, fv_elem_set set);
+
 typedef enum { FV_TENSOR, FV_SEQUENCE, FV_OPTIONAL, FV_MAP } fv_type_kind;
 
 typedef struct fv_type {

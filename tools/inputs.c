@@ -76,7 +76,8 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
     for (int i = 0; i < n; i++)
         named &= by_name(files, nfiles, ports[i].name) != NULL;
     if (nfiles < n) {
-        *why = fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, n);
+        *why = nfiles ? fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, n)
+                      : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
         return false;
     }
     for (int i = 0; i < n; i++) {
@@ -97,8 +98,8 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
         return why ? fv_error(c->session, "%s", why) : false;
     for (int i = 0; i < m->table->ninputs; i++) {
         if (!fv_tensor_array(c->arena, tensors[i], &m->inputs[i]))
-            return fv_error(c->session, "%s: input '%s' cannot be passed", folder,
-                            m->table->inputs[i].name);
+            return fv_error(c->session, "%s: input '%s' cannot be %s", folder, m->table->inputs[i].name,
+                            fv_elem_name(tensors[i]->elem));
         m->given[i] = 1;
     }
     return true;
@@ -135,7 +136,8 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
     if (!t)
         return false;
     if (!fv_tensor_array(c->arena, t, &m->inputs[i]))
-        return fv_error(c->session, "%s cannot be passed as input '%s'", path, p->name);
+        return fv_error(c->session, "input '%s' is %s in %s, expected %s", p->name,
+                        fv_elem_name(t->elem), path, fv_elem_name((fv_elem)p->type));
     m->given[i] = 1;
     return true;
 }

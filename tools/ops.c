@@ -23,37 +23,13 @@ static const char *versions(fv_arena *a, const fv_opdef *d) {
     return t.s;
 }
 
-static const struct {
-    const char *name;
-    fv_elem_set set;
-} sets[] = {
-    {"any", FV_SET_ANY},           {"data", FV_SET_DATA},         {"number", FV_SET_NUMBER},
-    {"packed", FV_SET_PACKED},     {"f8", FV_SET_FLOAT8},         {"float", FV_SET_FLOAT},
-    {"int", FV_SET_INT},           {"signed", FV_SET_SIGNED},     {"unsigned", FV_SET_UNSIGNED},
-};
-
-/* "float, i32, i64": named sets first, then what is left. */
-static const char *types_str(fv_arena *a, fv_elem_set set) {
-    fv_text t = {.arena = a};
-    fv_text_put(&t, "");
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if ((set & sets[i].set) == sets[i].set) {
-            fv_text_printf(&t, "%s%s", t.n ? ", " : "", sets[i].name);
-            set &= ~sets[i].set;
-        }
-    for (int e = 1; e < FV_ELEM_END; e++)
-        if (set >> e & 1)
-            fv_text_printf(&t, "%s%s", t.n ? ", " : "", fv_elem_name((fv_elem)e));
-    return t.s;
-}
-
 /* "T: float; Tind: i32, i64" */
 static const char *all_types(fv_arena *a, const fv_opdef *d) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
         fv_text_printf(&t, "%s%s: %s", i ? "; " : "", d->types[i].name,
-                       types_str(a, d->types[i].set));
+                       fv_elem_set_str(a, d->types[i].set));
     return t.s;
 }
 
@@ -212,7 +188,7 @@ static void print_op(fv_context *c, const fv_opdef *d) {
     print_attrs(d);
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
         printf("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
-               types_str(c->arena, d->types[i].set));
+               fv_elem_set_str(c->arena, d->types[i].set));
     print_meaning(d);
 }
 

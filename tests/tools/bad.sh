@@ -138,7 +138,7 @@ check 'no .npy' 1 'error: .*none.npy' "$fovea" run gather.onnx --backend=interp 
 check 'no such input' 1 "there is no input 'idx'" "$fovea" run gather.onnx --input idx=ok.npy
 check 'dim out of bounds' 1 "error: input 'ids' has 5 on axis 0, 'n' may be 1 to 4" "$fovea" run gather.onnx --backend=interp --dim n=1..4 --input ids=many.npy
 check 'dim beyond reason' 1 'error: ' "$fovea" run gather.onnx --backend=interp --dim n=1000000000000
-check 'empty data set' 1 'has 0 input_N.pb, the model has 1' "$fovea" run gather.onnx --backend=interp --data-set .
+check 'empty data set' 1 'holds no input_0.pb' "$fovea" run gather.onnx --backend=interp --data-set .
 mkdir set
 cp text.onnx set/input_0.pb
 check 'data set of nonsense' 1 'error: .*set/input_0.pb' "$fovea" run gather.onnx --backend=interp --data-set set
