@@ -245,6 +245,7 @@ static void add_costs(fv_bench *b) {
         b->flops += l->cost.flops;
     }
     b->bytes = fv_cost_memory(b->c->arena, m->ncosts, m->costs);
+    b->in_cache = b->bytes <= fv_cache_bytes();
 }
 
 static bool open_bench(fv_bench *b, const char *path, fv_backend_kind backend) {

@@ -69,6 +69,7 @@ typedef struct fv_bench {
     fv_subject m;
     bool costs_known;
     double flops, bytes;       /* of one run; bytes of inputs, outputs and constants */
+    bool in_cache;             /* they stay in a cache from run to run */
     double compile_peak, run_peak; /* bytes resident at most; 0: the system does not tell */
     fv_roof_memory *memory;
 } fv_bench;

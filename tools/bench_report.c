@@ -46,9 +46,9 @@ static const char *target_of(const fv_bench *b) {
 }
 
 /* What a launch takes at least, on a machine that reaches its roof. */
-static double roof_ms(const fv_measurement *m, double flops, double bytes) {
+static double roof_ms(const fv_bench *b, const fv_measurement *m, double flops, double bytes) {
     double computing = m->roof.gflops > 0 ? flops / m->roof.gflops * 1e-6 : 0;
-    double reading = m->roof.gbs > 0 ? bytes / m->roof.gbs * 1e-6 : 0;
+    double reading = m->roof.gbs > 0 && !b->in_cache ? bytes / m->roof.gbs * 1e-6 : 0;
     return computing > reading ? computing : reading;
 }
 
@@ -96,8 +96,9 @@ static void print_rate(const fv_bench *b, const fv_measurement *m) {
     double ms = m->ours.all.median;
     if (!b->costs_known || ms <= 0)
         return;
-    printf("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s; %.0f%% of the roof\n", "rate", 1e-9 * b->flops,
-           b->flops / ms * 1e-6, 1e-6 * b->bytes, b->bytes / ms * 1e-6, 100 * roof_ms(m, b->flops, b->bytes) / ms);
+    printf("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s%s; %.0f%% of the roof\n", "rate",
+           1e-9 * b->flops, b->flops / ms * 1e-6, 1e-6 * b->bytes, b->bytes / ms * 1e-6,
+           b->in_cache ? ", from caches" : "", 100 * roof_ms(b, m, b->flops, b->bytes) / ms);
 }
 
 static void print_difference(const fv_bench *b, int i, const fv_difference *d) {
@@ -148,7 +149,7 @@ static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profi
     printf("%9s %5.1f%% ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms);
     if (r->known && r->ms > 0)
         printf("%8.1f %7.1f %4.0f%%", r->flops / r->ms * 1e-6, r->bytes / r->ms * 1e-6,
-               100 * roof_ms(m, r->flops, r->bytes) / r->ms);
+               100 * roof_ms(b, m, r->flops, r->bytes) / r->ms);
     else
         printf("%8s %7s %5s", "-", "-", "-");
     printf(" %5.4g  %s%s%s%s: %s\n", r->calls, r->kernel, *r->schedule ? " (" : "", r->schedule,
@@ -282,7 +283,7 @@ static json_t *against_json(const fv_bench *b, const fv_measurement *m) {
     return o;
 }
 
-static json_t *rows_json(const fv_measurement *m, const fv_profile_row *rows, int n) {
+static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_profile_row *rows, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const fv_profile_row *r = &rows[i];
@@ -298,20 +299,20 @@ static json_t *rows_json(const fv_measurement *m, const fv_profile_row *rows, in
         set_real(o, "share", r->ms / m->profile->kernel_ms);
         fv_json_set(o, "gflops", rated ? fv_json_real(r->flops / r->ms * 1e-6) : json_null());
         fv_json_set(o, "gbs", rated ? fv_json_real(r->bytes / r->ms * 1e-6) : json_null());
-        fv_json_set(o, "roof", rated ? fv_json_real(roof_ms(m, r->flops, r->bytes) / r->ms) : json_null());
+        fv_json_set(o, "roof", rated ? fv_json_real(roof_ms(b, m, r->flops, r->bytes) / r->ms) : json_null());
         fv_json_append(list, o);
     }
     return list;
 }
 
-static json_t *profile_json(const fv_measurement *m) {
+static json_t *profile_json(const fv_bench *b, const fv_measurement *m) {
     const fv_profile *p = m->profile;
     json_t *o = json_object();
     fv_json_set_int(o, "runs", p->runs);
     set_real(o, "run_ms", p->run_ms);
     set_real(o, "kernel_ms", p->kernel_ms);
-    fv_json_set(o, "kernels", rows_json(m, p->kernels, p->nkernels));
-    fv_json_set(o, "launches", rows_json(m, p->launches, p->nlaunches));
+    fv_json_set(o, "kernels", rows_json(b, m, p->kernels, p->nkernels));
+    fv_json_set(o, "launches", rows_json(b, m, p->launches, p->nlaunches));
     return o;
 }
 
@@ -333,13 +334,13 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);
-    fv_json_set(o, "roof_ms", b->costs_known ? fv_json_real(roof_ms(m, b->flops, b->bytes)) : json_null());
+    fv_json_set(o, "roof_ms", b->costs_known ? fv_json_real(roof_ms(b, m, b->flops, b->bytes)) : json_null());
     fv_json_set(o, "rounds", rounds_json(m));
     fv_json_set(o, "compile", compile_json(b));
     fv_json_set(o, "memory", memory_json(b, m));
     if (m->against)
         fv_json_set(o, "against", against_json(b, m));
     if (m->profile)
-        fv_json_set(o, "profile", profile_json(m));
+        fv_json_set(o, "profile", profile_json(b, m));
     return o;
 }

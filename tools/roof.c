@@ -5,6 +5,7 @@
 #include "tools/roof.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -220,4 +221,20 @@ void fv_roof_memory_free(fv_roof_memory *m) {
     if (m)
         munmap(m->bytes, MEMORY_BYTES);
     free(m);
+}
+
+double fv_cache_bytes(void) {
+    double most = 0;
+    for (int i = 0; i < 8; i++) {
+        char path[80], unit = 0;
+        double size = 0;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", i);
+        FILE *f = fopen(path, "r");
+        if (f && fscanf(f, "%lf%c", &size, &unit) >= 1)
+            size *= unit == 'K' ? 1024.0 : unit == 'M' ? 1048576.0 : 1.0;
+        if (f)
+            fclose(f);
+        most = size > most ? size : most;
+    }
+    return most;
 }

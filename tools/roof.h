@@ -18,4 +18,7 @@ void fv_roof_memory_free(fv_roof_memory *m);
  * of several is the roof. `memory` may be NULL. */
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory);
 
+/* Bytes of the largest cache of a core; what fits stays there from run to run, and memory is no roof. */
+double fv_cache_bytes(void);
+
 #endif
