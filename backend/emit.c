@@ -385,7 +385,28 @@ static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
     return fv_x_load(e->arena, b, index);
 }
 
+/* select(dim == 1, 0, i), with v in i: what an index along a dim that may be 1 is. */
+static bool is_choice(const fv_expr *x, const fv_var *v) {
+    int64_t c;
+    return x->op == FV_X_SELECT && x->arg[0]->op == FV_X_EQ && x->arg[0]->arg[0]->op == FV_X_DIM &&
+           fv_x_is_int(x->arg[0]->arg[1], &c) && c == 1 && fv_x_is_int(x->arg[1], &c) && c == 0 &&
+           fv_x_uses(x->arg[2], v);
+}
+
+fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v) {
+    fv_expr *all = NULL;
+    if (is_choice(x, v)) /* not of an expression: the condition is over dims */
+        all = fv_x_bin(e->arena, FV_X_NE, fv_kemit_expr(e, x->arg[0]->arg[0]), fv_x_int(e->arena, 1));
+    for (int i = 0; i < x->n; i++) {
+        fv_expr *one = fv_kemit_plain(e, x->arg[i], v);
+        all = !all ? one : !one || fv_x_equal(all, one) ? all : fv_x_bin(e->arena, FV_X_AND, all, one);
+    }
+    return all;
+}
+
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
+    if (e->plain && is_choice(x, e->plain))
+        return fv_kemit_expr(e, x->arg[2]);
     if (x->op == FV_X_CONST)
         return x;
     if (x->op == FV_X_DIM)

@@ -106,6 +106,7 @@ typedef struct fv_kemit {
     fv_ptrmap uses;          /* node -> how many uses in the definition */
     fv_expr *guard;          /* loads only where this holds; NULL: always */
     bool chains;             /* sums over contiguous elements use 16 chains */
+    const fv_var *plain;     /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
     struct fv_kept {         /* what a sum along a row computes on its way is kept in the result's row */
         const fv_expr *x;    /* the summand; NULL: nothing is */
         fv_buf *row;
@@ -129,6 +130,9 @@ void fv_kemit_release(fv_kemit *e, fv_kmark m);
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
 /* x in terms of the kernel: statements it needs are added at the current place. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
+/* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may be
+ * 1: the condition that none of them is, for e->plain = v. NULL: it does not choose. */
+fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);

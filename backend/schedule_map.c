@@ -2,16 +2,17 @@
  *
  * naive: serial loops over every axis, each reduction one ascending chain:
  *     for i: for j: y[i, j] = body
- * map: the outer axes are tasks, the last one is a vector loop; reductions that do not depend on it
- * are computed once a row (this is what softmax and the norms need), by chains where they run over
- * contiguous elements:
+ * map: rows are tasks, several a task where they are short, the last axis is a vector loop; reductions
+ * that do not depend on it are computed once a row (this is what softmax and the norms need), by chains
+ * where they run over contiguous elements:
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
 #include <string.h>
 
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { BLOCK = 2048 }; /* elements of a vector that one task does */
+enum { BLOCK = 2048, /* elements of a vector that one task does */
+       TASK = 4096 };  /* of rows: elements to compute or to sum */
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -121,59 +122,135 @@ static int find_kept(fv_kemit *e, int vector, const fv_value *value, fv_expr **p
     return 0;
 }
 
+/* ---- rows and tasks ---- */
+
+static int64_t length(const fv_dim *d) {
+    return fv_dim_is_const(d) ? d->value : 256;
+}
+
+/* Elements that a row takes to compute. */
+static int64_t work_of_row(const fv_definition *d, int vector) {
+    fv_expr *sums[32];
+    int n = fv_x_reductions(d->body, sums, 32);
+    int64_t row = vector >= 0 ? length(d->index[vector]->dim) : 1, work = row;
+    for (int i = 0; i < n && work < TASK; i++) {
+        int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
+        for (int k = 0; k < sums[i]->u.red.nvars && w < TASK; k++)
+            w *= length(sums[i]->u.red.vars[k]->dim);
+        work += w;
+    }
+    return work > 0 ? work : 1;
+}
+
+static fv_expr *open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v, fv_expr *lo, fv_expr *hi) {
+    fv_expr *i = fv_kb_for(&e->b, kind, v->name, lo, hi, 1);
+    fv_kemit_bind(e, v, i);
+    return i;
+}
+
+/* Rows of the axis in blocks, which are tasks. */
+static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
+    fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
+    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
+                               fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, rows - 1)), r);
+    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", fv_x_int(e->arena, 0), blocks, 1);
+    fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, block, r));
+    fv_expr *hi = fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, r));
+    return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
+}
+
+/* Loops over all axes but the vector's: tasks outside, and inside them as many rows as make a task. */
+static void open_outer(fv_kemit *e, int vector, fv_expr **index) {
+    const fv_definition *d = e->def;
+    int64_t rows = TASK / work_of_row(d, vector);
+    int first = d->rank; /* axes from here on are inside a task */
+    for (int i = d->rank; i-- > 0 && rows > 1;) {
+        const fv_dim *n = d->index[i]->dim;
+        if (i == vector)
+            continue;
+        if (!fv_dim_is_const(n) || n->value > rows)
+            break;
+        rows /= n->value > 0 ? n->value : 1;
+        first = i;
+    }
+    int blocked = first - 1 - (first - 1 == vector);
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    for (int i = 0; i < d->rank; i++) {
+        if (i == vector)
+            continue;
+        if (is_one(d->index[i]->dim)) {
+            index[i] = zero;
+            fv_kemit_bind(e, d->index[i], zero);
+        } else if (i == blocked && rows > 1)
+            index[i] = open_rows(e, d->index[i], rows);
+        else
+            index[i] = open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i], zero,
+                                 fv_kemit_dim(e, d->index[i]->dim));
+    }
+}
+
+/* ---- a row ---- */
+
+typedef struct row {
+    int vector;      /* its axis, or -1 */
+    bool alone;      /* it is the only axis that is not 1 */
+    fv_expr **index;
+    fv_expr *places[MAX_KEPT];
+    int nkept;
+    bool sums;       /* out: it has reductions */
+} row;
+
+static void emit_row(fv_kemit *e, row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_expr *at[FV_MAX_RANK];
+    fv_kmark m = fv_kemit_mark(e);
+    int before = e->b.depth, known = e->nmemo;
+    if (w->nkept) {
+        memcpy(at, w->index, sizeof at);
+        e->kept.row = fv_kemit_out(e, value);
+        e->kept.row->role = FV_BUF_INOUT;
+        e->kept.index = at;
+    }
+    fv_kemit_hoist(e, d->body);
+    w->sums = w->vector < 0 || e->nmemo > known;
+    if (w->vector >= 0 && w->alone)
+        open_blocked(e, d->index[w->vector], &w->index[w->vector]);
+    else if (w->vector >= 0)
+        w->index[w->vector] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
+                                        fv_kemit_dim(e, d->index[w->vector]->dim));
+    for (int i = 0; i < w->nkept; i++)
+        fv_kemit_memo(e, w->places[i], fv_x_load(e->arena, e->kept.row, w->index));
+    fv_kemit_hoist(e, d->body);
+    fv_kemit_store(e, fv_kemit_out(e, value), w->index, fv_kemit_expr(e, d->body));
+    while (e->b.depth > before)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
 bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
     fv_kemit_init(&e, l, d, op->def->name);
     e.chains = true;
-    fv_expr *index[FV_MAX_RANK];
-    int vector = vector_axis(d), open = 0;
-    bool alone = true; /* the vector axis is the only one */
+    fv_expr *index[FV_MAX_RANK] = {0};
+    row w = {.vector = vector_axis(d), .alone = true, .index = index};
     for (int i = 0; i < d->rank; i++)
-        alone &= i == vector || is_one(d->index[i]->dim);
-    for (int i = 0; i < d->rank; i++)
-        if (is_one(d->index[i]->dim)) {
-            index[i] = fv_x_int(e.arena, 0);
-            fv_kemit_bind(&e, d->index[i], index[i]);
-        }
-    for (int i = 0; i < d->rank; i++) {
-        if (i == vector || is_one(d->index[i]->dim))
-            continue;
-        index[i] = fv_kb_for(&e.b, FV_PARALLEL, d->index[i]->name, fv_x_int(e.arena, 0),
-                             fv_kemit_dim(&e, d->index[i]->dim), 1);
-        fv_kemit_bind(&e, d->index[i], index[i]);
-        open++;
+        w.alone &= i == w.vector || is_one(d->index[i]->dim);
+    open_outer(&e, w.vector, index);
+    if (w.vector >= 0 && !w.alone)
+        w.nkept = find_kept(&e, w.vector, s->value, w.places);
+    /* where a broadcast may leave the row at its first element, not asking at each is worth a copy */
+    fv_expr *plain = w.vector < 0 || w.alone ? NULL : fv_kemit_plain(&e, d->body, d->index[w.vector]);
+    if (plain) {
+        fv_kb_if(&e.b, plain);
+        e.plain = d->index[w.vector];
+        emit_row(&e, &w, s->value);
+        e.plain = NULL;
+        fv_kb_else(&e.b);
     }
-    fv_expr *places[MAX_KEPT], *at[FV_MAX_RANK];
-    int nkept = vector >= 0 && !alone ? find_kept(&e, vector, s->value, places) : 0;
-    if (nkept) {
-        memcpy(at, index, sizeof at);
-        e.kept.row = fv_kemit_out(&e, s->value);
-        e.kept.row->role = FV_BUF_INOUT;
-        e.kept.index = at;
-    }
-    int before_rows = e.nmemo;
-    fv_kemit_hoist(&e, d->body);
-    bool rows = vector < 0 || e.nmemo > before_rows;
-    if (vector >= 0) {
-        int before = e.b.depth;
-        if (alone)
-            open_blocked(&e, d->index[vector], &index[vector]);
-        else {
-            index[vector] = fv_kb_for(&e.b, FV_VECTOR, d->index[vector]->name,
-                                      fv_x_int(e.arena, 0),
-                                      fv_kemit_dim(&e, d->index[vector]->dim), 1);
-            fv_kemit_bind(&e, d->index[vector], index[vector]);
-        }
-        open += e.b.depth - before;
-    }
-    for (int i = 0; i < nkept; i++)
-        fv_kemit_memo(&e, places[i], fv_x_load(e.arena, e.kept.row, index));
-    fv_kemit_hoist(&e, d->body);
-    fv_expr *x = fv_kemit_expr(&e, d->body);
-    fv_kemit_store(&e, fv_kemit_out(&e, s->value), index, x);
-    while (open--)
+    emit_row(&e, &w, s->value);
+    while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, rows ? "row" : "map");
+    fv_kemit_finish(&e, op, w.sums ? "row" : "map");
     return true;
 }

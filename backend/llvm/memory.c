@@ -165,7 +165,9 @@ static LLVMValueRef gather(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
 
 static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
     const fv_buf *b = x->u.buf;
-    LLVMValueRef c = fv_ll_expr(f, x->arg[b->rank]);
+    /* one condition for all lanes is a branch: a masked load from where no memory is takes an assist */
+    const fv_expr *cond = x->arg[b->rank];
+    LLVMValueRef c = fv_ll_expr(f, cond->op == FV_X_SPLAT ? cond->arg[0] : cond);
     LLVMValueRef otherwise = fv_ll_expr(f, x->arg[b->rank + 1]);
     if (fv_ll_lanes_of(otherwise) < x->type.lanes)
         otherwise = fv_ll_splat(f, otherwise, x->type.lanes);
