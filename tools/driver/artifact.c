@@ -1,5 +1,6 @@
 /* artifact.c - artifacts of the compiler: the interpreter, code in memory, generated C. */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include "backend/llvm/llvm.h"
 #include "driver.h"
 #include "frontend/file.h"
+
+#define LARGE_WEIGHTS ((size_t)1 << 20)
 
 extern char **environ;
 
@@ -142,16 +145,29 @@ static const char *traced(fv_arena *a, const char *name) {
     return flag;
 }
 
+/* Weights never go through the C compiler where they are many: an assembler file includes them. */
+static bool has_large_weights(const fv_program *p) {
+    size_t bytes = 0;
+    for (int i = 0; i < p->nconstants; i++)
+        bytes += p->constants[i].bytes;
+    return bytes > LARGE_WEIGHTS;
+}
+
+/* A folder of sources gives its files the program's name. */
+static const char *sources_of(fv_arena *a, const fv_program *p) {
+    return has_large_weights(p) ? fv_printf(a, "%s.c %s_weights.S", p->name, p->name) : "model.c";
+}
+
 static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_program *p,
                       char level) {
     const char *env = getenv("CC"), *cc = env && *env ? env : "cc";
     const char *command = fv_printf(
         a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno %s "
-           "-include model.h -o model.so model.c export.c > cc.log 2>&1",
-        cc, level ? level : '2', p->target->cflags, traced(a, p->name));
-    const char *export = fv_printf(a, "const fv_model *fovea_model(void);\n"
+           "-o model.so %s export.c > cc.log 2>&1",
+        cc, level ? level : '2', p->target->cflags, traced(a, p->name), sources_of(a, p));
+    const char *export = fv_printf(a, "#include \"%s.h\"\nconst fv_model *fovea_model(void);\n"
                                       "const fv_model *fovea_model(void) { return %s_model(); }\n",
-                                   p->name);
+                                   has_large_weights(p) ? p->name : "model", p->name);
     const char *argv[] = {"/bin/sh", "-c", command, folder, NULL};
     if (!fv_file_write(s, fv_printf(a, "%s/export.c", folder), export, strlen(export)))
         return false;
@@ -165,10 +181,13 @@ static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_p
     return true;
 }
 
-static void remove_folder(fv_arena *a, const char *folder) {
-    static const char *const files[] = {"model.c", "model.h", "export.c", "model.so", "cc.log", NULL};
-    for (int i = 0; files[i]; i++)
-        unlink(fv_printf(a, "%s/%s", folder, files[i]));
+/* The folder is ours: all that is in it goes. */
+static void remove_folder(const char *folder) {
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
     rmdir(folder);
 }
 
@@ -192,14 +211,15 @@ static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
         return NULL;
     }
     if (FV_DOOR_OPEN(s, &door)) {
-        remove_folder(a, folder);
+        remove_folder(folder);
         fv_out_of_memory(s);
     }
-    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
-    bool written = fv_c_write(s, p, &o, fv_printf(a, "%s/model.c", folder));
+    bool large = has_large_weights(p);
+    fv_c_options o = {.weights = large ? FV_C_WEIGHTS_INCBIN : FV_C_WEIGHTS_TEXT};
+    bool written = fv_c_write(s, p, &o, fv_printf(a, large ? "%s/" : "%s/model.c", folder));
     if (written && compile_c(s, a, folder, p, level))
         out = load_c(s, a, folder);
-    remove_folder(a, folder);
+    remove_folder(folder);
     fv_door_close(s, &door);
     fv_arena_free(a);
     return out;
