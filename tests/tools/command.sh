@@ -231,6 +231,6 @@ mkdir -p cases && cp -r "$root/examples/dates/test" cases/dates && cp "$dates" c
 check 'test' 0 '^[1-9][0-9]* passed, 0 failed$' "$fovea" test cases --backend=interp
 check 'test json' 0 '"failed": 0' "$fovea" test cases/dates --backend=interp --json
 rm cases/dates/test_data_set_0/output_0.pb
-check 'test without output' 1 'FAILED cases/dates/test_data_set_0 \(interp\): .*output_N.pb' "$fovea" test cases --backend=interp
+check 'test without output' 1 'FAILED cases/dates/test_data_set_0 \(interp\): .*output_0.pb' "$fovea" test cases --backend=interp
 check 'test of nothing' 1 'FAILED nowhere \(-\): is neither a folder nor a model' "$fovea" test nowhere
 finish
