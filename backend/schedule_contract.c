@@ -364,7 +364,8 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                                       binary(&e, FV_X_SUB, rows, done)));
         open++;
     }
-    t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr}, NULL);
+    t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr},
+                        fv_x_zero(e.arena, (fv_elem)c.sum->type.elem)); /* C compilers do not see that its rows are written */
     if (c.packed || fv_x_is_int(t.columns, &whole)) {
         multiply_rows(&t, here, !c.packed && whole < t.nr);
     } else {

@@ -51,6 +51,9 @@ static fv_expr *wrapped(fv_custom *c, fv_expr *i, fv_expr *n) {
 }
 
 static fv_expr *is_inside(fv_arena *a, fv_expr *i, fv_expr *n) {
+    int64_t none;
+    if (fv_x_is_int(n, &none) && none == 0)
+        return fv_x_const_int(a, FV_BOOL, 0);
     return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), i), fv_x_bin(a, FV_X_LT, i, n));
 }
 
