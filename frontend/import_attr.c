@@ -192,11 +192,15 @@ static bool check_attr(fv_importer *im, const fv_import_scope *sc, const Onnx__N
                                     "attribute '%s' is not known (operator version "
                                     "%d)",
                                     name, what->version);
-    if (d->until && what->version > d->until)
+    if (d->until && what->version > d->until) {
+        int gone = 0;
+        while (what->def->since[gone] <= d->until)
+            gone++;
         return fv_import_node_error(im, sc, node,
                                     "attribute '%s' is gone since version %d of the "
                                     "operator, the model has %d",
-                                    name, d->until + 1, what->version);
+                                    name, what->def->since[gone], what->version);
+    }
     if (!kind_is_known(k) || !accepts(d->kind, k))
         return fv_import_node_error(im, sc, node, "attribute '%s' is %s, expected %s", name,
                                     kind_is_known(k) ? kinds[k].name : "of an unknown kind",
