@@ -56,6 +56,14 @@ static bool divides(const fv_expr *x, const fv_var *v) {
     return false;
 }
 
+/* Does some index take a division? */
+static bool divides_at_all(const fv_definition *d) {
+    for (int i = 0; i < d->rank; i++)
+        if (divides(d->body, d->index[i]))
+            return true;
+    return false;
+}
+
 /* Does each element along the last axis take a division to find? Others cost one a row. */
 static bool divides_along(const fv_definition *d) {
     int last = d->rank - 1;
@@ -239,6 +247,14 @@ static const fv_value *sum_of(fv_lowerer *l, const fv_expr *x) {
     return found;
 }
 
+/* Is the last axis of what d reshapes v to the last axis of v? */
+static bool keeps_rows(const fv_definition *d, const fv_value *v) {
+    int last = d->rank - 1, own = v->type->rank - 1;
+    const fv_expr *x = d->body;
+    return last >= 0 && own >= 0 && x->op == FV_X_LOAD && x->arg[own]->op == FV_X_VAR &&
+           x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
+}
+
 /* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
@@ -258,7 +274,8 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
             return false;
         if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
             bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
-                            (r.identity || (r.ordered && !c.arithmetic));
+                            (r.identity || (r.ordered && !c.arithmetic) ||
+                             (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
             if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
                 continue;
             return false;
@@ -344,7 +361,10 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
-    if (is_costly_reshape(l, op)) {
+    bool alias = is_costly_reshape(l, op);
+    if (fv_op_is(op, "fv.Reshape") && !alias) /* memory that is there anyway is seen in another shape for nothing */
+        alias = s->divides && !fv_storage_of(l, op->in[0])->inlined;
+    if (alias) {
         s->alias = fv_storage_root(fv_storage_of(l, op->in[0]));
         return;
     }
@@ -476,6 +496,7 @@ void fv_group(fv_lowerer *l) {
         if (fv_op_is(op, "fv.Reshape")) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
             s->costly = divides_along(s->def);
+            s->divides = divides_at_all(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {

@@ -14,6 +14,7 @@ typedef struct fv_storage {
     fv_value *value;
     fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
     bool costly;               /* a reshape that takes divisions along a row */
+    bool divides;              /* a reshape that takes any */
     bool inlined;              /* substituted into its uses; has no memory */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */

@@ -3,17 +3,40 @@
  *     y[b, s, j] = x[b, s, j] + bias[j]   =>   y[i, j] = x[i, j] + bias[j],  i < b * s
  *
  * Longer loops, fewer edges: the rows of a batch of matrices are rows of one matrix. Buffers are seen
- * through views of a lower rank; nothing is moved. The same holds for variables of a reduction. */
+ * through views of a lower rank; nothing is moved. Indices that were joined by hand, x[b * S + s] with
+ * s < S, are the same. The same holds for variables of a reduction. */
 #include <string.h>
 
 #include "backend/lower.h"
 #include "ir/limits.h"
 
+/* Is x = p * size of q + q? */
+static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
+    if (x->op != FV_X_ADD)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *low = x->arg[i], *high = x->arg[1 - i];
+        if (low->op != FV_X_VAR || low->u.var != q || high->op != FV_X_MUL)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            const fv_expr *var = high->arg[k], *size = high->arg[1 - k];
+            if (var->op == FV_X_VAR && var->u.var == p &&
+                (size->op == FV_X_DIM ? size->u.dim == q->dim
+                                      : size->op == FV_X_CONST && fv_dim_is_const(q->dim) &&
+                                            size->u.i == q->dim->value))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q is as
- * long as q? */
+ * long as q, or joined? */
 static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
         return x->u.var == p || x->u.var == q;
+    if (is_joined(x, p, q))
+        return false;
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
@@ -74,6 +97,8 @@ static fv_buf *view(merger *m, fv_buf *b, int at) {
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
         return x;
+    if (is_joined(x, m->p, m->q))
+        return fv_x_var(m->l->arena, m->both);
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
     if (known)
         return known;
