@@ -186,3 +186,7 @@ Test(ops, select, .init = open_session, .fini = close_session) {
 Test(ops, recurrent, .init = open_session, .fini = close_session) {
     check_golden("../ops/recurrent.txt", run_case);
 }
+
+Test(ops, attention, .init = open_session, .fini = close_session) {
+    check_golden("../ops/attention.txt", run_case);
+}
