@@ -39,7 +39,7 @@ static const option options[] = {
     {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
     {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2)", false},
     {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too", false},
-    {"--against", NULL, TEXT, AT(against), "LIB", "the same in ONNX Runtime: path of its libonnxruntime.so", false},
+    {"--against", NULL, TEXT, AT(against), "LIB", "the same elsewhere: libonnxruntime.so, a compiled library, or a backend", false},
     {"--against-model", NULL, TEXT, AT(against_model), "F.onnx", "what that library runs, where MODEL is no ONNX file", false},
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},

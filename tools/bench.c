@@ -80,8 +80,8 @@ static bool warm_up(fv_bench *b, fv_contender *k, double round_ms) {
         spent += ms;
         best = ms < best ? ms : best;
     }
-    double block = best > 0 ? round_ms / best : MAX_BLOCK;
-    k->block = block < 1 ? 1 : block > MAX_BLOCK ? MAX_BLOCK : (int)block;
+    double block = round_ms / (best > 1e-6 ? best : 1e-6);
+    k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
     return true;
 }
 
@@ -129,10 +129,10 @@ static bool run_round(fv_bench *b, fv_measurement *m, int round) {
 }
 
 static bool run_rounds(fv_bench *b, fv_measurement *m) {
-    double round_ms = 1e3 * b->c->args->seconds / m->rounds / (m->theirs.theirs ? 2 : 1);
+    double round_ms = 1e3 * b->c->args->seconds / m->rounds / (m->against ? 2 : 1);
     if (!warm_up(b, &m->ours, round_ms))
         return false;
-    if (m->theirs.theirs && !warm_up(b, &m->theirs, round_ms))
+    if (m->against && !warm_up(b, &m->theirs, round_ms))
         return false;
     settle(m, &m->theirs);
     for (int i = 0; i < m->rounds; i++)
@@ -143,38 +143,7 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
     return true;
 }
 
-/* ---- the other runtime ---- */
-
-static const char *their_model(const fv_bench *b) {
-    return b->c->args->against_model ? b->c->args->against_model : b->m.path;
-}
-
-static bool open_other(fv_bench *b, fv_measurement *m) {
-    const fv_args *a = b->c->args;
-    if (!a->against)
-        return true;
-    fv_ort *o = fv_ort_open(b->c, a->against, their_model(b), m->threads);
-    m->theirs.theirs = o;
-    if (!o || !fv_ort_bind(o, b->m.table, b->m.inputs))
-        return false;
-    m->against = fv_ort_name(o);
-    m->against_load_ms = fv_ort_load_ms(o);
-    return true;
-}
-
-static bool compare(fv_bench *b, fv_measurement *m) {
-    const fv_args *a = b->c->args;
-    if (!m->theirs.theirs)
-        return true;
-    m->differences = FV_NEW(b->c->arena, fv_difference, b->m.table->noutputs + 1);
-    for (int i = 0; i < b->m.table->noutputs; i++) {
-        fv_array theirs;
-        if (!fv_ort_output(m->theirs.theirs, i, &theirs))
-            return false;
-        m->differences[i] = fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->atol, a->rtol);
-    }
-    return true;
-}
+/* ---- one number of threads ---- */
 
 static void compute_ratios(fv_bench *b, fv_measurement *m) {
     if (!m->against)
@@ -185,8 +154,6 @@ static void compute_ratios(fv_bench *b, fv_measurement *m) {
         m->ratios[i] = m->ours.round[i] / m->theirs.round[i];
     qsort(m->ratios, (size_t)m->rounds, sizeof *m->ratios, by_size);
 }
-
-/* ---- one number of threads ---- */
 
 static bool profile(fv_bench *b, fv_measurement *m) {
     const char *path = b->c->args->profile;
@@ -211,7 +178,7 @@ static bool measure_with(fv_bench *b, fv_runner *r, fv_measurement *m) {
         note_peak(b);
         b->memory = fv_roof_memory_new();
     }
-    bool ok = open_other(b, m) && run_rounds(b, m) && compare(b, m) && profile(b, m);
+    bool ok = fv_against_open(b, m) && run_rounds(b, m) && fv_against_compare(b, m) && profile(b, m);
     if (ok)
         compute_ratios(b, m);
     return ok;
@@ -225,9 +192,8 @@ static bool measure(fv_bench *b, int threads, fv_measurement *m) {
     m->ours.round = FV_NEW(a, double, m->rounds);
     m->theirs.round = FV_NEW(a, double, m->rounds);
     bool ok = fv_runner_open(b->c, &b->m, threads, &r) && measure_with(b, &r, m);
-    fv_ort_close(m->theirs.theirs);
+    fv_against_close(m);
     fv_runner_close(&r);
-    m->theirs.theirs = NULL;
     m->ours.ours = NULL;
     return ok;
 }
@@ -285,6 +251,8 @@ static int bench_model(fv_context *c, const char *path, fv_backend_kind backend,
                  : fv_error_count(c->session) ? fv_failed(c)
                                               : FV_EXIT_USAGE;
     fv_roof_memory_free(b.memory);
+    if (b.other)
+        fv_subject_close(b.other);
     fv_subject_close(&b.m);
     return status;
 }
@@ -319,7 +287,8 @@ static int check_arguments(const fv_context *c) {
             return fv_usage(a, "--at '%s': %s", a->at.at[i], wrong);
     }
     for (int i = 0; i < a->n; i++)
-        if (a->against && !a->against_model && fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)
+        if (fv_against_is_other(a->against) && !a->against_model &&
+            fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)
             return fv_usage(a, "'%s' is no ONNX file: --against-model=F.onnx says what the other library runs",
                             a->operand[i]);
     return FV_EXIT_OK;

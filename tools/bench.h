@@ -16,7 +16,7 @@ typedef struct fv_summary {
 /* Sorts `ms`. */
 fv_summary fv_summarise(double *ms, int n);
 
-/* Whoever takes part: our model, or the other runtime's. */
+/* Whoever takes part: a model of ours, or the other runtime's. */
 typedef struct fv_contender {
     fv_runner *ours;
     fv_ort *theirs;
@@ -56,7 +56,7 @@ typedef struct fv_measurement {
     fv_contender ours, theirs; /* runner and session are closed when it is printed */
     fv_roof *roofs;            /* one a round */
     fv_roof roof;              /* the best */
-    const char *against;       /* "onnxruntime 1.30.0"; NULL: there is nobody */
+    const char *against;       /* "onnxruntime 1.30.0", "fovea c"; NULL: there is nobody */
     double against_load_ms;
     double ratio;              /* of the medians, ours over theirs */
     double *ratios;            /* of each round; sorted */
@@ -72,7 +72,19 @@ typedef struct fv_bench {
     bool in_cache;             /* they stay in a cache from run to run */
     double compile_peak, run_peak; /* bytes resident at most; 0: the system does not tell */
     fv_roof_memory *memory;
+    fv_subject *other;         /* of ours that we are compared with, or NULL */
+    double other_ms;           /* what opening it took */
 } fv_bench;
+
+/* ---- bench_against.c ---- */
+
+/* Is it neither a backend's name nor a library that `fovea compile` made? */
+bool fv_against_is_other(const char *against);
+/* Whom --against names, with m->threads threads; nobody where it was not given. False after a message;
+ * close in any case. */
+bool fv_against_open(fv_bench *b, fv_measurement *m);
+bool fv_against_compare(fv_bench *b, fv_measurement *m);
+void fv_against_close(fv_measurement *m);
 
 /* ---- profile.c ---- */
 

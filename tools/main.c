@@ -41,10 +41,12 @@ const fv_command fv_commands[] = {
      "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea run`; --dim\n"
      "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers are made\n"
      "once; what is timed is the model's run. The roof is measured in each round: multiply-adds in\n"
-     "registers, and reading from memory. Exit status 1 also where outputs differ from the other runtime's.\n"
+     "registers, and reading from memory. --against compares with ONNX Runtime, with a library that was\n"
+     "compiled before, or with another backend; exit status 1 also where outputs differ.\n"
      "\nexamples:\n"
      "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
-     "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"},
+     "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
+     "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
      "--ops --memory --schedules --passes --state", fv_cmd_inspect,
      "Without --ops, --memory and --schedules: a summary of all three.\n"},

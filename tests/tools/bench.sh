@@ -71,7 +71,7 @@ fi
 # ---- another runtime ----
 check 'no library' 1 'cannot be loaded: .*none.so' "$fovea" bench "$dates" $short --against=./none.so --backend=$first
 check 'no ELF' 1 'cannot be loaded' "$fovea" bench "$dates" $short --against="$dates" --backend=$first
-for other in "$work/add.so" $(ldconfig -p 2>/dev/null | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1); do
+for other in $(ldconfig -p 2>/dev/null | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1); do
     [ -e "$other" ] || continue
     check "no ONNX Runtime: $other" 1 'is no ONNX Runtime: it has no OrtGetApiBase' "$fovea" bench "$dates" $short --against="$other" --backend=$first
 done
@@ -82,6 +82,15 @@ if [ -e "${FOVEA_ONNXRUNTIME:-}" ]; then
     check 'against, JSON' 0 '"ratio"' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --json --backend=$first
     check 'refused' 1 'onnxruntime [0-9.]+ refuses the model' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model=add.fvir --backend=$first
     check 'another model' 1 'sees 1 inputs in the model, we see 2' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model="$dates" --backend=$first
+fi
+
+check 'itself' 0 '^ratio ' "$fovea" bench "$dates" $short --against=interp --backend=$first --rtol=0 --atol=0
+said '1 of 1 agree within 0 \+ 0'
+said 'fovea interp, opened in'
+if [ "$first" = jit ]; then
+    check 'another build' 0 'fovea add.so' "$fovea" bench add.fvir $short --at n=7 --against=add.so --threads=1,2
+    said '1 of 1 agree'
+    check 'another model of ours' 1 'add.so has other inputs or outputs' "$fovea" bench "$dates" $short --against=add.so
 fi
 
 # ---- the command line ----
