@@ -191,7 +191,7 @@ static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw
     if (raw)
         return fv_d_broadcast(e->d, x->u.var, dim);
     if (item->kind == FV_AST_NAME && !e->failed &&
-        !fv_module_assume(e->d->module, x->u.var->dim, dim, e->op->def->name))
+        !fv_module_assume(e->d->module, x->u.var->dim, dim, fv_op_why(e->op, e->op->def->name)))
         e->failed = !fv_op_error(e->op, "input '%s' has %s on axis %d, expected %s",
                                  e->op->def->in[in].name, fv_dim_str(e->arena, dim), at,
                                  fv_dim_str(e->arena, x->u.var->dim));

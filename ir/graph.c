@@ -478,6 +478,11 @@ bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char
     return fv_module_require(m, a, b, why, NULL);
 }
 
+const char *fv_op_why(const fv_op *op, const char *why) {
+    fv_arena *a = fv_region_module(op->block)->arena;
+    return op->origin->n ? fv_printf(a, "%s, node '%s'", why, fv_origin_str(a, op->origin)) : why;
+}
+
 const char *fv_relation_str(fv_arena *a, const struct fv_relation *r) {
     if (r->says)
         return fv_printf(a, "%s: %s", r->says, r->why);

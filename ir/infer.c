@@ -380,9 +380,8 @@ bool fv_op_infer(fv_op *op) {
     int relations = m->nrelations;
     if (!(op->def->infer ? op->def->infer : fv_infer_same)(op))
         return false;
-    for (int i = relations; i < m->nrelations && op->origin->n; i++)
-        m->relations[i].why = fv_printf(m->arena, "%s, node '%s'", m->relations[i].why,
-                                        fv_origin_str(m->arena, op->origin));
+    for (int i = relations; i < m->nrelations; i++)
+        m->relations[i].why = fv_op_why(op, m->relations[i].why);
     for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
         if (op->out[i] && !refine(op, op->out[i], declared[i]))
             return false;
