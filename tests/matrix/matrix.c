@@ -31,7 +31,8 @@ typedef struct options {
 
 static const char how_to_use[] =
     "usage: matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]\n"
-    "  --quick           of JIT levels, compilers and so on one a target, in turn\n"
+    "  --quick           of JIT levels, compilers and so on one a target, in turn; behind --cover\n"
+    "                    also of the targets each third, in turn\n"
     "  --schedule=naive  each op alone, as serial loops\n"
     "  --target=T,...    these targets only\n"
     "  -v                says how long each model took\n"
@@ -42,7 +43,7 @@ typedef struct matrix {
     fv_arena *arena;
     options o;
     const char **models; /* .onnx files */
-    int nmodels, cap;
+    int nmodels, cap, cover_from; /* from there on they are behind --cover */
     const fv_target *target[MAX_TARGETS];
     int ntargets;
     build_cache *cache;
@@ -102,10 +103,10 @@ static bool write_c(reference *r) {
     return false;
 }
 
-static void check_model(subject *s, const matrix *m) {
+static void check_model(subject *s, const matrix *m, int every) {
     reference refs[MAX_TARGETS];
-    for (int i = 0; i < m->ntargets; i++) {
-        const char *why = make_reference(&refs[i], s, m->target[i]);
+    for (int n = 0, i = s->turn % every; i < m->ntargets; n++, i += every) {
+        const char *why = make_reference(&refs[n], s, m->target[i]);
         if (why && subject_is_unsupported(s)) {
             printf("skipped %s: an operator is not in the catalogue\n", s->folder);
             atomic_fetch_add(&s->tally->skipped, 1);
@@ -115,12 +116,12 @@ static void check_model(subject *s, const matrix *m) {
             subject_count(s, m->target[i]->name, "interpreter", why);
             return;
         }
-        compare_targets(refs, i);
-        if (write_c(&refs[i])) {
-            native_check(&refs[i]);
-            foreign_check(&refs[i]);
+        compare_targets(refs, n);
+        if (write_c(&refs[n])) {
+            native_check(&refs[n]);
+            foreign_check(&refs[n]);
         }
-        objects_check(&refs[i]);
+        objects_check(&refs[n]);
         s->turn++;
     }
 }
@@ -152,7 +153,7 @@ static int run_model(const matrix *m, int which) {
     s.folder = label(s.arena, s.model);
     s.scratch = fv_printf(s.arena, "%s/%d", m->scratch, which);
     mkdir(s.scratch, 0777);
-    check_model(&s, m);
+    check_model(&s, m, m->o.quick && which >= m->cover_from ? 3 : 1);
     remove_folder(s.scratch);
     fv_door_close(s.session, &door);
     fv_session_free(s.session);
@@ -308,17 +309,20 @@ static bool read_option(options *o, const char *arg) {
 
 /* Options, and the models of the operands. */
 static bool read_arguments(matrix *m, char **args) {
-    int from = -1;
+    bool cover = false;
     for (; *args; args++) {
         if (!strncmp(*args, "--cover=", 8)) {
             m->o.cover_types = !strcmp(*args + 8, "type");
-            from = m->nmodels;
+            m->cover_from = m->nmodels;
+            cover = true;
         } else if (**args == '-' ? !read_option(&m->o, *args) : !add_operand(m, *args)) {
             return false;
         }
     }
-    if (from >= 0)
-        choose_cover(m, from);
+    if (cover)
+        choose_cover(m, m->cover_from);
+    else
+        m->cover_from = m->nmodels;
     return m->nmodels && m->o.cache;
 }
 
