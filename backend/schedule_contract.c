@@ -69,12 +69,28 @@ static bool recognise(const fv_definition *d, contraction *c) {
     return set_factors(d, c);
 }
 
+static const fv_expr *stored(const fv_expr *x) {
+    while (x->op == FV_X_CONVERT)
+        x = x->arg[0];
+    return x;
+}
+
+static bool is_loaded(const fv_expr *x) {
+    x = stored(x);
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
+static bool is_constant(const fv_expr *x) {
+    x = stored(x);
+    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
+}
+
 static int64_t at_most(const fv_dim *d) {
     return fv_dim_is_const(d) ? d->value : d->hi;
 }
 
 /* Rows and columns of the register tile: accumulators fill about three quarters of the registers. Fewer
- * where there are fewer. */
+ * rows where there are fewer, with more columns then: eight sums hide the latency of their additions. */
 static void tile_size(const fv_target *t, const fv_definition *d, const contraction *c, int *mr,
                       int *nr) {
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
@@ -94,8 +110,11 @@ static void tile_size(const fv_target *t, const fv_definition *d, const contract
         *mr = *nr = 0;
         return;
     }
-    if (rows < *mr)
-        *mr = (int)rows;
+    if (rows < *mr) {
+        *mr = rows > 0 ? (int)rows : 1;
+        if (is_constant(c->b) && *mr * (*nr / lanes) < 8)
+            *nr = 8 / *mr * lanes;
+    }
     while (lanes > columns)
         lanes /= 2;
     if (columns < *nr)
@@ -109,24 +128,14 @@ static bool is_contiguous(const contraction *c, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-static bool is_loaded(const fv_expr *x) {
-    while (x->op == FV_X_CONVERT)
-        x = x->arg[0];
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-}
-
 /* Packs b unless it can be read as it is; false: chains along k do better than either. */
 static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
     bool contiguous = is_contiguous(c, j) && is_loaded(c->b);
-    bool constant = false, few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
-    const fv_expr *b = c->b;
-    while (b->op == FV_X_CONVERT)
-        b = b->arg[0];
+    bool constant = is_constant(c->b);
+    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     c->a = fv_make_dense(l, op, d, c->sum, c->a);
-    if (b->op == FV_X_LOAD)
-        constant = ((const fv_value *)b->u.buf->value)->kind == FV_VALUE_CONST;
     if (!constant && contiguous)
         return true;
     if (!constant && few && is_loaded(c->b))
@@ -364,8 +373,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                                       binary(&e, FV_X_SUB, rows, done)));
         open++;
     }
-    t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr},
-                        fv_x_zero(e.arena, (fv_elem)c.sum->type.elem)); /* C compilers do not see that its rows are written */
+    t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr}, NULL);
     if (c.packed || fv_x_is_int(t.columns, &whole)) {
         multiply_rows(&t, here, !c.packed && whole < t.nr);
     } else {
