@@ -209,7 +209,11 @@ def guarded(what, f, *a):
 def measure(o):
     bench = Bench(o)
     wanted = lambda name: not o.only or o.only in name
-    d = {"machine": machine(o), "points": {}, "contraction": {}}
+    d = {"points": {}, "contraction": {}}
+    if o.only:
+        d = kept(os.path.join(o.folder, "results.json"), d)
+    d["mixed"] = d.get("mixed", False) or "machine" in d
+    d["machine"] = machine(o)
     for _, points in POINTS:
         for p in points:
             if wanted(p["name"]):
@@ -233,6 +237,14 @@ def measure(o):
 def keep(o, d):
     with open(os.path.join(o.folder, "results.json"), "w") as f:
         json.dump(d, f, indent=1)
+
+
+def kept(path, otherwise):
+    try:
+        with open(path) as f:
+            return json.load(f)
+    except (OSError, ValueError):
+        return otherwise
 
 
 def first_line(*command):
@@ -440,6 +452,8 @@ def machine_text(d):
         out.append(f"Roof with {threads} thread{'s' if threads > 1 else ''}: {gflops:.0f} GFLOP/s of multiply-adds, {gbs:.1f} GB/s of reading.")
     if m["load_before"] > 0.5:
         out.append("**The machine was not idle**: take these numbers for a try.")
+    if d.get("mixed"):
+        out.append("Some points are from runs before this one.")
     if m["quick"]:
         out.append("**A quick run**: one short round each, no numbers to keep.")
     return out
