@@ -271,6 +271,74 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
         define_outputs(im, sc, node, im->poison);
 }
 
+/* ---- If ---- */
+
+/* The branch that is known to run, or NULL. */
+static const char *known_branch(const fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                                const fv_operator *what) {
+    int64_t cond;
+    if (*what->def->domain || strcmp(what->def->name, "If") != 0 || node->n_input != 1)
+        return NULL;
+    const fv_value *v = fv_import_find(im, sc, node->input[0]);
+    if (!v || v == im->poison || v == im->absent || !fv_known_int(v, &cond))
+        return NULL;
+    return cond ? "then_branch" : "else_branch";
+}
+
+static const Onnx__GraphProto *find_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                                          const char *name, const fv_import_scope **around) {
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        bool ok = true;
+        if (strcmp(fv_text_of(node->attribute[i]->name), name) != 0)
+            continue;
+        fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &ok);
+        *around = b.scope;
+        return b.attr ? b.attr->g : NULL;
+    }
+    return NULL;
+}
+
+/* The other branch is not looked at: often it makes no sense for these shapes. */
+static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node, const char *name) {
+    const fv_import_scope *around = sc;
+    const Onnx__GraphProto *g = find_graph(im, sc, node, name, &around);
+    if (!g)
+        return fv_import_node_error(im, sc, node, "attribute '%s' is missing", name);
+    if (g->n_input > g->n_initializer)
+        return fv_import_node_error(im, sc, node, "its body has %zu inputs, expected 0", g->n_input);
+    if (g->n_output < node->n_output)
+        return fv_import_node_error(im, sc, node, "has %zu outputs, its %s gives %zu", node->n_output, name,
+                                    g->n_output);
+    fv_import_scope inner = {.outer = around,
+                             .values = fv_ptrmap_in(im->tmp),
+                             .stems = fv_ptrmap_in(im->tmp),
+                             .declared = fv_ptrmap_in(im->tmp),
+                             .region = sc->region,
+                             .opsets = around->opsets,
+                             .call = around->call,
+                             .prefix = around->prefix,
+                             .depth = sc->depth + 1};
+    if (inner.depth > FV_MAX_DEPTH)
+        return fv_import_node_error(im, sc, node, "graphs are nested too deeply");
+    for (size_t i = 0; i < node->n_output; i++)
+        if (*node->output[i])
+            fv_import_map(&inner.stems, fv_intern(im->s, fv_text_of(g->output[i]->name)),
+                          stem_of(im, sc, node->output[i]));
+    fv_import_initializers(im, &inner, g);
+    if (!fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}))
+        return false;
+    for (size_t i = 0; i < node->n_output; i++) {
+        if (!*node->output[i])
+            continue;
+        fv_value *v = fv_import_find(im, &inner, fv_text_of(g->output[i]->name));
+        if (!v)
+            fv_import_node_error(im, sc, node, "output '%s' of its %s is not defined",
+                                 fv_text_of(g->output[i]->name), name);
+        fv_import_define(im, sc, node->output[i], v && v != im->absent ? v : im->poison);
+    }
+    return true;
+}
+
 /* ---- nodes ---- */
 
 static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
@@ -288,6 +356,11 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
         inline_call(im, sc, node, what.function);
     else if (what.is_constant)
         import_constant(im, sc, node);
-    else
-        import_op(im, sc, node, &what);
+    else {
+        const char *branch = known_branch(im, sc, node, &what);
+        if (!branch)
+            import_op(im, sc, node, &what);
+        else if (!inline_branch(im, sc, node, branch))
+            define_outputs(im, sc, node, im->poison);
+    }
 }

@@ -190,3 +190,7 @@ Test(ops, recurrent, .init = open_session, .fini = close_session) {
 Test(ops, attention, .init = open_session, .fini = close_session) {
     check_golden("../ops/attention.txt", run_case);
 }
+
+Test(ops, control, .init = open_session, .fini = close_session) {
+    check_golden("../ops/control.txt", run_case);
+}
