@@ -224,16 +224,21 @@ static fv_expr *act_of(const cell *z, const fv_act *f, fv_expr *x) {
 }
 
 /* Function i of the direction; both are computed where they differ. */
-static fv_expr *activate(const cell *z, int i, fv_expr *x) {
+static fv_expr *apply(const cell *z, int i, fv_expr *x) {
     const fv_act *f = &z->r.act[0][i], *g = &z->r.act[1][i];
-    if (z->r.clip > 0)
-        x = bin(z, FV_X_MAX, bin(z, FV_X_MIN, x, number(z, z->r.clip)), number(z, -z->r.clip));
     x = let(z, "u", x);
     fv_expr *y = act_of(z, f, x);
     bool same = z->r.directions == 1 || (f->kind == g->kind && f->alpha == g->alpha && f->beta == g->beta);
     if (!same)
         y = fv_x_select(z->a, bin(z, FV_X_EQ, z->d, integer(z, 0)), y, act_of(z, g, x));
     return let(z, "v", y);
+}
+
+/* Of the sum of a gate, clipped. ONNX Runtime clips gates alone, not the cell; so do we. */
+static fv_expr *activate(const cell *z, int i, fv_expr *x) {
+    if (z->r.clip > 0)
+        x = bin(z, FV_X_MAX, bin(z, FV_X_MIN, x, number(z, z->r.clip)), number(z, -z->r.clip));
+    return apply(z, i, x);
 }
 
 /* ---- what a row reads and writes ---- */
@@ -322,7 +327,7 @@ static void lstm_cell(const cell *z, const row *w) {
     fv_expr *g = activate(z, 1, gate_sum(z, w, C));
     fv_expr *now = let(z, "now", fv_x_fma(z->a, f, before, bin(z, FV_X_MUL, i, g)));
     fv_expr *o = activate(z, 0, peephole(z, w, 1, gate_sum(z, w, O), now));
-    fv_expr *h = bin(z, FV_X_MUL, o, activate(z, 2, now));
+    fv_expr *h = bin(z, FV_X_MUL, o, apply(z, 2, now));
     set_state(z, w->b, slot, w->j, w->active ? fv_x_select(z->a, w->active, now, before) : now);
     store_h(z, w, h);
 }
@@ -474,9 +479,13 @@ static fv_expr *read_lengths(cell *z) {
     return let(z, "steps", fv_x_load(z->a, most, NULL));
 }
 
-/* A loop over rows and units; the index of a state that comes in or goes out is at[3]. */
-static fv_expr *open_units(const cell *z, fv_expr **b, fv_expr **at) {
+/* A loop over rows and units; `at` becomes the index of a state that comes in or goes out, `empty` tells
+ * rows without a step (NULL: there are none). */
+static fv_expr *open_units(const cell *z, fv_expr **b, fv_expr **at, fv_expr **empty) {
     fv_expr *r = loop(z, FV_SERIAL, "r", integer(z, z->here));
+    *empty = NULL;
+    if (z->length)
+        *empty = let(z, "empty", bin(z, FV_X_EQ, fv_x_load(z->a, z->length, &r), integer(z, 0)));
     *b = let(z, "b", bin(z, FV_X_ADD, z->b0, r));
     fv_expr *j = loop(z, FV_VECTOR, "j", z->hidden);
     at[0] = z->r.batch_first ? *b : z->d;
@@ -491,19 +500,25 @@ static void close_units(const cell *z) {
 }
 
 static void start_state(const cell *z) {
-    fv_expr *b, *at[3], *j = open_units(z, &b, at);
+    fv_expr *b, *empty, *at[3], *j = open_units(z, &b, at, &empty);
     set_state(z, b, integer(z, OLD_OR_NEW_H), j, z->h0 ? fv_custom_load(z->c, z->h0, at) : number(z, 0));
     if (z->r.kind == FV_CELL_LSTM)
         set_state(z, b, integer(z, CELL), j, z->c0 ? fv_custom_load(z->c, z->c0, at) : number(z, 0));
     close_units(z);
 }
 
+/* The state at the end: 0 where there was no step, as ONNX Runtime has it. */
+static void store_last(const cell *z, fv_buf *to, fv_expr *const *at, fv_expr *empty, fv_expr *x) {
+    if (to)
+        fv_custom_store(z->c, to, at, empty ? fv_x_select(z->a, empty, number(z, 0), x) : x, NULL);
+}
+
 /* Zeros behind the longest row, and the last states. */
 static void finish(const cell *z, fv_expr *steps) {
-    fv_expr *b, *at[3], *j;
+    fv_expr *b, *empty, *at[3], *j;
     if (z->y && z->length) {
         fv_expr *t = fv_kb_for(&z->c->b, FV_SERIAL, "t", steps, z->seq, 1);
-        j = open_units(z, &b, at);
+        j = open_units(z, &b, at, &empty);
         store_y(z, t, b, j, number(z, 0));
         close_units(z);
         end(z);
@@ -511,11 +526,9 @@ static void finish(const cell *z, fv_expr *steps) {
     if (!z->y_h && !z->y_c)
         return;
     fv_expr *last = let(z, "last", bin(z, FV_X_AND, steps, integer(z, 1)));
-    j = open_units(z, &b, at);
-    if (z->y_h)
-        fv_custom_store(z->c, z->y_h, at, state_at(z, b, last, j), NULL);
-    if (z->y_c)
-        fv_custom_store(z->c, z->y_c, at, state_at(z, b, integer(z, CELL), j), NULL);
+    j = open_units(z, &b, at, &empty);
+    store_last(z, z->y_h, at, empty, state_at(z, b, last, j));
+    store_last(z, z->y_c, at, empty, state_at(z, b, integer(z, CELL), j));
     close_units(z);
 }
 

@@ -63,11 +63,11 @@ static int gates_of(const config *t) { return *t->op == 'L' ? 4 : *t->op == 'G' 
 static int acts_of(const config *t) { return *t->op == 'L' ? 3 : *t->op == 'G' ? 2 : 1; }
 static int directions_of(const config *t) { return t->direction && !strcmp(t->direction, "bidirectional") ? 2 : 1; }
 
-/* Function i of direction d. */
+/* Function i of direction d; what goes into h of LSTM is not clipped. */
 static double f(const config *t, int d, int i, double x) {
     static const char *const defaults[3][3] = {{"Tanh"}, {"Sigmoid", "Tanh"}, {"Sigmoid", "Tanh", "Tanh"}};
     int n = acts_of(t), at = d * n + i, na = 0, nb = 0;
-    if (t->clip > 0)
+    if (t->clip > 0 && i < 2)
         x = fmin(fmax(x, -t->clip), t->clip);
     if (!t->acts[0])
         return act(defaults[n - 1][i], 0, 0, x);
@@ -138,8 +138,10 @@ static void reference(const config *t, data *z) {
                 step(t, z, d, z->x + row * t->input, h, c);
                 memcpy(z->y + to * n, h, (size_t)n * sizeof *h);
             }
-            memcpy(z->y_h + at, h, (size_t)n * sizeof *h);
-            memcpy(z->y_c + at, c, (size_t)n * sizeof *c);
+            for (int j = 0; j < n; j++) { /* 0 of a row without steps */
+                z->y_h[at + j] = len || t->lens[0] < 0 ? h[j] : 0;
+                z->y_c[at + j] = len || t->lens[0] < 0 ? c[j] : 0;
+            }
         }
 }
 
