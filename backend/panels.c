@@ -9,6 +9,7 @@
 #include "backend/consumer.h"
 #include "backend/lower.h"
 #include "ir/limits.h"
+#include "ir/mapping.h"
 
 /* ---- affine indices ---- */
 
@@ -188,6 +189,7 @@ static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int 
     const fv_tensor *made = fv_ptrmap_get(&l->panels, name);
     if (!made) {
         made = pack(l, v->tensor, &a, nouter, on, nk, kn, columns, width);
+        fv_mapping_drop(l->session, v->tensor->data, v->tensor->bytes);
         *fv_ptrmap_at(&l->panels, name) = (void *)made;
     }
     return made;

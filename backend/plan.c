@@ -10,6 +10,7 @@
 #include "backend/lower.h"
 #include "backend/program.h"
 #include "ir/limits.h"
+#include "ir/mapping.h"
 
 static void touch(fv_lowerer *l, fv_value *v, int step) {
     fv_storage *s = fv_storage_root(fv_storage_of(l, v));
@@ -123,7 +124,9 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
             return t->data;
         /* mapped from a file that does not align it */
         void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
-        return memcpy(copy, t->data, t->bytes);
+        memcpy(copy, t->data, t->bytes);
+        fv_mapping_drop(l->session, t->data, t->bytes);
+        return copy;
     }
     int bits = fv_elem_bits(t->elem), per = 8 / bits;
     uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);

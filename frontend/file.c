@@ -5,55 +5,22 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ir/diag.h"
+#include "ir/mapping.h"
 
 /* ---- reading ---- */
 
-typedef struct mapping {
-    void *start;
-    size_t size;
-} mapping;
-
-static void unmap(void *arg) {
-    mapping *m = arg;
-    if (m->start)
-        munmap(m->start, m->size);
-}
-
-static bool map_open_file(fv_session *s, int fd, const char *path, mapping *m) {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return fv_error(s, "cannot read '%s': %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return fv_error(s, "cannot read '%s': not a regular file", path);
-    if ((uint64_t)st.st_size > SIZE_MAX / 2)
-        return fv_error(s, "cannot read '%s': it is too large for this machine", path);
-    m->size = (size_t)st.st_size;
-    if (m->size == 0)
-        return true;
-    void *start = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (start == MAP_FAILED)
-        return fv_error(s, "cannot map '%s': %s", path, strerror(errno));
-    m->start = start;
-    return true;
-}
-
 bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) {
     static const uint8_t empty[1];
-    mapping *m = FV_NEW(a, mapping, 1); /* before there is something to lose */
-    fv_arena_at_free(a, unmap, m);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
-    if (fd < 0)
-        return fv_error(s, "cannot open '%s': %s", path, strerror(errno));
-    bool ok = map_open_file(s, fd, path, m);
-    close(fd);
-    if (ok)
-        *out = (fv_file){m->start ? m->start : empty, m->size};
-    return ok;
+    const char *why;
+    const fv_mapping *m = fv_map_file(s, a, path, O_NONBLOCK, &why); /* a pipe must not block */
+    if (!m)
+        return fv_error(s, "%s", why);
+    *out = (fv_file){m->start ? m->start : empty, m->size};
+    return true;
 }
 
 /* ---- writing ---- */

@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "ir/mapping.h"
 #include "ir/limits.h"
 
 enum { NEWEST_IR_VERSION = 13 };
@@ -232,12 +233,25 @@ static void import_graph(fv_importer *im) {
 
 /* ---- models ---- */
 
+typedef struct hasher {
+    fv_session *session;
+    XXH3_state_t *state;
+} hasher;
+
+/* Large files do not stay in memory for having been hashed. */
 static void hash_more(void *ctx, const void *bytes, size_t n) {
-    XXH3_128bits_update(ctx, bytes, n);
+    const hasher *h = ctx;
+    const char *from = bytes;
+    for (size_t piece; n; from += piece, n -= piece) {
+        piece = n < (16u << 20) ? n : (16u << 20);
+        XXH3_128bits_update(h->state, from, piece);
+        if (n + (size_t)(from - (const char *)bytes) > (1u << 20))
+            fv_mapping_drop(h->session, from, piece);
+    }
 }
 
-static const char *hash_text(fv_importer *im, const XXH3_state_t *state) {
-    XXH128_hash_t h = XXH3_128bits_digest(state);
+static const char *hash_text(fv_importer *im, const hasher *of) {
+    XXH128_hash_t h = XXH3_128bits_digest(of->state);
     return fv_printf(im->m->arena, "%016llx%016llx", (unsigned long long)h.high64,
                      (unsigned long long)h.low64);
 }
@@ -255,9 +269,9 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
     int errors = fv_error_count(s);
     fv_arena *tmp = fv_arena_new(s);
     fv_importer im = {.s = s, .tmp = tmp, .m = m};
-    XXH3_state_t *hash = fv_alloc_aligned(tmp, sizeof *hash, 64);
-    XXH3_128bits_reset(hash);
-    hash_more(hash, data, size);
+    hasher hash = {s, fv_alloc_aligned(tmp, sizeof *hash.state, 64)};
+    XXH3_128bits_reset(hash.state);
+    hash_more(&hash, data, size);
     im.functions = im.symbols = im.is_initializer = im.constants = fv_ptrmap_in(tmp);
     im.poison = FV_NEW(tmp, fv_value, 1);
     im.absent = FV_NEW(tmp, fv_value, 1);
@@ -266,13 +280,13 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
                                     .bytes = data,
                                     .folder = folder,
                                     .seen = hash_more,
-                                    .ctx = hash};
+                                    .ctx = &hash};
     im.func = fv_func_new(m, "main");
     im.model = (const Onnx__ModelProto *)fv_wire_unpack(s, tmp, &onnx__model_proto__descriptor,
                                                         data, size, "an ONNX model");
     if (im.model && import_head(&im))
         import_model(&im, o);
-    m->source_hash = hash_text(&im, hash);
+    m->source_hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return fv_error_count(s) == errors && fv_module_verify(m, "import");
 }

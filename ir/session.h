@@ -24,6 +24,7 @@ struct fv_session {
     int nerrors;
     const char *file;
     fv_ptrmap slots; /* fv_session_slot */
+    struct fv_mapping *mappings;
 };
 
 #endif

@@ -2,49 +2,19 @@
  * not reach beyond. */
 #include "ir/side.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "ir/mapping.h"
 
 typedef struct fv_side_file {
     struct fv_side_file *next;
     const char *name;
-    void *base; /* NULL: empty or not mapped */
-    size_t size;
+    const fv_mapping *mapping;
 } side_file;
-
-static void unmap(void *arg) {
-    side_file *f = arg;
-    if (f->base)
-        munmap(f->base, f->size);
-}
 
 static bool plain_name(const char *name) {
     return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-/* Fills in base and size. Allocates nothing: the descriptor would be lost. */
-static bool map_file(side_file *f, const char *path) {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool mapped = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    if (!mapped)
-        errno = EINVAL;
-    else if (st.st_size > 0) {
-        void *base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        mapped = base != MAP_FAILED;
-        f->base = mapped ? base : NULL;
-        f->size = mapped ? (size_t)st.st_size : 0;
-    }
-    int why = errno;
-    close(fd);
-    errno = why;
-    return mapped;
 }
 
 static side_file *find_file(fv_side *s, const char *name, const char **error) {
@@ -58,11 +28,9 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
     const char *path = fv_printf(s->arena, "%s/%s", s->folder ? s->folder : ".", name);
     side_file *f = FV_NEW(s->arena, side_file, 1);
     f->name = fv_strdup(s->arena, name);
-    fv_arena_at_free(s->arena, unmap, f);
-    if (!map_file(f, path)) {
-        *error = fv_printf(s->arena, "cannot read '%s': %s", path, strerror(errno));
+    f->mapping = fv_map_file(fv_arena_session(s->arena), s->arena, path, O_NOFOLLOW, error);
+    if (!f->mapping)
         return NULL;
-    }
     f->next = s->files;
     s->files = f;
     return f;
@@ -88,12 +56,13 @@ bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset, co
     side_file *f = find_file(s, name, error);
     if (!f)
         return false;
-    if (offset < 0 || (uint64_t)offset > f->size || t->bytes > f->size - (size_t)offset) {
+    if (offset < 0 || (uint64_t)offset > f->mapping->size ||
+        t->bytes > f->mapping->size - (size_t)offset) {
         *error = fv_printf(s->arena, "%zu bytes at offset %lld are outside the file '%s' of %zu",
-                           t->bytes, (long long)offset, name, f->size);
+                           t->bytes, (long long)offset, name, f->mapping->size);
         return false;
     }
-    const char *bytes = f->base ? (const char *)f->base + offset : "";
+    const char *bytes = f->mapping->start ? (const char *)f->mapping->start + offset : "";
     if ((uintptr_t)bytes % 16) { /* kernels may rely on it */
         char *copy = fv_alloc_aligned(s->arena, t->bytes, 64);
         memcpy(copy, bytes, t->bytes);

@@ -31,8 +31,11 @@ void fv_jit_free(fv_jit *j) {
 
 /* ---- constants ---- */
 
+enum { LARGE = 1 << 20 }; /* bytes: that do not cross cache lines is not worth having them twice */
+
+/* Small constants are moved to where vectors of them do not cross cache lines. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
-    if (c->bytes == 0 || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
+    if (c->bytes == 0 || c->bytes >= LARGE || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
         return c->data;
     size_t bytes;
     if (!fv_add_size(c->bytes, FV_BUFFER_ALIGN, &bytes))

@@ -212,7 +212,7 @@ Test(graph_text, large_constants_in_a_side_file) {
         fv_printf(arena,
                   "1:37: error: 80 bytes at offset 100 are outside the file 'm.bin' of 145\n"
                   "1:37: error: the name '../m.bin' is not that of a file beside the text\n"
-                  "1:37: error: cannot read '%s/n.bin': No such file or directory\n",
+                  "1:37: error: cannot open '%s/n.bin': No such file or directory\n",
                   folder));
     remove(path);
     rmdir(folder);
