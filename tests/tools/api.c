@@ -103,6 +103,44 @@ Test(api, states) {
         declares(FV_BACKEND_JIT, states);
 }
 
+/* Every backend tells a tracer its launches, whose names are in the table. */
+static void note(void *user, int32_t launch, int32_t end) {
+    char *told = user;
+    snprintf(told + strlen(told), 64 - strlen(told), "%d%c ", (int)launch, end ? ')' : '(');
+}
+
+static void traces(fv_backend_kind backend) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    put(in_folder("two.fvir"), "fovea-ir 1\nfunc @main(%x: f32[4]) -> (%y) {\n"
+                               "  %a = Relu(%x) : f32[4] loc(\"first\")\n"
+                               "  %y = Neg(%a) : f32[4] loc(\"second\")\n  return %y\n}\n");
+    fv_compile_options o = {.size = sizeof o, .backend = backend, .naive = 1, .level = '0'};
+    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    const fv_model *m = fv_artifact_model(a);
+    float x[4] = {1, -1, 2, -2}, y[4] = {0};
+    const void *in[] = {x};
+    void *out[] = {y};
+    char told[64] = "";
+    _Alignas(64) unsigned char work[256];
+    fv_env env = {.size = sizeof env, .user = told, .trace = note};
+    cr_assert_eq(m->nlaunches, 2);
+    cr_expect_str_eq(m->launches[0].nodes, "first");
+    cr_expect_str_eq(m->launches[1].nodes, "second");
+    cr_expect_eq(a->run(a, NULL, in, out, NULL, work, sizeof work, &env), FV_OK);
+    cr_expect_str_eq(told, "0( 0) 1( 1) ");
+    cr_expect_eq(y[2], -2);
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+Test(api, traces) {
+    traces(FV_BACKEND_INTERP);
+    traces(FV_BACKEND_C);
+    if (FV_HAVE_JIT)
+        traces(FV_BACKEND_JIT);
+}
+
 Test(api, files) {
     fv_log *log = fv_log_new();
     fv_artifact *a;
