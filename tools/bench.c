@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "backend/cost.h"
 #include "ir/dim_option.h"
@@ -128,6 +129,16 @@ static bool run_round(fv_bench *b, fv_measurement *m, int round) {
     return true;
 }
 
+/* On a terminal only, and gone when something else is printed. */
+static void show_progress(const fv_bench *b, const fv_measurement *m, int round) {
+    if (b->c->args->quiet || !fv_is_terminal(STDERR_FILENO))
+        return;
+    if (round < m->rounds)
+        fprintf(stderr, "\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "", round + 1, m->rounds);
+    else
+        fprintf(stderr, "\r\033[K");
+}
+
 static bool run_rounds(fv_bench *b, fv_measurement *m) {
     double round_ms = 1e3 * b->c->args->seconds / m->rounds / (m->against ? 2 : 1);
     if (!warm_up(b, &m->ours, round_ms))
@@ -135,9 +146,14 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
     if (m->against && !warm_up(b, &m->theirs, round_ms))
         return false;
     settle(m, &m->theirs);
-    for (int i = 0; i < m->rounds; i++)
-        if (!run_round(b, m, i))
-            return false;
+    bool ok = true;
+    for (int i = 0; i < m->rounds && ok; i++) {
+        show_progress(b, m, i);
+        ok = run_round(b, m, i);
+    }
+    show_progress(b, m, m->rounds);
+    if (!ok)
+        return false;
     m->ours.all = fv_summarise(m->ours.ms, m->ours.n);
     m->theirs.all = fv_summarise(m->theirs.ms, m->theirs.n);
     return true;
