@@ -2,6 +2,8 @@
  * explicit, and ConvTranspose fv.ConvTranspose. */
 #include "ir/ops/window.h"
 
+#include <string.h>
+
 bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -166,6 +168,23 @@ static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
 #define Q "(o.. + pads..)"
 #define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
 
+static bool expand_fused_conv(fv_rewriter *w, fv_op *op) {
+    fv_attr own[FV_MAX_ATTRS];
+    int n = 0;
+    const fv_attr *params = fv_op_find_attr(op, "activation_params");
+    for (int i = 0; i < op->nattrs && n < FV_MAX_ATTRS; i++)
+        if (strncmp(op->attrs[i].name, "activation", 10) != 0)
+            own[n++] = op->attrs[i];
+    fv_value *y = fv_w_op(w, "Conv", op->nin < 3 ? op->nin : 3, op->in, n, own), *z = fv_op_in(op, 3);
+    if (z)
+        y = FV_W2(w, "Add", y, z);
+    if (!fv_w_activation(w, fv_op_string(op, "activation", ""), params ? params->n : 0,
+                         params ? params->u.floats : NULL, &y))
+        return false;
+    fv_w_result(w, 0, y);
+    return true;
+}
+
 const fv_opdef fv_ops_conv[] = {
     {.domain = "fv", .name = "Conv", .since = {1},
      .doc = "convolution with explicit padding before each axis; zero outside",
@@ -190,6 +209,21 @@ const fv_opdef fv_ops_conv[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv,
      .expand = expand_conv},
+    {.domain = "com.microsoft", .name = "FusedConv", .since = {1},
+     .doc = "Conv, plus Z, and an activation",
+     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}, {"Z", "T", FV_OPTIONAL_OPERAND}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1),
+               FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS),
+               FV_A_OPTIONAL("activation", STRING),
+               FV_A_OPTIONAL("activation_params", FLOATS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_conv,
+     .expand = expand_fused_conv},
     {.domain = "fv", .name = "ConvTranspose", .since = {1},
      .doc = "the transpose of a convolution, with explicit padding; zero outside",
      .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},

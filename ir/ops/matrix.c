@@ -80,7 +80,7 @@ static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim 
     *columns = t->dims[!trans];
 }
 
-static bool infer_gemm(fv_op *op) {
+bool fv_infer_gemm(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1), *c = fv_in_type(op, 2);
     const fv_dim *dims[2], *ka, *kb, *all[FV_MAX_RANK];
@@ -148,7 +148,7 @@ const fv_opdef fv_ops_matrix[] = {
                {.name = "broadcast", .kind = FV_ATTR_INT, .until = 6}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .upgrade = upgrade_gemm,
-     .infer = infer_gemm,
+     .infer = fv_infer_gemm,
      .expand = expand_gemm},
 
     {0}};

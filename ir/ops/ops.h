@@ -12,6 +12,10 @@
 /* Result 0 as of the standard's MatMul, which also takes vectors: a row on the left, a column on the
  * right. */
 bool fv_infer_matmul(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e);
+bool fv_infer_gemm(fv_op *op);
+/* *x becomes its activation by the operator of that name, with up to two parameters; "": stays. False
+ * after a diagnostic. */
+bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params, fv_value **x);
 /* upgrades that families share */
 bool fv_upgrade_broadcast(fv_op *op, int version); /* `broadcast`, `axis` before opset 7 */
 bool fv_upgrade_attr_to_ints(fv_op *op, const char *attr, int in); /* became operand `in` */

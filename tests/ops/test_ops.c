@@ -194,3 +194,7 @@ Test(ops, attention, .init = open_session, .fini = close_session) {
 Test(ops, control, .init = open_session, .fini = close_session) {
     check_golden("../ops/control.txt", run_case);
 }
+
+Test(ops, microsoft, .init = open_session, .fini = close_session) {
+    check_golden("../ops/microsoft.txt", run_case);
+}

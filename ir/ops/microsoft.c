@@ -1,0 +1,404 @@
+/* microsoft.c - operators of ONNX Runtime's domain com.microsoft, and one that it writes into the
+ * standard's: what its optimizer makes of products, norms and activations. */
+#include "ir/ops/ops.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+/* ---- activations by name ---- */
+
+typedef struct named_activation {
+    const char *name, *params[2]; /* attributes that the parameters are */
+} named_activation;
+
+static const named_activation *find_activation(fv_string s) {
+    static const named_activation known[] = {
+        {"Relu", {0}}, {"Tanh", {0}}, {"Sigmoid", {0}}, {"Softsign", {0}}, {"Softplus", {0}},
+        {"LeakyRelu", {"alpha"}}, {"Elu", {"alpha"}}, {"ThresholdedRelu", {"alpha"}},
+        {"HardSigmoid", {"alpha", "beta"}}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].name) == s.n && !memcmp(known[i].name, s.s, s.n))
+            return &known[i];
+    return NULL;
+}
+
+static bool is_clip(fv_string s) {
+    return s.n == 4 && !memcmp(s.s, "Clip", 4);
+}
+
+bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params, fv_value **x) {
+    const named_activation *f = find_activation(name);
+    fv_attr a[2];
+    int n = 0;
+    if (!name.n || !*x)
+        return true;
+    if (is_clip(name) && nparams == 2) {
+        fv_elem e = (*x)->type->elem;
+        *x = FV_W3(w, "Clip", *x, fv_w_float(w, e, (double)params[0]), fv_w_float(w, e, (double)params[1]));
+        return true;
+    }
+    if (!f)
+        return fv_op_error(w->at, "activation '%.*s' is not known", (int)(name.n > 40 ? 40 : name.n), name.s);
+    for (; n < 2 && n < nparams && f->params[n]; n++)
+        a[n] = fv_attr_float(w->module, f->params[n], params[n]);
+    *x = fv_w_op(w, f->name, 1, x, n, a);
+    return true;
+}
+
+/* ---- Gelu and its like ---- */
+
+static fv_value *gelu(fv_rewriter *w, fv_value *x, bool fast) {
+    fv_attr a = fv_attr_string(w->module, "approximate", fast ? "tanh" : "none");
+    return fv_w_op(w, "Gelu", 1, &x, 1, &a);
+}
+
+static bool expand_gelu(fv_rewriter *w, fv_op *op) {
+    fv_value *x = op->in[0], *bias = fv_op_in(op, 1);
+    if (bias)
+        x = FV_W2(w, "Add", x, bias);
+    fv_w_result(w, 0, gelu(w, x, fv_op_is(op, "com.microsoft.FastGelu")));
+    return true;
+}
+
+/* ---- FusedMatMul ---- */
+
+/* Transposed as the attributes say: the batch axes stand behind the first one, the last two are swapped. */
+static void operand_perm(const fv_op *op, int i, int *perm) {
+    int rank = fv_in_type(op, i)->rank;
+    bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA", 0) != 0 && rank > 2;
+    bool swap = fv_op_int(op, i ? "transB" : "transA", 0) != 0 && rank > 1;
+    for (int k = 0; k < rank; k++)
+        perm[k] = !batch ? k : k < rank - 2 ? k + 1 : k == rank - 2 ? 0 : k;
+    if (swap) {
+        int last = perm[rank - 1];
+        perm[rank - 1] = perm[rank - 2];
+        perm[rank - 2] = last;
+    }
+}
+
+static bool infer_fused_matmul(fv_op *op) {
+    const fv_type *t[2];
+    for (int i = 0; i < 2; i++) {
+        const fv_type *x = fv_in_type(op, i);
+        const fv_dim *dims[FV_MAX_RANK];
+        int perm[FV_MAX_RANK];
+        operand_perm(op, i, perm);
+        for (int k = 0; k < x->rank; k++)
+            dims[k] = x->dims[perm[k]];
+        t[i] = fv_tensor_type(fv_op_module(op)->arena, x->elem, x->rank, dims);
+    }
+    return fv_infer_matmul(op, t[0], t[1], t[0]->elem);
+}
+
+static bool expand_fused_matmul(fv_rewriter *w, fv_op *op) {
+    fv_value *x[2];
+    float alpha = fv_op_float(op, "alpha", 1);
+    for (int i = 0; i < 2; i++) {
+        int perm[FV_MAX_RANK];
+        operand_perm(op, i, perm);
+        x[i] = fv_w_transpose(w, op->in[i], perm);
+    }
+    fv_value *y = FV_W2(w, "MatMul", x[0], x[1]);
+    if (y && alpha != 1)
+        y = FV_W2(w, "Mul", y, fv_w_float(w, y->type->elem, (double)alpha));
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+/* ---- FusedGemm ---- */
+
+static bool expand_fused_gemm(fv_rewriter *w, fv_op *op) {
+    static const char *const own[] = {"alpha", "beta", "transA", "transB"};
+    static const char *const params[] = {"activation_alpha", "activation_beta"};
+    fv_attr a[4];
+    float given[2];
+    int n = 0, k = 0;
+    for (int i = 0; i < 4; i++)
+        if (fv_op_find_attr(op, own[i]))
+            a[n++] = *fv_op_find_attr(op, own[i]);
+    for (; k < 2 && fv_op_find_attr(op, params[k]); k++)
+        given[k] = fv_op_float(op, params[k], 0);
+    fv_value *y = fv_w_op(w, "Gemm", op->nin, op->in, n, a);
+    if (!fv_w_activation(w, fv_op_string(op, "activation", ""), k, given, &y))
+        return false;
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+/* ---- norms ---- */
+
+static bool infer_rms(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = i < axis ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
+    fv_infer_out(op, 0, fv_in_type(op, 1)->elem, x->rank, x->dims);
+    fv_infer_out(op, 1, FV_F32, x->rank, dims);
+    return true;
+}
+
+/* 1 / sqrt(mean of squares + epsilon) over the axes from `axis` on. */
+static fv_value *inverse_rms(fv_rewriter *w, fv_value *x, int axis, float epsilon) {
+    int64_t axes[FV_MAX_RANK];
+    int n = 0;
+    for (int i = axis; i < x->type->rank; i++)
+        axes[n++] = i;
+    x = fv_w_cast(w, x, FV_F32);
+    fv_value *mean = FV_W2(w, "ReduceMean", FV_W2(w, "Mul", x, x), fv_const_ints(w->module, "axes", n, axes));
+    mean = FV_W2(w, "Add", mean, fv_w_float(w, FV_F32, (double)epsilon));
+    return FV_W1(w, "Reciprocal", FV_W1(w, "Sqrt", mean));
+}
+
+static bool has_result(const fv_op *op, int i) {
+    return i < op->nout && op->out[i];
+}
+
+static bool expand_rms(fv_rewriter *w, fv_op *op) {
+    int axis;
+    float epsilon = fv_op_float(op, "epsilon", 1e-5f);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), fv_in_type(op, 0)->rank, &axis))
+        return false;
+    fv_attr a[2] = {fv_attr_int(w->module, "axis", axis), fv_attr_float(w->module, "epsilon", epsilon)};
+    fv_value *y = fv_w_op(w, "RMSNormalization", 2, op->in, 2, a);
+    if (has_result(op, 1))
+        fv_w_result(w, 1, inverse_rms(w, op->in[0], axis, epsilon));
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+enum { INPUT, SKIP, GAMMA, BETA, BIAS }; /* BETA is the bias where the mean is not subtracted */
+enum { OUTPUT, MEAN, INVERSE, SUM };
+
+/* The skip may lack the batch, or have one of 1. */
+static bool infer_skip_norm(fv_op *op) {
+    const fv_type *x = fv_in_type(op, INPUT);
+    const fv_dim *dims[FV_MAX_RANK];
+    if (x->rank < 1)
+        return fv_op_error(op, "input 'input' is a scalar");
+    for (int i = SKIP; i < op->nin; i++)
+        if (op->in[i] && !fv_infer_fits(op, i, x->rank, x->dims))
+            return false;
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = i < x->rank - 1 ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
+    fv_infer_like(op, OUTPUT, INPUT);
+    fv_infer_out(op, MEAN, FV_F32, x->rank, dims);
+    fv_infer_out(op, INVERSE, FV_F32, x->rank, dims);
+    fv_infer_like(op, SUM, INPUT);
+    return true;
+}
+
+static fv_value *expanded_like(fv_rewriter *w, fv_value *x, const fv_type *t) {
+    return fv_w_expand(w, x, t->rank, t->dims);
+}
+
+static bool expand_skip_norm(fv_rewriter *w, fv_op *op) {
+    bool simple = fv_op_is(op, "com.microsoft.SkipSimplifiedLayerNormalization");
+    const fv_type *x = fv_in_type(op, INPUT);
+    float epsilon = fv_op_float(op, "epsilon", 1e-12f);
+    fv_value *bias = fv_op_in(op, simple ? BETA : BIAS);
+    fv_value *sum = FV_W2(w, "Add", op->in[INPUT], expanded_like(w, op->in[SKIP], x));
+    if (bias)
+        sum = FV_W2(w, "Add", sum, bias);
+    fv_attr a[2] = {fv_attr_int(w->module, "axis", -1), fv_attr_float(w->module, "epsilon", epsilon)};
+    fv_value *in[3] = {sum, op->in[GAMMA], simple ? NULL : fv_op_in(op, BETA)};
+    if (has_result(op, MEAN) && simple)
+        return fv_op_error(op, "has no mean");
+    if (simple) {
+        fv_w_result(w, OUTPUT, fv_w_op(w, "RMSNormalization", 2, in, 2, a));
+        if (has_result(op, INVERSE) && sum)
+            fv_w_result(w, INVERSE, inverse_rms(w, sum, x->rank - 1, epsilon));
+    } else {
+        fv_op *norm = fv_w_op_n(w, "LayerNormalization", 3, in, 2, a, 3);
+        for (int i = OUTPUT; norm && i <= INVERSE; i++)
+            if (has_result(op, i))
+                fv_w_result(w, i, norm->out[i]);
+    }
+    if (has_result(op, SUM))
+        fv_w_result(w, SUM, sum);
+    return !w->failed;
+}
+
+/* ---- EmbedLayerNormalization ---- */
+
+enum { IDS, SEGMENTS, WORDS, PLACES, SEGMENT_TABLE, E_GAMMA, E_BETA, E_MASK, POSITION_IDS };
+
+static bool infer_embed(fv_op *op) {
+    const fv_type *ids = fv_in_type(op, IDS), *words = fv_in_type(op, WORDS);
+    const fv_type *places = fv_in_type(op, PLACES);
+    if (ids->rank != 2 || words->rank != 2 || places->rank != 2)
+        return fv_op_error(op, "ids and tables have rank %d, %d and %d, expected 2", ids->rank, words->rank,
+                           places->rank);
+    if (!fv_op_in(op, SEGMENTS) != !fv_op_in(op, SEGMENT_TABLE))
+        return fv_op_error(op, "segment_ids and segment_embedding come together");
+    const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], words->dims[1]};
+    fv_infer_out(op, 0, words->elem, 3, dims);
+    fv_infer_out(op, 1, FV_I32, 1, dims);
+    fv_infer_out(op, 2, words->elem, 3, dims);
+    return true;
+}
+
+static fv_value *rows(fv_rewriter *w, fv_value *table, fv_value *at) {
+    fv_attr axis = fv_attr_int(w->module, "axis", 0);
+    return fv_w_op(w, "Gather", 2, (fv_value *[]){table, at}, 1, &axis);
+}
+
+/* The first rows of the table of positions, as many as there are ids. */
+static fv_value *first_places(fv_rewriter *w, const fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_dim *const *table = fv_in_type(op, PLACES)->dims, *n = fv_in_type(op, IDS)->dims[1];
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
+    fv_module_assume(w->module, n, fv_dim_min(t, n, table[0]), "as many positions as position_embedding has");
+    const fv_dim *start[2] = {zero, zero}, *step[2] = {one, one}, *dims[2] = {n, table[1]};
+    return fv_w_slice(w, op->in[PLACES], start, step, dims);
+}
+
+static bool expand_embed(fv_rewriter *w, fv_op *op) {
+    const fv_type *ids = fv_in_type(op, IDS);
+    fv_value *places = fv_op_in(op, POSITION_IDS), *mask = fv_op_in(op, E_MASK);
+    places = places ? rows(w, op->in[PLACES], places) : first_places(w, op);
+    fv_value *sum = FV_W2(w, "Add", rows(w, op->in[WORDS], op->in[IDS]), places);
+    if (fv_op_in(op, SEGMENTS))
+        sum = FV_W2(w, "Add", sum, rows(w, op->in[SEGMENT_TABLE], op->in[SEGMENTS]));
+    fv_attr a[2] = {fv_attr_int(w->module, "axis", -1),
+                    fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon", 1e-12f))};
+    fv_value *in[3] = {sum, op->in[E_GAMMA], op->in[E_BETA]};
+    fv_value *y = fv_w_op(w, "LayerNormalization", 3, in, 2, a);
+    if (has_result(op, 1)) {
+        fv_value *axes = fv_const_ints(w->module, "axes", 1, (int64_t[]){1});
+        fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
+        fv_value *n = mask ? fv_w_op(w, "ReduceSum", 2, (fv_value *[]){mask, axes}, 1, &drop)
+                           : fv_w_expand(w, fv_w_int(w, FV_I32, 0), 1, ids->dims);
+        fv_w_result(w, 1, n);
+    }
+    if (has_result(op, 2))
+        fv_w_result(w, 2, sum);
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+/* ---- products of integers ---- */
+
+static bool infer_integer_product(fv_op *op) {
+    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), FV_F32);
+}
+
+/* (a - a_zero) * (b - b_zero) * a_scale * b_scale + bias */
+static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale, fv_value *b_scale,
+                                fv_value *bias) {
+    int n = ab[3] ? 4 : ab[2] ? 3 : 2;
+    fv_value *y = fv_w_cast(w, fv_w_op(w, "MatMulInteger", n, ab, 0, NULL), FV_F32);
+    y = FV_W2(w, "Mul", y, FV_W2(w, "Mul", a_scale, b_scale));
+    return bias ? FV_W2(w, "Add", y, bias) : y;
+}
+
+static bool expand_integer_to_float(fv_rewriter *w, fv_op *op) {
+    fv_value *ab[4] = {op->in[0], op->in[1], fv_op_in(op, 4), fv_op_in(op, 5)};
+    fv_w_result(w, 0, scaled_product(w, ab, op->in[2], op->in[3], fv_op_in(op, 6)));
+    return true;
+}
+
+static bool expand_dynamic_quantize(fv_rewriter *w, fv_op *op) {
+    fv_op *q = fv_w_op_n(w, "DynamicQuantizeLinear", 1, op->in, 0, NULL, 3);
+    if (!q)
+        return false;
+    fv_value *ab[4] = {q->out[0], op->in[1], q->out[2], fv_op_in(op, 3)};
+    fv_w_result(w, 0, scaled_product(w, ab, q->out[1], op->in[2], fv_op_in(op, 4)));
+    return true;
+}
+
+#define MS .domain = "com.microsoft", .since = {1}
+#define FLOATS {{"T", FV_SET_FLOAT}}
+#define INT8 (FV_SET(I8) | FV_SET(U8))
+#define QUANTIZED {{"T1", INT8}, {"T2", INT8}, {"F", FV_SET(F32)}}
+#define OPTIONAL FV_OPTIONAL_OPERAND
+#define NORM_OUT                                                                                   \
+    {"output", "T"}, {"mean", "U", OPTIONAL}, {"inv_std_var", "U", OPTIONAL},                      \
+        {"input_skip_bias_sum", "T", OPTIONAL}
+
+const fv_opdef fv_ops_microsoft[] = {
+    {MS, .name = "Gelu",
+     .doc = "x * Phi(x)",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .types = FLOATS,
+     .expand = expand_gelu},
+    {MS, .name = "BiasGelu",
+     .doc = "Gelu of a sum",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}}, .types = FLOATS,
+     .infer = fv_infer_elementwise, .expand = expand_gelu},
+    {MS, .name = "FastGelu",
+     .doc = "the tanh approximation of Gelu, of x or a sum",
+     .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
+     .infer = fv_infer_elementwise, .expand = expand_gelu},
+    {MS, .name = "QuickGelu",
+     .doc = "x * sigmoid(alpha * x)",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.702f)}, .types = FLOATS,
+     .formula = "Y = X * sigmoid(alpha * X)"},
+    {MS, .name = "FusedMatMul",
+     .doc = "alpha * A * B, with axes transposed on request",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
+     .types = FLOATS,
+     .infer = infer_fused_matmul, .expand = expand_fused_matmul},
+    {MS, .name = "TransposeMatMul",
+     .doc = "an older name of FusedMatMul",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
+     .types = FLOATS,
+     .infer = infer_fused_matmul, .expand = expand_fused_matmul},
+    {MS, .name = "FusedGemm",
+     .doc = "Gemm and an activation",
+     .in = {{"A", "T"}, {"B", "T"}, {"C", "T", OPTIONAL}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_FLOAT("beta", 1.0f), FV_A_INT("transA", 0),
+               FV_A_INT("transB", 0), FV_A_OPTIONAL("activation", STRING),
+               FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
+               FV_A_OPTIONAL("activation_gamma", FLOAT)},
+     .types = FLOATS,
+     .infer = fv_infer_gemm, .expand = expand_fused_gemm},
+    {.domain = "", .name = "SimplifiedLayerNormalization", .since = {1},
+     .doc = "RMSNormalization under ONNX Runtime's name",
+     .in = {{"X", "T"}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
+     .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
+     .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
+     .infer = infer_rms, .expand = expand_rms},
+    {MS, .name = "SkipLayerNormalization",
+     .doc = "LayerNormalization of a sum",
+     .in = {{"input", "T"}, {"skip", "T"}, {"gamma", "T"}, {"beta", "T", OPTIONAL}, {"bias", "T", OPTIONAL}},
+     .out = {NORM_OUT},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
+     .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
+     .infer = infer_skip_norm, .expand = expand_skip_norm},
+    {MS, .name = "SkipSimplifiedLayerNormalization",
+     .doc = "RMSNormalization of a sum",
+     .in = {{"input", "T"}, {"skip", "T"}, {"gamma", "T"}, {"bias", "T", OPTIONAL}},
+     .out = {NORM_OUT},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
+     .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
+     .infer = infer_skip_norm, .expand = expand_skip_norm},
+    {MS, .name = "EmbedLayerNormalization",
+     .doc = "LayerNormalization of the sum of word, position and segment embeddings; the mask's sums",
+     .in = {{"input_ids", "I"}, {"segment_ids", "I", OPTIONAL}, {"word_embedding", "T"},
+            {"position_embedding", "T"}, {"segment_embedding", "T", OPTIONAL}, {"gamma", "T"}, {"beta", "T"},
+            {"mask", "I", OPTIONAL}, {"position_ids", "I", OPTIONAL}},
+     .out = {{"output", "T"}, {"mask_index", "I", OPTIONAL}, {"embedding_sum", "T", OPTIONAL}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-12f), FV_A_INT("mask_index_type", 0)},
+     .types = {{"T", FV_SET_FLOAT}, {"I", FV_SET(I32)}},
+     .infer = infer_embed, .expand = expand_embed},
+    {MS, .name = "MatMulIntegerToFloat",
+     .doc = "MatMulInteger, scaled, and a bias",
+     .in = {{"A", "T1"}, {"B", "T2"}, {"a_scale", "F"}, {"b_scale", "F"}, {"a_zero_point", "T1", OPTIONAL},
+            {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
+     .out = {{"Y", "F"}}, .types = QUANTIZED,
+     .infer = infer_integer_product, .expand = expand_integer_to_float},
+    {MS, .name = "DynamicQuantizeMatMul",
+     .doc = "a product whose left factor is quantized by its range, and a bias",
+     .in = {{"A", "F"}, {"B", "T2"}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
+     .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
+     .infer = infer_integer_product, .expand = expand_dynamic_quantize},
+
+    {0}};
