@@ -16,8 +16,6 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { BLOCK_BYTES = 384 << 10 }; /* of a, that stay in the second-level cache while panels go by */
-
 typedef struct contraction {
     fv_expr *sum;    /* the REDUCE */
     fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
@@ -313,15 +311,16 @@ static fv_expr *open_blocks(fv_kemit *e, const char *name, fv_expr *n, int64_t m
     return block;
 }
 
-static int block_rows(const contraction *c, int mr) {
-    int64_t depth = 1;
+/* Rows of a task: as much of a as stays in the second-level cache while panels go by. */
+static int block_rows(const fv_target *t, const contraction *c, int mr) {
+    int64_t depth = 1, bytes = t->l2_bytes / 8 * 3;
     for (int i = 0; i < c->sum->u.red.nvars; i++) {
         const fv_dim *d = c->sum->u.red.vars[i]->dim;
         depth *= fv_dim_is_const(d) ? d->value : 512;
-        if (depth > BLOCK_BYTES)
+        if (depth > bytes)
             break;
     }
-    int64_t rows = BLOCK_BYTES / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth ? depth : 1));
+    int64_t rows = bytes / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth ? depth : 1));
     rows = rows > 10 * mr ? 10 * mr : rows;
     return (int)(rows < mr ? mr : rows / mr * mr);
 }
@@ -351,7 +350,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     }
     if (c.row >= 0) {
         const fv_dim *n = d->index[c.row]->dim;
-        open_blocks(&e, "block", fv_kemit_dim(&e, n), at_most(n), block_rows(&c, t.mr), &first,
+        open_blocks(&e, "block", fv_kemit_dim(&e, n), at_most(n), block_rows(l->target, &c, t.mr), &first,
                     &rows, &opened);
         open += opened;
     }

@@ -1,0 +1,149 @@
+/* Tiles, caches and vector widths change no bit: products of all kinds, lowered for targets that differ
+ * in nothing but registers, vectors and caches, give what the first of them gives; and, within an error,
+ * what the naive schedule gives. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/interp/interp.h"
+#include "passes/passes.h"
+#include "tests/kernel/support.h"
+
+/* Vector bits, registers, second-level cache: 4 x 4, 6 x 8, 6 x 16, 8 x 12, 12 x 16, 12 x 32 tiles, blocks of one
+ * tile to ten. */
+static const struct tiling {
+    int bits, registers, l2_bytes;
+} tilings[] = {
+    {512, 32, 1 << 20}, {512, 32, 1 << 10}, {256, 16, 256 << 10}, {256, 16, 1 << 12}, {256, 32, 1 << 20},
+    {128, 16, 256 << 10}, {128, 32, 512 << 10}, {0, 16, 1 << 16},
+};
+
+enum { SEQ = 29 }; /* of the symbol n: two tiles of 12 and 5, a prime for edges */
+
+static double value(int64_t i, int k) {
+    return sin((double)(i * 7 + k * 131) * 0.7) * 1.25;
+}
+
+/* A constant in graph IR text. */
+static const char *constant(const char *name, int rows, int columns) {
+    fv_text t = {.arena = arena};
+    fv_text_printf(&t, "const @%s: f32[%d, %d] = [", name, rows, columns);
+    for (int i = 0; i < rows * columns; i++)
+        fv_text_printf(&t, "%s%.9g", i ? ", " : "", (double)(float)value(i, name[0]));
+    fv_text_put(&t, "]\n");
+    return t.s;
+}
+
+static fv_program *lower(const char *text, const fv_target *target, bool naive) {
+    fv_module *m = fv_module_parse(session, text, NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = target, .naive = naive};
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s", said());
+    fv_program_expand(p);
+    return p;
+}
+
+/* All results behind each other. */
+static float *run(const fv_program *p, int64_t *count) {
+    int64_t dims[8], out_dims[64];
+    const void *in[8];
+    void *out[8];
+    size_t bytes;
+    for (int i = 0; i < p->nsymbols; i++)
+        dims[i] = SEQ;
+    for (int i = 0; i < p->ninputs; i++) {
+        int64_t n = 1;
+        for (int k = 0; k < p->inputs[i].rank; k++)
+            n *= fv_dim_is_const(p->inputs[i].dims[k]) ? p->inputs[i].dims[k]->value : SEQ;
+        float *x = FV_NEW(arena, float, n);
+        for (int64_t e = 0; e < n; e++)
+            x[e] = (float)value(e, i);
+        in[i] = x;
+    }
+    enum { MOST = 1 << 16 };
+    float *all = FV_NEW(arena, float, MOST);
+    *count = 0;
+    for (int i = 0; i < p->noutputs; i++) {
+        int64_t n = 1;
+        for (int k = 0; k < p->outputs[i].rank; k++)
+            n *= fv_dim_is_const(p->outputs[i].dims[k]) ? p->outputs[i].dims[k]->value : SEQ;
+        out[i] = all + *count;
+        *count += n;
+        cr_assert_lt(*count, MOST);
+    }
+    fv_interp *interp = fv_interp_new(arena, p);
+    cr_assert(interp && fv_interp_plan(interp, dims, &bytes, out_dims) == 0);
+    int status = fv_interp_run(interp, dims, in, out, out_dims, fv_alloc_aligned(arena, bytes + 64, 64),
+                               bytes, NULL);
+    cr_assert_eq(status, 0, "%s", fv_interp_fault(interp));
+    return all;
+}
+
+/* schedule: what the largest tiles are called in the kernels' text. */
+static void check(const char *text, const char *schedule) {
+    int64_t n, count;
+    float *first = NULL;
+    fv_target target = *fv_target_find("x86-64-v3");
+    float *naive = run(lower(text, &target, true), &n);
+    for (size_t i = 0; i < sizeof tilings / sizeof *tilings; i++) {
+        target.vector_bits = tilings[i].bits;
+        target.vector_registers = tilings[i].registers;
+        target.l2_bytes = tilings[i].l2_bytes;
+        fv_program *p = lower(text, &target, false);
+        bool found = false;
+        for (int k = 0; k < p->nkernels; k++)
+            found |= strstr(p->kernels[k]->schedule, schedule) != NULL;
+        cr_assert(found || i > 0, "no kernel is a '%s'", schedule);
+        float *now = run(p, &count);
+        cr_assert_eq(count, n);
+        first = first ? first : now;
+        for (int64_t e = 0; e < n; e++) {
+            cr_assert(memcmp(&now[e], &first[e], sizeof *now) == 0, "%s: tiling %zu: element %lld is %a, not %a",
+                      text, i, (long long)e, (double)now[e], (double)first[e]);
+            cr_assert(fabsf(now[e] - naive[e]) <= 1e-4f + 1e-4f * fabsf(naive[e]), "%s: element %lld is %g, naive %g",
+                      text, (long long)e, (double)now[e], (double)naive[e]);
+        }
+    }
+}
+
+#define TILINGS(name) Test(tilings, name, .init = open_session, .fini = close_session, .timeout = 60)
+#define HEAD "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\n"
+
+TILINGS(weights_with_an_epilogue) {
+    check(fv_printf(arena, HEAD "%s%sfunc @main(%%x: f32[2, n, 40]) -> (%%y) {\n"
+                    "  %%a = MatMul(%%x, @w)\n  %%b = Add(%%a, @bias)\n  %%s = Sigmoid(%%b)\n  %%y = Mul(%%b, %%s)\n"
+                    "  return %%y\n}\n", constant("w", 40, 70), constant("bias", 1, 70)),
+          "contract 12 x 32, packed");
+}
+
+TILINGS(weights_that_lie_across) {
+    check(fv_printf(arena, HEAD "%sfunc @main(%%x: f32[n, 33]) -> (%%y) {\n"
+                    "  %%y = Gemm(%%x, @w) {transB = 1, alpha = 0.5}\n  return %%y\n}\n", constant("w", 50, 33)),
+          "contract 12 x 32, packed");
+}
+
+TILINGS(one_row) {
+    check(fv_printf(arena, HEAD "%sfunc @main(%%x: f32[1, 64]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n"
+                    "  return %%y\n}\n", constant("w", 64, 150)),
+          "contract 1 x 128, packed");
+}
+
+TILINGS(attention) {
+    check(HEAD "const @c: f32[] = 0.25\n"
+          "func @main(%q: f32[3, n, 16], %k: f32[3, n, 16], %v: f32[3, n, 16]) -> (%y) {\n"
+          "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %kc = Mul(%kt, @c)\n  %s = MatMul(%q, %kc)\n"
+          "  %p = Softmax(%s) {axis = -1}\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n"
+          "  return %y\n}\n",
+          "contract 12 x 32, packs");
+}
+
+TILINGS(convolution) {
+    check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [14, 3, 3, 3]\n"
+                    "func @main(%%x: f32[2, 3, 9, 37]) -> (%%y, %%z) {\n  %%f = Reshape(@w, @d)\n"
+                    "  %%y = Conv(%%x, %%f) {pads = [1, 1, 1, 1]}\n  %%z = Conv(%%x, %%f) {strides = [2, 2]}\n"
+                    "  return %%y, %%z\n}\n", constant("w", 14, 27)),
+          "contract 12 x 32");
+}
