@@ -309,17 +309,17 @@ static bool read_option(options *o, const char *arg) {
 
 /* Options, and the models of the operands. */
 static bool read_arguments(matrix *m, char **args) {
-    bool cover = false;
+    bool chooses = false;
     for (; *args; args++) {
         if (!strncmp(*args, "--cover=", 8)) {
             m->o.cover_types = !strcmp(*args + 8, "type");
             m->cover_from = m->nmodels;
-            cover = true;
+            chooses = true;
         } else if (**args == '-' ? !read_option(&m->o, *args) : !add_operand(m, *args)) {
             return false;
         }
     }
-    if (cover)
+    if (chooses)
         choose_cover(m, m->cover_from);
     else
         m->cover_from = m->nmodels;
