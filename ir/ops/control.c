@@ -33,7 +33,8 @@ static bool infer_if(fv_op *op) {
         if (!t || !u)
             return fv_op_error(op, "output %d: its type is not known", i);
         if (!fv_type_equal(t, u))
-            return fv_op_error(op, "output %d is %s in one branch, %s in the other, and nothing tells which runs",
+            return fv_op_error(op, "operator not in the catalogue for branches whose types differ: output %d is %s "
+                               "and %s; shapes and constants must tell which branch runs",
                                i, fv_type_str(a, t), fv_type_str(a, u));
         if (op->out[i])
             op->out[i]->type = t;
@@ -44,8 +45,8 @@ static bool infer_if(fv_op *op) {
 static bool expand_if(fv_rewriter *w, fv_op *op) {
     int64_t cond;
     if (!fv_known_int(op->in[0], &cond))
-        return fv_op_error(op, "its condition depends on data; only what follows from shapes and constants "
-                               "is supported");
+        return fv_op_error(op, "operator not in the catalogue for a condition that depends on data; shapes and "
+                               "constants must tell it");
     const fv_region *taken = branch(op, cond != 0);
     fv_op *end = taken->last;
     while (taken->first != end)
