@@ -276,11 +276,17 @@ static fv_c_piece invert(fv_cg *g, const fv_expr *x) {
     return e != FV_BOOL && fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
 
+const char *fv_c_condition(fv_cg *g, const fv_expr *x) {
+    fv_c_piece c = fv_c_expr(g, x);
+    bool bits = c.prec >= FV_C_OR && c.prec <= FV_C_AND;
+    return fv_c_paren(g, c, bits ? FV_C_PRIMARY : FV_C_OROR);
+}
+
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     if (fv_c_has_require(x->arg[1]) || fv_c_has_require(x->arg[2])) /* both sides are evaluated */
         return fv_c_call(g, fv_c_helper(g, FV_X_SELECT, x->type.elem), 3, x->arg);
     fv_c_piece a = fv_c_expr(g, x->arg[1]), b = fv_c_expr(g, x->arg[2]);
-    const char *s = fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, x->arg[0], FV_C_OROR),
+    const char *s = fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, x->arg[0]),
                               fv_c_paren(g, a, FV_C_OROR), fv_c_paren(g, b, FV_C_COND));
     return (fv_c_piece){s, FV_C_COND, a.is_int && b.is_int};
 }
@@ -390,7 +396,7 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
     int rank = x->u.buf->rank;
-    const char *c = fv_c_at(g, x->arg[rank], FV_C_OROR);
+    const char *c = fv_c_condition(g, x->arg[rank]);
     const char *s = fv_printf(g->arena, "%s ? %s : %s", c, load(g, x).s,
                               fv_c_at(g, x->arg[rank + 1], FV_C_COND));
     return piece(s, FV_C_COND);

@@ -61,6 +61,8 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x);       /* lanes > 1 */
 const char *fv_c_str(fv_cg *g, const fv_expr *x);         /* the whole text */
 const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec);/* in parentheses if it binds looser */
 const char *fv_c_paren(fv_cg *g, fv_c_piece p, int prec);
+/* In front of `?`: compilers remark on a & b ? c : d. */
+const char *fv_c_condition(fv_cg *g, const fv_expr *x);
 fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg); /* name(arg, ...) */
 /* `buf[index]` with the index made flat. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);

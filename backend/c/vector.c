@@ -141,7 +141,7 @@ static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     const fv_expr *c = x->arg[0]->op == FV_X_SPLAT ? x->arg[0]->arg[0] : x->arg[0];
     if (c->type.lanes > 1 || fv_c_has_require(x))
         return fv_c_call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
-    return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, c, FV_C_OROR),
+    return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, c),
                            fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)), FV_C_COND);
 }
 
@@ -209,7 +209,7 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
         c = c->arg[0];
     if (c->type.lanes == 1) {
         fv_c_piece v = load(g, x);
-        return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_at(g, c, FV_C_OROR), v.s,
+        return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, c), v.s,
                                fv_c_at(g, otherwise, FV_C_COND)), FV_C_COND);
     }
     const char *m = fv_c_str(g, c), *v = fv_c_str(g, otherwise);
