@@ -169,8 +169,8 @@ typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
     bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */
     int panel;                      /* that axis of it */
-    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum, one for the
-                                       column in the panel, which is the last */
+    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d or groups of them, one for the panel, k of the
+                                       sum, one for the column in the panel, which is the last */
     fv_expr *x;                     /* the factor, over these */
 } fv_panels;
 /* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */

@@ -140,6 +140,14 @@ TILINGS(attention) {
           "contract 12 x 32, packs");
 }
 
+TILINGS(grouped_heads) {
+    check(HEAD "func @main(%q: f32[4, n, 16], %k: f32[2, n, 16]) -> (%y) {\n"
+          "  %a = fv.Reshape(%k) {dims = [2, 1, n, 16]}\n  %b = fv.Expand(%a) {dims = [2, 2, n, 16]}\n"
+          "  %c = fv.Reshape(%b) {dims = [4, n, 16]}\n  %t = Transpose(%c) {perm = [0, 2, 1]}\n"
+          "  %y = MatMul(%q, %t)\n  return %y\n}\n",
+          "contract 12 x 32, packs");
+}
+
 TILINGS(convolution) {
     check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [14, 3, 3, 3]\n"
                     "func @main(%%x: f32[2, 3, 9, 37]) -> (%%y, %%z) {\n  %%f = Reshape(@w, @d)\n"
