@@ -199,7 +199,10 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     if (m->threads == b->c->args->thread_list[0] || b->c->args->nthread_list == 1)
         print_memory(b, m);
-    printf("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s\n", "threads", m->threads, m->roof.gflops, m->roof.gbs);
+    printf("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops, m->roof.gbs);
+    if (m->roof.region_us > 0)
+        printf("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
+    printf("\n");
     print_summary(a, "time", &m->ours.all, fv_printf(a, "; %d runs in %d rounds, the first %s ms", m->ours.all.n,
                                                      m->rounds, ms_str(a, m->first_ms)));
     print_rate(b, m);
@@ -334,6 +337,8 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);
+    set_real(o, "region_us", m->roof.region_us);
+    set_real(o, "parked_region_us", m->roof.parked_us);
     fv_json_set(o, "roof_ms", b->costs_known ? fv_json_real(roof_ms(b, m, b->flops, b->bytes)) : json_null());
     fv_json_set(o, "rounds", rounds_json(m));
     fv_json_set(o, "compile", compile_json(b));

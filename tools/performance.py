@@ -16,10 +16,10 @@ import time
 
 # ---- what is measured ----
 
-def point(model, limits, seq=None, batch=None, past=None, note=""):
+def point(model, limits, seq=None, batch=None, past=None):
     at = {k: v for k, v in (("batch", batch), ("seq", seq), ("past", past)) if v is not None}
     name = model + "".join(f" {k} {v}" for k, v in at.items())
-    return {"name": name, "model": model, "at": at, "limits": limits, "note": note}
+    return {"name": name, "model": model, "at": at, "limits": limits}
 
 
 # Against ONNX Runtime: the aim is our time over its time, with one thread and with two; None: there is no aim.
@@ -449,13 +449,15 @@ def machine_text(d):
     theirs = next((r["against"]["name"] for r in results if "against" in r), "ONNX Runtime was not there")
     peaks = {}
     for r in results:
-        p = peaks.setdefault(r["threads"], [0, 0])
+        p = peaks.setdefault(r["threads"], [0, 0, 1e9, 1e9])
         p[0], p[1] = max(p[0], r["peak_gflops"]), max(p[1], r["peak_gbs"])
+        p[2], p[3] = min(p[2], r["region_us"]), min(p[3], r["parked_region_us"])
     out = [f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']:.0f} GiB, Linux {m['kernel']}; {m['date']}.",
            f"{m['fovea']} ({m['commit']}), {theirs}; {m['gcc']}; {m['clang']}.",
            f"{m['rounds']} rounds of together {m['seconds']} s a point; load {m['load_before']:.2f} before, {m.get('load_after', 0):.2f} after."]
-    for threads, (gflops, gbs) in sorted(peaks.items()):
-        out.append(f"Roof with {threads} thread{'s' if threads > 1 else ''}: {gflops:.0f} GFLOP/s of multiply-adds, {gbs:.1f} GB/s of reading.")
+    for threads, (gflops, gbs, region, parked) in sorted(peaks.items()):
+        out.append(f"Roof with {threads_text({'threads': threads})}: {gflops:.0f} GFLOP/s of multiply-adds, {gbs:.1f} GB/s of reading"
+                   + (f"; an empty parallel region takes {region:.1f} us, {parked:.1f} from parked threads." if threads > 1 else "."))
     if m["load_before"] > 0.5:
         out.append("**The machine was not idle**: take these numbers for a try.")
     if d.get("mixed"):

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { STEPS = 50000, TASKS_PER_THREAD = 16, READ_TASKS = 256, TRIES = 8, READ_TRIES = 2 };
+enum { STEPS = 50000, TASKS_PER_THREAD = 16, READ_TASKS = 256, TRIES = 8, READ_TRIES = 2, REGIONS = 200, REGION_TRIES = 5 };
 #define MEMORY_BYTES ((size_t)256 << 20) /* more than caches hold */
 
 struct fv_roof_memory {
@@ -187,6 +187,33 @@ static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), 
     return best;
 }
 
+/* ---- parallel regions ---- */
+
+static void nothing(void *arg, int64_t i) {
+    (void)arg;
+    (void)i;
+}
+
+static void measure_regions(const fv_env *env, int threads, fv_roof *roof) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    double row = 1e300, parked = 1e300;
+    if (!env->parallel_for)
+        return;
+    for (int i = 0; i < REGION_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        double start = seconds();
+        env->parallel_for(env->user, nothing, NULL, threads);
+        double first = seconds();
+        for (int k = 0; k < REGIONS; k++)
+            env->parallel_for(env->user, nothing, NULL, threads);
+        double rest = (seconds() - first) / REGIONS;
+        parked = first - start < parked ? first - start : parked;
+        row = rest < row ? rest : row;
+    }
+    roof->region_us = 1e6 * row;
+    roof->parked_us = 1e6 * parked;
+}
+
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) {
     work w = {.v = widest(), .bytes = memory ? memory->bytes : NULL};
     fv_roof roof = {0};
@@ -195,6 +222,7 @@ fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) 
     roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
     if (memory)
         roof.gbs = (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;
+    measure_regions(env, threads, &roof);
     return roof;
 }
 

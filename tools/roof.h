@@ -7,6 +7,8 @@
 typedef struct fv_roof {
     double gflops; /* f32 multiply-adds in registers, two operations each; 10^9 a second */
     double gbs;    /* reading from memory, 10^9 bytes a second; 0: there was no room to measure it */
+    double region_us;      /* an empty parallel region right after another, microseconds; 0: one thread */
+    double parked_us;      /* the same after a millisecond in which the threads have parked */
 } fv_roof;
 
 /* Memory that no cache holds, for the second number. NULL: none left. */
