@@ -42,6 +42,11 @@ static bool is_ahead_of_time(const char *domain, const char *op) {
     return !*domain && !strcmp(op, "LayerNormalization");
 }
 
+/* ... and this one into the standard's domain. */
+static bool is_misplaced(const char *domain, const char *op) {
+    return !*domain && !strcmp(op, "SimplifiedLayerNormalization");
+}
+
 fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
                                const Onnx__NodeProto *node) {
     fv_operator r = {0};
@@ -61,6 +66,11 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
     r.def = strcmp(domain, "fv") != 0 ? fv_op_find(domain, op) : NULL; /* ours is no model's */
     if (r.is_constant)
         return r;
+    if (!r.def && is_misplaced(domain, op)) {
+        r.def = fv_op_find("com.microsoft", op);
+        r.version = r.def->since[0];
+        return r;
+    }
     if (!r.def) {
         r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)", where,
                               (long long)set->version);

@@ -1,5 +1,5 @@
-/* microsoft.c - operators of ONNX Runtime's domain com.microsoft, and one that it writes into the
- * standard's: what its optimizer makes of products, norms and activations. */
+/* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of products,
+ * norms and activations. */
 #include "ir/ops/ops.h"
 
 #include <string.h>
@@ -360,8 +360,8 @@ const fv_opdef fv_ops_microsoft[] = {
                FV_A_OPTIONAL("activation_gamma", FLOAT)},
      .types = FLOATS,
      .infer = fv_infer_gemm, .expand = expand_fused_gemm},
-    {.domain = "", .name = "SimplifiedLayerNormalization", .since = {1},
-     .doc = "RMSNormalization under ONNX Runtime's name",
+    {MS, .name = "SimplifiedLayerNormalization",
+     .doc = "RMSNormalization; also where a model has it in the standard's domain",
      .in = {{"X", "T"}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
      .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
