@@ -67,9 +67,11 @@ void fv_print_bench(const fv_bench *b) {
     const char *where = fv_dims_str(a, m->table, m->dims);
     printf("%s%s%s\n", m->path, *where ? "  " : "", where);
     printf("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
+    const char *steps = fv_driver_code_steps(a, m->artifact);
     if (m->program)
-        printf("%-10s %.3f s: reading %.3f, passes and schedules %.3f, code %.3f\n", "compiling",
-               1e-3 * (m->read_ms + m->lower_ms + m->code_ms), 1e-3 * m->read_ms, 1e-3 * m->lower_ms, 1e-3 * m->code_ms);
+        printf("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s\n", "compiling",
+               m->read_ms + m->lower_ms + m->code_ms, m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "",
+               steps ? steps : "", steps ? ")" : "");
     else
         printf("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
 }
@@ -248,6 +250,9 @@ static json_t *compile_json(const fv_bench *b) {
     set_real(o, "read_ms", m->read_ms);
     set_real(o, "lower_ms", m->lower_ms);
     set_real(o, "code_ms", m->code_ms);
+    const char *steps = fv_driver_code_steps(b->c->arena, m->artifact);
+    if (steps)
+        fv_json_set_text(o, "code_steps_ms", steps);
     return o;
 }
 

@@ -4,6 +4,7 @@
 #include <llvm-c/LLJIT.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend/llvm/emit.h"
 
@@ -12,10 +13,24 @@ struct fv_jit {
     const fv_model *model;
     void **copies; /* of constants; NULL where they are used in place */
     int ncopies;
+    fv_jit_times times;
 };
 
 const fv_model *fv_jit_model(const fv_jit *j) {
     return j->model;
+}
+
+fv_jit_times fv_jit_times_of(const fv_jit *j) {
+    return j->times;
+}
+
+/* Milliseconds since *mark, which is set to now. */
+static double lap(struct timespec *mark) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
+    *mark = now;
+    return ms;
 }
 
 void fv_jit_free(fv_jit *j) {
@@ -89,12 +104,21 @@ static bool load(fv_jit *j, fv_session *s, const fv_program *p, LLVMMemoryBuffer
 
 static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program *p,
                     const fv_llvm_options *o, fv_arena *scratch) {
+    struct timespec mark = {0};
+    lap(&mark);
     const void **constants = place_constants(j, s, scratch, p);
     const char *symbol = fv_printf(scratch, "%s_model", p->name);
-    if (!fv_ll_open(m, s, p, o, constants) || !fv_ll_emit(m) || !fv_ll_optimize(m))
+    if (!fv_ll_open(m, s, p, o, constants) || !fv_ll_emit(m))
         return false;
+    j->times.emit = lap(&mark);
+    if (!fv_ll_optimize(m))
+        return false;
+    j->times.passes = lap(&mark);
     LLVMMemoryBufferRef object = fv_ll_code(m, FV_LLVM_OBJ);
-    return object && load(j, s, p, object, symbol);
+    j->times.code = lap(&mark);
+    bool ok = object && load(j, s, p, object, symbol);
+    j->times.load = lap(&mark);
+    return ok;
 }
 
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o) {

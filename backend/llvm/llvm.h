@@ -41,6 +41,11 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
 /* Its table, valid as long as the JIT; any thread may run it. */
 const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
+/* Milliseconds that making it took, by step. */
+typedef struct fv_jit_times {
+    double emit, passes, code, load; /* LLVM IR, its passes, machine code, linking it in memory */
+} fv_jit_times;
+fv_jit_times fv_jit_times_of(const fv_jit *j);
 
 /* "19.1.7": of the library that is in use. */
 const char *fv_llvm_version(fv_arena *a);

@@ -87,6 +87,13 @@ static void jit_destroy(fv_artifact *a) {
     fv_jit_free(a->ctx);
 }
 
+const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
+    if (artifact->destroy != jit_destroy)
+        return NULL;
+    fv_jit_times t = fv_jit_times_of(artifact->ctx);
+    return fv_printf(a, "LLVM IR %.0f, passes %.0f, machine code %.0f, loading %.0f", t.emit, t.passes, t.code, t.load);
+}
+
 static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
     fv_llvm_options o = {.level = level};
     fv_jit *jit = fv_jit_new(s, p, &o);
@@ -102,6 +109,12 @@ static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
     return a;
 }
 #else
+const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
+    (void)a;
+    (void)artifact;
+    return NULL;
+}
+
 static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
     (void)p;
     (void)level;

@@ -71,6 +71,10 @@ fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_targ
  * session must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 
+/* Milliseconds that LLVM's steps took, as text: "LLVM IR 41, passes 103, machine code 160, loading 12"; NULL:
+ * the artifact is no JIT's. */
+const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact);
+
 /* ---- files ---- */
 
 typedef enum {
