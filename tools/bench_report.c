@@ -183,8 +183,9 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
     const fv_profile_row *rows = each ? p->launches : p->kernels;
     int n = each ? p->nlaunches : p->nkernels, shown = each || n < ROWS ? n : ROWS;
     double rest = 0;
-    printf("%-10s %d runs of %s ms, %s of them in %d launches of %d kernels\n", "profile", p->runs,
-           ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches, p->nkernels);
+    printf("%-10s %d runs of %s ms, %s of them in %d launch%s of %d kernel%s\n", "profile", p->runs,
+           ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches,
+           p->nlaunches == 1 ? "" : "es", p->nkernels, p->nkernels == 1 ? "" : "s");
     printf("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls", "kernel: nodes");
     for (int i = 0; i < shown; i++)
         print_row(b, m, &rows[i]);
@@ -205,8 +206,8 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     if (m->roof.region_us > 0)
         printf("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
     printf("\n");
-    print_summary(a, "time", &m->ours.all, fv_printf(a, "; %d runs in %d rounds, the first %s ms", m->ours.all.n,
-                                                     m->rounds, ms_str(a, m->first_ms)));
+    print_summary(a, "time", &m->ours.all, fv_printf(a, "; %d runs in %d round%s, the first %s ms",
+                                                     m->ours.all.n, m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
     print_rate(b, m);
     if (m->against)
         print_against(b, m);

@@ -206,7 +206,7 @@ static void measure_regions(const fv_env *env, int threads, fv_roof *roof) {
         double first = seconds();
         for (int k = 0; k < REGIONS; k++)
             env->parallel_for(env->user, nothing, NULL, threads);
-        double rest = (seconds() - first) / REGIONS;
+        double rest = (seconds() - first) / (double)REGIONS;
         parked = first - start < parked ? first - start : parked;
         row = rest < row ? rest : row;
     }

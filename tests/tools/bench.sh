@@ -30,7 +30,7 @@ for b in $backends; do
     said '^rate +1e-08 GFLOP at .*; 8.8e-05 MB at .*% of the roof'
     said 'workspace 0 bytes'
     check "profile $b" 0 ' (add|Add_0) ?\([a-z, 0-9]*\): add node' "$fovea" bench add.fvir --backend=$b $short --profile
-    said '^profile .* 1 launches of 1 kernels'
+    said '^profile .* 1 launch of 1 kernel$'
 done
 check 'threads' 0 '^threads +3: ' "$fovea" bench "$dates" $short --threads=1,3 --backend=interp
 said '^threads +1: '
