@@ -5,7 +5,7 @@
  *       for each step:
  *         for panels of units:
  *           acc[row, gate, c] = 0                                      registers
- *           for k ascending: acc = fma(state[row, k], weights[panel, k, gate, c], acc)
+ *           for k ascending: acc = fma(state[row, k], weights[panel, gate, k, c], acc)
  *           for rows, for units of the panel: gates = act(x + acc), new state, y
  *
  * Each product is one ascending chain, whatever the tiles are. The recurrent weights lie in panels, so that
@@ -19,14 +19,13 @@
 
 /* Places in the state of a row. */
 enum { OLD_OR_NEW_H = 0, CELL = 2, RESET_H = 2, UPDATE = 3 };
-enum { MAX_ROWS = 4, LATENCY = 8 }; /* of chains that are under way at once, at least */
+enum { MAX_ROWS = 8, LATENCY = 8 }; /* chains that are under way at once, at least */
 
 /* Gates whose products are made in one go, from one vector of the state. */
 typedef struct part {
     int first, n;     /* gates */
-    int width;        /* units of a panel */
-    int piece;        /* of those, units of a register tile where there are several rows */
-    fv_value *panels; /* [direction, panel, k, gate, unit of the panel] */
+    int vectors, width; /* of a panel; that many units */
+    fv_value *panels; /* [direction, panel, gate, k, unit of the panel] */
     fv_buf *weights;
 } part;
 
@@ -35,14 +34,15 @@ typedef struct cell {
     fv_arena *a;
     fv_recurrent r;
     fv_elem e;        /* arithmetic */
-    int lanes, nparts, rows;
+    int lanes, budget;  /* of a vector; accumulators that registers hold */
+    int nparts, rows;   /* rows of a block, at most */
     part parts[2];
     const fv_dim *seq_dim, *batch_dim, *hidden_dim;
     fv_expr *seq, *hidden;
     fv_buf *x, *lens, *h0, *c0, *peep, *bias, *y, *y_h, *y_c, *state;
     fv_expr *d, *b0;  /* direction, first row */
-    int here;         /* rows of the block */
-    fv_buf *length;   /* of each row of the block; NULL: all have seq */
+    fv_expr *here;    /* rows of the block */
+    fv_buf *length;   /* of each of them; NULL: all have seq */
     fv_expr *step, *old, *new; /* the step, and which of the two hidden states is which */
 } cell;
 
@@ -90,7 +90,7 @@ static void copy_element(uint8_t *to, const uint8_t *from, int size) {
 
 static fv_tensor *constant_panels(const cell *z, const part *p, const fv_tensor *r) {
     int64_t units = r->dims[2], panels = (units + p->width - 1) / p->width;
-    int64_t dims[5] = {r->dims[0], panels, units, p->n, p->width};
+    int64_t dims[5] = {r->dims[0], panels, p->n, units, p->width};
     fv_tensor *t = FV_NEW(z->a, fv_tensor, 1);
     int64_t *own = FV_NEW(z->a, int64_t, 5);
     memcpy(own, dims, sizeof dims);
@@ -100,14 +100,14 @@ static fv_tensor *constant_panels(const cell *z, const part *p, const fv_tensor 
     uint8_t *to = fv_alloc_aligned(z->a, t->bytes + 1, 64);
     const uint8_t *from = r->data;
     const int size = fv_elem_storage_bytes(r->elem);
-    const int64_t row = (int64_t)p->n * p->width;
+    const int64_t row = p->width;
     memset(to, 0, t->bytes);
     t->data = to;
     for (int64_t d = 0; d < dims[0]; d++)
         for (int g = 0; g < p->n; g++)
             for (int64_t j = 0; j < units; j++) {
                 const uint8_t *line = from + ((d * z->r.gates + p->first + g) * units + j) * units * size;
-                int64_t at = (d * panels + j / p->width) * units * row + g * p->width + j % p->width;
+                int64_t at = ((d * panels + j / p->width) * p->n + g) * units * row + j % p->width;
                 for (int64_t k = 0; k < units; k++)
                     copy_element(to + (at + k * row) * size, line + k * size, size);
             }
@@ -122,14 +122,14 @@ static void pack(cell *z, part *p) {
     fv_expr *units = fv_custom_dim(c, z->hidden_dim), *at[5], *from[3];
     at[0] = loop(z, FV_PARALLEL, "d", integer(z, z->r.directions));
     at[1] = fv_custom_for(c, FV_PARALLEL, "panel", p->panels->type->dims[1]);
-    at[3] = loop(z, FV_SERIAL, "gate", integer(z, p->n));
+    at[2] = loop(z, FV_SERIAL, "gate", integer(z, p->n));
     at[4] = loop(z, FV_SERIAL, "c", integer(z, p->width));
-    at[2] = loop(z, FV_SERIAL, "k", units);
+    at[3] = loop(z, FV_SERIAL, "k", units);
     fv_expr *j = bin(z, FV_X_ADD, bin(z, FV_X_MUL, at[1], integer(z, p->width)), at[4]);
-    fv_expr *gate = bin(z, FV_X_ADD, at[3], integer(z, p->first));
+    fv_expr *gate = bin(z, FV_X_ADD, at[2], integer(z, p->first));
     from[0] = at[0];
     from[1] = bin(z, FV_X_ADD, bin(z, FV_X_MUL, gate, units), j);
-    from[2] = at[2];
+    from[2] = at[3];
     fv_expr *v = fv_x_guard(z->a, r, from, bin(z, FV_X_LT, j, units), fv_x_zero(z->a, r->elem));
     fv_kb_store(&c->b, to, at, v, NULL);
     for (int i = 0; i < 5; i++)
@@ -149,7 +149,7 @@ static bool make_panels(cell *z, part *p) {
     }
     const fv_dim *width = fv_dim_const(t, p->width);
     const fv_dim *dims[5] = {fv_dim_const(t, z->r.directions), fv_dim_ceildiv(t, z->hidden_dim, width),
-                             z->hidden_dim, fv_dim_const(t, p->n), width};
+                             fv_dim_const(t, p->n), z->hidden_dim, width};
     p->panels = fv_custom_value(z->c, "panels", r->type->elem, 5, dims);
     pack(z, p);
     return true;
@@ -175,22 +175,16 @@ static int panel_vectors(const cell *z, int gates) {
 
 static void choose_tiles(cell *z) {
     const fv_target *t = z->c->target;
-    int budget = (t->vector_registers ? t->vector_registers : 16) * 3 / 4;
+    int registers = t->vector_registers ? t->vector_registers : 16;
+    z->budget = registers * 3 / 4;
     z->lanes = t->vector_bits / fv_elem_bits(z->e);
     z->lanes = z->lanes < 2 ? 1 : z->lanes;
-    z->rows = MAX_ROWS;
-    for (int i = 0; i < z->nparts; i++)
-        if (budget / z->parts[i].n < z->rows)
-            z->rows = budget / z->parts[i].n;
+    z->rows = registers >= 32 ? MAX_ROWS : 6;
     if (z->batch_dim->hi < z->rows)
         z->rows = z->batch_dim->hi < 1 ? 1 : (int)z->batch_dim->hi;
     for (int i = 0; i < z->nparts; i++) {
-        part *p = &z->parts[i];
-        int n = panel_vectors(z, p->n), k = n;
-        while (k > 1 && (n % k || z->rows * p->n * k > budget))
-            k--;
-        p->width = n * z->lanes;
-        p->piece = k * z->lanes;
+        z->parts[i].vectors = panel_vectors(z, z->parts[i].n);
+        z->parts[i].width = z->parts[i].vectors * z->lanes;
     }
 }
 
@@ -378,32 +372,87 @@ static void one_unit(const cell *z, const row *w) {
 
 /* ---- a step ---- */
 
-/* sums[row * n + gate, at + c] of `size` units of the panel. */
-static void multiply(const cell *z, const part *p, fv_expr *panel, fv_expr *slot, fv_buf *sums, int at, int size) {
+/* One register tile. */
+typedef struct tile {
+    const part *p;
+    fv_expr *panel, *slot; /* slot: which of the states is the factor */
+    fv_buf *sums;          /* [row * n + gate, unit of the panel] */
+    fv_expr *row0;
+    int rows;
+    int gate0, gates;
+    int at, size;          /* units */
+} tile;
+
+static void multiply_tile(const cell *z, const tile *t) {
     fv_kbuilder *b = &z->c->b;
-    int n = z->here * p->n;
-    fv_expr *a[MAX_ROWS], *zero = number(z, 0);
-    fv_buf *acc = fv_kb_tile(b, "acc", z->e, 2, (int64_t[]){n, size}, zero);
+    fv_expr *a[MAX_ROWS], *first = bin(z, FV_X_ADD, z->b0, t->row0);
+    fv_buf *acc = fv_kb_tile(b, "acc", z->e, 2, (int64_t[]){t->rows * t->gates, t->size}, number(z, 0));
     fv_expr *k = loop(z, FV_SERIAL, "k", z->hidden);
-    for (int r = 0; r < z->here; r++)
-        a[r] = let(z, "a", state_at(z, bin(z, FV_X_ADD, z->b0, integer(z, r)), slot, k));
-    for (int g = 0; g < p->n; g++) {
-        fv_expr *c = loop(z, vector(z), "c", integer(z, size));
-        fv_expr *from[5] = {z->d, panel, k, integer(z, g), bin(z, FV_X_ADD, c, integer(z, at))};
-        fv_expr *w = let(z, "w", fv_custom_load(z->c, p->weights, from));
-        for (int r = 0; r < z->here; r++) {
-            fv_expr *to[2] = {integer(z, r * p->n + g), c};
+    for (int r = 0; r < t->rows; r++)
+        a[r] = let(z, "a", state_at(z, bin(z, FV_X_ADD, first, integer(z, r)), t->slot, k));
+    for (int g = 0; g < t->gates; g++) {
+        fv_expr *c = loop(z, vector(z), "c", integer(z, t->size)), *unit = bin(z, FV_X_ADD, c, integer(z, t->at));
+        fv_expr *from[5] = {z->d, t->panel, integer(z, t->gate0 + g), k, unit};
+        fv_expr *w = let(z, "w", fv_custom_load(z->c, t->p->weights, from));
+        for (int r = 0; r < t->rows; r++) {
+            fv_expr *to[2] = {integer(z, r * t->gates + g), c};
             fv_kb_store(b, acc, to, fv_x_fma(z->a, a[r], w, fv_x_load(z->a, acc, to)), NULL);
         }
         end(z);
     }
     end(z);
-    for (int i = 0; i < n; i++) {
-        fv_expr *c = loop(z, vector(z), "c", integer(z, size));
-        fv_expr *from[2] = {integer(z, i), c}, *to[2] = {from[0], bin(z, FV_X_ADD, c, integer(z, at))};
-        fv_kb_store(b, sums, to, fv_x_load(z->a, acc, from), NULL);
+    for (int i = 0; i < t->rows * t->gates; i++) {
+        fv_expr *c = loop(z, vector(z), "c", integer(z, t->size));
+        fv_expr *r = bin(z, FV_X_ADD, t->row0, integer(z, i / t->gates));
+        fv_expr *gate = integer(z, t->gate0 + i % t->gates);
+        fv_expr *from[2] = {integer(z, i), c};
+        fv_expr *to[2] = {bin(z, FV_X_ADD, bin(z, FV_X_MUL, r, integer(z, t->p->n)), gate),
+                          bin(z, FV_X_ADD, c, integer(z, t->at))};
+        fv_kb_store(b, t->sums, to, fv_x_load(z->a, acc, from), NULL);
         end(z);
     }
+}
+
+/* All gates and units of the panel for these rows. Few rows do all gates at once, so that there are chains
+ * enough; many rows one gate at a time, each weight serving all rows. */
+static void multiply(const cell *z, tile t, fv_expr *row0, int rows) {
+    const int n = t.p->vectors;
+    t.row0 = row0;
+    t.rows = rows;
+    t.gates = rows * n >= LATENCY ? 1 : t.p->n;
+    int piece = n;
+    while (piece > 1 && (n % piece || rows * t.gates * piece > z->budget))
+        piece--;
+    t.size = piece * z->lanes;
+    for (t.gate0 = 0; t.gate0 < t.p->n; t.gate0 += t.gates)
+        for (t.at = 0; t.at < t.p->width; t.at += t.size)
+            multiply_tile(z, &t);
+}
+
+/* All rows of the block: a whole tile, or powers of two, the largest first. */
+static void multiply_rows(const cell *z, tile t) {
+    fv_kbuilder *b = &z->c->b;
+    int64_t known;
+    if (z->rows == 1 || (fv_x_is_int(z->here, &known) && known == z->rows)) {
+        multiply(z, t, integer(z, 0), z->rows);
+        return;
+    }
+    fv_kb_if(b, bin(z, FV_X_EQ, z->here, integer(z, z->rows)));
+    multiply(z, t, integer(z, 0), z->rows);
+    fv_kb_else(b);
+    int n = 1;
+    while (2 * n < z->rows)
+        n *= 2;
+    fv_expr *first = integer(z, 0);
+    for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
+        fv_kb_if(b, bin(z, FV_X_NE, bin(z, FV_X_AND, z->here, integer(z, n)), integer(z, 0)));
+        /* the bounds are for the proof that blocks are apart */
+        fv_expr *row0 = bin(z, FV_X_MIN, bin(z, FV_X_MAX, first, integer(z, 0)), integer(z, z->rows - n));
+        multiply(z, t, let(z, "row0", row0), n);
+        fv_kb_end(b);
+        first = let(z, "first", bin(z, FV_X_AND, z->here, integer(z, above | n)));
+    }
+    fv_kb_end(b);
 }
 
 /* Where the row is at this step. What has no steps left writes zeros behind its end. */
@@ -417,7 +466,7 @@ static void place_row(const cell *z, row *w, fv_expr *r) {
         back = fv_x_select(z->a, bin(z, FV_X_EQ, z->d, integer(z, 0)), z->step, back);
     if (varies || z->r.reverse)
         w->t = back;
-    if (z->length && z->here > 1) {
+    if (z->length && z->rows > 1) {
         w->active = let(z, "active", bin(z, FV_X_LT, z->step, n));
         w->t = fv_x_select(z->a, w->active, w->t, z->step);
     }
@@ -437,24 +486,18 @@ static void do_part(const cell *z, const part *p, fv_expr *slot) {
                       ? width
                       : let(z, "columns", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, z->hidden, j0)));
     }
-    fv_buf *sums = fv_kb_tile(b, "sums", z->e, 2, (int64_t[]){z->here * p->n, p->width}, NULL);
-    int size = z->here == 1 ? p->width : p->piece;
-    for (int at = 0; at < p->width; at += size)
-        multiply(z, p, panel, slot, sums, at, size);
-    row w = {.sums = sums, .p = p, .sum_row = integer(z, 0), .b = z->b0};
-    fv_expr *r = integer(z, 0);
-    if (z->here > 1) {
-        r = loop(z, FV_SERIAL, "r", integer(z, z->here));
-        w.b = let(z, "b", bin(z, FV_X_ADD, z->b0, r));
-        w.sum_row = let(z, "first", bin(z, FV_X_MUL, r, integer(z, p->n)));
-    }
+    fv_buf *sums = fv_kb_tile(b, "sums", z->e, 2, (int64_t[]){z->rows * p->n, p->width}, NULL);
+    multiply_rows(z, (tile){.p = p, .panel = panel, .slot = slot, .sums = sums});
+    row w = {.sums = sums, .p = p};
+    fv_expr *r = loop(z, FV_SERIAL, "r", z->here);
+    w.b = let(z, "b", bin(z, FV_X_ADD, z->b0, r));
+    w.sum_row = let(z, "first", bin(z, FV_X_MUL, r, integer(z, p->n)));
     place_row(z, &w, r);
     w.c = loop(z, FV_VECTOR, "c", columns);
     w.j = bin(z, FV_X_ADD, j0, w.c);
     one_unit(z, &w);
     end(z);
-    if (z->here > 1)
-        end(z);
+    end(z);
     if (several)
         end(z);
 }
@@ -467,9 +510,9 @@ static fv_expr *read_lengths(cell *z) {
     z->length = NULL;
     if (!z->lens)
         return z->seq;
-    z->length = fv_kb_tile(b, "length", FV_I64, 1, (int64_t[]){z->here}, NULL);
+    z->length = fv_kb_tile(b, "length", FV_I64, 1, (int64_t[]){z->rows}, NULL);
     fv_buf *most = fv_kb_tile(b, "most", FV_I64, 0, NULL, integer(z, 0));
-    fv_expr *r = loop(z, FV_SERIAL, "r", integer(z, z->here)), *at = bin(z, FV_X_ADD, z->b0, r);
+    fv_expr *r = loop(z, FV_SERIAL, "r", z->here), *at = bin(z, FV_X_ADD, z->b0, r);
     fv_expr *n = let(z, "n", fv_x_convert(z->a, FV_I64, fv_x_load(z->a, z->lens, &at)));
     fv_expr *ok = bin(z, FV_X_AND, bin(z, FV_X_LE, integer(z, 0), n), bin(z, FV_X_LE, n, z->seq));
     n = let(z, "n", fv_x_select(z->a, fv_x_un(z->a, FV_X_REQUIRE, ok), n, integer(z, 0)));
@@ -482,7 +525,7 @@ static fv_expr *read_lengths(cell *z) {
 /* A loop over rows and units; `at` becomes the index of a state that comes in or goes out, `empty` tells
  * rows without a step (NULL: there are none). */
 static fv_expr *open_units(const cell *z, fv_expr **b, fv_expr **at, fv_expr **empty) {
-    fv_expr *r = loop(z, FV_SERIAL, "r", integer(z, z->here));
+    fv_expr *r = loop(z, FV_SERIAL, "r", z->here);
     *empty = NULL;
     if (z->length)
         *empty = let(z, "empty", bin(z, FV_X_EQ, fv_x_load(z->a, z->length, &r), integer(z, 0)));
@@ -532,9 +575,7 @@ static void finish(const cell *z, fv_expr *steps) {
     close_units(z);
 }
 
-static void block_of_rows(cell *z, fv_expr *b0, int rows) {
-    z->b0 = b0;
-    z->here = rows;
+static void block_of_rows(cell *z) {
     fv_expr *steps = read_lengths(z);
     start_state(z);
     z->step = loop(z, FV_SERIAL, "step", steps);
@@ -548,28 +589,15 @@ static void block_of_rows(cell *z, fv_expr *b0, int rows) {
 }
 
 static void all_rows(cell *z) {
-    fv_kbuilder *b = &z->c->b;
     fv_expr *n = fv_custom_dim(z->c, z->batch_dim), *rows = integer(z, z->rows);
-    int64_t known;
-    if (z->rows == 1) {
-        block_of_rows(z, loop(z, FV_PARALLEL, "b", n), 1);
-        end(z);
-        return;
-    }
     fv_expr *blocks = bin(z, FV_X_FLOORDIV, bin(z, FV_X_ADD, n, integer(z, z->rows - 1)), rows);
-    fv_expr *b0 = let(z, "b0", bin(z, FV_X_MUL, loop(z, FV_PARALLEL, "block", blocks), rows));
-    fv_expr *behind = bin(z, FV_X_ADD, b0, rows);
-    if (fv_x_is_int(n, &known) && known % z->rows == 0) {
-        block_of_rows(z, b0, z->rows);
-        end(z);
-        return;
-    }
-    fv_kb_if(b, bin(z, FV_X_LE, behind, n));
-    block_of_rows(z, b0, z->rows);
-    fv_kb_else(b);
-    block_of_rows(z, fv_kb_for(b, FV_SERIAL, "b", b0, bin(z, FV_X_MIN, n, behind), 1), 1);
-    end(z);
-    end(z);
+    fv_expr *block = loop(z, FV_PARALLEL, "block", blocks);
+    int64_t known;
+    z->b0 = let(z, "b0", bin(z, FV_X_MUL, block, rows));
+    z->here = z->rows == 1 || (fv_x_is_int(n, &known) && known % z->rows == 0)
+                  ? rows
+                  : let(z, "rows", bin(z, FV_X_MIN, rows, bin(z, FV_X_SUB, n, z->b0)));
+    block_of_rows(z);
     end(z);
 }
 
