@@ -290,25 +290,45 @@ static void store_all(tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
     fv_kb_end(&e->b);
 }
 
-/* Tasks over blocks of n: returns the number of the block; *first is where it begins, *size how much it
- * has. One block where all surely fits: no loop (*opened). */
-static fv_expr *open_blocks(fv_kemit *e, const char *name, fv_expr *n, int64_t most, int step,
-                            fv_expr **first, fv_expr **size, bool *opened) {
-    int64_t known;
-    fv_expr *s = integer(e, step), *zero = integer(e, 0);
-    *opened = most > step;
-    *first = zero;
+/* Tasks over blocks of `step` out of n: returns the number of the block; *first is where it begins, *size
+ * how much it has. One block where `fits`: no loop. */
+static fv_expr *open_blocks(fv_kemit *e, const char *name, fv_expr *n, fv_expr *blocks, fv_expr *step,
+                            bool fits, fv_expr **first, fv_expr **size) {
+    int64_t known, by;
+    *first = integer(e, 0);
     *size = n;
-    if (!*opened)
-        return zero;
-    fv_expr *blocks = binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, n, integer(e, step - 1)), s);
+    if (fits)
+        return *first;
     fv_expr *block = open_loop(e, FV_PARALLEL, name, blocks);
-    *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, s));
-    *size = fv_x_is_int(n, &known) && known % step == 0
-                ? s
+    step = fv_kb_let(&e->b, "step", step);
+    *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, step));
+    *size = fv_x_is_int(n, &known) && fv_x_is_int(step, &by) && known % by == 0
+                ? step
                 : fv_kb_let(&e->b, "size",
-                            binary(e, FV_X_MIN, s, binary(e, FV_X_SUB, n, *first)));
+                            binary(e, FV_X_MIN, step, binary(e, FV_X_SUB, n, *first)));
     return block;
+}
+
+static fv_expr *ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, a, binary(e, FV_X_SUB, b, integer(e, 1))), b);
+}
+
+static fv_expr *open_panels(tile *t) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->column]->dim;
+    fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
+    return open_blocks(e, "panel", n, ceildiv(e, n, nr), nr, at_most(d) <= t->nr, &t->j0, &t->columns);
+}
+
+/* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */
+static void open_rows(tile *t, int most, fv_expr **first, fv_expr **rows) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->row]->dim;
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
+    fv_expr *blocks = ceildiv(e, n, integer(e, most));
+    fv_expr *step = ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, ceildiv(e, step, mr), mr), mr);
+    open_blocks(e, "block", n, blocks, step, at_most(d) <= most, first, rows);
 }
 
 /* Rows of a task: as much of a as stays in the second-level cache while panels go by. */
@@ -321,8 +341,8 @@ static int block_rows(const fv_target *t, const contraction *c, int mr) {
             break;
     }
     int64_t rows = bytes / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth ? depth : 1));
-    rows = rows > 10 * mr ? 10 * mr : rows;
-    return (int)(rows < mr ? mr : rows / mr * mr);
+    rows = rows > 12 * mr ? 12 * mr : rows;
+    return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }
 
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
@@ -338,26 +358,16 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_init(&e, l, d, op->def->name);
     t.e = &e;
     fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
-    int open = 0;
-    bool opened = false;
     for (int i = 0; i < d->rank; i++) {
         if (i == c.row || i == c.column)
             continue;
         index[i] = open_loop(&e, FV_PARALLEL, d->index[i]->name,
                              fv_kemit_dim(&e, d->index[i]->dim));
         fv_kemit_bind(&e, d->index[i], index[i]);
-        open++;
     }
-    if (c.row >= 0) {
-        const fv_dim *n = d->index[c.row]->dim;
-        open_blocks(&e, "block", fv_kemit_dim(&e, n), at_most(n), block_rows(l->target, &c, t.mr), &first,
-                    &rows, &opened);
-        open += opened;
-    }
-    const fv_dim *n = d->index[c.column]->dim;
-    t.panel = open_blocks(&e, "panel", fv_kemit_dim(&e, n), at_most(n), t.nr, &t.j0, &t.columns,
-                          &opened);
-    open += opened;
+    if (c.row >= 0)
+        open_rows(&t, block_rows(l->target, &c, t.mr), &first, &rows);
+    t.panel = open_panels(&t);
     int64_t whole;
     bool tiles = !fv_x_is_int(rows, &whole) || whole > t.mr;
     fv_expr *here = rows;
@@ -370,7 +380,6 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                    : fv_kb_let(&e.b, "rows",
                                binary(&e, FV_X_MIN, integer(&e, t.mr),
                                       binary(&e, FV_X_SUB, rows, done)));
-        open++;
     }
     t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr}, NULL);
     if (c.packed || fv_x_is_int(t.columns, &whole)) {
@@ -383,7 +392,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
         fv_kb_end(&e.b);
     }
     store_all(&t, s->value, index, here);
-    while (open--)
+    while (e.b.depth)
         fv_kb_end(&e.b);
     fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d%s", t.mr, t.nr,
                                       !c.packed ? "" : c.panels.made_in_run ? ", packs" : ", packed"));

@@ -1,5 +1,5 @@
 /* dead.c - ops that nothing uses are removed, last first; an fv.Bind when none of its symbols is
- * mentioned any more by what is left. */
+ * mentioned any more by what is left, or by what the model assumes. */
 #include <string.h>
 
 #include "ir/op.h"
@@ -62,12 +62,28 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     }
 }
 
-/* Relations that only dead values needed stay: they are part of what the model says. But those over
- * symbols that nobody binds any more cannot be checked, and go. */
-static void drop_relations(fv_module *m, const fv_ptrmap *bound) {
+/* What the operators left bind. */
+static void find_bound(const fv_region *block, fv_ptrmap *bound) {
+    for (const fv_op *op = block->first; op; op = op->next) {
+        const fv_attr *a = fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let") ? fv_op_find_attr(op, "symbols") : NULL;
+        for (int i = 0; a && i < a->n; i++)
+            mention(bound, a->u.dims[i]);
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                find_bound(op->attrs[i].u.region, bound);
+    }
+}
+
+/* Relations stay, whatever needed them, and with them what they are about: they are part of what the
+ * model says, and kernels rely on it (a result may be declared smaller than data makes it). But those
+ * over symbols of operators that were replaced by others, which nobody binds, cannot be checked, and go. */
+static void drop_relations(fv_module *m, fv_arena *a) {
+    fv_ptrmap map = fv_ptrmap_in(a), *bound = &map;
+    for (const fv_func *f = m->funcs; f; f = f->next)
+        find_bound(f->body, bound);
     int n = 0;
     for (int i = 0; i < m->nrelations; i++) {
-        fv_ptrmap used = fv_ptrmap_in(bound->arena);
+        fv_ptrmap used = fv_ptrmap_in(a);
         mention(&used, m->relations[i].a);
         mention(&used, m->relations[i].b);
         bool keep = true;
@@ -82,9 +98,13 @@ static void drop_relations(fv_module *m, const fv_ptrmap *bound) {
 
 bool fv_pass_remove_dead(fv_pass_run *r) {
     fv_ptrmap symbols = fv_ptrmap_in(r->arena);
+    for (int i = 0; i < r->module->nrelations; i++) {
+        mention(&symbols, r->module->relations[i].a);
+        mention(&symbols, r->module->relations[i].b);
+    }
     for (fv_func *f = r->module->funcs; f; f = f->next)
         sweep(r, f->body, &symbols);
-    drop_relations(r->module, &symbols);
+    drop_relations(r->module, r->arena);
     int n = 0;
     for (int i = 0; i < r->module->nconsts; i++)
         if (r->module->consts[i]->nuses)

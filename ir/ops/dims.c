@@ -96,7 +96,9 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
             continue;
         symbols[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), -FV_DIM_MAX,
                                   FV_DIM_MAX, true);
-        if (!fv_module_assume(m, symbols[i], dims[i], "declared shape"))
+        if (!fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
+                               fv_printf(m->arena, "the size that data gives is %s",
+                                         fv_dim_str(m->arena, dims[i]))))
             w->failed = true;
     }
     fv_set_elems(v, n, symbols);
