@@ -378,5 +378,7 @@ Test(recurrent, sizes, .init = open_session, .fini = close_session) {
     static const char *const ops[] = {"RNN", "GRU", "LSTM"};
     for (int i = 0; i < 3; i++)
         CHECK({ops[i], 0, 2, 3, 2, .lens = NONE, .h = true}, {ops[i], 2, 0, 3, 2, .lens = NONE},
-              {ops[i], 1, 1, 1, 1, .lens = NONE, .constant = true}, {ops[i], 2, 6, 3, 15, .lens = NONE, .constant = true});
+              {ops[i], 1, 1, 1, 1, .lens = NONE, .constant = true}, {ops[i], 2, 6, 3, 15, .lens = NONE, .constant = true},
+              {ops[i], 3, 11, 3, 5, "bidirectional", .lens = NONE, .constant = true, .h = true},
+              {ops[i], 3, 15, 2, 9, .lens = NONE, .layout = 1, .bias = true});
 }
