@@ -31,7 +31,7 @@ if grep -q "\b$n of the standard's" README.md; then good; else bad "README.md: t
 
 for file in $(git ls-files '*.md'); do
     folder=$(dirname "$file")
-    for link in $(grep -oE '\]\([^)#: ]+' "$file" | cut -c 3-); do
+    for link in $(grep -oE '\]\([^)# ]+' "$file" | cut -c 3- | grep -v ://); do
         if [ -e "$folder/$link" ]; then good; else bad "$file: there is no $link"; fi
     done
 done
