@@ -52,7 +52,7 @@ static fv_expr *below_sign(fv_arena *a, fv_expr *y) {
                        fv_x_bin(a, FV_X_OR, rest, fv_x_const_int(a, FV_U64, order)));
 }
 
-enum { MOST_SPELLED_OUT = 16 };
+static const double most_spelled_out = 16;
 
 /* Integers to integers wrap. In all other cases the power is one of floats, rounded or truncated to
  * the type of x: of f32 where the exponent is exact in it. */
@@ -64,7 +64,7 @@ static bool define_pow(fv_definer *d, fv_op *op) {
     double n = 0;
     bool known = constant_power(op, &n), ints = !fv_elem_is_float(t) && !fv_elem_is_float(e);
     bool squares = n == 2 && fv_elem_is_float(t);
-    if (known && (squares || (ints && n > 0 && n <= MOST_SPELLED_OUT))) {
+    if (known && (squares || (ints && n > 0 && n <= most_spelled_out))) {
         def->body = integer_power(a, x, (int)n);
         return true;
     }
