@@ -18,6 +18,19 @@ static bool define_shrink(fv_definer *d, fv_op *op) {
     return true;
 }
 
+static bool infer_equal_dims(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    bool equal = a->rank == b->rank;
+    for (int i = 0; i < a->rank && equal; i++)
+        equal = fv_module_assume(m, a->dims[i], b->dims[i], "operands have one shape");
+    if (!equal)
+        return fv_op_error(op, "operands are %s and %s, expected one shape", fv_type_str(m->arena, a),
+                           fv_type_str(m->arena, b));
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
 const fv_opdef fv_ops_activation[] = {
     {.domain = "", .name = "Relu", .since = {1, 6, 13, 14},
      .doc = "max(x, 0)",
@@ -105,6 +118,13 @@ const fv_opdef fv_ops_activation[] = {
      .attrs = {FV_A_STRING("approximate", "none")},
      .types = {{"T", FV_SET_FLOAT}},
      .formula = "Y = select(approximate == \"tanh\", 0.5 * X * (1 + tanh(0.7978845608028654 * (X + 0.044715 * X * X * X))), 0.5 * X * (1 + erf(X * 0.7071067811865476)))"},
+    {.domain = "", .name = "SwiGLU", .since = {28},
+     .doc = "a * sigmoid(alpha * a) * b",
+     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_equal_dims,
+     .formula = "Y = A * sigmoid(alpha * A) * B"},
     {.domain = "", .name = "Shrink", .since = {9},
      .doc = "x - bias above lambd, x + bias below -lambd, else 0",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},

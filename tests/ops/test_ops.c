@@ -198,3 +198,7 @@ Test(ops, control, .init = open_session, .fini = close_session) {
 Test(ops, microsoft, .init = open_session, .fini = close_session) {
     check_golden("../ops/microsoft.txt", run_case);
 }
+
+Test(ops, loss, .init = open_session, .fini = close_session) {
+    check_golden("../ops/loss.txt", run_case);
+}
