@@ -6,9 +6,11 @@
 
 #include "ir/limits.h"
 #include "ir/op.h"
+#include "ir/ptrmap.h"
 
-bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_op *op) {
-    *c = (fv_custom){.module = m, .arena = a, .target = t, .op = op};
+bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_ptrmap *kept,
+                     fv_op *op) {
+    *c = (fv_custom){.module = m, .arena = a, .target = t, .kept = kept, .op = op};
     return op->def->kernel(c, op);
 }
 
@@ -90,6 +92,10 @@ fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t) {
     v->def = NULL;
     v->tensor = t;
     return v;
+}
+
+fv_value **fv_custom_kept(fv_custom *c, const char *key) {
+    return (fv_value **)fv_ptrmap_at(c->kept, fv_intern(c->module->session, key));
 }
 
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d) {

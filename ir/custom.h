@@ -33,6 +33,7 @@ typedef struct fv_custom {
     fv_module *module;
     fv_arena *arena;
     const fv_target *target; /* for the sizes of tiles; the bits must not depend on it */
+    struct fv_ptrmap *kept;  /* by interned key: constants that the kernels of several ops share */
     fv_op *op;
     fv_kbuilder b; /* of the kernel between begin and end */
     int nkernels, cap_kernels;
@@ -40,7 +41,8 @@ typedef struct fv_custom {
 } fv_custom;
 
 /* Kernels of op, which must have a .kernel; false after a diagnostic. */
-bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_op *op);
+bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, struct fv_ptrmap *kept,
+                     fv_op *op);
 
 /* ---- for .kernel functions ---- */
 
@@ -55,6 +57,8 @@ fv_buf *fv_custom_update(fv_custom *c, int i);
 fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank, const fv_dim *const *dims);
 fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t);
 fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
+/* Where a constant is kept under that key, for ops that need the same: NULL at first. */
+fv_value **fv_custom_kept(fv_custom *c, const char *key);
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* i64 */
 /* A loop over [0, d); close it with fv_kb_end(&c->b). */
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);

@@ -141,10 +141,14 @@ static bool make_panels(cell *z, part *p) {
     fv_dims *t = z->c->module->dims;
     const fv_value *r = z->c->op->in[FV_STEPS_R];
     if (r->kind == FV_VALUE_CONST && is_const_3(r->type)) {
-        fv_tensor *made = constant_panels(z, p, r->tensor);
-        if (!made)
+        fv_value **kept = fv_custom_kept(z->c, fv_printf(z->a, "recurrent %p %d %d %d", (const void *)r->tensor,
+                                                         p->first, p->n, p->width));
+        fv_tensor *made = *kept ? NULL : constant_panels(z, p, r->tensor);
+        if (!*kept && !made)
             return fv_op_error(z->c->op, "input 'R' is too large");
-        p->panels = fv_custom_const(z->c, "panels", made);
+        if (made)
+            *kept = fv_custom_const(z->c, "panels", made);
+        p->panels = *kept;
         return true;
     }
     const fv_dim *width = fv_dim_const(t, p->width);
