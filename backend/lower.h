@@ -180,8 +180,10 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
 fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                        fv_expr *factor);
 
-/* plan.c: roles, offsets, sizes of all buffers; program.c: the host program. */
+/* plan.c: roles and sizes of all buffers; layout.c: offsets in the workspace, for n values in the order
+ * of their first use; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);
+void fv_layout(fv_lowerer *l, fv_storage **list, int n);
 bool fv_write_program(fv_lowerer *l);
 
 #endif

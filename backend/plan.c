@@ -1,9 +1,5 @@
-/* plan.c - memory: which buffer each value lies in, and where the workspace has it.
- *
- * Values that live at different times share a slot. Slots are fixed at compile time; a slot is as
- * large as the largest of its values, and the offsets are sums of slot sizes, computed from the
- * actual dims by the LETs of the program's plan. A value whose size depends on data is allocated by
- * the caller's allocator when it is made. */
+/* plan.c - memory: which buffer each value lies in, and how long. layout.c says where the workspace has
+ * it. A value whose size depends on data is allocated by the caller's allocator when it is made. */
 #include <string.h>
 
 #include "backend/consumer.h"
@@ -44,12 +40,6 @@ static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
     return x;
 }
 
-static fv_expr *align_up(fv_arena *a, fv_expr *x) {
-    fv_expr *m = fv_x_int(a, FV_BUFFER_ALIGN - 1);
-    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_ADDSAT, x, m),
-                    fv_x_int(a, ~(int64_t)(FV_BUFFER_ALIGN - 1)));
-}
-
 static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, const fv_type *t) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++)
@@ -57,64 +47,6 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
     fv_buf *b = fv_buf_new(l->arena, name, role, t->elem, t->rank, extent);
     fv_p_add_buffer(l, b);
     return b;
-}
-
-typedef struct slot {
-    fv_expr *bytes;
-    int64_t known; /* bytes where they are constant, else -1 */
-    int free_from; /* the last step that uses it */
-    fv_expr *offset;
-} slot;
-
-/* The free slot that fits best: of equal size, else the nearest constant one. */
-static slot *find_slot(slot *slots, int n, fv_expr *bytes, int first) {
-    int64_t want;
-    slot *best = NULL;
-    bool constant = fv_x_is_int(bytes, &want);
-    for (int i = 0; i < n; i++) {
-        slot *s = &slots[i];
-        if (s->free_from >= first)
-            continue;
-        if (fv_x_equal(s->bytes, bytes))
-            return s;
-        if (!constant || s->known < 0)
-            continue;
-        if (!best || (best->known < want ? s->known > best->known
-                                         : s->known >= want && s->known < best->known))
-            best = s;
-    }
-    return best;
-}
-
-static void assign(fv_lowerer *l, fv_storage **order, int n) {
-    fv_arena *a = l->arena;
-    slot *slots = FV_NEW(a, slot, n + 1), **of = FV_NEW(a, slot *, n + 1);
-    int nslots = 0;
-    for (int i = 0; i < n; i++) {
-        fv_storage *s = order[i];
-        fv_expr *bytes = s->buf->bytes = bytes_of(l, s->value->type);
-        int64_t known;
-        slot *t = find_slot(slots, nslots, bytes, s->first);
-        if (!t) {
-            t = &slots[nslots++];
-            t->bytes = bytes;
-            t->known = fv_x_is_int(bytes, &known) ? known : -1;
-        } else if (fv_x_is_int(bytes, &known) && known > t->known) {
-            t->bytes = bytes;
-            t->known = known;
-        }
-        t->free_from = s->last;
-        of[i] = t;
-    }
-    fv_expr *at = fv_x_int(a, 0);
-    for (int i = 0; i < nslots; i++) {
-        slots[i].offset = at;
-        at = fv_p_plan_let(l, fv_printf(a, "at%d", i + 1),
-                           fv_x_bin(a, FV_X_ADDSAT, at, align_up(a, slots[i].bytes)));
-    }
-    for (int i = 0; i < n; i++)
-        order[i]->buf->offset = of[i]->offset;
-    l->program->workspace = at;
 }
 
 static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
@@ -180,12 +112,11 @@ void fv_plan_buffers(fv_lowerer *l) {
             }
             bool heap = size_depends_on_data(s->value->type);
             s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
-            if (heap)
-                s->buf->bytes = bytes_of(l, s->value->type);
-            else
+            s->buf->bytes = bytes_of(l, s->value->type);
+            if (!heap)
                 FV_PUSH(l->arena, work, nwork, cap, s);
             l->program->uses_allocator |= heap;
         }
     }
-    assign(l, work, nwork);
+    fv_layout(l, work, nwork);
 }

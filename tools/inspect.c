@@ -230,8 +230,38 @@ static const char *role_of(const fv_buf *b) {
            : b->role == FV_BUF_CONST ? "weight" : b->role == FV_BUF_WORK ? "workspace" : "allocated";
 }
 
+/* The most that buffers of the workspace have to hold at once: those that a launch uses now, and did or
+ * will besides. */
+static int64_t lower_bound(view *v) {
+    const fv_program *p = v->m.program;
+    int *first = FV_NEW(v->c->arena, int, p->nbuffers + 1), *last = FV_NEW(v->c->arena, int, p->nbuffers + 1);
+    int n = 0;
+    int64_t most = 0;
+    for (const fv_stmt *s = p->body.first; s; s = s->next) {
+        if (s->kind != FV_S_LAUNCH)
+            continue;
+        n++;
+        for (int i = 0; i < s->kernel->nbufs; i++) {
+            int b = s->args[i]->id;
+            first[b] = first[b] ? first[b] : n;
+            last[b] = n;
+        }
+    }
+    for (int k = 1; k <= n; k++) {
+        int64_t live = 0;
+        for (int b = 0; b < p->nbuffers; b++)
+            if (p->buffers[b]->role == FV_BUF_WORK && first[b] && first[b] <= k && k <= last[b])
+                live += buffer_bytes(v, p->buffers[b]);
+        most = live > most ? live : most;
+    }
+    return most;
+}
+
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
+    int64_t workspace = p->workspace ? number(v, p->workspace) : 0, bound = lower_bound(v);
+    printf("\nworkspace  %s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
+           fv_size_str(v->c->arena, (uint64_t)bound));
     printf("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
@@ -267,6 +297,7 @@ static json_t *memory_json(view *v) {
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
     fv_json_set_int(o, "workspace_bytes", p->workspace ? number(v, p->workspace) : 0);
+    fv_json_set_int(o, "lower_bound_bytes", lower_bound(v));
     fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
     fv_json_set(o, "buffers", list);
     return o;
