@@ -189,35 +189,47 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
     return ok;
 }
 
+/* The bytes of x in the shape of t, the same constant each time (`made`). NULL: a dim is not constant. */
+static fv_value *in_shape(fv_pass_run *r, const fv_value *x, const fv_type *t, const char *name,
+                          fv_ptrmap *made) {
+    fv_arena *a = r->module->arena;
+    int64_t *dims = FV_NEW(a, int64_t, t->rank + 1);
+    const char *key = fv_printf(r->arena, "%p", x->tensor->data);
+    for (int i = 0; i < t->rank; i++) {
+        if (!fv_dim_is_const(t->dims[i]))
+            return NULL;
+        dims[i] = t->dims[i]->value;
+        key = fv_printf(r->arena, "%s %lld", key, (long long)dims[i]);
+    }
+    void **at = fv_ptrmap_at(made, fv_intern(r->module->session, key));
+    if (*at)
+        return *at;
+    fv_tensor *c = FV_NEW(a, fv_tensor, 1);
+    *c = *x->tensor;
+    c->rank = t->rank;
+    c->dims = dims;
+    return *at = fv_const_new(r->module, name, c);
+}
+
 /* A constant in the shape of the op's result; it may have any size. */
-static void share_reshaped(fv_pass_run *r, fv_op *op) {
-    const fv_value *x = op->in[0];
+static void share_reshaped(fv_pass_run *r, fv_op *op, fv_ptrmap *made) {
     fv_value *y = op->out[0];
-    for (int i = 0; i < y->type->rank; i++)
-        if (!fv_dim_is_const(y->type->dims[i]))
-            return;
-    if (x->kind != FV_VALUE_CONST)
+    fv_value *c = op->in[0]->kind == FV_VALUE_CONST ? in_shape(r, op->in[0], y->type, y->name, made) : NULL;
+    if (!c)
         return;
-    fv_tensor *t = FV_NEW(r->module->arena, fv_tensor, 1);
-    int64_t *dims = FV_NEW(r->module->arena, int64_t, y->type->rank + 1);
-    for (int i = 0; i < y->type->rank; i++)
-        dims[i] = y->type->dims[i]->value;
-    *t = *x->tensor;
-    t->rank = y->type->rank;
-    t->dims = dims;
-    fv_value *c = fv_const_new(r->module, y->name, t);
+    if (!c->nuses)
+        fv_value_take_name(r->module, c, y);
     fv_replace_uses(y, c);
-    fv_value_take_name(r->module, c, y);
     fv_pass_count_one(r, op->def->name);
 }
 
 /* An op whose constant index is out of range is told, and stays; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
-    fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
+    fv_ptrmap spoilt = fv_ptrmap_in(r->arena), made = fv_ptrmap_in(r->arena);
     fv_op *bad;
     for (fv_op *op = r->module->funcs->body->first; op; op = op->next)
         if (fv_op_is(op, "fv.Reshape"))
-            share_reshaped(r, op);
+            share_reshaped(r, op, &made);
     do {
         bad = NULL;
         if (!fold(r, &spoilt, &bad))

@@ -2,11 +2,12 @@
  * constants too. Ops in nested blocks are compared within their own block only. */
 #include <string.h>
 
+#include "ir/limits.h"
 #include "ir/op.h"
 #include "ir/ptrmap.h"
 #include "passes/internal.h"
 
-enum { TABLE = 4096 };
+enum { TABLE = 4096, HASHED = 256 }; /* HASHED: bytes of a constant; the rest is compared */
 
 typedef struct entry {
     fv_op *op;
@@ -83,17 +84,17 @@ static void share_block(fv_pass_run *r, fv_region *block) {
     }
 }
 
-/* Exports repeat small constants: one for each use. */
+/* Exports repeat small constants: one for each use; and what is folded is, at each use of a weight. */
 static void share_constants(fv_pass_run *r) {
     fv_module *m = r->module;
     fv_value **table = FV_NEW(r->arena, fv_value *, TABLE);
     for (int i = 0; i < m->nconsts; i++) {
         fv_value *v = m->consts[i];
         const fv_tensor *t = v->tensor;
-        if (t->elem == FV_STRING || t->bytes > 256)
+        if (t->elem == FV_STRING || t->bytes > FV_FOLD_BYTES)
             continue;
-        size_t h = (size_t)t->elem * 131 + (size_t)t->rank;
-        for (size_t k = 0; k < t->bytes; k++)
+        size_t h = ((size_t)t->elem * 131 + (size_t)t->rank) * 131 + t->bytes;
+        for (size_t k = 0; k < t->bytes && k < HASHED; k++)
             h = h * 31 + ((const uint8_t *)t->data)[k];
         size_t at = (h ^ (h >> 13)) % TABLE;
         for (int tries = 0; tries < 8; tries++, at = (at + 1) % TABLE) {
