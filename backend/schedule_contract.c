@@ -153,6 +153,7 @@ typedef struct tile {
     fv_expr *columns;         /* that are there, at most nr */
     fv_buf *sums;
     int mr, nr;
+    int64_t rest;             /* rows of the last tile, where that is known and they are no whole tile; -1 */
 } tile;
 
 static fv_expr *binary(fv_kemit *e, fv_expr_op op, fv_expr *a, fv_expr *b) {
@@ -224,8 +225,7 @@ static void multiply(tile *t, fv_expr *first, int rows, bool edge) {
     fv_kb_end(&e->b);
 }
 
-/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. `all`: how
- * many there are, if that is known. */
+/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
 static void multiply_rows(tile *t, fv_expr *rows, bool edge) {
     fv_kemit *e = t->e;
     int64_t known;
@@ -245,6 +245,8 @@ static void multiply_rows(tile *t, fv_expr *rows, bool edge) {
         n *= 2;
     fv_expr *first = integer(e, 0);
     for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
+        if (t->rest >= 0 && !(t->rest & n))
+            continue;
         fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
         fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
         multiply(t, first, n, edge);
@@ -324,6 +326,8 @@ static fv_expr *open_panels(tile *t) {
 static void open_rows(tile *t, int most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
+    if (fv_dim_is_const(d))
+        t->rest = d->value % t->mr;
     fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
     fv_expr *blocks = ceildiv(e, n, integer(e, most));
     fv_expr *step = ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
@@ -348,7 +352,7 @@ static int block_rows(const fv_target *t, const contraction *c, int mr) {
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     contraction c;
     const fv_definition *d = s->def;
-    tile t = {.c = &c};
+    tile t = {.c = &c, .rest = -1};
     if (!recognise(d, &c))
         return false;
     tile_size(l->target, d, &c, &t.mr, &t.nr);
