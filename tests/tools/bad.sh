@@ -205,12 +205,15 @@ fi
 # ---- models of others that have to be refused ----
 bad=${FOVEA_SHARED:-$root/../shared}/contrib-bad
 if [ -d "$bad" ]; then
-    for d in "$bad"/*/; do
+    for d in "$bad"/*/; do # when it is compiled, or when its data is there
         n=$(basename "$d")
-        check "refuse $n" 1 'model.onnx: error: ' "$fovea" compile "$d/model.onnx" -o refused.c
-        check "refuse to run $n" 1 'model.onnx: error: ' "$fovea" run "$d/model.onnx" --backend=interp
+        for backend in interp jit c; do
+            check "refuse $n ($backend)" 1 'model.onnx: error: ' \
+                "$fovea" run "${d}model.onnx" --data-set "${d}test_data_set_0" --backend=$backend
+        done
+        "$fovea" compile "${d}model.onnx" -o refused.c >out 2>&1 || absent refused.c refused.h
+        rm -f refused.c refused.h
     done
-    absent refused.c refused.h
 else
     echo "skipped: there is no $bad"
 fi
