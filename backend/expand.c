@@ -138,7 +138,7 @@ static void count_stmt(sweeper *z, const fv_stmt *s) {
     for (int i = 0; i < 4; i++)
         if (parts[i])
             count(z, parts[i], 1);
-    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+    for (int i = 0; s->index && i < s->buf->rank; i++)
         count(z, s->index[i], 1);
 }
 

@@ -203,7 +203,7 @@ static void expand_stmt(typer *z, const fv_stmt *s) {
         copy.lo = expand(z, s->lo);
         copy.hi = expand(z, s->hi);
     }
-    if (s->kind == FV_S_STORE) {
+    if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH) {
         copy.index = FV_NEW(z->a, fv_expr *, s->buf->rank + 1);
         for (int i = 0; i < s->buf->rank; i++)
             copy.index[i] = expand(z, s->index[i]);

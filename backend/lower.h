@@ -171,7 +171,8 @@ typedef struct fv_panels {
     int panel;                      /* that axis of it */
     fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d or groups of them, one for the panel, k of the
                                        sum, one for the column in the panel, which is the last */
-    fv_expr *x;                     /* the factor, over these */
+    fv_expr *load;                  /* of an element, over these */
+    fv_expr *x;                     /* the factor: the load, converted */
 } fv_panels;
 /* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,

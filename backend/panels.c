@@ -359,8 +359,8 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     } else
         define(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
     p->value = v;
-    p->x = converted(l->arena, factor, given,
-                     fv_x_load(l->arena, fv_value_buf(l->arena, v), at));
+    p->load = fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
+    p->x = converted(l->arena, factor, given, p->load);
     return true;
 }
 

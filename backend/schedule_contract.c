@@ -150,6 +150,7 @@ typedef struct tile {
     fv_kemit *e;
     const contraction *c;
     fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
+    fv_expr *next;            /* the panel after this one, or the last */
     fv_expr *columns;         /* that are there, at most nr */
     fv_buf *sums;
     int mr, nr;
@@ -183,6 +184,35 @@ static void bind_row(tile *t, fv_expr *r) {
         fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
 }
 
+/* Panels are read once by the first tile, from memory often: what comes `AHEAD` bytes later is asked for,
+ * which for short panels lies in the next one. */
+enum { AHEAD = 128 << 10, CACHE_LINE = 64 };
+
+static void prefetch(tile *t) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    const fv_expr *sum = t->c->sum;
+    const fv_dim *depth = sum->u.red.vars[0]->dim;
+    int last = p->value->type->rank - 1;
+    int64_t line = t->nr * fv_elem_storage_bytes(p->value->type->elem), step = CACHE_LINE * t->nr / line;
+    if (sum->u.red.nvars != 1 || p->made_in_run || !fv_dim_is_const(depth) || line < CACHE_LINE)
+        return;
+    fv_expr *index[FV_MAX_RANK];
+    bool whole = depth->value * line <= AHEAD;
+    for (int i = 0; i < last; i++)
+        if (i != p->panel)
+            index[i] = fv_kemit_expr(e, p->load->arg[i]);
+    index[p->panel] = whole ? t->next : t->panel;
+    if (!whole) {
+        fv_expr *later = binary(e, FV_X_ADD, index[last - 1], integer(e, AHEAD / line));
+        index[last - 1] = binary(e, FV_X_MIN, later, integer(e, depth->value - 1));
+    }
+    for (int64_t c = 0; c < t->nr; c += step) {
+        index[last] = integer(e, c);
+        fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index);
+    }
+}
+
 /* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
 static void multiply(tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
@@ -204,6 +234,8 @@ static void multiply(tile *t, fv_expr *first, int rows, bool edge) {
     e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+    if (t->c->packed)
+        prefetch(t);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
@@ -319,7 +351,12 @@ static fv_expr *open_panels(tile *t) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
-    return open_blocks(e, "panel", n, ceildiv(e, n, nr), nr, at_most(d) <= t->nr, &t->j0, &t->columns);
+    fv_expr *panel = open_blocks(e, "panel", n, ceildiv(e, n, nr), nr, at_most(d) <= t->nr, &t->j0, &t->columns);
+    fv_expr *last = binary(e, FV_X_SUB, ceildiv(e, n, nr), integer(e, 1));
+    t->next = at_most(d) <= t->nr ? panel
+                                  : fv_kb_let(&e->b, "next", binary(e, FV_X_MIN, last,
+                                                                    binary(e, FV_X_ADD, panel, integer(e, 1))));
+    return panel;
 }
 
 /* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */

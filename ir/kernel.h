@@ -175,6 +175,7 @@ typedef enum {
     FV_S_FOR,    /* for var = lo to hi step st { body }: var < hi; step is a positive constant */
     FV_S_IF,     /* if x { body } else { other } */
     FV_S_WHILE,  /* while x { body } */
+    FV_S_PREFETCH, /* buf[index...] will be read soon: for speed, changes nothing; the index is inside */
     FV_S_COMMENT,/* a line of text; consumers may print it */
     /* host programs only: */
     FV_S_CHECK,  /* if !x: return status; text says what */
@@ -194,9 +195,9 @@ struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
     fv_var *var;       /* LET, FOR */
-    fv_buf *buf;       /* STORE, TILE, ALLOC, FREE */
+    fv_buf *buf;       /* STORE, PREFETCH, TILE, ALLOC, FREE */
     fv_expr *x;        /* value or condition */
-    fv_expr **index;   /* STORE: buf->rank of them */
+    fv_expr **index;   /* STORE, PREFETCH: buf->rank of them */
     fv_expr *mask;     /* STORE: bool, or NULL */
     fv_loop_kind loop; /* FOR */
     fv_expr *lo, *hi;
@@ -299,6 +300,7 @@ void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index); /* scalar indices */
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
 /* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
@@ -344,7 +346,7 @@ bool fv_program_verify(fv_session *s, const fv_program *p);
 /* A new kernel for the target, numbered. What consumers have to implement, and nothing else:
  *
  * - One task: `task` and `tasks` are set (tasks 1 where nothing is parallel). Loops are FV_SERIAL.
- *   Statements LET, STORE, TILE, FOR, IF, WHILE, COMMENT. Bounds and conditions are scalar.
+ *   Statements LET, STORE, PREFETCH, TILE, FOR, IF, WHILE, COMMENT. Bounds and conditions are scalar.
  * - Expressions are trees of at most a few hundred nodes: what is used twice is a LET. No MATH, no
  *   DEF; no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the target lacks it (fma32,
  *   fma64, sqrt32, sqrt64, round).

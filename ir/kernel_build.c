@@ -198,6 +198,16 @@ void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x,
     s->mask = all[buf->rank + 1];
 }
 
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index) {
+    fv_expr *all[FV_STMT_EXPRS];
+    for (int i = 0; i < buf->rank; i++)
+        all[i] = index[i];
+    fv_kb_share(b, buf->rank, all);
+    fv_stmt *s = fv_kb_add(b, FV_S_PREFETCH);
+    s->buf = buf;
+    s->index = fv_x_copy_list(b->arena, buf->rank, all);
+}
+
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init) {
     fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);

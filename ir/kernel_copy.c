@@ -59,6 +59,15 @@ static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
     fv_kb_store(b, buf ? buf : s->buf, index, x, mask);
 }
 
+static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
+    fv_expr *index[FV_STMT_EXPRS];
+    fv_ptrmap memo = fv_ptrmap_in(b->arena);
+    fv_buf *buf = fv_ptrmap_get(map, s->buf);
+    for (int i = 0; i < s->buf->rank; i++)
+        index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
+    fv_kb_prefetch(b, buf ? buf : s->buf, index);
+}
+
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     fv_expr *init = s->x ? subst(b, s->x, map) : NULL;
     if (init)
@@ -78,6 +87,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
         *fv_ptrmap_at(map, s->var) = fv_kb_let(b, s->var->name, subst(b, s->x, map));
         break;
     case FV_S_STORE: copy_store(b, s, map); break;
+    case FV_S_PREFETCH: copy_prefetch(b, s, map); break;
     case FV_S_TILE: copy_tile(b, s, map); break;
     case FV_S_FOR: copy_loop(b, s, map); break;
     case FV_S_IF: copy_if(b, s, map); break;

@@ -176,6 +176,23 @@ static bool check_stored_lanes(fv_kparser *p, const fv_ast *at, const fv_buf *b,
     return true;
 }
 
+static bool parse_prefetch(fv_kparser *p) {
+    fv_expr *index[FV_MAX_RANK];
+    int lanes = 1;
+    fv_ast *place = fv_ast_parse(&p->l);
+    if (!place)
+        return false;
+    if (place->kind != FV_AST_NAME && (place->kind != FV_AST_INDEX || place->otherwise))
+        return fv_kx_error(p, place, "expected an element of a buffer");
+    fv_buf *b = fv_kx_buffer(p, place);
+    if (!b || !fv_kx_index(p, place, b, index, &lanes))
+        return false;
+    if (lanes != 1)
+        return fv_kx_error(p, place, "one element is prefetched, not %d", lanes);
+    fv_kb_prefetch(&p->b, b, index);
+    return true;
+}
+
 static bool parse_store(fv_kparser *p) {
     fv_expr *index[FV_MAX_RANK];
     fv_expr *x, *mask = NULL;
@@ -276,6 +293,8 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         return parse_let(p);
     if (fv_lex_accept(&p->l, "tile"))
         return parse_tile(p);
+    if (fv_lex_accept(&p->l, "prefetch"))
+        return parse_prefetch(p);
     if (fv_lex_accept(&p->l, "if"))
         return parse_if(p);
     if (fv_lex_accept(&p->l, "while"))

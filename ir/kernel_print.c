@@ -9,7 +9,7 @@
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {
-    "for",  "parallel", "vector", "unroll", "let",   "tile",  "while", "comment", "check", "launch",
+    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "while", "comment", "check", "launch",
     "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
     "prod", "min",      "max",    "any",    "all",   NULL};
 
@@ -539,6 +539,11 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         break;
     }
     case FV_S_STORE: put_store(p, s); break;
+    case FV_S_PREFETCH:
+        fv_kp_line(p, "prefetch ");
+        put_index(p, s->buf, s->index, 1);
+        fv_text_put(p->t, "\n");
+        break;
     case FV_S_TILE: put_tile(p, s); break;
     case FV_S_FOR: put_loop(p, s, program); break;
     case FV_S_IF: put_if(p, s, program); break;

@@ -218,6 +218,17 @@ static bool check_store(fv_kverifier *v, const fv_stmt *s) {
     return check_access(v, b, s->index, s->x->type.lanes);
 }
 
+static bool check_prefetch(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    if (!v->kernel || b->role == FV_BUF_TILE)
+        return fv_kv_illegal(v, v->kernel ? "'%s' is a tile, it needs no prefetch"
+                                          : "only kernels prefetch, not '%s'", b->name);
+    for (int i = 0; i < b->rank; i++)
+        if (!s->index[i] || !fv_kv_expr(v, s->index[i]) || s->index[i]->type.lanes != 1)
+            return fv_kv_illegal(v, "index %d is no scalar", i);
+    return check_access(v, b, s->index, 1);
+}
+
 static bool check_tile(fv_kverifier *v, const fv_stmt *s) {
     const fv_buf *b = s->buf;
     int64_t bytes = (int64_t)fv_elem_storage_bytes(b->elem) * b->lanes;
@@ -262,6 +273,7 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_LET: return check_let(v, s);
     case FV_S_STORE: return check_store(v, s);
+    case FV_S_PREFETCH: return check_prefetch(v, s);
     case FV_S_TILE: return check_tile(v, s);
     case FV_S_FOR: return check_for(v, s);
     case FV_S_IF: case FV_S_WHILE:

@@ -61,9 +61,9 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
         return;
     if (s->buf)
         mark(g, s->buf);
-    if (s->kind == FV_S_STORE)
+    if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH)
         mark_place(g, s->buf, s->index);
-    for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+    for (int i = 0; s->index && i < s->buf->rank; i++)
         fv_c_mark_expr(g, s->index[i]);
     for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
         mark(g, s->args[i]);
@@ -287,6 +287,9 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         switch (s->kind) {
         case FV_S_LET: put_let(g, s); break;
         case FV_S_STORE: put_store(g, s); break;
+        case FV_S_PREFETCH:
+            fv_c_line(g, "%s_PREFETCH(%s);", g->NAME, fv_c_address(g, s->buf, s->index));
+            break;
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;

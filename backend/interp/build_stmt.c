@@ -133,7 +133,7 @@ static void statement(build *b, const fv_stmt *s) {
     case FV_S_FOR: loop(b, s); break;
     case FV_S_IF: branch(b, s); break;
     case FV_S_WHILE: repeat(b, s); break;
-    case FV_S_COMMENT: break;
+    case FV_S_PREFETCH: case FV_S_COMMENT: break;
     case FV_S_CHECK:
     case FV_S_LAUNCH:
     case FV_S_ALLOC:

@@ -68,6 +68,7 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_LET: let(f, s); return;
     case FV_S_STORE: fv_ll_store(f, s); return;
+    case FV_S_PREFETCH: fv_ll_prefetch(f, s); return;
     case FV_S_TILE: fv_ll_tile(f, s); return;
     case FV_S_FOR: for_(f, s); return;
     case FV_S_IF: if_(f, s); return;

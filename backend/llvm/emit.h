@@ -130,6 +130,7 @@ LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to
 LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* LOAD, GUARD */
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
+void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
 /* Makes a buffer known: its strides, from its extents. */
 void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr);
