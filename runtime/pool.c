@@ -33,7 +33,7 @@ struct fv_pool {
     uint64_t state;
     void (*task)(void *arg, int64_t i);
     void *arg;
-    int64_t n, next, chunk;
+    int64_t n, next;
 };
 
 /* ---- how many threads ---- */
@@ -145,14 +145,17 @@ static int spin(const fv_pool *p, uint64_t mask, uint64_t value, int until_equal
 
 /* ---- regions ---- */
 
+/* Half of what would be this thread's share of the rest at a time: neighbours, which share what they
+ * read, go to one thread, and in the end all are done at once. */
 static void take_tasks(fv_pool *p) {
-    int64_t n = p->n, chunk = p->chunk;
-    for (;;) {
-        int64_t i = __atomic_fetch_add(&p->next, chunk, __ATOMIC_RELAXED);
-        if (i >= n)
-            return;
-        for (int64_t end = n - i > chunk ? i + chunk : n; i < end; i++)
+    int64_t n = p->n, i = __atomic_load_n(&p->next, __ATOMIC_RELAXED);
+    while (i < n) {
+        int64_t end = i + (n - i) / (2 * (int64_t)p->threads) + 1;
+        if (!__atomic_compare_exchange_n(&p->next, &i, end, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            continue;
+        for (; i < end; i++)
             p->task(p->arg, i);
+        i = __atomic_load_n(&p->next, __ATOMIC_RELAXED);
     }
 }
 
@@ -217,7 +220,6 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
     p->arg = arg;
     p->n = n;
     p->next = 0;
-    p->chunk = n / (16 * (int64_t)p->threads) + 1;
     __atomic_store_n(&p->state, (state_of(p) / NUMBER + 1) * NUMBER | OPEN, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->parked, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&p->lock);
