@@ -101,6 +101,7 @@ typedef struct reading {
     bool identity;      /* ... and all in their order */
     bool in_reduction;
     bool by_rows;       /* each once a row of the consumer, see is_by_row */
+    bool injective;     /* no two elements of the consumer read the same one */
     bool variables;     /* each index is a variable of its own: no element is read for two places */
 } reading;
 
@@ -163,6 +164,38 @@ static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same)
     return true;
 }
 
+/* Is x = v * constant + constant, for an index variable v of d? */
+static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
+    if (x->op == FV_X_VAR) {
+        for (int k = 0; k < d->rank; k++)
+            if (d->index[k] == x->u.var)
+                return x->u.var;
+        return NULL;
+    }
+    if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *other = x->arg[1 - i];
+        bool known = other->op == FV_X_CONST || (other->op == FV_X_DIM && x->op != FV_X_MUL);
+        if (known && affine_in(x->arg[i], d) && !(x->op == FV_X_MUL && other->u.i == 0))
+            return affine_in(x->arg[i], d);
+    }
+    return NULL;
+}
+
+/* Does every variable of d stand in an index of its own? */
+static bool is_injective(const fv_expr *load, const fv_definition *d) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        const fv_var *v = affine_in(load->arg[i], d);
+        if (!v && load->arg[i]->op != FV_X_CONST)
+            return false;
+        for (int k = 0; k < i && v; k++)
+            if (affine_in(load->arg[k], d) == v)
+                return false;
+    }
+    return true;
+}
+
 static bool has_own_variables(const fv_expr *load) {
     for (int i = 0; i < load->u.buf->rank; i++) {
         if (load->arg[i]->op != FV_X_VAR)
@@ -190,6 +223,7 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
         r->identity &= permuted && same;
         r->by_rows &= is_by_row(x, axes, d, inside);
         r->variables &= has_own_variables(x);
+        r->injective &= is_injective(x, d);
     }
     for (int i = 0; i < x->n; i++)
         read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
@@ -264,7 +298,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (!use->out[i])
             continue;
         const fv_definition *d = fv_storage_of(l, use->out[i])->def;
-        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true};
+        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
         fv_ptrmap seen = fv_ptrmap_in(l->arena);
         read_by(d->body, v, d, &axes, false, &seen, &r);
         shape_of_work c = work_of(l, d);
@@ -287,7 +321,9 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         }
         if (r.in_reduction && (w->math || w->arithmetic > CHEAP))
             return false;
-        if ((r.loads > 1 || !covers(d, v)) && (w->math || w->arithmetic > CHEAP))
+        bool again = r.loads > 1 || !covers(d, v) ||
+                     (!r.injective && !r.in_reduction && !fv_op_is(use, "fv.Reshape"));
+        if (again && (w->math || w->arithmetic > CHEAP))
             return false;
     }
     return true;

@@ -133,15 +133,16 @@ static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, con
     bool contiguous = is_contiguous(c, j) && is_loaded(c->b);
     bool constant = is_constant(c->b);
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
-    c->a = fv_make_dense(l, op, d, c->sum, c->a);
-    if (!constant && contiguous)
-        return true;
-    if (!constant && few && is_loaded(c->b))
+    if (!constant && !contiguous && few && is_loaded(c->b))
         return false;
-    c->packed = fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
+    c->packed = (constant || !contiguous) &&
+                fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
     if (c->packed)
         c->b = c->panels.x;
-    return c->packed || contiguous;
+    if (!c->packed && !contiguous)
+        return false;
+    c->a = fv_make_dense(l, op, d, c->sum, c->a);
+    return true;
 }
 
 /* ---- the kernel ---- */
@@ -351,11 +352,11 @@ static fv_expr *open_panels(tile *t) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
-    fv_expr *panel = open_blocks(e, "panel", n, ceildiv(e, n, nr), nr, at_most(d) <= t->nr, &t->j0, &t->columns);
+    bool one = at_most(d) <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    fv_expr *panel = open_blocks(e, "panel", n, ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
     fv_expr *last = binary(e, FV_X_SUB, ceildiv(e, n, nr), integer(e, 1));
-    t->next = at_most(d) <= t->nr ? panel
-                                  : fv_kb_let(&e->b, "next", binary(e, FV_X_MIN, last,
-                                                                    binary(e, FV_X_ADD, panel, integer(e, 1))));
+    fv_expr *after = binary(e, FV_X_MIN, last, binary(e, FV_X_ADD, panel, integer(e, 1)));
+    t->next = one ? panel : fv_kb_let(&e->b, "next", after);
     return panel;
 }
 

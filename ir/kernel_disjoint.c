@@ -219,11 +219,27 @@ static atom *atom_of(prover *z, const fv_var *var, const fv_expr *x, int iterati
 
 static poly poly_of(prover *z, const fv_expr *x, int iteration);
 
+/* Does x read memory that may be stored to between? Two such reads need not give the same. */
+static bool reads_mutable(const fv_expr *x) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (reads_mutable(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* The value of a let, unless it is to be taken as it was read. */
+static const fv_expr *value_of(prover *z, const fv_var *v) {
+    const fv_stmt *let = fv_ptrmap_get(z->lets, v);
+    return let && !reads_mutable(let->x) ? let->x : NULL;
+}
+
 static poly of_var(prover *z, const fv_var *v, int iteration) {
     poly p = {0};
-    const fv_stmt *let = fv_ptrmap_get(z->lets, v);
-    if (let)
-        return poly_of(z, let->x, iteration);
+    const fv_expr *value = value_of(z, v);
+    if (value)
+        return poly_of(z, value, iteration);
     if (v == z->loop->var) { /* v, or v' = v + step + t */
         add_atom(&p, atom_of(z, v, NULL, -1), 1);
         if (iteration == 1) {
@@ -239,7 +255,7 @@ static poly of_var(prover *z, const fv_var *v, int iteration) {
 }
 
 static poly opaque(prover *z, const fv_expr *x, int iteration) {
-    poly p = {0};
+    poly p = {.unknown = reads_mutable(x)};
     add_atom(&p, atom_of(z, NULL, x, depends_on_inner(z, x) ? iteration : -1), 1);
     return p;
 }
@@ -324,9 +340,9 @@ static bool with_bound(prover *z, const poly *factor, const poly *rest, const po
 /* A bound may be a minimum or maximum of several: any of them will do. */
 static bool with_bound_expr(prover *z, const poly *factor, const poly *rest, const fv_expr *x,
                             fv_expr_op choice, int64_t plus, int iteration) {
-    const fv_stmt *let = x->op == FV_X_VAR ? fv_ptrmap_get(z->lets, x->u.var) : NULL;
-    if (let)
-        return with_bound_expr(z, factor, rest, let->x, choice, plus, iteration);
+    const fv_expr *value = x->op == FV_X_VAR ? value_of(z, x->u.var) : NULL;
+    if (value)
+        return with_bound_expr(z, factor, rest, value, choice, plus, iteration);
     if (x->op == choice)
         return with_bound_expr(z, factor, rest, x->arg[0], choice, plus, iteration) ||
                with_bound_expr(z, factor, rest, x->arg[1], choice, plus, iteration);
