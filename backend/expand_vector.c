@@ -9,6 +9,8 @@
  * their other indices are constants in the end. */
 #include "backend/expand_vector.h"
 
+#include "backend/lower.h"
+
 /* ---- lanes ---- */
 
 /* What varies from iteration to iteration: variables and tiles of the loop. */
@@ -125,15 +127,6 @@ static fv_expr *written_out(fv_expand_vec *z, const fv_expr *x) {
     return fv_x_subst(z->a, x, &z->lets, &memo);
 }
 
-static bool mentions(const fv_expr *x, const fv_var *v) {
-    if (x->op == FV_X_VAR)
-        return x->u.var == v;
-    for (int i = 0; i < x->n; i++)
-        if (mentions(x->arg[i], v))
-            return true;
-    return false;
-}
-
 /* Is x = v + rest, rest a multiple of `lanes` that does not depend on v? */
 static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lanes) {
     fv_ptrmap zero = fv_ptrmap_in(z->a), memo = fv_ptrmap_in(z->a);
@@ -142,7 +135,7 @@ static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lan
     fv_expr *rest = fv_x_subst(z->a, x, &zero, &memo);
     bool plain = x->op == FV_X_VAR || x->op == FV_X_ADD;
     int64_t r;
-    return plain && mentions(x, v) && !mentions(rest, v) &&
+    return plain && fv_x_uses(x, v) && !fv_x_uses(rest, v) &&
            fv_x_equal(fv_x_bin(z->a, FV_X_ADD, rest, fv_x_var(z->a, v)),
                       fv_x_bin(z->a, FV_X_ADD, rest, fv_x_bin(z->a, FV_X_SUB, (fv_expr *)x, rest))) &&
            fv_x_is_int(fv_x_bin(z->a, FV_X_FLOORMOD, rest, fv_x_int(z->a, lanes)), &r) && r == 0;

@@ -67,7 +67,7 @@ static bool divides_at_all(const fv_definition *d) {
 /* Does each element along the last axis take a division to find? Others cost one a row. */
 static bool divides_along(const fv_definition *d) {
     int last = d->rank - 1;
-    while (last >= 0 && fv_dim_is_const(d->index[last]->dim) && d->index[last]->dim->value == 1)
+    while (last >= 0 && fv_dim_is_one(d->index[last]->dim))
         last--;
     return last >= 0 && divides(d->body, d->index[last]);
 }
@@ -118,8 +118,12 @@ static void add_row_axes(const fv_expr *x, const fv_definition *d, row_axes *r) 
         add_row_axes(x->arg[i], d, r);
 }
 
-static bool is_one(const fv_dim *d) {
-    return fv_dim_is_const(d) && d->value == 1;
+/* Which index of d is x? d->rank: none. */
+static int axis_of(const fv_expr *x, const fv_definition *d) {
+    int k = 0;
+    while (k < d->rank && !(x->op == FV_X_VAR && x->u.var == d->index[k]))
+        k++;
+    return k;
 }
 
 /* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
@@ -130,16 +134,14 @@ static bool is_by_row(const fv_expr *load, const row_axes *r, const fv_definitio
     for (int i = 0; i < load->u.buf->rank; i++) {
         if (!r->on[i])
             continue;
-        int k = 0;
-        while (k < d->rank && !(load->arg[i]->op == FV_X_VAR && load->arg[i]->u.var == d->index[k]))
-            k++;
+        int k = axis_of(load->arg[i], d);
         if (k == d->rank)
             return false;
         told[k] = true;
     }
     int last = d->rank - 1;
     for (int k = 0; k < last; k++)
-        if (!told[k] && !is_one(d->index[k]->dim))
+        if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
             return false;
     return last < 0 || inside || !told[last];
 }
@@ -151,9 +153,7 @@ static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same)
     if (load->op != FV_X_LOAD || load->u.buf->rank != d->rank)
         return false;
     for (int i = 0; i < d->rank; i++) {
-        int k = 0;
-        while (k < d->rank && !(load->arg[i]->op == FV_X_VAR && load->arg[i]->u.var == d->index[k]))
-            k++;
+        int k = axis_of(load->arg[i], d);
         if (k == d->rank || used[k])
             return false;
         used[k] = true;
@@ -166,12 +166,8 @@ static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same)
 
 /* Is x = v * constant + constant, for an index variable v of d? */
 static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
-    if (x->op == FV_X_VAR) {
-        for (int k = 0; k < d->rank; k++)
-            if (d->index[k] == x->u.var)
-                return x->u.var;
-        return NULL;
-    }
+    if (x->op == FV_X_VAR)
+        return axis_of(x, d) < d->rank ? x->u.var : NULL;
     if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL)
         return NULL;
     for (int i = 0; i < 2; i++) {
@@ -238,9 +234,9 @@ static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
 static bool covers(const fv_definition *consumer, const fv_value *v) {
     int n = 0, m = 0;
     for (int i = 0; i < consumer->rank; i++)
-        n += !(fv_dim_is_const(consumer->index[i]->dim) && consumer->index[i]->dim->value == 1);
+        n += !fv_dim_is_one(consumer->index[i]->dim);
     for (int i = 0; i < v->type->rank; i++)
-        m += !(fv_dim_is_const(v->type->dims[i]) && v->type->dims[i]->value == 1);
+        m += !fv_dim_is_one(v->type->dims[i]);
     return m >= n;
 }
 

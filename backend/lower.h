@@ -164,7 +164,11 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the referenc
 /* custom.c: the kernels that the op brings along. */
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 
-/* panels.c: a factor of a contraction in the order in which register tiles read it. */
+/* panels.c: what is loaded, under conversions; x itself where it is computed. */
+const fv_expr *fv_x_stored(const fv_expr *x);
+/* An index variable for an axis. */
+fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
+/* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
     bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */

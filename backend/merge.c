@@ -139,10 +139,7 @@ static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_
     if (is_apart(d->body, p, q, &seen))
         return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
-    fv_var *v = fv_var_new(l->arena, p->name, fv_kt(FV_I64, 1));
-    v->dim = fv_dim_product(l->module->dims, 2, dims);
-    v->lo = 0;
-    v->hi = v->dim->hi > 0 ? v->dim->hi - 1 : 0;
+    fv_var *v = fv_index_var(l->arena, p->name, fv_dim_product(l->module->dims, 2, dims));
     merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->arena)};
     d->body = merged(&m, d->body);
     *both = v;

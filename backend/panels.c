@@ -197,17 +197,16 @@ static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int 
 
 /* ---- values of ours ---- */
 
-static fv_var *index_var(fv_lowerer *l, const char *name, const fv_dim *extent) {
-    fv_var *v = fv_var_new(l->arena, name, fv_kt(FV_I64, 1));
+fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent) {
+    fv_var *v = fv_var_new(a, name, fv_kt(FV_I64, 1));
     v->dim = extent;
     v->lo = 0;
     v->hi = extent->hi > 0 ? extent->hi - 1 : 0;
     return v;
 }
 
-/* What is loaded, under conversions; x itself where it is computed. */
-static fv_expr *stored(fv_expr *x) {
-    fv_expr *inner = x;
+const fv_expr *fv_x_stored(const fv_expr *x) {
+    const fv_expr *inner = x;
     while (inner->op == FV_X_CONVERT)
         inner = inner->arg[0];
     return inner->op == FV_X_LOAD || inner->op == FV_X_GUARD ? inner : x;
@@ -252,7 +251,7 @@ static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, 
     d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
     fv_expr *to[FV_MAX_RANK];
     for (int i = 0; i < d->rank; i++) {
-        d->index[i] = index_var(l, index[i]->name, index[i]->dim);
+        d->index[i] = fv_index_var(l->arena, index[i]->name, index[i]->dim);
         to[i] = fv_x_var(l->arena, d->index[i]);
     }
     d->body = fv_x_replace_vars(l->arena, x, d->rank, index, to);
@@ -320,14 +319,14 @@ static fv_expr *group_axis(fv_lowerer *l, fv_var *v, fv_panels *p, int n, fv_exp
     if (!is_shared(x, v, &c) || !c)
         return x;
     const fv_dim *by = fv_dim_const(l->module->dims, c);
-    p->index[n] = index_var(l, v->name, fv_dim_ceildiv(l->module->dims, v->dim, by));
+    p->index[n] = fv_index_var(l->arena, v->name, fv_dim_ceildiv(l->module->dims, v->dim, by));
     *at = fv_x_bin(l->arena, FV_X_FLOORDIV, *at, fv_x_int(l->arena, c));
     return with_group(l->arena, x, v, fv_x_var(l->arena, p->index[n]));
 }
 
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p) {
-    fv_expr *given = stored(factor), *x = given, *at[FV_MAX_RANK];
+    fv_expr *given = (fv_expr *)fv_x_stored(factor), *x = given, *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
     if (d->rank + nk + 1 > FV_MAX_RANK)
         return false;
@@ -338,10 +337,10 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         }
     p->panel = n;
     const fv_dim *w = fv_dim_const(l->module->dims, width);
-    p->index[n++] = index_var(l, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
+    p->index[n++] = fv_index_var(l->arena, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
     for (int i = 0; i < nk; i++)
         p->index[n++] = sum->u.red.vars[i];
-    p->index[n++] = index_var(l, "c", w);
+    p->index[n++] = fv_index_var(l->arena, "c", w);
     for (int i = p->panel; i < n; i++)
         at[i] = fv_x_var(l->arena, p->index[i]);
     fv_value *v = new_value(l, fv_printf(l->arena, "%s.panels", name_of(x, d)),
@@ -366,7 +365,7 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
 
 fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                        fv_expr *factor) {
-    fv_expr *x = stored(factor);
+    fv_expr *x = (fv_expr *)fv_x_stored(factor);
     fv_var *index[FV_MAX_RANK];
     int n = 0;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || d->rank + sum->u.red.nvars > FV_MAX_RANK)

@@ -24,15 +24,6 @@ typedef struct contraction {
     fv_panels panels;
 } contraction;
 
-static bool has_reduce(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_reduce(x->arg[i]))
-            return true;
-    return false;
-}
-
 /* The factors: b is the only one that depends on the column. */
 static bool set_factors(const fv_definition *d, contraction *c) {
     const fv_expr *body = c->sum->arg[0];
@@ -55,31 +46,25 @@ static bool set_factors(const fv_definition *d, contraction *c) {
 }
 
 static bool recognise(const fv_definition *d, contraction *c) {
-    fv_expr *sums[2];
+    fv_expr *sums[2], *inner;
     memset(c, 0, sizeof *c);
     if (d->rank < 1 || fv_x_reductions(d->body, sums, 2) != 1)
         return false;
     fv_expr *body = sums[0]->arg[0];
-    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL || has_reduce(body) ||
+    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL || fv_x_reductions(body, &inner, 1) ||
         !fv_elem_is_float((fv_elem)body->type.elem))
         return false;
     c->sum = sums[0];
     return set_factors(d, c);
 }
 
-static const fv_expr *stored(const fv_expr *x) {
-    while (x->op == FV_X_CONVERT)
-        x = x->arg[0];
-    return x;
-}
-
 static bool is_loaded(const fv_expr *x) {
-    x = stored(x);
+    x = fv_x_stored(x);
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
 static bool is_constant(const fv_expr *x) {
-    x = stored(x);
+    x = fv_x_stored(x);
     return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
 }
 

@@ -31,14 +31,10 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_finish(&e, op, "naive");
 }
 
-static bool is_one(const fv_dim *d) {
-    return fv_dim_is_const(d) && d->value == 1;
-}
-
 /* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it. */
 static int vector_axis(const fv_definition *d) {
     int v = d->rank - 1;
-    while (v >= 0 && is_one(d->index[v]->dim))
+    while (v >= 0 && fv_dim_is_one(d->index[v]->dim))
         v--;
     if (v < 0)
         return -1;
@@ -178,7 +174,7 @@ static void open_outer(fv_kemit *e, int vector, fv_expr **index) {
     for (int i = 0; i < d->rank; i++) {
         if (i == vector)
             continue;
-        if (is_one(d->index[i]->dim)) {
+        if (fv_dim_is_one(d->index[i]->dim)) {
             index[i] = zero;
             fv_kemit_bind(e, d->index[i], zero);
         } else if (i == blocked && rows > 1)
@@ -235,7 +231,7 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_expr *index[FV_MAX_RANK] = {0};
     row w = {.vector = vector_axis(d), .alone = true, .index = index};
     for (int i = 0; i < d->rank; i++)
-        w.alone &= i == w.vector || is_one(d->index[i]->dim);
+        w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
     open_outer(&e, w.vector, index);
     if (w.vector >= 0 && !w.alone)
         w.nkept = find_kept(&e, w.vector, s->value, w.places);

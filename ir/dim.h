@@ -84,6 +84,7 @@ const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_replace(fv_dims *t, const fv_dim *d, int n, const fv_dim *const *from,
                              const fv_dim *const *to);
 static inline bool fv_dim_is_const(const fv_dim *d) { return d->kind == FV_DIM_CONST; }
+static inline bool fv_dim_is_one(const fv_dim *d) { return d->kind == FV_DIM_CONST && d->value == 1; }
 
 typedef enum { FV_DIM_EQUAL, FV_DIM_DIFFERENT, FV_DIM_UNKNOWN } fv_dim_order;
 /* EQUAL and DIFFERENT are proofs, for every value of the symbols within their bounds. */

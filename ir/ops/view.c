@@ -49,10 +49,6 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
-static bool is_one(const fv_dim *d) {
-    return fv_dim_is_const(d) && d->value == 1;
-}
-
 /* Walks both shapes from the left in groups of axes of equal size, so that [b, s, 12 * 64] to
  * [b, s, 12, 64] touches the last axis only. Axes of 1 belong to no group. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
@@ -62,11 +58,11 @@ static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_expr *index[FV_MAX_RANK];
     int i = 0, o = 0;
     while (i < in->rank || o < out->rank) {
-        if (i < in->rank && is_one(in->dims[i])) {
+        if (i < in->rank && fv_dim_is_one(in->dims[i])) {
             index[i++] = fv_x_int(d->arena, 0);
             continue;
         }
-        if (o < out->rank && is_one(out->dims[o])) {
+        if (o < out->rank && fv_dim_is_one(out->dims[o])) {
             o++;
             continue;
         }
