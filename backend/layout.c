@@ -19,7 +19,6 @@ typedef struct item {
     fv_storage *s;
     int number;       /* in the order of first use */
     int64_t size, at; /* for typical dims */
-    bool placed;
     fv_expr *above;   /* the highest end below it */
     fv_expr *end;
 } item;
@@ -30,10 +29,15 @@ static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
+int64_t fv_typical_dim(const fv_dim *d) {
+    int64_t n;
+    return fv_dim_eval(d, typical, NULL, &n) ? n : -1;
+}
+
 static int64_t typical_size(const fv_type *t) {
     int64_t n = fv_elem_storage_bytes(t->elem), d;
     for (int i = 0; i < t->rank; i++)
-        if (!fv_dim_eval(t->dims[i], typical, NULL, &d) || d < 0 || __builtin_mul_overflow(n, d, &n))
+        if ((d = fv_typical_dim(t->dims[i])) < 0 || __builtin_mul_overflow(n, d, &n))
             return INT64_MAX / 1024;
     n = n < INT64_MAX / 1024 ? n : INT64_MAX / 1024;
     return (n + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
@@ -53,7 +57,7 @@ static int by_place(const void *x, const void *y) {
     return a->at != b->at ? (a->at < b->at ? -1 : 1) : a->number - b->number;
 }
 
-/* As low as it fits among what has been placed; `below` has these by their places. */
+/* As low as it fits among the n that have been placed, which are sorted by their places; joins them. */
 static void place(item *x, item **placed, int n) {
     int64_t at = 0;
     for (int i = 0; i < n; i++) {

@@ -189,6 +189,8 @@ fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const f
  * of their first use; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);
 void fv_layout(fv_lowerer *l, fv_storage **list, int n);
+/* What a dim is where its symbols have typical values: for choices that change no result. -1: too large. */
+int64_t fv_typical_dim(const fv_dim *d);
 bool fv_write_program(fv_lowerer *l);
 
 #endif

@@ -361,13 +361,9 @@ static void open_rows(tile *t, int most, fv_expr **first, fv_expr **rows) {
 /* Rows of a task: as much of a as stays in the second-level cache while panels go by. */
 static int block_rows(const fv_target *t, const contraction *c, int mr) {
     int64_t depth = 1, bytes = t->l2_bytes / 8 * 3;
-    for (int i = 0; i < c->sum->u.red.nvars; i++) {
-        const fv_dim *d = c->sum->u.red.vars[i]->dim;
-        depth *= fv_dim_is_const(d) ? d->value : 512;
-        if (depth > bytes)
-            break;
-    }
-    int64_t rows = bytes / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth ? depth : 1));
+    for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < bytes; i++)
+        depth *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
+    int64_t rows = bytes / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth > 0 ? depth : 1));
     rows = rows > 12 * mr ? 12 * mr : rows;
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }

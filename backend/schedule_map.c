@@ -120,19 +120,15 @@ static int find_kept(fv_kemit *e, int vector, const fv_value *value, fv_expr **p
 
 /* ---- rows and tasks ---- */
 
-static int64_t length(const fv_dim *d) {
-    return fv_dim_is_const(d) ? d->value : 256;
-}
-
 /* Elements that a row takes to compute. */
 static int64_t work_of_row(const fv_definition *d, int vector) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
-    int64_t row = vector >= 0 ? length(d->index[vector]->dim) : 1, work = row;
+    int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
     for (int i = 0; i < n && work < TASK; i++) {
         int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
         for (int k = 0; k < sums[i]->u.red.nvars && w < TASK; k++)
-            w *= length(sums[i]->u.red.vars[k]->dim);
+            w *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
         work += w;
     }
     return work > 0 ? work : 1;

@@ -237,7 +237,6 @@ bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((form
  * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
  * back; for looking at). */
 void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side);
-void fv_func_print(fv_text *t, const fv_func *f);
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 /* `folder`: where side files are looked for. NULL after diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);

@@ -376,10 +376,6 @@ void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_t
         put_func(&p, f);
 }
 
-void fv_func_print(fv_text *t, const fv_func *f) {
-    put_func(&(printer){.t = t}, f);
-}
-
 const char *fv_op_str(fv_arena *a, const fv_op *op) {
     fv_text t = {.arena = a};
     put_op(&(printer){.t = &t, .elide = true}, op);

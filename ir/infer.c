@@ -206,25 +206,6 @@ bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
     return true;
 }
 
-bool fv_const_ints_of(const fv_op *op, int in, int *n, const int64_t **out) {
-    fv_value *v = fv_op_in(op, in);
-    const fv_dim *const *e;
-    if (!v)
-        return false;
-    if (v->elems || v->kind == FV_VALUE_CONST) {
-        if (fv_elems(op, in, n, &e)) {
-            int64_t *r = FV_NEW(fv_op_module(op)->arena, int64_t, *n + 1);
-            int i = 0;
-            for (; i < *n && fv_dim_is_const(e[i]); i++)
-                r[i] = e[i]->value;
-            *out = r;
-            if (i == *n)
-                return true;
-        }
-    }
-    return fv_op_error(op, "input '%s' must be constant", op->def->in[in].name);
-}
-
 /* Elements of small integer results, computed for the ops that shape arithmetic is made of. */
 static const fv_dim *elem_of(const fv_value *v, int i) {
     return v->elems[v->nelems == 1 ? 0 : i];

@@ -176,16 +176,26 @@ static bool check_stored_lanes(fv_kparser *p, const fv_ast *at, const fv_buf *b,
     return true;
 }
 
+/* An element of a buffer, or `lanes` of them; NULL after a diagnostic. */
+static fv_buf *parse_place(fv_kparser *p, const char *expected, fv_ast **place, fv_expr **index,
+                           int *lanes) {
+    fv_ast *a = *place = fv_ast_parse(&p->l);
+    if (!a)
+        return NULL;
+    if (a->kind != FV_AST_NAME && (a->kind != FV_AST_INDEX || a->otherwise)) {
+        fv_kx_error(p, a, "expected %s", expected);
+        return NULL;
+    }
+    fv_buf *b = fv_kx_buffer(p, a);
+    return b && fv_kx_index(p, a, b, index, lanes) ? b : NULL;
+}
+
 static bool parse_prefetch(fv_kparser *p) {
     fv_expr *index[FV_MAX_RANK];
     int lanes = 1;
-    fv_ast *place = fv_ast_parse(&p->l);
-    if (!place)
-        return false;
-    if (place->kind != FV_AST_NAME && (place->kind != FV_AST_INDEX || place->otherwise))
-        return fv_kx_error(p, place, "expected an element of a buffer");
-    fv_buf *b = fv_kx_buffer(p, place);
-    if (!b || !fv_kx_index(p, place, b, index, &lanes))
+    fv_ast *place;
+    fv_buf *b = parse_place(p, "an element of a buffer", &place, index, &lanes);
+    if (!b)
         return false;
     if (lanes != 1)
         return fv_kx_error(p, place, "one element is prefetched, not %d", lanes);
@@ -197,13 +207,9 @@ static bool parse_store(fv_kparser *p) {
     fv_expr *index[FV_MAX_RANK];
     fv_expr *x, *mask = NULL;
     int lanes = 1;
-    fv_ast *place = fv_ast_parse(&p->l);
-    if (!place)
-        return false;
-    if (place->kind != FV_AST_NAME && (place->kind != FV_AST_INDEX || place->otherwise))
-        return fv_kx_error(p, place, "expected a statement");
-    fv_buf *b = fv_kx_buffer(p, place);
-    if (!b || !fv_kx_index(p, place, b, index, &lanes) || !fv_lex_expect(&p->l, "="))
+    fv_ast *place;
+    fv_buf *b = parse_place(p, "a statement", &place, index, &lanes);
+    if (!b || !fv_lex_expect(&p->l, "="))
         return false;
     x = fv_kx_parse(p, b->elem);
     if (!x)

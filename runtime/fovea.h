@@ -79,7 +79,8 @@ typedef struct fv_run_options {
 } fv_run_options;
 
 /* Runs once. Finds the values of symbolic dims from the shapes of the inputs, allocates workspace
- * and outputs. Any number of threads may run one artifact at the same time.
+ * and outputs; the workspace is kept for the next run until the artifact is freed. Any number of
+ * threads may run one artifact at the same time.
  *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
  *           those without data are allocated, and freed by fv_array_free

@@ -47,7 +47,4 @@ typedef struct fv_jit_times {
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);
 
-/* "19.1.7": of the library that is in use. */
-const char *fv_llvm_version(fv_arena *a);
-
 #endif

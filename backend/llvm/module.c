@@ -259,9 +259,3 @@ LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
         LLVMDisposeMemoryBuffer(code);
     return NULL;
 }
-
-const char *fv_llvm_version(fv_arena *a) {
-    unsigned major, minor, patch;
-    LLVMGetVersion(&major, &minor, &patch);
-    return fv_printf(a, "%u.%u.%u", major, minor, patch);
-}
