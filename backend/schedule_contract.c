@@ -171,7 +171,7 @@ static void bind_row(tile *t, fv_expr *r) {
 }
 
 /* Panels are read once by the first tile, from memory often: what comes `AHEAD` bytes later is asked for,
- * which for short panels lies in the next one. */
+ * which near the end of a panel lies in the next one. */
 enum { AHEAD = 128 << 10, CACHE_LINE = 64 };
 
 static void prefetch(tile *t) {
@@ -184,14 +184,17 @@ static void prefetch(tile *t) {
     if (sum->u.red.nvars != 1 || p->made_in_run || !fv_dim_is_const(depth) || line < CACHE_LINE)
         return;
     fv_expr *index[FV_MAX_RANK];
-    bool whole = depth->value * line <= AHEAD;
+    int64_t ahead = AHEAD / line < depth->value ? AHEAD / line : depth->value;
     for (int i = 0; i < last; i++)
         if (i != p->panel)
             index[i] = fv_kemit_expr(e, p->load->arg[i]);
-    index[p->panel] = whole ? t->next : t->panel;
-    if (!whole) {
-        fv_expr *later = binary(e, FV_X_ADD, index[last - 1], integer(e, AHEAD / line));
-        index[last - 1] = binary(e, FV_X_MIN, later, integer(e, depth->value - 1));
+    index[p->panel] = t->next;
+    if (ahead < depth->value) {
+        fv_expr *k = index[last - 1], *left = integer(e, depth->value - ahead);
+        fv_expr *here = binary(e, FV_X_LT, k, left);
+        index[p->panel] = fv_x_select(e->arena, here, t->panel, t->next);
+        index[last - 1] = fv_x_select(e->arena, here, binary(e, FV_X_ADD, k, integer(e, ahead)),
+                                      binary(e, FV_X_SUB, k, left));
     }
     for (int64_t c = 0; c < t->nr; c += step) {
         index[last] = integer(e, c);
