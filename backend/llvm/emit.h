@@ -20,7 +20,7 @@ typedef struct fv_ll_module {
     const fv_program *program;
     const fv_target *target;
     int level;
-    const void *const *resident; /* of code in memory: where each constant lies; else NULL */
+    bool resident; /* code in memory: constants are found through NAME_constants */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
@@ -28,8 +28,10 @@ typedef struct fv_ll_module {
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, size, none;
     LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
     LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */
-    LLVMValueRef weights;   /* external, hidden */
+    LLVMValueRef weights;   /* external, hidden; resident: NAME_constants, an address for each, that who loads the
+                               code fills in */
     size_t *offset;         /* of each constant in the weights */
+    const char *weights_file; /* the weights lie in a file of that name; NULL: they do not */
     size_t weights_bytes;
     fv_ptrmap kernels;                       /* fv_kernel -> fv_ll_kernel */
     LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
@@ -72,8 +74,7 @@ typedef struct fv_ll_fn {
 /* ---- module.c ---- */
 
 /* Types, target machine, weights. False after a diagnostic; close it in any case. */
-bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
-                const void *const *resident);
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident);
 void fv_ll_close(fv_ll_module *m);
 /* Everything: kernels, plan, run, table. */
 bool fv_ll_emit(fv_ll_module *m);

@@ -4,7 +4,7 @@
 /* ---- the caller's environment ---- */
 
 LLVMTypeRef fv_ll_env_type(fv_ll_module *m) {
-    LLVMTypeRef fields[] = {m->size, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr};
+    LLVMTypeRef fields[] = {m->size, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->size};
     return LLVMStructTypeInContext(m->context, fields, sizeof fields / sizeof *fields, 0);
 }
 
@@ -41,13 +41,13 @@ static void check(fv_ll_fn *f, const fv_stmt *s) {
 
 /* ---- buffers ---- */
 
-static LLVMValueRef constant_address(fv_ll_module *m, int index) {
-    if (m->resident) {
-        unsigned long long at = (unsigned long long)(uintptr_t)m->resident[index];
-        return LLVMConstIntToPtr(LLVMConstInt(m->i64, at, 0), m->ptr);
-    }
-    LLVMValueRef offset = LLVMConstInt(m->i64, m->offset[index], 0);
-    return LLVMConstGEP2(m->i8, m->weights, &offset, 1);
+static LLVMValueRef constant_address(fv_ll_fn *f, int index) {
+    fv_ll_module *m = f->m;
+    if (f->host->weights)
+        return fv_ll_offset(f, f->host->weights, fv_ll_int(m, (int64_t)m->offset[index]));
+    LLVMValueRef offset = LLVMConstInt(m->i64, m->resident ? (unsigned)index : m->offset[index], 0);
+    LLVMValueRef at = LLVMConstGEP2(m->resident ? m->ptr : m->i8, m->weights, &offset, 1);
+    return m->resident ? LLVMBuildLoad2(f->b, m->ptr, at, "") : at;
 }
 
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
@@ -55,7 +55,7 @@ LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT: return h->input[b->index];
     case FV_BUF_OUTPUT: return h->output[b->index];
-    case FV_BUF_CONST: return constant_address(f->m, b->index);
+    case FV_BUF_CONST: return constant_address(f, b->index);
     case FV_BUF_WORK: return fv_ll_offset(f, h->workspace, fv_ll_expr(f, b->offset));
     case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->heap, b), "");
     case FV_BUF_IN:

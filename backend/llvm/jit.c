@@ -1,7 +1,11 @@
-/* jit.c - code in memory: the object that would be written to a file, given to ORC instead.
+/* jit.c - code in memory: an object, given to ORC instead of being written to a file.
  *
- * Constants stay where they are; those that are not aligned well are copied once. */
+ * Constants stay where they are; those that are not aligned well are copied once. The object reaches
+ * them through a table of addresses, which is filled in after loading: so it can be kept, and loaded
+ * again where they lie elsewhere. */
 #include <llvm-c/LLJIT.h>
+#include <llvm-c/Target.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,11 +17,18 @@ struct fv_jit {
     const fv_model *model;
     void **copies; /* of constants; NULL where they are used in place */
     int ncopies;
+    void *object; /* NULL: not kept */
+    size_t object_bytes;
     fv_jit_times times;
 };
 
 const fv_model *fv_jit_model(const fv_jit *j) {
     return j->model;
+}
+
+const void *fv_jit_object(const fv_jit *j, size_t *bytes) {
+    *bytes = j->object_bytes;
+    return j->object;
 }
 
 fv_jit_times fv_jit_times_of(const fv_jit *j) {
@@ -41,6 +52,7 @@ void fv_jit_free(fv_jit *j) {
     for (int i = 0; i < j->ncopies; i++)
         free(j->copies[i]);
     free(j->copies);
+    free(j->object);
     free(j);
 }
 
@@ -75,31 +87,63 @@ static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const
 
 /* ---- ORC ---- */
 
-static bool jit_error(fv_session *s, const fv_program *p, LLVMErrorRef error) {
+/* Code for this machine needs no other target: LLVM would take its time to make them all known. */
+static void initialize_native(void) {
+    LLVMInitializeNativeTarget();
+    LLVMInitializeNativeAsmPrinter();
+}
+
+static bool jit_error(fv_session *s, const char *name, LLVMErrorRef error) {
     if (!error)
         return true;
     char *text = LLVMGetErrorMessage(error);
-    fv_error(s, "program %s: the code cannot be loaded: %s", p->name, text);
+    fv_error(s, "program %s: the code cannot be loaded: %s", name, text);
     LLVMDisposeErrorMessage(text);
     return false;
 }
 
-static bool load(fv_jit *j, fv_session *s, const fv_program *p, LLVMMemoryBufferRef object,
-                 const char *symbol) {
+/* The address of "NAME_what". */
+static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const char *what, uintptr_t *at) {
+    LLVMOrcExecutorAddress found = 0;
+    const char *symbol = fv_printf(a, "%s_%s", name, what);
+    bool ok = jit_error(s, name, LLVMOrcLLJITLookup(j->jit, &found, symbol));
+    *at = (uintptr_t)found;
+    return ok;
+}
+
+/* Takes the object. */
+static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, LLVMMemoryBufferRef object,
+                 const void *const *constants, int nconstants) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, initialize_native);
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->jit, LLVMOrcCreateLLJITBuilder());
     if (error) {
         j->jit = NULL;
         LLVMDisposeMemoryBuffer(object);
-        return jit_error(s, p, error);
+        return jit_error(s, name, error);
     }
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
-    LLVMOrcExecutorAddress at = 0;
-    if (!jit_error(s, p, LLVMOrcLLJITAddObjectFile(j->jit, lib, object)) ||
-        !jit_error(s, p, LLVMOrcLLJITLookup(j->jit, &at, symbol)))
+    uintptr_t model, table = 0;
+    if (!jit_error(s, name, LLVMOrcLLJITAddObjectFile(j->jit, lib, object)) ||
+        !look_up(j, s, a, name, "model", &model) ||
+        (nconstants && !look_up(j, s, a, name, "constants", &table)))
         return false;
-    const fv_model *(*model)(void) = (const fv_model *(*)(void))(uintptr_t)at;
-    j->model = model();
+    if (nconstants)
+        memcpy((void *)table, constants, (size_t)nconstants * sizeof *constants);
+    j->model = ((const fv_model *(*)(void))model)();
     return true;
+}
+
+/* ---- making one ---- */
+
+static void keep_object(fv_jit *j, fv_session *s, LLVMMemoryBufferRef object) {
+    j->object_bytes = LLVMGetBufferSize(object);
+    j->object = malloc(j->object_bytes + 1);
+    if (!j->object) {
+        LLVMDisposeMemoryBuffer(object);
+        fv_out_of_memory(s);
+    }
+    memcpy(j->object, LLVMGetBufferStart(object), j->object_bytes);
 }
 
 static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program *p,
@@ -107,8 +151,7 @@ static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program 
     struct timespec mark = {0};
     lap(&mark);
     const void **constants = place_constants(j, s, scratch, p);
-    const char *symbol = fv_printf(scratch, "%s_model", p->name);
-    if (!fv_ll_open(m, s, p, o, constants) || !fv_ll_emit(m))
+    if (!fv_ll_open(m, s, p, o, true) || !fv_ll_emit(m))
         return false;
     j->times.emit = lap(&mark);
     if (!fv_ll_optimize(m))
@@ -116,9 +159,25 @@ static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program 
     j->times.passes = lap(&mark);
     LLVMMemoryBufferRef object = fv_ll_code(m, FV_LLVM_OBJ);
     j->times.code = lap(&mark);
-    bool ok = object && load(j, s, p, object, symbol);
+    if (object && o && o->keep_object)
+        keep_object(j, s, object);
+    bool ok = object && load(j, s, scratch, p->name, object, constants, p->nconstants);
     j->times.load = lap(&mark);
     return ok;
+}
+
+static fv_jit *new_jit(fv_session *s) {
+    fv_jit *j = calloc(1, sizeof *j);
+    if (!j)
+        fv_out_of_memory(s);
+    return j;
+}
+
+static fv_jit *only_if(bool ok, fv_jit *j) {
+    if (ok)
+        return j;
+    fv_jit_free(j);
+    return NULL;
 }
 
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o) {
@@ -126,9 +185,7 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
         fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
         return NULL;
     }
-    fv_jit *volatile j = calloc(1, sizeof *j);
-    if (!j)
-        fv_out_of_memory(s);
+    fv_jit *volatile j = new_jit(s);
     fv_ll_module m = {0};
     fv_door door;
     if (FV_DOOR_OPEN(s, &door)) {
@@ -141,8 +198,24 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
     fv_door_close(s, &door);
     fv_ll_close(&m);
     fv_arena_free(scratch);
-    if (ok)
-        return j;
-    fv_jit_free(j);
-    return NULL;
+    return only_if(ok, j);
+}
+
+fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
+                    const void *const *constants, int nconstants) {
+    fv_jit *volatile j = new_jit(s);
+    fv_door door;
+    if (FV_DOOR_OPEN(s, &door)) {
+        fv_jit_free(j);
+        fv_out_of_memory(s);
+    }
+    struct timespec mark = {0};
+    lap(&mark);
+    fv_arena *scratch = fv_arena_new(s);
+    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(object, bytes, name);
+    bool ok = load(j, s, scratch, name, copy, constants, nconstants);
+    ((fv_jit *)j)->times.load = lap(&mark);
+    fv_door_close(s, &door);
+    fv_arena_free(scratch);
+    return only_if(ok, j);
 }

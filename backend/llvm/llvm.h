@@ -10,6 +10,7 @@
 #define FV_BACKEND_LLVM_H
 
 #include "backend/consumer.h"
+#include "backend/weights.h"
 
 #ifndef FV_HAVE_LLVM
 #define FV_HAVE_LLVM 0 /* the build was configured without: nothing below is defined */
@@ -26,7 +27,10 @@ typedef enum {
 
 typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
+    bool keep_object;   /* code in memory: fv_jit_object is wanted */
     const char *soname; /* SO: NULL: the last part of the path */
+    fv_weights_kind weights; /* AUTO: in the object, from 1 GiB on in a file. FILE: beside the path, see
+                                fv_llvm_weights_path; OBJECT: in the object, of IR and ASM in one beside */
 } fv_llvm_options;
 
 /* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
@@ -38,6 +42,15 @@ bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o,
  * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
+/* The object that it was loaded from, where keep_object asked for it. Valid as long as the JIT. */
+const void *fv_jit_object(const fv_jit *j, size_t *bytes);
+/* Loads such an object again, here or in another process of the same machine and the same Fovea; it is
+ * trusted.
+ *  name       of the program
+ *  constants  where each constant of the program lies now; they must outlive the JIT, the array need not
+ *  NULL after a diagnostic. */
+fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
+                    const void *const *constants, int nconstants);
 /* Its table, valid as long as the JIT; any thread may run it. */
 const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);

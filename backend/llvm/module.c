@@ -131,9 +131,21 @@ static bool place_weights(fv_ll_module *m) {
     return true;
 }
 
+/* Not constant and visible from outside: nobody may take its zeros for what it holds. */
+static void declare_table(fv_ll_module *m) {
+    LLVMTypeRef type = LLVMArrayType(m->ptr, (unsigned)m->program->nconstants);
+    m->weights = LLVMAddGlobal(m->module, type, fv_printf(m->arena, "%s_constants", m->program->name));
+    LLVMSetInitializer(m->weights, LLVMConstNull(type));
+    LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
+}
+
 static void declare_weights(fv_ll_module *m) {
-    if (m->program->nconstants == 0 || m->resident)
+    if (m->program->nconstants == 0)
         return;
+    if (m->resident) {
+        declare_table(m);
+        return;
+    }
     const char *name = fv_printf(m->arena, "%s_weights", m->program->name);
     m->weights = LLVMAddGlobal(m->module, m->i8, name);
     LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
@@ -143,8 +155,7 @@ static void declare_weights(fv_ll_module *m) {
 
 /* ---- the module ---- */
 
-bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
-                const void *const *resident) {
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident) {
     int level = o ? o->level : 2;
     m->session = s;
     m->program = p;

@@ -198,7 +198,7 @@ static bool rename_result(output *o) {
 
 static bool write_all_of_it(output *o, const fv_program *p) {
     o->arena = fv_arena_new(o->session);
-    return fv_ll_open(&o->m, o->session, p, o->options, NULL) && fv_ll_emit(&o->m) &&
+    return fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
            fv_ll_optimize(&o->m) && write_kind(o) && rename_result(o);
 }
 
