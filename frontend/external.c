@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "frontend/tensor_proto.h"
+#include "ir/mapping.h"
 #include "ir/type.h"
 
 static bool bad(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *what,
@@ -89,6 +90,7 @@ static fv_external_file *open_external(fv_tensor_reader *r, const Onnx__TensorPr
     if (!path || !fv_file_map(r->session, r->arena, path, &f->file))
         return NULL;
     f->location = fv_strdup(r->arena, location);
+    fv_mapping_rename(r->session, f->file.data, fv_printf(r->arena, "%s/%s", r->folder, location));
     f->next = r->files;
     r->files = f;
     return f;

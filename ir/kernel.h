@@ -326,6 +326,8 @@ fv_kernel *fv_kernel_parse(fv_arena *a, const char *text);
 bool fv_program_write_side(const fv_program *p, FILE *f);
 /* Constants of a program text are read from `side` (NULL: none given, small ones are inline). */
 fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side);
+/* The same with the content of the side file in memory: constants point into it. */
+fv_program *fv_program_parse_over(fv_arena *a, const char *text, const void *side, size_t bytes);
 
 /* Text that is equal for kernels that do the same: names of buffers, dims and variables replaced
  * by numbers, no comments. The key for sharing and caching. */

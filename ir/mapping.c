@@ -25,20 +25,20 @@ enum { NOT_REGULAR = -1, TOO_LARGE = -2 };
 
 /* 0, errno or one of these. Allocates nothing: the descriptor would be lost. */
 static int map(fv_mapping *m, int fd) {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
+    const struct stat *st = &m->stat;
+    if (fstat(fd, &m->stat) != 0)
         return errno;
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st->st_mode))
         return NOT_REGULAR;
-    if ((uint64_t)st.st_size > SIZE_MAX / 2)
+    if ((uint64_t)st->st_size > SIZE_MAX / 2)
         return TOO_LARGE;
-    if (st.st_size == 0)
+    if (st->st_size == 0)
         return 0;
-    void *start = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *start = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (start == MAP_FAILED)
         return errno;
     m->start = start;
-    m->size = (size_t)st.st_size;
+    m->size = (size_t)st->st_size;
     m->next = m->session->mappings;
     m->session->mappings = m;
     return 0;
@@ -48,6 +48,7 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
                               const char **why) {
     fv_mapping *m = FV_NEW(a, fv_mapping, 1); /* before there is something to lose */
     m->session = s;
+    m->path = fv_strdup(a, path);
     fv_arena_at_free(a, unmap, m);
     int fd = open(path, flags | O_RDONLY | O_CLOEXEC), error = fd < 0 ? errno : map(m, fd);
     if (fd >= 0)
@@ -59,6 +60,16 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
                      : error == TOO_LARGE ? "it is too large for this machine"
                                           : strerror(error));
     return NULL;
+}
+
+const fv_mapping *fv_mappings(const fv_session *s) {
+    return s->mappings;
+}
+
+void fv_mapping_rename(fv_session *s, const void *start, const char *name) {
+    for (fv_mapping *m = s->mappings; m; m = m->next)
+        if (m->start == start)
+            m->path = name;
 }
 
 void fv_mapping_drop(fv_session *s, const void *start, size_t size) {

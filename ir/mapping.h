@@ -2,11 +2,15 @@
 #ifndef FV_IR_MAPPING_H
 #define FV_IR_MAPPING_H
 
+#include <sys/stat.h>
+
 #include "ir/arena.h"
 
 typedef struct fv_mapping {
     const void *start; /* NULL: an empty file */
     size_t size;
+    const char *path; /* under which it was opened, or is known: fv_mapping_rename */
+    struct stat stat; /* when it was mapped */
     fv_session *session;
     struct fv_mapping *next; /* in the session */
 } fv_mapping;
@@ -17,6 +21,11 @@ typedef struct fv_mapping {
  *  system's way. */
 const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int flags,
                               const char **why);
+
+/* The mapping that was made last in this session, and those before it by `next`. */
+const fv_mapping *fv_mappings(const fv_session *s);
+/* Says by which name the model knows the file that begins at `start`: where that name leads may change. */
+void fv_mapping_rename(fv_session *s, const void *start, const char *name);
 
 /* Gives the pages of a range that lies in a mapped file back to the system: they are read again when
  * they are touched. Other memory is left alone. For what has been copied, and is large. */

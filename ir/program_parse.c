@@ -9,6 +9,8 @@ typedef struct reader {
     fv_kparser k;
     fv_program *program;
     const char *side; /* path, or NULL */
+    const char *memory; /* what is in it, or NULL */
+    size_t memory_bytes;
     int cap_symbols, cap_vars, cap_constants, cap_buffers, cap_inputs, cap_outputs, cap_capacity,
         cap_kernels;
 } reader;
@@ -101,16 +103,21 @@ static bool side_size(const char *path, int64_t *size) {
 }
 
 static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
-    int64_t offset, bytes, size;
+    int64_t offset, bytes, size = (int64_t)r->memory_bytes;
     if (!fv_lex_int(&r->k.l, &offset) || !fv_lex_int(&r->k.l, &bytes))
         return false;
-    if (!r->side)
+    if (!r->side && !r->memory)
         return fv_kx_error(&r->k, at, "constant '%.60s' is in a side file; none is given", c->name);
-    if (!side_size(r->side, &size))
+    if (!r->memory && !side_size(r->side, &size))
         return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
     if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset)
         return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes", c->name,
                             (long long)size);
+    if (r->memory) {
+        c->data = r->memory + offset;
+        c->bytes = (size_t)bytes;
+        return true;
+    }
     void *data = fv_alloc_aligned(r->k.arena, bytes ? (size_t)bytes : 1, FV_SIDE_ALIGN);
     if (!read_side(r->side, offset, data, (size_t)bytes))
         return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
@@ -465,21 +472,31 @@ static bool parse_run(reader *r) {
     return fv_kp_parse_statements(&r->k);
 }
 
-fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side) {
-    reader r = {.side = side};
-    fv_kparser_init(&r.k, a, text);
-    fv_program *pr = r.program = r.k.program = FV_NEW(a, fv_program, 1);
+static fv_program *parse_program(reader *r, fv_arena *a, const char *text) {
+    fv_kparser_init(&r->k, a, text);
+    fv_program *pr = r->program = r->k.program = FV_NEW(a, fv_program, 1);
+    fv_lexer *l = &r->k.l;
     pr->arena = a;
     pr->dims_table = fv_dims_new(a);
-    bool ok = parse_format(&r);
-    while (ok && !fv_lex_is(&r.k.l, "run"))
-        ok = parse_part(&r);
-    ok = ok && fv_lex_expect(&r.k.l, "run") && parse_run(&r);
-    if (ok && r.k.l.tok.kind != FV_TOK_END)
-        ok = fv_lex_error(&r.k.l, "expected the end of the text, found %s", fv_lex_found(&r.k.l));
+    bool ok = parse_format(r);
+    while (ok && !fv_lex_is(l, "run"))
+        ok = parse_part(r);
+    ok = ok && fv_lex_expect(l, "run") && parse_run(r);
+    if (ok && l->tok.kind != FV_TOK_END)
+        ok = fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
     if (ok && !pr->name)
-        ok = fv_lex_error(&r.k.l, "the program has no name");
+        ok = fv_lex_error(l, "the program has no name");
     if (ok)
         fv_program_number(pr);
-    return ok && !r.k.l.failed ? pr : NULL;
+    return ok && !l->failed ? pr : NULL;
+}
+
+fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side) {
+    reader r = {.side = side};
+    return parse_program(&r, a, text);
+}
+
+fv_program *fv_program_parse_over(fv_arena *a, const char *text, const void *side, size_t bytes) {
+    reader r = {.memory = side, .memory_bytes = bytes};
+    return parse_program(&r, a, text);
 }

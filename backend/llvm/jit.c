@@ -17,7 +17,7 @@ struct fv_jit {
     const fv_model *model;
     void **copies; /* of constants; NULL where they are used in place */
     int ncopies;
-    void *object; /* NULL: not kept */
+    void *object; /* NULL: whoever loaded it has it */
     size_t object_bytes;
     fv_jit_times times;
 };
@@ -159,7 +159,7 @@ static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program 
     j->times.passes = lap(&mark);
     LLVMMemoryBufferRef object = fv_ll_code(m, FV_LLVM_OBJ);
     j->times.code = lap(&mark);
-    if (object && o && o->keep_object)
+    if (object)
         keep_object(j, s, object);
     bool ok = object && load(j, s, scratch, p->name, object, constants, p->nconstants);
     j->times.load = lap(&mark);

@@ -27,7 +27,6 @@ typedef enum {
 
 typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
-    bool keep_object;   /* code in memory: fv_jit_object is wanted */
     const char *soname; /* SO: NULL: the last part of the path */
     fv_weights_kind weights; /* AUTO: in the object, from 1 GiB on in a file. FILE: beside the path, see
                                 fv_llvm_weights_path; OBJECT: in the object, of IR and ASM in one beside */
@@ -42,7 +41,7 @@ bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o,
  * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
-/* The object that it was loaded from, where keep_object asked for it. Valid as long as the JIT. */
+/* The object that it was loaded from, valid as long as the JIT; NULL after fv_jit_load. */
 const void *fv_jit_object(const fv_jit *j, size_t *bytes);
 /* Loads such an object again, here or in another process of the same machine and the same Fovea; it is
  * trusted.
