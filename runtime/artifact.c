@@ -1,15 +1,20 @@
 /* artifact.c - artifacts: loading compiled libraries, and running anything that has a table. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "pool.h"
+#include "weights_file.h"
 
 static int table_plan(fv_artifact *a, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
     return a->model->plan(dims, workspace, out_dims);
@@ -18,7 +23,12 @@ static int table_plan(fv_artifact *a, const int64_t *dims, size_t *workspace, in
 static int table_run(fv_artifact *a, const int64_t *dims, const void *const *inputs,
                      void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
                      const fv_env *env) {
-    return a->model->run(dims, inputs, outputs, out_dims, workspace, bytes, env);
+    if (!a->weights)
+        return a->model->run(dims, inputs, outputs, out_dims, workspace, bytes, env);
+    fv_env with = env ? *env : (fv_env){.size = sizeof with};
+    with.weights = a->weights;
+    with.weights_bytes = a->weights_bytes;
+    return a->model->run(dims, inputs, outputs, out_dims, workspace, bytes, &with);
 }
 
 /* ---- what runs share ---- */
@@ -139,6 +149,8 @@ void fv_artifact_free(fv_artifact *a) {
 
 static void close_library(fv_artifact *a) {
     dlclose(a->ctx);
+    if (a->weights)
+        munmap((void *)(uintptr_t)a->weights, a->weights_bytes);
 }
 
 /* Are all segments of the library inside its file? The loader maps them without asking, and reading
@@ -164,36 +176,112 @@ static int is_whole(const char *path) {
     return whole;
 }
 
+static int no_weights(fv_log *log, const char *library, const char *path, const char *why) {
+    fv_log_add(log, "%s: error: its weights, %s, cannot be used: %s", library, path, why);
+    return FV_BAD_FILE;
+}
+
+/* NULL: errno tells. */
+static void *map_whole(const char *path, size_t *bytes) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    struct stat st;
+    void *file = MAP_FAILED;
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_size < 1 || (uintmax_t)st.st_size > SIZE_MAX)) {
+        errno = EINVAL;
+    } else if (st.st_size) {
+        *bytes = (size_t)st.st_size;
+        file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return file == MAP_FAILED ? NULL : file;
+}
+
+/* The file that lies beside the library `full`. Its runs compare the head with theirs. */
+static int map_weights(fv_artifact *a, const char *library, const char *full, fv_log *log) {
+    const char *name = a->model->weights_file, *why;
+    if (!name)
+        return FV_OK;
+    if (!*name || strchr(name, '/'))
+        return no_weights(log, library, name, "it is not beside the library");
+    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1, bytes = 0;
+    char *path = malloc(size);
+    if (!path)
+        return FV_NO_MEMORY;
+    snprintf(path, size, "%.*s%s", (int)folder, full, name);
+    void *file = map_whole(path, &bytes);
+    int error = errno, status = FV_OK;
+    if (!file)
+        status = error == ENOMEM ? FV_NO_MEMORY : no_weights(log, library, path, strerror(error));
+    else if ((why = fv_weights_fault(file, bytes, bytes <= FV_WEIGHTS_READ_WHOLE)))
+        status = no_weights(log, library, path, why);
+    if (file && status)
+        munmap(file, bytes);
+    if (file && !status) {
+        a->weights = file;
+        a->weights_bytes = bytes;
+    }
+    free(path);
+    return status;
+}
+
+/* Says what a library is that has no table of this version. */
+static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log) {
+    if (!ours)
+        fv_log_add(log, "%s: error: is no compiled model: it has no fovea_model", path);
+    else if (!model)
+        fv_log_add(log, "%s: error: is no compiled model: its fovea_model gives NULL", path);
+    else if (model->abi != 1)
+        fv_log_add(log, "%s: error: was compiled for ABI %u, this library runs ABI 1; compile the model again", path,
+                   (unsigned)model->abi);
+    else
+        fv_log_add(log, "%s: error: was compiled by %s Fovea: its table has %u bytes, %u are expected; compile the "
+                        "model again", path, model->size < sizeof *model ? "an older" : "a newer",
+                   (unsigned)model->size, (unsigned)sizeof *model);
+    return FV_BAD_FILE;
+}
+
+static int open_table(void *lib, const char *path, const char *full, fv_log *log, fv_artifact **out) {
+    const fv_model *(*get)(void);
+    *(void **)&get = dlsym(lib, "fovea_model");
+    const fv_model *model = get ? get() : NULL;
+    if (!model || model->abi != 1 || model->size != sizeof *model)
+        return unfit(path, model, get != NULL, log);
+    fv_artifact *a = fv_artifact_new(model);
+    if (!a)
+        return FV_NO_MEMORY;
+    int status = map_weights(a, path, full, log);
+    if (status) {
+        fv_artifact_free(a);
+        return status;
+    }
+    a->ctx = lib;
+    a->destroy = close_library;
+    *out = a;
+    return FV_OK;
+}
+
 /* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) {
     *out = NULL;
     char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
-    int error = errno;
+    int error = full ? 0 : errno;
     int whole = full && is_whole(full);
     void *lib = whole ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!lib) {
         const char *why = !full ? strerror(error) : whole ? dlerror() : "the file is truncated";
         fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
         free(full);
-        return FV_BAD_FILE;
+        return !why || error == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
     }
+    int status = open_table(lib, path, full, log, out);
+    if (status)
+        dlclose(lib);
     free(full);
-    const fv_model *(*get)(void);
-    *(void **)&get = dlsym(lib, "fovea_model");
-    const fv_model *model = get ? get() : NULL;
-    if (!model || model->abi != 1 || model->size < sizeof(fv_model)) {
-        fv_log_add(log, "%s: error: is no compiled model of ABI 1", path);
-        dlclose(lib);
-        return FV_BAD_FILE;
-    }
-    *out = fv_artifact_new(model);
-    if (!*out) {
-        dlclose(lib);
-        return FV_NO_MEMORY;
-    }
-    (*out)->ctx = lib;
-    (*out)->destroy = close_library;
-    return FV_OK;
+    return status;
 }
 
 /* ---- running ---- */
@@ -361,6 +449,9 @@ static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_opti
     status = run_once(s, &env);
     while (status == FV_TOO_SMALL && grow_outputs(s))
         status = run_once(s, &env);
+    if (status == FV_BAD_FILE && a->weights)
+        fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
+                   a->model->weights_file);
     if (status && a->explain && log) {
         pthread_mutex_lock(a->lock);
         a->explain(a, status, inputs, log);

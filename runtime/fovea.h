@@ -106,6 +106,7 @@ typedef struct fv_compile_options {
     fv_backend_kind backend;
     int verify;           /* check the IR after every pass */
     const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; NULL terminated */
+    const char *weights;  /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
 } fv_compile_options;
 
 /* Compiles to something that runs at once.

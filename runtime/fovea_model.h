@@ -24,7 +24,7 @@ enum {
     FV_CANCELLED = 7,   /* the cancel flag was set */
     FV_BAD_ARGUMENT = 8,/* a NULL or misaligned pointer, an fv_env of unknown size */
     FV_BAD_MODEL = 9,   /* the compiler: the model is at fault; see the messages */
-    FV_BAD_FILE = 10,   /* a file cannot be read, written or understood */
+    FV_BAD_FILE = 10,   /* a file cannot be read, written or understood; env->weights is not the model's */
     FV_INTERNAL = 11    /* a bug in Fovea */
 };
 
@@ -41,6 +41,9 @@ typedef struct fv_env {
     /* Called on the thread of the run before (end 0) and after (end 1) each launch of a kernel, by its
      * number in fv_model.launches. Generated C calls it only where it was compiled for that. */
     void (*trace)(void *user, int32_t launch, int32_t end);
+    /* For models whose fv_model.weights_file is not NULL: that file, in memory, aligned to 64. Else not read. */
+    const void *weights;
+    size_t weights_bytes; /* of the file */
 } fv_env;
 
 /* One input or output. */
@@ -95,6 +98,8 @@ typedef struct fv_model {
     fv_run_fn run;
     int32_t nlaunches; /* 0: not traced */
     const fv_launch_info *launches;
+    const char *weights_file; /* the weights lie in a file of this name, beside the code, and a run needs
+                                 env->weights; NULL: they are in the code */
 } fv_model;
 
 #ifdef __cplusplus

@@ -13,6 +13,8 @@ struct fv_artifact {
                int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env);
     /* After a run that returned `status`: says in the log where it stopped. NULL: nobody knows. */
     void (*explain)(fv_artifact *a, int status, const fv_array *inputs, fv_log *log);
+    const void *weights; /* the file of weights, for fv_env; NULL: the model needs none */
+    size_t weights_bytes;
     void *program; /* explain's */
     void (*destroy)(fv_artifact *a); /* what ctx holds; NULL: nothing */
     void *ctx;

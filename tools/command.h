@@ -29,7 +29,7 @@ typedef struct fv_args {
     bool verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
-    const char *output, *emit, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
+    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
     const char *profile; /* "": printed; else also to that file */
     const char *against, *against_model;
     fv_list_arg inputs, states, at;

@@ -12,6 +12,7 @@ typedef struct result {
     const char *out;
     fv_program *program; /* NULL: graph IR was written */
     const fv_target *target;
+    fv_weights_kind weights;
 } result;
 
 /* ---- what to write, and where ---- */
@@ -47,6 +48,26 @@ static bool choose_kind(fv_context *c, result *r) {
     return false;
 }
 
+static bool is_text(fv_emit_kind k) {
+    return k == FV_EMIT_IR || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
+}
+
+static bool choose_weights(fv_context *c, result *r) {
+    const fv_args *a = c->args;
+    if (!a->weights)
+        return true;
+    r->weights = fv_weights_by_name(a->weights);
+    if (r->weights == FV_WEIGHTS_AUTO)
+        return fv_usage(a, "--weights %s: there are %s", a->weights, fv_names_str(c->arena, fv_weights_names())) ==
+               FV_EXIT_OK;
+    if (is_text(r->kind))
+        return fv_usage(a, "--weights is for code: the constants of a text lie beside it, in .bin") == FV_EXIT_OK;
+    if (r->kind != FV_EMIT_C && (r->weights == FV_WEIGHTS_INCBIN || r->weights == FV_WEIGHTS_TEXT))
+        return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file", a->weights,
+                        a->emit ? a->emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
+    return true;
+}
+
 static const char *default_output(fv_context *c, const char *model, fv_emit_kind kind) {
     const char *stem = strcmp(model, "-") ? fv_path_stem(c->arena, model) : "model";
     return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix(kind));
@@ -73,7 +94,8 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     if (!r->program)
         return false;
     r->target = r->program->target;
-    return fv_driver_write(c->session, r->program, r->kind, r->out, o->level);
+    fv_write_options wo = {o->level, r->weights};
+    return fv_driver_write(c->session, r->program, r->kind, r->out, &wo);
 }
 
 /* ---- the summary ---- */
@@ -98,7 +120,7 @@ static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **
 
 /* The declaration of NAME_run in the header that was written; NULL: there is none. */
 static const char *declaration(fv_context *c, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     const char *run = fv_printf(c->arena, "\nint %s_run(", r->program->name);
     for (int i = 0; files[i]; i++) {
         size_t n = strlen(files[i]);
@@ -133,12 +155,8 @@ static const char *how_to_call(fv_context *c, const result *r) {
     return NULL;
 }
 
-static bool is_text(fv_emit_kind k) {
-    return k == FV_EMIT_IR || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
-}
-
 static void print_summary(fv_context *c, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
     for (int i = 0; files[i]; i++)
@@ -153,7 +171,7 @@ static void print_summary(fv_context *c, const result *r) {
 }
 
 static void print_json(fv_context *c, const char *model, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->kind, r->out);
+    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     json_t *d = fv_json_document(), *list = json_array();
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
@@ -183,7 +201,7 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !fv_args_driver(c, &o, false))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false))
         return FV_EXIT_USAGE;
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)

@@ -14,7 +14,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --name --passes --state", fv_cmd_compile,
+     "--output --emit --weights --name --passes --state", fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"

@@ -40,6 +40,11 @@ static void note_ignored(fv_context *c) {
             fv_note(c, "is compiled already, %s does nothing", all[i].name);
 }
 
+static const char *without_place(fv_arena *a, const char *line) {
+    const char *what = strstr(line, "error: ");
+    return what ? fv_strndup(a, what + 7, strcspn(what + 7, "\n")) : "cannot be loaded";
+}
+
 static bool load(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
     struct timespec mark = {0};
@@ -49,10 +54,10 @@ static bool load(fv_context *c, fv_subject *m) {
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
     note_ignored(c);
-    if (status)
-        fv_error(c->session, "is no library that `fovea compile` wrote for this machine");
-    if (status && c->args->verbose)
-        fv_print_line(c->args, NULL, fv_log_text(log));
+    if (status == FV_NO_MEMORY)
+        fv_out_of_memory(c->session);
+    if (status) /* "PATH: error: what it is" */
+        fv_error(c->session, "%s", without_place(c->arena, fv_log_text(log)));
     fv_log_free(log);
     return status == FV_OK;
 }

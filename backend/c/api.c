@@ -90,6 +90,10 @@ static void put_head(fv_cg *g, fv_text *t) {
     fv_text_printf(t, " * Memory: all of it is the caller's. %s\n",
                    p->uses_allocator ? "Values without a bound come from env->alloc, which must be given."
                                      : "Nothing is allocated; env->alloc is never called.");
+    if (fv_c_weights_file(g))
+        fv_text_printf(t, " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
+                          " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
+                       fv_c_weights_file(g), g->name);
     fv_text_printf(t, " * Stack: at most %lld bytes of local arrays in a kernel, besides what the C compiler adds\n"
                       " * (usually below 2 KiB).\n", (long long)stack_bytes(p));
     fv_text_put(t, " * Threads: calls are re-entrant; any number of threads may run the model at the same time,\n"
@@ -192,11 +196,13 @@ static void put_general(fv_cg *g, fv_text *t) {
               " *   outputs   @1@\n"
               " *   actual    dims of the outputs; may be NULL where all sizes are known beforehand\n"
               " *   workspace `bytes` bytes, aligned to 64\n"
-              " *   env       threads, allocator, cancelling; NULL: one thread, no allocator */\n"
+              " *   env       @2@ */\n"
               "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
               "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env);\n",
               p->ninputs ? port_list(g, p->inputs, p->ninputs) : "none",
-              p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none", NULL);
+              p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none",
+              fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
+                                   : "threads, allocator, cancelling; NULL: one thread, no allocator", NULL);
 }
 
 /* ---- the direct form ---- */
@@ -229,7 +235,7 @@ static const char *direct_parameters(fv_cg *g, const char **names) {
         names[k] = fv_c_name(&scope, port->cname, k < p->ninputs ? "x" : "y");
         fv_text_printf(&t, "%s, ", array_parameter(g, port, names[k], k < p->ninputs));
     }
-    fv_text_put(&t, "void *work");
+    fv_text_put(&t, fv_c_weights_file(g) ? "void *work, const fv_env *env" : "void *work");
     return t.s;
 }
 
@@ -237,9 +243,18 @@ static void put_direct(fv_cg *g, fv_text *t) {
     const char **names = FV_NEW(g->arena, const char *, g->p->ninputs + g->p->noutputs + 1);
     fv_c_fill(g, t,
               "/* Runs the model. work: @NAME@_WORKSPACE_BYTES bytes, aligned to @NAME@_WORKSPACE_ALIGN.\n"
-              " * With threads or cancelling: @name@_model()->run. */\n"
-              "int @name@_run(@0@);\n", direct_parameters(g, names), NULL);
+              " * @1@ */\n"
+              "int @name@_run(@0@);\n", direct_parameters(g, names),
+              fv_c_weights_file(g) ? "env: the weights, see below; threads and cancelling, if wanted."
+                                   : "With threads or cancelling: @name@_model()->run.", NULL);
 }
+
+static const char weights_doc[] =
+    "\n/* Maps the file of weights, @0@, and sets env->weights and env->weights_bytes (in @1@_weights.c:\n"
+    " * POSIX). FV_BAD_FILE: it cannot be read, or is no such file, or a changed one; FV_NO_MEMORY. */\n"
+    "int @name@_weights_open(const char *path, fv_env *env);\n"
+    "/* No run may be going on. */\n"
+    "void @name@_weights_close(fv_env *env);\n";
 
 void fv_c_header(fv_cg *g, fv_text *t) {
     put_head(g, t);
@@ -251,6 +266,8 @@ void fv_c_header(fv_cg *g, fv_text *t) {
         put_direct(g, t);
     else
         put_general(g, t);
+    if (fv_c_weights_file(g))
+        fv_c_fill(g, t, weights_doc, fv_c_weights_file(g), g->file, NULL);
     fv_c_fill(g, t,
               "\n/* Names, types, dims and entry points, as a table. */\n"
               "const fv_model *@name@_model(void);\n\n"
@@ -294,13 +311,13 @@ static void put_launches(fv_cg *g, const fv_model *m) {
 
 static void put_launch_members(fv_cg *g, const fv_model *m) {
     if (!m->nlaunches) {
-        fv_c_line(g, "0, NULL");
+        fv_c_line(g, "0, NULL,");
         return;
     }
     fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
-    fv_c_line(g, "%d, launches", m->nlaunches);
+    fv_c_line(g, "%d, launches,", m->nlaunches);
     fv_text_put(g->out, "#else\n");
-    fv_c_line(g, "0, NULL");
+    fv_c_line(g, "0, NULL,");
     fv_text_put(g->out, "#endif\n");
 }
 
@@ -327,6 +344,8 @@ static void put_model(fv_cg *g) {
               m->noutputs ? "outputs" : "NULL");
     fv_c_line(g, "plan, entry,");
     put_launch_members(g, m);
+    const char *file = fv_c_weights_file(g);
+    fv_c_line(g, "%s", file ? fv_c_string(g->arena, file) : "NULL");
     g->indent--;
     fv_c_line(g, "};");
     fv_c_line(g, "return &model;");
@@ -347,8 +366,8 @@ static void put_direct_run(fv_cg *g) {
         fv_c_line(g, "const void *const inputs[] = {%s};", in.s);
     if (p->noutputs)
         fv_c_line(g, "void *const outputs[] = {%s};", out.s);
-    fv_c_line(g, "return entry(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, NULL);", p->ninputs ? "inputs" : "NULL",
-              p->noutputs ? "outputs" : "NULL", g->NAME);
+    fv_c_line(g, "return entry(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", p->ninputs ? "inputs" : "NULL",
+              p->noutputs ? "outputs" : "NULL", g->NAME, fv_c_weights_file(g) ? "env" : "NULL");
     fv_c_close(g);
     fv_c_line(g, "%s", "");
 }

@@ -16,25 +16,35 @@ static fv_c_isa isa_of(const fv_target *t) {
     return !strncmp(t->triple, "thumb", 5) ? FV_C_CORTEX_M : FV_C_PORTABLE;
 }
 
+static bool can_hold(const fv_cg *g, size_t bytes) {
+    const fv_target *t = g->p->target;
+    bool linked = g->weights == FV_WEIGHTS_OBJECT || g->weights == FV_WEIGHTS_INCBIN;
+    if (g->weights == FV_WEIGHTS_OBJECT && !FV_HAVE_ELF)
+        return fv_error(g->session, "--weights=object: this fovea was built without libelf; choose file, incbin or text");
+    if (g->weights == FV_WEIGHTS_OBJECT && !fv_weights_has_object(t))
+        return fv_error(g->session, "--weights=object: no object format is known for target %s; choose file, incbin "
+                        "or text", t->name);
+    if (g->weights == FV_WEIGHTS_FILE && g->narrow && bytes > INT32_MAX)
+        return fv_error(g->session, "%zu bytes of weights are more than target %s can address", bytes, t->name);
+    return !linked || fv_weights_can_be_linked(g->session, g->p, g->name);
+}
+
 static bool decide_weights(fv_cg *g, bool folder) {
-    size_t bytes = fv_c_weights_bytes(g->p);
+    size_t bytes = fv_weights_bytes(g->p);
     g->weights = g->o->weights;
-    if (g->weights == FV_C_WEIGHTS_FILE || g->weights == FV_C_WEIGHTS_OBJECT)
-        return fv_error(g->session, "C has no weights as %s: choose text or incbin",
-                        g->weights == FV_C_WEIGHTS_FILE ? "a file that is mapped" : "an object");
-    if (g->weights == FV_C_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
-        return fv_error(g->session, "%zu bytes of weights are much for C text: write a folder (-o %s/), or say "
-                        "--weights=text", bytes, g->name);
-    if (g->weights == FV_C_WEIGHTS_AUTO)
-        g->weights = bytes > TEXT_MOST ? FV_C_WEIGHTS_INCBIN : FV_C_WEIGHTS_TEXT;
-    if (g->weights == FV_C_WEIGHTS_INCBIN && !folder)
-        return fv_error(g->session, "weights as incbin need files of their own: write a folder (-o %s/)", g->name);
-    g->apart = folder && g->weights == FV_C_WEIGHTS_TEXT && bytes > TEXT_APART;
-    return true;
+    if (g->weights == FV_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
+        return fv_error(g->session, "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
+                        "they go with --weights=object, file, incbin or text", bytes, g->name);
+    if (g->weights == FV_WEIGHTS_AUTO)
+        g->weights = bytes > TEXT_MOST ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
+    if (bytes == 0)
+        g->weights = FV_WEIGHTS_TEXT;
+    g->apart = folder && g->weights == FV_WEIGHTS_TEXT && bytes > TEXT_APART;
+    return can_hold(g, bytes);
 }
 
 static void take_public_names(fv_cg *g) {
-    static const char *const names[] = {"run", "plan", "model", "dims", "out_dims", "selftest", "weights", NULL};
+    static const char *const names[] = {"run", "plan", "model", "dims", "out_dims", "selftest", "weights", "weights_open", "weights_close", NULL};
     for (int i = 0; names[i]; i++)
         fv_c_name_take(&g->scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
 }
@@ -76,6 +86,7 @@ static bool write_pair(fv_cg *g, const char *path) {
         return false;
     fv_c_files_add(&f, file, unit.s, unit.n);
     fv_c_files_add(&f, fv_printf(g->arena, "%s.h", stem), header.s, header.n);
+    fv_c_add_weights(g, &f);
     return fv_c_files_write(g->session, &f, folder);
 }
 

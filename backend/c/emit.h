@@ -1,23 +1,14 @@
 /* emit.h - the C emitter: an expanded program becomes C99 that depends on nothing.
  *
- * What is written: `NAME.c` and `NAME.h` for a path that ends in ".c"; for a path that ends in "/" a
- * folder with sources, header, Makefile, self-test and, on request, a thread pool. The bytes depend
+ * What is written: `NAME.c` and `NAME.h` for a path that ends in ".c", and weights that are no text
+ * beside them; for a path that ends in "/" a folder with sources, header, Makefile, self-test and, on request, a thread pool. The bytes depend
  * on program and options only. Files are written beside their places and renamed; after a failure
  * (a diagnostic) nothing is left behind and nothing old is lost. A folder that holds files which are
  * not in our manifest is refused. */
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 
-#include "ir/diag.h"
-#include "ir/kernel.h"
-
-typedef enum {
-    FV_C_WEIGHTS_AUTO,   /* text up to 1 MiB, above that incbin */
-    FV_C_WEIGHTS_TEXT,   /* array initialisers */
-    FV_C_WEIGHTS_INCBIN, /* NAME_weights.bin, and NAME_weights.S that includes it; folders only */
-    FV_C_WEIGHTS_FILE,   /* not for C: an error */
-    FV_C_WEIGHTS_OBJECT  /* not for C: an error */
-} fv_c_weights;
+#include "backend/weights.h"
 
 /* Runs the program by other means (the interpreter), so that the self-test can carry the result.
  * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what the
@@ -26,7 +17,12 @@ typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *di
                               const void *const *inputs, void *const *outputs, int64_t *out_dims);
 
 typedef struct fv_c_options {
-    fv_c_weights weights;
+    /* AUTO: text up to 1 MiB, above that incbin in a folder; a pair of files asks for another kind then.
+     *  TEXT    array initialisers
+     *  INCBIN  NAME_weights.bin, and NAME_weights.S that includes it
+     *  OBJECT  NAME_weights.o, for the target
+     *  FILE    NAME.weights, which a run is given by its fv_env, and NAME_weights.c that maps it */
+    fv_weights_kind weights;
     bool threads;             /* folder: also a thread pool (pthreads), in a file of its own */
     const int64_t *test_dims; /* folder: dims of the self-test; NULL: each bound's 1, or the nearest */
     fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */

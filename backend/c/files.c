@@ -16,6 +16,10 @@ void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t by
     FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .bytes = bytes});
 }
 
+void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data, bool (*put)(const void *data, FILE *f)) {
+    FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .put = put});
+}
+
 static const char *path_of(fv_arena *a, const char *folder, const char *name) {
     return fv_printf(a, "%s%s%s", folder, *folder && folder[strlen(folder) - 1] != '/' ? "/" : "", name);
 }
@@ -27,14 +31,18 @@ static void set_paths(fv_c_files *f, const char *folder) {
     }
 }
 
+static bool put(const fv_c_file *file, FILE *out) {
+    return file->put ? file->put(file->data, out) : fwrite(file->data, 1, file->bytes, out) == file->bytes;
+}
+
 /* 0, or an errno; then nothing is left of it. */
 static int write_one(const fv_c_file *file) {
-    FILE *out = fopen(file->beside, "wbx");
+    FILE *out = fopen(file->beside, "w+bx"); /* libelf reads, too */
     if (!out)
         return errno;
     errno = 0;
     int why = 0;
-    if (fwrite(file->data, 1, file->bytes, out) != file->bytes || fflush(out) != 0)
+    if (!put(file, out) || fflush(out) != 0)
         why = errno ? errno : EIO;
     if (fclose(out) != 0 && !why)
         why = errno ? errno : EIO;

@@ -2,12 +2,15 @@
 #ifndef FV_BACKEND_C_FILES_H
 #define FV_BACKEND_C_FILES_H
 
+#include <stdio.h>
+
 #include "ir/diag.h"
 
 typedef struct fv_c_file {
     const char *name; /* in its folder */
     const void *data;
     size_t bytes;
+    bool (*put)(const void *data, FILE *f); /* not NULL: writes it, or is false and errno tells */
     const char *path, *beside; /* set when it is written */
 } fv_c_file;
 
@@ -18,6 +21,8 @@ typedef struct fv_c_files {
 } fv_c_files;
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes);
+/* One that is written from where its parts lie. `put` asks no arena for memory. */
+void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data, bool (*put)(const void *data, FILE *f));
 /* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
  * files is left and the old ones are as they were. */
 bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder);

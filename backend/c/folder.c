@@ -22,51 +22,45 @@ static void add_sources(fv_cg *g, fv_c_files *f) {
     add(g, f, ".h", &header);
 }
 
-static void add_incbin(fv_cg *g, fv_c_files *f) {
-    const fv_program *p = g->p;
-    size_t bytes = fv_c_weights_bytes(p);
-    char *blob = fv_alloc(g->arena, bytes + 1, 1);
-    for (int i = 0; i < p->nconstants; i++)
-        if (p->constants[i].data)
-            memcpy(blob + fv_c_weights_at(p, i), p->constants[i].data, p->constants[i].bytes);
-    fv_text t = {.arena = g->arena};
-    fv_c_fill(g, &t,
-              "/* @0@_weights.S - the constants of @0@.c, as they lie in @0@_weights.bin.\n"
-              " * SPDX-License-Identifier: MIT-0 */\n"
-              "    .section .rodata\n"
-              "    .balign 64\n"
-              "    .globl @name@_weights\n"
-              "@name@_weights:\n"
-              "    .incbin \"@0@_weights.bin\"\n"
-              "    .section .note.GNU-stack,\"\",%progbits\n", g->file, NULL);
-    add(g, f, "_weights.S", &t);
-    fv_c_files_add(f, fv_printf(g->arena, "%s_weights.bin", g->file), blob, bytes);
-}
+/* Weights in a file are mapped first; with the pool, the self-test runs on it too. */
+static const char main_weights[] =
+    "    fv_env weights = {0};\n"
+    "    weights.size = sizeof weights;\n"
+    "    int opened = @name@_weights_open(argc > 1 ? argv[1] : \"@0@.weights\", &weights);\n"
+    "    if (opened != FV_OK) {\n"
+    "        printf(\"@name@ self-test: the weights cannot be opened, status %d\\n\", opened);\n"
+    "        return 1;\n"
+    "    }\n";
 
-static void add_weights(fv_cg *g, fv_c_files *f) {
-    if (g->weights == FV_C_WEIGHTS_INCBIN && g->p->nconstants)
-        add_incbin(g, f);
-    if (!g->apart)
-        return;
-    fv_text t = {.arena = g->arena};
-    fv_c_weights_text(g, &t);
-    add(g, f, "_weights.c", &t);
-}
-
-/* With the pool, the self-test runs on it too. */
 static const char main_threads[] =
     "    @name@_pool *pool = @name@_pool_new(0);\n"
+    "    if (!pool) {\n"
+    "        printf(\"@name@ self-test: no memory for threads\\n\");\n"
+    "        return 1;\n"
+    "    }\n"
     "    fv_env env = @name@_pool_env(pool);\n"
+    "@0@"
     "    bad |= report(\"thread pool\", @name@_selftest(&env));\n"
     "    @name@_pool_free(pool);\n";
 
+static const char main_pool_weights[] =
+    "    env.weights = weights.weights;\n"
+    "    env.weights_bytes = weights.weights_bytes;\n";
+
 static void add_selftest_main(fv_cg *g, fv_c_files *f) {
-    fv_text t = {.arena = g->arena}, threads = {.arena = g->arena};
-    fv_text_put(&threads, "");
+    fv_text t = {.arena = g->arena}, before = {.arena = g->arena}, after = {.arena = g->arena};
+    bool mapped = fv_c_weights_file(g) != NULL;
+    fv_text_put(&before, "");
+    fv_text_put(&after, "");
+    if (mapped)
+        fv_c_fill(g, &before, main_weights, g->file, NULL);
     if (g->o->threads)
-        fv_c_fill(g, &threads, main_threads, NULL);
+        fv_c_fill(g, &after, main_threads, mapped ? main_pool_weights : "", NULL);
+    if (mapped)
+        fv_c_fill(g, &after, "    @name@_weights_close(&weights);\n", NULL);
     const char *include = g->o->threads ? fv_printf(g->arena, "#include \"%s_threads.h\"\n", g->file) : "";
-    fv_c_fill(g, &t, fv_c_selftest_main_text, g->file, include, threads.s, NULL);
+    fv_c_fill(g, &t, fv_c_selftest_main_text, g->file, include, after.s, before.s, mapped ? "&weights" : "NULL",
+              mapped ? "int argc, char **argv" : "void", NULL);
     add(g, f, "_selftest_main.c", &t);
 }
 
@@ -98,11 +92,14 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
 }
 
 static void add_makefile(fv_cg *g, fv_c_files *f) {
-    bool apart = g->apart, incbin = g->weights == FV_C_WEIGHTS_INCBIN && g->p->nconstants;
+    bool incbin = g->weights == FV_WEIGHTS_INCBIN, mapped = g->weights == FV_WEIGHTS_FILE;
+    bool object = g->apart || g->weights != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
     const char *flags = *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
     fv_text rules = {.arena = g->arena}, t = {.arena = g->arena};
     fv_text_put(&rules, "");
-    if (apart)
+    if (mapped)
+        fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.c @0@.h\n\t$(CC) $(FLAGS) -c @0@_weights.c\n", g->file, NULL);
+    if (g->apart)
         fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.c\n\t$(CC) $(MODEL_FLAGS) -c @0@_weights.c\n", g->file, NULL);
     if (incbin)
         fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.S @0@_weights.bin\n\t$(CC)@1@ -c @0@_weights.S\n", g->file,
@@ -111,10 +108,12 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
         fv_c_fill(g, &rules, "\n@0@_threads.o: @0@_threads.c @0@_threads.h @0@.h\n"
                              "\t$(CC) $(FLAGS) -pthread -c @0@_threads.c\n", g->file, NULL);
     const char *objects = fv_printf(g->arena, "%s.o%s", g->file,
-                                    apart || incbin ? fv_printf(g->arena, " %s_weights.o", g->file) : "");
+                                    object ? fv_printf(g->arena, " %s_weights.o", g->file) : "");
     const char *threads = g->o->threads ? fv_printf(g->arena, "%s_threads.o ", g->file) : "";
     fv_c_fill(g, &t, fv_c_makefile_text, g->file, flags, objects, rules.s, threads,
-              g->o->threads ? " -pthread -lm" : "", NULL);
+              g->o->threads ? " -pthread -lm" : "",
+              mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
+              object && g->weights != FV_WEIGHTS_OBJECT ? fv_printf(g->arena, " %s_weights.o", g->file) : "", NULL);
     add(g, f, "/Makefile", &t);
 }
 
@@ -123,8 +122,9 @@ static const char *const *products(fv_cg *g) {
                                            "_selftest", NULL};
     const char **list = FV_NEW(g->arena, const char *, sizeof suffixes / sizeof *suffixes + 1);
     int n = 0;
-    for (; suffixes[n]; n++)
-        list[n] = fv_printf(g->arena, "%s%s", g->file, suffixes[n]);
+    for (int i = 0; suffixes[i]; i++)
+        if (g->weights != FV_WEIGHTS_OBJECT || strcmp(suffixes[i], "_weights.o"))
+            list[n++] = fv_printf(g->arena, "%s%s", g->file, suffixes[i]);
     list[n] = fv_printf(g->arena, "lib%s.a", g->file);
     return list;
 }
@@ -138,7 +138,7 @@ bool fv_c_write_folder(fv_cg *g, const char *path) {
         return false;
     add(g, &f, "_selftest.c", &selftest);
     add_selftest_main(g, &f);
-    add_weights(g, &f);
+    fv_c_add_weights(g, &f);
     if (g->o->threads)
         add_threads(g, &f);
     add_makefile(g, &f);

@@ -289,6 +289,8 @@ static void put_pointer_check(fv_cg *g, const fv_port *port, const char *pointer
 static void put_checks(fv_cg *g) {
     const fv_program *p = g->p;
     put_return(g, "env && env->size != sizeof *env", "FV_BAD_ARGUMENT");
+    if (fv_c_weights_file(g))
+        put_return(g, "check_weights(env) != FV_OK", "check_weights(env)");
     if (p->nsymbols)
         put_return(g, "!dims", "FV_BAD_ARGUMENT");
     else
@@ -372,8 +374,46 @@ static bool block_uses_env(const fv_block *b) {
     return false;
 }
 
+static bool uses_constants(const fv_cg *g) {
+    for (int i = 0; i < g->p->nbuffers; i++)
+        if (g->p->buffers[i]->role == FV_BUF_CONST && fv_c_is_used(g, g->p->buffers[i]))
+            return true;
+    return false;
+}
+
+/* The file of weights is known by its head. */
+static const char check_weights[] =
+    "static int check_weights(const fv_env *env) {\n"
+    "    static const uint64_t head[] = {\n"
+    "        UINT64_C(@0@), UINT64_C(@1@), UINT64_C(@2@), UINT64_C(@3@)\n"
+    "    };\n"
+    "    if (!env || !env->weights)\n"
+    "        return FV_BAD_FILE;\n"
+    "    if ((uintptr_t)env->weights % 64)\n"
+    "        return FV_BAD_ARGUMENT;\n"
+    "    if (env->weights_bytes < sizeof head)\n"
+    "        return FV_BAD_FILE;\n"
+    "    const uint64_t *found = (const uint64_t *)env->weights;\n"
+    "    bool good = env->weights_bytes == head[1];\n"
+    "    for (int i = 0; i < 4; i++)\n"
+    "        good = good && found[i] == head[i];\n"
+    "    return good ? FV_OK : FV_BAD_FILE;\n"
+    "}\n\n";
+
+static void put_check_weights(fv_cg *g) {
+    if (!fv_c_weights_file(g) || g->failed) /* then a constant has no data */
+        return;
+    fv_weights_head head = fv_weights_head_of(g->p);
+    const uint64_t words[] = {head.magic, head.bytes, head.id[0], head.id[1]};
+    const char *text[4];
+    for (int i = 0; i < 4; i++)
+        text[i] = fv_printf(g->arena, "0x%llx", (unsigned long long)words[i]);
+    fv_c_fill(g, g->out, check_weights, text[0], text[1], text[2], text[3], NULL);
+}
+
 void fv_c_run(fv_cg *g) {
     const fv_program *p = g->p;
+    put_check_weights(g);
     g->has_heap = p->uses_allocator;
     if (!fv_c_has_layout(p))
         mark_layout_uses(g);
@@ -387,6 +427,9 @@ void fv_c_run(fv_cg *g) {
     if (p->noutputs == 0)
         fv_c_line(g, "(void)outputs;");
     fv_c_line(g, "%s", "");
+    if (fv_c_weights_file(g) && uses_constants(g))
+        fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;", g->name,
+                  FV_WEIGHTS_HEAD);
     bool has_work = false;
     for (int i = 0; i < p->nbuffers; i++)
         if (fv_c_is_used(g, p->buffers[i]))
@@ -396,7 +439,7 @@ void fv_c_run(fv_cg *g) {
         fv_c_line(g, "(void)workspace;");
     if (any_requires(p))
         fv_c_line(g, "int32_t error = FV_OK;");
-    if (!block_uses_env(&p->body))
+    if (!block_uses_env(&p->body) && !fv_c_weights_file(g))
         fv_c_line(g, "(void)env;");
     fv_c_line(g, "%s", "");
     fv_c_block(g, &p->body);

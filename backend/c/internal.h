@@ -3,6 +3,7 @@
 #define FV_BACKEND_C_INTERNAL_H
 
 #include "backend/c/emit.h"
+#include "backend/c/files.h"
 #include "backend/c/names.h"
 #include "backend/consumer.h"
 
@@ -16,7 +17,7 @@ typedef struct fv_cg {
     const fv_c_options *o;
     const char *name, *NAME;   /* the prefix, and in capitals */
     const char *file;          /* of the sources, without .c */
-    fv_c_weights weights;      /* decided: TEXT or INCBIN */
+    fv_weights_kind weights;   /* decided: not AUTO; TEXT where there are none */
     bool apart;                /* text of weights lies in a file of its own */
     fv_c_isa isa;
     int native;                /* bytes of a vector register; 0: scalar code */
@@ -115,12 +116,10 @@ void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g);             /* "Fovea 1.0" */
 bool fv_c_checks_cpu(const fv_cg *g);         /* x86: is there something to ask of cpuid? */
 void fv_c_unit(fv_cg *g, fv_text *t);         /* NAME.c; the header comes after it */
-void fv_c_weights_text(fv_cg *g, fv_text *t); /* NAME_weights.c */
 bool fv_c_selftest(fv_cg *g, fv_text *t);     /* NAME_selftest.c */
 bool fv_c_write_folder(fv_cg *g, const char *path);
-size_t fv_c_weights_bytes(const fv_program *p);
-size_t fv_c_weights_at(const fv_program *p, int i); /* offset in NAME_weights.bin */
-enum { FV_C_WEIGHTS_ALIGN = 64 };
+void fv_c_add_weights(fv_cg *g, fv_c_files *f); /* the files that hold them, beside NAME.c */
+const char *fv_c_weights_file(const fv_cg *g);  /* NAME.weights; NULL: there is none */
 bool fv_c_is_direct(const fv_program *p); /* one call with arrays as arguments */
 bool fv_c_has_layout(const fv_program *p);
 fv_expr *fv_c_elements(fv_cg *g, const fv_port *port); /* saturating; unknown dims count their bound */

@@ -21,7 +21,7 @@ static const char *const reserved[] = {
 
 /* One list for what the emitter itself declares inside functions and files. */
 static const char *const own[] = {
-    "actual", "allocate", "arg", "args", "at", "bad_cpu", "bad_pointer", "bytes", "cancel", "cancelled", "dims",
+    "actual", "allocate", "arg", "args", "at", "bad_cpu", "bad_pointer", "bytes", "cancel", "cancelled", "check_weights", "dims",
     "done", "entry", "env", "error", "inputs", "launch", "layout", "out_dims", "outputs",
     "plan", "release", "run", "status", "work", "workspace", NULL};
 

@@ -240,9 +240,13 @@ static void put_run(fv_cg *g, const test *t) {
         fv_c_line(g, "    output_%d[i] = background;", i);
     }
     if (p->uses_allocator) {
-        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL};");
+        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
         fv_c_line(g, "heap_used = 0;");
-        fv_c_line(g, "if (!env)");
+        if (fv_c_weights_file(g)) {
+            fv_c_line(g, "own.weights = env->weights;");
+            fv_c_line(g, "own.weights_bytes = env->weights_bytes;");
+        }
+        fv_c_line(g, "if (!env%s)", fv_c_weights_file(g) ? "->alloc" : "");
         fv_c_line(g, "    env = &own;");
     }
     fv_c_line(g, "int status = %s_model()->run(dims, inputs, outputs, actual, work, sizeof work, env);", g->name);
@@ -281,7 +285,7 @@ static const char head[] =
     "/* @0@_selftest.c - runs the model on generated data and checks what comes out. No stdio, no\n"
     " * malloc: it runs wherever the model does. SPDX-License-Identifier: MIT-0 */\n"
     "#include \"@0@.h\"\n\n"
-    "/* env may be NULL. 0: all is well. 1: the status is not the expected one. 2: outputs differ from\n"
+    "/* env @2@. 0: all is well. 1: the status is not the expected one. 2: outputs differ from\n"
     " * what was recorded when the code was made. 3: two runs differ. 4: something was written beyond an\n"
     " * output.@1@ */\n"
     "int @name@_selftest(const fv_env *env);\n\n";
@@ -292,7 +296,8 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
         return false;
     if (g->o->reference)
         record(g, &made);
-    fv_c_fill(g, t, head, g->file, made.recorded ? "" : " Nothing was recorded, so that 2 is never given.", NULL);
+    fv_c_fill(g, t, head, g->file, made.recorded ? "" : " Nothing was recorded, so that 2 is never given.",
+              fv_c_weights_file(g) ? "gives the weights" : "may be NULL", NULL);
     fv_text_put(t, fv_c_selftest_data_text);
     fv_text_printf(t, "\nenum { GUARD = %d };\n\n", GUARD);
     fv_text *out = g->out;

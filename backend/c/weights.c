@@ -1,20 +1,12 @@
-/* weights.c - constants of the program: array initialisers, or places in a blob that an assembler
- * includes. The numbers read back exactly. */
+/* weights.c - constants of the program: array initialisers, whose numbers read back exactly, or places in
+ * a blob: an assembler includes it, an object holds it, or a file that is mapped. */
 #include <math.h>
 #include <string.h>
 
 #include "backend/c/internal.h"
 
-static size_t align_up(size_t n) { return (n + FV_C_WEIGHTS_ALIGN - 1) / FV_C_WEIGHTS_ALIGN * FV_C_WEIGHTS_ALIGN; }
-
-size_t fv_c_weights_at(const fv_program *p, int index) {
-    size_t at = 0;
-    for (int i = 0; i < index; i++)
-        at += align_up(p->constants[i].bytes);
-    return at;
-}
-
-size_t fv_c_weights_bytes(const fv_program *p) { return fv_c_weights_at(p, p->nconstants); }
+extern const char *const fv_c_weights_c_text; /* text/ */
+extern const char *const fv_c_weights_h_text; /* runtime/weights_file.h */
 
 static fv_elem elem_of(const fv_constant *c) {
     fv_elem e = c->buf ? c->buf->elem : FV_U8;
@@ -130,16 +122,18 @@ static bool is_missing(fv_cg *g, const fv_constant *c) {
 
 void fv_c_constants(fv_cg *g) {
     const fv_program *p = g->p;
-    if (g->weights == FV_C_WEIGHTS_INCBIN && p->nconstants)
-        fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.S */\n", g->name, g->name);
+    bool linked = g->weights == FV_WEIGHTS_INCBIN || g->weights == FV_WEIGHTS_OBJECT;
+    if (linked)
+        fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.%s */\n", g->name, g->file,
+                  g->weights == FV_WEIGHTS_OBJECT ? "o" : "S");
     for (int i = 0; i < p->nconstants; i++) {
         const fv_constant *c = &p->constants[i];
         if (!c->buf || is_missing(g, c))
             continue;
         const char *name;
-        if (g->weights == FV_C_WEIGHTS_INCBIN) {
+        if (g->weights != FV_WEIGHTS_TEXT) {
             name = fv_printf(g->arena, "(const %s *)(%s_weights + %zu)", fv_c_elem(c->buf->elem), g->name,
-                             fv_c_weights_at(p, i));
+                             fv_weights_at(p, i));
         } else if (g->apart) {
             name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
             fv_c_line(g, "extern const %s; /* %s */\n", declarator(g, c, name),
@@ -148,13 +142,13 @@ void fv_c_constants(fv_cg *g) {
             name = fv_c_name(&g->scope, c->name, "constant");
             define(g, g->out, c, name, "static ");
         }
-        if (g->weights == FV_C_WEIGHTS_TEXT && !is_finite(c))
+        if (g->weights == FV_WEIGHTS_TEXT && !is_finite(c))
             name = fv_printf(g->arena, "%s.value", name);
         *fv_ptrmap_at(&g->names, c->buf) = (void *)(uintptr_t)name;
     }
 }
 
-void fv_c_weights_text(fv_cg *g, fv_text *t) {
+static void put_weights_text(fv_cg *g, fv_text *t) {
     fv_c_fill(g, t,
               "/* @name@_weights.c - the constants of @name@.c.\n"
               " * SPDX-License-Identifier: MIT-0 */\n"
@@ -172,5 +166,66 @@ void fv_c_weights_text(fv_cg *g, fv_text *t) {
         if (!c->buf || is_missing(g, c))
             continue;
         define(g, t, c, name, "");
+    }
+}
+
+/* ---- files beside the code ---- */
+
+static const char assembler[] =
+    "/* @0@_weights.S - the constants of @0@.c, as they lie in @0@_weights.bin.\n"
+    " * SPDX-License-Identifier: MIT-0 */\n"
+    "    .section .rodata\n"
+    "    .balign 64\n"
+    "    .globl @name@_weights\n"
+    "@name@_weights:\n"
+    "    .incbin \"@0@_weights.bin\"\n"
+    "    .section .note.GNU-stack,\"\",%progbits\n";
+
+static bool put_blob(const void *program, FILE *f) { return fv_weights_put(program, f); }
+
+static bool put_file(const void *program, FILE *f) { return fv_weights_put_file(program, f); }
+
+static bool put_object(const void *object, FILE *f) { return fv_weights_put_object(object, f); }
+
+static void add_text(fv_cg *g, fv_c_files *f, const char *suffix, const fv_text *t) {
+    fv_c_files_add(f, fv_printf(g->arena, "%s%s", g->file, suffix), t->s, t->n);
+}
+
+static void add_object(fv_cg *g, fv_c_files *f) {
+    fv_weights_object *o = FV_NEW(g->arena, fv_weights_object, 1);
+    *o = fv_weights_object_of(g->arena, g->p);
+    fv_c_files_add_put(f, fv_printf(g->arena, "%s_weights.o", g->file), o, put_object);
+}
+
+const char *fv_c_weights_file(const fv_cg *g) {
+    return g->weights == FV_WEIGHTS_FILE ? fv_printf(g->arena, "%s.weights", g->file) : NULL;
+}
+
+/* What maps the file is in a source of its own: it needs POSIX, the model needs nothing. */
+static void add_mapped(fv_cg *g, fv_c_files *f) {
+    fv_text t = {.arena = g->arena};
+    const char *contract = strstr(fv_c_weights_h_text, "#ifndef");
+    fv_c_fill(g, &t, fv_c_weights_c_text, g->file, contract, NULL);
+    add_text(g, f, "_weights.c", &t);
+    fv_c_files_add_put(f, fv_c_weights_file(g), g->p, put_file);
+}
+
+void fv_c_add_weights(fv_cg *g, fv_c_files *f) {
+    fv_text t = {.arena = g->arena};
+    switch (g->weights) {
+    case FV_WEIGHTS_OBJECT: add_object(g, f); break;
+    case FV_WEIGHTS_FILE: add_mapped(g, f); break;
+    case FV_WEIGHTS_INCBIN:
+        fv_c_fill(g, &t, assembler, g->file, NULL);
+        add_text(g, f, "_weights.S", &t);
+        fv_c_files_add_put(f, fv_printf(g->arena, "%s_weights.bin", g->file), g->p, put_blob);
+        break;
+    case FV_WEIGHTS_TEXT:
+        if (!g->apart)
+            break;
+        put_weights_text(g, &t);
+        add_text(g, f, "_weights.c", &t);
+        break;
+    case FV_WEIGHTS_AUTO: break;
     }
 }

@@ -195,6 +195,32 @@ static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     return g;
 }
 
+static LLVMValueRef is_misaligned(fv_ll_fn *f, LLVMValueRef p, int align) {
+    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->size, "");
+    LLVMValueRef mask = LLVMConstInt(f->m->size, (unsigned)align - 1, 0);
+    return LLVMBuildNot(f->b, is_zero(f, LLVMBuildAnd(f->b, at, mask, "")), "");
+}
+
+/* The file of weights is known by its head. */
+static void bind_weights(fv_ll_fn *f, LLVMValueRef no_env) {
+    fv_ll_module *m = f->m;
+    fv_weights_head head = fv_weights_head_of(m->program);
+    const uint64_t words[] = {head.magic, head.bytes, head.id[0], head.id[1]};
+    LLVMValueRef file = fv_ll_env_field(f, FV_LL_ENV_WEIGHTS), bytes = fv_ll_env_field(f, FV_LL_ENV_WEIGHTS_BYTES);
+    fv_ll_fail_if(f, or_(f, no_env, LLVMBuildIsNull(f->b, file, "")), FV_BAD_FILE);
+    fv_ll_fail_if(f, is_misaligned(f, file, FV_WEIGHTS_ALIGN), FV_BAD_ARGUMENT);
+    LLVMValueRef expected = LLVMConstInt(m->size, head.bytes, 0);
+    fv_ll_fail_if(f, LLVMBuildICmp(f->b, LLVMIntNE, bytes, expected, ""), FV_BAD_FILE);
+    LLVMValueRef good = NULL;
+    for (int i = 0; i < 4; i++) {
+        LLVMValueRef found = LLVMBuildLoad2(f->b, m->i64, element(f, m->i64, file, i), "");
+        LLVMValueRef same = LLVMBuildICmp(f->b, LLVMIntEQ, found, LLVMConstInt(m->i64, words[i], 0), "");
+        good = good ? and_(f, good, same) : same;
+    }
+    fv_ll_fail_if(f, LLVMBuildNot(f->b, good, ""), FV_BAD_FILE);
+    f->host->weights = fv_ll_offset(f, file, fv_ll_int(m, FV_WEIGHTS_HEAD));
+}
+
 static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     f->host->env_type = fv_ll_env_type(m);
@@ -208,6 +234,8 @@ static void bind_env(fv_ll_fn *f) {
     LLVMValueRef expected = LLVMConstInt(m->size, bytes, 0);
     LLVMValueRef other = LLVMBuildICmp(f->b, LLVMIntNE, size, expected, "");
     fv_ll_fail_if(f, and_(f, LLVMBuildNot(f->b, absent, ""), other), FV_BAD_ARGUMENT);
+    if (m->weights_file)
+        bind_weights(f, absent);
     f->host->trace = fv_ll_env_field(f, FV_LL_ENV_TRACE);
     LLVMValueRef flag = fv_ll_env_field(f, FV_LL_ENV_CANCEL);
     LLVMValueRef none = LLVMBuildIsNull(f->b, flag, "");
@@ -263,12 +291,6 @@ static void write_known_dims(fv_ll_fn *f, sizes *z) {
 }
 
 /* Step 4. */
-static LLVMValueRef is_misaligned(fv_ll_fn *f, LLVMValueRef p, int align) {
-    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->size, "");
-    LLVMValueRef mask = LLVMConstInt(f->m->size, (unsigned)align - 1, 0);
-    return LLVMBuildNot(f->b, is_zero(f, LLVMBuildAnd(f->b, at, mask, "")), "");
-}
-
 static void check_arrays(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     const int count[] = {p->ninputs, p->noutputs}, at[] = {INPUTS, OUTPUTS};

@@ -10,6 +10,7 @@ struct fv_ll_host {
     LLVMValueRef out_dims; /* never NULL */
     LLVMValueRef env;      /* never NULL */
     LLVMTypeRef env_type;
+    LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
     LLVMValueRef trace; /* the caller's function, may be NULL when it runs */
     LLVMValueRef state;                      /* state_type: what kernels get */
     LLVMValueRef launch;                     /* function: (env, task, args, n) */
@@ -27,7 +28,9 @@ enum {
     FV_LL_ENV_ALLOC,
     FV_LL_ENV_FREE,
     FV_LL_ENV_CANCEL,
-    FV_LL_ENV_TRACE
+    FV_LL_ENV_TRACE,
+    FV_LL_ENV_WEIGHTS,
+    FV_LL_ENV_WEIGHTS_BYTES
 };
 
 LLVMTypeRef fv_ll_env_type(fv_ll_module *m);

@@ -28,14 +28,20 @@ typedef enum {
 typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
     const char *soname; /* SO: NULL: the last part of the path */
-    fv_weights_kind weights; /* AUTO: in the object, from 1 GiB on in a file. FILE: beside the path, see
-                                fv_llvm_weights_path; OBJECT: in the object, of IR and ASM in one beside */
+    fv_weights_kind weights; /* AUTO: in the object, beyond 1 GiB in a file; nowhere for IR and ASM, which
+                                declare them. OBJECT: of IR and ASM one beside the text. FILE: beside it */
 } fv_llvm_options;
 
 /* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
  * after a diagnostic; then nothing is left behind. The same program gives the same bytes. */
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path);
+
+/* What AUTO means for the program. */
+fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
+/* The file beside `path` that holds the weights: X.weights, X_weights.o; NULL: there is none. */
+const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
+                                 const char *path);
 
 /* Code in memory, of a program whose target runs on this machine. The program and its constants
  * must outlive it. NULL after a diagnostic. */

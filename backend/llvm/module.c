@@ -119,16 +119,11 @@ static void make_module(fv_ll_module *m) {
 static bool place_weights(fv_ll_module *m) {
     const fv_program *p = m->program;
     m->offset = FV_NEW(m->arena, size_t, p->nconstants);
-    size_t at = 0;
-    for (int i = 0; i < p->nconstants; i++) {
-        m->offset[i] = at;
-        if (!fv_add_size(at, p->constants[i].bytes, &at) ||
-            !fv_add_size(at, FV_BUFFER_ALIGN - 1, &at))
-            return fv_error(m->session, "program %s: the size of its constants overflows", p->name);
-        at &= ~(size_t)(FV_BUFFER_ALIGN - 1);
-    }
-    m->weights_bytes = at;
-    return true;
+    for (int i = 0; i < p->nconstants; i++)
+        m->offset[i] = fv_weights_at(p, i);
+    m->weights_bytes = fv_weights_bytes(p);
+    return m->weights_bytes != SIZE_MAX ||
+           fv_error(m->session, "program %s: the size of its constants overflows", p->name);
 }
 
 /* Not constant and visible from outside: nobody may take its zeros for what it holds. */
@@ -140,7 +135,7 @@ static void declare_table(fv_ll_module *m) {
 }
 
 static void declare_weights(fv_ll_module *m) {
-    if (m->program->nconstants == 0)
+    if (m->program->nconstants == 0 || m->weights_file)
         return;
     if (m->resident) {
         declare_table(m);

@@ -78,7 +78,7 @@ static LLVMValueRef launches(fv_ll_module *m, const fv_launch_info *info, int n)
 static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan, LLVMValueRef run) {
     LLVMTypeRef fields[] = {m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->i32, m->i32,
                             m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr,
-                            m->i32, m->ptr};
+                            m->i32, m->ptr, m->ptr};
     enum { N = sizeof fields / sizeof *fields };
     LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef v[N] = {number(m, t->abi)};
@@ -96,6 +96,7 @@ static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan,
     v[14] = run;
     v[15] = number(m, t->nlaunches);
     v[16] = launches(m, t->launches, t->nlaunches);
+    v[17] = m->weights_file ? text(m, m->weights_file) : LLVMConstNull(m->ptr);
     return data(m, LLVMConstStructInContext(m->context, v, N, 0), "model");
 }
 

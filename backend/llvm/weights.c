@@ -2,7 +2,7 @@
  *
  * LLVM writes the code, which refers to an undefined symbol NAME_weights. Here the object gets a
  * section .rodata.NAME, and the symbol becomes defined in it. The constants are written from where
- * they lie, each aligned to 64; nobody copies them. */
+ * they lie, each aligned to 64; nobody copies them. (Objects of weights alone: backend/weights_elf.c.) */
 #include <gelf.h>
 #include <libelf.h>
 #include <string.h>
@@ -104,16 +104,10 @@ static bool extend(object *o) {
            elf_update(o->elf, ELF_C_WRITE) >= 0;
 }
 
-/* Code reaches the weights by a 32-bit distance. */
-#define MOST_WEIGHTS ((size_t)1 << 31)
-
 bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
     const fv_program *p = m->program;
-    if (m->weights_bytes == 0)
+    if (m->weights_bytes == 0 || m->weights_file)
         return true;
-    if (m->weights_bytes >= MOST_WEIGHTS - (MOST_WEIGHTS >> 4))
-        return fv_error(m->session, "%s: %zu bytes of weights do not fit into an object", path,
-                        m->weights_bytes);
     object o = {m, NULL, fv_printf(m->arena, ".rodata.%s", p->name),
                 fv_printf(m->arena, "%s_weights", p->name), 0};
     elf_version(EV_CURRENT);

@@ -22,6 +22,8 @@ typedef struct output {
     const char *path;
     const char *object; /* temporary files that exist; NULL: none */
     const char *whole;
+    const char *side;      /* what lies beside it: weights */
+    const char *side_path; /* where it goes; NULL: there is none */
     int fd; /* of the one that is open; -1: none */
 } output;
 
@@ -73,6 +75,8 @@ static void discard(output *o) {
         unlink(o->object);
     if (o->whole)
         unlink(o->whole);
+    if (o->side)
+        unlink(o->side);
 }
 
 /* ---- what LLVM makes ---- */
@@ -175,6 +179,68 @@ static bool write_shared(output *o) {
     return error ? fv_error(o->session, "%s: %s", o->path, error) : true;
 }
 
+/* ---- weights ---- */
+
+enum { MOST_INSIDE = 1 << 30 }; /* bytes that are put into an object where nobody asks for anything */
+
+fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind) {
+    fv_weights_kind asked = o ? o->weights : FV_WEIGHTS_AUTO;
+    bool text = kind == FV_LLVM_IR || kind == FV_LLVM_ASM;
+    if (asked != FV_WEIGHTS_AUTO || text)
+        return asked;
+    return fv_weights_bytes(p) > MOST_INSIDE ? FV_WEIGHTS_FILE : FV_WEIGHTS_OBJECT;
+}
+
+const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
+                                 const char *path) {
+    bool text = kind == FV_LLVM_IR || kind == FV_LLVM_ASM;
+    fv_weights_kind weights = fv_llvm_weights(p, o, kind);
+    if (fv_weights_bytes(p) == 0 || !(weights == FV_WEIGHTS_FILE || (weights == FV_WEIGHTS_OBJECT && text)))
+        return NULL;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    int stem = (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
+    return fv_printf(a, "%.*s%s", stem, path, weights == FV_WEIGHTS_FILE ? ".weights" : "_weights.o");
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool decide_weights(output *o, const fv_program *p) {
+    fv_weights_kind weights = fv_llvm_weights(p, o->options, o->kind);
+    if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
+        return fv_error(o->session, "%s: --weights=%s is for C; code of LLVM has weights in an object or in a file",
+                        o->path, fv_weights_names()[weights - FV_WEIGHTS_OBJECT]);
+    o->side_path = fv_llvm_weights_path(o->arena, p, o->options, o->kind, o->path);
+    if (weights == FV_WEIGHTS_FILE && o->side_path)
+        o->m.weights_file = last_part(o->side_path);
+    if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 && fv_weights_bytes(p) > INT32_MAX)
+        return fv_error(o->session, "%s: %zu bytes of weights are more than target %s can address", o->path,
+                        fv_weights_bytes(p), p->target->name);
+    return weights != FV_WEIGHTS_OBJECT || fv_weights_can_be_linked(o->session, p, o->path);
+}
+
+static bool write_side(output *o, const fv_program *p) {
+    if (!o->side_path)
+        return true;
+    fv_weights_object object = fv_weights_object_of(o->arena, p);
+    object.hidden = true;
+    if (!create(o, "weights", &o->side))
+        return false;
+    FILE *f = fdopen(o->fd, "w+");
+    if (!f)
+        return file_error(o, "write");
+    o->fd = -1;
+    bool ok = o->m.weights_file ? fv_weights_put_file(p, f) : fv_weights_put_object(&object, f);
+    int error = errno;
+    if (fclose(f) && ok) {
+        ok = false;
+        error = errno;
+    }
+    return ok || fv_error(o->session, "%s: cannot write: %s", o->side_path, strerror(error));
+}
+
 /* ---- all ---- */
 
 static bool write_kind(output *o) {
@@ -188,8 +254,12 @@ static bool write_kind(output *o) {
     return false;
 }
 
+/* What lies beside it first: code without its weights is of no use. */
 static bool rename_result(output *o) {
     const char **from = o->whole ? &o->whole : &o->object;
+    if (o->side && rename(o->side, o->side_path) != 0)
+        return file_error(o, "write");
+    o->side = NULL;
     if (rename(*from, o->path) != 0)
         return file_error(o, "write");
     *from = NULL;
@@ -198,8 +268,9 @@ static bool rename_result(output *o) {
 
 static bool write_all_of_it(output *o, const fv_program *p) {
     o->arena = fv_arena_new(o->session);
-    return fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
-           fv_ll_optimize(&o->m) && write_kind(o) && rename_result(o);
+    return decide_weights(o, p) && fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
+           fv_ll_optimize(&o->m) && write_kind(o) && write_side(o, p) &&
+           rename_result(o);
 }
 
 static void close_output(output *o) {

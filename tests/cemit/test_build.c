@@ -58,7 +58,7 @@ Test(build, threads_and_incbin) {
     bench b = bench_open();
     fv_c_options o = with_reference(&b);
     o.threads = true;
-    o.weights = FV_C_WEIGHTS_INCBIN;
+    o.weights = FV_WEIGHTS_INCBIN;
     fv_program *p = program_from(&b, "generic", dynamic_text);
     int64_t dims[] = {50, 2};
     o.test_dims = dims;

@@ -92,12 +92,7 @@ Test(files, full_disk) {
 Test(files, weights) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);
-    fv_c_options o = {.weights = FV_C_WEIGHTS_FILE};
-    refuses(&b, p, &o, path(&b, "kws.c"), "choose text or incbin");
-    o.weights = FV_C_WEIGHTS_OBJECT;
-    refuses(&b, p, &o, path(&b, "sub/"), "choose text or incbin");
-    o.weights = FV_C_WEIGHTS_INCBIN;
-    refuses(&b, p, &o, path(&b, "kws.c"), "write a folder");
+    fv_c_options o = {.weights = FV_WEIGHTS_INCBIN};
     cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")), "%s", said(&b));
     cr_assert_str_eq(listing(&b, path(&b, "sub")),
                      "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_weights.S "
@@ -105,7 +100,7 @@ Test(files, weights) {
     static const char large[1100000];
     p->constants[0].data = large;
     p->constants[0].bytes = sizeof large;
-    o.weights = FV_C_WEIGHTS_AUTO;
+    o.weights = FV_WEIGHTS_AUTO;
     refuses(&b, p, &o, path(&b, "kws.c"), "1100032 bytes of weights");
     bench_close(&b);
 }

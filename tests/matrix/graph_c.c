@@ -13,7 +13,7 @@ void graph_batch_add(graph_batch *b, const graph_checker *c, graph *g, const gra
     if (!passed->program || b->n == GRAPH_BATCH)
         return;
     graph_in_c *x = &b->graphs[b->n++];
-    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
+    fv_c_options o = {.weights = FV_WEIGHTS_TEXT};
     *x = (graph_in_c){*c, g, only, fv_printf(g->arena, "g%d", c->index), .want = passed->want};
     fv_messages_clear(c->session);
     const char *path = fv_printf(g->arena, "%s/%s.c", b->folder, x->name);

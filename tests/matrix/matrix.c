@@ -95,7 +95,7 @@ static const char *make_reference(reference *r, subject *s, const fv_target *t) 
 
 static bool write_c(reference *r) {
     subject *s = r->subject;
-    fv_c_options o = {.weights = FV_C_WEIGHTS_TEXT};
+    fv_c_options o = {.weights = FV_WEIGHTS_TEXT};
     fv_messages_clear(s->session);
     if (fv_c_write(s->session, r->program, &o, fv_printf(s->arena, "%s/m.c", s->scratch)))
         return true;

@@ -44,6 +44,8 @@ static int check_options(job *j, bool here) {
         return bad_option(j, "there is no level", (char[]){j->driver.level, 0});
     if (o->name && !fv_c_name_is_fit(o->name))
         return bad_option(j, "no prefix for names:", o->name);
+    if (o->weights && fv_weights_by_name(o->weights) == FV_WEIGHTS_AUTO)
+        return bad_option(j, "weights go to object, file, incbin or text, not to", o->weights);
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!fv_pass_find(o->passes[i]))
             return bad_option(j, "there is no pass", o->passes[i]);
@@ -114,6 +116,10 @@ int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_ar
     return with_session(&j, path, o, true, log, make_artifact, out, true);
 }
 
+static fv_weights_kind weights_of(const fv_compile_options *o) {
+    return o->weights ? fv_weights_by_name(o->weights) : FV_WEIGHTS_AUTO;
+}
+
 static int write_file(job *j, void *arg) {
     const char *out = arg;
     fv_emit_kind kind = fv_emit_by_suffix(out);
@@ -126,7 +132,8 @@ static int write_file(job *j, void *arg) {
              fv_driver_write_ir(j->session, source.module, out);
     else if (ok) {
         fv_program *p = fv_driver_lower(j->session, &source, &j->driver);
-        ok = p && fv_driver_write(j->session, p, kind, out, j->driver.level);
+        fv_write_options wo = {j->driver.level, weights_of(&j->o)};
+        ok = p && fv_driver_write(j->session, p, kind, out, &wo);
     }
     return ok ? FV_OK : status_of(j);
 }

@@ -228,7 +228,7 @@ static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
         fv_out_of_memory(s);
     }
     bool large = has_large_weights(p);
-    fv_c_options o = {.weights = large ? FV_C_WEIGHTS_INCBIN : FV_C_WEIGHTS_TEXT};
+    fv_c_options o = {.weights = large ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT};
     bool written = fv_c_write(s, p, &o, fv_printf(a, large ? "%s/" : "%s/model.c", folder));
     if (written && compile_c(s, a, folder, p, level))
         out = load_c(s, a, folder);

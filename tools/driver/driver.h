@@ -8,6 +8,7 @@
 #define FV_DRIVER_DRIVER_H
 
 #include "backend/backend.h"
+#include "backend/weights.h"
 #include "ir/graph.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
@@ -84,6 +85,7 @@ typedef enum {
 } fv_emit_kind;
 fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
 fv_emit_kind fv_emit_by_suffix(const char *path);
+const char *fv_emit_name(fv_emit_kind kind);
 const char *fv_emit_suffix(fv_emit_kind kind);    /* ".so" */
 const char *const *fv_emit_names(void);           /* NULL terminated */
 
@@ -92,12 +94,17 @@ const char *const *fv_emit_names(void);           /* NULL terminated */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
  * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
-bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level);
+typedef struct fv_write_options {
+    char level;
+    fv_weights_kind weights; /* --weights */
+} fv_write_options;
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o);
 /* Graph IR, with the large constants in `out`.bin; without them where `out` is `-`. */
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out);
-/* Files that were or would be written: `out`, then what lies beside it; a folder's, from its
- * manifest. NULL terminated, in the arena. */
-const char *const *fv_driver_files(fv_session *s, fv_arena *a, fv_emit_kind kind, const char *out);
+/* Files that were written: `out`, then what lies beside it; a folder's, from its manifest. `p` may be
+ * NULL. NULL terminated, in the arena. */
+const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,
+                                   fv_weights_kind weights);
 
 /* Bytes of workspace and the dims of the outputs for these dims, of an expanded program: fv_plan_fn. */
 int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);

@@ -48,6 +48,13 @@ fv_emit_kind fv_emit_by_suffix(const char *path) {
     return FV_EMIT_NONE;
 }
 
+const char *fv_emit_name(fv_emit_kind kind) {
+    for (int i = 0; kinds[i].name; i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].name;
+    return "";
+}
+
 const char *fv_emit_suffix(fv_emit_kind kind) {
     for (int i = 0; kinds[i].name; i++)
         if (kinds[i].kind == kind)
@@ -179,8 +186,13 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
 }
 
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       int level) {
-    fv_llvm_options o = {.level = level};
+                       int level, fv_weights_kind weights) {
+    fv_llvm_options o = {.level = level, .weights = weights};
+    bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
+    if (beside && (is_standard(out) || is_special(out)))
+        return fv_error(s, "the weights would lie beside %s, where nothing can lie: name a file with -o%s",
+                        is_standard(out) ? "standard output" : out,
+                        weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
     if (!is_standard(out) && !is_special(out))
         return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
     fv_arena *a = fv_arena_new(s);
@@ -191,10 +203,11 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 }
 #else
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       int level) {
+                       int level, fv_weights_kind weights) {
     (void)p;
     (void)kind;
     (void)level;
+    (void)weights;
     return fv_error(s, "%s: this fovea was built without LLVM; it writes .c, folders of C, .fvir and .fvk", out);
 }
 #endif
@@ -234,9 +247,9 @@ static int reference(void *user, const fv_program *p, const int64_t *dims, const
     return status;
 }
 
-static bool write_c(fv_session *s, const fv_program *p, const char *out) {
+static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
     fv_c_options o = {.reference = p->uses_allocator ? NULL : reference, .reference_user = s,
-                      .threads = true};
+                      .threads = true, .weights = weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
     return fv_c_write(s, p, &o, out);
@@ -244,7 +257,17 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out) {
 
 /* ---- all ---- */
 
-bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, char level) {
+static bool is_text(fv_emit_kind kind) {
+    return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR;
+}
+
+static int code_level(char level) {
+    return level == 's' ? 2 : level ? level - '0' : 2;
+}
+
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
+    if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
+        return fv_error(s, "--weights is for code; the constants of a text lie in %s", side_of(p->arena, out));
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);
     case FV_EMIT_EXPANDED:
@@ -252,14 +275,14 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
         return write_kernels(s, p, out);
     case FV_EMIT_C:
         fv_program_expand(p);
-        return write_c(s, p, out);
+        return write_c(s, p, out, o->weights);
     case FV_EMIT_SO:
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
         fv_program_expand(p);
-        return write_llvm(s, p, kind, out, level == 's' ? 2 : level ? level - '0' : 2);
+        return write_llvm(s, p, kind, out, code_level(o->level), o->weights);
     case FV_EMIT_IR: return fv_error(s, "%s: kernels have no graph to write", out);
     case FV_EMIT_NONE: break;
     }
@@ -289,19 +312,49 @@ static void list_folder(fv_session *s, fv_arena *a, const char *folder, const ch
     }
 }
 
-const char *const *fv_driver_files(fv_session *s, fv_arena *a, fv_emit_kind kind, const char *out) {
+/* NULL terminated. */
+static const char *const *suffixes_beside_c(fv_weights_kind weights) {
+    static const char *const all[][4] = {
+        [FV_WEIGHTS_AUTO] = {".h"},
+        [FV_WEIGHTS_TEXT] = {".h"},
+        [FV_WEIGHTS_OBJECT] = {".h", "_weights.o"},
+        [FV_WEIGHTS_INCBIN] = {".h", "_weights.S", "_weights.bin"},
+        [FV_WEIGHTS_FILE] = {".h", "_weights.c", ".weights"},
+    };
+    return all[weights];
+}
+
+static const char *beside_code(fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,
+                               fv_weights_kind weights) {
+#if FV_HAVE_LLVM
+    fv_llvm_options o = {.weights = weights};
+    bool code = kind == FV_EMIT_SO || kind == FV_EMIT_OBJ || kind == FV_EMIT_LIB || kind == FV_EMIT_LLVM ||
+                kind == FV_EMIT_ASM;
+    return p && code ? fv_llvm_weights_path(a, p, &o, llvm_kind(kind), out) : NULL;
+#else
+    (void)a, (void)p, (void)kind, (void)out, (void)weights;
+    return NULL;
+#endif
+}
+
+const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,
+                                   fv_weights_kind weights) {
     const char **list = NULL;
     int n = 0, cap = 0;
     size_t len = strlen(out);
     if (kind == FV_EMIT_C && len && out[len - 1] == '/') {
         list_folder(s, a, out, &list, &n, &cap);
     } else if (!is_standard(out) && !is_special(out)) {
-        const char *other = kind == FV_EMIT_C ? fv_printf(a, "%.*sh", (int)len - 1, out)
-                            : kind == FV_EMIT_IR || kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED
-                                ? side_of(a, out) : NULL;
+        const char *other = is_text(kind) ? side_of(a, out) : beside_code(a, p, kind, out, weights);
+        const char *const *suffix = suffixes_beside_c(weights);
         FV_PUSH(a, list, n, cap, out);
         if (other && exists(other))
             FV_PUSH(a, list, n, cap, other);
+        for (; kind == FV_EMIT_C && *suffix; suffix++) {
+            other = fv_printf(a, "%.*s%s", (int)len - 2, out, *suffix);
+            if (exists(other)) /* a program without weights has no such file */
+                FV_PUSH(a, list, n, cap, other);
+        }
     }
     FV_PUSH(a, list, n, cap, NULL);
     return list;

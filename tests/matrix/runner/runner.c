@@ -78,7 +78,7 @@ static int run_set(runner *r, const job_view *v, const fv_model *m, const int64_
                    void **out, int64_t *out_dims) {
     size_t bytes = 0;
     const void **in = take(r, v->ninputs * (int64_t)sizeof *in);
-    fv_env env = {sizeof env, r, threads > 1 ? spread : NULL, env_alloc, env_free, NULL, NULL};
+    fv_env env = {sizeof env, r, threads > 1 ? spread : NULL, env_alloc, env_free, NULL, NULL, NULL, 0};
     int status = m->plan(set, &bytes, out_dims);
     if (status || !in)
         return status;

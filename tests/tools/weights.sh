@@ -1,0 +1,138 @@
+# --weights: each kind of output with each place of weights works, or is refused; what works gives the same bits.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+set=$root/examples/dates/test/test_data_set_0
+ours() { "$fovea" run "$1" --data-set "$set" -o "$2" >out 2>err; }
+same() { cmp -s "$2/probs.npy" want/probs.npy && tell "$1 gives the same bits" yes || tell "$1 gives the same bits" no; }
+"$fovea" run "$dates" --backend=interp --data-set "$set" -o want >/dev/null
+
+check 'a place that is none' 2 'there are object, file, incbin, text' "$fovea" compile "$dates" -o x.c --weights=paper
+check help 0 'weights=WHERE +object, file, incbin, text' "$fovea" compile --help
+for o in x.fvk x.fvir; do
+    for w in object file incbin text; do
+        check "$o with $w" 2 'the constants of a text lie beside it' "$fovea" compile "$dates" -o $o --weights=$w
+    done
+done
+
+# ---- libraries ----
+llvm=no
+"$fovea" compile "$dates" -q -o probe.so >/dev/null 2>&1 && llvm=yes
+if [ $llvm = yes ]; then
+    for o in x.so x.o x.a x.ll x.s; do
+        for w in incbin text; do
+            check "$o with $w" 2 "--weights=$w is for C" "$fovea" compile "$dates" -o $o --weights=$w
+        done
+    done
+    absent x.so x.o x.weights
+    check 'beside standard output' 1 'name a file with -o' "$fovea" compile "$dates" --emit=asm -o - --weights=file
+    for w in object file; do
+        check "library with $w" 0 'libd\.so' "$fovea" compile "$dates" -o libd.so --weights=$w
+        ours libd.so got_$w
+        same "library with $w" got_$w
+    done
+    said 'probs' && present libd.weights
+    [ "$(stat -c %s libd.so)" -lt 100000 ] && tell 'the library is small' yes || tell 'the library is small' no
+
+    mkdir moved && cp libd.so moved
+    check 'no weights' 1 'moved/libd.so: error: its weights, .*moved/libd.weights, cannot be used: No such file' "$fovea" run moved/libd.so
+    head -c 1000 libd.weights >moved/libd.weights
+    check 'cut weights' 1 'libd.weights, cannot be used: it is truncated' "$fovea" run moved/libd.so
+    : >moved/libd.weights
+    check 'empty weights' 1 'libd.weights, cannot be used' "$fovea" run moved/libd.so
+    cp "$dates" moved/libd.weights
+    check 'no weights at all' 1 'it is no file of weights' "$fovea" run moved/libd.so
+    cp libd.weights moved && printf X | dd of=moved/libd.weights bs=1 seek=5000 conv=notrunc status=none
+    check 'changed weights' 1 'its content has changed' "$fovea" run moved/libd.so
+    cat >other.fvir <<'T'
+fovea-ir 1
+module "other"
+const @w: f32[2] = [1.0, 2.0]
+func @main(%x: f32[2]) -> (%y) {
+  %y = Add(%x, @w)
+  return %y
+}
+T
+    "$fovea" compile other.fvir -q -o other.so --weights=file && mv other.weights moved/libd.weights
+    check 'weights of another' 1 'libd.weights, beside the library, holds the weights of another compilation' "$fovea" run moved/libd.so
+    rm -r moved
+
+    # ---- objects, archives, assembly: through the table ----
+    cat >user.c <<'T'
+#include <stdio.h>
+#include "runtime/fovea_model.h"
+const fv_model *x_model(void);
+static int32_t text[40];
+static float probs[110];
+static _Alignas(64) unsigned char work[1 << 20], file[1 << 20];
+int main(int argc, char **argv) {
+    const void *in[] = {text};
+    void *out[] = {probs};
+    fv_env env = {.size = sizeof env};
+    FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
+    for (int i = 0; i < 40; i++)
+        text[i] = i % 60 + 40;
+    if (f) {
+        env.weights = file;
+        env.weights_bytes = fread(file, 1, sizeof file, f);
+    }
+    int status = x_model()->run(NULL, in, out, NULL, work, sizeof work, &env);
+    if (status)
+        return 20 + status;
+    fwrite(probs, sizeof probs, 1, stdout);
+    return 0;
+}
+T
+    "$fovea" compile "$dates" -q --target=native -o x.o
+    cc -I"$root" user.c x.o -o user && ./user >want.bin
+    for o in x.o x.a x.s x.ll; do
+        for w in object file; do
+            rm -f x.* x_weights.o
+            "$fovea" compile "$dates" -q --target=native -o $o --weights=$w
+            link=$o
+            [ $o = x.ll ] && link='' && clang-19 -O1 -fPIC -Wno-override-module -c x.ll -o x_ll.o 2>/dev/null && link=x_ll.o
+            [ -z "$link" ] && continue # no clang
+            [ -e x_weights.o ] && link="$link x_weights.o"
+            cc -I"$root" user.c $link -o user 2>err && ./user $([ $w = file ] && echo x.weights) >got.bin &&
+                cmp -s got.bin want.bin && tell "$o with $w" yes || tell "$o with $w" no
+            [ $w = file ] || continue
+            ./user >got.bin
+            [ $? = 30 ] && tell "$o without its file" yes || tell "$o without its file" no
+        done
+    done
+fi
+
+# ---- C, by each compiler ----
+for cc in gcc clang-19; do
+    command -v $cc >/dev/null || continue
+    for w in object file incbin text; do
+        rm -rf c && mkdir c
+        check "C with $w" 0 'c/x\.c' "$fovea" compile "$dates" --target=generic -o c/x.c --weights=$w
+        cat >c/user.c <<'T'
+#include <stdio.h>
+#include "x.h"
+static int32_t text[1][40];
+static float probs[1][10][11];
+X_ALIGNED static unsigned char work[X_WORKSPACE_BYTES];
+int main(void) {
+    for (int i = 0; i < 40; i++)
+        text[0][i] = i % 60 + 40;
+#ifdef MAPPED
+    fv_env env = {.size = sizeof env};
+    int status = x_weights_open("c/x.weights", &env);
+    status = status ? status : x_run(text, probs, work, &env);
+#else
+    int status = x_run(text, probs, work);
+#endif
+    fwrite(probs, sizeof probs, 1, stdout);
+    return status;
+}
+T
+        more=$(ls c/*_weights.[oScC] 2>/dev/null)
+        [ $w = file ] && more="$more -DMAPPED"
+        $cc -O1 -Ic -Wa,-Ic c/user.c c/x.c $more -o c/user 2>err && c/user >c/got.bin
+        [ $? = 0 ] && tell "C with $w runs" yes || tell "C with $w runs" no
+        [ -e c.bin ] || cp c/got.bin c.bin
+        cmp -s c/got.bin c.bin && tell "C with $w, $cc: the same bits" yes || tell "C with $w, $cc: the same bits" no
+    done
+done
+finish
