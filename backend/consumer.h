@@ -3,8 +3,10 @@
  *
  * The run (fv_run_fn). Every consumer does these steps in this order, so that bad arguments get the
  * same status from all of them:
- *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. dims NULL although there
- * are symbols: FV_BAD_ARGUMENT. A symbol outside its fv_dim's lo..hi: FV_BAD_DIM.
+ *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. Where the weights lie in a file:
+ *      env->weights NULL, or not that file by size and head: FV_BAD_FILE; not aligned to 64:
+ *      FV_BAD_ARGUMENT. dims NULL although there are symbols: FV_BAD_ARGUMENT. A symbol outside its
+ *      fv_dim's lo..hi: FV_BAD_DIM.
  *   2. The LETs of the plan. An extent of an input or output that is known now is below 0:
  *      FV_BAD_DIM. p->workspace (NULL: 0) is INT64_MAX, or more than size_t holds: FV_TOO_LARGE;
  *      likewise the bytes of any input, and of any output without a capacity.
