@@ -19,6 +19,10 @@
 
 #define FV_POOL_SPIN_US 5
 
+#ifndef FV_POOL_ROOT
+#define FV_POOL_ROOT "" /* where /proc and /sys are: a folder, for tests */
+#endif
+
 /* state: the region's number, whether it is open, how many threads are inside */
 #define INSIDE UINT64_C(0xffff)
 #define OPEN UINT64_C(0x10000)
@@ -28,7 +32,7 @@ struct fv_pool {
     pthread_mutex_t region; /* held while a parallel region is going on */
     pthread_mutex_t lock;   /* for those that park */
     pthread_cond_t work, done;
-    int threads, stop, parked, waiting;
+    int threads, cpus, stop, parked, waiting; /* cpus: that these threads may run on */
     pthread_t *ids;
     uint64_t state;
     void (*task)(void *arg, int64_t i);
@@ -54,11 +58,11 @@ static double quota_of(const char *quota_file, const char *period_file) {
     return got < 1 || q <= 0 || p <= 0 ? 0 : q / p;
 }
 
-/* The least quota of a cgroup and those above it; 0: none. */
+/* The least quota of a cgroup and those above it, as far as they can be seen; 0: none. */
 static double least_quota(const char *root, const char *path, int v2) {
     char folder[4096], quota[4200], period[4200];
     double least = 0;
-    if (snprintf(folder, sizeof folder, "%s%s", root, path) >= (int)sizeof folder)
+    if (strstr(path, "/..") || snprintf(folder, sizeof folder, "%s%s", root, path) >= (int)sizeof folder)
         return 0;
     for (;;) {
         snprintf(quota, sizeof quota, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
@@ -73,10 +77,18 @@ static double least_quota(const char *root, const char *path, int v2) {
     }
 }
 
+/* Is `cpu` in a list such as "cpu,cpuacct"? */
+static int controls_cpu(const char *list) {
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        if (strcspn(list, ",") == 3 && !strncmp(list, "cpu", 3))
+            return 1;
+    return 0;
+}
+
 static double cgroup_quota(void) {
     char line[4096];
     double least = 0;
-    FILE *f = fopen("/proc/self/cgroup", "r");
+    FILE *f = fopen(FV_POOL_ROOT "/proc/self/cgroup", "r");
     while (f && fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = 0;
         char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -86,9 +98,9 @@ static double cgroup_quota(void) {
         controllers++;
         double q = 0;
         if (!*controllers)
-            q = least_quota("/sys/fs/cgroup", path, 1);
-        else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
-            q = least_quota("/sys/fs/cgroup/cpu", path, 0);
+            q = least_quota(FV_POOL_ROOT "/sys/fs/cgroup", path, 1);
+        else if (controls_cpu(controllers))
+            q = least_quota(FV_POOL_ROOT "/sys/fs/cgroup/cpu", path, 0);
         if (q > 0 && (least == 0 || q < least))
             least = q;
     }
@@ -97,13 +109,20 @@ static double cgroup_quota(void) {
     return least;
 }
 
-static int usable_threads(void) {
+/* By affinity; where it is not told (a mask of more than 1024), those that are online. */
+static int usable_cpus(void) {
     cpu_set_t set;
     long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+}
+
+/* A part of a core is one more thread: it works while it may, and the others take the rest. */
+static int usable_threads(void) {
+    int n = usable_cpus();
     double quota = cgroup_quota();
     if (quota > 0 && quota < (double)n)
-        n = (long)quota + (quota > (double)(long)quota);
-    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+        n = (int)quota + (quota > (double)(int)quota);
+    return n;
 }
 
 /* ---- waiting ---- */
@@ -208,6 +227,18 @@ static void *worker(void *arg) {
     }
 }
 
+/* No more threads than there are tasks, or CPUs to run on: more would only take turns. */
+static void wake(fv_pool *p) {
+    int most = p->n < p->threads ? (int)p->n : p->threads;
+    if (most > p->cpus)
+        most = p->cpus;
+    if (most == p->threads)
+        pthread_cond_broadcast(&p->work);
+    else
+        for (int i = 1; i < most; i++)
+            pthread_cond_signal(&p->work);
+}
+
 static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {
     fv_pool *p = user;
     if (n <= 1 || p->threads == 1) {
@@ -223,7 +254,7 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
     __atomic_store_n(&p->state, (state_of(p) / NUMBER + 1) * NUMBER | OPEN, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->parked, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&p->lock);
-        pthread_cond_broadcast(&p->work);
+        wake(p);
         pthread_mutex_unlock(&p->lock);
     }
     take_tasks(p);
@@ -258,6 +289,7 @@ fv_pool *fv_pool_new(int threads) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
+    p->cpus = usable_cpus();
     p->threads = 1;
     while (p->threads < threads && pthread_create(&p->ids[p->threads], NULL, worker, p) == 0)
         p->threads++; /* fewer than wished for do the same work */
