@@ -153,27 +153,44 @@ static void close_library(fv_artifact *a) {
         munmap((void *)(uintptr_t)a->weights, a->weights_bytes);
 }
 
-/* Are all segments of the library inside its file? The loader maps them without asking, and reading
- * what a truncated file lacks is SIGBUS. Files that are no ELF of this machine are dlopen's to refuse. */
-static int is_whole(const char *path) {
+#if defined(__x86_64__)
+enum { THIS_MACHINE = EM_X86_64 };
+#elif defined(__aarch64__)
+enum { THIS_MACHINE = EM_AARCH64 };
+#elif defined(__riscv)
+enum { THIS_MACHINE = EM_RISCV };
+#elif defined(__arm__)
+enum { THIS_MACHINE = EM_ARM };
+#else
+enum { THIS_MACHINE = EM_NONE }; /* the loader has to know */
+#endif
+
+static int is_inside(FILE *f, const ElfW(Ehdr) *head, int segment, off_t size) {
+    ElfW(Phdr) p;
+    long at = (long)(head->e_phoff + (size_t)segment * sizeof p);
+    return at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
+           (p.p_type != PT_LOAD || (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
+}
+
+static const char *fault_of(FILE *f) {
     ElfW(Ehdr) head;
     struct stat st;
-    int whole = 1;
+    if (fread(&head, sizeof head, 1, f) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
+        return NULL;
+    if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
+        return "it is for another kind of machine";
+    for (int i = 0; head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)
+        if (!is_inside(f, &head, i, st.st_size))
+            return "the file is truncated";
+    return NULL;
+}
+
+const char *fv_library_fault(const char *path) {
     FILE *f = fopen(path, "rb");
-    if (!f)
-        return 1;
-    if (fread(&head, sizeof head, 1, f) == 1 && !memcmp(head.e_ident, ELFMAG, SELFMAG) &&
-        head.e_phentsize == sizeof(ElfW(Phdr)) && !fstat(fileno(f), &st)) {
-        for (int i = 0; i < head.e_phnum && whole; i++) {
-            ElfW(Phdr) p;
-            long at = (long)(head.e_phoff + (size_t)i * sizeof p);
-            whole = at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
-                    (p.p_type != PT_LOAD || (p.p_offset <= (uint64_t)st.st_size &&
-                                             p.p_filesz <= (uint64_t)st.st_size - p.p_offset));
-        }
-    }
-    fclose(f);
-    return whole;
+    const char *fault = f ? fault_of(f) : NULL;
+    if (f)
+        fclose(f);
+    return fault;
 }
 
 static int no_weights(fv_log *log, const char *library, const char *path, const char *why) {
@@ -269,10 +286,10 @@ int fv_load(const char *path, fv_log *log, fv_artifact **out) {
     *out = NULL;
     char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
     int error = full ? 0 : errno;
-    int whole = full && is_whole(full);
-    void *lib = whole ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
+    const char *fault = full ? fv_library_fault(full) : strerror(error);
+    void *lib = fault ? NULL : dlopen(full, RTLD_NOW | RTLD_LOCAL);
     if (!lib) {
-        const char *why = !full ? strerror(error) : whole ? dlerror() : "the file is truncated";
+        const char *why = fault ? fault : dlerror();
         fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
         free(full);
         return !why || error == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
@@ -452,6 +469,8 @@ static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_opti
     if (status == FV_BAD_FILE && a->weights)
         fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
                    a->model->weights_file);
+    if (status == FV_BAD_CPU)
+        fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another", a->model->target);
     if (status && a->explain && log) {
         pthread_mutex_lock(a->lock);
         a->explain(a, status, inputs, log);

@@ -27,6 +27,10 @@ struct fv_artifact {
 
 /* An artifact whose plan and run are those of the table. NULL: no memory. */
 fv_artifact *fv_artifact_new(const fv_model *model);
+/* What keeps a shared library from being opened, where the loader would crash or mislead: it maps segments
+ * without asking whether the file has them, and reading one that is cut off is SIGBUS. NULL: nothing
+ * that is known; the loader decides. */
+const char *fv_library_fault(const char *path);
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "f32", "?": of an ONNX type number. */

@@ -22,7 +22,7 @@ static bool find_backend(const char *name, fv_backend_kind *out) {
 /* Did `fovea compile` make it? */
 static bool is_ours(const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
-    void *lib = full ? dlopen(full, RTLD_LAZY | RTLD_LOCAL) : NULL;
+    void *lib = full && !fv_library_fault(full) ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL; /* lazily, a missing symbol would end us later */
     bool ours = lib && dlsym(lib, "fovea_model");
     free(full);
     if (ours)

@@ -91,11 +91,29 @@ static bool fine(fv_ort *o, object *status, const char *what) {
 /* By its path where there is such a file, else as the loader finds it. */
 static void *open_library(fv_ort *o, const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
-    void *lib = dlopen(full ? full : path, RTLD_NOW | RTLD_LOCAL);
+    const char *fault = full ? fv_library_fault(full) : NULL;
+    void *lib = fault ? NULL : dlopen(full ? full : path, RTLD_NOW | RTLD_LOCAL);
     free(full);
-    if (!lib)
+    if (fault)
+        fv_error(o->c->session, "--against: '%s' cannot be loaded: %s", path, fault);
+    else if (!lib)
         fv_error(o->c->session, "--against: the library cannot be loaded: %s", dlerror());
     return lib;
+}
+
+static bool take_functions(fv_ort *o, const char *path, const void *const *table) {
+    api all;
+    const char *missing = NULL;
+#define TAKE(result, member, place, parameters) \
+    if (!table[place]) \
+        missing = #member; \
+    memcpy(&all.member, &table[place], sizeof all.member);
+    FUNCTIONS(TAKE)
+#undef TAKE
+    if (missing)
+        return fv_error(o->c->session, "--against: '%s' is no ONNX Runtime: its table has no %s", path, missing);
+    o->call = all;
+    return true;
 }
 
 /* It stays open: its threads and its exit handlers outlive a session. */
@@ -110,15 +128,15 @@ static bool load_api(fv_ort *o, const char *path) {
         return fv_error(o->c->session, "--against: '%s' is no ONNX Runtime: it has no OrtGetApiBase", path);
     }
     const base *b = get_base();
-    const void *const *table = b ? b->get_api(API_VERSION) : NULL;
+    if (!b || !b->get_api || !b->get_version)
+        return fv_error(o->c->session, "--against: '%s' is no ONNX Runtime: its OrtGetApiBase gives nothing", path);
+    const char *version = b->get_version();
+    const void *const *table = b->get_api(API_VERSION);
     if (!table)
-        return fv_error(o->c->session, "--against: '%s' is an ONNX Runtime older than 1.13; a newer one is needed",
-                        path);
-    o->name = fv_printf(o->c->arena, "onnxruntime %s", b->get_version());
-#define TAKE(result, member, place, parameters) memcpy(&o->call.member, &table[place], sizeof o->call.member);
-    FUNCTIONS(TAKE)
-#undef TAKE
-    return true;
+        return fv_error(o->c->session, "--against: '%s' is ONNX Runtime %s, 1.13 or newer is needed", path,
+                        version ? version : "of no version");
+    o->name = fv_printf(o->c->arena, "onnxruntime %s", version ? version : "");
+    return take_functions(o, path, table);
 }
 
 static bool create_session(fv_ort *o, const char *model, int threads) {

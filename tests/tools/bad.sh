@@ -194,13 +194,49 @@ if "$fovea" compile gather.onnx -o probe.so >out 2>err; then
 fi
 [ "$(ls | grep -c 'tmp$')" = 0 ] && tell 'no temporary files' yes || tell 'no temporary files' no
 
-# ---- truncated libraries ----
+# ---- libraries that do not fit ----
 if "$fovea" compile "$dates" -o whole.so >/dev/null 2>&1; then
     for n in 100 5000 100000 300000; do
         head -c $n whole.so >cut.so
         check "library cut at $n" 1 'cut.so: error: ' "$fovea" run cut.so
     done
+    case $(uname -m) in x86_64) other=aarch64 ;; *) other=x86-64 ;; esac
+    if "$fovea" compile "$dates" --target=$other -q -o other.so 2>/dev/null; then
+        check 'library of another machine' 1 'other.so: error: cannot be loaded: it is for another kind of machine' "$fovea" run other.so
+    fi
+    check 'JIT for another machine' 1 'this machine cannot run' "$fovea" run "$dates" --target=$other
+    # an older processor: what is compiled asks for more than it has
+    if [ "$(uname -m)" = x86_64 ] && command -v qemu-x86_64 >/dev/null && ! "$fovea" run "$dates" --verify -q 2>&1 | grep -q Sanitizer; then
+        for t in x86-64-v3 x86-64-v4; do
+            "$fovea" compile "$dates" --target=$t -q -o new.so
+            check "older CPU, $t" 1 "new.so: error: this CPU lacks what target $t needs" qemu-x86_64 -cpu Nehalem "$fovea" run new.so
+        done
+        "$fovea" compile "$dates" --target=x86-64-v2 -q -o old.so
+        check 'older CPU, x86-64-v2' 0 'probs' qemu-x86_64 -cpu Nehalem "$fovea" run old.so
+    fi
 fi
+# table ABI SIZE: a library whose table says so; SIZE of the table may be an expression
+table() {
+    printf '#include "runtime/fovea_model.h"\nconst fv_model *fovea_model(void);\nconst fv_model *fovea_model(void) {\n    static const fv_model m = {%s, %s};\n    return %s;\n}\n' \
+        "$1" "$2" "${3:-&m}" >table.c
+    cc -shared -fPIC -I"$root" table.c -o table.so
+}
+if command -v cc >/dev/null; then
+    table 7 'sizeof(fv_model)' && check 'another ABI' 1 'table.so: error: was compiled for ABI 7, this library runs ABI 1; compile the model again' "$fovea" run table.so
+    table 1 'sizeof(fv_model) - 8' && check 'an older table' 1 'table.so: error: was compiled by an older Fovea' "$fovea" run table.so
+    table 1 'sizeof(fv_model) + 8' && check 'a newer table' 1 'table.so: error: was compiled by a newer Fovea' "$fovea" run table.so
+    table 1 'sizeof(fv_model)' 0 && check 'no table' 1 'table.so: error: is no compiled model: its fovea_model gives NULL' "$fovea" run table.so
+    echo 'int nothing;' | cc -shared -fPIC -x c - -o plain.so && check 'a library of others' 1 'plain.so: error: is no compiled model: it has no fovea_model' "$fovea" run plain.so
+fi
+
+# ---- threads ----
+for n in 1 7 100 2000; do
+    check "$n threads" 0 '1 of 1 outputs as expected' "$fovea" run "$dates" --threads=$n --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"
+done
+if command -v taskset >/dev/null; then
+    check 'one CPU, five threads' 0 '1 of 1 outputs as expected' taskset -c 0 "$fovea" run "$dates" --threads=5 --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"
+fi
+check 'no thread can be made' 0 'probs' sh -c "ulimit -u 1; '$fovea' run '$dates' --backend=interp --threads=4"
 
 # ---- models of others that have to be refused ----
 bad=${FOVEA_SHARED:-$root/../shared}/contrib-bad

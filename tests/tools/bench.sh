@@ -75,6 +75,38 @@ for other in $(ldconfig -p 2>/dev/null | sed -n 's/.*libm.so.6 .*=> //p' | head 
     [ -e "$other" ] || continue
     check "no ONNX Runtime: $other" 1 'is no ONNX Runtime: it has no OrtGetApiBase' "$fovea" bench "$dates" $short --against="$other" --backend=$first
 done
+# theirs NAME PATTERN: a library that has OrtGetApiBase, of C on standard input, and is something else
+theirs() {
+    { echo '#include <stddef.h>'
+      echo 'typedef struct base { const void *const *(*api)(unsigned); const char *(*version)(void); } base;'
+      cat; } >theirs.c
+    cc -shared -fPIC theirs.c -o theirs.so && check "$1" 1 "$2" "$fovea" bench "$dates" $short --against=./theirs.so --backend=$first
+}
+if command -v cc >/dev/null; then
+    theirs 'an API of nothing' "is no ONNX Runtime: its OrtGetApiBase gives nothing" <<'C'
+const base *OrtGetApiBase(void) { return NULL; }
+C
+    theirs 'an API without functions' "is no ONNX Runtime: its OrtGetApiBase gives nothing" <<'C'
+const base *OrtGetApiBase(void) { static const base b; return &b; }
+C
+    theirs 'an old API' "is ONNX Runtime 1.2.3, 1.13 or newer is needed" <<'C'
+static const void *const *api(unsigned n) { (void)n; return NULL; }
+static const char *version(void) { return "1.2.3"; }
+const base *OrtGetApiBase(void) { static const base b = {api, version}; return &b; }
+C
+    theirs 'an API with holes' "is no ONNX Runtime: its table has no [a-z_]+" <<'C'
+static const void *const *api(unsigned n) { static const void *const t[200]; (void)n; return t; }
+static const char *version(void) { return NULL; }
+const base *OrtGetApiBase(void) { static const base b = {api, version}; return &b; }
+C
+    theirs 'one that needs another' "cannot be loaded: .*undefined symbol: nowhere" <<'C'
+extern int nowhere(void);
+const base *OrtGetApiBase(void) { return nowhere() ? NULL : NULL; }
+C
+    head -c 5000 theirs.so >cut.so
+    check 'a truncated library' 1 "'./cut.so' cannot be loaded: the file is truncated" "$fovea" bench "$dates" $short --against=./cut.so --backend=$first
+fi
+check 'a folder' 1 'cannot be loaded' "$fovea" bench "$dates" $short --against=. --backend=$first
 if [ -e "${FOVEA_ONNXRUNTIME:-}" ]; then
     check 'against' 0 '^ratio +[0-9.]+ of theirs' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --backend=$first
     said '1 of 1 agree'
