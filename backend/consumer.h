@@ -29,7 +29,9 @@
  *   8. On every way out, each HEAP buffer that is still there is freed.
  *
  * The plan (fv_plan_fn): steps 1 and 2, then *workspace and out_dims are written (outputs: see
- * fv_port_bound); both untouched on failure. */
+ * fv_port_bound); both untouched on failure. Where the CPU lacks what the target needs the run returns
+ * FV_BAD_CPU before all of this. So does the plan in generated C, which a C compiler may have made for
+ * the target; in objects of LLVM's it is code for the baseline. */
 #ifndef FV_BACKEND_CONSUMER_H
 #define FV_BACKEND_CONSUMER_H
 

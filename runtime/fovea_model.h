@@ -83,7 +83,8 @@ typedef int (*fv_run_fn)(const int64_t *dims, const void *const *inputs, void *c
                          int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env);
 /* Bytes of workspace, and the dims of the outputs in the layout of out_dims (capacity: elements
  * needed; of a dim that depends on data its upper bound, capacity then INT64_MAX where it has
- * none). Either pointer may be NULL. Returns FV_OK, FV_BAD_DIM, FV_TOO_LARGE. */
+ * none). Either pointer may be NULL. Returns FV_OK, FV_BAD_DIM, FV_TOO_LARGE; FV_BAD_CPU where the run
+ * would (generated C only: its compiler makes of this what the target has). */
 typedef int (*fv_plan_fn)(const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
 typedef struct fv_model {

@@ -189,7 +189,7 @@ static void put_general(fv_cg *g, fv_text *t) {
     fv_c_fill(g, t,
               "\n/* Bytes of workspace that a run with these dims needs (a multiple of 64), and the dims of the\n"
               " * outputs (capacity: the elements needed, INT64_MAX where nothing bounds them). Either pointer\n"
-              " * may be NULL. FV_BAD_DIM: a dim is out of bounds; FV_TOO_LARGE: the machine cannot hold it. */\n"
+              " * may be NULL. FV_BAD_DIM: a dim is out of bounds; FV_TOO_LARGE: the machine cannot hold it@3@. */\n"
               "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual);\n\n"
               "/* Runs the model.\n"
               " *   inputs    @0@\n"
@@ -202,7 +202,8 @@ static void put_general(fv_cg *g, fv_text *t) {
               p->ninputs ? port_list(g, p->inputs, p->ninputs) : "none",
               p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none",
               fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
-                                   : "threads, allocator, cancelling; NULL: one thread, no allocator", NULL);
+                                   : "threads, allocator, cancelling; NULL: one thread, no allocator",
+              fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", NULL);
 }
 
 /* ---- the direct form ---- */
@@ -342,13 +343,26 @@ static void put_model(fv_cg *g) {
     fv_c_line(g, "%d, %d, %d, %d,", m->nsymbols, m->ninputs, m->noutputs, m->uses_allocator);
     fv_c_line(g, "%s, %s, %s,", m->nsymbols ? "symbols" : "NULL", m->ninputs ? "inputs" : "NULL",
               m->noutputs ? "outputs" : "NULL");
-    fv_c_line(g, "plan, entry,");
+    fv_c_line(g, "%s, entry,", fv_c_checks_cpu(g) ? "plan_entry" : "plan");
     put_launch_members(g, m);
     const char *file = fv_c_weights_file(g);
     fv_c_line(g, "%s", file ? fv_c_string(g->arena, file) : "NULL");
     g->indent--;
     fv_c_line(g, "};");
     fv_c_line(g, "return &model;");
+    fv_c_close(g);
+}
+
+/* What comes before the question must not need the CPU: a function of its own, as compilers would make
+ * vectors of the addresses. */
+static void put_guarded_run(fv_cg *g, const char *const *names, const char *parameters) {
+    fv_text args = {.arena = g->arena};
+    fv_text_put(&args, "");
+    for (int i = 0; i < g->p->ninputs + g->p->noutputs; i++)
+        fv_text_printf(&args, "%s, ", names[i]);
+    fv_c_line(g, "%s", "");
+    fv_c_open(g, "int %s_run(%s)", g->name, parameters);
+    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%swork%s);", args.s, fv_c_weights_file(g) ? ", env" : "");
     fv_c_close(g);
 }
 
@@ -361,14 +375,20 @@ static void put_direct_run(fv_cg *g) {
         fv_text_printf(&in, "%s%s", i ? ", " : "", names[i]);
     for (int i = 0; i < p->noutputs; i++)
         fv_text_printf(&out, "%s%s", i ? ", " : "", names[p->ninputs + i]);
-    fv_c_open(g, "int %s_run(%s)", g->name, parameters);
+    const char *env = fv_c_weights_file(g) ? "env" : "NULL", *run = fv_c_checks_cpu(g) ? "run" : "entry";
+    if (fv_c_checks_cpu(g))
+        fv_c_open(g, "static %s_NOINLINE int direct(%s)", g->NAME, parameters);
+    else
+        fv_c_open(g, "int %s_run(%s)", g->name, parameters);
     if (p->ninputs)
         fv_c_line(g, "const void *const inputs[] = {%s};", in.s);
     if (p->noutputs)
         fv_c_line(g, "void *const outputs[] = {%s};", out.s);
-    fv_c_line(g, "return entry(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", p->ninputs ? "inputs" : "NULL",
-              p->noutputs ? "outputs" : "NULL", g->NAME, fv_c_weights_file(g) ? "env" : "NULL");
+    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", run, p->ninputs ? "inputs" : "NULL",
+              p->noutputs ? "outputs" : "NULL", g->NAME, env);
     fv_c_close(g);
+    if (fv_c_checks_cpu(g))
+        put_guarded_run(g, names, parameters);
     fv_c_line(g, "%s", "");
 }
 
@@ -379,17 +399,22 @@ void fv_c_public(fv_cg *g) {
               "        int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env) {\n"
               "@0@    return run(dims, inputs, outputs, out_dims, workspace, bytes, env);\n"
               "}\n\n", bad_cpu, NULL);
+    if (fv_c_checks_cpu(g))
+        fv_c_fill(g, g->out,
+                  "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
+                  "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
+                  "}\n\n", NULL);
     if (fv_c_is_direct(g->p))
         put_direct_run(g);
     else
         fv_c_fill(g, g->out,
                   "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual) {\n"
-                  "    return plan((const int64_t *)dims, workspace, (int64_t *)actual);\n"
+                  "    return @0@((const int64_t *)dims, workspace, (int64_t *)actual);\n"
                   "}\n\n"
                   "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
                   "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env) {\n"
                   "    return entry((const int64_t *)dims, inputs, outputs, (int64_t *)actual, workspace, bytes,\n"
                   "            env);\n"
-                  "}\n\n", NULL);
+                  "}\n\n", fv_c_checks_cpu(g) ? "plan_entry" : "plan", NULL);
     put_model(g);
 }

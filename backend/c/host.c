@@ -216,7 +216,7 @@ static void put_plan_outputs(fv_cg *g) {
 static void put_plan(fv_cg *g) {
     const fv_program *p = g->p;
     int mark_at = g->scope.n;
-    fv_c_open(g, "static int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)");
+    fv_c_open(g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)", g->NAME);
     if (fv_c_has_layout(p)) {
         fv_c_line(g, "struct layout at;");
         if (p->nsymbols) {

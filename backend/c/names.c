@@ -22,8 +22,8 @@ static const char *const reserved[] = {
 /* One list for what the emitter itself declares inside functions and files. */
 static const char *const own[] = {
     "actual", "allocate", "arg", "args", "at", "bad_cpu", "bad_pointer", "bytes", "cancel", "cancelled", "check_weights", "dims",
-    "done", "entry", "env", "error", "inputs", "launch", "layout", "out_dims", "outputs",
-    "plan", "release", "run", "status", "work", "workspace", NULL};
+    "direct", "done", "entry", "env", "error", "inputs", "launch", "layout", "out_dims", "outputs",
+    "plan", "plan_entry", "release", "run", "status", "work", "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)

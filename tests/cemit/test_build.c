@@ -149,3 +149,42 @@ Test(build, microcontroller) {
                             "arm-none-eabi-nm -u kws.o | grep -v __aeabi_; true", fv_target_find("cortex-m4")->cflags));
     bench_close(&b);
 }
+
+/* Plan and run: what a C compiler makes of both may need what the CPU lacks, so both ask first. */
+static const char older_text[] =
+    "#include <stdio.h>\n"
+    "#include \"eye.h\"\n"
+    "#include \"kws.h\"\n"
+    "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
+    "int main(void) {\n"
+    "    static float x[1][5][3], y[KWS_Y_SIZE];\n"
+    "    eye_dims dims = {4, 2};\n"
+    "    size_t need = 1;\n"
+    "    int plan = eye_plan(&dims, &need, NULL), run = eye_run(&dims, NULL, NULL, NULL, NULL, 0, NULL);\n"
+    "    printf(\"%d %d %d\\n\", plan, run, kws_run(x, y, work));\n"
+    "    return 0;\n"
+    "}\n";
+
+Test(build, older_cpu_is_told) {
+    bench b = bench_open();
+    if (!has_tool("qemu-x86_64"))
+        cr_skip_test("needs qemu-x86_64");
+    fv_program *eye = program_from(&b, "x86-64-v3", dynamic_text);
+    eye->name = "eye";
+    cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    FILE *f = fopen(fv_printf(b.a, "%suser.c", b.folder), "w");
+    fputs(older_text, f);
+    fclose(f);
+    for (int i = 0; i < 2; i++)
+        for (int level = 0; level <= 3; level += 3) {
+            const char *cc = i ? "clang" : "gcc";
+            if (!has_tool(cc))
+                continue;
+            cr_assert(shell(&b, "%s -std=c99 -O%d " WARN " -march=x86-64-v3 -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
+                            cc, level, cc));
+            cr_assert(shell(&b, "qemu-x86_64 -cpu Nehalem ./user >log"), "%s -O%d", cc, level);
+            cr_assert_str_eq(contents(&b, "log"), "3 3 3\n"); /* FV_BAD_CPU */
+        }
+    bench_close(&b);
+}
