@@ -61,6 +61,10 @@ static size_t weights_of(const fv_bench *b) {
     return n;
 }
 
+static double opening_ms(const fv_subject *m) {
+    return m->read_ms + m->lower_ms + m->code_ms + m->keep_ms;
+}
+
 void fv_print_bench(const fv_bench *b) {
     const fv_subject *m = &b->m;
     fv_arena *a = b->c->arena;
@@ -68,10 +72,12 @@ void fv_print_bench(const fv_bench *b) {
     printf("%s%s%s\n", m->path, *where ? "  " : "", where);
     printf("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
     const char *steps = fv_driver_code_steps(a, m->artifact);
-    if (m->program)
-        printf("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s\n", "compiling",
-               m->read_ms + m->lower_ms + m->code_ms, m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "",
-               steps ? steps : "", steps ? ")" : "");
+    if (m->cached)
+        printf("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
+    else if (m->program)
+        printf("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n", "compiling",
+               opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "", steps ? steps : "",
+               steps ? ")" : "", m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
     else
         printf("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
 }
@@ -247,10 +253,12 @@ static json_t *rounds_json(const fv_measurement *m) {
 static json_t *compile_json(const fv_bench *b) {
     const fv_subject *m = &b->m;
     json_t *o = json_object();
-    set_real(o, "total_ms", m->read_ms + m->lower_ms + m->code_ms);
+    set_real(o, "total_ms", opening_ms(m));
     set_real(o, "read_ms", m->read_ms);
     set_real(o, "lower_ms", m->lower_ms);
     set_real(o, "code_ms", m->code_ms);
+    set_real(o, "keep_ms", m->keep_ms);
+    fv_json_set_bool(o, "cached", m->cached);
     const char *steps = fv_driver_code_steps(b->c->arena, m->artifact);
     if (steps)
         fv_json_set_text(o, "code_steps_ms", steps);

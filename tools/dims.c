@@ -146,6 +146,13 @@ static void take_usual(fv_context *c, fv_subject *m, int s, bool quietly) {
                 m->dims[s], y->name);
 }
 
+static bool is_all_known(const fv_subject *m) {
+    int n = 0;
+    while (n < m->table->nsymbols && m->known[n])
+        n++;
+    return n == m->table->nsymbols;
+}
+
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     const fv_model *t = m->table;
     fv_log *log = fv_log_new();
@@ -156,6 +163,8 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
         ok = take_argument(c, m, "--at", c->args->at.at[i]);
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
+    if (ok && !is_all_known(m))
+        fv_subject_graph(c, m); /* it has relations */
     if (ok)
         derive(m);
     for (int round = 0; ok && round < 2; round++)

@@ -234,6 +234,9 @@ static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
     uint64_t state = (uint64_t)c->args->seed;
     bool ok = true;
+    for (int i = 0; i < m->table->ninputs; i++)
+        if (!m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type))
+            fv_subject_graph(c, m); /* it has hints */
     for (int i = 0; i < m->table->ninputs && ok; i++)
         ok = m->given[i] || make_input(c, m, i, &state);
     return ok;

@@ -62,26 +62,73 @@ static bool load(fv_context *c, fv_subject *m) {
     return status == FV_OK;
 }
 
+/* ---- what is known while it is compiled ---- */
+
+typedef struct opening {
+    fv_context *c;
+    fv_subject *m;
+} opening;
+
+static void look_at_source(void *user, const fv_source *source) {
+    const opening *op = user;
+    if (source->module)
+        fv_find_hints(op->c->arena, source->module, &op->m->hints, &op->m->nhints);
+}
+
+static void look_at_program(void *user, fv_program *p) {
+    const opening *op = user;
+    op->m->ncosts = fv_cost_launches(op->c->arena, p, &op->m->costs);
+}
+
+/* ---- what is known later: of what came from the cache ---- */
+
+bool fv_subject_is_library(const fv_subject *m) {
+    return m->source.kind == FV_FILE_ELF;
+}
+
+/* In a session of its own: what reading it has to say has been said. */
+const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
+    fv_driver_options o;
+    fv_source source;
+    fv_door door;
+    if (m->source.module || !m->cached || m->reading || !fv_args_driver(c, &o, true))
+        return m->source.module;
+    fv_session *s = m->reading = fv_session_new();
+    if (!s || FV_DOOR_OPEN(s, &door))
+        fv_out_of_memory(c->session);
+    if (fv_driver_read(s, m->path, &o, &source) && source.module) {
+        m->source = source;
+        look_at_source(&(opening){c, m}, &source);
+    }
+    fv_door_close(s, &door);
+    return m->source.module;
+}
+
+void fv_subject_count(fv_context *c, fv_subject *m) {
+    if (m->program || !m->cached || !(m->program = fv_driver_program(m->artifact)))
+        return;
+    look_at_program(&(opening){c, m}, m->program);
+}
+
 static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
     fv_driver_options o;
-    struct timespec mark = {0};
-    lap(&mark);
+    fv_compiled made;
+    const opening op = {c, m};
+    const fv_driver_watch watch = {(void *)&op, look_at_source, look_at_program};
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims_are_values = true;
-    if (!fv_driver_read(c->session, m->path, &o, &m->source))
+    if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
-    m->read_ms = lap(&mark);
-    if (m->source.module)
-        fv_find_hints(c->arena, m->source.module, &m->hints, &m->nhints);
-    m->program = fv_driver_lower(c->session, &m->source, &o);
-    m->lower_ms = lap(&mark);
-    if (m->program) {
-        m->ncosts = fv_cost_launches(c->arena, m->program, &m->costs);
-        m->artifact = fv_driver_artifact(c->session, m->program, backend, c->args->level);
-    }
-    m->code_ms = lap(&mark);
-    return m->artifact != NULL;
+    m->source = made.source;
+    m->program = made.program;
+    m->artifact = made.artifact;
+    m->cached = made.cached;
+    m->read_ms = made.read_ms;
+    m->lower_ms = made.lower_ms;
+    m->code_ms = made.code_ms;
+    m->keep_ms = made.keep_ms;
+    return true;
 }
 
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) {
@@ -97,5 +144,7 @@ void fv_subject_close(fv_subject *m) {
     for (int i = 0; m->outputs && i < m->table->noutputs; i++)
         fv_array_free(&m->outputs[i]);
     fv_artifact_free(m->artifact);
+    fv_session_free(m->reading);
     m->artifact = NULL;
+    m->reading = NULL;
 }

@@ -20,11 +20,13 @@ typedef struct fv_hint {
 
 typedef struct fv_subject {
     const char *path;
-    fv_source source;      /* only its kind: a compiled library */
+    fv_source source;      /* only its kind: a compiled library, and what came from the cache */
+    fv_session *reading;   /* of the source, where it was read after all; NULL: none */
     fv_program *program;
     fv_artifact *artifact;
     const fv_model *table;
-    double read_ms, lower_ms, code_ms; /* what opening took; of a library all is code */
+    bool cached;           /* it came from the cache: fv_subject_graph, fv_subject_count */
+    double read_ms, lower_ms, code_ms, keep_ms; /* what opening took; of a library all is code */
     struct fv_launch_cost *costs;      /* one a launch, not evaluated (backend/cost.h); of a library none */
     int ncosts;
     fv_hint *hints;        /* one an input of the graph */
@@ -41,6 +43,12 @@ typedef struct fv_subject {
  * fv_subject_close; also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out);
 void fv_subject_close(fv_subject *m);
+bool fv_subject_is_library(const fv_subject *m);
+/* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is
+ * none. */
+const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
+/* Program and costs, where the artifact came from the cache. */
+void fv_subject_count(fv_context *c, fv_subject *m);
 
 /* ---- hints.c ---- */
 

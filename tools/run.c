@@ -21,7 +21,7 @@ static void print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
                        int differ) {
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", m->path);
-    fv_json_set_text(d, "backend", m->program ? fv_backend_name(backend) : "library");
+    fv_json_set_text(d, "backend", fv_subject_is_library(m) ? "library" : fv_backend_name(backend));
     fv_json_set_text(d, "target", m->table->target);
     fv_json_set(d, "dims", fv_json_symbols(m->table, m->dims));
     fv_json_set_int(d, "seed", c->args->seed);

@@ -160,18 +160,14 @@ static void run_sets(fv_context *c, fv_artifact *art, const char *folder, const 
 static void run_model(fv_context *c, const char *folder, fv_backend_kind backend, tests *t) {
     const char *name = fv_backend_name(backend);
     fv_driver_options o;
-    fv_source source;
-    fv_program *p = NULL;
+    fv_compiled made;
     if (!fv_args_driver(c, &o, true))
         return;
-    if (fv_driver_read(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, &source))
-        p = fv_driver_lower(c->session, &source, &o);
-    fv_artifact *art = p ? fv_driver_artifact(c->session, p, backend, c->args->level) : NULL;
-    if (art)
-        run_sets(c, art, folder, name, t);
+    if (fv_driver_compile(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, backend, NULL, &made))
+        run_sets(c, made.artifact, folder, name, t);
     else
         fail(t, folder, name, last_error(c, "cannot be compiled"));
-    fv_artifact_free(art);
+    fv_artifact_free(made.artifact);
 }
 
 /* ---- a model without data: against its naive schedule, on random inputs ---- */

@@ -88,25 +88,17 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
     return status;
 }
 
-static fv_program *program_of(job *j, fv_source *source) {
-    return fv_driver_read(j->session, j->path, &j->driver, source)
-               ? fv_driver_lower(j->session, source, &j->driver)
-               : NULL;
-}
-
 static void free_session(void *s) {
     fv_session_free(s);
 }
 
 static int make_artifact(job *j, void *arg) {
-    fv_source source;
-    fv_program *p = program_of(j, &source);
-    fv_artifact *a = p ? fv_driver_artifact(j->session, p, j->o.backend, j->driver.level) : NULL;
-    if (!a)
+    fv_compiled made;
+    if (!fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &made))
         return status_of(j);
-    a->release = free_session;
-    a->owner = j->session;
-    *(fv_artifact **)arg = a;
+    made.artifact->release = free_session;
+    made.artifact->owner = j->session;
+    *(fv_artifact **)arg = made.artifact;
     return FV_OK;
 }
 

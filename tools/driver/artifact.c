@@ -62,7 +62,7 @@ static fv_artifact *from_interp(fv_session *s, fv_program *p) {
 
 /* ---- where compiled code stopped: the interpreter stops there too, and knows ---- */
 
-static void explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
+void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     fv_program *p = a->program;
     fv_session *s = fv_arena_session(p->arena);
     fv_door door;
@@ -87,6 +87,10 @@ static void jit_destroy(fv_artifact *a) {
     fv_jit_free(a->ctx);
 }
 
+const void *fv_driver_object(const fv_artifact *a, size_t *bytes) {
+    return a->destroy == jit_destroy ? fv_jit_object(a->ctx, bytes) : NULL;
+}
+
 const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     if (artifact->destroy != jit_destroy)
         return NULL;
@@ -109,6 +113,12 @@ static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
     return a;
 }
 #else
+const void *fv_driver_object(const fv_artifact *a, size_t *bytes) {
+    (void)a;
+    (void)bytes;
+    return NULL;
+}
+
 const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     (void)a;
     (void)artifact;
@@ -255,7 +265,7 @@ fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind ba
     fv_program_expand(p);
     fv_artifact *a = make(s, p, backend, level);
     if (a && !a->explain) {
-        a->explain = explain;
+        a->explain = fv_driver_explain;
         a->program = p;
     }
     return a;

@@ -53,6 +53,8 @@ typedef struct fv_source {
     fv_file_kind kind;
     fv_module *module;
     fv_program *program;
+    const void *bytes; /* of a model that came through standard input; NULL: it lies in files */
+    size_t nbytes;
 } fv_source;
 
 /* Reads a model, graph IR text, program text or the text of a kernel; `-` is standard input. Large
@@ -68,9 +70,40 @@ fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_targ
 
 /* ---- running ---- */
 
+/* What making something that runs has left behind. */
+typedef struct fv_compiled {
+    fv_artifact *artifact;
+    fv_source source;    /* only its kind where nothing had to be read */
+    fv_program *program; /* expanded; NULL: it came from the cache, fv_driver_program has it */
+    bool cached;
+    double read_ms, lower_ms, code_ms, keep_ms; /* the last: putting it into the cache. From there all is code,
+                                                   but for the model where it was read */
+} fv_compiled;
+
+/* Who wants to look at what is changed later; members may be NULL, and neither is called for what
+ * comes from the cache. */
+typedef struct fv_driver_watch {
+    void *user;
+    void (*read)(void *user, const fv_source *source);  /* before passes; also where the rest is in the cache */
+    void (*lowered)(void *user, fv_program *p);         /* before expansion */
+} fv_driver_watch;
+
+/* All the way from a path to something that runs, or out of the cache (docs/api.md): code in memory,
+ * made of a graph, is kept on disk. watch NULL: nobody looks. The session must outlive the artifact.
+ * False after diagnostics. */
+bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o, fv_backend_kind backend,
+                       const fv_driver_watch *watch, fv_compiled *out);
+/* The program of an artifact that came from the cache, not expanded. NULL after a diagnostic. */
+fv_program *fv_driver_program(const fv_artifact *a);
+
 /* An artifact that runs the program, which is expanded by this. Owns nothing of the session: the
  * session must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
+
+/* fv_artifact.explain: the interpreter runs a->program, which is expanded, and says where it stops. */
+void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log);
+/* The object of code in memory; NULL: it is none, or came from the cache. */
+const void *fv_driver_object(const fv_artifact *a, size_t *bytes);
 
 /* Milliseconds that LLVM's steps took, as text: "LLVM IR 41, passes 103, machine code 160, loading 12"; NULL:
  * the artifact is no JIT's. */

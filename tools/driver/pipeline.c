@@ -135,7 +135,7 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
     if (!(input ? read_input(s, a, &f) : fv_file_map(s, a, path, &f)))
         return false;
     if (input)
-        out->kind = fv_driver_kind((const char *)f.data, f.size);
+        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size), .bytes = f.data, .nbytes = f.size};
     if (out->kind == FV_FILE_ELF)
         return fv_error(s, "is compiled already; `fovea run` runs it");
     if (out->kind == FV_FILE_ONNX)

@@ -1,0 +1,405 @@
+/* cache_entry.c - an entry of the cache: one file.
+ *
+ *   head     what it is, where the sections are, their checksums, its own checksum
+ *   about    names and places of constants, messages
+ *   code     the object that LLVM wrote
+ *   text     the program, for who asks why a run failed or what a kernel costs
+ *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each constant
+ *            aligned to 64, as kernels use it: mapped, never copied
+ *
+ * Checksums of all but the weights hold whenever an entry is loaded. Large weights are compared only where
+ * the file is not, to the nanosecond and since the system has started, as it was when they were compared
+ * last (fv_cache_is_whole): any write shows there, but not a disk or a memory that forgets. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backend/llvm/llvm.h"
+#include "cache.h"
+#include "ir/kernel_text.h"
+#include "pack.h"
+
+#define MAGIC "fovea\1m"
+#define HUGE_PAGE ((size_t)2 << 20)
+#define ALWAYS_COMPARED ((size_t)4 << 20) /* bytes of weights, in a millisecond */
+enum { ALIGN = FV_BUFFER_ALIGN, BLOCK = 4 << 20 };
+_Static_assert(ALIGN == FV_SIDE_ALIGN, "the text says where constants lie");
+
+typedef enum { ABOUT, CODE, TEXT, WEIGHTS, NSECTIONS } section_kind;
+
+typedef struct section {
+    uint64_t offset, bytes;
+    fv_digest sum;
+} section;
+
+typedef struct head {
+    char magic[8];
+    uint64_t bytes; /* of the file */
+    fv_digest key;
+    section section[NSECTIONS];
+    fv_digest sum; /* of what is above */
+} head;
+
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+static fv_digest head_sum(const head *h) {
+    return fv_digest_of(h, offsetof(head, sum));
+}
+
+/* ---- writing ---- */
+
+/* Constants in the order in which they are written: those of the program's side file first, as its text
+ * says, then those that the text holds itself. */
+typedef struct layout {
+    const fv_program *program;
+    uint64_t *offset; /* of each constant, in the weights */
+    fv_piece *pieces; /* constants and what is between them */
+    int npieces;
+    size_t bytes;
+} layout;
+
+static void add_pieces(layout *l, bool in_side) {
+    static const char zeros[ALIGN];
+    for (int i = 0; i < l->program->nconstants; i++) {
+        const fv_constant *k = &l->program->constants[i];
+        size_t pad = round_up(k->bytes, ALIGN) - k->bytes;
+        if ((k->bytes > FV_INLINE_BYTES) != in_side)
+            continue;
+        l->offset[i] = l->bytes;
+        l->pieces[l->npieces++] = (fv_piece){k->data, k->bytes};
+        l->pieces[l->npieces++] = (fv_piece){zeros, pad};
+        l->bytes += k->bytes + pad;
+    }
+}
+
+static layout lay_out(fv_arena *a, const fv_program *p) {
+    layout l = {.program = p, .offset = FV_NEW(a, uint64_t, p->nconstants + 1),
+                .pieces = FV_NEW(a, fv_piece, 2 * p->nconstants + 1)};
+    add_pieces(&l, true);
+    add_pieces(&l, false);
+    return l;
+}
+
+static void put_message(fv_text *t, const fv_message *m) {
+    fv_pack_number(t, (uint64_t)m->severity);
+    fv_pack_number(t, (uint64_t)m->line);
+    fv_pack_number(t, (uint64_t)m->column);
+    fv_pack_text(t, m->node);
+    fv_pack_text(t, m->op);
+    fv_pack_text(t, m->text);
+}
+
+static bool is_about_cache(const fv_cache_item *item, const fv_message *m) {
+    return m->file && !strcmp(m->file, item->folder);
+}
+
+static void put_messages(fv_text *t, fv_session *s, const fv_cache_item *item) {
+    const fv_message *m = item->before ? item->before->next : fv_messages(s);
+    fv_text all = {.arena = t->arena};
+    uint64_t n = 0;
+    for (; m; m = m->next)
+        if (!is_about_cache(item, m)) {
+            put_message(&all, m);
+            n++;
+        }
+    fv_pack_number(t, (uint64_t)item->nread);
+    fv_pack_number(t, n);
+    fv_text_putn(t, all.s, all.n);
+}
+
+static void put_about(fv_text *t, fv_session *s, const fv_cache_item *item, const layout *l) {
+    fv_pack_text(t, item->program->name);
+    fv_pack_number(t, (uint64_t)item->program->nconstants);
+    for (int i = 0; i < item->program->nconstants; i++)
+        fv_pack_number(t, l->offset[i]);
+    put_messages(t, s, item);
+}
+
+static bool write_at(int fd, const void *data, size_t n, uint64_t offset) {
+    const char *p = data;
+    while (n) {
+        ssize_t done = pwrite(fd, p, n, (off_t)offset);
+        if (done < 0 && errno != EINTR)
+            return false;
+        if (done > 0) {
+            p += done;
+            offset += (uint64_t)done;
+            n -= (size_t)done;
+        }
+    }
+    return true;
+}
+
+/* What lies in the model's file does not stay in memory for having been copied. */
+static bool write_piece(fv_session *s, int fd, const fv_piece *p, uint64_t offset) {
+    const char *at = p->data;
+    bool ok = true;
+    for (size_t left = p->bytes, n; left && ok; at += n, offset += n, left -= n) {
+        n = left < BLOCK ? left : BLOCK;
+        ok = write_at(fd, at, n, offset);
+        if (p->bytes >= BLOCK)
+            fv_mapping_drop(s, at, n);
+    }
+    return ok;
+}
+
+static bool write_pieces(fv_session *s, int fd, const layout *l, uint64_t offset) {
+    for (int i = 0; i < l->npieces; i++) {
+        if (!write_piece(s, fd, &l->pieces[i], offset))
+            return false;
+        offset += l->pieces[i].bytes;
+    }
+    return true;
+}
+
+static void place_sections(head *h, const size_t bytes[NSECTIONS]) {
+    size_t at = sizeof *h;
+    for (int i = 0; i < NSECTIONS; i++) {
+        at = round_up(at, i == WEIGHTS && bytes[i] >= HUGE_PAGE ? HUGE_PAGE : ALIGN);
+        h->section[i].offset = at;
+        h->section[i].bytes = bytes[i];
+        at += bytes[i];
+    }
+    h->bytes = at;
+}
+
+/* What there is room for is known before it is written. Where a file system cannot say, writing will. */
+static bool reserve(int fd, const head *h) {
+    const section *w = &h->section[WEIGHTS];
+    return !w->bytes || fallocate(fd, 0, (off_t)w->offset, (off_t)w->bytes) == 0 || errno != ENOSPC;
+}
+
+/* The weights are hashed while they are written. */
+static bool write_entry(fv_cache *c, int fd, head *h, const fv_piece small[WEIGHTS], const layout *l) {
+    if (!reserve(fd, h))
+        return false;
+    fv_hashing *hashing = fv_hash_memory(c->arena, l->pieces, l->npieces);
+    bool ok = true;
+    for (int i = 0; i < WEIGHTS && ok; i++) {
+        h->section[i].sum = fv_digest_of(small[i].data, small[i].bytes);
+        ok = write_at(fd, small[i].data, small[i].bytes, h->section[i].offset);
+    }
+    ok = ok && write_pieces(c->session, fd, l, h->section[WEIGHTS].offset);
+    int error = errno;
+    fv_hash_wait(hashing, &h->section[WEIGHTS].sum, NULL);
+    h->sum = head_sum(h);
+    errno = error;
+    return ok && write_at(fd, h, sizeof *h, 0) && ftruncate(fd, (off_t)h->bytes) == 0;
+}
+
+/* The state is that of the file under its name: renaming changes it. */
+static bool finish_entry(int fd, const char *temporary, const char *path, bool ok, struct stat *state) {
+    ok = ok && rename(temporary, path) == 0 && fstat(fd, state) == 0;
+    int error = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        error = errno;
+        unlink(path);
+    }
+    if (!ok)
+        unlink(temporary);
+    errno = error;
+    return ok;
+}
+
+/* The entry has been used; its content was, just now, what it should be. */
+static void note(fv_cache *c, const fv_digest *key, const head *h, const struct stat *state) {
+    if (h->section[WEIGHTS].bytes > ALWAYS_COMPARED)
+        fv_cache_note_whole(c, key, state);
+    else
+        fv_cache_note_use(c, key);
+}
+
+bool fv_cache_store(fv_cache *c, const fv_digest *key, const fv_cache_item *item) {
+    fv_text about = {.arena = c->arena};
+    layout l = lay_out(c->arena, item->program);
+    head h = {.magic = MAGIC, .key = *key};
+    struct stat state;
+    put_about(&about, c->session, item, &l);
+    const fv_piece small[WEIGHTS] = {{about.s, about.n}, {item->object, item->object_bytes},
+                                     {item->text, strlen(item->text) + 1}};
+    place_sections(&h, (size_t[NSECTIONS]){small[ABOUT].bytes, small[CODE].bytes, small[TEXT].bytes, l.bytes});
+    const char *path = fv_cache_path(c, key, ".model"), *temporary;
+    if (h.bytes > c->limit)
+        return fv_cache_warn(c, "a compiled model of %llu MB is not kept; FOVEA_CACHE_SIZE sets the limit",
+                             (unsigned long long)(h.bytes / 1000000));
+    int fd = fv_cache_create(c, &temporary);
+    if (fd < 0)
+        return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
+    bool ok = write_entry(c, fd, &h, small, &l);
+    if (!finish_entry(fd, temporary, path, ok, &state))
+        return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
+    note(c, key, &h, &state);
+    fv_cache_trim(c, (uint64_t)state.st_blocks * 512, path);
+    return true;
+}
+
+/* ---- loading ---- */
+
+/* What an artifact from the cache is made of. The arena is the session's; the file is mapped in it. */
+typedef struct loaded {
+    fv_jit *jit;
+    fv_arena *arena;
+    const char *text;
+    const void *weights;
+    size_t weights_bytes;
+    fv_unpack after; /* the messages */
+} loaded;
+
+typedef struct about {
+    const char *name;
+    const void **constants;
+    int nconstants;
+} about;
+
+static void destroy(fv_artifact *a) {
+    loaded *l = a->ctx;
+    fv_jit_free(l->jit);
+    fv_arena_free(l->arena);
+}
+
+fv_program *fv_cache_program(const fv_artifact *a) {
+    const loaded *l = a->ctx;
+    if (a->destroy != destroy)
+        return NULL;
+    return fv_program_parse_over(l->arena, l->text, l->weights, l->weights_bytes);
+}
+
+/* Its program is read where a run has failed, and not before. */
+static void explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
+    const loaded *l = a->ctx;
+    fv_session *s = fv_arena_session(l->arena);
+    fv_door door;
+    if (FV_DOOR_OPEN(s, &door))
+        return;
+    if (!a->program && (a->program = fv_cache_program(a)))
+        fv_program_expand(a->program);
+    fv_door_close(s, &door);
+    if (a->program)
+        fv_driver_explain(a, status, inputs, log);
+}
+
+static bool section_is(const char *file, const section *s) {
+    fv_digest sum = fv_digest_of(file + s->offset, s->bytes);
+    return fv_digest_equal(&sum, &s->sum);
+}
+
+/* The head, where it and the small sections are what was written. */
+static const head *check_head(const fv_mapping *m, const fv_digest *key) {
+    const head *h = m->start;
+    if (m->size < sizeof *h || memcmp(h->magic, MAGIC, sizeof h->magic) || h->bytes != m->size)
+        return NULL;
+    fv_digest sum = head_sum(h);
+    if (!fv_digest_equal(&sum, &h->sum) || !fv_digest_equal(&h->key, key))
+        return NULL;
+    for (int i = 0; i < WEIGHTS; i++)
+        if (!section_is(m->start, &h->section[i]))
+            return NULL;
+    return h;
+}
+
+static bool check_weights(fv_cache *c, const fv_mapping *m, const head *h, const fv_digest *key) {
+    const section *w = &h->section[WEIGHTS];
+    if (w->bytes >= HUGE_PAGE)
+        madvise((char *)(uintptr_t)m->start + w->offset, w->bytes, MADV_HUGEPAGE);
+    if (w->bytes > ALWAYS_COMPARED && fv_cache_is_whole(c, key, &m->stat)) {
+        fv_cache_note_use(c, key);
+        return true;
+    }
+    if (!section_is(m->start, w))
+        return false;
+    note(c, key, h, &m->stat);
+    return true;
+}
+
+static void say(fv_session *s, const fv_message *m, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fv_say(s, m, format, args);
+    va_end(args);
+}
+
+/* What was said when the model was compiled, but for what reading it has said again. */
+static void say_again(fv_session *s, fv_unpack after, bool read) {
+    fv_unpack *u = &after;
+    uint64_t nread = fv_unpack_number(u);
+    uint64_t n = fv_unpack_number(u);
+    for (uint64_t i = 0; i < n && !u->bad; i++) {
+        fv_message m = {0};
+        m.severity = (fv_severity)fv_unpack_number(u);
+        m.line = (int)fv_unpack_number(u);
+        m.column = (int)fv_unpack_number(u);
+        m.node = fv_unpack_text(u);
+        m.op = fv_unpack_text(u);
+        const char *text = fv_unpack_text(u);
+        if (text && (!read || i >= nread))
+            say(s, &m, "%s", text);
+    }
+}
+
+static about read_about(fv_unpack *u, const char *weights) {
+    about b;
+    b.name = fv_unpack_text(u);
+    b.nconstants = (int)fv_unpack_number(u);
+    b.constants = FV_NEW(u->arena, const void *, b.nconstants + 1);
+    for (int i = 0; i < b.nconstants; i++)
+        b.constants[i] = weights + fv_unpack_number(u);
+    return b;
+}
+
+/* NULL after a diagnostic. */
+static fv_artifact *make_artifact(fv_cache *c, fv_arena *a, const fv_mapping *m, const head *h) {
+    const char *file = m->start;
+    const section *s = h->section;
+    loaded *l = FV_NEW(a, loaded, 1);
+    fv_unpack u = {a, file + s[ABOUT].offset, file + s[ABOUT].offset + s[ABOUT].bytes, false};
+    about b = read_about(&u, file + s[WEIGHTS].offset);
+    fv_jit *jit = fv_jit_load(c->session, b.name, file + s[CODE].offset, s[CODE].bytes, b.constants, b.nconstants);
+    if (!jit)
+        return NULL;
+    fv_artifact *artifact = fv_artifact_new(fv_jit_model(jit));
+    if (!artifact) {
+        fv_jit_free(jit);
+        fv_out_of_memory(c->session);
+    }
+    *l = (loaded){jit, a, file + s[TEXT].offset, file + s[WEIGHTS].offset, s[WEIGHTS].bytes, u};
+    artifact->ctx = l;
+    artifact->destroy = destroy;
+    artifact->explain = explain;
+    return artifact;
+}
+
+static fv_artifact *load(fv_cache *c, fv_arena *a, const fv_digest *key) {
+    const char *name = fv_cache_path(c, key, ".model");
+    const fv_mapping *m = fv_cache_map(c, a, name);
+    const head *h = m ? check_head(m, key) : NULL;
+    if (h && check_weights(c, m, h, key))
+        return make_artifact(c, a, m, h);
+    if (m) {
+        fv_cache_warn(c, "an entry was damaged; the model is compiled again");
+        unlink(name);
+    }
+    return NULL;
+}
+
+fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read) {
+    fv_arena *a = fv_arena_new(c->session);
+    fv_artifact *volatile artifact = load(c, a, key);
+    if (!artifact) {
+        fv_arena_free(a);
+        return NULL;
+    }
+    fv_door door;
+    if (FV_DOOR_OPEN(c->session, &door)) {
+        fv_artifact_free(artifact);
+        fv_out_of_memory(c->session);
+    }
+    say_again(c->session, ((const loaded *)artifact->ctx)->after, read);
+    fv_door_close(c->session, &door);
+    return artifact;
+}

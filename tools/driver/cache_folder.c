@@ -1,0 +1,277 @@
+/* cache_folder.c - the folder of the cache: where it is, who may write to it, how large it grows. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache.h"
+#include "pack.h"
+
+#define DEFAULT_LIMIT ((uint64_t)5 << 30)
+enum { STEPS = 16 }; /* the folder is looked through when that part of the limit has come */
+#define STALE_SECONDS 3600 /* a temporary file of this age belongs to nobody any more */
+
+static bool ends_with(const char *s, const char *suffix) {
+    size_t n = strlen(s), k = strlen(suffix);
+    return n > k && !strcmp(s + n - k, suffix);
+}
+
+bool fv_cache_warn(fv_cache *c, const char *format, ...) {
+    va_list args;
+    if (!c->named || c->warned)
+        return false;
+    c->warned = true;
+    const char *file = fv_diag_file_get(c->session);
+    fv_diag_file(c->session, c->folder);
+    va_start(args, format);
+    fv_say(c->session, &(fv_message){.severity = FV_WARNING}, format, args);
+    va_end(args);
+    fv_diag_file(c->session, file);
+    return false;
+}
+
+/* ---- where ---- */
+
+static const char *environment(const char *name) {
+    const char *v = secure_getenv(name);
+    return v && *v ? v : NULL;
+}
+
+static const char *default_folder(fv_arena *a) {
+    const char *cache = environment("XDG_CACHE_HOME"), *home = environment("HOME");
+    if (cache && *cache == '/')
+        return fv_printf(a, "%s/fovea", cache);
+    return home && *home == '/' ? fv_printf(a, "%s/.cache/fovea", home) : NULL;
+}
+
+/* "512M" as bytes. */
+static bool read_size(const char *text, uint64_t *out) {
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    if (end == text || *text == '-' || errno || (*end && (!unit || end[1])) || n > UINT64_MAX >> shift)
+        return false;
+    *out = (uint64_t)n << shift;
+    return true;
+}
+
+static void find_limit(fv_cache *c) {
+    const char *text = environment("FOVEA_CACHE_SIZE");
+    c->limit = DEFAULT_LIMIT;
+    if (text && !read_size(text, &c->limit))
+        fv_warning(c->session, "FOVEA_CACHE_SIZE='%s' is no size such as 500M or 5G and is ignored", text);
+}
+
+/* ---- whose ---- */
+
+/* All that is missing of the path. */
+static bool make_folders(fv_arena *a, const char *path) {
+    char *p = fv_strdup(a, path);
+    for (char *slash = p + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = 0;
+        if (mkdir(p, 0700) && errno != EEXIST && errno != EISDIR && errno != EROFS && errno != EACCES)
+            return false;
+        *slash = '/';
+    }
+    return mkdir(p, 0700) == 0 || errno == EEXIST;
+}
+
+static bool is_private(const struct stat *st) {
+    return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static bool check_folder(fv_cache *c) {
+    struct stat st;
+    if (stat(c->folder, &st) && (!make_folders(c->arena, c->folder) || stat(c->folder, &st)))
+        return fv_cache_warn(c, "models are compiled without a cache: the folder cannot be made: %s", strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return fv_cache_warn(c, "models are compiled without a cache: this is no folder");
+    if (st.st_uid != geteuid())
+        return fv_cache_warn(c, "models are compiled without a cache: the folder belongs to another user");
+    if (!is_private(&st))
+        return fv_cache_warn(c, "models are compiled without a cache: others may write to the folder; chmod go-w helps");
+    return true;
+}
+
+fv_cache *fv_cache_open(fv_session *s, fv_arena *a) {
+    const char *given = secure_getenv("FOVEA_CACHE_DIR");
+    if (given && !*given)
+        return NULL;
+    fv_cache *c = FV_NEW(a, fv_cache, 1);
+    *c = (fv_cache){.session = s, .arena = a, .named = given != NULL, .folder = given ? given : default_folder(a)};
+    if (!c->folder || !check_folder(c))
+        return NULL;
+    find_limit(c);
+    return c->limit ? c : NULL;
+}
+
+/* ---- files ---- */
+
+const char *fv_cache_path(const fv_cache *c, const fv_digest *name, const char *suffix) {
+    return fv_printf(c->arena, "%s/%s%s", c->folder, fv_digest_name(c->arena, name), suffix);
+}
+
+const fv_mapping *fv_cache_map(fv_cache *c, fv_arena *a, const char *path) {
+    const char *why;
+    const fv_mapping *m = fv_map_file(c->session, a, path, O_NOFOLLOW | O_NONBLOCK, &why);
+    return m && m->start && is_private(&m->stat) ? m : NULL;
+}
+
+int fv_cache_create(fv_cache *c, const char **name) {
+    static const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    struct timespec now;
+    for (int i = 0; i < 100; i++) {
+        clock_gettime(CLOCK_MONOTONIC, &now); /* threads of this process may be at it, too */
+        *name = fv_printf(c->arena, "%s/%ld-%lx-%lx.tmp", c->folder, (long)getpid(), (long)now.tv_nsec,
+                          (unsigned long)pthread_self());
+        int fd = open(*name, flags, 0600);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+bool fv_cache_put(fv_cache *c, const char *path, const fv_text *content) {
+    const char *temporary;
+    int fd = fv_cache_create(c, &temporary);
+    if (fd < 0)
+        return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
+    bool ok = write(fd, content->s, content->n) == (ssize_t)content->n;
+    ok = close(fd) == 0 && ok && rename(temporary, path) == 0;
+    if (ok)
+        return true;
+    int error = errno;
+    unlink(temporary);
+    return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(error));
+}
+
+void fv_cache_note_use(fv_cache *c, const fv_digest *key) {
+    const char *path = fv_cache_path(c, key, ".state");
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+        fv_cache_put(c, path, &(fv_text){.s = ""});
+}
+
+/* ---- how large: what was used longest ago goes first ---- */
+
+typedef struct entry {
+    const char *path;
+    uint64_t bytes;
+    struct timespec used;
+} entry;
+
+static int by_use(const void *a, const void *b) {
+    const struct timespec x = ((const entry *)a)->used, y = ((const entry *)b)->used;
+    return x.tv_sec != y.tv_sec ? (x.tv_sec > y.tv_sec) - (x.tv_sec < y.tv_sec)
+                                : (x.tv_nsec > y.tv_nsec) - (x.tv_nsec < y.tv_nsec);
+}
+
+/* "x/KEY.model": "x/KEY.state" */
+static const char *state_of(fv_arena *a, const char *path) {
+    return fv_printf(a, "%.*s.state", (int)(strlen(path) - strlen(".model")), path);
+}
+
+static entry look_at(fv_arena *a, const char *path) {
+    struct stat st, state;
+    entry e = {.path = path};
+    if (lstat(path, &st))
+        return e;
+    bool used = lstat(state_of(a, path), &state) == 0;
+    e.bytes = (uint64_t)st.st_blocks * 512;
+    e.used = used ? state.st_mtim : st.st_mtim;
+    return e;
+}
+
+static void remove_stale(const char *path) {
+    struct stat st;
+    if (lstat(path, &st) == 0 && time(NULL) - st.st_mtime > STALE_SECONDS)
+        unlink(path);
+}
+
+/* A record that leads nowhere. */
+static void remove_orphan(fv_cache *c, fv_arena *a, const char *path) {
+    const fv_mapping *m = fv_cache_map(c, a, path);
+    fv_digest key;
+    if (!m || m->size < sizeof key)
+        return;
+    memcpy(&key, m->start, sizeof key);
+    if (access(fv_cache_path(c, &key, ".model"), F_OK) && errno == ENOENT)
+        unlink(path);
+}
+
+typedef enum { ENTRIES, LEFTOVERS } what;
+
+/* Entries go into the list; or what is left over by others is removed. Names only, before memory is
+ * asked for: the folder must not stay open. */
+static int list(fv_cache *c, fv_arena *a, what w, entry **out) {
+    struct dirent **names;
+    int n = scandir(c->folder, &names, NULL, NULL), found = 0;
+    fv_text all = {.arena = a};
+    fv_door door;
+    *out = NULL;
+    if (n < 0)
+        return 0;
+    bool lost = FV_DOOR_OPEN(c->session, &door);
+    for (int i = 0; i < n && !lost; i++)
+        fv_text_putn(&all, names[i]->d_name, strlen(names[i]->d_name) + 1);
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    if (lost)
+        fv_out_of_memory(c->session);
+    fv_door_close(c->session, &door);
+    *out = FV_NEW(a, entry, n + 1);
+    for (const char *name = all.s; name && name < all.s + all.n; name += strlen(name) + 1) {
+        const char *path = fv_printf(a, "%s/%s", c->folder, name);
+        if (w == ENTRIES && ends_with(name, ".model"))
+            (*out)[found++] = look_at(a, path);
+        else if (w == LEFTOVERS && ends_with(name, ".tmp"))
+            remove_stale(path);
+        else if (w == LEFTOVERS && ends_with(name, ".path"))
+            remove_orphan(c, a, path);
+    }
+    return found;
+}
+
+static void evict(fv_cache *c, const char *newest) {
+    fv_arena *a = fv_arena_new(c->session);
+    entry *all;
+    uint64_t bytes = 0;
+    int n = list(c, a, ENTRIES, &all);
+    qsort(all, (size_t)n, sizeof *all, by_use);
+    for (int i = 0; i < n; i++)
+        bytes += all[i].bytes;
+    for (int i = 0; i < n && bytes > c->limit - c->limit / STEPS; i++)
+        if (strcmp(all[i].path, newest)) {
+            unlink(all[i].path);
+            unlink(state_of(a, all[i].path));
+            bytes -= all[i].bytes;
+        }
+    list(c, a, LEFTOVERS, &all);
+    fv_arena_free(a);
+}
+
+/* A file counts what has come since everything was looked at. Whoever finds it in use leaves the work to
+ * the other. */
+void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest) {
+    uint64_t count = 0;
+    int fd = open(fv_printf(c->arena, "%s/count", c->folder), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    bool ours = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    bool known = ours && pread(fd, &count, sizeof count, 0) == sizeof count;
+    bool full = !known || count > c->limit || count + bytes > c->limit / STEPS;
+    count = full ? 0 : count + bytes;
+    if (ours && pwrite(fd, &count, sizeof count, 0) != sizeof count)
+        full = true;
+    close(fd);
+    if (ours && full)
+        evict(c, newest);
+}

@@ -1,0 +1,129 @@
+/* cache_key.c - what a compiled model depends on, besides the content of its files. What is added to
+ * the options of the driver and changes what is compiled has to be added here. */
+#include <elf.h>
+#include <link.h>
+#include <llvm-c/Core.h>
+#include <string.h>
+
+#include "cache.h"
+#include "pack.h"
+
+enum { FORMAT = 1 }; /* of entries and records */
+
+/* ---- this build ---- */
+
+/* The build id of the program or library that an address lies in: a hash of its content. */
+typedef struct build {
+    uintptr_t address;
+    unsigned char id[64];
+    size_t n;
+} build;
+
+static bool holds(const struct dl_phdr_info *info, uintptr_t address) {
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD && address - (info->dlpi_addr + p->p_vaddr) < p->p_memsz)
+            return true;
+    }
+    return false;
+}
+
+static void find_note(build *b, const char *at, const char *end, size_t align) {
+    while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) note;
+        memcpy(&note, at, sizeof note);
+        const char *name = at + sizeof note;
+        const char *id = name + (note.n_namesz + align - 1) / align * align;
+        at = id + (note.n_descsz + align - 1) / align * align;
+        if (at > end)
+            return;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && !memcmp(name, "GNU", 4)) {
+            b->n = note.n_descsz < sizeof b->id ? note.n_descsz : sizeof b->id;
+            memcpy(b->id, id, b->n);
+        }
+    }
+}
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *ctx) {
+    build *b = ctx;
+    (void)size;
+    if (!holds(info, b->address))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        const char *at = (const char *)(info->dlpi_addr + p->p_vaddr);
+        if (p->p_type == PT_NOTE)
+            find_note(b, at, at + p->p_memsz, p->p_align == 8 ? 8 : 4);
+    }
+    return 1;
+}
+
+static bool put_build(fv_text *t, uintptr_t address) {
+    build b = {.address = address};
+    dl_iterate_phdr(look_at, &b);
+    fv_pack_bytes(t, b.id, b.n);
+    return b.n > 0;
+}
+
+/* ---- target and options ---- */
+
+static void put_target(fv_text *t, const fv_target *target) {
+    const char *texts[] = {target->name, target->entry, target->triple, target->cpu, target->features};
+    const int64_t numbers[] = {target->pointer_bits, target->vector_bits, target->vector_registers, target->fma32,
+                               target->fma64, target->round, target->sqrt32, target->sqrt64, target->double_,
+                               target->l1_bytes, target->l2_bytes, target->l3_bytes};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        fv_pack_text(t, texts[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        fv_pack_number(t, (uint64_t)numbers[i]);
+}
+
+static void put_list(fv_text *t, const char *const *list) {
+    uint64_t n = 0;
+    while (list && list[n])
+        n++;
+    fv_pack_number(t, list ? n : UINT64_MAX);
+    for (uint64_t i = 0; i < n; i++)
+        fv_pack_text(t, list[i]);
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Who watches the passes wants them to run. */
+static bool is_watched(const fv_pipeline_options *p) {
+    return p && (p->verify || p->dump_after || p->dump || p->report);
+}
+
+bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
+    fv_text t = {.arena = c->arena};
+    unsigned version[3];
+    if (is_watched(o->pipeline))
+        return false;
+    LLVMGetVersion(&version[0], &version[1], &version[2]);
+    fv_pack_number(&t, FORMAT);
+    fv_pack_text(&t, FV_VERSION);
+    if (!put_build(&t, (uintptr_t)&fv_cache_set_base))
+        return fv_cache_warn(c, "models are compiled without a cache: this build of Fovea has no build id");
+    put_build(&t, (uintptr_t)&LLVMGetVersion);
+    for (int i = 0; i < 3; i++)
+        fv_pack_number(&t, version[i]);
+    put_target(&t, o->target);
+    put_list(&t, o->dims);
+    put_list(&t, o->states);
+    put_list(&t, o->passes);
+    fv_pack_number(&t, (uint64_t)level);
+    fv_pack_number(&t, o->naive);
+    fv_pack_number(&t, o->dims_are_values);
+    fv_pack_text(&t, o->name);
+    fv_pack_text(&t, last_part(path)); /* models are called after their files */
+    c->base = fv_digest_of(t.s, t.n);
+    return true;
+}
+
+fv_digest fv_cache_key(const fv_cache *c, const fv_digest *content) {
+    const fv_digest both[2] = {c->base, *content};
+    return fv_digest_of(both, sizeof both);
+}

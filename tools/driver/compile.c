@@ -1,0 +1,180 @@
+/* compile.c - from a path to something that runs, through the cache on disk.
+ *
+ * The cache is asked twice: before anything is read, by the state of the files that this path's model was
+ * made of; and when the model has been read, by its content. */
+#include <string.h>
+#include <time.h>
+
+#include "driver.h"
+#if FV_HAVE_JIT
+#include "cache.h"
+#endif
+
+/* Milliseconds since *mark, which is set to now. */
+static double lap(struct timespec *mark) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
+    *mark = now;
+    return ms;
+}
+
+typedef struct job {
+    fv_session *session;
+    const char *path;
+    const fv_driver_options *o;
+    fv_backend_kind backend;
+    const fv_driver_watch *watch;
+    fv_compiled *out;
+    struct timespec mark; /* since when nobody has counted the time */
+    char level;
+    const fv_message *before; /* the last message that is not about this model */
+    int nread;                /* messages since then, of reading it */
+} job;
+
+static const fv_message *last_message(fv_session *s) {
+    const fv_message *m = fv_messages(s);
+    while (m && m->next)
+        m = m->next;
+    return m;
+}
+
+static int count_messages(const job *j) {
+    int n = 0;
+    const fv_message *m = j->before ? j->before->next : fv_messages(j->session);
+    for (; m; m = m->next)
+        n++;
+    return n;
+}
+
+static bool read_model(job *j) {
+    fv_compiled *out = j->out;
+    j->before = last_message(j->session);
+    if (!fv_driver_read(j->session, j->path, j->o, &out->source))
+        return false;
+    out->read_ms = lap(&j->mark);
+    j->nread = count_messages(j);
+    if (j->watch && j->watch->read)
+        j->watch->read(j->watch->user, &out->source);
+    return true;
+}
+
+static bool lower_model(job *j) {
+    fv_compiled *out = j->out;
+    out->program = fv_driver_lower(j->session, &out->source, j->o);
+    out->lower_ms = lap(&j->mark);
+    if (out->program && j->watch && j->watch->lowered)
+        j->watch->lowered(j->watch->user, out->program);
+    return out->program != NULL;
+}
+
+static bool make_code(job *j) {
+    j->out->artifact = fv_driver_artifact(j->session, j->out->program, j->backend, j->level);
+    j->out->code_ms = lap(&j->mark);
+    return j->out->artifact != NULL;
+}
+
+/* ---- without a cache ---- */
+
+static bool compile(job *j) {
+    return read_model(j) && lower_model(j) && make_code(j);
+}
+
+/* ---- with one ---- */
+
+#if FV_HAVE_JIT
+static bool is_found(job *j, fv_cache *c, const fv_digest *key, bool read) {
+    fv_compiled *out = j->out;
+    if (!(out->artifact = fv_cache_load(c, key, read)))
+        return false;
+    out->cached = true;
+    out->code_ms = lap(&j->mark);
+    return true;
+}
+
+static bool recall(job *j, fv_cache *c) {
+    fv_digest key;
+    fv_diag_file(j->session, j->path);
+    return fv_cache_recall(c, j->path, &key) && is_found(j, c, &key, false);
+}
+
+/* Everything, and into the cache with it. files NULL: the model came through standard input. A failure
+ * to keep it is none of the compilation. */
+static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
+    fv_cache_item item = {.before = j->before, .nread = j->nread, .folder = c->folder};
+    fv_text text = {.arena = c->arena};
+    if (!lower_model(j))
+        return false;
+    fv_program_print(&text, j->out->program);
+    if (!make_code(j))
+        return false;
+    item.program = j->out->program;
+    item.text = text.s;
+    item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
+    bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, key, &item);
+    if (kept && files)
+        fv_cache_remember(c, j->path, files, key);
+    j->out->keep_ms = lap(&j->mark);
+    return true;
+}
+
+/* What is not made of a graph is text that somebody writes by hand: it is not kept. */
+static bool compile_through(job *j, fv_cache *c) {
+    bool input = !strcmp(j->path, "-");
+    fv_model_files files;
+    fv_digest key;
+    if (!input && recall(j, c))
+        return true;
+    fv_cache_settle(c, j->path);
+    const fv_mapping *before = fv_mappings(j->session);
+    fv_hashing *hashing = input ? NULL : fv_hash_file(c->arena, j->path);
+    if (!read_model(j))
+        return false;
+    bool known = j->out->source.module && (input || fv_cache_files(c, before, hashing, &files));
+    if (!known)
+        return lower_model(j) && make_code(j);
+    if (input)
+        files.content = fv_digest_of(j->out->source.bytes, j->out->source.nbytes);
+    key = fv_cache_key(c, &files.content);
+    j->out->read_ms += lap(&j->mark);
+    if (!is_found(j, c, &key, true))
+        return compile_and_keep(j, c, &key, input ? NULL : &files);
+    if (!input && fv_cache_unchanged(&files))
+        fv_cache_remember(c, j->path, &files, &key);
+    return true;
+}
+
+fv_program *fv_driver_program(const fv_artifact *a) {
+    return fv_cache_program(a);
+}
+
+static bool is_cacheable(const job *j) {
+    return j->backend == FV_BACKEND_JIT && fv_target_runs_here(j->o->target);
+}
+
+static bool compile_any(job *j) {
+    fv_arena *a = fv_arena_new(j->session);
+    fv_cache *c = is_cacheable(j) ? fv_cache_open(j->session, a) : NULL;
+    bool ok = c && fv_cache_set_base(c, j->path, j->o, j->level) ? compile_through(j, c) : compile(j);
+    fv_arena_free(a);
+    return ok;
+}
+#else
+fv_program *fv_driver_program(const fv_artifact *a) {
+    (void)a;
+    return NULL;
+}
+
+static bool compile_any(job *j) {
+    return compile(j);
+}
+#endif
+
+bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o, fv_backend_kind backend,
+                       const fv_driver_watch *watch, fv_compiled *out) {
+    job j = {.session = s, .path = path, .o = o, .backend = backend, .watch = watch, .out = out,
+             .level = o->level ? o->level : '2'};
+    *out = (fv_compiled){.source.kind = FV_FILE_ONNX};
+    lap(&j.mark);
+    return compile_any(&j);
+}
