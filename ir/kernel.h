@@ -345,6 +345,10 @@ int fv_program_number(fv_program *p);
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k);
 bool fv_program_verify(fv_session *s, const fv_program *p);
 
+/* Lets the output `to` of a kernel that is not expanded lie in the memory of the input `from` where that
+ * is proved to change nothing: the kernel has the one inout parameter then, and `from` is gone. */
+bool fv_kernel_reuse(fv_kernel *k, int from, int to);
+
 /* A new kernel for the target, numbered. What consumers have to implement, and nothing else:
  *
  * - One task: `task` and `tasks` are set (tasks 1 where nothing is parallel). Loops are FV_SERIAL.

@@ -48,6 +48,14 @@ static void copy_if(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     fv_kb_end(b);
 }
 
+/* Of what is there already: folding makes such of `acc = acc + 0 * x`. */
+static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_expr *x) {
+    bool same = x->op == FV_X_LOAD && x->u.buf == buf;
+    for (int i = 0; i < buf->rank && same; i++)
+        same = fv_x_equal(x->arg[i], index[i]);
+    return same;
+}
+
 static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
     fv_expr *index[FV_STMT_EXPRS];
     fv_ptrmap memo = fv_ptrmap_in(b->arena); /* one for all parts: what they share stays shared */
@@ -56,7 +64,9 @@ static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
         index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
     fv_expr *x = fv_x_subst(b->arena, s->x, map, &memo);
     fv_expr *mask = s->mask ? fv_x_subst(b->arena, s->mask, map, &memo) : NULL;
-    fv_kb_store(b, buf ? buf : s->buf, index, x, mask);
+    buf = buf ? buf : s->buf;
+    if (!stores_itself(buf, index, x))
+        fv_kb_store(b, buf, index, x, mask);
 }
 
 static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {

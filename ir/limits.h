@@ -15,6 +15,7 @@
 #define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
 #define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
 #define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
+#define FV_FIXED_WORKSPACE (1 << 28) /* bounds of dims that allow more bytes leave offsets to the run */
 #define FV_FOLD_BYTES 65536   /* larger constants are not folded by the interpreter */
 
 #endif
