@@ -147,6 +147,13 @@ fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
 
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v) {
     fv_expr *extent[FV_MAX_RANK];
+    const fv_expr *place = e->def->place;
+    if (place) {
+        const fv_buf *b = place->u.buf;
+        for (int i = 0; i < b->rank; i++)
+            extent[i] = fv_kemit_expr(e, b->extent[i]);
+        return param(e, (fv_value *)b->value, FV_BUF_OUT, b->rank, extent);
+    }
     for (int i = 0; i < e->def->rank; i++)
         extent[i] = fv_kemit_dim(e, e->def->index[i]->dim);
     return param(e, v, FV_BUF_OUT, e->def->rank, extent);
@@ -445,6 +452,12 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
 }
 
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x) {
+    const fv_expr *place = e->def ? e->def->place : NULL;
+    fv_expr *at[FV_MAX_RANK];
+    for (int i = 0; place && i < place->n; i++)
+        at[i] = fv_kemit_expr(e, place->arg[i]);
+    if (place)
+        index = at;
     fv_kb_store(&e->b, out, index, fv_x_convert(e->arena, out->elem, x), NULL);
 }
 

@@ -1,31 +1,58 @@
 /* layout.c - where the workspace has its buffers.
  *
- * Buffers that live at the same time must not overlap, whatever the dims are. At compile time they are
- * placed for typical dims, the largest first, each as low as those that live with it let it. What is
- * kept of that is the order only: which buffer lies below which. An offset is then the highest end of
- * those below, computed from the actual dims,
+ * Buffers that live at the same time must not overlap, whatever the dims are. Where bounds of the dims
+ * say how large each can be, they are placed at compile time, so large: offsets are constants. Else
+ * they are placed for typical dims, and what is kept of that is the order only: which buffer lies below
+ * which. An offset is then the highest end of those below, computed from the actual dims,
  *     at(x) = max over y below x, alive with x: at(y) + size(y)
- * so any two that live at the same time are apart for all dims, and for typical ones the workspace is
- * about as large as what lives at once. */
+ * so any two that live at the same time are apart for all dims.
+ *
+ * Buffers are placed one after the other, each as low as those that live with it let it. Which is first
+ * matters: some ways are tried, and the one is taken that is best where it is worst, over some choices of
+ * dims. There the workspace is as large as what lives at once, or hardly larger. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/consumer.h"
 #include "backend/lower.h"
 #include "backend/program.h"
+#include "ir/limits.h"
 
-enum { TYPICAL = 128 }; /* of a dim whose bounds do not say otherwise */
+enum {
+    TYPICAL = 128,   /* of a dim whose bounds do not say otherwise */
+    VARIED = 3,      /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
+    POINTS = 1 << VARIED,
+    MANY = 1000      /* buffers; of more, one way only */
+};
 
 typedef struct item {
     fv_storage *s;
     int number;       /* in the order of first use */
-    int64_t size, at; /* for typical dims */
+    int64_t size, at; /* at the dims that it is placed for */
     fv_expr *above;   /* the highest end below it */
     fv_expr *end;
 } item;
 
+typedef struct layout {
+    fv_lowerer *l;
+    item *items;
+    int n;
+    item **order;  /* in which they are placed */
+    item **sorted; /* by their places */
+    const fv_dim *varied[VARIED];
+    int nvaried;
+    int64_t *sizes[POINTS], bound[POINTS];
+} layout;
+
+/* ---- sizes ---- */
+
+static int64_t clamp(const fv_dim *symbol, int64_t n) {
+    return symbol->lo > n ? symbol->lo : symbol->hi < n ? symbol->hi : n;
+}
+
 static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {
     (void)ctx;
-    *out = symbol->lo > TYPICAL ? symbol->lo : symbol->hi < TYPICAL ? symbol->hi : TYPICAL;
+    *out = clamp(symbol, TYPICAL);
     return true;
 }
 
@@ -34,28 +61,95 @@ int64_t fv_typical_dim(const fv_dim *d) {
     return fv_dim_eval(d, typical, NULL, &n) ? n : -1;
 }
 
-static int64_t typical_size(const fv_type *t) {
+typedef struct point {
+    const layout *w;
+    int number;
+} point;
+
+static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
+    const point *p = ctx;
+    int i = 0;
+    while (i < p->w->nvaried && p->w->varied[i] != symbol)
+        i++;
+    *out = clamp(symbol, i < p->w->nvaried && p->number >> i & 1 ? 1 : TYPICAL);
+    return true;
+}
+
+/* No more than 2^50: sums of many do not overflow. */
+static int64_t aligned(int64_t bytes) {
+    const int64_t most = INT64_C(1) << 50;
+    bytes = bytes < 0 ? 0 : bytes < most ? bytes : most;
+    return (bytes + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
+}
+
+static int64_t size_at(const fv_type *t, point *p) {
     int64_t n = fv_elem_storage_bytes(t->elem), d;
     for (int i = 0; i < t->rank; i++)
-        if ((d = fv_typical_dim(t->dims[i])) < 0 || __builtin_mul_overflow(n, d, &n))
-            return INT64_MAX / 1024;
-    n = n < INT64_MAX / 1024 ? n : INT64_MAX / 1024;
-    return (n + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
+        if (!fv_dim_eval(t->dims[i], at_point, p, &d) || __builtin_mul_overflow(n, d, &n))
+            return aligned(INT64_MAX);
+    return aligned(n);
 }
+
+/* -1: its dims have no bounds. */
+static int64_t largest_size(const fv_type *t) {
+    int64_t n = fv_elem_storage_bytes(t->elem);
+    for (int i = 0; i < t->rank; i++) {
+        int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
+        if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
+            return -1;
+    }
+    return aligned(n);
+}
+
+/* ---- places ---- */
 
 static bool live_together(const item *a, const item *b) {
     return a->s->first <= b->s->last && b->s->first <= a->s->last;
 }
 
+/* The most that lives at once. */
+static int64_t bound_of(const layout *w, const int64_t *sizes) {
+    int64_t most = 0;
+    for (int i = 0; i < w->n; i++) { /* some buffer begins where it is reached */
+        int64_t sum = 0;
+        for (int k = 0; k < w->n; k++)
+            if (w->items[k].s->first <= w->items[i].s->first && w->items[i].s->first <= w->items[k].s->last)
+                sum += sizes[k];
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static int by_number(const item *a, const item *b) {
+    return a->number - b->number;
+}
+
 static int by_size(const void *x, const void *y) {
     const item *a = *(item *const *)x, *b = *(item *const *)y;
-    return a->size != b->size ? (a->size < b->size ? 1 : -1) : a->number - b->number;
+    return a->size != b->size ? (a->size < b->size ? 1 : -1) : by_number(a, b);
+}
+
+/* What lives long is in the way of more. */
+static int by_span(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    int p = a->s->last - a->s->first, q = b->s->last - b->s->first;
+    return p != q ? (p < q ? 1 : -1) : by_size(x, y);
+}
+
+static int by_size_and_span(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    double p = (double)a->size * (a->s->last - a->s->first + 1), q = (double)b->size * (b->s->last - b->s->first + 1);
+    return p != q ? (p < q ? 1 : -1) : by_number(a, b);
 }
 
 static int by_place(const void *x, const void *y) {
     const item *a = *(item *const *)x, *b = *(item *const *)y;
-    return a->at != b->at ? (a->at < b->at ? -1 : 1) : a->number - b->number;
+    return a->at != b->at ? (a->at < b->at ? -1 : 1) : by_number(a, b);
 }
+
+typedef int compare(const void *, const void *);
+static compare *const ways[] = {by_size, by_size_and_span, by_span};
+enum { WAYS = sizeof ways / sizeof *ways };
 
 /* As low as it fits among the n that have been placed, which are sorted by their places; joins them. */
 static void place(item *x, item **placed, int n) {
@@ -75,6 +169,110 @@ static void place(item *x, item **placed, int n) {
         placed[i] = placed[i - 1];
     placed[i] = x;
 }
+
+/* Places all; the end of the highest. */
+static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
+    int64_t end = 0;
+    for (int i = 0; i < w->n; i++) {
+        w->items[i].size = sizes[i];
+        w->order[i] = &w->items[i];
+    }
+    qsort(w->order, (size_t)w->n, sizeof *w->order, way);
+    for (int i = 0; i < w->n; i++) {
+        place(w->order[i], w->sorted, i);
+        int64_t own = w->order[i]->at + w->order[i]->size;
+        end = own > end ? own : end;
+    }
+    return end;
+}
+
+/* The workspace that the order gives with these sizes. */
+static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
+    int64_t end = 0;
+    for (int x = 0; x < w->n; x++) {
+        at[x] = 0;
+        for (int y = 0; y < x; y++) {
+            int64_t own = at[y] + sizes[w->sorted[y]->number];
+            if (own > at[x] && live_together(w->sorted[x], w->sorted[y]))
+                at[x] = own;
+        }
+        int64_t own = at[x] + sizes[w->sorted[x]->number];
+        end = own > end ? own : end;
+    }
+    return end;
+}
+
+/* How much more than what lives at once the order takes, where that is worst. */
+static double excess(const layout *w, int64_t *at) {
+    double worst = 0;
+    for (int p = 0; p < 1 << w->nvaried; p++) {
+        double over = (double)end_with(w, w->sizes[p], at) / (double)(w->bound[p] ? w->bound[p] : 1);
+        worst = over > worst ? over : worst;
+    }
+    return worst;
+}
+
+static void choose_order(layout *w) {
+    fv_arena *a = w->l->arena;
+    int64_t *at = FV_NEW(a, int64_t, w->n + 1);
+    int best = 0, tried = w->n > MANY ? 1 : WAYS << w->nvaried;
+    double least = 0;
+    for (int t = 0; t < tried; t++) {
+        place_all(w, w->sizes[t / WAYS], ways[t % WAYS]);
+        double over = excess(w, at);
+        if (t == 0 || over < least) {
+            least = over;
+            best = t;
+        }
+    }
+    place_all(w, w->sizes[best / WAYS], ways[best % WAYS]);
+}
+
+static void vary(layout *w) {
+    const fv_program *p = w->l->program;
+    for (int i = 0; i < p->nsymbols && w->nvaried < VARIED; i++)
+        w->varied[w->nvaried++] = p->symbols[i];
+    for (int i = 0; i < 1 << w->nvaried; i++) {
+        point at = {w, i};
+        w->sizes[i] = FV_NEW(w->l->arena, int64_t, w->n + 1);
+        for (int k = 0; k < w->n; k++)
+            w->sizes[i][k] = size_at(w->items[k].s->value->type, &at);
+        w->bound[i] = bound_of(w, w->sizes[i]);
+    }
+}
+
+/* ---- places that are known ---- */
+
+/* Offsets for the largest dims; false: there are no bounds, or such that they say little. */
+static bool fix_places(layout *w) {
+    fv_arena *a = w->l->arena;
+    int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX;
+    bool fixed = true;
+    int best = 0;
+    for (int i = 0; i < w->n; i++) {
+        const fv_type *t = w->items[i].s->value->type;
+        if ((sizes[i] = largest_size(t)) < 0)
+            return false;
+        for (int k = 0; k < t->rank; k++)
+            fixed &= fv_dim_is_const(t->dims[k]);
+    }
+    for (int t = 0; t < (w->n > MANY ? 1 : WAYS); t++) {
+        int64_t end = place_all(w, sizes, ways[t]);
+        if (end < least) {
+            least = end;
+            best = t;
+        }
+    }
+    if (!fixed && least > FV_FIXED_WORKSPACE)
+        return false;
+    place_all(w, sizes, ways[best]);
+    for (int i = 0; i < w->n; i++)
+        w->items[i].s->buf->offset = fv_x_int(a, w->items[i].at);
+    w->l->program->workspace = fv_x_int(a, w->n ? least : 0);
+    return true;
+}
+
+/* ---- places that depend on dims ---- */
 
 /* Does another one below x, alive with y, lie upon y? Then its end is higher. */
 static bool is_hidden(item *const *below, int n, int y) {
@@ -112,20 +310,11 @@ static fv_expr *highest(fv_lowerer *l, fv_expr *a, fv_expr *b) {
     return a ? fv_x_bin(l->arena, FV_X_MAX, a, b) : b;
 }
 
-void fv_layout(fv_lowerer *l, fv_storage **list, int n) {
-    fv_arena *a = l->arena;
-    item *items = FV_NEW(a, item, n + 1), **order = FV_NEW(a, item *, n + 1),
-         **sorted = FV_NEW(a, item *, n + 1);
-    for (int i = 0; i < n; i++) {
-        items[i] = (item){.s = list[i], .number = i, .size = typical_size(list[i]->value->type)};
-        order[i] = &items[i];
-    }
-    qsort(order, (size_t)n, sizeof *order, by_size);
-    for (int i = 0; i < n; i++)
-        place(order[i], sorted, i);
+static void compute_places(layout *w) {
+    fv_lowerer *l = w->l;
     fv_expr *all = NULL;
-    item **below = FV_NEW(a, item *, n + 1);
-    for (int x = 0; x < n; x++) {
+    item **below = FV_NEW(l->arena, item *, w->n + 1), **sorted = w->sorted;
+    for (int x = 0; x < w->n; x++) {
         int nbelow = 0;
         for (int y = 0; y < x; y++)
             if (live_together(sorted[y], sorted[x]))
@@ -136,10 +325,23 @@ void fv_layout(fv_lowerer *l, fv_storage **list, int n) {
         sorted[x]->s->buf->offset = place_of(l, sorted, x);
         sorted[x]->end = end_of(l, sorted, x);
         bool top = true;
-        for (int y = x + 1; y < n && top; y++)
+        for (int y = x + 1; y < w->n && top; y++)
             top = !live_together(sorted[x], sorted[y]);
         if (top)
             all = highest(l, all, sorted[x]->end);
     }
-    l->program->workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(a, 0);
+    l->program->workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(l->arena, 0);
+}
+
+void fv_layout(fv_lowerer *l, fv_storage **list, int n) {
+    fv_arena *a = l->arena;
+    layout w = {.l = l, .items = FV_NEW(a, item, n + 1), .n = n, .order = FV_NEW(a, item *, n + 1),
+                .sorted = FV_NEW(a, item *, n + 1)};
+    for (int i = 0; i < n; i++)
+        w.items[i] = (item){.s = list[i], .number = i};
+    if (fix_places(&w))
+        return;
+    vary(&w);
+    choose_order(&w);
+    compute_places(&w);
 }

@@ -24,7 +24,7 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
     return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
 }
 
-static bool define_op(fv_lowerer *l, fv_op *op) {
+bool fv_define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
     if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
         return true;
@@ -46,7 +46,7 @@ static bool define_op(fv_lowerer *l, fv_op *op) {
 static bool define_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)
-        ok &= define_op(l, op);
+        ok &= fv_define_op(l, op);
     return ok;
 }
 
@@ -87,7 +87,7 @@ static bool copy_results(fv_lowerer *l) {
         const char *name = ret->in[i]->name;
         fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name,
                                 ret->origin);
-        if (!fv_op_infer(copy) || !define_op(l, copy))
+        if (!fv_op_infer(copy) || !fv_define_op(l, copy))
             return false;
         fv_op_set_in(ret, i, copy->out[0]);
     }
@@ -117,7 +117,7 @@ static bool schedule_op(fv_lowerer *l, fv_op *op) {
         return fv_schedule_custom(l, op);
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-        if (!s || s->inlined || s->alias)
+        if (!s || s->inlined || s->alias || s->joined)
             continue;
         if (l->options->naive)
             fv_schedule_naive(l, s, op);
@@ -156,7 +156,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     bool ok = fv_open_ports(&l) && define_all(&l);
     if (ok && !o->naive)
         fv_group(&l);
-    ok = ok && copy_results(&l);
+    ok = ok && copy_results(&l) && (o->naive || fv_join_parts(&l));
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = schedule_op(&l, op);
     if (ok) {

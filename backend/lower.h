@@ -18,6 +18,11 @@ typedef struct fv_storage {
     bool inlined;              /* substituted into its uses; has no memory */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
+    bool joined;               /* a Concat whose parts are written where they belong; no kernel */
+    struct fv_storage *within; /* it is part of the memory of that Concat; NULL: it is not */
+    int axis;                  /* ... along that axis, from `start` on */
+    const fv_dim *start;
+    const struct fv_storage *over; /* whose memory it took over where that died; NULL: nobody's */
     fv_buf *buf;               /* in the program; NULL until it is needed */
     int first, last;           /* live over these launches */
 } fv_storage;
@@ -78,8 +83,12 @@ void fv_close_ports(fv_lowerer *l);
 /* merge.c: the same definition with neighbouring axes as one where they are always indexed together. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
 
+/* lower.c: the definitions of what an op gives; false after a diagnostic. */
+bool fv_define_op(fv_lowerer *l, fv_op *op);
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
+/* join.c: decides `joined` and `within`; false after a diagnostic. */
+bool fv_join_parts(fv_lowerer *l);
 
 /* ---- a kernel while it is built from a definition ---- */
 
@@ -185,6 +194,8 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
 fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                        fv_expr *factor);
 
+/* reuse.c: which values take the memory of others; lifetimes are known. */
+void fv_reuse_memory(fv_lowerer *l);
 /* plan.c: roles and sizes of all buffers; layout.c: offsets in the workspace, for n values in the order
  * of their first use; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

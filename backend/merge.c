@@ -136,12 +136,13 @@ static fv_expr *merged(merger *m, fv_expr *x) {
 
 static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_var **both) {
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
-    if (is_apart(d->body, p, q, &seen))
+    if (is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
         return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
     fv_var *v = fv_index_var(l->arena, p->name, fv_dim_product(l->module->dims, 2, dims));
     merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->arena)};
     d->body = merged(&m, d->body);
+    d->place = d->place ? merged(&m, (fv_expr *)d->place) : NULL;
     *both = v;
     return true;
 }

@@ -87,6 +87,8 @@ static fv_storage *returned(fv_lowerer *l, int i) {
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     find_lifetimes(l);
+    if (!l->options->naive)
+        fv_reuse_memory(l);
     for (int i = 0; i < body->nparams; i++) {
         fv_storage *s = fv_storage_of(l, body->params[i]);
         s->buf = new_buffer(l, s->value->name, FV_BUF_INPUT, s->value->type);

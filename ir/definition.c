@@ -176,9 +176,14 @@ fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from,
 }
 
 void fv_definition_print(fv_text *t, const fv_definition *d) {
-    fv_text_printf(t, "%s[", d->value->name);
-    for (int i = 0; i < d->rank; i++)
-        fv_text_printf(t, "%s%s", i ? ", " : "", d->index[i]->name);
-    fv_text_put(t, "] = ");
+    if (d->place) {
+        fv_expr_print(t, d->place);
+        fv_text_put(t, " = ");
+    } else {
+        fv_text_printf(t, "%s[", d->value->name);
+        for (int i = 0; i < d->rank; i++)
+            fv_text_printf(t, "%s%s", i ? ", " : "", d->index[i]->name);
+        fv_text_put(t, "] = ");
+    }
     fv_expr_print(t, d->body);
 }

@@ -19,6 +19,8 @@ typedef struct fv_definition {
     int rank;
     fv_var **index;  /* rank of them; extent in var->dim */
     fv_expr *body;   /* of the value's arithmetic type or its storage type; rounded where stored */
+    const fv_expr *place; /* where in the memory of another value its element lies, as a load over the
+                             indices; NULL: it has its own */
     const char *text; /* the formula, for people */
 } fv_definition;
 
