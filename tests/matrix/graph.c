@@ -435,9 +435,9 @@ static const graph_op *choose_maker(graph *g) {
     static const struct {
         const graph_op *list;
         int percent;
-    } families[] = {{graph_pointwise, 40}, {graph_moves, 25}, {graph_picks, 10}, {graph_sums, 25}};
+    } families[] = {{graph_pointwise, 38}, {graph_moves, 22}, {graph_picks, 10}, {graph_joins, 10}, {graph_sums, 20}};
     int at = rng_below(&g->r, 100), f = 0;
-    while (f < 3 && at >= families[f].percent)
+    while (f < 4 && at >= families[f].percent)
         at -= families[f++].percent;
     const graph_op *list = families[f].list;
     int all = 0;
@@ -469,11 +469,16 @@ graph *graph_new(fv_session *s, uint64_t seed, int lines) {
     return g;
 }
 
+bool graph_returns(const gvalue *v, const gvalue *only) {
+    bool computed = !v->is_param && *v->name != '@';
+    return computed && (only ? v == only : v->kept || !v->used);
+}
+
 const char *graph_text(graph *g, const gvalue *only) {
     fv_text t = {.arena = g->arena};
     for (int i = 0; i < g->nvalues; i++) {
         const gvalue *v = g->values[i];
-        if (v->is_param || *v->name == '@' || (only ? v != only : v->used))
+        if (!graph_returns(v, only))
             continue;
         fv_text_printf(&t, "%s%s", t.n ? ", " : "", v->name);
     }

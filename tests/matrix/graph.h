@@ -45,6 +45,7 @@ typedef struct gvalue {
     agreement agree;
     grid grid;
     bool is_param, used;
+    bool kept; /* a result of the graph even if it is used */
     data_kind data;
     int64_t range;
     const int64_t *content;
@@ -78,6 +79,8 @@ const char *graph_text(graph *g, const gvalue *only);
 /* Bytes of a parameter. change 1, 2, ...: floats differ a little from those of change 0, each time
  * in another way. */
 void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_array *out);
+/* Is it a result? Of a graph with `only` that one is, and no other. */
+bool graph_returns(const gvalue *v, const gvalue *only);
 /* The value of that name, without its sigil. */
 const gvalue *graph_find(const graph *g, const char *name);
 
@@ -89,7 +92,7 @@ typedef struct graph_op {
     graph_maker make;
     int weight;
 } graph_op;
-extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[]; /* NULL ends */
+extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[]; /* NULL ends */
 
 /* Values that there are, of a type in the set and rank within bounds; made where there is none, or
  * by chance. */

@@ -151,7 +151,7 @@ static const char *output_name(const graph *g, int i, const gvalue *only) {
         return only->name + 1;
     for (int k = 0; k < g->nvalues; k++) {
         const gvalue *v = g->values[k];
-        if (!v->is_param && *v->name == '%' && !v->used && i-- == 0)
+        if (graph_returns(v, NULL) && i-- == 0)
             return v->name + 1;
     }
     return "?";
