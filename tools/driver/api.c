@@ -13,6 +13,7 @@ typedef struct job {
     fv_compile_options o;
     fv_driver_options driver;
     fv_pipeline_options pipeline;
+    fv_compiled made; /* its artifact goes with the session where that is given up */
 } job;
 
 /* NULL, or of a size that this library knows. */
@@ -77,6 +78,7 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
         return FV_NO_MEMORY;
     if (FV_DOOR_OPEN(s, &door)) {
         fv_log_add(log, "%s: error: out of memory", path);
+        fv_artifact_free(j->made.artifact);
         fv_session_free(s);
         return FV_NO_MEMORY;
     }
@@ -93,19 +95,20 @@ static void free_session(void *s) {
 }
 
 static int make_artifact(job *j, void *arg) {
-    fv_compiled made;
-    if (!fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &made))
-        return status_of(j);
-    made.artifact->release = free_session;
-    made.artifact->owner = j->session;
-    *(fv_artifact **)arg = made.artifact;
-    return FV_OK;
+    (void)arg;
+    return fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &j->made) ? FV_OK : status_of(j);
 }
 
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) {
     job j;
     *out = NULL;
-    return with_session(&j, path, o, true, log, make_artifact, out, true);
+    int status = with_session(&j, path, o, true, log, make_artifact, NULL, true);
+    if (status)
+        return status;
+    j.made.artifact->release = free_session;
+    j.made.artifact->owner = j.session;
+    *out = j.made.artifact;
+    return FV_OK;
 }
 
 static fv_weights_kind weights_of(const fv_compile_options *o) {

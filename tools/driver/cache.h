@@ -42,8 +42,8 @@ const char *fv_cache_path(const fv_cache *c, const fv_digest *name, const char *
 const fv_mapping *fv_cache_map(fv_cache *c, fv_arena *a, const char *path);
 /* A new file under a temporary name, open for writing; -1 with errno. */
 int fv_cache_create(fv_cache *c, const char **name);
-/* Writes a small file as a whole. */
-bool fv_cache_put(fv_cache *c, const char *path, const fv_text *content);
+/* Writes a small file as a whole, or not: what it tells can be found out again. */
+void fv_cache_put(fv_cache *c, const char *path, const fv_text *content);
 /* Keeps the cache within its limit, now that an entry of so many bytes has come. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest);
 void fv_cache_note_use(fv_cache *c, const fv_digest *key);

@@ -263,11 +263,24 @@ static void destroy(fv_artifact *a) {
     fv_arena_free(l->arena);
 }
 
+/* Kernels are shared, so a text does not tell which nodes a launch computes; the artifact's table does. */
+static void name_launches(fv_block *b, const fv_model *m) {
+    for (fv_stmt *s = b->first; s; s = s->next) {
+        name_launches(&s->body, m);
+        name_launches(&s->other, m);
+        if (s->kind == FV_S_LAUNCH && s->launch < m->nlaunches)
+            s->text = m->launches[s->launch].nodes;
+    }
+}
+
 fv_program *fv_cache_program(const fv_artifact *a) {
     const loaded *l = a->ctx;
     if (a->destroy != destroy)
         return NULL;
-    return fv_program_parse_over(l->arena, l->text, l->weights, l->weights_bytes);
+    fv_program *p = fv_program_parse_over(l->arena, l->text, l->weights, l->weights_bytes);
+    if (p)
+        name_launches(&p->body, a->model);
+    return p;
 }
 
 /* Its program is read where a run has failed, and not before. */

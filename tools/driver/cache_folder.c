@@ -139,18 +139,14 @@ int fv_cache_create(fv_cache *c, const char **name) {
     return -1;
 }
 
-bool fv_cache_put(fv_cache *c, const char *path, const fv_text *content) {
+void fv_cache_put(fv_cache *c, const char *path, const fv_text *content) {
     const char *temporary;
     int fd = fv_cache_create(c, &temporary);
     if (fd < 0)
-        return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
+        return;
     bool ok = write(fd, content->s, content->n) == (ssize_t)content->n;
-    ok = close(fd) == 0 && ok && rename(temporary, path) == 0;
-    if (ok)
-        return true;
-    int error = errno;
-    unlink(temporary);
-    return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(error));
+    if (close(fd) || !ok || rename(temporary, path))
+        unlink(temporary);
 }
 
 void fv_cache_note_use(fv_cache *c, const fv_digest *key) {
