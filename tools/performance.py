@@ -10,6 +10,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -89,7 +90,7 @@ class Bench:
     def __call__(self, path, *more, **env):
         """The results of `fovea bench`, one a number of threads. Outputs that differ are in them."""
         command = [self.o.fovea, "bench", path, "--json", "-q", f"--rounds={self.o.rounds}", f"--seconds={self.o.seconds}"]
-        status, out, error = run(command + list(more), **env)
+        status, out, error = run(command + list(more), **{"FOVEA_CACHE_DIR": "", **env})  # what is timed is compiled
         if not out.strip():
             raise Failed(error)
         document = json.loads(out)
@@ -169,15 +170,18 @@ def measure_start(bench):
     """Compiling BERT-base: with an empty cache, and once more."""
     path = bench.model("bert-base")
     cache = os.path.join(bench.o.folder, "cache")
-    subprocess.run(["rm", "-rf", cache], check=True)
+    shutil.rmtree(cache, ignore_errors=True)
     more = ["--at=batch=1", "--at=seq=128", "--threads=2"]
-    os.makedirs(cache)
     with open(path, "rb") as f:  # into the page cache
         while f.read(1 << 24):
             pass
     cold = bench(path, *more, FOVEA_CACHE_DIR=cache)[0]
     warm = bench(path, *more, FOVEA_CACHE_DIR=cache)[0]
-    return {"cold": cold["compile"], "warm": warm["compile"], "memory": cold["memory"], "file_bytes": os.path.getsize(path)}
+    shutil.rmtree(cache)
+    if cold["compile"]["cached"] or not warm["compile"]["cached"]:
+        raise Failed("the cache does not do what it should")
+    return {"cold": cold["compile"], "warm": warm["compile"], "memory": cold["memory"], "warm_memory": warm["memory"],
+            "file_bytes": os.path.getsize(path)}
 
 
 def measure_activations(bench):
@@ -385,7 +389,8 @@ def start_text(d, missed):
         missed.append(f"start of bert-base: could not be measured: {s['error']}")
         return []
     file_mib = s["file_bytes"] / 2**20
-    peak = max(s["memory"]["compile_peak_bytes"], s["memory"]["run_peak_bytes"]) / 2**20
+    memories = [s["memory"], s.get("warm_memory", s["memory"])]
+    peak = max(m[when] for m in memories for when in ("compile_peak_bytes", "run_peak_bytes")) / 2**20
     figures = [("from the file to a runnable model, seconds", s["cold"]["total_ms"] / 1e3, 1.5, "{:.2f}"),
                ("of it code generation", s["cold"]["code_ms"] / 1e3, 1.0, "{:.2f}"),
                ("the same from the cache on disk, ms", s["warm"]["total_ms"], 20, "{:.0f}"),
