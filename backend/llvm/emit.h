@@ -37,7 +37,7 @@ typedef struct fv_ll_module {
     LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
     int nbuilders;
     void *object; /* of weights.c, while it is open */
-    char *fault;  /* first complaint, of LLVM or of ours; malloc */
+    char fault[400]; /* first complaint, of LLVM or of ours; "": none */
 } fv_ll_module;
 
 typedef struct fv_ll_kernel {

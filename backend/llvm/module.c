@@ -14,14 +14,12 @@
 /* ---- faults ---- */
 
 void fv_ll_fault(fv_ll_module *m, const char *format, ...) {
-    if (m->fault)
+    if (*m->fault)
         return;
     va_list args;
     va_start(args, format);
-    char text[400];
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(m->fault, sizeof m->fault, format, args);
     va_end(args);
-    m->fault = strdup(text);
 }
 
 /* Below this one there are frames of LLVM: it only notes. */
@@ -34,7 +32,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx) {
 }
 
 static bool report_fault(fv_ll_module *m) {
-    if (!m->fault)
+    if (!*m->fault)
         return true;
     return fv_error(m->session, "internal error: LLVM, program %s: %s", m->program->name, m->fault);
 }
@@ -184,7 +182,6 @@ void fv_ll_close(fv_ll_module *m) {
         LLVMDisposeMessage(m->triple);
     if (m->arena)
         fv_arena_free(m->arena);
-    free(m->fault);
     *m = (fv_ll_module){0};
 }
 
@@ -198,7 +195,7 @@ static void verify(fv_ll_module *m) {
 bool fv_ll_emit(fv_ll_module *m) {
     fv_ll_kernels(m);
     fv_ll_entries(m);
-    if (!m->fault)
+    if (!*m->fault)
         verify(m);
     return report_fault(m);
 }

@@ -1,6 +1,5 @@
 /* artifact.c - artifacts of the compiler: the interpreter, code in memory, generated C. */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -204,46 +203,33 @@ static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_p
     return true;
 }
 
-/* The folder is ours: all that is in it goes. */
-static void remove_folder(const char *folder) {
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(folder);
+static void free_log(void *log) {
+    fv_log_free(*(fv_log **)log);
 }
 
 static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     fv_artifact *out = NULL;
-    fv_log *log = fv_log_new();
-    if (fv_load(fv_printf(a, "%s/model.so", folder), log, &out) != FV_OK)
-        fv_error(s, "generated C: %s", fv_log_text(log));
-    fv_log_free(log);
+    const char *path = fv_printf(a, "%s/model.so", folder);
+    fv_log **log = FV_NEW(a, fv_log *, 1);
+    fv_arena_at_free(a, free_log, log);
+    *log = fv_log_new();
+    int status = *log ? fv_load(path, *log, &out) : FV_NO_MEMORY;
+    if (status == FV_NO_MEMORY)
+        fv_out_of_memory(s);
+    if (status)
+        fv_error(s, "generated C: %s", fv_log_text(*log));
     return out;
 }
 
 static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
     fv_arena *a = fv_arena_new(s);
-    const char *tmp = getenv("TMPDIR");
-    char *folder = fv_printf(a, "%s/fovea-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    fv_artifact *out = NULL;
-    fv_door door;
-    if (!mkdtemp(folder)) {
-        fv_error(s, "cannot make a temporary folder %s: %s", folder, strerror(errno));
-        return NULL;
-    }
-    if (FV_DOOR_OPEN(s, &door)) {
-        remove_folder(folder);
-        fv_out_of_memory(s);
-    }
+    const char *folder = fv_driver_temporary(s, a);
     bool large = has_large_weights(p);
     fv_c_options o = {.weights = large ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT};
-    bool written = fv_c_write(s, p, &o, fv_printf(a, large ? "%s/" : "%s/model.c", folder));
-    if (written && compile_c(s, a, folder, p, level))
+    fv_artifact *out = NULL;
+    if (folder && fv_c_write(s, p, &o, fv_printf(a, large ? "%s/" : "%s/model.c", folder)) &&
+        compile_c(s, a, folder, p, level))
         out = load_c(s, a, folder);
-    remove_folder(folder);
-    fv_door_close(s, &door);
     fv_arena_free(a);
     return out;
 }

@@ -142,6 +142,9 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 /* Bytes of workspace and the dims of the outputs for these dims, of an expanded program: fv_plan_fn. */
 int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
+/* A new folder that goes with the arena, and all files in it. NULL after a diagnostic. */
+const char *fv_driver_temporary(fv_session *s, fv_arena *a);
+
 /* Messages of the session as lines of the log. */
 void fv_driver_log(fv_session *s, fv_log *log);
 

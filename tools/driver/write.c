@@ -172,17 +172,10 @@ static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
 /* To where nothing can be renamed: made in a folder of its own, then copied. */
 static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                          fv_llvm_kind kind, const char *out) {
-    const char *tmp = getenv("TMPDIR");
-    char *folder = fv_printf(a, "%s/fovea-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder))
-        return fv_error(s, "cannot make a temporary folder %s: %s", folder, strerror(errno));
-    const char *file = fv_printf(a, "%s/model", folder);
+    const char *folder = fv_driver_temporary(s, a);
+    const char *file = folder ? fv_printf(a, "%s/model", folder) : NULL;
     fv_file f;
-    bool ok = fv_llvm_write(s, p, o, kind, file) && fv_file_map(s, a, file, &f) &&
-              put(s, out, f.data, f.size);
-    unlink(file);
-    rmdir(folder);
-    return ok;
+    return file && fv_llvm_write(s, p, o, kind, file) && fv_file_map(s, a, file, &f) && put(s, out, f.data, f.size);
 }
 
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
