@@ -83,6 +83,26 @@ static fv_storage *returned(fv_lowerer *l, int i) {
     return fv_storage_root(fv_storage_of(l, l->func->body->last->in[i]));
 }
 
+/* For people: which values a buffer holds besides the one that it is called by. */
+static void name_what_is_held(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL, *home = s;
+            while (home && home->within)
+                home = home->within;
+            fv_buf *b = home && home != s ? fv_storage_root(home)->buf : NULL;
+            int cap = b ? b->nparts : 0;
+            if (b)
+                FV_PUSH(l->arena, b->parts, b->nparts, cap, s->value->name);
+        }
+}
+
+static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
+    int cap = 0;
+    for (const fv_storage *x = s->over; x; x = x->over)
+        FV_PUSH(l->arena, s->buf->over, s->buf->nover, cap, x->value->name);
+}
+
 /* Every root that some step uses gets its buffer; aliases are views of it. */
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
@@ -99,6 +119,7 @@ void fv_plan_buffers(fv_lowerer *l) {
         /* by the type of the result: the dims of what it is a view of may be known later only */
         s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;
+        name_what_was_there(l, s);
     }
     fv_storage **work = NULL;
     int nwork = 0, cap = 0;
@@ -115,10 +136,12 @@ void fv_plan_buffers(fv_lowerer *l) {
             bool heap = size_depends_on_data(s->value->type);
             s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
             s->buf->bytes = bytes_of(l, s->value->type);
+            name_what_was_there(l, s);
             if (!heap)
                 FV_PUSH(l->arena, work, nwork, cap, s);
             l->program->uses_allocator |= heap;
         }
     }
+    name_what_is_held(l);
     fv_layout(l, work, nwork);
 }

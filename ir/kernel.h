@@ -163,6 +163,8 @@ struct fv_buf {
     int index;          /* INPUT, OUTPUT, CONST: which one */
     fv_expr *offset;    /* WORK: in bytes, over variables of the plan */
     fv_expr *bytes;     /* WORK, HEAP: size */
+    int nover, nparts;  /* for people: values whose memory it took over when they died, the last one first; */
+    const char **over, **parts; /* ... and values that are parts of it, as those of a Concat */
     const void *value;  /* what it stands for while lowering (a graph value); consumers ignore it */
 };
 

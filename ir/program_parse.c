@@ -167,13 +167,31 @@ static bool parse_place(reader *r, fv_buf *b) {
            fv_lex_expect(&r->k.l, "bytes") && (b->bytes = fv_kx_parse(&r->k, FV_I64));
 }
 
+/* Other values that lie in it. */
+static bool parse_held(reader *r, fv_buf *b) {
+    int over = 0, parts = 0; /* capacities */
+    const char *name;
+    for (;;) {
+        if (fv_lex_accept(&r->k.l, "over")) {
+            if (!(name = fv_kp_parse_string(&r->k, "a value")))
+                return false;
+            FV_PUSH(r->k.arena, b->over, b->nover, over, name);
+        } else if (fv_lex_accept(&r->k.l, "part")) {
+            if (!(name = fv_kp_parse_string(&r->k, "a value")))
+                return false;
+            FV_PUSH(r->k.arena, b->parts, b->nparts, parts, name);
+        } else
+            return true;
+    }
+}
+
 static bool parse_buffer(reader *r) {
     static const fv_buf_role with_index[] = {FV_BUF_INPUT, FV_BUF_OUTPUT, FV_BUF_CONST};
     fv_buf *b = parse_declared(&r->k);
     if (!b)
         return false;
     if (fv_lex_accept(&r->k.l, "work"))
-        return parse_place(r, b) && add_buffer(r, b);
+        return parse_place(r, b) && parse_held(r, b) && add_buffer(r, b);
     for (int i = 0; i < 3; i++) {
         int64_t index;
         if (!fv_lex_accept(&r->k.l, fv_role_text(with_index[i])))
@@ -186,7 +204,7 @@ static bool parse_buffer(reader *r) {
         b->index = (int)index;
         if (b->role == FV_BUF_CONST && index < r->program->nconstants)
             r->program->constants[index].buf = b;
-        return add_buffer(r, b);
+        return parse_held(r, b) && add_buffer(r, b);
     }
     return fv_lex_error(&r->k.l, "expected input, output, const or work, found %s",
                         fv_lex_found(&r->k.l));

@@ -112,6 +112,13 @@ bool fv_program_write_side(const fv_program *pr, FILE *f) {
     return true;
 }
 
+static void put_names(fv_kprinter *p, const char *what, int n, const char *const *names) {
+    for (int i = 0; i < n; i++) {
+        fv_text_printf(p->t, " %s ", what);
+        fv_text_string(p->t, names[i], strlen(names[i]));
+    }
+}
+
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
     fv_kp_line(p, "buffer ");
     fv_kp_declare(p, b, b->name, 'b');
@@ -126,6 +133,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
     } else {
         fv_text_printf(p->t, " %d", b->index);
     }
+    put_names(p, "over", b->nover, b->over);
+    put_names(p, "part", b->nparts, b->parts);
     fv_text_put(p->t, "\n");
 }
 

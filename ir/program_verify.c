@@ -38,12 +38,42 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
+static bool is_empty(const fv_buf *b) {
+    int64_t n;
+    return fv_x_is_int(b->bytes, &n) && n <= 0;
+}
+
+/* Do two buffers of the workspace overlap, as far as that can be seen? */
+static bool overlap(const fv_buf *a, const fv_buf *b) {
+    int64_t at[2], n;
+    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_empty(a) || is_empty(b))
+        return false;
+    if (!fv_x_is_int(a->offset, &at[0]) || !fv_x_is_int(b->offset, &at[1]))
+        return fv_x_equal(a->offset, b->offset);
+    int first = at[1] < at[0];
+    const fv_buf *lower = first ? b : a;
+    return at[0] == at[1] || (fv_x_is_int(lower->bytes, &n) && at[!first] - at[first] < n);
+}
+
+/* Consumers rely on it that what a kernel writes is nothing else that it is given. */
+static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
+    const fv_kernel *k = s->kernel;
+    for (int i = 0; i < k->nbufs; i++)
+        for (int j = 0; j < i; j++)
+            if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) && overlap(s->args[i], s->args[j]))
+                return fv_kv_illegal(v, "'%s' and '%s' overlap in the workspace, and are written",
+                                     s->args[j]->name, s->args[i]->name);
+    return true;
+}
+
 static bool check_launch(fv_kverifier *v, const fv_stmt *s) {
     if (!s->kernel || !owns_kernel(v->program, s->kernel))
         return fv_kv_illegal(v, "the kernel is none of the program");
     for (int i = 0; i < s->kernel->nbufs; i++)
         if (!check_argument(v, s, i))
             return false;
+    if (!check_overlaps(v, s))
+        return false;
     for (int i = 0; i < s->kernel->ndims; i++) {
         const fv_expr *d = s->dims[i];
         if (!d || d->type.elem != FV_I64 || d->type.lanes != 1)

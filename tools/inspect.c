@@ -257,11 +257,22 @@ static int64_t lower_bound(view *v) {
     return most;
 }
 
+/* Do the offsets hold for all dims, of which there are some? */
+static bool is_fixed(const fv_program *p) {
+    int64_t n;
+    return p->nsymbols && p->workspace && fv_x_is_int(p->workspace, &n) && n;
+}
+
+static void print_names(const char *what, int n, const char *const *names) {
+    for (int i = 0; i < n; i++)
+        printf("%s%s", i ? ", " : what, names[i]);
+}
+
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
     int64_t workspace = p->workspace ? number(v, p->workspace) : 0, bound = lower_bound(v);
-    printf("\nworkspace  %s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
-           fv_size_str(v->c->arena, (uint64_t)bound));
+    printf("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
+           is_fixed(p) ? ", whatever the dims are within their bounds" : "", fv_size_str(v->c->arena, (uint64_t)bound));
     printf("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
@@ -276,8 +287,18 @@ static void print_memory(view *v) {
             int64_t e = b->extent ? number(v, b->extent[k]) : -1;
             printf(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
         }
-        puts("]");
+        putchar(']');
+        print_names(", in place of ", b->nover, b->over);
+        print_names(", parts ", b->nparts, b->parts);
+        putchar('\n');
     }
+}
+
+static json_t *names_json(int n, const char *const *names) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        fv_json_append(list, fv_json_text(names[i]));
+    return list;
 }
 
 static json_t *memory_json(view *v) {
@@ -293,11 +314,16 @@ static json_t *memory_json(view *v) {
         fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
         if (b->role == FV_BUF_WORK)
             fv_json_set_int(e, "offset", number(v, b->offset));
+        if (b->nover)
+            fv_json_set(e, "in_place_of", names_json(b->nover, b->over));
+        if (b->nparts)
+            fv_json_set(e, "parts", names_json(b->nparts, b->parts));
         fv_json_append(list, e);
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
     fv_json_set_int(o, "workspace_bytes", p->workspace ? number(v, p->workspace) : 0);
     fv_json_set_int(o, "lower_bound_bytes", lower_bound(v));
+    fv_json_set_bool(o, "fixed", is_fixed(p));
     fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
     fv_json_set(o, "buffers", list);
     return o;

@@ -1,0 +1,206 @@
+/* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
+ * program there what lives at once is apart, for all sizes, and the workspace hardly larger. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "ir/op.h"
+#include "ir/ptrmap.h"
+#include "passes/passes.h"
+#include "tests/kernel/support.h"
+
+TestSuite(plan, .init = open_session, .fini = close_session);
+
+static fv_program *lower(const char *text) {
+    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s", said());
+    fv_program_number(p);
+    return p;
+}
+
+/* ---- for some sizes ---- */
+
+typedef struct sized {
+    const fv_program *p;
+    fv_ptrmap values;
+    int64_t *at, *end, total; /* of each buffer of the workspace */
+    int *first, *last;        /* launches, from 1 on; 0: none */
+    int nlaunches;
+} sized;
+
+static int64_t number(sized *z, const fv_expr *x) {
+    fv_ptrmap memo = fv_ptrmap_in(arena);
+    int64_t n = -1;
+    cr_assert(fv_x_is_int(fv_x_subst(arena, x, &z->values, &memo), &n));
+    return n;
+}
+
+static void find_lives(sized *z) {
+    z->first = FV_NEW(arena, int, z->p->nbuffers + 1);
+    z->last = FV_NEW(arena, int, z->p->nbuffers + 1);
+    for (const fv_stmt *s = z->p->body.first; s; s = s->next) {
+        if (s->kind != FV_S_LAUNCH)
+            continue;
+        z->nlaunches++;
+        for (int i = 0; i < s->kernel->nbufs; i++) {
+            int b = s->args[i]->id;
+            z->first[b] = z->first[b] ? z->first[b] : z->nlaunches;
+            z->last[b] = z->nlaunches;
+        }
+    }
+}
+
+static sized at_size(const fv_program *p, const int64_t *dims) {
+    sized z = {.p = p, .values = fv_ptrmap_in(arena), .at = FV_NEW(arena, int64_t, p->nbuffers + 1),
+               .end = FV_NEW(arena, int64_t, p->nbuffers + 1)};
+    for (int i = 0; i < p->nsymbols; i++)
+        *fv_ptrmap_at(&z.values, p->symbol_vars[i]) = fv_x_int(arena, dims[i]);
+    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+        if (s->kind == FV_S_LET)
+            *fv_ptrmap_at(&z.values, s->var) = fv_x_int(arena, number(&z, s->x));
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->role == FV_BUF_WORK) {
+            z.at[i] = number(&z, p->buffers[i]->offset);
+            z.end[i] = z.at[i] + number(&z, p->buffers[i]->bytes);
+        }
+    z.total = number(&z, p->workspace);
+    find_lives(&z);
+    return z;
+}
+
+/* What lives at once takes so much, each buffer a multiple of 64. */
+static int64_t bound_of(const sized *z) {
+    int64_t most = 0;
+    for (int k = 1; k <= z->nlaunches; k++) {
+        int64_t sum = 0;
+        for (int b = 0; b < z->p->nbuffers; b++)
+            if (z->first[b] && z->first[b] <= k && k <= z->last[b])
+                sum += (z->end[b] - z->at[b] + 63) / 64 * 64;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static void check_apart(const sized *z) {
+    for (int i = 0; i < z->p->nbuffers; i++) {
+        cr_expect(z->at[i] >= 0 && z->at[i] % 64 == 0 && z->end[i] <= z->total);
+        for (int k = 0; k < i; k++) {
+            bool together = z->first[i] && z->first[k] && z->first[i] <= z->last[k] && z->first[k] <= z->last[i];
+            bool apart = z->end[i] <= z->at[k] || z->end[k] <= z->at[i];
+            cr_expect(!together || apart, "%s at %lld and %s at %lld", z->p->buffers[i]->name, (long long)z->at[i],
+                      z->p->buffers[k]->name, (long long)z->at[k]);
+        }
+    }
+}
+
+/* For all sizes of symbols with a few, and some of the others. */
+static void check_sizes(const fv_program *p, int64_t *dims, int n) {
+    static const int64_t some[] = {0, 1, 2, 7, 16, 128, 1000};
+    if (n == p->nsymbols) {
+        sized z = at_size(p, dims);
+        check_apart(&z);
+        return;
+    }
+    const fv_dim *d = p->symbols[n];
+    for (int64_t i = d->lo; i <= d->hi && d->hi - d->lo <= 64; i++) {
+        dims[n] = i;
+        check_sizes(p, dims, n + 1);
+    }
+    for (size_t i = 0; i < sizeof some / sizeof *some && d->hi - d->lo > 64; i++) {
+        dims[n] = some[i];
+        if (d->lo <= some[i] && some[i] <= d->hi)
+            check_sizes(p, dims, n + 1);
+    }
+}
+
+/* ---- what lies where ---- */
+
+static void put_list(fv_text *t, const char *what, int n, const char *const *names) {
+    for (int i = 0; i < n; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : what, names[i]);
+}
+
+static const char *plan(const char *options, const char *input) {
+    static const char *const roles[] = {[FV_BUF_INPUT] = "input", [FV_BUF_OUTPUT] = "output", [FV_BUF_CONST] = "const",
+                                        [FV_BUF_WORK] = "work", [FV_BUF_HEAP] = "heap"};
+    const fv_program *p = lower(input);
+    int64_t dims[8];
+    fv_text t = {.arena = arena};
+    check_sizes(p, dims, 0);
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        fv_text_printf(&t, "%s %s", roles[b->role], b->name);
+        put_list(&t, ", over ", b->nover, b->over);
+        put_list(&t, ", parts ", b->nparts, b->parts);
+        if (b->role == FV_BUF_WORK && strstr(options, "offsets")) {
+            fv_text_put(&t, " at ");
+            fv_expr_print(&t, b->offset);
+        }
+        fv_text_put(&t, "\n");
+    }
+    for (const fv_stmt *s = p->body.first; s; s = s->next) {
+        if (s->kind != FV_S_LAUNCH)
+            continue;
+        fv_text_printf(&t, "%s(", s->kernel->name);
+        for (int i = 0; i < s->kernel->nbufs; i++)
+            fv_text_printf(&t, "%s%s%s", i ? ", " : "",
+                           s->kernel->bufs[i]->role == FV_BUF_IN      ? ""
+                           : s->kernel->bufs[i]->role == FV_BUF_INOUT ? "inout "
+                                                                      : "out ",
+                           s->args[i]->name);
+        fv_text_put(&t, ")\n");
+    }
+    return t.s;
+}
+
+Test(plan, what_lies_where) { check_golden("../ops/plan.txt", plan); }
+
+/* ---- sizes ---- */
+
+static const char block[] =
+    "func @main(%x: f32[n, 32], %wq: f32[32, 32], %wk: f32[32, 32], %wv: f32[32, 32], %wo: f32[32, 32]) -> (%y) {\n"
+    "  %q = MatMul(%x, %wq)\n  %k = MatMul(%x, %wk)\n  %v = MatMul(%x, %wv)\n"
+    "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %p = Softmax(%s) {axis = -1}\n"
+    "  %o = MatMul(%p, %v)\n  %h = MatMul(%o, %wo)\n  %r = Add(%h, %x)\n  %m = ReduceMean(%r) {keepdims = 1}\n"
+    "  %c = Sub(%r, %m)\n  %g = MatMul(%c, %wo)\n  %t = Tanh(%g)\n  %u = MatMul(%t, %wq)\n  %y = Add(%u, %r)\n"
+    "  return %y\n}\n";
+
+Test(plan, bounded_dims_have_constant_offsets) {
+    const fv_program *p = lower(fv_printf(arena, "symbol n 1..64\n%s", block));
+    int64_t n, dims[1];
+    int work = 0;
+    cr_expect(fv_x_is_int(p->workspace, &n));
+    cr_expect_null(p->plan.first);
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->role == FV_BUF_WORK) {
+            cr_expect(fv_x_is_int(p->buffers[i]->offset, &n), "%s", p->buffers[i]->name);
+            work++;
+        }
+    cr_expect_gt(work, 4);
+    for (dims[0] = 1; dims[0] <= 64; dims[0]++) {
+        sized z = at_size(p, dims);
+        check_apart(&z);
+        if (dims[0] == 64)
+            cr_expect_leq(z.total, bound_of(&z) * 11 / 10);
+    }
+}
+
+Test(plan, unbounded_dims_have_computed_offsets) {
+    static const char *const symbols[] = {"symbol n 0..1099511627776\n", "symbol n 0..1000000\n"};
+    for (int i = 0; i < 2; i++) { /* no bound; one that says little */
+        const fv_program *p = lower(fv_printf(arena, "%s%s", symbols[i], block));
+        int64_t n, dims[1];
+        cr_expect_not(fv_x_is_int(p->workspace, &n));
+        for (dims[0] = 0; dims[0] <= 300; dims[0]++) {
+            sized z = at_size(p, dims);
+            check_apart(&z);
+            if (dims[0] >= 64)
+                cr_expect_leq(z.total, bound_of(&z) * 11 / 10, "%lld: %lld, %lld", (long long)dims[0],
+                              (long long)z.total, (long long)bound_of(&z));
+        }
+    }
+}
