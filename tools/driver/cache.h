@@ -85,7 +85,6 @@ void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *e
 
 /* What is kept besides the artifact's object. */
 typedef struct fv_cache_item {
-    const fv_program *program;
     const char *text;         /* of the program before it was expanded */
     const void *object;
     size_t object_bytes;
@@ -94,7 +93,13 @@ typedef struct fv_cache_item {
     const char *folder;       /* of the cache: its warnings are not of the model */
 } fv_cache_item;
 
-bool fv_cache_store(fv_cache *c, const fv_digest *key, const fv_cache_item *item);
+/* An entry is begun when there is a program: its weights are written while the caller makes the code. Until
+ * fv_cache_store the program's constants must stay, and no file may be mapped or unmapped. What has not
+ * been stored at fv_cache_end, or when the session is freed, leaves nothing behind. NULL: it cannot be kept. */
+typedef struct fv_cache_writing fv_cache_writing;
+fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
+void fv_cache_end(fv_cache_writing *w); /* NULL is allowed */
+bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, const fv_cache_item *item);
 /* NULL: it is not there, or damaged. Says what was said when it was compiled; `read`: the model has been
  * read, and what that had to say been said. */
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read);

@@ -1,18 +1,22 @@
 /* cache_entry.c - an entry of the cache: one file.
  *
  *   head     what it is, where the sections are, their checksums, its own checksum
+ *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each constant
+ *            aligned to 64, as kernels use it: mapped, never copied
  *   about    names and places of constants, messages
  *   code     the object that LLVM wrote
  *   text     the program, for who asks why a run failed or what a kernel costs
- *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each constant
- *            aligned to 64, as kernels use it: mapped, never copied
+ *
+ * Weights are written while LLVM makes the code; the head comes last.
  *
  * Checksums of all but the weights hold whenever an entry is loaded. Large weights are compared only where
  * the file is not, to the nanosecond and since the system has started, as it was when they were compared
  * last (fv_cache_is_whole): any write shows there, but not a disk or a memory that forgets. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <llvm-c/blake3.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -28,7 +32,7 @@
 enum { ALIGN = FV_BUFFER_ALIGN, BLOCK = 4 << 20 };
 _Static_assert(ALIGN == FV_SIDE_ALIGN, "the text says where constants lie");
 
-typedef enum { ABOUT, CODE, TEXT, WEIGHTS, NSECTIONS } section_kind;
+typedef enum { WEIGHTS, ABOUT, CODE, TEXT, NSECTIONS } section_kind;
 
 typedef struct section {
     uint64_t offset, bytes;
@@ -53,12 +57,17 @@ static fv_digest head_sum(const head *h) {
 
 /* ---- writing ---- */
 
+typedef struct piece {
+    const void *data;
+    size_t bytes;
+} piece;
+
 /* Constants in the order in which they are written: those of the program's side file first, as its text
  * says, then those that the text holds itself. */
 typedef struct layout {
     const fv_program *program;
     uint64_t *offset; /* of each constant, in the weights */
-    fv_piece *pieces; /* constants and what is between them */
+    piece *pieces; /* constants and what is between them */
     int npieces;
     size_t bytes;
 } layout;
@@ -71,15 +80,15 @@ static void add_pieces(layout *l, bool in_side) {
         if ((k->bytes > FV_INLINE_BYTES) != in_side)
             continue;
         l->offset[i] = l->bytes;
-        l->pieces[l->npieces++] = (fv_piece){k->data, k->bytes};
-        l->pieces[l->npieces++] = (fv_piece){zeros, pad};
+        l->pieces[l->npieces++] = (piece){k->data, k->bytes};
+        l->pieces[l->npieces++] = (piece){zeros, pad};
         l->bytes += k->bytes + pad;
     }
 }
 
 static layout lay_out(fv_arena *a, const fv_program *p) {
     layout l = {.program = p, .offset = FV_NEW(a, uint64_t, p->nconstants + 1),
-                .pieces = FV_NEW(a, fv_piece, 2 * p->nconstants + 1)};
+                .pieces = FV_NEW(a, piece, 2 * p->nconstants + 1)};
     add_pieces(&l, true);
     add_pieces(&l, false);
     return l;
@@ -113,9 +122,9 @@ static void put_messages(fv_text *t, fv_session *s, const fv_cache_item *item) {
 }
 
 static void put_about(fv_text *t, fv_session *s, const fv_cache_item *item, const layout *l) {
-    fv_pack_text(t, item->program->name);
-    fv_pack_number(t, (uint64_t)item->program->nconstants);
-    for (int i = 0; i < item->program->nconstants; i++)
+    fv_pack_text(t, l->program->name);
+    fv_pack_number(t, (uint64_t)l->program->nconstants);
+    for (int i = 0; i < l->program->nconstants; i++)
         fv_pack_number(t, l->offset[i]);
     put_messages(t, s, item);
 }
@@ -135,76 +144,137 @@ static bool write_at(int fd, const void *data, size_t n, uint64_t offset) {
     return true;
 }
 
+/* ---- writing weights, on a thread of its own ---- */
+
+struct fv_cache_writing {
+    fv_arena *arena;
+    fv_session *session; /* only its mappings, which nobody changes meanwhile */
+    layout l;
+    int fd;
+    const char *temporary;
+    uint64_t offset;
+    llvm_blake3_hasher hasher;
+    int error; /* errno */
+    atomic_bool stop;
+    bool threaded;
+    pthread_t thread;
+};
+
 /* What lies in the model's file does not stay in memory for having been copied. */
-static bool write_piece(fv_session *s, int fd, const fv_piece *p, uint64_t offset) {
+static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     const char *at = p->data;
     bool ok = true;
-    for (size_t left = p->bytes, n; left && ok; at += n, offset += n, left -= n) {
+    for (size_t left = p->bytes, n; left && ok && !w->stop; at += n, offset += n, left -= n) {
         n = left < BLOCK ? left : BLOCK;
-        ok = write_at(fd, at, n, offset);
+        ok = write_at(w->fd, at, n, offset);
+        llvm_blake3_hasher_update(&w->hasher, at, n);
         if (p->bytes >= BLOCK)
-            fv_mapping_drop(s, at, n);
+            fv_mapping_drop(w->session, at, n);
     }
     return ok;
 }
 
-static bool write_pieces(fv_session *s, int fd, const layout *l, uint64_t offset) {
-    for (int i = 0; i < l->npieces; i++) {
-        if (!write_piece(s, fd, &l->pieces[i], offset))
-            return false;
-        offset += l->pieces[i].bytes;
-    }
-    return true;
+/* What there is room for is known before it is written. Where a file system cannot say, writing will. */
+static bool reserve(const fv_cache_writing *w) {
+    return !w->l.bytes || fallocate(w->fd, 0, (off_t)w->offset, (off_t)w->l.bytes) == 0 || errno != ENOSPC;
 }
 
-static void place_sections(head *h, const size_t bytes[NSECTIONS]) {
-    size_t at = sizeof *h;
-    for (int i = 0; i < NSECTIONS; i++) {
-        at = round_up(at, i == WEIGHTS && bytes[i] >= HUGE_PAGE ? HUGE_PAGE : ALIGN);
-        h->section[i].offset = at;
-        h->section[i].bytes = bytes[i];
-        at += bytes[i];
+static void *write_weights(void *arg) {
+    fv_cache_writing *w = arg;
+    uint64_t offset = w->offset;
+    bool ok = reserve(w);
+    for (int i = 0; i < w->l.npieces && ok && !w->stop; i++) {
+        ok = write_piece(w, &w->l.pieces[i], offset);
+        offset += w->l.pieces[i].bytes;
+    }
+    w->error = ok ? 0 : errno;
+    return NULL;
+}
+
+static void await_weights(fv_cache_writing *w) {
+    if (w->threaded)
+        pthread_join(w->thread, NULL);
+    w->threaded = false;
+}
+
+/* Whatever is not finished leaves nothing behind. */
+static void give_up(void *arg) {
+    fv_cache_writing *w = arg;
+    w->stop = true;
+    await_weights(w);
+    if (w->fd < 0)
+        return;
+    close(w->fd);
+    unlink(w->temporary);
+    w->fd = -1;
+}
+
+/* In an arena younger than that of the program: where all are freed, it ends first. */
+fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
+    fv_arena *a = fv_arena_new(c->session);
+    fv_cache_writing *w = FV_NEW(a, fv_cache_writing, 1);
+    w->arena = a;
+    w->session = c->session;
+    w->l = lay_out(a, p);
+    w->offset = w->l.bytes >= HUGE_PAGE ? HUGE_PAGE : round_up(sizeof(head), ALIGN);
+    w->fd = -1;
+    if (w->l.bytes > c->limit) {
+        fv_cache_warn(c, "compiled models of %zu MB are not kept; FOVEA_CACHE_SIZE sets the limit", w->l.bytes / 1000000);
+        return NULL;
+    }
+    llvm_blake3_hasher_init(&w->hasher);
+    fv_arena_at_free(a, give_up, w);
+    w->fd = fv_cache_create(c, &w->temporary);
+    if (w->fd < 0) {
+        fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
+        return NULL;
+    }
+    w->threaded = w->l.bytes >= BLOCK && pthread_create(&w->thread, NULL, write_weights, w) == 0;
+    if (!w->threaded)
+        write_weights(w);
+    return w;
+}
+
+void fv_cache_end(fv_cache_writing *w) {
+    if (w)
+        fv_arena_free(w->arena);
+}
+
+/* ---- and the rest ---- */
+
+static void place_sections(head *h, const fv_cache_writing *w, const piece small[NSECTIONS]) {
+    size_t at = w->offset + w->l.bytes;
+    h->section[WEIGHTS] = (section){.offset = w->offset, .bytes = w->l.bytes};
+    for (int i = WEIGHTS + 1; i < NSECTIONS; i++) {
+        at = round_up(at, ALIGN);
+        h->section[i] = (section){at, small[i].bytes, fv_digest_of(small[i].data, small[i].bytes)};
+        at += small[i].bytes;
     }
     h->bytes = at;
 }
 
-/* What there is room for is known before it is written. Where a file system cannot say, writing will. */
-static bool reserve(int fd, const head *h) {
-    const section *w = &h->section[WEIGHTS];
-    return !w->bytes || fallocate(fd, 0, (off_t)w->offset, (off_t)w->bytes) == 0 || errno != ENOSPC;
-}
-
-/* The weights are hashed while they are written. */
-static bool write_entry(fv_cache *c, int fd, head *h, const fv_piece small[WEIGHTS], const layout *l) {
-    if (!reserve(fd, h))
-        return false;
-    fv_hashing *hashing = fv_hash_memory(c->arena, l->pieces, l->npieces);
+static bool write_rest(fv_cache_writing *w, head *h, const piece small[NSECTIONS]) {
     bool ok = true;
-    for (int i = 0; i < WEIGHTS && ok; i++) {
-        h->section[i].sum = fv_digest_of(small[i].data, small[i].bytes);
-        ok = write_at(fd, small[i].data, small[i].bytes, h->section[i].offset);
-    }
-    ok = ok && write_pieces(c->session, fd, l, h->section[WEIGHTS].offset);
-    int error = errno;
-    fv_hash_wait(hashing, &h->section[WEIGHTS].sum, NULL);
+    for (int i = WEIGHTS + 1; i < NSECTIONS && ok; i++)
+        ok = write_at(w->fd, small[i].data, small[i].bytes, h->section[i].offset);
+    llvm_blake3_hasher_finalize(&w->hasher, h->section[WEIGHTS].sum.byte, sizeof(fv_digest));
     h->sum = head_sum(h);
-    errno = error;
-    return ok && write_at(fd, h, sizeof *h, 0) && ftruncate(fd, (off_t)h->bytes) == 0;
+    return ok && write_at(w->fd, h, sizeof *h, 0);
 }
 
 /* The state is that of the file under its name: renaming changes it. */
-static bool finish_entry(int fd, const char *temporary, const char *path, bool ok, struct stat *state) {
-    ok = ok && rename(temporary, path) == 0 && fstat(fd, state) == 0;
+static bool finish(fv_cache_writing *w, const char *path, struct stat *state) {
+    int fd = w->fd;
+    if (rename(w->temporary, path))
+        return false;
+    w->fd = -1;
+    bool ok = fstat(fd, state) == 0;
+    if (close(fd) == 0 && ok)
+        return true;
     int error = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
-        error = errno;
-        unlink(path);
-    }
-    if (!ok)
-        unlink(temporary);
+    unlink(path);
     errno = error;
-    return ok;
+    return false;
 }
 
 /* The entry has been used; its content was, just now, what it should be. */
@@ -215,24 +285,18 @@ static void note(fv_cache *c, const fv_digest *key, const head *h, const struct 
         fv_cache_note_use(c, key);
 }
 
-bool fv_cache_store(fv_cache *c, const fv_digest *key, const fv_cache_item *item) {
+bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, const fv_cache_item *item) {
     fv_text about = {.arena = c->arena};
-    layout l = lay_out(c->arena, item->program);
     head h = {.magic = MAGIC, .key = *key};
     struct stat state;
-    put_about(&about, c->session, item, &l);
-    const fv_piece small[WEIGHTS] = {{about.s, about.n}, {item->object, item->object_bytes},
-                                     {item->text, strlen(item->text) + 1}};
-    place_sections(&h, (size_t[NSECTIONS]){small[ABOUT].bytes, small[CODE].bytes, small[TEXT].bytes, l.bytes});
-    const char *path = fv_cache_path(c, key, ".model"), *temporary;
-    if (h.bytes > c->limit)
-        return fv_cache_warn(c, "a compiled model of %llu MB is not kept; FOVEA_CACHE_SIZE sets the limit",
-                             (unsigned long long)(h.bytes / 1000000));
-    int fd = fv_cache_create(c, &temporary);
-    if (fd < 0)
-        return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
-    bool ok = write_entry(c, fd, &h, small, &l);
-    if (!finish_entry(fd, temporary, path, ok, &state))
+    put_about(&about, c->session, item, &w->l);
+    const piece small[NSECTIONS] = {[ABOUT] = {about.s, about.n}, [CODE] = {item->object, item->object_bytes},
+                                       [TEXT] = {item->text, strlen(item->text) + 1}};
+    const char *path = fv_cache_path(c, key, ".model");
+    place_sections(&h, w, small);
+    await_weights(w);
+    errno = w->error;
+    if (w->error || !write_rest(w, &h, small) || !finish(w, path, &state))
         return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));
     note(c, key, &h, &state);
     fv_cache_trim(c, (uint64_t)state.st_blocks * 512, path);
@@ -310,7 +374,7 @@ static const head *check_head(const fv_mapping *m, const fv_digest *key) {
     fv_digest sum = head_sum(h);
     if (!fv_digest_equal(&sum, &h->sum) || !fv_digest_equal(&h->key, key))
         return NULL;
-    for (int i = 0; i < WEIGHTS; i++)
+    for (int i = WEIGHTS + 1; i < NSECTIONS; i++)
         if (!section_is(m->start, &h->section[i]))
             return NULL;
     return h;

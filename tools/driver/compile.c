@@ -106,16 +106,18 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv
     if (!lower_model(j))
         return false;
     fv_program_print(&text, j->out->program);
-    if (!make_code(j))
-        return false;
-    item.program = j->out->program;
-    item.text = text.s;
-    item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
-    bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, key, &item);
-    if (kept && files)
-        fv_cache_remember(c, j->path, files, key);
+    fv_cache_writing *w = !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
+    bool made = make_code(j);
+    if (made && w) {
+        item.text = text.s;
+        item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
+        bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, w, key, &item);
+        if (kept && files)
+            fv_cache_remember(c, j->path, files, key);
+    }
+    fv_cache_end(w);
     j->out->keep_ms = lap(&j->mark);
-    return true;
+    return made;
 }
 
 /* What is not made of a graph is text that somebody writes by hand: it is not kept. */

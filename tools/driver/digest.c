@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ir/mapping.h"
-
 enum { BLOCK = 1 << 20, LARGE = 1 << 20 };
 
 fv_digest fv_digest_of(const void *data, size_t bytes) {
@@ -37,30 +35,13 @@ bool fv_digest_equal(const fv_digest *a, const fv_digest *b) {
 /* ---- in the background ---- */
 
 struct fv_hashing {
-    const char *path; /* NULL: pieces */
-    fv_session *session; /* only its mappings, which nobody changes meanwhile */
-    const fv_piece *pieces;
-    int npieces;
+    const char *path;
     atomic_bool stop; /* nobody wants to know any more */
     bool threaded, done, ok;
     pthread_t thread;
     llvm_blake3_hasher hasher;
     struct stat state;
 };
-
-static bool hash_pieces(fv_hashing *h) {
-    for (int i = 0; i < h->npieces; i++) {
-        const char *at = h->pieces[i].data;
-        size_t left = h->pieces[i].bytes;
-        for (size_t n; left && !h->stop; at += n, left -= n) {
-            n = left < BLOCK ? left : BLOCK;
-            llvm_blake3_hasher_update(&h->hasher, at, n);
-            if (h->pieces[i].bytes > LARGE)
-                fv_mapping_drop(h->session, at, n);
-        }
-    }
-    return true;
-}
 
 /* Read and not mapped: that is faster, and what was read is nobody's resident memory. */
 static bool hash_descriptor(fv_hashing *h, int fd, char *block) {
@@ -88,7 +69,7 @@ static bool hash_path(fv_hashing *h) {
 
 static void *work(void *arg) {
     fv_hashing *h = arg;
-    h->ok = h->path ? hash_path(h) : hash_pieces(h);
+    h->ok = hash_path(h);
     return NULL;
 }
 
@@ -107,29 +88,14 @@ static void give_up(void *arg) {
     finish(h);
 }
 
-static fv_hashing *begin(fv_arena *a, const char *path, const fv_piece *pieces, int n, bool large) {
-    fv_hashing *h = FV_NEW(a, fv_hashing, 1);
-    h->path = path;
-    h->session = fv_arena_session(a);
-    h->pieces = pieces;
-    h->npieces = n;
-    llvm_blake3_hasher_init(&h->hasher);
-    fv_arena_at_free(a, give_up, h);
-    h->threaded = large && pthread_create(&h->thread, NULL, work, h) == 0;
-    return h;
-}
-
 fv_hashing *fv_hash_file(fv_arena *a, const char *path) {
     struct stat st;
-    bool large = stat(path, &st) == 0 && st.st_size > LARGE;
-    return begin(a, fv_strdup(a, path), NULL, 0, large);
-}
-
-fv_hashing *fv_hash_memory(fv_arena *a, const fv_piece *pieces, int n) {
-    size_t bytes = 0;
-    for (int i = 0; i < n; i++)
-        bytes += pieces[i].bytes;
-    return begin(a, NULL, pieces, n, bytes > LARGE);
+    fv_hashing *h = FV_NEW(a, fv_hashing, 1);
+    h->path = fv_strdup(a, path);
+    llvm_blake3_hasher_init(&h->hasher);
+    fv_arena_at_free(a, give_up, h);
+    h->threaded = stat(path, &st) == 0 && st.st_size > LARGE && pthread_create(&h->thread, NULL, work, h) == 0;
+    return h;
 }
 
 bool fv_hash_wait(fv_hashing *h, fv_digest *out, struct stat *state) {
