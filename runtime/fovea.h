@@ -109,7 +109,9 @@ typedef struct fv_compile_options {
     const char *weights;  /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
 } fv_compile_options;
 
-/* Compiles to something that runs at once.
+/* Compiles to something that runs at once; or loads it, where that has been done before: from the cache on
+ * disk, whose folder FOVEA_CACHE_DIR names. Empty, there is none; unset, it is $XDG_CACHE_HOME/fovea or
+ * ~/.cache/fovea.
  *  path  an ONNX model, graph IR text or kernel IR text (told apart by content)
  *  Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out);

@@ -287,7 +287,8 @@ static void print_commands(void) {
     printf("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; `-` is\n"
            "standard input. Exit status: 0 done, 1 the model or the data is at fault or differs, 2 the\n"
            "command line is, 3 Fovea is. FOVEA_FLAGS holds options for every use, FOVEA_NUM_THREADS is\n"
-           "the default of --threads, NO_COLOR is heeded.\n"
+           "the default of --threads, FOVEA_CACHE_DIR the folder where compiled models are kept (empty:\n"
+           "nowhere; default ~/.cache/fovea), FOVEA_CACHE_SIZE its limit (default 5G), NO_COLOR is heeded.\n"
            "\n`fovea COMMAND --help` tells more; `fovea --version` prints the version.\n");
 }
 

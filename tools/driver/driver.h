@@ -88,8 +88,8 @@ typedef struct fv_driver_watch {
     void (*lowered)(void *user, fv_program *p);         /* before expansion */
 } fv_driver_watch;
 
-/* All the way from a path to something that runs, or out of the cache (docs/api.md): code in memory,
- * made of a graph, is kept on disk. watch NULL: nobody looks. The session must outlive the artifact.
+/* All the way from a path to something that runs, or out of the cache on disk (docs/cli.md), where code in memory
+ * is kept that was made of a graph. watch NULL: nobody looks. The session must outlive the artifact.
  * False after diagnostics. */
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o, fv_backend_kind backend,
                        const fv_driver_watch *watch, fv_compiled *out);
