@@ -98,23 +98,40 @@ static bool recall(job *j, fv_cache *c) {
     return fv_cache_recall(c, j->path, &key) && is_found(j, c, &key, false);
 }
 
+/* Where memory does not suffice to keep it, it is not kept. */
+static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
+    fv_door door;
+    if (FV_DOOR_OPEN(j->session, &door))
+        return;
+    if (fv_cache_unchanged(files))
+        fv_cache_remember(c, j->path, files, key);
+    fv_door_close(j->session, &door);
+}
+
+static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files, fv_cache_writing *w,
+                 const char *text) {
+    fv_cache_item item = {.before = j->before, .nread = j->nread, .folder = c->folder, .text = text};
+    fv_door door;
+    if (FV_DOOR_OPEN(j->session, &door))
+        return;
+    item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
+    bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, w, key, &item);
+    fv_door_close(j->session, &door);
+    if (kept && files)
+        remember(j, c, key, files);
+}
+
 /* Everything, and into the cache with it. files NULL: the model came through standard input. A failure
  * to keep it is none of the compilation. */
 static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
-    fv_cache_item item = {.before = j->before, .nread = j->nread, .folder = c->folder};
     fv_text text = {.arena = c->arena};
     if (!lower_model(j))
         return false;
     fv_program_print(&text, j->out->program);
     fv_cache_writing *w = !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
     bool made = make_code(j);
-    if (made && w) {
-        item.text = text.s;
-        item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
-        bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, w, key, &item);
-        if (kept && files)
-            fv_cache_remember(c, j->path, files, key);
-    }
+    if (made && w)
+        keep(j, c, key, files, w, text.s);
     fv_cache_end(w);
     j->out->keep_ms = lap(&j->mark);
     return made;
@@ -141,8 +158,8 @@ static bool compile_through(job *j, fv_cache *c) {
     j->out->read_ms += lap(&j->mark);
     if (!is_found(j, c, &key, true))
         return compile_and_keep(j, c, &key, input ? NULL : &files);
-    if (!input && fv_cache_unchanged(&files))
-        fv_cache_remember(c, j->path, &files, &key);
+    if (!input)
+        remember(j, c, &key, &files);
     return true;
 }
 
