@@ -90,7 +90,7 @@ void fv_print_messages(const fv_context *c);
 void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line of a log, as it is, on stderr; "error:" in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line);
-/* The lines of a log as messages of the session. False if there was one. */
+/* The lines of a log as messages of the session, after a call that failed. False. */
 bool fv_say_log(const fv_context *c, const fv_log *log);
 bool fv_is_terminal(int fd);
 /* "12.3 kB" */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/json.h"
 
 bool fv_is_terminal(int fd) {
     const char *term = getenv("TERM");
@@ -70,13 +71,14 @@ void fv_note(const fv_context *c, const char *format, ...) {
 bool fv_say_log(const fv_context *c, const fv_log *log) {
     static const char error[] = "error: ";
     const char *p = fv_log_text(log);
-    bool none = !*p;
+    if (!*p) /* only where there is no memory for words */
+        fv_out_of_memory(c->session);
     while (*p) {
         size_t n = strcspn(p, "\n"), skip = strncmp(p, error, strlen(error)) ? 0 : strlen(error);
         fv_error(c->session, "%.*s", (int)(n - skip), p + skip);
         p += n + (p[n] == '\n');
     }
-    return none;
+    return false;
 }
 
 const char *fv_size_str(fv_arena *a, uint64_t bytes) {
@@ -100,6 +102,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
         fv_session_free(c.session);
         return FV_EXIT_MODEL;
     }
+    fv_json_begin();
     c.arena = fv_arena_new(c.session);
     int status = fv_args_check_lists(&c) ? command->run(&c) : FV_EXIT_USAGE;
     fv_print_messages(&c);

@@ -7,6 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/command.h"
+
+/* jansson would leave out what it has no memory for, and its callers here would not see it. */
+static void *need(size_t bytes) {
+    void *p = malloc(bytes);
+    if (p)
+        return p;
+    fputs("fovea: error: out of memory\n", stderr);
+    exit(FV_EXIT_MODEL);
+}
+
+void fv_json_begin(void) {
+    json_set_alloc_funcs(need, free);
+}
+
 json_t *fv_json_document(void) {
     json_t *d = json_object();
     fv_json_set_int(d, "schema", 1);
@@ -30,7 +45,7 @@ json_t *fv_json_text(const char *s) {
     if (!s)
         return json_null();
     json_t *as_it_is = json_string(s);
-    char *safe = as_it_is ? NULL : malloc(3 * strlen(s) + 1), *to = safe;
+    char *safe = as_it_is ? NULL : need(3 * strlen(s) + 1), *to = safe;
     if (!safe)
         return as_it_is;
     while (*s) {

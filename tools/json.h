@@ -8,6 +8,8 @@
 
 #include "ir/graph.h"
 
+/* Before all else: without memory for a document the command ends with a message. */
+void fv_json_begin(void);
 /* {"schema": 1} */
 json_t *fv_json_document(void);
 json_t *fv_json_text(const char *s); /* what is no UTF-8 becomes U+FFFD; NULL: null */
@@ -19,7 +21,7 @@ void fv_json_set_bool(json_t *object, const char *key, bool value);
 void fv_json_append(json_t *array, json_t *value);
 /* [1, "seq", 768]: dims as text are strings, numbers are numbers. */
 json_t *fv_json_dims(int rank, const char *const *dims);
-/* The document on standard output, and frees it. False: no memory, or writing failed. */
+/* The document on standard output, and frees it. False: writing failed. */
 bool fv_json_print(fv_session *s, json_t *document);
 
 #endif

@@ -100,7 +100,8 @@ static const char *run(fv_context *c, fv_artifact *a, const fv_array *inputs, fv
     int status = fv_artifact_run(a, inputs, outputs, &o, log);
     const char *why = NULL, *text = fv_log_text(log);
     if (status)
-        why = fv_printf(c->arena, "%s: %.*s", fv_status_name(status), (int)strcspn(text, "\n"), text);
+        why = *text ? fv_printf(c->arena, "%s: %.*s", fv_status_name(status), (int)strcspn(text, "\n"), text)
+                    : fv_status_text(status);
     fv_log_free(log);
     return why;
 }

@@ -1,0 +1,81 @@
+# The command without memory: whichever allocation fails, alone or with all after it, the command ends with its
+# result or with a message and status 1; no signal, nothing half written. SCRIPT FOVEA ROOT PROTOC PRELOAD.
+. "$(dirname "$0")/../tools/lib.sh"
+preload=$(cd "$OLDPWD" && realpath "$4")
+export FAIL_REPORT=$work/report
+dates=$root/examples/dates/dates.onnx
+cat >m.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol n 0..8
+const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]
+func @main(%x: f32[n, 2]) -> (%y) {
+  %h = MatMul(%x, @w)
+  %y = Relu(%h)
+  return %y
+}
+T
+
+# once N ON COMMAND...: false where something is wrong
+once() {
+    n=$1 on=$2
+    shift 2
+    rm -f report
+    FAIL_AT=$n FAIL_ON=$on LD_PRELOAD=$preload "$@" >out 2>err </dev/null
+    status=$?
+    [ -e report ] || { echo "allocation $n ($on): no end, status $status: $*"; return 1; }
+    if [ $status -gt 1 ]; then
+        echo "allocation $n ($on): status $status: $*"
+        return 1
+    fi
+    [ $status = 0 ] || [ -s err ] || grep -q 'out of memory' out || { echo "allocation $n ($on): no word about status $status: $*"; return 1; }
+    if [ $status = 0 ] && [ "$expected" != any ] && ! cmp -s out want; then
+        echo "allocation $n ($on): another result: $*"
+        return 1
+    fi
+    [ $status = 0 ] || [ -z "$(ls | grep '^x[.]')" ] || { echo "allocation $n ($on): left $(ls x.*): $*"; return 1; }
+    rm -f x.* x_*
+}
+# each NAME COMMAND...: all allocations, some of many
+each() {
+    name=$1
+    shift
+    good=yes tried=0
+    "$@" >want 2>err
+    rm -f x.* x_*
+    for on in 0 1; do
+        i=1
+        while :; do
+            once $i $on "$@" || { good=no; cp out out.bad; break; }
+            [ "$(cat report)" = 1 ] || break
+            tried=$((tried + 1))
+            i=$((i + 1 + i / 3))
+        done
+    done
+    [ $tried -gt 5 ] || { echo "only $tried"; good=no; }
+    tell "$name" $good
+}
+
+expected=same
+export FOVEA_CACHE_DIR=
+each 'run, interpreter' "$fovea" run m.fvir --backend=interp
+each 'run, JIT' "$fovea" run m.fvir
+export FOVEA_CACHE_DIR=$work/cache
+each 'run, cache' "$fovea" run "$dates" -q
+each opt "$fovea" opt m.fvir
+each ops "$fovea" ops
+each inspect "$fovea" inspect m.fvir --schedules --memory --ops
+each 'inspect, JSON' "$fovea" inspect m.fvir --json
+mkdir t && cp "$dates" t/model.onnx && cp -r "$root/examples/dates/test/test_data_set_0" t/test_data_set_0
+each test "$fovea" test t --backend=interp
+each 'compile, C' "$fovea" compile m.fvir -o x.c
+each 'compile, kernels' "$fovea" compile m.fvir -o x.fvk
+if "$fovea" compile m.fvir -q -o m.so --weights=file 2>/dev/null; then
+    each 'run, library' "$fovea" run m.so
+    expected=any # the summary may be shorter
+    each 'compile, object' "$fovea" compile m.fvir -o x.o --weights=file
+    each 'compile, library' "$fovea" compile m.fvir -o x.so
+fi
+expected=any
+each bench "$fovea" bench m.fvir --backend=interp --rounds=1 --seconds=0.01 --json
+finish
