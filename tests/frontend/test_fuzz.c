@@ -109,10 +109,11 @@ Test(fuzz, built_in) {
     fv_session_free(s);
 }
 
-/* A copy of a file of ../shared, NULL: it is not there. */
+/* A copy of a file of ../shared, or FOVEA_SHARED; NULL: it is not there. */
 static char *shared_file(const char *name, size_t *n) {
     char path[512];
-    snprintf(path, sizeof path, "%s/../shared/%s", FV_SOURCE_ROOT, name);
+    const char *shared = getenv("FOVEA_SHARED");
+    snprintf(path, sizeof path, "%s/%s", shared ? shared : FV_SOURCE_ROOT "/../shared", name);
     FILE *f = fopen(path, "rb");
     if (!f)
         return NULL;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "backend/llvm/llvm.h"
-#include "runtime/fovea.h"
+#include "runtime/internal.h"
 #include "tests/memory/fail.h"
 
 /* ---- a model ---- */
@@ -286,3 +286,78 @@ Test(memory, run_compiled) {
     run_all("JIT, threads", FV_BACKEND_JIT, 3);
 }
 #endif
+
+/* ---- the caller's allocator ---- */
+
+/* Three values whose size is known when it runs, of 2 x n, 2 x 2n and 2 x 2n elements at most. */
+static const char nonzero_text[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\n"
+                                   "func @main(%x: f32[n]) -> (%y) {\n"
+                                   "  %a = NonZero(%x)\n"
+                                   "  %b = NonZero(%a)\n"
+                                   "  %c = NonZero(%b)\n"
+                                   "  %y = ReduceSum(%c) {keepdims = 0}\n"
+                                   "  return %y\n}\n";
+
+typedef struct heap {
+    int calls, live, fails;
+    bool onwards;
+} heap;
+
+static void *take(void *user, size_t bytes) {
+    heap *h = user;
+    h->calls++;
+    if (h->calls == h->fails || (h->onwards && h->fails && h->calls > h->fails))
+        return NULL;
+    h->live++;
+    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void give(void *user, void *p) {
+    ((heap *)user)->live--;
+    free(p);
+}
+
+static int run_on(fv_artifact *a, heap *h, int64_t *sum) {
+    static const float x[6] = {0, 1, 0, 2, 3, 0};
+    fv_env env = {.size = sizeof env, .user = h, .alloc = take, .free = give};
+    int64_t n = 6, out_dims[1] = {0};
+    size_t bytes = 0;
+    const void *in[] = {x};
+    void *out[] = {sum};
+    cr_assert_eq(a->plan(a, &n, &bytes, NULL), FV_OK);
+    void *room = aligned_alloc(64, bytes / 64 * 64 + 64);
+    int status = a->run(a, &n, in, out, out_dims, room, bytes, &env);
+    free(room);
+    return status;
+}
+
+static void allocates(fv_backend_kind backend) {
+    fv_compile_options o = {.size = sizeof o, .backend = backend, .level = '1'};
+    fv_artifact *a = NULL;
+    int64_t want = 0, sum;
+    heap all_well = {0};
+    FILE *f = fopen(in_folder("z.fvir"), "w");
+    fputs(nonzero_text, f);
+    fclose(f);
+    fv_log *log = fv_log_new();
+    cr_assert_eq(fv_compile(in_folder("z.fvir"), &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(run_on(a, &all_well, &want), FV_OK);
+    cr_assert(all_well.calls >= 3 && all_well.live == 0 && want > 0, "%d allocations", all_well.calls);
+    for (int i = 0; i < 2 * all_well.calls; i++) {
+        heap h = {.fails = i / 2 + 1, .onwards = i % 2};
+        cr_expect_eq(run_on(a, &h, &sum), FV_NO_MEMORY, "allocation %d of backend %d", h.fails, backend);
+        cr_expect_eq(h.live, 0, "%d stay", h.live);
+        h = (heap){0};
+        cr_expect(run_on(a, &h, &sum) == FV_OK && sum == want && h.live == 0);
+    }
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+Test(memory, allocator_of_the_caller) {
+    allocates(FV_BACKEND_INTERP);
+    if (!system("command -v cc >/dev/null 2>&1"))
+        allocates(FV_BACKEND_C);
+    if (FV_HAVE_LLVM)
+        allocates(FV_BACKEND_JIT);
+}
