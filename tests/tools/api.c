@@ -177,6 +177,7 @@ Test(api, failures) {
     refuses(model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT, "no target 'pdp-11'");
     refuses(model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
     refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
+    refuses(model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
     refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
     refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
     refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");

@@ -14,6 +14,19 @@ for o in x.fvk x.fvir; do
     done
 done
 
+cat >nothing.fvir <<'T'
+fovea-ir 1
+module "nothing"
+func @main(%x: f32[2]) -> (%y) {
+  %y = Neg(%x)
+  return %y
+}
+T
+for w in object file incbin text; do
+    check "C without weights, $w" 0 'nothing_run' "$fovea" compile nothing.fvir -o nothing.c --weights=$w
+done
+[ "$(echo nothing*)" = 'nothing.c nothing.fvir nothing.h' ] && tell 'no file of no weights' yes || tell "no file of no weights: $(echo nothing*)" no
+
 # ---- libraries ----
 llvm=no
 "$fovea" compile "$dates" -q -o probe.so >/dev/null 2>&1 && llvm=yes
@@ -33,6 +46,9 @@ if [ $llvm = yes ]; then
     said 'probs' && present libd.weights
     [ "$(stat -c %s libd.so)" -lt 100000 ] && tell 'the library is small' yes || tell 'the library is small' no
 
+    check 'library without weights' 0 'fv_load' "$fovea" compile nothing.fvir -o nothing.so --weights=file
+    absent nothing.weights
+    check 'library without weights runs' 0 'f32\[2\]' "$fovea" run nothing.so
     mkdir moved && cp libd.so moved
     check 'no weights' 1 'moved/libd.so: error: its weights, .*moved/libd.weights, cannot be used: No such file' "$fovea" run moved/libd.so
     head -c 1000 libd.weights >moved/libd.weights
