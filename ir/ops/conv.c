@@ -48,13 +48,24 @@ static bool expand_conv(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-static bool infer_fv_conv(fv_op *op) {
+static bool infer_dims(fv_op *op, int rank) {
     const fv_attr *d = fv_op_find_attr(op, "dims");
-    const fv_type *t = fv_in_type(op, 0);
-    if (d->n != t->rank)
-        return fv_op_error(op, "has %d dims for rank %d", d->n, t->rank);
-    fv_infer_out(op, 0, t->elem, d->n, d->u.dims);
+    if (d->n != rank)
+        return fv_op_error(op, "has %d dims, expected %d", d->n, rank);
+    fv_infer_out(op, 0, fv_in_type(op, 0)->elem, d->n, d->u.dims);
     return true;
+}
+
+static bool infer_fv_conv(fv_op *op) {
+    return infer_dims(op, fv_in_type(op, 0)->rank);
+}
+
+static bool infer_products(fv_op *op) {
+    return infer_dims(op, 2 * fv_in_type(op, 0)->rank - 2);
+}
+
+static bool infer_sums(fv_op *op) {
+    return infer_dims(op, fv_in_type(op, 0)->rank / 2 + 1);
 }
 
 /* ---- ConvTranspose ---- */
@@ -134,34 +145,43 @@ static int64_t inverse(int64_t a, int64_t n) {
     return t0 < 0 ? t0 + n : t0;
 }
 
-/* Output position q - pads takes x[i] * w[k] where i * stride + k * dilation == q. With g the greatest
- * common divisor of stride and dilation, there are such k only where g divides q, and every
- * (stride / g)-th k is one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
+/* All products first, z[i, m, k] = sum over c of x[c, i] * w[c, m, k]: one contraction. Then output position
+ * q - pads takes the sum of z[i, m, k] where i * stride + k * dilation == q. With g the greatest common
+ * divisor of stride and dilation, there are such k only where g divides q, and every (stride / g)-th k is
+ * one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
 static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
-    const fv_type *y = op->out[0]->type;
-    const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK];
+    const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK], *products[2 * FV_MAX_RANK];
     int64_t common[FV_MAX_RANK], step[FV_MAX_RANK], inverses[FV_MAX_RANK];
     fv_window win;
-    fv_attr a[10];
+    fv_attr a[10], group = fv_attr_int(w->module, "group", fv_op_int(op, "group", 1));
     if (!transposed_window(op, &win, dims))
         return false;
+    if (2 * win.n + 2 > FV_MAX_RANK)
+        return fv_op_error(op, "has %d axes to slide along, at most %d can be compiled", win.n, FV_MAX_RANK / 2 - 1);
+    products[0] = x->dims[0];
+    products[win.n + 1] = y->dims[1];
     for (int i = 0; i < win.n; i++) {
         common[i] = gcd(win.stride[i], win.dilation[i]);
         step[i] = win.stride[i] / common[i];
         inverses[i] = inverse(win.dilation[i] / common[i], step[i]);
         taps[i] = fv_dim_ceildiv(t, win.kernel[i], fv_dim_const(t, step[i]));
+        products[i + 1] = x->dims[i + 2];
+        products[win.n + 2 + i] = win.kernel[i];
     }
+    a[0] = group;
+    a[1] = fv_attr_dims(w->module, "dims", 2 * win.n + 2, products);
+    fv_value *z = fv_w_op(w, "fv.ConvProducts", 2, op->in, 2, a);
     int n = fv_window_attrs(w->module, &win, a);
     a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
     a[n++] = fv_attr_ints(w->module, "common", win.n, common);
     a[n++] = fv_attr_ints(w->module, "inverse", win.n, inverses);
     a[n++] = fv_attr_ints(w->module, "step", win.n, step);
     a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
-    a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group", 1));
     a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
-    fv_value *in[3] = {op->in[0], op->in[1], fv_op_in(op, 2)};
-    fv_w_result(w, 0, fv_w_op(w, "fv.ConvTranspose", in[2] ? 3 : 2, in, n, a));
+    fv_value *in[2] = {z, fv_op_in(op, 2)};
+    fv_w_result(w, 0, fv_w_op(w, "fv.ConvTranspose", in[1] ? 2 : 1, in, n, a));
     return true;
 }
 
@@ -194,7 +214,7 @@ const fv_opdef fv_ops_conv[] = {
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32)}},
      .infer = infer_fv_conv,
      .formula = "g = select(group == 1, 0, m floordiv (dim(Y, 1) floordiv group) * dim(W, 1)); "
-                "s = sum c, k..: (X[n, g + c, o.. * strides.. + k.. * dilations.. - pads..] else 0) "
+                "s = sum k.., c < dim(W, 1): (X[n, g + c, o.. * strides.. + k.. * dilations.. - pads..] else 0) "
                 "* W[m, c, k..]; "
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
     {.domain = "", .name = "Conv", .since = {1, 11, 22},
@@ -224,20 +244,28 @@ const fv_opdef fv_ops_conv[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv,
      .expand = expand_fused_conv},
+    {.domain = "fv", .name = "ConvProducts", .since = {1},
+     .doc = "what each element adds under each place of a filter, for each output channel",
+     .in = {{"X", "T"}, {"W", "T"}}, .out = {{"Z", "T"}},
+     .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_products,
+     .formula = "i.. = rank(X) - 2; k.. = rank(X) - 2; "
+                "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
+                "Z[n, i.., m, k..] = sum c < dim(W, 0) floordiv group: X[n, g + c, i..] * "
+                "W[g + c, select(group == 1, m, m mod dim(W, 1)), k..]"},
     {.domain = "fv", .name = "ConvTranspose", .since = {1},
-     .doc = "the transpose of a convolution, with explicit padding; zero outside",
-     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .doc = "sums of fv.ConvProducts: the transpose of a convolution, with explicit padding",
+     .in = {{"Z", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
                FV_A_REQUIRED("dilations", INTS), FV_A_REQUIRED("kernel", DIMS),
                FV_A_REQUIRED("common", INTS), FV_A_REQUIRED("inverse", INTS),
                FV_A_REQUIRED("step", INTS), FV_A_REQUIRED("taps", DIMS),
-               FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
+               FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_fv_conv,
-     .formula = "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
-                "s = sum c < dim(W, 0) floordiv group, j.. < taps..: "
-                "(X[n, g + c, (" Q " - " K " * dilations..) floordiv strides..] else 0) * "
-                "(W[g + c, m mod dim(W, 1), " K " + " Q " mod common.. * kernel..] else 0); "
+     .infer = infer_sums,
+     .formula = "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, "
+                K " + " Q " mod common.. * kernel..] else 0); "
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
     {.domain = "", .name = "ConvTranspose", .since = {1, 11, 22},
      .doc = "the transpose of a convolution",
