@@ -20,21 +20,20 @@ bool fv_x_uses(const fv_expr *x, const fv_var *v) {
     return false;
 }
 
-/* Is x of the form v + (something without v)? */
-static bool adds(const fv_expr *x, const fv_var *v) {
+bool fv_x_adds(const fv_expr *x, const fv_var *v) {
     if (x->op == FV_X_VAR)
         return x->u.var == v;
     if (x->op == FV_X_ADD)
-        return (adds(x->arg[0], v) && !fv_x_uses(x->arg[1], v)) ||
-               (adds(x->arg[1], v) && !fv_x_uses(x->arg[0], v));
-    return x->op == FV_X_SUB && adds(x->arg[0], v) && !fv_x_uses(x->arg[1], v);
+        return (fv_x_adds(x->arg[0], v) && !fv_x_uses(x->arg[1], v)) ||
+               (fv_x_adds(x->arg[1], v) && !fv_x_uses(x->arg[0], v));
+    return x->op == FV_X_SUB && fv_x_adds(x->arg[0], v) && !fv_x_uses(x->arg[1], v);
 }
 
 int fv_x_stride(const fv_expr *load, const fv_var *v) {
     int rank = load->u.buf->rank;
     for (int i = 0; i < rank; i++)
         if (fv_x_uses(load->arg[i], v))
-            return i == rank - 1 && adds(load->arg[i], v) ? 1 : -1;
+            return i == rank - 1 && fv_x_adds(load->arg[i], v) ? 1 : -1;
     return 0;
 }
 
@@ -78,6 +77,8 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
         return false;
     if (!vector || !fv_x_uses(r, vector))
         return true;
+    if (fv_dim_is_const(k->dim) && k->dim->value < CHAINS)
+        return false; /* a window */
     fv_x_count_loads(r->arg[0], vector, &across);
     return !across.contiguous;
 }
@@ -335,7 +336,7 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
 }
 
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
-    fv_expr *x = e->chains && fv_x_is_row(r, NULL) ? reduce_chains(e, r) : reduce_serial(e, r);
+    fv_expr *x = e->chains && fv_x_is_row(r, e->vector) ? reduce_chains(e, r) : reduce_serial(e, r);
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;

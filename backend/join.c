@@ -29,18 +29,12 @@ typedef struct join {
 
 /* ---- questions ---- */
 
-static fv_storage *home_of(fv_storage *s) {
-    while (s->within)
-        s = s->within;
-    return s;
-}
-
 static bool is_read(fv_lowerer *l, const fv_expr *x, const fv_storage *what, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
-        return x->op == FV_X_LOAD && home_of(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
+        return x->op == FV_X_LOAD && fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
     *fv_ptrmap_at(seen, x) = (void *)x;
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) &&
-        home_of(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what)
+        fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what)
         return true;
     for (int i = 0; i < x->n; i++)
         if (is_read(l, x->arg[i], what, seen))
@@ -106,7 +100,7 @@ static double typical_elements(const fv_type *t) {
 /* Does a kernel that writes to the same memory read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
-        if (m->s != j->whole && !m->s->joined && home_of(m->s) == j->root && reads(j->l, m->s, s))
+        if (m->s != j->whole && !m->s->joined && fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
             return true;
     return false;
 }
@@ -149,7 +143,7 @@ static bool plan(join *j) {
         has_data_dims(op->out[0]->type) ||
         !fv_infer_axis(op, fv_op_int(op, "axis", 0), op->out[0]->type->rank, &j->axis))
         return false;
-    j->root = home_of(j->whole);
+    j->root = fv_storage_home(j->whole);
     j->n = op->nin;
     for (int i = 0; i < j->n; i++) {
         j->part[i] = fv_storage_of(l, op->in[i]);

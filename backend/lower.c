@@ -12,7 +12,7 @@ fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
     if (!*at) {
         fv_storage *s = FV_NEW(l->arena, fv_storage, 1);
         s->value = (fv_value *)v;
-        s->first = s->last = -1;
+        s->first = s->last = s->inner = -1;
         *fv_ptrmap_at(&l->storage, v) = s;
         return s;
     }
@@ -53,6 +53,12 @@ static bool define_all(fv_lowerer *l) {
 fv_storage *fv_storage_root(fv_storage *s) {
     while (s->alias)
         s = s->alias;
+    return s;
+}
+
+fv_storage *fv_storage_home(fv_storage *s) {
+    while (s->within)
+        s = s->within;
     return s;
 }
 
@@ -140,6 +146,13 @@ static const char *program_name(fv_arena *a, const char *name) {
     return *r >= '0' && *r <= '9' ? fv_printf(a, "m%s", r) : r;
 }
 
+static int64_t bytes_of_constants(const fv_module *m) {
+    int64_t n = 0;
+    for (int i = 0; i < m->nconsts; i++)
+        n += m->consts[i]->nuses ? (int64_t)m->consts[i]->tensor->bytes : 0;
+    return n;
+}
+
 fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = fv_arena_new(m->session);
     fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
@@ -153,10 +166,13 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l.program->name = program_name(a, o->name ? o->name : m->name);
     l.program->source_hash = m->source_hash ? m->source_hash : "";
     l.program->producer = "fovea " FV_VERSION;
+    l.weights = bytes_of_constants(m);
     bool ok = fv_open_ports(&l) && define_all(&l);
     if (ok && !o->naive)
         fv_group(&l);
     ok = ok && copy_results(&l) && (o->naive || fv_join_parts(&l));
+    if (ok && !o->naive)
+        fv_order_axes(&l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = schedule_op(&l, op);
     if (ok) {

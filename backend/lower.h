@@ -17,6 +17,10 @@ typedef struct fv_storage {
     bool divides;              /* a reshape that takes any */
     bool inlined;              /* substituted into its uses; has no memory */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    bool fixed;                /* its axes lie in memory in the order of its type */
+    uint16_t kept;             /* axes that are not moved to the end there, as bits */
+    bool ordered;              /* `inner` has been decided */
+    int inner;                 /* the axis that is moved to the end there; -1: none */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
     bool joined;               /* a Concat whose parts are written where they belong; no kernel */
     struct fv_storage *within; /* it is part of the memory of that Concat; NULL: it is not */
@@ -64,6 +68,7 @@ struct fv_lowerer {
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
     int counter;         /* for kernel names */
+    int64_t weights;     /* bytes of all constants */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
     int cap_buffers, cap_constants, cap_kernels;
 };
@@ -71,6 +76,7 @@ typedef struct fv_lowerer fv_lowerer;
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
 fv_storage *fv_storage_root(fv_storage *s); /* whose memory it has */
+fv_storage *fv_storage_home(fv_storage *s); /* the Concat in whose memory it is a part; itself */
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
 
 /* A name with letters, digits and underscores only. */
@@ -79,6 +85,11 @@ const char *fv_safe_name(fv_arena *a, const char *name);
 /* ports.c: packed types at the border; close undoes what lowering did to the module. */
 bool fv_open_ports(fv_lowerer *l);
 void fv_close_ports(fv_lowerer *l);
+
+/* order.c: decides `inner`, and puts it into the definitions. */
+void fv_order_axes(fv_lowerer *l);
+/* Of n items, one an axis, that of axis `inner` goes to the end. */
+void fv_move_last(void **items, int n, int inner);
 
 /* merge.c: the same definition with neighbouring axes as one where they are always indexed together. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
@@ -116,6 +127,7 @@ typedef struct fv_kemit {
     fv_ptrmap uses;          /* node -> how many uses in the definition */
     fv_expr *guard;          /* loads only where this holds; NULL: always */
     bool chains;             /* sums over contiguous elements use 16 chains */
+    const fv_var *vector;    /* the axis that vectors run along; NULL: none */
     const fv_var *plain;     /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
     struct fv_kept {         /* what a sum along a row computes on its way is kept in the result's row */
         const fv_expr *x;    /* the summand; NULL: nothing is */
@@ -151,6 +163,8 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
 
 /* Does x use the variable? Not what a reduction binds. */
 bool fv_x_uses(const fv_expr *x, const fv_var *v);
+/* Is x of the form v + (something without v)? */
+bool fv_x_adds(const fv_expr *x, const fv_var *v);
 /* How a load runs along v: 1 contiguous (v is added to the last index and in no other), 0 not at
  * all, -1 otherwise. */
 int fv_x_stride(const fv_expr *load, const fv_var *v);
@@ -162,7 +176,8 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
-/* Is this reduction one over contiguous elements, best done by chains along them? */
+/* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours
+ * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 
 /* ---- schedules: each builds the kernel of one value; false, and nothing done: not its kind ---- */
@@ -175,6 +190,8 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 
 /* panels.c: what is loaded, under conversions; x itself where it is computed. */
 const fv_expr *fv_x_stored(const fv_expr *x);
+/* x with the conversions that stand around `inner` in `outer`. */
+fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x);
 /* An index variable for an axis. */
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
 /* A factor of a contraction in the order in which register tiles read it. */
@@ -196,6 +213,14 @@ fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const f
 
 /* reuse.c: which values take the memory of others; lifetimes are known. */
 void fv_reuse_memory(fv_lowerer *l);
+/* A new value of d's operand `what`, x over these variables, made before by a kernel of its own. */
+fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
+                        fv_var *const *index, fv_expr *x);
+/* inside.c: a factor that asks whether it is inside, as a load from a copy with zeros around; else itself.
+ * The copy's last axis is the one along which `last` runs; NULL: as in what is copied. */
+fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                        fv_expr *factor, const fv_var *last);
+
 /* plan.c: roles and sizes of all buffers; layout.c: offsets in the workspace, for n values in the order
  * of their first use; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

@@ -1,4 +1,4 @@
-/* merge.c - axes that are always indexed together become one.
+/* merge.c - axes that are always indexed together become one, axes of one element none.
  *
  *     y[b, s, j] = x[b, s, j] + bias[j]   =>   y[i, j] = x[i, j] + bias[j],  i < b * s
  *
@@ -171,11 +171,107 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
     return false;
 }
 
+/* ---- axes of one element ---- */
+
+typedef struct dropper {
+    fv_arena *arena;
+    fv_ptrmap memo, bufs;
+} dropper;
+
+static bool is_one(const fv_expr *extent) {
+    int64_t n;
+    return extent->op == FV_X_DIM ? fv_dim_is_one(extent->u.dim) : fv_x_is_int(extent, &n) && n == 1;
+}
+
+/* The buffer without its axes of one element. */
+static fv_buf *without_axes(dropper *m, fv_buf *b) {
+    void **known = fv_ptrmap_at(&m->bufs, b);
+    if (*known)
+        return *known;
+    fv_buf *v = FV_NEW(m->arena, fv_buf, 1);
+    *v = *b;
+    v->rank = 0;
+    v->extent = FV_NEW(m->arena, fv_expr *, b->rank + 1);
+    for (int i = 0; i < b->rank; i++)
+        if (!is_one(b->extent[i]))
+            v->extent[v->rank++] = b->extent[i];
+    return *fv_ptrmap_at(&m->bufs, b) = v->rank < b->rank ? v : b;
+}
+
+static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
+    fv_buf *from = x->u.buf, *b = without_axes(m, from);
+    if (b == from)
+        return fv_x_with_args(m->arena, x, args);
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < from->rank; i++)
+        if (!is_one(from->extent[i]))
+            at[n++] = args[i];
+    return x->op == FV_X_LOAD ? fv_x_load(m->arena, b, at)
+                              : fv_x_guard(m->arena, b, at, args[from->rank], args[from->rank + 1]);
+}
+
+/* Of a 1 x 1 filter only the sum over the channels remains. */
+static fv_expr *drop_from_sum(dropper *m, const fv_expr *x, fv_expr **args) {
+    fv_var *vars[FV_MAX_RANK], *ones[FV_MAX_RANK];
+    fv_expr *zeros[FV_MAX_RANK];
+    int n = 0, k = 0;
+    for (int i = 0; i < x->u.red.nvars; i++) {
+        bool last = i + 1 == x->u.red.nvars && n == 0;
+        if (fv_dim_is_one(x->u.red.vars[i]->dim) && !last) {
+            zeros[k] = fv_x_int(m->arena, 0);
+            ones[k++] = x->u.red.vars[i];
+        } else
+            vars[n++] = x->u.red.vars[i];
+    }
+    if (!k)
+        return fv_x_with_args(m->arena, x, args);
+    return fv_x_reduce(m->arena, (fv_reduce_kind)x->u.red.kind, n, vars,
+                       fv_x_replace_vars(m->arena, args[0], k, ones, zeros));
+}
+
+static fv_expr *drop_ones(dropper *m, fv_expr *x) {
+    if (!x->n && x->op != FV_X_LOAD)
+        return x;
+    fv_expr *known = fv_ptrmap_get(&m->memo, x), *args[FV_MAX_RANK + 2];
+    if (known)
+        return known;
+    for (int i = 0; i < x->n; i++)
+        args[i] = drop_ones(m, x->arg[i]);
+    fv_expr *y = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? drop_from_load(m, x, args)
+                 : x->op == FV_X_REDUCE                    ? drop_from_sum(m, x, args)
+                                                           : fv_x_with_args(m->arena, x, args);
+    *fv_ptrmap_at(&m->memo, x) = y;
+    return y;
+}
+
+static void drop_axes(fv_lowerer *l, fv_definition *d) {
+    dropper m = {.arena = l->arena, .memo = fv_ptrmap_in(l->arena), .bufs = fv_ptrmap_in(l->arena)};
+    fv_var *ones[FV_MAX_RANK];
+    fv_expr *zeros[FV_MAX_RANK];
+    int n = 0, k = 0;
+    for (int i = 0; i < d->rank; i++) {
+        if (fv_dim_is_one(d->index[i]->dim)) {
+            zeros[k] = fv_x_int(l->arena, 0);
+            ones[k++] = d->index[i];
+        } else
+            d->index[n++] = d->index[i];
+    }
+    d->rank = n;
+    if (k)
+        d->body = fv_x_replace_vars(l->arena, d->body, k, ones, zeros);
+    if (k && d->place)
+        d->place = fv_x_replace_vars(l->arena, (fv_expr *)d->place, k, ones, zeros);
+    d->body = drop_ones(&m, d->body);
+    d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
+}
+
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
     fv_definition *r = FV_NEW(l->arena, fv_definition, 1);
     *r = *d;
     r->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
     memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
+    drop_axes(l, r);
     merge_axes(l, r);
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
     while (merge_reduced(l, r, r->body, &seen))

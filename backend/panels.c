@@ -212,11 +212,10 @@ const fv_expr *fv_x_stored(const fv_expr *x) {
     return inner->op == FV_X_LOAD || inner->op == FV_X_GUARD ? inner : x;
 }
 
-/* x with the conversions that stand around `inner` in `outer`. */
-static fv_expr *converted(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x) {
+fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x) {
     return outer == inner ? x
                           : fv_x_convert(a, (fv_elem)outer->type.elem,
-                                         converted(a, outer->arg[0], inner, x));
+                                         fv_x_as_stored(a, outer->arg[0], inner, x));
 }
 
 static const char *name_of(const fv_expr *x, const fv_definition *d) {
@@ -258,13 +257,6 @@ static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, 
     fv_storage_of(l, v)->def = d;
     *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
     fv_schedule_map(l, fv_storage_of(l, v), op);
-}
-
-static fv_expr *load_of(fv_lowerer *l, const fv_value *v, fv_var *const *index) {
-    fv_expr *at[FV_MAX_RANK];
-    for (int i = 0; i < v->type->rank; i++)
-        at[i] = fv_x_var(l->arena, index[i]);
-    return fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
 }
 
 /* Column j of the panels, 0 beyond the last one. */
@@ -359,7 +351,7 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         define(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
     p->value = v;
     p->load = fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
-    p->x = converted(l->arena, factor, given, p->load);
+    p->x = fv_x_as_stored(l->arena, factor, given, p->load);
     return true;
 }
 
@@ -375,8 +367,16 @@ fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const f
             index[n++] = d->index[i];
     for (int i = 0; i < sum->u.red.nvars; i++)
         index[n++] = sum->u.red.vars[i];
-    fv_value *v = new_value(l, fv_printf(l->arena, "%s.factor", name_of(x, d)),
-                            (fv_elem)x->type.elem, n, index);
+    fv_expr *at[FV_MAX_RANK];
+    for (int i = 0; i < n; i++)
+        at[i] = fv_x_var(l->arena, index[i]);
+    return fv_x_load(l->arena, fv_value_buf(l->arena, fv_precompute(l, op, d, "factor", n, index, x)), at);
+}
+
+fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
+                        fv_var *const *index, fv_expr *x) {
+    fv_value *v = new_value(l, fv_printf(l->arena, "%s.%s", name_of(x, d), what), (fv_elem)x->type.elem,
+                            n, index);
     define(l, op, v, index, x, d);
-    return load_of(l, v, index);
+    return v;
 }

@@ -11,6 +11,7 @@
  * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows that
  * are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
  * change no bit. */
+#include <limits.h>
 #include <string.h>
 
 #include "backend/lower.h"
@@ -20,9 +21,22 @@ typedef struct contraction {
     fv_expr *sum;    /* the REDUCE */
     fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
     int row, column; /* axes of the definition; row -1: none */
+    bool each;       /* a runs along the columns as well: a depthwise convolution */
     bool packed;
     fv_panels panels;
 } contraction;
+
+static bool is_constant(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
+}
+
+/* Does x lie in memory so that neighbouring columns are neighbours? */
+static bool runs_along(const fv_expr *x, const fv_var *j) {
+    fv_load_count n = {0};
+    fv_x_count_loads(x, j, &n);
+    return n.contiguous && !n.strided;
+}
 
 /* The factors: b is the only one that depends on the column. */
 static bool set_factors(const fv_definition *d, contraction *c) {
@@ -31,11 +45,13 @@ static bool set_factors(const fv_definition *d, contraction *c) {
         bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
         if (fv_dim_is_const(d->index[i]->dim) && d->index[i]->dim->value == 1)
             continue;
-        if (in[0] == in[1])
+        c->each = in[0] && in[1];
+        bool second = c->each ? is_constant(body->arg[1]) : in[1];
+        c->a = body->arg[!second];
+        c->b = body->arg[second];
+        if (c->each ? !is_constant(c->b) || !runs_along(c->a, d->index[i]) : !in[second])
             return false;
         c->column = i;
-        c->a = body->arg[in[0]];
-        c->b = body->arg[in[1]];
         break;
     }
     c->row = -1;
@@ -63,13 +79,30 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-static bool is_constant(const fv_expr *x) {
-    x = fv_x_stored(x);
-    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
-}
-
 static int64_t at_most(const fv_dim *d) {
     return fv_dim_is_const(d) ? d->value : d->hi;
+}
+
+/* What a step of k takes for these rows: sums in flight, of which fewer than LATENCY take as long. */
+enum { LATENCY = 8, TILE = 4, FEW_TILES = 4 };
+
+static int steps(int rows, int vectors) {
+    return rows * vectors > LATENCY ? rows * vectors : LATENCY;
+}
+
+/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12 + 2. */
+static int best_rows(int rows, int most, int vectors) {
+    int best = most, least = INT_MAX;
+    for (int mr = most; mr >= most / 2; mr--) {
+        int cost = rows / mr * (steps(mr, vectors) + TILE);
+        for (int n = 1, rest = rows % mr; n <= rest; n *= 2)
+            cost += rest & n ? steps(n, vectors) + TILE : 0;
+        if (cost < least) {
+            best = mr;
+            least = cost;
+        }
+    }
+    return best;
 }
 
 /* Rows and columns of the register tile: accumulators fill about three quarters of the registers. Fewer
@@ -89,6 +122,8 @@ static void tile_size(const fv_target *t, const fv_definition *d, const contract
     }
     int64_t rows = c->row < 0 ? 1 : at_most(d->index[c->row]->dim);
     int64_t columns = at_most(d->index[c->column]->dim);
+    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
+        *mr = best_rows((int)rows, *mr, *nr / lanes);
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
         return;
@@ -104,18 +139,13 @@ static void tile_size(const fv_target *t, const fv_definition *d, const contract
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
 }
 
-/* Does b lie in memory so that neighbouring columns are neighbours? */
-static bool is_contiguous(const contraction *c, const fv_var *j) {
-    fv_load_count n = {0};
-    fv_x_count_loads(c->b, j, &n);
-    return n.contiguous && !n.strided;
-}
 
 /* Packs b unless it can be read as it is; false: chains along k do better than either. */
 static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool contiguous = is_contiguous(c, j) && is_loaded(c->b);
+    c->b = fv_make_inside(l, op, d, c->sum, c->b, j);
+    bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     bool constant = is_constant(c->b);
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     if (!constant && !contiguous && few && is_loaded(c->b))
@@ -126,7 +156,7 @@ static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, con
         c->b = c->panels.x;
     if (!c->packed && !contiguous)
         return false;
-    c->a = fv_make_dense(l, op, d, c->sum, c->a);
+    c->a = fv_make_inside(l, op, d, c->sum, fv_make_dense(l, op, d, c->sum, c->a), NULL);
     return true;
 }
 
@@ -171,7 +201,8 @@ static void bind_row(tile *t, fv_expr *r) {
 }
 
 /* Panels are read once by the first tile, from memory often: what comes `AHEAD` bytes later is asked for,
- * which near the end of a panel lies in the next one. */
+ * which near the end of a panel lies in the next one. A model whose weights all stay in the second-level
+ * cache is slower by it: they would come to the first level twice. */
 enum { AHEAD = 128 << 10, CACHE_LINE = 64 };
 
 static void prefetch(tile *t) {
@@ -181,7 +212,7 @@ static void prefetch(tile *t) {
     const fv_dim *depth = sum->u.red.vars[0]->dim;
     int last = p->value->type->rank - 1;
     int64_t line = t->nr * fv_elem_storage_bytes(p->value->type->elem), step = CACHE_LINE * t->nr / line;
-    if (sum->u.red.nvars != 1 || p->made_in_run || !fv_dim_is_const(depth) || line < CACHE_LINE)
+    if (e->l->weights <= e->l->target->l2_bytes || sum->u.red.nvars != 1 || p->made_in_run || !fv_dim_is_const(depth) || line < CACHE_LINE)
         return;
     fv_expr *index[FV_MAX_RANK];
     int64_t ahead = AHEAD / line < depth->value ? AHEAD / line : depth->value;
@@ -191,7 +222,7 @@ static void prefetch(tile *t) {
     index[p->panel] = t->next;
     if (ahead < depth->value) {
         fv_expr *k = index[last - 1], *left = integer(e, depth->value - ahead);
-        fv_expr *here = binary(e, FV_X_LT, k, left);
+        fv_expr *here = fv_kb_let(&e->b, "here", binary(e, FV_X_LT, k, left));
         index[p->panel] = fv_x_select(e->arena, here, t->panel, t->next);
         index[last - 1] = fv_x_select(e->arena, here, binary(e, FV_X_ADD, k, integer(e, ahead)),
                                       binary(e, FV_X_SUB, k, left));
@@ -227,8 +258,14 @@ static void multiply(tile *t, fv_expr *first, int rows, bool edge) {
         prefetch(t);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
-    fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
+    fv_expr *a = t->c->each ? NULL : fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
     c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    if (!a) {
+        bind_column(t, c);
+        e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+        a = fv_kemit_expr(e, t->c->a);
+        e->guard = NULL;
+    }
     fv_expr *at[2] = {r, c};
     fv_kb_store(&e->b, acc, at,
                 fv_x_fma(e->arena, a, fv_x_load(e->arena, b, &c), fv_x_load(e->arena, acc, at)),
@@ -408,8 +445,9 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                                       binary(&e, FV_X_SUB, rows, done)));
     }
     t.sums = fv_kb_tile(&e.b, "sums", (fv_elem)c.sum->type.elem, 2, (int64_t[]){t.mr, t.nr}, NULL);
-    if (c.packed || fv_x_is_int(t.columns, &whole)) {
-        multiply_rows(&t, here, !c.packed && whole < t.nr);
+    bool edges = !c.packed || c.each; /* of what is read beside panels */
+    if (!edges || fv_x_is_int(t.columns, &whole)) {
+        multiply_rows(&t, here, edges && whole < t.nr);
     } else {
         fv_kb_if(&e.b, binary(&e, FV_X_EQ, t.columns, integer(&e, t.nr)));
         multiply_rows(&t, here, false);

@@ -226,6 +226,7 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     e.chains = true;
     fv_expr *index[FV_MAX_RANK] = {0};
     row w = {.vector = vector_axis(d), .alone = true, .index = index};
+    e.vector = w.vector >= 0 ? d->index[w.vector] : NULL;
     for (int i = 0; i < d->rank; i++)
         w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
     open_outer(&e, w.vector, index);
