@@ -21,6 +21,8 @@ typedef struct fv_ll_module {
     const fv_target *target;
     int level;
     bool resident; /* code in memory: constants are found through NAME_constants */
+    const unsigned char *part_of; /* of each kernel: the module that it is in; NULL: there is one module */
+    int part;                     /* the first has plan, run and table */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
@@ -42,6 +44,7 @@ typedef struct fv_ll_module {
 
 typedef struct fv_ll_kernel {
     const fv_kernel *kernel;
+    int index;       /* in the program */
     LLVMValueRef fn; /* (buffers, dims, state, task) */
     LLVMTypeRef type;
     LLVMValueRef task;     /* of task_type: unpacks args_type */
@@ -82,6 +85,10 @@ bool fv_ll_emit(fv_ll_module *m);
 bool fv_ll_optimize(fv_ll_module *m);
 /* The module as an object, assembly or text; NULL after a diagnostic. */
 LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
+/* Both, to an object, on any thread: what goes wrong is noted, and NULL. */
+LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m);
+/* Says what was noted; false if there was something. */
+bool fv_ll_report(fv_ll_module *m);
 /* Notes what must not happen: an expression that should have been expanded. */
 void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -152,6 +159,22 @@ void fv_ll_entries(fv_ll_module *m); /* the plan, the run, the table */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
 /* A function: i1, has this CPU what the target needs? NULL: there is nothing to ask. */
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m);
+
+/* ---- parts.c: code in memory, made by several threads ---- */
+
+enum { FV_LL_MOST_PARTS = 4 };
+
+typedef struct fv_ll_parts {
+    int n;
+    fv_ll_module module[FV_LL_MOST_PARTS];
+    LLVMMemoryBufferRef object[FV_LL_MOST_PARTS]; /* whoever takes one sets it to NULL */
+} fv_ll_parts;
+
+/* Modules of a program, with LLVM IR. Starts zeroed; close it in any case. False after a diagnostic. */
+bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o);
+/* Their objects: the same ones, however many threads make them. False after a diagnostic. */
+bool fv_ll_parts_compile(fv_ll_parts *ps);
+void fv_ll_parts_close(fv_ll_parts *ps);
 
 /* ---- weights.c: the constants as a section of an object ---- */
 

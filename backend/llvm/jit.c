@@ -111,20 +111,54 @@ static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, con
     return ok;
 }
 
-/* Takes the object. */
-static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, LLVMMemoryBufferRef object,
-                 const void *const *constants, int nconstants) {
+static bool make_lljit(fv_jit *j, fv_session *s, const char *name) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialize_native);
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&j->jit, LLVMOrcCreateLLJITBuilder());
-    if (error) {
+    if (error)
         j->jit = NULL;
-        LLVMDisposeMemoryBuffer(object);
-        return jit_error(s, name, error);
+    return jit_error(s, name, error);
+}
+
+/* ---- objects in a row: of each its size, then its bytes, up to a multiple of 8 ---- */
+
+typedef uint64_t object_size;
+
+static size_t padded(size_t n) {
+    return (n + sizeof(object_size) - 1) / sizeof(object_size) * sizeof(object_size);
+}
+
+static void keep_objects(fv_jit *j, fv_session *s, const fv_ll_parts *ps) {
+    for (int i = 0; i < ps->n; i++)
+        j->object_bytes += sizeof(object_size) + padded(LLVMGetBufferSize(ps->object[i]));
+    char *at = j->object = calloc(1, j->object_bytes);
+    if (!at)
+        fv_out_of_memory(s);
+    for (int i = 0; i < ps->n; i++) {
+        object_size n = LLVMGetBufferSize(ps->object[i]);
+        memcpy(at, &n, sizeof n);
+        memcpy(at + sizeof n, LLVMGetBufferStart(ps->object[i]), n);
+        at += sizeof n + padded(n);
     }
+}
+
+static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *objects, size_t bytes) {
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
+    for (const char *at = objects; at < objects + bytes;) {
+        object_size n;
+        memcpy(&n, at, sizeof n);
+        LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(at + sizeof n, n, name);
+        if (!jit_error(s, name, LLVMOrcLLJITAddObjectFile(j->jit, lib, copy)))
+            return false;
+        at += sizeof n + padded(n);
+    }
+    return true;
+}
+
+static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const void *objects, size_t bytes,
+                 const void *const *constants, int nconstants) {
     uintptr_t model, table = 0;
-    if (!jit_error(s, name, LLVMOrcLLJITAddObjectFile(j->jit, lib, object)) ||
+    if (!make_lljit(j, s, name) || !add_objects(j, s, name, objects, bytes) ||
         !look_up(j, s, a, name, "model", &model) ||
         (nconstants && !look_up(j, s, a, name, "constants", &table)))
         return false;
@@ -136,32 +170,20 @@ static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, LLVMMe
 
 /* ---- making one ---- */
 
-static void keep_object(fv_jit *j, fv_session *s, LLVMMemoryBufferRef object) {
-    j->object_bytes = LLVMGetBufferSize(object);
-    j->object = malloc(j->object_bytes + 1);
-    if (!j->object) {
-        LLVMDisposeMemoryBuffer(object);
-        fv_out_of_memory(s);
-    }
-    memcpy(j->object, LLVMGetBufferStart(object), j->object_bytes);
-}
-
-static bool compile(fv_jit *j, fv_ll_module *m, fv_session *s, const fv_program *p,
-                    const fv_llvm_options *o, fv_arena *scratch) {
+static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                    fv_arena *scratch) {
     struct timespec mark = {0};
     lap(&mark);
     const void **constants = place_constants(j, s, scratch, p);
-    if (!fv_ll_open(m, s, p, o, true) || !fv_ll_emit(m))
+    if (!fv_ll_parts_emit(ps, s, p, o))
         return false;
+    j->times.parts = ps->n;
     j->times.emit = lap(&mark);
-    if (!fv_ll_optimize(m))
+    if (!fv_ll_parts_compile(ps))
         return false;
-    j->times.passes = lap(&mark);
-    LLVMMemoryBufferRef object = fv_ll_code(m, FV_LLVM_OBJ);
     j->times.code = lap(&mark);
-    if (object)
-        keep_object(j, s, object);
-    bool ok = object && load(j, s, scratch, p->name, object, constants, p->nconstants);
+    keep_objects(j, s, ps);
+    bool ok = load(j, s, scratch, p->name, j->object, j->object_bytes, constants, p->nconstants);
     j->times.load = lap(&mark);
     return ok;
 }
@@ -186,17 +208,17 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
         return NULL;
     }
     fv_jit *volatile j = new_jit(s);
-    fv_ll_module m = {0};
+    fv_ll_parts parts = {0};
     fv_door door;
     if (FV_DOOR_OPEN(s, &door)) {
-        fv_ll_close(&m);
+        fv_ll_parts_close(&parts);
         fv_jit_free(j);
         fv_out_of_memory(s);
     }
     fv_arena *scratch = fv_arena_new(s);
-    bool ok = compile(j, &m, s, p, o, scratch);
+    bool ok = compile(j, &parts, s, p, o, scratch);
     fv_door_close(s, &door);
-    fv_ll_close(&m);
+    fv_ll_parts_close(&parts);
     fv_arena_free(scratch);
     return only_if(ok, j);
 }
@@ -212,8 +234,7 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
     struct timespec mark = {0};
     lap(&mark);
     fv_arena *scratch = fv_arena_new(s);
-    LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(object, bytes, name);
-    bool ok = load(j, s, scratch, name, copy, constants, nconstants);
+    bool ok = load(j, s, scratch, name, object, bytes, constants, nconstants);
     ((fv_jit *)j)->times.load = lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);

@@ -73,9 +73,11 @@ static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     fv_ll_attr(m, k->fn, (unsigned)state + 1, "noalias");
 }
 
-static void declare(fv_ll_module *m, const fv_kernel *kernel) {
+static void declare(fv_ll_module *m, int index) {
+    const fv_kernel *kernel = m->program->kernels[index];
     fv_ll_kernel *k = FV_NEW(m->arena, fv_ll_kernel, 1);
     k->kernel = kernel;
+    k->index = index;
     k->shared = FV_NEW(m->arena, bool, kernel->nbufs);
     k->may_fail = kernel->requires_ || has_while(&kernel->body);
     declare_types(m, k);
@@ -121,9 +123,18 @@ static void leave_cancelled(fv_ll_fn *f) {
     LLVMBuildRetVoid(f->b);
 }
 
+/* Where a program is several modules, they know each other's functions by name. */
+static void declare_functions(fv_ll_module *m, fv_ll_kernel *k) {
+    const char *name = k->kernel->name;
+    fv_ll_linkage linkage = m->part_of ? FV_LL_EXPORTED : FV_LL_INTERNAL;
+    if (m->part_of)
+        name = fv_printf(m->arena, "%s.%d", name, k->index);
+    k->fn = fv_ll_function(m, name, k->type, linkage, false);
+    k->task = fv_ll_function(m, fv_printf(m->arena, "%s.task", name), m->task_type, linkage, false);
+}
+
 static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
     const fv_kernel *kernel = k->kernel;
-    k->fn = fv_ll_function(m, kernel->name, k->type, FV_LL_INTERNAL, false);
     fv_ll_attr(m, k->fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
     param_attrs(m, k);
     fv_ll_fn f;
@@ -141,8 +152,6 @@ static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
 }
 
 static void emit_task(fv_ll_module *m, fv_ll_kernel *k) {
-    const char *name = fv_printf(m->arena, "%s.task", k->kernel->name);
-    k->task = fv_ll_function(m, name, m->task_type, FV_LL_INTERNAL, false);
     fv_ll_fn f;
     fv_ll_begin(&f, m, k->task);
     unsigned n = LLVMCountStructElementTypes(k->args_type);
@@ -160,10 +169,15 @@ static void emit_task(fv_ll_module *m, fv_ll_kernel *k) {
 void fv_ll_kernels(fv_ll_module *m) {
     const fv_program *p = m->program;
     for (int i = 0; i < p->nkernels; i++)
-        declare(m, p->kernels[i]);
+        declare(m, i);
     note_launches(m, &p->body);
     for (int i = 0; i < p->nkernels; i++) {
         fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, p->kernels[i]);
+        bool here = !m->part_of || m->part_of[i] == m->part;
+        if (here || m->part == 0)
+            declare_functions(m, k);
+        if (!here)
+            continue;
         emit_kernel(m, k);
         emit_task(m, k);
     }

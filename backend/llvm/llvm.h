@@ -47,9 +47,9 @@ const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm
  * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
-/* The object that it was loaded from, valid as long as the JIT; NULL after fv_jit_load. */
+/* The objects that it was loaded from, valid as long as the JIT; NULL after fv_jit_load. */
 const void *fv_jit_object(const fv_jit *j, size_t *bytes);
-/* Loads such an object again, here or in another process of the same machine and the same Fovea; it is
+/* Loads such objects again, here or in another process of the same machine and the same Fovea; they are
  * trusted.
  *  name       of the program
  *  constants  where each constant of the program lies now; they must outlive the JIT, the array need not
@@ -61,7 +61,8 @@ const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
 /* Milliseconds that making it took, by step. */
 typedef struct fv_jit_times {
-    double emit, passes, code, load; /* LLVM IR, its passes, machine code, linking it in memory */
+    double emit, code, load; /* LLVM IR; its passes and machine code; linking it in memory */
+    int parts;               /* that could be made at the same time */
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);
 

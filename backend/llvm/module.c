@@ -31,7 +31,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx) {
     LLVMDisposeMessage(text);
 }
 
-static bool report_fault(fv_ll_module *m) {
+bool fv_ll_report(fv_ll_module *m) {
     if (!*m->fault)
         return true;
     return fv_error(m->session, "internal error: LLVM, program %s: %s", m->program->name, m->fault);
@@ -133,7 +133,7 @@ static void declare_table(fv_ll_module *m) {
 }
 
 static void declare_weights(fv_ll_module *m) {
-    if (m->program->nconstants == 0 || m->weights_file)
+    if (m->program->nconstants == 0 || m->weights_file || m->part != 0) /* the run asks for them, no kernel does */
         return;
     if (m->resident) {
         declare_table(m);
@@ -194,10 +194,11 @@ static void verify(fv_ll_module *m) {
 
 bool fv_ll_emit(fv_ll_module *m) {
     fv_ll_kernels(m);
-    fv_ll_entries(m);
+    if (m->part == 0)
+        fv_ll_entries(m);
     if (!*m->fault)
         verify(m);
-    return report_fault(m);
+    return fv_ll_report(m);
 }
 
 /* ---- passes ---- */
@@ -219,9 +220,9 @@ static const char *const pipelines[] = {
     "default<O3>",
 };
 
-bool fv_ll_optimize(fv_ll_module *m) {
+static void optimize(fv_ll_module *m) {
     if (m->level == 0)
-        return true;
+        return;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
@@ -234,7 +235,11 @@ bool fv_ll_optimize(fv_ll_module *m) {
         fv_ll_fault(m, "%s", text);
         LLVMDisposeErrorMessage(text);
     }
-    return report_fault(m);
+}
+
+bool fv_ll_optimize(fv_ll_module *m) {
+    optimize(m);
+    return fv_ll_report(m);
 }
 
 /* ---- code ---- */
@@ -246,19 +251,29 @@ static LLVMMemoryBufferRef module_text(fv_ll_module *m) {
     return b;
 }
 
-LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
-    if (kind == FV_LLVM_IR)
-        return module_text(m);
+static LLVMMemoryBufferRef make_code(fv_ll_module *m, LLVMCodeGenFileType type) {
     LLVMMemoryBufferRef code = NULL;
     char *error = NULL;
-    LLVMCodeGenFileType type = kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile;
     if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, type, &error, &code)) {
         fv_ll_fault(m, "%s", error);
         LLVMDisposeMessage(error);
     }
-    if (report_fault(m))
+    if (!*m->fault)
         return code;
     if (code)
         LLVMDisposeMemoryBuffer(code);
     return NULL;
+}
+
+LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
+    if (kind == FV_LLVM_IR)
+        return module_text(m);
+    LLVMMemoryBufferRef code = make_code(m, kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile);
+    fv_ll_report(m);
+    return code;
+}
+
+LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m) {
+    optimize(m);
+    return *m->fault ? NULL : make_code(m, LLVMObjectFile);
 }

@@ -94,7 +94,8 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     if (artifact->destroy != jit_destroy)
         return NULL;
     fv_jit_times t = fv_jit_times_of(artifact->ctx);
-    return fv_printf(a, "LLVM IR %.0f, passes %.0f, machine code %.0f, loading %.0f", t.emit, t.passes, t.code, t.load);
+    return fv_printf(a, "LLVM IR %.0f, %d part%s through LLVM %.0f, loading %.0f", t.emit, t.parts, t.parts == 1 ? "" : "s",
+                     t.code, t.load);
 }
 
 static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
