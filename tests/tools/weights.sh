@@ -117,6 +117,21 @@ T
     done
 fi
 
+# ---- a disk that has room for the code, and none for the weights ----
+for w in object file incbin; do
+    rm -rf f.* f_* f
+    for o in f.c f/; do
+        check "full disk, $o with $w" 1 "cannot write 'f.*weights" sh -c "ulimit -f 600; '$fovea' compile '$dates' -o $o --weights=$w"
+    done
+    absent f.c f.h f f.weights f_weights.o f_weights.bin f_weights.S f_weights.c
+done
+if [ $llvm = yes ]; then
+    check 'full disk, library' 1 'f.weights: cannot write' sh -c "ulimit -f 600; '$fovea' compile '$dates' -o f.so --weights=file"
+    check 'full disk, object' 1 'cannot' sh -c "ulimit -f 600; '$fovea' compile '$dates' -o f.o --weights=object"
+    absent f.so f.o f.weights
+    [ -z "$(ls | grep '^f[.]')" ] && tell 'nothing is left' yes || tell 'nothing is left' no
+fi
+
 # ---- C, by each compiler ----
 for cc in gcc clang-19; do
     command -v $cc >/dev/null || continue
