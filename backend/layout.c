@@ -202,10 +202,10 @@ static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     return end;
 }
 
-/* How much more than what lives at once the order takes, where that is worst. */
-static double excess(const layout *w, int64_t *at) {
+/* How much more than what lives at once the order takes, where that is worst; `enough` is not told from more. */
+static double excess(const layout *w, int64_t *at, double enough) {
     double worst = 0;
-    for (int p = 0; p < 1 << w->nvaried; p++) {
+    for (int p = 0; p < 1 << w->nvaried && worst < enough; p++) {
         double over = (double)end_with(w, w->sizes[p], at) / (double)(w->bound[p] ? w->bound[p] : 1);
         worst = over > worst ? over : worst;
     }
@@ -216,11 +216,11 @@ static void choose_order(layout *w) {
     fv_arena *a = w->l->arena;
     int64_t *at = FV_NEW(a, int64_t, w->n + 1);
     int best = 0, tried = w->n > MANY ? 1 : WAYS << w->nvaried;
-    double least = 0;
-    for (int t = 0; t < tried; t++) {
+    double least = 1e30;
+    for (int t = 0; t < tried && least > 1; t++) {
         place_all(w, w->sizes[t / WAYS], ways[t % WAYS]);
-        double over = excess(w, at);
-        if (t == 0 || over < least) {
+        double over = excess(w, at, least);
+        if (over < least) {
             least = over;
             best = t;
         }

@@ -35,9 +35,12 @@ static bool size_depends_on_data(const fv_type *t) {
 static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
     fv_arena *a = l->arena;
     fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
-    for (int i = 0; i < t->rank; i++)
+    bool empty = false;
+    for (int i = 0; i < t->rank; i++) {
         x = fv_x_bin(a, FV_X_MULSAT, x, fv_p_dim(l, t->dims[i]));
-    return x;
+        empty |= t->dims[i]->hi <= 0;
+    }
+    return empty ? fv_x_int(a, 0) : x;
 }
 
 static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, const fv_type *t) {

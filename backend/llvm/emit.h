@@ -49,7 +49,6 @@ typedef struct fv_ll_kernel {
     LLVMTypeRef type;
     LLVMValueRef task;     /* of task_type: unpacks args_type */
     LLVMTypeRef args_type; /* buffers, dims, state */
-    bool *shared;          /* per buffer: some launch reaches its memory through another one too */
     bool may_fail;         /* it has REQUIRE or a while: the error word is looked at */
 } fv_ll_kernel;
 

@@ -7,37 +7,6 @@
 
 #include "backend/llvm/emit.h"
 
-/* ---- memory that a launch reaches twice ---- */
-
-/* Two buffers of a host program that are live at the same time overlap only where one is the other,
- * or stands at the same place in the workspace (in-place operations). */
-static bool same_memory(const fv_buf *a, const fv_buf *b) {
-    if (a == b)
-        return true;
-    if (a->role != b->role)
-        return false;
-    if (a->role == FV_BUF_WORK)
-        return fv_x_equal(a->offset, b->offset);
-    return a->role != FV_BUF_HEAP && a->index == b->index;
-}
-
-static void note_sharing(fv_ll_module *m, const fv_stmt *launch) {
-    fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, launch->kernel);
-    for (int i = 0; k && i < k->kernel->nbufs; i++)
-        for (int j = 0; j < k->kernel->nbufs; j++)
-            if (i != j && same_memory(launch->args[i], launch->args[j]))
-                k->shared[i] = true;
-}
-
-static void note_launches(fv_ll_module *m, const fv_block *b) {
-    for (const fv_stmt *s = b->first; s; s = s->next) {
-        if (s->kind == FV_S_LAUNCH)
-            note_sharing(m, s);
-        note_launches(m, &s->body);
-        note_launches(m, &s->other);
-    }
-}
-
 /* ---- types ---- */
 
 static bool has_while(const fv_block *b) {
@@ -64,7 +33,7 @@ static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
     for (int i = 0; i < nbufs; i++) {
         int role = k->kernel->bufs[i]->role;
-        if (!k->shared[i] && role != FV_BUF_INOUT)
+        if (role != FV_BUF_INOUT) /* program_verify.c: what is written is given once */
             fv_ll_attr(m, k->fn, (unsigned)i + 1, "noalias");
         if (role == FV_BUF_IN)
             fv_ll_attr(m, k->fn, (unsigned)i + 1, "readonly");
@@ -78,7 +47,6 @@ static void declare(fv_ll_module *m, int index) {
     fv_ll_kernel *k = FV_NEW(m->arena, fv_ll_kernel, 1);
     k->kernel = kernel;
     k->index = index;
-    k->shared = FV_NEW(m->arena, bool, kernel->nbufs);
     k->may_fail = kernel->requires_ || has_while(&kernel->body);
     declare_types(m, k);
     *fv_ptrmap_at(&m->kernels, kernel) = k;
@@ -170,7 +138,6 @@ void fv_ll_kernels(fv_ll_module *m) {
     const fv_program *p = m->program;
     for (int i = 0; i < p->nkernels; i++)
         declare(m, i);
-    note_launches(m, &p->body);
     for (int i = 0; i < p->nkernels; i++) {
         fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, p->kernels[i]);
         bool here = !m->part_of || m->part_of[i] == m->part;
