@@ -481,6 +481,35 @@ Test(cache, many_writers) {
     cr_expect_eq(files(".tmp", NULL, 0), 0);
 }
 
+/* One writes to the model in place, again and again, while another compiles it: what that makes of it is nobody's
+ * guess, but nothing of it may be found under either content later. */
+static void rewrite_or_compile(int child) {
+    float w[2][K * SMALL];
+    int fd = open(in("small/w.bin"), O_RDWR);
+    for (int i = 0; i < 2 * K * SMALL; i++)
+        w[i / (K * SMALL)][i % (K * SMALL)] = weight(i / SMALL % K, i % SMALL, (float)(1 + i / (K * SMALL)));
+    for (int i = 0; i < (child ? 25 : 2000); i++) {
+        fv_artifact *a = NULL;
+        if (child && fv_compile(model_in(in("small")), NULL, NULL, &a))
+            _exit(1);
+        if (!child && pwrite(fd, w[i % 2], sizeof *w, 0) < 0)
+            _exit(2);
+        if (!child)
+            usleep((useconds_t)(i % 100 ? 200 : 30000)); /* mostly within a tick, sometimes at rest */
+        fv_artifact_free(a);
+    }
+}
+
+Test(cache, changes_under_way) {
+    run_children(3, rewrite_or_compile);
+    for (int scale = 1; scale <= 2; scale++) {
+        put_weights(in("small/w.bin"), SMALL, (float)scale);
+        rest();
+        compile(in("small"), SMALL, (float)scale);
+        compile(in("small"), SMALL, (float)scale);
+    }
+}
+
 /* One takes away what the others use. */
 static void use_or_remove(int child) {
     char path[8][400];
