@@ -1,0 +1,170 @@
+/* load.c - opens compiled libraries, and the files of weights beside them. Both are looked at before they
+ * are trusted: what the loader would crash on, what another version wrote, what does not belong together. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "weights_file.h"
+
+static void close_library(fv_artifact *a) {
+    dlclose(a->ctx);
+    if (a->weights)
+        munmap((void *)(uintptr_t)a->weights, a->weights_bytes);
+}
+
+#if defined(__x86_64__)
+enum { THIS_MACHINE = EM_X86_64 };
+#elif defined(__aarch64__)
+enum { THIS_MACHINE = EM_AARCH64 };
+#elif defined(__riscv)
+enum { THIS_MACHINE = EM_RISCV };
+#elif defined(__arm__)
+enum { THIS_MACHINE = EM_ARM };
+#else
+enum { THIS_MACHINE = EM_NONE }; /* the loader has to know */
+#endif
+
+static int is_inside(FILE *f, const ElfW(Ehdr) *head, int segment, off_t size) {
+    ElfW(Phdr) p;
+    long at = (long)(head->e_phoff + (size_t)segment * sizeof p);
+    return at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
+           (p.p_type != PT_LOAD || (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
+}
+
+static const char *fault_of(FILE *f) {
+    ElfW(Ehdr) head;
+    struct stat st;
+    if (fread(&head, sizeof head, 1, f) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
+        return NULL;
+    if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
+        return "it is for another kind of machine";
+    for (int i = 0; head.e_phentsize == sizeof(ElfW(Phdr)) && i < head.e_phnum; i++)
+        if (!is_inside(f, &head, i, st.st_size))
+            return "the file is truncated";
+    return NULL;
+}
+
+const char *fv_library_fault(const char *path) {
+    FILE *f = fopen(path, "rb");
+    const char *fault = f ? fault_of(f) : NULL;
+    if (f)
+        fclose(f);
+    return fault;
+}
+
+static int no_weights(fv_log *log, const char *library, const char *path, const char *why) {
+    fv_log_add(log, "%s: error: its weights, %s, cannot be used: %s", library, path, why);
+    return FV_BAD_FILE;
+}
+
+/* NULL: errno tells. */
+static void *map_whole(const char *path, size_t *bytes) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    struct stat st;
+    void *file = MAP_FAILED;
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_size < 1 || (uintmax_t)st.st_size > SIZE_MAX)) {
+        errno = EINVAL;
+    } else if (st.st_size) {
+        *bytes = (size_t)st.st_size;
+        file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return file == MAP_FAILED ? NULL : file;
+}
+
+/* The file that lies beside the library `full`. Its runs compare the head with theirs. */
+static int map_weights(fv_artifact *a, const char *library, const char *full, fv_log *log) {
+    const char *name = a->model->weights_file, *why;
+    if (!name)
+        return FV_OK;
+    if (!*name || strchr(name, '/'))
+        return no_weights(log, library, name, "it is not beside the library");
+    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1, bytes = 0;
+    char *path = malloc(size);
+    if (!path)
+        return FV_NO_MEMORY;
+    snprintf(path, size, "%.*s%s", (int)folder, full, name);
+    void *file = map_whole(path, &bytes);
+    int error = errno, status = FV_OK;
+    if (!file)
+        status = error == ENOMEM ? FV_NO_MEMORY : no_weights(log, library, path, strerror(error));
+    else if ((why = fv_weights_fault(file, bytes, bytes <= FV_WEIGHTS_READ_WHOLE)))
+        status = no_weights(log, library, path, why);
+    if (file && status)
+        munmap(file, bytes);
+    if (file && !status) {
+        a->weights = file;
+        a->weights_bytes = bytes;
+    }
+    free(path);
+    return status;
+}
+
+/* Says what a library is that has no table of this version. */
+static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log) {
+    if (!ours)
+        fv_log_add(log, "%s: error: is no compiled model: it has no fovea_model", path);
+    else if (!model)
+        fv_log_add(log, "%s: error: is no compiled model: its fovea_model gives NULL", path);
+    else if (model->abi != 1)
+        fv_log_add(log, "%s: error: was compiled for ABI %u, this library runs ABI 1; compile the model again", path,
+                   (unsigned)model->abi);
+    else
+        fv_log_add(log, "%s: error: was compiled by %s Fovea: its table has %u bytes, %u are expected; compile the "
+                        "model again", path, model->size < sizeof *model ? "an older" : "a newer",
+                   (unsigned)model->size, (unsigned)sizeof *model);
+    return FV_BAD_FILE;
+}
+
+static int open_table(void *lib, const char *path, const char *full, fv_log *log, fv_artifact **out) {
+    const fv_model *(*get)(void);
+    *(void **)&get = dlsym(lib, "fovea_model");
+    const fv_model *model = get ? get() : NULL;
+    if (!model || model->abi != 1 || model->size != sizeof *model)
+        return unfit(path, model, get != NULL, log);
+    fv_artifact *a = fv_artifact_new(model);
+    if (!a)
+        return FV_NO_MEMORY;
+    int status = map_weights(a, path, full, log);
+    if (status) {
+        fv_artifact_free(a);
+        return status;
+    }
+    a->ctx = lib;
+    a->destroy = close_library;
+    *out = a;
+    return FV_OK;
+}
+
+/* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
+int fv_load(const char *path, fv_log *log, fv_artifact **out) {
+    *out = NULL;
+    char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
+    int error = full ? 0 : errno;
+    const char *fault = full ? fv_library_fault(full) : strerror(error);
+    void *lib = fault ? NULL : dlopen(full, RTLD_NOW | RTLD_LOCAL);
+    if (!lib) {
+        const char *why = fault ? fault : dlerror();
+        fv_log_add(log, "%s: error: cannot be loaded: %s", path, why ? why : "unknown error");
+        free(full);
+        return !why || error == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
+    }
+    int status = open_table(lib, path, full, log, out);
+    if (status)
+        dlclose(lib);
+    free(full);
+    return status;
+}
