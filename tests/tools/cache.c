@@ -187,7 +187,7 @@ Test(cache, is_private) {
     umask(0);
     expect(MISS, in("small"), SMALL, 1);
     cr_expect(stat(in("c"), &st) == 0 && (st.st_mode & 0777) == 0700);
-    static const char *const all[] = {".model", ".path", ".state", "count"};
+    static const char *const all[] = {".model", ".path", ".state", "fovea-count"};
     for (int i = 0; i < 4; i++)
         cr_expect(stat(the_file(all[i]), &st) == 0 && (st.st_mode & 0777) == 0600, "%s", all[i]);
 }
@@ -276,11 +276,11 @@ Test(cache, default_folder) {
     unsetenv("FOVEA_CACHE_DIR");
     setenv("XDG_CACHE_HOME", root, 1);
     expect(MISS, in("small"), SMALL, 1);
-    cr_expect_eq(access(in("fovea/count"), F_OK), 0);
+    cr_expect_eq(access(in("fovea/fovea-count"), F_OK), 0);
     setenv("XDG_CACHE_HOME", "relative", 1); /* is not to be heeded */
     setenv("HOME", in("home"), 1);
     expect(MISS, in("small"), SMALL, 1);
-    cr_expect_eq(access(in("home/.cache/fovea/count"), F_OK), 0);
+    cr_expect_eq(access(in("home/.cache/fovea/fovea-count"), F_OK), 0);
     unsetenv("XDG_CACHE_HOME");
     expect(BY_PATH, in("small"), SMALL, 1);
     unsetenv("HOME");
@@ -404,7 +404,7 @@ Test(cache, touched_weights) {
 }
 
 Test(cache, damaged_records) {
-    static const char *const all[] = {".path", ".state", "count"};
+    static const char *const all[] = {".path", ".state", "fovea-count"};
     for (int i = 0; i < 3; i++) {
         compile(in("small"), SMALL, 1);
         for (long at = 0; at < size_of(the_file(all[i])); at += 11) {
@@ -434,7 +434,7 @@ Test(cache, strange_files) {
         cr_expect_eq(compile(in("small"), SMALL, 1).how, MISS);
     put(in("c/x.model"), "", 0);
     put(in("c/y.path"), "1234", 4);
-    cr_assert_eq(unlink(in("c/count")), 0);
+    cr_assert_eq(unlink(in("c/fovea-count")), 0);
     put_model(in("third"), SMALL, 3);
     expect(MISS, in("third"), SMALL, 3);
 }
@@ -530,6 +530,14 @@ Test(cache, entries_that_vanish) {
 
 Test(cache, eviction) {
     char name[20];
+    mkdir(in("c"), 0700);
+    static const char *const theirs[] = {"my.model", "fovea.tmp", "x.path", "0123456789abcdef.model"};
+    for (int i = 0; i < 4; i++) {
+        char path[100];
+        snprintf(path, sizeof path, "c/%s", theirs[i]);
+        put(in(path), "", 0);
+        utimensat(AT_FDCWD, in(path), (const struct timespec[2]){{1, 0}, {1, 0}}, 0); /* of 1970 */
+    }
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "model%d", i);
         put_model(in(name), LARGE, (float)(i + 1));
@@ -540,9 +548,10 @@ Test(cache, eviction) {
     expect(MISS, in("model2"), LARGE, 3);
     expect(BY_PATH, in("model0"), LARGE, 1);
     expect(MISS, in("model3"), LARGE, 4);
-    cr_expect_eq(files(".model", NULL, 0), 3);
-    cr_expect_eq(files(".path", NULL, 0), 3);
+    cr_expect_eq(files(".model", NULL, 0), 3 + 2);
+    cr_expect_eq(files(".path", NULL, 0), 3 + 1);
     cr_expect_eq(files(".state", NULL, 0), 3);
+    cr_expect_eq(files(".tmp", NULL, 0), 1);
     expect(BY_PATH, in("model0"), LARGE, 1);
     expect(BY_PATH, in("model2"), LARGE, 3);
     expect(BY_PATH, in("model3"), LARGE, 4);

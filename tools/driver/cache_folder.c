@@ -16,9 +16,16 @@
 enum { STEPS = 16 }; /* the folder is looked through when that part of the limit has come */
 #define STALE_SECONDS 3600 /* a temporary file of this age belongs to nobody any more */
 
-static bool ends_with(const char *s, const char *suffix) {
-    size_t n = strlen(s), k = strlen(suffix);
-    return n > k && !strcmp(s + n - k, suffix);
+/* Somebody may keep other things in the folder. */
+static bool is_ours(const char *name, const char *suffix) {
+    size_t n = strspn(name, "0123456789abcdef");
+    return n == FV_DIGEST_NAME && !strcmp(name + n, suffix);
+}
+
+#define TEMPORARY "fovea-"
+static bool is_temporary(const char *name) {
+    size_t n = strlen(name);
+    return !strncmp(name, TEMPORARY, strlen(TEMPORARY)) && n > 4 && !strcmp(name + n - 4, ".tmp");
 }
 
 bool fv_cache_warn(fv_cache *c, const char *format, ...) {
@@ -130,7 +137,7 @@ int fv_cache_create(fv_cache *c, const char **name) {
     struct timespec now;
     for (int i = 0; i < 100; i++) {
         clock_gettime(CLOCK_MONOTONIC, &now); /* threads of this process may be at it, too */
-        *name = fv_printf(c->arena, "%s/%ld-%lx-%lx.tmp", c->folder, (long)getpid(), (long)now.tv_nsec,
+        *name = fv_printf(c->arena, "%s/" TEMPORARY "%ld-%lx-%lx.tmp", c->folder, (long)getpid(), (long)now.tv_nsec,
                           (unsigned long)pthread_self());
         int fd = open(*name, flags, 0600);
         if (fd >= 0 || errno != EEXIST)
@@ -226,11 +233,11 @@ static int list(fv_cache *c, fv_arena *a, what w, entry **out) {
     *out = FV_NEW(a, entry, n + 1);
     for (const char *name = all.s; name && name < all.s + all.n; name += strlen(name) + 1) {
         const char *path = fv_printf(a, "%s/%s", c->folder, name);
-        if (w == ENTRIES && ends_with(name, ".model"))
+        if (w == ENTRIES && is_ours(name, ".model"))
             (*out)[found++] = look_at(a, path);
-        else if (w == LEFTOVERS && ends_with(name, ".tmp"))
+        else if (w == LEFTOVERS && is_temporary(name))
             remove_stale(path);
-        else if (w == LEFTOVERS && ends_with(name, ".path"))
+        else if (w == LEFTOVERS && is_ours(name, ".path"))
             remove_orphan(c, a, path);
     }
     return found;
@@ -258,7 +265,7 @@ static void evict(fv_cache *c, const char *newest) {
  * the other. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest) {
     uint64_t count = 0;
-    int fd = open(fv_printf(c->arena, "%s/count", c->folder), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open(fv_printf(c->arena, "%s/fovea-count", c->folder), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
     bool ours = flock(fd, LOCK_EX | LOCK_NB) == 0;

@@ -23,7 +23,7 @@ fv_digest fv_digest_of(const void *data, size_t bytes) {
 
 const char *fv_digest_name(fv_arena *a, const fv_digest *d) {
     fv_text t = {.arena = a};
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < FV_DIGEST_NAME / 2; i++)
         fv_text_printf(&t, "%02x", d->byte[i]);
     return t.s;
 }

@@ -12,6 +12,7 @@ typedef struct fv_digest {
 } fv_digest;
 
 fv_digest fv_digest_of(const void *data, size_t bytes);
+enum { FV_DIGEST_NAME = 40 }; /* characters */
 /* The first 20 bytes as hex: what files are called. */
 const char *fv_digest_name(fv_arena *a, const fv_digest *d);
 bool fv_digest_equal(const fv_digest *a, const fv_digest *b);
