@@ -161,6 +161,40 @@ Test(api, files) {
     fv_log_free(log);
 }
 
+/* Two users of one library: each has the file of weights mapped for itself. */
+Test(api, weights_in_a_file) {
+    fv_artifact *one, *two;
+    fv_log *log = fv_log_new();
+    fv_compile_options o = {.size = sizeof o, .weights = "file"};
+    if (!FV_HAVE_JIT || !fv_target_runs_here(fv_target_find("x86-64-v3")))
+        cr_skip_test("no library can be made here");
+    cr_assert_eq(fv_compile_file(model, in_folder("x.so"), &o, log), FV_OK, "%s", fv_log_text(log));
+    cr_expect_eq(access(in_folder("x.weights"), R_OK), 0);
+    cr_assert_eq(fv_load(in_folder("x.so"), log, &one), FV_OK, "%s", fv_log_text(log));
+    cr_assert_eq(fv_load(in_folder("x.so"), log, &two), FV_OK, "%s", fv_log_text(log));
+    cr_expect_str_eq(fv_artifact_model(one)->weights_file, "x.weights");
+    gives(one);
+    gives(two);
+    fv_artifact_free(one);
+    unlink(in_folder("x.weights")); /* what is mapped stays */
+    gives(two);
+    float x[4] = {1, 1, 1, -1}, y[6];
+    int64_t n = 2;
+    const void *in[] = {x};
+    void *out[] = {y};
+    const fv_model *m = fv_artifact_model(two);
+    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, NULL), FV_BAD_FILE, "nobody gives the weights");
+    fv_env env = {.size = sizeof env, .weights = (const char *)two->weights + 1, .weights_bytes = two->weights_bytes};
+    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_ARGUMENT, "not aligned");
+    env.weights = two->weights;
+    env.weights_bytes--;
+    cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_FILE, "too short");
+    fv_artifact_free(two);
+    cr_expect_eq(fv_load(in_folder("x.so"), log, &one), FV_BAD_FILE);
+    cr_expect(strstr(fv_log_text(log), "x.weights, cannot be used: No such file or directory"), "%s", fv_log_text(log));
+    fv_log_free(log);
+}
+
 static void refuses(const char *path, fv_compile_options o, int status, const char *what) {
     fv_artifact *a = (fv_artifact *)&o;
     fv_log *log = fv_log_new();
