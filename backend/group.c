@@ -401,7 +401,7 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         return;
     }
     shape_of_work w = work_of(l, s->def);
-    if (must_have_memory(l, s->value) || w.nodes > MAX_NODES || !is_small(l, s->def))
+    if (must_have_memory(l, s->value) || w.nodes > MAX_NODES || !is_small(l, s->def) || fv_is_worth_joining(l, op))
         return;
     if (is_view(&w)) {
         s->inlined = true;

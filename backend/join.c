@@ -95,6 +95,29 @@ static double typical_elements(const fv_type *t) {
     return n;
 }
 
+static bool is_returned(const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++)
+        if (fv_op_is(v->uses[i].op, "fv.return"))
+            return true;
+    return false;
+}
+
+/* Asked while values are grouped: what becomes of later ones is not known yet. */
+bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op) {
+    double made = 0, all = 0;
+    if (!fv_op_is(op, "Concat") || has_data_dims(op->out[0]->type))
+        return false;
+    for (int i = 0; i < op->nin; i++) {
+        const fv_value *v = op->in[i];
+        const fv_storage *s = fv_storage_of(l, v);
+        double n = typical_elements(v->type);
+        all += n;
+        if (v->kind == FV_VALUE_RESULT && s->def && !s->inlined && !s->alias && is_once(op, v) && !is_returned(v))
+            made += n;
+    }
+    return made > 0 && 2 * made >= all;
+}
+
 /* ---- what is done with each part ---- */
 
 /* Does a kernel that writes to the same memory read s? */
@@ -113,8 +136,11 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
 /* Parts are kernels of their own: none reads another one. */
 static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
-        if (!j->direct[i] && !j->part[i]->inlined)
-            continue; /* a copy of other memory */
+        if (!j->direct[i] && !j->part[i]->inlined) { /* a copy, of other memory */
+            if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
+                return false;
+            continue;
+        }
         if (j->part[i]->inlined && (!can_be_placed(j->part[i]) || reads(j->l, j->part[i], j->root)))
             return false;
         for (int k = 0; k < j->n; k++)

@@ -98,7 +98,9 @@ fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
 bool fv_define_op(fv_lowerer *l, fv_op *op);
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
-/* join.c: decides `joined` and `within`; false after a diagnostic. */
+/* join.c: would most of what a Concat puts together be written where it belongs? Then it has memory. */
+bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op);
+/* Decides `joined` and `within`; false after a diagnostic. */
 bool fv_join_parts(fv_lowerer *l);
 
 /* ---- a kernel while it is built from a definition ---- */

@@ -45,6 +45,14 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_storage *x, const fv_s
            same_dims(x->value->type, y->value->type);
 }
 
+/* No other launch has the kernel, which is about to change. */
+static bool is_own_kernel(const fv_lowerer *l, int step) {
+    for (int i = 0; i < l->nsteps; i++)
+        if (i != step && l->steps[i].kind == FV_STEP_LAUNCH && l->steps[i].launch.kernel == l->steps[step].launch.kernel)
+            return false;
+    return true;
+}
+
 static void forget_arg(fv_launch *n, int i, fv_arena *a) {
     fv_value **args = FV_NEW(a, fv_value *, n->nargs);
     memcpy(args, n->args, (size_t)i * sizeof *args);
@@ -57,7 +65,7 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
-    if (!can_go_over(l, step, x, y) || !fv_kernel_reuse(n->kernel, from, to))
+    if (!can_go_over(l, step, x, y) || !is_own_kernel(l, step) || !fv_kernel_reuse(n->kernel, from, to))
         return false;
     forget_arg(n, from, l->arena);
     x->alias = y;

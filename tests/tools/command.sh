@@ -208,6 +208,25 @@ said 'inputs +text: i32\[1, 40\]'
 said 'weights +[0-9.]+ kB in [0-9]+ constants'
 check 'inspect ops' 0 'MatMul +[0-9]+ +[0-9]+' "$fovea" inspect "$dates" --ops
 check 'inspect memory' 0 'workspace +[0-9]+ +[0-9]+ ' "$fovea" inspect "$dates" --memory
+cat >parts.fvir <<'END'
+fovea-ir 1
+module "parts"
+func @main(%x: f32[n, 8], %w: f32[8, 8], %v: f32[8, 8]) -> (%y) {
+  %a = MatMul(%x, %w)
+  %b = MatMul(%x, %v)
+  %c = Concat(%a, %b) {axis = 1}
+  %d = Softmax(%c) {axis = -1}
+  %y = Softmax(%d) {axis = 0}
+  return %y
+}
+END
+check 'memory that is shared' 0 'workspace .* d: f32\[1, 16\], in place of c, parts a, b$' "$fovea" inspect parts.fvir --memory
+said 'workspace  64 bytes; what is alive at once takes at least 64 bytes'
+check 'the same as json' 0 '"in_place_of": \[' "$fovea" inspect parts.fvir --memory --json
+said '"fixed": false'
+check 'kernels keep that' 0 . "$fovea" compile parts.fvir -o parts.fvk
+check 'and tell it' 0 'in place of c, parts a, b$' "$fovea" inspect parts.fvk --memory
+check 'places that are fixed' 0 'workspace  1.0 kB, whatever the dims are within their bounds' "$fovea" inspect parts.fvir --memory --dim n=0..16
 check 'inspect schedules' 0 'contract [0-9]+ x [0-9]+' "$fovea" inspect "$dates" --schedules
 check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
 check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
