@@ -57,11 +57,12 @@ static bool split(fv_dims *t, const fv_expr *x, int64_t by, steps *s) {
     }
 }
 
-/* How far the variables of an index reach: the extent of that axis of the copy. */
+/* How far the variables of an index reach: the extent of that axis of the copy. It is no longer than what is
+ * copied where the guard does not ask: both follow from fv_d_last. */
 static const fv_dim *reach(fv_dims *t, const steps *s) {
-    const fv_dim *one = fv_dim_const(t, 1), *n = one;
+    const fv_dim *n = fv_dim_const(t, 1);
     for (int i = 0; i < s->n; i++) {
-        const fv_dim *last = fv_dim_sub(t, s->term[i].var->dim, one);
+        const fv_dim *last = fv_d_last(t, s->term[i].var);
         n = fv_dim_add(t, n, fv_dim_mul(t, last, fv_dim_const(t, s->term[i].by)));
     }
     return fv_dim_max(t, n, fv_dim_const(t, 0));
@@ -100,6 +101,19 @@ static bool depends(const fv_expr *x, const fv_definition *d, const fv_expr *sum
     return false;
 }
 
+/* What the copy is: of equal ones one is made. */
+static const char *key_of(fv_arena *a, const fv_expr *copy, int n, fv_var *const *index) {
+    fv_text t = {.arena = a};
+    fv_text_printf(&t, "inside %p", (const void *)copy->u.buf->value);
+    for (int i = 0; i < n; i++) {
+        fv_text_printf(&t, ", %s < %p of ", index[i]->name, (const void *)index[i]->dim);
+        fv_expr_print(&t, copy->u.buf->extent[i]);
+    }
+    fv_text_put(&t, ": ");
+    fv_expr_print(&t, copy);
+    return t.s;
+}
+
 fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                         fv_expr *factor, const fv_var *last) {
     fv_dims *t = l->module->dims;
@@ -112,7 +126,6 @@ fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     for (int i = 0; i < rank && last; i++)
         if (fv_x_adds(x->arg[i], last))
             inner = i;
-    const char *key = fv_printf(a, "inside %p %d", (const void *)x->u.buf->value, inner);
     for (int i = 0; i < rank; i++) {
         steps s = {.rest = fv_dim_const(t, 0)};
         if (!split(t, x->arg[i], 1, &s))
@@ -121,7 +134,6 @@ fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
         from[i] = x->arg[i];
         to[i] = fv_x_bin(a, FV_X_ADD, fv_x_var(a, index[i]), fv_x_dim(a, s.rest));
         at[i] = index_in_copy(a, &s);
-        key = fv_printf(a, "%s, %p %p", key, (const void *)index[i]->dim, (const void *)s.rest);
     }
     fv_expr *asks = replaced(a, x->arg[rank], rank, from, to);
     if (depends(asks, d, sum)) /* of more than the element */
@@ -129,12 +141,11 @@ fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     fv_expr *copy = fv_x_guard(a, x->u.buf, to, asks, x->arg[rank + 1]);
     fv_move_last((void **)index, rank, inner);
     fv_move_last((void **)at, rank, inner);
-    void **known = fv_ptrmap_at(&l->panels, fv_intern(l->session, key));
-    if (!*known) {
-        fv_value *v = fv_precompute(l, op, d, "inside", rank, index, copy);
-        known = fv_ptrmap_at(&l->panels, fv_intern(l->session, key));
-        *known = v;
+    const char *key = fv_intern(l->session, key_of(a, copy, rank, index));
+    fv_value *v = fv_ptrmap_get(&l->panels, key);
+    if (!v) {
+        v = fv_precompute(l, op, d, "inside", rank, index, copy);
+        *fv_ptrmap_at(&l->panels, key) = v;
     }
-    fv_expr *load = fv_x_load(a, fv_value_buf(a, *known), at);
-    return fv_x_as_stored(a, factor, x, load);
+    return fv_x_as_stored(a, factor, x, fv_x_load(a, fv_value_buf(a, v), at));
 }

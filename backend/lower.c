@@ -100,12 +100,21 @@ static bool copy_results(fv_lowerer *l) {
     return true;
 }
 
+static bool is_empty(const fv_definition *d) {
+    for (int i = 0; i < d->rank; i++)
+        if (d->index[i]->dim->hi <= 0)
+            return true;
+    return false;
+}
+
 static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
     static bool (*const all[])(fv_lowerer *, fv_storage *, fv_op *) = {
 #define SCHEDULE(id) fv_schedule_##id,
 #include "backend/schedules.def"
 #undef SCHEDULE
     };
+    if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
+        s->def->body = fv_x_zero(l->arena, (fv_elem)s->def->body->type.elem);
     s->def = fv_merge_axes(l, s->def);
     for (size_t i = 0; !all[i](l, s, op); i++)
         assert(i + 1 < sizeof all / sizeof *all);

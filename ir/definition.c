@@ -94,12 +94,43 @@ fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index) {
     return to_arith(d, fv_x_load(d->arena, operand_buf(d, in), index));
 }
 
+const fv_dim *fv_d_last(fv_dims *t, const fv_var *v) {
+    const fv_dim *n = v->dim;
+    if (n->kind == FV_DIM_MAX_)
+        for (int i = 0; i < 2; i++)
+            if (fv_dim_is_const(n->arg[i]) && n->arg[i]->value == 0)
+                n = n->arg[1 - i];
+    return fv_dim_sub(t, n, fv_dim_const(t, 1));
+}
+
+/* The largest value of a sum of variables with factors, the smallest if not `most`; NULL: it is none. */
+static const fv_dim *bound_of(fv_dims *t, const fv_expr *x, bool most) {
+    const fv_dim *a, *b;
+    int64_t c;
+    if (fv_x_is_int(x, &c))
+        return fv_dim_const(t, c);
+    switch (x->op) {
+    case FV_X_DIM: return x->u.dim;
+    case FV_X_VAR: return !x->u.var->dim ? NULL : most ? fv_d_last(t, x->u.var) : fv_dim_const(t, 0);
+    case FV_X_ADD:
+    case FV_X_SUB:
+        a = bound_of(t, x->arg[0], most);
+        b = bound_of(t, x->arg[1], most == (x->op == FV_X_ADD));
+        return !a || !b ? NULL : x->op == FV_X_ADD ? fv_dim_add(t, a, b) : fv_dim_sub(t, a, b);
+    case FV_X_MUL:
+        a = fv_x_is_int(x->arg[1], &c) && c >= 0 ? bound_of(t, x->arg[0], most) : NULL;
+        return a ? fv_dim_mul(t, a, fv_dim_const(t, c)) : NULL;
+    default: return NULL;
+    }
+}
+
 /* Is this index inside [0, dim) without asking? */
 static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
-    int64_t c;
+    fv_dims *t = d->module->dims;
     if (x->op == FV_X_VAR && x->u.var->dim && same_dim(d->module, x->u.var->dim, dim))
         return true;
-    return fv_x_is_int(x, &c) && c >= 0 && c < dim->lo;
+    const fv_dim *least = bound_of(t, x, false), *most = bound_of(t, x, true);
+    return least && most && least->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);
 }
 
 /* 0 <= i < dim for all axes that may be outside; NULL: all are inside. */

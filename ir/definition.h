@@ -55,6 +55,10 @@ fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
 
+/* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
+ * index that stays inside whenever there is something to compute is known to. */
+const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
+
 /* Replaces variables in an expression, keeping sharing. */
 fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, fv_expr *const *to);
 

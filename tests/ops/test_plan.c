@@ -1,5 +1,6 @@
 /* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
- * program there what lives at once is apart, for all sizes, and the workspace hardly larger. */
+ * program there what lives at once is apart, for all sizes, and the workspace hardly larger. tests/ops/order.txt
+ * says in which order axes lie. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -158,6 +159,19 @@ static const char *plan(const char *options, const char *input) {
 }
 
 Test(plan, what_lies_where) { check_golden("../ops/plan.txt", plan); }
+
+/* ---- orders ---- */
+
+static const char *kernels(const char *options, const char *input) {
+    (void)options;
+    const fv_program *p = lower(input);
+    fv_text t = {.arena = arena};
+    for (int i = 0; i < p->nkernels; i++)
+        fv_text_printf(&t, "%s\n  %s\n", p->kernels[i]->formula, p->kernels[i]->schedule);
+    return t.s;
+}
+
+Test(plan, which_axis_lies_last) { check_golden("../ops/order.txt", kernels); }
 
 /* ---- sizes ---- */
 
