@@ -145,7 +145,7 @@ static int64_t inverse(int64_t a, int64_t n) {
     return t0 < 0 ? t0 + n : t0;
 }
 
-/* All products first, z[i, m, k] = sum over c of x[c, i] * w[c, m, k]: one contraction. Then output position
+/* All products first, not rounded to a narrower type, z[i, m, k] = sum over c of x[c, i] * w[c, m, k]: one contraction. Then output position
  * q - pads takes the sum of z[i, m, k] where i * stride + k * dilation == q. With g the greatest common
  * divisor of stride and dilation, there are such k only where g divides q, and every (stride / g)-th k is
  * one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
@@ -170,9 +170,12 @@ static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
         products[i + 1] = x->dims[i + 2];
         products[win.n + 2 + i] = win.kernel[i];
     }
+    fv_elem e = fv_elem_arith(x->elem);
+    fv_value *in[2] = {fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)};
     a[0] = group;
     a[1] = fv_attr_dims(w->module, "dims", 2 * win.n + 2, products);
-    fv_value *z = fv_w_op(w, "fv.ConvProducts", 2, op->in, 2, a);
+    in[0] = fv_w_op(w, "fv.ConvProducts", 2, in, 2, a);
+    in[1] = fv_w_cast(w, fv_op_in(op, 2), e);
     int n = fv_window_attrs(w->module, &win, a);
     a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
     a[n++] = fv_attr_ints(w->module, "common", win.n, common);
@@ -180,8 +183,7 @@ static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
     a[n++] = fv_attr_ints(w->module, "step", win.n, step);
     a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
     a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
-    fv_value *in[2] = {z, fv_op_in(op, 2)};
-    fv_w_result(w, 0, fv_w_op(w, "fv.ConvTranspose", in[1] ? 2 : 1, in, n, a));
+    fv_w_result(w, 0, fv_w_cast(w, fv_w_op(w, "fv.ConvTranspose", in[1] ? 2 : 1, in, n, a), y->elem));
     return true;
 }
 
