@@ -43,8 +43,6 @@ static bool set_factors(const fv_definition *d, contraction *c) {
     const fv_expr *body = c->sum->arg[0];
     for (int i = d->rank; i-- > 0;) {
         bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
-        if (fv_dim_is_const(d->index[i]->dim) && d->index[i]->dim->value == 1)
-            continue;
         c->each = in[0] && in[1];
         bool second = c->each ? is_constant(body->arg[1]) : in[1];
         c->a = body->arg[!second];
@@ -139,15 +137,29 @@ static void tile_size(const fv_target *t, const fv_definition *d, const contract
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
 }
 
+/* Would x run along the columns if one of its axes were the last? */
+static bool could_run_along(const fv_expr *x, const fv_var *j) {
+    int n = 0;
+    bool adds = false;
+    x = fv_x_stored(x);
+    for (int i = 0; i < x->u.buf->rank; i++)
+        if (fv_x_uses(x->arg[i], j)) {
+            adds = fv_x_adds(x->arg[i], j);
+            n++;
+        }
+    return n == 1 && adds;
+}
 
 /* Packs b unless it can be read as it is; false: chains along k do better than either. */
 static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    c->b = fv_make_inside(l, op, d, c->sum, c->b, j);
-    bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     bool constant = is_constant(c->b);
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
+    if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
+        return false;
+    c->b = fv_make_inside(l, op, d, c->sum, c->b, j);
+    bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     if (!constant && !contiguous && few && is_loaded(c->b))
         return false;
     c->packed = (constant || !contiguous) &&
@@ -212,7 +224,8 @@ static void prefetch(tile *t) {
     const fv_dim *depth = sum->u.red.vars[0]->dim;
     int last = p->value->type->rank - 1;
     int64_t line = t->nr * fv_elem_storage_bytes(p->value->type->elem), step = CACHE_LINE * t->nr / line;
-    if (e->l->weights <= e->l->target->l2_bytes || sum->u.red.nvars != 1 || p->made_in_run || !fv_dim_is_const(depth) || line < CACHE_LINE)
+    if (e->l->weights <= e->l->target->l2_bytes || sum->u.red.nvars != 1 || p->made_in_run ||
+        !fv_dim_is_const(depth) || line < CACHE_LINE)
         return;
     fv_expr *index[FV_MAX_RANK];
     int64_t ahead = AHEAD / line < depth->value ? AHEAD / line : depth->value;
