@@ -154,6 +154,10 @@ gvalue *graph_int(graph *g, int64_t n) {
     return constant(g, FV_I64, 0, NULL, DATA_EXACTLY, copy);
 }
 
+gvalue *graph_constant(graph *g, fv_elem e, int rank, const int64_t *n) {
+    return constant(g, e, rank, n, DATA_PLAIN, NULL);
+}
+
 gvalue *graph_weight(graph *g, fv_elem e, int rank, const int64_t *n) {
     const char *dims[FV_ARRAY_RANK];
     int64_t count = 1;
@@ -420,7 +424,8 @@ static void choose_dims(graph *g) {
     static const int sizes[] = {1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 24, 33};
     for (int i = 0; i < GRAPH_SYMBOLS; i++) {
         g->symbol[i] = rng_chance(&g->r, 8) ? 0 : CHOOSE(g, sizes);
-        fv_text_printf(&g->symbols, "symbol n%d 0..%d\n", i, rng_chance(&g->r, 50) ? 64 : 1000000);
+        fv_text_printf(&g->symbols, "symbol n%d 0..%d # %" PRId64 " in the runs\n", i,
+                       rng_chance(&g->r, 50) ? 64 : 1000000, g->symbol[i]);
     }
     for (int i = 0; i < GRAPH_POOL; i++) {
         int symbol = rng_below(&g->r, GRAPH_SYMBOLS);
@@ -431,15 +436,26 @@ static void choose_dims(graph *g) {
     }
 }
 
-static const graph_op *choose_maker(graph *g) {
-    static const struct {
-        const graph_op *list;
-        int percent;
-    } families[] = {{graph_pointwise, 38}, {graph_moves, 22}, {graph_picks, 10}, {graph_joins, 10}, {graph_sums, 20}};
+static const struct family {
+    const char *name;
+    const graph_op *list;
+    int percent;
+} families[] = {{"pointwise", graph_pointwise, 35}, {"moves", graph_moves, 20}, {"picks", graph_picks, 10},
+                {"joins", graph_joins, 10},         {"sums", graph_sums, 18},   {"images", graph_images, 7}};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+int graph_family(const char *name) {
+    int f = 0;
+    while (f < FAMILIES && strcmp(families[f].name, name) != 0)
+        f++;
+    return f < FAMILIES ? f : -1;
+}
+
+static const graph_op *choose_maker(graph *g, int family) {
     int at = rng_below(&g->r, 100), f = 0;
-    while (f < 4 && at >= families[f].percent)
+    while (f < FAMILIES - 1 && at >= families[f].percent)
         at -= families[f++].percent;
-    const graph_op *list = families[f].list;
+    const graph_op *list = families[family < 0 ? f : family].list;
     int all = 0;
     for (int i = 0; list[i].make; i++)
         all += list[i].weight;
@@ -449,7 +465,7 @@ static const graph_op *choose_maker(graph *g) {
     return list;
 }
 
-graph *graph_new(fv_session *s, uint64_t seed, int lines) {
+graph *graph_new(fv_session *s, uint64_t seed, int lines, int family) {
     static const fv_elem elems[] = {FV_F32, FV_F32, FV_F32, FV_F32, FV_F32, FV_F64, FV_F16,
                                     FV_BF16, FV_I32, FV_I64};
     fv_arena *a = fv_arena_new(s);
@@ -462,7 +478,7 @@ graph *graph_new(fv_session *s, uint64_t seed, int lines) {
     g->elem = CHOOSE(g, elems);
     choose_dims(g);
     for (int tries = 0; tries < 4 * lines + 8 && g->nlines < lines; tries++) {
-        const graph_op *maker = choose_maker(g);
+        const graph_op *maker = choose_maker(g, family);
         g->op = maker->name;
         maker->make(g);
     }

@@ -72,8 +72,9 @@ typedef struct graph {
     const char *op;        /* of the maker that is at work */
 } graph;
 
-/* A graph of `lines` operators; the first ones of the same seed are the same. */
-graph *graph_new(fv_session *s, uint64_t seed, int lines);
+/* A graph of `lines` operators, of one family or (-1) of all; the first ones of the same seed are the same. */
+graph *graph_new(fv_session *s, uint64_t seed, int lines, int family);
+int graph_family(const char *name); /* -1: there is none of that name */
 /* The graph as text, with these results (NULL: all values that nothing uses). */
 const char *graph_text(graph *g, const gvalue *only);
 /* Bytes of a parameter. change 1, 2, ...: floats differ a little from those of change 0, each time
@@ -92,7 +93,8 @@ typedef struct graph_op {
     graph_maker make;
     int weight;
 } graph_op;
-extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[]; /* NULL ends */
+extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[],
+    graph_images[]; /* NULL ends */
 
 /* Values that there are, of a type in the set and rank within bounds; made where there is none, or
  * by chance. */
@@ -102,6 +104,7 @@ gvalue *graph_like(graph *g, const gvalue *v, fv_elem e);      /* of the same sh
 gvalue *graph_broadcast(graph *g, const gvalue *v, fv_elem e); /* whose shape broadcasts with v's */
 gvalue *graph_ints(graph *g, int n, const int64_t *list);      /* i64[n]: a constant */
 gvalue *graph_int(graph *g, int64_t n);                        /* i64[] */
+gvalue *graph_constant(graph *g, fv_elem e, int rank, const int64_t *n);
 gvalue *graph_weight(graph *g, fv_elem e, int rank, const int64_t *n); /* constant or parameter */
 gvalue *graph_index(graph *g, fv_elem e, int rank, const char *const *dims, const int64_t *n,
                     data_kind kind, int64_t range);

@@ -132,7 +132,7 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
         v.output = output_name(g, i, only);
         const gvalue *value = graph_find(g, v.output);
         agreement agree = value ? value->agree : ANY;
-        outcome one = {0, 1, (fv_array *)(uintptr_t)got}, other = {0, 1, (fv_array *)(uintptr_t)want};
+        outcome one = {0, 1, (fv_array *)(uintptr_t)got, NULL}, other = {0, 1, (fv_array *)(uintptr_t)want, NULL};
         if (agree == SAME)
             v.why = outcome_differs(g->arena, p->model, &other, &one);
         else if (agree == CLOSE)
@@ -168,7 +168,7 @@ static const char *run_backend(const graph_checker *c, const graph *g, fv_progra
         data_set set = graph_inputs(g, fv_artifact_model(a), change);
         *out = outcome_run(g->arena, a, &set, threads);
         if (out->status == FV_INTERNAL)
-            why = "stops at an internal error";
+            why = fv_printf(g->arena, "stops at an %s", out->said);
         else if (want)
             why = outcome_differs(g->arena, fv_artifact_model(a), want, out);
     }

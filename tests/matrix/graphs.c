@@ -1,8 +1,9 @@
 /* graphs.c - random graphs: all consumers give the same bits, and every schedule what the naive one
  * gives, as far as it can.
  *
- *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [-jN]
+ *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
  *
+ * F: one of pointwise, moves, picks, joins, sums, images, and no operators of another; else of all.
  * FV_SEED is another way to give the seed; graph I of a seed is always the same. A graph that fails
  * is made again with fewer lines, as few as still fail, and printed as graph IR. */
 #include <stdio.h>
@@ -21,7 +22,7 @@ enum { CHUNK = GRAPH_BATCH, MAX_JOBS = 16, LINES = 9 };
 typedef struct options {
     const char *cache;
     uint64_t seed;
-    int count, only, jobs;
+    int count, only, jobs, family;
 } options;
 
 /* What all processes see. */
@@ -64,7 +65,7 @@ static graph_verdict check_all(const options *o, const graph_checker *c, graph *
  * NULL where that is not needed. */
 static void print_smallest(const options *o, const graph_checker *c, const char *folder) {
     for (int lines = 1; lines <= LINES; lines++) {
-        graph *g = graph_new(c->session, seed_of(o, c->index), lines);
+        graph *g = graph_new(c->session, seed_of(o, c->index), lines, o->family);
         graph_verdict v = check_all(o, c, g, NULL, folder);
         if (!v.why)
             continue;
@@ -105,7 +106,7 @@ static int try_apart(const options *o, int i, int lines, bool print, const char 
     if (!s || FV_DOOR_OPEN(s, &door))
         _exit(0);
     graph_checker c = checker_of(s, i);
-    graph *g = graph_new(s, seed_of(o, i), lines);
+    graph *g = graph_new(s, seed_of(o, i), lines, o->family);
     if (print)
         fputs(graph_text(g, NULL), stdout);
     else
@@ -135,7 +136,7 @@ static void run_one(const options *o, shared *sh, graph_batch *batch, int i) {
     }
     graph_checker c = checker_of(s, i);
     c.totals = &sh->totals;
-    graph *g = graph_new(s, seed_of(o, i), LINES);
+    graph *g = graph_new(s, seed_of(o, i), LINES, o->family);
     graph_verdict v = graph_check(&c, g, NULL);
     int n = batch->n;
     if (v.why)
@@ -239,7 +240,7 @@ static void run_all(const options *o, shared *sh, const char *scratch) {
 
 static bool read_options(options *o, int argc, char **argv) {
     const char *seed = getenv("FV_SEED");
-    *o = (options){.seed = seed ? strtoull(seed, NULL, 0) : 1, .count = 500, .only = -1, .jobs = 2};
+    *o = (options){.seed = seed ? strtoull(seed, NULL, 0) : 1, .count = 500, .only = -1, .jobs = 2, .family = -1};
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (!strncmp(arg, "--cache=", 8))
@@ -250,6 +251,8 @@ static bool read_options(options *o, int argc, char **argv) {
             o->seed = strtoull(arg + 7, NULL, 0);
         else if (!strncmp(arg, "--only=", 7))
             o->only = atoi(arg + 7);
+        else if (!strncmp(arg, "--family=", 9) && graph_family(arg + 9) >= 0)
+            o->family = graph_family(arg + 9);
         else if (!strncmp(arg, "-j", 2) && atoi(arg + 2) > 0 && atoi(arg + 2) <= MAX_JOBS)
             o->jobs = atoi(arg + 2);
         else
@@ -268,7 +271,7 @@ static void report(const graph_totals *t) {
 int main(int argc, char **argv) {
     options o;
     if (!read_options(&o, argc, argv)) {
-        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [-jN]\n");
+        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n");
         return 2;
     }
     shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

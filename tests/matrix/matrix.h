@@ -57,6 +57,7 @@ typedef struct outcome {
     int status;
     int noutputs;
     fv_array *outputs; /* of status FV_OK */
+    const char *said;  /* of another one */
 } outcome;
 
 /* Runs once with so many threads. Outputs lie in the arena. */

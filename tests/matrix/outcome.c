@@ -16,6 +16,7 @@ outcome outcome_run(fv_arena *a, fv_artifact *artifact, const data_set *set, int
     if (!log)
         fv_out_of_memory(fv_arena_session(a));
     r.status = fv_artifact_run(artifact, set->inputs, r.outputs, &o, log);
+    r.said = r.status ? fv_strdup(a, fv_log_text(log)) : NULL;
     fv_log_free(log);
     for (int i = 0; i < m->noutputs && !r.status; i++) { /* into the arena */
         fv_array *x = &r.outputs[i];
