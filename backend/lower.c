@@ -79,6 +79,15 @@ static bool is_told(const fv_type *t, const fv_type *by) {
     return true;
 }
 
+bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
+    const char *name = ret->in[i]->name;
+    fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name, ret->origin);
+    if (!fv_op_infer(copy) || !fv_define_op(l, copy))
+        return false;
+    fv_op_set_in(ret, i, copy->out[0]);
+    return true;
+}
+
 /* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
  * are copied; and a view whose dims may not be known yet when its memory is written. */
 static bool copy_results(fv_lowerer *l) {
@@ -88,14 +97,8 @@ static bool copy_results(fv_lowerer *l) {
         bool taken = s->value->kind != FV_VALUE_RESULT || !is_told(ret->in[i]->type, s->value->type);
         for (int k = 0; k < i && !taken; k++)
             taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s;
-        if (!taken)
-            continue;
-        const char *name = ret->in[i]->name;
-        fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name,
-                                ret->origin);
-        if (!fv_op_infer(copy) || !fv_define_op(l, copy))
+        if (taken && !fv_copy_result(l, ret, i))
             return false;
-        fv_op_set_in(ret, i, copy->out[0]);
     }
     return true;
 }
@@ -180,8 +183,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     if (ok && !o->naive)
         fv_group(&l);
     ok = ok && copy_results(&l) && (o->naive || fv_join_parts(&l));
-    if (ok && !o->naive)
-        fv_order_axes(&l);
+    ok = ok && (o->naive || fv_order_axes(&l));
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = schedule_op(&l, op);
     if (ok) {

@@ -19,6 +19,7 @@ typedef struct fv_storage {
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     bool fixed;                /* its axes lie in memory in the order of its type */
     uint16_t kept;             /* axes that are not moved to the end there, as bits */
+    bool returned;             /* it is a result of the model */
     bool ordered;              /* `inner` has been decided */
     int inner;                 /* the axis that is moved to the end there; -1: none */
     struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
@@ -86,8 +87,10 @@ const char *fv_safe_name(fv_arena *a, const char *name);
 bool fv_open_ports(fv_lowerer *l);
 void fv_close_ports(fv_lowerer *l);
 
-/* order.c: decides `inner`, and puts it into the definitions. */
-void fv_order_axes(fv_lowerer *l);
+/* A copy of result i of `ret` is returned in its place; false after a diagnostic. */
+bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i);
+/* order.c: decides `inner`, and puts it into the definitions; false after a diagnostic. */
+bool fv_order_axes(fv_lowerer *l);
 /* Of n items, one an axis, that of axis `inner` goes to the end. */
 void fv_move_last(void **items, int n, int inner);
 

@@ -47,11 +47,13 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
 }
 
 static void fix_uses(fv_lowerer *l, fv_op *op) {
-    bool own_kernel = fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || op->def->kernel;
+    bool own_kernel = fv_op_is(op, "fv.Bind") || op->def->kernel, returns = fv_op_is(op, "fv.return");
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
-    for (int i = 0; own_kernel && i < op->nin; i++)
-        if (op->in[i])
-            fv_storage_root(fv_storage_of(l, op->in[i]))->fixed = true;
+    for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
+        if (op->in[i]) {
+            fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
+            *(returns && s->value == op->in[i] ? &s->returned : &s->fixed) = true;
+        }
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s)
@@ -155,14 +157,19 @@ static int followed(fv_lowerer *l, const fv_definition *d) {
     return best;
 }
 
-/* The memory of a Concat is in the order that suits the first of its parts. */
+/* The memory of a Concat is in the order that suits the first of its parts. A result of the model is moved, and
+ * then copied, where its rows are summed in the other order. */
 static void choose(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     fv_storage *home = fv_storage_home(s);
+    fv_expr *sum;
     if (!home->fixed && !home->ordered && d->rank > 1) {
         int axis = best_columns(l, d);
-        if (axis < 0)
+        bool product = axis >= 0;
+        if (!product)
             axis = followed(l, d);
+        if (home->returned && (product || !fv_x_reductions(d->body, &sum, 1)))
+            axis = last_axis(d);
         if (axis != last_axis(d) && !(home->kept >> axis & 1))
             home->inner = axis;
         home->ordered = true;
@@ -228,7 +235,16 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s, fv_ptrmap *bufs) {
     return d;
 }
 
-void fv_order_axes(fv_lowerer *l) {
+/* Results of the model that lie in another order are copied. */
+static bool copy_moved(fv_lowerer *l) {
+    fv_op *ret = l->func->body->last;
+    for (int i = 0; i < ret->nin; i++)
+        if (fv_storage_of(l, ret->in[i])->inner >= 0 && !fv_copy_result(l, ret, i))
+            return false;
+    return true;
+}
+
+bool fv_order_axes(fv_lowerer *l) {
     fv_op *first = l->func->body->first;
     fv_ptrmap bufs = fv_ptrmap_in(l->arena);
     bool any = false;
@@ -241,10 +257,13 @@ void fv_order_axes(fv_lowerer *l) {
                 choose(l, s);
             any |= s && s->inner >= 0;
         }
+    if (any && !copy_moved(l))
+        return false;
     for (fv_op *op = first; any && op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && has_kernel(s))
                 s->def = in_order(l, s, &bufs);
         }
+    return true;
 }
