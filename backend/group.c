@@ -484,7 +484,9 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
         *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
         y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
         y = fv_x_convert(a, v->type->elem, y);
-        if (x->op == FV_X_GUARD)
+        if (x->op == FV_X_GUARD && y->op == FV_X_LOAD)
+            y = fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1]);
+        else if (x->op == FV_X_GUARD)
             y = fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
         FV_PUSH(a, s->from, s->n, s->cap_from, load);
         s->n--;

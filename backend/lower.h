@@ -91,8 +91,6 @@ void fv_close_ports(fv_lowerer *l);
 bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i);
 /* order.c: decides `inner`, and puts it into the definitions; false after a diagnostic. */
 bool fv_order_axes(fv_lowerer *l);
-/* Of n items, one an axis, that of axis `inner` goes to the end. */
-void fv_move_last(void **items, int n, int inner);
 
 /* merge.c: the same definition with neighbouring axes as one where they are always indexed together. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
@@ -212,20 +210,19 @@ typedef struct fv_panels {
 /* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p);
-/* A factor that is more than a load, computed beforehand by a kernel of its own; else itself. */
-fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                       fv_expr *factor);
 
-/* reuse.c: which values take the memory of others; lifetimes are known. */
-void fv_reuse_memory(fv_lowerer *l);
 /* A new value of d's operand `what`, x over these variables, made before by a kernel of its own. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);
-/* inside.c: a factor that asks whether it is inside, as a load from a copy with zeros around; else itself.
- * The copy's last axis is the one along which `last` runs; NULL: as in what is copied. */
-fv_expr *fv_make_inside(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                        fv_expr *factor, const fv_var *last);
+/* factor.c: a factor that is more than a load as a load of what a kernel of its own has computed; else itself. It
+ * is contiguous along `last`, if that is not NULL. */
+fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                       fv_expr *factor, const fv_var *last);
+/* Would that have fewer elements than the factor has uses in one sum: something that a window slides over? */
+bool fv_is_window(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *factor);
 
+/* reuse.c: which values take the memory of others; lifetimes are known. */
+void fv_reuse_memory(fv_lowerer *l);
 /* plan.c: roles and sizes of all buffers; layout.c: offsets in the workspace, for n values in the order
  * of their first use; program.c: the host program. */
 void fv_plan_buffers(fv_lowerer *l);

@@ -179,7 +179,8 @@ static void choose(fv_lowerer *l, fv_storage *s) {
 
 /* ---- definitions in terms of what lies where ---- */
 
-void fv_move_last(void **items, int n, int inner) {
+/* Axis `inner` goes to the end. */
+static void move_last(void **items, int n, int inner) {
     void *x = items[inner];
     memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
     items[n - 1] = x;
@@ -193,7 +194,7 @@ static fv_buf *moved_buf(fv_lowerer *l, const fv_buf *b, int inner, fv_ptrmap *b
     *v = *b;
     v->extent = FV_NEW(l->arena, fv_expr *, b->rank + 1);
     memcpy(v->extent, b->extent, (size_t)b->rank * sizeof *v->extent);
-    fv_move_last((void **)v->extent, b->rank, inner);
+    move_last((void **)v->extent, b->rank, inner);
     return *fv_ptrmap_at(bufs, b) = v;
 }
 
@@ -213,7 +214,7 @@ static fv_expr *moved(mover *m, fv_expr *x) {
         args[i] = moved(m, x->arg[i]);
     if (s && s->inner >= 0) {
         fv_buf *b = moved_buf(m->l, x->u.buf, s->inner, m->bufs);
-        fv_move_last((void **)args, b->rank, s->inner);
+        move_last((void **)args, b->rank, s->inner);
         y = x->op == FV_X_LOAD ? fv_x_load(m->l->arena, b, args)
                                : fv_x_guard(m->l->arena, b, args, args[b->rank], args[b->rank + 1]);
     } else
@@ -229,7 +230,7 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s, fv_ptrmap *bufs) {
     d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
     memcpy(d->index, s->def->index, (size_t)d->rank * sizeof *d->index);
     if (s->inner >= 0)
-        fv_move_last((void **)d->index, d->rank, s->inner);
+        move_last((void **)d->index, d->rank, s->inner);
     d->body = moved(&m, d->body);
     d->place = d->place ? moved(&m, (fv_expr *)d->place) : NULL;
     return d;

@@ -355,24 +355,6 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     return true;
 }
 
-fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                       fv_expr *factor) {
-    fv_expr *x = (fv_expr *)fv_x_stored(factor);
-    fv_var *index[FV_MAX_RANK];
-    int n = 0;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || d->rank + sum->u.red.nvars > FV_MAX_RANK)
-        return factor;
-    for (int i = 0; i < d->rank; i++)
-        if (fv_x_uses(x, d->index[i]))
-            index[n++] = d->index[i];
-    for (int i = 0; i < sum->u.red.nvars; i++)
-        index[n++] = sum->u.red.vars[i];
-    fv_expr *at[FV_MAX_RANK];
-    for (int i = 0; i < n; i++)
-        at[i] = fv_x_var(l->arena, index[i]);
-    return fv_x_load(l->arena, fv_value_buf(l->arena, fv_precompute(l, op, d, "factor", n, index, x)), at);
-}
-
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x) {
     fv_value *v = new_value(l, fv_printf(l->arena, "%s.%s", name_of(x, d), what), (fv_elem)x->type.elem,

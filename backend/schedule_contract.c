@@ -158,7 +158,8 @@ static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, con
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
         return false;
-    c->b = fv_make_inside(l, op, d, c->sum, c->b, j);
+    if (!constant && fv_is_window(l, d, c->sum, c->b))
+        c->b = fv_make_dense(l, op, d, c->sum, c->b, j);
     bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     if (!constant && !contiguous && few && is_loaded(c->b))
         return false;
@@ -168,7 +169,7 @@ static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, con
         c->b = c->panels.x;
     if (!c->packed && !contiguous)
         return false;
-    c->a = fv_make_inside(l, op, d, c->sum, fv_make_dense(l, op, d, c->sum, c->a), NULL);
+    c->a = fv_make_dense(l, op, d, c->sum, c->a, NULL);
     return true;
 }
 
