@@ -4,9 +4,9 @@
  *
  * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
  * are columns of the constant factor, pixels are its rows. What is computed element by element from such
- * a value, or slides windows over it, follows. Parameters and results, what a kernel of its own reads and
- * what is seen through a reshape keep the order of their type. Only addresses change: no sum has another
- * order of its terms. */
+ * a value, or slides windows over it, follows. Parameters, results, what a kernel of its own reads and what
+ * is seen through a reshape keep the order of their type. How a row is summed follows from how it lies
+ * (emit.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -14,6 +14,8 @@
 
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
        MANY = 1 << 30 };
+
+_Static_assert(FV_MAX_RANK <= 16, "fv_storage.kept has a bit for each axis");
 
 static fv_storage *loaded(fv_lowerer *l, const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
@@ -85,8 +87,8 @@ static int64_t extent_of(const fv_var *v) {
  * least of all where that is made beforehand. */
 static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *x,
                                int column) {
-    const fv_storage *s = loaded(l, fv_x_stored(x));
     x = fv_x_stored(x);
+    const fv_storage *s = loaded(l, x);
     if (s && s->value->kind == FV_VALUE_CONST)
         return extent_of(d->index[column]) < WIDE ? 0 : -1;
     if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
