@@ -298,7 +298,7 @@ static bool make_shuffle(chain *s) {
     graph *g = s->g;
     gvalue *x = last(s), *y, *z, *shape, *all;
     line moves = {.effect = MOVES};
-    if (s->spatial != 2 || x->n[1] % 2)
+    if (s->spatial != 2 || x->n[1] % 2 || !x->count) /* 0 in a shape stands for a dim of x */
         return false;
     shape = graph_ints(g, 5, (int64_t[]){x->n[0], 2, x->n[1] / 2, x->n[2], x->n[3]});
     if (!graph_lines(g, moves, OPERANDS(x), 1, &y, "Reshape(%s, %s)", x->name, shape->name) ||
