@@ -224,7 +224,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
                             fv_dims_str(c->arena, m->table, m->dims));
     fv_tensor *t = fv_tensor_new(c->arena, (fv_elem)p->type, p->rank, dims);
     if (!t)
-        return fv_error(c->session, "input '%s' is too large where %s", p->name,
+        return fv_error(c->session, "input '%s' is too large%s%s", p->name, m->table->nsymbols ? " where " : "",
                         fv_dims_str(c->arena, m->table, m->dims));
     fill(t, range_of(m, p), state);
     return fv_tensor_array(c->arena, t, &m->inputs[i]) ||
