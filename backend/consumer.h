@@ -8,8 +8,8 @@
  *      FV_BAD_ARGUMENT. dims NULL although there are symbols: FV_BAD_ARGUMENT. A symbol outside its
  *      fv_dim's lo..hi: FV_BAD_DIM.
  *   2. The LETs of the plan. An extent of an input or output that is known now is below 0:
- *      FV_BAD_DIM. p->workspace (NULL: 0) is INT64_MAX, or more than size_t holds: FV_TOO_LARGE;
- *      likewise the bytes of any input, and of any output without a capacity.
+ *      FV_BAD_DIM. p->workspace (NULL: 0) is more than FV_MOST_BYTES, or than size_t holds: FV_TOO_LARGE;
+ *      likewise where the bytes of any input, or of any output without a capacity, are INT64_MAX.
  *   3. out_dims NULL although an output has a capacity: FV_BAD_ARGUMENT. Capacities are read (below
  *      0 counts as 0); the dims of outputs that are known now are written to out_dims.
  *   4. `inputs` or `outputs` NULL although there are some: FV_BAD_ARGUMENT; likewise an input or
@@ -39,6 +39,8 @@
 #include "runtime/fovea_model.h"
 
 #define FV_BUFFER_ALIGN 64 /* of the workspace and of HEAP buffers */
+/* Of the workspace: a sum that saturated is more, also when it was rounded down to FV_BUFFER_ALIGN. */
+#define FV_MOST_BYTES (INT64_MAX - FV_BUFFER_ALIGN)
 
 /* ---- how a LOAD, GUARD or STORE reaches memory ---- */
 

@@ -75,10 +75,11 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* No more than 2^50: sums of many do not overflow. */
+/* Sums of many do not overflow. */
+static const int64_t MOST = INT64_C(1) << 50;
+
 static int64_t aligned(int64_t bytes) {
-    const int64_t most = INT64_C(1) << 50;
-    bytes = bytes < 0 ? 0 : bytes < most ? bytes : most;
+    bytes = bytes < 0 ? 0 : bytes < MOST ? bytes : MOST;
     return (bytes + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
 }
 
@@ -90,7 +91,7 @@ static int64_t size_at(const fv_type *t, point *p) {
     return aligned(n);
 }
 
-/* -1: its dims have no bounds. */
+/* -1: its dims have no bounds, or such as no memory has. */
 static int64_t largest_size(const fv_type *t) {
     int64_t n = fv_elem_storage_bytes(t->elem);
     for (int i = 0; i < t->rank; i++) {
@@ -98,7 +99,7 @@ static int64_t largest_size(const fv_type *t) {
         if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
             return -1;
     }
-    return aligned(n);
+    return n <= MOST ? aligned(n) : -1;
 }
 
 /* ---- places ---- */

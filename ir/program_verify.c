@@ -38,15 +38,17 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
-static bool is_empty(const fv_buf *b) {
+/* Has it no bytes, or so many, or so far out, that no run has a workspace like that? Such sums are saturated. */
+static bool is_nowhere(const fv_buf *b) {
+    const int64_t far = INT64_C(1) << 62;
     int64_t n;
-    return fv_x_is_int(b->bytes, &n) && n <= 0;
+    return (fv_x_is_int(b->bytes, &n) && (n <= 0 || n >= far)) || (fv_x_is_int(b->offset, &n) && n >= far);
 }
 
 /* Do two buffers of the workspace overlap, as far as that can be seen? */
 static bool overlap(const fv_buf *a, const fv_buf *b) {
     int64_t at[2], n;
-    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_empty(a) || is_empty(b))
+    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) || is_nowhere(b))
         return false;
     if (!fv_x_is_int(a->offset, &at[0]) || !fv_x_is_int(b->offset, &at[1]))
         return fv_x_equal(a->offset, b->offset);

@@ -11,7 +11,11 @@ bool fv_c_is_direct(const fv_program *p) {
     return p->nsymbols == 0 && !capacities && !p->uses_allocator;
 }
 
-bool fv_c_has_layout(const fv_program *p) { return p->nsymbols > 0 || p->plan.first; }
+bool fv_c_has_layout(const fv_program *p) {
+    int64_t need;
+    bool is_small = fv_x_is_int(p->workspace, &need) && need < INT32_MAX - FV_BUFFER_ALIGN;
+    return p->nsymbols > 0 || p->plan.first || !is_small; /* a large one may be too large for the machine */
+}
 
 static bool has_capacity(const fv_program *p, int i) { return p->capacity && p->capacity[i]; }
 
@@ -173,7 +177,7 @@ void fv_c_layout(fv_cg *g) {
     fv_c_block(g, &p->plan);
     each_doubtful_extent(g, put_negative);
     fv_c_line(g, "at->workspace = %s;", fv_c_str(g, p->workspace));
-    fv_c_line(g, "if (at->workspace >= PTRDIFF_MAX)");
+    fv_c_line(g, "if (at->workspace > PTRDIFF_MAX - %d)", FV_BUFFER_ALIGN);
     fv_c_line(g, "    return FV_TOO_LARGE;");
     for (int i = 0; i < p->ninputs; i++)
         put_too_large(g, &p->inputs[i]);

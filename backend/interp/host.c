@@ -122,7 +122,7 @@ static int plan(const fv_interp *p, frame *f, const int64_t *dims) {
     int64_t need = reg_int(f, p->workspace_at);
     if (reg_int(f, p->least_at) < 0)
         return FV_BAD_DIM;
-    if (need == INT64_MAX || (uint64_t)need > SIZE_MAX)
+    if (need > FV_MOST_BYTES || (uint64_t)need > SIZE_MAX)
         return FV_TOO_LARGE;
     for (int i = 0; i < p->program->nbuffers; i++)
         if (is_planned_port(p, i) && reg_int(f, p->bufs[i].bytes) == INT64_MAX)

@@ -55,13 +55,6 @@ static LLVMValueRef times(fv_ll_fn *f, LLVMValueRef a, LLVMValueRef b) {
     return fv_ll_saturating(f, &x, a, b);
 }
 
-static void check_bytes(fv_ll_fn *f, LLVMValueRef bytes) {
-    int64_t most = f->m->target->pointer_bits == 32 ? UINT32_MAX : INT64_MAX - 1;
-    LLVMValueRef c = LLVMBuildICmp(f->b, LLVMIntUGT, bytes, fv_ll_int(f->m, most), "");
-    if (!LLVMIsAConstantInt(c) || LLVMConstIntGetZExtValue(c))
-        fv_ll_fail_if(f, c, FV_TOO_LARGE);
-}
-
 static void check_extents(fv_ll_fn *f, const fv_port *port) {
     for (int i = 0; i < port->rank; i++) {
         int64_t lo, hi;
@@ -80,7 +73,7 @@ static LLVMValueRef checked_elements(fv_ll_fn *f, const fv_buf *b) {
     LLVMValueRef n = fv_ll_int(f->m, 1);
     for (int i = 0; i < b->rank; i++)
         n = times(f, n, fv_ll_expr(f, b->extent[i]));
-    check_bytes(f, times(f, n, fv_ll_int(f->m, fv_elem_storage_bytes((fv_elem)b->elem))));
+    fv_ll_check_bytes(f, times(f, n, fv_ll_int(f->m, fv_elem_storage_bytes((fv_elem)b->elem))), INT64_MAX - 1);
     return n;
 }
 
@@ -94,7 +87,7 @@ static sizes compute_sizes(fv_ll_fn *f) {
     for (int i = 0; i < p->noutputs; i++)
         check_extents(f, &p->outputs[i]);
     z.workspace = p->workspace ? fv_ll_expr(f, p->workspace) : fv_ll_int(f->m, 0);
-    check_bytes(f, z.workspace);
+    fv_ll_check_bytes(f, z.workspace, FV_MOST_BYTES);
     for (int i = 0; i < p->ninputs; i++)
         z.input[i] = checked_elements(f, p->inputs[i].buf);
     for (int i = 0; i < p->noutputs; i++)

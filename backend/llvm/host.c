@@ -217,15 +217,18 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
     fv_ll_at(f, next);
 }
 
-static LLVMValueRef too_large(fv_ll_fn *f, LLVMValueRef bytes) {
-    int64_t most = f->m->target->pointer_bits == 32 ? UINT32_MAX : INT64_MAX - 1;
-    return LLVMBuildICmp(f->b, LLVMIntUGT, bytes, fv_ll_int(f->m, most), "");
+void fv_ll_check_bytes(fv_ll_fn *f, LLVMValueRef bytes, int64_t most) {
+    if (f->m->target->pointer_bits == 32 && most > UINT32_MAX)
+        most = UINT32_MAX;
+    LLVMValueRef c = LLVMBuildICmp(f->b, LLVMIntUGT, bytes, fv_ll_int(f->m, most), "");
+    if (!LLVMIsAConstantInt(c) || LLVMConstIntGetZExtValue(c))
+        fv_ll_fail_if(f, c, FV_TOO_LARGE);
 }
 
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_release(f, s->buf);
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
-    fv_ll_fail_if(f, too_large(f, bytes), FV_TOO_LARGE);
+    fv_ll_check_bytes(f, bytes, INT64_MAX - 1);
     LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
     fv_ll_branch(f, none, next, some);

@@ -37,6 +37,8 @@ LLVMTypeRef fv_ll_env_type(fv_ll_module *m);
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field);
 /* Leaves the run with the status where c is true. */
 void fv_ll_fail_if(fv_ll_fn *f, LLVMValueRef c, int status);
+/* ... where these are more bytes than `most`, or than a pointer reaches; those below 0 are. */
+void fv_ll_check_bytes(fv_ll_fn *f, LLVMValueRef bytes, int64_t most);
 /* The function that calls a task n times, through the caller's parallel_for if there is one. */
 LLVMValueRef fv_ll_launcher(fv_ll_module *m);
 /* Frees a HEAP buffer if it is there. */

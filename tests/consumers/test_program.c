@@ -161,6 +161,25 @@ Test(program, sizes_that_cannot_be) {
     }
 }
 
+/* A sum that saturated, rounded down to a multiple of 64. */
+Test(program, a_workspace_that_cannot_be) {
+    static const char *const sizes[] = {
+        "symbol n as n in 0..4\nplan { let end = addsat(mulsat(n, 4611686018427387904), 63) & -64 }\nworkspace end\n",
+        "plan { }\nworkspace 9223372036854775744\n"};
+    for (int i = 0; i < 2; i++) {
+        fv_program *p = program(fv_printf(arena, "fovea-program 1\nname m\ntarget \"generic\"\n%s"
+                                                 "buffer y: f32[1] output 0\n"
+                                                 "output y = \"y\" as y: f32[1] extents [1]\nrun {\n}\n", sizes[i]));
+        FOR_EACH_CONSUMER(p, o) {
+            size_t need = 77;
+            int64_t n = 2;
+            cr_expect_eq(o->plan(o, &n, &need, NULL), FV_TOO_LARGE);
+            cr_expect_eq(need, 77);
+            cr_expect_eq(o->run(o, &n, NULL, (void *[]){&(float){0}}, NULL, NULL, 0, NULL), FV_TOO_LARGE);
+        }
+    }
+}
+
 /* ---- sizes that depend on data ---- */
 
 static const char *const positives =

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "backend/consumer.h"
 #include "ir/op.h"
 #include "ir/ptrmap.h"
 #include "passes/passes.h"
@@ -201,6 +202,23 @@ Test(plan, bounded_dims_have_constant_offsets) {
         if (dims[0] == 64)
             cr_expect_leq(z.total, bound_of(&z) * 11 / 10);
     }
+}
+
+/* Sums that saturate are no places that overlap, but a workspace that no run has. */
+Test(plan, sizes_beyond_all_memory) {
+    static const char *const sizes[] = {"1073741824", "8589934592", "1099511627775"}; /* 2^62, 2^68, 2^82 bytes a value */
+    for (int i = 0; i < 3; i++) {
+        const char *n = sizes[i];
+        const fv_program *p = lower(fv_printf(arena, "func @main(%%x: f32[%s, %s]) -> (%%y) {\n"
+                                                     "  %%t = Softmax(%%x) {axis = 0}\n  %%s = Softmax(%%t) {axis = 1}\n"
+                                                     "  %%u = MatMul(%%x, %%s)\n  %%v = MatMul(%%t, %%u)\n"
+                                                     "  %%y = MatMul(%%v, %%t)\n  return %%y\n}\n", n, n));
+        int64_t most;
+        cr_expect(fv_x_is_int(p->workspace, &most) && most > FV_MOST_BYTES, "%s", n);
+    }
+    const fv_program *p = lower(fv_printf(arena, "symbol n 0..1099511627776\n%s", block));
+    for (int64_t n = INT64_C(1) << 24; n < INT64_C(1) << 40; n *= 2)
+        cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n > INT64_C(1) << 30), "%lld", (long long)n);
 }
 
 Test(plan, unbounded_dims_have_computed_offsets) {
