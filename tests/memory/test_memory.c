@@ -97,14 +97,6 @@ static int write_file(const work *w, fv_log *log) {
     return fv_compile_file(in_folder("m.fvir"), in_folder(w->out), &o, log);
 }
 
-static int load(const work *w, fv_log *log) {
-    fv_artifact *a = NULL;
-    int status = fv_load(in_folder(w->out), log, &a);
-    cr_assert_eq(status == FV_OK, a != NULL);
-    fv_artifact_free(a);
-    return status;
-}
-
 /* ---- files that should not be there ---- */
 
 /* Names in the folder that are not those of before. */
@@ -238,6 +230,14 @@ Test(memory, compile_to_libraries) {
 }
 
 /* ---- loading and running ---- */
+
+static int load(const work *w, fv_log *log) {
+    fv_artifact *a = NULL;
+    int status = fv_load(in_folder(w->out), log, &a);
+    cr_assert_eq(status == FV_OK, a != NULL);
+    fv_artifact_free(a);
+    return status;
+}
 
 Test(memory, load) {
     static const char *const files[] = {"x.so", "x.weights", NULL};

@@ -83,8 +83,9 @@ void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *e
 
 /* ---- entries: cache_entry.c ---- */
 
-/* What is kept besides the artifact's object. */
+/* What is kept besides the weights. */
 typedef struct fv_cache_item {
+    const fv_model_files *files; /* nothing is kept where they are no longer what they were; NULL: there are none */
     const char *text;         /* of the program before it was expanded */
     const void *object;
     size_t object_bytes;

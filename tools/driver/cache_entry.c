@@ -295,6 +295,8 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, cons
     const char *path = fv_cache_path(c, key, ".model");
     place_sections(&h, w, small);
     await_weights(w);
+    if (item->files && !fv_cache_unchanged(item->files)) /* some of the weights may be others by now */
+        return false;
     errno = w->error;
     if (w->error || !write_rest(w, &h, small) || !finish(w, path, &state))
         return fv_cache_warn(c, "cannot keep what was compiled: %s", strerror(errno));

@@ -24,8 +24,8 @@ static bool is_ours(const char *name, const char *suffix) {
 
 #define TEMPORARY "fovea-"
 static bool is_temporary(const char *name) {
-    size_t n = strlen(name);
-    return !strncmp(name, TEMPORARY, strlen(TEMPORARY)) && n > 4 && !strcmp(name + n - 4, ".tmp");
+    size_t n = strlen(TEMPORARY);
+    return !strncmp(name, TEMPORARY, n) && !strcmp(name + n + strspn(name + n, "0123456789abcdef-"), ".tmp");
 }
 
 bool fv_cache_warn(fv_cache *c, const char *format, ...) {
@@ -49,11 +49,17 @@ static const char *environment(const char *name) {
     return v && *v ? v : NULL;
 }
 
+/* It may name a folder that is meant not to exist, or, for who has become root, that of somebody else. */
+static bool is_home(const char *path) {
+    struct stat st;
+    return path && *path == '/' && stat(path, &st) == 0 && (st.st_uid == geteuid() || geteuid() != 0);
+}
+
 static const char *default_folder(fv_arena *a) {
     const char *cache = environment("XDG_CACHE_HOME"), *home = environment("HOME");
     if (cache && *cache == '/')
         return fv_printf(a, "%s/fovea", cache);
-    return home && *home == '/' ? fv_printf(a, "%s/.cache/fovea", home) : NULL;
+    return is_home(home) ? fv_printf(a, "%s/.cache/fovea", home) : NULL;
 }
 
 /* "512M" as bytes. */

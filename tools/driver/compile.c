@@ -110,12 +110,12 @@ static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_f
 
 static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files, fv_cache_writing *w,
                  const char *text) {
-    fv_cache_item item = {.before = j->before, .nread = j->nread, .folder = c->folder, .text = text};
+    fv_cache_item item = {.files = files, .before = j->before, .nread = j->nread, .folder = c->folder, .text = text};
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))
         return;
     item.object = fv_driver_object(j->out->artifact, &item.object_bytes);
-    bool kept = (!files || fv_cache_unchanged(files)) && fv_cache_store(c, w, key, &item);
+    bool kept = fv_cache_store(c, w, key, &item);
     fv_door_close(j->session, &door);
     if (kept && files)
         remember(j, c, key, files);
