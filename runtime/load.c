@@ -66,23 +66,38 @@ static int no_weights(fv_log *log, const char *library, const char *path, const 
     return FV_BAD_FILE;
 }
 
-/* NULL: errno tells. */
-static void *map_whole(const char *path, size_t *bytes) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+/* After FV_BAD_FILE *why tells. */
+static int map_descriptor(int fd, void **file, size_t *bytes, const char **why) {
     struct stat st;
-    void *file = MAP_FAILED;
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_size < 1 || (uintmax_t)st.st_size > SIZE_MAX)) {
-        errno = EINVAL;
-    } else if (st.st_size) {
-        *bytes = (size_t)st.st_size;
-        file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fstat(fd, &st)) {
+        *why = strerror(errno);
+        return FV_BAD_FILE;
     }
-    int error = errno;
+    bool fits = st.st_size > 0 && (uintmax_t)st.st_size <= SIZE_MAX;
+    if (!S_ISREG(st.st_mode) || !fits) {
+        *why = !S_ISREG(st.st_mode) ? "it is no regular file" : st.st_size ? "it is too large" : "it is empty";
+        return FV_BAD_FILE;
+    }
+    *bytes = (size_t)st.st_size;
+    *file = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (*file != MAP_FAILED)
+        return FV_OK;
+    *why = strerror(errno);
+    return errno == ENOMEM ? FV_NO_MEMORY : FV_BAD_FILE;
+}
+
+static int map_checked(const char *path, void **file, size_t *bytes, const char **why) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
+    if (fd < 0) {
+        *why = strerror(errno);
+        return FV_BAD_FILE;
+    }
+    int status = map_descriptor(fd, file, bytes, why);
     close(fd);
-    errno = error;
-    return file == MAP_FAILED ? NULL : file;
+    if (status || !(*why = fv_weights_fault(*file, *bytes, *bytes <= FV_WEIGHTS_READ_WHOLE)))
+        return status;
+    munmap(*file, *bytes);
+    return FV_BAD_FILE;
 }
 
 /* The file that lies beside the library `full`. Its runs compare the head with theirs. */
@@ -92,20 +107,16 @@ static int map_weights(fv_artifact *a, const char *library, const char *full, fv
         return FV_OK;
     if (!*name || strchr(name, '/'))
         return no_weights(log, library, name, "it is not beside the library");
-    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1, bytes = 0;
+    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1, bytes;
     char *path = malloc(size);
+    void *file;
     if (!path)
         return FV_NO_MEMORY;
     snprintf(path, size, "%.*s%s", (int)folder, full, name);
-    void *file = map_whole(path, &bytes);
-    int error = errno, status = FV_OK;
-    if (!file)
-        status = error == ENOMEM ? FV_NO_MEMORY : no_weights(log, library, path, strerror(error));
-    else if ((why = fv_weights_fault(file, bytes, bytes <= FV_WEIGHTS_READ_WHOLE)))
-        status = no_weights(log, library, path, why);
-    if (file && status)
-        munmap(file, bytes);
-    if (file && !status) {
+    int status = map_checked(path, &file, &bytes, &why);
+    if (status == FV_BAD_FILE)
+        no_weights(log, library, path, why);
+    if (status == FV_OK) {
         a->weights = file;
         a->weights_bytes = bytes;
     }

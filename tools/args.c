@@ -18,14 +18,14 @@ typedef struct option {
     const char *value; /* as help shows it: "N" */
     const char *doc;
     bool common;
-    const char *const *(*names)(void); /* instead of doc: what it may be */
+    const char *const *(*names)(void); /* after doc: what it may be */
 } option;
 
 #define AT(member) offsetof(fv_args, member)
 static const option options[] = {
     {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output", false},
     {"--emit", NULL, TEXT, AT(emit), "KIND", NULL, false, fv_emit_names},
-    {"--weights", NULL, TEXT, AT(weights), "WHERE", NULL, false, fv_weights_names},
+    {"--weights", NULL, TEXT, AT(weights), "WHERE", "where weights go: ", false, fv_weights_names},
     {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
     {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},

@@ -213,6 +213,8 @@ static bool decide_weights(output *o, const fv_program *p) {
         return fv_error(o->session, "%s: --weights=%s is for C; code of LLVM has weights in an object or in a file",
                         o->path, fv_weights_names()[weights - FV_WEIGHTS_OBJECT]);
     o->side_path = fv_llvm_weights_path(o->arena, p, o->options, o->kind, o->path);
+    if (o->side_path && !strcmp(o->side_path, o->path))
+        return fv_error(o->session, "%s: this is where the weights would go; -o names another file", o->path);
     if (weights == FV_WEIGHTS_FILE && o->side_path)
         o->m.weights_file = last_part(o->side_path);
     if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 && fv_weights_bytes(p) > INT32_MAX)

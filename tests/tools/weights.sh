@@ -7,7 +7,7 @@ same() { cmp -s "$2/probs.npy" want/probs.npy && tell "$1 gives the same bits" y
 "$fovea" run "$dates" --backend=interp --data-set "$set" -o want >/dev/null
 
 check 'a place that is none' 2 'there are object, file, incbin, text' "$fovea" compile "$dates" -o x.c --weights=paper
-check help 0 'weights=WHERE +object, file, incbin, text' "$fovea" compile --help
+check help 0 'weights=WHERE +where weights go: object, file, incbin, text' "$fovea" compile --help
 for o in x.fvk x.fvir; do
     for w in object file incbin text; do
         check "$o with $w" 2 'the constants of a text lie beside it' "$fovea" compile "$dates" -o $o --weights=$w
@@ -27,6 +27,26 @@ for w in object file incbin text; do
 done
 [ "$(echo nothing*)" = 'nothing.c nothing.fvir nothing.h' ] && tell 'no file of no weights' yes || tell "no file of no weights: $(echo nothing*)" no
 
+# ---- files of the model that have the name of a result ----
+onnx m.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { op_type: "Add" input: "x" input: "w" output: "y" }
+  initializer { name: "w" dims: 32 data_type: 1 data_location: EXTERNAL external_data { key: "location" value: "m_weights.bin" } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 32 } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+}
+T
+head -c 128 "$dates" >m_weights.bin
+cp m_weights.bin before.bin
+check 'over external data' 1 'would overwrite the model, of which m_weights.bin is a part' "$fovea" compile m.onnx -o m.c --weights=incbin
+cmp -s m_weights.bin before.bin && tell 'external data is as it was' yes || tell 'external data is as it was' no
+absent m.c m.h
+check 'beside external data' 0 'n_weights.bin' "$fovea" compile m.onnx -o n.c --weights=incbin
+check 'into a folder, twice' 0 'm/m.c' sh -c "'$fovea' compile m.onnx -o m/ --weights=file && '$fovea' compile m.onnx -o m/ --weights=incbin"
+
 # ---- libraries ----
 llvm=no
 "$fovea" compile "$dates" -q -o probe.so >/dev/null 2>&1 && llvm=yes
@@ -37,6 +57,8 @@ if [ $llvm = yes ]; then
         done
     done
     absent x.so x.o x.weights
+    check 'code where the weights would go' 1 'this is where the weights would go' "$fovea" compile "$dates" --emit=so -o x.weights --weights=file
+    absent x.weights
     check 'beside standard output' 1 'name a file with -o' "$fovea" compile "$dates" --emit=asm -o - --weights=file
     for w in object file; do
         check "library with $w" 0 'libd\.so' "$fovea" compile "$dates" -o libd.so --weights=$w
@@ -54,7 +76,12 @@ if [ $llvm = yes ]; then
     head -c 1000 libd.weights >moved/libd.weights
     check 'cut weights' 1 'libd.weights, cannot be used: it is truncated' "$fovea" run moved/libd.so
     : >moved/libd.weights
-    check 'empty weights' 1 'libd.weights, cannot be used' "$fovea" run moved/libd.so
+    check 'empty weights' 1 'libd.weights, cannot be used: it is empty' "$fovea" run moved/libd.so
+    rm moved/libd.weights && mkdir moved/libd.weights
+    check 'a folder of weights' 1 'libd.weights, cannot be used: it is no regular file' "$fovea" run moved/libd.so
+    rmdir moved/libd.weights && mkfifo moved/libd.weights
+    check 'a pipe of weights' 1 'libd.weights, cannot be used: it is no regular file' "$fovea" run moved/libd.so
+    rm moved/libd.weights
     cp "$dates" moved/libd.weights
     check 'no weights at all' 1 'it is no file of weights' "$fovea" run moved/libd.so
     cp libd.weights moved && printf X | dd of=moved/libd.weights bs=1 seek=5000 conv=notrunc status=none

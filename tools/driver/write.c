@@ -12,6 +12,7 @@
 #include "backend/llvm/llvm.h"
 #include "driver.h"
 #include "frontend/file.h"
+#include "ir/mapping.h"
 
 static const struct {
     const char *name, *suffix;
@@ -248,42 +249,11 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weig
     return fv_c_write(s, p, &o, out);
 }
 
-/* ---- all ---- */
+/* ---- which files ---- */
 
 static bool is_text(fv_emit_kind kind) {
     return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR;
 }
-
-static int code_level(char level) {
-    return level == 's' ? 2 : level ? level - '0' : 2;
-}
-
-bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
-    if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
-        return fv_error(s, "--weights is for code; the constants of a text lie in %s", side_of(p->arena, out));
-    switch (kind) {
-    case FV_EMIT_KERNELS: return write_kernels(s, p, out);
-    case FV_EMIT_EXPANDED:
-        fv_program_expand(p);
-        return write_kernels(s, p, out);
-    case FV_EMIT_C:
-        fv_program_expand(p);
-        return write_c(s, p, out, o->weights);
-    case FV_EMIT_SO:
-    case FV_EMIT_OBJ:
-    case FV_EMIT_LIB:
-    case FV_EMIT_LLVM:
-    case FV_EMIT_ASM:
-        fv_program_expand(p);
-        return write_llvm(s, p, kind, out, code_level(o->level), o->weights);
-    case FV_EMIT_IR: return fv_error(s, "%s: kernels have no graph to write", out);
-    case FV_EMIT_NONE: break;
-    }
-    return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvk, a folder /) nor by --emit",
-                    out);
-}
-
-/* ---- which files ---- */
 
 static bool exists(const char *path) {
     return access(path, F_OK) == 0;
@@ -292,8 +262,9 @@ static bool exists(const char *path) {
 /* The lines of the manifest that are there: it lists what a build will make, too. */
 static void list_folder(fv_session *s, fv_arena *a, const char *folder, const char ***list, int *n,
                         int *cap) {
+    const char *manifest = fv_printf(a, "%s" FV_C_MANIFEST, folder);
     fv_file f;
-    if (!fv_file_map(s, a, fv_printf(a, "%s" FV_C_MANIFEST, folder), &f))
+    if (!exists(manifest) || !fv_file_map(s, a, manifest, &f))
         return;
     for (const char *p = (const char *)f.data, *end = p + f.size; p < end;) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
@@ -351,4 +322,59 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
     }
     FV_PUSH(a, list, n, cap, NULL);
     return list;
+}
+
+/* ---- all ---- */
+
+static int code_level(char level) {
+    return level == 's' ? 2 : level ? level - '0' : 2;
+}
+
+static bool is_mapped(const fv_mapping *m, const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return false;
+    while (m && (m->stat.st_dev != st.st_dev || m->stat.st_ino != st.st_ino))
+        m = m->next;
+    return m != NULL;
+}
+
+/* External data of a model may have the name of what is written beside the code. */
+static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
+                         fv_weights_kind weights) {
+    const fv_mapping *read = fv_mappings(s);
+    fv_arena *a = fv_arena_new(s);
+    const char *const *file = fv_driver_files(s, a, p, kind, out, weights);
+    while (*file && !is_mapped(read, *file))
+        file++;
+    bool ok = !*file || fv_error(s, "-o %s would overwrite the model, of which %s is a part", out, *file);
+    fv_arena_free(a);
+    return ok;
+}
+
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
+    if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
+        return fv_error(s, "--weights is for code; the constants of a text lie in %s", side_of(p->arena, out));
+    if (!spares_model(s, p, kind, out, o->weights))
+        return false;
+    switch (kind) {
+    case FV_EMIT_KERNELS: return write_kernels(s, p, out);
+    case FV_EMIT_EXPANDED:
+        fv_program_expand(p);
+        return write_kernels(s, p, out);
+    case FV_EMIT_C:
+        fv_program_expand(p);
+        return write_c(s, p, out, o->weights);
+    case FV_EMIT_SO:
+    case FV_EMIT_OBJ:
+    case FV_EMIT_LIB:
+    case FV_EMIT_LLVM:
+    case FV_EMIT_ASM:
+        fv_program_expand(p);
+        return write_llvm(s, p, kind, out, code_level(o->level), o->weights);
+    case FV_EMIT_IR: return fv_error(s, "%s: kernels have no graph to write", out);
+    case FV_EMIT_NONE: break;
+    }
+    return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvk, a folder /) nor by --emit",
+                    out);
 }
