@@ -9,10 +9,7 @@ fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes) {
 }
 
 bool fv_port_depends_on_data(const fv_port *port) {
-    for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->from_data)
-            return true;
-    return false;
+    return fv_any_from_data(port->rank, port->dims);
 }
 
 int64_t fv_port_bound(const fv_port *port, int axis) {

@@ -81,13 +81,6 @@ static bool is_once(const fv_op *op, const fv_value *v) {
     return n == 1;
 }
 
-static bool has_data_dims(const fv_type *t) {
-    for (int i = 0; i < t->rank; i++)
-        if (t->dims[i]->from_data)
-            return true;
-    return false;
-}
-
 static double typical_elements(const fv_type *t) {
     double n = 1;
     for (int i = 0; i < t->rank; i++)
@@ -102,10 +95,14 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
+static bool has_data_dims(const fv_op *op) {
+    return fv_any_from_data(op->out[0]->type->rank, op->out[0]->type->dims);
+}
+
 /* Asked while values are grouped: what becomes of later ones is not known yet. */
 bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op) {
     double made = 0, all = 0;
-    if (!fv_op_is(op, "Concat") || has_data_dims(op->out[0]->type))
+    if (!fv_op_is(op, "Concat") || has_data_dims(op))
         return false;
     for (int i = 0; i < op->nin; i++) {
         const fv_value *v = op->in[i];
@@ -166,7 +163,7 @@ static bool plan(join *j) {
     fv_lowerer *l = j->l;
     j->whole = fv_storage_of(l, op->out[0]);
     if (!j->whole->def || j->whole->inlined || j->whole->alias || op->nin > MAX_PARTS || op->nin < 2 ||
-        has_data_dims(op->out[0]->type) ||
+        has_data_dims(op) ||
         !fv_infer_axis(op, fv_op_int(op, "axis", 0), op->out[0]->type->rank, &j->axis))
         return false;
     j->root = fv_storage_home(j->whole);

@@ -25,13 +25,6 @@ static void find_lifetimes(fv_lowerer *l) {
     }
 }
 
-static bool size_depends_on_data(const fv_type *t) {
-    for (int i = 0; i < t->rank; i++)
-        if (t->dims[i]->from_data)
-            return true;
-    return false;
-}
-
 static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
     fv_arena *a = l->arena;
     fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
@@ -136,7 +129,7 @@ void fv_plan_buffers(fv_lowerer *l) {
                 place_constant(l, s);
                 continue;
             }
-            bool heap = size_depends_on_data(s->value->type);
+            bool heap = fv_any_from_data(s->value->type->rank, s->value->type->dims);
             s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
             s->buf->bytes = bytes_of(l, s->value->type);
             name_what_was_there(l, s);

@@ -24,16 +24,9 @@ static bool is_returned(fv_lowerer *l, const fv_storage *s) {
     return false;
 }
 
-static bool has_data_dims(const fv_type *t) {
-    for (int i = 0; i < t->rank; i++)
-        if (t->dims[i]->from_data)
-            return true;
-    return false;
-}
-
 /* Dims that depend on data are known when the first of the two is written only if they are the same. */
 static bool same_dims(const fv_type *x, const fv_type *y) {
-    if (!has_data_dims(x) && !has_data_dims(y))
+    if (!fv_any_from_data(x->rank, x->dims) && !fv_any_from_data(y->rank, y->dims))
         return true;
     return x->rank == y->rank && !memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims);
 }

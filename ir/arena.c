@@ -1,8 +1,8 @@
 /* arena.c - sessions, doors, arenas, growing arrays and texts, interned names.
  *
  * An arena is a list of blocks. Small requests are cut from the newest chunk, larger ones get a
- * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory of a chunk is poisoned until it is handed
- * out, and a gap stays poisoned behind every request. */
+ * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory of a
+ * chunk is poisoned until it is handed out, and a gap stays poisoned behind every request. */
 #include "ir/session.h"
 
 #include <assert.h>

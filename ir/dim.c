@@ -255,6 +255,13 @@ const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi,
     return new_symbol(t, name, lo, hi, from_data);
 }
 
+bool fv_any_from_data(int n, const fv_dim *const *dims) {
+    for (int i = 0; i < n; i++)
+        if (dims[i]->from_data)
+            return true;
+    return false;
+}
+
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* ours to change */
     (void)t;

@@ -55,6 +55,8 @@ const fv_dim *fv_dim_symbol(fv_dims *t, const char *name);
 const fv_dim *fv_dim_find(fv_dims *t, const char *name);
 /* A new symbol `stem`, or `stem_1`, ... if that is taken; from_data: bound at run time. */
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
+/* Is one of them known at run time only? */
+bool fv_any_from_data(int n, const fv_dim *const *dims);
 /* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:
  * nothing would be left. A symbol with one value is that value in expressions. */
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi);

@@ -1,4 +1,9 @@
-/* kernel_prove.h - proofs that accesses to a buffer never meet, for kernel_disjoint.c and kernel_reuse.c. */
+/* kernel_prove.h - proofs that accesses to a buffer never meet, for kernel_disjoint.c and kernel_reuse.c.
+ *
+ * Index arithmetic is taken not to wrap. In kernels that are made of models it does not: an element that is
+ * accessed is there, and the elements of a buffer are counted, with saturation, before a run begins. One that
+ * was written by hand and wraps into range may have tasks that store to one element: as with indices out of
+ * range, its author is trusted. */
 #ifndef FV_IR_KERNEL_PROVE_H
 #define FV_IR_KERNEL_PROVE_H
 

@@ -161,20 +161,13 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
     return true;
 }
 
-static bool depends_on_data(const fv_port *port) {
-    for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->from_data)
-            return true;
-    return false;
-}
-
 static bool check_outputs(fv_kverifier *v) {
     const fv_program *p = v->program;
     for (int i = 0; i < p->noutputs; i++) {
         bool has_capacity = p->capacity && p->capacity[i];
         if (!check_port(v, &p->outputs[i], FV_BUF_OUTPUT, i))
             return false;
-        if (depends_on_data(&p->outputs[i]) != has_capacity)
+        if (fv_any_from_data(p->outputs[i].rank, p->outputs[i].dims) != has_capacity)
             return fv_kv_illegal(v, "output '%s' %s", p->outputs[i].name,
                                  has_capacity ? "has a capacity, but a known size"
                                               : "depends on data, but has no capacity");

@@ -12,8 +12,8 @@ bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64
     for (int i = 0; i < n; i++) {
         out[i] = v ? v[i] : otherwise;
         if (out[i] < least || out[i] > INT32_MAX)
-            return fv_op_error(op, "%s has entry %lld, expected at least %lld", name,
-                               (long long)out[i], (long long)least);
+            return fv_op_error(op, "%s has entry %lld, expected %lld to %d", name,
+                               (long long)out[i], (long long)least, INT32_MAX);
     }
     return true;
 }
