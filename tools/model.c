@@ -3,18 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backend/cost.h"
-
-/* Milliseconds since *mark, which is set to now. */
-static double lap(struct timespec *mark) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
-    *mark = now;
-    return ms;
-}
+#include "ir/clock.h"
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;
@@ -48,9 +39,9 @@ static const char *without_place(fv_arena *a, const char *line) {
 static bool load(fv_context *c, fv_subject *m) {
     fv_log *log = fv_log_new();
     struct timespec mark = {0};
-    lap(&mark);
+    fv_lap(&mark);
     int status = fv_load(m->path, log, &m->artifact);
-    m->code_ms = lap(&mark);
+    m->code_ms = fv_lap(&mark);
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
     note_ignored(c);

@@ -8,9 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backend/llvm/emit.h"
+#include "ir/clock.h"
 
 struct fv_jit {
     LLVMOrcLLJITRef jit;
@@ -33,15 +33,6 @@ const void *fv_jit_object(const fv_jit *j, size_t *bytes) {
 
 fv_jit_times fv_jit_times_of(const fv_jit *j) {
     return j->times;
-}
-
-/* Milliseconds since *mark, which is set to now. */
-static double lap(struct timespec *mark) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
-    *mark = now;
-    return ms;
 }
 
 void fv_jit_free(fv_jit *j) {
@@ -173,18 +164,18 @@ static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const 
 static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o,
                     fv_arena *scratch) {
     struct timespec mark = {0};
-    lap(&mark);
+    fv_lap(&mark);
     const void **constants = place_constants(j, s, scratch, p);
     if (!fv_ll_parts_emit(ps, s, p, o))
         return false;
     j->times.parts = ps->n;
-    j->times.emit = lap(&mark);
+    j->times.emit = fv_lap(&mark);
     if (!fv_ll_parts_compile(ps))
         return false;
-    j->times.code = lap(&mark);
+    j->times.code = fv_lap(&mark);
     keep_objects(j, s, ps);
     bool ok = load(j, s, scratch, p->name, j->object, j->object_bytes, constants, p->nconstants);
-    j->times.load = lap(&mark);
+    j->times.load = fv_lap(&mark);
     return ok;
 }
 
@@ -232,10 +223,10 @@ fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t 
         fv_out_of_memory(s);
     }
     struct timespec mark = {0};
-    lap(&mark);
+    fv_lap(&mark);
     fv_arena *scratch = fv_arena_new(s);
     bool ok = load(j, s, scratch, name, object, bytes, constants, nconstants);
-    ((fv_jit *)j)->times.load = lap(&mark);
+    ((fv_jit *)j)->times.load = fv_lap(&mark);
     fv_door_close(s, &door);
     fv_arena_free(scratch);
     return only_if(ok, j);

@@ -87,17 +87,18 @@ static void *compile_some(void *arg) {
     return NULL;
 }
 
+/* Where it is not told, there are more than 1024. */
 static int cores(void) {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return sched_getaffinity(0, sizeof set, &set) ? FV_LL_MOST_PARTS : CPU_COUNT(&set);
 }
 
 bool fv_ll_parts_compile(fv_ll_parts *ps) {
     work w = {.parts = ps};
     pthread_t thread[FV_LL_MOST_PARTS];
-    int n = cores() < ps->n ? cores() : ps->n, started = 0;
+    int most = cores(), started = 0;
     bool ok = true;
-    while (started < n - 1 && pthread_create(&thread[started], NULL, compile_some, &w) == 0)
+    while (started < ps->n - 1 && started < most - 1 && pthread_create(&thread[started], NULL, compile_some, &w) == 0)
         started++;
     compile_some(&w);
     for (int i = 0; i < started; i++)

@@ -163,11 +163,13 @@ static bool write_archive(output *o) {
 
 /* ---- shared libraries ---- */
 
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static const char *soname(const output *o) {
-    if (o->options && o->options->soname)
-        return o->options->soname;
-    const char *slash = strrchr(o->path, '/');
-    return slash ? slash + 1 : o->path;
+    return o->options && o->options->soname ? o->options->soname : last_part(o->path);
 }
 
 static bool write_shared(output *o) {
@@ -197,14 +199,9 @@ const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm
     fv_weights_kind weights = fv_llvm_weights(p, o, kind);
     if (fv_weights_bytes(p) == 0 || !(weights == FV_WEIGHTS_FILE || (weights == FV_WEIGHTS_OBJECT && text)))
         return NULL;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const char *name = last_part(path), *dot = strrchr(name, '.');
     int stem = (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
     return fv_printf(a, "%.*s%s", stem, path, weights == FV_WEIGHTS_FILE ? ".weights" : "_weights.o");
-}
-
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 static bool decide_weights(output *o, const fv_program *p) {

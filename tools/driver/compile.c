@@ -3,21 +3,12 @@
  * The cache is asked twice: before anything is read, by the state of the files that this path's model was
  * made of; and when the model has been read, by its content. */
 #include <string.h>
-#include <time.h>
 
 #include "driver.h"
+#include "ir/clock.h"
 #if FV_HAVE_JIT
 #include "cache.h"
 #endif
-
-/* Milliseconds since *mark, which is set to now. */
-static double lap(struct timespec *mark) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
-    *mark = now;
-    return ms;
-}
 
 typedef struct job {
     fv_session *session;
@@ -52,7 +43,7 @@ static bool read_model(job *j) {
     j->before = last_message(j->session);
     if (!fv_driver_read(j->session, j->path, j->o, &out->source))
         return false;
-    out->read_ms = lap(&j->mark);
+    out->read_ms = fv_lap(&j->mark);
     j->nread = count_messages(j);
     if (j->watch && j->watch->read)
         j->watch->read(j->watch->user, &out->source);
@@ -62,7 +53,7 @@ static bool read_model(job *j) {
 static bool lower_model(job *j) {
     fv_compiled *out = j->out;
     out->program = fv_driver_lower(j->session, &out->source, j->o);
-    out->lower_ms = lap(&j->mark);
+    out->lower_ms = fv_lap(&j->mark);
     if (out->program && j->watch && j->watch->lowered)
         j->watch->lowered(j->watch->user, out->program);
     return out->program != NULL;
@@ -70,7 +61,7 @@ static bool lower_model(job *j) {
 
 static bool make_code(job *j) {
     j->out->artifact = fv_driver_artifact(j->session, j->out->program, j->backend, j->level);
-    j->out->code_ms = lap(&j->mark);
+    j->out->code_ms = fv_lap(&j->mark);
     return j->out->artifact != NULL;
 }
 
@@ -88,7 +79,7 @@ static bool is_found(job *j, fv_cache *c, const fv_digest *key, bool read) {
     if (!(out->artifact = fv_cache_load(c, key, read)))
         return false;
     out->cached = true;
-    out->code_ms = lap(&j->mark);
+    out->code_ms = fv_lap(&j->mark);
     return true;
 }
 
@@ -133,7 +124,7 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv
     if (made && w)
         keep(j, c, key, files, w, text.s);
     fv_cache_end(w);
-    j->out->keep_ms = lap(&j->mark);
+    j->out->keep_ms = fv_lap(&j->mark);
     return made;
 }
 
@@ -155,7 +146,7 @@ static bool compile_through(job *j, fv_cache *c) {
     if (input)
         files.content = fv_digest_of(j->out->source.bytes, j->out->source.nbytes);
     key = fv_cache_key(c, &files.content);
-    j->out->read_ms += lap(&j->mark);
+    j->out->read_ms += fv_lap(&j->mark);
     if (!is_found(j, c, &key, true))
         return compile_and_keep(j, c, &key, input ? NULL : &files);
     if (!input)
@@ -194,6 +185,6 @@ bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options 
     job j = {.session = s, .path = path, .o = o, .backend = backend, .watch = watch, .out = out,
              .level = o->level ? o->level : '2'};
     *out = (fv_compiled){.source.kind = FV_FILE_ONNX};
-    lap(&j.mark);
+    fv_lap(&j.mark);
     return compile_any(&j);
 }
