@@ -92,6 +92,11 @@ bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i);
 /* order.c: decides `inner`, and puts it into the definitions; false after a diagnostic. */
 bool fv_order_axes(fv_lowerer *l);
 
+/* split.c: the same definition with an axis that one factor of its product sees in groups as two. */
+fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *d);
+/* Of the groups in which one factor sees v, and only that one; 0: there are none. */
+int64_t fv_group_size(const fv_expr *sum, const fv_var *v);
+
 /* merge.c: the same definition with neighbouring axes as one where they are always indexed together. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
 
@@ -202,8 +207,8 @@ typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
     bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */
     int panel;                      /* that axis of it */
-    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d or groups of them, one for the panel, k of the
-                                       sum, one for the column in the panel, which is the last */
+    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum,
+                                       one for the column in the panel, which is the last */
     fv_expr *load;                  /* of an element, over these */
     fv_expr *x;                     /* the factor: the load, converted */
 } fv_panels;

@@ -35,14 +35,34 @@ static bool is_affine(const fv_expr *x) {
     }
 }
 
-/* An axis that is not indexed by a sum of variables is never moved: it may be a row seen as several. */
+static bool has_load(const fv_expr *x) {
+    bool found = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_load(x->arg[i]);
+    return found;
+}
+
+/* Does x use a variable that indexes another axis of the load as well? */
+static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
+    for (int i = 0; i < load->u.buf->rank && x->op == FV_X_VAR; i++)
+        if (i != axis && fv_x_uses(load->arg[i], x->u.var))
+            return true;
+    for (int i = 0; i < x->n; i++)
+        if (shares(x->arg[i], load, axis))
+            return true;
+    return false;
+}
+
+/* An axis of several that are one row seen as such, x[i floordiv 8, i mod 8], is not moved; nor is one that data
+ * index. */
 static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = loaded(l, x);
     for (int i = 0; i < x->n; i++) {
-        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]))
+        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
+            (shares(x->arg[i], x, i) || has_load(x->arg[i])))
             s->kept |= (uint16_t)(1u << i);
         fix_reshaped(l, x->arg[i], seen);
     }
@@ -118,7 +138,8 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
         if (in[0] && in[1]) { /* each channel by itself: weights are packed, the other must lie well */
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
-            if (cost + other != -1)
+            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE; /* columns are those of one */
+            if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
             cost = -1;
         }

@@ -276,64 +276,22 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
     return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
-/* Is v used as v floordiv c only, for one c? */
-static bool is_shared(const fv_expr *x, const fv_var *v, int64_t *c) {
-    int64_t by;
-    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
-        fv_x_is_int(x->arg[1], &by) && by > 1 && (*c == 0 || *c == by)) {
-        *c = by;
-        return true;
-    }
-    if (x->op == FV_X_VAR && x->u.var == v)
-        return false;
-    for (int i = 0; i < x->n; i++)
-        if (!is_shared(x->arg[i], v, c))
-            return false;
-    return true;
-}
-
-static fv_expr *with_group(fv_arena *a, fv_expr *x, const fv_var *v, fv_expr *group) {
-    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v)
-        return group;
-    if (!x->n)
-        return x;
-    fv_expr *args[FV_MAX_RANK + 2];
-    for (int i = 0; i < x->n; i++)
-        args[i] = with_group(a, x->arg[i], v, group);
-    return fv_x_with_args(a, x, args);
-}
-
-/* The axis of the panels for axis v of d: one for each group of heads that share what x is. */
-static fv_expr *group_axis(fv_lowerer *l, fv_var *v, fv_panels *p, int n, fv_expr *x, fv_expr **at) {
-    int64_t c = 0;
-    p->index[n] = v;
-    *at = fv_x_var(l->arena, v);
-    if (!is_shared(x, v, &c) || !c)
-        return x;
-    const fv_dim *by = fv_dim_const(l->module->dims, c);
-    p->index[n] = fv_index_var(l->arena, v->name, fv_dim_ceildiv(l->module->dims, v->dim, by));
-    *at = fv_x_bin(l->arena, FV_X_FLOORDIV, *at, fv_x_int(l->arena, c));
-    return with_group(l->arena, x, v, fv_x_var(l->arena, p->index[n]));
-}
-
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p) {
-    fv_expr *given = (fv_expr *)fv_x_stored(factor), *x = given, *at[FV_MAX_RANK];
+    fv_expr *x = (fv_expr *)fv_x_stored(factor), *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
     if (d->rank + nk + 1 > FV_MAX_RANK)
         return false;
     for (int i = 0; i < d->rank; i++)
-        if (i != column && fv_x_uses(given, d->index[i])) {
-            x = group_axis(l, d->index[i], p, n, x, &at[n]);
-            n++;
-        }
+        if (i != column && fv_x_uses(x, d->index[i]))
+            p->index[n++] = d->index[i];
     p->panel = n;
     const fv_dim *w = fv_dim_const(l->module->dims, width);
     p->index[n++] = fv_index_var(l->arena, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
     for (int i = 0; i < nk; i++)
         p->index[n++] = sum->u.red.vars[i];
     p->index[n++] = fv_index_var(l->arena, "c", w);
-    for (int i = p->panel; i < n; i++)
+    for (int i = 0; i < n; i++)
         at[i] = fv_x_var(l->arena, p->index[i]);
     fv_value *v = new_value(l, fv_printf(l->arena, "%s.panels", name_of(x, d)),
                             (fv_elem)x->type.elem, n, p->index);
@@ -351,7 +309,7 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         define(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
     p->value = v;
     p->load = fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
-    p->x = fv_x_as_stored(l->arena, factor, given, p->load);
+    p->x = fv_x_as_stored(l->arena, factor, x, p->load);
     return true;
 }
 

@@ -219,3 +219,15 @@ TILINGS(transposed_convolution) {
                     "  return %%y, %%a, %%b\n}\n", constant("w", 30, 36)),
           "packed");
 }
+
+/* Groups of few channels and of many, of a factor that lies in either order, with a stride too. */
+TILINGS(filters_in_groups) {
+    check(fv_printf(arena, HEAD "%s%sconst @d: i64[4] = [36, 6, 3, 1]\nconst @e: i64[4] = [36, 18, 1, 2]\nconst @f: i64[4] = [36, 36, 1, 1]\n"
+                    "func @main(%%x: f32[1, 36, n, 9]) -> (%%y, %%z, %%u) {\n"
+                    "  %%fa = Reshape(@a, @d)\n  %%fb = Reshape(@b, @e)\n  %%fc = Reshape(@b, @f)\n"
+                    "  %%p = Conv(%%x, %%fc)\n  %%q = Conv(%%p, %%fa) {pads = [1, 0, 1, 0], group = 6}\n  %%y = Relu(%%q)\n"
+                    "  %%r = Conv(%%q, %%fb) {group = 2}\n  %%z = Sigmoid(%%r)\n"
+                    "  %%u = Conv(%%p, %%fa) {strides = [1, 2], pads = [1, 0, 1, 0], group = 6}\n"
+                    "  return %%y, %%z, %%u\n}\n", constant("a", 36, 18), constant("b", 36, 36)),
+          "packed");
+}
