@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100 };
+enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_BOUNDS = 64 };
 
 /* ---- polynomials ---- */
 
@@ -321,18 +321,30 @@ static bool with_bound(fv_prover *z, const poly *factor, const poly *rest, const
     return prove(z, &p);
 }
 
-/* A bound may be a minimum or maximum of several: any of them will do. */
-static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
-                            fv_expr_op choice, int64_t plus, int iteration) {
-    const fv_expr *value = x->op == FV_X_VAR ? value_of(z, x->u.var) : NULL;
-    if (value)
-        return with_bound_expr(z, factor, rest, value, choice, plus, iteration);
-    if (x->op == choice)
-        return with_bound_expr(z, factor, rest, x->arg[0], choice, plus, iteration) ||
-               with_bound_expr(z, factor, rest, x->arg[1], choice, plus, iteration);
+static bool with_bound_plus(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
+                            int64_t plus, int iteration) {
     poly bound = poly_of(z, x, iteration), k = constant(plus);
     add_scaled(&bound, &k, 1);
     return with_bound(z, factor, rest, &bound);
+}
+
+/* A bound may be a minimum or maximum of several: any of them will do. */
+static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
+                            fv_expr_op choice, int64_t plus, int iteration) {
+    bool ok;
+    if (z->bounds >= MAX_BOUNDS || ++z->steps > MAX_STEPS)
+        return false;
+    z->bounds++;
+    const fv_expr *value = x->op == FV_X_VAR ? value_of(z, x->u.var) : NULL;
+    if (value)
+        ok = with_bound_expr(z, factor, rest, value, choice, plus, iteration);
+    else if (x->op == choice)
+        ok = with_bound_expr(z, factor, rest, x->arg[0], choice, plus, iteration) ||
+             with_bound_expr(z, factor, rest, x->arg[1], choice, plus, iteration);
+    else
+        ok = with_bound_plus(z, factor, rest, x, plus, iteration);
+    z->bounds--;
+    return ok;
 }
 
 /* The last value of a loop whose extent is a multiple of its step is hi - step. */

@@ -20,7 +20,7 @@ typedef struct fv_prover {
     struct fv_atom **atoms;
     int natoms, cap_atoms;
     struct fv_atom *later;
-    int steps, depth;
+    int steps, depth, bounds; /* so far; nested */
 } fv_prover;
 
 /* Lets and loops have to be known before they are met in a proof. */

@@ -73,3 +73,20 @@ Test(verify, built_wrongly) {
     value->type.elem = FV_F32;
     cr_expect(fv_kernel_verify(session, k), "%s", said());
 }
+
+/* A bound that is a minimum of minima: the search for a proof ends, however long and however wide that is. */
+static void gives_up(const char *lets, int n) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "kernel k(x: f32[8], out y: f32[8]; n in 0..8) {\n let p0 = min(n, 7)\n let q0 = min(n, 6)\n");
+    for (int i = 1; i < n; i++)
+        fv_text_put(&t, fv_printf(arena, lets, i, i - 1, i - 1, i, i - 1, i - 1));
+    fv_text_printf(&t, " parallel i < 2 { for j < p%d { y[i * p%d + j] = x[j] } }\n}\n", n - 1, n - 1);
+    fv_kernel *k = fv_kernel_parse(arena, t.s);
+    cr_assert(k, "%s", said());
+    refuses(k, "cannot prove");
+}
+
+Test(verify, bounds_without_end, .timeout = 60) {
+    gives_up(" let p%d = min(p%d, n + %d)\n", 30000);
+    gives_up(" let p%d = min(p%d, q%d)\n let q%d = min(q%d, p%d)\n", 60);
+}
