@@ -74,7 +74,7 @@ def place(root, build):
             os.symlink(os.path.join(root, entry), os.path.join(folder.name, entry))
     tools = os.path.join(build, "tools")
     libraries = tools + ":" + os.path.join(build, "runtime")
-    env = dict(os.environ, PATH=tools + ":" + os.environ["PATH"], LD_LIBRARY_PATH=libraries,
+    env = dict(os.environ, FOVEA_CACHE_DIR="", PATH=tools + ":" + os.environ["PATH"], LD_LIBRARY_PATH=libraries,
                LIBRARY_PATH=libraries, C_INCLUDE_PATH=os.path.join(root, "runtime"), NO_COLOR="1", LC_ALL="C")
     for name in ("FOVEA_FLAGS", "FOVEA_NUM_THREADS"):
         env.pop(name, None)

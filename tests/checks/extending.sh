@@ -1,6 +1,7 @@
 # The recipes of docs/extending.md work as they stand: in a copy of the sources what they say is added
 # where they say it, the copy is built, and its command prints what they show. Usage: extending.sh BUILD
 set -u
+export FOVEA_CACHE_DIR= # what is tested is compiled
 root=$PWD
 copy=$(mktemp -d) || exit 1
 trap 'rm -rf "$copy"' EXIT

@@ -1,6 +1,7 @@
 # needs: shared
 # Exported attention layers on all consumers, scheduled and naive. Usage: models.sh BUILD
 set -u
+export FOVEA_CACHE_DIR= # what is tested is compiled
 fovea=$1/tools/fovea
 passed=0 failed=0
 out=$(mktemp)
