@@ -54,6 +54,7 @@ typedef struct splitter {
     fv_arena *arena;
     const fv_var *v;
     fv_var *group, *rest;
+    int64_t size; /* of a group */
     fv_ptrmap memo;
     struct split_view {
         const fv_buf *of;
@@ -74,34 +75,42 @@ static fv_buf *view(splitter *s, fv_buf *b, int at) {
     v->extent = FV_NEW(s->arena, fv_expr *, v->rank + 1);
     for (int i = 0; i < b->rank; i++)
         v->extent[i + (i > at)] = b->extent[i];
-    v->extent[at] = fv_x_dim(s->arena, s->group->dim);
-    v->extent[at + 1] = fv_x_dim(s->arena, s->rest->dim);
+    v->extent[at] = fv_x_int(s->arena, b->extent[at]->u.i / s->size);
+    v->extent[at + 1] = fv_x_int(s->arena, s->size);
     FV_PUSH(s->arena, s->views, s->nviews, s->cap_views, ((struct split_view){b, at, v}));
     return v;
 }
 
-static bool is_whole_axis(const splitter *s, const fv_expr *x, int axis) {
+/* The first axis of whole groups that is indexed by the variable, behind *before groups of others; -1: there is
+ * none. */
+static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
     int64_t n;
-    return x->arg[axis]->op == FV_X_VAR && x->arg[axis]->u.var == s->v &&
-           fv_x_is_int(x->u.buf->extent[axis], &n) && n == s->v->dim->value;
+    for (int i = 0; i < x->u.buf->rank && x->u.buf->rank < FV_MAX_RANK; i++) {
+        const fv_expr *at = x->arg[i], *low = at->op == FV_X_ADD ? at->arg[0] : at;
+        *before = 0;
+        if (low->op != FV_X_VAR || low->u.var != s->v || (at != low && !fv_x_is_int(at->arg[1], before)) ||
+            !fv_x_is_int(x->u.buf->extent[i], &n) || n % s->size || *before % s->size)
+            continue;
+        *before /= s->size;
+        return i;
+    }
+    return -1;
 }
 
 static fv_expr *split(splitter *s, fv_expr *x);
 
-/* With two axes for the first one that is indexed by the variable alone. */
+/* With two axes for one that is. */
 static fv_expr *split_load(splitter *s, fv_expr *x) {
     fv_expr *args[FV_MAX_RANK + 3];
-    int rank = x->u.buf->rank, at = 0, n = 0;
-    while (at < rank && !is_whole_axis(s, x, at))
-        at++;
-    bool two = at < rank && rank < FV_MAX_RANK;
+    int64_t before;
+    int at = axis_of(s, x, &before), n = 0;
     for (int i = 0; i < x->n; i++)
-        if (two && i == at) {
-            args[n++] = fv_x_var(s->arena, s->group);
+        if (i == at) {
+            args[n++] = fv_x_bin(s->arena, FV_X_ADD, fv_x_var(s->arena, s->group), fv_x_int(s->arena, before));
             args[n++] = fv_x_var(s->arena, s->rest);
         } else
             args[n++] = split(s, x->arg[i]);
-    if (!two)
+    if (at < 0)
         return fv_x_with_args(s->arena, x, args);
     fv_buf *b = view(s, x->u.buf, at);
     return x->op == FV_X_LOAD ? fv_x_load(s->arena, b, args)
@@ -116,10 +125,10 @@ static fv_expr *split(splitter *s, fv_expr *x) {
     if (x->op == FV_X_VAR) {
         if (x->u.var != s->v)
             return x;
-        fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, s->group), fv_x_int(a, s->rest->dim->value));
+        fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, s->group), fv_x_int(a, s->size));
         return fv_x_bin(a, FV_X_ADD, first, fv_x_var(a, s->rest));
     }
-    if (x->op == FV_X_FLOORDIV && is_grouped(x, s->v, s->rest->dim->value))
+    if (x->op == FV_X_FLOORDIV && is_grouped(x, s->v, s->size))
         y = fv_x_var(a, s->group);
     else if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         y = split_load(s, x);
@@ -132,10 +141,14 @@ static fv_expr *split(splitter *s, fv_expr *x) {
     return y;
 }
 
-static void split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
+/* A part of a Concat that does not begin with a group stays as it is: nobody could prove where it ends. */
+static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
     fv_dims *t = l->module->dims;
     fv_var *v = d->index[axis];
-    splitter s = {.arena = l->arena, .v = v, .memo = fv_ptrmap_in(l->arena)};
+    splitter s = {.arena = l->arena, .v = v, .size = size, .memo = fv_ptrmap_in(l->arena)};
+    int64_t before;
+    if (d->place && axis_of(&s, d->place, &before) < 0)
+        return false;
     s.group = fv_index_var(l->arena, v->name, fv_dim_const(t, v->dim->value / size));
     s.rest = fv_index_var(l->arena, v->name, fv_dim_const(t, size));
     d->body = split(&s, d->body);
@@ -144,6 +157,7 @@ static void split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) 
     d->index[axis] = s.group;
     d->index[axis + 1] = s.rest;
     d->rank++;
+    return true;
 }
 
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *given) {
@@ -154,8 +168,8 @@ fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *given) {
     memcpy(d->index, given->index, (size_t)d->rank * sizeof *d->index);
     for (int i = 0; i < d->rank && d->rank < FV_MAX_RANK; i++) {
         int64_t size = fv_x_reductions(d->body, sums, 2) == 1 ? fv_group_size(sums[0], d->index[i]) : 0;
-        if (size)
-            split_axis(l, d, i++, size);
+        if (size && split_axis(l, d, i, size))
+            i++;
     }
     return d;
 }
