@@ -214,22 +214,25 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
-static void print_extents(fv_text *t, const fv_expr *x) {
+/* Which values x reads, and with which extents it sees them. */
+static void print_sources(fv_text *t, const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        fv_text_printf(t, " from %p", x->u.buf->value);
     for (int i = 0; (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && i < x->u.buf->rank; i++) {
         fv_text_put(t, " of ");
         fv_expr_print(t, x->u.buf->extent[i]);
     }
     for (int i = 0; i < x->n; i++)
-        print_extents(t, x->arg[i]);
+        print_sources(t, x->arg[i]);
 }
 
-/* Equal copies are one: what it is, of which extents, and how what it reads is seen. */
+/* Equal copies are one: what it is, of which extents, of which values. Names alone tell nothing. */
 static const void *key_of(const bases *b, fv_expr *x) {
     fv_text t = {.arena = b->l->arena};
     for (int i = 0; i < b->n; i++)
         fv_text_printf(&t, "%s < %p, ", b->list[i].index->name, (const void *)b->list[i].index->dim);
     fv_expr_print(&t, x);
-    print_extents(&t, x);
+    print_sources(&t, x);
     return fv_intern(b->l->session, t.s);
 }
 

@@ -161,6 +161,31 @@ static const char *plan(const char *options, const char *input) {
 
 Test(plan, what_lies_where) { check_golden("../ops/plan.txt", plan); }
 
+/* Names are for people: two values may have the same one. */
+Test(plan, names_tell_nothing) {
+    fv_module *m = fv_module_parse(session,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\n"
+        "func @main(%x: f32[n, 16, 9, 9], %u: f32[n, 16, 9, 9], %w: f32[16, 16, 3, 3]) -> (%y, %z) {\n"
+        "  %a = Tanh(%x)\n  %b = Tanh(%u)\n  %y = Conv(%a, %w) {pads = [1, 1, 1, 1]}\n  %z = Conv(%b, %w) {pads = [1, 1, 1, 1]}\n"
+        "  return %y, %z\n}\n", NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
+    fv_op *first = m->funcs->body->first;
+    cr_assert(fv_op_is(first, "Tanh") && fv_op_is(first->next, "Tanh"));
+    first->next->out[0]->name = first->out[0]->name;
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s", said());
+    const fv_buf *read[2];
+    int n = 0;
+    for (const fv_stmt *s = p->body.first; s; s = s->next)
+        if (s->kind == FV_S_LAUNCH && strstr(s->kernel->schedule, "contract") && n < 2)
+            read[n++] = s->args[1]->role == FV_BUF_WORK ? s->args[1] : s->args[0];
+    cr_assert_eq(n, 2);
+    cr_expect_neq(read[0]->role, FV_BUF_INPUT);
+    cr_expect_neq(read[0], read[1], "both read the windows of %s", read[0]->name);
+}
+
 /* ---- orders ---- */
 
 static const char *kernels(const char *options, const char *input) {
