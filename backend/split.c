@@ -149,7 +149,7 @@ static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) 
     int64_t before;
     if (d->place && axis_of(&s, d->place, &before) < 0)
         return false;
-    s.group = fv_index_var(l->arena, v->name, fv_dim_const(t, v->dim->value / size));
+    s.group = fv_index_var(l->arena, fv_printf(l->arena, "%s_group", v->name), fv_dim_const(t, v->dim->value / size));
     s.rest = fv_index_var(l->arena, v->name, fv_dim_const(t, size));
     d->body = split(&s, d->body);
     d->place = d->place ? split(&s, (fv_expr *)d->place) : NULL;
