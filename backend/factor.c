@@ -255,7 +255,7 @@ fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const f
     fv_expr *x = (fv_expr *)fv_x_stored(factor), *copy, *at[FV_MAX_RANK];
     fv_var *index[FV_MAX_RANK];
     bases b = begin(l, d, sum, !fv_is_window(l, d, sum, factor));
-    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy))
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy) || !b.n)
         return factor;
     put_last(&b, last);
     for (int i = 0; i < b.n; i++) {

@@ -3,19 +3,23 @@
  *     y[m, w] = sum c: x[m floordiv 4 * 8 + c, w] * weight[m, c]    m < 128
  *  => y[g, r, w] = sum c: x[g * 8 + c, w] * weight[g, r, c]         g < 32, r < 4
  *
- * Filters in groups, and heads of attention that share keys: r is a row or a column that the other factor does
- * not depend on, so the product is a contraction, and what belongs to a group is packed once. Buffers whose
- * axis is indexed by m alone are seen with two axes there; nothing is moved. */
+ * Filters in groups, also behind a channel shuffle (which sees m mod 4), and heads of attention that share keys: r is
+ * a row or a column that the other factor does not depend on, so the product is a contraction, and what belongs
+ * to a group is packed once. Buffers whose axis is indexed by m alone are seen with two axes there; nothing is
+ * moved. */
 #include <string.h>
 
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-/* The c of all `v floordiv c` in x, *apart if there are several. */
+static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c) {
+    return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], c);
+}
+
+/* The c of all `v floordiv c` and `v mod c` in x, *apart if there are several. */
 static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apart) {
     int64_t by;
-    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
-        fv_x_is_int(x->arg[1], &by)) {
+    if (is_part(x, FV_X_FLOORDIV, v, &by) || is_part(x, FV_X_FLOORMOD, v, &by)) {
         *apart |= *c && *c != by;
         *c = by;
     }
@@ -23,20 +27,21 @@ static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apa
         find_groups(x->arg[i], v, c, apart);
 }
 
-/* Is v used in x, and only in groups of c? */
-static bool is_grouped(const fv_expr *x, const fv_var *v, int64_t c) {
-    int64_t by;
-    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v)
-        return fv_x_is_int(x->arg[1], &by) && by == c;
+/* Is v used in x, and only as `v op c`? */
+static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
+    int64_t c;
+    if (is_part(x, op, v, &c))
+        return true;
     if (x->op == FV_X_VAR && x->u.var == v)
         return false;
     for (int i = 0; i < x->n; i++)
-        if (fv_x_uses(x->arg[i], v) && !is_grouped(x->arg[i], v, c))
+        if (fv_x_uses(x->arg[i], v) && !sees(x->arg[i], op, v))
             return false;
     return fv_x_uses(x, v);
 }
 
-int64_t fv_group_size(const fv_expr *sum, const fv_var *v) {
+/* The c for which one factor sees v as `v op c` only, and the other one otherwise; 0: there is none. */
+static int64_t size_of(const fv_expr *sum, fv_expr_op op, const fv_var *v) {
     const fv_expr *product = sum->arg[0];
     int64_t c = 0;
     bool apart = false;
@@ -46,8 +51,12 @@ int64_t fv_group_size(const fv_expr *sum, const fv_var *v) {
     if (apart || c < 2 || v->dim->value % c || v->dim->value / c < 2)
         return 0;
     const fv_expr *const *f = (const fv_expr *const *)product->arg;
-    bool in[2] = {is_grouped(f[0], v, c), is_grouped(f[1], v, c)};
+    bool in[2] = {sees(f[0], op, v), sees(f[1], op, v)};
     return in[0] != in[1] && fv_x_uses(f[in[0]], v) ? c : 0;
+}
+
+int64_t fv_group_size(const fv_expr *sum, const fv_var *v) {
+    return size_of(sum, FV_X_FLOORDIV, v);
 }
 
 typedef struct splitter {
@@ -119,6 +128,7 @@ static fv_expr *split_load(splitter *s, fv_expr *x) {
 
 static fv_expr *split(splitter *s, fv_expr *x) {
     fv_arena *a = s->arena;
+    int64_t c;
     fv_expr *known = x->n ? fv_ptrmap_get(&s->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
     if (known || (!x->n && x->op != FV_X_VAR))
         return known ? known : x;
@@ -128,8 +138,10 @@ static fv_expr *split(splitter *s, fv_expr *x) {
         fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, s->group), fv_x_int(a, s->size));
         return fv_x_bin(a, FV_X_ADD, first, fv_x_var(a, s->rest));
     }
-    if (x->op == FV_X_FLOORDIV && is_grouped(x, s->v, s->size))
+    if (is_part(x, FV_X_FLOORDIV, s->v, &c) && c == s->size)
         y = fv_x_var(a, s->group);
+    else if (is_part(x, FV_X_FLOORMOD, s->v, &c) && c == s->size)
+        y = fv_x_var(a, s->rest);
     else if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         y = split_load(s, x);
     else {
@@ -167,7 +179,10 @@ fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *given) {
     d->index = FV_NEW(l->arena, fv_var *, 2 * d->rank + 1);
     memcpy(d->index, given->index, (size_t)d->rank * sizeof *d->index);
     for (int i = 0; i < d->rank && d->rank < FV_MAX_RANK; i++) {
-        int64_t size = fv_x_reductions(d->body, sums, 2) == 1 ? fv_group_size(sums[0], d->index[i]) : 0;
+        bool one = fv_x_reductions(d->body, sums, 2) == 1;
+        int64_t size = one ? size_of(sums[0], FV_X_FLOORDIV, d->index[i]) : 0;
+        if (one && !size)
+            size = size_of(sums[0], FV_X_FLOORMOD, d->index[i]);
         if (size && split_axis(l, d, i, size))
             i++;
     }

@@ -223,11 +223,13 @@ TILINGS(transposed_convolution) {
 /* Groups of few channels and of many, of a factor that lies in either order, with a stride too. */
 TILINGS(filters_in_groups) {
     check(fv_printf(arena, HEAD "%s%sconst @d: i64[4] = [36, 6, 3, 1]\nconst @e: i64[4] = [36, 18, 1, 2]\nconst @f: i64[4] = [36, 36, 1, 1]\n"
-                    "func @main(%%x: f32[1, 36, n, 9]) -> (%%y, %%z, %%u) {\n"
+                    "func @main(%%x: f32[1, 36, n, 9]) -> (%%y, %%z, %%u, %%w) {\n"
                     "  %%fa = Reshape(@a, @d)\n  %%fb = Reshape(@b, @e)\n  %%fc = Reshape(@b, @f)\n"
                     "  %%p = Conv(%%x, %%fc)\n  %%q = Conv(%%p, %%fa) {pads = [1, 0, 1, 0], group = 6}\n  %%y = Relu(%%q)\n"
                     "  %%r = Conv(%%q, %%fb) {group = 2}\n  %%z = Sigmoid(%%r)\n"
                     "  %%u = Conv(%%p, %%fa) {strides = [1, 2], pads = [1, 0, 1, 0], group = 6}\n"
-                    "  return %%y, %%z, %%u\n}\n", constant("a", 36, 18), constant("b", 36, 36)),
+                    "  %%s = fv.Reshape(%%q) {dims = [1, 6, 6, n, 9]}\n  %%t = Transpose(%%s) {perm = [0, 2, 1, 3, 4]}\n"
+                    "  %%v = fv.Reshape(%%t) {dims = [1, 36, n, 9]}\n  %%w = Relu(%%v)\n"
+                    "  return %%y, %%z, %%u, %%w\n}\n", constant("a", 36, 18), constant("b", 36, 36)),
           "packed");
 }
