@@ -25,12 +25,14 @@ static void find_lifetimes(fv_lowerer *l) {
     }
 }
 
+/* A dim that is negative counts as 0: the run says so before it is used. */
 static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
     fv_arena *a = l->arena;
     fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
     bool empty = false;
     for (int i = 0; i < t->rank; i++) {
-        x = fv_x_bin(a, FV_X_MULSAT, x, fv_p_dim(l, t->dims[i]));
+        fv_expr *n = fv_p_dim(l, t->dims[i]);
+        x = fv_x_bin(a, FV_X_MULSAT, x, t->dims[i]->lo < 0 ? fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 0)) : n);
         empty |= t->dims[i]->hi <= 0;
     }
     return empty ? fv_x_int(a, 0) : x;

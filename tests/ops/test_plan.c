@@ -246,6 +246,22 @@ Test(plan, sizes_beyond_all_memory) {
         cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n > INT64_C(1) << 30), "%lld", (long long)n);
 }
 
+/* That is found when the run gets there; what is done before has its memory. */
+Test(plan, a_dim_that_may_be_negative) {
+    const fv_program *p = lower(
+        "symbol n 0..1099511627776\nconst @k: i64[2] = [1000, 0]\n"
+        "func @main(%x: f32[n, 64], %z: f32[64], %u: f32[64, 64]) -> (%y) {\n"
+        "  %a = MatMul(%u, %u)\n  %b = MatMul(%a, %u)\n  %s = Shape(%x)\n  %m = Sub(%s, @k)\n  %e = Expand(%z, %m)\n"
+        "  %p = Softmax(%e) {axis = 0}\n  %q = Softmax(%p) {axis = 1}\n  %t = Transpose(%q) {perm = [1, 0]}\n"
+        "  %g = MatMul(%t, %q)\n  %h = MatMul(%g, %b)\n  %y = MatMul(%h, %a)\n  return %y\n}\n");
+    int64_t sizes[] = {0, 900, 999, 1000, 1001, 2000};
+    for (int i = 0; i < 6; i++) {
+        sized z = at_size(p, &sizes[i]);
+        check_apart(&z);
+        cr_expect_leq(z.total, 1 << 20);
+    }
+}
+
 Test(plan, unbounded_dims_have_computed_offsets) {
     static const char *const symbols[] = {"symbol n 0..1099511627776\n", "symbol n 0..1000000\n"};
     for (int i = 0; i < 2; i++) { /* no bound; one that says little */
