@@ -192,19 +192,23 @@ static void *map_pages(size_t bytes) {
     return p;
 }
 
-static block *new_large_block(fv_arena *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2)
+/* At least `least` bytes, `most` where there is so much address space. */
+static block *new_large_block(fv_arena *a, size_t least, size_t most) {
+    if (most > SIZE_MAX / 2)
         fv_out_of_memory(a->session);
-    size_t all = (bytes + sizeof(block) + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-    return add_block(a, map_pages(all), all - sizeof(block), all);
+    size_t all = (most + sizeof(block) + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    void *pages = map_pages(all);
+    if (!pages && least < most)
+        return new_large_block(a, least, least);
+    return add_block(a, pages, all - sizeof(block), all);
 }
 
 /* Memory for a large request: of the newest large chunk, a new one, or a block of its own. */
 static char *from_large(fv_arena *a, size_t need, size_t align) {
     if (need > LARGE_CHUNK / 2)
-        return align_up((char *)(new_large_block(a, need) + 1), align);
+        return align_up((char *)(new_large_block(a, need, need) + 1), align);
     if (!a->large_at || (size_t)(a->large_end - a->large_at) < need) {
-        block *b = new_large_block(a, LARGE_CHUNK - sizeof(block));
+        block *b = new_large_block(a, need, LARGE_CHUNK - sizeof(block));
         a->large_at = (char *)(b + 1);
         a->large_end = a->large_at + b->bytes;
     }
