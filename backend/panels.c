@@ -257,6 +257,9 @@ static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, 
     fv_storage_of(l, v)->def = d;
     *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
     fv_schedule_map(l, fv_storage_of(l, v), op);
+    fv_kernel *k = l->steps[l->nsteps - 1].launch.kernel;
+    if (!strcmp(k->schedule, "map"))
+        k->schedule = "pack"; /* it belongs to the contraction */
 }
 
 /* Column j of the panels, 0 beyond the last one. */
