@@ -193,8 +193,8 @@ static double elements(const bases *b) {
     return n;
 }
 
-static bases begin(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, bool apart) {
-    bases b = {.l = l, .apart = apart, .memo = fv_ptrmap_in(l->arena)};
+static bases begin(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
+    bases b = {.l = l};
     for (int i = 0; i < d->rank; i++)
         b.free[b.nfree++] = d->index[i];
     for (int i = 0; i < sum->u.red.nvars && b.nfree < 2 * FV_MAX_RANK; i++)
@@ -236,17 +236,18 @@ static const void *key_of(const bases *b, fv_expr *x) {
     return fv_intern(b->l->session, t.s);
 }
 
-/* The axes of x's copy, and x over them in *out; false: there are too many. */
-static bool find_axes(bases *b, fv_expr *x, fv_expr **out) {
-    *out = over_axes(b, x);
-    return *out != NULL;
-}
-
-bool fv_is_window(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *factor) {
-    bases together = begin(l, d, sum, false), apart = begin(l, d, sum, true);
-    fv_expr *x = (fv_expr *)fv_x_stored(factor), *out;
-    return x->op != FV_X_LOAD && find_axes(&together, x, &out) && find_axes(&apart, x, &out) &&
-           elements(&together) < elements(&apart);
+/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x, which has fewer
+ * elements than its variables have values then; else the variables. False: there are too many, or none. */
+static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
+    bases together = *b, apart = *b;
+    together.memo = fv_ptrmap_in(b->l->arena);
+    apart.memo = fv_ptrmap_in(b->l->arena);
+    apart.apart = true;
+    fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
+    *window = over[0] && over[1] && elements(&together) < elements(&apart);
+    *b = *window ? together : apart;
+    *copy = over[!*window];
+    return *copy && b->n;
 }
 
 fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
@@ -254,8 +255,9 @@ fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const f
     fv_arena *a = l->arena;
     fv_expr *x = (fv_expr *)fv_x_stored(factor), *copy, *at[FV_MAX_RANK];
     fv_var *index[FV_MAX_RANK];
-    bases b = begin(l, d, sum, !fv_is_window(l, d, sum, factor));
-    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy) || !b.n)
+    bases b = begin(l, d, sum);
+    bool window;
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy, &window) || (last && !window))
         return factor;
     put_last(&b, last);
     for (int i = 0; i < b.n; i++) {

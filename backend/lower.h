@@ -15,6 +15,7 @@ typedef struct fv_storage {
     fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
     bool costly;               /* a reshape that takes divisions along a row */
     bool divides;              /* a reshape that takes any */
+    bool operand;              /* made in the run for a contraction, which reads nothing else of it */
     bool inlined;              /* substituted into its uses; has no memory */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     bool fixed;                /* its axes lie in memory in the order of its type */
@@ -64,7 +65,7 @@ struct fv_lowerer {
     fv_program *program;
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
-    fv_ptrmap panels;    /* what was packed, and how -> its tensor -> its value */
+    fv_ptrmap panels;    /* what was packed or copied, and how -> its tensor or value; that tensor -> its value */
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
@@ -219,12 +220,10 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
 /* A new value of d's operand `what`, x over these variables, made before by a kernel of its own. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);
-/* factor.c: a factor that is more than a load as a load of what a kernel of its own has computed; else itself. It
- * is contiguous along `last`, if that is not NULL. */
+/* factor.c: a factor that is more than a load as a load of what a kernel of its own has computed; else itself.
+ * If `last` is not NULL: only where a window slides over it, and contiguous along that variable. */
 fv_expr *fv_make_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                        fv_expr *factor, const fv_var *last);
-/* Would that have fewer elements than the factor has uses in one sum: something that a window slides over? */
-bool fv_is_window(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *factor);
 
 /* reuse.c: which values take the memory of others; lifetimes are known. */
 void fv_reuse_memory(fv_lowerer *l);

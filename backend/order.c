@@ -4,8 +4,8 @@
  *
  * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
  * are columns of the constant factor, pixels are its rows. What is computed element by element from such
- * a value, or slides windows over it, follows. Parameters, results, what a kernel of its own reads and what
- * is seen through a reshape keep the order of their type. How a row is summed follows from how it lies
+ * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
+ * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed follows from how it lies
  * (emit.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 

@@ -255,11 +255,9 @@ static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, 
     }
     d->body = fv_x_replace_vars(l->arena, x, d->rank, index, to);
     fv_storage_of(l, v)->def = d;
+    fv_storage_of(l, v)->operand = true;
     *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
     fv_schedule_map(l, fv_storage_of(l, v), op);
-    fv_kernel *k = l->steps[l->nsteps - 1].launch.kernel;
-    if (!strcmp(k->schedule, "map"))
-        k->schedule = "pack"; /* it belongs to the contraction */
 }
 
 /* Column j of the panels, 0 beyond the last one. */

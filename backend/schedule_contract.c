@@ -158,7 +158,7 @@ static bool choose_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, con
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
         return false;
-    if (!constant && fv_is_window(l, d, c->sum, c->b))
+    if (!constant)
         c->b = fv_make_dense(l, op, d, c->sum, c->b, j);
     bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     if (!constant && !contiguous && few && is_loaded(c->b))

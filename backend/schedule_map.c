@@ -244,6 +244,6 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, w.sums ? "row" : "map");
+    fv_kemit_finish(&e, op, w.sums ? "row" : s->operand ? "pack" : "map");
     return true;
 }

@@ -102,7 +102,7 @@ const char *fv_path_folder(fv_arena *a, const char *path) {
 }
 
 const char *fv_path_stem(fv_arena *a, const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = fv_path_name(path);
     const char *dot = strrchr(name, '.');
     return dot && dot != name ? fv_strndup(a, name, (size_t)(dot - name)) : fv_strdup(a, name);
 }

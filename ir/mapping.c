@@ -84,3 +84,8 @@ void fv_mapping_drop(fv_session *s, const void *start, size_t size) {
         return;
     }
 }
+
+const char *fv_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}

@@ -3,6 +3,7 @@
 
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
+#include "ir/mapping.h"
 
 enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };
 
@@ -75,9 +76,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
 static bool write_pair(fv_cg *g, const char *path) {
     fv_c_files f = {.arena = g->arena};
     fv_text unit = {.arena = g->arena}, header = {.arena = g->arena};
-    const char *slash = strrchr(path, '/');
-    const char *folder = slash ? fv_strndup(g->arena, path, (size_t)(slash - path) + 1) : "";
-    const char *file = slash ? slash + 1 : path;
+    const char *file = fv_path_name(path), *folder = fv_strndup(g->arena, path, (size_t)(file - path));
     const char *stem = fv_strndup(g->arena, file, strlen(file) - 2);
     g->file = stem;
     fv_c_unit(g, &unit);

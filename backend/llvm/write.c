@@ -12,6 +12,7 @@
 
 #include "backend/llvm/emit.h"
 #include "backend/llvm/link.h"
+#include "ir/mapping.h"
 
 typedef struct output {
     fv_ll_module m;
@@ -163,13 +164,8 @@ static bool write_archive(output *o) {
 
 /* ---- shared libraries ---- */
 
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static const char *soname(const output *o) {
-    return o->options && o->options->soname ? o->options->soname : last_part(o->path);
+    return o->options && o->options->soname ? o->options->soname : fv_path_name(o->path);
 }
 
 static bool write_shared(output *o) {
@@ -199,7 +195,7 @@ const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm
     fv_weights_kind weights = fv_llvm_weights(p, o, kind);
     if (fv_weights_bytes(p) == 0 || !(weights == FV_WEIGHTS_FILE || (weights == FV_WEIGHTS_OBJECT && text)))
         return NULL;
-    const char *name = last_part(path), *dot = strrchr(name, '.');
+    const char *name = fv_path_name(path), *dot = strrchr(name, '.');
     int stem = (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
     return fv_printf(a, "%.*s%s", stem, path, weights == FV_WEIGHTS_FILE ? ".weights" : "_weights.o");
 }
@@ -213,7 +209,7 @@ static bool decide_weights(output *o, const fv_program *p) {
     if (o->side_path && !strcmp(o->side_path, o->path))
         return fv_error(o->session, "%s: this is where the weights would go; -o names another file", o->path);
     if (weights == FV_WEIGHTS_FILE && o->side_path)
-        o->m.weights_file = last_part(o->side_path);
+        o->m.weights_file = fv_path_name(o->side_path);
     if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 && fv_weights_bytes(p) > INT32_MAX)
         return fv_error(o->session, "%s: %zu bytes of weights are more than target %s can address", o->path,
                         fv_weights_bytes(p), p->target->name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "ir/mapping.h"
 #include "pack.h"
 
 enum { FORMAT = 1 }; /* of entries and records */
@@ -87,11 +88,6 @@ static void put_list(fv_text *t, const char *const *list) {
         fv_pack_text(t, list[i]);
 }
 
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Who watches the passes wants them to run. */
 static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->dump_after || p->dump || p->report);
@@ -118,7 +114,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     fv_pack_number(&t, o->naive);
     fv_pack_number(&t, o->dims_are_values);
     fv_pack_text(&t, o->name);
-    fv_pack_text(&t, last_part(path)); /* models are called after their files */
+    fv_pack_text(&t, fv_path_name(path)); /* models are called after their files */
     c->base = fv_digest_of(t.s, t.n);
     return true;
 }

@@ -15,18 +15,24 @@
 
 /* ---- the state of a file ---- */
 
-static void put_state(fv_text *t, const struct stat *st) {
-    const int64_t numbers[] = {(int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size, st->st_mtim.tv_sec,
-                               st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        fv_pack_number(t, (uint64_t)numbers[i]);
+typedef struct state {
+    int64_t number[7];
+} state;
+
+static state state_of(const struct stat *st) {
+    return (state){{(int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size, st->st_mtim.tv_sec,
+                    st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec}};
 }
 
-static bool same_state(fv_arena *a, const struct stat *x, const struct stat *y) {
-    fv_text tx = {.arena = a}, ty = {.arena = a};
-    put_state(&tx, x);
-    put_state(&ty, y);
-    return !memcmp(tx.s, ty.s, tx.n);
+static void put_state(fv_text *t, const struct stat *st) {
+    state s = state_of(st);
+    for (size_t i = 0; i < sizeof s.number / sizeof *s.number; i++)
+        fv_pack_number(t, (uint64_t)s.number[i]);
+}
+
+static bool same_state(const struct stat *x, const struct stat *y) {
+    state a = state_of(x), b = state_of(y);
+    return !memcmp(&a, &b, sizeof a);
 }
 
 /* Does the state come next? */
@@ -99,7 +105,7 @@ bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first, fv
         fv_digest d;
         struct stat st;
         fv_hashing *h = i == 0 ? first : fv_hash_file(c->arena, m->path);
-        if (!fv_hash_wait(h, &d, &st) || !same_state(c->arena, &st, &m->stat))
+        if (!fv_hash_wait(h, &d, &st) || !same_state(&st, &m->stat))
             return false;
         fv_pack_bytes(&t, &d, sizeof d);
         out->settled &= at_rest(m->path, &m->stat, c->begun);
@@ -110,11 +116,8 @@ bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first, fv
 
 bool fv_cache_unchanged(const fv_model_files *f) {
     for (int i = 0; i < f->n; i++) {
-        const struct stat *was = &f->file[i]->stat;
         struct stat st;
-        if (stat(f->file[i]->path, &st) || st.st_dev != was->st_dev || st.st_ino != was->st_ino ||
-            st.st_size != was->st_size || st.st_ctim.tv_sec != was->st_ctim.tv_sec ||
-            st.st_ctim.tv_nsec != was->st_ctim.tv_nsec)
+        if (stat(f->file[i]->path, &st) || !same_state(&st, &f->file[i]->stat))
             return false;
     }
     return f->settled;

@@ -89,11 +89,6 @@ static const char *side_of(fv_arena *a, const char *out) {
     return fv_printf(a, "%s.bin", out);
 }
 
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Text and side file: both are written beside their places before the first is renamed. */
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
@@ -152,7 +147,7 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a}, side = {.arena = a};
     bool whole = !is_standard(out) && !is_special(out), ok;
-    const char *side_name = last_part(side_of(a, out));
+    const char *side_name = fv_path_name(side_of(a, out));
     fv_module_print(&t, m, whole ? side_name : NULL, whole ? &side : NULL);
     ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
     fv_arena_free(a);
