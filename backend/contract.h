@@ -1,0 +1,74 @@
+/* contract.h - contractions while their kernels are built: schedule_contract.c chooses operands and tiles,
+ * contract_tile.c writes the loops of a register tile, schedule_attend.c puts two contractions into one kernel. */
+#ifndef FV_BACKEND_CONTRACT_H
+#define FV_BACKEND_CONTRACT_H
+
+#include "backend/lower.h"
+
+typedef struct fv_contraction {
+    fv_expr *sum;    /* the REDUCE */
+    fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
+    int row, column; /* axes of the definition; row -1: none */
+    bool each;       /* a runs along the columns as well: a depthwise convolution */
+    bool packed;
+    fv_panels panels;
+} fv_contraction;
+
+/* ---- how the files that include this write ---- */
+
+static inline fv_expr *binary(fv_kemit *e, fv_expr_op op, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, op, a, b);
+}
+
+static inline fv_expr *integer(fv_kemit *e, int64_t n) {
+    return fv_x_int(e->arena, n);
+}
+
+static inline fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n) {
+    return fv_kb_for(&e->b, kind, name, integer(e, 0), n, 1);
+}
+
+static inline int64_t at_most(const fv_dim *d) {
+    return fv_dim_is_const(d) ? d->value : d->hi;
+}
+
+/* ---- schedule_contract.c ---- */
+
+/* Rows and columns of the register tile; 0: there is none. */
+void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr);
+/* Packs b unless it can be read as it is; false: chains along k do better than either. */
+bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
+
+/* ---- contract_tile.c ---- */
+
+typedef struct fv_tile {
+    fv_kemit *e;
+    const fv_contraction *c;
+    fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
+    fv_expr *next;            /* the panel after this one, or the last */
+    fv_expr *columns;         /* that are there, at most nr */
+    fv_buf *sums;             /* [.., row, column]: where sums go, those of the tile from `at` on */
+    fv_expr *at[FV_MAX_RANK];
+    const fv_var *local;      /* the row's number in a block of rows that begins `done` rows before i0; or NULL */
+    fv_expr *done;
+    int mr, nr;
+    int64_t rest;             /* rows of the last tile, where that is known and they are no whole tile; -1 */
+} fv_tile;
+
+/* Tasks over blocks of `step` out of n: returns the number of the block; *first is where it begins, *size
+ * how much it has. One block where `fits`: no loop. */
+fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n, fv_expr *blocks,
+                        fv_expr *step, bool fits, fv_expr **first, fv_expr **size);
+fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b);
+/* Loop over panels of columns: sets j0, panel, next and columns. */
+void fv_open_panels(fv_tile *t, fv_loop_kind kind);
+/* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows of the tile. */
+fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
+/* A tile of sums in the kernel. */
+void fv_tile_sums(fv_tile *t);
+/* sums[at..] of `rows` rows. */
+void fv_tile_multiply(fv_tile *t, fv_expr *rows);
+/* y = epilogue(sums) of that many rows, and of the columns that are there. */
+void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);
+
+#endif

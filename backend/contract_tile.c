@@ -1,0 +1,260 @@
+/* contract_tile.c - the loops of a register tile: sums of products in registers, and what is made of them.
+ *
+ *     acc[r, c] = 0                                     registers
+ *     for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
+ *     sums[r, c] = acc[r, c]                            first-level cache
+ *     for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *
+ * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
+ * change no bit. */
+#include <string.h>
+
+#include "backend/contract.h"
+
+/* ---- loops around tiles ---- */
+
+fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n, fv_expr *blocks,
+                        fv_expr *step, bool fits, fv_expr **first, fv_expr **size) {
+    int64_t known, by;
+    *first = integer(e, 0);
+    *size = n;
+    if (fits)
+        return *first;
+    fv_expr *block = open_loop(e, kind, name, blocks);
+    step = fv_kb_let(&e->b, "step", step);
+    *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, step));
+    *size = fv_x_is_int(n, &known) && fv_x_is_int(step, &by) && known % by == 0
+                ? step
+                : fv_kb_let(&e->b, "size",
+                            binary(e, FV_X_MIN, step, binary(e, FV_X_SUB, n, *first)));
+    return block;
+}
+
+fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, a, binary(e, FV_X_SUB, b, integer(e, 1))), b);
+}
+
+void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->column]->dim;
+    fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
+    bool one = at_most(d) <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
+    fv_expr *last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
+    fv_expr *after = binary(e, FV_X_MIN, last, binary(e, FV_X_ADD, panel, integer(e, 1)));
+    t->next = one ? panel : fv_kb_let(&e->b, "next", after);
+}
+
+fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t whole;
+    t->done = integer(e, 0);
+    t->i0 = first;
+    if (fv_x_is_int(rows, &whole) && whole <= t->mr)
+        return rows;
+    t->done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->mr);
+    t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
+    return fv_x_is_int(rows, &whole) && whole % t->mr == 0
+               ? integer(e, t->mr)
+               : fv_kb_let(&e->b, "rows", binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
+}
+
+void fv_tile_sums(fv_tile *t) {
+    fv_kemit *e = t->e;
+    t->sums = fv_kb_tile(&e->b, "sums", (fv_elem)t->c->sum->type.elem, 2, (int64_t[]){t->mr, t->nr}, NULL);
+    t->at[0] = t->at[1] = integer(e, 0);
+}
+
+/* ---- a tile ---- */
+
+static void bind_column(fv_tile *t, fv_expr *c) {
+    fv_kemit *e = t->e;
+    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
+    if (!t->c->packed)
+        return;
+    const fv_panels *p = &t->c->panels;
+    fv_kemit_bind(e, p->index[p->value->type->rank - 1], c);
+    fv_kemit_bind(e, p->index[p->panel], t->panel);
+}
+
+static void bind_row(fv_tile *t, fv_expr *r) {
+    if (t->c->row >= 0)
+        fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
+    if (t->local)
+        fv_kemit_bind(t->e, t->local, binary(t->e, FV_X_ADD, t->done, r));
+}
+
+/* Panels are read once by the first tile, from memory often: what comes `AHEAD` bytes later is asked for,
+ * which near the end of a panel lies in the next one. A model whose weights all stay in the second-level
+ * cache is slower by it: they would come to the first level twice. */
+enum { AHEAD = 128 << 10, CACHE_LINE = 64 };
+
+static void prefetch(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    const fv_expr *sum = t->c->sum;
+    const fv_dim *depth = sum->u.red.vars[0]->dim;
+    int last = p->value->type->rank - 1;
+    int64_t line = t->nr * fv_elem_storage_bytes(p->value->type->elem), step = CACHE_LINE * t->nr / line;
+    if (e->l->weights <= e->l->target->l2_bytes || sum->u.red.nvars != 1 || p->made_in_run ||
+        !fv_dim_is_const(depth) || line < CACHE_LINE)
+        return;
+    fv_expr *index[FV_MAX_RANK];
+    int64_t ahead = AHEAD / line < depth->value ? AHEAD / line : depth->value;
+    for (int i = 0; i < last; i++)
+        if (i != p->panel)
+            index[i] = fv_kemit_expr(e, p->load->arg[i]);
+    index[p->panel] = t->next;
+    if (ahead < depth->value) {
+        fv_expr *k = index[last - 1], *left = integer(e, depth->value - ahead);
+        fv_expr *here = fv_kb_let(&e->b, "here", binary(e, FV_X_LT, k, left));
+        index[p->panel] = fv_x_select(e->arena, here, t->panel, t->next);
+        index[last - 1] = fv_x_select(e->arena, here, binary(e, FV_X_ADD, k, integer(e, ahead)),
+                                      binary(e, FV_X_SUB, k, left));
+    }
+    for (int64_t c = 0; c < t->nr; c += step) {
+        index[last] = integer(e, c);
+        fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index);
+    }
+}
+
+/* The index of the sum at that row and column of the tile. */
+static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
+    int last = t->sums->rank - 1;
+    memcpy(index, t->at, (size_t)t->sums->rank * sizeof *index);
+    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
+    index[last] = binary(t->e, FV_X_ADD, index[last], column);
+}
+
+/* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
+static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_elem type = (fv_elem)sum->type.elem;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, t->nr},
+                             fv_x_const(e->arena, type, 0));
+    fv_kmark outer = fv_kemit_mark(e);
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        fv_kemit_bind(e, v, open_loop(e, FV_SERIAL, v->name, fv_kemit_dim(e, v->dim)));
+    }
+    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){t->nr}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    bind_column(t, c);
+    e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    e->guard = NULL;
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    if (t->c->packed)
+        prefetch(t);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *a = t->c->each ? NULL : fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    if (!a) {
+        bind_column(t, c);
+        e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+        a = fv_kemit_expr(e, t->c->a);
+        e->guard = NULL;
+    }
+    fv_expr *at[2] = {r, c};
+    fv_kb_store(&e->b, acc, at,
+                fv_x_fma(e->arena, a, fv_x_load(e->arena, b, &c), fv_x_load(e->arena, acc, at)),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, outer);
+    r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *from[2] = {r, c}, *to[FV_MAX_RANK];
+    place(t, binary(e, FV_X_ADD, first, r), c, to);
+    fv_kb_store(&e->b, t->sums, to, fv_x_load(e->arena, acc, from), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
+static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    if (t->mr == 1) {
+        multiply(t, integer(e, 0), 1, edge);
+        return;
+    }
+    if (fv_x_is_int(rows, &known) && known == t->mr) {
+        multiply(t, integer(e, 0), t->mr, edge);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->mr)));
+    multiply(t, integer(e, 0), t->mr, edge);
+    fv_kb_else(&e->b);
+    int n = 1;
+    while (2 * n < t->mr)
+        n *= 2;
+    fv_expr *first = integer(e, 0);
+    for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
+        if (t->rest >= 0 && !(t->rest & n))
+            continue;
+        fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
+        fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
+        multiply(t, first, n, edge);
+        fv_kb_end(&e->b);
+        first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
+    }
+    fv_kb_end(&e->b);
+}
+
+void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    bool edges = !t->c->packed || t->c->each; /* of what is read beside panels */
+    if (!edges || fv_x_is_int(t->columns, &known)) {
+        multiply_rows(t, rows, edges && known < t->nr);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, integer(e, t->nr)));
+    multiply_rows(t, rows, false);
+    fv_kb_else(&e->b);
+    multiply_rows(t, rows, true);
+    fv_kb_end(&e->b);
+}
+
+static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {
+    fv_kemit *e = t->e;
+    const fv_definition *d = e->def;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
+    bind_row(t, r);
+    bind_column(t, c);
+    if (t->c->row >= 0)
+        index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
+    index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
+    fv_expr *at[FV_MAX_RANK];
+    place(t, r, c, at);
+    fv_kemit_memo(e, t->c->sum, fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
+    fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    fv_expr *nr = integer(e, t->nr);
+    if (fv_x_is_int(t->columns, &known)) {
+        store(t, value, index, rows, t->columns);
+        return;
+    }
+    /* where all columns are there, a loop of known length */
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
+    store(t, value, index, rows, nr);
+    fv_kb_else(&e->b);
+    store(t, value, index, rows, t->columns);
+    fv_kb_end(&e->b);
+}
