@@ -49,14 +49,30 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
+/* The fewest axes, *i of the one shape and *o of the other, that have as many elements; all, where there are none. */
+static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const fv_dim *const *out, int *i, int *o) {
+    const fv_dim *pi[FV_MAX_RANK + 1], *po[FV_MAX_RANK + 1];
+    for (int k = 0; k <= nin; k++)
+        pi[k] = fv_dim_product(t, k, in);
+    for (int k = 0; k <= nout; k++)
+        po[k] = fv_dim_product(t, k, out);
+    for (int n = 2; n <= nin + nout; n++)
+        for (*i = 1; *i < n; (*i)++) {
+            *o = n - *i;
+            if (*i <= nin && *o <= nout && pi[*i] == po[*o])
+                return;
+        }
+    *i = nin;
+    *o = nout;
+}
+
 /* Walks both shapes from the left in groups of axes of equal size, so that [b, s, 12 * 64] to
  * [b, s, 12, 64] touches the last axis only. Axes of 1 belong to no group. */
 static bool define_reshape(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
-    fv_dims *t = d->module->dims;
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
     fv_expr *index[FV_MAX_RANK];
-    int i = 0, o = 0;
+    int i = 0, o = 0, ni, no;
     while (i < in->rank || o < out->rank) {
         if (i < in->rank && fv_dim_is_one(in->dims[i])) {
             index[i++] = fv_x_int(d->arena, 0);
@@ -66,25 +82,11 @@ static bool define_reshape(fv_definer *d, fv_op *op) {
             o++;
             continue;
         }
-        int i0 = i, o0 = o;
-        const fv_dim *pi = fv_dim_const(t, 1), *po = pi;
-        bool matched = false;
-        while (!matched && (i < in->rank || o < out->rank)) {
-            bool take_out = i == in->rank || (o < out->rank && o - o0 <= i - i0);
-            if (i == i0 && i < in->rank)
-                take_out = false;
-            else if (o == o0 && o < out->rank)
-                take_out = true;
-            else if (i < in->rank && o < out->rank && fv_dim_is_const(pi) && fv_dim_is_const(po))
-                take_out = po->value < pi->value;
-            if (take_out)
-                po = fv_dim_mul(t, po, out->dims[o++]);
-            else
-                pi = fv_dim_mul(t, pi, in->dims[i++]);
-            matched = (i > i0 || i0 == in->rank) && (o > o0 || o0 == out->rank) && pi == po;
-        }
-        fv_expr *x = linearize(d, o - o0, out->dims + o0, def->index + o0);
-        delinearize(d, x, i - i0, in->dims + i0, index + i0);
+        match(d->module->dims, in->rank - i, in->dims + i, out->rank - o, out->dims + o, &ni, &no);
+        fv_expr *x = linearize(d, no, out->dims + o, def->index + o);
+        delinearize(d, x, ni, in->dims + i, index + i);
+        i += ni;
+        o += no;
     }
     def->body = fv_d_load(d, 0, index);
     return true;
