@@ -5,7 +5,7 @@
  * definition into another; a schedule turns the result into a kernel.
  *
  *   Softmax over the last axis of x: f32[n, m]
- *     y[i, j] = exp(x[i, j] - M) / S   with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
+ *     y[i, j] = exp(x[i, j] - M) * (1 / S)   with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
  *
  * Expressions are DAGs: a node that occurs twice is computed once. */
 #ifndef FV_IR_DEFINITION_H

@@ -195,12 +195,12 @@ static bool expand_mvn(fv_rewriter *w, fv_op *op) {
 
 const fv_opdef fv_ops_norm[] = {
     {.domain = "", .name = "Softmax", .since = {1, 11, 13},
-     .doc = "exponentials divided by their sum along an axis",
+     .doc = "exponentials times the reciprocal of their sum along an axis",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) / s",
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
      .upgrade = upgrade_softmax},
     {.domain = "", .name = "LogSoftmax", .since = {1, 11, 13},
      .doc = "logarithm of Softmax",
