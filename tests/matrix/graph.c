@@ -441,7 +441,8 @@ static const struct family {
     const graph_op *list;
     int percent;
 } families[] = {{"pointwise", graph_pointwise, 35}, {"moves", graph_moves, 20}, {"picks", graph_picks, 10},
-                {"joins", graph_joins, 10},         {"sums", graph_sums, 18},   {"images", graph_images, 7}};
+                {"joins", graph_joins, 10},         {"sums", graph_sums, 18},   {"attention", graph_attention, 3},
+                {"images", graph_images, 4}};
 enum { FAMILIES = sizeof families / sizeof *families };
 
 int graph_family(const char *name) {
