@@ -7,7 +7,8 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { CHAINS = 16 }; /* of a sum over contiguous elements: fixed, whatever the vector width */
+enum { CHAINS = 16,    /* of a sum over contiguous elements: fixed, whatever the vector width */
+       IN_FLIGHT = 4 }; /* vectors of a maximum */
 
 /* ---- questions about expressions ---- */
 
@@ -97,10 +98,14 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
     memset(e, 0, sizeof *e);
     e->l = l;
     e->arena = l->arena;
-    e->def = def;
     e->kernel = fv_kernel_new(l->arena, stem);
     fv_kb_init(&e->b, l->arena, e->kernel, &e->kernel->body);
     e->uses = fv_ptrmap_in(l->arena);
+    fv_kemit_use(e, def);
+}
+
+void fv_kemit_use(fv_kemit *e, const fv_definition *def) {
+    e->def = def;
     if (def)
         count_uses(e, def->body);
 }
@@ -268,12 +273,12 @@ static void keep(fv_kemit *e, fv_expr *at, fv_expr *inside) {
 }
 
 /* One step of all chains at position k + lane; `limit`: only lanes below it. */
-static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, fv_expr *k, fv_expr *limit) {
+static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k, fv_expr *limit) {
     fv_var *v = r->u.red.vars[r->u.red.nvars - 1];
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *guard = e->guard;
     fv_expr *lane = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
-                              fv_x_int(e->arena, CHAINS), 1);
+                              fv_x_int(e->arena, chains), 1);
     fv_expr *at = fv_x_bin(e->arena, FV_X_ADD, k, lane);
     fv_kemit_bind(e, v, at);
     fv_expr *old = tile_at(e, acc, lane), *inside = NULL;
@@ -291,38 +296,46 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, fv_expr *k, f
     fv_kemit_release(e, m);
 }
 
+/* A minimum or maximum is the same in any order: as many chains as hide the latency of a step. */
+static int chains_of(const fv_kemit *e, const fv_expr *r) {
+    const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
+    int n = IN_FLIGHT * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
+    bool any_order = r->u.red.kind != FV_SUM && r->u.red.kind != FV_PROD;
+    return !any_order || n < CHAINS || (fv_dim_is_const(d) && d->value < n) ? CHAINS : n;
+}
+
 /* 16 chains along the last variable (element i to chain i mod 16), then a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
-    int n = r->u.red.nvars;
-    int64_t extent = CHAINS, c;
+    int n = r->u.red.nvars, chains = chains_of(e, r);
+    int64_t extent = chains, c;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &extent, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *size = fv_kemit_dim(e, r->u.red.vars[n - 1]->dim);
     fv_expr *whole = fv_kb_let(
         &e->b, "whole",
         fv_x_bin(e->arena, FV_X_MUL,
-                 fv_x_bin(e->arena, FV_X_FLOORDIV, size, fv_x_int(e->arena, CHAINS)),
-                 fv_x_int(e->arena, CHAINS)));
+                 fv_x_bin(e->arena, FV_X_FLOORDIV, size, fv_x_int(e->arena, chains)),
+                 fv_x_int(e->arena, chains)));
     open_loops(e, r, n - 1);
     if (!fv_x_is_int(whole, &c) || c > 0) {
         fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[n - 1]->name, fv_x_int(e->arena, 0),
-                               whole, CHAINS);
-        chain_step(e, r, acc, k, NULL);
+                               whole, chains);
+        chain_step(e, r, acc, chains, k, NULL);
         fv_kb_end(&e->b);
     }
     int64_t s;
-    bool exact = fv_x_is_int(size, &s) && s % CHAINS == 0;
+    bool exact = fv_x_is_int(size, &s) && s % chains == 0;
     if (!exact) {
         if (!fv_x_is_int(size, &s))
             fv_kb_if(&e->b, fv_x_bin(e->arena, FV_X_LT, whole, size));
-        chain_step(e, r, acc, whole, size);
+        chain_step(e, r, acc, chains, whole, size);
         if (!fv_x_is_int(size, &s))
             fv_kb_end(&e->b);
     }
     close_loops(e, n - 1);
     fv_kemit_release(e, m);
-    for (int64_t half = CHAINS / 2; half; half /= 2) {
+    for (int64_t half = chains / 2; half; half /= 2) {
         fv_buf *from = acc;
         acc = fv_kb_tile(&e->b, "acc", t, 1, &half, NULL);
         fv_expr *i = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
@@ -371,6 +384,21 @@ void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
         fv_kemit_hoist(e, x->arg[i]);
     if (x->op == FV_X_REDUCE && is_bound(e, x, NULL, 0))
         reduce(e, x);
+}
+
+static bool is_costly(const fv_expr *x) {
+    return x->op == FV_X_DIV || x->op == FV_X_SQRT || fv_expr_op_is_math((fv_expr_op)x->op);
+}
+
+void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v) {
+    if (!x->n || x->op == FV_X_REDUCE || emitted(e, x))
+        return;
+    if (is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) && !fv_x_uses(x, v) && is_bound(e, x, NULL, 0)) {
+        fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
+        return;
+    }
+    for (int i = 0; i < x->n; i++)
+        fv_kemit_invariants(e, x->arg[i], v);
 }
 
 /* ---- expressions ---- */

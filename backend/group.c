@@ -84,7 +84,7 @@ static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
     return n + 1;
 }
 
-static bool is_small(fv_lowerer *l, const fv_definition *d) {
+bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
     fv_ptrmap memo = fv_ptrmap_in(l->arena);
     return tree_size(d->body, &memo) < MAX_TREE;
 }
@@ -325,7 +325,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
     return true;
 }
 
-static bool must_have_memory(fv_lowerer *l, const fv_value *v) {
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
         if (fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
@@ -401,7 +401,7 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         return;
     }
     shape_of_work w = work_of(l, s->def);
-    if (must_have_memory(l, s->value) || w.nodes > MAX_NODES || !is_small(l, s->def) || fv_is_worth_joining(l, op))
+    if (fv_must_have_memory(l, s->value) || w.nodes > MAX_NODES || !fv_is_small(l, s->def) || fv_is_worth_joining(l, op))
         return;
     if (is_view(&w)) {
         s->inlined = true;
@@ -497,6 +497,11 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
     return y;
 }
 
+fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
+    substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = origin};
+    return substitute(&sub, x);
+}
+
 /* Equal reductions as one node: a contraction with two uses in its epilogue stays one. */
 typedef struct unifier {
     fv_lowerer *l;
@@ -538,10 +543,9 @@ void fv_group(fv_lowerer *l) {
             if (!s || !s->def)
                 continue;
             const fv_origin *origin = op->origin;
-            substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = &origin};
             s->sum = sum_of(l, s->def->body);
             unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
-            s->def->body = unify(&equal, substitute(&sub, s->def->body));
+            s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
             if (!s->sum && is_contraction(s->def->body))
                 s->sum = s->value;
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;

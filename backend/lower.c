@@ -180,8 +180,10 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l.program->producer = "fovea " FV_VERSION;
     l.weights = bytes_of_constants(m);
     bool ok = fv_open_ports(&l) && define_all(&l);
-    if (ok && !o->naive)
+    if (ok && !o->naive) {
         fv_group(&l);
+        fv_fuse_attention(&l);
+    }
     ok = ok && copy_results(&l) && (o->naive || fv_join_parts(&l));
     ok = ok && (o->naive || fv_order_axes(&l));
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)

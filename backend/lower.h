@@ -105,6 +105,14 @@ fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
 bool fv_define_op(fv_lowerer *l, fv_op *op);
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
+/* What else reads a value than definitions needs it in memory. */
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v);
+/* x with the definitions of values that are `inlined` in it; their origins join *origin. */
+fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
+/* Is d small enough to be walked as a tree? */
+bool fv_is_small(fv_lowerer *l, const fv_definition *d);
+/* attend.c: attention becomes one definition; what it is made of is inlined. */
+void fv_fuse_attention(fv_lowerer *l);
 /* join.c: would most of what a Concat puts together be written where it belongs? Then it has memory. */
 bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op);
 /* Decides `joined` and `within`; false after a diagnostic. */
@@ -147,6 +155,8 @@ typedef struct fv_kemit {
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
+/* What follows is of this definition. */
+void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from); /* the parameter for a buffer of the definition */
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);       /* with the axes of the definition */
@@ -159,6 +169,8 @@ fv_kmark fv_kemit_mark(const fv_kemit *e);
 void fv_kemit_release(fv_kemit *e, fv_kmark m);
 /* Emits every reduction of x whose variables are bound by now; uses find it by the memo. */
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
+/* Emits what is costly in x and does not depend on v, the variable of a loop to come. */
+void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
 /* x in terms of the kernel: statements it needs are added at the current place. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
 /* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may be
@@ -197,6 +209,24 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the referenc
 /* custom.c: the kernels that the op brings along. */
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 
+/* schedule_map.c: a row, or an element where there is none, of e->def; other axes are bound. */
+enum { FV_MAX_KEPT = 8 };
+typedef struct fv_row {
+    int vector;       /* the axis that it runs along; -1 */
+    bool alone;       /* it is the only axis that is not 1 */
+    fv_buf *out;      /* where it is stored; NULL: in the value */
+    fv_expr **index;  /* there; the place `at` is for the vector's variable */
+    int at;
+    fv_expr *places[FV_MAX_KEPT]; /* out: where what a sum keeps is wanted again */
+    int nkept;
+    bool asked;       /* e->plain has been decided */
+    bool keeps_nothing;
+    bool sums;        /* out: it has reductions */
+} fv_row;
+/* What fv_emit_row begins with: from here on, sums are those of the row, and keep what they compute in it. */
+void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value);
+void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
+
 /* panels.c: what is loaded, under conversions; x itself where it is computed. */
 const fv_expr *fv_x_stored(const fv_expr *x);
 /* x with the conversions that stand around `inner` in `outer`. */
@@ -217,6 +247,8 @@ typedef struct fv_panels {
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     fv_expr *factor, int column, int width, fv_panels *p);
 
+/* A new value with these axes; it has no definition. */
+fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
 /* A new value of d's operand `what`, x over these variables, made before by a kernel of its own. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);

@@ -229,7 +229,7 @@ static const char *name_of(const fv_expr *x, const fv_definition *d) {
     return d ? d->value->name : NULL;
 }
 
-static fv_value *new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index) {
+fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index) {
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < n; i++)
         dims[i] = index[i]->dim;
@@ -294,7 +294,7 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     p->index[n++] = fv_index_var(l->arena, "c", w);
     for (int i = 0; i < n; i++)
         at[i] = fv_x_var(l->arena, p->index[i]);
-    fv_value *v = new_value(l, fv_printf(l->arena, "%s.panels", name_of(x, d)),
+    fv_value *v = fv_new_value(l, fv_printf(l->arena, "%s.panels", name_of(x, d)),
                             (fv_elem)x->type.elem, n, p->index);
     v->tensor = constant_panels(l, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars,
                                 width);
@@ -316,8 +316,8 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
 
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x) {
-    fv_value *v = new_value(l, fv_printf(l->arena, "%s.%s", name_of(x, d), what), (fv_elem)x->type.elem,
-                            n, index);
+    fv_value *v = fv_new_value(l, fv_printf(l->arena, "%s.%s", name_of(x, d), what), (fv_elem)x->type.elem,
+                               n, index);
     define(l, op, v, index, x, d);
     return v;
 }

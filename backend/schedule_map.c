@@ -91,31 +91,38 @@ static int find_equal(fv_expr *x, const fv_expr *what, fv_expr **found, int n, i
     return n;
 }
 
-enum { MAX_KEPT = 8 };
+static fv_buf *out_of(fv_kemit *e, const fv_row *w, fv_value *value) {
+    return w->out ? w->out : fv_kemit_out(e, value);
+}
 
 /* exp(x[k] - m) of a softmax is summed along the row, and wanted again at each j: the sum keeps it in
- * the row of the result. Returns the places where it is wanted. */
-static int find_kept(fv_kemit *e, int vector, const fv_value *value, fv_expr **places) {
+ * the row of the result. Sets the places where it is wanted. */
+static void find_kept(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
-    fv_var *j = d->index[vector];
+    fv_elem stored = w->out ? w->out->elem : value->type->elem;
+    fv_var *j = d->index[w->vector];
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
     for (int i = 0; i < n; i++) {
         fv_expr *x = sums[i]->arg[0];
         if (sums[i]->u.red.nvars != 1 || sums[i]->u.red.vars[0]->dim != j->dim ||
             fv_x_uses(sums[i], j) || !fv_x_is_row(sums[i], NULL) || x->op == FV_X_MUL ||
-            x->type.elem != value->type->elem || !has_math(x))
+            x->type.elem != stored || !has_math(x))
             continue;
         fv_expr *at = fv_x_var(e->arena, j);
         int found = find_equal(d->body, fv_x_replace_vars(e->arena, x, 1, sums[i]->u.red.vars, &at),
-                               places, 0, MAX_KEPT);
+                               w->places, 0, FV_MAX_KEPT);
         if (!found)
             continue;
         e->kept.x = x;
-        e->kept.axis = vector;
-        return found;
+        e->kept.axis = w->at;
+        w->nkept = found;
+        e->kept.row = out_of(e, w, value);
+        e->kept.row->role = FV_BUF_INOUT;
+        e->kept.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
+        memcpy(e->kept.index, w->index, FV_MAX_RANK * sizeof *e->kept.index);
+        return;
     }
-    return 0;
 }
 
 /* ---- rows and tasks ---- */
@@ -183,65 +190,66 @@ static void open_outer(fv_kemit *e, int vector, fv_expr **index) {
 
 /* ---- a row ---- */
 
-typedef struct row {
-    int vector;      /* its axis, or -1 */
-    bool alone;      /* it is the only axis that is not 1 */
-    fv_expr **index;
-    fv_expr *places[MAX_KEPT];
-    int nkept;
-    bool sums;       /* out: it has reductions */
-} row;
-
-static void emit_row(fv_kemit *e, row *w, fv_value *value) {
+static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
-    fv_expr *at[FV_MAX_RANK];
     fv_kmark m = fv_kemit_mark(e);
     int before = e->b.depth, known = e->nmemo;
-    if (w->nkept) {
-        memcpy(at, w->index, sizeof at);
-        e->kept.row = fv_kemit_out(e, value);
-        e->kept.row->role = FV_BUF_INOUT;
-        e->kept.index = at;
-    }
     fv_kemit_hoist(e, d->body);
     w->sums = w->vector < 0 || e->nmemo > known;
+    if (w->vector >= 0 && !w->alone)
+        fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->vector >= 0 && w->alone)
-        open_blocked(e, d->index[w->vector], &w->index[w->vector]);
+        open_blocked(e, d->index[w->vector], &w->index[w->at]);
     else if (w->vector >= 0)
-        w->index[w->vector] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
+        w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
                                         fv_kemit_dim(e, d->index[w->vector]->dim));
     for (int i = 0; i < w->nkept; i++)
         fv_kemit_memo(e, w->places[i], fv_x_load(e->arena, e->kept.row, w->index));
     fv_kemit_hoist(e, d->body);
-    fv_kemit_store(e, fv_kemit_out(e, value), w->index, fv_kemit_expr(e, d->body));
+    fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
     while (e->b.depth > before)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
+}
+
+void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
+    e->chains = true;
+    e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
+    e->kept.x = NULL;
+    w->nkept = 0;
+    if (w->vector >= 0 && !w->alone && !w->keeps_nothing)
+        find_kept(e, w, value);
+}
+
+void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_row_start(e, w, value);
+    /* where a broadcast may leave the row at its first element, not asking at each is worth a copy */
+    bool ask = w->vector >= 0 && !w->alone && !w->asked;
+    fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = d->index[w->vector];
+        emit_row(e, w, value);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit_row(e, w, value);
+    if (plain)
+        fv_kb_end(&e->b);
 }
 
 bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
     fv_kemit_init(&e, l, d, op->def->name);
-    e.chains = true;
     fv_expr *index[FV_MAX_RANK] = {0};
-    row w = {.vector = vector_axis(d), .alone = true, .index = index};
-    e.vector = w.vector >= 0 ? d->index[w.vector] : NULL;
+    fv_row w = {.vector = vector_axis(d), .alone = true, .index = index};
+    w.at = w.vector;
     for (int i = 0; i < d->rank; i++)
         w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
     open_outer(&e, w.vector, index);
-    if (w.vector >= 0 && !w.alone)
-        w.nkept = find_kept(&e, w.vector, s->value, w.places);
-    /* where a broadcast may leave the row at its first element, not asking at each is worth a copy */
-    fv_expr *plain = w.vector < 0 || w.alone ? NULL : fv_kemit_plain(&e, d->body, d->index[w.vector]);
-    if (plain) {
-        fv_kb_if(&e.b, plain);
-        e.plain = d->index[w.vector];
-        emit_row(&e, &w, s->value);
-        e.plain = NULL;
-        fv_kb_else(&e.b);
-    }
-    emit_row(&e, &w, s->value);
+    fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
     fv_kemit_finish(&e, op, w.sums ? "row" : s->operand ? "pack" : "map");

@@ -386,14 +386,15 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
 }
 
-/* A minimum is at most either of its arguments, a maximum at least either. */
-static bool prove_by_choice(fv_prover *z, const poly *p) {
+/* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over variables of inner
+ * loops, which come before the bounds of these. */
+static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < p->t[i].n; j++) {
             const atom *a = p->t[i].f[j];
             poly factor, rest;
             bool min = a->x && a->x->op == FV_X_MIN, max = a->x && a->x->op == FV_X_MAX;
-            if ((!min && !max) || !split(p, a, &factor, &rest))
+            if ((!min && !max) || inner != (a->iteration >= 0) || !split(p, a, &factor, &rest))
                 continue;
             if ((min ? is_nonpositive(&factor) : is_nonnegative(&factor)) &&
                 with_bound_expr(z, &factor, &rest, a->x, min ? FV_X_MIN : FV_X_MAX, 0, a->iteration))
@@ -409,8 +410,10 @@ static bool prove(fv_prover *z, const poly *p) {
         return true;
     const atom *a = innermost(z, p);
     poly factor, rest;
+    if (prove_by_choice(z, p, true))
+        return true;
     if (!a)
-        return prove_by_choice(z, p) || prove_by_own_loop(z, p);
+        return prove_by_choice(z, p, false) || prove_by_own_loop(z, p);
     if (!split(p, a, &factor, &rest))
         return false;
     const fv_stmt *s = fv_ptrmap_get(&z->loops, a->var);

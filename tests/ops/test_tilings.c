@@ -150,7 +150,7 @@ TILINGS(attention) {
           "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %kc = Mul(%kt, @c)\n  %s = MatMul(%q, %kc)\n"
           "  %p = Softmax(%s) {axis = -1}\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n"
           "  return %y\n}\n",
-          "contract 12 x 32, packs");
+          "attend 12 x 16");
 }
 
 TILINGS(grouped_heads) {

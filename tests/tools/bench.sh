@@ -56,7 +56,7 @@ check 'json of some' 1 '"median_ms"' "$fovea" bench missing.onnx add.fvir $short
 # ---- traces ----
 check 'trace' 0 . "$fovea" bench "$dates" $short --profile=trace.json --backend=$first
 valid trace.json
-grep -q '"name":"/model/encoder.0/Softmax".*"ph":"X"' trace.json && tell 'trace names nodes' yes || tell 'trace names nodes' no
+grep -q '"name":"/model/encoder.0/Softmax.*"ph":"X"' trace.json && tell 'trace names nodes' yes || tell 'trace names nodes' no
 check 'trace to nowhere' 1 "cannot write 'none/trace.json'" "$fovea" bench add.fvir $short --profile=none/trace.json --backend=$first
 absent none
 

@@ -1,0 +1,281 @@
+/* attend.c - finds attention: a product whose one factor is made, row by row, from another product. The three are
+ * one definition then, and one kernel (schedule_attend.c). How an exporter wrote the softmax, the scale or the mask
+ * is no matter here: they are what stands around the scores. */
+#include "backend/attend.h"
+
+#include <string.h>
+
+#include "ir/limits.h"
+
+enum { MAX_OUTER = 8,  /* axes of the definition */
+       MAX_INNER = 16, /* sums within each other */
+       FEW = 4,        /* rows, columns or keys that are not worth tiles */
+       LEVELS = 3 };   /* of values between the two products */
+
+/* ---- is it attention? ---- */
+
+static bool is_product_sum(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+           fv_elem_is_float((fv_elem)x->type.elem);
+}
+
+static bool has_reduction(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_reduction(x->arg[i]))
+            return true;
+    return false;
+}
+
+typedef struct search {
+    fv_arena *arena;
+    fv_attention *at;
+    fv_var *along[MAX_INNER]; /* the key, and variables of sums that are open */
+    int n;
+    bool rows; /* there are sums along rows */
+} search;
+
+/* x over the key, where it is over one of the variables along rows; NULL: over none of them, or several. */
+static fv_expr *over_key(search *s, fv_expr *x) {
+    fv_expr *key = fv_x_var(s->arena, s->at->key);
+    fv_var *v = NULL;
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_uses(x, s->along[i])) {
+            if (v)
+                return NULL;
+            v = s->along[i];
+        }
+    return !v ? NULL : v == s->at->key ? x : fv_x_replace_vars(s->arena, x, 1, &v, &key);
+}
+
+/* False: what is summed there is neither a score nor along a row. */
+static bool find_scores(search *s, fv_expr *x) {
+    bool ok = true;
+    if (is_product_sum(x) && !has_reduction(x->arg[0])) {
+        fv_expr *score = over_key(s, x);
+        if (score && s->at->score && !fv_x_equal(score, s->at->score))
+            return false;
+        if (score) {
+            s->at->score = s->at->score ? s->at->score : score;
+            return true;
+        }
+    }
+    if (x->op == FV_X_REDUCE) {
+        fv_var *v = x->u.red.vars[0];
+        if (x->u.red.nvars != 1 || v->dim != s->at->key->dim || s->n == MAX_INNER)
+            return false;
+        for (int i = 0; i < s->n; i++)
+            if (fv_x_uses(x, s->along[i]))
+                return false; /* a sum for each key, not for each row */
+        s->along[s->n++] = v;
+        s->rows = true;
+    }
+    for (int i = 0; i < x->n && ok; i++)
+        ok = find_scores(s, x->arg[i]);
+    s->n -= x->op == FV_X_REDUCE;
+    return ok;
+}
+
+static bool is_few(const fv_dim *d) {
+    return fv_dim_is_const(d) && d->value < FEW;
+}
+
+static bool is_constant(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
+}
+
+/* The factor of the score that goes with the key, and the axes of queries and of features. */
+static bool set_axes(const fv_definition *d, fv_attention *at) {
+    fv_expr *const *f = at->score->arg[0]->arg;
+    bool second = fv_x_uses(f[1], at->key);
+    at->q = f[!second];
+    at->k = f[second];
+    if (fv_x_uses(at->q, at->key))
+        return false;
+    at->row = at->column = -1;
+    for (int i = d->rank; i-- > 0;) {
+        const fv_var *v = d->index[i];
+        bool queries = fv_x_uses(at->q, v) && !fv_x_uses(at->k, v) && !fv_x_uses(at->v, v);
+        if (at->column < 0 && fv_x_uses(at->v, v) && !fv_x_uses(at->weight, v))
+            at->column = i;
+        else if (at->row < 0 && queries && !is_few(v->dim))
+            at->row = i;
+    }
+    return at->row >= 0 && at->column >= 0 && !is_few(d->index[at->column]->dim);
+}
+
+bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
+    fv_expr *sums[2];
+    if (d->rank > MAX_OUTER || fv_x_reductions(d->body, sums, 2) != 1 || !is_product_sum(sums[0]) ||
+        sums[0]->u.red.nvars != 1 || is_few(sums[0]->u.red.vars[0]->dim))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        fv_expr *const *f = sums[0]->arg[0]->arg;
+        *at = (fv_attention){.sum = sums[0], .key = sums[0]->u.red.vars[0], .weight = f[i], .v = f[1 - i]};
+        search s = {.arena = a, .at = at, .along = {at->key}, .n = 1};
+        if (has_reduction(at->v) || !find_scores(&s, at->weight) || !at->score || !s.rows)
+            continue;
+        if (at->score->type.elem == at->weight->type.elem && set_axes(d, at) && !is_constant(at->k) &&
+            !is_constant(at->v))
+            return true;
+    }
+    return false;
+}
+
+typedef struct replacer {
+    search s;
+    fv_expr *with;
+    fv_ptrmap memo;
+} replacer;
+
+static fv_expr *replace(replacer *r, fv_expr *x) {
+    fv_expr *known = x->n ? fv_ptrmap_get(&r->memo, x) : x, *args[FV_MAX_RANK + 2], *y = NULL;
+    if (known)
+        return known;
+    fv_arena *a = r->s.arena;
+    for (int i = 0; is_product_sum(x) && i < r->s.n && !y; i++) {
+        fv_var *v = r->s.along[i], *key = r->s.at->key;
+        fv_expr *here = fv_x_var(a, v), *score = fv_x_uses(x, v) ? over_key(&r->s, x) : NULL;
+        if (score && fv_x_equal(score, r->s.at->score))
+            y = fv_x_replace_vars(a, r->with, 1, &key, &here);
+    }
+    if (x->op == FV_X_REDUCE)
+        r->s.along[r->s.n++] = x->u.red.vars[0];
+    for (int i = 0; i < x->n && !y; i++)
+        args[i] = replace(r, x->arg[i]);
+    r->s.n -= x->op == FV_X_REDUCE;
+    y = y ? y : fv_x_with_args(a, x, args);
+    *fv_ptrmap_at(&r->memo, x) = y;
+    return y;
+}
+
+fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) {
+    replacer r = {.s = {.arena = a, .at = (fv_attention *)at, .along = {at->key}, .n = 1},
+                  .with = with, .memo = fv_ptrmap_in(a)};
+    return replace(&r, at->weight);
+}
+
+/* ---- three definitions as one ---- */
+
+typedef struct fuser {
+    fv_lowerer *l;
+    fv_ptrmap readers; /* storage -> how many kernels read it; MANY more where it must have memory */
+    fv_storage **taken;
+    int ntaken, cap;
+} fuser;
+
+enum { MANY = 1000 };
+
+static void add_reader(fuser *f, const fv_storage *s, int n) {
+    void **at = fv_ptrmap_at(&f->readers, s);
+    *at = (void *)((intptr_t)*at + n);
+}
+
+static fv_storage *loaded(fuser *f, const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(f->l, x->u.buf->value) : NULL;
+}
+
+/* A value in the memory of another reads that for those who read it. */
+static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
+    fv_storage *s = loaded(f, x);
+    void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
+    bool known = *at != NULL;
+    if (known && !s)
+        return;
+    *at = f;
+    if (s && !known) {
+        bool first = !fv_ptrmap_get(&f->readers, s);
+        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        add_reader(f, s, 1);
+        if (s->alias && first)
+            add_reads(f, s->def->body, &inner);
+    }
+    for (int i = 0; i < x->n; i++)
+        add_reads(f, x->arg[i], seen);
+}
+
+static void count_readers(fuser *f) {
+    fv_lowerer *l = f->l;
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->arena);
+            if (s && fv_must_have_memory(l, s->value))
+                for (fv_storage *x = s; x; x = x->alias)
+                    add_reader(f, x, MANY);
+            if (s && s->def && !s->inlined && !s->alias)
+                add_reads(f, s->def->body, &seen);
+        }
+}
+
+static bool is_own(fuser *f, const fv_storage *s) {
+    return s && s->def && !s->inlined && (intptr_t)fv_ptrmap_get(&f->readers, s) == 1;
+}
+
+/* Is x made of a product of two things computed in the run, through values that nobody else reads? */
+static bool has_score(fuser *f, const fv_expr *x, int levels) {
+    if (is_product_sum(x) && !is_constant(x->arg[0]->arg[0]) && !is_constant(x->arg[0]->arg[1]))
+        return true;
+    fv_storage *s = loaded(f, x);
+    if (levels > 0 && is_own(f, s) && has_score(f, s->def->body, levels - 1))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_score(f, x->arg[i], levels))
+            return true;
+    return false;
+}
+
+/* Takes what x loads along a row and leads to scores. */
+static void take(fuser *f, const fv_expr *x, const fv_var *along) {
+    fv_storage *s = loaded(f, x);
+    if (is_own(f, s) && fv_x_uses(x, along) && has_score(f, s->def->body, LEVELS)) {
+        s->inlined = true;
+        FV_PUSH(f->l->arena, f->taken, f->ntaken, f->cap, s);
+    }
+    if (x->op == FV_X_REDUCE)
+        along = x->u.red.vars[0];
+    for (int i = 0; i < x->n; i++)
+        take(f, x->arg[i], along);
+}
+
+/* With that factor as the weight. */
+static bool fuse(fuser *f, fv_storage *y, int factor) {
+    fv_lowerer *l = f->l;
+    fv_attention at;
+    fv_definition d = *y->def;
+    fv_expr *sums[2];
+    const fv_origin *origin = fv_storage_origin(l, y->value);
+    f->ntaken = 0;
+    for (int level = 0; level <= LEVELS; level++) {
+        if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
+            break;
+        if (fv_find_attention(l->arena, &d, &at)) {
+            y->def->body = d.body;
+            if (f->ntaken) /* what it is known by: the softmax */
+                origin = fv_origin_join(l->module, fv_storage_origin(l, f->taken[0]->value), origin);
+            *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+            return true;
+        }
+        int before = f->ntaken;
+        take(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0]);
+        if (f->ntaken == before)
+            break;
+        d.body = fv_substitute(l, d.body, &origin);
+    }
+    while (f->ntaken > 0)
+        f->taken[--f->ntaken]->inlined = false;
+    return false;
+}
+
+void fv_fuse_attention(fv_lowerer *l) {
+    fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena)};
+    count_readers(&f);
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && s->def && !s->inlined && !s->alias && !fuse(&f, s, 0))
+                fuse(&f, s, 1);
+        }
+}

@@ -1,0 +1,301 @@
+/* schedule_attend.c - attention: scores, what is made of them along a row, and the product with values, a block of
+ * queries at a time.
+ *
+ *     parallel batch, heads.., chunk of queries:
+ *       for a block of queries in the chunk:
+ *         scores[r, j] = sum c: q[i0 + r, c] * k[j, c]        tiles, as in a contraction
+ *         for each row: scores[r, j] = weight(scores[r, ..])  as in a row kernel
+ *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
+ *
+ * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
+ * THREADS cores busy, so the memory grows with the number of keys, not with its square. Sums are those of three
+ * kernels: the order of none changes, whatever the blocks are. */
+#include <string.h>
+
+#include "backend/attend.h"
+#include "backend/contract.h"
+#include "ir/limits.h"
+
+enum { THREADS = 16,
+       TILES = 2,     /* of a block at most */
+       MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+
+typedef struct sums {
+    int n;
+    fv_expr *sum[MAX_SUMS];
+    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+} sums;
+
+typedef struct attend {
+    fv_lowerer *l;
+    fv_kemit e;
+    fv_attention at;
+    const fv_definition *d;        /* of the result */
+    fv_definition scores, weights; /* [outer.., query, key] */
+    fv_contraction qk, pv;
+    fv_tile t;
+    fv_value *memory;              /* [outer.., chunk, row, key]: of the scores, then of the weights */
+    fv_var *chunk, *local;
+    int block;                     /* rows of a block */
+    fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
+    fv_expr *index[FV_MAX_RANK];   /* of the result */
+} attend;
+
+/* ---- definitions and memory ---- */
+
+/* All axes of the result but the features, then the keys. */
+static fv_definition over_keys(const attend *a, fv_expr *body) {
+    fv_definition s = {.value = a->d->value, .body = body};
+    s.index = FV_NEW(a->l->arena, fv_var *, a->d->rank + 1);
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.column)
+            s.index[s.rank++] = a->d->index[i];
+    s.index[s.rank++] = a->at.key;
+    return s;
+}
+
+/* Rows of a block: their scores take a quarter of the second-level cache. */
+static int block_rows(const attend *a, int mr) {
+    int64_t keys = fv_typical_dim(a->at.key->dim);
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)a->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
+    int64_t tiles = a->l->target->l2_bytes / 4 / bytes;
+    return mr * (int)(tiles < 1 ? 1 : tiles > TILES ? TILES : tiles);
+}
+
+static void make_memory(attend *a, int nr) {
+    fv_dims *t = a->l->module->dims;
+    const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim, *block = fv_dim_const(t, a->block);
+    fv_var *axes[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.row && i != a->at.column) {
+            outer[n] = a->d->index[i]->dim;
+            axes[n++] = a->d->index[i];
+        }
+    const fv_dim *tasks = fv_dim_max(t, fv_dim_product(t, n, outer), fv_dim_const(t, 1));
+    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks),
+                                      fv_dim_ceildiv(t, queries, block));
+    const fv_dim *width = fv_dim_const(t, nr);
+    const fv_dim *keys = fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, width), width);
+    axes[n++] = a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
+    axes[n++] = a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
+    axes[n++] = fv_index_var(a->l->arena, "key", keys);
+    const char *name = fv_printf(a->l->arena, "%s.scores", a->d->value->name);
+    a->memory = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
+    a->memory->kind = FV_VALUE_RESULT;
+}
+
+/* The score, or the weight, of the row for that key. */
+static fv_expr *in_memory(attend *a, fv_var *key) {
+    fv_expr *index[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.row && i != a->at.column)
+            index[n++] = fv_x_var(a->l->arena, a->d->index[i]);
+    index[n++] = fv_x_var(a->l->arena, a->chunk);
+    index[n++] = fv_x_var(a->l->arena, a->local);
+    index[n] = fv_x_var(a->l->arena, key);
+    return fv_x_load(a->l->arena, fv_value_buf(a->l->arena, a->memory), index);
+}
+
+static bool prepare(attend *a, fv_op *op) {
+    int mr, nr;
+    const fv_target *t = a->l->target;
+    a->scores = over_keys(a, a->at.score);
+    int row = a->at.row - (a->at.row > a->at.column);
+    a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
+                             .column = a->scores.rank - 1};
+    fv_contract_size(t, &a->scores, &a->qk, &mr, &nr);
+    if (nr < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, nr))
+        return false;
+    a->block = block_rows(a, mr);
+    make_memory(a, nr);
+    a->weights = over_keys(a, fv_weight_of(a->l->arena, &a->at, in_memory(a, a->at.key)));
+    a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a, a->at.key), .b = a->at.v, .row = a->at.row,
+                             .column = a->at.column};
+    int rows, columns;
+    fv_contract_size(t, a->d, &a->pv, &rows, &columns);
+    return columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, columns);
+}
+
+/* ---- the kernel ---- */
+
+static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c) {
+    const fv_dim *rows = d->index[c->row]->dim;
+    fv_kemit_use(&a->e, d);
+    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local};
+    fv_contract_size(a->l->target, d, c, &a->t.mr, &a->t.nr);
+    if (fv_dim_is_const(rows) && a->block % a->t.mr == 0)
+        a->t.rest = rows->value % a->t.mr;
+}
+
+static void close_to(attend *a, int depth, fv_kmark m) {
+    while (a->e.b.depth > depth)
+        fv_kb_end(&a->e.b);
+    fv_kemit_release(&a->e, m);
+}
+
+static void emit_scores(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth, last = memory->rank - 1;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, &a->scores, &a->qk);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    a->t.sums = memory;
+    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
+    a->t.at[last - 1] = a->t.done;
+    a->t.at[last] = a->t.j0;
+    fv_tile_multiply(&a->t, here);
+    close_to(a, depth, m);
+}
+
+/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+static void find_sums(fv_expr *x, const fv_var *key, sums *s) {
+    for (int i = 0; i < x->n; i++)
+        find_sums(x->arg[i], key, s);
+    if (x->op != FV_X_REDUCE || fv_x_uses(x, key))
+        return;
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_equal(s->sum[i], x))
+            return;
+    if (s->n < MAX_SUMS)
+        s->sum[s->n++] = x;
+}
+
+/* Does x load from the memory, other than in sums that are known, or where what is kept is wanted? */
+static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_row *w) {
+    for (int i = 0; i < known; i++)
+        if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
+            return false;
+    for (int i = 0; w && i < w->nkept; i++)
+        if (w->places[i] == x)
+            return false;
+    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (loads(a, x->arg[i], s, known, w))
+            return true;
+    return false;
+}
+
+/* What a sum keeps is written over the scores: nobody may want them any more. */
+static bool can_keep(const attend *a, const sums *s, const fv_row *w) {
+    int kept = 0;
+    while (kept < s->n && s->sum[kept]->arg[0] != a->e.kept.x)
+        kept++;
+    bool ok = kept < s->n && s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, w);
+    for (int i = kept + 1; i < s->n && ok; i++)
+        ok = !loads(a, s->sum[i]->arg[0], s, i, NULL);
+    return ok;
+}
+
+/* Opens a loop over rows, in which the first n sums are known. */
+static fv_expr *open_row(attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->local, r);
+    for (int i = 0; i < n; i++)
+        fv_kemit_memo(e, s->sum[i], fv_x_load(e->arena, s->of_rows[i], &r));
+    return r;
+}
+
+/* Each sum for all rows of the block, then the next: what one row waits for, others use. */
+static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    sums s = {0};
+    find_sums(a->weights.body, a->at.key, &s);
+    fv_row_start(e, w, a->memory);
+    w->keeps_nothing = w->nkept && !can_keep(a, &s, w);
+    for (int i = 0; i < s.n; i++)
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
+    for (int i = 0; i <= s.n; i++) {
+        fv_expr *r = w->index[w->at - 1] = open_row(a, &s, i, first, rows);
+        fv_row_start(e, w, a->memory);
+        if (i < s.n)
+            fv_kb_store(&e->b, s.of_rows[i], &r, fv_kemit_expr(e, s.sum[i]), NULL);
+        else
+            fv_emit_row(e, w, a->memory);
+        close_to(a, depth, m);
+    }
+}
+
+static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    fv_row w = {.vector = a->weights.rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    memcpy(index, a->at_memory, sizeof index);
+    fv_kemit_use(e, &a->weights);
+    fv_expr *plain = fv_kemit_plain(e, a->weights.body, a->at.key);
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = a->at.key;
+        emit_rows(a, &w, first, rows);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit_rows(a, &w, first, rows);
+    if (plain)
+        fv_kb_end(&e->b);
+    e->chains = false;
+    e->vector = NULL;
+    e->kept.x = NULL;
+}
+
+static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, a->d, &a->pv);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    fv_tile_sums(&a->t);
+    fv_tile_multiply(&a->t, here);
+    fv_tile_store(&a->t, value, a->index, here);
+    close_to(a, depth, m);
+}
+
+/* Tasks; then blocks of queries: *first is where one begins, the result how many it has. */
+static fv_expr *open_blocks(attend *a, fv_expr **first) {
+    fv_kemit *e = &a->e;
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++) {
+        if (i == a->at.row || i == a->at.column)
+            continue;
+        a->index[i] = open_loop(e, FV_PARALLEL, a->d->index[i]->name, fv_kemit_dim(e, a->d->index[i]->dim));
+        fv_kemit_bind(e, a->d->index[i], a->index[i]);
+        a->at_memory[n++] = a->index[i];
+    }
+    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks), *block = integer(e, a->block), *size;
+    fv_expr *step = fv_ceildiv(e, count, binary(e, FV_X_MAX, blocks, integer(e, 1)));
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, block), block), block);
+    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
+    fv_kemit_bind(e, a->chunk, chunk);
+    a->at_memory[n] = chunk;
+    if (at_most(queries) <= a->block)
+        return size;
+    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
+    *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
+    return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, block, binary(e, FV_X_SUB, size, from)));
+}
+
+bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    attend a = {.l = l, .d = s->def};
+    if (!fv_find_attention(l->arena, a.d, &a.at) || !prepare(&a, op))
+        return false;
+    fv_kemit *e = &a.e;
+    fv_expr *first;
+    fv_kemit_init(e, l, a.d, "Attention");
+    fv_expr *rows = open_blocks(&a, &first);
+    fv_buf *memory = fv_kemit_in(e, fv_value_buf(l->arena, a.memory));
+    memory->role = FV_BUF_INOUT;
+    emit_scores(&a, memory, first, rows);
+    emit_weights(&a, memory, first, rows);
+    emit_result(&a, s->value, first, rows);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+    fv_kemit_finish(e, op, fv_printf(e->arena, "attend %d x %d", a.t.mr, a.t.nr));
+    return true;
+}
