@@ -68,11 +68,21 @@ int fv_x_reductions(fv_expr *x, fv_expr **out, int max) {
     return n;
 }
 
+bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) {
+    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (load && fv_x_stride(x, k) && fv_x_stride(x, v) > 0)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_runs_across(x->arg[i], k, v))
+            return true;
+    return false;
+}
+
 bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
     if (!r->u.red.nvars)
         return false;
     const fv_var *k = r->u.red.vars[r->u.red.nvars - 1];
-    fv_load_count along = {0}, across = {0};
+    fv_load_count along = {0};
     fv_x_count_loads(r->arg[0], k, &along);
     if (!along.contiguous)
         return false;
@@ -80,8 +90,10 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
         return true;
     if (fv_dim_is_const(k->dim) && k->dim->value < CHAINS)
         return false; /* a window */
-    fv_x_count_loads(r->arg[0], vector, &across);
-    return !across.contiguous;
+    for (int i = 0; i < r->u.red.nvars; i++)
+        if (fv_x_runs_across(r->arg[0], r->u.red.vars[i], vector))
+            return false;
+    return true;
 }
 
 /* ---- parameters and dims ---- */
@@ -265,11 +277,31 @@ static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
     return fv_x_load(e->arena, acc, NULL);
 }
 
-static void keep(fv_kemit *e, fv_expr *at, fv_expr *inside) {
-    fv_expr *x = fv_kb_let(&e->b, "kept", fv_kemit_expr(e, (fv_expr *)e->kept.x));
-    e->kept.index[e->kept.axis] = at;
-    fv_kemit_memo(e, e->kept.x, x);
-    fv_kb_store(&e->b, e->kept.row, e->kept.index, x, inside);
+const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
+    for (int i = 0; i < e->keep.n; i++) {
+        const fv_expr *own = e->keep.passes[i].sum;
+        if (own == sum || (own && sum && fv_x_equal(own, sum)))
+            return &e->keep.passes[i];
+    }
+    return NULL;
+}
+
+/* What the row holds by now is loaded, what it is to hold is stored. */
+static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
+    fv_buf *row = e->keep.row;
+    e->keep.index[e->keep.axis] = at;
+    if (p->n) {
+        fv_expr *x = inside ? fv_x_guard(e->arena, row, e->keep.index, inside, fv_x_zero(e->arena, row->elem))
+                            : fv_x_load(e->arena, row, e->keep.index);
+        x = fv_kb_let(&e->b, "held", x);
+        for (int i = 0; i < p->n; i++)
+            fv_kemit_memo(e, p->held[i], x);
+    }
+    if (p->x) {
+        fv_expr *x = fv_kb_let(&e->b, "kept", fv_kemit_expr(e, (fv_expr *)p->x));
+        fv_kemit_memo(e, p->x, x);
+        fv_kb_store(&e->b, row, e->keep.index, x, inside);
+    }
 }
 
 /* One step of all chains at position k + lane; `limit`: only lanes below it. */
@@ -287,8 +319,9 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, f
         e->guard = guard ? fv_x_bin(e->arena, FV_X_AND, guard, inside) : inside;
     }
     fv_kemit_hoist(e, r->arg[0]);
-    if (e->kept.x == r->arg[0])
-        keep(e, at, inside);
+    const fv_pass *p = fv_kemit_pass(e, r);
+    if (p)
+        keep(e, p, at, inside);
     fv_expr *next = accumulate(e, r, old);
     fv_kb_store(&e->b, acc, &lane, limit ? fv_x_select(e->arena, inside, next, old) : next, NULL);
     fv_kb_end(&e->b);

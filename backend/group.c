@@ -10,7 +10,7 @@
 
 /* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
  * looks at definitions walks them so); arithmetic to redo. */
-enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6 };
+enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8 };
 
 /* ---- what a definition is made of ---- */
 
@@ -285,46 +285,6 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
            x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
 }
 
-/* May v be substituted into what `use` computes? */
-static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
-    const fv_definition *own = fv_storage_of(l, v)->def;
-    row_axes axes = {0};
-    add_row_axes(own->body, own, &axes);
-    for (int i = 0; i < use->nout; i++) {
-        if (!use->out[i])
-            continue;
-        const fv_definition *d = fv_storage_of(l, use->out[i])->def;
-        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
-        fv_ptrmap seen = fv_ptrmap_in(l->arena);
-        read_by(d->body, v, d, &axes, false, &seen, &r);
-        shape_of_work c = work_of(l, d);
-        if (!r.loads)
-            continue;
-        if (c.nodes + w->nodes * r.loads > MAX_NODES)
-            return false;
-        if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
-            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
-                            (r.identity || (r.ordered && !c.arithmetic) ||
-                             (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
-            if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
-                continue;
-            return false;
-        }
-        if (r.in_reduction && is_contraction(d->body)) {
-            if (r.loads > 1 || !r.variables || w->math || w->arithmetic > CHEAP)
-                return false;
-            continue; /* the kernel packs it */
-        }
-        if (r.in_reduction && (w->math || w->arithmetic > CHEAP))
-            return false;
-        bool again = r.loads > 1 || !covers(d, v) ||
-                     (!r.injective && !r.in_reduction && !fv_op_is(use, "fv.Reshape"));
-        if (again && (w->math || w->arithmetic > CHEAP))
-            return false;
-    }
-    return true;
-}
-
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
@@ -360,12 +320,169 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
     return r.identity && !r.in_reduction && !work_of(l, d).reductions;
 }
 
-/* Does what `from` computes of v go into `to`, through values with one use each? `elementwise`: and
- * element by element all the way. */
-static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to,
-                     bool elementwise) {
+/* ---- values of a row ---- */
+
+/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into sums
+ * along that axis in the order that it would have there from memory. */
+static bool runs_along_rows(const fv_definition *d) {
+    int last = d->rank - 1;
+    fv_load_count along = {0};
+    if (last < 0 || is_contraction(d->body))
+        return false;
+    fv_x_count_loads(d->body, d->index[last], &along);
+    for (int i = 0; i < last; i++)
+        if (fv_x_runs_across(d->body, d->index[last], d->index[i]))
+            return false;
+    return along.contiguous > 0;
+}
+
+/* Rows that are tasks of their own: a single long one is cut. */
+static bool has_rows(const fv_definition *d) {
+    int64_t rows = 1;
+    for (int i = 0; i < d->rank - 1; i++)
+        rows *= fv_dim_is_one(d->index[i]->dim) ? 1 : 2;
+    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_BLOCK;
+}
+
+/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's own
+ * places, or each once along the sum. */
+static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
+    const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
+    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL, *k = sum ? sum->u.red.vars[0] : NULL;
+    bool told[FV_MAX_RANK + 1] = {0};
+    if (sum && sum->u.red.nvars != 1)
+        return false;
+    for (int i = 0; i < t->rank; i++) {
+        const fv_expr *x = load->arg[i];
+        bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
+        int a = axis_of(x, d);
+        if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
+            return false;
+        if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
+            return false;
+        told[a] = true;
+    }
+    for (int a = 0; a < d->rank; a++)
+        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) && (d->index[a] != row || (sum && fv_x_uses(sum, row))))
+            return false;
+    return true;
+}
+
+typedef struct row_use {
+    const fv_value *v;
+    const fv_definition *d;
+    bool along, product; /* v is one: its sum would be a contraction */
+    fv_ptrmap seen;
+} row_use;
+
+static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
+    if (x->op == FV_X_LOAD && x->u.buf->value == u->v)
+        return is_of_row(x, u->d, sum, u->along) && !(sum && u->product && sum->arg[0] == x);
+    if (x->op == FV_X_GUARD && x->u.buf->value == u->v)
+        return false;
+    if (!x->n || *fv_ptrmap_at(&u->seen, x))
+        return true;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (!is_used_by_rows(u, x->arg[i], x->op == FV_X_REDUCE ? x : sum))
+            return false;
+    return true;
+}
+
+/* Does `use` compute rows of its one result from the same rows of v? */
+static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
+    const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
+    for (int i = 0; i < use->nout; i++) {
+        if (d && use->out[i])
+            return false;
+        d = use->out[i] ? fv_storage_of(l, use->out[i])->def : d;
+    }
+    if (!d || is_contraction(d->body))
+        return false;
+    bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
+    row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->arena)};
+    return is_used_by_rows(&u, d->body, NULL);
+}
+
+/* Is what becomes of it in the kernel of v's type, so that its row can hold v? */
+static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    int i = 0;
+    while (!use->out[i])
+        i++;
+    const fv_value *end = use->out[i];
     for (int steps = 0; steps < 10; steps++) {
-        if (elementwise && !is_elementwise(l, from, v))
+        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 || !is_elementwise(l, end->uses[0].op, end))
+            break;
+        end = end->uses[0].op->out[0];
+    }
+    return end->type->elem == v->type->elem;
+}
+
+static bool is_costly(const shape_of_work *w) {
+    return w->math || w->arithmetic > CHEAP;
+}
+
+/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. */
+static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    return runs_along_rows(own) && has_rows(own) && keeps_to_rows(l, v, use, true) &&
+           (!is_costly(w) || keeps_type(l, v, use));
+}
+
+/* May v be substituted into what `use` computes? */
+static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    row_axes axes = {0};
+    add_row_axes(own->body, own, &axes);
+    for (int i = 0; i < use->nout; i++) {
+        if (!use->out[i])
+            continue;
+        const fv_definition *d = fv_storage_of(l, use->out[i])->def;
+        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
+        fv_ptrmap seen = fv_ptrmap_in(l->arena);
+        read_by(d->body, v, d, &axes, false, &seen, &r);
+        shape_of_work c = work_of(l, d);
+        if (!r.loads)
+            continue;
+        if (c.nodes + w->nodes * r.loads > MAX_NODES)
+            return false;
+        if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
+            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
+                            (r.identity || (r.ordered && !c.arithmetic) ||
+                             (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
+            if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
+                continue;
+            return false;
+        }
+        if (r.in_reduction && is_contraction(d->body)) {
+            if (r.loads > 1 || !r.variables || is_costly(w))
+                return false;
+            continue; /* the kernel packs it */
+        }
+        if (is_of_rows(l, v, w, use))
+            continue;
+        if (r.in_reduction && is_costly(w))
+            return false;
+        bool again = r.loads > 1 || !covers(d, v) ||
+                     (!r.injective && !r.in_reduction && !fv_op_is(use, "fv.Reshape"));
+        if (again && is_costly(w))
+            return false;
+    }
+    return true;
+}
+
+typedef enum { ANY_WAY, BY_ELEMENTS, BY_ROWS } way;
+
+static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) {
+    if (how == BY_ROWS)
+        return !fv_must_have_memory(l, v) && keeps_to_rows(l, v, op, false);
+    return how == ANY_WAY || is_elementwise(l, op, v);
+}
+
+/* Does what `from` computes of v go into `to`, through values with one use each, that way at each step? */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how) {
+    for (int steps = 0; steps < 10; steps++) {
+        if (!is_step(l, v, from, how))
             return false;
         if (from == to)
             return true;
@@ -377,19 +494,34 @@ static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const 
     return false;
 }
 
-/* A cheap value with two uses of which one ends in the other: x - mean(x) of a norm, and x of
- * x * sigmoid(x). */
+/* Is there a use that all others end in? */
+static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
+    for (int i = v->nuses; i-- > 0;) {
+        bool all = true;
+        for (int k = 0; k < v->nuses && all; k++)
+            all = leads_to(l, v, v->uses[k].op, v->uses[i].op, how);
+        if (all)
+            return true;
+    }
+    return false;
+}
+
+/* A value with several uses that one of them ends: x - mean(x) of a norm, where passes over rows want it,
+ * whatever it costs; x of x * sigmoid(x), where it is cheap. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
-    if (distinct_users(v) != 2 || w->math || w->arithmetic > CHEAP || w->loads > 4)
+    int users = distinct_users(v), n = 0, rows = 0;
+    if (users > MAX_SHARED)
         return false;
-    bool contraction = is_contraction(fv_storage_of(l, v)->def->body);
-    const fv_op *a = v->uses[0].op, *b = a;
-    for (int i = 1; b == a; i++)
-        b = v->uses[i].op;
-    if (contraction && (!is_elementwise(l, a, v) || !is_elementwise(l, b, v)))
+    for (int i = 0; i < v->nuses; i++) {
+        n += suits(l, v, w, v->uses[i].op);
+        rows += is_of_rows(l, v, w, v->uses[i].op);
+    }
+    if (n < v->nuses)
         return false;
-    return (leads_to(l, v, a, b, contraction) || leads_to(l, v, b, a, contraction)) &&
-           suits(l, v, w, a) && suits(l, v, w, b);
+    if (rows == n && has_last_use(l, v, BY_ROWS))
+        return true;
+    bool cheap = users == 2 && !is_costly(w) && w->loads <= 4;
+    return cheap && has_last_use(l, v, is_contraction(fv_storage_of(l, v)->def->body) ? BY_ELEMENTS : ANY_WAY);
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {

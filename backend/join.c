@@ -47,7 +47,7 @@ static bool reads(fv_lowerer *l, const fv_storage *s, const fv_storage *what) {
     return is_read(l, s->def->body, what, &seen);
 }
 
-/* What a row keeps on its way it keeps where the result lies, as the only one (find_kept). */
+/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
 static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
     *math |= fv_expr_op_is_math((fv_expr_op)x->op);
     *reduces |= x->op == FV_X_REDUCE;

@@ -120,6 +120,14 @@ bool fv_join_parts(fv_lowerer *l);
 
 /* ---- a kernel while it is built from a definition ---- */
 
+enum { FV_MAX_PASSES = 16, FV_MAX_KEPT = 8 };
+typedef struct fv_pass {
+    const fv_expr *sum;                /* along a row; NULL: the result, which is the last pass */
+    const fv_expr *x;                  /* what it keeps of what it computes; NULL: nothing */
+    const fv_expr *held[FV_MAX_KEPT];  /* nodes of it whose value the row holds by then */
+    int n;
+} fv_pass;
+
 typedef struct fv_kemit {
     fv_lowerer *l;
     fv_arena *arena;
@@ -146,12 +154,12 @@ typedef struct fv_kemit {
     bool chains;             /* sums over contiguous elements use 16 chains */
     const fv_var *vector;    /* the axis that vectors run along; NULL: none */
     const fv_var *plain;     /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
-    struct fv_kept {         /* what a sum along a row computes on its way is kept in the result's row */
-        const fv_expr *x;    /* the summand; NULL: nothing is */
+    struct fv_keep {         /* what passes over a row keep in the row of the result: see fv_keep */
+        fv_pass passes[FV_MAX_PASSES];
+        int n, axis;         /* along which they run; n 0: nothing is kept */
         fv_buf *row;
         fv_expr **index;
-        int axis;            /* that the sum runs along */
-    } kept;
+    } keep;
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
@@ -179,6 +187,11 @@ fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
+/* keep.c: decides what is kept in rows along that axis of e->def, of elements of that type; the row itself is
+ * the caller's to name. */
+void fv_keep(fv_kemit *e, int axis, fv_elem stored);
+/* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
+const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes: verifies nothing, names the kernel, adds the launch. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
 
@@ -197,10 +210,13 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
+/* Does a load of what runs along k run along v? */
+bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v);
 /* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours
  * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 
+enum { FV_BLOCK = 2048 }; /* elements of a vector that one task does, where it is the only one */
 /* ---- schedules: each builds the kernel of one value; false, and nothing done: not its kind ---- */
 #define SCHEDULE(id) bool fv_schedule_##id(fv_lowerer *l, fv_storage *s, fv_op *op);
 #include "backend/schedules.def"
@@ -210,15 +226,12 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the referenc
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
 
 /* schedule_map.c: a row, or an element where there is none, of e->def; other axes are bound. */
-enum { FV_MAX_KEPT = 8 };
 typedef struct fv_row {
     int vector;       /* the axis that it runs along; -1 */
     bool alone;       /* it is the only axis that is not 1 */
     fv_buf *out;      /* where it is stored; NULL: in the value */
     fv_expr **index;  /* there; the place `at` is for the vector's variable */
     int at;
-    fv_expr *places[FV_MAX_KEPT]; /* out: where what a sum keeps is wanted again */
-    int nkept;
     bool asked;       /* e->plain has been decided */
     bool keeps_nothing;
     bool sums;        /* out: it has reductions */

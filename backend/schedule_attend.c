@@ -162,31 +162,32 @@ static void find_sums(fv_expr *x, const fv_var *key, sums *s) {
         s->sum[s->n++] = x;
 }
 
-/* Does x load from the memory, other than in sums that are known, or where what is kept is wanted? */
-static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_row *w) {
+/* Does x load from the memory, other than in sums that are known, or where the pass takes what is kept? */
+static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass) {
     for (int i = 0; i < known; i++)
         if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
             return false;
-    for (int i = 0; w && i < w->nkept; i++)
-        if (w->places[i] == x)
+    for (int i = 0; pass && i < pass->n; i++)
+        if (pass->held[i] == x)
             return false;
     if (x->op == FV_X_LOAD && x->u.buf->value == a->memory)
         return true;
     for (int i = 0; i < x->n; i++)
-        if (loads(a, x->arg[i], s, known, w))
+        if (loads(a, x->arg[i], s, known, pass))
             return true;
     return false;
 }
 
 /* What a sum keeps is written over the scores: nobody may want them any more. */
-static bool can_keep(const attend *a, const sums *s, const fv_row *w) {
-    int kept = 0;
-    while (kept < s->n && s->sum[kept]->arg[0] != a->e.kept.x)
-        kept++;
-    bool ok = kept < s->n && s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, w);
-    for (int i = kept + 1; i < s->n && ok; i++)
-        ok = !loads(a, s->sum[i]->arg[0], s, i, NULL);
-    return ok;
+static bool can_keep(const attend *a, const sums *s) {
+    bool over = false;
+    for (int i = 0; i < s->n; i++) {
+        const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
+        if (over && loads(a, s->sum[i]->arg[0], s, i, pass))
+            return false;
+        over |= pass && pass->x;
+    }
+    return s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, fv_kemit_pass(&a->e, NULL));
 }
 
 /* Opens a loop over rows, in which the first n sums are known. */
@@ -208,7 +209,7 @@ static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
     sums s = {0};
     find_sums(a->weights.body, a->at.key, &s);
     fv_row_start(e, w, a->memory);
-    w->keeps_nothing = w->nkept && !can_keep(a, &s, w);
+    w->keeps_nothing = e->keep.n && !can_keep(a, &s);
     for (int i = 0; i < s.n; i++)
         s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
     for (int i = 0; i <= s.n; i++) {
@@ -241,7 +242,7 @@ static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *row
         fv_kb_end(&e->b);
     e->chains = false;
     e->vector = NULL;
-    e->kept.x = NULL;
+    e->keep.n = 0;
 }
 
 static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {

@@ -11,8 +11,7 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { BLOCK = 2048, /* elements of a vector that one task does */
-       TASK = 4096 };  /* of rows: elements to compute or to sum */
+enum { TASK = 4096 }; /* of rows: elements to compute or to sum */
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -50,10 +49,10 @@ static int vector_axis(const fv_definition *d) {
 static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
     fv_expr *size = fv_kemit_dim(e, v->dim);
     fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
-    if (v->dim->hi > BLOCK) {
-        fv_expr *b = fv_x_int(e->arena, BLOCK);
+    if (v->dim->hi > FV_BLOCK) {
+        fv_expr *b = fv_x_int(e->arena, FV_BLOCK);
         fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
-                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, BLOCK - 1)),
+                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, FV_BLOCK - 1)),
                                    b);
         fv_expr *t = fv_kb_for(&e->b, FV_PARALLEL, "block", lo, blocks, 1);
         lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, t, b));
@@ -64,65 +63,20 @@ static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
     fv_kemit_bind(e, v, *index);
 }
 
-/* ---- what is computed twice along a row ---- */
-
-static bool has_math(const fv_expr *x) {
-    if (fv_expr_op_is_math((fv_expr_op)x->op))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_math(x->arg[i]))
-            return true;
-    return false;
-}
-
-/* Nodes of x equal to `what`, outside of reductions. */
-static int find_equal(fv_expr *x, const fv_expr *what, fv_expr **found, int n, int max) {
-    if (x->op == FV_X_REDUCE || n == max)
-        return n;
-    if (fv_x_equal(x, what)) {
-        for (int i = 0; i < n; i++)
-            if (found[i] == x)
-                return n;
-        found[n] = x;
-        return n + 1;
-    }
-    for (int i = 0; i < x->n; i++)
-        n = find_equal(x->arg[i], what, found, n, max);
-    return n;
-}
-
 static fv_buf *out_of(fv_kemit *e, const fv_row *w, fv_value *value) {
     return w->out ? w->out : fv_kemit_out(e, value);
 }
 
-/* exp(x[k] - m) of a softmax is summed along the row, and wanted again at each j: the sum keeps it in
- * the row of the result. Sets the places where it is wanted. */
-static void find_kept(fv_kemit *e, fv_row *w, fv_value *value) {
-    const fv_definition *d = e->def;
-    fv_elem stored = w->out ? w->out->elem : value->type->elem;
-    fv_var *j = d->index[w->vector];
-    fv_expr *sums[32];
-    int n = fv_x_reductions(d->body, sums, 32);
-    for (int i = 0; i < n; i++) {
-        fv_expr *x = sums[i]->arg[0];
-        if (sums[i]->u.red.nvars != 1 || sums[i]->u.red.vars[0]->dim != j->dim ||
-            fv_x_uses(sums[i], j) || !fv_x_is_row(sums[i], NULL) || x->op == FV_X_MUL ||
-            x->type.elem != stored || !has_math(x))
-            continue;
-        fv_expr *at = fv_x_var(e->arena, j);
-        int found = find_equal(d->body, fv_x_replace_vars(e->arena, x, 1, sums[i]->u.red.vars, &at),
-                               w->places, 0, FV_MAX_KEPT);
-        if (!found)
-            continue;
-        e->kept.x = x;
-        e->kept.axis = w->at;
-        w->nkept = found;
-        e->kept.row = out_of(e, w, value);
-        e->kept.row->role = FV_BUF_INOUT;
-        e->kept.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
-        memcpy(e->kept.index, w->index, FV_MAX_RANK * sizeof *e->kept.index);
+/* Passes over the row keep what they compute where it is stored. */
+static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
+    fv_keep(e, w->vector, w->out ? w->out->elem : value->type->elem);
+    if (!e->keep.n)
         return;
-    }
+    e->keep.axis = w->at;
+    e->keep.row = out_of(e, w, value);
+    e->keep.row->role = FV_BUF_INOUT;
+    e->keep.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
+    memcpy(e->keep.index, w->index, FV_MAX_RANK * sizeof *e->keep.index);
 }
 
 /* ---- rows and tasks ---- */
@@ -194,6 +148,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
     int before = e->b.depth, known = e->nmemo;
+    const fv_pass *last = fv_kemit_pass(e, NULL);
     fv_kemit_hoist(e, d->body);
     w->sums = w->vector < 0 || e->nmemo > known;
     if (w->vector >= 0 && !w->alone)
@@ -203,8 +158,8 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     else if (w->vector >= 0)
         w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
                                         fv_kemit_dim(e, d->index[w->vector]->dim));
-    for (int i = 0; i < w->nkept; i++)
-        fv_kemit_memo(e, w->places[i], fv_x_load(e->arena, e->kept.row, w->index));
+    for (int i = 0; last && i < last->n; i++)
+        fv_kemit_memo(e, last->held[i], fv_x_load(e->arena, e->keep.row, w->index));
     fv_kemit_hoist(e, d->body);
     fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
     while (e->b.depth > before)
@@ -215,10 +170,9 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     e->chains = true;
     e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
-    e->kept.x = NULL;
-    w->nkept = 0;
-    if (w->vector >= 0 && !w->alone && !w->keeps_nothing)
-        find_kept(e, w, value);
+    e->keep.n = 0;
+    if (w->vector >= 0 && !w->keeps_nothing && (!w->alone || e->def->index[w->vector]->dim->hi <= FV_BLOCK))
+        keep_in_row(e, w, value);
 }
 
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {

@@ -1,6 +1,6 @@
 /* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
  * program there what lives at once is apart, for all sizes, and the workspace hardly larger. tests/ops/order.txt
- * says in which order axes lie. */
+ * says in which order axes lie, tests/ops/rows.txt what the passes over a row keep. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -198,6 +198,34 @@ static const char *kernels(const char *options, const char *input) {
 }
 
 Test(plan, which_axis_lies_last) { check_golden("../ops/order.txt", kernels); }
+
+/* ---- rows ---- */
+
+/* Kernels, with what each keeps and what it stores. */
+static const char *kept(const char *options, const char *input) {
+    (void)options;
+    const fv_program *p = lower(input);
+    fv_text t = {.arena = arena};
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        fv_text body = {.arena = arena};
+        fv_text_printf(&t, "%s: %s\n", k->name, k->schedule);
+        if (strstr(k->schedule, "contract") || strstr(k->schedule, "pack"))
+            continue;
+        fv_kernel_print(&body, k);
+        for (const char *line = strstr(body.s, "\" {\n"), *end; line && (end = strchr(line, '\n')); line = end + 1) {
+            int n = (int)(end - line), indent = (int)strspn(line, " ");
+            bool let = !strncmp(line + indent, "let kept", 8) || !strncmp(line + indent, "let held", 8);
+            bool store = memchr(line, '[', (size_t)n) && strncmp(line + indent, "acc", 3) && strncmp(line + indent, "let", 3) &&
+                         strncmp(line + indent, "tile", 4);
+            if (let || store)
+                fv_text_printf(&t, "  %.*s\n", n - indent, line + indent);
+        }
+    }
+    return t.s;
+}
+
+Test(plan, what_a_row_keeps) { check_golden("../ops/rows.txt", kept); }
 
 /* ---- sizes ---- */
 
