@@ -164,6 +164,8 @@ typedef struct fuser {
     fv_ptrmap readers; /* storage -> how many kernels read it; MANY more where it must have memory */
     fv_storage **taken;
     int ntaken, cap;
+    fv_storage **fused; /* what attention gives */
+    int nfused, cap_fused;
 } fuser;
 
 enum { MANY = 1000 };
@@ -256,6 +258,7 @@ static bool fuse(fuser *f, fv_storage *y, int factor) {
             if (f->ntaken) /* what it is known by: the softmax */
                 origin = fv_origin_join(l->module, fv_storage_origin(l, f->taken[0]->value), origin);
             *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+            FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, y);
             return true;
         }
         int before = f->ntaken;
@@ -269,6 +272,54 @@ static bool fuse(fuser *f, fv_storage *y, int factor) {
     return false;
 }
 
+/* ---- masks ---- */
+
+typedef struct mask_use {
+    const fv_attention *at;
+    const fv_definition *d;
+    fv_ptrmap *uses; /* storage -> how many attentions compute their weights of it; MANY: with the query, too */
+    fv_ptrmap seen;
+} mask_use;
+
+static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
+    fv_storage *s = loaded(f, x);
+    if (x->n && *fv_ptrmap_at(&u->seen, x))
+        return;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    if (s) {
+        intptr_t *n = (intptr_t *)fv_ptrmap_at(u->uses, s);
+        *n += !*fv_ptrmap_at(&u->seen, s);
+        *n += fv_x_uses(x, u->d->index[u->at->row]) ? MANY : 0;
+        *fv_ptrmap_at(&u->seen, s) = s;
+    }
+    for (int i = 0; i < x->n; i++)
+        count_masks(f, u, x->arg[i]);
+}
+
+/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs no kernel. */
+static void take_masks(fuser *f) {
+    fv_lowerer *l = f->l;
+    fv_ptrmap uses = fv_ptrmap_in(l->arena);
+    fv_attention at;
+    for (int i = 0; i < f->nfused; i++)
+        if (fv_find_attention(l->arena, f->fused[i]->def, &at)) {
+            mask_use u = {.at = &at, .d = f->fused[i]->def, .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
+            count_masks(f, &u, at.weight);
+        }
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            intptr_t n = s ? (intptr_t)fv_ptrmap_get(&uses, s) : 0;
+            if (n && s->def && !s->inlined && !s->alias && n == (intptr_t)fv_ptrmap_get(&f->readers, s))
+                s->inlined = fv_is_cheap(l, s->def);
+        }
+    for (int i = 0; i < f->nfused; i++) {
+        const fv_origin *origin = fv_storage_origin(l, f->fused[i]->value);
+        f->fused[i]->def->body = fv_substitute(l, f->fused[i]->def->body, &origin);
+        *fv_ptrmap_at(&l->origins, f->fused[i]->value) = (void *)origin;
+    }
+}
+
 void fv_fuse_attention(fv_lowerer *l) {
     fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena)};
     count_readers(&f);
@@ -277,5 +328,5 @@ void fv_fuse_attention(fv_lowerer *l) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && s->def && !s->inlined && !s->alias && !fuse(&f, s, 0))
                 fuse(&f, s, 1);
-        }
+        }    take_masks(&f);
 }

@@ -62,19 +62,68 @@ static int widest_in_block(fv_ptrmap *varying, const fv_block *block) {
     return bits;
 }
 
-/* Over all vector loops of a kernel, so that they agree about the tiles that they share. */
-static int widest_of(fv_arena *a, const fv_block *block) {
-    int bits = 8;
+/* Vector loops that share tiles, and those tiles: they agree about the lanes. */
+typedef struct group {
+    struct group *into; /* the group that it has become part of; NULL: none */
+    int bits;           /* of the widest type in its loops */
+} group;
+
+static group *group_of(fv_expand_vec *z, const void *loop_or_tile) {
+    void **at = fv_ptrmap_at(&z->groups, loop_or_tile);
+    if (!*at)
+        *at = FV_NEW(z->a, group, 1);
+    group *g = *at;
+    while (g->into)
+        g = g->into;
+    return g;
+}
+
+static void join(fv_expand_vec *z, const void *loop, const fv_buf *b) {
+    group *g = group_of(z, loop), *h = b->role == FV_BUF_TILE ? group_of(z, b) : g;
+    if (g == h)
+        return;
+    g->bits = max_int(g->bits, h->bits);
+    h->into = g;
+}
+
+static void join_tiles_of_expr(fv_expand_vec *z, const fv_stmt *loop, const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        join(z, loop, x->u.buf);
+    for (int i = 0; i < x->n; i++)
+        join_tiles_of_expr(z, loop, x->arg[i]);
+}
+
+static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        for (int i = 0; i < 4; i++)
+            if (parts[i])
+                join_tiles_of_expr(z, loop, parts[i]);
+        if (s->kind == FV_S_STORE)
+            join(z, loop, s->buf);
+        join_tiles(z, loop, &s->body);
+        join_tiles(z, loop, &s->other);
+    }
+}
+
+static void find_groups(fv_expand_vec *z, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         if (s->kind == FV_S_FOR && s->loop == FV_VECTOR) {
-            fv_ptrmap varying = fv_ptrmap_in(a);
+            fv_ptrmap varying = fv_ptrmap_in(z->a);
             *fv_ptrmap_at(&varying, s->var) = s->var;
-            bits = max_int(bits, widest_in_block(&varying, &s->body));
+            join_tiles(z, s, &s->body);
+            group *g = group_of(z, s);
+            g->bits = max_int(g->bits, widest_in_block(&varying, &s->body));
         }
-        bits = max_int(bits, widest_of(a, &s->body));
-        bits = max_int(bits, widest_of(a, &s->other));
+        find_groups(z, &s->body);
+        find_groups(z, &s->other);
     }
-    return bits;
+}
+
+/* How many lanes the loop can have. */
+static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
+    int lanes = z->vector_bits ? z->vector_bits / group_of(z, loop)->bits : 1;
+    return lanes > FV_MAX_LANES ? FV_MAX_LANES : lanes;
 }
 
 static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
@@ -87,16 +136,17 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
 }
 
 /* Lanes of this loop: fewer where that divides a constant number of iterations. 1: not worth it. */
-static int lanes_of(const fv_expand_vec *z, const fv_stmt *s) {
+static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     int64_t lo, n;
-    if (s->step != 1 || z->max_lanes < 2)
+    int most = most_lanes(z, s);
+    if (s->step != 1 || most < 2)
         return 1;
     if (!const_trips(s, &lo, &n))
-        return z->max_lanes;
-    for (int lanes = z->max_lanes; lanes >= 2 && lanes * 4 >= z->max_lanes; lanes /= 2)
+        return most;
+    for (int lanes = most; lanes >= 2 && lanes * 4 >= most; lanes /= 2)
         if (n % lanes == 0 && n > 0)
             return lanes;
-    int lanes = z->max_lanes;
+    int lanes = most;
     while (lanes > n)
         lanes /= 2;
     return lanes;
@@ -344,10 +394,9 @@ static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
 }
 
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
-    fv_expand_vec z = {.a = a, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a),
-                       .unrolled = fv_ptrmap_in(a)};
-    z.max_lanes = t->vector_bits ? t->vector_bits / widest_of(a, in) : 1;
-    z.max_lanes = z.max_lanes > FV_MAX_LANES ? FV_MAX_LANES : z.max_lanes;
+    fv_expand_vec z = {.a = a, .vector_bits = t->vector_bits, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a),
+                       .groups = fv_ptrmap_in(a), .unrolled = fv_ptrmap_in(a)};
+    find_groups(&z, in);
     note_block(&z, in, NULL);
     choose_tiles(&z);
     *out = (fv_block){0};

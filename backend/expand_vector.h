@@ -9,7 +9,8 @@
 typedef struct fv_expand_vec {
     fv_arena *a;
     fv_kbuilder b;
-    int max_lanes;
+    int vector_bits;
+    fv_ptrmap groups; /* vector loop, or tile -> those that agree with it about lanes */
     fv_ptrmap tiles; /* tile outside of vector loops -> what is known of its accesses */
     fv_ptrmap lets;  /* variable of an i64 let -> its value over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */

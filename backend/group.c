@@ -89,6 +89,11 @@ bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
     return tree_size(d->body, &memo) < MAX_TREE;
 }
 
+bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) {
+    shape_of_work w = work_of(l, d);
+    return !w.reductions && !w.math && w.arithmetic <= CHEAP && w.loads <= 2;
+}
+
 static bool is_view(const shape_of_work *w) {
     return !w->arithmetic && !w->reductions && w->loads <= 1 && !w->guards;
 }

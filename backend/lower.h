@@ -111,6 +111,8 @@ bool fv_must_have_memory(fv_lowerer *l, const fv_value *v);
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
 /* Is d small enough to be walked as a tree? */
 bool fv_is_small(fv_lowerer *l, const fv_definition *d);
+/* Is an element of d computed again for no more than a few operations? */
+bool fv_is_cheap(fv_lowerer *l, const fv_definition *d);
 /* attend.c: attention becomes one definition; what it is made of is inlined. */
 void fv_fuse_attention(fv_lowerer *l);
 /* join.c: would most of what a Concat puts together be written where it belongs? Then it has memory. */

@@ -18,6 +18,7 @@
 
 enum { THREADS = 16,
        TILES = 2,     /* of a block at most */
+       MAX_MASKS = 4,
        MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
 
 typedef struct sums {
@@ -35,6 +36,11 @@ typedef struct attend {
     fv_contraction qk, pv;
     fv_tile t;
     fv_value *memory;              /* [outer.., chunk, row, key]: of the scores, then of the weights */
+    fv_buf *memory_buf;            /* of it, in definitions */
+    fv_buf *masks;                 /* [outer.., chunk, mask, key]: what depends on the key alone; NULL: nothing */
+    fv_expr *of_key[MAX_MASKS];
+    int nmasks;
+    fv_var *axes[FV_MAX_RANK];     /* of the memory */
     fv_var *chunk, *local;
     int block;                     /* rows of a block */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
@@ -80,22 +86,83 @@ static void make_memory(attend *a, int nr) {
     axes[n++] = a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
     axes[n++] = a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
     axes[n++] = fv_index_var(a->l->arena, "key", keys);
-    const char *name = fv_printf(a->l->arena, "%s.scores", a->d->value->name);
-    a->memory = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
+    fv_elem elem = (fv_elem)a->at.score->type.elem;
+    a->memory = fv_new_value(a->l, fv_printf(a->l->arena, "%s.scores", a->d->value->name), elem, n, axes);
     a->memory->kind = FV_VALUE_RESULT;
+    a->memory_buf = fv_value_buf(a->l->arena, a->memory);
+    memcpy(a->axes, axes, sizeof a->axes);
 }
 
-/* The score, or the weight, of the row for that key. */
-static fv_expr *in_memory(attend *a, fv_var *key) {
+/* That row of what a task has, for the key. */
+static fv_expr *of_task(attend *a, fv_buf *b, fv_expr *row, fv_var *key) {
     fv_expr *index[FV_MAX_RANK];
     int n = 0;
     for (int i = 0; i < a->d->rank; i++)
         if (i != a->at.row && i != a->at.column)
             index[n++] = fv_x_var(a->l->arena, a->d->index[i]);
     index[n++] = fv_x_var(a->l->arena, a->chunk);
-    index[n++] = fv_x_var(a->l->arena, a->local);
+    index[n++] = row;
     index[n] = fv_x_var(a->l->arena, key);
-    return fv_x_load(a->l->arena, fv_value_buf(a->l->arena, a->memory), index);
+    return fv_x_load(a->l->arena, b, index);
+}
+
+/* The score, or the weight. */
+static fv_expr *in_memory(attend *a) {
+    return of_task(a, a->memory_buf, fv_x_var(a->l->arena, a->local), a->at.key);
+}
+
+/* ---- what depends on the key alone ---- */
+
+static bool loads_value(const fv_expr *x, const fv_value *v) {
+    bool found = x->op == FV_X_LOAD && x->u.buf->value == v;
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_value(x->arg[i], v);
+    return found;
+}
+
+/* Is x computed of the key, whose variable is v here, and of nothing else that changes within a task? */
+static bool is_of_key(const attend *a, const fv_expr *x, const fv_var *v) {
+    fv_expr *sum;
+    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->type->elem && fv_x_uses(x, v) &&
+           !fv_x_uses(x, a->d->index[a->at.row]) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
+           !loads_value(x, a->memory);
+}
+
+/* x, along v, with such parts as loads of `masks`. */
+static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
+    fv_expr *known = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2], *y;
+    fv_arena *arena = a->l->arena;
+    if (known || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return known ? known : x;
+    if (is_of_key(a, x, v)) {
+        fv_expr *key = fv_x_var(arena, a->at.key), *over = fv_x_replace_vars(arena, x, 1, &v, &key);
+        int i = 0;
+        while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
+            i++;
+        if (i < MAX_MASKS) {
+            a->of_key[i] = over;
+            a->nmasks += i == a->nmasks;
+            return *fv_ptrmap_at(memo, x) = of_task(a, a->masks, fv_x_int(arena, i), v);
+        }
+    }
+    for (int i = 0; i < x->n; i++)
+        args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
+    y = fv_x_with_args(arena, x, args);
+    return *fv_ptrmap_at(memo, x) = y;
+}
+
+
+/* The weights over the memory; what they have of the key alone is known by then, or counted. */
+static fv_expr *make_weights(attend *a) {
+    int last = a->memory->type->rank - 1;
+    fv_ptrmap memo = fv_ptrmap_in(a->l->arena);
+    const fv_dim *n = fv_dim_const(a->l->module->dims, a->nmasks);
+    a->axes[last - 1] = fv_index_var(a->l->arena, "mask", n);
+    fv_value *v = fv_new_value(a->l, fv_printf(a->l->arena, "%s.masks", a->d->value->name), a->memory->type->elem,
+                               last + 1, a->axes);
+    v->kind = FV_VALUE_RESULT;
+    a->masks = fv_value_buf(a->l->arena, v);
+    return with_masks(a, fv_weight_of(a->l->arena, &a->at, in_memory(a)), a->at.key, &memo);
 }
 
 static bool prepare(attend *a, fv_op *op) {
@@ -110,8 +177,9 @@ static bool prepare(attend *a, fv_op *op) {
         return false;
     a->block = block_rows(a, mr);
     make_memory(a, nr);
-    a->weights = over_keys(a, fv_weight_of(a->l->arena, &a->at, in_memory(a, a->at.key)));
-    a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a, a->at.key), .b = a->at.v, .row = a->at.row,
+    make_weights(a);
+    a->weights = over_keys(a, make_weights(a));
+    a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
                              .column = a->at.column};
     int rows, columns;
     fv_contract_size(t, a->d, &a->pv, &rows, &columns);
@@ -257,6 +325,27 @@ static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *row
     close_to(a, depth, m);
 }
 
+static void emit_masks(attend *a) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    fv_buf *masks = fv_kemit_in(e, a->masks);
+    masks->role = FV_BUF_INOUT;
+    memcpy(index, a->at_memory, sizeof index);
+    for (int i = 0; i < a->nmasks; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        fv_definition d = over_keys(a, a->of_key[i]);
+        fv_kemit_use(e, &d);
+        fv_expr *key = open_loop(e, FV_VECTOR, "key", fv_kemit_dim(e, a->at.key->dim));
+        fv_kemit_bind(e, a->at.key, key);
+        index[masks->rank - 2] = integer(e, i);
+        index[masks->rank - 1] = key;
+        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
+        fv_kb_end(&e->b);
+        fv_kemit_release(e, m);
+    }
+    fv_kemit_use(e, a->d);
+}
+
 /* Tasks; then blocks of queries: *first is where one begins, the result how many it has. */
 static fv_expr *open_blocks(attend *a, fv_expr **first) {
     fv_kemit *e = &a->e;
@@ -275,6 +364,8 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
     a->at_memory[n] = chunk;
+    if (a->nmasks)
+        emit_masks(a);
     if (at_most(queries) <= a->block)
         return size;
     fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
@@ -290,7 +381,7 @@ bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_expr *first;
     fv_kemit_init(e, l, a.d, "Attention");
     fv_expr *rows = open_blocks(&a, &first);
-    fv_buf *memory = fv_kemit_in(e, fv_value_buf(l->arena, a.memory));
+    fv_buf *memory = fv_kemit_in(e, a.memory_buf);
     memory->role = FV_BUF_INOUT;
     emit_scores(&a, memory, first, rows);
     emit_weights(&a, memory, first, rows);

@@ -136,6 +136,17 @@ Test(attend, scaled_and_masked_heads_beside_each_other) {
           "  %p = Softmax(%u) {axis = -1}\n  %o = MatMul(%p, %vt)\n  %y = Transpose(%o) {perm = [0, 2, 1, 3]}\n");
 }
 
+Test(attend, a_mask_of_keys_that_is_computed) { /* once a task */
+    static const char *const body =
+        "const @one: f32[] = 1\nconst @low: f32[] = -10000\nconst @axes: i64[2] = [1, 2]\n"
+        QKV("f32") ", %keep: bool[2, m]) -> (%y) {\n" SCORES
+        "  %f = Cast(%keep) {to = 1}\n  %g = Sub(@one, %f)\n  %h = Mul(%g, @low)\n  %i = Unsqueeze(%h, @axes)\n"
+        "  %t = Add(%s, %i)\n  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n";
+    check(body);
+    const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
+    cr_expect_eq(p->nkernels, 2, "the keys are packed, and that is all besides");
+}
+
 Test(attend, a_mask_of_each_score_that_may_hide_all) {
     check("const @low: f32[] = -inf\nconst @zero: f32[] = 0\n"
           QKV("f32") ", %keep: bool[n, m]) -> (%y) {\n" SCORES "  %t = Where(%keep, %s, @low)\n"

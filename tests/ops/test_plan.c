@@ -67,7 +67,8 @@ static sized at_size(const fv_program *p, const int64_t *dims) {
     for (int i = 0; i < p->nbuffers; i++)
         if (p->buffers[i]->role == FV_BUF_WORK) {
             z.at[i] = number(&z, p->buffers[i]->offset);
-            z.end[i] = z.at[i] + number(&z, p->buffers[i]->bytes);
+            if (__builtin_add_overflow(z.at[i], number(&z, p->buffers[i]->bytes), &z.end[i]))
+                z.end[i] = INT64_MAX;
         }
     z.total = number(&z, p->workspace);
     find_lives(&z);
