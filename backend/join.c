@@ -158,6 +158,14 @@ static bool pays(const join *j) {
     return direct > 0 && 2 * direct >= all;
 }
 
+/* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by proof, too. */
+static bool has_its_ones(const fv_type *whole, const fv_type *part, int axis) {
+    for (int i = 0; i < whole->rank; i++)
+        if (i != axis && fv_dim_is_one(whole->dims[i]) && !fv_dim_is_one(part->dims[i]))
+            return false;
+    return true;
+}
+
 static bool plan(join *j) {
     fv_op *op = j->op;
     fv_lowerer *l = j->l;
@@ -171,7 +179,8 @@ static bool plan(join *j) {
     for (int i = 0; i < j->n; i++) {
         j->part[i] = fv_storage_of(l, op->in[i]);
         j->direct[i] = is_direct(j, op->in[i], j->part[i]);
-        if (j->part[i]->inlined && !is_once(op, op->in[i]))
+        if ((j->part[i]->inlined && !is_once(op, op->in[i])) ||
+            !has_its_ones(op->out[0]->type, op->in[i]->type, j->axis))
             return false;
     }
     return separate(j) && pays(j);
