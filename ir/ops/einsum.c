@@ -48,18 +48,34 @@ static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e
     return true;
 }
 
+/* The axes of an ellipsis broadcast, as those of MatMul's batches do; what a letter names is one size. */
+static bool bind_ellipsis(fv_op *op, equation *e, int l, const fv_dim *d) {
+    const fv_dim *have = e->dim[l] ? e->dim[l] : d, *dims[FV_MAX_RANK];
+    const fv_type a = {.rank = 1, .dims = &have}, b = {.rank = 1, .dims = &d}, *both[] = {&a, &b};
+    int rank;
+    if (!fv_infer_broadcast(op, 2, both, &rank, dims))
+        return false;
+    e->dim[l] = dims[0];
+    return true;
+}
+
 static bool bind_dims(fv_op *op, equation *e) {
     fv_module *m = fv_op_module(op);
     for (int t = 0; t < e->nterms; t++)
         for (int i = 0; i < e->rank[t]; i++) {
             int l = e->label[t][i];
+            if (!is_letter((char)l)) {
+                if (!bind_ellipsis(op, e, l, fv_in_type(op, t)->dims[i]))
+                    return false;
+                continue;
+            }
             const fv_dim *d = fv_in_type(op, t)->dims[i], *have = e->dim[l];
             bool unit = fv_dim_is_const(d) && d->value == 1;
             if (!have || (fv_dim_is_const(have) && have->value == 1))
                 e->dim[l] = d;
             else if (!unit && !fv_module_assume(m, have, d, "label of an equation"))
-                return fv_op_error(op, "label '%c' is %s and %s", l < 32 ? '.' : l,
-                                   fv_dim_str(m->arena, have), fv_dim_str(m->arena, d));
+                return fv_op_error(op, "label '%c' is %s and %s", l, fv_dim_str(m->arena, have),
+                                   fv_dim_str(m->arena, d));
         }
     return true;
 }
