@@ -36,7 +36,7 @@ static const option options[] = {
     {"--expect", NULL, TEXT, AT(expect), "DIR", "compare with output_0.pb ... in DIR, or NAME.npy", false},
     {"--format", NULL, TEXT, AT(format), "npy|pb", "of the files that -o writes", false},
     {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
-    {"--at", NULL, LIST, AT(at), "S=N", "the value of a dim in the run; the code serves all of them", false},
+    {"--at", NULL, LIST, AT(at), "S=N", "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
     {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
     {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2)", false},
     {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too", false},
@@ -204,6 +204,8 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
         return set_value(to, o, arg + 2);
     if (o->kind == FLAG || o->kind == COUNT)
         return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
+    if (o->kind == OPTIONAL && equals && !equals[1])
+        return fv_usage(a, "%s names no file; leave the '=' away", arg);
     if (equals || o->kind == OPTIONAL)
         return set_value(to, o, equals ? equals + 1 : NULL);
     if (*i + 1 >= argc)
@@ -249,7 +251,8 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .operand = operands};
+    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .seconds = 2,
+                   .operand = operands};
     int status = parse_environment(a, c);
     bool options_end = false;
     for (int i = 0; i < argc && !status; i++) {

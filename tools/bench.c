@@ -300,6 +300,12 @@ static int check_arguments(const fv_context *c) {
     const fv_args *a = c->args;
     if (a->against_model && !a->against)
         return fv_usage(a, "--against-model says what the library of --against runs; it is missing");
+    if (a->against && !*a->against)
+        return fv_usage(a, "--against= names no library");
+    if (a->profile && !strcmp(a->profile, "-"))
+        return fv_usage(a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
+    if (a->rounds < 1 || !(a->seconds > 0))
+        return fv_usage(a, "%s takes more than 0", a->rounds < 1 ? "--rounds" : "--seconds");
     for (int i = 0; i < a->at.n; i++) {
         fv_dim_option o;
         const char *wrong = fv_dim_option_parse(c->arena, a->at.at[i], &o);
@@ -314,11 +320,9 @@ static int check_arguments(const fv_context *c) {
     return FV_EXIT_OK;
 }
 
-/* Defaults of what was not given. */
+/* With a list of threads where none was given. */
 static fv_args complete(const fv_args *from) {
     fv_args a = *from;
-    a.rounds = a.rounds ? a.rounds : 5;
-    a.seconds = a.seconds > 0 ? a.seconds : 2;
     if (!a.nthread_list) {
         a.thread_list[0] = fv_args_threads(from);
         a.nthread_list = 1;

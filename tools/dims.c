@@ -61,14 +61,32 @@ static int find(const fv_model *t, const char *name, size_t n) {
     return -1;
 }
 
-/* ---- --dim where it was not for who read the model: kernels and compiled libraries ---- */
+/* ---- --at; and --dim where it was not for who read the model: kernels and compiled libraries ---- */
+
+/* What stands at INPUT:AXIS; "": there is no such place. */
+static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
+    for (int i = 0; i < t->ninputs; i++)
+        if (!strcmp(t->inputs[i].name, o->input))
+            return o->axis < t->inputs[i].rank ? t->inputs[i].dims[o->axis] : "";
+    return "";
+}
+
+static bool is_size(const char *dim, int64_t n) {
+    char *end;
+    return strtoll(dim, &end, 10) == n && *dim && !*end;
+}
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
     fv_dim_option o;
     if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
         return false;
     o.flag = flag;
-    int s = find(m->table, o.name, strlen(o.name));
+    const char *name = o.input ? symbol_at(m->table, &o) : o.name;
+    int s = find(m->table, name, strlen(name));
+    if (s < 0 && o.input && is_size(name, o.lo) && o.lo == o.hi)
+        return true;
+    if (s < 0 && o.input && *name)
+        return fv_dim_option_error(c->session, &o, fv_printf(c->arena, "that dim is %s", name));
     if (s < 0) {
         const char **names = FV_NEW(c->arena, const char *, m->table->nsymbols + 1);
         for (int i = 0; i < m->table->nsymbols; i++)

@@ -127,6 +127,11 @@ fi
 
 # ---- the command line ----
 check 'no model' 2 'MODEL... is missing' "$fovea" bench
+check 'no rounds' 2 '--rounds takes more than 0' "$fovea" bench "$dates" --rounds=0
+check 'no time' 2 '--seconds takes more than 0' "$fovea" bench "$dates" --seconds=0
+check 'against nothing' 2 'names no library' "$fovea" bench "$dates" --against=
+check 'a trace without a name' 2 'names no file' "$fovea" bench "$dates" --profile=
+check 'a trace to standard output' 2 'is no file' "$fovea" bench "$dates" --profile=-
 check 'no number' 2 '--rounds takes a number' "$fovea" bench "$dates" --rounds=few
 check 'no time' 2 '--seconds takes a number' "$fovea" bench "$dates" --seconds=-1
 check 'bad list' 2 '--threads takes a number' "$fovea" bench "$dates" --threads=1,
@@ -134,6 +139,10 @@ check 'no list elsewhere' 2 'takes one number here' "$fovea" run "$dates" --thre
 check 'two backends' 2 'takes one of' "$fovea" bench "$dates" --backend=jit,c
 check 'bad value' 2 "--at 'n': expected" "$fovea" bench add.fvir --at n
 check 'no such dim' 1 "--at 'm=3': there is no dim 'm'; the model has 'n'" "$fovea" bench add.fvir --at m=3 --backend=$first
+check 'at a place' 0 '^add.fvir  n = 5' "$fovea" bench add.fvir --at x:0=5 --backend=$first $short
+check 'at a place that is fixed so' 0 '^add.fvir  n = 1' "$fovea" bench add.fvir --at x:1=2 --backend=$first $short
+check 'at a place that is fixed' 1 "--at 'z:0=3': that dim is 2" "$fovea" bench add.fvir --at z:0=3 --backend=$first
+check 'at no place' 1 "--at 'z:1=3': there is no dim 'z:1'" "$fovea" bench add.fvir --at z:1=3 --backend=$first
 check 'out of bounds' 1 'n' "$fovea" bench add.fvir --at n=9 --backend=$first
 check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --against-model=x.onnx
 finish
