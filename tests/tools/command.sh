@@ -146,6 +146,10 @@ esac
 mkdir temporary
 TMPDIR=$work/temporary CC=nosuchcc check 'no such compiler' 1 "'nosuchcc' cannot be run; CC in the environment" "$fovea" run add.fvir --backend=c
 TMPDIR=$work/temporary CC='cc -nosuchoption' check 'a compiler that fails' 1 "'cc -nosuchoption' failed .*nosuchoption" "$fovea" run add.fvir --backend=c
+for name in BERT int 'x__y.5' model_t; do
+    sed "s/^module .*/module \"$name\"/" add.fvir >named.fvir
+    check "a model called $name, through C" 0 'f32\[1, 2\]' "$fovea" run named.fvir --backend=c
+done
 TMPDIR=$work/temporary CC='cc -w' check 'a compiler of two words' 0 'f32\[1, 2\]' "$fovea" run add.fvir --backend=c
 [ -z "$(ls temporary)" ] && tell 'no folder is left' yes || tell 'no folder is left' no
 

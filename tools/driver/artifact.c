@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backend/c/emit.h"
+#include "backend/c/names.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
 #include "driver.h"
@@ -222,8 +223,19 @@ static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     return out;
 }
 
-static fv_artifact *from_c(fv_session *s, fv_program *p, char level) {
+/* Nobody calls what is loaded at once by its name: files may be called as C allows no name, BERT.onnx. */
+static const fv_program *with_fit_name(fv_arena *a, const fv_program *p) {
+    if (fv_c_name_is_fit(p->name))
+        return p;
+    fv_program *named = FV_NEW(a, fv_program, 1);
+    *named = *p;
+    named->name = "model";
+    return named;
+}
+
+static fv_artifact *from_c(fv_session *s, const fv_program *given, char level) {
     fv_arena *a = fv_arena_new(s);
+    const fv_program *p = with_fit_name(a, given);
     const char *folder = fv_driver_temporary(s, a);
     bool large = has_large_weights(p);
     fv_c_options o = {.weights = large ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT};
