@@ -210,9 +210,23 @@ def guarded(what, f, *a):
     return result
 
 
+PARTS = (("compilers", measure_compilers), ("start", measure_start), ("activations", measure_activations),
+         ("profile", measure_profile))
+
+
+def contraction(name, rows):
+    return f"contraction {name} {rows}"
+
+
+def names():
+    """Of everything that is measured."""
+    return ([p["name"] for _, points in POINTS for p in points] +
+            [contraction(name, rows) for name, _, _ in COMPILERS for rows, _ in ROWS] + [name for name, _ in PARTS])
+
+
 def measure(o):
     bench = Bench(o)
-    wanted = lambda name: not o.only or o.only in name
+    wanted = lambda name: o.only in name
     d = {"points": {}, "contraction": {}}
     if o.only:
         d = kept(os.path.join(o.folder, "results.json"), d)
@@ -225,11 +239,10 @@ def measure(o):
                 keep(o, d)
     for name, cc, _ in COMPILERS:
         for rows, _ in ROWS:
-            if wanted(f"contraction {name} {rows}"):
-                d["contraction"][f"{name} {rows}"] = guarded(f"contraction {name} {rows}", measure_contraction, bench, rows, cc)
+            if wanted(contraction(name, rows)):
+                d["contraction"][f"{name} {rows}"] = guarded(contraction(name, rows), measure_contraction, bench, rows, cc)
                 keep(o, d)
-    for name, f in (("compilers", measure_compilers), ("start", measure_start), ("activations", measure_activations),
-                    ("profile", measure_profile)):
+    for name, f in PARTS:
         if wanted(name):
             d[name] = guarded(name, f, bench)
             keep(o, d)
@@ -553,6 +566,10 @@ def main():
     a.add_argument("--quick", action="store_true")
     a.add_argument("--from", dest="kept", help="results.json of before: nothing is measured")
     o = a.parse_args()
+    if not any(o.only in name for name in names()):
+        a.error(f"nothing that is measured has '{o.only}' in its name; there are {', '.join(names())}")
+    if o.rounds < 1 or not o.seconds > 0:
+        a.error("--rounds and --seconds take more than 0")
     if o.quick:
         o.rounds, o.seconds = 1, 0.2
     if o.kept:
@@ -564,8 +581,8 @@ def main():
     with open(os.path.join(o.out, "performance.svg"), "w") as f:
         f.write(chart(d))
     say(path)
-    failed = sum(isinstance(x, dict) and "error" in x for x in d["points"].values())
-    return 1 if failed else 0
+    done = [*d["points"].values(), *d["contraction"].values(), *(d.get(name) for name, _ in PARTS)]
+    return 1 if any(isinstance(x, dict) and "error" in x for x in done) else 0
 
 
 if __name__ == "__main__":

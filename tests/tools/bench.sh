@@ -145,4 +145,12 @@ check 'at a place that is fixed' 1 "--at 'z:0=3': that dim is 2" "$fovea" bench 
 check 'at no place' 1 "--at 'z:1=3': there is no dim 'z:1'" "$fovea" bench add.fvir --at z:1=3 --backend=$first
 check 'out of bounds' 1 'n' "$fovea" bench add.fvir --at n=9 --backend=$first
 check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --against-model=x.onnx
+# ---- tools/bench ----
+if command -v python3 >/dev/null; then
+    measure() { python3 "$root/tools/performance.py" --fovea "$fovea" --writer none.py --folder measured --out measured "$@"; }
+    check 'a point that there is not' 2 "nothing that is measured has 'bret' in its name; there are bert-base" measure --only bret
+    check 'no rounds for the points' 2 'take more than 0' measure --rounds 0
+    check 'a point that cannot be measured' 1 'FAILED: the model could not be written' measure --only mcu --quick
+    check 'a part that cannot be measured' 1 'FAILED: the model could not be written' measure --only activations --quick
+fi
 finish
