@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where lines and columns of a formula are; what is wrong with a model is said of the model's file. */
+static const char *const the_catalogue = "the catalogue";
+
 bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     char text[300];
     va_list args;
@@ -14,8 +17,11 @@ bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     e->failed = true;
-    return fv_error_at(e->session, at->line, at->column, "formula of %s: %s",
-                       fv_opdef_qualified(e->arena, e->op->def), text);
+    const char *before = fv_diag_file_get(e->session);
+    fv_diag_file(e->session, the_catalogue);
+    fv_error_at(e->session, at->line, at->column, "formula of %s: %s", fv_opdef_qualified(e->arena, e->op->def), text);
+    fv_diag_file(e->session, before);
+    return false;
 }
 
 fv_fvalue fv_f_none(fv_fenv *e) {
@@ -131,10 +137,15 @@ static bool define(fv_definer *d, const statement *st, int n, int which, int out
     return define_body(e, &st[which], d->op->out[out]->type->elem, def);
 }
 
-static bool define_all(fv_definer *d, const char *formula) {
+bool fv_formula_define(fv_definer *d, const char *formula) {
+    fv_session *s = d->module->session;
+    const char *before = fv_diag_file_get(s);
     statement st[FV_F_MAX_NAMES];
     int n;
-    if (!parse(d->module->session, d->arena, formula, st, &n))
+    fv_diag_file(s, the_catalogue);
+    bool parsed = parse(s, d->arena, formula, st, &n);
+    fv_diag_file(s, before);
+    if (!parsed)
         return false;
     for (int out = 0; out < d->op->nout; out++) {
         if (!d->op->out[out])
@@ -151,15 +162,6 @@ static bool define_all(fv_definer *d, const char *formula) {
             return false;
     }
     return true;
-}
-
-bool fv_formula_define(fv_definer *d, const char *formula) {
-    fv_session *s = d->module->session;
-    const char *before = fv_diag_file_get(s);
-    fv_diag_file(s, "the catalogue"); /* lines and columns are the formula's */
-    bool ok = define_all(d, formula);
-    fv_diag_file(s, before);
-    return ok;
 }
 
 bool fv_formula_check(fv_session *s, const char *formula) {

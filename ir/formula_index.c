@@ -198,6 +198,13 @@ static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw
     return x;
 }
 
+/* Most often of a model whose operand has another rank than its op is for. */
+static fv_fvalue wrong_rank(fv_fenv *e, const fv_ast *a, const fv_type *t, const char *found) {
+    e->failed = !fv_op_error(e->op, "input '%s' has rank %d, the formula at %d:%d has %s", a->name, t->rank, a->line,
+                             a->column, found);
+    return fv_f_none(e);
+}
+
 fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
     int in = fv_f_operand(e->op->def->in, FV_MAX_IN, a->name);
     const fv_type *t = in >= 0 ? fv_in_type(e->op, in) : NULL;
@@ -217,7 +224,7 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
             v.n = 1;
         for (int k = v.n - count < 0 ? 0 : v.n - count; k < v.n; k++) {
             if (at >= t->rank)
-                return FV_F_FAIL(e, a, "'%s' has rank %d and more indices", a->name, t->rank);
+                return wrong_rank(e, a, t, "more indices");
             if (v.x[k]->type.elem != FV_I64)
                 return FV_F_FAIL(e, a->arg[i], "index %d of '%s' is %s, expected i64", at, a->name,
                                  fv_elem_name(v.x[k]->type.elem));
@@ -227,7 +234,7 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
         }
     }
     if (at != t->rank)
-        return FV_F_FAIL(e, a, "'%s' has rank %d, and %d indices", a->name, t->rank, at);
+        return wrong_rank(e, a, t, fv_printf(e->arena, "%d ind%s", at, at == 1 ? "ex" : "ices"));
     if (a->otherwise && !a->cond) {
         fv_elem elem = fv_elem_arith(t->elem);
         return fv_f_strong(fv_d_load_else(e->d, in, index, fv_f_give(e, fv_f_eval(e, a->otherwise), elem)));

@@ -77,6 +77,23 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ $status -le 1 ] && ! grep -q "Sanitizer:" err && tell "flip $i" yes || tell "flip $i: status $status" no
 done
 
+# ---- an operand that does not fit what the operator means ----
+for bias in 'dims: 3' 'dims: 4 dims: 1' ''; do
+    onnx conv.onnx <<T
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "conv" op_type: "Conv" input: "x" input: "w" input: "b" output: "y" }
+  initializer { name: "w" dims: 4 dims: 1 dims: 1 data_type: 1 float_data: 1 float_data: 2 float_data: 3 float_data: 4 }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } dim { dim_value: 1 } dim { dim_value: 5 } } } } }
+  input { name: "b" type { tensor_type { elem_type: 1 shape { $(echo "$bias" | sed 's/dims: \([0-9]\)/dim { dim_value: \1 }/g') } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+}
+T
+    check "a bias of $bias" 1 "^conv.onnx: error: node 'conv' .*input 'B' has" "$fovea" run conv.onnx
+done
+
 # ---- a graph that is none ----
 onnx cycle.onnx <<'T'
 ir_version: 8
