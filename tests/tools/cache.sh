@@ -123,4 +123,5 @@ fi
 : >file
 check 'no folder' 0 'file: warning: models are compiled without a cache: this is no folder' env FOVEA_CACHE_DIR=file "$fovea" run dates.onnx
 check 'a size that is none' 0 "warning: FOVEA_CACHE_SIZE='many' is no size" env FOVEA_CACHE_SIZE=many "$fovea" run dates.onnx
+check 'a size that is too small' 0 'small: warning: a compiled model of [1-9][0-9]* kB is not kept' env FOVEA_CACHE_SIZE=1000 FOVEA_CACHE_DIR=$work/small "$fovea" run dates.onnx
 finish

@@ -219,7 +219,7 @@ fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
     w->offset = w->l.bytes >= HUGE_PAGE ? HUGE_PAGE : round_up(sizeof(head), ALIGN);
     w->fd = -1;
     if (w->l.bytes > c->limit) {
-        fv_cache_warn(c, "compiled models of %zu MB are not kept; FOVEA_CACHE_SIZE sets the limit", w->l.bytes / 1000000);
+        fv_cache_warn(c, "a compiled model of %zu kB is not kept; FOVEA_CACHE_SIZE sets the limit", w->l.bytes / 1000);
         return NULL;
     }
     llvm_blake3_hasher_init(&w->hasher);
