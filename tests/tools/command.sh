@@ -112,6 +112,31 @@ said 'call +int add_run\('
 present add.c add.h
 check 'to a folder' 0 'tree/Makefile' "$fovea" compile add.fvir -o tree/ --name tree
 make -s -C tree check >out 2>err && tell 'self-test' yes || tell 'self-test' no
+cat >four.fvir <<'T'
+fovea-ir 1
+module "four"
+symbol n 0..100
+const @w: f32[4, 1] = [1, 2, 3, 4]
+func @main(%x: f32[2, n]) -> (%y) {
+  %y = MatMul(%x, @w)
+  return %y
+}
+T
+cat >range.fvir <<'T'
+fovea-ir 1
+module "range"
+const @w: f32[1] = [2]
+func @main(%i: i64[9]) -> (%y) {
+  %y = Gather(@w, %i)
+  return %y
+}
+T
+for cc in gcc clang; do # the dims of which a run goes well; no warnings where none does
+    command -v $cc >/dev/null || continue
+    check "self-test with dims, $cc" 0 'one thread: ok' sh -c "rm -rf four; '$fovea' compile four.fvir -q -o four/ && make -s -C four check CC=$cc CFLAGS='-O1 -Werror'"
+    grep -q 'dims\[\] = {4}' four/four_selftest.c && tell 'dims of the self-test' yes || tell 'dims of the self-test' no
+    check "self-test without a result, $cc" 0 'one thread: ok' sh -c "rm -rf range; '$fovea' compile range.fvir -q -o range/ && make -s -C range check CC=$cc CFLAGS='-O1 -Werror'"
+done
 check 'to graph' 0 'a.fvir' "$fovea" compile "$dates" -o a.fvir
 present a.fvir a.fvir.bin
 check 'to kernels' 0 'a.fvk' "$fovea" compile "$dates" -o a.fvk
