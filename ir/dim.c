@@ -340,12 +340,22 @@ const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return add_scaled(t, a, b, -1);
 }
 
+/* Multiplied out, a product of sums may be far longer than as it stands. */
+static bool is_too_long(const fv_poly *p) {
+    uint64_t n = 1;
+    for (int i = 0; i < p->n; i++)
+        n += p->term[i].m->size + 2u;
+    return n > FV_MAX_DIM_SIZE;
+}
+
 const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     fv_poly p = {0}, q = {0}, product;
     if (!fv_poly_add(&p, a, 1) || !fv_poly_add(&q, b, 1) || !fv_poly_mul(t, &product, &p, &q))
         return kept(t, FV_DIM_MUL, a, b);
     while (join_terms(&product))
         continue;
+    if (is_too_long(&product))
+        return kept(t, FV_DIM_MUL, a, b);
     return fv_dim_settle(t, fv_poly_dim(t, &product));
 }
 

@@ -335,6 +335,26 @@ Test(dim, long_sums) {
     cr_expect_eq(parse(fv_dim_str(arena, d)), d);
 }
 
+/* A product of sums that would be too long multiplied out stays as it is. */
+Test(dim, long_products) {
+    fv_text t = {.arena = arena};
+    for (int k = 0; k < 2; k++) {
+        fv_text_put(&t, k ? " * (" : "(");
+        for (int i = 0; i < 6; i++) {
+            fv_text_printf(&t, "%s%s", i ? " + " : "", "(a");
+            for (int n = 0; n < 8; n++)
+                fv_text_printf(&t, " floordiv (x%d_%d_%d", k, i, n);
+            fv_text_put(&t, ")))))))))");
+        }
+        fv_text_put(&t, ")");
+    }
+    const fv_dim *d = parse(t.s);
+    cr_expect(d->opaque);
+    cr_expect_lt(d->size, 12 * 18 + 3);
+    cr_expect_eq(parse(fv_dim_str(arena, d)), d);
+    cr_expect_eq(fv_error_count(session), 0);
+}
+
 static void fault(const char *text, const char *message, int at) {
     const char *s = text, *error = NULL;
     const fv_dim *d = fv_dim_parse(dims, &s, &error);
