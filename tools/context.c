@@ -94,10 +94,18 @@ const char *fv_size_str(fv_arena *a, uint64_t bytes) {
     return fv_printf(a, v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
+/* What was found before memory went, or instead of it: a model asks for too much. Allocates nothing. */
+static void print_last_words(const fv_session *s) {
+    for (const fv_message *m = s ? fv_messages(s) : NULL; m; m = m->next)
+        if (m->severity == FV_ERROR)
+            fprintf(stderr, "%s%serror: %s\n", m->file ? m->file : "", m->file ? ": " : "", m->text);
+}
+
 int fv_run_command(const fv_command *command, const fv_args *args) {
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
+        print_last_words(c.session);
         fprintf(stderr, "fovea %s: error: out of memory\n", args->command);
         fv_session_free(c.session);
         return FV_EXIT_MODEL;

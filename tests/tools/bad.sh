@@ -77,6 +77,15 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ $status -le 1 ] && ! grep -q "Sanitizer:" err && tell "flip $i" yes || tell "flip $i: status $status" no
 done
 
+# ---- a dim of more parts than there may be ----
+awk 'BEGIN {
+    printf "fovea-ir 1\nmodule \"m\"\nfunc @main(%%x: f32[a"
+    for (i = 0; i < 600; i++) printf " floordiv (b%d", i
+    for (i = 0; i < 600; i++) printf ")"
+    print "]) -> (%y) {\n  %y = Neg(%x)\n  return %y\n}"
+}' >long.fvir
+check 'a dim that is too long' 1 '^long.fvir: error: the expression of a dim has more than 1024 parts' "$fovea" run long.fvir
+
 # ---- an operand that does not fit what the operator means ----
 for bias in 'dims: 3' 'dims: 4 dims: 1' ''; do
     onnx conv.onnx <<T
