@@ -115,7 +115,10 @@ static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **
     if (!fv_choose_dims(c, &m, true))
         return false;
     *where = fv_dims_str(c->arena, m.table, m.dims);
-    return fv_driver_plan(p, m.dims, bytes, NULL) == FV_OK;
+    int status = fv_driver_plan(p, m.dims, bytes, NULL);
+    if (status == FV_NO_MEMORY)
+        fv_out_of_memory(c->session);
+    return status == FV_OK;
 }
 
 /* The declaration of NAME_run in the header that was written; NULL: there is none. */
@@ -196,6 +199,20 @@ static void print_json(fv_context *c, const char *model, const result *r) {
     fv_json_print(c->session, d);
 }
 
+/* What was asked for is written by now, whatever becomes of this. */
+static void tell(fv_context *c, const char *model, const result *r) {
+    fv_door door;
+    if (FV_DOOR_OPEN(c->session, &door)) {
+        fprintf(stderr, "%s: note: it is compiled; there is no memory to tell more\n", model);
+        return;
+    }
+    if (c->args->json)
+        print_json(c, model, r);
+    else if (!c->args->quiet && strcmp(r->out, "-"))
+        print_summary(c, r);
+    fv_door_close(c->session, &door);
+}
+
 int fv_cmd_compile(fv_context *c) {
     const fv_args *a = c->args;
     const char *model = a->operand[0];
@@ -210,9 +227,6 @@ int fv_cmd_compile(fv_context *c) {
         o.name = fv_emit_prefix(c->arena, r.out);
     if (!write_result(c, model, &o, &r))
         return fv_failed(c);
-    if (a->json)
-        print_json(c, model, &r);
-    else if (!a->quiet && strcmp(r.out, "-"))
-        print_summary(c, &r);
+    tell(c, model, &r);
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
 }
