@@ -499,20 +499,31 @@ static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const 
     return false;
 }
 
-/* Is there a use that all others end in? */
+static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
+    for (int i = 0; i < v->nuses; i++)
+        if (!leads_to(l, v, v->uses[i].op, to, how))
+            return false;
+    return true;
+}
+
+/* Is there a use that all others end in? Or, element by element, whatever op they end in. */
 static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
-    for (int i = v->nuses; i-- > 0;) {
-        bool all = true;
-        for (int k = 0; k < v->nuses && all; k++)
-            all = leads_to(l, v, v->uses[k].op, v->uses[i].op, how);
-        if (all)
+    for (int i = v->nuses; i-- > 0;)
+        if (all_lead_to(l, v, v->uses[i].op, how))
+            return true;
+    const fv_op *op = v->uses[0].op;
+    for (int steps = 0; how == BY_ELEMENTS && steps < 10; steps++) {
+        if (op->nout != 1 || distinct_users(op->out[0]) != 1)
+            return false;
+        op = op->out[0]->uses[0].op;
+        if (all_lead_to(l, v, op, how))
             return true;
     }
     return false;
 }
 
-/* A value with several uses that one of them ends: x - mean(x) of a norm, where passes over rows want it,
- * whatever it costs; x of x * sigmoid(x), where it is cheap. */
+/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
+ * whatever it costs; x of x * sigmoid(x), where it is cheap: what is done element by element computes it once. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
     int users = distinct_users(v), n = 0, rows = 0;
     if (users > MAX_SHARED)
@@ -525,8 +536,10 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
         return false;
     if (rows == n && has_last_use(l, v, BY_ROWS))
         return true;
-    bool cheap = users == 2 && !is_costly(w) && w->loads <= 4;
-    return cheap && has_last_use(l, v, is_contraction(fv_storage_of(l, v)->def->body) ? BY_ELEMENTS : ANY_WAY);
+    if (is_costly(w) || w->loads > 4)
+        return false;
+    bool contraction = is_contraction(fv_storage_of(l, v)->def->body);
+    return has_last_use(l, v, BY_ELEMENTS) || (users == 2 && !contraction && has_last_use(l, v, ANY_WAY));
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {

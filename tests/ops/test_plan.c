@@ -1,6 +1,6 @@
 /* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
  * program there what lives at once is apart, for all sizes, and the workspace hardly larger. tests/ops/order.txt
- * says in which order axes lie, tests/ops/rows.txt what the passes over a row keep. */
+ * says in which order axes lie, tests/ops/group.txt what is one kernel, tests/ops/rows.txt what the passes over a row keep. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -199,6 +199,7 @@ static const char *kernels(const char *options, const char *input) {
 }
 
 Test(plan, which_axis_lies_last) { check_golden("../ops/order.txt", kernels); }
+Test(plan, what_is_one_kernel) { check_golden("../ops/group.txt", kernels); }
 
 /* ---- rows ---- */
 
