@@ -35,13 +35,15 @@ typedef struct attend {
     fv_definition scores, weights; /* [outer.., query, key] */
     fv_contraction qk, pv;
     fv_tile t;
-    fv_value *memory;              /* [outer.., chunk, row, key]: of the scores, then of the weights */
-    fv_buf *memory_buf;            /* of it, in definitions */
-    fv_buf *masks;                 /* [outer.., chunk, mask, key]: what depends on the key alone; NULL: nothing */
-    fv_expr *of_key[MAX_MASKS];
-    int nmasks;
-    fv_var *axes[FV_MAX_RANK];     /* of the memory */
+    fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features */
+    int nouter;
     fv_var *chunk, *local;
+    /* Of a task, in definitions: [outer.., chunk, row, ..] */
+    fv_buf *memory;                /* by key: the scores, then the weights */
+    fv_buf *masks;                 /* by key: what the weights have of the key alone */
+    fv_buf *queries;               /* by channel: where q is computed; or NULL */
+    fv_expr *of_key[MAX_MASKS], *of_query;
+    int nmasks;
     int block;                     /* rows of a block */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
@@ -68,47 +70,55 @@ static int block_rows(const attend *a, int mr) {
     return mr * (int)(tiles < 1 ? 1 : tiles > TILES ? TILES : tiles);
 }
 
-static void make_memory(attend *a, int nr) {
-    fv_dims *t = a->l->module->dims;
-    const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim, *block = fv_dim_const(t, a->block);
+static fv_buf *new_memory(attend *a, const char *what, const fv_dim *rows, const fv_dim *width) {
     fv_var *axes[FV_MAX_RANK];
-    int n = 0;
-    for (int i = 0; i < a->d->rank; i++)
-        if (i != a->at.row && i != a->at.column) {
-            outer[n] = a->d->index[i]->dim;
-            axes[n++] = a->d->index[i];
-        }
-    const fv_dim *tasks = fv_dim_max(t, fv_dim_product(t, n, outer), fv_dim_const(t, 1));
-    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks),
-                                      fv_dim_ceildiv(t, queries, block));
-    const fv_dim *width = fv_dim_const(t, nr);
-    const fv_dim *keys = fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, width), width);
-    axes[n++] = a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
-    axes[n++] = a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
-    axes[n++] = fv_index_var(a->l->arena, "key", keys);
-    fv_elem elem = (fv_elem)a->at.score->type.elem;
-    a->memory = fv_new_value(a->l, fv_printf(a->l->arena, "%s.scores", a->d->value->name), elem, n, axes);
-    a->memory->kind = FV_VALUE_RESULT;
-    a->memory_buf = fv_value_buf(a->l->arena, a->memory);
-    memcpy(a->axes, axes, sizeof a->axes);
+    int n = a->nouter;
+    memcpy(axes, a->outer, (size_t)n * sizeof *axes);
+    axes[n++] = a->chunk;
+    axes[n++] = fv_index_var(a->l->arena, "row", rows);
+    axes[n++] = fv_index_var(a->l->arena, what, width);
+    const char *name = fv_printf(a->l->arena, "%s.%s", a->d->value->name, what);
+    fv_value *v = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
+    v->kind = FV_VALUE_RESULT;
+    return fv_value_buf(a->l->arena, v);
 }
 
-/* That row of what a task has, for the key. */
-static fv_expr *of_task(attend *a, fv_buf *b, fv_expr *row, fv_var *key) {
-    fv_expr *index[FV_MAX_RANK];
-    int n = 0;
+static void set_tasks(attend *a) {
+    fv_dims *t = a->l->module->dims;
+    const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim, *block = fv_dim_const(t, a->block);
     for (int i = 0; i < a->d->rank; i++)
-        if (i != a->at.row && i != a->at.column)
-            index[n++] = fv_x_var(a->l->arena, a->d->index[i]);
-    index[n++] = fv_x_var(a->l->arena, a->chunk);
-    index[n++] = row;
-    index[n] = fv_x_var(a->l->arena, key);
+        if (i != a->at.row && i != a->at.column) {
+            outer[a->nouter] = a->d->index[i]->dim;
+            a->outer[a->nouter++] = a->d->index[i];
+        }
+    const fv_dim *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), fv_dim_const(t, 1));
+    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks),
+                                      fv_dim_ceildiv(t, queries, block));
+    a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
+    a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
+}
+
+/* As many keys as panels of that width have. */
+static const fv_dim *whole_panels(attend *a, int width) {
+    fv_dims *t = a->l->module->dims;
+    const fv_dim *w = fv_dim_const(t, width);
+    return fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
+}
+
+/* That element of what a task has. */
+static fv_expr *of_task(attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < a->nouter; i++)
+        index[i] = fv_x_var(a->l->arena, a->outer[i]);
+    index[a->nouter] = fv_x_var(a->l->arena, a->chunk);
+    index[a->nouter + 1] = row;
+    index[a->nouter + 2] = fv_x_var(a->l->arena, last);
     return fv_x_load(a->l->arena, b, index);
 }
 
 /* The score, or the weight. */
 static fv_expr *in_memory(attend *a) {
-    return of_task(a, a->memory_buf, fv_x_var(a->l->arena, a->local), a->at.key);
+    return of_task(a, a->memory, fv_x_var(a->l->arena, a->local), a->at.key);
 }
 
 /* ---- what depends on the key alone ---- */
@@ -123,9 +133,9 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
 /* Is x computed of the key, whose variable is v here, and of nothing else that changes within a task? */
 static bool is_of_key(const attend *a, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
-    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->type->elem && fv_x_uses(x, v) &&
+    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->elem && fv_x_uses(x, v) &&
            !fv_x_uses(x, a->d->index[a->at.row]) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
-           !loads_value(x, a->memory);
+           !loads_value(x, a->memory->value);
 }
 
 /* x, along v, with such parts as loads of `masks`. */
@@ -151,18 +161,23 @@ static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     return *fv_ptrmap_at(memo, x) = y;
 }
 
-
 /* The weights over the memory; what they have of the key alone is known by then, or counted. */
 static fv_expr *make_weights(attend *a) {
-    int last = a->memory->type->rank - 1;
     fv_ptrmap memo = fv_ptrmap_in(a->l->arena);
-    const fv_dim *n = fv_dim_const(a->l->module->dims, a->nmasks);
-    a->axes[last - 1] = fv_index_var(a->l->arena, "mask", n);
-    fv_value *v = fv_new_value(a->l, fv_printf(a->l->arena, "%s.masks", a->d->value->name), a->memory->type->elem,
-                               last + 1, a->axes);
-    v->kind = FV_VALUE_RESULT;
-    a->masks = fv_value_buf(a->l->arena, v);
+    a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
     return with_masks(a, fv_weight_of(a->l->arena, &a->at, in_memory(a)), a->at.key, &memo);
+}
+
+/* Queries that are computed, scaled or turned, are so once a block. */
+static void make_queries(attend *a, fv_op *op) {
+    const fv_expr *q = fv_x_stored(a->at.q), *sum = a->at.score;
+    bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
+    if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem) {
+        a->queries = new_memory(a, "queries", a->local->dim, sum->u.red.vars[0]->dim);
+        a->of_query = a->at.q;
+        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->arena, a->local), sum->u.red.vars[0]);
+    } else
+        a->qk.a = fv_make_dense(a->l, op, &a->scores, sum, a->at.q, NULL);
 }
 
 static bool prepare(attend *a, fv_op *op) {
@@ -176,7 +191,9 @@ static bool prepare(attend *a, fv_op *op) {
     if (nr < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, nr))
         return false;
     a->block = block_rows(a, mr);
-    make_memory(a, nr);
+    set_tasks(a);
+    make_queries(a, op);
+    a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, nr));
     make_weights(a);
     a->weights = over_keys(a, make_weights(a));
     a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
@@ -238,7 +255,7 @@ static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, c
     for (int i = 0; pass && i < pass->n; i++)
         if (pass->held[i] == x)
             return false;
-    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory)
+    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
         return true;
     for (int i = 0; i < x->n; i++)
         if (loads(a, x->arg[i], s, known, pass))
@@ -276,17 +293,17 @@ static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(e);
     sums s = {0};
     find_sums(a->weights.body, a->at.key, &s);
-    fv_row_start(e, w, a->memory);
+    fv_row_start(e, w, NULL);
     w->keeps_nothing = e->keep.n && !can_keep(a, &s);
     for (int i = 0; i < s.n; i++)
         s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
     for (int i = 0; i <= s.n; i++) {
         fv_expr *r = w->index[w->at - 1] = open_row(a, &s, i, first, rows);
-        fv_row_start(e, w, a->memory);
+        fv_row_start(e, w, NULL);
         if (i < s.n)
             fv_kb_store(&e->b, s.of_rows[i], &r, fv_kemit_expr(e, s.sum[i]), NULL);
         else
-            fv_emit_row(e, w, a->memory);
+            fv_emit_row(e, w, NULL);
         close_to(a, depth, m);
     }
 }
@@ -325,24 +342,45 @@ static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *row
     close_to(a, depth, m);
 }
 
+/* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
+static fv_buf *open_memory(attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
+    fv_kemit *e = &a->e;
+    fv_buf *b = fv_kemit_in(e, of);
+    b->role = FV_BUF_INOUT;
+    memcpy(index, a->at_memory, sizeof a->at_memory);
+    index[b->rank - 2] = row;
+    index[b->rank - 1] = open_loop(e, FV_VECTOR, v->name, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, index[b->rank - 1]);
+    return b;
+}
+
 static void emit_masks(attend *a) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
-    fv_buf *masks = fv_kemit_in(e, a->masks);
-    masks->role = FV_BUF_INOUT;
-    memcpy(index, a->at_memory, sizeof index);
+    int depth = e->b.depth;
     for (int i = 0; i < a->nmasks; i++) {
         fv_kmark m = fv_kemit_mark(e);
         fv_definition d = over_keys(a, a->of_key[i]);
         fv_kemit_use(e, &d);
-        fv_expr *key = open_loop(e, FV_VECTOR, "key", fv_kemit_dim(e, a->at.key->dim));
-        fv_kemit_bind(e, a->at.key, key);
-        index[masks->rank - 2] = integer(e, i);
-        index[masks->rank - 1] = key;
+        fv_buf *masks = open_memory(a, a->masks, integer(e, i), a->at.key, index);
         fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
-        fv_kb_end(&e->b);
-        fv_kemit_release(e, m);
+        close_to(a, depth, m);
     }
+    fv_kemit_use(e, a->d);
+}
+
+static void emit_queries(attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_definition d = over_keys(a, a->of_query);
+    fv_kemit_use(e, &d);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_buf *queries = open_memory(a, a->queries, r, a->at.score->u.red.vars[0], index);
+    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
+    close_to(a, depth, m);
     fv_kemit_use(e, a->d);
 }
 
@@ -381,8 +419,10 @@ bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_expr *first;
     fv_kemit_init(e, l, a.d, "Attention");
     fv_expr *rows = open_blocks(&a, &first);
-    fv_buf *memory = fv_kemit_in(e, a.memory_buf);
+    fv_buf *memory = fv_kemit_in(e, a.memory);
     memory->role = FV_BUF_INOUT;
+    if (a.queries)
+        emit_queries(&a, first, rows);
     emit_scores(&a, memory, first, rows);
     emit_weights(&a, memory, first, rows);
     emit_result(&a, s->value, first, rows);

@@ -153,7 +153,6 @@ bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_co
         c->b = c->panels.x;
     if (!c->packed && !contiguous)
         return false;
-    c->a = fv_make_dense(l, op, d, c->sum, c->a, NULL);
     return true;
 }
 
@@ -191,6 +190,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_contract_size(l->target, d, &c, &t.mr, &t.nr);
     if (t.nr < 2 || !fv_contract_operand(l, op, d, &c, t.nr))
         return false;
+    c.a = fv_make_dense(l, op, d, c.sum, c.a, NULL);
     fv_kemit e;
     fv_kemit_init(&e, l, d, op->def->name);
     t.e = &e;

@@ -158,6 +158,12 @@ Test(attend, a_mask_that_may_be_broadcast) {
           "  %t = Add(%s, %mask)\n  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n");
 }
 
+Test(attend, queries_and_keys_that_are_scaled) { /* and not the scores */
+    check("const @c: f32[] = 0.6\n" QKV("f32") ", %bias: f32[8]) -> (%y) {\n"
+          "  %b = Add(%q, %bias)\n  %qs = Mul(%b, @c)\n  %ks = Mul(%k, @c)\n  %kt = Transpose(%ks) {perm = [0, 1, 3, 2]}\n"
+          "  %s = MatMul(%qs, %kt)\n  %p = Softmax(%s) {axis = -1}\n  %y = MatMul(%p, %v)\n");
+}
+
 Test(attend, soft_cap) {
     check("const @c: f32[] = 5\n" QKV("f32") ") -> (%y) {\n" SCORES
           "  %t = Div(%s, @c)\n  %u = Tanh(%t)\n  %w = Mul(%u, @c)\n  %p = Softmax(%w) {axis = -1}\n  %y = MatMul(%p, %v)\n");
