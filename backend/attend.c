@@ -10,7 +10,8 @@
 enum { MAX_OUTER = 8,  /* axes of the definition */
        MAX_INNER = 16, /* sums within each other */
        FEW = 4,        /* rows, columns or keys that are not worth tiles */
-       LEVELS = 3 };   /* of values between the two products */
+       LEVELS = 3,     /* of values between the two products */
+       MAX_CANDIDATES = 4 };
 
 /* ---- is it attention? ---- */
 
@@ -78,15 +79,11 @@ static bool find_scores(search *s, fv_expr *x) {
 }
 
 static bool is_few(const fv_dim *d) {
-    return fv_dim_is_const(d) && d->value < FEW;
+    return (fv_dim_is_const(d) ? d->value : d->hi) < FEW;
 }
 
-static bool is_constant(const fv_expr *x) {
-    x = fv_x_stored(x);
-    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
-}
-
-/* The factor of the score that goes with the key, and the axes of queries and of features. */
+/* The factor of the score that goes with the key, and the axes of queries and of features. Any other axis is one of
+ * the score: along it nothing is computed again. */
 static bool set_axes(const fv_definition *d, fv_attention *at) {
     fv_expr *const *f = at->score->arg[0]->arg;
     bool second = fv_x_uses(f[1], at->key);
@@ -97,13 +94,15 @@ static bool set_axes(const fv_definition *d, fv_attention *at) {
     at->row = at->column = -1;
     for (int i = d->rank; i-- > 0;) {
         const fv_var *v = d->index[i];
-        bool queries = fv_x_uses(at->q, v) && !fv_x_uses(at->k, v) && !fv_x_uses(at->v, v);
-        if (at->column < 0 && fv_x_uses(at->v, v) && !fv_x_uses(at->weight, v))
+        bool q = fv_x_uses(at->q, v), k = fv_x_uses(at->k, v), values = fv_x_uses(at->v, v);
+        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && !is_few(v->dim))
             at->column = i;
-        else if (at->row < 0 && queries && !is_few(v->dim))
+        else if (at->row < 0 && q && !k && !values && !is_few(v->dim))
             at->row = i;
+        else if (!q && !k && !fv_dim_is_one(v->dim))
+            return false;
     }
-    return at->row >= 0 && at->column >= 0 && !is_few(d->index[at->column]->dim);
+    return at->row >= 0 && at->column >= 0;
 }
 
 bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
@@ -117,8 +116,8 @@ bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
         search s = {.arena = a, .at = at, .along = {at->key}, .n = 1};
         if (has_reduction(at->v) || !find_scores(&s, at->weight) || !at->score || !s.rows)
             continue;
-        if (at->score->type.elem == at->weight->type.elem && set_axes(d, at) && !is_constant(at->k) &&
-            !is_constant(at->v))
+        if (at->score->type.elem == at->weight->type.elem && set_axes(d, at) && !fv_x_is_constant(at->k) &&
+            !fv_x_is_constant(at->v))
             return true;
     }
     return false;
@@ -159,20 +158,24 @@ fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) {
 
 /* ---- three definitions as one ---- */
 
+typedef struct readers {
+    int kernels;
+    bool memory; /* something else needs it in memory */
+} readers;
+
 typedef struct fuser {
     fv_lowerer *l;
-    fv_ptrmap readers; /* storage -> how many kernels read it; MANY more where it must have memory */
-    fv_storage **taken;
-    int ntaken, cap;
+    fv_ptrmap readers;  /* of a storage */
+    fv_ptrmap scoreless; /* storage -> through how many values it is known to lead to no score, and 1 */
     fv_storage **fused; /* what attention gives */
     int nfused, cap_fused;
 } fuser;
 
-enum { MANY = 1000 };
-
-static void add_reader(fuser *f, const fv_storage *s, int n) {
+static readers *readers_of(fuser *f, const fv_storage *s) {
     void **at = fv_ptrmap_at(&f->readers, s);
-    *at = (void *)((intptr_t)*at + n);
+    if (!*at)
+        *at = FV_NEW(f->l->arena, readers, 1);
+    return *at;
 }
 
 static fv_storage *loaded(fuser *f, const fv_expr *x) {
@@ -188,10 +191,8 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         return;
     *at = f;
     if (s && !known) {
-        bool first = !fv_ptrmap_get(&f->readers, s);
         fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
-        add_reader(f, s, 1);
-        if (s->alias && first)
+        if (readers_of(f, s)->kernels++ == 0 && s->alias)
             add_reads(f, s->def->body, &inner);
     }
     for (int i = 0; i < x->n; i++)
@@ -206,78 +207,111 @@ static void count_readers(fuser *f) {
             fv_ptrmap seen = fv_ptrmap_in(l->arena);
             if (s && fv_must_have_memory(l, s->value))
                 for (fv_storage *x = s; x; x = x->alias)
-                    add_reader(f, x, MANY);
+                    readers_of(f, x)->memory = true;
             if (s && s->def && !s->inlined && !s->alias)
                 add_reads(f, s->def->body, &seen);
         }
 }
 
 static bool is_own(fuser *f, const fv_storage *s) {
-    return s && s->def && !s->inlined && (intptr_t)fv_ptrmap_get(&f->readers, s) == 1;
+    return s && s->def && !s->inlined && readers_of(f, s)->kernels == 1 && !readers_of(f, s)->memory;
 }
 
-/* Is x made of a product of two things computed in the run, through values that nobody else reads? */
-static bool has_score(fuser *f, const fv_expr *x, int levels) {
-    if (is_product_sum(x) && !is_constant(x->arg[0]->arg[0]) && !is_constant(x->arg[0]->arg[1]))
+/* Is x made of a product of things computed in the run, through values that nobody else reads? */
+static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
+    if (is_product_sum(x) && !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
         return true;
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = loaded(f, x);
-    if (levels > 0 && is_own(f, s) && has_score(f, s->def->body, levels - 1))
-        return true;
+    if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
+        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        if (has_score(f, s->def->body, levels - 1, &inner))
+            return true;
+        *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
+    }
     for (int i = 0; i < x->n; i++)
-        if (has_score(f, x->arg[i], levels))
+        if (has_score(f, x->arg[i], levels, seen))
             return true;
     return false;
 }
 
-/* Takes what x loads along a row and leads to scores. */
-static void take(fuser *f, const fv_expr *x, const fv_var *along) {
+typedef struct candidates {
+    fv_storage *list[MAX_CANDIDATES];
+    int n;
+    fv_ptrmap seen; /* nodes, and storages that were asked about */
+} candidates;
+
+/* What x loads along a row and leads to scores. A node below two sums is over the variable of one at most. */
+static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
     fv_storage *s = loaded(f, x);
-    if (is_own(f, s) && fv_x_uses(x, along) && has_score(f, s->def->body, LEVELS)) {
-        s->inlined = true;
-        FV_PUSH(f->l->arena, f->taken, f->ntaken, f->cap, s);
+    if (*fv_ptrmap_at(&c->seen, x))
+        return;
+    if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
+        fv_ptrmap seen = fv_ptrmap_in(f->l->arena);
+        *fv_ptrmap_at(&c->seen, s) = s;
+        if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
+            c->list[c->n++] = s;
     }
     if (x->op == FV_X_REDUCE)
         along = x->u.red.vars[0];
+    else if (fv_x_uses(x, along))
+        *fv_ptrmap_at(&c->seen, x) = (void *)x;
     for (int i = 0; i < x->n; i++)
-        take(f, x->arg[i], along);
+        find_candidates(f, x->arg[i], along, c);
 }
 
-/* With that factor as the weight. */
-static bool fuse(fuser *f, fv_storage *y, int factor) {
-    fv_lowerer *l = f->l;
-    fv_attention at;
-    fv_definition d = *y->def;
-    fv_expr *sums[2];
-    const fv_origin *origin = fv_storage_origin(l, y->value);
-    f->ntaken = 0;
-    for (int level = 0; level <= LEVELS; level++) {
-        if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
-            break;
-        if (fv_find_attention(l->arena, &d, &at)) {
-            y->def->body = d.body;
-            if (f->ntaken) /* what it is known by: the softmax */
-                origin = fv_origin_join(l->module, fv_storage_origin(l, f->taken[0]->value), origin);
-            *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
-            FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, y);
-            return true;
-        }
-        int before = f->ntaken;
-        take(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0]);
-        if (f->ntaken == before)
-            break;
-        d.body = fv_substitute(l, d.body, &origin);
-    }
-    while (f->ntaken > 0)
-        f->taken[--f->ntaken]->inlined = false;
+static bool is_found(fuser *f, const fv_definition *d) {
+    fv_attention at; /* as it will be when it is scheduled */
+    return fv_find_attention(f->l->arena, d, &at) &&
+           fv_find_attention(f->l->arena, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &at);
+}
+
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels);
+
+/* With these substituted. */
+static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin, int factor, int levels,
+                      fv_storage *const *list, int n) {
+    fv_definition now = *d;
+    for (int i = 0; i < n; i++)
+        list[i]->inlined = true;
+    now.body = fv_substitute(f->l, now.body, &origin);
+    if (levels == LEVELS) /* what it is known by: the softmax */
+        origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
+    if (fuse(f, y, now, origin, factor, levels - 1))
+        return true;
+    for (int i = 0; i < n; i++)
+        list[i]->inlined = false;
     return false;
+}
+
+/* Makes attention of d, which is what y is by now, with that factor as the weight. */
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels) {
+    fv_lowerer *l = f->l;
+    fv_expr *sums[2];
+    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
+        return false;
+    if (levels < LEVELS && is_found(f, &d)) {
+        y->def->body = d.body;
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+        FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, y);
+        return true;
+    }
+    candidates c = {.seen = fv_ptrmap_in(l->arena)};
+    if (levels > 0)
+        find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
+    for (int i = 0; i < c.n; i++)
+        if (fuse_with(f, y, &d, origin, factor, levels, &c.list[i], 1))
+            return true;
+    return c.n > 1 && fuse_with(f, y, &d, origin, factor, levels, c.list, c.n);
 }
 
 /* ---- masks ---- */
 
 typedef struct mask_use {
-    const fv_attention *at;
-    const fv_definition *d;
-    fv_ptrmap *uses; /* storage -> how many attentions compute their weights of it; MANY: with the query, too */
+    const fv_var *query;
+    fv_ptrmap *uses; /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
     fv_ptrmap seen;
 } mask_use;
 
@@ -287,9 +321,10 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
         return;
     *fv_ptrmap_at(&u->seen, x) = (void *)x;
     if (s) {
-        intptr_t *n = (intptr_t *)fv_ptrmap_at(u->uses, s);
-        *n += !*fv_ptrmap_at(&u->seen, s);
-        *n += fv_x_uses(x, u->d->index[u->at->row]) ? MANY : 0;
+        void **at = fv_ptrmap_at(u->uses, s);
+        readers *r = *at ? *at : (*at = FV_NEW(f->l->arena, readers, 1));
+        r->kernels += !*fv_ptrmap_at(&u->seen, s);
+        r->memory |= fv_x_uses(x, u->query);
         *fv_ptrmap_at(&u->seen, s) = s;
     }
     for (int i = 0; i < x->n; i++)
@@ -303,14 +338,14 @@ static void take_masks(fuser *f) {
     fv_attention at;
     for (int i = 0; i < f->nfused; i++)
         if (fv_find_attention(l->arena, f->fused[i]->def, &at)) {
-            mask_use u = {.at = &at, .d = f->fused[i]->def, .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
+            mask_use u = {.query = f->fused[i]->def->index[at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
             count_masks(f, &u, at.weight);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            intptr_t n = s ? (intptr_t)fv_ptrmap_get(&uses, s) : 0;
-            if (n && s->def && !s->inlined && !s->alias && n == (intptr_t)fv_ptrmap_get(&f->readers, s))
+            const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL, *all = s ? readers_of(f, s) : NULL;
+            if (r && !r->memory && !all->memory && r->kernels == all->kernels && s->def && !s->inlined && !s->alias)
                 s->inlined = fv_is_cheap(l, s->def);
         }
     for (int i = 0; i < f->nfused; i++) {
@@ -321,12 +356,16 @@ static void take_masks(fuser *f) {
 }
 
 void fv_fuse_attention(fv_lowerer *l) {
-    fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena)};
+    fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena), .scoreless = fv_ptrmap_in(l->arena)};
     count_readers(&f);
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (s && s->def && !s->inlined && !s->alias && !fuse(&f, s, 0))
-                fuse(&f, s, 1);
-        }    take_masks(&f);
+            if (!s || !s->def || s->inlined || s->alias)
+                continue;
+            const fv_origin *origin = fv_storage_origin(l, s->value);
+            if (!fuse(&f, s, *s->def, origin, 0, LEVELS))
+                fuse(&f, s, *s->def, origin, 1, LEVELS);
+        }
+    take_masks(&f);
 }

@@ -14,7 +14,7 @@ typedef struct fv_contraction {
     fv_panels panels;
 } fv_contraction;
 
-/* ---- how the files that include this write ---- */
+/* ---- short names for what these files write all the time ---- */
 
 static inline fv_expr *binary(fv_kemit *e, fv_expr_op op, fv_expr *a, fv_expr *b) {
     return fv_x_bin(e->arena, op, a, b);

@@ -244,6 +244,8 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
 
 /* panels.c: what is loaded, under conversions; x itself where it is computed. */
 const fv_expr *fv_x_stored(const fv_expr *x);
+/* Is it a load of a constant of the model, converted or not? */
+bool fv_x_is_constant(const fv_expr *x);
 /* x with the conversions that stand around `inner` in `outer`. */
 fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x);
 /* An index variable for an axis. */

@@ -212,6 +212,11 @@ const fv_expr *fv_x_stored(const fv_expr *x) {
     return inner->op == FV_X_LOAD || inner->op == FV_X_GUARD ? inner : x;
 }
 
+bool fv_x_is_constant(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
+}
+
 fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x) {
     return outer == inner ? x
                           : fv_x_convert(a, (fv_elem)outer->type.elem,

@@ -44,7 +44,7 @@ typedef struct attend {
     fv_buf *queries;               /* by channel: where q is computed; or NULL */
     fv_expr *of_key[MAX_MASKS], *of_query;
     int nmasks;
-    int block;                     /* rows of a block */
+    int tile, block;               /* rows of a tile of scores, and of a block */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
 } attend;
@@ -91,9 +91,10 @@ static void set_tasks(attend *a) {
             outer[a->nouter] = a->d->index[i]->dim;
             a->outer[a->nouter++] = a->d->index[i];
         }
-    const fv_dim *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), fv_dim_const(t, 1));
-    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks),
-                                      fv_dim_ceildiv(t, queries, block));
+    const fv_dim *one = fv_dim_const(t, 1), *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), one);
+    /* whole blocks: together they have no more rows than there are queries */
+    const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
+    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks), most);
     a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
     a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
 }
@@ -138,34 +139,48 @@ static bool is_of_key(const attend *a, const fv_expr *x, const fv_var *v) {
            !loads_value(x, a->memory->value);
 }
 
-/* x, along v, with such parts as loads of `masks`. */
-static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
-    fv_expr *known = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2], *y;
-    fv_arena *arena = a->l->arena;
-    if (known || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return known ? known : x;
+/* The number of that part of the weights; nmasks: it is not among them. */
+static int mask_of(const attend *a, fv_expr *x, fv_var *v) {
+    fv_expr *key = fv_x_var(a->l->arena, a->at.key), *over = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+    int i = 0;
+    while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
+        i++;
+    return i;
+}
+
+static void find_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
+    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = x;
     if (is_of_key(a, x, v)) {
-        fv_expr *key = fv_x_var(arena, a->at.key), *over = fv_x_replace_vars(arena, x, 1, &v, &key);
-        int i = 0;
-        while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
-            i++;
-        if (i < MAX_MASKS) {
-            a->of_key[i] = over;
-            a->nmasks += i == a->nmasks;
-            return *fv_ptrmap_at(memo, x) = of_task(a, a->masks, fv_x_int(arena, i), v);
-        }
+        fv_expr *key = fv_x_var(a->l->arena, a->at.key);
+        if (mask_of(a, x, v) == a->nmasks && a->nmasks < MAX_MASKS)
+            a->of_key[a->nmasks++] = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+        return;
     }
     for (int i = 0; i < x->n; i++)
+        find_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, seen);
+}
+
+/* x, along v, with such parts as loads of `masks`. */
+static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
+    fv_expr *y = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2];
+    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return y ? y : x;
+    int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
+    for (int i = 0; i < x->n && mask == a->nmasks; i++)
         args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
-    y = fv_x_with_args(arena, x, args);
+    y = mask < a->nmasks ? of_task(a, a->masks, fv_x_int(a->l->arena, mask), v) : fv_x_with_args(a->l->arena, x, args);
     return *fv_ptrmap_at(memo, x) = y;
 }
 
-/* The weights over the memory; what they have of the key alone is known by then, or counted. */
+/* The weights, over the memory and the masks. */
 static fv_expr *make_weights(attend *a) {
-    fv_ptrmap memo = fv_ptrmap_in(a->l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(a->l->arena), memo = fv_ptrmap_in(a->l->arena);
+    fv_expr *weight = fv_weight_of(a->l->arena, &a->at, in_memory(a));
+    find_masks(a, weight, a->at.key, &seen);
     a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
-    return with_masks(a, fv_weight_of(a->l->arena, &a->at, in_memory(a)), a->at.key, &memo);
+    return with_masks(a, weight, a->at.key, &memo);
 }
 
 /* Queries that are computed, scaled or turned, are so once a block. */
@@ -190,11 +205,11 @@ static bool prepare(attend *a, fv_op *op) {
     fv_contract_size(t, &a->scores, &a->qk, &mr, &nr);
     if (nr < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, nr))
         return false;
+    a->tile = mr;
     a->block = block_rows(a, mr);
     set_tasks(a);
     make_queries(a, op);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, nr));
-    make_weights(a);
     a->weights = over_keys(a, make_weights(a));
     a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
                              .column = a->at.column};
@@ -210,7 +225,7 @@ static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c)
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local};
     fv_contract_size(a->l->target, d, c, &a->t.mr, &a->t.nr);
-    if (fv_dim_is_const(rows) && a->block % a->t.mr == 0)
+    if (fv_dim_is_const(rows) && a->tile % a->t.mr == 0)
         a->t.rest = rows->value % a->t.mr;
 }
 
@@ -247,32 +262,34 @@ static void find_sums(fv_expr *x, const fv_var *key, sums *s) {
         s->sum[s->n++] = x;
 }
 
-/* Does x load from the memory, other than in sums that are known, or where the pass takes what is kept? */
-static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass) {
+/* Does x load from the memory, other than in sums that are known, where the pass takes what is kept, and in `but`? */
+static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass, const fv_expr *but) {
     for (int i = 0; i < known; i++)
         if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
             return false;
     for (int i = 0; pass && i < pass->n; i++)
         if (pass->held[i] == x)
             return false;
+    if (x == but)
+        return false;
     if (x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
         return true;
     for (int i = 0; i < x->n; i++)
-        if (loads(a, x->arg[i], s, known, pass))
+        if (loads(a, x->arg[i], s, known, pass, but))
             return true;
     return false;
 }
 
-/* What a sum keeps is written over the scores: nobody may want them any more. */
+/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of that pass. */
 static bool can_keep(const attend *a, const sums *s) {
     bool over = false;
     for (int i = 0; i < s->n; i++) {
         const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
-        if (over && loads(a, s->sum[i]->arg[0], s, i, pass))
-            return false;
         over |= pass && pass->x;
+        if (over && loads(a, s->sum[i]->arg[0], s, i, pass, pass ? pass->x : NULL))
+            return false;
     }
-    return s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, fv_kemit_pass(&a->e, NULL));
+    return s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
 }
 
 /* Opens a loop over rows, in which the first n sums are known. */
@@ -396,9 +413,10 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
         fv_kemit_bind(e, a->d->index[i], a->index[i]);
         a->at_memory[n++] = a->index[i];
     }
-    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks), *block = integer(e, a->block), *size;
-    fv_expr *step = fv_ceildiv(e, count, binary(e, FV_X_MAX, blocks, integer(e, 1)));
-    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, block), block), block);
+    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks), *block = integer(e, a->block);
+    fv_expr *tile = integer(e, a->tile), *size;
+    fv_expr *step = fv_ceildiv(e, count, blocks);
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
     a->at_memory[n] = chunk;

@@ -16,11 +16,6 @@
 
 #include "backend/contract.h"
 
-static bool is_constant(const fv_expr *x) {
-    x = fv_x_stored(x);
-    return x->op == FV_X_LOAD && ((const fv_value *)x->u.buf->value)->kind == FV_VALUE_CONST;
-}
-
 /* Does x lie in memory so that neighbouring columns are neighbours? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
     fv_load_count n = {0};
@@ -34,10 +29,10 @@ static bool set_factors(const fv_definition *d, fv_contraction *c) {
     for (int i = d->rank; i-- > 0;) {
         bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
         c->each = in[0] && in[1];
-        bool second = c->each ? is_constant(body->arg[1]) : in[1];
+        bool second = c->each ? fv_x_is_constant(body->arg[1]) : in[1];
         c->a = body->arg[!second];
         c->b = body->arg[second];
-        if (c->each ? !is_constant(c->b) || !runs_along(c->a, d->index[i]) : !in[second])
+        if (c->each ? !fv_x_is_constant(c->b) || !runs_along(c->a, d->index[i]) : !in[second])
             return false;
         c->column = i;
         break;
@@ -113,7 +108,7 @@ void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contr
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (is_constant(c->b) && *mr * (*nr / lanes) < 8)
+        if (fv_x_is_constant(c->b) && *mr * (*nr / lanes) < 8)
             *nr = 8 / *mr * lanes;
     }
     while (lanes > columns)
@@ -138,7 +133,7 @@ static bool could_run_along(const fv_expr *x, const fv_var *j) {
 bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool constant = is_constant(c->b);
+    bool constant = fv_x_is_constant(c->b);
     bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
     if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
         return false;

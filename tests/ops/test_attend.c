@@ -1,4 +1,4 @@
-/* Attention as one kernel gives the bits of three: each case is compiled as it is, which has an `attend` kernel, and with
+/* Attention as one kernel gives the bits of three where these sum along rows as it does: each case is compiled as it is, which has an `attend` kernel, and with
  * its weights returned as well, which has none. For all tilings, and for sizes that leave edges everywhere. */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -181,6 +181,11 @@ Test(attend, sums_of_scores_after_exponentials) { /* what was kept is not there 
           "  %y = MatMul(%p, %v)\n");
 }
 
+Test(attend, what_a_sum_keeps_beside_the_scores_themselves) {
+    check("const @axis: i64[1] = [-1]\n" QKV("f32") ") -> (%y) {\n" SCORES
+          "  %e = Tanh(%s)\n  %b = Add(%e, %s)\n  %c = ReduceSum(%b, @axis)\n  %p = Mul(%e, %c)\n  %y = MatMul(%p, %v)\n");
+}
+
 Test(attend, doubles) {
     check(QKV("f64") ") -> (%y) {\n" SCORES "  %p = Softmax(%s) {axis = -1}\n  %y = MatMul(%p, %v)\n");
 }
@@ -213,6 +218,16 @@ static void check_not(const char *body) {
     cr_assert_eq(attends(lower(body, "%y", target)), 0, "%s", body);
 }
 
+/* Definitions are trees where they are walked: asked about each place where something is read, this takes minutes. */
+Test(attend, many_ways_to_a_product) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "func @main(%t0: f32[n, n], %v: f32[n, 8]) -> (%y) {\n");
+    for (int i = 0; i < 33; i++)
+        fv_text_printf(&t, "  %%t%d = Mul(%%t%d, %%t%d)\n", i + 1, i, i);
+    fv_text_put(&t, "  %y = MatMul(%t33, %v)\n");
+    check_not(t.s);
+}
+
 Test(attend, what_is_none) {
     /* one row */
     check_not("func @main(%q: f32[1, 8], %k: f32[m, 8], %v: f32[m, 8]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
@@ -224,6 +239,12 @@ Test(attend, what_is_none) {
     /* summed along the other axis */
     check_not("func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 8]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
               "  %s = MatMul(%q, %t)\n  %p = Softmax(%s) {axis = 0}\n  %y = MatMul(%p, %v)\n");
+    /* features that may be few */
+    check_not("symbol d 0..1\nfunc @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, d]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
+              "  %s = MatMul(%q, %t)\n  %p = Softmax(%s) {axis = -1}\n  %y = MatMul(%p, %v)\n");
+    /* the scores would be computed for each of them */
+    check_not("func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[32, m, 16]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
+              "  %s = MatMul(%q, %t)\n  %p = Softmax(%s) {axis = -1}\n  %y = MatMul(%p, %v)\n");
     /* no sum along rows */
     check_not("func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 8]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
               "  %s = MatMul(%q, %t)\n  %p = Relu(%s)\n  %y = MatMul(%p, %v)\n");
