@@ -150,6 +150,16 @@ fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x) {
     return r;
 }
 
+fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y) {
+    assert((op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
+    assert(x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
+    fv_expr *r = make(a, op, x->type, 2);
+    r->u.i = block;
+    r->arg[0] = x;
+    r->arg[1] = y;
+    return r;
+}
+
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
     assert(fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
     assert(fv_x_allows(op, (fv_elem)x->type.elem));
@@ -311,6 +321,7 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
         return fv_x_cast(a, op, (fv_elem)x->type.elem, args[0]);
     case FV_X_SPLAT: return fv_x_splat(a, x->type.lanes, args[0]);
     case FV_X_RAMP: return fv_x_ramp(a, x->type.lanes, args[0]);
+    case FV_X_EVEN: case FV_X_ODD: return fv_x_blocks(a, op, x->u.i, args[0], args[1]);
     case FV_X_REDUCE:
         return fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, x->u.red.nvars, x->u.red.vars,
                            args[0]);
@@ -374,6 +385,7 @@ static bool same_payload(const fv_expr *a, const fv_expr *b) {
         return a->u.i == b->u.i;
     case FV_X_VAR: return a->u.var == b->u.var;
     case FV_X_LOAD: case FV_X_GUARD: return a->u.buf == b->u.buf;
+    case FV_X_EVEN: case FV_X_ODD: return a->u.i == b->u.i;
     case FV_X_DIM: return a->u.dim == b->u.dim;
     case FV_X_REDUCE:
         return a->u.red.kind == b->u.red.kind && a->u.red.nvars == b->u.red.nvars &&

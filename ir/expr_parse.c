@@ -275,6 +275,19 @@ static fv_expr *widen(fv_kparser *p, const fv_ast *e, const char *digits, fv_ele
     return allowed(p, e, FV_X_REM, x) ? fv_x_ramp(p->arena, lanes, x) : NULL;
 }
 
+/* even2(a, b), odd2(a, b) */
+static fv_expr *blocks_call(fv_kparser *p, const fv_ast *e, fv_expr_op op, const char *digits, fv_elem hint) {
+    fv_expr *x[2] = {NULL, NULL};
+    int block = atoi(digits);
+    if (!expect_args(p, e, 2) || !build_same(p, e, 0, x, hint))
+        return NULL;
+    if (x[0]->type.lanes != x[1]->type.lanes)
+        return fail(p, e, "the arguments have different numbers of lanes");
+    if ((block != 1 && !is_lanes(block)) || block >= x[0]->type.lanes)
+        return fail(p, e, "a block must be a power of two, and less than the vectors");
+    return fv_x_blocks(p->arena, op, block, x[0], x[1]);
+}
+
 static fv_expr *select_call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     fv_expr *x[3] = {NULL, NULL, NULL};
     if (!expect_args(p, e, 3))
@@ -341,6 +354,10 @@ static fv_expr *call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
         return widen(p, e, e->name + 5, hint);
     if (strncmp(e->name, "ramp", 4) == 0)
         return widen(p, e, e->name + 4, hint);
+    if (strncmp(e->name, "even", 4) == 0)
+        return blocks_call(p, e, FV_X_EVEN, e->name + 4, hint);
+    if (strncmp(e->name, "odd", 3) == 0)
+        return blocks_call(p, e, FV_X_ODD, e->name + 3, hint);
     return plain_call(p, e, hint);
 }
 

@@ -71,7 +71,7 @@ struct fv_expr {
     fv_ktype type;
     uint16_t n; /* arguments */
     union {
-        int64_t i;         /* CONST of integers and bool (u64 by its bits) */
+        int64_t i;         /* CONST of integers and bool (u64 by its bits); EVEN, ODD: lanes of a block */
         double f;          /* CONST of f32 and f64; f32 constants are exact floats */
         fv_var *var;       /* VAR */
         fv_buf *buf;       /* LOAD, GUARD: arguments are rank indices, then (GUARD) cond and else */
@@ -123,6 +123,7 @@ fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
                       fv_expr *otherwise, int lanes);
 fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
+fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y); /* EVEN, ODD */
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
 /* A node like x with other arguments (x itself if none differs). */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);

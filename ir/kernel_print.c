@@ -314,6 +314,8 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     case FV_X_BITCAST: put_call(p, fv_printf(p->arena, "bits_%s", elem), x); break;
     case FV_X_SPLAT: put_call(p, fv_printf(p->arena, "splat%d", x->type.lanes), x); break;
     case FV_X_RAMP: put_call(p, fv_printf(p->arena, "ramp%d", x->type.lanes), x); break;
+    case FV_X_EVEN: put_call(p, fv_printf(p->arena, "even%d", (int)x->u.i), x); break;
+    case FV_X_ODD: put_call(p, fv_printf(p->arena, "odd%d", (int)x->u.i), x); break;
     case FV_X_DIM: put_dim(p, x->u.dim); break;
     case FV_X_REDUCE: put_reduce(p, x); break;
     default: put_operator(p, x); break;

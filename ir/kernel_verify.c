@@ -144,6 +144,13 @@ static bool check_cast(fv_kverifier *v, const fv_expr *x) {
                                fv_elem_name((fv_elem)x->type.elem));
 }
 
+static bool check_blocks(fv_kverifier *v, const fv_expr *x) {
+    bool ok = x->n == 2 && same_type(x->arg[0]->type, x->type) && same_type(x->arg[1]->type, x->type) &&
+              is_lanes((int)x->u.i) && x->u.i < x->type.lanes;
+    return ok || fv_kv_illegal(v, "%s has arguments or blocks of the wrong size",
+                               fv_expr_op_info((fv_expr_op)x->op)->id);
+}
+
 static bool check_node(fv_kverifier *v, const fv_expr *x) {
     const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
     bool expanded = v->kernel && v->kernel->task;
@@ -168,6 +175,7 @@ static bool check_node(fv_kverifier *v, const fv_expr *x) {
     case FV_X_SPLAT: case FV_X_RAMP:
         return (x->n == 1 && x->arg[0]->type.lanes == 1 && x->arg[0]->type.elem == x->type.elem) ||
                fv_kv_illegal(v, "%s of the wrong type", info->text);
+    case FV_X_EVEN: case FV_X_ODD: return check_blocks(v, x);
     default: return check_operator(v, x);
     }
 }

@@ -446,7 +446,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
     case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH: case FV_X_ATANH:
     case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT: case FV_X_DIM:
-    case FV_X_REDUCE: case FV_X_END: break;
+    case FV_X_EVEN: case FV_X_ODD: case FV_X_REDUCE: case FV_X_END: break;
     }
     g->failed = !fv_error(g->session, "internal: the C emitter got '%s', which expansion should have removed",
                           fv_expr_op_text((fv_expr_op)x->op));

@@ -333,6 +333,12 @@ static const struct {
      "        *error = FV_BAD_INDEX;\n"
      "    return c;\n"
      "}\n"},
+    {"shuffle", /* of two vectors; T: a vector of as many integers of that width */
+     "#if defined(__clang__) || __GNUC__ >= 12\n"
+     "#define shuffle(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)\n"
+     "#else\n"
+     "#define shuffle(T, a, b, ...) __builtin_shuffle(a, b, (T){__VA_ARGS__})\n"
+     "#endif\n"},
     {"cancelled", HEAD
      "bool cancelled(const fv_env *env) {\n"
      "    return env && env->cancel && *env->cancel;\n"

@@ -387,6 +387,22 @@ const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes) {
     return name;
 }
 
+const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes) {
+    const char *v = vector(g, e, lanes);
+    const char *name = fv_printf(g->arena, "%s%d_%s", op == FV_X_EVEN ? "even" : "odd", block, v);
+    if (!fv_c_helper_new(g, name))
+        return name;
+    fv_text t = {.arena = g->arena};
+    fv_elem index = fv_c_signed_elem(e == FV_BOOL ? fv_c_mask_elem(lanes) : e);
+    fv_text_printf(&t, "(%s)%s(%s, $a, $b", v, fv_c_helper_fixed(g, "shuffle"), fv_c_vtype(g, index, lanes));
+    for (int l = 0; l < lanes; l++)
+        fv_text_printf(&t, ", %d", (op == FV_X_EVEN ? 0 : block) + (l / block % 2 ? lanes + l - block : l));
+    fv_text_put(&t, ")");
+    put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes, .expr = t.s,
+                  .wide = any_wide(g, e, lanes)});
+    return name;
+}
+
 const char *fv_c_layer_below(fv_cg *g, int lanes) {
     const char *v = fv_c_mask(g, lanes);
     const char *name = fv_printf(g->arena, "first_%s", v);

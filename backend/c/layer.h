@@ -9,6 +9,7 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes); /* f(a
 const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes);            /* f(mask, a, b) */
 const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);             /* f(x) */
 const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);              /* f(x) */
+const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes); /* f(a, b) */
 const char *fv_c_layer_below(fv_cg *g, int lanes);                        /* f(n): lanes l < n */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes);
 const char *fv_c_layer_require(fv_cg *g, int lanes);                      /* f(mask, error) */

@@ -251,6 +251,8 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_BITCAST: return bitcast(g, x);
     case FV_X_SPLAT: return fv_c_call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
     case FV_X_RAMP: return fv_c_call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
+    case FV_X_EVEN: case FV_X_ODD:
+        return fv_c_call(g, fv_c_layer_blocks(g, (fv_expr_op)x->op, (int)x->u.i, e, lanes), 2, x->arg);
     case FV_X_REQUIRE: {
         const char *name = fv_c_layer_require(g, lanes);
         return piece(fv_printf(g->arena, "%s(%s, error)", name, fv_c_str(g, x->arg[0])), FV_C_PRIMARY);

@@ -89,6 +89,16 @@ static void select_lanes(build *b, const fv_expr *x, uint32_t d) {
     i->lanes = x->type.lanes;
 }
 
+static void blocks(build *b, const fv_expr *x, uint32_t d) {
+    uint32_t first = fv_i_value(b, x->arg[0]), second = fv_i_value(b, x->arg[1]);
+    insn *i = fv_i_emit(b, x->op == FV_X_EVEN ? fv_i_even(width(x)) : fv_i_odd(width(x)));
+    i->d = d;
+    i->a = first;
+    i->b = second;
+    i->lanes = x->type.lanes;
+    i->u.imm = x->u.i;
+}
+
 static void convert(build *b, const fv_expr *x, uint32_t d) {
     fv_elem from = (fv_elem)x->arg[0]->type.elem, to = (fv_elem)x->type.elem;
     insn_fn fn = from == to ? fv_i_copy(width(x)) : fv_i_convert(from, to);
@@ -189,6 +199,8 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     case FV_X_BITCAST: copy(b, x, fv_i_value(b, x->arg[0]), d); break;
     case FV_X_SPLAT: unary(b, fv_i_splat(width(x)), x, d); break;
     case FV_X_RAMP: unary(b, fv_i_ramp(width(x)), x, d); break;
+    case FV_X_EVEN:
+    case FV_X_ODD: blocks(b, x, d); break;
     case FV_X_REQUIRE: require(b, x, d); break;
     default: arithmetic(b, x, d); break; /* MATH and what stands in definitions is in no table */
     }

@@ -120,10 +120,12 @@ static inline int64_t reg_int(const frame *f, uint32_t at) {
 /* arith_int.c, arith_float.c: NULL where the type has no such operation */
 insn_fn fv_i_int_op(fv_expr_op op, fv_elem e, bool vector);
 insn_fn fv_i_float_op(fv_expr_op op, fv_elem e, bool vector);
-/* move.c: SELECT, SPLAT, RAMP, copies, by the width of an element in bytes */
+/* move.c: SELECT, SPLAT, RAMP, EVEN, ODD, copies, by the width of an element in bytes */
 insn_fn fv_i_select(int bytes);
 insn_fn fv_i_splat(int bytes);
 insn_fn fv_i_ramp(int bytes);
+insn_fn fv_i_even(int bytes);
+insn_fn fv_i_odd(int bytes);
 insn_fn fv_i_copy(int bytes);
 /* convert.c: NULL where one is a storage type */
 insn_fn fv_i_convert(fv_elem from, fv_elem to);

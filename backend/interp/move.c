@@ -1,4 +1,4 @@
-/* move.c - select, splat, ramp, copies: they depend on the width of an element, not on its type. */
+/* move.c - select, splat, ramp, blocks, copies: they depend on the width of an element, not on its type. */
 #include "backend/interp/code.h"
 
 /* d = a ? b : c for each lane */
@@ -18,6 +18,16 @@
         T x = *AS(T, f, i->a);                                                                     \
         for (uint32_t l = 0; l < i->lanes; l++)                                                    \
             AS(T, f, i->d)[l] = (T)((uint64_t)x + l);                                              \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *even_##T(frame *f, const insn *i) {                                         \
+        for (uint32_t l = 0, n = (uint32_t)i->u.imm; l < i->lanes; l++)                            \
+            AS(T, f, i->d)[l] = l / n % 2 ? AS(T, f, i->b)[l - n] : AS(T, f, i->a)[l];             \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *odd_##T(frame *f, const insn *i) {                                          \
+        for (uint32_t l = 0, n = (uint32_t)i->u.imm; l < i->lanes; l++)                            \
+            AS(T, f, i->d)[l] = l / n % 2 ? AS(T, f, i->b)[l] : AS(T, f, i->a)[l + n];             \
         return i + 1;                                                                              \
     }                                                                                              \
     static const insn *copy_##T(frame *f, const insn *i) {                                         \
@@ -45,6 +55,12 @@ insn_fn fv_i_splat(int bytes) {
 }
 insn_fn fv_i_ramp(int bytes) {
     return BY_WIDTH(ramp);
+}
+insn_fn fv_i_even(int bytes) {
+    return BY_WIDTH(even);
+}
+insn_fn fv_i_odd(int bytes) {
+    return BY_WIDTH(odd);
 }
 insn_fn fv_i_copy(int bytes) {
     return BY_WIDTH(copy);

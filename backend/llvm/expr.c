@@ -125,6 +125,14 @@ static LLVMValueRef ramp(fv_ll_fn *f, const fv_expr *x) {
     return LLVMBuildAdd(f->b, fv_ll_splat(f, arg(f, x, 0), x->type.lanes), steps, "");
 }
 
+static LLVMValueRef blocks(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1), lane[256];
+    int lanes = x->type.lanes, n = (int)x->u.i, from = x->op == FV_X_EVEN ? 0 : n;
+    for (int i = 0; i < lanes; i++)
+        lane[i] = LLVMConstInt(f->m->i32, (unsigned)(from + (i / n % 2 ? lanes + i - n : i)), 0);
+    return LLVMBuildShuffleVector(f->b, a, b, LLVMConstVector(lane, (unsigned)lanes), "");
+}
+
 /* Tasks of one kernel may set the error word at the same time; they all write the same. */
 static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef ok = arg(f, x, 0), all = ok;
@@ -191,6 +199,7 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
         return fv_ll_bitcast(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
     case FV_X_SPLAT: return fv_ll_splat(f, arg(f, x, 0), x->type.lanes);
     case FV_X_RAMP: return ramp(f, x);
+    case FV_X_EVEN: case FV_X_ODD: return blocks(f, x);
     case FV_X_REQUIRE: return require(f, x);
     case FV_X_CONVSAT:
     case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2: case FV_X_LOG1P:
