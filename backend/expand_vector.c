@@ -373,6 +373,11 @@ static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
         serial_loop(z, s);
         return;
     }
+    if (s->kind == FV_S_TRANSPOSE) {
+        fv_buf *vectors = fv_expand_vector_tile(z, s->buf);
+        fv_expand_transpose(&z->b, vectors ? vectors : s->buf);
+        return;
+    }
     fv_stmt *copy = FV_NEW(z->a, fv_stmt, 1);
     *copy = *s;
     append(z, copy);

@@ -20,6 +20,9 @@ typedef struct fv_expand_vec {
 /* The tile of vectors that stands for a tile, or NULL. */
 fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b);
 
+/* Transposes a square tile, in place: of scalars, or of vectors whose lanes divide its rows. */
+void fv_expand_transpose(fv_kbuilder *b, fv_buf *tile);
+
 /* The body of `loop` for `lanes` iterations from `first` on, into `out`. False: it cannot be done;
  * then `out` is unspecified. uses_tiles: it accesses vector tiles. */
 bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *loop, fv_var *first, fv_block *out,

@@ -197,6 +197,10 @@ const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes: verifies nothing, names the kernel, adds the launch. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
 
+/* schedule_map.c: loops over all axes but those inside, which take that work together: tasks outside, and within
+ * them as many rows as make a task. */
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index);
+
 /* Does x use the variable? Not what a reduction binds. */
 bool fv_x_uses(const fv_expr *x, const fv_var *v);
 /* Is x of the form v + (something without v)? */

@@ -262,7 +262,8 @@ static void define(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, 
     fv_storage_of(l, v)->def = d;
     fv_storage_of(l, v)->operand = true;
     *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
-    fv_schedule_map(l, fv_storage_of(l, v), op);
+    if (!fv_schedule_transpose(l, fv_storage_of(l, v), op))
+        fv_schedule_map(l, fv_storage_of(l, v), op);
 }
 
 /* Column j of the panels, 0 beyond the last one. */

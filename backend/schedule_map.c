@@ -112,24 +112,25 @@ static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
     return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
 }
 
-/* Loops over all axes but the vector's: tasks outside, and inside them as many rows as make a task. */
-static void open_outer(fv_kemit *e, int vector, fv_expr **index) {
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index) {
     const fv_definition *d = e->def;
-    int64_t rows = TASK / work_of_row(d, vector);
+    int64_t rows = TASK / work;
     int first = d->rank; /* axes from here on are inside a task */
     for (int i = d->rank; i-- > 0 && rows > 1;) {
         const fv_dim *n = d->index[i]->dim;
-        if (i == vector)
+        if (inside[i])
             continue;
         if (!fv_dim_is_const(n) || n->value > rows)
             break;
         rows /= n->value > 0 ? n->value : 1;
         first = i;
     }
-    int blocked = first - 1 - (first - 1 == vector);
+    int blocked = first - 1;
+    while (blocked >= 0 && inside[blocked])
+        blocked--;
     fv_expr *zero = fv_x_int(e->arena, 0);
     for (int i = 0; i < d->rank; i++) {
-        if (i == vector)
+        if (inside[i])
             continue;
         if (fv_dim_is_one(d->index[i]->dim)) {
             index[i] = zero;
@@ -202,7 +203,10 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     w.at = w.vector;
     for (int i = 0; i < d->rank; i++)
         w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
-    open_outer(&e, w.vector, index);
+    bool inside[FV_MAX_RANK] = {false};
+    if (w.vector >= 0)
+        inside[w.vector] = true;
+    fv_open_outer(&e, inside, work_of_row(d, w.vector), index);
     fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);

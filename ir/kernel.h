@@ -179,6 +179,7 @@ typedef enum {
     FV_S_IF,     /* if x { body } else { other } */
     FV_S_WHILE,  /* while x { body } */
     FV_S_PREFETCH, /* buf[index...] will be read soon: for speed, changes nothing; the index is inside */
+    FV_S_TRANSPOSE,/* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
     FV_S_COMMENT,/* a line of text; consumers may print it */
     /* host programs only: */
     FV_S_CHECK,  /* if !x: return status; text says what */
@@ -198,7 +199,7 @@ struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
     fv_var *var;       /* LET, FOR */
-    fv_buf *buf;       /* STORE, PREFETCH, TILE, ALLOC, FREE */
+    fv_buf *buf;       /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
     fv_expr *x;        /* value or condition */
     fv_expr **index;   /* STORE, PREFETCH: buf->rank of them */
     fv_expr *mask;     /* STORE: bool, or NULL */
@@ -304,6 +305,7 @@ void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
 void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index); /* scalar indices */
+void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
 /* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
@@ -373,8 +375,8 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to);
  *   touched. A scalar store has a scalar mask.
  * - Tiles: at most a few KB; rank 0 is a scalar (or vector) variable; without initial value it is
  *   stored before it is loaded. A tile is new in every iteration of the loop that it stands in.
- * - Storage types (fv_elem_is_storage) occur in LOAD, GUARD, STORE, SELECT, SPLAT, LET and BITCAST
- *   to and from fv_elem_bits_elem only. CONVERT is between f32, f64, bool and the integers of 8 to
+ * - Storage types (fv_elem_is_storage) occur in LOAD, GUARD, STORE, SELECT, SPLAT, EVEN, ODD, LET and
+ *   BITCAST to and from fv_elem_bits_elem only. CONVERT is between f32, f64, bool and the integers of 8 to
  *   64 bits. A bool in memory is a byte, 0 or 1; one that is loaded counts as byte != 0.
  * - REQUIRE: evaluated where it stands; any false lane sets the error word, the value is as computed.
  * - An index is always inside its buffer (the schedule sees to it): no check is needed.

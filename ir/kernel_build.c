@@ -208,6 +208,11 @@ void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index) {
     s->index = fv_x_copy_list(b->arena, buf->rank, all);
 }
 
+void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile) {
+    assert(tile->role == FV_BUF_TILE && tile->rank == 2);
+    fv_kb_add(b, FV_S_TRANSPOSE)->buf = tile;
+}
+
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init) {
     fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);

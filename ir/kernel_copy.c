@@ -99,6 +99,11 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     case FV_S_STORE: copy_store(b, s, map); break;
     case FV_S_PREFETCH: copy_prefetch(b, s, map); break;
     case FV_S_TILE: copy_tile(b, s, map); break;
+    case FV_S_TRANSPOSE: {
+        fv_buf *buf = fv_ptrmap_get(map, s->buf);
+        fv_kb_transpose(b, buf ? buf : s->buf);
+        break;
+    }
     case FV_S_FOR: copy_loop(b, s, map); break;
     case FV_S_IF: copy_if(b, s, map); break;
     case FV_S_WHILE:

@@ -43,6 +43,8 @@ static void collect_block(fv_prover *z, accesses *list, const fv_block *block) {
             FV_PUSH(z->a, list->at, list->n, list->cap,
                     ((access){s->buf, s->index, s, true, s->x->type.lanes > s->buf->lanes}));
         }
+        if (s->kind == FV_S_TRANSPOSE) /* any element */
+            FV_PUSH(z->a, list->at, list->n, list->cap, ((access){s->buf, s->buf->extent, s, true, false}));
         if (s->kind == FV_S_TILE)
             fv_prover_inner(z, s->buf);
         if (s->var)

@@ -203,6 +203,24 @@ static bool parse_prefetch(fv_kparser *p) {
     return true;
 }
 
+static bool parse_transpose(fv_kparser *p) {
+    fv_ast *e = fv_ast_parse(&p->l);
+    if (!e)
+        return false;
+    if (e->kind != FV_AST_NAME)
+        return fv_kx_error(p, e, "expected a tile");
+    fv_buf *b = fv_kx_buffer(p, e);
+    if (!b)
+        return false;
+    int64_t n, m;
+    bool square = b->role == FV_BUF_TILE && b->rank == 2 && b->lanes <= 1 &&
+                  fv_x_is_int(b->extent[0], &n) && fv_x_is_int(b->extent[1], &m) && n == m;
+    if (!square)
+        return fv_kx_error(p, e, "'%.60s' is no square tile", b->name);
+    fv_kb_transpose(&p->b, b);
+    return true;
+}
+
 static bool parse_store(fv_kparser *p) {
     fv_expr *index[FV_MAX_RANK];
     fv_expr *x, *mask = NULL;
@@ -301,6 +319,8 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         return parse_tile(p);
     if (fv_lex_accept(&p->l, "prefetch"))
         return parse_prefetch(p);
+    if (fv_lex_accept(&p->l, "transpose"))
+        return parse_transpose(p);
     if (fv_lex_accept(&p->l, "if"))
         return parse_if(p);
     if (fv_lex_accept(&p->l, "while"))

@@ -546,6 +546,11 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         put_index(p, s->buf, s->index, 1);
         fv_text_put(p->t, "\n");
         break;
+    case FV_S_TRANSPOSE:
+        fv_kp_line(p, "transpose ");
+        put_name_of(p, s->buf, s->buf->name);
+        fv_text_put(p->t, "\n");
+        break;
     case FV_S_TILE: put_tile(p, s); break;
     case FV_S_FOR: put_loop(p, s, program); break;
     case FV_S_IF: put_if(p, s, program); break;

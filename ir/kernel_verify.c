@@ -259,6 +259,18 @@ static bool check_tile(fv_kverifier *v, const fv_stmt *s) {
     return true;
 }
 
+static bool check_transpose(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    int64_t n, m;
+    if (!v->kernel || v->kernel->task)
+        return fv_kv_illegal(v, "only kernels that are not expanded transpose");
+    if (!in_scope(v, b))
+        return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
+    return (b->role == FV_BUF_TILE && b->rank == 2 && b->lanes == 1 && fv_x_is_int(b->extent[0], &n) &&
+            fv_x_is_int(b->extent[1], &m) && n == m) ||
+           fv_kv_illegal(v, "'%s' is no square tile", b->name);
+}
+
 static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->lo, FV_I64, "the first value") ||
         !check_scalar(v, s->hi, FV_I64, "the end"))
@@ -283,6 +295,7 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_STORE: return check_store(v, s);
     case FV_S_PREFETCH: return check_prefetch(v, s);
     case FV_S_TILE: return check_tile(v, s);
+    case FV_S_TRANSPOSE: return check_transpose(v, s);
     case FV_S_FOR: return check_for(v, s);
     case FV_S_IF: case FV_S_WHILE:
         return check_scalar(v, s->x, FV_BOOL, "the condition") && fv_kv_block(v, &s->body) &&

@@ -290,6 +290,7 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_PREFETCH:
             fv_c_line(g, "%s_PREFETCH(%s);", g->NAME, fv_c_address(g, s->buf, s->index));
             break;
+        case FV_S_TRANSPOSE: break; /* expanded */
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;

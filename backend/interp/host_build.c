@@ -69,6 +69,7 @@ static void host_statement(build *b, const fv_stmt *s) {
     case FV_S_LET:
     case FV_S_STORE:
     case FV_S_PREFETCH:
+    case FV_S_TRANSPOSE:
     case FV_S_TILE:
     case FV_S_FOR:
     case FV_S_IF:

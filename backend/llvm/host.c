@@ -261,6 +261,7 @@ void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_LET:
     case FV_S_STORE:
     case FV_S_PREFETCH:
+    case FV_S_TRANSPOSE:
     case FV_S_TILE:
     case FV_S_FOR:
     case FV_S_IF:

@@ -386,12 +386,26 @@ static void loop(evaluator *v, const fv_stmt *s) {
     }
 }
 
+static void transpose(evaluator *v, const fv_buf *tile) {
+    const memory *m = fv_ptrmap_get(&v->bufs, tile);
+    int64_t n = m->extent[0];
+    int size = fv_elem_storage_bytes(tile->elem);
+    unsigned char x[8];
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < i; j++) {
+            memcpy(x, m->data + (i * n + j) * size, (size_t)size);
+            memcpy(m->data + (i * n + j) * size, m->data + (j * n + i) * size, (size_t)size);
+            memcpy(m->data + (j * n + i) * size, x, (size_t)size);
+        }
+}
+
 static void run(evaluator *v, const fv_block *block) {
     for (const fv_stmt *s = block->first; s && !v->outside; s = s->next)
         switch (s->kind) {
         case FV_S_LET: assign(v, s->var, eval(v, s->x)); break;
         case FV_S_STORE: store(v, s); break;
         case FV_S_TILE: declare(v, s); break;
+        case FV_S_TRANSPOSE: transpose(v, s->buf); break;
         case FV_S_FOR: loop(v, s); break;
         case FV_S_IF: run(v, eval(v, s->x).i ? &s->body : &s->other); break;
         case FV_S_WHILE:

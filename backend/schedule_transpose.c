@@ -1,0 +1,219 @@
+/* schedule_transpose.c - a copy along whose result memory runs the other way than along what it reads,
+ * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
+ *
+ *     parallel block: for v by n: for u by n:
+ *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows;  y[u + c, v + r] = f(rows[c, r])
+ *
+ * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
+ * comes along. What is no whole block is gathered, as the schedule map does everywhere. */
+#include "backend/lower.h"
+#include "ir/limits.h"
+
+enum { TASK = 4096,   /* elements that one task does, about */
+       MAX_BLOCK = 16, /* rows of a block, which lie in registers */
+       MIN_BLOCK = 4,
+       LINE = 64,     /* bytes that are loaded together, whatever a row takes of them */
+       MAX_LOADS = 8 };
+
+typedef struct transposed {
+    const fv_definition *def;
+    int u, v;       /* axes of the result */
+    int64_t n;      /* of a block */
+    fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
+    int nloads;
+    fv_expr *first, *size; /* along u: of the task */
+    fv_expr *width;        /* along v */
+    fv_expr *u0, *v0;      /* of a block; u from `first` on */
+} transposed;
+
+/* ---- is it one? ---- */
+
+static bool is_read(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
+
+/* Only index arithmetic behind a load: no indices that are data, and none that are checked. */
+static bool is_plain(const fv_expr *load) {
+    for (int i = 0; i < load->n; i++)
+        if (fv_x_has_load(load->arg[i]))
+            return false;
+    return true;
+}
+
+/* Finds the strided load; false where others are strided as well, or are something else than elements. */
+static bool find_loads(transposed *t, fv_expr *x) {
+    const fv_var *v = t->def->index[t->v];
+    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || fv_expr_op_is_math((fv_expr_op)x->op))
+        return false;
+    if (is_read(x) && fv_x_stride(x, v) < 0) {
+        bool one = t->nloads == 0 || fv_x_equal(x, t->load[0]);
+        if (!one || t->nloads == MAX_LOADS || !is_plain(x))
+            return false;
+        t->load[t->nloads++] = x;
+        return true;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!find_loads(t, x->arg[i]))
+            return false;
+    return true;
+}
+
+/* The axis along which the load is contiguous; -1: none. */
+static int contiguous_axis(const transposed *t) {
+    const fv_expr *load = t->load[0];
+    int rank = load->u.buf->rank;
+    if (!rank || fv_x_uses(load->arg[rank - 1], t->def->index[t->v]))
+        return -1;
+    for (int i = 0; i < t->def->rank; i++)
+        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) && fv_x_stride(load, t->def->index[i]) > 0)
+            return i;
+    return -1;
+}
+
+static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_value *value) {
+    fv_elem elems[] = {(fv_elem)t->load[0]->type.elem, (fv_elem)t->def->body->type.elem, value->type->elem};
+    int bytes = 1;
+    for (int i = 0; i < 3; i++)
+        bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
+    int64_t n = l->target->vector_bits / 8 / bytes;
+    return n > MAX_BLOCK ? MAX_BLOCK : n;
+}
+
+static bool is_transposed(const fv_lowerer *l, const fv_storage *s, transposed *t) {
+    const fv_definition *d = t->def = s->def;
+    for (t->v = d->rank - 1; t->v >= 0 && fv_dim_is_one(d->index[t->v]->dim);)
+        t->v--;
+    if (t->v < 0 || d->place || !find_loads(t, d->body) || !t->nloads ||
+        t->load[0]->type.elem == FV_BOOL) /* vectors of it are masks */
+        return false;
+    t->u = contiguous_axis(t);
+    t->n = block_size(l, t, s->value);
+    return t->u >= 0 && t->n >= MIN_BLOCK && fv_typical_dim(d->index[t->u]->dim) >= t->n &&
+           fv_typical_dim(d->index[t->v]->dim) >= t->n;
+}
+
+/* ---- the kernel ---- */
+
+static fv_expr *plus(fv_kemit *e, fv_expr *a, fv_expr *b) { return fv_x_bin(e->arena, FV_X_ADD, a, b); }
+
+static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) { return fv_x_bin(e->arena, FV_X_MIN, a, b); }
+
+/* Binds u and v, and gives the indices of the result. */
+static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u, fv_expr *v) {
+    index[t->u] = plus(e, t->first, u);
+    fv_kemit_bind(e, t->def->index[t->u], index[t->u]);
+    fv_kemit_bind(e, t->def->index[t->v], index[t->v] = v);
+}
+
+static fv_expr *open_across(fv_kemit *e, fv_loop_kind kind, const char *name, int64_t n) {
+    return fv_kb_for(&e->b, kind, name, fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+}
+
+static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+    int64_t extent[] = {t->n, t->n};
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)t->load[0]->type.elem, 2, extent, NULL);
+    fv_expr *r = open_across(e, FV_UNROLL, "r", t->n), *c = open_across(e, FV_VECTOR, "c", t->n);
+    fv_expr *rc[] = {r, c};
+    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    fv_kb_store(&e->b, rows, rc, fv_kemit_expr(e, t->load[0]), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_kb_transpose(&e->b, rows);
+    c = open_across(e, FV_UNROLL, "c", t->n);
+    r = open_across(e, FV_VECTOR, "r", t->n);
+    fv_expr *cr[] = {c, r};
+    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    for (int i = 0; i < t->nloads; i++)
+        fv_kemit_memo(e, t->load[i], fv_x_load(e->arena, rows, cr));
+    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+static void emit_edge(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+    fv_expr *n = fv_x_int(e->arena, t->n);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, t->u0,
+                           smaller(e, plus(e, t->u0, n), t->size), 1);
+    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, t->v0,
+                           smaller(e, plus(e, t->v0, n), t->width), 1);
+    bind_element(e, t, index, u, v);
+    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* Is the block within the result? NULL: it always is. */
+static fv_expr *is_whole(fv_kemit *e, const transposed *t) {
+    const fv_dim *dims[] = {t->def->index[t->u]->dim, t->def->index[t->v]->dim};
+    fv_expr *first[] = {t->u0, t->v0}, *size[] = {t->size, t->width}, *all = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (fv_dim_is_const(dims[i]) && dims[i]->value % t->n == 0)
+            continue;
+        fv_expr *one = fv_x_bin(e->arena, FV_X_LE, plus(e, first[i], fv_x_int(e->arena, t->n)), size[i]);
+        all = all ? fv_x_bin(e->arena, FV_X_AND, all, one) : one;
+    }
+    return all;
+}
+
+static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
+
+/* Axis u: all of it, or a task's part, which begins at *first. Returns how many elements. */
+static fv_expr *open_part(fv_kemit *e, const transposed *t, fv_expr **first) {
+    const fv_dim *d = t->def->index[t->u]->dim;
+    int64_t width = fv_typical_dim(t->def->index[t->v]->dim);
+    int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
+    int64_t rows = rounded_up(TASK / width + 1, line > t->n ? line : t->n);
+    fv_expr *size = fv_kemit_dim(e, d);
+    *first = fv_x_int(e->arena, 0);
+    if (d->hi <= rows || fv_typical_dim(d) <= rows)
+        return size;
+    fv_expr *r = fv_x_int(e->arena, rows);
+    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, size, fv_x_int(e->arena, rows - 1)), r);
+    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", *first, blocks, 1);
+    *first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, block, r));
+    if (d->hi % rows == 0 && fv_dim_is_const(d))
+        return r;
+    return fv_kb_let(&e->b, "size", smaller(e, r, fv_x_bin(e->arena, FV_X_SUB, size, *first)));
+}
+
+/* Whole blocks, the last of which may reach beyond the end: so the verifier sees where a task's end. */
+static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
+    fv_expr *n = fv_x_int(e->arena, t->n);
+    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, size, fv_x_int(e->arena, t->n - 1)), n);
+    return fv_kb_for(&e->b, FV_SERIAL, t->def->index[axis]->name, fv_x_int(e->arena, 0),
+                     fv_x_bin(e->arena, FV_X_MUL, blocks, n), t->n);
+}
+
+bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    transposed t = {0};
+    if (!is_transposed(l, s, &t))
+        return false;
+    fv_kemit e;
+    const fv_definition *d = s->def;
+    fv_expr *index[FV_MAX_RANK] = {0};
+    fv_kemit_init(&e, l, d, op->def->name);
+    bool inside[FV_MAX_RANK] = {false};
+    inside[t.u] = inside[t.v] = true;
+    int64_t width = fv_typical_dim(d->index[t.v]->dim), height = fv_typical_dim(d->index[t.u]->dim);
+    fv_open_outer(&e, inside, width < TASK && height < TASK ? width * height : TASK, index);
+    t.size = open_part(&e, &t, &t.first);
+    t.width = fv_kemit_dim(&e, d->index[t.v]->dim);
+    t.v0 = open_blocks(&e, &t, t.v, t.width);
+    t.u0 = open_blocks(&e, &t, t.u, t.size);
+    fv_buf *out = fv_kemit_out(&e, s->value);
+    fv_expr *whole = is_whole(&e, &t);
+    if (whole)
+        fv_kb_if(&e.b, whole);
+    emit_block(&e, &t, index, out);
+    if (whole) {
+        fv_kb_else(&e.b);
+        emit_edge(&e, &t, index, out);
+    }
+    while (e.b.depth)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, s->operand ? "pack" : "transpose");
+    return true;
+}
