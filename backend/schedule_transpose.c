@@ -1,11 +1,12 @@
 /* schedule_transpose.c - a copy along whose result memory runs the other way than along what it reads,
  * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
  *
- *     parallel block: for v by n: for u by n:
+ *     parallel part: for v by n: for u by n:
  *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows;  y[u + c, v + r] = f(rows[c, r])
  *
  * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
- * comes along. What is no whole block is gathered, as the schedule map does everywhere. */
+ * comes along. The last block of an axis lies over that before it; where there are fewer than n elements,
+ * they are gathered, as the schedule map does everywhere. */
 #include "backend/lower.h"
 #include "ir/limits.h"
 
@@ -74,7 +75,10 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
     int64_t n = l->target->vector_bits / 8 / bytes;
-    return n > MAX_BLOCK ? MAX_BLOCK : n;
+    n = n > MAX_BLOCK ? MAX_BLOCK : n;
+    while (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim))
+        n /= 2;
+    return n;
 }
 
 static bool is_transposed(const fv_lowerer *l, const fv_storage *s, transposed *t) {
@@ -85,9 +89,8 @@ static bool is_transposed(const fv_lowerer *l, const fv_storage *s, transposed *
         t->load[0]->type.elem == FV_BOOL) /* vectors of it are masks */
         return false;
     t->u = contiguous_axis(t);
-    t->n = block_size(l, t, s->value);
-    return t->u >= 0 && t->n >= MIN_BLOCK && fv_typical_dim(d->index[t->u]->dim) >= t->n &&
-           fv_typical_dim(d->index[t->v]->dim) >= t->n;
+    t->n = t->u < 0 ? 0 : block_size(l, t, s->value);
+    return t->n >= MIN_BLOCK;
 }
 
 /* ---- the kernel ---- */
@@ -131,13 +134,12 @@ static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf
     fv_kemit_release(e, m);
 }
 
-static void emit_edge(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
-    fv_expr *n = fv_x_int(e->arena, t->n);
+/* Element by element, where there is no block. */
+static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+    fv_expr *zero = fv_x_int(e->arena, 0);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, t->u0,
-                           smaller(e, plus(e, t->u0, n), t->size), 1);
-    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, t->v0,
-                           smaller(e, plus(e, t->v0, n), t->width), 1);
+    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, t->size, 1);
+    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, zero, t->width, 1);
     bind_element(e, t, index, u, v);
     fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
     fv_kb_end(&e->b);
@@ -145,46 +147,57 @@ static void emit_edge(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf 
     fv_kemit_release(e, m);
 }
 
-/* Is the block within the result? NULL: it always is. */
-static fv_expr *is_whole(fv_kemit *e, const transposed *t) {
-    const fv_dim *dims[] = {t->def->index[t->u]->dim, t->def->index[t->v]->dim};
-    fv_expr *first[] = {t->u0, t->v0}, *size[] = {t->size, t->width}, *all = NULL;
-    for (int i = 0; i < 2; i++) {
-        if (fv_dim_is_const(dims[i]) && dims[i]->value % t->n == 0)
-            continue;
-        fv_expr *one = fv_x_bin(e->arena, FV_X_LE, plus(e, first[i], fv_x_int(e->arena, t->n)), size[i]);
-        all = all ? fv_x_bin(e->arena, FV_X_AND, all, one) : one;
-    }
-    return all;
-}
-
 static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 
-/* Axis u: all of it, or a task's part, which begins at *first. Returns how many elements. */
-static fv_expr *open_part(fv_kemit *e, const transposed *t, fv_expr **first) {
+/* Axis u: all of it, or a task's part, which begins at `first`. How many elements a part has but for the last. */
+static int64_t open_part(fv_kemit *e, transposed *t) {
     const fv_dim *d = t->def->index[t->u]->dim;
     int64_t width = fv_typical_dim(t->def->index[t->v]->dim);
     int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
-    int64_t rows = rounded_up(TASK / width + 1, line > t->n ? line : t->n);
-    fv_expr *size = fv_kemit_dim(e, d);
-    *first = fv_x_int(e->arena, 0);
-    if (d->hi <= rows || fv_typical_dim(d) <= rows)
-        return size;
-    fv_expr *r = fv_x_int(e->arena, rows);
-    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, size, fv_x_int(e->arena, rows - 1)), r);
-    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", *first, blocks, 1);
-    *first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, block, r));
-    if (d->hi % rows == 0 && fv_dim_is_const(d))
-        return r;
-    return fv_kb_let(&e->b, "size", smaller(e, r, fv_x_bin(e->arena, FV_X_SUB, size, *first)));
+    int64_t part = rounded_up(TASK / width + 1, line > t->n ? line : t->n);
+    t->size = fv_kemit_dim(e, d);
+    t->first = fv_x_int(e->arena, 0);
+    if (d->hi <= part || fv_typical_dim(d) <= part)
+        return d->hi;
+    fv_expr *n = fv_x_int(e->arena, part);
+    fv_expr *parts = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, t->size, fv_x_int(e->arena, part - 1)), n);
+    fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", t->first, parts, 1);
+    t->first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, i, n));
+    fv_expr *rest = fv_x_bin(e->arena, FV_X_SUB, t->size, t->first);
+    t->size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
+    return part;
 }
 
-/* Whole blocks, the last of which may reach beyond the end: so the verifier sees where a task's end. */
+/* Does the axis, in parts of that size, have a block? NULL: always. */
+static fv_expr *has_block(fv_kemit *e, const transposed *t, int axis, fv_expr *size, int64_t part) {
+    const fv_dim *d = t->def->index[axis]->dim;
+    if (fv_dim_is_const(d) && (d->value % part == 0 || d->value % part >= t->n))
+        return NULL;
+    return fv_x_bin(e->arena, FV_X_LE, fv_x_int(e->arena, t->n), size);
+}
+
+static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
+}
+
+/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
-    fv_expr *n = fv_x_int(e->arena, t->n);
-    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, size, fv_x_int(e->arena, t->n - 1)), n);
-    return fv_kb_for(&e->b, FV_SERIAL, t->def->index[axis]->name, fv_x_int(e->arena, 0),
-                     fv_x_bin(e->arena, FV_X_MUL, blocks, n), t->n);
+    const fv_var *v = t->def->index[axis];
+    int64_t known;
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    fv_expr *i = fv_kb_for(&e->b, FV_SERIAL, v->name, zero, size, t->n);
+    if (fv_x_is_int(size, &known) && known % t->n == 0)
+        return i;
+    i = smaller(e, i, fv_x_bin(e->arena, FV_X_SUB, size, fv_x_int(e->arena, t->n)));
+    return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero)); /* 0: for the verifier to see */
+}
+
+static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out) {
+    t->v0 = open_blocks(e, t, t->v, t->width);
+    t->u0 = open_blocks(e, t, t->u, t->size);
+    emit_block(e, t, index, out);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
 }
 
 bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
@@ -199,18 +212,17 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     inside[t.u] = inside[t.v] = true;
     int64_t width = fv_typical_dim(d->index[t.v]->dim), height = fv_typical_dim(d->index[t.u]->dim);
     fv_open_outer(&e, inside, width < TASK && height < TASK ? width * height : TASK, index);
-    t.size = open_part(&e, &t, &t.first);
+    int64_t part = open_part(&e, &t);
     t.width = fv_kemit_dim(&e, d->index[t.v]->dim);
-    t.v0 = open_blocks(&e, &t, t.v, t.width);
-    t.u0 = open_blocks(&e, &t, t.u, t.size);
     fv_buf *out = fv_kemit_out(&e, s->value);
-    fv_expr *whole = is_whole(&e, &t);
-    if (whole)
-        fv_kb_if(&e.b, whole);
-    emit_block(&e, &t, index, out);
-    if (whole) {
+    fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.size, part),
+                           has_block(&e, &t, t.v, t.width, d->index[t.v]->dim->hi));
+    if (blocks)
+        fv_kb_if(&e.b, blocks);
+    emit_blocks(&e, &t, index, out);
+    if (blocks) {
         fv_kb_else(&e.b);
-        emit_edge(&e, &t, index, out);
+        emit_gather(&e, &t, index, out);
     }
     while (e.b.depth)
         fv_kb_end(&e.b);

@@ -275,6 +275,8 @@ static fv_expr *widen(fv_kparser *p, const fv_ast *e, const char *digits, fv_ele
     return allowed(p, e, FV_X_REM, x) ? fv_x_ramp(p->arena, lanes, x) : NULL;
 }
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* even2(a, b), odd2(a, b) */
 static fv_expr *blocks_call(fv_kparser *p, const fv_ast *e, fv_expr_op op, const char *digits, fv_elem hint) {
     fv_expr *x[2] = {NULL, NULL};
@@ -354,9 +356,9 @@ static fv_expr *call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
         return widen(p, e, e->name + 5, hint);
     if (strncmp(e->name, "ramp", 4) == 0)
         return widen(p, e, e->name + 4, hint);
-    if (strncmp(e->name, "even", 4) == 0)
+    if (strncmp(e->name, "even", 4) == 0 && is_digit(e->name[4]))
         return blocks_call(p, e, FV_X_EVEN, e->name + 4, hint);
-    if (strncmp(e->name, "odd", 3) == 0)
+    if (strncmp(e->name, "odd", 3) == 0 && is_digit(e->name[3]))
         return blocks_call(p, e, FV_X_ODD, e->name + 3, hint);
     return plain_call(p, e, hint);
 }

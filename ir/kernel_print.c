@@ -9,7 +9,7 @@
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {
-    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "while", "comment", "check", "launch",
+    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "comment", "check", "launch",
     "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
     "prod", "min",      "max",    "any",    "all",   NULL};
 

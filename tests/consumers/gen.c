@@ -200,6 +200,8 @@ fv_kernel *gen_kernel(fv_arena *a, rng *r, const gen_options *o, const char *nam
         gen_chains(&g);
     else if (shape < 30)
         gen_contract(&g);
+    else if (shape < 35)
+        gen_transpose(&g);
     else
         nest(&g);
     return g.k;

@@ -178,3 +178,35 @@ void gen_contract(gen *g) {
     for (int i = 0; i < 3; i++)
         fv_kb_end(&g->b);
 }
+
+/* ---- a copy across ---- */
+
+/* Blocks of n x n, of any type, transposed as tiles; what lies beyond the end is neither read nor stored. */
+void gen_transpose(gen *g) {
+    static const int sizes[] = {1, 3, 4, 8, 16, 16};
+    int64_t n = PICK(g, sizes), square[2] = {n, n};
+    fv_elem e = gen_memory(g);
+    fv_expr *extent[2] = {g->extents[0], g->extents[1]}, *across[2] = {extent[1], extent[0]}, *end;
+    fv_buf *x = fv_kernel_buf(g->k, "X", FV_BUF_IN, e, 2, extent);
+    fv_buf *y = fv_kernel_buf(g->k, "Y", FV_BUF_OUT, e, 2, across);
+    fv_expr *i0 = open_blocks(g, "ib", extent[0], (int)n, &end);
+    fv_expr *j0 = plain_loop(g, FV_SERIAL, "j0", integer(g, 0), extent[1], n);
+    fv_buf *t = fv_kb_tile(&g->b, "t", e, 2, square, NULL);
+    for (int k = 0; k < 2; k++) { /* rows of x into the tile, then rows of the tile into y */
+        fv_expr *r = plain_loop(g, FV_UNROLL, "r", integer(g, 0), integer(g, n), 1);
+        fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, n), 1);
+        fv_expr *rc[2] = {r, c}, *at[2] = {bin(g, FV_X_ADD, k ? j0 : i0, r), bin(g, FV_X_ADD, k ? i0 : j0, c)};
+        fv_expr *inside = bin(g, FV_X_AND, bin(g, FV_X_LT, at[0], k ? extent[1] : end),
+                              bin(g, FV_X_LT, at[1], k ? end : extent[1]));
+        if (k)
+            fv_kb_store(&g->b, y, at, fv_x_load(g->a, t, rc), inside);
+        else
+            fv_kb_store(&g->b, t, rc, fv_x_guard(g->a, x, at, inside, fv_x_zero(g->a, e)), NULL);
+        fv_kb_end(&g->b);
+        fv_kb_end(&g->b);
+        if (!k)
+            fv_kb_transpose(&g->b, t);
+    }
+    fv_kb_end(&g->b);
+    fv_kb_end(&g->b);
+}

@@ -168,6 +168,36 @@ TILINGS(columns_that_may_be_none) {
           "contract 12 x 32, packs");
 }
 
+/* Blocks of 4 to 16 elements: none, one, whole ones, and a last one that lies over the one before. */
+static void check_across(const char *text) {
+    static const int all[] = {0, 1, 3, 4, 15, 16, 17, 33, 64, 101};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        seq = all[i];
+        check_at(text, "transpose");
+    }
+}
+
+TILINGS(across) {
+    check_across(HEAD "func @main(%x: f32[n, 45]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n");
+}
+
+TILINGS(across_within_few_columns) {
+    check_across(HEAD "func @main(%x: f32[7, n, 4]) -> (%y) {\n  %y = Transpose(%x) {perm = [0, 2, 1]}\n  return %y\n}\n");
+}
+
+TILINGS(across_both_symbolic) {
+    check_across(HEAD "func @main(%x: f32[n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n");
+}
+
+/* To channels last, padded, with what is computed of the element: along rows, along columns, twice of it. */
+TILINGS(across_with_work) {
+    check_across(fv_printf(arena, HEAD "%s%sconst @p: i64[6] = [0, 0, 1, 0, 0, 2]\n"
+                 "func @main(%%x: f32[2, 20, n]) -> (%%y) {\n  %%a = Pad(%%x, @p) {mode = \"constant\"}\n"
+                 "  %%t = Transpose(%%a) {perm = [0, 2, 1]}\n  %%b = Mul(%%t, @w)\n  %%c = Add(%%b, @bias)\n"
+                 "  %%r = Relu(%%c)\n  %%d = Cast(%%r) {to = 11}\n  %%y = Cast(%%d) {to = 1}\n  return %%y\n}\n",
+                 constant("w", 1, 20), constant("bias", 1, 20)));
+}
+
 TILINGS(convolution) {
     check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [14, 3, 3, 3]\n"
                     "func @main(%%x: f32[2, 3, 9, 37]) -> (%%y, %%z) {\n  %%f = Reshape(@w, @d)\n"
