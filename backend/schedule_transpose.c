@@ -59,12 +59,8 @@ static bool find_loads(transposed *t, fv_expr *x) {
 
 /* The axis along which the load is contiguous; -1: none. */
 static int contiguous_axis(const transposed *t) {
-    const fv_expr *load = t->load[0];
-    int rank = load->u.buf->rank;
-    if (!rank || fv_x_uses(load->arg[rank - 1], t->def->index[t->v]))
-        return -1;
     for (int i = 0; i < t->def->rank; i++)
-        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) && fv_x_stride(load, t->def->index[i]) > 0)
+        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) && fv_x_stride(t->load[0], t->def->index[i]) > 0)
             return i;
     return -1;
 }
