@@ -14,14 +14,15 @@ enum { TASK = 4096,   /* elements that one task does, about */
        MAX_BLOCK = 16, /* rows of a block, which lie in registers */
        MIN_BLOCK = 4,
        LINE = 64,     /* bytes that are loaded together, whatever a row takes of them */
-       MAX_LOADS = 8 };
+       MAX_LOADS = 8,
+       MAX_WORK = 60 /* nodes of the definition: a block has them n times */ };
 
 typedef struct transposed {
     const fv_definition *def;
     int u, v;       /* axes of the result */
     int64_t n;      /* of a block */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
-    int nloads;
+    int nloads, nodes;
     fv_expr *first, *size; /* along u: of the task */
     fv_expr *width;        /* along v */
     fv_expr *u0, *v0;      /* of a block; u from `first` on */
@@ -39,10 +40,11 @@ static bool is_plain(const fv_expr *load) {
     return true;
 }
 
-/* Finds the strided load; false where others are strided as well, or are something else than elements. */
+/* Finds the strided load; false where others are strided as well, or where there is more to do than to copy. */
 static bool find_loads(transposed *t, fv_expr *x) {
     const fv_var *v = t->def->index[t->v];
-    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || fv_expr_op_is_math((fv_expr_op)x->op))
+    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || fv_expr_op_is_math((fv_expr_op)x->op) ||
+        ++t->nodes > MAX_WORK)
         return false;
     if (is_read(x) && fv_x_stride(x, v) < 0) {
         bool one = t->nloads == 0 || fv_x_equal(x, t->load[0]);
@@ -72,7 +74,7 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
     int64_t n = l->target->vector_bits / 8 / bytes;
     n = n > MAX_BLOCK ? MAX_BLOCK : n;
-    while (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim))
+    while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;
     return n;
 }
