@@ -10,12 +10,11 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { TASK = 4096,   /* elements that one task does, about */
-       MAX_BLOCK = 16, /* rows of a block, which lie in registers */
+enum { TASK = 4096,    /* elements that one task does, about */
        MIN_BLOCK = 4,
-       LINE = 64,     /* bytes that are loaded together, whatever a row takes of them */
+       LINE = 64,      /* bytes that are loaded together, whatever a row takes of them */
        MAX_LOADS = 8,
-       MAX_WORK = 60 /* nodes of the definition: a block has them n times */ };
+       MAX_WORK = 60   /* nodes of the definition: a block has them n times */ };
 
 typedef struct transposed {
     const fv_definition *def;
@@ -72,8 +71,8 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     int bytes = 1;
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
-    int64_t n = l->target->vector_bits / 8 / bytes;
-    n = n > MAX_BLOCK ? MAX_BLOCK : n;
+    int64_t n = l->target->vector_bits / 8 / bytes, rows = l->target->vector_registers / 2; /* the others for a round */
+    n = n > rows ? rows : n;
     while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;
     return n;
