@@ -161,6 +161,10 @@ static int64_t open_part(fv_kemit *e, transposed *t) {
     fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", t->first, parts, 1);
     t->first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, i, n));
     fv_expr *rest = fv_x_bin(e->arena, FV_X_SUB, t->size, t->first);
+    int64_t lo, hi;
+    fv_x_range(rest, &lo, &hi);
+    if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
+        rest = fv_x_bin(e->arena, FV_X_MAX, rest, fv_x_int(e->arena, 0));
     t->size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
     return part;
 }

@@ -189,6 +189,12 @@ TILINGS(across_both_symbolic) {
     check_across(HEAD "func @main(%x: f32[n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n");
 }
 
+TILINGS(across_without_bound) {
+    check("fovea-ir 1\nmodule \"m\"\nsymbol n 0..1099511627776\n"
+          "func @main(%x: f32[64, n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 2, 0]}\n  return %y\n}\n",
+          "transpose");
+}
+
 /* To channels last, padded, with what is computed of the element: along rows, along columns, twice of it. */
 TILINGS(across_with_work) {
     check_across(fv_printf(arena, HEAD "%s%sconst @p: i64[6] = [0, 0, 1, 0, 0, 2]\n"
