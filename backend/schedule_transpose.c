@@ -146,16 +146,21 @@ static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_bu
 
 static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 
-/* Axis u: all of it, or a task's part, which begins at `first`. How many elements a part has but for the last. */
-static int64_t open_part(fv_kemit *e, transposed *t) {
-    const fv_dim *d = t->def->index[t->u]->dim;
-    int64_t width = fv_typical_dim(t->def->index[t->v]->dim);
+/* How many elements along u one task does, at most. */
+static int64_t part_size(const transposed *t) {
+    int64_t height = t->def->index[t->u]->dim->hi, width = fv_typical_dim(t->def->index[t->v]->dim);
     int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
     int64_t part = rounded_up(TASK / width + 1, line > t->n ? line : t->n);
+    return part < height ? part : height;
+}
+
+/* Axis u: all of it, or a task's part, which begins at `first`. */
+static void open_part(fv_kemit *e, transposed *t, int64_t part) {
+    const fv_dim *d = t->def->index[t->u]->dim;
     t->size = fv_kemit_dim(e, d);
     t->first = fv_x_int(e->arena, 0);
-    if (d->hi <= part || fv_typical_dim(d) <= part)
-        return d->hi;
+    if (d->hi <= part)
+        return;
     fv_expr *n = fv_x_int(e->arena, part);
     fv_expr *parts = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, t->size, fv_x_int(e->arena, part - 1)), n);
     fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", t->first, parts, 1);
@@ -166,7 +171,6 @@ static int64_t open_part(fv_kemit *e, transposed *t) {
     if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
         rest = fv_x_bin(e->arena, FV_X_MAX, rest, fv_x_int(e->arena, 0));
     t->size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
-    return part;
 }
 
 /* Does the axis, in parts of that size, have a block? NULL: always. */
@@ -211,9 +215,9 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_init(&e, l, d, op->def->name);
     bool inside[FV_MAX_RANK] = {false};
     inside[t.u] = inside[t.v] = true;
-    int64_t width = fv_typical_dim(d->index[t.v]->dim), height = fv_typical_dim(d->index[t.u]->dim);
-    fv_open_outer(&e, inside, width < TASK && height < TASK ? width * height : TASK, index);
-    int64_t part = open_part(&e, &t);
+    int64_t width = fv_typical_dim(d->index[t.v]->dim), part = part_size(&t);
+    fv_open_outer(&e, inside, part == d->index[t.u]->dim->hi && width < TASK ? part * width : TASK, index);
+    open_part(&e, &t, part);
     t.width = fv_kemit_dim(&e, d->index[t.v]->dim);
     fv_buf *out = fv_kemit_out(&e, s->value);
     fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.size, part),
