@@ -82,6 +82,11 @@ static bool is_few(const fv_dim *d) {
     return (fv_dim_is_const(d) ? d->value : d->hi) < FEW;
 }
 
+static bool is_longer(const fv_dim *a, const fv_dim *b) {
+    int64_t n = fv_typical_dim(a), m = fv_typical_dim(b);
+    return m >= 0 && (n < 0 || n > m);
+}
+
 /* The factor of the score that goes with the key, and the axes of queries and of features. Any other axis is one of
  * the score: along it nothing is computed again. */
 static bool set_axes(const fv_definition *d, fv_attention *at) {
@@ -97,8 +102,8 @@ static bool set_axes(const fv_definition *d, fv_attention *at) {
         bool q = fv_x_uses(at->q, v), k = fv_x_uses(at->k, v), values = fv_x_uses(at->v, v);
         if (at->column < 0 && values && !fv_x_uses(at->weight, v) && !is_few(v->dim))
             at->column = i;
-        else if (at->row < 0 && q && !k && !values && !is_few(v->dim))
-            at->row = i;
+        else if (q && !k && !values && !is_few(v->dim))
+            at->row = at->row < 0 || is_longer(v->dim, d->index[at->row]->dim) ? i : at->row;
         else if (!q && !k && !fv_dim_is_one(v->dim))
             return false;
     }

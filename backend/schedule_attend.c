@@ -8,8 +8,8 @@
  *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
- * THREADS cores busy, so the memory grows with the number of keys, not with its square. Sums are those of three
- * kernels: the order of none changes, whatever the blocks are. */
+ * THREADS cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
+ * it has in those schedules, whatever the blocks are. */
 #include <string.h>
 
 #include "backend/attend.h"

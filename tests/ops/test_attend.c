@@ -1,5 +1,6 @@
-/* Attention as one kernel gives the bits of three where these sum along rows as it does: each case is compiled as it is, which has an `attend` kernel, and with
- * its weights returned as well, which has none. For all tilings, and for sizes that leave edges everywhere. */
+/* Attention as one kernel gives the bits of three, where these have the scores in rows as well: each case is compiled as
+ * it is, which has an `attend` kernel, and with its weights returned besides, which has none. For all tilings, and for
+ * sizes that leave edges everywhere. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
