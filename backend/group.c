@@ -434,6 +434,67 @@ static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w,
            (!is_costly(w) || keeps_type(l, v, use));
 }
 
+static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *seen) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v)
+        return true;
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (reads_outside_sums(x->arg[i], v, seen))
+            return true;
+    return false;
+}
+
+/* Does x load a value that was substituted, and takes passes over rows for something costly that is not `own`? A row
+ * holds what one of them wants, and the other would be computed in each pass. */
+static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    const fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+    if (s && s->inlined && s->passes && s->rows != own)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_other_passes(l, x->arg[i], own, seen))
+            return true;
+    return false;
+}
+
+/* The costly value that was substituted into what x is now. */
+static const fv_value *costly_of(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
+    const fv_value *found = NULL;
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return NULL;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
+        found = s->inlined ? s->rows : NULL;
+    }
+    for (int i = 0; i < x->n && !found; i++)
+        found = costly_of(l, x->arg[i], seen);
+    return found;
+}
+
+static bool is_row_of(const fv_type *t, const fv_type *v) {
+    const fv_dim *n = t->rank ? t->dims[t->rank - 1] : NULL;
+    return n && !fv_dim_is_one(n) && v->rank && n == v->dims[v->rank - 1];
+}
+
+/* Is v read by sums only, which end in a result without rows that could hold it? */
+static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
+    if (!y || !fv_storage_of(l, y)->def || reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
+        return false;
+    for (int steps = 0; steps < 10 && y && !is_row_of(y->type, v->type); steps++) {
+        if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
+            return true;
+        y = y->uses[0].op->nout == 1 ? y->uses[0].op->out[0] : NULL;
+    }
+    return false;
+}
+
 /* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
@@ -450,6 +511,9 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (!r.loads)
             continue;
         if (c.nodes + w->nodes * r.loads > MAX_NODES)
+            return false;
+        fv_ptrmap others = fv_ptrmap_in(l->arena);
+        if (w->math && w->reductions && has_other_passes(l, d->body, fv_storage_of(l, v)->rows, &others))
             return false;
         if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
             bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
@@ -557,8 +621,13 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         s->inlined = true;
         return;
     }
-    s->inlined = distinct_users(s->value) == 1 ? suits(l, s->value, &w, s->value->uses[0].op)
-                                               : is_shared_in_one(l, s->value, &w);
+    const fv_op *use = s->value->uses[0].op;
+    s->rows = w.math && !s->rows ? s->value : s->rows;
+    s->passes = w.math && w.reductions;
+    if (distinct_users(s->value) > 1)
+        s->inlined = is_shared_in_one(l, s->value, &w);
+    else
+        s->inlined = suits(l, s->value, &w, use) && !(s->passes && loses_row(l, s->value, use));
 }
 
 /* ---- substitution ---- */
@@ -693,7 +762,9 @@ void fv_group(fv_lowerer *l) {
             if (!s || !s->def)
                 continue;
             const fv_origin *origin = op->origin;
+            fv_ptrmap seen = fv_ptrmap_in(l->arena);
             s->sum = sum_of(l, s->def->body);
+            s->rows = costly_of(l, s->def->body, &seen);
             unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
             s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
             if (!s->sum && is_contraction(s->def->body))

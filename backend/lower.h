@@ -17,6 +17,8 @@ typedef struct fv_storage {
     bool divides;              /* a reshape that takes any */
     bool operand;              /* made in the run for a contraction, which reads nothing else of it */
     bool inlined;              /* substituted into its uses; has no memory */
+    const struct fv_value *rows; /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    bool passes;               /* ... several times */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     bool fixed;                /* its axes lie in memory in the order of its type */
     uint16_t kept;             /* axes that are not moved to the end there, as bits */
