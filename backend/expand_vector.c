@@ -99,6 +99,8 @@ static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *bl
         for (int i = 0; i < 4; i++)
             if (parts[i])
                 join_tiles_of_expr(z, loop, parts[i]);
+        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+            join_tiles_of_expr(z, loop, s->index[i]);
         if (s->kind == FV_S_STORE)
             join(z, loop, s->buf);
         join_tiles(z, loop, &s->body);

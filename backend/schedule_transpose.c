@@ -1,7 +1,7 @@
 /* schedule_transpose.c - a copy along whose result memory runs the other way than along what it reads,
  * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
  *
- *     parallel part: for v by n: for u by n:
+ *     parallel part of u, or of v: for v by n: for u by n:
  *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows;  y[u + c, v + r] = f(rows[c, r])
  *
  * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
@@ -22,19 +22,26 @@ typedef struct transposed {
     int64_t n;      /* of a block */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
     int nloads, nodes;
-    fv_expr *first, *size; /* along u: of the task */
-    fv_expr *width;        /* along v */
-    fv_expr *u0, *v0;      /* of a block; u from `first` on */
+    fv_expr *top, *height; /* of the task along u: where it begins, and how many */
+    fv_expr *left, *width; /* along v */
+    fv_expr *u0, *v0;      /* of a block, in the task */
 } transposed;
 
 /* ---- is it one? ---- */
 
 static bool is_read(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
 
+static bool is_checked(const fv_expr *x) {
+    bool found = x->op == FV_X_REQUIRE;
+    for (int i = 0; i < x->n && !found; i++)
+        found = is_checked(x->arg[i]);
+    return found;
+}
+
 /* Only index arithmetic behind a load: no indices that are data, and none that are checked. */
 static bool is_plain(const fv_expr *load) {
     for (int i = 0; i < load->n; i++)
-        if (fv_x_has_load(load->arg[i]))
+        if (fv_x_has_load(load->arg[i]) || is_checked(load->arg[i]))
             return false;
     return true;
 }
@@ -98,9 +105,8 @@ static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) { return fv_x_bin(e
 
 /* Binds u and v, and gives the indices of the result. */
 static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u, fv_expr *v) {
-    index[t->u] = plus(e, t->first, u);
-    fv_kemit_bind(e, t->def->index[t->u], index[t->u]);
-    fv_kemit_bind(e, t->def->index[t->v], index[t->v] = v);
+    fv_kemit_bind(e, t->def->index[t->u], index[t->u] = plus(e, t->top, u));
+    fv_kemit_bind(e, t->def->index[t->v], index[t->v] = plus(e, t->left, v));
 }
 
 static fv_expr *open_across(fv_kemit *e, fv_loop_kind kind, const char *name, int64_t n) {
@@ -135,7 +141,7 @@ static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf
 static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
     fv_expr *zero = fv_x_int(e->arena, 0);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, t->size, 1);
+    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, t->height, 1);
     fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, zero, t->width, 1);
     bind_element(e, t, index, u, v);
     fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
@@ -146,31 +152,30 @@ static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_bu
 
 static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 
-/* How many elements along u one task does, at most. */
-static int64_t part_size(const transposed *t) {
-    int64_t height = t->def->index[t->u]->dim->hi, width = fv_typical_dim(t->def->index[t->v]->dim);
+/* How many elements along an axis one task does, at most, where there are `across` of the other. */
+static int64_t part_size(const transposed *t, int axis, int64_t across) {
+    int64_t extent = t->def->index[axis]->dim->hi;
     int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
-    int64_t part = rounded_up(TASK / width + 1, line > t->n ? line : t->n);
-    return part < height ? part : height;
+    int64_t part = rounded_up(TASK / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
+    return part < extent ? part : extent;
 }
 
-/* Axis u: all of it, or a task's part, which begins at `first`. */
-static void open_part(fv_kemit *e, transposed *t, int64_t part) {
-    const fv_dim *d = t->def->index[t->u]->dim;
-    t->size = fv_kemit_dim(e, d);
-    t->first = fv_x_int(e->arena, 0);
+/* The axis: all of it, or a task's part. */
+static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
+    *size = fv_kemit_dim(e, d);
+    *first = fv_x_int(e->arena, 0);
     if (d->hi <= part)
         return;
     fv_expr *n = fv_x_int(e->arena, part);
-    fv_expr *parts = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, t->size, fv_x_int(e->arena, part - 1)), n);
-    fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", t->first, parts, 1);
-    t->first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, i, n));
-    fv_expr *rest = fv_x_bin(e->arena, FV_X_SUB, t->size, t->first);
+    fv_expr *parts = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, *size, fv_x_int(e->arena, part - 1)), n);
+    fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", *first, parts, 1);
+    *first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, i, n));
+    fv_expr *rest = fv_x_bin(e->arena, FV_X_SUB, *size, *first);
     int64_t lo, hi;
     fv_x_range(rest, &lo, &hi);
     if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
         rest = fv_x_bin(e->arena, FV_X_MAX, rest, fv_x_int(e->arena, 0));
-    t->size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
+    *size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
 }
 
 /* Does the axis, in parts of that size, have a block? NULL: always. */
@@ -199,7 +204,7 @@ static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr 
 
 static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out) {
     t->v0 = open_blocks(e, t, t->v, t->width);
-    t->u0 = open_blocks(e, t, t->u, t->size);
+    t->u0 = open_blocks(e, t, t->u, t->height);
     emit_block(e, t, index, out);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
@@ -215,13 +220,16 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_init(&e, l, d, op->def->name);
     bool inside[FV_MAX_RANK] = {false};
     inside[t.u] = inside[t.v] = true;
-    int64_t width = fv_typical_dim(d->index[t.v]->dim), part = part_size(&t);
-    fv_open_outer(&e, inside, part == d->index[t.u]->dim->hi && width < TASK ? part * width : TASK, index);
-    open_part(&e, &t, part);
-    t.width = fv_kemit_dim(&e, d->index[t.v]->dim);
+    const fv_dim *du = d->index[t.u]->dim, *dv = d->index[t.v]->dim;
+    int64_t width = fv_typical_dim(dv), rows = part_size(&t, t.u, width), columns = dv->hi;
+    if (rows == du->hi) /* u is not cut: v is, where that is long */
+        columns = part_size(&t, t.v, rows);
+    bool whole = rows == du->hi && columns == dv->hi && width < TASK;
+    fv_open_outer(&e, inside, whole ? rows * width : TASK, index);
+    open_part(&e, du, rows, &t.top, &t.height);
+    open_part(&e, dv, columns, &t.left, &t.width);
     fv_buf *out = fv_kemit_out(&e, s->value);
-    fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.size, part),
-                           has_block(&e, &t, t.v, t.width, d->index[t.v]->dim->hi));
+    fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.height, rows), has_block(&e, &t, t.v, t.width, columns));
     if (blocks)
         fv_kb_if(&e.b, blocks);
     emit_blocks(&e, &t, index, out);
