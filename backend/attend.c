@@ -20,13 +20,9 @@ static bool is_product_sum(const fv_expr *x) {
            fv_elem_is_float((fv_elem)x->type.elem);
 }
 
-static bool has_reduction(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_reduction(x->arg[i]))
-            return true;
-    return false;
+static bool has_reduction(fv_expr *x) {
+    fv_expr *found;
+    return fv_x_reductions(x, &found, 1) > 0;
 }
 
 typedef struct search {
@@ -78,10 +74,6 @@ static bool find_scores(search *s, fv_expr *x) {
     return ok;
 }
 
-static bool is_few(const fv_dim *d) {
-    return (fv_dim_is_const(d) ? d->value : d->hi) < FEW;
-}
-
 static bool is_longer(const fv_dim *a, const fv_dim *b) {
     int64_t n = fv_typical_dim(a), m = fv_typical_dim(b);
     return m >= 0 && (n < 0 || n > m);
@@ -100,9 +92,9 @@ static bool set_axes(const fv_definition *d, fv_attention *at) {
     for (int i = d->rank; i-- > 0;) {
         const fv_var *v = d->index[i];
         bool q = fv_x_uses(at->q, v), k = fv_x_uses(at->k, v), values = fv_x_uses(at->v, v);
-        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && !is_few(v->dim))
+        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && v->dim->hi >= FEW)
             at->column = i;
-        else if (q && !k && !values && !is_few(v->dim))
+        else if (q && !k && !values && v->dim->hi >= FEW)
             at->row = at->row < 0 || is_longer(v->dim, d->index[at->row]->dim) ? i : at->row;
         else if (!q && !k && !fv_dim_is_one(v->dim))
             return false;
@@ -113,7 +105,7 @@ static bool set_axes(const fv_definition *d, fv_attention *at) {
 bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
     fv_expr *sums[2];
     if (d->rank > MAX_OUTER || fv_x_reductions(d->body, sums, 2) != 1 || !is_product_sum(sums[0]) ||
-        sums[0]->u.red.nvars != 1 || is_few(sums[0]->u.red.vars[0]->dim))
+        sums[0]->u.red.nvars != 1 || sums[0]->u.red.vars[0]->dim->hi < FEW)
         return false;
     for (int i = 0; i < 2; i++) {
         fv_expr *const *f = sums[0]->arg[0]->arg;
@@ -172,7 +164,10 @@ typedef struct fuser {
     fv_lowerer *l;
     fv_ptrmap readers;  /* of a storage */
     fv_ptrmap scoreless; /* storage -> through how many values it is known to lead to no score, and 1 */
-    fv_storage **fused; /* what attention gives */
+    struct fused {
+        fv_storage *y; /* what attention gives */
+        fv_attention at;
+    } *fused;
     int nfused, cap_fused;
 } fuser;
 
@@ -183,13 +178,9 @@ static readers *readers_of(fuser *f, const fv_storage *s) {
     return *at;
 }
 
-static fv_storage *loaded(fuser *f, const fv_expr *x) {
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(f->l, x->u.buf->value) : NULL;
-}
-
 /* A value in the memory of another reads that for those who read it. */
 static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
-    fv_storage *s = loaded(f, x);
+    fv_storage *s = fv_storage_loaded(f->l, x);
     void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
     bool known = *at != NULL;
     if (known && !s)
@@ -229,7 +220,7 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    fv_storage *s = loaded(f, x);
+    fv_storage *s = fv_storage_loaded(f->l, x);
     if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
         fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
         if (has_score(f, s->def->body, levels - 1, &inner))
@@ -250,7 +241,7 @@ typedef struct candidates {
 
 /* What x loads along a row and leads to scores. A node below two sums is over the variable of one at most. */
 static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
-    fv_storage *s = loaded(f, x);
+    fv_storage *s = fv_storage_loaded(f->l, x);
     if (*fv_ptrmap_at(&c->seen, x))
         return;
     if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
@@ -267,10 +258,11 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
         find_candidates(f, x->arg[i], along, c);
 }
 
-static bool is_found(fuser *f, const fv_definition *d) {
-    fv_attention at; /* as it will be when it is scheduled */
-    return fv_find_attention(f->l->arena, d, &at) &&
-           fv_find_attention(f->l->arena, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &at);
+/* Now, and as it will be when it is scheduled. */
+static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
+    fv_attention then;
+    return fv_find_attention(f->l->arena, d, at) &&
+           fv_find_attention(f->l->arena, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
 }
 
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels);
@@ -294,13 +286,14 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
 /* Makes attention of d, which is what y is by now, with that factor as the weight. */
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels) {
     fv_lowerer *l = f->l;
+    fv_attention at;
     fv_expr *sums[2];
     if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
         return false;
-    if (levels < LEVELS && is_found(f, &d)) {
+    if (levels < LEVELS && is_found(f, &d, &at)) {
         y->def->body = d.body;
         *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
-        FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, y);
+        FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
         return true;
     }
     candidates c = {.seen = fv_ptrmap_in(l->arena)};
@@ -321,7 +314,7 @@ typedef struct mask_use {
 } mask_use;
 
 static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
-    fv_storage *s = loaded(f, x);
+    fv_storage *s = fv_storage_loaded(f->l, x);
     if (x->n && *fv_ptrmap_at(&u->seen, x))
         return;
     *fv_ptrmap_at(&u->seen, x) = (void *)x;
@@ -340,12 +333,11 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
     fv_ptrmap uses = fv_ptrmap_in(l->arena);
-    fv_attention at;
-    for (int i = 0; i < f->nfused; i++)
-        if (fv_find_attention(l->arena, f->fused[i]->def, &at)) {
-            mask_use u = {.query = f->fused[i]->def->index[at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
-            count_masks(f, &u, at.weight);
-        }
+    for (int i = 0; i < f->nfused; i++) {
+        const struct fused *x = &f->fused[i];
+        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
+        count_masks(f, &u, x->at.weight);
+    }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
@@ -354,9 +346,10 @@ static void take_masks(fuser *f) {
                 s->inlined = fv_is_cheap(l, s->def);
         }
     for (int i = 0; i < f->nfused; i++) {
-        const fv_origin *origin = fv_storage_origin(l, f->fused[i]->value);
-        f->fused[i]->def->body = fv_substitute(l, f->fused[i]->def->body, &origin);
-        *fv_ptrmap_at(&l->origins, f->fused[i]->value) = (void *)origin;
+        fv_storage *y = f->fused[i].y;
+        const fv_origin *origin = fv_storage_origin(l, y->value);
+        y->def->body = fv_substitute(l, y->def->body, &origin);
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
     }
 }
 

@@ -28,10 +28,6 @@ static inline fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *nam
     return fv_kb_for(&e->b, kind, name, integer(e, 0), n, 1);
 }
 
-static inline int64_t at_most(const fv_dim *d) {
-    return fv_dim_is_const(d) ? d->value : d->hi;
-}
-
 /* ---- schedule_contract.c ---- */
 
 /* Rows and columns of the register tile; 0: there is none. */

@@ -38,7 +38,7 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
-    bool one = at_most(d) <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    bool one = d->hi <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
     fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
     fv_expr *last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
     fv_expr *after = binary(e, FV_X_MIN, last, binary(e, FV_X_ADD, panel, integer(e, 1)));

@@ -337,7 +337,7 @@ static int chains_of(const fv_kemit *e, const fv_expr *r) {
     return !any_order || n < CHAINS || (fv_dim_is_const(d) && d->value < n) ? CHAINS : n;
 }
 
-/* 16 chains along the last variable (element i to chain i mod 16), then a fixed tree. */
+/* Chains along the last variable, 16 of a sum (element i goes to chain i mod 16), then a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     int n = r->u.red.nvars, chains = chains_of(e, r);

@@ -258,28 +258,27 @@ static bool is_contraction(const fv_expr *x) {
 
 /* Does x load a value that was substituted and holds another contraction? One a kernel is enough. */
 static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
-        if (s->inlined && s->sum && s->sum != other_than)
-            return true;
-    }
+    const fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->inlined && s->sum && s->sum != other_than)
+        return true;
     for (int i = 0; i < x->n; i++)
         if (takes_sum(l, x->arg[i], other_than))
             return true;
     return false;
 }
 
-/* The contraction that was substituted into what x is now. */
-static const fv_value *sum_of(fv_lowerer *l, const fv_expr *x) {
-    const fv_value *found = NULL;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
-        if (s->inlined)
-            found = s->sum;
+/* What s is now takes along the contraction, and the rows of something costly, that were substituted into x. */
+static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    const fv_storage *from = fv_storage_loaded(l, x);
+    if (from && from->inlined) {
+        s->sum = s->sum ? s->sum : from->sum;
+        s->rows = s->rows ? s->rows : from->rows;
     }
-    for (int i = 0; i < x->n && !found; i++)
-        found = sum_of(l, x->arg[i]);
-    return found;
+    for (int i = 0; i < x->n; i++)
+        take_along(l, s, x->arg[i], seen);
 }
 
 /* Is the last axis of what d reshapes v to the last axis of v? */
@@ -452,28 +451,13 @@ static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *ow
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    const fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+    const fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->inlined && s->passes && s->rows != own)
         return true;
     for (int i = 0; i < x->n; i++)
         if (has_other_passes(l, x->arg[i], own, seen))
             return true;
     return false;
-}
-
-/* The costly value that was substituted into what x is now. */
-static const fv_value *costly_of(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
-    const fv_value *found = NULL;
-    if (!x->n || *fv_ptrmap_at(seen, x))
-        return NULL;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        const fv_storage *s = fv_storage_of(l, x->u.buf->value);
-        found = s->inlined ? s->rows : NULL;
-    }
-    for (int i = 0; i < x->n && !found; i++)
-        found = costly_of(l, x->arg[i], seen);
-    return found;
 }
 
 static bool is_row_of(const fv_type *t, const fv_type *v) {
@@ -763,8 +747,7 @@ void fv_group(fv_lowerer *l) {
                 continue;
             const fv_origin *origin = op->origin;
             fv_ptrmap seen = fv_ptrmap_in(l->arena);
-            s->sum = sum_of(l, s->def->body);
-            s->rows = costly_of(l, s->def->body, &seen);
+            take_along(l, s, s->def->body, &seen);
             unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
             s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
             if (!s->sum && is_contraction(s->def->body))

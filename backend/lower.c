@@ -19,6 +19,10 @@ fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
     return *at;
 }
 
+fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+}
+
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
     const fv_origin *o = fv_ptrmap_get(&l->origins, v);
     return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);

@@ -5,8 +5,8 @@
  * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
  * are columns of the constant factor, pixels are its rows. What is computed element by element from such
  * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
- * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed follows from how it lies
- * (emit.c), so the choice is of the model alone, never of the target. */
+ * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed
+ * follows from how it lies (emit.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -16,10 +16,6 @@ enum { WIDE = 16,        /* columns that are worth it: the same for all targets,
        MANY = 1 << 30 };
 
 _Static_assert(FV_MAX_RANK <= 16, "fv_storage.kept has a bit for each axis");
-
-static fv_storage *loaded(fv_lowerer *l, const fv_expr *x) {
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
-}
 
 static bool has_kernel(const fv_storage *s) {
     return s->def && !s->inlined && !s->alias && !s->joined;
@@ -33,13 +29,6 @@ static bool is_affine(const fv_expr *x) {
     case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return is_affine(x->arg[0]) && is_affine(x->arg[1]);
     default: return false;
     }
-}
-
-static bool has_load(const fv_expr *x) {
-    bool found = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    for (int i = 0; i < x->n && !found; i++)
-        found = has_load(x->arg[i]);
-    return found;
 }
 
 /* Does x use a variable that indexes another axis of the load as well? */
@@ -59,10 +48,10 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    fv_storage *s = loaded(l, x);
+    fv_storage *s = fv_storage_loaded(l, x);
     for (int i = 0; i < x->n; i++) {
         if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
-            (shares(x->arg[i], x, i) || has_load(x->arg[i])))
+            (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
             s->kept |= (uint16_t)(1u << i);
         fix_reshaped(l, x->arg[i], seen);
     }
@@ -108,7 +97,7 @@ static int64_t extent_of(const fv_var *v) {
 static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *x,
                                int column) {
     x = fv_x_stored(x);
-    const fv_storage *s = loaded(l, x);
+    const fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->value->kind == FV_VALUE_CONST)
         return extent_of(d->index[column]) < WIDE ? 0 : -1;
     if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
@@ -157,7 +146,7 @@ static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, 
     if (*fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    fv_storage *s = loaded(l, x);
+    fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->value->kind != FV_VALUE_CONST && x->u.buf->rank > 1) {
         int inner = s->inner >= 0 ? s->inner : x->u.buf->rank - 1;
         for (int i = 0; i < d->rank; i++)
@@ -227,7 +216,7 @@ typedef struct mover {
 } mover;
 
 static fv_expr *moved(mover *m, fv_expr *x) {
-    fv_storage *s = loaded(m->l, x);
+    fv_storage *s = fv_storage_loaded(m->l, x);
     if (!x->n)
         return x;
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *args[FV_MAX_RANK + 2], *y;

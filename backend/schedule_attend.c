@@ -422,7 +422,7 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     a->at_memory[n] = chunk;
     if (a->nmasks)
         emit_masks(a);
-    if (at_most(queries) <= a->block)
+    if (queries->hi <= a->block)
         return size;
     fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
     *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));

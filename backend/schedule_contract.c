@@ -98,8 +98,8 @@ void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contr
         *mr = 6;
         *nr = 2 * lanes;
     }
-    int64_t rows = c->row < 0 ? 1 : at_most(d->index[c->row]->dim);
-    int64_t columns = at_most(d->index[c->column]->dim);
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
         *mr = best_rows((int)rows, *mr, *nr / lanes);
     if (!rows || !columns) { /* no tile: others make loops that never run */
@@ -146,9 +146,7 @@ bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_co
                 fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
     if (c->packed)
         c->b = c->panels.x;
-    if (!c->packed && !contiguous)
-        return false;
-    return true;
+    return c->packed || contiguous;
 }
 
 /* ---- the kernel ---- */
@@ -163,7 +161,7 @@ static void open_rows(fv_tile *t, int most, fv_expr **first, fv_expr **rows) {
     fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
     fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
-    fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, at_most(d) <= most, first, rows);
+    fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
 /* Rows of a task: as much of a as stays in the second-level cache while panels go by. */

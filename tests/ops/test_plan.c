@@ -1,6 +1,7 @@
 /* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
  * program there what lives at once is apart, for all sizes, and the workspace hardly larger. tests/ops/order.txt
- * says in which order axes lie, tests/ops/group.txt what is one kernel, tests/ops/rows.txt what the passes over a row keep. */
+ * says in which order axes lie, tests/ops/group.txt what is one kernel, tests/ops/rows.txt what the passes over
+ * a row keep. */
 #include <criterion/criterion.h>
 #include <string.h>
 
