@@ -225,7 +225,8 @@ bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v);
  * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
 
-enum { FV_BLOCK = 2048 }; /* elements of a vector that one task does, where it is the only one */
+enum { FV_BLOCK = 2048, /* elements of a vector that one task does, where it is the only one */
+       FV_TASK = 4096 }; /* of rows: elements that one task computes or sums, about */
 /* ---- schedules: each builds the kernel of one value; false, and nothing done: not its kind ---- */
 #define SCHEDULE(id) bool fv_schedule_##id(fv_lowerer *l, fv_storage *s, fv_op *op);
 #include "backend/schedules.def"

@@ -11,8 +11,6 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { TASK = 4096 }; /* of rows: elements to compute or to sum */
-
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
@@ -86,9 +84,9 @@ static int64_t work_of_row(const fv_definition *d, int vector) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
     int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
-    for (int i = 0; i < n && work < TASK; i++) {
+    for (int i = 0; i < n && work < FV_TASK; i++) {
         int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
-        for (int k = 0; k < sums[i]->u.red.nvars && w < TASK; k++)
+        for (int k = 0; k < sums[i]->u.red.nvars && w < FV_TASK; k++)
             w *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
         work += w;
     }
@@ -114,7 +112,7 @@ static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
 
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index) {
     const fv_definition *d = e->def;
-    int64_t rows = TASK / work;
+    int64_t rows = FV_TASK / work;
     int first = d->rank; /* axes from here on are inside a task */
     for (int i = d->rank; i-- > 0 && rows > 1;) {
         const fv_dim *n = d->index[i]->dim;

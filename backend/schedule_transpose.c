@@ -10,8 +10,7 @@
 #include "backend/lower.h"
 #include "ir/limits.h"
 
-enum { TASK = 4096,    /* elements that one task does, about */
-       MIN_BLOCK = 4,
+enum { MIN_BLOCK = 4,
        LINE = 64,      /* bytes that are loaded together, whatever a row takes of them */
        MAX_LOADS = 8,
        MAX_WORK = 60   /* nodes of the definition: a block has them n times */ };
@@ -156,7 +155,7 @@ static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
     int64_t extent = t->def->index[axis]->dim->hi;
     int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
-    int64_t part = rounded_up(TASK / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
+    int64_t part = rounded_up(FV_TASK / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
     return part < extent ? part : extent;
 }
 
@@ -224,8 +223,8 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     int64_t width = fv_typical_dim(dv), rows = part_size(&t, t.u, width), columns = dv->hi;
     if (rows == du->hi) /* u is not cut: v is, where that is long */
         columns = part_size(&t, t.v, rows);
-    bool whole = rows == du->hi && columns == dv->hi && width < TASK;
-    fv_open_outer(&e, inside, whole ? rows * width : TASK, index);
+    bool whole = rows == du->hi && columns == dv->hi && width < FV_TASK;
+    fv_open_outer(&e, inside, whole ? rows * width : FV_TASK, index);
     open_part(&e, du, rows, &t.top, &t.height);
     open_part(&e, dv, columns, &t.left, &t.width);
     fv_buf *out = fv_kemit_out(&e, s->value);
