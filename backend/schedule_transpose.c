@@ -7,7 +7,7 @@
  * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
  * comes along. The last block of an axis lies over that before it; where there are fewer than n elements,
  * they are gathered, as the schedule map does everywhere. */
-#include "backend/lower.h"
+#include "backend/contract.h"
 #include "ir/limits.h"
 
 enum { MIN_BLOCK = 4,
@@ -161,20 +161,12 @@ static int64_t part_size(const transposed *t, int axis, int64_t across) {
 
 /* The axis: all of it, or a task's part. */
 static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
-    *size = fv_kemit_dim(e, d);
-    *first = fv_x_int(e->arena, 0);
-    if (d->hi <= part)
-        return;
-    fv_expr *n = fv_x_int(e->arena, part);
-    fv_expr *parts = fv_x_bin(e->arena, FV_X_FLOORDIV, plus(e, *size, fv_x_int(e->arena, part - 1)), n);
-    fv_expr *i = fv_kb_for(&e->b, FV_PARALLEL, "part", *first, parts, 1);
-    *first = fv_kb_let(&e->b, "first", fv_x_bin(e->arena, FV_X_MUL, i, n));
-    fv_expr *rest = fv_x_bin(e->arena, FV_X_SUB, *size, *first);
+    fv_expr *n = fv_kemit_dim(e, d), *step = integer(e, part);
     int64_t lo, hi;
-    fv_x_range(rest, &lo, &hi);
+    fv_open_blocks(e, FV_PARALLEL, "part", n, fv_ceildiv(e, n, step), step, d->hi <= part, first, size);
+    fv_x_range(*size, &lo, &hi);
     if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
-        rest = fv_x_bin(e->arena, FV_X_MAX, rest, fv_x_int(e->arena, 0));
-    *size = fv_dim_is_const(d) && d->value % part == 0 ? n : fv_kb_let(&e->b, "size", smaller(e, n, rest));
+        *size = fv_kb_let(&e->b, "size", binary(e, FV_X_MAX, *size, integer(e, 0)));
 }
 
 /* Does the axis, in parts of that size, have a block? NULL: always. */
