@@ -37,25 +37,35 @@ static bool is_cut(const fv_dim *b, const fv_dim *a) {
 }
 
 /* Dims that meet in a broadcast are equal, or one is 1: (a - b) * [a != 1] * [b != 1] == 0. Returns what
- * they become. */
+ * they become; NULL: they never are. */
 static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
     if (a == b || a == one || b == one)
         return fv_dim_broadcast(t, a, b);
     if (is_cut(b, a) || is_cut(a, b)) { /* x and its first rows in a table: all of them are there */
-        fv_module_require(m, a, b, "broadcast",
-                          fv_printf(m->arena, "%s and %s are equal", fv_dim_str(m->arena, a),
-                                    fv_dim_str(m->arena, b)));
+        const char *says = fv_printf(m->arena, "%s and %s are equal", fv_dim_str(m->arena, a),
+                                     fv_dim_str(m->arena, b));
+        if (!fv_module_require(m, a, b, "broadcast", says))
+            return NULL;
         return is_cut(b, a) ? a : b;
     }
     const fv_dim *wrong = fv_dim_mul(t, fv_dim_sub(t, a, b),
                                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
                                                 fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
-    fv_module_require(m, wrong, zero, "broadcast",
-                      fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
-                                fv_dim_str(m->arena, a), fv_dim_str(m->arena, b)));
-    return fv_dim_broadcast(t, a, b);
+    const char *says = fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
+                                 fv_dim_str(m->arena, a), fv_dim_str(m->arena, b));
+    return fv_module_require(m, wrong, zero, "broadcast", says) ? fv_dim_broadcast(t, a, b) : NULL;
+}
+
+/* A dim for a message: "n (2 to 10)" where its bounds are why it is not legal. */
+static const char *bounded_str(fv_module *m, const fv_dim *d) {
+    const char *text = fv_dim_str(m->arena, d);
+    if (fv_dim_is_const(d) || (d->lo <= 0 && d->hi >= FV_DIM_MAX))
+        return text;
+    if (d->hi >= FV_DIM_MAX)
+        return fv_printf(m->arena, "%s (at least %lld)", text, (long long)d->lo);
+    return fv_printf(m->arena, "%s (%lld to %lld)", text, (long long)d->lo, (long long)d->hi);
 }
 
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
@@ -76,11 +86,11 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
                 d = e;
                 continue;
             }
-            if (fv_dim_is_const(d) && fv_dim_is_const(e) && d->value != e->value &&
-                d->value != 1 && e->value != 1)
+            const fv_dim *both = assume_broadcast(m, d, e);
+            if (!both)
                 return fv_op_error(op, "shapes do not broadcast: axis %d has %s and %s", axis,
-                                   fv_dim_str(m->arena, d), fv_dim_str(m->arena, e));
-            d = assume_broadcast(m, d, e);
+                                   bounded_str(m, d), bounded_str(m, e));
+            d = both;
         }
         dims[axis] = d;
     }
@@ -105,9 +115,9 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
         if (!fv_module_require(m, wrong, fv_dim_const(m->dims, 0), "broadcast",
                                fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, d),
                                          fv_dim_str(m->arena, dims[lead + i]))))
-            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s or 1",
-                               op->def->in[in].name, fv_dim_str(m->arena, d), i,
-                               fv_dim_str(m->arena, dims[lead + i]));
+            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s%s",
+                               op->def->in[in].name, bounded_str(m, d), i,
+                               bounded_str(m, dims[lead + i]), dims[lead + i] == one ? "" : " or 1");
     }
     return true;
 }

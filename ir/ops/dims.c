@@ -99,7 +99,7 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
         if (!fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
                                fv_printf(m->arena, "the size that data gives is %s",
                                          fv_dim_str(m->arena, dims[i]))))
-            w->failed = true;
+            w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
     }
     fv_set_elems(v, n, symbols);
     fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_get("fv.Bind"), 1, &v, 0, NULL, w->at->origin);

@@ -82,9 +82,8 @@ static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim 
 
 bool fv_infer_gemm(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1), *c = fv_in_type(op, 2);
-    const fv_dim *dims[2], *ka, *kb, *all[FV_MAX_RANK];
-    int rank;
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    const fv_dim *dims[2], *ka, *kb;
     if (a->rank != 2 || b->rank != 2)
         return fv_op_error(op, "A has rank %d and B rank %d, expected 2", a->rank, b->rank);
     gemm_dims(op, 0, &dims[0], &ka);
@@ -93,9 +92,7 @@ bool fv_infer_gemm(fv_op *op) {
         return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
                            fv_dim_str(m->arena, kb));
     fv_infer_out(op, 0, a->elem, 2, dims);
-    const fv_type *both[2] = {op->out[0]->type, c};
-    return !c || (c->rank <= 2 ? fv_infer_broadcast(op, 2, both, &rank, all)
-                               : fv_op_error(op, "C has rank %d, expected at most 2", c->rank));
+    return fv_infer_fits(op, 2, 2, dims);
 }
 
 /* Before opset 7 C broadcast only on request; nothing else changed but that. */

@@ -226,6 +226,15 @@ static bool expand_skip_norm(fv_rewriter *w, fv_op *op) {
 
 enum { IDS, SEGMENTS, WORDS, PLACES, SEGMENT_TABLE, E_GAMMA, E_BETA, E_MASK, POSITION_IDS };
 
+/* Ids without places of their own take the first rows of the table, as many as there are ids. */
+static bool enough_places(fv_op *op, const fv_dim *n, const fv_dim *places) {
+    fv_module *m = fv_op_module(op);
+    return fv_op_in(op, POSITION_IDS) ||
+           fv_module_assume(m, n, fv_dim_min(m->dims, n, places), "as many positions as position_embedding has") ||
+           fv_op_error(op, "position_embedding has %s positions for %s ids", fv_dim_str(m->arena, places),
+                       fv_dim_str(m->arena, n));
+}
+
 static bool infer_embed(fv_op *op) {
     const fv_type *ids = fv_in_type(op, IDS), *words = fv_in_type(op, WORDS);
     const fv_type *places = fv_in_type(op, PLACES);
@@ -238,7 +247,7 @@ static bool infer_embed(fv_op *op) {
     fv_infer_out(op, 0, words->elem, 3, dims);
     fv_infer_out(op, 1, FV_I32, 1, dims);
     fv_infer_out(op, 2, words->elem, 3, dims);
-    return true;
+    return enough_places(op, ids->dims[1], places->dims[0]);
 }
 
 static fv_value *rows(fv_rewriter *w, fv_value *table, fv_value *at) {
@@ -246,12 +255,10 @@ static fv_value *rows(fv_rewriter *w, fv_value *table, fv_value *at) {
     return fv_w_op(w, "Gather", 2, (fv_value *[]){table, at}, 1, &axis);
 }
 
-/* The first rows of the table of positions, as many as there are ids. */
 static fv_value *first_places(fv_rewriter *w, const fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_dim *const *table = fv_in_type(op, PLACES)->dims, *n = fv_in_type(op, IDS)->dims[1];
     const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
-    fv_module_assume(w->module, n, fv_dim_min(t, n, table[0]), "as many positions as position_embedding has");
     const fv_dim *start[2] = {zero, zero}, *step[2] = {one, one}, *dims[2] = {n, table[1]};
     return fv_w_slice(w, op->in[PLACES], start, step, dims);
 }

@@ -248,6 +248,45 @@ Test(graph_text, faults_of_the_module) {
           "1:33: error: expected 'symbol', 'assume', 'const' or 'func', found '}'");
 }
 
+/* Bounds that leave no legal size of a broadcast: `op` of %x: f32[n, 3, 3], %y: f32[4, 3, 3], n 5..10. */
+static void never_broadcasts(const char *op, const char *message) {
+    const char *text = fv_printf(arena, "fovea-ir 1\nsymbol n 5..10\n"
+                                        "func @main(%%x: f32[n, 3, 3], %%y: f32[4, 3, 3], %%p: bool[n, 1, 1],\n"
+                                        "           %%c: f32[n, 3], %%s: f32[4]) -> (%%r) {\n"
+                                        "%%r = %s\nreturn %%r }", op);
+    fault(text, fv_printf(arena, "5:1: error: node '%%r' (%.*s): %s", (int)strcspn(op, "("), op, message));
+}
+
+Test(graph_text, broadcasts_that_bounds_exclude) {
+    static const char *const both[] = {"Add(%x, %y)", "Mul(%x, %y)", "Max(%x, %x, %y)", "Sum(%x, %y)",
+                                       "Where(%p, %x, %y)", "MatMul(%x, %y)", "fv.MatMul(%x, %y)",
+                                       "Einsum(%x, %y) {equation = \"...ij,...jk->...ik\"}", NULL};
+    for (int i = 0; both[i]; i++)
+        never_broadcasts(both[i], "shapes do not broadcast: axis 0 has n (5 to 10) and 4");
+    never_broadcasts("Less(%y, %x)", "shapes do not broadcast: axis 0 has 4 and n (5 to 10)");
+    never_broadcasts("PRelu(%x, %y)", "input 'slope' has 4 on axis 0, expected n (5 to 10) or 1");
+    never_broadcasts("PRelu(%y, %x)", "input 'slope' has n (5 to 10) on axis 0, expected 4 or 1");
+    never_broadcasts("LayerNormalization(%y, %c) {axis = 1}", "input 'Scale' has n (5 to 10) on axis 0, expected 3 or 1");
+    never_broadcasts("Gemm(%c, %c, %s) {transB = 1}", "input 'C' has 4 on axis 0, expected n (5 to 10) or 1");
+    fault("fovea-ir 1 const @s: i64[1] = [4] symbol n 5..10\nfunc @main(%x: f32[n]) { %y = Expand(%x, @s) return %y }",
+          "2:26: error: node '%y' (Expand): shapes do not broadcast: axis 0 has n (5 to 10) and 4");
+}
+
+Test(graph_text, only_the_result_of_a_gemm_broadcasts) {
+    fault("fovea-ir 1 func @main(%a: f32[1, 3], %b: f32[3, 2], %c: f32[4, 2]) {\n%y = Gemm(%a, %b, %c) return %y }",
+          "2:1: error: node '%y' (Gemm): input 'C' has 4 on axis 0, expected 1");
+}
+
+Test(graph_text, one_may_be_all_that_bounds_leave) {
+    same(HEAD "symbol n 0..3\n"
+              "assume n * max(min(n - 1, 1), 1 - n) - max(min(n - 1, 1), 1 - n) * 4 == 0 \"broadcast\" "
+              "\"n and 4 are equal, or one of them is 1\"\n"
+              "func @main(%x: f32[n], %y: f32[4]) -> (%z) {\n"
+              "  %z = Add(%x, %y) : f32[4]\n"
+              "  return %z\n"
+              "}\n");
+}
+
 Test(graph_text, faults_of_constants) {
     fault("fovea-ir 1 const @a: f32[2] = [1.0]", "1:36: error: 1 elements, the type has 2");
     fault("fovea-ir 1 const @a: f32[2] = [1.0, 2.0, 3.0]",
