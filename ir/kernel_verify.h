@@ -25,6 +25,9 @@ bool fv_kv_block(fv_kverifier *v, const fv_block *block);
 void fv_kv_declare(fv_kverifier *v, const void *what);
 bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s);
 
+/* Do the buffers of the program lie within constants, workspace and ports? */
+bool fv_kv_fits(fv_kverifier *v);
+
 /* Do different iterations of a parallel or vector loop store different elements? */
 bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body);
 

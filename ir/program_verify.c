@@ -131,6 +131,10 @@ static int count_of(const fv_program *p, const fv_buf *b) {
 }
 
 static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
+    bool known = b->role == FV_BUF_INPUT || b->role == FV_BUF_CONST || b->role == FV_BUF_WORK;
+    for (int i = 0; i < b->rank && known; i++)
+        if (!check_i64(v, b->extent[i], "an extent"))
+            return false;
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT: case FV_BUF_OUTPUT: case FV_BUF_CONST:
         if (b->index < 0 || b->index >= count_of(v->program, b))
@@ -234,7 +238,7 @@ static bool check_program(fv_kverifier *v) {
     if (!check_outputs(v))
         return false;
     v->where = "run";
-    return fv_kv_block(v, &p->body);
+    return fv_kv_block(v, &p->body) && fv_kv_fits(v);
 }
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {
