@@ -12,6 +12,9 @@ typedef struct fv_import_options {
      * A dim that the model leaves without a name is called INPUT_AXIS ("x_0"). */
     const char *const *dims;
     int ndims;
+    /* Models that depart from the standard where its meaning is plain are errors; else this is said
+     * in a few warnings: docs/cli.md lists it. */
+    bool strict;
 } fv_import_options;
 
 /** Reads an ONNX model into graph IR.

@@ -35,6 +35,19 @@ void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv
 
 /* ---- opsets and functions ---- */
 
+/* The last import of a domain counts, for onnx and ONNX Runtime too. */
+static void add_opset(fv_importer *im, fv_opsets *to, fv_opset set) {
+    fv_opset *same = NULL;
+    for (int i = 0; i < to->n && !same; i++)
+        if (!strcmp(to->at[i].domain, set.domain))
+            same = &to->at[i];
+    if (same && same->version != set.version)
+        fv_import_departs(im, FV_LENIENT_OPSET, same, NULL, "the latter is taken",
+                          "domain '%s' is imported in versions %lld and %lld",
+                          set.domain, (long long)same->version, (long long)set.version);
+    *(same ? same : &to->at[to->n++]) = set;
+}
+
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
                       fv_opsets *out) {
     if (n > FV_MAX_ATTRIBUTES)
@@ -48,10 +61,7 @@ bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **impo
         if (set.version < 1 || set.version > INT32_MAX)
             return fv_error(im->s, "version %lld of domain '%s' is not legal",
                             (long long)set.version, set.domain);
-        for (int k = 0; k < out->n; k++)
-            if (!strcmp(out->at[k].domain, set.domain) && out->at[k].version != set.version)
-                return fv_error(im->s, "domain '%s' is imported in two versions", set.domain);
-        out->at[out->n++] = set;
+        add_opset(im, out, set);
     }
     return true;
 }
@@ -88,6 +98,10 @@ static bool import_head(fv_importer *im) {
         return false;
     if (!im->opsets.n && model->ir_version < 3) /* before models said so */
         im->opsets.at[im->opsets.n++] = (fv_opset){"", 1};
+    if (!im->opsets.n)
+        return fv_error(im->s, "opset_import is missing: IR version %lld needs it to say which "
+                               "version of the operators is meant",
+                        (long long)model->ir_version);
     return import_functions(im);
 }
 
@@ -186,16 +200,44 @@ bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphPr
     return ok;
 }
 
+/* `name`, or name_1, name_2, ...: one that no output has. */
+static const char *free_name(fv_importer *im, const fv_ptrmap *taken, const char *name) {
+    const char *is = fv_intern(im->s, name);
+    for (int k = 1; fv_ptrmap_get(taken, is); k++)
+        is = fv_intern(im->s, fv_printf(im->tmp, "%s_%d", name, k));
+    return is;
+}
+
+/* An output that is listed again keeps its place, under another name: callers count and name them. */
 static void name_results(fv_importer *im, const Onnx__GraphProto *g) {
-    fv_ptrmap seen = fv_ptrmap_in(im->tmp);
+    fv_ptrmap taken = fv_ptrmap_in(im->tmp), seen = fv_ptrmap_in(im->tmp);
     const char **names = FV_NEW(im->m->arena, const char *, g->n_output + 1);
+    for (size_t i = 0; i < g->n_output; i++)
+        fv_import_map(&taken, fv_intern(im->s, fv_text_of(g->output[i]->name)), im);
     for (size_t i = 0; i < g->n_output; i++) {
         names[i] = fv_intern(im->s, fv_text_of(g->output[i]->name));
-        if (fv_ptrmap_get(&seen, names[i]))
-            fv_error(im->s, "output '%s' is there twice", names[i]);
-        fv_import_map(&seen, names[i], im);
+        if (!fv_ptrmap_get(&seen, names[i])) {
+            fv_import_map(&seen, names[i], im);
+            continue;
+        }
+        names[i] = free_name(im, &taken, names[i]);
+        fv_import_map(&taken, names[i], im);
+        fv_import_departs(im, FV_LENIENT_OUTPUT, g->output[i], NULL,
+                          fv_printf(im->tmp, "here it is called '%s'", names[i]),
+                          "output '%s' is there again", g->output[i]->name);
     }
     im->func->result_names = names;
+}
+
+/* Declared types of what no node makes: of outputs that are inputs or constants, and of inputs for
+ * which there is an initializer. */
+static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
+                           Onnx__ValueInfoProto **declared) {
+    for (size_t i = 0; i < n; i++) {
+        fv_value *v = fv_import_find(im, sc, fv_text_of(declared[i]->name));
+        if (v && v != im->poison && v->kind != FV_VALUE_RESULT)
+            fv_import_declared(im, v, declared[i]);
+    }
 }
 
 /* Shapes that the model declares for what nodes make; an output's word counts most. */
@@ -219,16 +261,13 @@ static void import_graph(fv_importer *im) {
     note_declared(im, &sc, g);
     import_inputs(im, &sc, g);
     fv_import_initializers(im, &sc, g);
+    check_declared(im, &sc, g->n_input, g->input);
     if (g->n_output == 0)
         fv_error(im->s, "the model has no outputs");
     name_results(im, g);
     if (fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}))
         fv_import_outputs(im, &sc, g);
-    if (im->disagreements == 1)
-        fv_warning(im->s, "%s; the declaration is ignored", im->first_disagreement);
-    else if (im->disagreements)
-        fv_warning(im->s, "%s; this and %d more declarations are ignored", im->first_disagreement,
-                   im->disagreements - 1);
+    check_declared(im, &sc, g->n_output, g->output);
 }
 
 /* ---- models ---- */
@@ -268,11 +307,11 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
     fv_session *s = m->session;
     int errors = fv_error_count(s);
     fv_arena *tmp = fv_arena_new(s);
-    fv_importer im = {.s = s, .tmp = tmp, .m = m};
+    fv_importer im = {.s = s, .tmp = tmp, .m = m, .strict = o && o->strict};
     hasher hash = {s, fv_alloc_aligned(tmp, sizeof *hash.state, 64)};
     XXH3_128bits_reset(hash.state);
     hash_more(&hash, data, size);
-    im.functions = im.symbols = im.is_initializer = im.constants = fv_ptrmap_in(tmp);
+    im.functions = im.symbols = im.is_initializer = im.constants = im.departures = fv_ptrmap_in(tmp);
     im.poison = FV_NEW(tmp, fv_value, 1);
     im.absent = FV_NEW(tmp, fv_value, 1);
     im.tensors = (fv_tensor_reader){.session = s,
@@ -286,6 +325,7 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
                                                         data, size, "an ONNX model");
     if (im.model && import_head(&im))
         import_model(&im, o);
+    fv_import_count_departures(&im);
     m->source_hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return fv_error_count(s) == errors && fv_module_verify(m, "import");

@@ -1,6 +1,7 @@
 /* import.h - what the files of the importer share.
  *
  * import.c         the way of a model: bytes, opsets, inputs, initializers, nodes, outputs
+ * import_lenient.c what departs from the standard and is taken nevertheless
  * import_survey.c  all operators that are not supported, before anything is built
  * import_dims.c    types, symbols, --dim, declared shapes
  * import_order.c   nodes in an order in which operands come first
@@ -37,6 +38,15 @@ typedef struct fv_function {
     bool surveyed, active; /* active: it is being walked through */
 } fv_function;
 
+/* In what a model may depart from the standard, without --strict. */
+typedef enum {
+    FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
+    FV_LENIENT_DECLARED,  /* a declared type or shape is not the value's */
+    FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
+    FV_LENIENT_OUTPUT,    /* the graph has an output twice */
+    FV_LENIENT_KINDS
+} fv_lenient_kind;
+
 typedef struct fv_importer {
     fv_session *s;
     fv_arena *tmp; /* freed when the import is done */
@@ -54,8 +64,9 @@ typedef struct fv_importer {
     size_t nodes;      /* of the model; functions counted once */
     size_t imported;   /* so far; functions and repeated bodies count each time */
     bool too_many;     /* of them, and said so */
-    int disagreements; /* declared shapes that are not what was inferred */
-    const char *first_disagreement;
+    bool strict;       /* departures are errors */
+    int ndepartures[FV_LENIENT_KINDS];
+    fv_ptrmap departures; /* which were met: what departs */
 } fv_importer;
 
 typedef struct fv_import_scope fv_import_scope;
@@ -114,6 +125,17 @@ static inline const char *fv_text_of(const char *s) {
     return s ? s : "";
 }
 
+/* ---- import_lenient.c ---- */
+
+/* Says that the model departs from the standard, a few times for each kind. `what` departs: it is
+ * counted once, though functions are inlined and bodies imported again. `about`: the node, or NULL;
+ * `taken`: what is made of it: "it is ignored". False where it is an error. */
+bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
+                       const fv_message *about, const char *taken, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* At the end: how many were not said. */
+void fv_import_count_departures(fv_importer *im);
+
 /* ---- import_survey.c ---- */
 
 /* What a node's operator is. */
@@ -141,9 +163,10 @@ bool fv_import_symbols(fv_importer *im, const fv_import_options *o);
 /* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what);
-/* Compares an inferred type with what the model declares; where the inferred dim is one that data
- * decides, the declared one is taken, and checked when the model runs. */
-bool fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared);
+/* Compares a value's type with what the model declares. A declaration that contradicts it is said,
+ * and does not count; one that does not is taken for dims that data decides, and checked when the
+ * model runs. */
+void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared);
 
 /* ---- import_order.c ---- */
 

@@ -183,15 +183,27 @@ static bool is_twice(const Onnx__NodeProto *node, size_t i) {
     return false;
 }
 
+/* The standard's attributes are known of all versions, so this one is nobody's: what the node does
+ * cannot depend on it. Other domains add attributes to versions that exist: there it may. */
+static bool unknown_attr(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         const fv_operator *what, const char *name, const Onnx__AttributeProto *a) {
+    const char *names[FV_MAX_ATTRS + 1] = {0};
+    for (int i = 0; i < FV_MAX_ATTRS && what->def->attrs[i].name; i++)
+        names[i] = what->def->attrs[i].name;
+    const char *near = fv_nearest(name, names);
+    const char *hint = near ? fv_printf(im->tmp, " (did it mean '%s'?)", near) : "";
+    if (*what->def->domain)
+        return fv_import_node_error(im, sc, node, "attribute '%s' is not known%s", name, hint);
+    fv_message about = {.node = fv_import_label(im->tmp, sc->prefix, node),
+                        .op = fv_import_qualified(im->tmp, node)};
+    return fv_import_departs(im, FV_LENIENT_ATTRIBUTE, a, &about, "it is ignored",
+                             "attribute '%s' is not known%s", name, hint);
+}
+
 static bool check_attr(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const fv_operator *what, const char *name, const Onnx__AttributeProto *a) {
     const fv_attr_def *d = fv_opdef_attr_of(what->def, name, what->version);
     wire_kind k = kind_of(a);
-    if (!d)
-        return fv_import_node_error(im, sc, node,
-                                    "attribute '%s' is not known (operator version "
-                                    "%d)",
-                                    name, what->version);
     if (d->until && what->version > d->until) {
         int gone = 0;
         while (what->def->since[gone] <= d->until)
@@ -220,6 +232,10 @@ bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
             continue;
         if (is_twice(node, i)) {
             ok = fv_import_node_error(im, sc, node, "attribute '%s' is there twice", name);
+            continue;
+        }
+        if (!fv_opdef_attr(what->def, name)) {
+            ok &= unknown_attr(im, sc, node, what, name, node->attribute[i]);
             continue;
         }
         if (!check_attr(im, sc, node, what, name, b.attr)) {

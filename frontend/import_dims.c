@@ -254,9 +254,13 @@ static const fv_dim *known_dim(fv_importer *im, const Onnx__TensorShapeProto__Di
 
 /* ---- types ---- */
 
+static bool is_elem(int32_t number) {
+    return number > FV_NO_ELEM && number < FV_ELEM_END;
+}
+
 static bool elem_of(fv_importer *im, int32_t number, const char *what, fv_elem *out) {
     *out = (fv_elem)number;
-    return (number > FV_NO_ELEM && number < FV_ELEM_END) ||
+    return is_elem(number) ||
            fv_error(im->s, "%s: element type %d is not known", what, number);
 }
 
@@ -342,17 +346,17 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
 
 /* ---- declared shapes ---- */
 
-static bool declared_error(fv_importer *im, const fv_value *v, const char *declared,
-                           const char *inferred) {
-    const char *text =
-        fv_printf(im->tmp, "'%s' is declared as %s, but is %s", v->name, declared, inferred);
-    return v->kind == FV_VALUE_RESULT ? fv_op_error(v->def, "result %s", text)
-                                      : fv_error(im->s, "value %s", text);
-}
-
-static const char *declared_str(fv_importer *im, fv_elem e, const Onnx__TensorShapeProto *shape) {
+static const char *declared_str(fv_importer *im, const Onnx__TypeProto *declared) {
     fv_text t = {.arena = im->tmp};
-    fv_text_printf(&t, "%s%s", fv_elem_name(e), shape ? "[" : "");
+    if (declared->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+        return "something else than a tensor";
+    int32_t elem = declared->tensor_type->elem_type;
+    const Onnx__TensorShapeProto *shape = declared->tensor_type->shape;
+    if (is_elem(elem))
+        fv_text_put(&t, fv_elem_name((fv_elem)elem));
+    else
+        fv_text_printf(&t, "element type %d ", elem);
+    fv_text_put(&t, shape ? "[" : "");
     for (size_t i = 0; shape && i < shape->n_dim; i++) {
         const char *param = param_of(shape->dim[i]), *comma = i ? ", " : "";
         int64_t value = value_of(shape->dim[i]);
@@ -367,56 +371,64 @@ static const char *declared_str(fv_importer *im, fv_elem e, const Onnx__TensorSh
     return t.s;
 }
 
-typedef enum { AGREES, DISAGREES, IMPOSSIBLE } verdict;
-
-/* One dim; *dim is replaced where data decides it and the declaration says more. */
-static verdict compare_dim(fv_importer *im, const fv_value *v, const fv_dim **dim,
-                           const fv_dim *declared) {
-    fv_dims *t = im->m->dims;
-    const fv_dim *inferred = *dim;
-    if (!declared || declared == inferred)
-        return AGREES;
-    if (fv_dim_is_const(inferred) && fv_dim_is_const(declared))
-        return IMPOSSIBLE;
-    if (inferred->from_data) {
-        *dim = declared;
-        return fv_module_assume(im->m, inferred, declared,
-                                fv_printf(im->tmp, "declared shape of '%s'", v->name))
-                   ? AGREES
-                   : IMPOSSIBLE;
-    }
-    fv_dim_order order = fv_dim_compare(t, inferred, declared);
-    return order == FV_DIM_DIFFERENT || (order == FV_DIM_UNKNOWN && fv_dim_is_const(declared))
-               ? DISAGREES
-               : AGREES;
+/* Can a dim not be what is declared? One that data decides can, unless that is impossible. */
+static bool contradicts(fv_importer *im, const fv_dim *dim, const fv_dim *declared) {
+    if (!declared)
+        return false;
+    fv_dim_order order = fv_dim_compare(im->m->dims, dim, declared);
+    return order == FV_DIM_DIFFERENT ||
+           (order == FV_DIM_UNKNOWN && fv_dim_is_const(declared) && !dim->from_data);
 }
 
-bool fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
-    const Onnx__TypeProto *d = declared->type;
+static bool shape_contradicts(fv_importer *im, const fv_type *t,
+                              const Onnx__TensorShapeProto *shape) {
+    if (shape->n_dim != (size_t)t->rank)
+        return true;
+    for (int i = 0; i < t->rank; i++)
+        if (contradicts(im, t->dims[i], known_dim(im, shape->dim[i])))
+            return true;
+    return false;
+}
+
+static void say_contradiction(fv_importer *im, const fv_value *v,
+                              const Onnx__ValueInfoProto *declared) {
+    const char *what = v->kind == FV_VALUE_RESULT ? "result" : "value";
+    fv_message about = {0};
+    if (v->kind == FV_VALUE_RESULT)
+        about = (fv_message){.node = fv_origin_str(im->tmp, v->def->origin),
+                             .op = fv_opdef_qualified(im->tmp, v->def->def)};
+    fv_import_departs(im, FV_LENIENT_DECLARED, declared, &about, "the declaration is ignored",
+                      "%s '%s' is declared as %s, but is %s", what, v->name, declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
+}
+
+/* Dims that data decides become the declared ones. */
+static void take_declared(fv_importer *im, fv_value *v, const Onnx__TensorShapeProto *shape) {
     const fv_type *t = v->type;
     const fv_dim *dims[FV_MAX_RANK];
-    bool changed = false, disagrees = false;
-    if (!d || d->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !t || t->kind != FV_TENSOR)
-        return true;
-    fv_elem e = (fv_elem)d->tensor_type->elem_type;
-    const Onnx__TensorShapeProto *shape = d->tensor_type->shape;
-    if (e == FV_NO_ELEM)
-        return true;
-    const char *inferred = fv_type_str(im->tmp, t);
-    if (e != t->elem || (shape && shape->n_dim != (size_t)t->rank))
-        return declared_error(im, v, declared_str(im, e, shape), inferred);
-    for (int i = 0; shape && i < t->rank; i++) {
-        dims[i] = t->dims[i];
-        verdict found = compare_dim(im, v, &dims[i], known_dim(im, shape->dim[i]));
-        if (found == IMPOSSIBLE)
-            return declared_error(im, v, declared_str(im, e, shape), inferred);
-        changed |= dims[i] != t->dims[i];
-        disagrees |= found == DISAGREES;
+    const char *why = fv_printf(im->tmp, "declared shape of '%s'", v->name);
+    bool changed = false;
+    for (int i = 0; i < t->rank; i++) {
+        const fv_dim *d = known_dim(im, shape->dim[i]);
+        bool taken = d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why);
+        dims[i] = taken ? d : t->dims[i];
+        changed |= taken;
     }
-    if (disagrees && !im->disagreements++)
-        im->first_disagreement = fv_printf(im->tmp, "value '%s' is declared as %s, but is %s",
-                                           v->name, declared_str(im, e, shape), inferred);
     if (changed)
         v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
-    return true;
+}
+
+void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
+    const Onnx__TypeProto *d = declared->type;
+    const fv_type *t = v->type;
+    if (!d || d->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET || !t || t->kind != FV_TENSOR)
+        return;
+    bool tensor = d->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    const Onnx__TensorShapeProto *shape = tensor ? d->tensor_type->shape : NULL;
+    int32_t elem = tensor ? d->tensor_type->elem_type : FV_NO_ELEM;
+    if (tensor && elem == FV_NO_ELEM)
+        return;
+    if (elem != (int32_t)t->elem || (shape && shape_contradicts(im, t, shape)))
+        say_contradiction(im, v, declared);
+    else if (shape)
+        take_declared(im, v, shape);
 }

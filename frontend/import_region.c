@@ -244,7 +244,8 @@ bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__N
     for (size_t i = 0; i < node->n_attribute; i++) {
         bool bound_ok = true;
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
-        if (b.attr && fv_import_is_graph(b.attr))
+        if (b.attr && fv_import_is_graph(b.attr) &&
+            fv_opdef_attr(op->def, fv_text_of(node->attribute[i]->name)))
             ok &=
                 import_region(im, b, node, op, fv_text_of(node->attribute[i]->name), state, again);
     }

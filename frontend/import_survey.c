@@ -30,11 +30,30 @@ const char *fv_import_function_key(fv_importer *im, const char *domain, const ch
                                       fv_text_of(name), fv_text_of(overload)));
 }
 
-static const fv_opset *find_opset(const fv_opsets *opsets, const char *domain) {
+static int64_t imported_version(const fv_opsets *opsets, const char *domain) {
     for (int i = 0; i < opsets->n; i++)
         if (!strcmp(opsets->at[i].domain, domain))
-            return &opsets->at[i];
-    return NULL;
+            return opsets->at[i].version;
+    return 0;
+}
+
+/* Which version of a domain is meant that a function does not import, but the model does; or nobody
+ * imports, but there is only one. 0: nobody can tell. */
+static int64_t implied_version(fv_importer *im, const fv_opsets *opsets, const char *domain) {
+    int64_t version = opsets == &im->opsets ? 0 : imported_version(&im->opsets, domain);
+    if (!version && *domain && strcmp(domain, "fv") != 0 && fv_op_has_domain(domain))
+        version = 1;
+    if (version)
+        fv_import_departs(im, FV_LENIENT_OPSET, fv_intern(im->s, domain), NULL,
+                          fv_printf(im->tmp, "version %lld is taken", (long long)version),
+                          "domain '%s' is not among the opset imports%s", domain,
+                          opsets == &im->opsets ? "" : " of a function");
+    return version;
+}
+
+static int64_t domain_version(fv_importer *im, const fv_opsets *opsets, const char *domain) {
+    int64_t version = imported_version(opsets, domain);
+    return version ? version : implied_version(im, opsets, domain);
 }
 
 /* ONNX Runtime's optimizer writes these into models of any opset. */
@@ -56,10 +75,11 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
             fv_ptrmap_get(&im->functions, fv_import_function_key(im, domain, op, node->overload));
     if (r.function)
         return r;
-    const fv_opset *set = find_opset(opsets, domain);
+    int64_t version = domain_version(im, opsets, domain);
     const char *where = *domain ? fv_printf(im->tmp, "version of domain '%s':", domain) : "opset";
-    if (!set) {
-        r.problem = fv_printf(im->tmp, "domain '%s' is not among the opset imports", domain);
+    if (!version) {
+        r.problem = fv_printf(im->tmp, "domain '%s' is not among the opset imports%s", domain,
+                              *domain ? "" : ": which version is meant cannot be told");
         return r;
     }
     r.is_constant = !*domain && !strcmp(op, "Constant");
@@ -73,15 +93,15 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
     }
     if (!r.def) {
         r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)", where,
-                              (long long)set->version);
+                              (long long)version);
         return r;
     }
-    r.version = fv_op_version(r.def, (int)set->version);
+    r.version = fv_op_version(r.def, (int)version);
     if (!r.version && is_ahead_of_time(domain, op))
         r.version = r.def->since[0];
     if (!r.version)
         r.problem = fv_printf(im->tmp, "operator does not exist in %s %lld, only from %d on", where,
-                              (long long)set->version, r.def->since[0]);
+                              (long long)version, r.def->since[0]);
     return r;
 }
 

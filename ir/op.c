@@ -46,6 +46,14 @@ const fv_opdef *fv_op_get(const char *qualified) {
     return d;
 }
 
+bool fv_op_has_domain(const char *domain) {
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const fv_opdef *d = families[f]; d->name; d++)
+            if (!strcmp(d->domain, domain))
+                return true;
+    return false;
+}
+
 int fv_op_count(void) {
     int n = 0;
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)

@@ -90,6 +90,7 @@ struct fv_opdef {
 const fv_opdef *fv_op_find(const char *domain, const char *name);
 /* "MatMul", "fv.Slice": asserts that it is there. */
 const fv_opdef *fv_op_get(const char *qualified);
+bool fv_op_has_domain(const char *domain); /* any op of it */
 int fv_op_count(void);
 const fv_opdef *fv_op_at(int i); /* sorted by domain, name */
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */

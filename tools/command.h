@@ -26,7 +26,7 @@ typedef struct fv_args {
     int threads, verbose; /* threads: the first of the list */
     int thread_list[FV_MAX_THREAD_LIST], nthread_list;
     char level;
-    bool verify, json, quiet, help;
+    bool strict, verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
     const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;

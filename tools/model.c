@@ -25,7 +25,8 @@ static void note_ignored(fv_context *c) {
         bool given;
         const char *name;
     } all[] = {{a->target, "--target"}, {a->backend, "--backend"}, {a->passes, "--passes"},
-               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->verify, "--verify"}};
+               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->verify, "--verify"},
+               {a->strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);

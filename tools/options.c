@@ -83,6 +83,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     pipeline->dump_after = a->dump_after;
     *o = (fv_driver_options){.dims = a->dims.at, .states = a->states.at, .level = a->level, .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
+                             .strict = a->strict,
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
                              .pipeline = pipeline};
     if (a->name && !fv_c_name_is_fit(a->name))

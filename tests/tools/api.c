@@ -67,7 +67,7 @@ static void compiles(fv_compile_options o) {
 
 Test(api, backends) {
     compiles((fv_compile_options){.backend = FV_BACKEND_INTERP});
-    compiles((fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1});
+    compiles((fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1, .strict = 1});
     compiles((fv_compile_options){.backend = FV_BACKEND_C, .name = "other"});
     if (FV_HAVE_JIT)
         compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});

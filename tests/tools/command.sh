@@ -209,6 +209,24 @@ graph {
   output { name: "present" type { tensor_type { elem_type: 1 } } }
 }
 T
+onnx odd.onnx <<'T'
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { name: "act" op_type: "Relu" input: "x" output: "y" attribute { name: "slope" type: INT i: 0 } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_value: 3 } } } } }
+}
+T
+for c in 'run odd.onnx' 'inspect odd.onnx' 'opt odd.onnx' 'compile odd.onnx -o odd.fvir' 'bench odd.onnx --rounds=1 --seconds=0.01'; do
+    check "departs: $c" 0 "warning: node 'act'.*'slope' is not known; it is ignored" "$fovea" $c
+    check "departs in shape: $c" 0 "warning: node 'act'.*'y' is declared as f32.3., but is f32.2.; the declaration is ignored" "$fovea" $c
+    check "departs, strictly: $c" 1 "error: node 'act'.*'slope' is not known$" "$fovea" $c --strict
+done
+check 'departs, tested' 0 '1 passed, 0 failed' "$fovea" test odd.onnx
+check 'departs, tested strictly' 1 "'slope' is not known" "$fovea" test odd.onnx --strict
+check 'graphs are strict already' 0 . "$fovea" run odd.fvir --strict
 for m in cache.fvir cache.onnx; do
     check "state of $m" 0 'present: f32.*, the next run.s past$' "$fovea" inspect $m --state past=present
     check "state of $m as json" 0 '"state_of": "past"' "$fovea" inspect $m --state past=present --json

@@ -38,7 +38,7 @@ static int check_options(job *j, bool here) {
     j->driver = (fv_driver_options){
         .target = o->target ? fv_target_find(o->target) : fv_driver_default_target(here),
         .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
-        .naive = o->naive != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
+        .naive = o->naive != 0, .strict = o->strict != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
     if (!strchr("0123s", j->driver.level))

@@ -22,6 +22,7 @@ typedef struct fv_driver_options {
     const char *const *states; /* --state, NULL terminated */
     char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
+    bool strict;             /* of ONNX models: fv_import_options */
     const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
     const fv_pipeline_options *pipeline;

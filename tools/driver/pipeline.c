@@ -124,7 +124,7 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
 }
 
 static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
-    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims)};
+    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims), .strict = o->strict};
     bool input = !strcmp(path, "-");
     *out = (fv_source){.kind = fv_driver_path_kind(path)};
     fv_diag_file(s, input ? "standard input" : path);

@@ -1,0 +1,50 @@
+/* import_lenient.c - models that depart from the standard, but in a way that other runtimes take and
+ * that leaves no doubt about what is computed: said, and imported; refused with --strict. */
+#include "frontend/import.h"
+
+enum { SAID = 3 }; /* of each kind; the others are counted */
+
+static const struct {
+    fv_severity severity;
+    const char *others; /* behind their number */
+} kinds[FV_LENIENT_KINDS] = {
+    [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports"},
+    [FV_LENIENT_DECLARED] = {FV_WARNING, "more declarations contradict what is computed"},
+    [FV_LENIENT_ATTRIBUTE] = {FV_WARNING, "more attributes are not known"},
+    [FV_LENIENT_OUTPUT] = {FV_WARNING, "more outputs are there again"},
+};
+
+static bool is_new(fv_importer *im, const void *what) {
+    void **slot = fv_ptrmap_at(&im->departures, what);
+    bool is = !*slot;
+    *slot = im;
+    return is;
+}
+
+static void say(fv_importer *im, fv_lenient_kind kind, const fv_message *about, const char *format,
+                ...) {
+    va_list args;
+    fv_message m = about ? *about : (fv_message){0};
+    m.severity = im->strict ? FV_ERROR : kinds[kind].severity;
+    va_start(args, format);
+    fv_say(im->s, &m, format, args);
+    va_end(args);
+}
+
+bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
+                       const fv_message *about, const char *taken, const char *format, ...) {
+    va_list args;
+    if (!is_new(im, what) || im->ndepartures[kind]++ >= SAID)
+        return !im->strict;
+    va_start(args, format);
+    const char *fact = fv_vprintf(im->tmp, format, args);
+    va_end(args);
+    say(im, kind, about, "%s%s%s", fact, im->strict ? "" : "; ", im->strict ? "" : taken);
+    return !im->strict;
+}
+
+void fv_import_count_departures(fv_importer *im) {
+    for (int k = 0; k < FV_LENIENT_KINDS; k++)
+        if (im->ndepartures[k] > SAID)
+            say(im, (fv_lenient_kind)k, NULL, "%d %s", im->ndepartures[k] - SAID, kinds[k].others);
+}
