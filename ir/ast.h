@@ -59,8 +59,12 @@ const char *fv_lex_found(const fv_lexer *l);                /* the current token
 /* Writing what the lexer reads back. */
 bool fv_is_name(const char *s);
 void fv_text_name(fv_text *t, const char *name);            /* in backquotes where it must be */
-void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote);
+void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote); /* see fv_char_escape */
 void fv_text_string(fv_text *t, const char *s, size_t n);   /* "..." */
+/* Names on the command line, `--dim NAME=5`: as they are, or in backquotes with escapes. The name in backquotes that
+ * s begins with, and where it ends; NULL: s does not begin with one. */
+const char *fv_option_quoted(fv_arena *a, const char *s, const char **end);
+const char *fv_option_name(fv_arena *a, const char *name); /* how such a name may be typed */
 void fv_text_double(fv_text *t, double v);                  /* shortest decimal that reads back: 0.1, 1e+30, 2.0, -inf, nan */
 void fv_text_float(fv_text *t, float v);                    /* the same for a float */
 

@@ -1,4 +1,5 @@
 /* diag.c - the messages of a session. */
+#include "ir/ast.h"
 #include "ir/session.h"
 
 #include <ctype.h>
@@ -89,6 +90,14 @@ bool fv_warning(fv_session *s, const char *format, ...) {
     return no;
 }
 
+/* The border that all messages pass: names in them may hold anything, and it stays one line. */
+static const char *shown(fv_arena *a, const char *s, size_t n) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    fv_text_escaped(&t, s, n, 0);
+    return t.s;
+}
+
 const char *fv_message_str(fv_arena *a, const fv_message *m) {
     static const char *const severity[] = {"note", "warning", "error"};
     fv_text t = {.arena = a};
@@ -107,7 +116,7 @@ const char *fv_message_str(fv_arena *a, const fv_message *m) {
     if (m->node || m->op)
         fv_text_put(&t, ": ");
     fv_text_put(&t, m->text);
-    return t.s;
+    return shown(a, t.s, t.n);
 }
 
 /* ---- misspelt words ---- */

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "ir/ast.h"
 #include "ir/diag.h"
 
 static const char *flag_of(const fv_dim_option *o) {
@@ -36,9 +37,10 @@ static void find_place(fv_arena *a, fv_dim_option *o) {
 
 const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *out) {
     static const char *const notation = "expected NAME=N, NAME=LO..HI or INPUT:AXIS=N";
-    const char *equals = strrchr(text, '='), *c = equals ? equals + 1 : text;
+    const char *rest = text, *quoted = fv_option_quoted(a, text, &rest);
+    const char *equals = strrchr(rest, '='), *c = equals ? equals + 1 : text;
     *out = (fv_dim_option){.text = text};
-    if (!equals || equals == text || !parse_size(&c, &out->lo))
+    if (!equals || equals == text || (quoted && equals != rest && *rest != ':') || !parse_size(&c, &out->lo))
         return notation;
     out->hi = out->lo;
     if (!strncmp(c, "..", 2)) {
@@ -52,7 +54,7 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
         return fv_printf(a, "a dim is at most %lld", (long long)FV_DIM_MAX);
     if (out->lo > out->hi)
         return "the lower bound is above the upper one";
-    out->name = fv_strndup(a, text, (size_t)(equals - text));
+    out->name = fv_printf(a, "%s%.*s", quoted ? quoted : "", (int)(equals - rest), rest);
     find_place(a, out);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* dim_option.h - what a user says about a dim: NAME=N, NAME=LO..HI, INPUT:AXIS=N. */
+/* dim_option.h - what a user says about a dim: NAME=N, NAME=LO..HI, INPUT:AXIS=N. A name may stand in
+ * backquotes, with escapes (ir/quoted.h). */
 #ifndef FV_IR_DIM_OPTION_H
 #define FV_IR_DIM_OPTION_H
 

@@ -3,6 +3,7 @@
 #include "ir/ast.h"
 #include "ir/dim_poly.h"
 #include "ir/limits.h"
+#include "ir/quoted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -249,20 +250,19 @@ static const fv_dim *parse_number(dim_reader *r, bool minus) {
     return fv_dim_const(r->dims, (int64_t)(minus ? 0 - v : v));
 }
 
-/* The lexer knows the escapes of a quoted name. */
 static const fv_dim *parse_quoted(dim_reader *r) {
-    const char *end = r->s + 1;
-    while (*end && *end != '`' && *end != '\n')
-        end += end[0] == '\\' && end[1] ? 2 : 1;
+    size_t n;
+    const char *end = fv_quoted_read(r->s + 1, '`', NULL, &n);
+    if (*end == '\\')
+        return fail(r, "unknown escape in the name of a symbol");
     if (*end != '`')
         return fail(r, "missing closing `");
-    fv_arena *a = fv_dims_arena(r->dims);
-    fv_lexer l;
-    fv_lex_init(&l, fv_arena_session(a), a, fv_strndup(a, r->s, (size_t)(end + 1 - r->s)));
-    if (l.failed)
+    char *name = fv_alloc(fv_dims_arena(r->dims), n + 1, 1);
+    fv_quoted_read(r->s + 1, '`', name, &n);
+    if (n == 0 || strlen(name) != n)
         return fail(r, "malformed name of a symbol");
     r->s = end + 1;
-    return fv_dim_symbol(r->dims, l.tok.s);
+    return fv_dim_symbol(r->dims, name);
 }
 
 static const fv_dim *parse_args(dim_reader *r,

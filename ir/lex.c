@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/ast.h"
+#include "ir/quoted.h"
 
 /* Longest first, so that the first match is the token. */
 static const char *const puncts[] = {
@@ -145,69 +146,35 @@ static void lex_number(fv_lexer *l) {
 
 /* ---- strings and names ---- */
 
-static int hex_value(char c) {
-    if (is_digit(c))
-        return c - '0';
-    char low = (char)(c | 32);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* One escape at s (after the backslash); returns its length, 0: unknown. */
-static size_t escape(const char *s, char *out) {
-    switch (*s) {
-    case 'n': *out = '\n'; return 1;
-    case 't': *out = '\t'; return 1;
-    case 'r': *out = '\r'; return 1;
-    case '0': *out = '\0'; return 1;
-    case '\\': case '"': case '`': *out = *s; return 1;
-    case 'x': {
-        int hi = hex_value(s[1]), lo = hi < 0 ? -1 : hex_value(s[2]);
-        *out = (char)(hi * 16 + lo);
-        return lo < 0 ? 0 : 3;
-    }
-    default: return 0;
-    }
-}
-
 static void lex_quoted(fv_lexer *l, char quote) {
-    const char *s = l->at + 1;
-    fv_text t = {.arena = l->arena};
-    fv_text_putn(&t, "", 0);
-    while (*s && *s != quote && *s != '\n') {
-        char c = *s;
-        size_t n = 1;
-        if (c == '\\') {
-            size_t length = escape(s + 1, &c);
-            if (length == 0) {
-                advance(l, (size_t)(s - l->at));
-                l->tok.line = l->line;
-                l->tok.column = l->column;
-                fv_lex_error(l, "unknown escape '\\%c' in a string", s[1] ? s[1] : ' ');
-                return;
-            }
-            n += length;
-        }
-        fv_text_putn(&t, &c, 1);
-        s += n;
+    size_t n;
+    const char *end = fv_quoted_read(l->at + 1, quote, NULL, &n);
+    if (*end == '\\') {
+        advance(l, (size_t)(end - l->at));
+        l->tok.line = l->line;
+        l->tok.column = l->column;
+        fv_lex_error(l, "unknown escape '\\%c' in a string", end[1] ? end[1] : ' ');
+        return;
     }
-    if (*s != quote) {
+    if (*end != quote) {
         fv_lex_error(l, "missing closing %c", quote);
         return;
     }
-    if (quote == '`' && t.n == 0) {
+    if (quote == '`' && n == 0) {
         fv_lex_error(l, "a name is missing between the backquotes");
         return;
     }
-    l->tok.quoted = true;
-    l->tok.n = t.n;
-    if (quote == '"') {
-        l->tok.kind = FV_TOK_STRING;
-        l->tok.s = t.s ? t.s : "";
-    } else {
-        l->tok.kind = FV_TOK_NAME;
-        l->tok.s = fv_internn(l->session, t.s ? t.s : "", t.n);
+    char *text = fv_alloc(l->arena, n + 1, 1);
+    fv_quoted_read(l->at + 1, quote, text, &n);
+    if (quote == '`' && strlen(text) != n) {
+        fv_lex_error(l, "a name holds the byte 0");
+        return;
     }
-    advance(l, (size_t)(s + 1 - l->at));
+    l->tok.quoted = true;
+    l->tok.n = n;
+    l->tok.kind = quote == '"' ? FV_TOK_STRING : FV_TOK_NAME;
+    l->tok.s = quote == '"' ? text : fv_internn(l->session, text, n);
+    advance(l, (size_t)(end + 1 - l->at));
 }
 
 static void lex_name(fv_lexer *l) {
@@ -344,16 +311,11 @@ void fv_text_name(fv_text *t, const char *name) {
 }
 
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote) {
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c == '\n')
-            fv_text_put(t, "\\n");
-        else if (c == (unsigned char)quote || c == '\\')
-            fv_text_printf(t, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            fv_text_printf(t, "\\x%02x", c);
-        else
-            fv_text_putn(t, &s[i], 1);
+    bool shows;
+    for (size_t bytes; n > 0; s += bytes, n -= bytes) {
+        char out[FV_LONGEST_ESCAPE];
+        bytes = fv_char_bytes(s, n, &shows);
+        fv_text_putn(t, out, fv_char_escape(out, s, bytes, shows, quote));
     }
 }
 
@@ -361,4 +323,25 @@ void fv_text_string(fv_text *t, const char *s, size_t n) {
     fv_text_put(t, "\"");
     fv_text_escaped(t, s, n, '"');
     fv_text_put(t, "\"");
+}
+
+const char *fv_option_quoted(fv_arena *a, const char *s, const char **end) {
+    size_t n;
+    const char *close = *s == '`' ? fv_quoted_read(s + 1, '`', NULL, &n) : "";
+    if (*close != '`')
+        return NULL;
+    char *name = fv_alloc(a, n + 1, 1);
+    fv_quoted_read(s + 1, '`', name, &n);
+    *end = close + 1;
+    return name;
+}
+
+const char *fv_option_name(fv_arena *a, const char *name) {
+    fv_text quoted = {.arena = a}, shown = {.arena = a};
+    fv_text_put(&shown, "");
+    fv_text_escaped(&shown, name, strlen(name), 0);
+    if (*name != '`' && !strpbrk(name, "=\\") && !strcmp(shown.s, name))
+        return name;
+    fv_text_name(&quoted, name);
+    return quoted.s;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ir/ast.h"
 #include "ir/diag.h"
 
 /* ---- what is legal ---- */
@@ -82,6 +83,17 @@ static int find(const char *word, const char *const *names) {
     return -1;
 }
 
+static bool read_pair(fv_arena *a, const char *text, const char **in, const char **out) {
+    const char *end = text, *quoted = fv_option_quoted(a, text, &end);
+    const char *equals = strchr(end, '=');
+    if (!equals || (quoted && equals != end))
+        return false;
+    *in = quoted ? quoted : fv_strndup(a, text, (size_t)(equals - text));
+    quoted = fv_option_quoted(a, equals + 1, &end);
+    *out = quoted && !*end ? quoted : equals + 1;
+    return true;
+}
+
 bool fv_state_declare(fv_module *m, const char *text) {
     fv_func *f = m->funcs;
     int nin = f->body->nparams, nout = f->body->last->nin;
@@ -91,18 +103,17 @@ bool fv_state_declare(fv_module *m, const char *text) {
         ins[i] = f->body->params[i]->name;
     for (int i = 0; i < nout; i++)
         outs[i] = result_name(f, i);
-    const char *equals = strchr(text, '=');
-    if (!equals)
+    const char *in, *out;
+    if (!read_pair(m->arena, text, &in, &out))
         return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT", text);
-    const char *in = fv_strndup(m->arena, text, (size_t)(equals - text));
-    int i = find(in, ins), o = find(equals + 1, outs);
-    if (i < 0 && o < 0 && find(in, outs) >= 0 && find(equals + 1, ins) >= 0)
+    int i = find(in, ins), o = find(out, outs);
+    if (i < 0 && o < 0 && find(in, outs) >= 0 && find(out, ins) >= 0)
         return fv_error(m->session, "--state '%s': the input comes first: --state %s=%s", text,
-                        equals + 1, in);
+                        fv_option_name(m->arena, out), fv_option_name(m->arena, in));
     if (i < 0)
         return unknown(m, text, "input", in, ins);
     if (o < 0)
-        return unknown(m, text, "output", equals + 1, outs);
+        return unknown(m, text, "output", out, outs);
     const char *problem = fv_state_problem(m->arena, f, o, f->body->params[i]);
     if (problem)
         return fv_error(m->session, "--state '%s': %s", text, problem);

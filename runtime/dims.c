@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "ir/quoted.h"
 
 /* ---- a dim's text ---- */
 
@@ -33,26 +34,30 @@ static int accept(reader *r, const char *word) {
     return 1;
 }
 
-static int find_symbol(const fv_model *m, const char *name, size_t n) {
-    for (int i = 0; n && i < m->nsymbols; i++)
-        if (strlen(m->symbols[i].name) == n && !memcmp(m->symbols[i].name, name, n))
+/* The symbol that stands at s, in backquotes where it is no word; -1: none. */
+static int find_symbol(const fv_model *m, const char *s, size_t *length) {
+    int quoted = *s == '`';
+    size_t n = 0;
+    if (quoted) {
+        const char *end = fv_quoted_read(s + 1, '`', NULL, &n);
+        n = (size_t)(end - s) + (*end == '`');
+    } else if (!isdigit((unsigned char)*s)) {
+        while (isalnum((unsigned char)s[n]) || s[n] == '_')
+            n++;
+    }
+    *length = n;
+    for (int i = 0; n && i < m->nsymbols; i++) {
+        const char *name = m->symbols[i].name;
+        if (quoted ? fv_quoted_is(s + 1, '`', name) : strlen(name) == n && !memcmp(name, s, n))
             return i;
+    }
     return -1;
 }
 
 static int64_t symbol(reader *r) {
-    const char *name = r->s;
-    size_t n = 0;
-    if (*name == '`') {
-        name = ++r->s;
-        n = strcspn(name, "`");
-        r->s += n + (name[n] == '`');
-    } else {
-        while (isalnum((unsigned char)name[n]) || name[n] == '_')
-            n++;
-        r->s += n;
-    }
-    int i = find_symbol(r->model, name, n);
+    size_t n;
+    int i = find_symbol(r->model, r->s, &n);
+    r->s += n;
     r->failed |= i < 0;
     return i < 0 ? 0 : r->dims[i];
 }
@@ -174,10 +179,9 @@ int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, i
 }
 
 int fv_dim_text_symbol(const fv_model *m, const char *text) {
-    size_t n = strlen(text);
-    if (*text == '`' && n >= 2)
-        return find_symbol(m, text + 1, n - 2);
-    return find_symbol(m, text, n);
+    size_t n;
+    int i = find_symbol(m, text, &n);
+    return text[n] ? -1 : i;
 }
 
 /* ---- symbols from shapes ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "ir/quoted.h"
 
 struct fv_log {
     char *text;
@@ -30,6 +31,35 @@ void fv_log_free(fv_log *l) {
     free(l);
 }
 
+static bool make_room(fv_log *l, size_t more) {
+    if (l->n + more <= l->cap)
+        return true;
+    char *grown = realloc(l->text, (l->n + more) * 2);
+    if (!grown)
+        return false;
+    l->text = grown;
+    l->cap = (l->n + more) * 2;
+    return true;
+}
+
+/* One line, whatever the names in it hold. */
+static void add_line(fv_log *l, const char *s, size_t n) {
+    size_t before = l->n;
+    bool shows;
+    for (size_t bytes; n > 0; s += bytes, n -= bytes) {
+        if (!make_room(l, FV_LONGEST_ESCAPE + 2))
+            break;
+        bytes = fv_char_bytes(s, n, &shows);
+        l->n += fv_char_escape(l->text + l->n, s, bytes, shows, 0);
+    }
+    if (n > 0 || !make_room(l, 2))
+        l->n = before;
+    else
+        l->text[l->n++] = '\n';
+    if (l->text)
+        l->text[l->n] = 0;
+}
+
 /* A message that does not fit into memory is dropped; the status still tells. */
 void fv_log_add(fv_log *l, const char *format, ...) {
     va_list args;
@@ -38,22 +68,14 @@ void fv_log_add(fv_log *l, const char *format, ...) {
     va_start(args, format);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (n < 0)
+    char *line = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (!line)
         return;
-    size_t need = l->n + (size_t)n + 2;
-    if (need > l->cap) {
-        char *grown = realloc(l->text, need * 2);
-        if (!grown)
-            return;
-        l->text = grown;
-        l->cap = need * 2;
-    }
     va_start(args, format);
-    vsnprintf(l->text + l->n, l->cap - l->n, format, args);
+    vsnprintf(line, (size_t)n + 1, format, args);
     va_end(args);
-    l->n += (size_t)n;
-    l->text[l->n++] = '\n';
-    l->text[l->n] = 0;
+    add_line(l, line, (size_t)n);
+    free(line);
 }
 
 static const struct {

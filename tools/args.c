@@ -97,11 +97,11 @@ static const option *find(const fv_command *c, const char *arg, bool any) {
 
 int fv_usage(const fv_args *a, const char *format, ...) {
     va_list args;
-    fprintf(stderr, "fovea %s: error: ", a->command);
+    fv_err("fovea %s: error: ", a->command);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    fv_verr(format, args);
     va_end(args);
-    fputc('\n', stderr);
+    fv_err("\n");
     return FV_EXIT_USAGE;
 }
 
@@ -277,18 +277,18 @@ static void print_options(const fv_command *c, bool common) {
             continue;
         snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
                  o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
-        printf("  %-20s %s", left, o->doc ? o->doc : "");
+        fv_out("  %-20s %s", left, o->doc ? o->doc : "");
         for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++)
-            printf("%s%s", name == o->names() ? "" : ", ", *name);
-        putchar('\n');
+            fv_out("%s%s", name == o->names() ? "" : ", ", *name);
+        fv_out("\n");
     }
 }
 
 static void print_commands(void) {
-    printf("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
+    fv_out("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
     for (const fv_command *k = fv_commands; k->name; k++)
-        printf("  %-9s %s\n", k->name, k->doc);
-    printf("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; `-` is\n"
+        fv_out("  %-9s %s\n", k->name, k->doc);
+    fv_out("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; `-` is\n"
            "standard input. Exit status: 0 done, 1 the model or the data is at fault or differs, 2 the\n"
            "command line is, 3 Fovea is. FOVEA_FLAGS holds options for every use, FOVEA_NUM_THREADS is\n"
            "the default of --threads, FOVEA_CACHE_DIR the folder where compiled models are kept (empty:\n"
@@ -301,14 +301,16 @@ void fv_print_help(const fv_command *c) {
         print_commands();
         return;
     }
-    printf("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
+    fv_out("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
            c->doc);
     if (c->options && *c->options) {
-        printf("\noptions:\n");
+        fv_out("\noptions:\n");
         print_options(c, false);
     }
-    printf("\ncommon options:\n");
+    fv_out("\ncommon options:\n");
     print_options(c, true);
-    if (c->more)
-        printf("\n%s", c->more);
+    if (c->more) {
+        fv_out("\n");
+        fv_put_text(stdout, c->more);
+    }
 }

@@ -136,9 +136,9 @@ static void show_progress(const fv_bench *b, const fv_measurement *m, int round)
     if (b->c->args->quiet || !fv_is_terminal(STDERR_FILENO))
         return;
     if (round < m->rounds)
-        fprintf(stderr, "\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "", round + 1, m->rounds);
+        fv_err("\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "", round + 1, m->rounds);
     else
-        fprintf(stderr, "\r\033[K");
+        fv_err("\r\033[K");
 }
 
 static bool run_rounds(fv_bench *b, fv_measurement *m) {
@@ -282,7 +282,7 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
-        fprintf(stderr, "fovea bench: error: %s: out of memory\n", path);
+        fv_err("fovea bench: error: %s: out of memory\n", path);
         fv_session_free(c.session);
         return FV_EXIT_MODEL;
     }

@@ -69,34 +69,34 @@ void fv_print_bench(const fv_bench *b) {
     const fv_subject *m = &b->m;
     fv_arena *a = b->c->arena;
     const char *where = fv_dims_str(a, m->table, m->dims);
-    printf("%s%s%s\n", m->path, *where ? "  " : "", where);
-    printf("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
+    fv_out("%s%s%s\n", m->path, *where ? "  " : "", where);
+    fv_out("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
     const char *steps = fv_driver_code_steps(a, m->artifact);
     if (m->cached)
-        printf("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
+        fv_out("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
     else if (m->program)
-        printf("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n", "compiling",
+        fv_out("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n", "compiling",
                opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "", steps ? steps : "",
                steps ? ")" : "", m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
     else
-        printf("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
+        fv_out("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
 }
 
 static void print_memory(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
-    printf("%-10s ", "memory");
+    fv_out("%-10s ", "memory");
     if (b->compile_peak > 0)
-        printf("at most %s while compiling, %s running; ", fv_size_str(a, (uint64_t)b->compile_peak),
+        fv_out("at most %s while compiling, %s running; ", fv_size_str(a, (uint64_t)b->compile_peak),
                fv_size_str(a, (uint64_t)b->run_peak));
     if (b->m.program)
-        printf("weights %s, ", fv_size_str(a, weights_of(b)));
-    printf("workspace %s\n", fv_size_str(a, m->workspace));
+        fv_out("weights %s, ", fv_size_str(a, weights_of(b)));
+    fv_out("workspace %s\n", fv_size_str(a, m->workspace));
 }
 
 /* ---- a measurement ---- */
 
 static void print_summary(fv_arena *a, const char *what, const fv_summary *s, const char *more) {
-    printf("%-10s %s ms, %s at best, half of the runs within %s to %s%s\n", what, ms_str(a, s->median),
+    fv_out("%-10s %s ms, %s at best, half of the runs within %s to %s%s\n", what, ms_str(a, s->median),
            ms_str(a, s->min), ms_str(a, s->q1), ms_str(a, s->q3), more);
 }
 
@@ -104,7 +104,7 @@ static void print_rate(const fv_bench *b, const fv_measurement *m) {
     double ms = m->ours.all.median;
     if (!b->costs_known || ms <= 0)
         return;
-    printf("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s%s; %.0f%% of the roof\n", "rate",
+    fv_out("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s%s; %.0f%% of the roof\n", "rate",
            1e-9 * b->flops, b->flops / ms * 1e-6, 1e-6 * b->bytes, b->bytes / ms * 1e-6,
            b->in_cache ? ", from caches" : "", 100 * roof_ms(b, m, b->flops, b->bytes) / ms);
 }
@@ -112,9 +112,9 @@ static void print_rate(const fv_bench *b, const fv_measurement *m) {
 static void print_difference(const fv_bench *b, int i, const fv_difference *d) {
     const char *name = b->m.table->outputs[i].name;
     if (d->shape)
-        printf("DIFFERS    %s %s\n", name, d->shape);
+        fv_out("DIFFERS    %s %s\n", name, d->shape);
     else if (d->differing)
-        printf("DIFFERS    %s: %zu of %zu elements; the worst, %zu, is %.9g, expected %.9g\n", name, d->differing,
+        fv_out("DIFFERS    %s: %zu of %zu elements; the worst, %zu, is %.9g, expected %.9g\n", name, d->differing,
                d->count, d->worst_at, d->got, d->want);
 }
 
@@ -124,7 +124,7 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
     int n = b->m.table->noutputs;
     print_summary(a, "against", &m->theirs.all, fv_printf(a, "; %s, opened in %s ms", m->against,
                                                          ms_str(a, m->against_load_ms)));
-    printf("%-10s %.3f of theirs, %.3f to %.3f in the rounds\n", "ratio", m->ratio, m->ratios[0],
+    fv_out("%-10s %.3f of theirs, %.3f to %.3f in the rounds\n", "ratio", m->ratio, m->ratios[0],
            m->ratios[m->rounds - 1]);
     for (int i = 0; i < n; i++) {
         const fv_difference *d = &m->differences[i];
@@ -133,7 +133,7 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
         rtol = d->rtol > rtol ? d->rtol : rtol;
         print_difference(b, i, d);
     }
-    printf("%-10s %d of %d agree within %.3g + %.3g * |theirs|; at most %.3g apart\n", "outputs",
+    fv_out("%-10s %d of %d agree within %.3g + %.3g * |theirs|; at most %.3g apart\n", "outputs",
            n - fv_count_differing(b, m), n, atol, rtol, worst);
 }
 
@@ -154,20 +154,20 @@ static const char *nodes_str(fv_arena *a, const fv_profile_row *r) {
 
 static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profile_row *r) {
     fv_arena *a = b->c->arena;
-    printf("%9s %5.1f%% ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms);
+    fv_out("%9s %5.1f%% ", ms_str(a, r->ms), 100 * r->ms / m->profile->kernel_ms);
     if (r->known && r->ms > 0)
-        printf("%8.1f %7.1f %4.0f%%", r->flops / r->ms * 1e-6, r->bytes / r->ms * 1e-6,
+        fv_out("%8.1f %7.1f %4.0f%%", r->flops / r->ms * 1e-6, r->bytes / r->ms * 1e-6,
                100 * roof_ms(b, m, r->flops, r->bytes) / r->ms);
     else
-        printf("%8s %7s %5s", "-", "-", "-");
-    printf(" %5.4g  %s%s%s%s: %s\n", r->calls, r->kernel, *r->schedule ? " (" : "", r->schedule,
+        fv_out("%8s %7s %5s", "-", "-", "-");
+    fv_out(" %5.4g  %s%s%s%s: %s\n", r->calls, r->kernel, *r->schedule ? " (" : "", r->schedule,
            *r->schedule ? ")" : "", nodes_str(a, r));
 }
 
 /* "contract 82.1%, row 9.0%": in order of the table. */
 static void print_families(const fv_bench *b, const fv_profile *p) {
     fv_arena *a = b->c->arena;
-    printf("%-10s ", "families");
+    fv_out("%-10s ", "families");
     for (int i = 0; i < p->nkernels; i++) {
         const char *family = fv_profile_family(a, &p->kernels[i]);
         double ms = 0;
@@ -178,9 +178,9 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
             ms += same ? p->kernels[k].ms : 0;
         }
         if (first)
-            printf("%s%s %.1f%%", i ? ", " : "", *family ? family : "other", 100 * ms / p->kernel_ms);
+            fv_out("%s%s %.1f%%", i ? ", " : "", *family ? family : "other", 100 * ms / p->kernel_ms);
     }
-    printf("\n");
+    fv_out("\n");
 }
 
 static void print_profile(const fv_bench *b, const fv_measurement *m) {
@@ -189,16 +189,16 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
     const fv_profile_row *rows = each ? p->launches : p->kernels;
     int n = each ? p->nlaunches : p->nkernels, shown = each || n < ROWS ? n : ROWS;
     double rest = 0;
-    printf("%-10s %d runs of %s ms, %s of them in %d launch%s of %d kernel%s\n", "profile", p->runs,
+    fv_out("%-10s %d runs of %s ms, %s of them in %d launch%s of %d kernel%s\n", "profile", p->runs,
            ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches,
            p->nlaunches == 1 ? "" : "es", p->nkernels, p->nkernels == 1 ? "" : "s");
-    printf("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls", "kernel: nodes");
+    fv_out("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls", "kernel: nodes");
     for (int i = 0; i < shown; i++)
         print_row(b, m, &rows[i]);
     for (int i = shown; i < n; i++)
         rest += rows[i].ms;
     if (shown < n)
-        printf("%9s %5.1f%% in %d more; -v lists every launch\n", ms_str(b->c->arena, rest), 100 * rest / p->kernel_ms,
+        fv_out("%9s %5.1f%% in %d more; -v lists every launch\n", ms_str(b->c->arena, rest), 100 * rest / p->kernel_ms,
                n - shown);
     if (b->m.program)
         print_families(b, p);
@@ -208,10 +208,10 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     if (m->threads == b->c->args->thread_list[0] || b->c->args->nthread_list == 1)
         print_memory(b, m);
-    printf("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops, m->roof.gbs);
+    fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops, m->roof.gbs);
     if (m->roof.region_us > 0)
-        printf("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
-    printf("\n");
+        fv_out("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
+    fv_out("\n");
     print_summary(a, "time", &m->ours.all, fv_printf(a, "; %d runs in %d round%s, the first %s ms",
                                                      m->ours.all.n, m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
     print_rate(b, m);

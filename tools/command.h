@@ -3,6 +3,7 @@
 #define FV_TOOLS_COMMAND_H
 
 #include "tools/driver/driver.h"
+#include "tools/print.h"
 
 /* Exit statuses: done; the model or the data is at fault; the command line is; Fovea is. */
 enum { FV_EXIT_OK = 0, FV_EXIT_MODEL = 1, FV_EXIT_USAGE = 2, FV_EXIT_INTERNAL = 3 };

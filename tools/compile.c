@@ -163,14 +163,14 @@ static void print_summary(fv_context *c, const result *r) {
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
     for (int i = 0; files[i]; i++)
-        printf("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
+        fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
-        printf("target     %s\n", fv_target_str(c->arena, r->target));
+        fv_out("target     %s\n", fv_target_str(c->arena, r->target));
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
-        printf("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
+        fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
     if (call)
-        printf("call       %s\n", call);
+        fv_out("call       %s\n", call);
 }
 
 static void print_json(fv_context *c, const char *model, const result *r) {
@@ -203,7 +203,7 @@ static void print_json(fv_context *c, const char *model, const result *r) {
 static void tell(fv_context *c, const char *model, const result *r) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {
-        fprintf(stderr, "%s: note: it is compiled; there is no memory to tell more\n", model);
+        fv_err("%s: note: it is compiled; there is no memory to tell more\n", model);
         return;
     }
     if (c->args->json)

@@ -28,7 +28,7 @@ void fv_print_line(const fv_args *a, const char *file, const char *line) {
     const char *at = NULL, *colour = "";
     size_t n = 0;
     if (file)
-        fprintf(stderr, "%s: ", file);
+        fv_err("%s: ", file);
     for (int i = 0; i < 3 && in_colour(a); i++) {
         const char *found = strstr(line, severities[i].word);
         if (!found || (at && at < found))
@@ -37,10 +37,13 @@ void fv_print_line(const fv_args *a, const char *file, const char *line) {
         colour = severities[i].colour;
         n = strlen(severities[i].word) - 1;
     }
-    if (at)
-        fprintf(stderr, "%.*s%s%.*s\033[0m%s\n", (int)(at - line), line, colour, (int)n, at, at + n);
-    else
-        fprintf(stderr, "%s\n", line);
+    if (at) {
+        fv_err("%.*s", (int)(at - line), line);
+        fv_put_text(stderr, colour);
+        fv_err("%.*s\033[0m", (int)n, at);
+        line = at + n;
+    }
+    fv_err("%s\n", line);
 }
 
 void fv_print_messages(const fv_context *c) {
@@ -98,7 +101,7 @@ const char *fv_size_str(fv_arena *a, uint64_t bytes) {
 static void print_last_words(const fv_session *s) {
     for (const fv_message *m = s ? fv_messages(s) : NULL; m; m = m->next)
         if (m->severity == FV_ERROR)
-            fprintf(stderr, "%s%serror: %s\n", m->file ? m->file : "", m->file ? ": " : "", m->text);
+            fv_err("%s%serror: %s\n", m->file ? m->file : "", m->file ? ": " : "", m->text);
 }
 
 int fv_run_command(const fv_command *command, const fv_args *args) {
@@ -106,7 +109,7 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
         print_last_words(c.session);
-        fprintf(stderr, "fovea %s: error: out of memory\n", args->command);
+        fv_err("fovea %s: error: out of memory\n", args->command);
         fv_session_free(c.session);
         return FV_EXIT_MODEL;
     }

@@ -81,12 +81,14 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
     if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
         return false;
     o.flag = flag;
-    const char *name = o.input ? symbol_at(m->table, &o) : o.name;
-    int s = find(m->table, name, strlen(name));
-    if (s < 0 && o.input && is_size(name, o.lo) && o.lo == o.hi)
+    int s = find(m->table, o.name, strlen(o.name));
+    const char *dim = s < 0 && o.input ? symbol_at(m->table, &o) : "";
+    if (*dim)
+        s = fv_dim_text_symbol(m->table, dim);
+    if (s < 0 && is_size(dim, o.lo) && o.lo == o.hi)
         return true;
-    if (s < 0 && o.input && *name)
-        return fv_dim_option_error(c->session, &o, fv_printf(c->arena, "that dim is %s", name));
+    if (s < 0 && *dim)
+        return fv_dim_option_error(c->session, &o, fv_printf(c->arena, "that dim is %s", dim));
     if (s < 0) {
         const char **names = FV_NEW(c->arena, const char *, m->table->nsymbols + 1);
         for (int i = 0; i < m->table->nsymbols; i++)
@@ -161,7 +163,7 @@ static void take_usual(fv_context *c, fv_subject *m, int s, bool quietly) {
     m->known[s] = 1;
     if (!quietly)
         fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
-                m->dims[s], y->name);
+                m->dims[s], fv_option_name(c->arena, y->name));
 }
 
 static bool is_all_known(const fv_subject *m) {

@@ -7,6 +7,7 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
+#include "ir/ast.h"
 #include "tools/compare.h"
 #include "tools/model.h"
 
@@ -107,16 +108,20 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
 
 /* ---- --input NAME=FILE ---- */
 
-static int find_input(fv_context *c, const fv_model *t, const char *arg) {
+/* Which input, and the file behind the equals sign. */
+static int find_input(fv_context *c, const fv_model *t, const char *arg, const char **path) {
     const char **names = FV_NEW(c->arena, const char *, t->ninputs + 1);
-    const char *equals = strchr(arg, '=');
+    const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
     for (int i = 0; i < t->ninputs; i++) {
-        size_t n = strlen(t->inputs[i].name);
         names[i] = t->inputs[i].name;
-        if (!strncmp(arg, names[i], n) && arg[n] == '=')
-            return i;
+        const char *after = quoted ? rest : arg + strlen(names[i]);
+        bool same = quoted ? !strcmp(quoted, names[i]) : !strncmp(arg, names[i], strlen(names[i]));
+        if (!same || *after != '=')
+            continue;
+        *path = after + 1;
+        return i;
     }
-    const char *word = fv_strndup(c->arena, arg, (size_t)(equals - arg));
+    const char *word = quoted ? quoted : fv_strndup(c->arena, arg, strcspn(arg, "="));
     const char *near = fv_nearest(word, names);
     if (near)
         fv_error(c->session, "there is no input '%s'; did you mean '%s'?", word, near);
@@ -127,11 +132,11 @@ static int find_input(fv_context *c, const fv_model *t, const char *arg) {
 }
 
 static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
-    int i = find_input(c, m->table, arg);
+    const char *path;
+    int i = find_input(c, m->table, arg, &path);
     if (i < 0)
         return false;
     const fv_port_info *p = &m->table->inputs[i];
-    const char *path = arg + strlen(p->name) + 1;
     const fv_tensor *t = fv_tensor_read(c->session, c->arena, path, (fv_elem)p->type);
     if (!t)
         return false;

@@ -62,11 +62,11 @@ static int by_count(const void *a, const void *b) {
 }
 
 static void print_ops(view *v) {
-    printf("\n%-24s %8s %8s\n", "operator", "model", "passes");
+    fv_out("\n%-24s %8s %8s\n", "operator", "model", "passes");
     for (int i = 0; i < v->ntallies; i++)
-        printf("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
+        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
                v->tallies[i].before, v->tallies[i].after);
-    printf("%-24s %8d %8d\n", "all", v->before, v->after);
+    fv_out("%-24s %8d %8d\n", "all", v->before, v->after);
 }
 
 static json_t *ops_json(view *v) {
@@ -102,7 +102,7 @@ static const char *schedule_of(const fv_kernel *k) {
 
 static void print_line(const char *what, const char *text) {
     if (text && *text)
-        printf("  %-9s %.400s%s\n", what, text, strlen(text) > 400 ? " ..." : "");
+        fv_out("  %-9s %.400s%s\n", what, text, strlen(text) > 400 ? " ..." : "");
 }
 
 /* What the first launch of each kernel costs, with the dims that were chosen. */
@@ -124,7 +124,7 @@ static void print_cost(view *v, int kernel) {
     const fv_launch_cost *l = v->costs[kernel];
     if (!l)
         return;
-    printf("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ", 1e-6 * l->cost.flops,
+    fv_out("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ", 1e-6 * l->cost.flops,
            fv_size_str(a, (uint64_t)l->cost.read), fv_size_str(a, (uint64_t)l->cost.written));
 }
 
@@ -132,7 +132,7 @@ static void print_schedules(view *v) {
     const fv_program *p = v->m.program;
     for (int i = 0; i < p->nkernels; i++) {
         const fv_kernel *k = p->kernels[i];
-        printf("\n%s: %s, %d launch%s\n", k->name, schedule_of(k), v->launches[i],
+        fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(k), v->launches[i],
                v->launches[i] == 1 ? "" : "es");
         print_line("from", k->origin);
         print_line("computes", k->formula);
@@ -265,15 +265,15 @@ static bool is_fixed(const fv_program *p) {
 
 static void print_names(const char *what, int n, const char *const *names) {
     for (int i = 0; i < n; i++)
-        printf("%s%s", i ? ", " : what, names[i]);
+        fv_out("%s%s", i ? ", " : what, names[i]);
 }
 
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
     int64_t workspace = p->workspace ? number(v, p->workspace) : 0, bound = lower_bound(v);
-    printf("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
+    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
            is_fixed(p) ? ", whatever the dims are within their bounds" : "", fv_size_str(v->c->arena, (uint64_t)bound));
-    printf("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
+    fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
         int64_t bytes = buffer_bytes(v, b), offset = number(v, b->offset);
@@ -282,15 +282,15 @@ static void print_memory(view *v) {
             snprintf(at, sizeof at, "%" PRId64, offset);
         if (bytes >= 0)
             snprintf(n, sizeof n, "%" PRId64, bytes);
-        printf("%-10s %12s %12s  %s: %s[", role_of(b), at, n, b->name, fv_elem_name(b->elem));
+        fv_out("%-10s %12s %12s  %s: %s[", role_of(b), at, n, b->name, fv_elem_name(b->elem));
         for (int k = 0; k < b->rank; k++) {
             int64_t e = b->extent ? number(v, b->extent[k]) : -1;
-            printf(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
+            fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
         }
-        putchar(']');
+        fv_out("]");
         print_names(", in place of ", b->nover, b->over);
         print_names(", parts ", b->nparts, b->parts);
-        putchar('\n');
+        fv_out("\n");
     }
 }
 
@@ -334,29 +334,29 @@ static json_t *memory_json(view *v) {
 static void print_ports(const char *what, const fv_port_info *ports, int n,
                         const fv_port_info *inputs) {
     for (int i = 0; i < n; i++) {
-        printf("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
+        fv_out("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
         for (int k = 0; k < ports[i].rank; k++)
-            printf("%s%s", k ? ", " : "", ports[i].dims[k]);
-        printf("]%s%s\n", ports[i].state_of ? ", the next run's " : "",
+            fv_out("%s%s", k ? ", " : "", ports[i].dims[k]);
+        fv_out("]%s%s\n", ports[i].state_of ? ", the next run's " : "",
                ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
     }
 }
 
 static void print_symbols(const fv_model *t) {
     for (int i = 0; i < t->nsymbols; i++) {
-        printf("%-11s%s", i ? "" : "dims", t->symbols[i].name);
+        fv_out("%-11s%s", i ? "" : "dims", t->symbols[i].name);
         if (t->symbols[i].hi < FV_DIM_MAX || t->symbols[i].lo > 0)
-            printf(" in %" PRId64 "..%" PRId64, t->symbols[i].lo, t->symbols[i].hi);
-        putchar('\n');
+            fv_out(" in %" PRId64 "..%" PRId64, t->symbols[i].lo, t->symbols[i].hi);
+        fv_out("\n");
     }
 }
 
 static void print_most(view *v) {
     enum { MOST = 8 };
-    printf("%-11s%d in the model", "operators", v->before);
+    fv_out("%-11s%d in the model", "operators", v->before);
     for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
-        printf("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
-    printf("%s; %d after the passes\n", v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "",
+        fv_out("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
+    fv_out("%s; %d after the passes\n", v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "",
            v->after);
 }
 
@@ -370,15 +370,15 @@ static void print_summary(view *v) {
     print_symbols(v->m.table);
     if (v->m.source.module)
         print_most(v);
-    printf("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
+    fv_out("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
            v->nlaunches == 1 ? "" : "es", families(v));
-    printf("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
+    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
            p->nconstants == 1 ? "" : "s");
-    printf("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
+    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
            where, *where ? ")" : "");
     if (p->uses_allocator)
-        printf("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
-    printf("%-11s%s\n", "target", fv_target_str(a, p->target));
+        fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
+    fv_out("%-11s%s\n", "target", fv_target_str(a, p->target));
 }
 
 static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {

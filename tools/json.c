@@ -14,7 +14,7 @@ static void *need(size_t bytes) {
     void *p = malloc(bytes);
     if (p)
         return p;
-    fputs("fovea: error: out of memory\n", stderr);
+    fv_err("fovea: error: out of memory\n");
     exit(FV_EXIT_MODEL);
 }
 
@@ -98,8 +98,16 @@ json_t *fv_json_dims(int rank, const char *const *dims) {
     return list;
 }
 
+/* jansson escapes all that does not show but DEL. */
+static int put(const char *text, size_t n, void *f) {
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == 0x7f ? fputs("\\u007F", f) < 0 : fputc(text[i], f) == EOF)
+            return -1;
+    return 0;
+}
+
 bool fv_json_print(fv_session *s, json_t *document) {
-    bool ok = document && json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    bool ok = document && json_dump_callback(document, put, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 && putchar('\n') != EOF;
     json_decref(document);
     return ok || fv_error(s, "cannot write to standard output");
 }

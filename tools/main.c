@@ -74,9 +74,9 @@ static int unknown(const char *name) {
         names[i] = fv_commands[i].name;
     const char *near = fv_nearest(name, names);
     if (near)
-        fprintf(stderr, "fovea: error: there is no command '%s'; did you mean '%s'?\n", name, near);
+        fv_err("fovea: error: there is no command '%s'; did you mean '%s'?\n", name, near);
     else
-        fprintf(stderr, "fovea: error: there is no command '%s'; see `fovea --help`\n", name);
+        fv_err("fovea: error: there is no command '%s'; see `fovea --help`\n", name);
     return FV_EXIT_USAGE;
 }
 
@@ -85,7 +85,7 @@ static int flush(int status) {
     errno = 0;
     if (!fflush(stdout) && !ferror(stdout))
         return status;
-    fprintf(stderr, "fovea: error: cannot write to standard output: %s\n",
+    fv_err("fovea: error: cannot write to standard output: %s\n",
             errno ? strerror(errno) : "writing failed");
     return status ? status : FV_EXIT_MODEL;
 }
@@ -96,7 +96,7 @@ static int help(const char *name) {
         return unknown(name);
     fv_print_help(c);
     if (c && c->run == fv_cmd_test)
-        fputs(tolerance_text, stdout);
+        fv_put_text(stdout, tolerance_text);
     return FV_EXIT_OK;
 }
 
@@ -107,7 +107,7 @@ static int run(int argc, char **argv) {
     const char **operands = calloc((size_t)argc + 1, sizeof *operands);
     fv_args args;
     if (!operands) {
-        fputs("fovea: error: out of memory\n", stderr);
+        fv_err("fovea: error: out of memory\n");
         return FV_EXIT_MODEL;
     }
     int status = fv_args_parse(&args, c, argc - 2, argv + 2, operands);
@@ -120,13 +120,13 @@ static int run(int argc, char **argv) {
 int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is a failing write */
     if (argc < 2) {
-        fprintf(stderr, "usage: fovea COMMAND [OPTIONS] ...; see `fovea --help`\n");
+        fv_err("usage: fovea COMMAND [OPTIONS] ...; see `fovea --help`\n");
         return FV_EXIT_USAGE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         return flush(help(argc > 2 ? argv[2] : NULL));
     if (!strcmp(argv[1], "--version")) {
-        printf("fovea %s\n", FV_VERSION);
+        fv_out("fovea %s\n", FV_VERSION);
         return flush(FV_EXIT_OK);
     }
     return flush(run(argc, argv));

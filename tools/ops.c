@@ -43,10 +43,10 @@ static void print_table(fv_context *c) {
     int n = fv_op_count();
     for (int i = 0; i < n; i++) {
         const fv_opdef *d = fv_op_at(i);
-        printf("%-24s %-10s %-28s %s\n", fv_opdef_qualified(c->arena, d), meaning(d),
+        fv_out("%-24s %-10s %-28s %s\n", fv_opdef_qualified(c->arena, d), meaning(d),
                versions(c->arena, d), all_types(c->arena, d));
     }
-    printf("%d operators, up to opset %d\n", n, FV_NEWEST_OPSET);
+    fv_out("%d operators, up to opset %d\n", n, FV_NEWEST_OPSET);
 }
 
 static int count_of(const char *dom) {
@@ -57,21 +57,21 @@ static int count_of(const char *dom) {
 }
 
 static void print_domain(fv_context *c, const char *dom) {
-    printf("| operator | versions | types | meaning | |\n| --- | --- | --- | --- | --- |\n");
+    fv_out("| operator | versions | types | meaning | |\n| --- | --- | --- | --- | --- |\n");
     for (int i = 0; i < fv_op_count(); i++) {
         const fv_opdef *d = fv_op_at(i);
         if (strcmp(d->domain, dom))
             continue;
-        printf("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
+        fv_out("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
                meaning(d));
         for (const char *p = d->doc ? d->doc : ""; *p; p++) /* a bar would end the cell */
-            printf(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
-        printf(" |\n");
+            fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
+        fv_out(" |\n");
     }
 }
 
 static void print_markdown(fv_context *c) {
-    printf("# Operators\n\n"
+    fv_out("# Operators\n\n"
            "What Fovea supports, up to opset %d: %d operators of the standard. Interpreter, JIT, objects\n"
            "and generated C support the same. This text is the output of `fovea ops --markdown`;\n"
            "`fovea ops NAME` shows one operator with its attributes and what it means.\n\n"
@@ -83,7 +83,7 @@ static void print_markdown(fv_context *c) {
            "definition built in C, or a kernel.\n\n## The standard\n\n",
            FV_NEWEST_OPSET, count_of(""));
     print_domain(c, "");
-    printf("\n## `fv`: Fovea's own, inside graphs\n\n");
+    fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");
     print_domain(c, "fv");
 }
 
@@ -138,20 +138,20 @@ static json_t *op_json(const fv_opdef *d) {
 
 static void print_operands(const char *what, const fv_operand_def *list, int max) {
     for (int i = 0; i < max && list[i].name; i++)
-        printf("%-10s %s: %s%s\n", i ? "" : what, list[i].name, list[i].type,
+        fv_out("%-10s %s: %s%s\n", i ? "" : what, list[i].name, list[i].type,
                list[i].arity == FV_VARIADIC ? ", any number"
                : list[i].arity == FV_OPTIONAL_OPERAND ? ", optional" : "");
 }
 
 static void print_default(const fv_attr_def *d) {
     if (d->required)
-        printf(", required");
+        fv_out(", required");
     else if (d->has_default && d->kind == FV_ATTR_INT)
-        printf(" = %lld", (long long)d->i);
+        fv_out(" = %lld", (long long)d->i);
     else if (d->has_default && d->kind == FV_ATTR_FLOAT)
-        printf(" = %.9g", (double)d->f);
+        fv_out(" = %.9g", (double)d->f);
     else if (d->has_default && d->kind == FV_ATTR_STRING && d->s)
-        printf(" = \"%s\"", d->s);
+        fv_out(" = \"%s\"", d->s);
 }
 
 static void print_attrs(const fv_opdef *d) {
@@ -162,32 +162,32 @@ static void print_attrs(const fv_opdef *d) {
         [FV_ATTR_REGION] = "graph"};
     for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++) {
         const fv_attr_def *t = &d->attrs[i];
-        printf("%-10s %s: %s", i ? "" : "attributes", t->name, kinds[t->kind]);
+        fv_out("%-10s %s: %s", i ? "" : "attributes", t->name, kinds[t->kind]);
         print_default(t);
         if (t->from)
-            printf(", from version %d on", t->from);
+            fv_out(", from version %d on", t->from);
         if (t->until)
-            printf(", up to version %d", t->until);
-        putchar('\n');
+            fv_out(", up to version %d", t->until);
+        fv_out("\n");
     }
 }
 
 static void print_meaning(const fv_opdef *d) {
     const char *text = d->formula ? d->formula : d->rule;
-    printf("%-10s ", meaning(d));
+    fv_out("%-10s ", meaning(d));
     for (const char *p = text ? text : "in C"; *p; p++)
-        printf(*p == '\n' ? "\n           " : "%c", *p);
-    putchar('\n');
+        fv_out(*p == '\n' ? "\n           " : "%c", *p);
+    fv_out("\n");
 }
 
 static void print_op(fv_context *c, const fv_opdef *d) {
-    printf("%s%s%s\n", fv_opdef_qualified(c->arena, d), d->doc ? ": " : "", d->doc ? d->doc : "");
-    printf("versions   %s\n", versions(c->arena, d));
+    fv_out("%s%s%s\n", fv_opdef_qualified(c->arena, d), d->doc ? ": " : "", d->doc ? d->doc : "");
+    fv_out("versions   %s\n", versions(c->arena, d));
     print_operands("inputs", d->in, FV_MAX_IN);
     print_operands("outputs", d->out, FV_MAX_OUT);
     print_attrs(d);
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
-        printf("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
+        fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
                fv_elem_set_str(c->arena, d->types[i].set));
     print_meaning(d);
 }

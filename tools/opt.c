@@ -34,12 +34,12 @@ static int list_passes(fv_context *c) {
     if (c->args->json)
         return list_json(c);
     for (int i = 0; fv_pass_at(i); i++)
-        printf("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
+        fv_out("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
     for (const char *l = levels; *l; l++) {
-        printf("%s-O%c ", l == levels ? "\n" : "", *l);
+        fv_out(l == levels ? "\n-O%c " : "-O%c ", *l);
         for (const char *const *p = fv_pipeline(*l); *p; p++)
-            printf(" %s", *p);
-        putchar('\n');
+            fv_out(" %s", *p);
+        fv_out("\n");
     }
     return FV_EXIT_OK;
 }
@@ -50,17 +50,18 @@ static void dump(void *user, const char *pass, const fv_module *m) {
     fv_context *c = user;
     fv_text t = {.arena = c->arena};
     fv_module_print(&t, m, NULL, NULL);
-    fprintf(stderr, "# after %s\n%s", pass, t.s);
+    fv_err("# after %s\n", pass);
+    fv_put_text(stderr, t.s);
 }
 
 static void report(void *user, const char *pass, const fv_pass_run *r) {
     fv_context *c = user;
     if (!c->args->verbose)
         return;
-    fprintf(stderr, "%s:", pass);
+    fv_err("%s:", pass);
     for (int i = 0; i < r->ncounts; i++)
-        fprintf(stderr, "%s %d %s", i ? "," : "", r->counts[i].n, r->counts[i].what);
-    fprintf(stderr, "%s\n", r->ncounts ? "" : " nothing to do");
+        fv_err("%s %d %s", i ? "," : "", r->counts[i].n, r->counts[i].what);
+    fv_err("%s\n", r->ncounts ? "" : " nothing to do");
 }
 
 static bool writes_ir(const fv_args *a) {

@@ -136,7 +136,7 @@ int fv_args_threads(const fv_args *a) {
     long n = strtol(env, &end, 10);
     if (!*end && n >= 0 && n <= 4096)
         return (int)n;
-    fprintf(stderr, "fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
+    fv_err("fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
             a->command, env);
     return 0;
 }

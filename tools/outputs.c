@@ -67,18 +67,18 @@ static void print_numbers(const fv_tensor *t) {
     if (t->count > 1) {
         summary s = summarise(t);
         if (s.nans < t->count)
-            printf("  min %.6g  max %.6g", s.min, s.max);
+            fv_out("  min %.6g  max %.6g", s.min, s.max);
         if (s.nans)
-            printf("  %zu NaN", s.nans);
-        putchar(' ');
+            fv_out("  %zu NaN", s.nans);
+        fv_out(" ");
     }
     for (size_t i = 0; i < t->count && i < FIRST; i++)
         if (fv_elem_is_float(t->elem))
-            printf(" %.6g", fv_tensor_float(t, i));
+            fv_out(" %.6g", fv_tensor_float(t, i));
         else
-            printf(" %" PRId64, fv_tensor_int(t, i));
+            fv_out(" %" PRId64, fv_tensor_int(t, i));
     if (t->count > FIRST)
-        printf(" ...");
+        fv_out(" ...");
 }
 
 void fv_print_outputs(fv_context *c, const fv_subject *m) {
@@ -90,11 +90,11 @@ void fv_print_outputs(fv_context *c, const fv_subject *m) {
     for (int i = 0; i < m->table->noutputs; i++) {
         fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
         char text[400];
-        printf("%-*s  %s", widest, m->table->outputs[i].name,
+        fv_out("%-*s  %s", widest, m->table->outputs[i].name,
                fv_array_text(&m->outputs[i], text, sizeof text));
         if (has_numbers(&t) && t.count)
             print_numbers(&t);
-        putchar('\n');
+        fv_out("\n");
     }
 }
 
@@ -174,7 +174,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
         else if (!c->args->quiet)
-            printf("%s -> %s\n", name, file);
+            fv_out("%s -> %s\n", name, file);
     }
     return true;
 }
@@ -219,10 +219,10 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
             if (!same)
                 fv_json_set_text(json_array_get(list, (size_t)i), "difference", why);
         } else if (!same) {
-            printf("FAILED %s: %s\n", name, why);
+            fv_out("FAILED %s: %s\n", name, why);
         }
     }
     if (!list && !c->args->quiet)
-        printf("%d of %d outputs as expected\n", m->table->noutputs - differ, m->table->noutputs);
+        fv_out("%d of %d outputs as expected\n", m->table->noutputs - differ, m->table->noutputs);
     return differ;
 }

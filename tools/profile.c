@@ -178,7 +178,7 @@ static json_t *trace_json(fv_bench *b, const fv_profile *p) {
 
 bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) {
     json_t *d = trace_json(b, p);
-    char *text = d ? json_dumps(d, JSON_COMPACT) : NULL;
+    char *text = d ? json_dumps(d, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(d);
     if (!text)
         fv_out_of_memory(b->c->session);

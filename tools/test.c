@@ -56,19 +56,19 @@ static int list(fv_arena *a, const char *folder, const char *prefix, const char 
 
 static void clear_progress(const tests *t) {
     if (t->progress)
-        fprintf(stderr, "\r\033[K");
+        fv_err("\r\033[K");
 }
 
 static void show_progress(const tests *t, const char *folder, const char *backend) {
     if (t->progress)
-        fprintf(stderr, "\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, folder, backend);
+        fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, folder, backend);
 }
 
 static void fail(tests *t, const char *folder, const char *backend, const char *why) {
     t->failed++;
     clear_progress(t);
     if (!t->failures) {
-        printf("FAILED %s (%s): %s\n", folder, backend, why);
+        fv_out("FAILED %s (%s): %s\n", folder, backend, why);
         return;
     }
     json_t *o = json_object();
@@ -252,7 +252,7 @@ static void test_file(const char *path, tests *t) {
     naive.schedule = "naive";
     clear_progress(t);
     if (!t->args->quiet)
-        fprintf(stderr, "%s: note: there is no reference; random inputs, compared with the naive schedule\n", path);
+        fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n", path);
     test_model(path, t->backends[0], t, &naive, &ref);
     for (int i = 0; i < t->nbackends && ref.outputs; i++)
         test_model(path, t->backends[i], t, t->args, &ref);
@@ -303,7 +303,7 @@ int fv_cmd_test(fv_context *c) {
         fv_json_set(d, "failures", t.failures);
         fv_json_print(c->session, d);
     } else {
-        printf("%d passed, %d failed\n", t.passed, t.failed);
+        fv_out("%d passed, %d failed\n", t.passed, t.failed);
     }
     return t.failed ? FV_EXIT_MODEL : FV_EXIT_OK;
 }

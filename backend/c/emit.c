@@ -94,6 +94,9 @@ static bool write_all(fv_cg *g, const char *path) {
     bool folder = n > 0 && path[n - 1] == '/';
     if (!folder && (n < 3 || strcmp(path + n - 2, ".c") != 0 || path[n - 3] == '/'))
         return fv_error(g->session, "'%s' is no name for C: it must end in .c (two files) or / (a folder)", path);
+    if (!folder && !fv_c_file_is_fit(fv_path_name(path)))
+        return fv_error(g->session, "'%s' is no name for C: no #include can name a file with quotes, backslashes, "
+                                    "controls or invisible characters", path);
     if (!fv_c_name_is_fit(g->name))
         return fv_error(g->session, "'%s' is no prefix for names in C: give another with --name", g->name);
     if (!decide_weights(g, folder))

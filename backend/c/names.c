@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/names.h"
+#include "ir/quoted.h"
 
 /* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
  * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */
@@ -171,18 +172,33 @@ const char *fv_c_upper(fv_arena *a, const char *name) {
     return s;
 }
 
+/* What ends a comment, opens one, or is the beginning of a trigraph. */
+static bool is_apart(char a, char b) {
+    return (a == '*' && b == '/') || (a == '/' && b == '*') || (a == '?' && b == '?');
+}
+
+/* Some compilers take a backslash at the end of a line for its continuation, even here. */
 const char *fv_c_comment(fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
-    for (const char *s = text; *s; s++) {
-        char c = *s == '\n' || *s == '\t' ? ' ' : *s;
-        if (((unsigned char)c < 32) || c == 127 || c == '\\')
-            c = '?';
-        fv_text_putn(&t, &c, 1);
-        if ((c == '*' && s[1] == '/') || (c == '/' && s[1] == '*') || (c == '?' && s[1] == '?'))
+    size_t n = strlen(text);
+    bool shows;
+    for (size_t bytes; n > 0; text += bytes, n -= bytes) {
+        bytes = fv_char_bytes(text, n, &shows);
+        const char *c = *text == '\n' || *text == '\t' ? " " : shows && *text != '\\' ? text : "?";
+        if (t.n && is_apart(t.s[t.n - 1], *c))
             fv_text_put(&t, " ");
+        fv_text_putn(&t, c, c == text ? bytes : 1);
     }
     return t.s;
+}
+
+bool fv_c_file_is_fit(const char *name) {
+    bool shows = !strpbrk(name, "\"\\") && !strstr(name, "??");
+    size_t n = strlen(name);
+    for (size_t bytes; n > 0 && shows; name += bytes, n -= bytes)
+        bytes = fv_char_bytes(name, n, &shows);
+    return shows;
 }
 
 const char *fv_c_string(fv_arena *a, const char *text) {

@@ -13,10 +13,12 @@ static size_t break_at(const char *s, size_t room, size_t least) {
     int depth = 0, best_depth = 1 << 20;
     bool quoted = false;
     for (size_t i = 0; s[i] && i <= room; i++) {
-        if (s[i] == '"' && (i == 0 || s[i - 1] != '\\'))
+        if (s[i] == '"')
             quoted = !quoted;
-        if (quoted)
+        if (quoted) {
+            i += s[i] == '\\' && s[i + 1];
             continue;
+        }
         depth += (s[i] == '(' || s[i] == '[' || s[i] == '{') - (s[i] == ')' || s[i] == ']' || s[i] == '}');
         bool after_name = i > 0 && (isalnum((unsigned char)s[i - 1]) || strchr("_)]", s[i - 1]));
         if (s[i] == ' ' && i >= least && depth <= best_depth && !after_name) {

@@ -57,6 +57,28 @@ Test(dims, nonsense) {
     refuses(deep);
 }
 
+Test(dims, names_in_backquotes) {
+    static const fv_symbol_info odd[] = {{"a\\b", 0, 9}, {"`\033\n", 0, 9}, {"7", 0, 9}, {"", 0, 9}};
+    static const fv_model m = {.abi = 1, .size = sizeof m, .nsymbols = 4, .symbols = odd};
+    const int64_t dims[] = {3, 5, 7, 9};
+    int64_t got;
+    cr_assert(fv_eval_dim_text(&m, dims, "`a\\\\b` * `\\`\\x1b\\n` + `7`", &got));
+    cr_expect_eq(got, 22);
+    cr_expect_eq(fv_dim_text_symbol(&m, "`\\`\\x1b\\n`"), 1);
+    cr_expect_eq(fv_dim_text_symbol(&m, "`7`"), 2);
+    cr_expect_eq(fv_dim_text_symbol(&m, "7"), -1, "a number is none");
+    cr_expect_eq(fv_dim_text_symbol(&m, "`a\\b`"), -1, "an escape that is none");
+    cr_expect_eq(fv_dim_text_symbol(&m, "`a"), -1, "no end");
+    cr_expect_not(fv_eval_dim_text(&m, dims, "`a\\\\b", &got));
+}
+
+Test(dims, a_log_has_one_line_a_message) {
+    fv_log *log = fv_log_new();
+    fv_log_add(log, "error: input '%s'", "x\nerror: forged\033[0m\342\200\256\377");
+    cr_expect_str_eq(fv_log_text(log), "error: input 'x\\nerror: forged\\x1b[0m\\xe2\\x80\\xae\\xff'\n");
+    fv_log_free(log);
+}
+
 static fv_array array(int32_t type, int rank, int64_t a, int64_t b, int64_t c) {
     return (fv_array){.type = type, .rank = rank, .dims = {a, b, c}};
 }

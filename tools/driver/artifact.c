@@ -219,7 +219,7 @@ static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(s);
     if (status)
-        fv_error(s, "generated C: %s", fv_log_text(*log));
+        fv_error(s, "generated C: %.*s", (int)strcspn(fv_log_text(*log), "\n"), fv_log_text(*log));
     return out;
 }
 

@@ -1,0 +1,17 @@
+/* print.h - the one border to the terminal: what the command prints passes here. */
+#ifndef FV_TOOLS_PRINT_H
+#define FV_TOOLS_PRINT_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* printf to standard output and to standard error, but that texts (%s) are shown as ir/quoted.h says: a name
+ * of a model or a file can neither begin a line nor command the terminal. The format is ours, and may. Widths
+ * count characters, precisions bytes. Conversions: s c d i u x g f e, with h l ll z j. */
+void fv_out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fv_err(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fv_verr(const char *format, va_list args);
+/* A text of several lines that Fovea wrote: help, a graph. It goes out as it is. */
+void fv_put_text(FILE *f, const char *text);
+
+#endif
