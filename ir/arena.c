@@ -56,6 +56,7 @@ struct fv_arena {
     char *at, *end;  /* what is left of the newest chunk */
     char *large_at, *large_end; /* the same for large requests */
     size_t chunk;    /* size of the next chunk */
+    size_t taken;    /* bytes that were handed out */
     closer *closers; /* last registered first */
 };
 
@@ -75,6 +76,10 @@ void fv_session_free(fv_session *s) {
 
 void fv_session_fail_at(fv_session *s, int64_t nth) {
     s->fail_in = nth;
+}
+
+void fv_session_limit(fv_session *s, size_t bytes) {
+    s->limit = bytes;
 }
 
 void fv_door_push(fv_session *s, fv_door *d) {
@@ -101,6 +106,15 @@ _Noreturn void fv_out_of_memory(fv_session *s) {
 static void maybe_fail(fv_session *s) {
     if (s->fail_in > 0 && --s->fail_in == 0)
         fv_out_of_memory(s);
+}
+
+/* What is handed out counts, not what blocks reserve. */
+static void count_bytes(fv_arena *a, size_t bytes) {
+    fv_session *s = a->session;
+    if (s->limit && (s->taken > s->limit || bytes > s->limit - s->taken))
+        fv_out_of_memory(s);
+    s->taken += bytes;
+    a->taken += bytes;
 }
 
 /* ---- arenas ---- */
@@ -138,6 +152,7 @@ void fv_arena_free(fv_arena *a) {
         s->arenas = a->next;
     if (a->next)
         a->next->prev = a->prev;
+    s->taken -= a->taken;
     for (block *b = a->blocks, *next; b; b = next) {
         next = b->next;
         UNPOISON(b + 1, b->bytes);
@@ -240,6 +255,7 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
         fv_out_of_memory(a->session);
     size_t taken = ((bytes ? bytes : 1) + REDZONE + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     size_t need = taken + (align - ALIGN); /* blocks are aligned to ALIGN already */
+    count_bytes(a, need);
     char *p;
     if (need >= LARGE) {
         p = from_large(a, need, align);

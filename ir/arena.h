@@ -33,6 +33,8 @@ fv_session *fv_session_new(void);
 void fv_session_free(fv_session *s);
 /* Test hook: the nth allocation from now on fails (0: never). */
 void fv_session_fail_at(fv_session *s, int64_t nth);
+/* Test hook: more than so many bytes in its arenas at a time are out of memory (0: no limit). */
+void fv_session_limit(fv_session *s, size_t bytes);
 _Noreturn void fv_out_of_memory(fv_session *s);
 
 /* An arena of the session; freed by fv_arena_free or with the session. */

@@ -93,6 +93,7 @@ struct frame {
     slot *slots;
     fault_text *fault;
     const volatile int32_t *cancel;
+    int64_t left;                /* iterations of loops until it is cancelled */
     const struct host_run *host; /* of a host program, else NULL */
     int status;                  /* why it ended */
     bool required;               /* some REQUIRE failed */
@@ -153,7 +154,7 @@ void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(pri
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault);
 /* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
-                fault_text *fault);
+                fault_text *fault, int64_t *left);
 
 /* ---- build_stmt.c ---- */
 
@@ -187,6 +188,7 @@ struct fv_interp {
     uint32_t **extent_at;  /* per output and axis; of those known only after the run: unused */
     uint32_t workspace_at, least_at; /* least_at: below 0 where some extent is */
     fault_text fault;
+    int64_t limit;         /* of iterations; 0: none */
     _Atomic(const char *) stopped; /* what the last run that stopped was at */
 };
 

@@ -30,20 +30,23 @@ const insn *fv_i_enter(frame *f, const insn *i) {
     return lo < reg_int(f, i->b) ? i + 1 : i->u.to;
 }
 
+static const insn *cancelled(frame *f) {
+    f->status = FV_CANCELLED;
+    return NULL;
+}
+
 /* d < b here, so their difference does not overflow; the sum might. */
 const insn *fv_i_next(frame *f, const insn *i) {
     int64_t at = reg_int(f, i->d), step = reg_int(f, i->a);
     if ((uint64_t)reg_int(f, i->b) - (uint64_t)at <= (uint64_t)step)
         return i + 1;
     *AS(reg_i64, f, i->d) = at + step;
-    return i->u.to;
+    return --f->left < 0 ? cancelled(f) : i->u.to;
 }
 
 const insn *fv_i_poll(frame *f, const insn *i) {
-    if (!f->cancel || !*f->cancel)
-        return i + 1;
-    f->status = FV_CANCELLED;
-    return NULL;
+    bool stop = (f->cancel && *f->cancel) || --f->left < 0;
+    return stop ? cancelled(f) : i + 1;
 }
 
 const insn *fv_i_require(frame *f, const insn *i) {

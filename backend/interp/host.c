@@ -30,7 +30,7 @@ const insn *fv_i_site(frame *f, const insn *i) {
     for (int k = 0; k < at->nargs; k++)
         args[k] = f->slots[at->slots[k]];
     trace(run->env, at, 0);
-    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault);
+    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault, &f->left);
     trace(run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
@@ -81,6 +81,10 @@ fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
     fv_interp *p = FV_NEW(a, fv_interp, 1);
     p->program = program;
     return fv_i_build_host(a, p) ? p : NULL;
+}
+
+void fv_interp_limit(fv_interp *p, int64_t iterations) {
+    p->limit = iterations;
 }
 
 const char *fv_interp_fault(const fv_interp *p) {
@@ -228,6 +232,7 @@ static int bind_memory(const fv_interp *p, frame *f, unsigned char *workspace) {
 static int run_body(const fv_interp *p, frame *f, const host_run *run) {
     f->host = run;
     f->cancel = run->env ? run->env->cancel : NULL;
+    f->left = p->limit ? p->limit : INT64_MAX;
     int status = fv_i_exec(f, p->code.task);
     for (int i = 0; i < p->program->nbuffers; i++)
         if (p->bufs[i].buf->role == FV_BUF_HEAP)

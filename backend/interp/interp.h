@@ -22,6 +22,10 @@ int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
                   const fv_env *env);
 int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
+/* Test hook: runs that take more iterations of loops than that, tasks among them, end as FV_CANCELLED. With
+ * threads each task may take so many. */
+void fv_interp_limit(fv_interp *p, int64_t iterations);
+
 /* The first fault of any run: "add_0: store: C[3, 64] is outside f32[4, 64], 1024 bytes of memory",
  * or NULL. Not to be asked while a run is going on. */
 const char *fv_interp_fault(const fv_interp *p);

@@ -10,6 +10,7 @@ typedef struct launch {
     const unsigned char *kept; /* the file in which the launch's part ran */
     const slot *args;
     const volatile int32_t *cancel;
+    int64_t left; /* iterations that each frame may take */
     fault_text *fault;
     _Atomic int status; /* the first that is not FV_OK */
     _Atomic int required;
@@ -19,7 +20,7 @@ typedef struct launch {
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) {
     size_t slots_at = (c->file_bytes + 63) / 64 * 64;
     size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
-    *f = (frame){.code = c, .fault = fault};
+    *f = (frame){.code = c, .fault = fault, .left = INT64_MAX};
     f->r = aligned_alloc(64, bytes + 64);
     if (!f->r)
         return false;
@@ -36,6 +37,7 @@ static bool frame_new(frame *f, const launch *l) {
     if (!fv_i_frame_new(f, l->code, l->fault))
         return false;
     f->cancel = l->cancel;
+    f->left = l->left;
     if (l->code->nparams)
         memcpy(f->slots, l->args, (size_t)l->code->nparams * sizeof(slot));
     return true;
@@ -48,7 +50,7 @@ static void stop(launch *l, int status) {
 
 static void run_task(launch *l, frame *f, int64_t task) {
     *AS(reg_i64, f, l->code->task_at) = task;
-    int status = fv_i_exec(f, l->code->task);
+    int status = --f->left < 0 ? FV_CANCELLED : fv_i_exec(f, l->code->task);
     if (status != FV_OK)
         stop(l, status);
     if (f->required)
@@ -97,8 +99,8 @@ static void run_tasks(launch *l, frame *f, const fv_env *env) {
 }
 
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
-                fault_text *fault) {
-    launch l = {.code = k, .args = args, .fault = fault, .cancel = env ? env->cancel : NULL};
+                fault_text *fault, int64_t *left) {
+    launch l = {.code = k, .args = args, .fault = fault, .left = *left, .cancel = env ? env->cancel : NULL};
     frame f;
     if (!frame_new(&f, &l))
         return FV_NO_MEMORY;
@@ -111,6 +113,7 @@ int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const 
         legal = holds(&f, &k->params[i], &args[i]);
     if (legal)
         run_tasks(&l, &f, env);
+    *left = f.left;
     free(f.r);
     int status = legal ? atomic_load(&l.status) : FV_INTERNAL;
     return status == FV_OK && atomic_load(&l.required) ? FV_BAD_INDEX : status;
@@ -127,7 +130,7 @@ int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const
     slot *args = FV_NEW(a, slot, k->nbufs);
     for (int i = 0; i < k->nbufs; i++)
         args[i] = (slot){bufs[i].data, bufs[i].bytes};
-    int status = fv_i_launch(c, dims, args, env, text);
+    int status = fv_i_launch(c, dims, args, env, text, &(int64_t){INT64_MAX});
     if (fault && atomic_load(&text->taken))
         *fault = text->text;
     return status;
