@@ -159,6 +159,8 @@ static void make_ports(fv_lowerer *l) {
         if (fv_port_depends_on_data(o))
             p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),
                                         fv_kt(FV_I64, 1));
+        if (p->capacity[i])
+            p->capacity[i]->lo = 0; /* a run takes less than that for 0 */
     }
 }
 
