@@ -1,0 +1,193 @@
+/* corpus.c - see corpus.h. */
+#include "tests/fuzz/corpus.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "frontend/data.h"
+#include "frontend/frontend.h"
+#include "passes/passes.h"
+#include "tests/frontend/model_text.h"
+
+enum { LARGEST = 1 << 14 }; /* of an input: larger ones are slow */
+
+/* ---- files ---- */
+
+static char *read_file(fv_arena *a, const char *path, size_t *n) {
+    FILE *f = fopen(path, "rb");
+    fv_text t = {.arena = a};
+    char block[4096];
+    fv_text_put(&t, "");
+    for (size_t k; f && (k = fread(block, 1, sizeof block, f)) > 0;)
+        fv_text_putn(&t, block, k);
+    if (f)
+        fclose(f);
+    *n = t.n;
+    return t.s;
+}
+
+typedef void (*file_fn)(corpus *c, fv_session *s, char *data, size_t size);
+
+/* Every file of the pattern, each in a session of its own. */
+static void each_file(corpus *c, const char *folder, const char *pattern, file_fn fn) {
+    char all[512];
+    glob_t found;
+    snprintf(all, sizeof all, "%s/%s", folder, pattern);
+    if (!folder || glob(all, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        size_t n;
+        fv_session *s = fv_session_new();
+        char *data = read_file(fv_arena_new(s), found.gl_pathv[i], &n);
+        fn(c, s, data, n);
+        fv_session_free(s);
+    }
+    globfree(&found);
+}
+
+static void add(corpus *c, const char *target, const void *data, size_t size) {
+    if (size && size <= LARGEST)
+        c->add(c, target, data, size);
+}
+
+static void add_text(corpus *c, const char *target, const char *text) {
+    add(c, target, text, strlen(text));
+}
+
+/* ---- models ---- */
+
+/* The program of a graph, as text. */
+static void add_program(corpus *c, fv_session *s, const char *graph) {
+    fv_arena *a = fv_arena_new(s);
+    fv_text t = {.arena = a};
+    fv_lower_options o = {.target = fv_target_find("x86-64-v3")};
+    fv_module *m = fv_module_parse(s, graph, NULL);
+    fv_program *p = m && fv_run_passes(m, fv_pipeline('2'), NULL) ? fv_lower(m, &o) : NULL;
+    if (p) {
+        fv_program_print(&t, p);
+        add_text(c, "kernel", t.s);
+    }
+    fv_arena_free(a);
+}
+
+static void add_graph(corpus *c, fv_session *s, const char *body) {
+    fv_arena *a = fv_arena_new(s);
+    const char *graph = fv_printf(a, "fovea-ir 1\nmodule \"m\"\n%s", body);
+    add_text(c, "graph", graph);
+    add_program(c, s, graph);
+    fv_arena_free(a);
+}
+
+static void model_file(corpus *c, fv_session *s, char *data, size_t size) {
+    (void)s;
+    add(c, "onnx", data, size);
+}
+
+/* A tensor, and as numpy has it: the target's first byte says which type is wanted. */
+static void tensor_file(corpus *c, fv_session *s, char *data, size_t size) {
+    fv_arena *a = fv_arena_new(s);
+    const fv_tensor *t = size <= LARGEST ? fv_tensor_from_pb(s, a, (uint8_t *)data, size, "tensor") : NULL;
+    fv_text npy = {.arena = a};
+    add(c, "pb", data, size);
+    if (!t)
+        return;
+    fv_text_putn(&npy, &(char){(char)t->elem}, 1);
+    if (fv_tensor_to_npy(&npy, s, t))
+        add(c, "npy", npy.s, npy.n);
+}
+
+/* ---- fixtures ---- */
+
+typedef void (*case_fn)(corpus *c, fv_session *s, char *input);
+
+/* Cases that begin with a line `=== title`; the input ends at a line that begins with `---`. */
+static void each_case(corpus *c, fv_session *s, char *text, case_fn fn) {
+    for (char *at = strstr(text, "=== "), *next; at; at = next) {
+        char *input = strchr(at, '\n') + 1, *end = strstr(input, "\n---");
+        if (!end)
+            return;
+        next = strstr(end, "\n=== ");
+        end[1] = 0;
+        fn(c, s, input);
+        next = next ? next + 1 : NULL;
+    }
+}
+
+static void kernel_case(corpus *c, fv_session *s, char *input) {
+    (void)s;
+    add_text(c, "kernel", input);
+}
+
+/* What the inputs hold comes first; a graph begins at the first of its words. */
+static void op_case(corpus *c, fv_session *s, char *input) {
+    while (*input && strncmp(input, "func ", 5) && strncmp(input, "const ", 6) && strncmp(input, "symbol ", 7))
+        input += strcspn(input, "\n") + 1;
+    add_graph(c, s, input);
+}
+
+static void import_case(corpus *c, fv_session *s, char *input) {
+    for (char *line; (line = strstr(input, "--dim "));)
+        memset(line, ' ', strcspn(line, "\n"));
+    fv_arena *a = fv_arena_new(s);
+    fv_text model = model_of_text(a, input);
+    add(c, "onnx", model.s, model.n);
+    fv_arena_free(a);
+}
+
+static void kernel_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, kernel_case);
+}
+
+static void op_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, op_case);
+}
+
+static void import_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, import_case);
+}
+
+/* `# what it shows`, a graph, `--- opt PASSES`, what they leave. */
+static void pass_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    for (char *at = text, *end; *at == '#' && (end = strstr(at, "\n--- "));) {
+        char *next = strstr(end + 1, "\n# ");
+        end[1] = 0;
+        add_graph(c, s, strchr(at, '\n') + 1);
+        at = next ? next + 1 : end + 1;
+    }
+}
+
+/* The fenced texts that are of one of our languages. */
+static void document(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)s;
+    (void)size;
+    for (char *at = strstr(text, "\n```"), *end; at && (end = strstr(at + 4, "\n```")); at = strstr(end + 4, "\n```")) {
+        char *block = strchr(at + 1, '\n') + 1;
+        end[1] = 0;
+        if (strstr(block, "fovea-ir 1"))
+            add_text(c, "graph", block);
+        else if (!strncmp(block, "kernel ", 7) || strstr(block, "fovea-program 1"))
+            add_text(c, "kernel", block);
+        end[1] = '`';
+    }
+}
+
+void corpus_walk(corpus *c) {
+    each_file(c, c->root, "tests/kernel/text/*.txt", kernel_fixture);
+    each_file(c, c->root, "tests/kernel/expand/*.txt", kernel_fixture);
+    each_file(c, c->root, "tests/ops/*.txt", op_fixture);
+    each_file(c, c->root, "tests/passes/*.fvt", pass_fixture);
+    each_file(c, c->root, "tests/frontend/import/*.txt", import_fixture);
+    each_file(c, c->root, "docs/*.md", document);
+    each_file(c, c->root, "*/README.md", document);
+    each_file(c, c->root, "examples/dates/test/*/*.pb", tensor_file);
+    each_file(c, c->shared, "onnx-suite/*/*/model.onnx", model_file);
+    each_file(c, c->shared, "onnx-suite/node/*/test_data_set_0/input_0.pb", tensor_file);
+    each_file(c, c->shared, "models/*/model.onnx", model_file);
+}

@@ -1,0 +1,18 @@
+/* corpus.h - inputs for the fuzz targets, made of what other tests are made of. */
+#ifndef FV_TESTS_FUZZ_CORPUS_H
+#define FV_TESTS_FUZZ_CORPUS_H
+
+#include "tests/fuzz/fuzz.h"
+
+typedef struct corpus corpus;
+struct corpus {
+    const char *root;   /* of the source */
+    const char *shared; /* exported models and the standard's tests; NULL, or not there: without */
+    void (*add)(corpus *c, const char *target, const uint8_t *data, size_t size);
+    void *user;
+};
+
+/* Calls add with every input, in the same order every time. */
+void corpus_walk(corpus *c);
+
+#endif
