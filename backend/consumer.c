@@ -80,7 +80,7 @@ static const fv_launch_info *launch_table(fv_arena *a, const fv_program *p, int 
 fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
     fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->nsymbols);
     for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = (fv_symbol_info){p->symbols[i]->name, p->symbols[i]->lo, p->symbols[i]->hi};
+        symbols[i] = (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
     fv_model *m = FV_NEW(a, fv_model, 1);
     m->abi = 1;
     m->size = sizeof *m;

@@ -5,9 +5,9 @@
  * same status from all of them:
  *   1. env given, and env->size is not sizeof(fv_env): FV_BAD_ARGUMENT. Where the weights lie in a file:
  *      env->weights NULL, or not that file by size and head: FV_BAD_FILE; not aligned to 64:
- *      FV_BAD_ARGUMENT. dims NULL although there are symbols: FV_BAD_ARGUMENT. A symbol outside its
- *      fv_dim's lo..hi: FV_BAD_DIM.
- *   2. The LETs of the plan. An extent of an input or output that is known now is below 0:
+ *      FV_BAD_ARGUMENT. dims NULL although there are symbols: FV_BAD_ARGUMENT. A symbol outside lo..hi
+ *      of its variable: FV_BAD_DIM.
+ *   2. The plan: a CHECK that fails returns its status. An extent of an input or output that is known now is below 0:
  *      FV_BAD_DIM. p->workspace (NULL: 0) is more than FV_MOST_BYTES, or than size_t holds: FV_TOO_LARGE;
  *      likewise where the bytes of any input, or of any output without a capacity, are INT64_MAX.
  *   3. out_dims NULL although an output has a capacity: FV_BAD_ARGUMENT. Capacities are read (below

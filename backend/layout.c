@@ -47,7 +47,7 @@ typedef struct layout {
 /* ---- sizes ---- */
 
 static int64_t clamp(const fv_dim *symbol, int64_t n) {
-    return symbol->lo > n ? symbol->lo : symbol->hi < n ? symbol->hi : n;
+    return symbol->least > n ? symbol->least : symbol->most < n ? symbol->most : n;
 }
 
 static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/program.h"
+#include "ir/bounds.h"
 #include "ir/limits.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
@@ -183,7 +184,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l.program->source_hash = m->source_hash ? m->source_hash : "";
     l.program->producer = "fovea " FV_VERSION;
     l.weights = bytes_of_constants(m);
-    bool ok = fv_open_ports(&l) && define_all(&l);
+    bool ok = fv_module_bound(m) && fv_open_ports(&l) && define_all(&l);
     if (ok && !o->naive) {
         fv_group(&l);
         fv_fuse_attention(&l);

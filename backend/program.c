@@ -13,8 +13,8 @@ static fv_var *symbol_var(fv_lowerer *l, const fv_dim *symbol) {
     void **at = fv_ptrmap_at(&l->symbols, symbol);
     if (!*at) {
         fv_var *v = fv_var_new(l->arena, symbol->name, fv_kt(FV_I64, 1));
-        v->lo = symbol->lo;
-        v->hi = symbol->hi;
+        v->lo = symbol->least;
+        v->hi = symbol->most;
         v->dim = symbol;
         *fv_ptrmap_at(&l->symbols, symbol) = v;
         return v;
@@ -168,6 +168,7 @@ static void make_ports(fv_lowerer *l) {
 
 typedef struct writer {
     fv_lowerer *l;
+    fv_kbuilder plan; /* what is known before the run */
     fv_kbuilder b;
     fv_ptrmap ready;  /* data symbols that are bound by now */
     bool *relations;  /* checked by now */
@@ -184,16 +185,18 @@ static bool is_ready(writer *w, const fv_dim *d) {
     return true;
 }
 
-static void check(writer *w, fv_expr *cond, int status, const char *text) {
-    int64_t c;
-    if (fv_x_is_int(cond, &c))
-        return;
+static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
     if (cond->op == FV_X_CONST && cond->u.i)
         return;
-    fv_stmt *s = fv_kb_add(&w->b, FV_S_CHECK);
+    fv_stmt *s = fv_kb_add(b, FV_S_CHECK);
     s->x = cond;
     s->status = status;
     s->text = text;
+}
+
+/* Where dims are checked: what the caller knows in the plan, which the size query shares. */
+static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
+    return a->from_data || b->from_data ? &w->b : &w->plan;
 }
 
 /* Equalities that the model assumes, as soon as their symbols are known. */
@@ -205,8 +208,8 @@ static void check_relations(writer *w) {
         if (w->relations[i] || !is_ready(w, r->a) || !is_ready(w, r->b))
             continue;
         w->relations[i] = true;
-        check(w, fv_x_bin(a, FV_X_EQ, fv_p_dim(w->l, r->a), fv_p_dim(w->l, r->b)), FV_BAD_DIM,
-              fv_relation_str(a, r));
+        check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, fv_p_dim(w->l, r->a), fv_p_dim(w->l, r->b)),
+              FV_BAD_DIM, fv_relation_str(a, r));
     }
 }
 
@@ -218,7 +221,7 @@ static void check_sizes(writer *w, const fv_type *t) {
         if (d->lo >= 0 || !is_ready(w, d) || *fv_ptrmap_at(&w->sizes, d))
             continue;
         *fv_ptrmap_at(&w->sizes, d) = (void *)d;
-        check(w, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), fv_p_dim(w->l, d)), FV_BAD_DIM,
+        check(checked_in(w, d, d), fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), fv_p_dim(w->l, d)), FV_BAD_DIM,
               fv_printf(a, "%s is negative", fv_dim_str(a, d)));
     }
 }
@@ -272,7 +275,7 @@ static void announce(writer *w, fv_buf *b) {
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
-    check(w, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
+    check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
           fv_printf(a, "capacity of output '%s'", port->name));
 }
 
@@ -334,6 +337,7 @@ bool fv_write_program(fv_lowerer *l) {
     writer w = {.l = l, .ready = fv_ptrmap_in(l->arena), .sizes = fv_ptrmap_in(l->arena),
                 .shared = fv_ptrmap_in(l->arena),
                 .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
+    fv_kb_init(&w.plan, l->arena, NULL, &l->program->plan);
     fv_kb_init(&w.b, l->arena, NULL, &l->program->body);
     make_ports(l);
     check_relations(&w);

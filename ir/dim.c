@@ -110,6 +110,11 @@ static fv_range product_range(fv_range a, fv_range b) {
 
 static fv_range mod_range(fv_range x, fv_range y) {
     fv_range r = {0, 0};
+    if (y.lo == y.hi && y.lo > 0 && x.lo != INT64_MIN && x.hi != INT64_MAX &&
+        fv_int_floordiv(x.lo, y.lo) == fv_int_floordiv(x.hi, y.lo)) { /* within one period */
+        int64_t begin = fv_int_floordiv(x.lo, y.lo) * y.lo;
+        return (fv_range){x.lo - begin, x.hi - begin};
+    }
     if (y.hi > 0)
         r.hi = y.hi == INT64_MAX ? INT64_MAX : y.hi - 1;
     if (y.lo < 0)
@@ -123,28 +128,11 @@ static fv_range negative(fv_range r) {
     return (fv_range){r.hi == INT64_MAX ? INT64_MIN : -r.hi, r.lo == INT64_MIN ? INT64_MAX : -r.lo};
 }
 
-static fv_range opaque_range(const fv_dim *d) {
-    fv_range a = range_of(d->arg[0]), b = range_of(d->arg[1]);
-    return d->kind == FV_DIM_MUL ? product_range(a, b) : fv_range_add(a, b);
-}
-
-static fv_range node_range(const fv_dim *d) {
-    fv_range a = d->n > 0 ? range_of(d->arg[0]) : (fv_range){0, 0};
-    fv_range b = d->n > 1 ? range_of(d->arg[1]) : (fv_range){0, 0};
-    fv_poly p = {0};
-    if (d->opaque)
-        return opaque_range(d);
-    switch (d->kind) {
-    case FV_DIM_CONST: return (fv_range){d->value, d->value};
-    case FV_DIM_SYMBOL: return (fv_range){0, FV_DIM_MAX};
-    case FV_DIM_ADD: /* its terms made a polynomial before, so they do again */
-        for (int i = 0; i < d->n; i++)
-            fv_poly_add(&p, d->arg[i], 1);
-        return fv_poly_range(&p);
-    case FV_DIM_MUL:
-        for (int i = 1; i < d->n; i++)
-            a = product_range(a, range_of(d->arg[i]));
-        return a;
+fv_range fv_range_of(fv_dim_kind kind, fv_range a, fv_range b) {
+    switch (kind) {
+    case FV_DIM_CONST: case FV_DIM_SYMBOL: return a; /* they have no arguments */
+    case FV_DIM_ADD: return fv_range_add(a, b);
+    case FV_DIM_MUL: return product_range(a, b);
     case FV_DIM_FLOORDIV: return fv_range_floordiv(a, b);
     case FV_DIM_CEILDIV: return negative(fv_range_floordiv(negative(a), b));
     case FV_DIM_MOD: return mod_range(a, b);
@@ -153,6 +141,19 @@ static fv_range node_range(const fv_dim *d) {
     case FV_DIM_BROADCAST: return (fv_range){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
     }
     return (fv_range){INT64_MIN, INT64_MAX};
+}
+
+static fv_range node_range(const fv_dim *d) {
+    fv_poly p = {0};
+    bool ok = d->kind == FV_DIM_ADD && !d->opaque;
+    for (int i = 0; i < d->n && ok; i++)
+        ok = fv_poly_add(&p, d->arg[i], 1);
+    if (ok)
+        return fv_poly_range(&p);
+    fv_range r = range_of(d->arg[0]);
+    for (int i = 1; i < d->n; i++)
+        r = fv_range_of(d->kind, r, range_of(d->arg[i]));
+    return r;
 }
 
 /* ---- nodes ---- */
@@ -227,8 +228,8 @@ static const fv_dim *new_symbol(fv_dims *t, const char *name, int64_t lo, int64_
                                 bool from_data) {
     fv_dim *d = new_node(t, FV_DIM_SYMBOL, 0);
     d->name = name;
-    d->lo = lo;
-    d->hi = hi;
+    d->lo = d->least = lo;
+    d->hi = d->most = hi;
     d->from_data = from_data;
     FV_PUSH(t->arena, t->symbols, t->nsymbols, t->cap_symbols, d);
     return keep(t, d);
@@ -270,9 +271,16 @@ bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     hi = hi < d->hi ? hi : d->hi;
     if (lo > hi)
         return false;
-    d->lo = lo;
-    d->hi = hi;
+    d->lo = d->least = lo;
+    d->hi = d->most = hi;
     return true;
+}
+
+void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most) {
+    fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* ours to change */
+    assert(d->kind == FV_DIM_SYMBOL && d->lo <= least && least <= most && most <= d->hi);
+    d->least = least;
+    d->most = most;
 }
 
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out) {

@@ -37,6 +37,7 @@ struct fv_dim {
     int64_t value;         /* of a constant */
     const char *name;      /* of a symbol, interned */
     int64_t lo, hi;        /* bounds of this expression, proved from those of its symbols */
+    int64_t least, most;   /* of a symbol: what assumptions leave of lo..hi (ir/bounds.h) */
     uint32_t id;           /* order of creation; sorting goes by structure and name, not by this */
     uint32_t size;         /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
     bool opaque;           /* a sum or product that overflows or is too long for the normal form */
@@ -60,6 +61,9 @@ bool fv_any_from_data(int n, const fv_dim *const *dims);
 /* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:
  * nothing would be left. A symbol with one value is that value in expressions. */
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi);
+/* Tells what assumptions leave of a symbol's values; at any time: expressions are simplified by lo..hi
+ * alone, so that equal ones stay the same pointer. */
+void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out); /* all, in order of creation */
 
 const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);

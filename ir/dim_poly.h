@@ -55,6 +55,8 @@ int64_t fv_poly_content(const fv_poly *p);
 const fv_dim *fv_poly_dim(fv_dims *t, const fv_poly *p);
 fv_range fv_poly_range(const fv_poly *p);
 
+/* Of an expression of that kind, from those of two arguments. */
+fv_range fv_range_of(fv_dim_kind kind, fv_range a, fv_range b);
 fv_range fv_range_add(fv_range a, fv_range b);
 fv_range fv_range_floordiv(fv_range a, fv_range b); /* with x floordiv 0 = 0 */
 int64_t fv_int_floordiv(int64_t a, int64_t b);      /* b != 0, not MIN / -1 */

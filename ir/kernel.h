@@ -268,9 +268,9 @@ typedef struct fv_program {
     fv_kernel **kernels;       /* distinct ones */
     fv_buf **buffers;          /* INPUT, OUTPUT, CONST, WORK, HEAP */
     fv_var **capacity;         /* per output: variable with the caller's capacity in elements; NULL: the size is known */
-    fv_block plan;             /* LETs: sizes and offsets from symbols; shared by size query and run */
+    fv_block plan;             /* LETs: sizes and offsets from symbols; CHECKs of these; shared by size query and run */
     fv_expr *workspace;        /* bytes, over the plan */
-    fv_block body;             /* the run: CHECKs first */
+    fv_block body;             /* the run */
     bool uses_allocator;       /* has HEAP buffers */
     int nvars;                 /* set by fv_program_number: var->id < nvars */
     const char *source_hash;   /* hex */

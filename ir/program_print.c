@@ -52,7 +52,7 @@ static void put_symbol(fv_kprinter *p, const char *what, const fv_dim *d, const 
         fv_text_put(p->t, " as ");
         fv_kp_declare(p, v, v->name, 'd');
     }
-    fv_kp_bounds(p, d->lo, d->hi);
+    fv_kp_bounds(p, v ? v->lo : d->lo, v ? v->hi : d->hi);
     fv_text_put(p->t, "\n");
 }
 

@@ -102,68 +102,80 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
     return true;
 }
 
-/* ---- relations that the model assumes, total = past + seq ---- */
+/* ---- what the model assumes, total = past + seq ---- */
 
-typedef struct lookup {
-    const fv_subject *m;
-} lookup;
+typedef struct chooser {
+    fv_context *c;
+    fv_subject *m;
+    fv_bounds *bounds; /* NULL: nothing is known but the table, or what is given contradicts the model */
+} chooser;
 
-static bool get(void *ctx, const fv_dim *symbol, int64_t *out) {
-    const fv_subject *m = ((lookup *)ctx)->m;
-    int s = find(m->table, symbol->name, strlen(symbol->name));
-    if (s < 0 || !m->known[s])
-        return false;
-    *out = m->dims[s];
-    return true;
+/* Symbol s in the graph; NULL: it has none of that name. */
+static const fv_dim *in_graph(const fv_subject *m, int s) {
+    return fv_dim_find(m->source.module->dims, m->table->symbols[s].name);
 }
 
-/* The symbol that a side is alone, or -1. */
-static int alone(const fv_subject *m, const fv_dim *side) {
-    return side->kind == FV_DIM_SYMBOL ? find(m->table, side->name, strlen(side->name)) : -1;
+/* What the relations leave of the symbols, given those that are known. */
+static fv_bounds *find_bounds(fv_context *c, const fv_subject *m) {
+    fv_module *g = m->source.module;
+    fv_bounds *b = g ? fv_bounds_new(c->arena, g) : NULL;
+    for (int i = 0; i < m->nlacks && b; i++)
+        fv_bounds_assume(b, m->lacks[i], fv_dim_const(g->dims, 0));
+    for (int s = 0; b && s < m->table->nsymbols; s++) {
+        const fv_symbol_info *y = &m->table->symbols[s];
+        const fv_dim *d = in_graph(m, s);
+        if (d && !fv_bounds_within(b, d, m->known[s] ? m->dims[s] : y->lo, m->known[s] ? m->dims[s] : y->hi))
+            return NULL; /* the run says what is wrong */
+    }
+    return b;
 }
 
-static bool derive_from(fv_subject *m, const fv_dim *side, const fv_dim *other) {
-    lookup l = {m};
-    int s = alone(m, side);
-    int64_t v;
-    if (s < 0 || m->known[s] || !fv_dim_eval(other, get, &l, &v))
-        return false;
-    m->dims[s] = v;
-    m->known[s] = 1;
-    return true;
-}
-
-static void derive(fv_subject *m) {
-    const fv_module *g = m->source.module;
-    bool more = true;
-    while (g && more) {
-        more = false;
-        for (int i = 0; i < g->nrelations; i++)
-            more |= derive_from(m, g->relations[i].a, g->relations[i].b) ||
-                    derive_from(m, g->relations[i].b, g->relations[i].a);
+/* Those of which one value is left. */
+static void derive(const chooser *h) {
+    const fv_subject *m = h->m;
+    for (int s = 0; h->bounds && s < m->table->nsymbols; s++) {
+        const fv_dim *d = in_graph(m, s);
+        int64_t lo, hi;
+        if (!d || m->known[s])
+            continue;
+        fv_bounds_get(h->bounds, d, &lo, &hi);
+        m->dims[s] = lo;
+        m->known[s] = lo == hi;
     }
 }
 
-/* Will others say what it is, once they are known? */
-static bool follows(const fv_subject *m, int s) {
+static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
+    return side->kind == FV_DIM_SYMBOL && !strcmp(side->name, m->table->symbols[s].name);
+}
+
+/* Those of which others follow are chosen first: nothing is past, if that may be; then those that no
+ * relation tells from others. */
+enum { ROUNDS = 3 };
+
+static int round_of(const fv_subject *m, int s) {
     const fv_module *g = m->source.module;
-    if (role_of(m->table->symbols[s].name) == TOTAL)
-        return true;
+    role r = role_of(m->table->symbols[s].name);
+    if (r == PAST || r == TOTAL)
+        return r == PAST ? 0 : 2;
     for (int i = 0; g && i < g->nrelations; i++)
-        if (alone(m, g->relations[i].a) == s || alone(m, g->relations[i].b) == s)
-            return true;
-    return false;
+        if (is_alone(m, g->relations[i].a, s) || is_alone(m, g->relations[i].b, s))
+            return 2;
+    return 1;
 }
 
 /* ---- all ---- */
 
-static void take_usual(fv_context *c, fv_subject *m, int s, bool quietly) {
+static void take_usual(const chooser *h, int s, bool quietly) {
+    const fv_subject *m = h->m;
     const fv_symbol_info *y = &m->table->symbols[s];
-    m->dims[s] = usual(m, y);
+    const fv_dim *d = h->bounds ? in_graph(m, s) : NULL;
+    int64_t wish = usual(m, y);
+    if (!d || !fv_bounds_choose(h->bounds, d, wish, &m->dims[s]))
+        m->dims[s] = wish;
     m->known[s] = 1;
     if (!quietly)
-        fv_note(c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
-                m->dims[s], fv_option_name(c->arena, y->name));
+        fv_note(h->c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
+                m->dims[s], fv_option_name(h->c->arena, y->name));
 }
 
 static bool is_all_known(const fv_subject *m) {
@@ -171,6 +183,18 @@ static bool is_all_known(const fv_subject *m) {
     while (n < m->table->nsymbols && m->known[n])
         n++;
     return n == m->table->nsymbols;
+}
+
+static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
+    fv_subject_graph(c, m); /* it has relations */
+    const chooser h = {c, m, find_bounds(c, m)};
+    derive(&h);
+    for (int round = 0; round < ROUNDS; round++)
+        for (int s = 0; s < m->table->nsymbols; s++)
+            if (!m->known[s] && round_of(m, s) == round) {
+                take_usual(&h, s, quietly);
+                derive(&h);
+            }
 }
 
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
@@ -184,15 +208,7 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
     if (ok && !is_all_known(m))
-        fv_subject_graph(c, m); /* it has relations */
-    if (ok)
-        derive(m);
-    for (int round = 0; ok && round < 2; round++)
-        for (int s = 0; s < t->nsymbols; s++)
-            if (!m->known[s] && (round || !follows(m, s))) {
-                take_usual(c, m, s, quietly);
-                derive(m);
-            }
+        choose_others(c, m, quietly);
     if (ok && fv_check_dims(t, m->inputs, m->given, m->dims, log))
         ok = fv_say_log(c, log);
     fv_log_free(log);

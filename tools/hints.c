@@ -98,6 +98,84 @@ static bool says(const char *name, const char *word) {
     return strcasestr(name, word) != NULL;
 }
 
+/* ---- positions ---- */
+
+enum { MOST_POSITIONS = 65536, /* of a constant that is looked at */
+       DEEPEST = 16 };           /* ops behind each other; two operands each */
+
+static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
+    int64_t most = 0;
+    if (!fv_elem_is_int(t->elem) || t->count > MOST_POSITIONS)
+        return NULL;
+    for (size_t i = 0; i < t->count; i++)
+        most = fv_tensor_int(t, i) > most ? fv_tensor_int(t, i) : most;
+    return fv_dim_const(m->dims, most);
+}
+
+/* An operand of one integer; NULL: it is not known. */
+static const fv_dim *scalar(fv_module *m, const fv_op *op, int operand) {
+    const fv_value *v = fv_op_in(op, operand);
+    if (v && v->elems && v->nelems == 1)
+        return v->elems[0];
+    bool one = v && v->kind == FV_VALUE_CONST && v->tensor->count == 1 && fv_elem_is_int(v->tensor->elem);
+    return one ? fv_dim_const(m->dims, fv_tensor_int(v->tensor, 0)) : NULL;
+}
+
+static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth);
+
+static const fv_dim *most_of_both(fv_module *m, const fv_op *op, int depth,
+                                  const fv_dim *(*join)(fv_dims *, const fv_dim *, const fv_dim *)) {
+    int first = op->nin - 2;
+    const fv_dim *a = most_of(m, op->in[first], depth), *b = a ? most_of(m, op->in[first + 1], depth) : NULL;
+    return b ? join(m->dims, a, b) : NULL;
+}
+
+static const fv_dim *most_of_range(fv_module *m, const fv_op *op) {
+    const fv_dim *limit = scalar(m, op, 1), *step = scalar(m, op, 2);
+    return limit && step && fv_dim_is_one(step) ? fv_dim_sub(m->dims, limit, step) : NULL;
+}
+
+static const fv_dim *most_of_sum(fv_module *m, const fv_op *op, int depth) {
+    const fv_dim *each = most_of(m, op->in[0], depth), *axis = scalar(m, op, 1);
+    const fv_dim *along = each && axis && fv_dim_is_const(axis) ? dim_of(op->in[0], axis->value) : NULL;
+    return along ? fv_dim_mul(m->dims, each, along) : NULL;
+}
+
+/* The largest element that an integer value usually has, where that follows from dims; NULL: it does not. */
+static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
+    if (!v || v->type->kind != FV_TENSOR || depth == 0)
+        return NULL;
+    if (v->type->elem == FV_BOOL)
+        return fv_dim_const(m->dims, 1);
+    if (v->kind == FV_VALUE_CONST)
+        return most_of_constant(m, v->tensor);
+    if (v->elems && v->nelems == 1)
+        return v->elems[0];
+    const fv_op *op = v->def;
+    if (!op || v->index > 0)
+        return NULL;
+    if (fv_op_is(op, "Range"))
+        return most_of_range(m, op);
+    if (fv_op_is(op, "CumSum"))
+        return most_of_sum(m, op, depth - 1);
+    if (fv_op_is(op, "Add") || fv_op_is(op, "Mul") || fv_op_is(op, "Where"))
+        return most_of_both(m, op, depth - 1,
+                            fv_op_is(op, "Add") ? fv_dim_add : fv_op_is(op, "Mul") ? fv_dim_mul : fv_dim_max);
+    return passes_on(op, 0) ? most_of(m, op->in[0], depth - 1) : NULL;
+}
+
+void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n) {
+    int cap = 0;
+    for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
+        const fv_dim *rows = fv_op_is(op, "Gather") ? dim_of(op->in[0], fv_op_int(op, "axis", 0)) : NULL;
+        const fv_dim *most = rows ? most_of(m, op->in[1], DEEPEST) : NULL;
+        if (!most || fv_dim_is_const(most))
+            continue;
+        const fv_dim *more = fv_dim_sub(m->dims, fv_dim_add(m->dims, most, fv_dim_const(m->dims, 1)), rows);
+        FV_PUSH(a, *out, *n, cap, fv_dim_max(m->dims, more, fv_dim_const(m->dims, 0)));
+    }
+}
+
 void fv_find_hints(fv_arena *a, const fv_module *m, fv_hint **out, int *n) {
     const fv_region *body = m->funcs->body;
     *n = body->nparams;

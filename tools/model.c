@@ -63,8 +63,11 @@ typedef struct opening {
 
 static void look_at_source(void *user, const fv_source *source) {
     const opening *op = user;
-    if (source->module)
-        fv_find_hints(op->c->arena, source->module, &op->m->hints, &op->m->nhints);
+    if (!source->module)
+        return;
+    fv_find_hints(op->c->arena, source->module, &op->m->hints, &op->m->nhints);
+    op->m->nlacks = 0;
+    fv_find_lacks(op->c->arena, source->module, &op->m->lacks, &op->m->nlacks);
 }
 
 static void look_at_program(void *user, fv_program *p) {

@@ -3,6 +3,7 @@
 #ifndef FV_TOOLS_MODEL_H
 #define FV_TOOLS_MODEL_H
 
+#include "ir/bounds.h"
 #include "tools/command.h"
 #include "tools/json.h"
 
@@ -31,6 +32,8 @@ typedef struct fv_subject {
     int ncosts;
     fv_hint *hints;        /* one an input of the graph */
     int nhints;
+    const fv_dim **lacks;  /* positions that tables lack: should be 0 */
+    int nlacks;
     /* inputs and outputs of the run */
     int64_t *dims;         /* one a symbol */
     unsigned char *known;  /* which of them are decided */
@@ -54,12 +57,15 @@ void fv_subject_count(fv_context *c, fv_subject *m);
 
 /* From the graph as it was imported. */
 void fv_find_hints(fv_arena *a, const fv_module *m, fv_hint **out, int *n);
+/* Positions that a table lacks, for each table of the graph as it was imported: 0 where what is usually
+ * picked, a Range or a sum along a mask of ones, is there. */
+void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 
 /* ---- dims.c ---- */
 
 /* Values of the symbols: from --dim (where that has not fixed them at import), from the inputs that
- * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1 -- each said in a note, unless
- * `quietly`. False after a message. */
+ * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1, or what the model's relations
+ * allow that is nearest -- each said in a note, unless `quietly`. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly);
 /* "batch = 1, seq = 128", or "" */
 const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);

@@ -149,8 +149,8 @@ static void put_dims(fv_cg *g, fv_text *t) {
     fv_text_printf(t, "typedef struct %s_dims {\n", g->name);
     for (int i = 0; i < p->nsymbols; i++)
         fv_text_printf(t, "    int64_t %s; /* %s: %lld to %lld */\n", fv_c_name(&names, p->symbols[i]->name, "dim"),
-                       fv_c_comment(g->arena, p->symbols[i]->name), (long long)p->symbols[i]->lo,
-                       (long long)p->symbols[i]->hi);
+                       fv_c_comment(g->arena, p->symbols[i]->name), (long long)p->symbol_vars[i]->lo,
+                       (long long)p->symbol_vars[i]->hi);
     fv_text_printf(t, "} %s_dims;\n", g->name);
 }
 

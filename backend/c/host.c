@@ -92,9 +92,9 @@ static void put_symbols(fv_cg *g) {
 
 static void put_bounds(fv_cg *g) {
     for (int i = 0; i < g->p->nsymbols; i++) {
-        const fv_dim *d = g->p->symbols[i];
+        const fv_var *d = g->p->symbol_vars[i];
         fv_c_line(g, "if (dims[%d] < %lld || dims[%d] > %s) /* %s */", i, (long long)d->lo, i,
-                  fv_c_str(g, fv_x_int(g->arena, d->hi)), fv_c_comment(g->arena, d->name));
+                  fv_c_str(g, fv_x_int(g->arena, d->hi)), fv_c_comment(g->arena, d->dim->name));
         fv_c_line(g, "    return FV_BAD_DIM;");
     }
 }

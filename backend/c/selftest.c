@@ -65,7 +65,7 @@ static bool sizes(fv_cg *g, int64_t usual, test *t) {
     t->out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     t->elements = FV_NEW(g->arena, int64_t, p->ninputs + p->noutputs + 1);
     for (int i = 0; i < p->nsymbols; i++) {
-        int64_t lo = p->symbols[i]->lo, hi = p->symbols[i]->hi, d = usual < lo ? lo : usual > hi ? hi : usual;
+        int64_t lo = p->symbol_vars[i]->lo, hi = p->symbol_vars[i]->hi, d = usual < lo ? lo : usual > hi ? hi : usual;
         t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : d;
         set_value(g, &values, p->symbol_vars[i], t->dims[i]);
     }

@@ -100,7 +100,7 @@ static int check_dims(const fv_program *p, const int64_t *dims) {
     if (!dims && p->nsymbols)
         return FV_BAD_ARGUMENT;
     for (int i = 0; i < p->nsymbols; i++)
-        if (dims[i] < p->symbols[i]->lo || dims[i] > p->symbols[i]->hi)
+        if (dims[i] < p->symbol_vars[i]->lo || dims[i] > p->symbol_vars[i]->hi)
             return FV_BAD_DIM;
     return FV_OK;
 }
@@ -117,7 +117,9 @@ static bool is_planned_port(const fv_interp *p, int i) {
 }
 
 /* Step 2. */
-static int plan(const fv_interp *p, frame *f, const int64_t *dims) {
+static int plan(const host_run *run, frame *f, const int64_t *dims) {
+    const fv_interp *p = run->interp;
+    f->host = run;
     for (int i = 0; i < p->program->nsymbols; i++)
         *AS(reg_i64, f, p->symbol_at[i]) = dims[i];
     int status = fv_i_exec(f, p->code.insns);
@@ -230,7 +232,6 @@ static int bind_memory(const fv_interp *p, frame *f, unsigned char *workspace) {
 
 /* Steps 7 and 8. */
 static int run_body(const fv_interp *p, frame *f, const host_run *run) {
-    f->host = run;
     f->cancel = run->env ? run->env->cancel : NULL;
     f->left = p->limit ? p->limit : INT64_MAX;
     int status = fv_i_exec(f, p->code.task);
@@ -254,7 +255,7 @@ int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
         return status;
     if (!fv_i_frame_new(&f, &p->code, &p->fault))
         return FV_NO_MEMORY;
-    status = plan(p, &f, dims);
+    status = plan(&run, &f, dims);
     if (status == FV_OK)
         status = read_capacities(p, &f, out_dims);
     if (status == FV_OK)
@@ -286,12 +287,13 @@ static void plan_output(const fv_interp *p, frame *f, int output, int64_t *at) {
 
 int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
     frame f;
+    const host_run run = {p, NULL, NULL};
     int status = check_dims(p->program, dims);
     if (status != FV_OK)
         return status;
     if (!fv_i_frame_new(&f, &p->code, &p->fault))
         return FV_NO_MEMORY;
-    status = plan(p, &f, dims);
+    status = plan(&run, &f, dims);
     if (status == FV_OK && workspace)
         *workspace = (size_t)reg_int(&f, p->workspace_at);
     for (int i = 0; status == FV_OK && out_dims && i < p->program->noutputs; i++)

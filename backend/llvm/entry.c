@@ -39,8 +39,8 @@ static void bind_symbols(fv_ll_fn *f, LLVMValueRef dims) {
     for (int i = 0; i < p->nsymbols; i++) {
         LLVMValueRef v = LLVMBuildLoad2(f->b, f->m->i64, element(f, f->m->i64, dims, i),
                                         p->symbol_vars[i]->name);
-        LLVMValueRef lo = fv_ll_int(f->m, p->symbols[i]->lo),
-                     hi = fv_ll_int(f->m, p->symbols[i]->hi);
+        LLVMValueRef lo = fv_ll_int(f->m, p->symbol_vars[i]->lo),
+                     hi = fv_ll_int(f->m, p->symbol_vars[i]->hi);
         LLVMValueRef low = LLVMBuildICmp(f->b, LLVMIntSLT, v, lo, "");
         LLVMValueRef high = LLVMBuildICmp(f->b, LLVMIntSGT, v, hi, "");
         fv_ll_fail_if(f, or_(f, low, high), FV_BAD_DIM);

@@ -59,6 +59,7 @@ static const char *const chain = "fovea-program 1\n"
                                  "symbol k as k in 1..9\n"
                                  "plan {\n"
                                  "  let bytes = (n * 4 + 63) floordiv 64 * 64\n"
+                                 "  check n * 4 != k, BAD_DIM, \"k is four times n\"\n"
                                  "}\n"
                                  "workspace bytes * 2\n"
                                  "constant \"two\" hex \"00000040\"\n"
@@ -109,7 +110,7 @@ Test(program, bad_arguments) {
         const void *in[] = {x}, *no_in[] = {NULL}, *odd_in[] = {(char *)x + 2};
         void *out[] = {y}, *no_out[] = {NULL};
         int64_t d[2] = {5, 3}, empty[2] = {0, 3}, large[2] = {101, 3}, small[2] = {5, 0},
-                seven[2] = {5, 7};
+                seven[2] = {5, 7}, four[2] = {1, 4};
         fv_env env = {.size = sizeof env}, unknown = {.size = 8};
         int32_t flag = 1;
         fv_env cancelled = {.size = sizeof cancelled, .cancel = &flag};
@@ -119,6 +120,7 @@ Test(program, bad_arguments) {
         cr_expect_eq(o->run(o, large, in, out, NULL, work, 1024, NULL), FV_BAD_DIM);
         cr_expect_eq(o->run(o, small, in, out, NULL, work, 1024, NULL), FV_BAD_DIM);
         cr_expect_eq(o->run(o, seven, in, out, NULL, work, 1024, NULL), FV_BAD_DIM);
+        cr_expect_eq(o->run(o, four, NULL, NULL, NULL, NULL, 0, NULL), FV_BAD_DIM);
         cr_expect_eq(o->run(o, d, NULL, out, NULL, work, 128, NULL), FV_BAD_ARGUMENT);
         cr_expect_eq(o->run(o, d, in, NULL, NULL, work, 128, NULL), FV_BAD_ARGUMENT);
         cr_expect_eq(o->run(o, d, no_in, out, NULL, work, 128, NULL), FV_BAD_ARGUMENT);
@@ -129,7 +131,10 @@ Test(program, bad_arguments) {
         cr_expect_eq(o->run(o, d, in, out, NULL, work + 32, 128, NULL), FV_BAD_ARGUMENT);
         cr_expect_eq(o->run(o, d, in, out, NULL, NULL, 128, NULL), FV_BAD_ARGUMENT);
         cr_expect_eq(o->run(o, d, in, out, NULL, work, 128, &cancelled), FV_CANCELLED);
+        size_t need = 77;
         cr_expect_eq(o->plan(o, large, NULL, NULL), FV_BAD_DIM);
+        cr_expect_eq(o->plan(o, four, &need, NULL), FV_BAD_DIM);
+        cr_expect_eq(need, 77);
         cr_expect_eq(o->plan(o, d, NULL, NULL), FV_OK);
     }
 }

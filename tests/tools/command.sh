@@ -104,6 +104,28 @@ check 'kernel on standard input' 0 'C  f32\[1, 4\]' sh -c "cat scale2.fvk | '$fo
 check 'json' 0 '"schema": 1' "$fovea" run add.fvir --backend=interp --dim n=1 --json
 said '"type": "f32"'
 
+# ---- dims that a model's relations exclude ----
+relations() { printf 'fovea-ir 1\n%s\nfunc @main(%%x: f32[n], %%z: f32[%s]) -> (%%y) {\n  %%y = Add(%%x, %%z)    loc("sum")\n  return %%y\n}\n' "$1" "$2"; }
+relations 'symbol n 2..100' 48 >one.fvir
+relations 'symbol n 0..100' 48 >two.fvir
+relations 'assume n == min(n, 30) "rows of a table"' n >many.fvir
+relations 'symbol n 64..128' 48 >none.fvir
+relations 'assume n == min(n, 30) "rows of a table"
+assume n == max(n, 40) "rows of another"' n >never.fvir
+check 'the one size' 0 'f32\[48\]' "$fovea" run one.fvir --backend=interp
+"$fovea" compile two.fvir -q -o two.fvk
+check 'one of two sizes' 0 'f32\[48\]' "$fovea" run two.fvk --backend=interp --dim n=1
+check 'neither of two sizes' 1 "dims contradict each other: n and 48 are equal, or one of them is 1: broadcast, node 'sum'" \
+    "$fovea" run two.fvk --backend=interp --dim n=7
+check 'more than both' 1 "dim 'n' is 49, may be 1 to 48" "$fovea" run two.fvk --backend=interp --dim n=49
+check 'a size that cannot be' 1 "node 'sum' \(Add\): shapes do not broadcast: axis 0 has n \(64 to 128\) and 48" "$fovea" run none.fvir
+check 'relations that contradict each other' 1 'its dims have no values for which this holds: n == max\(n, 40\): rows of another' \
+    "$fovea" run never.fvir
+check 'a sequence that a table bounds' 0 'f32\[30\]' sh -c "sed 's/\bn\b/seq/g' many.fvir | '$fovea' run - --backend=interp"
+check 'bounds in a header' 0 'many.h' "$fovea" compile many.fvir -o many.c
+grep -q 'int64_t n; /\* n: 0 to 30 \*/' many.h && tell 'header: 0 to 30' yes || tell 'header: 0 to 30' no
+check 'inspected within bounds' 0 'dims +n in 0..30' "$fovea" inspect many.fvir
+
 # ---- compile ----
 check 'to C' 0 'add.c +[0-9.]+ kB' "$fovea" compile add.fvir -o add.c
 said 'target +[a-z0-9-]'
