@@ -259,6 +259,15 @@ static void bind(writer *w, fv_op *op) {
     check_relations(w);
 }
 
+/* May a tensor with these dims have more elements than an integer holds? */
+static bool may_overflow(const fv_port *port) {
+    int64_t n = 1;
+    for (int i = 0; i < port->rank; i++)
+        if (port->dims[i]->hi > 0 && __builtin_mul_overflow(n, port->dims[i]->hi, &n))
+            return true;
+    return false;
+}
+
 /* An output whose size depends on data: tell its dims, then see that it fits. */
 static void announce(writer *w, fv_buf *b) {
     fv_lowerer *l = w->l;
@@ -275,6 +284,9 @@ static void announce(writer *w, fv_buf *b) {
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
+    if (may_overflow(port)) /* no capacity would do */
+        check(&w->b, fv_x_bin(a, FV_X_LT, n, fv_x_int(a, INT64_MAX)), FV_TOO_LARGE,
+              fv_printf(a, "size of output '%s'", port->name));
     check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
           fv_printf(a, "capacity of output '%s'", port->name));
 }

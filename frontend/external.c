@@ -1,5 +1,6 @@
 /* external.c - tensor data in files beside the model: found inside its folder, and nowhere else. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sha1.h>
 #include <stdlib.h>
@@ -80,6 +81,21 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
     return fv_strdup(r->arena, file);
 }
 
+/* A hard link is no path that could be followed: another name of the file may be anywhere, that of a secret for
+ * instance. As onnx.checker does, ExternalDataSecurity.md of ONNX: the file that was opened is asked. */
+static bool map_only_name(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *path, const char *location,
+                          fv_file *out) {
+    static const uint8_t empty[1];
+    const char *why;
+    const fv_mapping *m = fv_map_file(r->session, r->arena, path, O_NONBLOCK, &why); /* a pipe must not block */
+    if (!m)
+        return fv_error(r->session, "%s", why);
+    if (m->stat.st_nlink > 1)
+        return bad(r, t, "the file has other hard links, which may be anywhere; copy it:", location);
+    *out = (fv_file){m->start ? m->start : empty, m->size};
+    return true;
+}
+
 static fv_external_file *open_external(fv_tensor_reader *r, const Onnx__TensorProto *t,
                                        const char *location) {
     for (fv_external_file *f = r->files; f; f = f->next)
@@ -87,7 +103,7 @@ static fv_external_file *open_external(fv_tensor_reader *r, const Onnx__TensorPr
             return f;
     const char *path = resolve(r, t, location);
     fv_external_file *f = FV_NEW(r->arena, fv_external_file, 1);
-    if (!path || !fv_file_map(r->session, r->arena, path, &f->file))
+    if (!path || !map_only_name(r, t, path, location, &f->file))
         return NULL;
     f->location = fv_strdup(r->arena, location);
     fv_mapping_rename(r->session, f->file.data, fv_printf(r->arena, "%s/%s", r->folder, location));

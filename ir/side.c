@@ -31,6 +31,10 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
     f->mapping = fv_map_file(fv_arena_session(s->arena), s->arena, path, O_NOFOLLOW, error);
     if (!f->mapping)
         return NULL;
+    if (f->mapping->stat.st_nlink > 1) {
+        *error = fv_printf(s->arena, "the file '%s' has other hard links, which may be anywhere; copy it", path);
+        return NULL;
+    }
     f->next = s->files;
     s->files = f;
     return f;

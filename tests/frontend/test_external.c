@@ -39,6 +39,7 @@ static void make_files(void) {
 
 static void remove_files(void) {
     const char *const all[] = {"model/link",
+                               "model/hard",
                                "model/outside",
                                "model/neighbour",
                                "model/pipe",
@@ -131,6 +132,13 @@ Test(external, outside) {
     refused("", NULL, NULL, "must be a path inside");
     refused("outside", NULL, NULL, "a link leads outside");
     refused("neighbour/weights", NULL, NULL, "a link leads outside");
+}
+
+Test(external, hard_links) {
+    cr_assert(link(in_top("secret"), in_top("model/hard")) == 0);
+    refused("hard", NULL, NULL, "the file has other hard links, which may be anywhere; copy it: 'hard'");
+    cr_assert(unlink(in_top("model/hard")) == 0);
+    reads("weights", NULL, NULL, 0);
 }
 
 Test(external, faults) {
