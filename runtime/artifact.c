@@ -119,7 +119,7 @@ fv_artifact *fv_artifact_new(const fv_model *model) {
 }
 
 const fv_model *fv_artifact_model(const fv_artifact *a) {
-    return a->model;
+    return a ? a->model : NULL;
 }
 
 void fv_artifact_free(fv_artifact *a) {
@@ -331,8 +331,19 @@ static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
     return status;
 }
 
+/* Lists may be NULL where the model has none. */
+static const char *missing_argument(const fv_artifact *a, const fv_array *inputs, const fv_array *outputs) {
+    return !a                                      ? "artifact"
+           : !inputs && a->model->ninputs > 0      ? "inputs"
+           : !outputs && a->model->noutputs > 0    ? "outputs"
+                                                   : NULL;
+}
+
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) {
+    const char *missing = missing_argument(a, inputs, outputs);
+    if (missing)
+        return fv_log_missing(log, missing);
     size_t said = strlen(fv_log_text(log));
     int status = run(a, inputs, outputs, o, log);
     if (status && strlen(fv_log_text(log)) == said)

@@ -86,7 +86,7 @@ typedef struct fv_run_options {
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
  *           those without data are allocated, and freed by fv_array_free
  *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type
- *  or rank does not fit; FV_BAD_DIM: dims are out of bounds or contradict each other; FV_TOO_SMALL: a
+ *  or rank does not fit, a list is NULL though the model has members of it, options of another size; FV_BAD_DIM: dims are out of bounds or contradict each other; FV_TOO_SMALL: a
  *  buffer of the caller does not hold the output. Then nothing is left allocated, and the log says
  *  which input, dim or node it was. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,

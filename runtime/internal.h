@@ -31,6 +31,8 @@ fv_artifact *fv_artifact_new(const fv_model *model);
  * without asking whether the file has them, and reading one that is cut off is SIGBUS. NULL: nothing
  * that is known; the loader decides. */
 const char *fv_library_fault(const char *path);
+/* Says that the argument is NULL. Returns FV_BAD_ARGUMENT. */
+int fv_log_missing(fv_log *l, const char *argument);
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "f32", "?": of an ONNX type number. */

@@ -162,7 +162,10 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
 
 /* Whatever prefix its names have, a shared library gives its table as `fovea_model`. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out) {
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (!path || !out)
+        return fv_log_missing(log, path ? "out" : "path");
     char *full = realpath(path, NULL); /* a bare name would be searched for elsewhere */
     int error = full ? 0 : errno;
     const char *fault = full ? fv_library_fault(full) : strerror(error);

@@ -78,6 +78,11 @@ void fv_log_add(fv_log *l, const char *format, ...) {
     free(line);
 }
 
+int fv_log_missing(fv_log *l, const char *argument) {
+    fv_log_add(l, "error: argument '%s' is NULL", argument);
+    return FV_BAD_ARGUMENT;
+}
+
 static const struct {
     int status;
     const char *name, *text;
@@ -143,8 +148,8 @@ char *fv_array_text(const fv_array *a, char *text, size_t size) {
 }
 
 size_t fv_array_bytes(const fv_array *a) {
-    size_t n = 1, bits = types[type_index(a->type)].bits;
-    if (a->rank < 0 || a->rank > FV_ARRAY_RANK)
+    size_t n = 1, bits = a ? types[type_index(a->type)].bits : 0;
+    if (!a || a->rank < 0 || a->rank > FV_ARRAY_RANK)
         return SIZE_MAX;
     for (int i = 0; i < a->rank; i++)
         if (a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)a->dims[i], &n))

@@ -222,15 +222,21 @@ static bool is_option(const char *arg) {
 static int parse_environment(fv_args *a, const fv_command *c) {
     enum { MAX = 64 };
     const char *text = getenv("FOVEA_FLAGS");
-    char *words[MAX], *copy = text && *text ? strdup(text) : NULL, *rest = NULL;
+    char *words[MAX], *rest = NULL;
     int n = 0, status = FV_EXIT_OK;
-    for (char *w = copy ? strtok_r(copy, " \t\n", &rest) : NULL; w && n < MAX;
-         w = strtok_r(NULL, " \t\n", &rest))
+    if (!text || !*text)
+        return FV_EXIT_OK;
+    if (!(a->environment = strdup(text)))
+        return fv_usage(a, "out of memory");
+    for (char *w = strtok_r(a->environment, " \t\n", &rest); w; w = strtok_r(NULL, " \t\n", &rest)) {
+        if (n == MAX)
+            return fv_usage(a, "FOVEA_FLAGS: more than %d words", MAX);
         words[n++] = w;
+    }
     for (int i = 0; i < n && !status; i++)
         status = is_option(words[i]) ? parse_one(a, c, n, words, &i, true)
                                      : fv_usage(a, "FOVEA_FLAGS: '%s' is no option", words[i]);
-    return status; /* the copy stays: arguments point into it */
+    return status;
 }
 
 static int check(const fv_args *a, const fv_command *c) {
@@ -265,6 +271,10 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
             status = parse_one(a, c, argc, argv, &i, false);
     }
     return status ? status : check(a, c);
+}
+
+void fv_args_free(fv_args *a) {
+    free(a->environment);
 }
 
 /* ---- help ---- */

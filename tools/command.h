@@ -19,6 +19,7 @@ typedef struct fv_list_arg {
 /* What the command line says; NULL, 0 and false where it says nothing. */
 typedef struct fv_args {
     const char *command;
+    char *environment; /* the words of FOVEA_FLAGS, which others point into; fv_args_free */
     int n; /* operands: models, folders */
     const char **operand;
     /* common */
@@ -63,6 +64,7 @@ extern const fv_command fv_commands[]; /* ends with a NULL name */
 /* Parses argv after the subcommand, after the words of FOVEA_FLAGS. `operands` has room for argc.
  * Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
+void fv_args_free(fv_args *a); /* also after a failure */
 void fv_print_help(const fv_command *c); /* NULL: of the command itself */
 /* `fovea run: error: WHAT`: returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

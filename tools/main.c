@@ -113,6 +113,7 @@ static int run(int argc, char **argv) {
     int status = fv_args_parse(&args, c, argc - 2, argv + 2, operands);
     if (!status)
         status = args.help ? help(c->name) : fv_run_command(c, &args);
+    fv_args_free(&args);
     free(operands);
     return status;
 }

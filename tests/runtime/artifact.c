@@ -103,6 +103,51 @@ Test(artifact, buffers_of_the_caller) {
     fv_artifact_free(a);
 }
 
+static void is_refused(int status, fv_log *log, const char *what) {
+    cr_expect_eq(status, FV_BAD_ARGUMENT, "%s: %s", what, fv_status_name(status));
+    cr_expect(strstr(fv_log_text(log), "error: ") != NULL, "%s: nothing is said", what);
+    fv_log_clear(log);
+}
+
+/* Every public function takes NULL and nonsense for what it is. */
+Test(artifact, nonsense_is_refused) {
+    fv_artifact *a = fv_artifact_new(&model), *none = (fv_artifact *)1;
+    fv_log *log = fv_log_new();
+    fv_array in = {1, 1, {4}, ones, NULL}, out[2] = {{0}};
+    is_refused(fv_artifact_run(NULL, &in, out, NULL, log), log, "no artifact");
+    is_refused(fv_artifact_run(a, NULL, out, NULL, log), log, "no inputs");
+    is_refused(fv_artifact_run(a, &in, NULL, NULL, log), log, "no outputs");
+    cr_expect_eq(fv_artifact_run(a, NULL, NULL, NULL, NULL), FV_BAD_ARGUMENT);
+    const fv_run_options sizes[] = {{.size = 0}, {.size = 3}, {.size = 4096}, {.size = sizeof *sizes, .threads = -1}};
+    for (int i = 0; i < 4; i++)
+        is_refused(fv_artifact_run(a, &in, out, &sizes[i], log), log, "options");
+    const fv_array odd[] = {{0}, {1, -1, {4}, ones, NULL}, {1, 1 << 30, {4}, ones, NULL}, {-7, 1, {4}, ones, NULL},
+                            {1 << 30, 1, {4}, ones, NULL}};
+    for (int i = 0; i < 5; i++)
+        is_refused(fv_artifact_run(a, &odd[i], out, NULL, log), log, "an odd input");
+    for (int i = 1; i < 5; i++) {
+        fv_array outs[2] = {odd[i], {0}};
+        is_refused(fv_artifact_run(a, &in, outs, NULL, log), log, "an odd output");
+    }
+    const fv_array negative = {1, 1, {-4}, ones, NULL};
+    cr_expect_eq(fv_artifact_run(a, &negative, out, NULL, log), FV_BAD_DIM);
+    fv_log_clear(log);
+    is_refused(fv_load(NULL, log, &none), log, "no path");
+    cr_expect_null(none);
+    is_refused(fv_load("x.so", log, NULL), log, "nowhere to load to");
+    cr_expect_null(fv_artifact_model(NULL));
+    cr_expect_eq(fv_array_bytes(NULL), SIZE_MAX);
+    cr_expect_str_eq(fv_log_text(NULL), "");
+    cr_expect_str_eq(fv_status_name(-1), "unknown status");
+    cr_expect_str_eq(fv_status_text(12345), "unknown status");
+    fv_artifact_free(NULL);
+    fv_array_free(NULL);
+    fv_log_clear(NULL);
+    fv_log_free(NULL);
+    fv_log_free(log);
+    fv_artifact_free(a);
+}
+
 Test(artifact, failures_are_said) {
     fv_artifact *a = fv_artifact_new(&model);
     fv_log *log = fv_log_new();

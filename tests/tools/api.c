@@ -251,3 +251,35 @@ Test(api, out_of_memory, .timeout = 120) {
         step = nth < 200 ? 1 : nth / 50;
     cr_expect_gt(nth, 1000);
 }
+
+static void is_refused(int status, fv_log *log, const char *what) {
+    cr_expect_eq(status, FV_BAD_ARGUMENT, "%s: %s", what, fv_status_name(status));
+    cr_expect(strstr(fv_log_text(log), "error: ") != NULL, "%s: nothing is said", what);
+    fv_log_clear(log);
+}
+
+Test(api, nonsense_is_refused) {
+    fv_artifact *a = (fv_artifact *)1;
+    fv_log *log = fv_log_new();
+    is_refused(fv_compile(NULL, NULL, log, &a), log, "no path");
+    cr_expect_null(a);
+    is_refused(fv_compile(model, NULL, log, NULL), log, "nowhere to compile to");
+    is_refused(fv_compile_file(NULL, "x.c", NULL, log), log, "no model");
+    is_refused(fv_compile_file(model, NULL, NULL, log), log, "no name");
+    const fv_compile_options odd[] = {
+        {.size = 0}, {.size = 1}, {.size = 4096}, {.size = sizeof *odd, .level = '9'}, {.size = sizeof *odd, .level = -1},
+        {.size = sizeof *odd, .backend = (fv_backend_kind)77}, {.size = sizeof *odd, .target = ""},
+        {.size = sizeof *odd, .name = ""}, {.size = sizeof *odd, .name = "a b"}, {.size = sizeof *odd, .weights = "?"},
+        {.size = sizeof *odd, .passes = (const char *const[]){"", NULL}}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        is_refused(fv_compile(model, &odd[i], log, &a), log, "options");
+        if (i != 5) /* files have no backend */
+            is_refused(fv_compile_file(model, in_folder("x.c"), &odd[i], log), log, "options for a file");
+    }
+    cr_expect_eq(fv_compile(model, NULL, NULL, &a), FV_OK, "no log, no options");
+    gives(a);
+    fv_array x = {1, 2, {1, 2}, NULL, NULL}, y = {0}; /* no data */
+    is_refused(fv_artifact_run(a, &x, &y, NULL, log), log, "an input without data");
+    fv_artifact_free(a);
+    fv_log_free(log);
+}

@@ -314,6 +314,14 @@ Test(cache, useless_folders) {
     mkdir(in("open"), 0700);
     cr_assert_eq(chmod(in("open"), 0777), 0);
     warns(in("open"));
+    mkdir(in("open/below"), 0700); /* who may write above it may put another in its place */
+    warns(in("open/below"));
+    mkdir(in("open/below/deep"), 0700);
+    warns(in("open/below/deep"));
+    cr_assert_eq(chmod(in("open"), 01777), 0); /* as /tmp */
+    setenv("FOVEA_CACHE_DIR", in("open/below"), 1);
+    expect(MISS, in("small"), SMALL, 1);
+    expect(BY_PATH, in("small"), SMALL, 1);
     unsetenv("FOVEA_CACHE_DIR"); /* nobody asked for it: nobody is told */
     setenv("XDG_CACHE_HOME", in("file"), 1);
     expect(MISS, in("small"), SMALL, 1);

@@ -53,6 +53,9 @@ check 'bad number' 2 'takes a number' "$fovea" run add.fvir --threads=many
 check 'bad level' 2 'there is no level' "$fovea" run add.fvir -O7
 check 'flag with value' 2 'takes no value' "$fovea" run add.fvir --verify=yes
 FOVEA_FLAGS='--dim n=5 --markdown --seed 3' check 'FOVEA_FLAGS' 0 'f32\[5, 2\]' "$fovea" run add.fvir --backend=interp -v
+FOVEA_FLAGS='--dim n=5' ASAN_OPTIONS=detect_leaks=1:exitcode=99 check 'FOVEA_FLAGS leaks nothing' 0 'f32\[5, 2\]' \
+    "$fovea" run add.fvir --backend=interp # where it was built with the sanitizer
+FOVEA_FLAGS="$(printf ' -q%.0s' $(seq 65))" check 'many FOVEA_FLAGS' 2 'more than 64 words' "$fovea" ops
 FOVEA_FLAGS='--nonsense' check 'bad FOVEA_FLAGS' 2 'unknown option' "$fovea" ops
 check 'colour' 1 "$(printf '\033')\\[1;31merror:" "$fovea" run missing.onnx --color=always
 NO_COLOR=1 check 'no colour' 1 '^missing.onnx: error: ' "$fovea" run missing.onnx

@@ -41,6 +41,8 @@ static int check_options(job *j, bool here) {
         .naive = o->naive != 0, .strict = o->strict != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
+    if (here && o->backend > FV_BACKEND_C)
+        return bad_option(j, "there is no backend", "of that number");
     if (!strchr("0123s", j->driver.level))
         return bad_option(j, "there is no level", (char[]){j->driver.level, 0});
     if (o->name && !fv_c_name_is_fit(o->name))
@@ -101,7 +103,10 @@ static int make_artifact(job *j, void *arg) {
 
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) {
     job j;
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (!path || !out)
+        return fv_log_missing(log, path ? "out" : "path");
     int status = with_session(&j, path, o, true, log, make_artifact, NULL, true);
     if (status)
         return status;
@@ -135,5 +140,7 @@ static int write_file(job *j, void *arg) {
 
 int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log) {
     job j;
+    if (!path || !out)
+        return fv_log_missing(log, path ? "out" : "path");
     return with_session(&j, path, o, false, log, write_file, (void *)(uintptr_t)out, false);
 }

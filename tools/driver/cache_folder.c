@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,17 +29,30 @@ static bool is_temporary(const char *name) {
     return !strncmp(name, TEMPORARY, n) && !strcmp(name + n + strspn(name + n, "0123456789abcdef-"), ".tmp");
 }
 
+static bool say(fv_cache *c, fv_severity severity, const char *format, va_list args) {
+    const char *file = fv_diag_file_get(c->session);
+    fv_diag_file(c->session, c->folder);
+    fv_say(c->session, &(fv_message){.severity = severity}, format, args);
+    fv_diag_file(c->session, file);
+    return false;
+}
+
 bool fv_cache_warn(fv_cache *c, const char *format, ...) {
     va_list args;
     if (!c->named || c->warned)
         return false;
     c->warned = true;
-    const char *file = fv_diag_file_get(c->session);
-    fv_diag_file(c->session, c->folder);
     va_start(args, format);
-    fv_say(c->session, &(fv_message){.severity = FV_WARNING}, format, args);
+    say(c, FV_WARNING, format, args);
     va_end(args);
-    fv_diag_file(c->session, file);
+    return false;
+}
+
+static bool note(fv_cache *c, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(c, FV_NOTE, format, args);
+    va_end(args);
     return false;
 }
 
@@ -101,6 +115,33 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* Who may write to a folder above may put another one in the place of ours: only this user and root may, or all
+ * where the sticky bit keeps them from each other's files. NULL: all is well. */
+static const char *open_parent(fv_arena *a, const char *folder) {
+    char real[PATH_MAX];
+    struct stat st;
+    if (!realpath(folder, real))
+        return folder;
+    for (char *slash; (slash = strrchr(real, '/'));) {
+        slash[slash == real] = 0; /* the root keeps its slash */
+        bool trusted = stat(real, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
+        if (!trusted || ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX)))
+            return fv_strdup(a, real);
+        if (slash == real)
+            break;
+    }
+    return NULL;
+}
+
+/* A note where nobody named the folder: compiling takes longer, and one should know why. */
+static bool check_parents(fv_cache *c) {
+    const char *open = open_parent(c->arena, c->folder);
+    if (!open)
+        return true;
+    const char *what = "models are compiled without a cache: others may write to the folder '%s' above; chmod go-w helps";
+    return c->named ? fv_cache_warn(c, what, open) : note(c, what, open);
+}
+
 static bool check_folder(fv_cache *c) {
     struct stat st;
     if (stat(c->folder, &st) && (!make_folders(c->arena, c->folder) || stat(c->folder, &st)))
@@ -111,7 +152,7 @@ static bool check_folder(fv_cache *c) {
         return fv_cache_warn(c, "models are compiled without a cache: the folder belongs to another user");
     if (!is_private(&st))
         return fv_cache_warn(c, "models are compiled without a cache: others may write to the folder; chmod go-w helps");
-    return true;
+    return check_parents(c);
 }
 
 fv_cache *fv_cache_open(fv_session *s, fv_arena *a) {
