@@ -200,6 +200,21 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     return piece("0", FV_C_PRIMARY);
 }
 
+/* Where lanes gather under a mask: what the others compute is of no interest, but it may be any number, and
+ * has to wrap as the unsigned numbers do. Indices whose bounds are known stay as they are elsewhere. */
+static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *index, int lanes) {
+    fv_expr *flat = NULL;
+    bool is_known = true;
+    for (int i = 0; i < b->rank; i++) {
+        fv_expr *at = index[i]->type.lanes == 1 ? fv_x_splat(g->arena, lanes, index[i]) : index[i];
+        is_known &= range_is_known(index[i]);
+        if (flat)
+            flat = fv_x_bin(g->arena, FV_X_MUL, flat, fv_x_splat(g->arena, lanes, b->extent[i]));
+        flat = flat ? fv_x_bin(g->arena, FV_X_ADD, flat, at) : at;
+    }
+    return is_known ? fv_c_index(g, b, index) : fv_c_str(g, flat);
+}
+
 static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
     const fv_buf *b = x->u.buf;
     const fv_expr *c = x->arg[b->rank], *otherwise = x->arg[b->rank + 1];
@@ -224,7 +239,7 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
                                fv_c_address(g, b, x->arg), v), FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
         return piece(fv_printf(g->arena, "%s(%s, %s, %s, %s)", fv_c_layer_gather_if(g, e, lanes), m,
-                               base(g, b), fv_c_index(g, b, x->arg), v), FV_C_PRIMARY);
+                               base(g, b), index_under_mask(g, b, x->arg, lanes), v), FV_C_PRIMARY);
     }
     return piece("0", FV_C_PRIMARY);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontend/file.h"
 #include "tests/cemit/bench.h"
 
 #define WARN "-Wall -Wextra -Wpedantic -Werror"
@@ -187,4 +188,81 @@ Test(build, older_cpu_is_told) {
             cr_assert_str_eq(contents(&b, "log"), "3 3 3\n"); /* FV_BAD_CPU */
         }
     bench_close(&b);
+}
+
+/* ---- integers that overflow ---- */
+
+/* All integer arithmetic on data that overflows it, in lanes and one by one; and gathers whose masked lanes
+ * have indices of any size. */
+static const char *arithmetic_text(bench *b, const char *type) {
+    static const char *const terms[] = {"A[i] + B[i]", "A[i] - B[i]", "A[i] * B[i]", "-A[i]", "abs(A[i])", "A[i] / B[i]",
+                                        "A[i] % B[i]", "A[i] floordiv B[i]", "A[i] mod B[i]", "A[i] << B[i]",
+                                        "A[i] >> B[i]", "A[i] * B[i] - (A[i] + B[i]) * A[i]", "min(A[i] * A[i], -B[i])"};
+    enum { N = sizeof terms / sizeof *terms };
+    fv_text t = {.arena = b->a}, run = {.arena = b->a};
+    fv_text_printf(&t, "fovea-program 1\nname kws\ntarget \"generic\"\nsymbol n as n in 0..100\nplan {\n}\nworkspace 0\n"
+                       "buffer x: %s[n] input 0\nbuffer y: %s[n] input 1\nbuffer w: f32[n, 3] input 2\n"
+                       "buffer z: %s[%d, n] output 0\nbuffer g: f32[n] output 1\n"
+                       "input x = \"x\" as x: %s[n] extents [n]\ninput y = \"y\" as y: %s[n] extents [n]\n"
+                       "input w = \"w\" as w: f32[n, 3] extents [n, 3]\n"
+                       "output z = \"z\" as z: %s[%d, n] extents [%d, n]\noutput g = \"g\" as g: f32[n] extents [n]\n",
+                   type, type, type, 2 * N, type, type, type, 2 * N, 2 * N);
+    for (int i = 0; i < 2 * N; i++) {
+        fv_text_printf(&t, "kernel k%d(A: %s[n], B: %s[n], inout C: %s[%d, n]; n) {\n  %s i < n { C[%d, i] = %s }\n}\n", i,
+                       type, type, type, 2 * N, i < N ? "vector" : "for", i, terms[i % N]);
+        fv_text_printf(&run, "  launch k%d(x, y, z; n)\n", i);
+    }
+    fv_text_printf(&t, "kernel pick(A: %s[n], B: %s[n], W: f32[n, 3], out G: f32[n]; n) {\n"
+                       "  vector i < n {\n    G[i] = W[i64(A[i]), i64(B[i])] if i64(A[i]) >= 0 & i64(A[i]) < n & i64(B[i]) >= 0 & "
+                       "i64(B[i]) < 3 else 0.5\n  }\n}\n"
+                       "run {\n%s  launch pick(x, y, w, g; n)\n}\n", type, type, run.s);
+    return t.s;
+}
+
+static const char arithmetic_main[] =
+    "#include <stdio.h>\n#include <string.h>\n#include \"k.h\"\n"
+    "static unsigned char x[16 * 8], y[16 * 8], z[26 * 16 * 8];\nstatic float w[16 * 3], g[16];\n"
+    "int main(void) {\n"
+    "    int64_t dims[] = {16}, out_dims[8] = {0}, v[16] = {0, 1, -1, 2, INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, INT16_MIN, 3,\n"
+    "        INT64_C(6148914691236517205), -7, 63, 255, INT64_C(-4611686018427387905), 65535};\n"
+    "    const void *in[] = {x, y, w};\n"
+    "    void *out[] = {z, g};\n"
+    "    int wrong = 0;\n"
+    "    for (int shift = 0; shift < 16; shift++) {\n"
+    "        for (int i = 0; i < 16; i++) {\n"
+    "            memcpy(x + i * BYTES, (char *)&v[i] + 0, BYTES);\n"
+    "            memcpy(y + i * BYTES, (char *)&v[(i + shift) % 16] + 0, BYTES);\n"
+    "        }\n"
+    "        wrong |= kws_model()->run(dims, in, out, out_dims, 0, 0, 0);\n"
+    "        wrong |= memcmp(z, z + sizeof z / 2 / 8 * BYTES, sizeof z / 2 / 8 * BYTES) != 0;\n"
+    "    }\n"
+    "    if (wrong)\n"
+    "        puts(\"lanes and single elements differ\");\n"
+    "    return wrong;\n"
+    "}\n";
+
+static void defines_all(const char *cc, const char *target, const char *type, int bytes) {
+    bench b = bench_open();
+    if (!has_tool(cc) || !runs(target)) {
+        bench_close(&b);
+        return;
+    }
+    fv_program *p = program_from(&b, target, arithmetic_text(&b, type));
+    cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%sk.c", b.folder)), "%s", said(&b));
+    cr_assert(fv_file_write(b.s, fv_printf(b.a, "%smain.c", b.folder), arithmetic_main, strlen(arithmetic_main)));
+    cr_assert(shell(&b, "%s -O1 -std=gnu11 %s -DBYTES=%d -fsanitize=undefined -fno-sanitize-recover=all k.c main.c -o t "
+                        ">log 2>&1 && ./t >>log 2>&1 || { echo '%s %s'; cat log; }", cc, p->target->cflags, bytes, target, type));
+    bench_close(&b);
+}
+
+Test(build, no_integer_overflows, .timeout = 120) {
+    static const struct {
+        const char *name;
+        int bytes;
+    } types[] = {{"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1}, {"u64", 8}, {"u32", 4}, {"u16", 2}, {"u8", 1}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        defines_all("gcc", "generic", types[i].name, types[i].bytes);
+        defines_all("gcc", "x86-64-v3", types[i].name, types[i].bytes);
+    }
+    defines_all("clang", "x86-64-v3", "i64", 8);
 }
