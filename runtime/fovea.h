@@ -66,7 +66,7 @@ void fv_log_free(fv_log *l);
 typedef struct fv_artifact fv_artifact;
 
 /* Loads a compiled shared library (`fovea compile -o x.so`).
- *  Returns FV_OK; FV_BAD_FILE: not there, or no compiled model of this ABI; FV_NO_MEMORY. */
+ *  Returns FV_OK; FV_BAD_FILE: not there, no compiled model of this ABI, or its table is damaged; FV_NO_MEMORY. */
 int fv_load(const char *path, fv_log *log, fv_artifact **out);
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);

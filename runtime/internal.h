@@ -3,6 +3,8 @@
 #ifndef FV_RUNTIME_INTERNAL_H
 #define FV_RUNTIME_INTERNAL_H
 
+#include <stdbool.h>
+
 #include "fovea.h"
 
 struct fv_artifact {
@@ -31,6 +33,10 @@ fv_artifact *fv_artifact_new(const fv_model *model);
  * without asking whether the file has them, and reading one that is cut off is SIGBUS. NULL: nothing
  * that is known; the loader decides. */
 const char *fv_library_fault(const char *path);
+/* Does a library that dlopen opened hold that many bytes of the table? */
+bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes);
+/* What of the table leads out of the library, or is no text, count or type; NULL: all of it may be read. */
+const char *fv_table_fault(void *lib, const fv_model *t);
 /* Says that the argument is NULL. Returns FV_BAD_ARGUMENT. */
 int fv_log_missing(fv_log *l, const char *argument);
 void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,12 +141,22 @@ static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log
     return FV_BAD_FILE;
 }
 
+static int damaged(const char *path, const char *what, fv_log *log) {
+    fv_log_add(log, "%s: error: is damaged: of its table %s cannot be read; compile the model again", path, what);
+    return FV_BAD_FILE;
+}
+
 static int open_table(void *lib, const char *path, const char *full, fv_log *log, fv_artifact **out) {
     const fv_model *(*get)(void);
     *(void **)&get = dlsym(lib, "fovea_model");
     const fv_model *model = get ? get() : NULL;
+    if (model && !fv_table_is_in(lib, model, offsetof(fv_model, name)))
+        return damaged(path, "the table itself", log);
     if (!model || model->abi != 1 || model->size != sizeof *model)
         return unfit(path, model, get != NULL, log);
+    const char *fault = fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "the table itself";
+    if (fault)
+        return damaged(path, fault, log);
     fv_artifact *a = fv_artifact_new(model);
     if (!a)
         return FV_NO_MEMORY;
