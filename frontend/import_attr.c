@@ -157,11 +157,14 @@ static bool read_value(fv_importer *im, const Onnx__AttributeProto *a, const cha
         out->u.tensor = a->t               ? fv_tensor_decode(&im->tensors, a->t)
                         : a->sparse_tensor ? fv_tensor_decode_sparse(&im->tensors, a->sparse_tensor)
                                            : NULL;
-        return out->u.tensor || a->t || a->sparse_tensor || fv_error(im->s, "%s is empty", what);
+        if (!a->t && !a->sparse_tensor)
+            fv_error(im->s, "%s is empty", what);
+        return out->u.tensor != NULL;
     case FV_ATTR_TYPE:
         out->u.type = a->tp ? fv_import_type(im, a->tp, what, what) : elem_type(im, a->i);
-        return out->u.type || a->tp ||
-               fv_error(im->s, "%s: element type %lld is not known", what, (long long)a->i);
+        if (!out->u.type && !a->tp)
+            fv_error(im->s, "%s: element type %lld is not known", what, (long long)a->i);
+        return out->u.type != NULL;
     case FV_ATTR_DIMS:
     case FV_ATTR_REGION: break;
     }

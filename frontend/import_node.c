@@ -102,11 +102,15 @@ static bool upgrade_and_type(fv_op *op, const building *b) {
     bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED; /* what upgrades rely on */
     if (leads && !fv_op_in(op, 0))
         return fv_op_error(op, "input '%s' is left out, but required", d->in[0].name);
+    if (b->what.version > d->moved && !(fv_op_adopt_lists(op) && fv_op_check_operands(op)))
+        return false;
     if (!is_newest(d, b->what.version)) {
         if (d->upgrade && !d->upgrade(op, b->what.version))
             return false;
         drop_old_attrs(op, d);
     }
+    if (b->what.version <= d->moved && !fv_op_adopt_lists(op))
+        return false;
     if (!fv_op_infer(op))
         return false;
     for (int i = 0; i < op->nout; i++)

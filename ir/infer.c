@@ -122,6 +122,14 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     return true;
 }
 
+bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *n = fv_in_type(op, in)->dims[0];
+    return fv_module_assume(m, n, channels, "one number a channel") ||
+           fv_op_error(op, "input '%s' has %s elements, expected one for each of %s channels",
+                       op->def->in[in].name, fv_dim_str(m->arena, n), fv_dim_str(m->arena, channels));
+}
+
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
     if (axis < -rank || axis >= rank)
         return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);

@@ -21,11 +21,26 @@
 
 typedef enum { FV_REQUIRED = 0, FV_OPTIONAL_OPERAND = 1, FV_VARIADIC = 2 } fv_arity;
 
+/* Which ranks an operand may have; nothing of it: any. */
+typedef struct fv_rank_def {
+    int least, most; /* most 0: no limit */
+    bool scalar;     /* rank 0, or rank 1 with one element */
+    bool list;       /* rank 1; where a model has rank 0, its element is the only one (fv_op_adopt_lists) */
+    const char *as;  /* the rank of the operand of that name, where it is there */
+} fv_rank_def;
+#define FV_RANK(n) {.least = (n), .most = (n)}
+#define FV_RANK_FROM(n) {.least = (n)}
+#define FV_RANKS(n, m) {.least = (n), .most = (m)}
+#define FV_RANK_AS(nm) {.as = (nm)}
+#define FV_SCALAR {.most = 1, .scalar = true}
+#define FV_LIST {.least = 1, .most = 1, .list = true}
+
 typedef struct fv_operand_def {
     const char *name;
     const char *type; /* a type variable of the entry: "T" */
-    fv_arity arity;   /* VARIADIC: the last one, at least `min` times */
+    fv_arity arity;   /* only OPTIONAL ones may be left out; VARIADIC: the last one, at least `min` times */
     int min;
+    fv_rank_def rank;
 } fv_operand_def;
 
 typedef struct fv_attr_def {
@@ -67,8 +82,11 @@ struct fv_opdef {
     fv_attr_def attrs[FV_MAX_ATTRS];
     fv_typevar types[FV_MAX_TYPEVARS];
     /* Older versions: turns an op with the operands and attributes of `version` into the newest
-     * form, in place (it may add ops before it). NULL: nothing but attributes that are gone. */
+     * form, in place (it may add ops before it). NULL: nothing but attributes that are gone. Trusts
+     * the operands that are there to be what the entry says, but in versions up to `moved`, whose
+     * operands stood elsewhere. */
     bool (*upgrade)(fv_op *op, int version);
+    int moved;
     /* Types (and elems, where small integers) of the results: fv_infer_* below. False after a
      * diagnostic. NULL: every result is like the first operand. */
     bool (*infer)(fv_op *op);
@@ -102,8 +120,16 @@ const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name);
 const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version);
 #define FV_NEWEST_OPSET 28
 
-/* Arities, attribute names and kinds, type constraints as the entry says; sets no types. */
+/* Arities, attribute names and kinds, types and ranks as the entry says; sets no types. What comes
+ * after -- infer, expand, define, kernel -- trusts them. */
 bool fv_op_check(fv_op *op);
+/* The same of the operands that are there alone: before .upgrade, which adds others. */
+bool fv_op_check_operands(fv_op *op);
+/* Operands that are lists, but of rank 0, become vectors of one element: PyTorch exports axes so, and
+ * ONNX Runtime takes them. False after a diagnostic. */
+bool fv_op_adopt_lists(fv_op *op);
+/* "at least 2", "1", "1 to 3"; NULL: any. */
+const char *fv_rank_str(fv_arena *a, const fv_rank_def *r);
 /* check + infer: sets types (and elems) of the results. A result that has a type already keeps the
  * more specific dims; a conflict is an error. */
 bool fv_op_infer(fv_op *op);
@@ -120,6 +146,8 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
 /* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
  * a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims);
+/* Is operand `in`, a vector, one number for each of so many channels? False after a diagnostic. */
+bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels);
 /* Axis normalised to [0, rank); false after a diagnostic. */
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out);
 /* Contents of an integer operand as dims: a constant's, what was inferred, or -- for a tensor of

@@ -136,11 +136,26 @@ static json_t *op_json(const fv_opdef *d) {
 
 /* ---- one op ---- */
 
-static void print_operands(const char *what, const fv_operand_def *list, int max) {
-    for (int i = 0; i < max && list[i].name; i++)
-        fv_out("%-10s %s: %s%s\n", i ? "" : what, list[i].name, list[i].type,
+static void print_rank(fv_context *c, const fv_rank_def *r) {
+    const char *text = fv_rank_str(c->arena, r);
+    if (r->scalar)
+        fv_out(", a scalar");
+    else if (r->list)
+        fv_out(", a list");
+    else if (text)
+        fv_out(", rank %s", text);
+    if (r->as)
+        fv_out(", rank as %s", r->as);
+}
+
+static void print_operands(fv_context *c, const char *what, const fv_operand_def *list, int max) {
+    for (int i = 0; i < max && list[i].name; i++) {
+        fv_out("%-10s %s: %s%s", i ? "" : what, list[i].name, list[i].type,
                list[i].arity == FV_VARIADIC ? ", any number"
                : list[i].arity == FV_OPTIONAL_OPERAND ? ", optional" : "");
+        print_rank(c, &list[i].rank);
+        fv_out("\n");
+    }
 }
 
 static void print_default(const fv_attr_def *d) {
@@ -183,8 +198,8 @@ static void print_meaning(const fv_opdef *d) {
 static void print_op(fv_context *c, const fv_opdef *d) {
     fv_out("%s%s%s\n", fv_opdef_qualified(c->arena, d), d->doc ? ": " : "", d->doc ? d->doc : "");
     fv_out("versions   %s\n", versions(c->arena, d));
-    print_operands("inputs", d->in, FV_MAX_IN);
-    print_operands("outputs", d->out, FV_MAX_OUT);
+    print_operands(c, "inputs", d->in, FV_MAX_IN);
+    print_operands(c, "outputs", d->out, FV_MAX_OUT);
     print_attrs(d);
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
         fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,

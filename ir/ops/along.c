@@ -80,8 +80,6 @@ static bool infer_cumulate(fv_op *op) {
     int n, axis;
     if (!fv_int_operand(op, 1, &n, &e))
         return false;
-    if (n != 1 || !x->rank)
-        return fv_op_error(op, "has %d axes for rank %d, expected one", n, x->rank);
     if (fv_dim_is_const(e[0]) && !fv_infer_axis(op, e[0]->value, x->rank, &axis))
         return false;
     fv_infer_like(op, 0, 0);
@@ -124,13 +122,6 @@ static bool expand_cumulate(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-static bool infer_three(fv_op *op) {
-    if (fv_in_type(op, 0)->rank != 3)
-        return fv_op_error(op, "input has rank %d, expected 3", fv_in_type(op, 0)->rank);
-    fv_infer_like(op, 0, 0);
-    return true;
-}
-
 static bool kernel_cumulate(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *t = fv_in_type(op, 0);
@@ -162,42 +153,42 @@ static bool kernel_cumulate(fv_custom *c, fv_op *op) {
 const fv_opdef fv_ops_along[] = {
     {.domain = "fv", .name = "ArgMax", .since = {1},
      .doc = "position of the largest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
-     .in = {{"data", "T"}}, .out = {{"Y", "T1"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_dropped,
      .formula = "a.. = axis; m = max k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
     {.domain = "fv", .name = "ArgMin", .since = {1},
      .doc = "position of the smallest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
-     .in = {{"data", "T"}}, .out = {{"Y", "T1"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_dropped,
      .formula = "a.. = axis; m = min k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
     {.domain = "", .name = "ArgMax", .since = {1, 11, 12, 13},
      .doc = "position of the largest element along an axis",
-     .in = {{"data", "T"}}, .out = {{"reduced", "T1"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"reduced", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_kept,
      .expand = expand_arg},
     {.domain = "", .name = "ArgMin", .since = {1, 11, 12, 13},
      .doc = "position of the smallest element along an axis",
-     .in = {{"data", "T"}}, .out = {{"reduced", "T1"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"reduced", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_kept,
      .expand = expand_arg},
     {.domain = "fv", .name = "Hardmax", .since = {1},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: X[a.., k, c..]; first = min k: select(X[a.., k, c..] == m, k, dim(X, axis)); Y[a.., j, c..] = select(j == first, 1.0, 0.0)"},
     {.domain = "", .name = "Hardmax", .since = {1, 11, 13},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1),
                FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
      .types = {{"T", FV_SET_FLOAT}},
@@ -205,24 +196,23 @@ const fv_opdef fv_ops_along[] = {
      .expand = expand_hardmax, .upgrade = upgrade_hardmax},
     {.domain = "", .name = "CumSum", .since = {11, 14},
      .doc = "running sums along an axis",
-     .in = {{"x", "T"}, {"axis", "T2"}}, .out = {{"y", "T"}},
+     .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
      .expand = expand_cumulate},
     {.domain = "", .name = "CumProd", .since = {26},
      .doc = "running products along an axis",
-     .in = {{"x", "T"}, {"axis", "T2"}}, .out = {{"y", "T"}},
+     .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
      .expand = expand_cumulate},
     {.domain = "fv", .name = "Cumulate", .since = {1},
      .doc = "running sums or products along the middle one of three axes",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}},
-     .infer = infer_three,
      .kernel = kernel_cumulate},
 
     {0}};

@@ -62,8 +62,6 @@ static bool read_past(fv_op *op, attention *s) {
     s->past = fv_dim_const(s->t, 0);
     if (!k != !v)
         return fv_op_error(op, "past_key and past_value come together");
-    if (k && (k->rank != 4 || v->rank != 4))
-        return fv_op_error(op, "past_key and past_value have rank %d and %d, expected 4", k->rank, v->rank);
     if (k && (!fits(op, k->dims[0], s->batch, "batch of past_key") ||
               !fits(op, v->dims[0], s->batch, "batch of past_value") ||
               !fits(op, k->dims[1], s->kv_heads, "heads of past_key") ||
@@ -81,8 +79,6 @@ static bool read_past(fv_op *op, attention *s) {
 static bool read_attention(fv_op *op, attention *s) {
     const fv_type *q = fv_in_type(op, Q), *k = fv_in_type(op, K), *v = fv_in_type(op, V);
     *s = (attention){.t = fv_op_module(op)->dims, .flat = q->rank == 3, .batch = q->dims[0]};
-    if ((q->rank != 3 && q->rank != 4) || k->rank != q->rank || v->rank != q->rank)
-        return fv_op_error(op, "q, k and v have rank %d, %d and %d, expected 3 or 4", q->rank, k->rank, v->rank);
     if (!fits(op, k->dims[0], s->batch, "batch of k") || !fits(op, v->dims[0], s->batch, "batch of v"))
         return false;
     if (!(s->flat ? read_flat(op, s) : read_heads(op, s)) || !read_past(op, s))
@@ -95,15 +91,14 @@ static bool read_attention(fv_op *op, attention *s) {
 static bool check_mask(fv_op *op, const attention *s) {
     const fv_type *m = fv_in_type(op, MASK);
     const fv_type *n = fv_in_type(op, LENGTHS);
-    if (n && (n->rank != 1 || PAST_K >= op->nin || fv_op_in(op, PAST_K)))
-        return fv_op_error(op, "nonpad_kv_seqlen is a vector, and not for a past_key");
+    if (n && fv_op_in(op, PAST_K))
+        return fv_op_error(op, "nonpad_kv_seqlen is not for a past_key");
     if (n && !fits(op, n->dims[0], s->batch, "batch of nonpad_kv_seqlen"))
         return false;
     if (!m)
         return true;
     const fv_dim *dims[4] = {s->batch, s->q_heads, s->queries, m->rank ? m->dims[m->rank - 1] : s->total};
-    return m->rank <= 4 ? fv_infer_fits(op, MASK, 4, dims)
-                        : fv_op_error(op, "attn_mask has rank %d, expected at most 4", m->rank);
+    return fv_infer_fits(op, MASK, 4, dims);
 }
 
 static bool infer_attention(fv_op *op) {
@@ -322,8 +317,6 @@ static bool read_rotary(fv_op *op, rotary *r) {
     const fv_type *x = fv_in_type(op, X);
     int64_t n = fv_op_int(op, "num_heads", 0), turned = fv_op_int(op, "rotary_embedding_dim", 0);
     *r = (rotary){.t = fv_op_module(op)->dims, .flat = x->rank == 3};
-    if (x->rank != 3 && x->rank != 4)
-        return fv_op_error(op, "input 'X' has rank %d, expected 3 or 4", x->rank);
     if (r->flat && (n < 1 || n > INT32_MAX))
         return fv_op_error(op, "an operand of rank 3 needs num_heads");
     r->heads = r->flat ? fv_dim_const(r->t, n) : x->dims[1];
@@ -357,8 +350,6 @@ static bool infer_rotary(fv_op *op) {
                    !fits(op, t->dims[1], x->dims[r.flat ? 1 : 2], "length of a cache")))
             return false;
     }
-    if (p && p->rank != 2)
-        return fv_op_error(op, "input 'position_ids' has rank %d, expected 2", p->rank);
     fv_infer_like(op, 0, X);
     return true;
 }
@@ -427,9 +418,9 @@ static bool expand_rotary(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_attention[] = {
     {.domain = "", .name = "Attention", .since = {23, 24, 25},
      .doc = "softmax(scale * q * k^T + mask) * v, by heads; with past keys and values, causal, in a window, capped",
-     .in = {{"Q", "T1"}, {"K", "T1"}, {"V", "T2"}, {"attn_mask", "U", FV_OPTIONAL_OPERAND},
-            {"past_key", "T1", FV_OPTIONAL_OPERAND}, {"past_value", "T2", FV_OPTIONAL_OPERAND},
-            {"nonpad_kv_seqlen", "I", FV_OPTIONAL_OPERAND}},
+     .in = {{"Q", "T1", .rank = FV_RANKS(3, 4)}, {"K", "T1", .rank = FV_RANK_AS("Q")}, {"V", "T2", .rank = FV_RANK_AS("Q")}, {"attn_mask", "U", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 4)},
+            {"past_key", "T1", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)}, {"past_value", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)},
+            {"nonpad_kv_seqlen", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"Y", "T1"}, {"present_key", "T1", FV_OPTIONAL_OPERAND}, {"present_value", "T2", FV_OPTIONAL_OPERAND},
              {"qk_matmul_output", "T1", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_INT("is_causal", 0), FV_A_OPTIONAL("q_num_heads", INT), FV_A_OPTIONAL("kv_num_heads", INT),
@@ -441,7 +432,7 @@ const fv_opdef fv_ops_attention[] = {
      .expand = expand_attention},
     {.domain = "", .name = "RotaryEmbedding", .since = {23},
      .doc = "pairs of elements of each head turned by angles that depend on the position",
-     .in = {{"X", "T"}, {"cos_cache", "T"}, {"sin_cache", "T"}, {"position_ids", "M", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANKS(3, 4)}, {"cos_cache", "T", .rank = FV_RANKS(2, 3)}, {"sin_cache", "T", .rank = FV_RANK_AS("cos_cache")}, {"position_ids", "M", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("interleaved", 0), FV_A_OPTIONAL("num_heads", INT), FV_A_INT("rotary_embedding_dim", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I64)}},

@@ -27,7 +27,8 @@ bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
 }
 
 static bool infer_conv(fv_op *op) {
-    return fv_infer_conv(op, fv_in_type(op, 0), fv_in_type(op, 1), fv_in_type(op, 0)->elem);
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    return fv_infer_conv(op, x, w, x->elem) && (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, w->dims[0]));
 }
 
 fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias) {
@@ -125,7 +126,7 @@ static bool infer_conv_transpose(fv_op *op) {
     dims[0] = x->dims[0];
     dims[1] = fv_dim_mul(m->dims, k->dims[1], fv_dim_const(m->dims, group));
     fv_infer_out(op, 0, x->elem, x->rank, dims);
-    return true;
+    return !fv_op_in(op, 2) || fv_infer_per_channel(op, 2, dims[1]);
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -210,7 +211,7 @@ static bool expand_fused_conv(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_conv[] = {
     {.domain = "fv", .name = "Conv", .since = {1},
      .doc = "convolution with explicit padding before each axis; zero outside",
-     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
                FV_A_REQUIRED("dilations", INTS), FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32)}},
@@ -221,7 +222,7 @@ const fv_opdef fv_ops_conv[] = {
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
     {.domain = "", .name = "Conv", .since = {1, 11, 22},
      .doc = "convolution",
-     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_OPTIONAL("dilations", INTS),
                FV_A_INT("group", 1),
@@ -233,7 +234,7 @@ const fv_opdef fv_ops_conv[] = {
      .expand = expand_conv},
     {.domain = "com.microsoft", .name = "FusedConv", .since = {1},
      .doc = "Conv, plus Z, and an activation",
-     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}, {"Z", "T", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_OPTIONAL("dilations", INTS),
@@ -248,7 +249,7 @@ const fv_opdef fv_ops_conv[] = {
      .expand = expand_fused_conv},
     {.domain = "fv", .name = "ConvProducts", .since = {1},
      .doc = "what each element adds under each place of a filter, for each output channel",
-     .in = {{"X", "T"}, {"W", "T"}}, .out = {{"Z", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Z", "T"}},
      .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_products,
@@ -258,7 +259,7 @@ const fv_opdef fv_ops_conv[] = {
                 "W[g + c, select(group == 1, m, m mod dim(W, 1)), k..]"},
     {.domain = "fv", .name = "ConvTranspose", .since = {1},
      .doc = "sums of fv.ConvProducts: the transpose of a convolution, with explicit padding",
-     .in = {{"Z", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"Z", "T", .rank = FV_RANK_FROM(4)}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
                FV_A_REQUIRED("dilations", INTS), FV_A_REQUIRED("kernel", DIMS),
                FV_A_REQUIRED("common", INTS), FV_A_REQUIRED("inverse", INTS),
@@ -271,7 +272,7 @@ const fv_opdef fv_ops_conv[] = {
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
     {.domain = "", .name = "ConvTranspose", .since = {1, 11, 22},
      .doc = "the transpose of a convolution",
-     .in = {{"X", "T"}, {"W", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_OPTIONAL("dilations", INTS),
                FV_A_INT("group", 1),

@@ -8,15 +8,20 @@
 
 /* ---- operators whose arithmetic depends on types or attributes ---- */
 
+static bool infer_mod(fv_op *op) {
+    fv_elem e = fv_in_type(op, 0)->elem;
+    if (fv_elem_is_float(e) && !fv_op_int(op, "fmod", 0))
+        return fv_op_error(op, "fmod must be 1 for %s", fv_elem_name(e));
+    return fv_infer_elementwise(op);
+}
+
 static bool define_mod(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *a = fv_d_elementwise(d, 0, def), *b = fv_d_elementwise(d, 1, def);
     bool fmod = fv_op_int(op, "fmod", 0) != 0;
-    if (fv_elem_is_float((fv_elem)a->type.elem)) {
-        if (!fmod)
-            return fv_op_error(op, "fmod must be 1 for %s", fv_elem_name(fv_in_type(op, 0)->elem));
+    if (fv_elem_is_float((fv_elem)a->type.elem))
         def->body = fv_x_bin(d->arena, FV_X_FREM, a, b);
-    } else
+    else
         def->body = fv_x_bin(d->arena, fmod ? FV_X_REM : FV_X_FLOORMOD, a, b);
     return true;
 }
@@ -76,13 +81,17 @@ static bool define_pow(fv_definer *d, fv_op *op) {
     return true;
 }
 
+static bool infer_shift(fv_op *op) {
+    fv_string dir = fv_op_string(op, "direction", "");
+    if (!(dir.n == 4 && !memcmp(dir.s, "LEFT", 4)) && !(dir.n == 5 && !memcmp(dir.s, "RIGHT", 5)))
+        return fv_op_error(op, "direction is '%.*s', expected LEFT or RIGHT", (int)dir.n, dir.s);
+    return fv_infer_elementwise(op);
+}
+
 static bool define_shift(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *x = fv_d_elementwise(d, 0, def), *y = fv_d_elementwise(d, 1, def);
-    fv_string dir = fv_op_string(op, "direction", "");
-    bool left = dir.n == 4 && !memcmp(dir.s, "LEFT", 4);
-    if (!left && !(dir.n == 5 && !memcmp(dir.s, "RIGHT", 5)))
-        return fv_op_error(op, "direction is '%.*s', expected LEFT or RIGHT", (int)dir.n, dir.s);
+    bool left = fv_op_string(op, "direction", "").n == strlen("LEFT");
     fv_elem t = (fv_elem)x->type.elem;
     def->body = fv_x_select(
         d->arena,
@@ -192,7 +201,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {FV_A_INT("fmod", 0)},
      .types = {{"T", FV_SET_NUMBER}},
-     .infer = fv_infer_elementwise,
+     .infer = infer_mod,
      .define = define_mod},
     {.domain = "", .name = "Pow", .since = {1, 7, 12, 13, 15},
      .doc = "x to the power y, in the type of x",
@@ -254,7 +263,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Z", "T"}},
      .attrs = {FV_A_REQUIRED("direction", STRING)},
      .types = {{"T", FV_SET_UNSIGNED}},
-     .infer = fv_infer_elementwise,
+     .infer = infer_shift,
      .define = define_shift},
     {.domain = "", .name = "Equal", .since = {1, 7, 11, 13, 19},
      .doc = "a == b",

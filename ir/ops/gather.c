@@ -109,8 +109,6 @@ static bool expand_gather(fv_rewriter *w, fv_op *op) {
 static bool infer_gather_elements(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
     int axis;
-    if (x->rank != j->rank)
-        return fv_op_error(op, "data has rank %d, indices have %d", x->rank, j->rank);
     if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
         return false;
     fv_infer_out(op, 0, x->elem, j->rank, j->dims);
@@ -120,8 +118,6 @@ static bool infer_gather_elements(fv_op *op) {
 static bool nd_shape(fv_op *op, int *batch, int *depth) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
     int64_t b = fv_op_int(op, "batch_dims", 0);
-    if (!x->rank || !j->rank)
-        return fv_op_error(op, "data and indices must have a rank of at least 1");
     const fv_dim *k = j->dims[j->rank - 1];
     if (!fv_dim_is_const(k))
         return fv_op_error(op, "the last dim of indices is %s, must be constant",
@@ -179,7 +175,7 @@ static bool define_gather_nd(fv_definer *d, fv_op *op) {
 
 static bool sequence_axes(fv_op *op, int *batch, int *time) {
     int64_t b = fv_op_int(op, "batch_axis", 1), t = fv_op_int(op, "time_axis", 0);
-    if (fv_in_type(op, 0)->rank < 2 || b < 0 || b > 1 || t != 1 - b)
+    if (b < 0 || b > 1 || t != 1 - b)
         return fv_op_error(op, "batch_axis %lld and time_axis %lld: one must be 0, the other 1",
                            (long long)b, (long long)t);
     *batch = (int)b;
@@ -192,8 +188,7 @@ static bool infer_reverse(fv_op *op) {
     int batch = 0, time = 0;
     if (!sequence_axes(op, &batch, &time))
         return false;
-    if (n->rank != 1 || !fv_module_assume(fv_op_module(op), n->dims[0], x->dims[batch],
-                                          "lengths of ReverseSequence"))
+    if (!fv_module_assume(fv_op_module(op), n->dims[0], x->dims[batch], "lengths of ReverseSequence"))
         return fv_op_error(op, "sequence_lens does not have one length for each of the batch");
     fv_infer_like(op, 0, 0);
     return true;
@@ -242,12 +237,10 @@ static bool one_hot_dims(fv_op *op, int axis, const fv_dim *depth, const fv_dim 
 
 static bool infer_one_hot(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    const fv_type *x = fv_in_type(op, 0), *d = fv_in_type(op, 1), *v = fv_in_type(op, 2);
+    const fv_type *x = fv_in_type(op, 0), *v = fv_in_type(op, 2);
     const fv_dim *dims[FV_MAX_RANK + 1], *depth = known_depth(op);
     int axis;
-    if (d->rank > 1 || (d->rank == 1 && d->dims[0]->hi != 1))
-        return fv_op_error(op, "input 'depth' has rank %d, expected a scalar", d->rank);
-    if (v->rank != 1 || !fv_module_assume(m, v->dims[0], fv_dim_const(m->dims, 2), "values of OneHot"))
+    if (!fv_module_assume(m, v->dims[0], fv_dim_const(m->dims, 2), "values of OneHot"))
         return fv_op_error(op, "input 'values' must have two elements");
     if (depth && depth->hi < 0)
         return fv_op_error(op, "depth is %s", fv_dim_str(m->arena, depth));
@@ -263,7 +256,7 @@ static bool expand_one_hot(fv_rewriter *w, fv_op *op) {
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), y->rank, &axis))
         return false;
-    if (!known_depth(op)) {
+    if (known_depth(op) != y->dims[axis]) { /* it was data when types were inferred */
         fv_value *n = fv_w_cast(w, fv_w_reshape(w, op->in[1], 0, NULL), FV_I64);
         fv_w_bind(w, n, 1, &y->dims[axis]);
     }
@@ -295,14 +288,13 @@ static bool infer_tensor_scatter(fv_op *op) {
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis", -2), x->rank, &axis))
         return false;
-    if (!axis || u->rank != x->rank)
-        return fv_op_error(op, "axis is %d, ranks are %d and %d; axis 0 is the batch", axis, x->rank,
-                           u->rank);
+    if (!axis)
+        return fv_op_error(op, "axis is 0, which is the batch");
     for (int i = 0; i < x->rank; i++)
         if (i != axis && !fv_module_assume(m, x->dims[i], u->dims[i], "update of TensorScatter"))
             return fv_op_error(op, "axis %d has %s in the cache, %s in the update", i,
                                fv_dim_str(m->arena, x->dims[i]), fv_dim_str(m->arena, u->dims[i]));
-    if (at && (at->rank != 1 || !fv_module_assume(m, at->dims[0], x->dims[0], "write_indices")))
+    if (at && !fv_module_assume(m, at->dims[0], x->dims[0], "write_indices"))
         return fv_op_error(op, "write_indices does not have one position for each of the batch");
     if (!(mode.n == 6 && !memcmp(mode.s, "linear", 6)) &&
         !(mode.n == 8 && !memcmp(mode.s, "circular", 8)))
@@ -336,56 +328,56 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
 const fv_opdef fv_ops_gather[] = {
     {.domain = "fv", .name = "Gather", .since = {1},
      .doc = "slices along an axis, counted from 0, at positions that are data",
-     .in = {{"data", "T"}, {"indices", "Tind"}}, .out = {{"Y", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather,
      .formula = "a.. = axis; j.. = rank(indices); i = wrap(indices[j..], dim(data, axis)); Y[a.., j.., c..] = data[a.., i, c..]"},
     {.domain = "", .name = "Gather", .since = {1, 11, 13},
      .doc = "slices along an axis at the positions in indices",
-     .in = {{"data", "T"}, {"indices", "Tind"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather,
      .expand = expand_gather},
     {.domain = "", .name = "GatherElements", .since = {11, 13},
      .doc = "element by element: the position on one axis comes from indices",
-     .in = {{"data", "T"}, {"indices", "Tind"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather_elements,
      .formula = "a.. = axis; i = wrap(indices[a.., j, c..], dim(data, axis)); output[a.., j, c..] = data[a.., i, c..]"},
     {.domain = "", .name = "GatherND", .since = {11, 12, 13},
      .doc = "slices at positions that are rows of indices",
-     .in = {{"data", "T"}, {"indices", "Tind"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("batch_dims", 0)},
      .types = {{"T", DATA}, {"Tind", FV_SET(I64)}},
      .infer = infer_gather_nd,
      .define = define_gather_nd},
     {.domain = "", .name = "ReverseSequence", .since = {10},
      .doc = "the first sequence_lens[b] elements of each sequence reversed",
-     .in = {{"input", "T"}, {"sequence_lens", "S"}}, .out = {{"Y", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"sequence_lens", "S", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("batch_axis", 1), FV_A_INT("time_axis", 0)},
      .types = {{"T", DATA}, {"S", FV_SET(I64)}},
      .infer = infer_reverse,
      .define = define_reverse},
     {.domain = "fv", .name = "OneHot", .since = {1},
      .doc = "values[1] at the position in indices along a new axis of that depth, elsewhere values[0]",
-     .in = {{"indices", "T1"}, {"values", "T3"}}, .out = {{"output", "T3"}},
+     .in = {{"indices", "T1"}, {"values", "T3", .rank = FV_RANK(1)}}, .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_REQUIRED("depth", DIMS)},
      .types = {{"T1", FV_SET_NUMBER}, {"T3", DATA}},
      .infer = infer_fv_one_hot,
      .formula = "a.. = axis; i = wrap(indices[a.., c..], dim(output, axis)); output[a.., j, c..] = select(i == j, values[1], values[0])"},
     {.domain = "", .name = "OneHot", .since = {9, 11},
      .doc = "values[1] at the position in indices along a new axis, elsewhere values[0]",
-     .in = {{"indices", "T1"}, {"depth", "T2"}, {"values", "T3"}}, .out = {{"output", "T3"}},
+     .in = {{"indices", "T1"}, {"depth", "T2", .rank = FV_SCALAR}, {"values", "T3", .rank = FV_RANK(1)}}, .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T1", FV_SET_NUMBER}, {"T2", FV_SET_NUMBER}, {"T3", FV_SET_NUMBER | FV_SET(BOOL)}},
      .infer = infer_one_hot,
      .expand = expand_one_hot},
     {.domain = "", .name = "TensorScatter", .since = {24},
      .doc = "a cache with an update written at each sequence's position",
-     .in = {{"past_cache", "T"}, {"update", "T"}, {"write_indices", "S", FV_OPTIONAL_OPERAND}}, .out = {{"present_cache", "T"}},
+     .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},
      .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
      .types = {{"T", DATA}, {"S", FV_SET(I64)}},
      .infer = infer_tensor_scatter,

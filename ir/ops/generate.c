@@ -57,12 +57,6 @@ static bool infer_range(fv_op *op) {
     fv_elem elem = fv_in_type(op, 0)->elem;
     const fv_dim *n = NULL, *const *e[3];
     int count;
-    for (int i = 0; i < 3; i++) {
-        const fv_type *x = fv_in_type(op, i);
-        if (x->rank > 1 || (x->rank == 1 && !(fv_dim_is_const(x->dims[0]) && x->dims[0]->value == 1)))
-            return fv_op_error(op, "input '%s' is %s, expected a scalar", op->def->in[i].name,
-                               fv_type_str(fv_op_module(op)->arena, x));
-    }
     if (is_index_type(elem)) {
         for (int i = 0; i < 3; i++)
             if (!fv_int_operand(op, i, &count, &e[i]))
@@ -80,7 +74,8 @@ static bool infer_range(fv_op *op) {
 
 static bool expand_range(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
-    if (!is_index_type(y->elem) && !are_constant_scalars(op))
+    const fv_dim *known = are_constant_scalars(op) ? count_constants(op) : NULL;
+    if (!is_index_type(y->elem) && known != y->dims[0]) /* it was data when types were inferred */
         fv_w_bind(w, FV_W3(w, "fv.RangeCount", op->in[0], op->in[1], op->in[2]), 1, y->dims);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, y->dims);
     fv_value *in[2] = {op->in[0], op->in[2]};
@@ -123,26 +118,14 @@ static bool define_range_count(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* ---- EyeLike, Trilu ---- */
+/* ---- EyeLike ---- */
 
 static bool infer_eye(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     int64_t e = fv_op_int(op, "dtype", x->elem);
-    if (x->rank != 2)
-        return fv_op_error(op, "input has rank %d, expected 2", x->rank);
     if (e <= FV_NO_ELEM || e >= FV_ELEM_END || !(FV_SET_DATA >> e & 1))
         return fv_op_error(op, "attribute 'dtype' is %lld, which is not supported", (long long)e);
     fv_infer_out(op, 0, (fv_elem)e, 2, x->dims);
-    return true;
-}
-
-static bool infer_trilu(fv_op *op) {
-    const fv_type *x = fv_in_type(op, 0), *k = fv_in_type(op, 1);
-    if (x->rank < 2)
-        return fv_op_error(op, "input has rank %d, expected at least 2", x->rank);
-    if (k && k->rank && !(k->rank == 1 && k->dims[0]->hi == 1))
-        return fv_op_error(op, "input 'k' has rank %d, expected a scalar", k->rank);
-    fv_infer_like(op, 0, 0);
     return true;
 }
 
@@ -192,41 +175,40 @@ static bool upgrade_dropout(fv_op *op, int version) {
 const fv_opdef fv_ops_generate[] = {
     {.domain = "", .name = "Range", .since = {11, 27},
      .doc = "start, start + delta, ... before limit",
-     .in = {{"start", "T"}, {"limit", "T"}, {"delta", "T"}}, .out = {{"output", "T"}},
+     .in = {{"start", "T", .rank = FV_SCALAR}, {"limit", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I16) | FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_range,
      .expand = expand_range},
     {.domain = "fv", .name = "Range", .since = {1},
      .doc = "start + i * delta, i < dims",
-     .in = {{"start", "T"}, {"delta", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"start", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_NUMBER}},
      .infer = infer_range_dims,
      .formula = "Y[i] = start + T(i) * delta"},
     {.domain = "fv", .name = "RangeCount", .since = {1},
      .doc = "how many elements a Range has",
-     .in = {{"start", "T"}, {"limit", "T"}, {"delta", "T"}}, .out = {{"Y", "T1"}},
+     .in = {{"start", "T", .rank = FV_SCALAR}, {"limit", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"Y", "T1"}},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_range_count,
      .define = define_range_count},
     {.domain = "", .name = "EyeLike", .since = {9, 22},
      .doc = "ones on diagonal k, elsewhere zeros, in the shape of the input",
-     .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
+     .in = {{"input", "T1", .rank = FV_RANK(2)}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_OPTIONAL("dtype", INT), FV_A_INT("k", 0)},
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_NUMBER | FV_SET(BOOL)}},
      .infer = infer_eye,
      .formula = "output[i, j] = T2(select(j == i + k, 1, 0))"},
     {.domain = "", .name = "Trilu", .since = {14},
      .doc = "the part of each matrix on and above diagonal k, or on and below; elsewhere 0",
-     .in = {{"input", "T"}, {"k", "S", FV_OPTIONAL_OPERAND}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"k", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("upper", 1)},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
-     .infer = infer_trilu,
      .formula = "d = select(has(k), k, 0); keep = select(upper != 0, j - i >= d, j - i <= d); output[b.., i, j] = select(keep, input[b.., i, j], 0)"},
     {.domain = "", .name = "Dropout", .since = {1, 6, 7, 10, 12, 13, 22},
      .doc = "the input itself: dropping is for training",
-     .in = {{"data", "T"}, {"ratio", "T1", FV_OPTIONAL_OPERAND}, {"training_mode", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"data", "T"}, {"ratio", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"training_mode", "T2", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"output", "T"}, {"mask", "T2", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("seed", INT),
                FV_A_OPTIONAL("mask_type", INT), /* ours: the element type, where it is not bool */

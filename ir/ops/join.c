@@ -24,9 +24,6 @@ static bool infer_concat(fv_op *op) {
         dims[i] = x->dims[i];
     for (int k = 1; k < op->nin; k++) {
         const fv_type *y = fv_in_type(op, k);
-        if (!y || y->rank != x->rank)
-            return fv_op_error(op, "input %d has rank %d, input 0 has %d", k, y ? y->rank : 0,
-                               x->rank);
         for (int i = 0; i < x->rank; i++)
             if (i != axis && !fv_module_assume(m, x->dims[i], y->dims[i], "inputs of a Concat"))
                 return fv_op_error(op, "axis %d has %s in input 0, %s in input %d", i,
@@ -74,12 +71,10 @@ static bool string_is(fv_string s, const char *text) {
 }
 
 static bool infer_pad_dims(fv_op *op) {
-    const fv_type *x = fv_in_type(op, 0), *v = fv_in_type(op, 1);
+    const fv_type *x = fv_in_type(op, 0);
     const fv_attr *begin = fv_op_find_attr(op, "begin"), *dims = fv_op_find_attr(op, "dims");
     if (begin->n != x->rank || dims->n != x->rank)
         return fv_op_error(op, "has %d begins and %d dims for rank %d", begin->n, dims->n, x->rank);
-    if (v && v->rank && !(v->rank == 1 && v->dims[0]->hi == 1))
-        return fv_op_error(op, "input 'value' has rank %d, expected a scalar", v->rank);
     fv_infer_out(op, 0, x->elem, x->rank, dims->u.dims);
     return true;
 }
@@ -254,8 +249,6 @@ static bool blocks(fv_op *op, bool to_space, int64_t *b, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     *b = fv_op_int(op, "blocksize", 0);
-    if (x->rank != 4)
-        return fv_op_error(op, "input has rank %d, expected 4", x->rank);
     if (*b < 1 || *b > 1 << 20)
         return fv_op_error(op, "blocksize is %lld", (long long)*b);
     const fv_dim *by = fv_dim_const(t, *b);
@@ -315,7 +308,7 @@ static bool expand_space_to_depth(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_join[] = {
     {.domain = "", .name = "Concat", .since = {1, 4, 11, 13},
      .doc = "one behind the other along an axis",
-     .in = {{"inputs", "T", FV_VARIADIC, 1}}, .out = {{"concat_result", "T"}},
+     .in = {{"inputs", "T", FV_VARIADIC, 1, .rank = {.least = 1, .as = "inputs"}}}, .out = {{"concat_result", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_concat,
@@ -323,14 +316,14 @@ const fv_opdef fv_ops_join[] = {
      .define = define_concat, .upgrade = upgrade_concat},
     {.domain = "fv", .name = "Pad", .since = {1},
      .doc = "element i - begin of each axis, i < dims; the value (zero), an edge or a reflection where that is outside",
-     .in = {{"X", "T"}, {"value", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("begin", DIMS), FV_A_REQUIRED("dims", DIMS), FV_A_STRING("mode", "constant")},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_pad_dims,
      .define = define_pad},
     {.domain = "", .name = "Pad", .since = {1, 2, 11, 13, 18, 19, 21, 23, 24, 25},
      .doc = "elements before and behind each axis: a value, a reflection, the edge, or the other end",
-     .in = {{"data", "T"}, {"pads", "S"}, {"constant_value", "T", FV_OPTIONAL_OPERAND}, {"axes", "Tind", FV_OPTIONAL_OPERAND}}, .out = {{"output", "T"}},
+     .in = {{"data", "T"}, {"pads", "S", .rank = FV_LIST}, {"constant_value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("mode", "constant"),
                {.name = "paddings", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "value", .kind = FV_ATTR_FLOAT, .until = 2},
@@ -340,21 +333,21 @@ const fv_opdef fv_ops_join[] = {
      .expand = expand_pad, .upgrade = upgrade_pad},
     {.domain = "", .name = "CenterCropPad", .since = {18},
      .doc = "cropped or padded with zeros on both sides to a shape",
-     .in = {{"input_data", "T"}, {"shape", "Tind"}}, .out = {{"output_data", "T"}},
+     .in = {{"input_data", "T"}, {"shape", "Tind", .rank = FV_LIST}}, .out = {{"output_data", "T"}},
      .attrs = {FV_A_OPTIONAL("axes", INTS)},
      .types = {{"T", FV_SET_DATA}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_center,
      .expand = expand_center},
     {.domain = "", .name = "DepthToSpace", .since = {1, 11, 13},
      .doc = "channels become blocks of pixels",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT), FV_A_STRING("mode", "DCR")},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_blocks,
      .expand = expand_depth_to_space},
     {.domain = "", .name = "SpaceToDepth", .since = {1, 13},
      .doc = "blocks of pixels become channels",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_blocks,

@@ -16,13 +16,13 @@ static bool is_reduction(const fv_op *op, const char *name) {
 static bool infer_loss(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, SCORES), *t = fv_in_type(op, LABELS), *w = fv_in_type(op, WEIGHTS);
-    if (x->rank < 2 || t->rank != x->rank - 1)
+    if (t->rank != x->rank - 1)
         return fv_op_error(op, "scores and labels have rank %d and %d, expected n + 1 and n", x->rank, t->rank);
     for (int i = 0; i < t->rank; i++)
         if (!fv_module_assume(m, t->dims[i], x->dims[i ? i + 1 : 0], "dims of scores and labels"))
             return fv_op_error(op, "labels have %s on axis %d, scores %s", fv_dim_str(m->arena, t->dims[i]), i,
                                fv_dim_str(m->arena, x->dims[i ? i + 1 : 0]));
-    if (w && (w->rank != 1 || !fv_module_assume(m, w->dims[0], x->dims[1], "one weight a class")))
+    if (w && !fv_module_assume(m, w->dims[0], x->dims[1], "one weight a class"))
         return fv_op_error(op, "weights are %s, expected one for each of %s classes", fv_type_str(m->arena, w),
                            fv_dim_str(m->arena, x->dims[1]));
     if (!is_reduction(op, "none") && !is_reduction(op, "sum") && !is_reduction(op, "mean"))
@@ -41,8 +41,6 @@ static fv_value *total(fv_rewriter *w, fv_value *x) {
 static fv_value *picked(fv_rewriter *w, fv_value *scores, fv_value *labels, const fv_type *t) {
     const fv_dim *dims[FV_MAX_RANK];
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    if (t->rank == FV_MAX_RANK)
-        return NULL;
     for (int i = 0; i <= t->rank; i++)
         dims[i] = i == 1 ? fv_dim_const(w->module->dims, 1) : t->dims[i ? i - 1 : 0];
     fv_value *in[2] = {scores, fv_w_reshape(w, labels, t->rank + 1, dims)};
@@ -102,11 +100,11 @@ static bool expand_cross_entropy(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_loss[] = {
     {.domain = "", .name = "NegativeLogLikelihoodLoss", .since = {12, 13, 22},
      .doc = "minus the score of the label at each place, weighted by class; all of them, their sum or mean",
-     .in = {{"input", "T"}, {"target", "Tind"}, {"weight", "T", FV_OPTIONAL_OPERAND}}, .out = {{"loss", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"target", "Tind", .rank = FV_RANK_FROM(1)}, {"weight", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"loss", "T"}},
      COMMON, .expand = expand_likelihood},
     {.domain = "", .name = "SoftmaxCrossEntropyLoss", .since = {12, 13},
      .doc = "NegativeLogLikelihoodLoss of LogSoftmax",
-     .in = {{"scores", "T"}, {"labels", "Tind"}, {"weights", "T", FV_OPTIONAL_OPERAND}},
+     .in = {{"scores", "T", .rank = FV_RANK_FROM(2)}, {"labels", "Tind", .rank = FV_RANK_FROM(1)}, {"weights", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"output", "T"}, {"log_prob", "T", FV_OPTIONAL_OPERAND}},
      COMMON, .expand = expand_cross_entropy},
 

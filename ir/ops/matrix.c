@@ -6,8 +6,6 @@
 /* Operands have rank 2 and more; the batch axes broadcast. */
 static bool infer_matrices(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {
     fv_module *m = fv_op_module(op);
-    if (a->rank < 2 || b->rank < 2)
-        return fv_op_error(op, "operands have rank %d and %d, need at least 2", a->rank, b->rank);
     const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank - 2];
     if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
         return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, ka),
@@ -30,8 +28,6 @@ static bool infer_matmul(fv_op *op) {
 
 bool fv_infer_matmul(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {
     fv_module *m = fv_op_module(op);
-    if (!a->rank || !b->rank)
-        return fv_op_error(op, "a scalar operand is not allowed");
     if (a->rank >= 2 && b->rank >= 2)
         return infer_matrices(op, a, b, e);
     const fv_dim *ka = a->dims[a->rank - 1], *kb = b->dims[b->rank == 1 ? 0 : b->rank - 2];
@@ -82,10 +78,8 @@ static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim 
 
 bool fv_infer_gemm(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    const fv_type *a = fv_in_type(op, 0);
     const fv_dim *dims[2], *ka, *kb;
-    if (a->rank != 2 || b->rank != 2)
-        return fv_op_error(op, "A has rank %d and B rank %d, expected 2", a->rank, b->rank);
     gemm_dims(op, 0, &dims[0], &ka);
     gemm_dims(op, 1, &kb, &dims[1]);
     if (!fv_module_assume(m, ka, kb, "inner dims of a matrix product"))
@@ -125,19 +119,19 @@ static bool expand_gemm(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_matrix[] = {
     {.domain = "fv", .name = "MatMul", .since = {1},
      .doc = "matrix product over the last two axes; the others broadcast",
-     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(2)}, {"B", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul,
      .formula = "Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]"},
     {.domain = "", .name = "MatMul", .since = {1, 9, 13},
      .doc = "matrix product as numpy.matmul",
-     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul_any,
      .expand = expand_matmul},
     {.domain = "", .name = "Gemm", .since = {1, 6, 7, 9, 11, 13},
      .doc = "alpha * A * B + beta * C, A and B transposed on request",
-     .in = {{"A", "T"}, {"B", "T"}, {"C", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f),
                FV_A_FLOAT("beta", 1.0f),
                FV_A_INT("transA", 0),

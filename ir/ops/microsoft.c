@@ -177,8 +177,6 @@ enum { OUTPUT, MEAN, INVERSE, SUM };
 static bool infer_skip_norm(fv_op *op) {
     const fv_type *x = fv_in_type(op, INPUT);
     const fv_dim *dims[FV_MAX_RANK];
-    if (x->rank < 1)
-        return fv_op_error(op, "input 'input' is a scalar");
     for (int i = SKIP; i < op->nin; i++)
         if (op->in[i] && !fv_infer_fits(op, i, x->rank, x->dims))
             return false;
@@ -237,17 +235,13 @@ static bool enough_places(fv_op *op, const fv_dim *n, const fv_dim *places) {
 
 static bool infer_embed(fv_op *op) {
     const fv_type *ids = fv_in_type(op, IDS), *words = fv_in_type(op, WORDS);
-    const fv_type *places = fv_in_type(op, PLACES);
-    if (ids->rank != 2 || words->rank != 2 || places->rank != 2)
-        return fv_op_error(op, "ids and tables have rank %d, %d and %d, expected 2", ids->rank, words->rank,
-                           places->rank);
     if (!fv_op_in(op, SEGMENTS) != !fv_op_in(op, SEGMENT_TABLE))
         return fv_op_error(op, "segment_ids and segment_embedding come together");
     const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], words->dims[1]};
     fv_infer_out(op, 0, words->elem, 3, dims);
     fv_infer_out(op, 1, FV_I32, 1, dims);
     fv_infer_out(op, 2, words->elem, 3, dims);
-    return enough_places(op, ids->dims[1], places->dims[0]);
+    return enough_places(op, ids->dims[1], fv_in_type(op, PLACES)->dims[0]);
 }
 
 static fv_value *rows(fv_rewriter *w, fv_value *table, fv_value *at) {
@@ -346,21 +340,21 @@ const fv_opdef fv_ops_microsoft[] = {
      .formula = "Y = X * sigmoid(alpha * X)"},
     {MS, .name = "FusedMatMul",
      .doc = "alpha * A * B, with axes transposed on request",
-     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
      .types = FLOATS,
      .infer = infer_fused_matmul, .expand = expand_fused_matmul},
     {MS, .name = "TransposeMatMul",
      .doc = "an older name of FusedMatMul",
-     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
      .types = FLOATS,
      .infer = infer_fused_matmul, .expand = expand_fused_matmul},
     {MS, .name = "FusedGemm",
      .doc = "Gemm and an activation",
-     .in = {{"A", "T"}, {"B", "T"}, {"C", "T", OPTIONAL}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", OPTIONAL, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_FLOAT("beta", 1.0f), FV_A_INT("transA", 0),
                FV_A_INT("transB", 0), FV_A_OPTIONAL("activation", STRING),
                FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
@@ -369,42 +363,42 @@ const fv_opdef fv_ops_microsoft[] = {
      .infer = fv_infer_gemm, .expand = expand_fused_gemm},
     {MS, .name = "SimplifiedLayerNormalization",
      .doc = "RMSNormalization; also where a model has it in the standard's domain",
-     .in = {{"X", "T"}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
      .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
      .infer = infer_rms, .expand = expand_rms},
     {MS, .name = "SkipLayerNormalization",
      .doc = "LayerNormalization of a sum",
-     .in = {{"input", "T"}, {"skip", "T"}, {"gamma", "T"}, {"beta", "T", OPTIONAL}, {"bias", "T", OPTIONAL}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"skip", "T"}, {"gamma", "T", .rank = FV_RANK(1)}, {"beta", "T", OPTIONAL, .rank = FV_RANK(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {NORM_OUT},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
      .infer = infer_skip_norm, .expand = expand_skip_norm},
     {MS, .name = "SkipSimplifiedLayerNormalization",
      .doc = "RMSNormalization of a sum",
-     .in = {{"input", "T"}, {"skip", "T"}, {"gamma", "T"}, {"bias", "T", OPTIONAL}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"skip", "T"}, {"gamma", "T", .rank = FV_RANK(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {NORM_OUT},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
      .infer = infer_skip_norm, .expand = expand_skip_norm},
     {MS, .name = "EmbedLayerNormalization",
      .doc = "LayerNormalization of the sum of word, position and segment embeddings; the mask's sums",
-     .in = {{"input_ids", "I"}, {"segment_ids", "I", OPTIONAL}, {"word_embedding", "T"},
-            {"position_embedding", "T"}, {"segment_embedding", "T", OPTIONAL}, {"gamma", "T"}, {"beta", "T"},
-            {"mask", "I", OPTIONAL}, {"position_ids", "I", OPTIONAL}},
+     .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"segment_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"word_embedding", "T", .rank = FV_RANK(2)},
+            {"position_embedding", "T", .rank = FV_RANK(2)}, {"segment_embedding", "T", OPTIONAL, .rank = FV_RANK(2)}, {"gamma", "T", .rank = FV_RANK(1)}, {"beta", "T", .rank = FV_RANK(1)},
+            {"mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"position_ids", "I", OPTIONAL, .rank = FV_RANK(2)}},
      .out = {{"output", "T"}, {"mask_index", "I", OPTIONAL}, {"embedding_sum", "T", OPTIONAL}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f), FV_A_INT("mask_index_type", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"I", FV_SET(I32)}},
      .infer = infer_embed, .expand = expand_embed},
     {MS, .name = "MatMulIntegerToFloat",
      .doc = "MatMulInteger, scaled, and a bias",
-     .in = {{"A", "T1"}, {"B", "T2"}, {"a_scale", "F"}, {"b_scale", "F"}, {"a_zero_point", "T1", OPTIONAL},
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_scale", "F"}, {"b_scale", "F"}, {"a_zero_point", "T1", OPTIONAL},
             {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = QUANTIZED,
      .infer = infer_integer_product, .expand = expand_integer_to_float},
     {MS, .name = "DynamicQuantizeMatMul",
      .doc = "a product whose left factor is quantized by its range, and a bias",
-     .in = {{"A", "F"}, {"B", "T2"}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
+     .in = {{"A", "F", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
      .infer = infer_integer_product, .expand = expand_dynamic_quantize},
 

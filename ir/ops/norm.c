@@ -48,8 +48,7 @@ static bool infer_layer_norm(fv_op *op) {
     fv_infer_like(op, 0, 0);
     stats_type(op, 1, axis);
     stats_type(op, 2, axis);
-    return fv_infer_fits(op, 1, t->rank - axis, t->dims + axis) &&
-           fv_infer_fits(op, 2, t->rank - axis, t->dims + axis);
+    return fv_infer_fits(op, 1, t->rank, t->dims) && fv_infer_fits(op, 2, t->rank, t->dims);
 }
 
 static bool infer_rms_norm(fv_op *op) {
@@ -62,14 +61,22 @@ static bool infer_rms_norm(fv_op *op) {
     return fv_infer_fits(op, 1, t->rank - axis, t->dims + axis);
 }
 
+/* Result 0 like X; other operands have one element a channel. */
+static bool infer_per_channel(fv_op *op) {
+    for (int i = 1; i < op->nin; i++)
+        if (!fv_infer_per_channel(op, i, fv_in_type(op, 0)->dims[1]))
+            return false;
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
 static bool infer_batch_norm(fv_op *op) {
     bool training = fv_op_int(op, "training_mode", 0) != 0;
     for (int i = 1; i < op->nout && !training; i++)
         if (op->out[i] && op->out[i]->nuses)
             return fv_op_error(op, "result '%s' needs training_mode = 1", op->out[i]->name);
-    if (fv_in_type(op, 0)->rank < 2)
-        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", fv_in_type(op, 0)->rank);
-    fv_infer_like(op, 0, 0);
+    if (!infer_per_channel(op))
+        return false;
     for (int i = 1; i < op->nout; i++)
         fv_infer_like(op, i, i < 3 ? i + 2 : 3);
     return true;
@@ -138,16 +145,35 @@ static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
     return fv_w_reshape(w, x, extra + 1, dims);
 }
 
+static bool check_groups(fv_op *op) {
+    const fv_dim *channels = fv_in_type(op, 0)->dims[1];
+    int64_t groups = fv_op_int(op, "num_groups", 1);
+    if (groups < 1 || groups > FV_DIM_MAX || (fv_dim_is_const(channels) && channels->value % groups))
+        return fv_op_error(op, "num_groups is %lld for %s channels", (long long)groups,
+                           fv_dim_str(fv_op_module(op)->arena, channels));
+    return true;
+}
+
+static bool infer_group_norm(fv_op *op) {
+    return check_groups(op) && infer_per_channel(op);
+}
+
 /* Before opset 21 scale and bias were one a group: repeated for each channel of it. */
 static bool upgrade_group_norm(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0);
-    if (version >= 21 || !x || op->nin != 3)
+    if (version >= 21 || op->nin != 3)
         return true;
+    if (!check_groups(op))
+        return false;
     fv_module *m = fv_op_module(op);
     fv_rewriter w = fv_rewriter_at(op);
     const fv_dim *groups = fv_dim_const(m->dims, fv_op_int(op, "num_groups", 1));
     const fv_dim *wide[2] = {groups, fv_dim_floordiv(m->dims, x->dims[1], groups)};
     for (int i = 1; i < 3; i++) {
+        if (!fv_module_assume(m, fv_in_type(op, i)->dims[0], groups, "one parameter a group"))
+            return fv_op_error(op, "input '%s' has %s elements, expected one for each of %s groups",
+                               op->def->in[i].name, fv_dim_str(m->arena, fv_in_type(op, i)->dims[0]),
+                               fv_dim_str(m->arena, groups));
         fv_value *v = add_axes(&w, op->in[i], 1);
         v = fv_w_reshape(&w, fv_w_expand(&w, v, 2, wide), 1, &x->dims[1]);
         if (!v)
@@ -163,8 +189,6 @@ static bool expand_group_norm(fv_rewriter *w, fv_op *op) {
     fv_dims *t = m->dims;
     const fv_type *x = fv_in_type(op, 0);
     int64_t groups = fv_op_int(op, "num_groups", 1);
-    if (x->rank < 2 || groups < 1)
-        return fv_op_error(op, "rank %d and num_groups %lld do not fit", x->rank, (long long)groups);
     const fv_dim *g = fv_dim_const(t, groups);
     const fv_dim *rest = fv_dim_mul(t, fv_dim_floordiv(t, x->dims[1], g),
                                     fv_dim_product(t, x->rank - 2, x->dims + 2));
@@ -212,16 +236,16 @@ const fv_opdef fv_ops_norm[] = {
      .upgrade = upgrade_softmax},
     {.domain = "", .name = "LayerNormalization", .since = {17},
      .doc = "(x - mean) / sqrt(variance + epsilon) * scale + b over the axes from axis on",
-     .in = {{"X", "T"}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}, {"Mean", "U", FV_OPTIONAL_OPERAND}, {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}, {"Mean", "U", FV_OPTIONAL_OPERAND}, {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_INT("axis", -1),
                FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(BF16) | FV_SET(F32)}},
      .infer = infer_layer_norm,
-     .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = (X[a.., j..] - m) * s * Scale[j..]; Y[a.., j..] = select(has(B), n + B[j..], n); Mean[a.., j..] = U(m); InvStdDev[a.., j..] = U(s)"},
+     .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = (X[a.., j..] - m) * s * Scale; Y[a.., j..] = select(has(B), n + B, n); Mean[a.., j..] = U(m); InvStdDev[a.., j..] = U(s)"},
     {.domain = "", .name = "RMSNormalization", .since = {23},
      .doc = "x / sqrt(mean of squares + epsilon) * scale over the axes from axis on",
-     .in = {{"X", "T"}, {"scale", "V"}}, .out = {{"Y", "V"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}},
      .attrs = {FV_A_INT("axis", -1),
                FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_INT("stash_type", 1)},
@@ -230,20 +254,22 @@ const fv_opdef fv_ops_norm[] = {
      .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); Y[a.., j..] = V(X[a.., j..] / sqrt(v + epsilon)) * scale[j..]"},
     {.domain = "", .name = "InstanceNormalization", .since = {1, 6, 22},
      .doc = "each channel of each sample normalised over its positions",
-     .in = {{"input", "T"}, {"scale", "T"}, {"B", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"B", "T", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_per_channel,
      .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = (input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
     {.domain = "fv", .name = "BatchNormalization", .since = {1},
      .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f)},
      .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
+     .infer = infer_per_channel,
      .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])"},
     {.domain = "", .name = "BatchNormalization", .since = {1, 6, 7, 9, 14, 15},
      .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}}, .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_FLOAT("momentum", 0.9f),
                FV_A_INT("training_mode", 0),
@@ -256,15 +282,15 @@ const fv_opdef fv_ops_norm[] = {
      .upgrade = upgrade_batch_norm},
     {.domain = "", .name = "GroupNormalization", .since = {18, 21},
      .doc = "groups of channels normalised over their positions",
-     .in = {{"X", "T"}, {"scale", "T"}, {"bias", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"bias", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_REQUIRED("num_groups", INT),
                FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}},
-     .upgrade = upgrade_group_norm, .expand = expand_group_norm},
+     .infer = infer_group_norm, .upgrade = upgrade_group_norm, .expand = expand_group_norm},
     {.domain = "", .name = "LpNormalization", .since = {1, 22},
      .doc = "x divided by its norm along an axis",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1),
                FV_A_INT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},

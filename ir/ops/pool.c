@@ -244,8 +244,6 @@ static bool expand_global_lp_pool(fv_rewriter *w, fv_op *op) {
 static bool infer_global(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
-    if (x->rank < 2)
-        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", x->rank);
     for (int i = 0; i < x->rank; i++)
         dims[i] = i < 2 ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
     fv_infer_out(op, 0, x->elem, x->rank, dims);
@@ -253,8 +251,6 @@ static bool infer_global(fv_op *op) {
 }
 
 static bool infer_lrn(fv_op *op) {
-    if (fv_in_type(op, 0)->rank < 2)
-        return fv_op_error(op, "input 'X' has rank %d, needs at least 2", fv_in_type(op, 0)->rank);
     if (fv_op_int(op, "size", 0) < 1)
         return fv_op_error(op, "size is %lld, expected at least 1", (long long)fv_op_int(op, "size", 0));
     fv_infer_like(op, 0, 0);
@@ -270,21 +266,21 @@ static bool infer_lrn(fv_op *op) {
 const fv_opdef fv_ops_pool[] = {
     {.domain = "fv", .name = "MaxPool", .since = {1},
      .doc = "the largest element of each window, with explicit padding before each axis",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW},
      .types = {{"T", MAX_TYPES}},
      .infer = infer_fv_pool,
      .formula = "Y[n, c, o..] = max k.. < kernel..: X[" AT "] else -inf"},
     {.domain = "fv", .name = "MaxPoolIndices", .since = {1},
      .doc = "where in X the largest element Y of each window is",
-     .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Indices", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Indices", "I"}},
      .attrs = {WINDOW, FV_A_INT("storage_order", 0)},
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_fv_pool,
      .define = define_max_pool_indices},
     {.domain = "", .name = "MaxPool", .since = {1, 8, 10, 11, 12, 22},
      .doc = "the largest element of each window",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_INT("ceil_mode", 0),
                FV_A_OPTIONAL("dilations", INTS),
@@ -297,14 +293,14 @@ const fv_opdef fv_ops_pool[] = {
      .expand = expand_max_pool},
     {.domain = "fv", .name = "AveragePool", .since = {1},
      .doc = "the mean of each window, zero outside; elements at lo to hi count",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_average_pool},
     {.domain = "", .name = "AveragePool", .since = {1, 7, 10, 11, 19, 22},
      .doc = "the mean of each window",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_INT("ceil_mode", 0),
                FV_A_INT("count_include_pad", 0),
@@ -317,7 +313,7 @@ const fv_opdef fv_ops_pool[] = {
      .expand = expand_average_pool},
     {.domain = "fv", .name = "LpPool", .since = {1},
      .doc = "the p-norm of each window, zero outside",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_FLOAT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
@@ -326,7 +322,7 @@ const fv_opdef fv_ops_pool[] = {
                 "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
     {.domain = "", .name = "LpPool", .since = {1, 2, 11, 18, 22},
      .doc = "the p-norm of each window",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_INT("ceil_mode", 0),
                FV_A_OPTIONAL("dilations", INTS),
@@ -342,19 +338,19 @@ const fv_opdef fv_ops_pool[] = {
      .upgrade = upgrade_p, .expand = expand_lp_pool},
     {.domain = "", .name = "GlobalAveragePool", .since = {1, 22},
      .doc = "the mean of each channel",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
      .formula = "Y[n, c, o..] = (sum r..: X[n, c, r..]) / T(size(X, 2))"},
     {.domain = "", .name = "GlobalMaxPool", .since = {1, 22},
      .doc = "the largest element of each channel",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
      .formula = "Y[n, c, o..] = max r..: X[n, c, r..]"},
     {.domain = "fv", .name = "GlobalLpPool", .since = {1},
      .doc = "the p-norm of each channel",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
@@ -363,7 +359,7 @@ const fv_opdef fv_ops_pool[] = {
                 "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
     {.domain = "", .name = "GlobalLpPool", .since = {1, 2, 22},
      .doc = "the p-norm of each channel",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("p", 2),
                FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1}},
@@ -372,7 +368,7 @@ const fv_opdef fv_ops_pool[] = {
      .upgrade = upgrade_p, .expand = expand_global_lp_pool},
     {.domain = "", .name = "LRN", .since = {1, 13},
      .doc = "x / (bias + alpha / size * sum of squares of size channels around) to the power beta",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 0.0001f),
                FV_A_FLOAT("beta", 0.75f),
                FV_A_FLOAT("bias", 1.0f),

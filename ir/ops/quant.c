@@ -257,8 +257,24 @@ static fv_value *product(fv_rewriter *w, fv_value *a, fv_value *az, fv_value *b,
     return FV_W2(w, "MatMul", a, b);
 }
 
+/* Operand `in`, if it is there: one for all of a matrix of that type, one for each place of `axis` (of
+ * its last two, -2 or -1), or a tensor that broadcasts to it. */
+static bool fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, in);
+    int at = matrix->rank + axis;
+    if (!t || is_scalar(t))
+        return true;
+    if (t->rank > 1)
+        return fv_infer_fits(op, in, matrix->rank, matrix->dims);
+    return (at >= 0 && fv_module_assume(m, t->dims[0], matrix->dims[at], "scales along an axis")) ||
+           fv_op_error(op, "input '%s' is %s, expected a scalar or one for each of %s", op->def->in[in].name,
+                       fv_type_str(m->arena, t), at < 0 ? "the rows" : fv_dim_str(m->arena, matrix->dims[at]));
+}
+
 static bool infer_matmul_integer(fv_op *op) {
-    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), FV_I32);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    return fv_infer_matmul(op, a, b, FV_I32) && fits_matrix(op, 2, a, -2) && fits_matrix(op, 3, b, -1);
 }
 
 static bool expand_matmul_integer(fv_rewriter *w, fv_op *op) {
@@ -267,7 +283,12 @@ static bool expand_matmul_integer(fv_rewriter *w, fv_op *op) {
 }
 
 static bool infer_qlinear_matmul(fv_op *op) {
-    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 3), fv_in_type(op, 7)->elem);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 3);
+    if (!fv_infer_matmul(op, a, b, fv_in_type(op, 7)->elem))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fits_matrix(op, 2, a, -2) && fits_matrix(op, 5, b, -1) && fits_matrix(op, 1, y, -2) &&
+           fits_matrix(op, 4, y, -1) && fits_matrix(op, 6, y, -2) && fits_matrix(op, 7, y, -2);
 }
 
 /* y * (scale a * scale b / scale y), to the type of the zero point */
@@ -289,8 +310,15 @@ static bool expand_qlinear_matmul(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* Operand `in`, if it is there: one for all filters of that type, or one for each. */
+static bool fits_filters(fv_op *op, int in, const fv_type *filters) {
+    const fv_type *t = fv_in_type(op, in);
+    return !t || is_scalar(t) || fv_infer_per_channel(op, in, filters->dims[0]);
+}
+
 static bool infer_conv_integer(fv_op *op) {
-    return fv_infer_conv(op, fv_in_type(op, 0), fv_in_type(op, 1), FV_I32);
+    const fv_type *w = fv_in_type(op, 1);
+    return fv_infer_conv(op, fv_in_type(op, 0), w, FV_I32) && fits_filters(op, 3, w);
 }
 
 static bool expand_conv_integer(fv_rewriter *w, fv_op *op) {
@@ -300,7 +328,9 @@ static bool expand_conv_integer(fv_rewriter *w, fv_op *op) {
 }
 
 static bool infer_qlinear_conv(fv_op *op) {
-    return fv_infer_conv(op, fv_in_type(op, 0), fv_in_type(op, 3), fv_in_type(op, 7)->elem);
+    const fv_type *w = fv_in_type(op, 3);
+    return fv_infer_conv(op, fv_in_type(op, 0), w, fv_in_type(op, 7)->elem) && fits_filters(op, 4, w) &&
+           fits_filters(op, 5, w) && (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0]));
 }
 
 static bool expand_qlinear_conv(fv_rewriter *w, fv_op *op) {
@@ -357,14 +387,14 @@ const fv_opdef fv_ops_quant[] = {
      .expand = expand_dynamic},
     {.domain = "", .name = "MatMulInteger", .since = {10},
      .doc = "matrix product of integers less their zero points",
-     .in = {{"A", "T1"}, {"B", "T2"}, {"a_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
      .out = {{"Y", "T3"}},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_matmul_integer,
      .expand = expand_matmul_integer},
     {.domain = "", .name = "QLinearMatMul", .since = {10, 21},
      .doc = "matrix product of quantized tensors, quantized",
-     .in = {{"a", "T1"}, {"a_scale", "TS"}, {"a_zero_point", "T1"}, {"b", "T2"}, {"b_scale", "TS"}, {"b_zero_point", "T2"},
+     .in = {{"a", "T1", .rank = FV_RANK_FROM(1)}, {"a_scale", "TS"}, {"a_zero_point", "T1"}, {"b", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "TS"}, {"b_zero_point", "T2"},
             {"y_scale", "TS"}, {"y_zero_point", "T3"}},
      .out = {{"y", "T3"}},
      .types = {{"TS", REALS}, {"T1", INT8 | FLOAT8}, {"T2", INT8 | FLOAT8}, {"T3", INT8 | FLOAT8}},
@@ -372,7 +402,7 @@ const fv_opdef fv_ops_quant[] = {
      .expand = expand_qlinear_matmul},
     {.domain = "", .name = "ConvInteger", .since = {10},
      .doc = "convolution of integers less their zero points",
-     .in = {{"x", "T1"}, {"w", "T2"}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"w_zero_point", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"w_zero_point", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 1)}},
      .out = {{"y", "T3"}},
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
@@ -380,8 +410,8 @@ const fv_opdef fv_ops_quant[] = {
      .expand = expand_conv_integer},
     {.domain = "", .name = "QLinearConv", .since = {10},
      .doc = "convolution of quantized tensors, quantized",
-     .in = {{"x", "T1"}, {"x_scale", "S"}, {"x_zero_point", "T1"}, {"w", "T2"}, {"w_scale", "S"}, {"w_zero_point", "T2"},
-            {"y_scale", "S"}, {"y_zero_point", "T3"}, {"B", "T4", FV_OPTIONAL_OPERAND}},
+     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"x_scale", "S", .rank = FV_SCALAR}, {"x_zero_point", "T1", .rank = FV_SCALAR}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"w_scale", "S", .rank = FV_RANKS(0, 1)}, {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},
+            {"y_scale", "S", .rank = FV_SCALAR}, {"y_zero_point", "T3", .rank = FV_SCALAR}, {"B", "T4", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"y", "T3"}},
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", INT8}, {"T4", FV_SET(I32)}, {"S", FV_SET(F32)}},

@@ -110,8 +110,6 @@ static bool fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     const char *name = op->def->in[in].name;
     if (!t)
         return true;
-    if (t->rank != rank)
-        return fv_op_error(op, "input '%s' has rank %d, expected %d", name, t->rank, rank);
     for (int i = 0; i < rank; i++)
         if (!fv_module_assume(m, t->dims[i], dims[i], fv_printf(m->arena, "dim %d of input '%s' of %s", i, name, op->def->name)))
             return fv_op_error(op, "dim %d of input '%s' is %s, expected %s", i, name,
@@ -146,12 +144,10 @@ static void infer_results(fv_op *op, const fv_recurrent *r, const sizes *s) {
 
 /* Attributes, and what X and R tell. */
 static bool read_sizes(fv_op *op, int in_r, fv_recurrent *r, sizes *s) {
-    const fv_type *x = fv_in_type(op, 0), *rec = fv_in_type(op, in_r);
+    const fv_type *x = fv_in_type(op, 0);
     const fv_attr *given = fv_op_find_attr(op, "hidden_size");
     if (!fv_recurrent_read(op, r))
         return false;
-    if (x->rank != 3 || rec->rank != 3)
-        return fv_op_error(op, "inputs 'X' and 'R' have rank %d and %d, expected 3", x->rank, rec->rank);
     if (given && (given->u.i < 1 || given->u.i > INT32_MAX))
         return fv_op_error(op, "hidden_size is %lld", (long long)given->u.i);
     *s = (sizes){.seq = x->dims[r->batch_first], .batch = x->dims[!r->batch_first],
@@ -312,12 +308,17 @@ static bool expand_recurrent(fv_rewriter *w, fv_op *op) {
         FV_A_INT("layout", 0)
 #define STANDARD(last)                                                                             \
     COMMON, {.name = "output_sequence", .kind = FV_ATTR_INT, .until = (last)}
+#define LENGTHS                                                                                    \
+    {"sequence_lens", "T1", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},                              \
+        {"initial_h", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}
+#define CELL                                                                                       \
+    {"initial_c", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)},                                   \
+        {"P", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}
 #define INPUTS                                                                                     \
-    {"X", "T"}, {"W", "T"}, {"R", "T"}, {"B", "T", FV_OPTIONAL_OPERAND},                           \
-        {"sequence_lens", "T1", FV_OPTIONAL_OPERAND}, {"initial_h", "T", FV_OPTIONAL_OPERAND}
+    {"X", "T", .rank = FV_RANK(3)}, {"W", "T", .rank = FV_RANK(3)}, {"R", "T", .rank = FV_RANK(3)},   \
+        {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}, LENGTHS
 #define STEP_INPUTS                                                                                \
-    {"X", "T"}, {"R", "T"}, {"sequence_lens", "T1", FV_OPTIONAL_OPERAND},                          \
-        {"initial_h", "T", FV_OPTIONAL_OPERAND}
+    {"X", "T", .rank = FV_RANK(3)}, {"R", "T", .rank = FV_RANK(3)}, LENGTHS
 #define OUTPUTS {"Y", "T", FV_OPTIONAL_OPERAND}, {"Y_h", "T", FV_OPTIONAL_OPERAND}
 
 const fv_opdef fv_ops_recurrent[] = {
@@ -337,7 +338,7 @@ const fv_opdef fv_ops_recurrent[] = {
      .expand = expand_recurrent},
     {.domain = "", .name = "LSTM", .since = {1, 7, 14, 22},
      .doc = "a recurrent layer with input, output and forget gates and a cell, over a sequence",
-     .in = {INPUTS, {"initial_c", "T", FV_OPTIONAL_OPERAND}, {"P", "T", FV_OPTIONAL_OPERAND}},
+     .in = {INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
      .attrs = {STANDARD(1), FV_A_INT("input_forget", 0)},
      .types = TYPES,
@@ -352,14 +353,14 @@ const fv_opdef fv_ops_recurrent[] = {
      .kernel = fv_recurrent_kernel},
     {.domain = "fv", .name = "GRU", .since = {1},
      .doc = "the steps of GRU; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
-     .in = {STEP_INPUTS, {"Rbh", "T", FV_OPTIONAL_OPERAND}}, .out = {OUTPUTS},
+     .in = {STEP_INPUTS, {"Rbh", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}}, .out = {OUTPUTS},
      .attrs = {COMMON, FV_A_INT("linear_before_reset", 0)},
      .types = TYPES,
      .infer = infer_steps,
      .kernel = fv_recurrent_kernel},
     {.domain = "fv", .name = "LSTM", .since = {1},
      .doc = "the steps of LSTM; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
-     .in = {STEP_INPUTS, {"initial_c", "T", FV_OPTIONAL_OPERAND}, {"P", "T", FV_OPTIONAL_OPERAND}},
+     .in = {STEP_INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
      .attrs = {COMMON, FV_A_INT("input_forget", 0)},
      .types = TYPES,

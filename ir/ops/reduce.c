@@ -214,7 +214,7 @@ static bool expand_reduce(fv_rewriter *w, fv_op *op) {
 /* REDUCTION(name, versions, the last one with axes as attribute, types, doc) */
 #define REDUCTION(nm, versions, last, set, text)                                                   \
     {.domain = "", .name = #nm, .since = versions, .doc = text,                                    \
-     .in = {{"data", "T"}, {"axes", "tensor(int64)", FV_OPTIONAL_OPERAND}},                        \
+     .in = {{"data", "T"}, {"axes", "tensor(int64)", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},       \
      .out = {{"reduced", "T"}},                                                                    \
      .attrs = {FV_A_INT("keepdims", 1), FV_A_INT("noop_with_empty_axes", 0),                       \
                {.name = "axes", .kind = FV_ATTR_INTS, .until = last}},                             \

@@ -264,7 +264,7 @@ static bool define_resample(fv_definer *d, fv_op *op) {
 const fv_opdef fv_ops_resample[] = {
     {.domain = "fv", .name = "Resample", .since = {1},
      .doc = "one axis resized: by scale, a fraction or data, of all or of the region roi",
-     .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND}, {"roi", "D", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"roi", "D", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("taps", DIMS),
                FV_A_OPTIONAL("scale", DIMS), FV_RESAMPLE_ATTRS},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"D", FV_SET(F64)}},

@@ -314,20 +314,21 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
     return fv_w_op(z->w, "fv.Resample", in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
 }
 
-/* Dims that the run decides are computed, and bound; and the scales as f64. */
+/* Dims that the run decides are computed, and bound; and the scales as f64. They were symbols when the
+ * types were inferred, though the scales may have become constant since. */
 static void prepare(resizer *z) {
     fv_rewriter *w = z->w;
     const fv_type *x = fv_in_type(z->op, 0), *y = z->op->out[0]->type;
     const fv_dim *in[FV_MAX_RANK], *out[FV_MAX_RANK];
-    bool constant = !z->r.crop;
+    bool known = !z->r.crop;
     float s;
+    if (z->r.by_sizes && !z->r.common)
+        return;
     for (int i = 0; i < z->r.n; i++) {
         in[i] = x->dims[z->r.axes[i]];
         out[i] = y->dims[z->r.axes[i]];
-        constant &= !z->r.common && constant_scale(z->op, i, &s) && scaled_dim(w->module->dims, in[i], s);
+        known &= !z->r.common && constant_scale(z->op, i, &s) && scaled_dim(w->module->dims, in[i], s) == out[i];
     }
-    if (z->r.by_sizes && !z->r.common)
-        return;
     fv_attr a[2] = {fv_attr_dims(w->module, "dims", z->r.n, in),
                     fv_attr_int(w->module, "larger",
                                 fv_attr_is(z->op, "keep_aspect_ratio_policy", "not_smaller"))};
@@ -336,7 +337,7 @@ static void prepare(resizer *z) {
         from[0] = z->scale = fv_w_op(w, "fv.ResizeScale", 1, &z->op->in[SIZES], 2, a);
     else
         z->scale = fv_w_cast(w, z->op->in[SCALES], FV_F64);
-    if (!constant && !fv_dims_are_const(z->r.n, out))
+    if (!known && !fv_dims_are_const(z->r.n, out))
         fv_w_bind(w, fv_w_op(w, "fv.ResizeDims", !z->r.common && from[1] ? 2 : 1, from, 1, a), z->r.n, out);
 }
 
@@ -410,37 +411,37 @@ static bool upgrade_upsample(fv_op *op, int version) {
 const fv_opdef fv_ops_resize[] = {
     {.domain = "fv", .name = "ResizeDims", .since = {1},
      .doc = "dims times scales, rounded down, of all or of the region roi; or times one scale, to nearest",
-     .in = {{"scales", "S"}, {"roi", "R", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"scales", "S", .rank = FV_RANKS(0, 1)}, {"roi", "R", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"S", FV_SET(F32) | FV_SET(F64)}, {"R", FV_SET_FLOAT}, {"T", FV_SET(I64)}},
      .infer = infer_resize_dims,
      .define = define_resize_dims},
     {.domain = "fv", .name = "ResizeScale", .since = {1},
      .doc = "the smallest, or largest, of sizes divided by dims",
-     .in = {{"sizes", "T"}}, .out = {{"Y", "D"}},
+     .in = {{"sizes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "D"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("larger", 0)},
      .types = {{"T", FV_SET(I64)}, {"D", FV_SET(F64)}},
      .infer = infer_resize_dims,
      .define = define_resize_scale},
     {.domain = "fv", .name = "ResizeTaps", .since = {1},
      .doc = "how many elements a filter covers that widens where the scale is below 1",
-     .in = {{"scale", "D"}}, .out = {{"Y", "T"}},
+     .in = {{"scale", "D", .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("support", INT)},
      .types = {{"D", FV_SET(F64)}, {"T", FV_SET(I64)}},
      .infer = infer_taps,
      .formula = "Y = 2 * i64(ceil(support / min(scale, 1)))"},
     {.domain = "", .name = "Resize", .since = {10, 11, 13, 18, 19},
      .doc = "resized by scales or to sizes",
-     .in = {{"X", "T1"}, {"roi", "T2", FV_OPTIONAL_OPERAND}, {"scales", "S", FV_OPTIONAL_OPERAND}, {"sizes", "I", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T1"}, {"roi", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"scales", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}, {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_RESAMPLE_ATTRS,
                FV_A_OPTIONAL("axes", INTS), FV_A_STRING("keep_aspect_ratio_policy", "stretch")},
      .types = {{"T1", FV_RESAMPLE_TYPES}, {"T2", FV_SET(F16) | FV_SET(F32) | FV_SET(F64)}, {"S", FV_SET(F32)}, {"I", FV_SET(I64)}},
      .infer = infer_resize,
-     .upgrade = upgrade_resize, .expand = expand_resize},
+     .upgrade = upgrade_resize, .moved = 10, .expand = expand_resize},
     {.domain = "", .name = "Upsample", .since = {1, 7, 9, 10},
      .doc = "Resize by its first name",
-     .in = {{"X", "T"}, {"scales", "S"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("mode", "nearest"),
                {.name = "height_scale", .kind = FV_ATTR_FLOAT, .until = 1},
                {.name = "width_scale", .kind = FV_ATTR_FLOAT, .until = 1},

@@ -83,9 +83,6 @@ static bool infer_scatter_elements(fv_op *op) {
     fv_module *m = fv_op_module(op);
     reduction r = PUT;
     int axis;
-    if (x->rank != j->rank || x->rank != u->rank)
-        return fv_op_error(op, "data has rank %d, indices have %d, updates %d", x->rank, j->rank,
-                           u->rank);
     for (int i = 0; i < j->rank; i++)
         if (!fv_module_assume(m, j->dims[i], u->dims[i], "updates of a scatter"))
             return fv_op_error(op, "axis %d has %s in indices, %s in updates", i,
@@ -139,8 +136,6 @@ static bool infer_scatter_nd(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1), *u = fv_in_type(op, 2);
     fv_module *m = fv_op_module(op);
     reduction r = PUT;
-    if (!x->rank || !j->rank)
-        return fv_op_error(op, "data and indices must have a rank of at least 1");
     const fv_dim *k = j->dims[j->rank - 1];
     if (!fv_dim_is_const(k) || k->value > x->rank || k->value < 0)
         return fv_op_error(op, "the last dim of indices is %s, for data of rank %d",
@@ -208,21 +203,21 @@ static bool kernel_scatter_nd(fv_custom *c, fv_op *op) {
 const fv_opdef fv_ops_scatter[] = {
     {.domain = "", .name = "Scatter", .since = {9, 11},
      .doc = "ScatterElements by its first name",
-     .in = {{"data", "T"}, {"indices", "Tind"}, {"updates", "T"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .expand = expand_scatter},
     {.domain = "", .name = "ScatterElements", .since = {11, 13, 16, 18},
      .doc = "a copy, with elements replaced or combined at positions along one axis",
-     .in = {{"data", "T"}, {"indices", "Tind"}, {"updates", "T"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_STRING("reduction", "none")},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .kernel = kernel_scatter_elements},
     {.domain = "", .name = "ScatterND", .since = {11, 13, 16, 18},
      .doc = "a copy, with slices replaced or combined at positions that are rows of indices",
-     .in = {{"data", "T"}, {"indices", "Tind"}, {"updates", "T"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}, {"updates", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("reduction", "none")},
      .types = {{"T", DATA}, {"Tind", FV_SET(I64)}},
      .infer = infer_scatter_nd,

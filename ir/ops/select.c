@@ -76,9 +76,8 @@ static fv_expr *before(const items *t, fv_expr *i, fv_expr *j) {
 
 static bool infer_order(fv_op *op) {
     const fv_attr *d = fv_op_find_attr(op, "dims");
-    if (fv_in_type(op, 0)->rank != 4 || d->n != 3)
-        return fv_op_error(op, "input has rank %d and there are %d dims, expected 4 and 3",
-                           fv_in_type(op, 0)->rank, d->n);
+    if (d->n != 3)
+        return fv_op_error(op, "has %d dims, expected 3", d->n);
     fv_infer_out(op, 0, FV_I64, 3, d->u.dims);
     return true;
 }
@@ -307,8 +306,6 @@ static bool picked_dims(fv_op *op, int *axis, int *rank, const fv_dim **dims) {
 static bool infer_compress(fv_op *op) {
     const fv_dim *dims[FV_MAX_RANK];
     int axis, rank;
-    if (fv_in_type(op, 1)->rank != 1)
-        return fv_op_error(op, "input 'condition' has rank %d, expected 1", fv_in_type(op, 1)->rank);
     if (!picked_dims(op, &axis, &rank, dims))
         return false;
     fv_infer_run_time(op, 0, fv_in_type(op, 0)->elem, rank, dims);
@@ -350,9 +347,6 @@ static bool infer_unique(fv_op *op) {
 }
 
 static bool infer_runs(fv_op *op) {
-    if (fv_in_type(op, 0)->rank != 4 || fv_in_type(op, 1)->rank != 3)
-        return fv_op_error(op, "operands have rank %d and %d, expected 4 and 3", fv_in_type(op, 0)->rank,
-                           fv_in_type(op, 1)->rank);
     for (int i = 0; i < 3; i++)
         fv_infer_out(op, i, FV_I64, 1, &fv_in_type(op, 0)->dims[1]);
     fv_infer_out(op, 3, FV_I64, 0, NULL);
@@ -450,14 +444,14 @@ static bool expand_unique(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_select[] = {
     {.domain = "fv", .name = "Order", .since = {1},
      .doc = "positions of the first of the items X[a, i, c, ..], sorted, along each line",
-     .in = {{"X", "T"}}, .out = {{"Y", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK(4)}}, .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("descending", 0)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_order,
      .kernel = kernel_order},
     {.domain = "", .name = "TopK", .since = {1, 10, 11, 24},
      .doc = "the k largest or smallest elements along an axis, in order, and where they are",
-     .in = {{"X", "T"}, {"K", "S"}}, .out = {{"Values", "T"}, {"Indices", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}}, .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
                {.name = "k", .kind = FV_ATTR_INT, .until = 1}},
      .types = {{"T", FV_SET_NUMBER}, {"S", FV_SET(I64)}, {"I", FV_SET(I64)}},
@@ -484,14 +478,14 @@ const fv_opdef fv_ops_select[] = {
      .expand = expand_non_zero},
     {.domain = "", .name = "Compress", .since = {9, 11},
      .doc = "slices along an axis, or elements of all, where a condition is true",
-     .in = {{"input", "T"}, {"condition", "T1"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("axis", INT)},
      .types = {{"T", TYPES}, {"T1", FV_SET(BOOL)}},
      .infer = infer_compress,
      .expand = expand_compress},
     {.domain = "fv", .name = "Runs", .since = {1},
      .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the first and the number of items of each run",
-     .in = {{"X", "T"}, {"order", "I"}}, .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}}, .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_runs,
      .kernel = kernel_runs},

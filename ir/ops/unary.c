@@ -8,14 +8,8 @@ static bool expand_identity(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* min and max are scalars. */
 static bool infer_clip(fv_op *op) {
     fv_infer_like(op, 0, 0);
-    for (int i = 1; i < op->nin; i++)
-        if (op->in[i] && op->in[i]->type->rank != 0 &&
-            !(op->in[i]->type->rank == 1 && op->in[i]->type->dims[0]->hi == 1))
-            return fv_op_error(op, "input '%s' has rank %d, expected a scalar",
-                               op->def->in[i].name, op->in[i]->type->rank);
     const fv_type *x = fv_in_type(op, 0);
     return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
@@ -183,7 +177,7 @@ const fv_opdef fv_ops_unary[] = {
      .expand = expand_identity},
     {.domain = "", .name = "Clip", .since = {1, 6, 11, 12, 13},
      .doc = "limited to [min, max]",
-     .in = {{"input", "T"}, {"min", "T", FV_OPTIONAL_OPERAND}, {"max", "T", FV_OPTIONAL_OPERAND}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}, {"min", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"max", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"output", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "max", .kind = FV_ATTR_FLOAT, .until = 6},
                {.name = "min", .kind = FV_ATTR_FLOAT, .until = 6}},

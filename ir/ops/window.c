@@ -70,11 +70,6 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     int64_t pads[2 * FV_MAX_RANK];
     fv_auto_pad mode = FV_PAD_GIVEN;
     *w = (fv_window){.n = x->rank - 2};
-    if (weight && (x->rank < 3 || weight->rank != x->rank))
-        return fv_op_error(op, "X has rank %d and W rank %d, need equal ones of at least 3", x->rank,
-                           weight->rank);
-    if (x->rank < 3)
-        return fv_op_error(op, "X has rank %d, needs at least 3", x->rank);
     if (!fv_window_list(op, "strides", w->n, 1, 1, w->stride) ||
         !fv_window_list(op, "dilations", w->n, 1, 1, w->dilation) ||
         !fv_window_list(op, "pads", 2 * w->n, 0, 0, pads) || !read_kernel(op, weight, w) ||
