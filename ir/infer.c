@@ -369,6 +369,15 @@ static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
     return true;
 }
 
+/* Sizes come from operands and attributes; none of them may make a result impossible. */
+static bool can_be(fv_op *op, const fv_value *v) {
+    for (int i = 0; v->type && v->type->kind == FV_TENSOR && i < v->type->rank; i++)
+        if (v->type->dims[i]->hi < 0)
+            return fv_op_error(op, "axis %d of the result would have %s elements", i,
+                               fv_dim_str(fv_op_module(op)->arena, v->type->dims[i]));
+    return true;
+}
+
 bool fv_op_infer(fv_op *op) {
     if (!fv_op_check(op))
         return false;
@@ -382,7 +391,7 @@ bool fv_op_infer(fv_op *op) {
     for (int i = relations; i < m->nrelations; i++)
         m->relations[i].why = fv_op_why(op, m->relations[i].why);
     for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
-        if (op->out[i] && !refine(op, op->out[i], declared[i]))
+        if (op->out[i] && !(can_be(op, op->out[i]) && refine(op, op->out[i], declared[i])))
             return false;
     infer_elems(op);
     return true;

@@ -101,13 +101,20 @@ static bool check_mask(fv_op *op, const attention *s) {
     return fv_infer_fits(op, MASK, 4, dims);
 }
 
+static bool is_softmax_precision(int64_t e) {
+    return e == 0 || e == FV_F32 || e == FV_F16 || e == FV_F64 || e == FV_BF16;
+}
+
 static bool infer_attention(fv_op *op) {
     attention s;
+    int64_t precision = fv_op_int(op, "softmax_precision", 0);
     int64_t mode = fv_op_int(op, "qk_matmul_output_mode", 0);
     if (!read_attention(op, &s) || !check_mask(op, &s))
         return false;
     if (mode < RAW || mode > PROBABILITIES)
         return fv_op_error(op, "qk_matmul_output_mode is %lld, expected 0 to 3", (long long)mode);
+    if (!is_softmax_precision(precision))
+        return fv_op_error(op, "softmax_precision %lld is no float type", (long long)precision);
     if (fv_op_int(op, "left_window_size", -1) < -1 || fv_op_int(op, "right_window_size", -1) < -1)
         return fv_op_error(op, "a window size is below -1");
     fv_elem e = fv_in_type(op, Q)->elem, ev = fv_in_type(op, V)->elem;
@@ -267,10 +274,6 @@ static fv_value *probabilities(fv_rewriter *w, const fv_op *op, fv_value *x, boo
     return guard ? FV_W3(w, "Where", FV_W2(w, "Equal", best, hidden), zero, x) : x;
 }
 
-static bool is_softmax_precision(int64_t e) {
-    return e == 0 || e == FV_F32 || e == FV_F16 || e == FV_F64 || e == FV_BF16;
-}
-
 static bool expand_attention(fv_rewriter *w, fv_op *op) {
     static const int perm[4] = {0, 2, 1, 3};
     attention s;
@@ -278,8 +281,6 @@ static bool expand_attention(fv_rewriter *w, fv_op *op) {
     int64_t mode = fv_op_int(op, "qk_matmul_output_mode", 0);
     if (!read_attention(op, &s))
         return false;
-    if (!is_softmax_precision(fv_op_int(op, "softmax_precision", 0)))
-        return fv_op_error(op, "softmax_precision %lld is no float type", (long long)fv_op_int(op, "softmax_precision", 0));
     fv_value *q = split_heads(w, &s, op->in[Q], s.queries, s.q_heads, s.head);
     fv_value *k = behind(w, fv_op_in(op, PAST_K), split_heads(w, &s, op->in[K], s.keys, s.kv_heads, s.head));
     fv_value *v = behind(w, fv_op_in(op, PAST_V), split_heads(w, &s, op->in[V], s.keys, s.kv_heads, s.v_head));
@@ -339,6 +340,9 @@ static bool infer_rotary(fv_op *op) {
     rotary r;
     const fv_type *p = fv_in_type(op, POSITIONS), *x = fv_in_type(op, X);
     if (!read_rotary(op, &r))
+        return false;
+    if (p && (!fits(op, p->dims[0], x->dims[0], "batch of position_ids") ||
+              !fits(op, p->dims[1], x->dims[r.flat ? 1 : 2], "length of position_ids")))
         return false;
     for (int i = COS; i <= SIN; i++) {
         const fv_type *t = fv_in_type(op, i);

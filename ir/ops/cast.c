@@ -23,12 +23,14 @@ static bool infer_to(fv_op *op) {
     return true;
 }
 
-static bool infer_cast(fv_op *op) {
+static bool check_round_mode(fv_op *op) {
     fv_string mode = fv_op_string(op, "round_mode", "up");
-    if (!string_is(mode, "up") && !string_is(mode, "down") && !string_is(mode, "nearest"))
-        return fv_op_error(op, "round_mode is '%.*s', expected up, down or nearest", (int)mode.n,
-                           mode.s);
-    return infer_to(op);
+    return string_is(mode, "up") || string_is(mode, "down") || string_is(mode, "nearest") ||
+           fv_op_error(op, "round_mode is '%.*s', expected up, down or nearest", (int)mode.n, mode.s);
+}
+
+static bool infer_cast(fv_op *op) {
+    return check_round_mode(op) && infer_to(op);
 }
 
 static fv_expr *u32(fv_arena *a, uint32_t v) {
@@ -115,7 +117,7 @@ static bool upgrade_cast(fv_op *op, int version) {
 static bool infer_cast_like(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, x->rank, x->dims);
-    return true;
+    return check_round_mode(op);
 }
 
 static bool expand_cast_like(fv_rewriter *w, fv_op *op) {

@@ -191,6 +191,15 @@ static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
 #define Q "(o.. + pads..)"
 #define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
 
+/* Z is added to the result. */
+static bool infer_fused_conv(fv_op *op) {
+    const fv_attr *params = fv_op_find_attr(op, "activation_params");
+    if (!infer_conv(op) || !fv_infer_activation(op, params ? params->n : 0))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, 3, y->rank, y->dims);
+}
+
 static bool expand_fused_conv(fv_rewriter *w, fv_op *op) {
     fv_attr own[FV_MAX_ATTRS];
     int n = 0;
@@ -245,7 +254,7 @@ const fv_opdef fv_ops_conv[] = {
                FV_A_OPTIONAL("activation", STRING),
                FV_A_OPTIONAL("activation_params", FLOATS)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_conv,
+     .infer = infer_fused_conv,
      .expand = expand_fused_conv},
     {.domain = "fv", .name = "ConvProducts", .since = {1},
      .doc = "what each element adds under each place of a filter, for each output channel",

@@ -144,8 +144,11 @@ static bool infer_dropout(fv_op *op) {
     if (training && !is_constant(training, 0) && !is_constant(ratio, 0))
         return fv_op_error(op, "operator not in the catalogue for training_mode, which is not "
                                "constantly false here");
+    int64_t mask = fv_op_int(op, "mask_type", FV_BOOL);
+    if (mask != FV_BOOL && mask != x->elem)
+        return fv_op_error(op, "mask_type is %lld, expected that of bool or of the data", (long long)mask);
     fv_infer_like(op, 0, 0);
-    fv_infer_out(op, 1, (fv_elem)fv_op_int(op, "mask_type", FV_BOOL), x->rank, x->dims);
+    fv_infer_out(op, 1, (fv_elem)mask, x->rank, x->dims);
     return true;
 }
 

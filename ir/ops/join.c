@@ -172,12 +172,8 @@ static bool infer_pad(fv_op *op) {
                            (int)mode.n, mode.s);
     if (!paddings(op, begin, end))
         return false;
-    for (int i = 0; i < x->rank; i++) {
+    for (int i = 0; i < x->rank; i++)
         dims[i] = fv_dim_add(t, x->dims[i], fv_dim_add(t, begin[i], end[i]));
-        if (dims[i]->hi < 0)
-            return fv_op_error(op, "axis %d would have %s elements", i,
-                               fv_dim_str(fv_op_module(op)->arena, dims[i]));
-    }
     fv_infer_out(op, 0, x->elem, x->rank, dims);
     return true;
 }
@@ -268,6 +264,9 @@ static bool blocks(fv_op *op, bool to_space, int64_t *b, const fv_dim **dims) {
 static bool infer_blocks(fv_op *op) {
     int64_t b;
     const fv_dim *dims[4];
+    fv_string mode = fv_op_string(op, "mode", "DCR");
+    if (!string_is(mode, "DCR") && !string_is(mode, "CRD"))
+        return fv_op_error(op, "mode is '%.*s', expected DCR or CRD", (int)mode.n, mode.s);
     if (!blocks(op, fv_op_is(op, "DepthToSpace"), &b, dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 0)->elem, 4, dims);
@@ -278,14 +277,11 @@ static bool expand_depth_to_space(fv_rewriter *w, fv_op *op) {
     static const int dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
     int64_t b;
     const fv_dim *y[4], *const *x = fv_in_type(op, 0)->dims;
-    fv_string mode = fv_op_string(op, "mode", "DCR");
-    if (!string_is(mode, "DCR") && !string_is(mode, "CRD"))
-        return fv_op_error(op, "mode is '%.*s', expected DCR or CRD", (int)mode.n, mode.s);
     if (!blocks(op, true, &b, y))
         return false;
     const fv_dim *by = fv_dim_const(w->module->dims, b);
     const fv_dim *d[6] = {x[0], by, by, y[1], x[2], x[3]}, *c[6] = {x[0], y[1], by, by, x[2], x[3]};
-    bool is_dcr = string_is(mode, "DCR");
+    bool is_dcr = string_is(fv_op_string(op, "mode", "DCR"), "DCR");
     fv_value *v = fv_w_reshape(w, op->in[0], 6, is_dcr ? d : c);
     v = fv_w_transpose(w, v, is_dcr ? dcr : crd);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, 4, op->out[0]->type->dims) : NULL);

@@ -27,6 +27,12 @@ static bool is_clip(fv_string s) {
     return s.n == 4 && !memcmp(s.s, "Clip", 4);
 }
 
+bool fv_infer_activation(fv_op *op, int nparams) {
+    fv_string s = fv_op_string(op, "activation", "");
+    return !s.n || find_activation(s) || (is_clip(s) && nparams == 2) ||
+           fv_op_error(op, "activation '%.*s' is not known", (int)(s.n > 40 ? 40 : s.n), s.s);
+}
+
 bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params, fv_value **x) {
     const named_activation *f = find_activation(name);
     fv_attr a[2];
@@ -38,8 +44,6 @@ bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *p
         *x = FV_W3(w, "Clip", *x, fv_w_float(w, e, (double)params[0]), fv_w_float(w, e, (double)params[1]));
         return true;
     }
-    if (!f)
-        return fv_op_error(w->at, "activation '%.*s' is not known", (int)(name.n > 40 ? 40 : name.n), name.s);
     for (; n < 2 && n < nparams && f->params[n]; n++)
         a[n] = fv_attr_float(w->module, f->params[n], params[n]);
     *x = fv_w_op(w, f->name, 1, x, n, a);
@@ -108,6 +112,11 @@ static bool expand_fused_matmul(fv_rewriter *w, fv_op *op) {
 
 /* ---- FusedGemm ---- */
 
+static bool infer_fused_gemm(fv_op *op) {
+    bool both = fv_op_find_attr(op, "activation_alpha") && fv_op_find_attr(op, "activation_beta");
+    return fv_infer_gemm(op) && fv_infer_activation(op, both ? 2 : 0);
+}
+
 static bool expand_fused_gemm(fv_rewriter *w, fv_op *op) {
     static const char *const own[] = {"alpha", "beta", "transA", "transB"};
     static const char *const params[] = {"activation_alpha", "activation_beta"};
@@ -138,7 +147,7 @@ static bool infer_rms(fv_op *op) {
         dims[i] = i < axis ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, x->rank, x->dims);
     fv_infer_out(op, 1, FV_F32, x->rank, dims);
-    return true;
+    return fv_infer_fits(op, 1, x->rank - axis, x->dims + axis);
 }
 
 /* 1 / sqrt(mean of squares + epsilon) over the axes from `axis` on. */
@@ -178,7 +187,7 @@ static bool infer_skip_norm(fv_op *op) {
     const fv_type *x = fv_in_type(op, INPUT);
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = SKIP; i < op->nin; i++)
-        if (op->in[i] && !fv_infer_fits(op, i, x->rank, x->dims))
+        if (!fv_infer_fits(op, i, x->rank, x->dims))
             return false;
     for (int i = 0; i < x->rank; i++)
         dims[i] = i < x->rank - 1 ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
@@ -283,8 +292,26 @@ static bool expand_embed(fv_rewriter *w, fv_op *op) {
 
 /* ---- products of integers ---- */
 
+enum { I_A_SCALE = 2, I_B_SCALE, I_A_ZERO, I_B_ZERO, I_BIAS };
+
+/* Of the result: scales and bias; of the factors: zero points. */
 static bool infer_integer_product(fv_op *op) {
-    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), FV_F32);
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    if (!fv_infer_matmul(op, a, b, FV_F32))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, I_A_SCALE, y->rank, y->dims) && fv_infer_fits(op, I_B_SCALE, y->rank, y->dims) &&
+           fv_infer_fits_matrix(op, I_A_ZERO, a, -2) && fv_infer_fits_matrix(op, I_B_ZERO, b, -1) &&
+           fv_infer_fits(op, I_BIAS, y->rank, y->dims);
+}
+
+static bool infer_dynamic_product(fv_op *op) {
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    if (!fv_infer_matmul(op, a, b, FV_F32))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, 2, y->rank, y->dims) && fv_infer_fits_matrix(op, 3, b, -1) &&
+           fv_infer_fits(op, 4, y->rank, y->dims);
 }
 
 /* (a - a_zero) * (b - b_zero) * a_scale * b_scale + bias */
@@ -360,7 +387,7 @@ const fv_opdef fv_ops_microsoft[] = {
                FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
                FV_A_OPTIONAL("activation_gamma", FLOAT)},
      .types = FLOATS,
-     .infer = fv_infer_gemm, .expand = expand_fused_gemm},
+     .infer = infer_fused_gemm, .expand = expand_fused_gemm},
     {MS, .name = "SimplifiedLayerNormalization",
      .doc = "RMSNormalization; also where a model has it in the standard's domain",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
@@ -400,6 +427,6 @@ const fv_opdef fv_ops_microsoft[] = {
      .doc = "a product whose left factor is quantized by its range, and a bias",
      .in = {{"A", "F", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
-     .infer = infer_integer_product, .expand = expand_dynamic_quantize},
+     .infer = infer_dynamic_product, .expand = expand_dynamic_quantize},
 
     {0}};

@@ -205,6 +205,17 @@ static bool expand_group_norm(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+static bool infer_mvn(fv_op *op) {
+    static const int64_t usual[] = {0, 2, 3};
+    int n = 3, axis;
+    const int64_t *axes = fv_op_ints(op, "axes", &n);
+    for (int i = 0; i < (axes ? n : 3); i++)
+        if (!fv_infer_axis(op, axes ? axes[i] : usual[i], fv_in_type(op, 0)->rank, &axis))
+            return false;
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
 static bool expand_mvn(fv_rewriter *w, fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3;
@@ -301,6 +312,6 @@ const fv_opdef fv_ops_norm[] = {
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_OPTIONAL("axes", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
-     .expand = expand_mvn},
+     .infer = infer_mvn, .expand = expand_mvn},
 
     {0}};

@@ -13,8 +13,12 @@
  * right. */
 bool fv_infer_matmul(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e);
 bool fv_infer_gemm(fv_op *op);
+/* Is operand `in`, if it is there, one number for all of a matrix of that type, one for each place of
+ * its axis -2 or -1, or a tensor that broadcasts to it? False after a diagnostic. */
+bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis);
 /* *x becomes its activation by the operator of that name, with up to two parameters; "": stays. False
  * after a diagnostic. */
+bool fv_infer_activation(fv_op *op, int nparams); /* is attribute `activation` one? */
 bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params, fv_value **x);
 /* upgrades that families share */
 bool fv_upgrade_broadcast(fv_op *op, int version); /* `broadcast`, `axis` before opset 7 */

@@ -257,9 +257,7 @@ static fv_value *product(fv_rewriter *w, fv_value *a, fv_value *az, fv_value *b,
     return FV_W2(w, "MatMul", a, b);
 }
 
-/* Operand `in`, if it is there: one for all of a matrix of that type, one for each place of `axis` (of
- * its last two, -2 or -1), or a tensor that broadcasts to it. */
-static bool fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
+bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
     int at = matrix->rank + axis;
@@ -274,7 +272,7 @@ static bool fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
 
 static bool infer_matmul_integer(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
-    return fv_infer_matmul(op, a, b, FV_I32) && fits_matrix(op, 2, a, -2) && fits_matrix(op, 3, b, -1);
+    return fv_infer_matmul(op, a, b, FV_I32) && fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 3, b, -1);
 }
 
 static bool expand_matmul_integer(fv_rewriter *w, fv_op *op) {
@@ -287,8 +285,8 @@ static bool infer_qlinear_matmul(fv_op *op) {
     if (!fv_infer_matmul(op, a, b, fv_in_type(op, 7)->elem))
         return false;
     const fv_type *y = op->out[0]->type;
-    return fits_matrix(op, 2, a, -2) && fits_matrix(op, 5, b, -1) && fits_matrix(op, 1, y, -2) &&
-           fits_matrix(op, 4, y, -1) && fits_matrix(op, 6, y, -2) && fits_matrix(op, 7, y, -2);
+    return fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 5, b, -1) && fv_infer_fits_matrix(op, 1, y, -2) &&
+           fv_infer_fits_matrix(op, 4, y, -1) && fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
 }
 
 /* y * (scale a * scale b / scale y), to the type of the zero point */

@@ -122,6 +122,8 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
     const fv_dim *const *axes = NULL;
     if (fv_op_in(op, 1) && !fv_elems(op, 1, &n, &axes))
         return fv_op_error(op, "the number of axes is not known");
+    if (n > rank)
+        return fv_op_error(op, "has %d axes for a tensor of rank %d", n, rank);
     bool all = n == 0 && !fv_op_int(op, "noop_with_empty_axes", 0);
     *count = all ? rank : n;
     for (int i = 0; i < rank; i++)
@@ -172,7 +174,7 @@ static int result_dims(fv_op *op, const fv_dim *const *flags, int count, bool ke
             d = fv_dim_add(t, d, fv_dim_mul(t, here, in->dims[i]));
             before = fv_name_dim(op, "kept", fv_dim_add(t, before, kept));
         }
-        dims[j] = d;
+        dims[j] = fv_name_dim(op, "dim", d); /* the product of many such sums has more terms than memory */
     }
     return rank;
 }

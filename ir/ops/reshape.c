@@ -120,6 +120,16 @@ static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim
     return true;
 }
 
+/* Are there as many elements under these dims? Where only the run knows, the fv.Reshape asks it. */
+static bool holds_all(fv_op *op, int n, const fv_dim *const *dims) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *have = fv_dim_product(m->dims, x->rank, x->dims);
+    return fv_dim_compare(m->dims, have, fv_dim_product(m->dims, n, dims)) != FV_DIM_DIFFERENT ||
+           fv_op_error(op, "cannot reshape %s to %s", fv_type_str(m->arena, x),
+                       fv_type_str(m->arena, fv_tensor_type(m->arena, x->elem, n, dims)));
+}
+
 static bool infer_reshape(fv_op *op) {
     int n;
     const fv_dim *const *e, *dims[FV_MAX_RANK] = {0};
@@ -130,7 +140,7 @@ static bool infer_reshape(fv_op *op) {
     if (!decided_by_data(n, e) && !resolve_shape(op, n, e, dims))
         return false;
     fv_infer_run_time(op, 0, fv_in_type(op, 0)->elem, n, dims);
-    return true;
+    return holds_all(op, n, dims);
 }
 
 static fv_value *run_time_dims(fv_rewriter *w, fv_op *op, const char *kind, int nattrs, fv_attr *a) {
@@ -401,7 +411,7 @@ static bool expand_tile(fv_rewriter *w, fv_op *op) {
         wide[rank++] = is_one(x->dims[i]) ? repeats[i] : x->dims[i];
     }
     if (rank > FV_MAX_RANK)
-        return fv_op_error(op, "repeats too many axes of rank %d", n);
+        return fv_op_error(op, "repeats %d axes, at most %d of rank %d can be compiled", rank - n, FV_MAX_RANK - n, n);
     fv_value *v = fv_w_reshape(w, op->in[0], rank, split);
     v = fv_w_expand(w, v, rank, wide);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, n, y->dims) : NULL);

@@ -49,8 +49,11 @@ bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in) {
     const fv_attr *a = fv_op_find_attr(op, attr);
     if (!a || a->kind != FV_ATTR_FLOAT)
         return true;
+    fv_elem e = fv_in_type(op, 0)->elem;
+    if (!fv_elem_is_float(e))
+        return fv_op_error(op, "attribute '%s' is a float, the data are %s", attr, fv_elem_name(e));
     fv_rewriter w = fv_rewriter_at(op);
-    fv_value *c = fv_w_float(&w, fv_in_type(op, 0)->elem, (double)a->u.f);
+    fv_value *c = fv_w_float(&w, e, (double)a->u.f);
     fv_op_drop_attr(op, attr);
     fv_op_set_in(op, in, c);
     return true;
