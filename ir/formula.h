@@ -17,6 +17,7 @@
  *   x[i, ..]            where an index comes from data it is checked: outside is FV_BAD_INDEX
  *   wrap(i, n)          i < 0 ? i + n : i
  *   dim(x, axis)        a dim of an operand or result; size(x, axis): of all axes from there on;  count(k..): elements that k runs over
+ *   min(a, b), max(a, b) of two of these
  *   rank(x)             a constant
  *   has(x)              whether an optional operand is there: a constant, decides `select` early
  * An index group runs over several axes; arithmetic on it works axis by axis. An operand indexed by

@@ -380,7 +380,17 @@ static bool dim_of_count(fv_fenv *e, const fv_ast *a, const fv_dim **out) {
     return true;
 }
 
+static bool dim_of_extreme(fv_fenv *e, fv_ast *a, const fv_dim **out) {
+    const fv_dim *x, *y;
+    if (!fv_f_dim(e, a->arg[0], &x) || !fv_f_dim(e, a->arg[1], &y))
+        return false;
+    *out = strcmp(a->name, "min") ? fv_dim_max(e->d->module->dims, x, y) : fv_dim_min(e->d->module->dims, x, y);
+    return true;
+}
+
 static bool dim_of_call(fv_fenv *e, fv_ast *a, const fv_dim **out) {
+    if ((!strcmp(a->name, "min") || !strcmp(a->name, "max")) && has_arguments(e, a, 2))
+        return dim_of_extreme(e, a, out);
     if (!strcmp(a->name, "rank") && has_arguments(e, a, 1)) {
         const fv_type *type = tensor_argument(e, a->arg[0]);
         *out = type ? fv_dim_const(e->d->module->dims, type->rank) : NULL;

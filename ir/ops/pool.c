@@ -1,8 +1,12 @@
 /* pool.c - pooling: over windows that slide, over all positions, over neighbouring channels.
  *
- * What slides becomes an fv. op whose padding is explicit. AveragePool divides by the number of
+ * What slides becomes an fv. op whose padding is explicit. Its definition is
+ *   Y[n, c, o..] = max k.. < kernel..: X[n, c, o.. * strides.. + k.. * dilations.. - pads..] else -inf
+ * and the like, where of a long kernel k starts at the first tap that lies inside. AveragePool divides by the number of
  * elements that lie inside; that is a product over the axes, each known in closed form. */
 #include "ir/ops/window.h"
+
+#include <math.h>
 
 static bool infer_pool(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
@@ -83,6 +87,72 @@ static fv_expr *window_start(fv_definer *d, const fv_definition *def, int i) {
     return sub(a, mul(a, o, s), fv_x_dim(a, fv_op_find_attr(d->op, "pads")->u.dims[i]));
 }
 
+/* What a reduction over the windows of the first operand runs over. */
+typedef struct taps {
+    int n; /* axes that slide */
+    fv_var *k[FV_MAX_RANK];
+    fv_expr *index[FV_MAX_RANK]; /* of the element of a tap, which may be outside */
+    fv_expr *within; /* is it a tap of the window? NULL: each is */
+} taps;
+
+/* A kernel that is longer, along an axis, runs only over what of it can lie inside. Up to here a tap that is
+ * outside costs less than knowing the first that is not, and sums have all terms that the standard writes. */
+enum { LONG_KERNEL = 64 };
+
+/* The first tap of a long kernel that does not lie before the axis: the least k with start + k * step >= 0. */
+static fv_expr *first_inside(fv_arena *a, fv_expr *start, int64_t step) {
+    fv_expr *before = fv_x_bin(a, FV_X_FLOORDIV, sub(a, fv_x_int(a, step - 1), start), fv_x_int(a, step));
+    return fv_x_bin(a, FV_X_MAX, fv_x_int(a, 0), before);
+}
+
+/* Axis i. From the first tap inside, no more than size / step, rounded up, are: the loop is as long as
+ * what it reads, however large the kernel is. */
+static void taps_along(fv_definer *d, const fv_definition *def, int i, taps *w) {
+    fv_dims *t = d->module->dims;
+    fv_arena *a = d->arena;
+    const fv_dim *kernel = fv_op_find_attr(d->op, "kernel")->u.dims[i];
+    int64_t step = fv_op_find_attr(d->op, "dilations")->u.ints[i];
+    const fv_dim *most = fv_dim_ceildiv(t, fv_in_type(d->op, 0)->dims[i + 2], fv_dim_const(t, step));
+    bool clipped = kernel->hi > LONG_KERNEL && !fv_dim_at_most(t, kernel, most);
+    w->k[i] = fv_d_var(d, "k", clipped ? fv_dim_min(t, kernel, most) : kernel);
+    fv_expr *tap = fv_x_var(a, w->k[i]), *o = fv_x_var(a, def->index[i + 2]);
+    if (clipped) {
+        tap = add(a, first_inside(a, window_start(d, def, i), step), tap);
+        fv_expr *in = fv_x_bin(a, FV_X_LT, tap, fv_x_dim(a, kernel));
+        w->within = w->within ? fv_x_bin(a, FV_X_AND, w->within, in) : in;
+    }
+    fv_expr *at = add(a, mul(a, o, fv_x_int(a, fv_op_find_attr(d->op, "strides")->u.ints[i])),
+                      mul(a, tap, fv_x_int(a, step)));
+    w->index[i + 2] = sub(a, at, fv_x_dim(a, fv_op_find_attr(d->op, "pads")->u.dims[i]));
+}
+
+static taps taps_of(fv_definer *d, const fv_definition *def) {
+    taps w = {.n = def->rank - 2};
+    for (int i = 0; i < 2; i++) {
+        def->index[i]->name = i ? "c" : "n";
+        w.index[i] = fv_x_var(d->arena, def->index[i]);
+    }
+    for (int i = 0; i < w.n; i++) {
+        def->index[i + 2]->name = w.n > 1 ? fv_printf(d->arena, "o%d", i) : "o";
+        taps_along(d, def, i, &w);
+    }
+    return w;
+}
+
+/* The element of a tap, `otherwise` outside. */
+static fv_expr *element(fv_definer *d, const taps *w, fv_expr *otherwise) {
+    fv_expr *x = fv_d_load_else(d, 0, w->index, otherwise);
+    return w->within ? fv_x_select(d->arena, w->within, x, otherwise) : x;
+}
+
+static bool define_max_pool(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    taps w = taps_of(d, def);
+    fv_expr *lowest = fv_x_const(d->arena, fv_elem_arith(fv_in_type(op, 0)->elem), -INFINITY);
+    def->body = fv_x_reduce(d->arena, FV_REDUCE_MAX, w.n, w.k, element(d, &w, lowest));
+    return true;
+}
+
 /* The position of index[2], index[3], ... in one image, in row-major order or (order 1) with the
  * first axis fastest. */
 static fv_expr *position(fv_arena *a, const fv_type *x, fv_expr *const *index, bool order) {
@@ -99,16 +169,13 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *x = fv_in_type(op, 0);
-    fv_expr *index[FV_MAX_RANK], *out[FV_MAX_RANK], *hit = NULL;
-    fv_var *k[FV_MAX_RANK];
+    taps w = taps_of(d, def);
+    fv_expr **index = w.index, *out[FV_MAX_RANK], *hit = w.within;
     for (int i = 0; i < x->rank; i++)
-        index[i] = out[i] = fv_x_var(a, def->index[i]);
-    for (int i = 0; i < x->rank - 2; i++) {
-        k[i] = fv_d_var(d, "k", fv_op_find_attr(op, "kernel")->u.dims[i]);
-        fv_expr *step = fv_x_int(a, fv_op_find_attr(op, "dilations")->u.ints[i]);
-        index[i + 2] = add(a, window_start(d, def, i), mul(a, fv_x_var(a, k[i]), step));
-        fv_expr *in = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), index[i + 2]),
-                               fv_x_bin(a, FV_X_LT, index[i + 2], fv_x_dim(a, x->dims[i + 2])));
+        out[i] = fv_x_var(a, def->index[i]);
+    for (int i = 2; i < x->rank; i++) {
+        fv_expr *in = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), index[i]),
+                               fv_x_bin(a, FV_X_LT, index[i], fv_x_dim(a, x->dims[i])));
         hit = hit ? fv_x_bin(a, FV_X_AND, hit, in) : in;
     }
     fv_expr *e = fv_d_load_else(d, 0, index, fv_x_zero(a, fv_elem_arith(x->elem)));
@@ -116,7 +183,7 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
                              fv_x_bin(a, FV_X_NE, e, e));
     fv_expr *none = fv_x_int(a, INT64_MAX);
     fv_expr *at = fv_x_select(a, fv_x_bin(a, FV_X_AND, hit, same), position(a, x, index, false), none);
-    fv_expr *first = fv_x_reduce(a, FV_REDUCE_MIN, x->rank - 2, k, at), *rest = first;
+    fv_expr *first = fv_x_reduce(a, FV_REDUCE_MIN, w.n, w.k, at), *rest = first;
     fv_expr *image = add(a, mul(a, out[0], fv_x_dim(a, x->dims[1])), out[1]);
     if (fv_op_int(op, "storage_order", 0)) {
         for (int i = x->rank; i-- > 2;) {
@@ -190,19 +257,12 @@ static bool define_average_pool(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     fv_elem e = fv_elem_arith(fv_in_type(op, 0)->elem);
-    fv_expr *index[FV_MAX_RANK], *count = fv_x_int(a, 1);
-    fv_var *k[FV_MAX_RANK];
-    for (int i = 0; i < 2; i++)
-        index[i] = fv_x_var(a, def->index[i]);
-    for (int i = 0; i < def->rank - 2; i++) {
-        k[i] = fv_d_var(d, "k", fv_op_find_attr(op, "kernel")->u.dims[i]);
-        fv_expr *step = fv_x_int(a, fv_op_find_attr(op, "dilations")->u.ints[i]);
-        index[i + 2] = add(a, window_start(d, def, i), mul(a, fv_x_var(a, k[i]), step));
+    taps w = taps_of(d, def);
+    fv_expr *count = fv_x_int(a, 1);
+    for (int i = 0; i < w.n; i++)
         count = mul(a, count, count_inside(d, def, i));
-    }
-    fv_expr *x = fv_d_load_else(d, 0, index, fv_x_zero(a, e));
-    def->body = fv_x_bin(a, FV_X_DIV, fv_x_reduce(a, FV_SUM, def->rank - 2, k, x),
-                         fv_x_convert(a, e, count));
+    fv_expr *sum = fv_x_reduce(a, FV_SUM, w.n, w.k, element(d, &w, fv_x_zero(a, e)));
+    def->body = fv_x_bin(a, FV_X_DIV, sum, fv_x_convert(a, e, count));
     return true;
 }
 
@@ -230,6 +290,27 @@ static bool expand_lp_pool(fv_rewriter *w, fv_op *op) {
         return false;
     a[n++] = exponent(w, op);
     fv_w_result(w, 0, fv_w_op(w, "fv.LpPool", 1, op->in, n, a));
+    return true;
+}
+
+/* |x| to the power p, and back */
+static fv_expr *power(fv_arena *a, fv_expr *x, double p) {
+    fv_expr *size = fv_x_un(a, FV_X_ABS, x);
+    return p == 1 ? size : p == 2 ? mul(a, x, x) : fv_x_bin(a, FV_X_POW, size, fv_x_const(a, (fv_elem)x->type.elem, p));
+}
+
+static fv_expr *root(fv_arena *a, fv_expr *x, double p) {
+    fv_elem e = (fv_elem)x->type.elem;
+    return p == 1 ? x : p == 2 ? fv_x_un(a, FV_X_SQRT, x) : fv_x_bin(a, FV_X_POW, x, fv_x_const(a, e, 1 / p));
+}
+
+static bool define_lp_pool(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    double p = (double)fv_op_float(op, "p", 2);
+    taps w = taps_of(d, def);
+    fv_expr *x = element(d, &w, fv_x_zero(a, fv_elem_arith(fv_in_type(op, 0)->elem)));
+    def->body = root(a, fv_x_reduce(a, FV_SUM, w.n, w.k, power(a, x, p)), p);
     return true;
 }
 
@@ -261,7 +342,6 @@ static bool infer_lrn(fv_op *op) {
 #define WINDOW                                                                                     \
     FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS), \
         FV_A_REQUIRED("kernel", DIMS), FV_A_REQUIRED("dims", DIMS)
-#define AT "n, c, o.. * strides.. + k.. * dilations.. - pads.."
 
 const fv_opdef fv_ops_pool[] = {
     {.domain = "fv", .name = "MaxPool", .since = {1},
@@ -270,7 +350,7 @@ const fv_opdef fv_ops_pool[] = {
      .attrs = {WINDOW},
      .types = {{"T", MAX_TYPES}},
      .infer = infer_fv_pool,
-     .formula = "Y[n, c, o..] = max k.. < kernel..: X[" AT "] else -inf"},
+     .define = define_max_pool},
     {.domain = "fv", .name = "MaxPoolIndices", .since = {1},
      .doc = "where in X the largest element Y of each window is",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Indices", "I"}},
@@ -317,9 +397,7 @@ const fv_opdef fv_ops_pool[] = {
      .attrs = {WINDOW, FV_A_FLOAT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
-     .formula = "s = sum k.. < kernel..: select(p == 1, abs(X[" AT "] else 0), "
-                "select(p == 2, (X[" AT "] else 0) * (X[" AT "] else 0), pow(abs(X[" AT "] else 0), p))); "
-                "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
+     .define = define_lp_pool},
     {.domain = "", .name = "LpPool", .since = {1, 2, 11, 18, 22},
      .doc = "the p-norm of each window",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
@@ -375,7 +453,8 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_REQUIRED("size", INT)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_lrn,
-     .formula = "s = sum k < size: (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0) "
+     /* size 2 C - 1 reaches all C channels from each of them */
+     .formula = "s = sum k < min(size, 2 * dim(X, 1) - 1): (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0) "
                 "* (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0); "
                 "Y[n, c, r..] = X[n, c, r..] / pow(bias + alpha / size * s, beta)"},
 
