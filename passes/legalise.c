@@ -1,9 +1,62 @@
-/* legalise.c - rewrites every op that has a rule or an expansion, until none is left.
+/* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known to have
+ * no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led there is dead.
  *
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
 #include "ir/op.h"
 #include "passes/internal.h"
+
+/* ---- what has no elements ---- */
+
+/* A symbol that data decides may be bound by what this op is rewritten to. */
+static bool depends_on_data(const fv_dim *d) {
+    bool depends = d->kind == FV_DIM_SYMBOL && d->from_data;
+    for (int i = 0; i < d->n && !depends; i++)
+        depends = depends_on_data(d->arg[i]);
+    return depends;
+}
+
+static bool is_empty(const fv_type *t) {
+    bool empty = false;
+    if (t->kind != FV_TENSOR)
+        return false;
+    for (int i = 0; i < t->rank; i++) {
+        if (depends_on_data(t->dims[i]))
+            return false;
+        empty |= t->dims[i]->hi <= 0;
+    }
+    return empty;
+}
+
+/* Are all results of the op empty, though it reads something that was computed? */
+static bool computes_nothing(const fv_op *op) {
+    bool reads = false;
+    if (!op->nout || op->def->has_effect)
+        return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !is_empty(op->out[i]->type))
+            return false;
+    for (int i = 0; i < op->nin; i++)
+        reads |= op->in[i] && op->in[i]->kind != FV_VALUE_CONST;
+    return reads;
+}
+
+static bool make_empty(fv_op *op) {
+    fv_rewriter w = fv_rewriter_at(op);
+    for (int i = 0; i < op->nout; i++) {
+        if (!op->out[i])
+            continue;
+        const fv_type *t = op->out[i]->type;
+        fv_value *zero = fv_const_new(w.module, "c", fv_tensor_new(w.module->arena, t->elem, 0, NULL));
+        fv_w_result(&w, i, fv_w_expand(&w, zero, t->rank, t->dims));
+    }
+    if (w.failed)
+        return false;
+    fv_op_erase(op);
+    return true;
+}
+
+/* ---- all ---- */
 
 static bool legalise_block(fv_pass_run *r, fv_region *block) {
     bool ok = true;
@@ -11,14 +64,15 @@ static bool legalise_block(fv_pass_run *r, fv_region *block) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 ok &= legalise_block(r, op->attrs[i].u.region);
-        if (!fv_op_must_rewrite(op)) {
+        bool nothing = computes_nothing(op);
+        if (!nothing && !fv_op_must_rewrite(op)) {
             op = op->next;
             continue;
         }
         /* what it was rewritten to stands before it and may need rewriting too */
         fv_op *before = op->prev;
         const char *name = op->def->name;
-        if (!fv_op_rewrite(op)) {
+        if (nothing ? !make_empty(op) : !fv_op_rewrite(op)) {
             ok = false;
             op = op->next;
             continue;
