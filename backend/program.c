@@ -68,6 +68,16 @@ static bool non_negative(const fv_dim *d) {
     return true;
 }
 
+enum { SHORT_DIM = 16 }; /* nodes of a dim that may stand twice in an expression */
+
+/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there twice: were it
+ * always the longer, broadcasts of broadcasts would double with each level. */
+static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
+    bool swap = d->arg[0]->size > SHORT_DIM && d->arg[0]->size > d->arg[1]->size;
+    fv_expr *x = fv_p_dim(l, d->arg[swap]), *y = fv_p_dim(l, d->arg[!swap]);
+    return fv_x_select(l->arena, fv_x_bin(l->arena, FV_X_EQ, x, fv_x_int(l->arena, 1)), y, x);
+}
+
 fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
     fv_arena *a = l->arena;
     switch (d->kind) {
@@ -83,10 +93,7 @@ fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
         fv_expr *x = fv_x_un(a, FV_X_NEG, fv_p_dim(l, d->arg[0]));
         return fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_FLOORDIV, x, fv_p_dim(l, d->arg[1])));
     }
-    case FV_DIM_BROADCAST: {
-        fv_expr *x = fv_p_dim(l, d->arg[0]);
-        return fv_x_select(a, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 1)), fv_p_dim(l, d->arg[1]), x);
-    }
+    case FV_DIM_BROADCAST: return broadcast(l, d);
     }
     return NULL;
 }
