@@ -14,6 +14,7 @@ typedef struct fv_lower_options {
     const fv_target *target;
     const char *name;   /* prefix of C names; NULL: from the module's name */
     bool naive;         /* --schedule=naive: each op alone, serial scalar loops */
+    bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
 } fv_lower_options;
 
 /* The module must consist of ops with a definition or a kernel (the pass "legalise" sees to it).

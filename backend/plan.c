@@ -48,8 +48,10 @@ static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, con
 }
 
 static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
+    *bytes = fv_elem_is_packed(t->elem) ? t->count : t->bytes;
+    if (l->options->look)
+        return NULL;
     if (!fv_elem_is_packed(t->elem)) {
-        *bytes = t->bytes;
         if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
             return t->data;
         /* mapped from a file that does not align it */
@@ -64,7 +66,6 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     for (size_t i = 0; i < t->count; i++)
         r[i] = (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) &
                          ((1 << bits) - 1));
-    *bytes = t->count;
     return r;
 }
 

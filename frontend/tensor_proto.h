@@ -20,6 +20,7 @@ typedef struct fv_tensor_reader {
     const uint8_t *bytes;
     const char *folder; /* of external files; NULL: there can be none */
     fv_external_file *files;
+    bool look;           /* nobody wants the content: no checksum is compared */
     size_t sparse_bytes; /* that sparse tensors took when made dense */
     void (*seen)(void *ctx, const void *bytes,
                  size_t n); /* called with external data; may be NULL */

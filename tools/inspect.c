@@ -421,7 +421,7 @@ static bool open_view(view *v, const char *path) {
     *m = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = true;
+    o.dims_are_values = o.look = true;
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
     if (m->source.module)

@@ -178,6 +178,17 @@ Test(external, checksums) {
     cr_expect(!accepts(""));
 }
 
+/* Whoever only looks at a model waits for none of its weights: they are neither compared nor hashed. */
+Test(external, look) {
+    const fv_import_options look = {.look = true};
+    fv_text model = model_with("weights", "8", NULL, "0123456789abcdef0123456789abcdef01234567");
+    fv_module *m = fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look);
+    cr_assert(m);
+    cr_expect_str_eq(m->source_hash, "");
+    model = model_with("weights", "28", NULL, NULL);
+    cr_expect(!fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look), "its size is checked");
+}
+
 /* The hash is that of the model and of what it takes from other files. */
 Test(external, hash) {
     fv_text model = model_of("weights", NULL, NULL);

@@ -23,6 +23,7 @@ typedef struct fv_driver_options {
     char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
     bool strict;             /* of ONNX models: fv_import_options */
+    bool look;               /* nothing will run: weights are not read, which takes minutes where they are large */
     const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
     const fv_pipeline_options *pipeline;

@@ -124,7 +124,7 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
 }
 
 static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
-    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims), .strict = o->strict};
+    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims), .strict = o->strict, .look = o->look};
     bool input = !strcmp(path, "-");
     *out = (fv_source){.kind = fv_driver_path_kind(path)};
     fv_diag_file(s, input ? "standard input" : path);
@@ -169,7 +169,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
     fv_program *p = source->program;
     if (source->module) {
-        fv_lower_options lo = {.target = o->target, .name = o->name, .naive = o->naive};
+        fv_lower_options lo = {.target = o->target, .name = o->name, .naive = o->naive, .look = o->look};
         if (!fv_driver_passes(source->module, o))
             return NULL;
         p = fv_lower(source->module, &lo);
