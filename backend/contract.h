@@ -41,12 +41,15 @@ typedef struct fv_tile {
     fv_kemit *e;
     const fv_contraction *c;
     fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
-    fv_expr *next;            /* the panel after this one, or the last */
+    fv_expr *next, *last;     /* the panel after this one, or the last; the last */
+    fv_expr *whole;           /* how many whole tiles there are in the block of rows; NULL: no more than one tile */
     fv_expr *columns;         /* that are there, at most nr */
     fv_buf *sums;             /* [.., row, column]: where sums go, those of the tile from `at` on */
     fv_expr *at[FV_MAX_RANK];
     const fv_var *local;      /* the row's number in a block of rows that begins `done` rows before i0; or NULL */
     fv_expr *done;
+    fv_expr *ahead;           /* how far prefetches run ahead in the panels, in elements; NULL: there are none */
+    fv_expr *aim, *part, *stride; /* in which panel, where in it, and by which steps the tile asks for its part */
     int mr, nr;
     int64_t rest;             /* rows of the last tile, where that is known and they are no whole tile; -1 */
 } fv_tile;

@@ -40,9 +40,24 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
     bool one = d->hi <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
     fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
-    fv_expr *last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
-    fv_expr *after = binary(e, FV_X_MIN, last, binary(e, FV_X_ADD, panel, integer(e, 1)));
+    t->last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
+    fv_expr *after = binary(e, FV_X_MIN, t->last, binary(e, FV_X_ADD, panel, integer(e, 1)));
     t->next = one ? panel : fv_kb_let(&e->b, "next", after);
+}
+
+/* What comes next of a weight is asked for while there is something to compute. A panel is read once by each tile of a
+ * block of rows: the t-th of T whole tiles asks for the t-th part of the next panel, so that memory works all the time,
+ * and each for what comes NEAR bytes later in this one, which lies in the second-level cache by then. Where there is no
+ * more than one whole tile, all ask for what comes FAR bytes later, which near the end of a panel lies in the next ones.
+ * A model whose weights all stay in the second-level cache is slower by it: they would come to the first level twice. */
+enum { NEAR = 2 << 10, FAR = 128 << 10, CACHE_LINE = 64 };
+
+static bool can_prefetch(const fv_tile *t) {
+    const fv_panels *p = &t->c->panels;
+    const fv_expr *sum = t->c->sum;
+    return t->c->packed && !p->made_in_run && t->e->l->weights > t->e->l->target->l2_bytes &&
+           sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
+           t->nr * fv_elem_storage_bytes(p->value->type->elem) >= CACHE_LINE;
 }
 
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
@@ -52,6 +67,8 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = first;
     if (fv_x_is_int(rows, &whole) && whole <= t->mr)
         return rows;
+    if (can_prefetch(t))
+        t->whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->mr)));
     t->done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
     return fv_x_is_int(rows, &whole) && whole % t->mr == 0
@@ -84,38 +101,47 @@ static void bind_row(fv_tile *t, fv_expr *r) {
         fv_kemit_bind(t->e, t->local, binary(t->e, FV_X_ADD, t->done, r));
 }
 
-/* Panels are read once by the first tile, from memory often: what comes `AHEAD` bytes later is asked for,
- * which near the end of a panel lies in the next one. A model whose weights all stay in the second-level
- * cache is slower by it: they would come to the first level twice. */
-enum { AHEAD = 128 << 10, CACHE_LINE = 64 };
-
-static void prefetch(fv_tile *t) {
+/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. */
+static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    const fv_expr *sum = t->c->sum;
-    const fv_dim *depth = sum->u.red.vars[0]->dim;
+    int bytes = fv_elem_storage_bytes(p->value->type->elem);
+    int64_t panel = t->c->sum->u.red.vars[0]->dim->value * t->nr;
+    fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
+    fv_expr *ahead = integer(e, FAR / bytes);
+    if (t->whole) {
+        fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)), *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
+        ahead = fv_x_select(e->arena, one, ahead, integer(e, NEAR / bytes));
+        fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
+        t->aim = fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
+        t->part = fv_kb_let(&e->b, "part", binary(e, FV_X_FLOORDIV, binary(e, FV_X_MUL, tile, integer(e, panel)), parts));
+        t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, t->nr), parts));
+    }
+    t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
+}
+
+static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, int cache) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
     int last = p->value->type->rank - 1;
-    int64_t line = t->nr * fv_elem_storage_bytes(p->value->type->elem), step = CACHE_LINE * t->nr / line;
-    if (e->l->weights <= e->l->target->l2_bytes || sum->u.red.nvars != 1 || p->made_in_run ||
-        !fv_dim_is_const(depth) || line < CACHE_LINE)
-        return;
     fv_expr *index[FV_MAX_RANK];
-    int64_t ahead = AHEAD / line < depth->value ? AHEAD / line : depth->value;
-    for (int i = 0; i < last; i++)
-        if (i != p->panel)
-            index[i] = fv_kemit_expr(e, p->load->arg[i]);
-    index[p->panel] = t->next;
-    if (ahead < depth->value) {
-        fv_expr *k = index[last - 1], *left = integer(e, depth->value - ahead);
-        fv_expr *here = fv_kb_let(&e->b, "here", binary(e, FV_X_LT, k, left));
-        index[p->panel] = fv_x_select(e->arena, here, t->panel, t->next);
-        index[last - 1] = fv_x_select(e->arena, here, binary(e, FV_X_ADD, k, integer(e, ahead)),
-                                      binary(e, FV_X_SUB, k, left));
-    }
-    for (int64_t c = 0; c < t->nr; c += step) {
-        index[last] = integer(e, c);
-        fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index);
-    }
+    for (int i = 0; i < last - 1; i++)
+        index[i] = i == p->panel ? panel : fv_kemit_expr(e, p->load->arg[i]);
+    index[last - 1] = k;
+    index[last] = at;
+    fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
+}
+
+/* At step k of the sum, of a whole tile or of a part of one. */
+static void prefetch(fv_tile *t, bool whole) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    int line = CACHE_LINE / fv_elem_storage_bytes(p->value->type->elem);
+    fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
+    for (int c = 0; c < t->nr; c += line)
+        prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
+    if (whole && t->whole)
+        prefetch_from(t, t->aim, integer(e, 0), binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
 }
 
 /* The index of the sum at that row and column of the tile. */
@@ -147,8 +173,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    if (t->c->packed)
-        prefetch(t);
+    if (t->ahead)
+        prefetch(t, rows == t->mr);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = t->c->each ? NULL : fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
@@ -208,7 +234,7 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     fv_kb_end(&e->b);
 }
 
-void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
+static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
     bool edges = !t->c->packed || t->c->each; /* of what is read beside panels */
@@ -221,6 +247,25 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kb_else(&e->b);
     multiply_rows(t, rows, true);
     fv_kb_end(&e->b);
+}
+
+/* Steps of k below which a call costs more than what it saves. */
+enum { WORTH_A_CALL = 32 };
+
+/* The loops of a tile have all registers to themselves. */
+void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_kmark m = fv_kemit_mark(e);
+    bool outlined = sum->u.red.vars[0]->dim->hi >= WORTH_A_CALL;
+    if (outlined)
+        fv_kb_outline(&e->b);
+    if (can_prefetch(t))
+        plan_prefetch(t);
+    multiply_columns(t, rows);
+    if (outlined)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
 }
 
 static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {

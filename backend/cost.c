@@ -249,6 +249,7 @@ static void count_block(counter *c, const fv_block *block, double times) {
             count_expr(c, s->x, times);
             count_block(c, &s->body, times);
             break;
+        case FV_S_OUTLINE: count_block(c, &s->body, times); break;
         case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_COMMENT: case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE:
         case FV_S_SETDIM: break;
         }

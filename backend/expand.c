@@ -171,7 +171,7 @@ static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
         next = s->next;
         sweep(z, &s->body);
         sweep(z, &s->other);
-        bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF) && !s->body.first &&
+        bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF || s->kind == FV_S_OUTLINE) && !s->body.first &&
                      !s->other.first;
         if (s->kind == FV_S_LET && z->uses[s->var->id] == 0 && !must_stay(s->x))
             continue;

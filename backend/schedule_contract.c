@@ -164,12 +164,13 @@ static void open_rows(fv_tile *t, int most, fv_expr **first, fv_expr **rows) {
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Rows of a task: as much of a as stays in the second-level cache while panels go by. */
-static int block_rows(const fv_target *t, const fv_contraction *c, int mr) {
-    int64_t depth = 1, bytes = t->l2_bytes / 8 * 3;
-    for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < bytes; i++)
+/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one. */
+static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr) {
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), room = t->l2_bytes / 8 * 7, depth = 1;
+    for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < room; i++)
         depth *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
-    int64_t rows = bytes / (fv_elem_storage_bytes((fv_elem)c->sum->type.elem) * (depth > 0 ? depth : 1));
+    depth = depth > 0 ? depth : 1;
+    int64_t rows = room / (bytes * depth) - 2 * nr;
     rows = rows > 12 * mr ? 12 * mr : rows;
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }
@@ -196,7 +197,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
         fv_kemit_bind(&e, d->index[i], index[i]);
     }
     if (c.row >= 0)
-        open_rows(&t, block_rows(l->target, &c, t.mr), &first, &rows);
+        open_rows(&t, block_rows(l->target, &c, t.mr, t.nr), &first, &rows);
     fv_open_panels(&t, FV_PARALLEL);
     fv_expr *here = fv_open_tiles(&t, first, rows);
     fv_tile_sums(&t);

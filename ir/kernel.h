@@ -178,7 +178,10 @@ typedef enum {
     FV_S_FOR,    /* for var = lo to hi step st { body }: var < hi; step is a positive constant */
     FV_S_IF,     /* if x { body } else { other } */
     FV_S_WHILE,  /* while x { body } */
-    FV_S_PREFETCH, /* buf[index...] will be read soon: for speed, changes nothing; the index is inside */
+    FV_S_OUTLINE,/* outline { body }: consumers may make a function of it, whose registers are its own: for speed,
+                    changes nothing. Not in a vector loop, no while in it; it uses no scalar tile from outside */
+    FV_S_PREFETCH, /* what lies at buf[index...] will be read soon: for speed, changes nothing. The last index may
+                      run on past its axis, into what follows in the buffer */
     FV_S_TRANSPOSE,/* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
     FV_S_COMMENT,/* a line of text; consumers may print it */
     /* host programs only: */
@@ -206,6 +209,7 @@ struct fv_stmt {
     fv_loop_kind loop; /* FOR */
     fv_expr *lo, *hi;
     int64_t step;
+    int cache;         /* PREFETCH: into that level of cache, 1 to 3 */
     fv_block body, other;
     const char *text;          /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
     int status;                /* CHECK: an fv_status of runtime/fovea.h */
@@ -304,11 +308,11 @@ void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
-void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index); /* scalar indices */
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache); /* scalar indices */
 void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
-/* Opens a loop, returns its variable; fv_kb_end closes the innermost open loop, if or while. */
+/* Opens a loop, returns its variable; fv_kb_end closes what was opened last: a loop, if, while or outline. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
 void fv_loop_bounds(fv_stmt *loop);     /* sets the bounds of its variable */
@@ -316,6 +320,7 @@ void fv_task_bounds(fv_kernel *k);      /* ... of k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
+void fv_kb_outline(fv_kbuilder *b);
 void fv_kb_end(fv_kbuilder *b);
 void fv_kb_comment(fv_kbuilder *b, const char *text);
 fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind); /* host statements: fill in the fields */
@@ -357,7 +362,7 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to);
 /* A new kernel for the target, numbered. What consumers have to implement, and nothing else:
  *
  * - One task: `task` and `tasks` are set (tasks 1 where nothing is parallel). Loops are FV_SERIAL.
- *   Statements LET, STORE, PREFETCH, TILE, FOR, IF, WHILE, COMMENT. Bounds and conditions are scalar.
+ *   Statements LET, STORE, PREFETCH, TILE, FOR, IF, WHILE, OUTLINE, COMMENT. Bounds and conditions are scalar.
  * - Expressions are trees of at most a few hundred nodes: what is used twice is a LET. No MATH, no
  *   DEF; no FMA, SQRT, FLOOR, CEIL, TRUNC, RINT of a type for which the target lacks it (fma32,
  *   fma64, sqrt32, sqrt64, round).

@@ -198,13 +198,14 @@ void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x,
     s->mask = all[buf->rank + 1];
 }
 
-void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index) {
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache) {
     fv_expr *all[FV_STMT_EXPRS];
     for (int i = 0; i < buf->rank; i++)
         all[i] = index[i];
     fv_kb_share(b, buf->rank, all);
     fv_stmt *s = fv_kb_add(b, FV_S_PREFETCH);
     s->buf = buf;
+    s->cache = cache;
     s->index = fv_x_copy_list(b->arena, buf->rank, all);
 }
 
@@ -283,6 +284,11 @@ void fv_kb_else(fv_kbuilder *b) {
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond) {
     fv_stmt *s = fv_kb_add(b, FV_S_WHILE);
     s->x = cond;
+    open_block(b, s, &s->body);
+}
+
+void fv_kb_outline(fv_kbuilder *b) {
+    fv_stmt *s = fv_kb_add(b, FV_S_OUTLINE);
     open_block(b, s, &s->body);
 }
 

@@ -75,7 +75,7 @@ static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map
     fv_buf *buf = fv_ptrmap_get(map, s->buf);
     for (int i = 0; i < s->buf->rank; i++)
         index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
-    fv_kb_prefetch(b, buf ? buf : s->buf, index);
+    fv_kb_prefetch(b, buf ? buf : s->buf, index, s->cache);
 }
 
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
@@ -108,6 +108,11 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     case FV_S_IF: copy_if(b, s, map); break;
     case FV_S_WHILE:
         fv_kb_while(b, subst(b, s->x, map));
+        fv_kb_copy(b, &s->body, map);
+        fv_kb_end(b);
+        break;
+    case FV_S_OUTLINE:
+        fv_kb_outline(b);
         fv_kb_copy(b, &s->body, map);
         fv_kb_end(b);
         break;

@@ -190,6 +190,17 @@ static fv_buf *parse_place(fv_kparser *p, const char *expected, fv_ast **place, 
     return b && fv_kx_index(p, a, b, index, lanes) ? b : NULL;
 }
 
+/* `to 2`: the level of cache that a prefetch goes to. */
+static bool parse_cache(fv_kparser *p, int *cache) {
+    int64_t level = 1;
+    if (fv_lex_accept(&p->l, "to") && !fv_lex_int(&p->l, &level))
+        return false;
+    if (level < 1 || level > 3)
+        return fv_lex_error(&p->l, "a prefetch goes to a cache of level 1, 2 or 3, not %lld", (long long)level);
+    *cache = (int)level;
+    return true;
+}
+
 static bool parse_prefetch(fv_kparser *p) {
     fv_expr *index[FV_MAX_RANK];
     int lanes = 1;
@@ -199,7 +210,10 @@ static bool parse_prefetch(fv_kparser *p) {
         return false;
     if (lanes != 1)
         return fv_kx_error(p, place, "one element is prefetched, not %d", lanes);
-    fv_kb_prefetch(&p->b, b, index);
+    int cache = 1;
+    if (!parse_cache(p, &cache))
+        return false;
+    fv_kb_prefetch(&p->b, b, index, cache);
     return true;
 }
 
@@ -325,6 +339,10 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         return parse_if(p);
     if (fv_lex_accept(&p->l, "while"))
         return parse_while(p);
+    if (fv_lex_accept(&p->l, "outline")) {
+        fv_kb_outline(&p->b);
+        return parse_body(p);
+    }
     if (fv_lex_accept(&p->l, "comment")) {
         const char *text = fv_kp_parse_string(p, "a comment");
         if (text)

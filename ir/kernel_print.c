@@ -9,7 +9,7 @@
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {
-    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "comment", "check", "launch",
+    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "outline", "comment", "check", "launch",
     "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
     "prod", "min",      "max",    "any",    "all",   NULL};
 
@@ -544,6 +544,8 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     case FV_S_PREFETCH:
         fv_kp_line(p, "prefetch ");
         put_index(p, s->buf, s->index, 1);
+        if (s->cache != 1)
+            fv_text_printf(p->t, " to %d", s->cache);
         fv_text_put(p->t, "\n");
         break;
     case FV_S_TRANSPOSE:
@@ -557,6 +559,11 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     case FV_S_WHILE:
         fv_kp_line(p, "while ");
         fv_kp_expr(p, s->x);
+        put_body(p, &s->body, program);
+        fv_text_put(p->t, "\n");
+        break;
+    case FV_S_OUTLINE:
+        fv_kp_line(p, "outline");
         put_body(p, &s->body, program);
         fv_text_put(p->t, "\n");
         break;

@@ -60,6 +60,14 @@ static bool in_scope(const fv_kverifier *v, const void *what) {
     return fv_ptrmap_get(&v->scope, what) != NULL;
 }
 
+/* Is it declared outside of the outline that is being looked at? */
+static bool is_outside(const fv_kverifier *v, const void *what) {
+    for (int i = 0; i < v->outside; i++)
+        if (v->declared[i] == what)
+            return true;
+    return false;
+}
+
 /* ---- expressions ---- */
 
 static bool is_lanes(int n) { return n >= 1 && n <= 64 && (n & (n - 1)) == 0; }
@@ -67,6 +75,8 @@ static bool is_lanes(int n) { return n >= 1 && n <= 64 && (n & (n - 1)) == 0; }
 static bool check_access(fv_kverifier *v, const fv_buf *b, fv_expr *const *index, int lanes) {
     if (!in_scope(v, b))
         return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
+    if (b->role == FV_BUF_TILE && b->rank == 0 && is_outside(v, b))
+        return fv_kv_illegal(v, "'%s' is a variable from outside of the outline", b->name);
     bool vectors = false;
     for (int i = 0; i < b->rank; i++) {
         int64_t at, extent;
@@ -288,6 +298,23 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     return ok;
 }
 
+static bool has_while(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_WHILE || has_while(&s->body) || has_while(&s->other))
+            return true;
+    return false;
+}
+
+static bool check_outline(fv_kverifier *v, const fv_stmt *s) {
+    if (!v->kernel || v->outside >= 0 || has_while(&s->body))
+        return fv_kv_illegal(v, !v->kernel ? "only kernels have this statement"
+                                : v->outside >= 0 ? "it stands in another one" : "there is a while in it");
+    v->outside = v->ndeclared;
+    bool ok = fv_kv_block(v, &s->body);
+    v->outside = -1;
+    return ok;
+}
+
 static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     v->stmt = s;
     switch (s->kind) {
@@ -300,6 +327,7 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_IF: case FV_S_WHILE:
         return check_scalar(v, s->x, FV_BOOL, "the condition") && fv_kv_block(v, &s->body) &&
                fv_kv_block(v, &s->other);
+    case FV_S_OUTLINE: return check_outline(v, s);
     case FV_S_COMMENT: return true;
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
         if (v->kernel)
@@ -352,7 +380,7 @@ static bool check_kernel(fv_kverifier *v) {
 
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a)};
+    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .outside = -1};
     bool ok = check_kernel(&v);
     fv_arena_free(a);
     return ok;

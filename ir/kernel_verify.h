@@ -15,6 +15,7 @@ typedef struct fv_kverifier {
     fv_ptrmap scope;          /* variables and tiles that are declared here */
     const void **declared;    /* in order, to close scopes */
     int ndeclared, cap_declared;
+    int outside;              /* in an outline: so many are declared outside of it; else -1 */
 } fv_kverifier;
 
 /* "kernel 'add': `C[i] = x`: ..."; false. Said once: callers return. */

@@ -243,7 +243,7 @@ static bool check_program(fv_kverifier *v) {
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a)};
+    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a), .outside = -1};
     bool ok = check_program(&v);
     fv_arena_free(a);
     return ok;

@@ -1,7 +1,9 @@
 /* target.c - the table of targets, and what this machine can run. */
 #include "ir/target.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 static const fv_target targets[] = {
 #define TARGET(text, ...) {.name = text, .entry = text, __VA_ARGS__},
@@ -107,6 +109,24 @@ const fv_target *fv_target_find(const char *name) {
         if (strcmp(targets[i].name, name) == 0)
             return &targets[i];
     return NULL;
+}
+
+/* What the system tells of a cache, in bytes; 0 or less: nothing. Larger than an int is as good as that. */
+static int cache_bytes(int name, int otherwise) {
+    long bytes = sysconf(name);
+    return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
+}
+
+const fv_target *fv_target_choose(fv_arena *a, const char *name) {
+    const fv_target *entry = fv_target_find(name);
+    if (!entry || strcmp(entry->name, "native"))
+        return entry;
+    fv_target *t = FV_NEW(a, fv_target, 1);
+    *t = *entry;
+    t->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->l1_bytes);
+    t->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->l2_bytes);
+    t->l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes);
+    return t;
 }
 
 const fv_target *fv_target_baseline(void) {

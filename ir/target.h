@@ -24,6 +24,8 @@ typedef struct fv_target {
 
 /* By name; "native" is found out on this machine. NULL: not known. */
 const fv_target *fv_target_find(const char *name);
+/* The same, for code that will run here where it is "native": with the caches that this machine has. */
+const fv_target *fv_target_choose(fv_arena *a, const char *name);
 const fv_target *fv_target_baseline(void);       /* of this architecture */
 const char *const *fv_target_names(void);        /* NULL terminated */
 const char *fv_target_str(fv_arena *a, const fv_target *t); /* "native (x86-64-v3)" */

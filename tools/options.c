@@ -20,7 +20,7 @@ const char *fv_names_str(fv_arena *a, const char *const *names) {
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
     const char *name = a->target;
     o->target_given = name != NULL;
-    o->target = name ? fv_target_find(name) : fv_driver_default_target(here);
+    o->target = fv_driver_target(arena, name, here);
     if (o->target)
         return true;
     const char *near = fv_nearest(name, fv_target_names());

@@ -562,6 +562,6 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     case FV_S_SETDIM:
         fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis, fv_c_str(g, s->x));
         break;
-    case FV_S_LET: case FV_S_STORE: case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_TILE: case FV_S_FOR: case FV_S_IF: case FV_S_COMMENT: break;
+    case FV_S_LET: case FV_S_STORE: case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_TILE: case FV_S_FOR: case FV_S_IF: case FV_S_OUTLINE: case FV_S_COMMENT: break;
     }
 }

@@ -30,6 +30,7 @@ typedef struct fv_cg {
     fv_c_scope scope;
     fv_ptrmap names;           /* fv_var, fv_buf, fv_kernel, fv_constant -> C name or expression */
     fv_text *out;              /* where statements go */
+    fv_text functions;         /* of the kernel: its outlines, in front of it */
     int indent;
     fv_ptrmap used;            /* fv_var, fv_buf: something reads it */
     bool in_kernel;
@@ -98,12 +99,19 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name);         /* require, c
 /* Finds what is read; what is not is left out. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b);
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
+void fv_c_mark(fv_cg *g, const void *var_or_buf);
 bool fv_c_is_used(const fv_cg *g, const void *var_or_buf);
 void fv_c_block(fv_cg *g, const fv_block *b);
 void fv_c_open(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3))); /* `line {` */
 void fv_c_close(fv_cg *g);
 /* Gives a variable its name, and returns its declaration: "int64_t i". */
 const char *fv_c_declare(fv_cg *g, const fv_var *v);
+const char *fv_c_var_type(fv_cg *g, const fv_var *v);
+const char *fv_c_tile(fv_cg *g, const fv_buf *tile);                              /* "float acc[6][16]" */
+const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict); /* "const float *restrict x" */
+/* Functions of a kernel, each made where its OUTLINE stands; they have names before the kernel begins. */
+void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
+void fv_c_outline(fv_cg *g, const fv_stmt *s);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k); /* its number where constant, else NULL */
 bool fv_c_kernel_polls(const fv_kernel *k);                  /* has a while */

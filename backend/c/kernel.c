@@ -25,7 +25,7 @@ static bool has_task(fv_cg *g, const fv_kernel *k) {
 }
 
 /* "const float *restrict x": what is only read or only written overlaps nothing else. */
-static const char *parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
+const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
     const char *name = fv_ptrmap_get(&g->names, b);
     return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "", fv_c_elem(b->elem),
                      with_restrict && b->role != FV_BUF_INOUT ? "restrict " : "", name);
@@ -79,7 +79,7 @@ static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
     const char *sep = "";
     fv_text_printf(&t, "static %s_KERNEL void %s(", g->NAME, name);
     for (int i = 0; i < k->nbufs; i++, sep = ", ")
-        fv_text_printf(&t, "%s%s", sep, parameter(g, k->bufs[i], true));
+        fv_text_printf(&t, "%s%s", sep, fv_c_parameter(g, k->bufs[i], true));
     for (int i = 0; i < k->ndims; i++, sep = ", ")
         fv_text_printf(&t, "%s%s", sep, fv_c_declare(g, k->dims[i]));
     if (has_task(g, k)) {
@@ -112,7 +112,7 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_text call = {.arena = g->arena};
     fv_c_open(g, "struct %s_args", name);
     for (int i = 0; i < k->nbufs; i++) {
-        fv_c_line(g, "%s;", parameter(g, k->bufs[i], false));
+        fv_c_line(g, "%s;", fv_c_parameter(g, k->bufs[i], false));
         fv_text_printf(&call, "a->%s, ", (const char *)fv_ptrmap_get(&g->names, k->bufs[i]));
     }
     for (int i = 0; i < k->ndims; i++) {
@@ -157,8 +157,10 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     const char *want = strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
     const char *name = fv_c_name(&g->scope, want, "kernel");
     *fv_ptrmap_at(&g->names, k) = (void *)(uintptr_t)name;
+    fv_c_name_outlines(g, name, &k->body);
     int mark_at = g->scope.n;
     g->in_kernel = true;
+    g->functions = (fv_text){.arena = g->arena};
     g->used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &k->body);
     name_parameters(g, k);
@@ -170,6 +172,8 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     fv_c_line(g, "%s", "");
     g->out = out;
     put_comment(g, k); /* dims have their names by now */
+    if (g->functions.n)
+        fv_text_put(out, g->functions.s);
     fv_text_put(out, body.s);
     if (has_task(g, k))
         put_task(g, k, name);

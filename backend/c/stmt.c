@@ -5,7 +5,7 @@
 
 /* ---- what is used ---- */
 
-static void mark(fv_cg *g, const void *p) { *fv_ptrmap_at(&g->used, p) = (void *)1; }
+void fv_c_mark(fv_cg *g, const void *p) { *fv_ptrmap_at(&g->used, p) = (void *)1; }
 
 bool fv_c_is_used(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->used, p) != NULL; }
 
@@ -24,9 +24,9 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
     if (!x)
         return;
     if (x->op == FV_X_VAR)
-        mark(g, x->u.var);
+        fv_c_mark(g, x->u.var);
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        mark(g, x->u.buf);
+        fv_c_mark(g, x->u.buf);
         mark_place(g, x->u.buf, x->arg);
     }
     for (int i = 0; i < x->n; i++)
@@ -60,13 +60,13 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
     if (is_idle(g, s))
         return;
     if (s->buf)
-        mark(g, s->buf);
+        fv_c_mark(g, s->buf);
     if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH)
         mark_place(g, s->buf, s->index);
     for (int i = 0; s->index && i < s->buf->rank; i++)
         fv_c_mark_expr(g, s->index[i]);
     for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
-        mark(g, s->args[i]);
+        fv_c_mark(g, s->args[i]);
     for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
         fv_c_mark_expr(g, s->dims[i]);
 }
@@ -112,12 +112,15 @@ static void inner(fv_cg *g, const fv_block *b) {
     fv_c_scope_leave(&g->scope, mark_at);
 }
 
+const char *fv_c_var_type(fv_cg *g, const fv_var *v) {
+    fv_expr *x = fv_x_var(g->arena, (fv_var *)(uintptr_t)v);
+    return fv_c_is_narrow(g, x) ? "int32_t" : fv_c_type(g, v->type);
+}
+
 const char *fv_c_declare(fv_cg *g, const fv_var *v) {
     const char *name = fv_c_name(&g->scope, v->name, "t");
     *fv_ptrmap_at(&g->names, v) = (void *)(uintptr_t)name;
-    fv_expr *x = fv_x_var(g->arena, (fv_var *)(uintptr_t)v);
-    const char *type = fv_c_is_narrow(g, x) ? "int32_t" : fv_c_type(g, v->type);
-    return fv_printf(g->arena, "%s %s", type, name);
+    return fv_printf(g->arena, "%s %s", fv_c_var_type(g, v), name);
 }
 
 static const char *name_of(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->names, p); }
@@ -210,6 +213,17 @@ static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t 
     fv_c_line(g, "%s%s;", t.s, init);
 }
 
+const char *fv_c_tile(fv_cg *g, const fv_buf *b) {
+    fv_text t = {.arena = g->arena};
+    int64_t extent = 1;
+    fv_text_printf(&t, "%s %s", b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem), name_of(g, b));
+    for (int i = 0; i < b->rank; i++) {
+        fv_x_is_int(b->extent[i], &extent);
+        fv_text_printf(&t, "[%lld]", (long long)extent);
+    }
+    return t.s;
+}
+
 static void put_tile(fv_cg *g, const fv_stmt *s) {
     const fv_buf *b = s->buf;
     const char *init = s->x ? fv_c_str(g, s->x) : NULL;
@@ -220,15 +234,10 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s %s%s%s;", fv_c_type(g, type), name, init ? " = " : "", init ? init : "");
         return;
     }
-    fv_text t = {.arena = g->arena};
     int64_t count = 1, extent = 1;
-    fv_text_put(&t, name);
-    for (int i = 0; i < b->rank; i++) {
-        fv_x_is_int(b->extent[i], &extent);
-        fv_text_printf(&t, "[%lld]", (long long)extent);
-        count *= extent;
-    }
-    fv_c_line(g, "%s %s;", b->lanes > 1 ? fv_c_type(g, type) : fv_c_elem(b->elem), t.s);
+    for (int i = 0; i < b->rank; i++)
+        count *= fv_x_is_int(b->extent[i], &extent) ? extent : 1;
+    fv_c_line(g, "%s;", fv_c_tile(g, b));
     if (init && count > 0 && count <= CHAIN)
         put_tile_chain(g, b, init, count);
     else if (init && count > 0)
@@ -288,13 +297,14 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_LET: put_let(g, s); break;
         case FV_S_STORE: put_store(g, s); break;
         case FV_S_PREFETCH:
-            fv_c_line(g, "%s_PREFETCH(%s);", g->NAME, fv_c_address(g, s->buf, s->index));
+            fv_c_line(g, "%s_PREFETCH(%s, %d);", g->NAME, fv_c_address(g, s->buf, s->index), s->cache);
             break;
         case FV_S_TRANSPOSE: break; /* expanded */
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;
         case FV_S_WHILE: put_while(g, s); break;
+        case FV_S_OUTLINE: fv_c_outline(g, s); break;
         case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
         case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
             fv_c_host_stmt(g, s);

@@ -133,6 +133,7 @@ static void statement(build *b, const fv_stmt *s) {
     case FV_S_FOR: loop(b, s); break;
     case FV_S_IF: branch(b, s); break;
     case FV_S_WHILE: repeat(b, s); break;
+    case FV_S_OUTLINE: fv_i_block(b, &s->body); break;
     case FV_S_PREFETCH: case FV_S_COMMENT: break;
     case FV_S_TRANSPOSE: fv_i_fail(b, "a transpose was not expanded"); break;
     case FV_S_CHECK:

@@ -74,6 +74,7 @@ static void host_statement(build *b, const fv_stmt *s) {
     case FV_S_FOR:
     case FV_S_IF:
     case FV_S_WHILE:
+    case FV_S_OUTLINE:
     case FV_S_COMMENT: break; /* not sent here */
     }
 }

@@ -73,6 +73,7 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_FOR: for_(f, s); return;
     case FV_S_IF: if_(f, s); return;
     case FV_S_WHILE: while_(f, s); return;
+    case FV_S_OUTLINE: fv_ll_outline(f, s); return;
     case FV_S_TRANSPOSE: fv_ll_fault(f->m, "a transpose is not expanded"); return;
     case FV_S_COMMENT: return;
     case FV_S_CHECK:

@@ -149,6 +149,12 @@ void fv_ll_stmts(fv_ll_fn *f, const fv_block *b);
 /* ---- kernel.c ---- */
 
 void fv_ll_kernels(fv_ll_module *m); /* all of the program */
+/* What is known of a parameter through which a kernel reaches b. */
+void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b);
+
+/* ---- outline.c ---- */
+
+void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s);
 
 /* ---- host.c, entry.c, table.c, cpu.c ---- */
 

@@ -266,6 +266,7 @@ void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_FOR:
     case FV_S_IF:
     case FV_S_WHILE:
+    case FV_S_OUTLINE:
     case FV_S_COMMENT: return; /* block.c does these */
     }
 }

@@ -29,16 +29,18 @@ static void declare_types(fv_ll_module *m, fv_ll_kernel *k) {
     k->type = LLVMFunctionType(m->none, types, (unsigned)n, 0);
 }
 
+void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b) {
+    if (b->role != FV_BUF_INOUT) /* program_verify.c: what is written is given once */
+        fv_ll_attr(m, fn, param + 1, "noalias");
+    if (b->role == FV_BUF_IN)
+        fv_ll_attr(m, fn, param + 1, "readonly");
+    fv_ll_attr(m, fn, param + 1, "nocapture");
+}
+
 static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
-    for (int i = 0; i < nbufs; i++) {
-        int role = k->kernel->bufs[i]->role;
-        if (role != FV_BUF_INOUT) /* program_verify.c: what is written is given once */
-            fv_ll_attr(m, k->fn, (unsigned)i + 1, "noalias");
-        if (role == FV_BUF_IN)
-            fv_ll_attr(m, k->fn, (unsigned)i + 1, "readonly");
-        fv_ll_attr(m, k->fn, (unsigned)i + 1, "nocapture");
-    }
+    for (int i = 0; i < nbufs; i++)
+        fv_ll_buf_attrs(m, k->fn, (unsigned)i, k->kernel->bufs[i]);
     fv_ll_attr(m, k->fn, (unsigned)state + 1, "noalias");
 }
 

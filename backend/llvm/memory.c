@@ -233,8 +233,8 @@ void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef ptr = address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
-    LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->i32, 0, 0), LLVMConstInt(f->m->i32, 3, 0),
-                           LLVMConstInt(f->m->i32, 1, 0)}; /* to read, keep, data */
+    LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->i32, 0, 0),
+                           LLVMConstInt(f->m->i32, 4 - (unsigned)s->cache, 0), LLVMConstInt(f->m->i32, 1, 0)}; /* to read, how near, data */
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);
 }
 

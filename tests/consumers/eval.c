@@ -412,6 +412,7 @@ static void run(evaluator *v, const fv_block *block) {
             while (eval(v, s->x).i && !v->outside)
                 run(v, &s->body);
             break;
+        case FV_S_OUTLINE: run(v, &s->body); break;
         case FV_S_PREFETCH: case FV_S_COMMENT: break;
         case FV_S_CHECK:
         case FV_S_LAUNCH:

@@ -53,10 +53,15 @@ static void small_tile(gen *g) {
     int64_t four = 4;
     fv_buf *t = fv_kb_tile(&g->b, "quad", e, 1, &four, gen_value(g, e, 1));
     int mark = g->nvalues;
+    bool outlined = rng_chance(g->r, 40);
+    if (outlined)
+        fv_kb_outline(&g->b);
     gen_open(g, FV_UNROLL, "u", fv_x_int(g->a, 4));
     fv_expr *u = g->loops[g->nloops - 1].var, *x = gen_value(g, e, 2);
     fv_kb_store(&g->b, t, &u, x, rng_chance(g->r, 30) ? gen_value(g, FV_BOOL, 1) : NULL);
     gen_close(g);
+    if (outlined)
+        fv_kb_end(&g->b);
     g->nvalues = mark;
     for (int i = 0; i < 4; i += 1 + rng_below(g->r, 3)) {
         fv_expr *at = fv_x_int(g->a, i);

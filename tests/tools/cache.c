@@ -143,7 +143,7 @@ static made compile_with(const char *path, fv_driver_options o, int columns, flo
     fv_compiled c;
     made m = {MISS, 0};
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
-    o.target = o.target ? o.target : fv_driver_default_target(true);
+    o.target = o.target ? o.target : fv_target_find("native");
     cr_assert(fv_driver_compile(s, path, &o, FV_BACKEND_JIT, NULL, &c));
     cr_assert(gives(c.artifact, columns, scale), "%s: wrong result", path);
     m.how = !c.cached ? MISS : c.source.module ? BY_CONTENT : BY_PATH;
@@ -245,7 +245,7 @@ Test(cache, keys) {
     static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL}, *const none[] = {NULL};
     static const char *const passes[] = {"legalise", "remove-dead", NULL},
                             *const more[] = {"legalise", "share", "remove-dead", NULL};
-    fv_target other = *fv_driver_default_target(true), cache = other, same = other;
+    fv_target other = *fv_target_find("native"), cache = other, same = other;
     other.features = "-avx512vnni";
     cache.l2_bytes *= 2;
     const fv_driver_options all[] = {{0}, {.level = '1'}, {.level = '3'}, {.naive = true}, {.dims = dims},
@@ -533,7 +533,7 @@ static bool stores(bool change) {
     fv_door door;
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
     fv_arena *a = fv_arena_new(s);
-    const fv_driver_options o = {.target = fv_driver_default_target(true)};
+    const fv_driver_options o = {.target = fv_target_find("native")};
     const char *path = fv_strdup(a, model_in(in("large")));
     fv_source source;
     fv_model_files model;
@@ -626,7 +626,7 @@ Test(cache, eviction) {
 static bool survives(int64_t nth) {
     fv_session *s = fv_session_new();
     fv_door door;
-    fv_driver_options o = {.target = fv_driver_default_target(true), .level = '0'};
+    fv_driver_options o = {.target = fv_target_find("native"), .level = '0'};
     fv_compiled c;
     if (FV_DOOR_OPEN(s, &door)) {
         fv_session_free(s);

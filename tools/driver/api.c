@@ -36,7 +36,7 @@ static int check_options(job *j, bool here) {
     const fv_compile_options *o = &j->o;
     j->pipeline.verify = o->verify != 0;
     j->driver = (fv_driver_options){
-        .target = o->target ? fv_target_find(o->target) : fv_driver_default_target(here),
+        .target = fv_driver_target(fv_arena_new(j->session), o->target, here),
         .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
         .naive = o->naive != 0, .strict = o->strict != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
     if (!j->driver.target)
@@ -71,9 +71,6 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
     *j = (job){.path = path, .log = log};
     if (!read_options(o, &j->o))
         return bad_option(j, "options are not those of this library:", "size");
-    int status = check_options(j, here);
-    if (status)
-        return status;
     fv_session *s = fv_session_new();
     j->session = s;
     if (!s)
@@ -84,7 +81,9 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
         fv_session_free(s);
         return FV_NO_MEMORY;
     }
-    status = work(j, arg);
+    int status = check_options(j, here);
+    if (!status)
+        status = work(j, arg);
     fv_driver_log(s, log);
     fv_door_close(s, &door);
     if (status || !keep)

@@ -29,8 +29,9 @@ typedef struct fv_driver_options {
     const fv_pipeline_options *pipeline;
 } fv_driver_options;
 
-/* Native where it is to run here; for files what most machines of this architecture can run. */
-const fv_target *fv_driver_default_target(bool here);
+/* By name, NULL where there is none of it. Without a name native where it is to run here; for files what most machines
+ * of this architecture can run. */
+const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here);
 
 #ifdef FV_HAVE_LLVM
 #define FV_HAVE_JIT FV_HAVE_LLVM

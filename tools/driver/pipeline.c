@@ -152,11 +152,11 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
 
 /* ---- to a program ---- */
 
-const fv_target *fv_driver_default_target(bool here) {
-    const fv_target *t = here ? fv_target_find("native") : fv_target_baseline();
-    if (!here && !strncmp(t->name, "x86-64", 6))
-        t = fv_target_find("x86-64-v3");
-    return t;
+const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here) {
+    if (name || here)
+        return fv_target_choose(a, name ? name : "native");
+    const fv_target *t = fv_target_baseline();
+    return strncmp(t->name, "x86-64", 6) ? t : fv_target_find("x86-64-v3");
 }
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {

@@ -1,0 +1,73 @@
+/* outline.c - a block of a kernel as a function of its own, above the kernel: compilers give it all registers. */
+#include "backend/c/internal.h"
+#include "backend/outline.h"
+
+typedef struct outliner {
+    fv_cg *g;
+    fv_outline takes;
+    fv_text params, args;
+} outliner;
+
+static void put_param(outliner *o, const char *declaration, const char *arg) {
+    const char *sep = o->params.n ? ", " : "";
+    fv_text_printf(&o->params, "%s%s", sep, declaration);
+    fv_text_printf(&o->args, "%s%s", sep, arg);
+}
+
+static void put_buffers(outliner *o) {
+    fv_cg *g = o->g;
+    for (int i = 0; i < o->takes.nbufs; i++) {
+        const fv_buf *b = o->takes.bufs[i];
+        const char *name = fv_ptrmap_get(&g->names, b);
+        if (!fv_c_is_used(g, b)) /* a tile that nobody reads is not there */
+            continue;
+        put_param(o, b->role == FV_BUF_TILE ? fv_c_tile(g, b) : fv_c_parameter(g, b, true), name);
+    }
+}
+
+/* Extents that no address needs are no parameters. */
+static void put_variables(outliner *o, const fv_stmt *s) {
+    fv_cg *g = o->g;
+    fv_ptrmap all = g->used;
+    g->used = fv_ptrmap_in(g->arena);
+    for (int i = 0; i < o->takes.nbufs; i++)
+        if (fv_ptrmap_get(&all, o->takes.bufs[i]))
+            fv_c_mark(g, o->takes.bufs[i]);
+    fv_c_mark_used(g, &s->body);
+    for (int i = 0; i < o->takes.nvars; i++) {
+        const char *name = fv_ptrmap_get(&g->names, o->takes.vars[i]);
+        bool is_number = *name >= '0' && *name <= '9'; /* of the only task */
+        if (!is_number && fv_c_is_used(g, o->takes.vars[i]))
+            put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name), name);
+    }
+    g->used = all;
+}
+
+void fv_c_outline(fv_cg *g, const fv_stmt *s) {
+    outliner o = {.g = g, .takes = fv_outline_of(g->arena, s), .params = {.arena = g->arena}, .args = {.arena = g->arena}};
+    const char *name = fv_ptrmap_get(&g->names, s);
+    put_buffers(&o);
+    put_variables(&o, s);
+    if (o.takes.requires_)
+        put_param(&o, "int32_t *error", "error");
+    fv_text *out = g->out;
+    int indent = g->indent;
+    g->out = &g->functions;
+    g->indent = 0;
+    fv_c_open(g, "static %s_NOINLINE void %s(%s)", g->NAME, name, o.params.n ? o.params.s : "void");
+    fv_c_block(g, &s->body);
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+    g->out = out;
+    g->indent = indent;
+    fv_c_line(g, "%s(%s);", name, o.args.n ? o.args.s : "");
+}
+
+void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        if (s->kind == FV_S_OUTLINE)
+            *fv_ptrmap_at(&g->names, s) = (void *)(uintptr_t)fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile");
+        fv_c_name_outlines(g, kernel, &s->body);
+        fv_c_name_outlines(g, kernel, &s->other);
+    }
+}
