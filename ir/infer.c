@@ -192,10 +192,27 @@ static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
     (void)f;
 }
 
+/* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it was
+ * written. */
+static const fv_dim *name_above(const fv_op *op, const fv_dim *d) {
+    for (const fv_op *at = op->prev; at; at = at->prev) {
+        if (!fv_op_is(at, "fv.Let"))
+            continue;
+        const fv_attr *values = fv_op_find_attr(at, "values"), *symbols = fv_op_find_attr(at, "symbols");
+        for (int i = 0; values && symbols && i < values->n && i < symbols->n; i++)
+            if (values->u.dims[i] == d)
+                return symbols->u.dims[i];
+    }
+    return NULL;
+}
+
 const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d) {
     if (d->kind == FV_DIM_CONST || d->kind == FV_DIM_SYMBOL || !d->from_data)
         return d;
     fv_module *m = fv_op_module(op);
+    const fv_dim *known = name_above(op, d);
+    if (known)
+        return known;
     const fv_dim *name = fv_dim_fresh(m->dims, stem, d->lo, d->hi, true);
     fv_op *let = fv_op_new(op->block, op, fv_op_get("fv.Let"), 0, NULL, 0, NULL, op->origin);
     fv_op_set_dims(let, "symbols", 1, &name);

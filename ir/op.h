@@ -156,8 +156,8 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out);
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems);
 /* The only element of an integer or bool tensor, where it is known. */
 bool fv_known_int(const fv_value *v, int64_t *out);
-/* A symbol for a dim that data decides, bound by an fv.Let before op; others are returned as they
- * are. Expressions over such a symbol stay small where those over d would multiply out. */
+/* A symbol for a dim that data decides, bound by an fv.Let before op, which is made if there is none;
+ * others are returned as they are. Expressions over such a symbol stay small where those over d would multiply out. */
 const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d);
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 

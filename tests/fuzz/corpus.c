@@ -129,8 +129,9 @@ static void op_case(corpus *c, fv_session *s, char *input) {
 }
 
 static void import_case(corpus *c, fv_session *s, char *input) {
-    for (char *line; (line = strstr(input, "--dim "));)
-        memset(line, ' ', strcspn(line, "\n"));
+    for (char *line = input; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        if (!strncmp(line, "--", 2)) /* an option */
+            memset(line, ' ', strcspn(line, "\n"));
     fv_arena *a = fv_arena_new(s);
     fv_text model = model_of_text(a, input);
     add(c, "onnx", model.s, model.n);
