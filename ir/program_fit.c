@@ -34,7 +34,8 @@ static bool choose(choice *c, int64_t wish) {
     const fv_program *p = c->v->program;
     for (int i = 0; i < p->nsymbols; i++) {
         const fv_var *s = p->symbol_vars[i];
-        int64_t n = wish < s->lo ? s->lo : wish > s->hi ? s->hi : wish;
+        int64_t own = wish > 1 ? wish + i : wish; /* two that are taken for each other show */
+        int64_t n = own < s->lo ? s->lo : own > s->hi ? s->hi : own;
         *fv_ptrmap_at(&c->values, s) = fv_x_int(c->v->a, n);
     }
     for (const fv_stmt *s = p->plan.first; s; s = s->next) {
@@ -89,10 +90,37 @@ static bool fits_workspace(const choice *c, const fv_buf *b) {
                          (long long)bytes, (long long)at, (long long)all);
 }
 
+static bool value_of_symbol(void *ctx, const fv_dim *symbol, int64_t *out) {
+    const choice *c = ctx;
+    const fv_program *p = c->v->program;
+    for (int i = 0; i < p->nsymbols; i++)
+        if (p->symbols[i] == symbol)
+            return is_known(c, fv_x_var(c->v->a, p->symbol_vars[i]), out);
+    return false;
+}
+
+/* Callers see the dims of a port, consumers its extents. */
+static bool has_its_extents(const choice *c, const fv_port *port) {
+    for (int i = 0; i < port->rank; i++) {
+        int64_t dim, extent;
+        if (port->extent[i] && is_known(c, port->extent[i], &extent) &&
+            fv_dim_eval(port->dims[i], value_of_symbol, (void *)(uintptr_t)c, &dim) && dim != extent)
+            return fv_kv_illegal(c->v, "axis %d of '%s' is %lld, its extent %lld", i, port->name, (long long)dim,
+                                 (long long)extent);
+    }
+    return true;
+}
+
 static bool fits_port(const choice *c, const fv_port *port) {
     int64_t need, given;
+    if (!has_its_extents(c, port))
+        return false;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))
         return true;
+    if (fv_elem_is_packed(port->elem)) { /* of these, an element is a byte inside of programs only */
+        int64_t each = 8 / fv_elem_bits(port->elem);
+        given = given / each + (given % each != 0);
+    }
     return need <= given || fv_kv_illegal(c->v, "buffer '%s' has %lld bytes, '%s' is given %lld", port->buf->name,
                                           (long long)need, port->name, (long long)given);
 }

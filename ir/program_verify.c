@@ -155,6 +155,10 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
         return fv_kv_illegal(v, "%s %d has no name that is safe in C", fv_role_text(role), index);
     if (!in_scope(v, port->buf) || port->buf->role != role || port->buf->index != index)
         return fv_kv_illegal(v, "%s '%s' has no buffer", fv_role_text(role), port->name);
+    fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem; /* callers pass packed elements packed */
+    if (port->buf->elem != held)
+        return fv_kv_illegal(v, "buffer '%s' of %s '%s' is %s, expected %s", port->buf->name, fv_role_text(role),
+                             port->name, fv_elem_name(port->buf->elem), fv_elem_name(held));
     for (int i = 0; i < port->rank; i++) {
         if (!port->extent[i] && (role == FV_BUF_INPUT || !port->dims[i]->from_data))
             return fv_kv_illegal(v, "axis %d of %s '%s' has no extent", i, fv_role_text(role),
