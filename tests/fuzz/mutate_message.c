@@ -225,6 +225,8 @@ static void change_list(changer *c, ProtobufCMessage *m, const ProtobufCFieldDes
 static void change_single(changer *c, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
     bool is_pointer = f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING;
     bool clear = elements_of(m, f) && below(c, 6) == 0;
+    if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && !elements_of(m, f))
+        memset(place(m, f->offset), 0, width_of(f)); /* what another of them left there is no pointer */
     if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
         *(uint32_t *)place(m, f->quantifier_offset) = clear ? 0 : f->id;
     else if (!is_pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL)
