@@ -122,6 +122,16 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     return true;
 }
 
+bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    const fv_type *t = fv_in_type(op, in);
+    const fv_dim *asked[FV_MAX_RANK];
+    for (int i = 0; t && i < rank; i++) {
+        int at = i - (rank - t->rank);
+        asked[i] = fv_dim_is_const(dims[i]) || at < 0 ? dims[i] : t->dims[at];
+    }
+    return fv_infer_fits(op, in, rank, asked);
+}
+
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
     fv_module *m = fv_op_module(op);
     const fv_dim *n = fv_in_type(op, in)->dims[0];

@@ -146,6 +146,9 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
 /* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
  * a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims);
+/* The same for operators that others expand to, which have made sure of symbolic dims: only constant
+ * ones are asked about. */
+bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims);
 /* Is operand `in`, a vector, one number for each of so many channels? False after a diagnostic. */
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels);
 /* Axis normalised to [0, rank); false after a diagnostic. */

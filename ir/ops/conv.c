@@ -61,8 +61,23 @@ static bool infer_fv_conv(fv_op *op) {
     return infer_dims(op, fv_in_type(op, 0)->rank);
 }
 
+/* Z[n, i.., m, k..]: places i of X, channels m and places k of W. */
 static bool infer_products(fv_op *op) {
-    return infer_dims(op, 2 * fv_in_type(op, 0)->rank - 2);
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    const fv_dim *group = fv_dim_const(m->dims, fv_op_int(op, "group", 1));
+    int n = x->rank - 2;
+    if (!fv_module_assume(m, x->dims[1], w->dims[0], "channels of a convolution"))
+        return fv_op_error(op, "X and W differ in channels");
+    if (!infer_dims(op, 2 * n + 2))
+        return false;
+    const fv_dim *const *z = op->out[0]->type->dims;
+    bool fits = fv_module_assume(m, z[0], x->dims[0], "dims of Z") &&
+                fv_module_assume(m, z[n + 1], fv_dim_mul(m->dims, w->dims[1], group), "dims of Z");
+    for (int i = 0; i < n; i++)
+        fits = fits && fv_module_assume(m, z[i + 1], x->dims[i + 2], "dims of Z") &&
+               fv_module_assume(m, z[n + 2 + i], w->dims[i + 2], "dims of Z");
+    return fits || fv_op_error(op, "dims are not those of X and W");
 }
 
 static bool infer_sums(fv_op *op) {

@@ -271,8 +271,9 @@ static bool infer_fv_one_hot(fv_op *op) {
     const fv_attr *depth = fv_op_find_attr(op, "depth");
     const fv_dim *dims[FV_MAX_RANK + 1];
     int axis;
-    if (depth->n != 1 ||
-        !fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank + 1, &axis) ||
+    if (depth->n != 1)
+        return fv_op_error(op, "has %d depths, expected 1", depth->n);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank + 1, &axis) ||
         !one_hot_dims(op, axis, depth->u.dims[0], dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, fv_in_type(op, 0)->rank + 1, dims);

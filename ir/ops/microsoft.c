@@ -247,6 +247,13 @@ static bool infer_embed(fv_op *op) {
     if (!fv_op_in(op, SEGMENTS) != !fv_op_in(op, SEGMENT_TABLE))
         return fv_op_error(op, "segment_ids and segment_embedding come together");
     const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], words->dims[1]};
+    for (int i = PLACES; i <= SEGMENT_TABLE; i++)
+        if (fv_op_in(op, i) && !fv_module_assume(fv_op_module(op), fv_in_type(op, i)->dims[1], dims[2], "widths of embeddings"))
+            return fv_op_error(op, "input '%s' and 'word_embedding' differ in width", op->def->in[i].name);
+    if (!fv_infer_per_channel(op, E_GAMMA, dims[2]) || !fv_infer_per_channel(op, E_BETA, dims[2]) ||
+        !fv_infer_fits(op, SEGMENTS, 2, dims) || !fv_infer_fits(op, E_MASK, 2, dims) ||
+        !fv_infer_fits(op, POSITION_IDS, 2, dims))
+        return false;
     fv_infer_out(op, 0, words->elem, 3, dims);
     fv_infer_out(op, 1, FV_I32, 1, dims);
     fv_infer_out(op, 2, words->elem, 3, dims);

@@ -209,6 +209,8 @@ static bool infer_mvn(fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3, axis;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
+    if (axes && n > fv_in_type(op, 0)->rank)
+        return fv_op_error(op, "has %d axes for a tensor of rank %d", n, fv_in_type(op, 0)->rank);
     for (int i = 0; i < (axes ? n : 3); i++)
         if (!fv_infer_axis(op, axes ? axes[i] : usual[i], fv_in_type(op, 0)->rank, &axis))
             return false;

@@ -39,11 +39,12 @@ static bool pool_attrs(fv_rewriter *w, fv_op *op, fv_window *win, fv_attr *a, in
 static bool infer_fv_pool(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *d = fv_op_find_attr(op, "dims");
-    static const char *const lists[] = {"pads", "strides", "dilations", "kernel"};
-    for (int i = 0; i < 4; i++)
-        if (fv_op_find_attr(op, lists[i])->n != x->rank - 2)
-            return fv_op_error(op, "%s has %d entries for rank %d", lists[i],
-                               fv_op_find_attr(op, lists[i])->n, x->rank);
+    static const char *const lists[] = {"pads", "strides", "dilations", "kernel", "lo", "hi"};
+    for (int i = 0; i < 6; i++) {
+        const fv_attr *a = fv_op_find_attr(op, lists[i]);
+        if (a && a->n != x->rank - 2)
+            return fv_op_error(op, "%s has %d entries for rank %d", lists[i], a->n, x->rank);
+    }
     if (d->n != x->rank)
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
     fv_infer_out(op, 0, fv_op_is(op, "fv.MaxPoolIndices") ? FV_I64 : x->elem, d->n, d->u.dims);

@@ -149,11 +149,12 @@ static bool expand_quantize(fv_rewriter *w, fv_op *op) {
 }
 
 static bool infer_fv_quantize(fv_op *op) {
-    fv_elem to = (fv_elem)fv_op_int(op, "to", 0);
-    if (!is_quantized(to))
-        return fv_op_error(op, "type %d is no type to quantize to", (int)to);
-    fv_infer_out(op, 0, to, fv_in_type(op, 0)->rank, fv_in_type(op, 0)->dims);
-    return true;
+    const fv_type *x = fv_in_type(op, 0);
+    int64_t to = fv_op_int(op, "to", 0);
+    if (to <= FV_NO_ELEM || to >= FV_ELEM_END || !is_quantized((fv_elem)to))
+        return fv_op_error(op, "type %lld is no type to quantize to", (long long)to);
+    fv_infer_out(op, 0, (fv_elem)to, x->rank, x->dims);
+    return fv_infer_fits_constants(op, 1, x->rank, x->dims) && fv_infer_fits_constants(op, 2, x->rank, x->dims);
 }
 
 /* Clamped as a float, where it cannot overflow: z + clamp(rint(x / scale), lo - z, hi - z). */
@@ -204,8 +205,9 @@ static bool expand_dequantize(fv_rewriter *w, fv_op *op) {
 }
 
 static bool infer_fv_dequantize(fv_op *op) {
-    fv_infer_out(op, 0, FV_F32, fv_in_type(op, 0)->rank, fv_in_type(op, 0)->dims);
-    return true;
+    const fv_type *x = fv_in_type(op, 0);
+    fv_infer_out(op, 0, FV_F32, x->rank, x->dims);
+    return fv_infer_fits_constants(op, 1, x->rank, x->dims) && fv_infer_fits_constants(op, 2, x->rank, x->dims);
 }
 
 /* ---- DynamicQuantizeLinear ---- */

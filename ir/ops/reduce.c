@@ -18,6 +18,10 @@ static const fv_attr *dims_of(const fv_op *op, const char *name) {
 static bool infer_fv_reduce(fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
     const fv_attr *d = dims_of(op, "dims"), *e = dims_of(op, "extent");
+    fv_string kind = fv_op_string(op, "kind", "");
+    bool orders = kind.n == strlen("ReduceMax") && (!memcmp(kind.s, "ReduceMax", kind.n) || !memcmp(kind.s, "ReduceMin", kind.n));
+    if (t->elem == FV_BOOL && !orders)
+        return fv_op_error(op, "kind '%.*s' is not one of bool", (int)kind.n, kind.s);
     if (d->n != t->rank || e->n != t->rank)
         return fv_op_error(op, "has %d dims and %d extents for rank %d", d->n, e->n, t->rank);
     fv_infer_out(op, 0, t->elem, t->rank, d->u.dims);

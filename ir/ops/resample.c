@@ -18,6 +18,11 @@ static bool infer_resample(fv_op *op) {
     const fv_attr *d = fv_op_find_attr(op, "dims"), *s = fv_op_find_attr(op, "scale");
     if (d->n != x->rank || fv_op_find_attr(op, "taps")->n != 1 || (s && s->n != 2))
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
+    int64_t axis = fv_op_int(op, "axis", 0);
+    if (axis < 0 || axis >= x->rank)
+        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
+    if (x->elem == FV_BOOL && !fv_attr_is(op, "mode", "nearest"))
+        return fv_op_error(op, "bool is interpolated by mode nearest only");
     if (!s == !fv_op_in(op, 1))
         return fv_op_error(op, "needs one scale");
     fv_infer_out(op, 0, x->elem, d->n, d->u.dims);

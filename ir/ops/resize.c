@@ -225,7 +225,7 @@ static bool define_resize_scale(fv_definer *d, fv_op *op) {
 
 static bool infer_taps(fv_op *op) {
     fv_infer_out(op, 0, FV_I64, 0, NULL);
-    return true;
+    return fv_infer_fits(op, 0, 0, NULL);
 }
 
 /* ---- Resize to a chain of fv.Resample ---- */
@@ -425,7 +425,7 @@ const fv_opdef fv_ops_resize[] = {
      .define = define_resize_scale},
     {.domain = "fv", .name = "ResizeTaps", .since = {1},
      .doc = "how many elements a filter covers that widens where the scale is below 1",
-     .in = {{"scale", "D", .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
+     .in = {{"scale", "D"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("support", INT)},
      .types = {{"D", FV_SET(F64)}, {"T", FV_SET(I64)}},
      .infer = infer_taps,

@@ -101,7 +101,7 @@ static bool infer_expand(fv_op *op) {
     if (rank > FV_MAX_RANK || rank < t->rank)
         return fv_op_error(op, "cannot expand rank %d to rank %d", t->rank, rank);
     fv_infer_out(op, 0, t->elem, rank, dims);
-    return true;
+    return fv_infer_fits_constants(op, 0, rank, dims);
 }
 
 /* ---- fv.Slice: elements start + k * step ---- */
@@ -128,11 +128,12 @@ static const fv_dim *packed_bytes(fv_op *op, const fv_type *t) {
 static bool infer_unpack(fv_op *op) {
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    fv_elem e = (fv_elem)fv_op_int(op, "to", 0);
-    if (!(FV_SET_PACKED >> e & 1))
-        return fv_op_error(op, "type %d is not packed", (int)e);
-    fv_infer_out(op, 0, e, rank, dims);
-    return true;
+    int64_t e = fv_op_int(op, "to", 0);
+    if (e <= FV_NO_ELEM || e >= FV_ELEM_END || !(FV_SET_PACKED >> e & 1))
+        return fv_op_error(op, "type %lld is not packed", (long long)e);
+    fv_infer_out(op, 0, (fv_elem)e, rank, dims);
+    return fv_module_assume(fv_op_module(op), fv_in_type(op, 0)->dims[0], packed_bytes(op, op->out[0]->type), "packed bytes") ||
+           fv_op_error(op, "the dims are not of so many bytes");
 }
 
 static bool define_unpack(fv_definer *d, fv_op *op) {
@@ -246,7 +247,7 @@ const fv_opdef fv_ops_view[] = {
      .formula = "Y[i..] = X[start.. + i.. * step..]"},
     {.domain = "fv", .name = "Unpack", .since = {1},
      .doc = "elements of 4 or 2 bits, from bytes as ONNX packs them",
-     .in = {{"X", "T"}}, .out = {{"Y", "U"}},
+     .in = {{"X", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "U"}},
      .attrs = {FV_A_REQUIRED("to", INT), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET(U8)}, {"U", FV_SET_PACKED}},
      .infer = infer_unpack,

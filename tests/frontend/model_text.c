@@ -91,19 +91,34 @@ static const char *name(parser *p) {
     return fv_strndup(p->a, start, (size_t)(p->at - start));
 }
 
+static int64_t integer(parser *p) {
+    char *end;
+    skip(p);
+    int64_t v = strtoll(p->at, &end, 10);
+    if (end == p->at)
+        fail(p, "an integer");
+    p->at = end;
+    return v;
+}
+
+/* Is one of the numbers before one of `ends` written as a float: 1.5, -inf, -nan? */
+static bool at_float(parser *p, const char *ends) {
+    skip(p);
+    size_t n = strcspn(p->at, ends);
+    return memchr(p->at, '.', n) || memchr(p->at, 'n', n);
+}
+
 static bool at_number(parser *p) {
     skip(p);
     return isdigit((unsigned char)*p->at) || *p->at == '-';
 }
 
-static double number(parser *p, bool *is_float) {
+static double number(parser *p) {
     char *end;
     skip(p);
     double v = strtod(p->at, &end);
     if (end == p->at)
         fail(p, "a number");
-    if (is_float)
-        *is_float |= memchr(p->at, '.', (size_t)(end - p->at)) != NULL;
     p->at = end;
     return v;
 }
@@ -120,7 +135,7 @@ typedef struct type {
 static void parse_dim(parser *p, type *t, fv_text *shape) {
     fv_text dim = {.arena = p->a};
     if (at_number(p)) {
-        t->dims[t->rank] = (int64_t)number(p, NULL);
+        t->dims[t->rank] = integer(p);
         put_int(&dim, 1, t->dims[t->rank]);
     } else if (!try(p, "?")) {
         put_text(&dim, 2, name(p));
@@ -167,24 +182,23 @@ static void put_typed(parser *p, fv_text *out, fv_elem e) {
         if (e == FV_STRING)
             put_text(out, 6, name(p));
         else if (e == FV_F32)
-            put_float(out, 4, (float)number(p, NULL));
+            put_float(out, 4, (float)number(p));
         else
             put_int(out,
                     e == FV_I64                  ? 7
                     : e == FV_U32 || e == FV_U64 ? 11
                                                  : 5,
-                    (int64_t)number(p, NULL));
+                    integer(p));
     }
 }
 
 static void put_raw(parser *p, fv_text *out, const type *t) {
     fv_tensor *content = fv_tensor_new(p->a, t->elem, t->rank, t->dims);
     for (size_t i = 0; i < content->count; i++) {
-        double v = number(p, NULL);
         if (fv_elem_is_float(t->elem))
-            fv_tensor_set_float(content, i, v);
+            fv_tensor_set_float(content, i, number(p));
         else
-            fv_tensor_set_int(content, i, (int64_t)v);
+            fv_tensor_set_int(content, i, integer(p));
     }
     put_bytes(out, 9, content->data, content->bytes);
 }
@@ -217,7 +231,7 @@ static fv_text parse_sparse(parser *p) {
     int64_t where[64];
     expect(p, "at");
     while (at_number(p))
-        where[list.dims[0]++] = (int64_t)number(p, NULL);
+        where[list.dims[0]++] = integer(p);
     expect(p, "=");
     at.dims[0] = list.dims[0];
     put_dims(&values, &list, 1);
@@ -240,34 +254,31 @@ enum { FLOAT = 1, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS };
 static void parse_line(parser *p, fv_text *graph);
 
 static void parse_list(parser *p, fv_text *attr) {
-    bool is_float = false, is_text = false;
-    double v[64];
-    int n = 0;
+    int kind = INTS;
+    skip(p);
+    if (*p->at == '"')
+        kind = STRINGS;
+    else if (at_float(p, "]"))
+        kind = FLOATS;
     while (!try(p, "]")) {
-        skip(p);
-        if (*p->at == '"') {
-            is_text = true;
+        if (kind == STRINGS)
             put_text(attr, 9, name(p));
-        } else {
-            v[n++] = number(p, &is_float);
-        }
-        (void)try(p, ",");
-    }
-    for (int i = 0; i < n; i++)
-        if (is_float)
-            put_float(attr, 7, (float)v[i]);
+        else if (kind == FLOATS)
+            put_float(attr, 7, (float)number(p));
         else
-            put_int(attr, 8, (int64_t)v[i]);
-    put_int(attr, 20, is_text ? STRINGS : is_float ? FLOATS : INTS);
+            put_int(attr, 8, integer(p));
+        (void)try(p, ",");
+        skip(p);
+    }
+    put_int(attr, 20, kind);
 }
 
 static void parse_number(parser *p, fv_text *attr) {
-    bool is_float = false;
-    double v = number(p, &is_float);
+    bool is_float = at_float(p, " \n})");
     if (is_float)
-        put_float(attr, 2, (float)v);
+        put_float(attr, 2, (float)number(p));
     else
-        put_int(attr, 3, (int64_t)v);
+        put_int(attr, 3, integer(p));
     put_int(attr, 20, is_float ? FLOAT : INT);
 }
 
@@ -381,7 +392,7 @@ static void parse_line(parser *p, fv_text *graph) {
 static void put_opset(parser *p, fv_text *out, unsigned field) {
     fv_text set = {.arena = p->a};
     put_text(&set, 1, at_number(p) ? "" : name(p));
-    put_int(&set, 2, (int64_t)number(p, NULL));
+    put_int(&set, 2, integer(p));
     put_message(out, field, &set);
 }
 
@@ -425,7 +436,7 @@ fv_text model_of_text(fv_arena *a, const char *text) {
     put_text(&graph, 2, "test");
     for (skip(&p); *p.at; skip(&p)) {
         if (try(&p, "ir")) {
-            put_int(&model, 1, (int64_t)number(&p, NULL));
+            put_int(&model, 1, integer(&p));
             ir = true;
         } else if (try(&p, "opset")) {
             put_opset(&p, &model, 8);

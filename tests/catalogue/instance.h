@@ -1,0 +1,49 @@
+/* instance.h - an operator with operands and attributes, small: what the tests of the catalogue change
+ * and try. It is read from a line of cases.txt, or made up from the signature alone, and written as
+ * ONNX (see model_text.h) or, for the operators that only graph IR has, as graph text. */
+#ifndef FV_TESTS_CATALOGUE_INSTANCE_H
+#define FV_TESTS_CATALOGUE_INSTANCE_H
+
+#include "ir/op.h"
+
+enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
+
+typedef struct operand {
+    bool absent, undecodable;
+    const char *elem;           /* "f32" */
+    int rank;
+    const char *dims[MAX_DIMS]; /* numbers, or names of symbols */
+    const char *content;        /* numbers with blanks between; NULL: an input of the graph */
+} operand;
+
+typedef struct attribute {
+    const char *name, *value; /* as the texts have it; value NULL: left out */
+} attribute;
+
+typedef struct instance {
+    const fv_opdef *def;
+    int version;
+    operand in[MAX_OPERANDS];
+    int nin;
+    attribute attrs[FV_MAX_ATTRS];
+    int nattrs;
+    int nout;
+} instance;
+
+/* The instance of this version that the signature suffices for: required operands, of rank 2 where any
+ * may be, and no attributes. */
+instance instance_derive(fv_arena *a, const fv_opdef *def, int version);
+
+/* `Op@V(f32[2, n], i64[1]{5}, _) name=value name=[1, 2] -> 2`: of version V, and of newer ones up to the
+ * next line of the operator. _ is an operand that is left out, {} what a constant holds, -> tells the
+ * number of results where it is not that of the required ones. Asserts. */
+instance instance_parse(fv_arena *a, const char *line);
+
+attribute *instance_attr(instance *x, const char *name); /* NULL: it has none */
+void instance_set(instance *x, const char *name, const char *value);
+
+/* Is it in ONNX? Else it is graph text. */
+bool instance_is_onnx(const instance *x);
+const char *instance_text(fv_arena *a, const instance *x);
+
+#endif
