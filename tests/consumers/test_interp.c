@@ -443,7 +443,7 @@ Test(interp, exact_arithmetic_is_kept_in_long_kernels) {
     enum { N = 1000000 };
     static float A[N], C[N];
     for (int i = 0; i < N; i++)
-        A[i] = (float)i / N;
+        A[i] = (float)i / (float)N;
     int64_t n = N;
     run("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    let a = A[i]\n"
         "    let b = fma(a, a, 0.5)\n    let c = b * b - a\n    let d = max(c, a)\n"

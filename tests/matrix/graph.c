@@ -159,7 +159,7 @@ gvalue *graph_constant(graph *g, fv_elem e, int rank, const int64_t *n) {
 }
 
 gvalue *graph_weight(graph *g, fv_elem e, int rank, const int64_t *n) {
-    const char *dims[FV_ARRAY_RANK];
+    const char *dims[FV_ARRAY_RANK] = {NULL}; /* rank 0 reads none, which gcc does not see */
     int64_t count = 1;
     for (int i = 0; i < rank; i++) {
         dims[i] = graph_dim_text(g, n[i]);
