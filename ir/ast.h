@@ -53,6 +53,8 @@ const char *fv_lex_name(fv_lexer *l, const char *what);     /* a NAME, or diagno
 /* Goes on at `s`, which lies behind the start of the current token: what another parser left. */
 void fv_lex_resume(fv_lexer *l, const char *s);
 bool fv_lex_int(fv_lexer *l, int64_t *out);                 /* an integer with optional minus */
+/* The bytes of a string of hexadecimal digits (what follows the word `hex`), aligned to 64; NULL after a diagnostic. */
+const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes);
 bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_lex_found(const fv_lexer *l);                /* the current token, for messages */
 
@@ -61,6 +63,7 @@ bool fv_is_name(const char *s);
 void fv_text_name(fv_text *t, const char *name);            /* in backquotes where it must be */
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote); /* see fv_char_escape */
 void fv_text_string(fv_text *t, const char *s, size_t n);   /* "..." */
+void fv_text_hex(fv_text *t, const void *data, size_t n);   /* hex "3f80" */
 /* Names on the command line, `--dim NAME=5`: as they are, or in backquotes with escapes. The name in backquotes that
  * s begins with, and where it ends; NULL: s does not begin with one. */
 const char *fv_option_quoted(fv_arena *a, const char *s, const char **end);

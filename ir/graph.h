@@ -237,6 +237,10 @@ bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((form
  * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
  * back; for looking at). */
 void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side);
+/* All in one text, which parses back: larger constants as `hex "..."`. */
+void fv_module_print_whole(fv_text *t, const fv_module *m);
+/* Does fv_module_print leave constants out where it has no `side`? */
+bool fv_module_is_elided(const fv_module *m);
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 /* `folder`: where side files are looked for. NULL after diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);

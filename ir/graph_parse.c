@@ -10,6 +10,7 @@
  *   op       [%NAME | _, ... =] OP(VALUE | _, ...) [{NAME = ATTR, ...}]
  *            [: TYPE [= [DIM, ...]], ...] [loc("NODE", ...)]
  *   content  NUMBER | true | false | "TEXT" | [flat list of these] | file "NAME" OFFSET BYTES
+ *            | hex "DIGITS"                            little-endian
  *   attr     INT | FLOAT | "TEXT" | [list] | [DIM, ...] | tensor TYPE CONTENT | TYPE
  *            | ^(PARAM, ...) BLOCK
  *   type     ELEM[DIM, ...] | seq(TYPE) | optional(TYPE) | map(ELEM, TYPE)

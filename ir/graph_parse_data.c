@@ -246,6 +246,28 @@ static const fv_tensor *parse_side(fv_graph_reader *r, fv_tensor *t) {
     return l->failed ? NULL : t;
 }
 
+/* hex "..." */
+static const fv_tensor *parse_hex(fv_graph_reader *r, const fv_tensor *shape) {
+    size_t bytes, unit = fv_elem_unit(shape->elem);
+    int line = r->l.tok.line, column = r->l.tok.column;
+    if (shape->elem == FV_STRING) {
+        fv_lex_error(&r->l, "expected strings, found bytes");
+        return NULL;
+    }
+    const void *data = fv_lex_hex(&r->l, r->m->arena, &bytes);
+    if (!data)
+        return NULL;
+    if (bytes != shape->bytes) {
+        r->l.tok.line = line;
+        r->l.tok.column = column;
+        fv_lex_error(&r->l, "%zu bytes in the text, the type has %zu", bytes, shape->bytes);
+        return NULL;
+    }
+    fv_tensor *t = fv_tensor_new(r->m->arena, shape->elem, shape->rank, shape->dims);
+    fv_copy_units((void *)(uintptr_t)t->data, data, bytes / unit, unit, fv_host_is_big_endian());
+    return t;
+}
+
 /* The content of a tensor of that type. */
 const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
     fv_lexer *l = &r->l;
@@ -266,8 +288,11 @@ const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
         return NULL;
     }
     if (fv_lex_is(l, "...")) {
-        fv_lex_error(l, "the content of this constant was left out when the text was written");
+        fv_lex_error(l, "the content of this constant was left out when the text was written; `fovea opt -o FILE.fvir` "
+                         "keeps it, and `-o -` on standard output");
         return NULL;
     }
+    if (fv_lex_accept(l, "hex"))
+        return parse_hex(r, t);
     return fv_lex_accept(l, "file") ? parse_side(r, t) : parse_inline(r, t);
 }

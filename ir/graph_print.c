@@ -12,7 +12,8 @@ enum { INLINE_ELEMENTS = 16, SIDE_ALIGN = 64 };
 typedef struct printer {
     fv_text *t;
     const char *side_name;
-    fv_text *side; /* NULL: large constants are elided */
+    fv_text *side; /* where large constants go */
+    bool whole;    /* without `side`: they are in the text; else they are elided */
     bool elide;    /* regions too */
     int indent;
 } printer;
@@ -103,11 +104,17 @@ static void put_in_side(printer *p, const fv_tensor *x) {
     fv_text_putn(p->side, fv_tensor_little_endian(p->side->arena, x), x->bytes); /* as files are */
 }
 
+static bool is_short(const fv_tensor *x) {
+    return x->count <= INLINE_ELEMENTS || x->elem == FV_STRING;
+}
+
 static void put_content(printer *p, const fv_tensor *x) {
-    if (x->count <= INLINE_ELEMENTS || x->elem == FV_STRING)
+    if (is_short(x))
         put_elements(p->t, x);
     else if (p->side)
         put_in_side(p, x);
+    else if (p->whole)
+        fv_text_hex(p->t, fv_tensor_little_endian(p->t->arena, x), x->bytes);
     else
         fv_text_put(p->t, "...");
 }
@@ -360,8 +367,8 @@ static void put_header(fv_text *t, const fv_module *m) {
     }
 }
 
-void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side) {
-    printer p = {.t = t, .side_name = side_name, .side = side_name ? side : NULL};
+static void print_module(printer *p, const fv_module *m) {
+    fv_text *t = p->t;
     put_header(t, m);
     for (int i = 0; i < m->nconsts; i++) {
         fv_text_put(t, "const ");
@@ -369,11 +376,26 @@ void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_t
         fv_text_put(t, ": ");
         put_tensor_type(t, m->consts[i]->tensor);
         fv_text_put(t, " = ");
-        put_content(&p, m->consts[i]->tensor);
+        put_content(p, m->consts[i]->tensor);
         fv_text_put(t, "\n");
     }
     for (const fv_func *f = m->funcs; f; f = f->next)
-        put_func(&p, f);
+        put_func(p, f);
+}
+
+void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side) {
+    print_module(&(printer){.t = t, .side_name = side_name, .side = side_name ? side : NULL}, m);
+}
+
+void fv_module_print_whole(fv_text *t, const fv_module *m) {
+    print_module(&(printer){.t = t, .whole = true}, m);
+}
+
+bool fv_module_is_elided(const fv_module *m) {
+    for (int i = 0; i < m->nconsts; i++)
+        if (!is_short(m->consts[i]->tensor))
+            return true;
+    return false;
 }
 
 const char *fv_op_str(fv_arena *a, const fv_op *op) {

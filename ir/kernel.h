@@ -329,9 +329,11 @@ fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind); /* host statements: fill 
 
 void fv_kernel_print(fv_text *t, const fv_kernel *k);
 void fv_program_print(fv_text *t, const fv_program *p); /* all: ports, plan, body, kernels, constants by name */
+void fv_program_print_whole(fv_text *t, const fv_program *p); /* the larger constants, too: nothing lies beside it */
 void fv_expr_print(fv_text *t, const fv_expr *x);
 /* Parses one kernel or a whole program; NULL after a diagnostic with line and column. */
 fv_kernel *fv_kernel_parse(fv_arena *a, const char *text);
+bool fv_program_has_side(const fv_program *p); /* are there constants that fv_program_print leaves to the side file? */
 /* Writes the constants that the text does not hold; false where writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f);
 /* Constants of a program text are read from `side` (NULL: none given, small ones are inline). */

@@ -296,6 +296,36 @@ bool fv_lex_int(fv_lexer *l, int64_t *out) {
     return true;
 }
 
+static int hex_value(char c) {
+    if (is_digit(c))
+        return c - '0';
+    char low = (char)(c | 32);
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes) {
+    if (l->tok.kind != FV_TOK_STRING) {
+        fv_lex_error(l, "expected hexadecimal digits in quotes, found %s", fv_lex_found(l));
+        return NULL;
+    }
+    const char *s = l->tok.s;
+    size_t n = l->tok.n / 2;
+    unsigned char *data = fv_alloc_aligned(a, n ? n : 1, 64);
+    for (size_t i = 0; i < n; i++) {
+        int hi = hex_value(s[2 * i]), lo = hex_value(s[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            break;
+        data[i] = (unsigned char)(hi * 16 + lo);
+    }
+    if (l->tok.n % 2 || strspn(s, "0123456789abcdefABCDEF") != l->tok.n) {
+        fv_lex_error(l, "a string of bytes has an even number of hexadecimal digits and nothing else");
+        return NULL;
+    }
+    fv_lex_next(l);
+    *bytes = n;
+    return data;
+}
+
 void fv_text_name(fv_text *t, const char *name) {
     static const char *const words[] = {"if", "else", "floordiv", "ceildiv", "mod", NULL};
     bool plain = fv_is_name(name);
@@ -317,6 +347,23 @@ void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote) {
         bytes = fv_char_bytes(s, n, &shows);
         fv_text_putn(t, out, fv_char_escape(out, s, bytes, shows, quote));
     }
+}
+
+void fv_text_hex(fv_text *t, const void *data, size_t n) {
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = data;
+    char part[512];
+    size_t at = 0;
+    fv_text_put(t, "hex \"");
+    for (size_t i = 0; i < n; i++) {
+        part[at++] = digits[bytes[i] >> 4];
+        part[at++] = digits[bytes[i] & 15];
+        if (at == sizeof part || i + 1 == n) {
+            fv_text_putn(t, part, at);
+            at = 0;
+        }
+    }
+    fv_text_put(t, "\"");
 }
 
 void fv_text_string(fv_text *t, const char *s, size_t n) {

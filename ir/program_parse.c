@@ -58,29 +58,6 @@ static bool parse_symbol(reader *r, bool given, bool from_data) {
 
 /* ---- constants ---- */
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool parse_hex(reader *r, fv_constant *c, const fv_ast *at) {
-    const char *s = fv_kp_parse_string(&r->k, "hexadecimal digits");
-    if (!s)
-        return false;
-    size_t n = strlen(s) / 2;
-    unsigned char *data = fv_alloc_aligned(r->k.arena, n ? n : 1, FV_SIDE_ALIGN);
-    for (size_t i = 0; i < n; i++) {
-        int hi = hex_digit(s[2 * i]), lo = hex_digit(s[2 * i + 1]);
-        if (hi < 0 || lo < 0)
-            return fv_kx_error(&r->k, at, "malformed hexadecimal digits of constant '%.60s'", c->name);
-        data[i] = (unsigned char)(hi * 16 + lo);
-    }
-    c->data = data;
-    c->bytes = n;
-    return true;
-}
-
 static bool read_side(const char *path, int64_t offset, void *data, size_t bytes) {
     FILE *f = fopen(path, "rb");
     if (!f)
@@ -133,7 +110,7 @@ static bool parse_constant(reader *r) {
         return false;
     bool ok;
     if (fv_lex_accept(&r->k.l, "hex"))
-        ok = parse_hex(r, &c, &at);
+        ok = (c.data = fv_lex_hex(&r->k.l, r->k.arena, &c.bytes)) != NULL;
     else
         ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c, &at);
     if (ok)

@@ -74,29 +74,29 @@ static uint64_t align_side(uint64_t offset) {
 
 static bool is_inline(const fv_constant *c) { return c->bytes <= FV_INLINE_BYTES; }
 
-static void put_hex(fv_text *t, const void *data, size_t n) {
-    const unsigned char *bytes = data;
-    fv_text_put(t, "hex \"");
-    for (size_t i = 0; i < n; i++)
-        fv_text_printf(t, "%02x", bytes[i]);
-    fv_text_put(t, "\"");
-}
-
-static void put_constants(fv_kprinter *p, const fv_program *pr) {
+/* `whole`: all of them in the text. */
+static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
     uint64_t offset = 0;
     for (int i = 0; i < pr->nconstants; i++) {
         const fv_constant *c = &pr->constants[i];
         fv_kp_line(p, "constant ");
         fv_text_string(p->t, c->name, strlen(c->name));
         fv_text_put(p->t, " ");
-        if (is_inline(c)) {
-            put_hex(p->t, c->data, c->bytes);
+        if (whole || is_inline(c)) {
+            fv_text_hex(p->t, c->data, c->bytes);
         } else {
             fv_text_printf(p->t, "side %" PRIu64 " %zu", offset, c->bytes);
             offset = align_side(offset + c->bytes);
         }
         fv_text_put(p->t, "\n");
     }
+}
+
+bool fv_program_has_side(const fv_program *pr) {
+    for (int i = 0; i < pr->nconstants; i++)
+        if (!is_inline(&pr->constants[i]))
+            return true;
+    return false;
 }
 
 bool fv_program_write_side(const fv_program *pr, FILE *f) {
@@ -205,12 +205,12 @@ static void put_plan(fv_kprinter *p, const fv_program *pr) {
     fv_text_put(p->t, "\n");
 }
 
-void fv_program_print(fv_text *t, const fv_program *pr) {
+static void print_program(fv_text *t, const fv_program *pr, bool whole) {
     fv_kprinter p;
     fv_kprinter_init(&p, t, false);
     put_head(&p, pr);
     put_plan(&p, pr);
-    put_constants(&p, pr);
+    put_constants(&p, pr, whole);
     for (int i = 0; i < pr->nbuffers; i++)
         if (pr->buffers[i]->role != FV_BUF_HEAP)
             put_buffer(&p, pr->buffers[i]);
@@ -228,4 +228,12 @@ void fv_program_print(fv_text *t, const fv_program *pr) {
     fv_kp_block(&p, &pr->body, pr);
     p.indent--;
     fv_text_put(t, "}\n");
+}
+
+void fv_program_print(fv_text *t, const fv_program *pr) {
+    print_program(t, pr, false);
+}
+
+void fv_program_print_whole(fv_text *t, const fv_program *pr) {
+    print_program(t, pr, true);
 }

@@ -52,6 +52,11 @@ static bool is_text(fv_emit_kind k) {
     return k == FV_EMIT_IR || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
 }
 
+/* Do programs call what is written by its names? A shared library is asked for its table. */
+static bool has_names(fv_emit_kind k) {
+    return k != FV_EMIT_SO && k != FV_EMIT_NONE && !is_text(k);
+}
+
 static bool choose_weights(fv_context *c, result *r) {
     const fv_args *a = c->args;
     if (!a->weights)
@@ -227,6 +232,9 @@ int fv_cmd_compile(fv_context *c) {
         o.name = fv_emit_prefix(c->arena, r.out);
     if (!write_result(c, model, &o, &r))
         return fv_failed(c);
+    if (!a->name && has_names(r.kind) && o.name && strcmp(o.name, fv_emit_stem(c->arena, r.out)))
+        fv_note(c, "names begin with %s_: '%s' is no prefix in C; --name gives another", o.name,
+                fv_emit_stem(c->arena, r.out));
     tell(c, model, &r);
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
 }

@@ -26,7 +26,7 @@ const fv_command fv_commands[] = {
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
-     "OUT.npy or OUT.pb where there is one output.\n"
+     "OUT.npy or OUT.pb or `-` where there is one output; --expect takes the same.\n"
      "\nWith --expect, outputs may differ by atol + rtol * |reference|, as in `fovea test`.\n"
      "\nexamples:\n"
      "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
@@ -53,7 +53,7 @@ const fv_command fv_commands[] = {
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
      "--output --emit --passes --list-passes --dump-after --state", fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
-     "can be read again, with its constants in F.fvir.bin.\n"
+     "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
      "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"},

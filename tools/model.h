@@ -89,10 +89,10 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
 const char **fv_safe_names(fv_arena *a, int n, const fv_port_info *ports);
 void fv_print_outputs(fv_context *c, const fv_subject *m);
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
-/* -o: a folder, or one file where there is one output. Adds "file" to the entries of `list` where
+/* -o: a folder; one file or `-`, standard output, where there is one output. Adds "file" to the entries of `list` where
  * that is not NULL, else prints the map. */
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list);
-/* --expect: how many outputs differ, each told on stdout (or added to `list`); -1 after messages. */
+/* --expect: a folder, or the file of the one output; how many outputs differ, each told on stdout (or added to `list`); -1 after messages. */
 int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list);
 
 #endif

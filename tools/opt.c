@@ -1,6 +1,7 @@
 /* opt.c - `fovea opt`: passes over a graph, and the graph they leave. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/model.h"
 
@@ -85,6 +86,15 @@ static bool dumps(const fv_args *a, const fv_driver_options *o) {
            fv_usage(a, "--dump-after=%s: that pass is not run", a->dump_after) == FV_EXIT_OK;
 }
 
+/* For people. Who hands it to a program is told how. */
+static void print_graph(fv_context *c, const fv_module *m) {
+    fv_text t = {.arena = c->arena};
+    fv_module_print(&t, m, NULL, NULL);
+    fputs(t.s, stdout);
+    if (!fv_is_terminal(STDOUT_FILENO) && fv_module_is_elided(m))
+        fv_note(c, "larger constants are left out; -o - writes them, too");
+}
+
 int fv_cmd_opt(fv_context *c) {
     const fv_args *a = c->args;
     fv_driver_options o;
@@ -104,7 +114,11 @@ int fv_cmd_opt(fv_context *c) {
         fv_error(c->session, "holds kernels; passes are for graphs");
         return FV_EXIT_MODEL;
     }
-    bool ok = fv_driver_passes(source.module, &o) &&
-              fv_driver_write_ir(c->session, source.module, a->output ? a->output : "-");
-    return ok ? FV_EXIT_OK : fv_failed(c);
+    if (!fv_driver_passes(source.module, &o))
+        return fv_failed(c);
+    if (!a->output)
+        print_graph(c, source.module);
+    else if (!fv_driver_write_ir(c->session, source.module, a->output))
+        return fv_failed(c);
+    return FV_EXIT_OK;
 }

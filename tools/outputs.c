@@ -135,6 +135,10 @@ static bool ends_in(const char *path, const char *suffix) {
     return n > k && !strcmp(path + n - k, suffix);
 }
 
+static bool is_standard(const char *path) {
+    return !strcmp(path, "-");
+}
+
 static bool is_folder(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -142,7 +146,7 @@ static bool is_folder(const char *path) {
 
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
-    *one = !is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK));
+    *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK)));
     if (*one && m->table->noutputs != 1)
         return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path,
                         (int)m->table->noutputs);
@@ -157,8 +161,21 @@ static const char *file_of(fv_context *c, const fv_subject *m, const char *folde
     return fv_printf(c->arena, "%s%s%s.%s", folder, slash ? "" : "/", m->safe[i], pb ? "pb" : "npy");
 }
 
+/* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it fails. */
+static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) {
+    fv_text out = {.arena = c->arena};
+    if (name)
+        fv_tensor_to_pb(&out, t, name);
+    else if (!fv_tensor_to_npy(&out, c->session, t))
+        return false;
+    fwrite(out.s, 1, out.n, stdout);
+    return true;
+}
+
 static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const char *name) {
     bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    if (is_standard(path))
+        return write_standard(c, t, pb ? name : NULL);
     return pb ? fv_tensor_write_pb(c->session, path, t, name) : fv_tensor_write_npy(c->session, path, t);
 }
 
@@ -173,7 +190,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
             return false;
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
-        else if (!c->args->quiet)
+        else if (!c->args->quiet && !is_standard(path))
             fv_out("%s -> %s\n", name, file);
     }
     return true;
@@ -181,7 +198,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* ---- comparing ---- */
 
-/* output_N.pb, or the names that -o writes. */
+/* output_N.pb, or the names that -o writes; or the file that it writes where there is one output. */
 static const fv_tensor *expected(fv_context *c, const fv_subject *m, const char *folder, int i) {
     static const char *const suffixes[] = {"npy", "pb"};
     for (int k = 0; k < 2; k++) {
@@ -196,6 +213,13 @@ static const fv_tensor *expected(fv_context *c, const fv_subject *m, const char 
 static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,
                           const fv_tensor **want) {
     const char *why;
+    if (!is_folder(folder) && (ends_in(folder, ".npy") || ends_in(folder, ".pb") || !access(folder, F_OK))) {
+        if (m->table->noutputs != 1)
+            return fv_error(c->session, "--expect %s is one file, the model has %d outputs: give a folder", folder,
+                            (int)m->table->noutputs);
+        want[0] = fv_tensor_read(c->session, c->arena, folder, (fv_elem)m->table->outputs[0].type);
+        return want[0] != NULL;
+    }
     if (!access(fv_printf(c->arena, "%s/output_0.pb", folder), F_OK))
         return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want, &why) ||
                (why && fv_error(c->session, "%s", why));

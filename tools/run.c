@@ -31,10 +31,15 @@ static void print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     fv_json_print(c->session, d);
 }
 
+/* Are the values asked for in files, or for comparing? Then they are printed beside that, but with --quiet. */
+static bool is_elsewhere(const fv_args *a) {
+    return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));
+}
+
 static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend) {
     json_t *list = c->args->json ? fv_json_outputs(c, m) : NULL;
     int differ = 0;
-    if (!list && !c->args->quiet)
+    if (!list && !is_elsewhere(c->args))
         fv_print_outputs(c, m);
     bool ok = !c->args->output || fv_write_outputs(c, m, c->args->output, list);
     if (ok && c->args->expect)
@@ -59,6 +64,8 @@ int fv_cmd_run(fv_context *c) {
     int n = fv_args_backends(c->args, backends);
     if (n != 1)
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
+    if (c->args->output && !strcmp(c->args->output, "-") && (c->args->json || c->args->expect))
+        return fv_usage(c->args, "%s and -o - both want standard output", c->args->json ? "--json" : "--expect");
     bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
                  : open ? run(c, &m, backends[0]) : fv_failed(c);

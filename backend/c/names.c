@@ -121,6 +121,10 @@ static const char *sanitised(fv_arena *a, const char *want, const char *otherwis
     return fv_c_name_is_fit(mended) ? mended : fv_printf(a, "m_%s_v", otherwise);
 }
 
+const char *fv_c_prefix(fv_arena *a, const char *want) {
+    return fv_c_name_is_fit(want) ? want : sanitised(a, want, "model");
+}
+
 void fv_c_scope_init(fv_c_scope *s, fv_arena *a) {
     *s = (fv_c_scope){.arena = a, .taken = fv_ptrmap_in(a), .hints = fv_ptrmap_in(a)};
 }

@@ -26,6 +26,8 @@ void fv_c_scope_leave(fv_c_scope *s, int mark);
 
 /* Is it an identifier that generated C may declare at all? */
 bool fv_c_name_is_fit(const char *name);
+/* `want` where it is fit as the prefix of all names, else what can be kept of it. */
+const char *fv_c_prefix(fv_arena *a, const char *want);
 const char *fv_c_upper(fv_arena *a, const char *name);
 
 /* Text from a model, safe inside a comment (one line), and as a string literal with its quotes. */

@@ -218,6 +218,29 @@ Test(graph_text, large_constants_in_a_side_file) {
     rmdir(folder);
 }
 
+Test(graph_text, large_constants_in_the_text) {
+    fv_module *m = parse(HEAD "func @main() { return }");
+    fv_tensor *a = fv_tensor_new(m->arena, FV_F16, 1, (int64_t[]){17});
+    fv_tensor *b = fv_tensor_new(m->arena, FV_I4, 1, (int64_t[]){33});
+    for (size_t i = 0; i < a->count; i++)
+        fv_tensor_set_float(a, i, (double)i / 8);
+    for (size_t i = 0; i < b->count; i++)
+        fv_tensor_set_int(b, i, (int64_t)(i % 16) - 8);
+    fv_const_new(m, "a", a);
+    fv_const_new(m, "b", b);
+    cr_expect(fv_module_is_elided(m));
+    fv_text t = {.arena = arena};
+    fv_module_print_whole(&t, m);
+    cr_expect_str_eq(t.s, HEAD "const @a: f16[17] = hex \"00000030003400360038003900" "3a003b003c803c003d803d003e803e003f803f0040\"\n"
+                               "const @b: i4[33] = hex \"98badcfe1032547698badcfe1032547608\"\n"
+                               "func @main() {\n  return\n}\n");
+    fv_module *back = fv_module_parse(session, t.s, NULL);
+    cr_assert(back != NULL, "%s", all_messages());
+    cr_expect(fv_tensor_equal(back->consts[0]->tensor, a));
+    cr_expect(fv_tensor_equal(back->consts[1]->tensor, b));
+    fv_module_free(back);
+}
+
 /* ---- faults ---- */
 
 static void fault(const char *text, const char *message) {
@@ -225,6 +248,16 @@ static void fault(const char *text, const char *message) {
     fv_module *m = fv_module_parse(session, text, NULL);
     cr_expect_null(m, "parses: %s", text);
     cr_expect_str_eq(all_messages(), fv_printf(arena, "%s\n", message));
+}
+
+Test(graph_text, faults_of_bytes) {
+    fault("fovea-ir 1 const @a: f32[1] = hex \"00000\"",
+          "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
+    fault("fovea-ir 1 const @a: f32[1] = hex \"0000000g\"",
+          "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
+    fault("fovea-ir 1 const @a: f32[1] = hex \"0000\"", "1:35: error: 2 bytes in the text, the type has 4");
+    fault("fovea-ir 1 const @a: f32[1] = hex 0", "1:35: error: expected hexadecimal digits in quotes, found '0'");
+    fault("fovea-ir 1 const @a: string[1] = hex \"00\"", "1:38: error: expected strings, found bytes");
 }
 
 Test(graph_text, faults_of_the_module) {
@@ -301,7 +334,7 @@ Test(graph_text, faults_of_constants) {
           "1:40: error: the type has 1000000000 elements, the text does not");
     fault("fovea-ir 1 const @a: f32[-1] = [1.0]", "1:32: error: f32[-1] is too large");
     fault("fovea-ir 1 const @a: f32[99] = ...",
-          "1:32: error: the content of this constant was left out when the text was written");
+          "1:32: error: the content of this constant was left out when the text was written; `fovea opt -o FILE.fvir` keeps it, and `-o -` on standard output");
     fault("fovea-ir 1 const @a: f32[] = 1.0 const @a: f32[] = 1.0",
           "1:41: error: @a is defined twice");
 }

@@ -99,6 +99,17 @@ check 'folder' 0 'y -> folder/y.npy' "$fovea" run add.fvir --backend=interp --di
 present folder/y.npy
 check 'protobuf' 0 'y -> folder/y.pb' "$fovea" run add.fvir --backend=interp --dim n=2 -o folder/ --format=pb
 present folder/y.pb
+check 'to standard output' 0 NUMPY sh -c "'$fovea' run add.fvir --backend=interp --dim n=3 --seed 7 -o - >s.npy && cmp s.npy a.npy && head -c 6 s.npy"
+absent ./-
+check 'a protobuf to standard output' 0 . sh -c "'$fovea' run add.fvir --backend=interp --dim n=2 -o - --format=pb | cmp - folder/y.pb && echo same"
+check 'expected of a file' 0 '1 of 1 outputs as expected' "$fovea" run add.fvir --backend=interp --dim n=3 --seed 7 --expect a.npy
+check 'expected of a protobuf' 0 '1 of 1 outputs as expected' "$fovea" run add.fvir --backend=interp --dim n=2 --expect folder/y.pb
+check 'expected, quietly' 0 '^$' sh -c "'$fovea' run add.fvir --backend=interp --dim n=3 --seed 7 --expect a.npy -q && echo"
+check 'expected of no file' 1 "cannot open 'none.npy'" "$fovea" run add.fvir --backend=interp --dim n=3 --expect none.npy
+check 'two to standard output' 2 '--json and -o - both want standard output' "$fovea" run add.fvir -o - --json
+for q in "run add.fvir --backend=interp --dim n=2" "inspect add.fvir" "opt add.fvir" "ops Add" "test add.fvir --backend=interp"; do
+    check "as much quietly: $q" 0 '^same$' sh -c "'$fovea' $q 2>err >loud; '$fovea' $q -q >quiet 2>&1; cmp loud quiet && echo same"
+done
 check 'data set' 0 '1 of 1 outputs' "$fovea" run "$dates" --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"
 check 'standard input' 0 'min 2  max 5' sh -c "cat add.fvir | '$fovea' run - --backend=interp --input x=x.npy --input z=z.npy"
 check 'model on standard input' 0 probs sh -c "cat '$dates' | '$fovea' run - --backend=interp"
@@ -171,12 +182,26 @@ for f in "$dates" a.fvir a.fvk; do
 done
 check 'text to standard output' 0 '^fovea-program 1' "$fovea" compile add.fvir --emit=kernels -o -
 check 'graph to standard output' 0 '^fovea-ir 1' "$fovea" compile add.fvir --emit=ir -o -
+for text in 'opt -o -' 'compile --emit=ir -o -' 'compile --emit=kernels -o -'; do # whole: nothing lies beside it
+    check "through a pipe: $text" 0 '1 of 1 outputs' sh -c "'$fovea' ${text%% *} '$dates' ${text#* } | '$fovea' run - --backend=interp --data-set '$root/examples/dates/test/test_data_set_1' --expect '$root/examples/dates/test/test_data_set_1'"
+done
+check 'a graph for people' 0 '= \.\.\.$' "$fovea" opt "$dates"
+noted 'note: larger constants are left out; -o - writes them'
+check 'read as if it was whole' 1 'was left out when the text was written; .*-o -' sh -c "'$fovea' opt '$dates' | '$fovea' run -"
 check 'same bytes' 0 . "$fovea" compile "$dates" -o b.c --name a
 cp b.c b1.c
 check 'same bytes again' 0 . "$fovea" compile "$dates" -o b.c --name a
 cmp -s b.c b1.c && tell 'equal bytes' yes || tell 'equal bytes' no
 check 'json of compile' 0 '"workspace_bytes"' "$fovea" compile add.fvir -o j.c --json
 check 'quiet compile' 0 '^$' sh -c "'$fovea' compile add.fvir -o k.c -q && echo"
+for n in my__model 'a[1]' BERT int 'model (2)' 3x 'ünï' x.y -dash; do # any name of a file, and what its names begin with
+    cp add.fvir "./$n.fvir"
+    check "a file called $n" 0 'call +int [a-zA-Z0-9_]+_run' "$fovea" compile "./$n.fvir" --target=generic -o "./$n.c"
+    noted '^[^ ]*.*: note: names begin with [a-zA-Z0-9_]+_: .* --name gives another'
+    check "C of $n" 0 . sh -c "cc -std=c99 -c './$n.c' -o n.o && nm n.o"
+    check "a folder called $n" 0 'one thread: ok' sh -c "'$fovea' compile './$n.fvir' -q -o './$n/' && make -s -C './$n' check"
+    case $backends in jit*) check "a library called $n" 0 'f32\[2, 2\]' sh -c "'$fovea' compile './$n.fvir' -q -o './$n.so' && '$fovea' run './$n.so' --dim n=2" ;; esac
+done
 check 'unknown suffix' 2 'does not say what to write' "$fovea" compile add.fvir -o add.txt
 check 'over the model' 1 'would overwrite the model' "$fovea" compile add.fvir -o add.fvir
 check 'bad name' 2 'no prefix for names' "$fovea" compile add.fvir -o x.c --name 3x

@@ -125,8 +125,9 @@ const char *fv_emit_name(fv_emit_kind kind);
 const char *fv_emit_suffix(fv_emit_kind kind);    /* ".so" */
 const char *const *fv_emit_names(void);           /* NULL terminated */
 
-/* The prefix of C names that an output path suggests: "kws" of "kws.c", "kws/" and "libkws.so"; NULL
- * for standard output. */
+/* What an output path is called: "kws" of "kws.c", "kws/" and "libkws.so"; NULL for standard output. */
+const char *fv_emit_stem(fv_arena *a, const char *out);
+/* That, made fit as a prefix of names in C: "my_model" of "my__model.c", "int_v" of "int.c". */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
  * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
@@ -135,7 +136,7 @@ typedef struct fv_write_options {
     fv_weights_kind weights; /* --weights */
 } fv_write_options;
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o);
-/* Graph IR, with the large constants in `out`.bin; without them where `out` is `-`. */
+/* Graph IR, with the large constants in `out`.bin; in the text where `out` is `-` or no regular file. */
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out);
 /* Files that were written: `out`, then what lies beside it; a folder's, from its manifest. `p` may be
  * NULL. NULL terminated, in the arena. */

@@ -8,6 +8,7 @@
 
 #include "backend/c/emit.h"
 #include "backend/c/files.h"
+#include "backend/c/names.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
 #include "driver.h"
@@ -121,24 +122,15 @@ static bool text_side(const void *what, FILE *f) {
     return fwrite(t->s, 1, t->n, f) == t->n;
 }
 
-static bool has_side(const fv_text *t) {
-    return strstr(t->s, " side ") != NULL;
-}
-
 static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
-    fv_program_print(&t, p);
-    bool ok;
-    if (!has_side(&t)) {
-        ok = put(s, out, t.s, t.n);
-    } else if (is_standard(out) || is_special(out)) {
-        ok = put(s, out, t.s, t.n);
-        if (ok)
-            fv_warning(s, "the larger constants are not in the text; -o FILE.fvk keeps them beside it");
-    } else {
-        ok = put_both(s, a, out, &t, program_side, p);
-    }
+    bool beside = fv_program_has_side(p) && !is_standard(out) && !is_special(out);
+    if (beside)
+        fv_program_print(&t, p);
+    else
+        fv_program_print_whole(&t, p);
+    bool ok = beside ? put_both(s, a, out, &t, program_side, p) : put(s, out, t.s, t.n);
     fv_arena_free(a);
     return ok;
 }
@@ -146,10 +138,11 @@ static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a}, side = {.arena = a};
-    bool whole = !is_standard(out) && !is_special(out), ok;
-    const char *side_name = fv_path_name(side_of(a, out));
-    fv_module_print(&t, m, whole ? side_name : NULL, whole ? &side : NULL);
-    ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
+    if (is_standard(out) || is_special(out)) /* nothing lies beside it */
+        fv_module_print_whole(&t, m);
+    else
+        fv_module_print(&t, m, fv_path_name(side_of(a, out)), &side);
+    bool ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
     fv_arena_free(a);
     return ok;
 }
@@ -203,7 +196,7 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 
 /* ---- C ---- */
 
-const char *fv_emit_prefix(fv_arena *a, const char *out) {
+const char *fv_emit_stem(fv_arena *a, const char *out) {
     size_t n = strlen(out), start;
     if (!strcmp(out, "-"))
         return NULL;
@@ -213,10 +206,15 @@ const char *fv_emit_prefix(fv_arena *a, const char *out) {
         start--;
     char *name = fv_strndup(a, out + start, n - start);
     fv_emit_kind kind = fv_emit_by_suffix(out);
-    if (kind != FV_EMIT_NONE && strrchr(name, '.') > name)
+    if (kind != FV_EMIT_NONE && !out[n] && strrchr(name, '.') > name) /* a folder has no suffix */
         *strrchr(name, '.') = 0;
     bool library = (kind == FV_EMIT_SO || kind == FV_EMIT_LIB) && !strncmp(name, "lib", 3) && name[3];
     return library ? name + 3 : name;
+}
+
+const char *fv_emit_prefix(fv_arena *a, const char *out) {
+    const char *stem = fv_emit_stem(a, out);
+    return stem ? fv_c_prefix(a, stem) : NULL;
 }
 
 /* What the self-test of a folder of C compares with. */
