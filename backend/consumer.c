@@ -67,13 +67,20 @@ static void list_launches(const fv_block *b, fv_launch_info *list) {
         if (s->kind != FV_S_LAUNCH)
             continue;
         const char *nodes = s->text ? s->text : s->kernel->origin;
-        list[s->launch] = (fv_launch_info){s->kernel->name, nodes ? nodes : ""};
+        list[s->launch] = (fv_launch_info){s->kernel->name, nodes ? nodes : "", s->indexes ? s->indexes : ""};
     }
 }
 
 static const fv_launch_info *launch_table(fv_arena *a, const fv_program *p, int n) {
     fv_launch_info *list = FV_NEW(a, fv_launch_info, n + 1);
     list_launches(&p->body, list);
+    return list;
+}
+
+static const fv_relation_info *relation_table(fv_arena *a, const fv_program *p) {
+    fv_relation_info *list = FV_NEW(a, fv_relation_info, p->nrelations + 1);
+    for (int i = 0; i < p->nrelations; i++)
+        list[i] = (fv_relation_info){p->relations[i].left, p->relations[i].right, p->relations[i].why};
     return list;
 }
 
@@ -97,5 +104,7 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
     m->outputs = port_table(a, p->outputs, p->noutputs);
     m->nlaunches = count_launches(&p->body);
     m->launches = launch_table(a, p, m->nlaunches);
+    m->nrelations = p->nrelations;
+    m->relations = relation_table(a, p);
     return m;
 }

@@ -29,6 +29,22 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
     return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
 }
 
+static bool requires_something(const fv_expr *x) {
+    bool found = x->op == FV_X_REQUIRE;
+    for (int i = 0; i < x->n && !found; i++)
+        found = requires_something(x->arg[i]);
+    return found;
+}
+
+/* Which nodes index by what data says is known before they are fused. */
+static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *defs) {
+    bool found = false;
+    for (int i = 0; i < op->nout; i++)
+        found |= op->out[i] && requires_something(defs[i]->body);
+    for (int i = 0; found && i < op->origin->n; i++)
+        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
+}
+
 bool fv_define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
     if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
@@ -45,6 +61,7 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])
             fv_storage_of(l, op->out[i])->def = defs[i];
+    note_indexing(l, op, defs);
     return true;
 }
 
@@ -174,7 +191,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = fv_arena_new(m->session);
     fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
                     .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
-                    .origins = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
+                    .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
                     .panels = fv_ptrmap_in(a)};
     l.program = FV_NEW(a, fv_program, 1);
     l.program->arena = a;

@@ -67,6 +67,7 @@ struct fv_lowerer {
     fv_program *program;
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
+    fv_ptrmap indexing;  /* interned names of nodes whose definition asks whether an index is legal -> 1 */
     fv_ptrmap panels;    /* what was packed or copied, and how -> its tensor or value; that tensor -> its value */
     fv_step *steps;
     int nsteps, cap_steps;

@@ -206,6 +206,16 @@ static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
     return a->from_data || b->from_data ? &w->b : &w->plan;
 }
 
+/* For the model's table, where the caller gives all symbols. */
+static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
+    fv_program *p = l->program;
+    fv_arena *a = l->arena;
+    fv_program_relation told = {fv_dim_str(a, r->a), fv_dim_str(a, r->b),
+                                r->says ? fv_relation_str(a, r) : fv_strdup(a, r->why)};
+    if (!r->a->from_data && !r->b->from_data)
+        FV_PUSH(a, p->relations, p->nrelations, p->cap_relations, told);
+}
+
 /* Equalities that the model assumes, as soon as their symbols are known. */
 static void check_relations(writer *w) {
     fv_module *m = w->l->module;
@@ -215,6 +225,7 @@ static void check_relations(writer *w) {
         if (w->relations[i] || !is_ready(w, r->a) || !is_ready(w, r->b))
             continue;
         w->relations[i] = true;
+        tell_relation(w->l, r);
         check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, fv_p_dim(w->l, r->a), fv_p_dim(w->l, r->b)),
               FV_BAD_DIM, fv_relation_str(a, r));
     }
@@ -310,6 +321,15 @@ static fv_kernel *shared_kernel(writer *w, fv_kernel *k) {
     return k;
 }
 
+/* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own kernel. */
+static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
+    fv_text t = {.arena = l->arena};
+    for (int i = 0; i < o->n; i++)
+        if (fv_ptrmap_get(&l->indexing, fv_intern(l->session, o->nodes[i])))
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", o->nodes[i]);
+    return t.s;
+}
+
 static void launch(writer *w, int index) {
     fv_lowerer *l = w->l;
     fv_launch *n = &l->steps[index].launch;
@@ -336,6 +356,7 @@ static void launch(writer *w, int index) {
     s->args = args;
     s->dims = dims;
     s->text = fv_origin_str(l->arena, n->origin);
+    s->indexes = indexing_nodes(l, n->origin);
 }
 
 static void free_after(writer *w, int index) {

@@ -213,6 +213,7 @@ struct fv_stmt {
     fv_block body, other;
     const char *text;          /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
     int status;                /* CHECK: an fv_status of runtime/fovea.h */
+    const char *indexes;       /* LAUNCH: those nodes whose indices data tells, or NULL */
     struct fv_kernel *kernel;  /* LAUNCH */
     fv_buf **args;             /* LAUNCH: one per parameter buffer */
     fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
@@ -258,6 +259,11 @@ typedef struct fv_port { /* an input or output of the model */
     int state_of;              /* outputs: 1 + the input that takes it at the next run (ir/state.h); 0: none */
 } fv_port;
 
+/* Dims of the caller that must be equal, as text, for the model's table: its CHECK is in the body. */
+typedef struct fv_program_relation {
+    const char *left, *right, *why;
+} fv_program_relation;
+
 typedef struct fv_program {
     fv_arena *arena;
     fv_dims *dims_table;
@@ -277,6 +283,8 @@ typedef struct fv_program {
     fv_block body;             /* the run */
     bool uses_allocator;       /* has HEAP buffers */
     int nvars;                 /* set by fv_program_number: var->id < nvars */
+    int nrelations, cap_relations;
+    fv_program_relation *relations; /* for people; the text of a program does not hold them */
     const char *source_hash;   /* hex */
     const char *producer;      /* version of Fovea */
 } fv_program;

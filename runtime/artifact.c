@@ -1,5 +1,6 @@
 /* artifact.c - artifacts: running anything that has a table. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,20 +200,31 @@ static int make_output(fv_array *o, const fv_port_info *p, int64_t capacity) {
 
 /* The caller's buffer has to hold what is known now; of dims that depend on data the run says
  * whether they fit. */
-static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacity) {
+static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacity, fv_log *log) {
     int64_t have = 1;
-    if (o->type != p->type || o->rank < 0 || o->rank > FV_ARRAY_RANK)
+    char text[400];
+    bool fits = o->rank >= 0 && o->rank <= FV_ARRAY_RANK;
+    for (int k = 0; fits && k < o->rank; k++)
+        fits = o->dims[k] >= 0 && !__builtin_mul_overflow(have, o->dims[k], &have);
+    if (!fits) {
+        fv_log_add(log, "error: output '%s' has rank %d and dims that no array has", p->name, (int)o->rank);
         return FV_BAD_ARGUMENT;
-    for (int k = 0; k < o->rank; k++)
-        if (o->dims[k] < 0 || __builtin_mul_overflow(have, o->dims[k], &have))
-            return FV_BAD_ARGUMENT;
-    if (!p->depends_on_data && have < *capacity)
+    }
+    if (o->type != p->type) {
+        fv_log_add(log, "error: output '%s' is given %s, expected %s", p->name, fv_array_text(o, text, sizeof text),
+                   fv_type_text(p->type));
+        return FV_BAD_ARGUMENT;
+    }
+    if (!p->depends_on_data && have < *capacity) {
+        fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", p->name, (long long)have,
+                   (long long)*capacity);
         return FV_TOO_SMALL;
+    }
     *capacity = have;
     return FV_OK;
 }
 
-static int place_outputs(run_state *s) {
+static int place_outputs(run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     int status = FV_OK;
     for (int i = 0, at = 0; i < m->noutputs && !status; at += 1 + m->outputs[i++].rank) {
@@ -220,19 +232,19 @@ static int place_outputs(run_state *s) {
         if (s->ours[i] && s->out_dims[at] == INT64_MAX)
             s->out_dims[at] = s->grow[i];
         status = s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
-                            : use_output(&s->outputs[i], p, &s->out_dims[at]);
+                            : use_output(&s->outputs[i], p, &s->out_dims[at], log);
         s->out[i] = s->outputs[i].data;
     }
     return status;
 }
 
-static int run_once(run_state *s, const fv_env *env) {
+static int run_once(run_state *s, const fv_env *env, fv_log *log) {
     fv_artifact *a = s->artifact;
     struct fv_workspace *w = NULL;
     size_t bytes = 0;
     int status = a->plan(a, s->dims, &bytes, s->out_dims);
     if (!status)
-        status = place_outputs(s);
+        status = place_outputs(s, log);
     if (!status && !(w = take_workspace(a, bytes)))
         status = FV_NO_MEMORY;
     if (!status)
@@ -278,38 +290,129 @@ static void tell_dims(run_state *s) {
 }
 
 /* NULL, or of a size that this library knows. */
-static int read_options(const fv_run_options *from, fv_run_options *o) {
+static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *log) {
     *o = (fv_run_options){.size = sizeof *o};
-    if (from && (from->size < sizeof from->size || from->size > sizeof *o))
+    if (from && (from->size < sizeof from->size || from->size > sizeof *o)) {
+        fv_log_add(log, "error: the options have size %zu, expected sizeof(fv_run_options), %zu", from->size, sizeof *o);
         return FV_BAD_ARGUMENT;
+    }
     if (from)
         memcpy(o, from, from->size);
-    return o->threads < 0 ? FV_BAD_ARGUMENT : FV_OK;
+    if (o->threads >= 0)
+        return FV_OK;
+    fv_log_add(log, "error: the options ask for %d threads, may be 0 or more", (int)o->threads);
+    return FV_BAD_ARGUMENT;
+}
+
+/* ---- what a run refused, in words ---- */
+
+/* Does every input that has elements have an address that fits them? */
+static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) {
+    for (int i = 0; i < m->ninputs; i++) {
+        const fv_array *x = &inputs[i];
+        size_t bytes = fv_array_bytes(x), align = fv_type_align(x->type);
+        char text[400];
+        if (!bytes || (x->data && (uintptr_t)x->data % align == 0))
+            continue;
+        fv_array_text(x, text, sizeof text);
+        if (!x->data)
+            fv_log_add(log, "error: input '%s' is %s, its data is NULL", m->inputs[i].name, text);
+        else
+            fv_log_add(log, "error: input '%s' is %s, its data is at an address that is no multiple of %zu",
+                       m->inputs[i].name, text, align);
+        return FV_BAD_ARGUMENT;
+    }
+    return FV_OK;
+}
+
+/* After FV_BAD_DIM: relations of the table that do not hold. */
+static void tell_relations(const run_state *s, fv_log *log) {
+    const fv_model *m = s->artifact->model;
+    for (int i = 0; i < m->nrelations; i++) {
+        const fv_relation_info *r = &m->relations[i];
+        int64_t left, right;
+        if (!fv_eval_dim_text(m, s->dims, r->left, &left) || !fv_eval_dim_text(m, s->dims, r->right, &right) ||
+            left == right)
+            continue;
+        char where[200];
+        fv_name_dims(m, s->dims, where, sizeof where);
+        fv_log_add(log, "error: dims contradict each other: %s is %lld, %s is %lld%s: %s", r->left, (long long)left,
+                   r->right, (long long)right, where, r->why);
+    }
+}
+
+/* After FV_TOO_SMALL: outputs whose size the run has told. */
+static void tell_capacities(const run_state *s, fv_log *log) {
+    const fv_model *m = s->artifact->model;
+    for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
+        int64_t need = 1;
+        if (!m->outputs[i].depends_on_data)
+            continue;
+        for (int k = 0; k < m->outputs[i].rank; k++)
+            if (s->out_dims[at + 1 + k] < 0 || __builtin_mul_overflow(need, s->out_dims[at + 1 + k], &need))
+                need = INT64_MAX;
+        if (need > s->out_dims[at])
+            fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", m->outputs[i].name,
+                       (long long)s->out_dims[at], (long long)need);
+    }
+}
+
+static void note_launch(void *user, int32_t launch, int32_t end) {
+    if (!end)
+        *(int32_t *)user = launch;
+}
+
+/* After FV_BAD_INDEX of code that nobody explains: once more, to see which launch it stops at. */
+static void tell_launch(run_state *s, fv_log *log) {
+    const fv_model *m = s->artifact->model;
+    int32_t launch = -1;
+    fv_env env = {.size = sizeof env, .user = &launch, .alloc = env_alloc, .free = env_free, .trace = note_launch};
+    if (run_once(s, &env, NULL) != FV_BAD_INDEX || launch < 0 || launch >= m->nlaunches)
+        return;
+    const fv_launch_info *info = &m->launches[launch];
+    const char *nodes = *info->indexes ? info->indexes : info->nodes;
+    fv_log_add(log, "error: %s '%s': an index in the data is out of range", *nodes ? "node" : "kernel",
+               *nodes ? nodes : info->kernel);
+}
+
+static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) {
+    fv_artifact *a = s->artifact;
+    size_t said = strlen(fv_log_text(log));
+    if (status == FV_BAD_FILE && a->weights)
+        fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
+                   a->model->weights_file);
+    if (status == FV_BAD_CPU)
+        fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another", a->model->target);
+    if (status == FV_TOO_SMALL)
+        tell_capacities(s, log);
+    if (status == FV_BAD_DIM)
+        tell_relations(s, log);
+    if (status == FV_BAD_INDEX && !a->explain)
+        tell_launch(s, log);
+    if (a->explain && strlen(fv_log_text(log)) == said) {
+        pthread_mutex_lock(a->lock);
+        a->explain(a, status, inputs, log);
+        pthread_mutex_unlock(a->lock);
+    }
 }
 
 static int run_state_run(run_state *s, const fv_array *inputs, const fv_run_options *o,
                          fv_log *log) {
     fv_artifact *a = s->artifact;
     int status = fv_solve_dims(a->model, inputs, s->dims, log);
+    if (!status)
+        status = check_inputs(a->model, inputs, log);
     if (status)
         return status;
     fv_pool *pool = pool_of(a, o->threads);
     fv_env env = pool ? fv_pool_env(pool)
                       : (fv_env){.size = sizeof env, .alloc = env_alloc, .free = env_free};
     env.cancel = o->cancel;
-    status = run_once(s, &env);
+    status = run_once(s, &env, log);
     while (status == FV_TOO_SMALL && grow_outputs(s))
-        status = run_once(s, &env);
-    if (status == FV_BAD_FILE && a->weights)
-        fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
-                   a->model->weights_file);
-    if (status == FV_BAD_CPU)
-        fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another", a->model->target);
-    if (status && a->explain && log) {
-        pthread_mutex_lock(a->lock);
-        a->explain(a, status, inputs, log);
-        pthread_mutex_unlock(a->lock);
-    }
+        status = run_once(s, &env, log);
+    if (status && log)
+        tell(s, status, inputs, log);
     return status;
 }
 
@@ -317,7 +420,7 @@ static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                const fv_run_options *options, fv_log *log) {
     fv_run_options o;
     run_state s;
-    int status = read_options(options, &o);
+    int status = read_options(options, &o, log);
     if (status)
         return status;
     status = state_new(&s, a, inputs, outputs);

@@ -259,6 +259,14 @@ int fv_find_dims(const fv_model *m, const fv_array *inputs, const unsigned char 
     return FV_OK;
 }
 
+void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size) {
+    size_t at = 0;
+    out[0] = 0;
+    for (int s = 0; s < m->nsymbols && at < size; s++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s = %lld", at ? ", " : " where ", m->symbols[s].name,
+                               (long long)dims[s]);
+}
+
 /* " (batch = 3, seq = 4)": the symbols that occur in a dim. */
 static void name_values(const fv_model *m, const int64_t *dims, const char *text, char *out,
                         size_t size) {

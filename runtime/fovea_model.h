@@ -69,7 +69,14 @@ typedef struct fv_symbol_info {
 typedef struct fv_launch_info {
     const char *kernel; /* its name */
     const char *nodes;  /* the model's nodes that it computes; "" where nobody knows */
+    const char *indexes; /* those of them whose indices data tells: FV_BAD_INDEX is theirs; "": none */
 } fv_launch_info;
+
+/* Dims that must be equal, or a run returns FV_BAD_DIM. */
+typedef struct fv_relation_info {
+    const char *left, *right; /* expressions over the model's symbols, as text */
+    const char *why;          /* the node that asks for it */
+} fv_relation_info;
 
 /* dims: nsymbols values, in order of the table.
  * inputs, outputs: one pointer each, aligned to the element type; row-major; packed types as ONNX
@@ -101,6 +108,8 @@ typedef struct fv_model {
     const fv_launch_info *launches;
     const char *weights_file; /* the weights lie in a file of this name, beside the code, and a run needs
                                  env->weights; NULL: they are in the code */
+    int32_t nrelations;
+    const fv_relation_info *relations; /* of dims that the caller gives */
 } fv_model;
 
 #ifdef __cplusplus

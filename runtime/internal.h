@@ -43,6 +43,8 @@ void fv_log_add(fv_log *l, const char *format, ...) __attribute__((format(printf
 
 /* "f32", "?": of an ONNX type number. */
 const char *fv_type_text(int32_t type);
+/* What addresses of its elements are multiples of; 1 where nobody knows. */
+size_t fv_type_align(int32_t type);
 /* "f32[2, 3]"; cut where it does not fit. Returns `text`. */
 char *fv_array_text(const fv_array *a, char *text, size_t size);
 
@@ -61,6 +63,8 @@ int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char
 int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log);
 /* Evaluates a dim's text with the symbols' values; 0 where it cannot. */
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
+/* " where batch = 3, seq = 4": all symbols, or "" where there is none. Cut where it does not fit. */
+void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size);
 /* The symbol that a dim's text is, or -1. */
 int fv_dim_text_symbol(const fv_model *m, const char *text);
 

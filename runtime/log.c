@@ -138,6 +138,11 @@ const char *fv_type_text(int32_t type) {
     return types[type_index(type)].name;
 }
 
+size_t fv_type_align(int32_t type) {
+    unsigned bits = types[type_index(type)].bits;
+    return bits < 16 ? 1 : bits > 64 ? 8 : bits / 8; /* complex numbers are pairs */
+}
+
 char *fv_array_text(const fv_array *a, char *text, size_t size) {
     size_t at = (size_t)snprintf(text, size, "%s[", fv_type_text(a->type));
     for (int i = 0; i < a->rank && at < size; i++)

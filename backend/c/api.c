@@ -303,8 +303,8 @@ static void put_launches(fv_cg *g, const fv_model *m) {
     fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
     fv_c_open(g, "static const fv_launch_info launches[] =");
     for (int i = 0; i < m->nlaunches; i++)
-        fv_c_line(g, "{%s, %s},", fv_c_string(g->arena, m->launches[i].kernel),
-                  fv_c_string(g->arena, m->launches[i].nodes));
+        fv_c_line(g, "{%s, %s, %s},", fv_c_string(g->arena, m->launches[i].kernel),
+                  fv_c_string(g->arena, m->launches[i].nodes), fv_c_string(g->arena, m->launches[i].indexes));
     g->indent--;
     fv_c_line(g, "};");
     fv_text_put(g->out, "#endif\n");
@@ -322,6 +322,17 @@ static void put_launch_members(fv_cg *g, const fv_model *m) {
     fv_text_put(g->out, "#endif\n");
 }
 
+static void put_relations(fv_cg *g, const fv_model *m) {
+    if (!m->nrelations)
+        return;
+    fv_c_open(g, "static const fv_relation_info relations[] =");
+    for (int i = 0; i < m->nrelations; i++)
+        fv_c_line(g, "{%s, %s, %s},", fv_c_string(g->arena, m->relations[i].left),
+                  fv_c_string(g->arena, m->relations[i].right), fv_c_string(g->arena, m->relations[i].why));
+    g->indent--;
+    fv_c_line(g, "};");
+}
+
 static void put_model(fv_cg *g) {
     const fv_model *m = fv_program_model(g->arena, g->p);
     fv_c_open(g, "const fv_model *%s_model(void)", g->name);
@@ -336,6 +347,7 @@ static void put_model(fv_cg *g) {
     put_ports(g, "input", m->inputs, m->ninputs);
     put_ports(g, "output", m->outputs, m->noutputs);
     put_launches(g, m);
+    put_relations(g, m);
     fv_c_open(g, "static const fv_model model =");
     fv_c_line(g, "1, sizeof(fv_model),");
     fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->name), fv_c_string(g->arena, m->target));
@@ -346,7 +358,8 @@ static void put_model(fv_cg *g) {
     fv_c_line(g, "%s, entry,", fv_c_checks_cpu(g) ? "plan_entry" : "plan");
     put_launch_members(g, m);
     const char *file = fv_c_weights_file(g);
-    fv_c_line(g, "%s", file ? fv_c_string(g->arena, file) : "NULL");
+    fv_c_line(g, "%s,", file ? fv_c_string(g->arena, file) : "NULL");
+    fv_c_line(g, "%d, %s", m->nrelations, m->nrelations ? "relations" : "NULL");
     g->indent--;
     fv_c_line(g, "};");
     fv_c_line(g, "return &model;");

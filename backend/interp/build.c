@@ -13,6 +13,7 @@ void fv_i_build_init(build *b, fv_arena *a, const char *name) {
     *b = (build){.arena = a,
                  .name = name,
                  .vars = fv_ptrmap_in(a),
+                 .lets = fv_ptrmap_in(a),
                  .bufs = fv_ptrmap_in(a),
                  .extents = fv_ptrmap_in(a)};
 }
@@ -95,7 +96,8 @@ void fv_i_aim(build *b, int jump, int target) {
 }
 
 static bool is_jump(insn_fn fn) {
-    return fn == fv_i_jump || fn == fv_i_jump_if_not || fn == fv_i_enter || fn == fv_i_next;
+    return fn == fv_i_jump || fn == fv_i_jump_if_not || fn == fv_i_enter || fn == fv_i_next ||
+           fn == fv_i_require;
 }
 
 static void settle(uint32_t *at, uint32_t image_at) {

@@ -15,6 +15,7 @@ typedef struct build {
     unsigned char *image; /* constants */
     int image_n, image_cap;
     fv_ptrmap vars;    /* variable -> register */
+    fv_ptrmap lets;    /* variable of a let -> its expression */
     fv_ptrmap bufs;    /* buffer -> slot */
     fv_ptrmap extents; /* parameter of a kernel -> registers of its extents */
     int nslots;
@@ -54,6 +55,9 @@ void fv_i_block(build *b, const fv_block *block);
 void fv_i_statements(build *b, const fv_block *block);
 /* What a LOAD or STORE of so many lanes needs to know; not yet masked. */
 access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
+
+/* Code behind a REQUIRE, for where it fails: which index was it? index.c. `ok`: its register. */
+void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok);
 
 /* Constants go behind the registers, jumps become pointers. No more code after this. */
 void fv_i_finish(build *b, bytecode *c, int task);

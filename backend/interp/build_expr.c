@@ -173,9 +173,14 @@ static void require(build *b, const fv_expr *x, uint32_t d) {
     if (b->host_stmt)
         fv_i_fail(b, "a require outside of kernels");
     fv_i_value_into(b, x->arg[0], d);
+    int at = b->n;
+    uint32_t top = b->top;
     insn *i = fv_i_emit(b, fv_i_require);
     i->a = d;
     i->lanes = x->type.lanes;
+    fv_i_ask_index(b, x->arg[0], d);
+    fv_i_aim(b, at, b->n);
+    b->top = top;
 }
 
 void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {

@@ -3,6 +3,7 @@
 
 static void let(build *b, const fv_stmt *s) {
     const fv_expr *x = s->x;
+    *fv_ptrmap_at(&b->lets, s->var) = (void *)x;
     if (x->op == FV_X_VAR) { /* values never change while their names are seen */
         fv_i_set_var(b, s->var, fv_i_var(b, x->u.var));
         return;

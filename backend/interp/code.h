@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "backend/interp/interp.h"
+#include "ir/limits.h"
 
 typedef struct insn insn;
 typedef struct frame frame;
@@ -87,6 +88,14 @@ typedef struct fault_text {
     char text[400];
 } fault_text;
 
+/* The first index of a run that a REQUIRE refused. */
+typedef struct refused_index {
+    _Atomic int taken; /* 0: none, 1: being written, 2: there */
+    const fv_buf *from; /* the kernel's parameter that it is from, or NULL */
+    int64_t at[FV_MAX_RANK], value, limit;
+    bool direct, wraps;
+} refused_index;
+
 struct frame {
     unsigned char *r; /* the register file */
     const bytecode *code;
@@ -97,6 +106,7 @@ struct frame {
     const struct host_run *host; /* of a host program, else NULL */
     int status;                  /* why it ended */
     bool required;               /* some REQUIRE failed */
+    refused_index *refused;      /* or NULL: nobody asks */
 };
 
 /* A register as an element of C type T: register files hold all types. */
@@ -142,7 +152,8 @@ const insn *fv_i_jump_if_not(frame *f, const insn *i); /* a: bool */
 const insn *fv_i_enter(frame *f, const insn *i);       /* d = a; jumps if !(a < b) */
 const insn *fv_i_next(frame *f, const insn *i);        /* d += a; jumps if d < b */
 const insn *fv_i_poll(frame *f, const insn *i);        /* the cancel flag */
-const insn *fv_i_require(frame *f, const insn *i);     /* a: bools */
+const insn *fv_i_require(frame *f, const insn *i);     /* a: bools; jumps where none failed by now */
+const insn *fv_i_tell_index(frame *f, const insn *i);  /* index.c: notes the index that was refused */
 int fv_i_exec(frame *f, const insn *at);               /* the status */
 /* Notes the fault, unless there is one already, and ends the frame with FV_INTERNAL. */
 const insn *fv_i_fault(frame *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -154,7 +165,7 @@ void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(pri
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault);
 /* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
-                fault_text *fault, int64_t *left);
+                fault_text *fault, refused_index *refused, int64_t *left);
 
 /* ---- build_stmt.c ---- */
 
@@ -172,7 +183,8 @@ typedef struct host_buf {
 /* Where a LAUNCH finds its arguments. */
 typedef struct site {
     const bytecode *kernel;
-    const char *origin; /* the ONNX nodes */
+    const char *origin;  /* the ONNX nodes */
+    const char *indexes; /* those that index; NULL: all may */
     int number;         /* for who traces */
     int nargs;
     int *slots;
@@ -190,6 +202,7 @@ struct fv_interp {
     fault_text fault;
     int64_t limit;         /* of iterations; 0: none */
     _Atomic(const char *) stopped; /* what the last run that stopped was at */
+    fault_text index;              /* the first index that was refused, in words */
 };
 
 /* The run that a frame of a host program belongs to. */
@@ -199,6 +212,7 @@ typedef struct host_run {
     int64_t *out_dims;
 } host_run;
 
+void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size);
 bool fv_i_build_host(fv_arena *a, fv_interp *p);
 const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.data: the CHECK */
 const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */

@@ -53,7 +53,7 @@ const insn *fv_i_require(frame *f, const insn *i) {
     for (uint32_t l = 0; l < i->lanes; l++)
         if (!AS(reg_u8, f, i->a)[l])
             f->required = true;
-    return i + 1;
+    return f->required ? i + 1 : i->u.to;
 }
 
 static void note(fault_text *t, const char *format, va_list args) {

@@ -21,6 +21,14 @@ static void trace(const fv_env *env, const site *at, int end) {
         env->trace(env->user, at->number, end);
 }
 
+static void note_index(fv_interp *p, const site *at, const refused_index *r) {
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&p->index.taken, &none, 1))
+        return;
+    fv_i_index_text(p, at, r, p->index.text, sizeof p->index.text);
+    atomic_store(&p->index.taken, 2);
+}
+
 const insn *fv_i_site(frame *f, const insn *i) {
     const site *at = i->u.data;
     const host_run *run = f->host;
@@ -30,11 +38,14 @@ const insn *fv_i_site(frame *f, const insn *i) {
     for (int k = 0; k < at->nargs; k++)
         args[k] = f->slots[at->slots[k]];
     trace(run->env, at, 0);
-    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault, &f->left);
+    refused_index refused = {0};
+    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault, &refused, &f->left);
     trace(run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
-    atomic_store(&run->interp->stopped, at->origin);
+    if (f->status == FV_BAD_INDEX && atomic_load(&refused.taken))
+        note_index(run->interp, at, &refused);
+    atomic_store(&run->interp->stopped, f->status == FV_BAD_INDEX && at->indexes && *at->indexes ? at->indexes : at->origin);
     return NULL;
 }
 
@@ -89,6 +100,10 @@ void fv_interp_limit(fv_interp *p, int64_t iterations) {
 
 const char *fv_interp_fault(const fv_interp *p) {
     return atomic_load(&p->fault.taken) == 2 ? p->fault.text : NULL;
+}
+
+const char *fv_interp_index(const fv_interp *p) {
+    return atomic_load(&p->index.taken) == 2 ? p->index.text : NULL;
 }
 
 const char *fv_interp_stopped(const fv_interp *p) {

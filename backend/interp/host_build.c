@@ -25,6 +25,7 @@ static void launch(build *b, const fv_stmt *s) {
     site *at = FV_NEW(b->arena, site, 1);
     at->kernel = kernel_code(b, k);
     at->origin = s->text;
+    at->indexes = s->indexes;
     at->number = s->launch;
     at->nargs = k->nbufs;
     at->slots = FV_NEW(b->arena, int, k->nbufs);

@@ -12,6 +12,7 @@ typedef struct launch {
     const volatile int32_t *cancel;
     int64_t left; /* iterations that each frame may take */
     fault_text *fault;
+    refused_index *refused;
     _Atomic int status; /* the first that is not FV_OK */
     _Atomic int required;
 } launch;
@@ -38,6 +39,7 @@ static bool frame_new(frame *f, const launch *l) {
         return false;
     f->cancel = l->cancel;
     f->left = l->left;
+    f->refused = l->refused;
     if (l->code->nparams)
         memcpy(f->slots, l->args, (size_t)l->code->nparams * sizeof(slot));
     return true;
@@ -99,8 +101,9 @@ static void run_tasks(launch *l, frame *f, const fv_env *env) {
 }
 
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
-                fault_text *fault, int64_t *left) {
-    launch l = {.code = k, .args = args, .fault = fault, .left = *left, .cancel = env ? env->cancel : NULL};
+                fault_text *fault, refused_index *refused, int64_t *left) {
+    launch l = {.code = k, .args = args, .fault = fault, .refused = refused, .left = *left,
+                .cancel = env ? env->cancel : NULL};
     frame f;
     if (!frame_new(&f, &l))
         return FV_NO_MEMORY;
@@ -130,7 +133,7 @@ int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const
     slot *args = FV_NEW(a, slot, k->nbufs);
     for (int i = 0; i < k->nbufs; i++)
         args[i] = (slot){bufs[i].data, bufs[i].bytes};
-    int status = fv_i_launch(c, dims, args, env, text, &(int64_t){INT64_MAX});
+    int status = fv_i_launch(c, dims, args, env, text, NULL, &(int64_t){INT64_MAX});
     if (fault && atomic_load(&text->taken))
         *fault = text->text;
     return status;

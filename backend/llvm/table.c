@@ -65,12 +65,23 @@ static LLVMValueRef symbols(fv_ll_module *m, const fv_symbol_info *info, int n) 
 }
 
 static LLVMValueRef launches(fv_ll_module *m, const fv_launch_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->ptr};
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 2, 0);
+    LLVMTypeRef fields[] = {m->ptr, m->ptr, m->ptr};
+    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 3, 0);
     LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
     for (int i = 0; i < n; i++) {
-        LLVMValueRef values[] = {text(m, info[i].kernel), text(m, info[i].nodes)};
-        all[i] = LLVMConstStructInContext(m->context, values, 2, 0);
+        LLVMValueRef values[] = {text(m, info[i].kernel), text(m, info[i].nodes), text(m, info[i].indexes)};
+        all[i] = LLVMConstStructInContext(m->context, values, 3, 0);
+    }
+    return list(m, type, all, n);
+}
+
+static LLVMValueRef relations(fv_ll_module *m, const fv_relation_info *info, int n) {
+    LLVMTypeRef fields[] = {m->ptr, m->ptr, m->ptr};
+    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 3, 0);
+    LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef values[] = {text(m, info[i].left), text(m, info[i].right), text(m, info[i].why)};
+        all[i] = LLVMConstStructInContext(m->context, values, 3, 0);
     }
     return list(m, type, all, n);
 }
@@ -78,7 +89,7 @@ static LLVMValueRef launches(fv_ll_module *m, const fv_launch_info *info, int n)
 static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan, LLVMValueRef run) {
     LLVMTypeRef fields[] = {m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->i32, m->i32,
                             m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr,
-                            m->i32, m->ptr, m->ptr};
+                            m->i32, m->ptr, m->ptr, m->i32, m->ptr};
     enum { N = sizeof fields / sizeof *fields };
     LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef v[N] = {number(m, t->abi)};
@@ -97,6 +108,8 @@ static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan,
     v[15] = number(m, t->nlaunches);
     v[16] = launches(m, t->launches, t->nlaunches);
     v[17] = m->weights_file ? text(m, m->weights_file) : LLVMConstNull(m->ptr);
+    v[18] = number(m, t->nrelations);
+    v[19] = relations(m, t->relations, t->nrelations);
     return data(m, LLVMConstStructInContext(m->context, v, N, 0), "model");
 }
 

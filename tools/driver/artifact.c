@@ -33,17 +33,23 @@ static int interp_run(fv_artifact *a, const int64_t *dims, const void *const *in
 
 static void say_where(const fv_interp *interp, int status, fv_log *log) {
     const char *fault = fv_interp_fault(interp), *at = fv_interp_stopped(interp);
+    const char *index = fv_interp_index(interp);
     if (status == FV_INTERNAL && fault)
         fv_log_add(log, "internal error: %s", fault);
-    else if (status == FV_BAD_INDEX && at && *at)
-        fv_log_add(log, "error: node '%s': an index in the data is out of range", at);
+    else if (status == FV_BAD_INDEX && (index || (at && *at)))
+        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "", at && *at ? "': " : "",
+                   index ? index : "an index in the data is out of range");
     else if (status == FV_BAD_DIM && at)
         fv_log_add(log, "error: dims contradict each other: %s", at);
 }
 
+/* Faults are noted once an interpreter, and it may have run before: only what is noted of all runs is asked of
+ * this one, the rest of a new one. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
-    (void)inputs;
-    say_where(a->ctx, status, log);
+    if (status == FV_BAD_INDEX)
+        fv_driver_explain(a, status, inputs, log);
+    else
+        say_where(a->ctx, status, log);
 }
 
 static fv_artifact *from_interp(fv_session *s, fv_program *p) {
@@ -57,6 +63,7 @@ static fv_artifact *from_interp(fv_session *s, fv_program *p) {
     a->plan = interp_plan;
     a->run = interp_run;
     a->explain = interp_explain;
+    a->program = p;
     return a;
 }
 

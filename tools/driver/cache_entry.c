@@ -334,8 +334,10 @@ static void name_launches(fv_block *b, const fv_model *m) {
     for (fv_stmt *s = b->first; s; s = s->next) {
         name_launches(&s->body, m);
         name_launches(&s->other, m);
-        if (s->kind == FV_S_LAUNCH && s->launch < m->nlaunches)
-            s->text = m->launches[s->launch].nodes;
+        if (s->kind != FV_S_LAUNCH || s->launch >= m->nlaunches)
+            continue;
+        s->text = m->launches[s->launch].nodes;
+        s->indexes = m->launches[s->launch].indexes;
     }
 }
 
