@@ -205,16 +205,3 @@ fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from,
         *fv_ptrmap_at(&map, from[i]) = to[i];
     return fv_x_subst(a, x, &map, &memo);
 }
-
-void fv_definition_print(fv_text *t, const fv_definition *d) {
-    if (d->place) {
-        fv_expr_print(t, d->place);
-        fv_text_put(t, " = ");
-    } else {
-        fv_text_printf(t, "%s[", d->value->name);
-        for (int i = 0; i < d->rank; i++)
-            fv_text_printf(t, "%s%s", i ? ", " : "", d->index[i]->name);
-        fv_text_put(t, "] = ");
-    }
-    fv_expr_print(t, d->body);
-}

@@ -65,6 +65,7 @@ fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, 
 /* Buffers that stand for graph values in definitions: one a value and arena. */
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
 
+/* As a formula for people, of a few lines: repeated terms have names, t0 = ..., behind it. */
 void fv_definition_print(fv_text *t, const fv_definition *d);
 
 #endif

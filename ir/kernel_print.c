@@ -322,7 +322,18 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     }
 }
 
+/* What stands for an expression in a formula for people; NULL: itself. */
+static const char *short_form(const fv_kprinter *p, const fv_expr *x) {
+    const char *name = p->terms && x != p->defining ? fv_ptrmap_get(p->terms, x) : NULL;
+    return name ? name : p->end && p->t->n > p->end && x->n ? "..." : NULL;
+}
+
 static void expr_at(fv_kprinter *p, const fv_expr *x, int level) {
+    const char *instead = short_form(p, x);
+    if (instead) {
+        fv_text_put(p->t, instead);
+        return;
+    }
     bool parentheses = level_of(x) < level;
     if (parentheses)
         fv_text_put(p->t, "(");

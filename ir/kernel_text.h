@@ -27,6 +27,10 @@ typedef struct fv_kprinter {
     int counter;           /* canonical names */
     const char **scope;    /* names in scope */
     int nscope, cap_scope;
+    /* formulas for people (definition_print.c); NULL and 0 in texts that are read back */
+    const fv_ptrmap *terms;  /* expression -> its name; what is being defined is printed nevertheless */
+    const fv_expr *defining;
+    size_t end;              /* of the text: what is in parentheses behind it is left out */
 } fv_kprinter;
 
 void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);

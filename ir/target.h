@@ -11,6 +11,7 @@ typedef struct fv_target {
     const char *cpu;       /* for LLVM */
     const char *features;  /* for LLVM; "" : none besides the cpu's */
     const char *cflags;    /* for gcc and clang */
+    const char *tools;     /* "arm-none-eabi-": prefix of its own, there is no system and no thread; NULL: the host's or any */
     const char *macros;    /* C macros that must be defined, separated by spaces: "__AVX2__ __FMA__" */
     int pointer_bits;
     int vector_bits;       /* 0: scalar code only */

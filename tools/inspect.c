@@ -102,7 +102,7 @@ static const char *schedule_of(const fv_kernel *k) {
 
 static void print_line(const char *what, const char *text) {
     if (text && *text)
-        fv_out("  %-9s %.400s%s\n", what, text, strlen(text) > 400 ? " ..." : "");
+        fv_out("  %-9s %.800s%s\n", what, text, strlen(text) > 800 ? " ..." : "");
 }
 
 /* What the first launch of each kernel costs, with the dims that were chosen. */

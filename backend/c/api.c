@@ -304,7 +304,7 @@ static void put_launches(fv_cg *g, const fv_model *m) {
     fv_c_open(g, "static const fv_launch_info launches[] =");
     for (int i = 0; i < m->nlaunches; i++)
         fv_c_line(g, "{%s, %s, %s},", fv_c_string(g->arena, m->launches[i].kernel),
-                  fv_c_string(g->arena, m->launches[i].nodes), fv_c_string(g->arena, m->launches[i].indexes));
+                  fv_c_strings(g->arena, m->launches[i].nodes), fv_c_strings(g->arena, m->launches[i].indexes));
     g->indent--;
     fv_c_line(g, "};");
     fv_text_put(g->out, "#endif\n");

@@ -24,7 +24,7 @@ typedef struct fv_c_options {
      *  FILE    NAME.weights, which a run is given by its fv_env, and NAME_weights.c that maps it */
     fv_weights_kind weights;
     bool threads;             /* folder: also a thread pool (pthreads), in a file of its own */
-    const int64_t *test_dims; /* folder: dims of the self-test; NULL: 1, or what makes a run go well */
+    const int64_t *test_dims; /* folder: dims of the self-test; NULL: 1, or what makes a run go well, and a few more sizes */
     fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */
     void *reference_user;
 } fv_c_options;

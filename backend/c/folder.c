@@ -91,6 +91,17 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
     add(g, f, "_threads.h", &h);
 }
 
+/* make has its own defaults for CC and AR, which ?= does not change. */
+static const char *toolchain(fv_cg *g) {
+    const char *tools = g->p->target->tools;
+    if (!tools)
+        return "AR ?= ar\n";
+    return fv_printf(g->arena,
+                     "ifeq ($(origin CC),default)\nCC = %sgcc\nendif\nifeq ($(origin AR),default)\nAR = %sar\nendif\n"
+                     "# make check needs a board or an emulator: LDFLAGS='--specs=rdimon.specs -T board.ld' RUN=...\n",
+                     tools, tools);
+}
+
 static void add_makefile(fv_cg *g, fv_c_files *f) {
     bool incbin = g->weights == FV_WEIGHTS_INCBIN, mapped = g->weights == FV_WEIGHTS_FILE;
     bool object = g->apart || g->weights != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
@@ -113,7 +124,8 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
     fv_c_fill(g, &t, fv_c_makefile_text, g->file, flags, objects, rules.s, threads,
               g->o->threads ? " -pthread -lm" : "",
               mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
-              object && g->weights != FV_WEIGHTS_OBJECT ? fv_printf(g->arena, " %s_weights.o", g->file) : "", NULL);
+              object && g->weights != FV_WEIGHTS_OBJECT ? fv_printf(g->arena, " %s_weights.o", g->file) : "",
+              toolchain(g), NULL);
     add(g, f, "/Makefile", &t);
 }
 

@@ -510,7 +510,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
     const char *origin = s->text ? s->text : k->origin && *k->origin ? k->origin : k->name;
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
     fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->launch, fv_c_string(g->arena, name),
-              fv_c_string(g->arena, origin));
+              fv_c_strings(g->arena, origin));
     fv_text args = {.arena = g->arena}, dims = {.arena = g->arena};
     const char *sep = "";
     fv_text_put(&args, "");

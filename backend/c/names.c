@@ -205,18 +205,37 @@ bool fv_c_file_is_fit(const char *name) {
     return shows;
 }
 
+/* One literal of n bytes. */
+static void put_literal(fv_text *t, const char *text, size_t n) {
+    fv_text_put(t, "\"");
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\' || c == '?')
+            fv_text_printf(t, "\\%c", c);
+        else if (c >= 32 && c < 127)
+            fv_text_putn(t, &text[i], 1);
+        else
+            fv_text_printf(t, "\\%03o", c);
+    }
+    fv_text_put(t, "\"");
+}
+
 const char *fv_c_string(fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
-    fv_text_put(&t, "\"");
-    for (const char *s = text ? text : ""; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\' || c == '?')
-            fv_text_printf(&t, "\\%c", c);
-        else if (c >= 32 && c < 127)
-            fv_text_putn(&t, s, 1);
-        else
-            fv_text_printf(&t, "\\%03o", c);
+    put_literal(&t, text ? text : "", text ? strlen(text) : 0);
+    return t.s;
+}
+
+const char *fv_c_strings(fv_arena *a, const char *text) {
+    enum { SHORT = 72 };
+    fv_text t = {.arena = a};
+    for (size_t n; strlen(text) > SHORT; text += n) {
+        for (n = SHORT; n && text[n - 1] != ' ';)
+            n--;
+        n = n ? n : SHORT;
+        put_literal(&t, text, n);
+        fv_text_put(&t, " ");
     }
-    fv_text_put(&t, "\"");
+    put_literal(&t, text, strlen(text));
     return t.s;
 }

@@ -33,6 +33,8 @@ const char *fv_c_upper(fv_arena *a, const char *name);
 /* Text from a model, safe inside a comment (one line), and as a string literal with its quotes. */
 const char *fv_c_comment(fv_arena *a, const char *text);
 const char *fv_c_string(fv_arena *a, const char *text);
+/* The same in several literals where it is long, which lines can be broken between. */
+const char *fv_c_strings(fv_arena *a, const char *text);
 /* Can a file of that name be included, `#include "NAME"`, and named in a comment? */
 bool fv_c_file_is_fit(const char *name);
 

@@ -10,7 +10,7 @@
 
 extern const char *const fv_c_selftest_data_text; /* the same file, built in */
 
-enum { GUARD = 64, UNBOUNDED = 4096, HEAP = 1 << 20 };
+enum { GUARD = 64, UNBOUNDED = 4096, HEAP = 1 << 20, MOST_SIZES = 4 };
 
 /* ---- sizes for the dims of the test ---- */
 
@@ -57,16 +57,20 @@ static const fv_port *port_at(const fv_program *p, int i) {
 
 static bool has_capacity(const fv_program *p, int i) { return p->capacity && p->capacity[i]; }
 
-/* With `usual` for each dim that nobody gave, or the nearest that its bounds allow. */
-static bool sizes(fv_cg *g, int64_t usual, test *t) {
+/* Of a symbol that nobody gave: as near to what is wished as its bounds allow. */
+static int64_t within(const fv_var *symbol, int64_t wish) {
+    return wish < symbol->lo ? symbol->lo : wish > symbol->hi ? symbol->hi : wish;
+}
+
+/* With `usual` for the first dim that nobody gave, and `step` more for each further one. */
+static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     const fv_program *p = g->p;
     fv_ptrmap values = fv_ptrmap_in(g->arena);
     t->dims = FV_NEW(g->arena, int64_t, p->nsymbols + 1);
     t->out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     t->elements = FV_NEW(g->arena, int64_t, p->ninputs + p->noutputs + 1);
     for (int i = 0; i < p->nsymbols; i++) {
-        int64_t lo = p->symbol_vars[i]->lo, hi = p->symbol_vars[i]->hi, d = usual < lo ? lo : usual > hi ? hi : usual;
-        t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : d;
+        t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : within(p->symbol_vars[i], usual + step * i);
         set_value(g, &values, p->symbol_vars[i], t->dims[i]);
     }
     for (const fv_stmt *s = p->plan.first; s; s = s->next) {
@@ -162,11 +166,17 @@ static void record(fv_cg *g, test *t) {
     t->recorded = true;
 }
 
+/* The sizes of a self-test: the first, and a few more where the model has dims. */
+typedef struct suite {
+    test at[MOST_SIZES];
+    int n;
+} suite;
+
 /* Dims of 1 contradict each other in models that halve an image and double it again: powers of two are
  * tried until a run goes well. Where none does, the status of the first is what is expected. */
 static bool choose(fv_cg *g, test *t) {
     enum { LARGEST = 64, MEMORY = 16 << 20 };
-    if (!sizes(g, 1, t))
+    if (!sizes(g, 1, 0, t))
         return fv_error(g->session, "the self-test needs dims of a size that fits: give smaller ones");
     if (!g->o->reference)
         return true;
@@ -174,7 +184,7 @@ static bool choose(fv_cg *g, test *t) {
     bool more = t->status == FV_BAD_DIM && !g->o->test_dims;
     for (int64_t usual = 2; more && usual <= LARGEST; usual *= 2) {
         test other = {0};
-        if (!sizes(g, usual, &other) || bytes_of(g->p, &other) > MEMORY)
+        if (!sizes(g, usual, 0, &other) || bytes_of(g->p, &other) > MEMORY)
             return true;
         record(g, &other);
         more = other.status != FV_OK;
@@ -183,16 +193,68 @@ static bool choose(fv_cg *g, test *t) {
     return true;
 }
 
+static bool is_there(const suite *s, const test *t, int nsymbols) {
+    for (int i = 0; i < s->n; i++)
+        if (!memcmp(s->at[i].dims, t->dims, (size_t)nsymbols * sizeof *t->dims))
+            return true;
+    return false;
+}
+
+/* What a size may take, so that small machines hold the test, and that making it takes no time: memory, and
+ * bytes of weights that pass by. */
+static bool is_modest(fv_cg *g, const test *first, const test *t, int64_t usual) {
+    enum { MEMORY = 256 << 10, PASSING = 8 << 20 };
+    int64_t memory = bytes_of(g->p, t);
+    return (memory <= MEMORY || memory <= 2 * bytes_of(g->p, first)) && memory <= 8 * MEMORY &&
+           (int64_t)fv_weights_bytes(g->p) <= PASSING / usual;
+}
+
+static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
+    test t = {0};
+    if (s->n == MOST_SIZES || !sizes(g, usual, step, &t) || is_there(s, &t, g->p->nsymbols) ||
+        !is_modest(g, &s->at[0], &t, usual))
+        return;
+    record(g, &t);
+    if (t.status == FV_OK)
+        s->at[s->n++] = t;
+}
+
+/* Sizes that are no powers of two, each dim another; where dims must agree, all the same. */
+static bool choose_all(fv_cg *g, suite *s) {
+    static const int64_t usual[] = {3, 7, 4, 16, 19};
+    if (!choose(g, &s->at[0]))
+        return false;
+    s->n = 1;
+    if (!g->o->reference || g->o->test_dims || s->at[0].status != FV_OK)
+        return true;
+    for (int i = 0; i < (int)(sizeof usual / sizeof *usual) && g->p->nsymbols; i++) {
+        int before = s->n;
+        add_size(g, s, usual[i], 2);
+        if (s->n == before)
+            add_size(g, s, usual[i], 0);
+    }
+    return true;
+}
+
 /* ---- text ---- */
 
-static void put_arrays(fv_cg *g, const test *t) {
+static int64_t most_bytes(const fv_program *p, const suite *s, int port) {
+    int64_t most = 0;
+    for (int i = 0; i < s->n; i++) {
+        int64_t n = port < 0 ? s->at[i].workspace : bytes_at(p, &s->at[i], port);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static void put_arrays(fv_cg *g, const suite *s) {
     const fv_program *p = g->p;
     for (int i = 0; i < p->ninputs + p->noutputs; i++) {
         selftest_type y = type_of(port_at(p, i));
         bool in = i < p->ninputs;
         const char *kind = in ? "input" : "output";
         int n = in ? i : i - p->ninputs;
-        int64_t bytes = bytes_at(p, t, i);
+        int64_t bytes = most_bytes(p, s, i);
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, port_at(p, i)->name));
         fv_c_line(g, "static const selftest_type %s_type_%d = {%d, %d, 0x%llxu, UINT64_C(0x%llx), UINT64_C(0x%llx)};",
                   kind, n, y.bytes, y.is_float, (unsigned long long)y.one, (unsigned long long)y.abs,
@@ -202,7 +264,8 @@ static void put_arrays(fv_cg *g, const test *t) {
         else
             fv_c_line(g, "%s_ALIGNED static unsigned char output_%d[%lld + GUARD];", g->NAME, n, (long long)bytes);
     }
-    fv_c_line(g, "%s_ALIGNED static unsigned char work[%lld];", g->NAME, (long long)(t->workspace ? t->workspace : 1));
+    int64_t work = most_bytes(p, s, -1);
+    fv_c_line(g, "%s_ALIGNED static unsigned char work[%lld];", g->NAME, (long long)(work ? work : 1));
     fv_c_line(g, "%s", "");
 }
 
@@ -218,6 +281,41 @@ static const char *numbered(fv_cg *g, const char *word, int n) {
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%s_%d", i ? ", " : "", word, i);
     return n ? t.s : "NULL";
+}
+
+static int at_least_one(int n) { return n > 0 ? n : 1; }
+
+/* Elements of the arrays that hold ports: bytes of packed types. */
+static const char *units_of(fv_cg *g, const test *t, int from, int n) {
+    int64_t *list = FV_NEW(g->arena, int64_t, n + 1);
+    for (int i = 0; i < n; i++)
+        list[i] = units(port_at(g->p, from + i), t->elements[from + i]);
+    return numbers(g, list, n);
+}
+
+static void put_sizes(fv_cg *g, const suite *s) {
+    const fv_program *p = g->p;
+    fv_c_open(g, "typedef struct selftest_size");
+    fv_c_line(g, "int64_t dims[%d], actual[%d]; /* actual: capacities, and room for the dims of outputs */",
+              at_least_one(p->nsymbols), at_least_one(fv_out_dims_size(p)));
+    fv_c_line(g, "int64_t inputs[%d], outputs[%d]; /* array elements */", at_least_one(p->ninputs),
+              at_least_one(p->noutputs));
+    fv_c_line(g, "int status; /* expected */");
+    fv_c_line(g, "uint64_t sum; /* of outputs: what Fovea's interpreter computed */");
+    g->indent--;
+    fv_c_line(g, "} selftest_size;");
+    fv_c_line(g, "%s", "");
+    fv_c_open(g, "static const selftest_size sizes[] =");
+    for (int i = 0; i < s->n; i++) {
+        const test *t = &s->at[i];
+        fv_c_line(g, "{{%s}, {%s}, {%s}, {%s}, %d, UINT64_C(0x%llx)},", numbers(g, t->dims, p->nsymbols),
+                  numbers(g, t->out_dims, fv_out_dims_size(p)), units_of(g, t, 0, p->ninputs),
+                  units_of(g, t, p->ninputs, p->noutputs), t->status, (unsigned long long)t->sum);
+    }
+    g->indent--;
+    fv_c_line(g, "};");
+    fv_c_line(g, "enum { SIZES = %d };", s->n);
+    fv_c_line(g, "%s", "");
 }
 
 static const char heap_text[] =
@@ -237,12 +335,12 @@ static const char heap_text[] =
     "    (void)p;\n"
     "}\n\n";
 
-static void put_sum(fv_cg *g, const test *t, int output) {
+static void put_sum(fv_cg *g, int output) {
     const fv_program *p = g->p;
-    int i = p->ninputs + output, at = fv_out_dims_at(p, output);
+    int at = fv_out_dims_at(p, output);
     const fv_port *port = &p->outputs[output];
     fv_text n = {.arena = g->arena};
-    fv_text_printf(&n, "%lld", (long long)units(port, t->elements[i]));
+    fv_text_printf(&n, "(size_t)t->outputs[%d]", output);
     if (has_capacity(p, output)) {
         n = (fv_text){.arena = g->arena};
         fv_text_put(&n, "(size_t)(1");
@@ -252,66 +350,77 @@ static void put_sum(fv_cg *g, const test *t, int output) {
     }
     fv_c_line(g, "*sum = selftest_sum(output_%d, %s, &output_type_%d, *sum);", output, n.s, output);
     fv_c_line(g, "for (int i = 0; i < GUARD; i++)");
-    fv_c_line(g, "    if (output_%d[%lld + i] != background)", output, (long long)bytes_at(p, t, i));
+    fv_c_line(g, "    if (output_%d[t->outputs[%d] * %d + i] != background)", output, output, type_of(port).bytes);
     fv_c_line(g, "        return 4;");
 }
 
-static void put_run(fv_cg *g, const test *t) {
+static void put_own_env(fv_cg *g) {
+    fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
+    fv_c_line(g, "heap_used = 0;");
+    if (fv_c_weights_file(g)) {
+        fv_c_line(g, "own.weights = env->weights;");
+        fv_c_line(g, "own.weights_bytes = env->weights_bytes;");
+    }
+    fv_c_line(g, "if (!env%s)", fv_c_weights_file(g) ? "->alloc" : "");
+    fv_c_line(g, "    env = &own;");
+}
+
+static void put_run(fv_cg *g) {
     const fv_program *p = g->p;
-    fv_c_open(g, "static int run_once(const fv_env *env, unsigned char background, uint64_t *sum)");
-    fv_c_line(g, "static const int64_t dims[] = {%s};", numbers(g, t->dims, p->nsymbols));
+    fv_c_open(g, "static int run_once(const selftest_size *t, const fv_env *env, unsigned char background, "
+                 "uint64_t *sum)");
     fv_c_line(g, "static const void *const inputs[] = {%s};", numbered(g, "input", p->ninputs));
     fv_c_line(g, "static void *const outputs[] = {%s};", numbered(g, "output", p->noutputs));
-    fv_c_line(g, "int64_t actual[] = {%s};", numbers(g, t->out_dims, fv_out_dims_size(p)));
+    fv_c_line(g, "int64_t actual[sizeof t->actual / sizeof *t->actual];");
+    fv_c_line(g, "for (size_t i = 0; i < sizeof actual / sizeof *actual; i++)");
+    fv_c_line(g, "    actual[i] = t->actual[i];");
     for (int i = 0; i < p->noutputs; i++) {
         fv_c_line(g, "for (size_t i = 0; i < sizeof output_%d; i++)", i);
         fv_c_line(g, "    output_%d[i] = background;", i);
     }
-    if (p->uses_allocator) {
-        fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
-        fv_c_line(g, "heap_used = 0;");
-        if (fv_c_weights_file(g)) {
-            fv_c_line(g, "own.weights = env->weights;");
-            fv_c_line(g, "own.weights_bytes = env->weights_bytes;");
-        }
-        fv_c_line(g, "if (!env%s)", fv_c_weights_file(g) ? "->alloc" : "");
-        fv_c_line(g, "    env = &own;");
-    }
-    fv_c_line(g, "int status = %s_model()->run(dims, inputs, outputs, actual, work, sizeof work, env);", g->name);
+    if (p->uses_allocator)
+        put_own_env(g);
+    fv_c_line(g, "int status = %s_model()->run(t->dims, inputs, outputs, actual, work, sizeof work, env);", g->name);
     fv_c_line(g, "*sum = UINT64_C(14695981039346656037);");
-    fv_c_line(g, "if (status != %d)", t->status);
+    fv_c_line(g, "if (status != t->status)");
     fv_c_line(g, "    return 1;");
-    for (int i = 0; t->status == FV_OK && i < p->noutputs; i++)
-        put_sum(g, t, i);
-    if (t->status != FV_OK || !p->noutputs) {
+    fv_c_line(g, "if (status != FV_OK)");
+    fv_c_line(g, "    return 0;");
+    for (int i = 0; i < p->noutputs; i++)
+        put_sum(g, i);
+    if (!p->noutputs) {
         fv_c_line(g, "(void)background;");
         fv_c_line(g, "(void)selftest_sum;");
     }
-    for (int i = 0; t->status != FV_OK && i < p->noutputs; i++)
-        fv_c_line(g, "(void)output_type_%d;", i);
     fv_c_line(g, "return 0;");
     fv_c_close(g);
     fv_c_line(g, "%s", "");
 }
 
-static void put_test(fv_cg *g, const test *t) {
-    fv_c_open(g, "int %s_selftest(const fv_env *env)", g->name);
+static void put_test(fv_cg *g, const suite *s) {
+    fv_c_open(g, "static int test_size(const selftest_size *t, const fv_env *env)");
     fv_c_line(g, "uint64_t first, second;");
     for (int i = 0; i < g->p->ninputs; i++)
-        fv_c_line(g, "selftest_fill(input_%d, %lld, &input_type_%d, %uu);", i,
-                  (long long)units(&g->p->inputs[i], t->elements[i]), i, seed_of(i));
+        fv_c_line(g, "selftest_fill(input_%d, (size_t)t->inputs[%d], &input_type_%d, %uu);", i, i, i, seed_of(i));
     if (!g->p->ninputs)
         fv_c_line(g, "(void)selftest_fill;");
-    fv_c_line(g, "int result = run_once(env, 0xa5, &first);");
+    fv_c_line(g, "int result = run_once(t, env, 0xa5, &first);");
     fv_c_line(g, "if (result == 0)");
-    fv_c_line(g, "    result = run_once(env, 0x5a, &second);");
+    fv_c_line(g, "    result = run_once(t, env, 0x5a, &second);");
     fv_c_line(g, "if (result != 0)");
     fv_c_line(g, "    return result;");
-    if (t->recorded && t->status == FV_OK)
-        fv_c_line(g, "if (first != UINT64_C(0x%llx)) /* what Fovea's interpreter computed */", (unsigned long long)t->sum);
-    if (t->recorded && t->status == FV_OK)
+    if (s->at[0].recorded) {
+        fv_c_line(g, "if (t->status == FV_OK && first != t->sum)");
         fv_c_line(g, "    return 2;");
+    }
     fv_c_line(g, "return first == second ? 0 : 3;");
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+    fv_c_open(g, "int %s_selftest(const fv_env *env)", g->name);
+    fv_c_line(g, "int result = 0;");
+    fv_c_line(g, "for (int i = 0; i < SIZES && result == 0; i++)");
+    fv_c_line(g, "    result = test_size(&sizes[i], env);");
+    fv_c_line(g, "return result;");
     fv_c_close(g);
 }
 
@@ -325,10 +434,10 @@ static const char head[] =
     "int @name@_selftest(const fv_env *env);\n\n";
 
 bool fv_c_selftest(fv_cg *g, fv_text *t) {
-    test made = {0};
-    if (!choose(g, &made))
+    suite made = {0};
+    if (!choose_all(g, &made))
         return false;
-    fv_c_fill(g, t, head, g->file, made.recorded ? "" : " Nothing was recorded, so that 2 is never given.",
+    fv_c_fill(g, t, head, g->file, made.at[0].recorded ? "" : " Nothing was recorded, so that 2 is never given.",
               fv_c_weights_file(g) ? "gives the weights" : "may be NULL", NULL);
     fv_text_put(t, fv_c_selftest_data_text);
     fv_text_printf(t, "\nenum { GUARD = %d };\n\n", GUARD);
@@ -337,7 +446,8 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
     put_arrays(g, &made);
     if (g->p->uses_allocator)
         fv_c_fill(g, t, heap_text, fv_printf(g->arena, "%d", HEAP), NULL);
-    put_run(g, &made);
+    put_sizes(g, &made);
+    put_run(g);
     put_test(g, &made);
     g->out = out;
     return true;

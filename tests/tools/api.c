@@ -54,6 +54,41 @@ static void gives(fv_artifact *a) {
     fv_array_free(&out);
 }
 
+/* What an argument lacks is said with its name, what it has and what it needs. */
+Test(api, arguments) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    fv_compile_options c = {.size = sizeof c, .backend = FV_BACKEND_INTERP};
+    cr_assert_eq(fv_compile(model, &c, log, &a), FV_OK, "%s", fv_log_text(log));
+    float x[4] = {0}, y[6];
+    fv_array good = {1, 2, {2, 2}, x, NULL}, none = {1, 2, {2, 2}, NULL, NULL};
+    fv_array odd = {1, 2, {2, 2}, (char *)x + 1, NULL}, small = {1, 2, {1, 3}, y, NULL}, other = {7, 2, {1, 3}, y, NULL};
+    fv_run_options o = {.size = 1}, few = {.size = sizeof few, .threads = -1};
+    fv_array room = {1, 2, {2, 3}, y, NULL};
+    const struct {
+        fv_array *in, *out;
+        const fv_run_options *options;
+        int status;
+        const char *says;
+    } all[] = {
+        {&none, &room, NULL, FV_BAD_ARGUMENT, "error: input 'x' is f32[2, 2], its data is NULL\n"},
+        {&odd, &room, NULL, FV_BAD_ARGUMENT,
+         "error: input 'x' is f32[2, 2], its data is at an address that is no multiple of 4\n"},
+        {&good, &small, NULL, FV_TOO_SMALL, "error: output 'y' is given room for 3 elements, needs 6\n"},
+        {&good, &other, NULL, FV_BAD_ARGUMENT, "error: output 'y' is given i64[1, 3], expected f32\n"},
+        {&good, &room, &o, FV_BAD_ARGUMENT, "error: the options have size 1, expected sizeof(fv_run_options), "},
+        {&good, &room, &few, FV_BAD_ARGUMENT, "error: the options ask for -1 threads, may be 0 or more\n"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        fv_array out = *all[i].out;
+        fv_log_clear(log);
+        cr_expect_eq(fv_artifact_run(a, all[i].in, &out, all[i].options, log), all[i].status);
+        cr_expect(!strncmp(fv_log_text(log), all[i].says, strlen(all[i].says)), "%s", fv_log_text(log));
+    }
+    fv_artifact_free(a);
+    fv_log_free(log);
+}
+
 static void compiles(fv_compile_options o) {
     fv_artifact *a;
     fv_log *log = fv_log_new();

@@ -170,7 +170,7 @@ T
 for cc in gcc clang; do # the dims of which a run goes well; no warnings where none does
     command -v $cc >/dev/null || continue
     check "self-test with dims, $cc" 0 'one thread: ok' sh -c "rm -rf four; '$fovea' compile four.fvir -q -o four/ && make -s -C four check CC=$cc CFLAGS='-O1 -Werror'"
-    grep -q 'dims\[\] = {4}' four/four_selftest.c && tell 'dims of the self-test' yes || tell 'dims of the self-test' no
+    grep -q '^    {{4}, ' four/four_selftest.c && tell 'dims of the self-test' yes || tell 'dims of the self-test' no
     check "self-test without a result, $cc" 0 'one thread: ok' sh -c "rm -rf range; '$fovea' compile range.fvir -q -o range/ && make -s -C range check CC=$cc CFLAGS='-O1 -Werror'"
 done
 check 'to graph' 0 'a.fvir' "$fovea" compile "$dates" -o a.fvir
@@ -214,6 +214,67 @@ case $backends in jit*)
     check 'to .o .a .ll .s' 0 . sh -c "for s in o a ll s; do '$fovea' compile add.fvir -o add.\$s --target=aarch64 || exit 1; done"
     check 'assembly to standard output' 0 add_run "$fovea" compile add.fvir --emit=asm -o -
     check 'default name' 0 'add.so' "$fovea" compile add.fvir
+    ;;
+esac
+
+# ---- the self-test has several sizes; folders for bare metal ----
+cat >sizes.fvir <<'T'
+fovea-ir 1
+module "sizes"
+symbol n 1..64
+symbol m 2..5
+func @main(%x: f32[n, m], %z: f32[m, n]) -> (%y) {
+  %y = MatMul(%x, %z)
+  return %y
+}
+T
+check 'sizes of the self-test' 0 'one thread: ok' sh -c "'$fovea' compile sizes.fvir -q -o sizes/ && make -s -C sizes check CFLAGS='-O1 -Werror'"
+for dims in '1, 2' '3, 5' '7, 5' '4, 5'; do
+    grep -q "^    {{$dims}, " sizes/sizes_selftest.c && tell "self-test with $dims" yes || tell "self-test with $dims" no
+done
+check 'the self-test sees a wrong result' 2 'outputs differ' sh -c "sed -i '/{{7, 5}/s/UINT64_C(0x[0-9a-f]*)/UINT64_C(0x1)/' sizes/sizes_selftest.c; make -s -C sizes check"
+check 'a folder for bare metal' 0 'CC = arm-none-eabi-gcc' sh -c "'$fovea' compile sizes.fvir --target=cortex-m4 -q -o bare/ && cat bare/Makefile"
+absent bare/bare_threads.c
+grep -q pthread bare/Makefile && tell 'no pthread' no || tell 'no pthread' yes
+if command -v arm-none-eabi-gcc >/dev/null; then
+    check 'its library' 0 'bare.o: .*ARM' sh -c "make -s -C bare && cd bare && file=bare.o && readelf -h \$file | sed \"s/^/\$file: /\""
+fi
+
+# ---- what stopped a run ----
+cat >pick.fvir <<'T'
+fovea-ir 1
+module "pick"
+symbol n 1..64
+const @w: f32[4, 3] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+func @main(%ids: i64[n], %x: f32[n, 3]) -> (%y) {
+  %g = Gather(@w, %ids) loc("pick")
+  %h = Mul(%g, %x) loc("scale")
+  %y = Relu(%h) loc("relu")
+  return %y
+}
+T
+npy ids.npy '<i8' '3,' '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0'
+for b in $backends; do
+    check "an index out of range, $b" 1 "error: node 'pick': input 'ids'\[2\] is 5, may be -4 to 3" "$fovea" run pick.fvir --input ids=ids.npy --backend=$b
+done
+sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/^func.*/&\n  %i = Add(%ids, %ids) loc("double")/' pick.fvir >sum.fvir
+check 'an index that is computed' 1 "error: node 'pick': index 10, computed of input 'ids'\[2\], may be -4 to 3" "$fovea" run sum.fvir --input ids=ids.npy --backend=interp
+check 'a name for what repeats' 0 't0 = select\(t1 < 0, t1 \+ 4, t1\), t1 = ids\[i0\] \+ ids\[i0\]$' "$fovea" inspect sum.fvir --schedules
+cat >relation.fvir <<'T'
+fovea-ir 1
+module "relation"
+symbol n 1..64
+symbol m 1..64
+const @s: i64[2] = [2, -1]
+func @main(%x: f32[n, 2], %z: f32[m, 3]) -> (%y) {
+  %a = Reshape(%z, @s) loc("flat")
+  %y = MatMul(%x, %a) loc("product")
+  return %y
+}
+T
+case $backends in jit*)
+    check 'a library, and an index' 1 "error: node 'pick': an index in the data is out of range" sh -c "'$fovea' compile pick.fvir -q -o pick.so && '$fovea' run pick.so --input ids=ids.npy"
+    check 'a library, and a relation' 1 "m \* 3 is 9, .* is 8 where n = 3, m = 3: reshape, node 'flat'" sh -c "'$fovea' compile relation.fvir -q -o relation.so && '$fovea' run relation.so --dim n=3 --dim m=3"
     ;;
 esac
 

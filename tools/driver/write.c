@@ -236,7 +236,7 @@ static int reference(void *user, const fv_program *p, const int64_t *dims, const
 
 static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
     fv_c_options o = {.reference = p->uses_allocator ? NULL : reference, .reference_user = s,
-                      .threads = true, .weights = weights};
+                      .threads = !p->target->tools, .weights = weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
     return fv_c_write(s, p, &o, out);
