@@ -10,7 +10,7 @@
 
 enum {
     WORTH_A_NAME = 5, /* nodes of its tree: x[i] + y is as long as a name and what it means */
-    LONGEST_TERM = 240, LONGEST = 480, /* characters */
+    LONGEST_TERM = 400, LONGEST = 640, /* characters */
     MOST_NODES = 1 << 12
 };
 
@@ -18,16 +18,35 @@ typedef struct term {
     const fv_expr *x;
     int uses;  /* from distinct nodes */
     int nodes; /* of the tree, at most MOST_NODES */
+    uint64_t open; /* variables of reductions around it, by their bits: behind the formula they mean nothing */
 } term;
 
 typedef struct terms {
     fv_arena *arena;
     fv_ptrmap at; /* expression -> term */
     fv_ptrmap names; /* expression -> its name, in the order of first uses */
+    fv_ptrmap bits;  /* variable of a reduction -> its number, from 1 */
     fv_ptrmap taken; /* interned names of buffers and variables */
     const fv_expr **named;
-    int n, cap, counter;
+    int n, cap, counter, nbits;
 } terms;
+
+/* The last bit is that of all further ones, and stays. */
+static uint64_t bit_of(const terms *t, const fv_var *v) {
+    int number = (int)(intptr_t)fv_ptrmap_get(&t->bits, v);
+    return number ? UINT64_C(1) << (number < 64 ? number - 1 : 63) : 0;
+}
+
+/* The variables of a reduction. */
+static uint64_t bind(terms *t, const fv_expr *x) {
+    uint64_t all = 0;
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
+        if (!bit_of(t, x->u.red.vars[i])) /* one variable may be that of several */
+            *fv_ptrmap_at(&t->bits, x->u.red.vars[i]) = (void *)(intptr_t)++t->nbits;
+        all |= bit_of(t, x->u.red.vars[i]);
+    }
+    return all & ~(UINT64_C(1) << 63);
+}
 
 static term *look_at(terms *t, const fv_expr *x) {
     term *known = fv_ptrmap_get(&t->at, x);
@@ -36,15 +55,18 @@ static term *look_at(terms *t, const fv_expr *x) {
         return known;
     }
     term *new = FV_NEW(t->arena, term, 1);
-    *new = (term){x, 1, 1};
+    *new = (term){x, 1, 1, x->op == FV_X_VAR ? bit_of(t, x->u.var) : 0};
     *fv_ptrmap_at(&t->at, x) = new;
+    uint64_t bound = bind(t, x);
     const char *name = x->op == FV_X_VAR ? x->u.var->name : x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->name : NULL;
     if (name)
         *fv_ptrmap_at(&t->taken, fv_intern(fv_arena_session(t->arena), name)) = new;
     for (int i = 0; i < x->n; i++) {
-        new->nodes += look_at(t, x->arg[i])->nodes;
-        new->nodes = new->nodes < MOST_NODES ? new->nodes : MOST_NODES;
+        const term *part = look_at(t, x->arg[i]);
+        new->nodes = new->nodes + part->nodes < MOST_NODES ? new->nodes + part->nodes : MOST_NODES;
+        new->open |= part->open;
     }
+    new->open &= ~bound;
     return new;
 }
 
@@ -61,7 +83,7 @@ static void name_below(terms *t, const fv_expr *x) {
     for (int i = 0; i < x->n; i++) {
         const fv_expr *y = x->arg[i];
         const term *known = fv_ptrmap_get(&t->at, y);
-        if (known->uses > 1 && known->nodes >= WORTH_A_NAME) {
+        if (known->uses > 1 && known->nodes >= WORTH_A_NAME && !known->open) {
             if (fv_ptrmap_get(&t->names, y))
                 continue;
             *fv_ptrmap_at(&t->names, y) = (void *)(uintptr_t)new_name(t);
@@ -94,7 +116,7 @@ static void put_left(fv_text *t, const fv_definition *d) {
 
 void fv_definition_print(fv_text *t, const fv_definition *d) {
     terms all = {.arena = t->arena, .at = fv_ptrmap_in(t->arena), .names = fv_ptrmap_in(t->arena),
-                 .taken = fv_ptrmap_in(t->arena)};
+                 .bits = fv_ptrmap_in(t->arena), .taken = fv_ptrmap_in(t->arena)};
     size_t start = t->n;
     look_at(&all, d->body);
     name_below(&all, d->body);

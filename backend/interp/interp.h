@@ -32,7 +32,7 @@ const char *fv_interp_fault(const fv_interp *p);
 /* Where the last run that was stopped by a CHECK or a kernel was: what the check says, or the ONNX
  * nodes of the kernel; NULL: none was, or it has no name. */
 const char *fv_interp_stopped(const fv_interp *p);
-/* After FV_BAD_INDEX, of the first run that gave it: "input 'ids'[2] is 5, may be -4 to 3", or NULL. */
+/* After FV_BAD_INDEX, of the first run that gave it: "input 'ids'[2] is 5, out of range: may be -4 to 3", or NULL. */
 const char *fv_interp_index(const fv_interp *p);
 
 /* ---- a single kernel, for tests ---- */

@@ -255,10 +255,10 @@ func @main(%ids: i64[n], %x: f32[n, 3]) -> (%y) {
 T
 npy ids.npy '<i8' '3,' '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0'
 for b in $backends; do
-    check "an index out of range, $b" 1 "error: node 'pick': input 'ids'\[2\] is 5, may be -4 to 3" "$fovea" run pick.fvir --input ids=ids.npy --backend=$b
+    check "an index out of range, $b" 1 "error: node 'pick': input 'ids'\[2\] is 5, out of range: may be -4 to 3" "$fovea" run pick.fvir --input ids=ids.npy --backend=$b
 done
 sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/^func.*/&\n  %i = Add(%ids, %ids) loc("double")/' pick.fvir >sum.fvir
-check 'an index that is computed' 1 "error: node 'pick': index 10, computed of input 'ids'\[2\], may be -4 to 3" "$fovea" run sum.fvir --input ids=ids.npy --backend=interp
+check 'an index that is computed' 1 "error: node 'pick': index 10, computed of input 'ids'\[2\], out of range: may be -4 to 3" "$fovea" run sum.fvir --input ids=ids.npy --backend=interp
 check 'a name for what repeats' 0 't0 = select\(t1 < 0, t1 \+ 4, t1\), t1 = ids\[i0\] \+ ids\[i0\]$' "$fovea" inspect sum.fvir --schedules
 cat >relation.fvir <<'T'
 fovea-ir 1
