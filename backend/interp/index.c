@@ -153,7 +153,7 @@ void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r,
     if (name && r->direct)
         snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: may be %s", kind, name, place, r->value, range);
     else if (name)
-        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, may be %s", r->value, kind, name, place, range);
+        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: may be %s", r->value, kind, name, place, range);
     else
         snprintf(text, size, "index %" PRId64 ", out of range: may be %s", r->value, range);
 }
