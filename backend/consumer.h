@@ -58,11 +58,11 @@ fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes);
 /* ---- metadata ---- */
 
 /* Is some dim of the output known only after the run? Then it has a capacity. */
-bool fv_port_depends_on_data(const fv_port *port);
+bool fv_port_depends_on_data(const fv_port *port) FV_MUST_USE;
 /* What the plan reports for an axis whose extent is NULL (known after the run): its upper bound. */
 int64_t fv_port_bound(const fv_port *port, int axis);
 /* ... and is that a bound that somebody stated? If not, the plan's capacity is INT64_MAX. */
-bool fv_port_is_bounded(const fv_port *port);
+bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
 /* Length of out_dims, and where the capacity of an output stands in it (its dims follow). */
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);

@@ -33,7 +33,7 @@ static inline fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *nam
 /* Rows and columns of the register tile; 0: there is none. */
 void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr);
 /* Packs b unless it can be read as it is; false: chains along k do better than either. */
-bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
+bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) FV_MUST_USE;
 
 /* ---- contract_tile.c ---- */
 

@@ -11,7 +11,7 @@
 #include "ir/ptrmap.h"
 
 /* Step 1. False after a diagnostic: a function of the target's library is missing. */
-bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out);
+bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) FV_MUST_USE;
 /* Step 2. */
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out);
 

@@ -63,8 +63,7 @@ static void transpose_scalars(const transposer *t, int n) {
 
 void fv_expand_transpose(fv_kbuilder *b, fv_buf *tile) {
     transposer t = {b, tile, tile->lanes};
-    int64_t n = 0;
-    fv_x_is_int(tile->extent[0], &n);
+    int64_t n = fv_x_int_value(tile->extent[0]);
     if (t.lanes > 1)
         transpose_vectors(&t, (int)n);
     else

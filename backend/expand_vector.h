@@ -26,6 +26,6 @@ void fv_expand_transpose(fv_kbuilder *b, fv_buf *tile);
 /* The body of `loop` for `lanes` iterations from `first` on, into `out`. False: it cannot be done;
  * then `out` is unspecified. uses_tiles: it accesses vector tiles. */
 bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *loop, fv_var *first, fv_block *out,
-                     bool *uses_tiles);
+                     bool *uses_tiles) FV_MUST_USE;
 
 #endif

@@ -89,13 +89,13 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
 const char *fv_safe_name(fv_arena *a, const char *name);
 
 /* ports.c: packed types at the border; close undoes what lowering did to the module. */
-bool fv_open_ports(fv_lowerer *l);
+bool fv_open_ports(fv_lowerer *l) FV_MUST_USE;
 void fv_close_ports(fv_lowerer *l);
 
 /* A copy of result i of `ret` is returned in its place; false after a diagnostic. */
-bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i);
+bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) FV_MUST_USE;
 /* order.c: decides `inner`, and puts it into the definitions; false after a diagnostic. */
-bool fv_order_axes(fv_lowerer *l);
+bool fv_order_axes(fv_lowerer *l) FV_MUST_USE;
 
 /* split.c: the same definition with an axis that one factor of its product sees in groups as two. */
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *d);
@@ -106,23 +106,23 @@ int64_t fv_group_size(const fv_expr *sum, const fv_var *v);
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
 
 /* lower.c: the definitions of what an op gives; false after a diagnostic. */
-bool fv_define_op(fv_lowerer *l, fv_op *op);
+bool fv_define_op(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 /* group.c: decides `inlined` and `alias`, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
 /* What else reads a value than definitions needs it in memory. */
-bool fv_must_have_memory(fv_lowerer *l, const fv_value *v);
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* x with the definitions of values that are `inlined` in it; their origins join *origin. */
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
 /* Is d small enough to be walked as a tree? */
-bool fv_is_small(fv_lowerer *l, const fv_definition *d);
+bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 /* Is an element of d computed again for no more than a few operations? */
-bool fv_is_cheap(fv_lowerer *l, const fv_definition *d);
+bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 /* attend.c: attention becomes one definition; what it is made of is inlined. */
 void fv_fuse_attention(fv_lowerer *l);
 /* join.c: would most of what a Concat puts together be written where it belongs? Then it has memory. */
-bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op);
+bool fv_is_worth_joining(fv_lowerer *l, const fv_op *op) FV_MUST_USE;
 /* Decides `joined` and `within`; false after a diagnostic. */
-bool fv_join_parts(fv_lowerer *l);
+bool fv_join_parts(fv_lowerer *l) FV_MUST_USE;
 
 /* ---- a kernel while it is built from a definition ---- */
 
@@ -206,9 +206,9 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index);
 
 /* Does x use the variable? Not what a reduction binds. */
-bool fv_x_uses(const fv_expr *x, const fv_var *v);
+bool fv_x_uses(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* Is x of the form v + (something without v)? */
-bool fv_x_adds(const fv_expr *x, const fv_var *v);
+bool fv_x_adds(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* How a load runs along v: 1 contiguous (v is added to the last index and in no other), 0 not at
  * all, -1 otherwise. */
 int fv_x_stride(const fv_expr *load, const fv_var *v);
@@ -221,10 +221,10 @@ fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
 /* Does a load of what runs along k run along v? */
-bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v);
+bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;
 /* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours
  * along `vector` at once? NULL: there is none. */
-bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector);
+bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;
 
 enum { FV_BLOCK = 2048, /* elements of a vector that one task does, where it is the only one */
        FV_TASK = 4096 }; /* of rows: elements that one task computes or sums, about */
@@ -234,7 +234,7 @@ enum { FV_BLOCK = 2048, /* elements of a vector that one task does, where it is 
 #undef SCHEDULE
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the reference: takes all */
 /* custom.c: the kernels that the op brings along. */
-bool fv_schedule_custom(fv_lowerer *l, fv_op *op);
+bool fv_schedule_custom(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 /* schedule_map.c: a row, or an element where there is none, of e->def; other axes are bound. */
 typedef struct fv_row {
@@ -254,7 +254,7 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
 /* panels.c: what is loaded, under conversions; x itself where it is computed. */
 const fv_expr *fv_x_stored(const fv_expr *x);
 /* Is it a load of a constant of the model, converted or not? */
-bool fv_x_is_constant(const fv_expr *x);
+bool fv_x_is_constant(const fv_expr *x) FV_MUST_USE;
 /* x with the conversions that stand around `inner` in `outer`. */
 fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x);
 /* An index variable for an axis. */
@@ -271,7 +271,7 @@ typedef struct fv_panels {
 } fv_panels;
 /* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
 bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                    fv_expr *factor, int column, int width, fv_panels *p);
+                    fv_expr *factor, int column, int width, fv_panels *p) FV_MUST_USE;
 
 /* A new value with these axes; it has no definition. */
 fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
@@ -291,6 +291,6 @@ void fv_plan_buffers(fv_lowerer *l);
 void fv_layout(fv_lowerer *l, fv_storage **list, int n);
 /* What a dim is where its symbols have typical values: for choices that change no result. -1: too large. */
 int64_t fv_typical_dim(const fv_dim *d);
-bool fv_write_program(fv_lowerer *l);
+bool fv_write_program(fv_lowerer *l) FV_MUST_USE;
 
 #endif

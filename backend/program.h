@@ -6,7 +6,7 @@
 
 /* Makes the variables of the symbols that the caller gives. */
 void fv_p_symbols(fv_lowerer *l);
-bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol);
+bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE;
 /* A dim over the program's variables; data-dependent symbols must be bound when it is used. */
 fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d);
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b);

@@ -25,13 +25,13 @@ size_t fv_weights_at(const fv_program *p, int constant);
 size_t fv_weights_bytes(const fv_program *p);
 
 /* Code reaches what is linked to it by a distance of 32 bits. False after a diagnostic that names `path`. */
-bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path);
+bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) FV_MUST_USE;
 
 /* The head of the program's file; reads all constants. */
 fv_weights_head fv_weights_head_of(const fv_program *p);
 /* The blob alone; the file, head and blob. False: errno tells. */
-bool fv_weights_put(const fv_program *p, FILE *f);
-bool fv_weights_put_file(const fv_program *p, FILE *f);
+bool fv_weights_put(const fv_program *p, FILE *f) FV_MUST_USE;
+bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 
 /* ---- ELF: only where FV_HAVE_ELF, the build has libelf ---- */
 
@@ -48,8 +48,8 @@ typedef struct fv_weights_object {
     bool hidden;
 } fv_weights_object;
 fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p);
-bool fv_weights_put_object(const fv_weights_object *o, FILE *f);
+bool fv_weights_put_object(const fv_weights_object *o, FILE *f) FV_MUST_USE;
 /* Is there an object format for the target? */
-bool fv_weights_has_object(const fv_target *t);
+bool fv_weights_has_object(const fv_target *t) FV_MUST_USE;
 
 #endif

@@ -20,16 +20,16 @@ const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path)
 /* Writes .npy or, by any other suffix, TensorProto; `name` is the tensor's name in the latter.
  * bf16 and f8 go to .npy as unsigned integers of their bits, packed types as one byte an element;
  * strings as fixed-width unicode. */
-bool fv_tensor_write(fv_session *s, const char *path, const fv_tensor *t, const char *name);
-bool fv_tensor_write_npy(fv_session *s, const char *path, const fv_tensor *t);
-bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name);
+bool fv_tensor_write(fv_session *s, const char *path, const fv_tensor *t, const char *name) FV_MUST_USE;
+bool fv_tensor_write_npy(fv_session *s, const char *path, const fv_tensor *t) FV_MUST_USE;
+bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name) FV_MUST_USE;
 
 /* The same on bytes in memory, which must outlive the tensor. `what` names them in diagnostics. */
 const fv_tensor *fv_tensor_from_npy(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                     fv_elem want, const char *what);
 const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                    const char *what);
-bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t);
+bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t) FV_MUST_USE;
 void fv_tensor_to_pb(fv_text *out, const fv_tensor *t, const char *name);
 
 #endif

@@ -11,12 +11,12 @@ typedef struct fv_file {
 
 /* Maps a regular file for reading, until the arena is freed. False after a diagnostic. A file that
  * shrinks while it is mapped ends the process: that is the system's way. */
-bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out);
+bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) FV_MUST_USE;
 
 /* Writes a file beside `path` and renames it, so that `path` is either the old file or the whole
  * new one. Something that is no regular file (/dev/stdout) is written to directly. False after a
  * diagnostic; then nothing is left behind. */
-bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size);
+bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size) FV_MUST_USE;
 
 /* "a/b/c.onnx": "a/b", and "c"; "c.onnx": "." */
 const char *fv_path_folder(fv_arena *a, const char *path);

@@ -250,7 +250,7 @@ static void note_declared(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
                       g->output[i]);
 }
 
-static void import_graph(fv_importer *im) {
+static bool import_graph(fv_importer *im) {
     const Onnx__GraphProto *g = im->model->graph;
     fv_import_scope sc = {.values = fv_ptrmap_in(im->tmp),
                           .stems = fv_ptrmap_in(im->tmp),
@@ -265,9 +265,9 @@ static void import_graph(fv_importer *im) {
     if (g->n_output == 0)
         fv_error(im->s, "the model has no outputs");
     name_results(im, g);
-    if (fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}))
-        fv_import_outputs(im, &sc, g);
+    bool ok = fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &sc, g);
     check_declared(im, &sc, g->n_output, g->output);
+    return ok;
 }
 
 /* ---- models ---- */
@@ -295,10 +295,9 @@ static const char *hash_text(fv_importer *im, const hasher *of) {
                      (unsigned long long)h.low64);
 }
 
-static void import_model(fv_importer *im, const fv_import_options *o) {
+static bool import_model(fv_importer *im, const fv_import_options *o) {
     note_initializers(im, im->model->graph);
-    if (fv_import_survey(im) && fv_import_symbols(im, o))
-        import_graph(im);
+    return fv_import_survey(im) && fv_import_symbols(im, o) && import_graph(im);
 }
 
 /* The module's arena is there already, because the file is mapped in it. */
@@ -326,13 +325,12 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
     im.func = fv_func_new(m, "main");
     im.model = (const Onnx__ModelProto *)fv_wire_unpack(s, tmp, &onnx__model_proto__descriptor,
                                                         data, size, "an ONNX model");
-    if (im.model && import_head(&im))
-        import_model(&im, o);
+    bool ok = im.model && import_head(&im) && import_model(&im, o);
     fv_import_count_departures(&im);
     if (!look)
         m->source_hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
-    return fv_error_count(s) == errors && fv_module_verify(m, "import");
+    return ok && fv_error_count(s) == errors && fv_module_verify(m, "import");
 }
 
 static fv_module *only_if(bool ok, fv_module *m) {

@@ -107,16 +107,16 @@ fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const
 /* Says so where the name is taken. */
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
-                      fv_opsets *out);
+                      fv_opsets *out) FV_MUST_USE;
 /* The constant that a message stands for: the same one each time, though functions are inlined and
  * bodies imported again. `t` is its content when it is new, NULL: it was at fault. */
 fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
                            const fv_tensor *t);
 /* Initializers of a graph, the sparse ones too, as constants of its scope. */
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
-bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes);
+bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) FV_MUST_USE;
 /* The results of a graph, as operands of its `return`. */
-bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g);
+bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) FV_MUST_USE;
 static inline void fv_import_map(fv_ptrmap *m, const void *key, const void *value) {
     *fv_ptrmap_at(m, key) = (void *)(uintptr_t)value;
 }
@@ -155,11 +155,11 @@ const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "d
 /* The node's name, or OpType(first_output). */
 const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node);
 /* False where the model cannot be walked at all: functions that call themselves, too deep. */
-bool fv_import_survey(fv_importer *im);
+bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* ---- import_dims.c ---- */
 
-bool fv_import_symbols(fv_importer *im, const fv_import_options *o);
+bool fv_import_symbols(fv_importer *im, const fv_import_options *o) FV_MUST_USE;
 /* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what);
@@ -181,8 +181,8 @@ fv_bound_attr fv_import_bound(fv_importer *im, const fv_import_scope *sc,
                               bool *ok);
 /* All but graphs, checked against the catalogue. False after diagnostics. */
 bool fv_import_attrs(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                     const fv_operator *what, fv_attr **out, int *n);
-bool fv_import_is_graph(const Onnx__AttributeProto *attr);
+                     const fv_operator *what, fv_attr **out, int *n) FV_MUST_USE;
+bool fv_import_is_graph(const Onnx__AttributeProto *attr) FV_MUST_USE;
 /* The value of a Constant node, called `stem` if it is new; NULL after a diagnostic. */
 fv_value *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
                              const Onnx__NodeProto *node, const char *stem);
@@ -195,7 +195,7 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
 
 /* ---- import_region.c ---- */
 
-bool fv_import_has_graphs(const Onnx__NodeProto *node);
+bool fv_import_has_graphs(const Onnx__NodeProto *node) FV_MUST_USE;
 /* The bodies of `op`, set as its attributes. *again: a Loop's body does not keep the shapes that it
  * was imported with; then the op must be built anew, with the wider types that *state now holds. */
 typedef struct fv_loop_state {
@@ -204,6 +204,6 @@ typedef struct fv_loop_state {
     uint32_t *widened;     /* by axis */
 } fv_loop_state;
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                       fv_op *op, fv_loop_state *state, bool *again);
+                       fv_op *op, fv_loop_state *state, bool *again) FV_MUST_USE;
 
 #endif

@@ -198,7 +198,8 @@ static void make_dims(table *t) {
         else
             d = fv_dim_fresh(dims, y->name, y->lo, y->hi, false);
         if (!fv_dim_is_const(d) && y->named && (y->lo > 0 || y->hi < FV_DIM_MAX))
-            fv_dim_bound(dims, d, y->lo, y->hi);
+            if (!fv_dim_bound(dims, d, y->lo, y->hi))
+                fv_error(im->s, "dim '%s' has no value within %lld..%lld", y->name, (long long)y->lo, (long long)y->hi);
         fv_import_map(&im->symbols, y->name, d);
     }
 }

@@ -23,14 +23,12 @@ bool fv_count_elements(int rank, const int64_t *dims, size_t *out) {
     return true;
 }
 
-static fv_tensor *new_tensor(fv_arena *a, fv_elem e, int rank, const int64_t *dims, size_t bytes,
-                             const void *data) {
+static fv_tensor *new_tensor(fv_arena *a, fv_elem e, int rank, const int64_t *dims, size_t count,
+                             size_t bytes, const void *data) {
     fv_tensor *t = FV_NEW(a, fv_tensor, 1);
     int64_t *copy = FV_NEW(a, int64_t, rank + 1);
-    size_t count = 0;
     if (rank)
         memcpy(copy, dims, (size_t)rank * sizeof *dims);
-    fv_count_elements(rank, dims, &count);
     *t = (fv_tensor){e, rank, copy, count, bytes, data};
     return t;
 }
@@ -45,18 +43,18 @@ static bool bools_are_clean(const uint8_t *bytes, size_t n) {
 const fv_tensor *fv_tensor_of_bytes(fv_arena *a, fv_elem e, int rank, const int64_t *dims,
                                     const uint8_t *bytes, bool big_endian) {
     size_t count = 0, size = 0, unit = fv_elem_unit(e);
-    fv_count_elements(rank, dims, &count);
-    fv_elem_bytes(e, count, &size);
+    if (!fv_count_elements(rank, dims, &count) || !fv_elem_bytes(e, count, &size))
+        return NULL;
     bool swap = unit > 1 && big_endian != fv_host_is_big_endian();
     bool aligned = (uintptr_t)bytes % unit == 0;
     bool clean = e != FV_BOOL || bools_are_clean(bytes, size);
     if (clean && !swap && (aligned || size > FV_FOLD_BYTES))
-        return new_tensor(a, e, rank, dims, size, bytes);
+        return new_tensor(a, e, rank, dims, count, size, bytes);
     uint8_t *own = fv_alloc_aligned(a, size, 64);
     fv_copy_units(own, bytes, size / unit, unit, swap);
     for (size_t i = 0; i < size && !clean; i++)
         own[i] = own[i] != 0;
-    return new_tensor(a, e, rank, dims, size, own);
+    return new_tensor(a, e, rank, dims, count, size, own);
 }
 
 /* ---- where a message keeps its elements ---- */
@@ -244,7 +242,7 @@ static const fv_tensor *decode_typed(const decoder *d, const payload *p) {
     }
     for (size_t i = 0; d->elem == FV_BOOL && i < d->size; i++)
         own[i] = own[i] != 0;
-    return new_tensor(d->r->arena, d->elem, d->rank, d->t->dims, d->size, own);
+    return new_tensor(d->r->arena, d->elem, d->rank, d->t->dims, d->count, d->size, own);
 }
 
 static const fv_tensor *decode_strings(const decoder *d, const payload *p) {
@@ -260,7 +258,7 @@ static const fv_tensor *decode_strings(const decoder *d, const payload *p) {
     for (size_t n = 0; fv_wire_next(&w, &f);)
         if (f.id == STRING_DATA)
             strings[n++] = (fv_string){(const char *)f.data, f.size};
-    return new_tensor(d->r->arena, FV_STRING, d->rank, d->t->dims, bytes, strings);
+    return new_tensor(d->r->arena, FV_STRING, d->rank, d->t->dims, d->count, bytes, strings);
 }
 
 /* ---- tensors ---- */

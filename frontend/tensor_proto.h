@@ -38,7 +38,7 @@ const fv_tensor *fv_tensor_decode_sparse(fv_tensor_reader *r, const Onnx__Sparse
 const fv_tensor *fv_tensor_of_bytes(fv_arena *a, fv_elem e, int rank, const int64_t *dims,
                                     const uint8_t *bytes, bool big_endian);
 /* Elements of these dims; false where they do not fit. */
-bool fv_count_elements(int rank, const int64_t *dims, size_t *out);
+bool fv_count_elements(int rank, const int64_t *dims, size_t *out) FV_MUST_USE;
 
 /* External data, frontend/external.c: the bytes that a tensor of `need` bytes has in another file;
  * NULL after a diagnostic. */

@@ -28,9 +28,9 @@ typedef struct fv_wire_field {
 } fv_wire_field;
 
 /* The next field; false at the end, and where the bytes are at fault. */
-bool fv_wire_next(fv_wire *w, fv_wire_field *out);
+bool fv_wire_next(fv_wire *w, fv_wire_field *out) FV_MUST_USE;
 /* The next varint of a packed list; false at the end and at a fault. */
-bool fv_wire_varint(fv_wire *w, uint64_t *out);
+bool fv_wire_varint(fv_wire *w, uint64_t *out) FV_MUST_USE;
 uint32_t fv_wire_u32(const uint8_t *p); /* little-endian, any alignment and host */
 uint64_t fv_wire_u64(const uint8_t *p);
 
@@ -43,7 +43,7 @@ ProtobufCMessage *fv_wire_unpack(fv_session *s, fv_arena *a, const ProtobufCMess
                                  const uint8_t *bytes, size_t size, const char *what);
 
 /* Do the bytes have the structure of such a message? No diagnostic. */
-bool fv_wire_matches(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size);
+bool fv_wire_matches(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size) FV_MUST_USE;
 
 /* Where an unpacked tensor lies in the bytes. */
 typedef struct fv_wire_place {

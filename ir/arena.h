@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ir/answer.h"
+
 typedef struct fv_session fv_session;
 typedef struct fv_arena fv_arena;
 

@@ -46,20 +46,20 @@ typedef struct fv_lexer {
 
 void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text);
 void fv_lex_next(fv_lexer *l);
-bool fv_lex_is(const fv_lexer *l, const char *punct_or_name);
-bool fv_lex_accept(fv_lexer *l, const char *punct_or_name);
-bool fv_lex_expect(fv_lexer *l, const char *punct_or_name); /* diagnostic: expected X, found Y */
+bool fv_lex_is(const fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
+bool fv_lex_accept(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
+bool fv_lex_expect(fv_lexer *l, const char *punct_or_name) FV_MUST_USE; /* diagnostic: expected X, found Y */
 const char *fv_lex_name(fv_lexer *l, const char *what);     /* a NAME, or diagnostic and NULL */
 /* Goes on at `s`, which lies behind the start of the current token: what another parser left. */
 void fv_lex_resume(fv_lexer *l, const char *s);
-bool fv_lex_int(fv_lexer *l, int64_t *out);                 /* an integer with optional minus */
+bool fv_lex_int(fv_lexer *l, int64_t *out) FV_MUST_USE;                 /* an integer with optional minus */
 /* The bytes of a string of hexadecimal digits (what follows the word `hex`), aligned to 64; NULL after a diagnostic. */
 const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes);
 bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_lex_found(const fv_lexer *l);                /* the current token, for messages */
 
 /* Writing what the lexer reads back. */
-bool fv_is_name(const char *s);
+bool fv_is_name(const char *s) FV_MUST_USE;
 void fv_text_name(fv_text *t, const char *name);            /* in backquotes where it must be */
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote); /* see fv_char_escape */
 void fv_text_string(fv_text *t, const char *s, size_t n);   /* "..." */

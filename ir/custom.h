@@ -42,7 +42,7 @@ typedef struct fv_custom {
 
 /* Kernels of op, which must have a .kernel; false after a diagnostic. */
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, struct fv_ptrmap *kept,
-                     fv_op *op);
+                     fv_op *op) FV_MUST_USE;
 
 /* ---- for .kernel functions ---- */
 

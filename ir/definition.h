@@ -36,7 +36,7 @@ typedef struct fv_definer {
 
 /* Definitions of all results of an op, from its .formula or .define. False: it has neither (no
  * diagnostic), or a diagnostic was given. */
-bool fv_define(fv_arena *a, fv_op *op, fv_definition **out);
+bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) FV_MUST_USE;
 
 /* ---- for .define functions ---- */
 

@@ -57,10 +57,10 @@ const fv_dim *fv_dim_find(fv_dims *t, const char *name);
 /* A new symbol `stem`, or `stem_1`, ... if that is taken; from_data: bound at run time. */
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data);
 /* Is one of them known at run time only? */
-bool fv_any_from_data(int n, const fv_dim *const *dims);
+bool fv_any_from_data(int n, const fv_dim *const *dims) FV_MUST_USE;
 /* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:
  * nothing would be left. A symbol with one value is that value in expressions. */
-bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi);
+bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) FV_MUST_USE;
 /* Tells what assumptions leave of a symbol's values; at any time: expressions are simplified by lo..hi
  * alone, so that equal ones stay the same pointer. */
 void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
@@ -96,12 +96,12 @@ typedef enum { FV_DIM_EQUAL, FV_DIM_DIFFERENT, FV_DIM_UNKNOWN } fv_dim_order;
 /* EQUAL and DIFFERENT are proofs, for every value of the symbols within their bounds. */
 fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b);
 /* a <= b is proved. */
-bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b);
+bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 
 /* Evaluates with values of the symbols, looked up by pointer through `get`. Wraps never: an
  * intermediate that overflows makes it return false. */
 bool fv_dim_eval(const fv_dim *d, bool (*get)(void *ctx, const fv_dim *symbol, int64_t *out),
-                 void *ctx, int64_t *out);
+                 void *ctx, int64_t *out) FV_MUST_USE;
 
 /* Text: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a, b)".
  * A symbol that is no identifier is written in backquotes. Parsing prints back to itself. */

@@ -17,7 +17,7 @@ typedef struct fv_dim_option {
 /* NULL, or what is wrong with the text. */
 const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *out);
 /* Narrows lo..hi; false after a diagnostic where nothing is left. */
-bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int64_t *hi);
+bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo, int64_t *hi) FV_MUST_USE;
 /* That there is no such dim, but `names` (NULL terminated). Returns false. */
 bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
                            const char *const *names);

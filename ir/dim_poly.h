@@ -32,23 +32,23 @@ const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *con
  * back to itself. All that the functions of dim.h return is settled. */
 const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d);
 /* A term of a sum that is written with a minus; the term that is written first. */
-bool fv_dim_is_minus(const fv_dim *d);
+bool fv_dim_is_minus(const fv_dim *d) FV_MUST_USE;
 int fv_dim_lead(const fv_dim *sum);
 /* Order by structure, the same in every table: by kind, then name, then arguments. */
 int fv_dim_sorts(const fv_dim *a, const fv_dim *b);
 
 /* All return false on overflow; *p is then garbage. */
-bool fv_poly_add(fv_poly *p, const fv_dim *d, int64_t scale); /* p += scale * d */
-bool fv_poly_add_poly(fv_poly *p, const fv_poly *q, int64_t scale);
-bool fv_poly_add_term(fv_poly *p, const fv_dim *m, int64_t c); /* m NULL: constant */
-bool fv_poly_mul(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b);
+bool fv_poly_add(fv_poly *p, const fv_dim *d, int64_t scale) FV_MUST_USE; /* p += scale * d */
+bool fv_poly_add_poly(fv_poly *p, const fv_poly *q, int64_t scale) FV_MUST_USE;
+bool fv_poly_add_term(fv_poly *p, const fv_dim *m, int64_t c) FV_MUST_USE; /* m NULL: constant */
+bool fv_poly_mul(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
 /* out = a / b where the division leaves nothing. */
-bool fv_poly_divide(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b);
+bool fv_poly_divide(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
 /* Monomials; NULL stands for 1. */
 int fv_mono_degree(const fv_dim *m);
 const fv_dim *fv_mono_atom(const fv_dim *m, int i);
 /* out = m / by where it divides */
-bool fv_mono_divide(fv_dims *t, const fv_dim *m, const fv_dim *by, const fv_dim **out);
+bool fv_mono_divide(fv_dims *t, const fv_dim *m, const fv_dim *by, const fv_dim **out) FV_MUST_USE;
 /* The greatest common divisor of the coefficients of the terms, without the constant; 0: none. */
 int64_t fv_poly_content(const fv_poly *p);
 

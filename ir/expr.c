@@ -132,6 +132,11 @@ bool fv_x_is_int(const fv_expr *x, int64_t *value) {
     return true;
 }
 
+int64_t fv_x_int_value(const fv_expr *x) {
+    assert(x->op == FV_X_CONST && x->type.elem == FV_I64);
+    return x->u.i;
+}
+
 fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x) {
     if (lanes == x->type.lanes)
         return x;

@@ -33,9 +33,9 @@
 #include "ir/definition.h"
 
 /* Definitions of all results of d->op by the formula; false after a diagnostic. */
-bool fv_formula_define(fv_definer *d, const char *formula);
+bool fv_formula_define(fv_definer *d, const char *formula) FV_MUST_USE;
 
 /* Parses the statements only: syntax errors with line and column. */
-bool fv_formula_check(fv_session *s, const char *formula);
+bool fv_formula_check(fv_session *s, const char *formula) FV_MUST_USE;
 
 #endif

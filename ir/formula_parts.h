@@ -58,7 +58,7 @@ fv_fvalue fv_f_none(fv_fenv *e); /* stands for a value after an error */
 fv_fvalue fv_f_eval(fv_fenv *e, fv_ast *a);
 fv_fvalue fv_f_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y);
 /* Integers that are known symbolically: extents and ranks. False after a diagnostic. */
-bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out);
+bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out) FV_MUST_USE;
 static inline fv_fvalue fv_f_strong(fv_expr *x) {
     return (fv_fvalue){.x = x};
 }
@@ -77,7 +77,7 @@ fv_fname *fv_f_find_name(fv_fenv *e, const char *name);
 fv_fname *fv_f_add_name(fv_fenv *e, const fv_ast *at, const char *name);
 const fv_attr_def *fv_f_attr(fv_fenv *e, const char *name);
 /* First axis and number of axes that an item of an index list takes up; false: not known. */
-bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, int *count);
+bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, int *count) FV_MUST_USE;
 fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a);
 fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a);
 

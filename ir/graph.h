@@ -42,7 +42,7 @@ typedef struct fv_tensor {
     const void *data;
 } fv_tensor;
 /* Elements and bytes of a tensor. False: a negative dim, too high a rank, or too large. */
-bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes);
+bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes) FV_MUST_USE;
 /* A tensor with zeroed data of its own. Out of range sizes: NULL. */
 fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
 /* Element i of an integer or bool tensor (packed too); of a float tensor as double. */
@@ -54,13 +54,13 @@ void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
 /* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
 void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
 /* Does this host differ from the file formats, which are little-endian? */
-bool fv_host_is_big_endian(void);
+bool fv_host_is_big_endian(void) FV_MUST_USE;
 /* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
 size_t fv_elem_unit(fv_elem e);
 /* Its bytes as files hold them, little-endian; in the arena where that is a copy. No strings. */
 const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
 /* Same type, shape and bits (strings: same content). */
-bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b);
+bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) FV_MUST_USE;
 
 typedef enum { FV_VALUE_PARAM, FV_VALUE_RESULT, FV_VALUE_CONST } fv_value_kind;
 
@@ -195,7 +195,7 @@ void fv_op_set_float(fv_op *op, const char *name, float v);
 void fv_op_set_string(fv_op *op, const char *name, const char *v);
 void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v);
 void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
-bool fv_op_is(const fv_op *op, const char *name); /* "MatMul" of the standard domain, "fv.Slice" */
+bool fv_op_is(const fv_op *op, const char *name) FV_MUST_USE; /* "MatMul" of the standard domain, "fv.Slice" */
 
 fv_value *fv_op_in(const fv_op *op, int i); /* NULL where left out or beyond the last */
 void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps uses right */
@@ -216,11 +216,11 @@ const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origi
 const char *fv_origin_str(fv_arena *a, const fv_origin *o);
 
 /* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. */
-bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why);
+bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
 /* The same where a == b is a condition that nobody could read, made of min and max: `says` is what
  * messages print instead. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
-                       const char *says);
+                       const char *says) FV_MUST_USE;
 /* "WHY, node 'fc1'", where op has nodes. */
 const char *fv_op_why(const fv_op *op, const char *why);
 /* What must hold, and why, for a message. */
@@ -240,7 +240,7 @@ void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_t
 /* All in one text, which parses back: larger constants as `hex "..."`. */
 void fv_module_print_whole(fv_text *t, const fv_module *m);
 /* Does fv_module_print leave constants out where it has no `side`? */
-bool fv_module_is_elided(const fv_module *m);
+bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 /* `folder`: where side files are looked for. NULL after diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
@@ -251,6 +251,6 @@ void fv_dump(const fv_op *op); /* to stderr, for debuggers */
 
 /* Legal? Operands defined before use and in scope, uses complete, attributes and types as the
  * catalogue says, shapes as inferred, names unique. `after`: the pass to blame, or NULL. */
-bool fv_module_verify(fv_module *m, const char *after);
+bool fv_module_verify(fv_module *m, const char *after) FV_MUST_USE;
 
 #endif

@@ -489,11 +489,10 @@ static bool parse_symbol(fv_graph_reader *r) {
 
 /* assume DIM == DIM "WHY" ["SAYS"]; the current token is `assume` */
 static bool parse_assume(fv_graph_reader *r) {
-    const fv_dim *a = fv_read_dim(r), *b = NULL;
-    if (a && fv_lex_is(&r->l, "=="))
-        b = fv_read_dim(r);
-    else if (a)
-        fv_lex_expect(&r->l, "==");
+    const fv_dim *a = fv_read_dim(r);
+    if (a && !fv_lex_is(&r->l, "=="))
+        return fv_lex_expect(&r->l, "==");
+    const fv_dim *b = a ? fv_read_dim(r) : NULL;
     if (!b)
         return false;
     fv_token at = r->l.tok;

@@ -46,7 +46,7 @@ static inline fv_ktype fv_kt(fv_elem e, int lanes) {
     return (fv_ktype){(uint8_t)e, (uint8_t)lanes};
 }
 int fv_elem_storage_bytes(fv_elem e);   /* of one element in a buffer: 1 for i4, bool */
-bool fv_elem_is_storage(fv_elem e);     /* no arithmetic on it: f16, bf16, f8, f4, packed integers */
+bool fv_elem_is_storage(fv_elem e) FV_MUST_USE;     /* no arithmetic on it: f16, bf16, f8, f4, packed integers */
 fv_elem fv_elem_bits_elem(fv_elem e);   /* the unsigned type that its bits lie in: u16 for f16, u8 for i4 */
 
 typedef struct fv_expr fv_expr;
@@ -96,9 +96,9 @@ typedef struct fv_expr_info {
 } fv_expr_info;
 const fv_expr_info *fv_expr_op_info(fv_expr_op op);
 const char *fv_expr_op_text(fv_expr_op op);
-bool fv_expr_op_is_math(fv_expr_op op);
-bool fv_x_allows(fv_expr_op op, fv_elem e); /* may the arguments of this arithmetic be of that type? */
-bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to);
+bool fv_expr_op_is_math(fv_expr_op op) FV_MUST_USE;
+bool fv_x_allows(fv_expr_op op, fv_elem e) FV_MUST_USE; /* may the arguments of this arithmetic be of that type? */
+bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) FV_MUST_USE;
 
 /* Constructors. They check types with assert, and fold integer identities (x + 0, x * 1, constants);
  * floats are never folded. A scalar beside a vector is splat. == and != of bools become ^ and !. */
@@ -132,11 +132,13 @@ struct fv_ptrmap; /* ptrmap.h */
 fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const struct fv_ptrmap *map,
                     struct fv_ptrmap *memo);
 /* The same expression by structure; buffers and variables by identity. */
-bool fv_x_equal(const fv_expr *a, const fv_expr *b);
+bool fv_x_equal(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
 /* Does it read memory? */
-bool fv_x_has_load(const fv_expr *x);
+bool fv_x_has_load(const fv_expr *x) FV_MUST_USE;
 /* Is it an i64 constant? */
-bool fv_x_is_int(const fv_expr *x, int64_t *value);
+bool fv_x_is_int(const fv_expr *x, int64_t *value) FV_MUST_USE;
+/* The value of what is one: of the extent of a tile (assert). */
+int64_t fv_x_int_value(const fv_expr *x);
 /* Bounds of an i64, proved from those of its variables; INT64_MIN, INT64_MAX: none. */
 void fv_x_range(const fv_expr *x, int64_t *lo, int64_t *hi);
 
@@ -341,9 +343,9 @@ void fv_program_print_whole(fv_text *t, const fv_program *p); /* the larger cons
 void fv_expr_print(fv_text *t, const fv_expr *x);
 /* Parses one kernel or a whole program; NULL after a diagnostic with line and column. */
 fv_kernel *fv_kernel_parse(fv_arena *a, const char *text);
-bool fv_program_has_side(const fv_program *p); /* are there constants that fv_program_print leaves to the side file? */
+bool fv_program_has_side(const fv_program *p) FV_MUST_USE; /* are there constants that fv_program_print leaves to the side file? */
 /* Writes the constants that the text does not hold; false where writing fails. */
-bool fv_program_write_side(const fv_program *p, FILE *f);
+bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 /* Constants of a program text are read from `side` (NULL: none given, small ones are inline). */
 fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side);
 /* The same with the content of the side file in memory: constants point into it. */
@@ -362,12 +364,12 @@ int fv_program_number(fv_program *p);
 
 /* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
  * Reports as internal errors, naming kernel and statement. */
-bool fv_kernel_verify(fv_session *s, const fv_kernel *k);
-bool fv_program_verify(fv_session *s, const fv_program *p);
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k) FV_MUST_USE;
+bool fv_program_verify(fv_session *s, const fv_program *p) FV_MUST_USE;
 
 /* Lets the output `to` of a kernel that is not expanded lie in the memory of the input `from` where that
  * is proved to change nothing: the kernel has the one inout parameter then, and `from` is gone. */
-bool fv_kernel_reuse(fv_kernel *k, int from, int to);
+bool fv_kernel_reuse(fv_kernel *k, int from, int to) FV_MUST_USE;
 
 /* A new kernel for the target, numbered. What consumers have to implement, and nothing else:
  *
@@ -419,7 +421,7 @@ typedef struct fv_kfunc {
 /* The body of a function in the builder's block; returns its result. */
 fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args);
 /* Parses a file of functions, which may call those above them. False after a diagnostic. */
-bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out);
+bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out) FV_MUST_USE;
 const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e);
 
 #endif

@@ -31,6 +31,6 @@ void fv_prover_start(fv_prover *z, const fv_stmt *loop);
 void fv_prover_inner(fv_prover *z, const void *what);
 /* Are the indices different on one of the first `rank` axes, whatever the later iteration and the earlier
  * are, and whatever the inner variables of each? */
-bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier);
+bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) FV_MUST_USE;
 
 #endif

@@ -21,15 +21,15 @@ typedef struct fv_kverifier {
 /* "kernel 'add': `C[i] = x`: ..."; false. Said once: callers return. */
 bool fv_kv_illegal(fv_kverifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-bool fv_kv_expr(fv_kverifier *v, const fv_expr *x);
-bool fv_kv_block(fv_kverifier *v, const fv_block *block);
+bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) FV_MUST_USE;
+bool fv_kv_block(fv_kverifier *v, const fv_block *block) FV_MUST_USE;
 void fv_kv_declare(fv_kverifier *v, const void *what);
-bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s);
+bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
 
 /* Do the buffers of the program lie within constants, workspace and ports? */
-bool fv_kv_fits(fv_kverifier *v);
+bool fv_kv_fits(fv_kverifier *v) FV_MUST_USE;
 
 /* Do different iterations of a parallel or vector loop store different elements? */
-bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body);
+bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body) FV_MUST_USE;
 
 #endif

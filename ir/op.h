@@ -108,7 +108,7 @@ struct fv_opdef {
 const fv_opdef *fv_op_find(const char *domain, const char *name);
 /* "MatMul", "fv.Slice": asserts that it is there. */
 const fv_opdef *fv_op_get(const char *qualified);
-bool fv_op_has_domain(const char *domain); /* any op of it */
+bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* any op of it */
 int fv_op_count(void);
 const fv_opdef *fv_op_at(int i); /* sorted by domain, name */
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */
@@ -122,17 +122,17 @@ const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int ver
 
 /* Arities, attribute names and kinds, types and ranks as the entry says; sets no types. What comes
  * after -- infer, expand, define, kernel -- trusts them. */
-bool fv_op_check(fv_op *op);
+bool fv_op_check(fv_op *op) FV_MUST_USE;
 /* The same of the operands that are there alone: before .upgrade, which adds others. */
-bool fv_op_check_operands(fv_op *op);
+bool fv_op_check_operands(fv_op *op) FV_MUST_USE;
 /* Operands that are lists, but of rank 0, become vectors of one element: PyTorch exports axes so, and
  * ONNX Runtime takes them. False after a diagnostic. */
-bool fv_op_adopt_lists(fv_op *op);
+bool fv_op_adopt_lists(fv_op *op) FV_MUST_USE;
 /* "at least 2", "1", "1 to 3"; NULL: any. */
 const char *fv_rank_str(fv_arena *a, const fv_rank_def *r);
 /* check + infer: sets types (and elems) of the results. A result that has a type already keeps the
  * more specific dims; a conflict is an error. */
-bool fv_op_infer(fv_op *op);
+bool fv_op_infer(fv_op *op) FV_MUST_USE;
 
 /* ---- for infer functions ---- */
 
@@ -142,33 +142,33 @@ void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *di
 void fv_infer_like(fv_op *op, int out, int in);
 /* The common shape of all of `in` (broadcast); false after a diagnostic naming both. */
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
-                        const fv_dim **dims /* FV_MAX_RANK */);
+                        const fv_dim **dims /* FV_MAX_RANK */) FV_MUST_USE;
 /* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
  * a diagnostic. */
-bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims);
+bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
 /* The same for operators that others expand to, which have made sure of symbolic dims: only constant
  * ones are asked about. */
-bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims);
+bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
 /* Is operand `in`, a vector, one number for each of so many channels? False after a diagnostic. */
-bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels);
+bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE;
 /* Axis normalised to [0, rank); false after a diagnostic. */
-bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out);
+bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) FV_MUST_USE;
 /* Contents of an integer operand as dims: a constant's, what was inferred, or -- for a tensor of
  * known small size whose elements nobody knows -- fresh symbols bound by an fv.Bind op that is put
  * behind the definition of the value. False: no such operand, or not small. */
-bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems);
+bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* The only element of an integer or bool tensor, where it is known. */
-bool fv_known_int(const fv_value *v, int64_t *out);
+bool fv_known_int(const fv_value *v, int64_t *out) FV_MUST_USE;
 /* A symbol for a dim that data decides, bound by an fv.Let before op, which is made if there is none;
  * others are returned as they are. Expressions over such a symbol stay small where those over d would multiply out. */
 const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d);
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
 /* infer functions that serve many */
-bool fv_infer_same(fv_op *op);       /* every result like operand 0 */
-bool fv_infer_along(fv_op *op);      /* the same; `axis`, the last by default, is one of its axes */
-bool fv_infer_elementwise(fv_op *op);/* broadcast of all operands; element type of operand 0 */
-bool fv_infer_compare(fv_op *op);    /* broadcast of all operands; bool */
+bool fv_infer_same(fv_op *op) FV_MUST_USE;       /* every result like operand 0 */
+bool fv_infer_along(fv_op *op) FV_MUST_USE;      /* the same; `axis`, the last by default, is one of its axes */
+bool fv_infer_elementwise(fv_op *op) FV_MUST_USE;/* broadcast of all operands; element type of operand 0 */
+bool fv_infer_compare(fv_op *op) FV_MUST_USE;    /* broadcast of all operands; bool */
 
 /* ---- for expand functions ---- */
 
@@ -208,8 +208,8 @@ fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 
 /* Has it a .rule or an .expand, or too many operands for one kernel? */
-bool fv_op_must_rewrite(const fv_op *op);
+bool fv_op_must_rewrite(const fv_op *op) FV_MUST_USE;
 /* Rewrites such an op, and erases it; false after a diagnostic. */
-bool fv_op_rewrite(fv_op *op);
+bool fv_op_rewrite(fv_op *op) FV_MUST_USE;
 
 #endif

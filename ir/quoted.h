@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ir/answer.h"
+
 enum { FV_LONGEST_ESCAPE = 16 }; /* of one character: four bytes as \xNN */
 
 /* Bytes of the character at s, of which n > 0 are there. *shows: does it stand for itself on a terminal
@@ -28,6 +30,6 @@ size_t fv_char_unescape(const char *s, char *out);
  * of an escape that is none. *n: bytes read. */
 const char *fv_quoted_read(const char *s, char quote, char *out, size_t *n);
 /* Is `name` what stands between the quotes? Allocates nothing. */
-bool fv_quoted_is(const char *s, char quote, const char *name);
+bool fv_quoted_is(const char *s, char quote, const char *name) FV_MUST_USE;
 
 #endif

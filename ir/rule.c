@@ -261,12 +261,9 @@ static bool composed(const fv_matcher *m, const fv_ast *x, const char *name, fv_
 
 static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv_attr *out) {
     int64_t list[FV_MAX_RANK];
-    double v = 0;
     if (x->kind == FV_AST_LIST) {
-        for (int i = 0; i < x->n; i++) {
-            fv_rule_number(x->arg[i], &v);
-            list[i] = (int64_t)v;
-        }
+        for (int i = 0; i < x->n; i++)
+            list[i] = (int64_t)fv_rule_value(x->arg[i]);
         *out = fv_attr_ints(m, d->name, x->n, list);
         return true;
     }
@@ -274,7 +271,7 @@ static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv
         *out = fv_attr_string(m, d->name, x->name);
         return true;
     }
-    fv_rule_number(x, &v);
+    const double v = fv_rule_value(x);
     *out = d->kind == FV_ATTR_INT ? fv_attr_int(m, d->name, (int64_t)v)
                                   : fv_attr_float(m, d->name, (float)v);
     return true;

@@ -62,7 +62,7 @@ typedef struct fv_rule {
 
 /* Parses a file of rules; false after diagnostics with line and column, which tell of every rule
  * that names what is not there. */
-bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n);
+bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) FV_MUST_USE;
 /* The rule as it is written. */
 void fv_rule_print(fv_text *t, const fv_rule *r);
 
@@ -74,9 +74,9 @@ typedef struct fv_mismatch {
 
 /* Tries the rule at op; on a match replaces it (uses of op's result; a new value takes its name),
  * leaving dead ops to others. why may be NULL. */
-bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why);
+bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
 
 /* The `meaning` form: builds the right side for op. */
-bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text);
+bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;
 
 #endif

@@ -30,15 +30,17 @@ const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
 /* ---- rule_where.c: numbers and conditions ---- */
 
 /* A number without names of values: 0.5, sqrt(2), 2 * pi. */
-bool fv_rule_number(const fv_ast *a, double *out);
+bool fv_rule_number(const fv_ast *a, double *out) FV_MUST_USE;
+/* The value of what is one: rules are checked when they are parsed (assert). */
+double fv_rule_value(const fv_ast *a);
 /* The number that all elements of a constant are. */
-bool fv_rule_uniform(const fv_value *v, double *out);
+bool fv_rule_uniform(const fv_value *v, double *out) FV_MUST_USE;
 /* Is x what `want` becomes when it is rounded to type e? */
-bool fv_rule_rounds_to(fv_elem e, double want, double x);
+bool fv_rule_rounds_to(fv_elem e, double want, double x) FV_MUST_USE;
 /* `c ~ e`, c of a type. */
 enum { FV_ABOUT_ULPS = 2 };
-bool fv_rule_is_about(fv_elem type, double c, double e);
-bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition);
+bool fv_rule_is_about(fv_elem type, double c, double e) FV_MUST_USE;
+bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
 
 /* ---- rule_parse.c: names ---- */
 
@@ -61,11 +63,11 @@ const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name);
 bool fv_rule_error(const fv_rule_scope *s, const fv_ast *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* rule_where.c: is the condition one? False after a diagnostic. */
-bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition);
+bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV_MUST_USE;
 
 void fv_rule_print_condition(fv_text *t, const fv_ast *c);
 
 /* `L(a, b) => R`: the meaning of an op. */
-bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out);
+bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) FV_MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
  * it holds. To add a predicate is to add a row to the table and its line to rule.h. */
 #include "ir/rule_parts.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -62,6 +63,14 @@ bool fv_rule_number(const fv_ast *a, double *out) {
     case FV_AST_LIST: break;
     }
     return false;
+}
+
+double fv_rule_value(const fv_ast *a) {
+    double value = 0;
+    bool is_number = fv_rule_number(a, &value);
+    assert(is_number);
+    (void)is_number; /* NDEBUG */
+    return value;
 }
 
 bool fv_rule_uniform(const fv_value *v, double *out) {
@@ -342,7 +351,7 @@ static bool predicate_holds(const fv_matcher *m, const fv_ast *c) {
     for (int i = 0; i < c->n; i++) {
         const fv_capture *k = p->args[i] == 'n' ? NULL : fv_rule_capture(m, c->arg[i]->name);
         if (!k)
-            fv_rule_number(c->arg[i], &a.number);
+            a.number = fv_rule_value(c->arg[i]);
         else if (k->value)
             a.value = k->value;
         else if (k->attr->kind == FV_ATTR_INT) {

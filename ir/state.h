@@ -18,6 +18,6 @@ const char *fv_state_port_problem(fv_arena *a, const fv_program *p, int i);
 
 /* "INPUT=OUTPUT", as --state says it, of the first function, whose block is complete. False after a
  * diagnostic. */
-bool fv_state_declare(fv_module *m, const char *text);
+bool fv_state_declare(fv_module *m, const char *text) FV_MUST_USE;
 
 #endif

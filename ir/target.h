@@ -31,6 +31,6 @@ const fv_target *fv_target_baseline(void);       /* of this architecture */
 const char *const *fv_target_names(void);        /* NULL terminated */
 const char *fv_target_str(fv_arena *a, const fv_target *t); /* "native (x86-64-v3)" */
 /* Can this machine run code for the target? */
-bool fv_target_runs_here(const fv_target *t);
+bool fv_target_runs_here(const fv_target *t) FV_MUST_USE;
 
 #endif

@@ -17,11 +17,11 @@ typedef enum fv_elem {
 } fv_elem;
 
 const char *fv_elem_name(fv_elem e);            /* "f32" */
-bool fv_elem_parse(const char *text, size_t n, fv_elem *out);
+bool fv_elem_parse(const char *text, size_t n, fv_elem *out) FV_MUST_USE;
 int fv_elem_bits(fv_elem e);                    /* in memory: 4 for i4 */
-bool fv_elem_is_float(fv_elem e);               /* of any width, storage-only ones too */
-bool fv_elem_is_int(fv_elem e);                 /* signed or unsigned; bool is not */
-bool fv_elem_is_signed(fv_elem e);              /* signed integer */
+bool fv_elem_is_float(fv_elem e) FV_MUST_USE;               /* of any width, storage-only ones too */
+bool fv_elem_is_int(fv_elem e) FV_MUST_USE;                 /* signed or unsigned; bool is not */
+bool fv_elem_is_signed(fv_elem e) FV_MUST_USE;              /* signed integer */
 /* The type that arithmetic on `e` is done in: f32 for the narrow floats, i8/u8 for packed. */
 fv_elem fv_elem_arith(fv_elem e);
 static inline bool fv_elem_is_packed(fv_elem e) { return fv_elem_bits(e) < 8; }
@@ -62,14 +62,14 @@ typedef struct fv_type {
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims);
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
-bool fv_type_equal(const fv_type *a, const fv_type *b);
+bool fv_type_equal(const fv_type *a, const fv_type *b) FV_MUST_USE;
 /* "f32[batch, seq, 768]", "seq(f32[n])", "optional(i64[])" */
 const char *fv_type_str(fv_arena *a, const fv_type *t);
 
 /* ---- sizes, checked: false where the result does not fit ---- */
-bool fv_mul_size(size_t a, size_t b, size_t *out);
-bool fv_add_size(size_t a, size_t b, size_t *out);
+bool fv_mul_size(size_t a, size_t b, size_t *out) FV_MUST_USE;
+bool fv_add_size(size_t a, size_t b, size_t *out) FV_MUST_USE;
 /* bytes that `n` elements take in an ONNX tensor (packed types: rounded up to a byte) */
-bool fv_elem_bytes(fv_elem e, size_t n, size_t *out);
+bool fv_elem_bytes(fv_elem e, size_t n, size_t *out) FV_MUST_USE;
 
 #endif

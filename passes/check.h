@@ -22,6 +22,6 @@ typedef struct fv_rule_report {
  * counterexample, or (declined) not so many instances could be found. The same seed gives the same
  * instances. The report's texts lie in `a`. Gives no diagnostics. */
 bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
-                   fv_rule_report *report);
+                   fv_rule_report *report) FV_MUST_USE;
 
 #endif

@@ -10,7 +10,7 @@ typedef struct fv_random {
 } fv_random;
 uint64_t fv_random_next(fv_random *r);
 int fv_random_below(fv_random *r, int n);  /* 0 ... n - 1 */
-bool fv_random_one_in(fv_random *r, int n);
+bool fv_random_one_in(fv_random *r, int n) FV_MUST_USE;
 double fv_random_real(fv_random *r);       /* -1 ... 1 */
 
 enum { FV_CASE_SYMBOLS = 2 };

@@ -42,10 +42,10 @@ typedef struct fv_pipeline_options {
 
 /* Applies the rules, but approximate ones, until none matches: what the pass simplify does with the
  * shipped ones. False after a diagnostic, where they come to no end. */
-bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n);
+bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) FV_MUST_USE;
 
 /* Runs passes by name (NULL terminated), in order. An unknown name is a diagnostic with the nearest. */
-bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o);
+bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) FV_MUST_USE;
 /* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. */
 const char *const *fv_pipeline(char level);
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "fovea.h"
+#include "ir/answer.h"
 
 struct fv_artifact {
     const fv_model *model;
@@ -34,7 +35,7 @@ fv_artifact *fv_artifact_new(const fv_model *model);
  * that is known; the loader decides. */
 const char *fv_library_fault(const char *path);
 /* Does a library that dlopen opened hold that many bytes of the table? */
-bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes);
+bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) FV_MUST_USE;
 /* What of the table leads out of the library, or is no text, count or type; NULL: all of it may be read. */
 const char *fv_table_fault(void *lib, const fv_model *t);
 /* Says that the argument is NULL. Returns FV_BAD_ARGUMENT. */
@@ -55,12 +56,12 @@ char *fv_array_text(const fv_array *a, char *text, size_t size);
  *  dims   nsymbols values, out; known: set to 1 where an input told it, else untouched
  *  Returns FV_OK; FV_BAD_ARGUMENT, FV_BAD_DIM after a message; FV_NO_MEMORY. */
 int fv_find_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
-                 int64_t *dims, unsigned char *known, fv_log *log);
+                 int64_t *dims, unsigned char *known, fv_log *log) FV_MUST_USE;
 /* Do the inputs that are given have the dims that follow from the symbols, each within its bounds? */
 int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
-                  const int64_t *dims, fv_log *log);
+                  const int64_t *dims, fv_log *log) FV_MUST_USE;
 /* Both, for all inputs; a symbol that no input tells is the lowest that it may be. */
-int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log);
+int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log) FV_MUST_USE;
 /* Evaluates a dim's text with the symbols' values; 0 where it cannot. */
 int fv_eval_dim_text(const fv_model *m, const int64_t *dims, const char *text, int64_t *out);
 /* " where batch = 3, seq = 4": all symbols, or "" where there is none. Cut where it does not fit. */

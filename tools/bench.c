@@ -330,7 +330,7 @@ static fv_args complete(const fv_args *from) {
     return a;
 }
 
-static void print_results(fv_context *c, json_t *results) {
+static bool print_results(fv_context *c, json_t *results) {
     json_t *d = fv_json_document();
     if (json_array_size(results) == 1) {
         json_object_update(d, json_array_get(results, 0));
@@ -338,7 +338,7 @@ static void print_results(fv_context *c, json_t *results) {
     } else {
         fv_json_set(d, "results", results);
     }
-    fv_json_print(c->session, d);
+    return fv_json_print(c->session, d);
 }
 
 int fv_cmd_bench(fv_context *c) {
@@ -354,9 +354,9 @@ int fv_cmd_bench(fv_context *c) {
         int status = bench_operand(&args, args.operand[i], backends[0], results);
         worst = status > worst ? status : worst;
     }
-    if (results && json_array_size(results))
-        print_results(c, results);
-    else
+    if (!results || !json_array_size(results))
         json_decref(results);
+    else if (!print_results(c, results))
+        worst = fv_failed(c);
     return worst;
 }

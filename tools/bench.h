@@ -79,11 +79,11 @@ typedef struct fv_bench {
 /* ---- bench_against.c ---- */
 
 /* Is it neither a backend's name nor a library that `fovea compile` made? */
-bool fv_against_is_other(const char *against);
+bool fv_against_is_other(const char *against) FV_MUST_USE;
 /* Whom --against names, with m->threads threads; nobody where it was not given. False after a message;
  * close in any case. */
-bool fv_against_open(fv_bench *b, fv_measurement *m);
-bool fv_against_compare(fv_bench *b, fv_measurement *m);
+bool fv_against_open(fv_bench *b, fv_measurement *m) FV_MUST_USE;
+bool fv_against_compare(fv_bench *b, fv_measurement *m) FV_MUST_USE;
 void fv_against_close(fv_measurement *m);
 
 /* ---- profile.c ---- */
@@ -91,7 +91,7 @@ void fv_against_close(fv_measurement *m);
 /* Traces some runs. False after a message; NULL where the model cannot be traced, after a message too. */
 fv_profile *fv_profile_take(fv_bench *b, fv_runner *r);
 /* The launches of one run, for chrome://tracing and Perfetto. False after a message. */
-bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path);
+bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) FV_MUST_USE;
 /* The first word of a schedule: "contract"; "" where there is none. */
 const char *fv_profile_family(fv_arena *a, const fv_profile_row *row);
 

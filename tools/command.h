@@ -74,9 +74,9 @@ int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(pr
 /* "a, b, c" */
 const char *fv_names_str(fv_arena *a, const char *const *names);
 /* Is every value of --dim, --input and --state well formed? False after a message. */
-bool fv_args_check_lists(fv_context *c);
+bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
 /* The driver's options; false after a message. `here`: the default target is this machine. */
-bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here);
+bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
 /* "jit,c,interp" to kinds; returns how many, 0 after a message. */
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
@@ -94,8 +94,8 @@ void fv_note(const fv_context *c, const char *format, ...) __attribute__((format
 /* A line of a log, as it is, on stderr; "error:" in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line);
 /* The lines of a log as messages of the session, after a call that failed. False. */
-bool fv_say_log(const fv_context *c, const fv_log *log);
-bool fv_is_terminal(int fd);
+bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
+bool fv_is_terminal(int fd) FV_MUST_USE;
 /* "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 

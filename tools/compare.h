@@ -9,7 +9,7 @@
  * infinities equal), exactly for others. A tolerance below 0 is the usual one: 1e-4, for f16 1e-3,
  * for bf16 1e-2. False: *why tells the first difference, in the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
-                const char **why);
+                const char **why) FV_MUST_USE;
 /* How far they are apart: all elements, by the same measure. */
 typedef struct fv_difference {
     const char *shape; /* types or dims differ: in words, and nothing else is filled in */
@@ -22,6 +22,6 @@ typedef struct fv_difference {
 fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol);
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
 /* A view of the tensor, copied to the arena where its data is not aligned. False: no array can hold it. */
-bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out);
+bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out) FV_MUST_USE;
 
 #endif

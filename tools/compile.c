@@ -178,7 +178,7 @@ static void print_summary(fv_context *c, const result *r) {
         fv_out("call       %s\n", call);
 }
 
-static void print_json(fv_context *c, const char *model, const result *r) {
+static bool print_json(fv_context *c, const char *model, const result *r) {
     const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     json_t *d = fv_json_document(), *list = json_array();
     const char *where = "", *call = how_to_call(c, r);
@@ -201,21 +201,21 @@ static void print_json(fv_context *c, const char *model, const result *r) {
     }
     if (call)
         fv_json_set_text(d, "call", call);
-    fv_json_print(c->session, d);
+    return fv_json_print(c->session, d);
 }
 
 /* What was asked for is written by now, whatever becomes of this. */
-static void tell(fv_context *c, const char *model, const result *r) {
+static bool tell(fv_context *c, const char *model, const result *r) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {
         fv_err("%s: note: it is compiled; there is no memory to tell more\n", model);
-        return;
+        return true;
     }
-    if (c->args->json)
-        print_json(c, model, r);
-    else if (!c->args->quiet && strcmp(r->out, "-"))
+    bool ok = !c->args->json || print_json(c, model, r);
+    if (!c->args->json && !c->args->quiet && strcmp(r->out, "-"))
         print_summary(c, r);
     fv_door_close(c->session, &door);
+    return ok;
 }
 
 int fv_cmd_compile(fv_context *c) {

@@ -22,6 +22,6 @@ void fv_json_append(json_t *array, json_t *value);
 /* [1, "seq", 768]: dims as text are strings, numbers are numbers. */
 json_t *fv_json_dims(int rank, const char *const *dims);
 /* The document on standard output, and frees it. False: writing failed. */
-bool fv_json_print(fv_session *s, json_t *document);
+bool fv_json_print(fv_session *s, json_t *document) FV_MUST_USE;
 
 #endif

@@ -44,9 +44,9 @@ typedef struct fv_subject {
 
 /* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by
  * fv_subject_close; also after a failure. */
-bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out);
+bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
-bool fv_subject_is_library(const fv_subject *m);
+bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is
  * none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
@@ -66,7 +66,7 @@ void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 /* Values of the symbols: from --dim (where that has not fixed them at import), from the inputs that
  * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1, or what the model's relations
  * allow that is nearest -- each said in a note, unless `quietly`. False after a message. */
-bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly);
+bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
 /* "batch = 1, seq = 128", or "" */
 const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);
 json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
@@ -74,14 +74,14 @@ json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
 /* ---- inputs.c ---- */
 
 /* --data-set and --input. False after messages. */
-bool fv_read_inputs(fv_context *c, fv_subject *m);
+bool fv_read_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 /* Random ones for those that are not given, once the dims are chosen. */
-bool fv_make_inputs(fv_context *c, fv_subject *m);
+bool fv_make_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 
 /* Tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names inside the files
  * where they have all of them, else by number. False: *why. */
 bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
-                 const fv_port_info *ports, const fv_tensor **out, const char **why);
+                 const fv_port_info *ports, const fv_tensor **out, const char **why) FV_MUST_USE;
 
 /* ---- outputs.c ---- */
 
@@ -91,7 +91,7 @@ void fv_print_outputs(fv_context *c, const fv_subject *m);
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
 /* -o: a folder; one file or `-`, standard output, where there is one output. Adds "file" to the entries of `list` where
  * that is not NULL, else prints the map. */
-bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list);
+bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list) FV_MUST_USE;
 /* --expect: a folder, or the file of the one output; how many outputs differ, each told on stdout (or added to `list`); -1 after messages. */
 int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list);
 

@@ -18,10 +18,10 @@ const char *fv_ort_name(const fv_ort *o); /* "onnxruntime 1.30.0" */
 double fv_ort_load_ms(const fv_ort *o);   /* what it took to open the model */
 
 /* Inputs and outputs by the names of our table; the arrays must stay. False after a message. */
-bool fv_ort_bind(fv_ort *o, const fv_model *table, const fv_array *inputs);
+bool fv_ort_bind(fv_ort *o, const fv_model *table, const fv_array *inputs) FV_MUST_USE;
 /* One run; the outputs of the one before are gone. False after a message. */
-bool fv_ort_run(fv_ort *o);
+bool fv_ort_run(fv_ort *o) FV_MUST_USE;
 /* An output of the last run, which owns the data. False after a message. */
-bool fv_ort_output(fv_ort *o, int i, fv_array *out);
+bool fv_ort_output(fv_ort *o, int i, fv_array *out) FV_MUST_USE;
 
 #endif

@@ -17,7 +17,7 @@ static bool execute(fv_context *c, fv_subject *m) {
     return ok;
 }
 
-static void print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs,
+static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs,
                        int differ) {
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", m->path);
@@ -28,7 +28,7 @@ static void print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     fv_json_set(d, "outputs", outputs);
     if (c->args->expect)
         fv_json_set_bool(d, "as_expected", differ == 0);
-    fv_json_print(c->session, d);
+    return fv_json_print(c->session, d);
 }
 
 /* Are the values asked for in files, or for comparing? Then they are printed beside that, but with --quiet. */
@@ -45,7 +45,7 @@ static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend) {
     if (ok && c->args->expect)
         differ = fv_expect_outputs(c, m, c->args->expect, list);
     if (ok && differ >= 0 && list)
-        print_json(c, m, backend, list, differ);
+        ok = print_json(c, m, backend, list, differ);
     else
         json_decref(list);
     return !ok || differ < 0 ? fv_failed(c) : differ ? FV_EXIT_MODEL : FV_EXIT_OK;

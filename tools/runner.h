@@ -34,11 +34,11 @@ double fv_now_ms(void);
 
 /* Runs the model once through the library, which tells what is wrong. threads 0: as many as there
  * are. False after messages; close it in any case. */
-bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r);
+bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) FV_MUST_USE;
 void fv_runner_close(fv_runner *r);
 /* One run; its milliseconds. False after a message. */
-bool fv_runner_run(fv_context *c, fv_runner *r, double *ms);
+bool fv_runner_run(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
 /* The same, noting each launch in r->events. */
-bool fv_runner_trace(fv_context *c, fv_runner *r, double *ms);
+bool fv_runner_trace(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
 
 #endif

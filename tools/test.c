@@ -301,7 +301,8 @@ int fv_cmd_test(fv_context *c) {
         fv_json_set_int(d, "passed", t.passed);
         fv_json_set_int(d, "failed", t.failed);
         fv_json_set(d, "failures", t.failures);
-        fv_json_print(c->session, d);
+        if (!fv_json_print(c->session, d))
+            return fv_failed(c);
     } else {
         fv_out("%d passed, %d failed\n", t.passed, t.failed);
     }

@@ -30,6 +30,6 @@ typedef struct fv_c_options {
 } fv_c_options;
 
 /* `o` may be NULL: the defaults. False after a diagnostic. */
-bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path);
+bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path) FV_MUST_USE;
 
 #endif

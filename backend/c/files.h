@@ -25,12 +25,12 @@ void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t by
 void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data, bool (*put)(const void *data, FILE *f));
 /* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
  * files is left and the old ones are as they were. */
-bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder);
+bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_USE;
 
 /* The same into a folder of our own, which is made if it is not there. It must hold nothing but the
  * files that its manifest (FV_C_MANIFEST) lists; `products` (NULL terminated) are listed besides:
  * what a build makes there. Files of an earlier manifest that are not written again are removed. */
 #define FV_C_MANIFEST "fovea-manifest.txt"
-bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products);
+bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products) FV_MUST_USE;
 
 #endif

@@ -71,8 +71,8 @@ fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index); /* `&buf[index]` */
 const char *fv_c_float(fv_arena *a, fv_elem e, double v); /* exact; finite */
-bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x);    /* may it be an int32_t? */
-bool fv_c_has_require(const fv_expr *x);
+bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE;    /* may it be an int32_t? */
+bool fv_c_has_require(const fv_expr *x) FV_MUST_USE;
 
 /* ---- types ---- */
 
@@ -86,7 +86,7 @@ fv_elem fv_c_mask_elem(int lanes);
 /* ---- helpers: each makes the function if it is not there yet, and returns its name ---- */
 
 /* Opens a definition: false if it was made before. Then `helpers` takes it. */
-bool fv_c_helper_new(fv_cg *g, const char *name);
+bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);       /* min_f32 */
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to); /* float to integer */
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
@@ -100,7 +100,7 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name);         /* require, c
 void fv_c_mark_used(fv_cg *g, const fv_block *b);
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
 void fv_c_mark(fv_cg *g, const void *var_or_buf);
-bool fv_c_is_used(const fv_cg *g, const void *var_or_buf);
+bool fv_c_is_used(const fv_cg *g, const void *var_or_buf) FV_MUST_USE;
 void fv_c_block(fv_cg *g, const fv_block *b);
 void fv_c_open(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3))); /* `line {` */
 void fv_c_close(fv_cg *g);
@@ -114,7 +114,7 @@ void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
 void fv_c_outline(fv_cg *g, const fv_stmt *s);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k); /* its number where constant, else NULL */
-bool fv_c_kernel_polls(const fv_kernel *k);                  /* has a while */
+bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE;                  /* has a while */
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s);
 void fv_c_constants(fv_cg *g);    /* definitions, or declarations of those that lie elsewhere */
 void fv_c_layout(fv_cg *g);       /* struct layout, and the function that fills it */
@@ -122,14 +122,14 @@ void fv_c_run(fv_cg *g);          /* plan and run with the types of fv_model */
 void fv_c_public(fv_cg *g);       /* the functions of the header */
 void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g);             /* "Fovea 1.0" */
-bool fv_c_checks_cpu(const fv_cg *g);         /* x86: is there something to ask of cpuid? */
+bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;         /* x86: is there something to ask of cpuid? */
 void fv_c_unit(fv_cg *g, fv_text *t);         /* NAME.c; the header comes after it */
-bool fv_c_selftest(fv_cg *g, fv_text *t);     /* NAME_selftest.c */
-bool fv_c_write_folder(fv_cg *g, const char *path);
+bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE;     /* NAME_selftest.c */
+bool fv_c_write_folder(fv_cg *g, const char *path) FV_MUST_USE;
 void fv_c_add_weights(fv_cg *g, fv_c_files *f); /* the files that hold them, beside NAME.c */
 const char *fv_c_weights_file(const fv_cg *g);  /* NAME.weights; NULL: there is none */
-bool fv_c_is_direct(const fv_program *p); /* one call with arrays as arguments */
-bool fv_c_has_layout(const fv_program *p);
+bool fv_c_is_direct(const fv_program *p) FV_MUST_USE; /* one call with arrays as arguments */
+bool fv_c_has_layout(const fv_program *p) FV_MUST_USE;
 fv_expr *fv_c_elements(fv_cg *g, const fv_port *port); /* saturating; unknown dims count their bound */
 
 #endif

@@ -25,7 +25,7 @@ void fv_c_name_take(fv_c_scope *s, const char *name);
 void fv_c_scope_leave(fv_c_scope *s, int mark);
 
 /* Is it an identifier that generated C may declare at all? */
-bool fv_c_name_is_fit(const char *name);
+bool fv_c_name_is_fit(const char *name) FV_MUST_USE;
 /* `want` where it is fit as the prefix of all names, else what can be kept of it. */
 const char *fv_c_prefix(fv_arena *a, const char *want);
 const char *fv_c_upper(fv_arena *a, const char *name);
@@ -36,6 +36,6 @@ const char *fv_c_string(fv_arena *a, const char *text);
 /* The same in several literals where it is long, which lines can be broken between. */
 const char *fv_c_strings(fv_arena *a, const char *text);
 /* Can a file of that name be included, `#include "NAME"`, and named in a comment? */
-bool fv_c_file_is_fit(const char *name);
+bool fv_c_file_is_fit(const char *name) FV_MUST_USE;
 
 #endif

@@ -200,11 +200,10 @@ static void put_tile_loops(fv_cg *g, const fv_buf *b, const char *init) {
 static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t count) {
     fv_text t = {.arena = g->arena};
     for (int64_t n = 0; n < count; n++) {
-        int64_t rest = n, inside = count, extent = 1;
+        int64_t rest = n, inside = count;
         fv_text_put(&t, name_of(g, b));
         for (int i = 0; i < b->rank; i++) {
-            fv_x_is_int(b->extent[i], &extent);
-            inside /= extent;
+            inside /= fv_x_int_value(b->extent[i]);
             fv_text_printf(&t, "[%lld]", (long long)(rest / inside));
             rest %= inside;
         }
@@ -215,12 +214,9 @@ static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t 
 
 const char *fv_c_tile(fv_cg *g, const fv_buf *b) {
     fv_text t = {.arena = g->arena};
-    int64_t extent = 1;
     fv_text_printf(&t, "%s %s", b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem), name_of(g, b));
-    for (int i = 0; i < b->rank; i++) {
-        fv_x_is_int(b->extent[i], &extent);
-        fv_text_printf(&t, "[%lld]", (long long)extent);
-    }
+    for (int i = 0; i < b->rank; i++)
+        fv_text_printf(&t, "[%lld]", (long long)fv_x_int_value(b->extent[i]));
     return t.s;
 }
 
@@ -234,9 +230,9 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s %s%s%s;", fv_c_type(g, type), name, init ? " = " : "", init ? init : "");
         return;
     }
-    int64_t count = 1, extent = 1;
+    int64_t count = 1;
     for (int i = 0; i < b->rank; i++)
-        count *= fv_x_is_int(b->extent[i], &extent) ? extent : 1;
+        count *= fv_x_int_value(b->extent[i]);
     fv_c_line(g, "%s;", fv_c_tile(g, b));
     if (init && count > 0 && count <= CHAIN)
         put_tile_chain(g, b, init, count);

@@ -162,7 +162,7 @@ void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(pri
 /* ---- launch.c ---- */
 
 /* A frame with its register file: constants, tiles in place, other slots empty. False: no memory. */
-bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault);
+bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) FV_MUST_USE;
 /* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
                 fault_text *fault, refused_index *refused, int64_t *left);
@@ -213,7 +213,7 @@ typedef struct host_run {
 } host_run;
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size);
-bool fv_i_build_host(fv_arena *a, fv_interp *p);
+bool fv_i_build_host(fv_arena *a, fv_interp *p) FV_MUST_USE;
 const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.data: the CHECK */
 const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */
 const insn *fv_i_alloc(frame *f, const insn *i);  /* a: bytes; u.imm: slot */

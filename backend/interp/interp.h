@@ -19,8 +19,8 @@ fv_interp *fv_interp_new(fv_arena *a, const fv_program *p);
  * come from malloc: FV_NO_MEMORY. */
 int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
                   void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
-                  const fv_env *env);
-int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
+                  const fv_env *env) FV_MUST_USE;
+int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims) FV_MUST_USE;
 
 /* Test hook: runs that take more iterations of loops than that, tasks among them, end as FV_CANCELLED. With
  * threads each task may take so many. */
@@ -46,6 +46,6 @@ typedef struct fv_span {
  * FV_BAD_INDEX, FV_CANCELLED, FV_INTERNAL or FV_NO_MEMORY; *fault (may be NULL) becomes the text of
  * a fault, in the arena, else NULL. */
 int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const fv_span *bufs,
-                     const fv_env *env, const char **fault);
+                     const fv_env *env, const char **fault) FV_MUST_USE;
 
 #endif

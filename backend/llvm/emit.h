@@ -76,18 +76,19 @@ typedef struct fv_ll_fn {
 /* ---- module.c ---- */
 
 /* Types, target machine, weights. False after a diagnostic; close it in any case. */
-bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident);
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident)
+    FV_MUST_USE;
 void fv_ll_close(fv_ll_module *m);
 /* Everything: kernels, plan, run, table. */
-bool fv_ll_emit(fv_ll_module *m);
+bool fv_ll_emit(fv_ll_module *m) FV_MUST_USE;
 /* Runs the passes of the level. */
-bool fv_ll_optimize(fv_ll_module *m);
+bool fv_ll_optimize(fv_ll_module *m) FV_MUST_USE;
 /* The module as an object, assembly or text; NULL after a diagnostic. */
 LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
 /* Both, to an object, on any thread: what goes wrong is noted, and NULL. */
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m);
 /* Says what was noted; false if there was something. */
-bool fv_ll_report(fv_ll_module *m);
+bool fv_ll_report(fv_ll_module *m) FV_MUST_USE;
 /* Notes what must not happen: an expression that should have been expanded. */
 void fv_ll_fault(fv_ll_module *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -176,15 +177,15 @@ typedef struct fv_ll_parts {
 } fv_ll_parts;
 
 /* Modules of a program, with LLVM IR. Starts zeroed; close it in any case. False after a diagnostic. */
-bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o);
+bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o) FV_MUST_USE;
 /* Their objects: the same ones, however many threads make them. False after a diagnostic. */
-bool fv_ll_parts_compile(fv_ll_parts *ps);
+bool fv_ll_parts_compile(fv_ll_parts *ps) FV_MUST_USE;
 void fv_ll_parts_close(fv_ll_parts *ps);
 
 /* ---- weights.c: the constants as a section of an object ---- */
 
 /* Adds them to the object in the open file, where the code refers to them. */
-bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path);
+bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) FV_MUST_USE;
 void fv_ll_close_object(fv_ll_module *m);
 
 #endif

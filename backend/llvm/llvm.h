@@ -35,7 +35,7 @@ typedef struct fv_llvm_options {
 /* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
  * after a diagnostic; then nothing is left behind. The same program gives the same bytes. */
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
-                   const char *path);
+                   const char *path) FV_MUST_USE;
 
 /* What AUTO means for the program. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);

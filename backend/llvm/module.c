@@ -269,8 +269,7 @@ LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
     if (kind == FV_LLVM_IR)
         return module_text(m);
     LLVMMemoryBufferRef code = make_code(m, kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile);
-    fv_ll_report(m);
-    return code;
+    return fv_ll_report(m) ? code : NULL; /* there is none where something was noted */
 }
 
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m) {

@@ -10,16 +10,16 @@ const fv_dim *fv_dim_if(fv_dims *t, const fv_dim *p, const fv_dim *a, const fv_d
 /* i < 0 ? i + n : i */
 const fv_dim *fv_dim_wrap(fv_dims *t, const fv_dim *i, const fv_dim *n);
 /* Is it an integer of the data itself, of which nothing is known? Unlike a count or a dim. */
-bool fv_dim_is_raw(const fv_dim *e);
-bool fv_dims_are_const(int n, const fv_dim *const *dims);
+bool fv_dim_is_raw(const fv_dim *e) FV_MUST_USE;
+bool fv_dims_are_const(int n, const fv_dim *const *dims) FV_MUST_USE;
 
 /* fv_elems, with a diagnostic where the operand is no vector of constant length. */
-bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems);
+bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* fv_elems of what is known already, without binding anything. */
-bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems);
+bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows
  * them (then `axes` is not set). False after a diagnostic. */
-bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant);
+bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) FV_MUST_USE;
 
 /* fv_infer_out for dims of which some are NULL: these are decided by data, and get symbols; the op's
  * expansion binds them (fv_w_bind). */

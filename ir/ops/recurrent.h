@@ -40,9 +40,9 @@ enum { FV_STEPS_X, FV_STEPS_R, FV_STEPS_LENS, FV_STEPS_H, FV_STEPS_C, FV_STEPS_P
 enum { FV_REC_Y, FV_REC_Y_H, FV_REC_Y_C };
 
 /* The attributes of an op of either kind; false after a diagnostic. */
-bool fv_recurrent_read(const fv_op *op, fv_recurrent *r);
+bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) FV_MUST_USE;
 /* hidden_size, or what R says. */
 const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r);
-bool fv_recurrent_kernel(fv_custom *c, fv_op *op);
+bool fv_recurrent_kernel(fv_custom *c, fv_op *op) FV_MUST_USE;
 
 #endif

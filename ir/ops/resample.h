@@ -12,6 +12,6 @@
         FV_A_FLOAT("cubic_coeff_a", -0.75f), FV_A_INT("exclude_outside", 0),                       \
         FV_A_FLOAT("extrapolation_value", 0.0f), FV_A_INT("antialias", 0)
 
-bool fv_attr_is(const fv_op *op, const char *name, const char *text);
+bool fv_attr_is(const fv_op *op, const char *name, const char *text) FV_MUST_USE;
 
 #endif

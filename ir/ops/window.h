@@ -17,12 +17,12 @@ typedef struct fv_window {
 /* Reads the attributes auto_pad, ceil_mode, dilations, kernel_shape, pads and strides of an op on x.
  * `weight`: the kernel's shape is that of its axes from 2 on; NULL: kernel_shape tells. False after
  * a diagnostic. */
-bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_window *w);
+bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_window *w) FV_MUST_USE;
 /* A list of n integers of at least `least`; all `otherwise` where there is no such attribute. */
 bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64_t least,
-                    int64_t *out);
+                    int64_t *out) FV_MUST_USE;
 typedef enum { FV_PAD_GIVEN, FV_PAD_VALID, FV_PAD_UPPER, FV_PAD_LOWER } fv_auto_pad;
-bool fv_window_auto_pad(fv_op *op, fv_auto_pad *out);
+bool fv_window_auto_pad(fv_op *op, fv_auto_pad *out) FV_MUST_USE;
 /* (kernel - 1) * dilation + 1: the elements that the window reaches over along its axis i. */
 const fv_dim *fv_window_reach(fv_dims *t, const fv_window *w, int i);
 /* How often the window fits, for each of its axes. */
@@ -30,7 +30,7 @@ void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_d
 /* The same as attributes of a canonical op: pads (before), strides, dilations. Returns 3. */
 int fv_window_attrs(fv_module *m, const fv_window *w, fv_attr *out);
 /* Result 0 of a convolution of x with the attributes of op, and the fv.Conv that it is. */
-bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *weight, fv_elem e);
+bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *weight, fv_elem e) FV_MUST_USE;
 fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias);
 
 #endif

@@ -7,7 +7,7 @@ bad() { failed=$((failed + 1)); echo "FAILED $*"; }
 
 # folder: folders that it may include besides itself. The binary interface of compiled models, and their files, are a
 # contract between what emits code and what runs it, so backend may include those two headers; names have one form, and its
-# file needs libc only, so runtime may include that.
+# file needs libc only, so runtime may include that, and the mark of answers that can refuse.
 allowed() {
     case $1 in
     ir) echo "" ;;
@@ -21,12 +21,25 @@ allowed() {
 for part in ir frontend backend passes runtime tools; do
     wrong=$(git ls-files "$part/*.c" "$part/*.h" | xargs grep -nE '^#include "(ir|frontend|backend|passes|runtime|tools)/' |
         grep -Ev '^backend/[^:]*:[0-9]*:#include "runtime/(fovea_model|weights_file).h"' |
-        grep -Ev '^runtime/[^:]*:[0-9]*:#include "ir/quoted.h"' |
+        grep -Ev '^runtime/[^:]*:[0-9]*:#include "ir/(quoted|answer).h"' |
         awk -v part=$part -v list=" $part $(allowed $part) " '{
             split($0, a, "#include \""); split(a[2], b, "/")
             if (index(list, " " b[1] " ") == 0) print }')
     if [ -n "$wrong" ]; then bad "$part includes what it may not: $wrong"; else good; fi
 done
+
+# An answer that can refuse is not ignored: functions of headers that return a bool carry the attribute that has the
+# compiler say so, but those that only say something, and always or mostly return false for it.
+says='fv_say|fv_([a-z_0-9]+_)?(error|error_at|error_node|warning|warn|illegal|unknown|departs)'
+wrong=$(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h' 'tools/*.h' | xargs awk '
+    FNR == 1 { open = 0 }
+    /^bool [a-z_0-9]+\(/ { open = 1; text = ""; at = FILENAME ":" FNR }
+    open { text = text " " $0 }
+    open && /;/ { open = 0; if (text !~ /FV_MUST_USE *;/) print at ":" text }
+    open && /{/ { open = 0 }' | grep -Ev "^[^ ]* bool ($says)\(")
+if [ -n "$wrong" ]; then bad "without FV_MUST_USE: $wrong"; else good; fi
+printf '#include "ir/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv_dims *t, const fv_dim *n) { fv_dim_bound(t, n, 1, 2); }\n' >"$1/ignored.c"
+if gcc -std=c11 -Werror -O0 -I. -c "$1/ignored.c" -o "$1/ignored.o" 2>/dev/null; then bad "an ignored answer compiles"; else good; fi
 
 # What the command prints passes one border.
 wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\).c$' |

@@ -11,7 +11,9 @@ fv_var *program_symbol(fv_program *p, const fv_var *dim) {
         if (strcmp(p->symbols[i]->name, dim->name) == 0)
             return p->symbol_vars[i];
     const fv_dim *symbol = fv_dim_symbol(p->dims_table, dim->name);
-    fv_dim_bound(p->dims_table, symbol, dim->lo, dim->hi);
+    bool left = fv_dim_bound(p->dims_table, symbol, dim->lo, dim->hi);
+    assert(left);
+    (void)left; /* NDEBUG */
     fv_var *v = fv_var_new(p->arena, dim->name, fv_kt(FV_I64, 1));
     v->lo = dim->lo;
     v->hi = dim->hi;

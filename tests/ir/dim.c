@@ -17,8 +17,8 @@ static void open_table(void) {
     session = fv_session_new();
     arena = fv_arena_new(session);
     dims = fv_dims_new(arena);
-    fv_dim_bound(dims, fv_dim_symbol(dims, "pos"), 1, FV_DIM_MAX);
-    fv_dim_bound(dims, fv_dim_symbol(dims, "kv"), 1, 64);
+    cr_assert(fv_dim_bound(dims, fv_dim_symbol(dims, "pos"), 1, FV_DIM_MAX));
+    cr_assert(fv_dim_bound(dims, fv_dim_symbol(dims, "kv"), 1, 64));
     fv_dim_fresh(dims, "idx", -1000, 1000, true);
     fv_dim_fresh(dims, "any", INT64_MIN, INT64_MAX, true);
 }

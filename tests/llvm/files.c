@@ -269,9 +269,8 @@ static bool fails_at(int64_t nth) {
     fv_door door;
     fv_session_fail_at(p.b.s, nth);
     if (!FV_DOOR_OPEN(p.b.s, &door)) {
-        fv_llvm_write(p.b.s, p.b.p, &o, FV_LLVM_LIB, path);
+        failed = !fv_llvm_write(p.b.s, p.b.p, &o, FV_LLVM_LIB, path);
         fv_door_close(p.b.s, &door);
-        failed = false;
     }
     cr_expect_eq(files_in(p.folder), failed ? 0 : 1);
     close_place(&p);

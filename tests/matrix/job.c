@@ -38,8 +38,8 @@ size_t job_largest_run(const reference *r) {
     int64_t *dims = FV_NEW(s->arena, int64_t, r->model->nsymbols + 1);
     for (int i = 0; i < s->nsets; i++) {
         size_t n = 0;
-        if (solve(r, &s->sets[i], dims))
-            fv_driver_plan(r->program, dims, &n, NULL);
+        if (!solve(r, &s->sets[i], dims) || fv_driver_plan(r->program, dims, &n, NULL) != FV_OK)
+            n = 0; /* it is refused */
         for (int k = 0; k < r->want[i].noutputs && !r->want[i].status; k++)
             n += padded(fv_array_bytes(&r->want[i].outputs[k]));
         largest = n > largest ? n : largest;

@@ -51,7 +51,7 @@ void fv_cache_note_use(fv_cache *c, const fv_digest *key);
 /* ---- what a result depends on: cache_key.c ---- */
 
 /* False: this compilation must not be cached. */
-bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level);
+bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) FV_MUST_USE;
 
 /* ---- what a path leads to: cache_record.c ---- */
 
@@ -64,20 +64,20 @@ typedef struct fv_model_files {
 } fv_model_files;
 
 /* The key of what the files at this path were compiled to, if they are what they were. */
-bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key);
+bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) FV_MUST_USE;
 /* Before the model is read: waits where its file was written so recently that its state would not tell of
  * another change. */
 void fv_cache_settle(fv_cache *c, const char *path);
 /* The files that were mapped after `before`, and the hash of what they hold. `first` has been hashing
  * the model's own. False: they change. */
-bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first, fv_model_files *out);
+bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first, fv_model_files *out) FV_MUST_USE;
 /* Are they still what they were? */
-bool fv_cache_unchanged(const fv_model_files *f);
+bool fv_cache_unchanged(const fv_model_files *f) FV_MUST_USE;
 void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f, const fv_digest *key);
 fv_digest fv_cache_key(const fv_cache *c, const fv_digest *content);
 
 /* Is the content of an entry in this state known to be whole? */
-bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *entry);
+bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *entry) FV_MUST_USE;
 /* It is, at this moment. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *entry);
 
@@ -100,7 +100,7 @@ typedef struct fv_cache_item {
 typedef struct fv_cache_writing fv_cache_writing;
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
 void fv_cache_end(fv_cache_writing *w); /* NULL is allowed */
-bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, const fv_cache_item *item);
+bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, const fv_cache_item *item) FV_MUST_USE;
 /* NULL: it is not there, or damaged. Says what was said when it was compiled; `read`: the model has been
  * read, and what that had to say been said. */
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read);

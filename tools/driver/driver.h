@@ -63,9 +63,9 @@ typedef struct fv_source {
 /* Reads a model, graph IR text, program text or the text of a kernel; `-` is standard input. Large
  * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
  * here on. False after diagnostics. */
-bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out);
+bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) FV_MUST_USE;
 /* Runs the pipeline over the graph. */
-bool fv_driver_passes(fv_module *m, const fv_driver_options *o);
+bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
 /* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
 /* The program text of a kernel alone: its parameters are inputs and outputs. NULL after a diagnostic. */
@@ -95,7 +95,7 @@ typedef struct fv_driver_watch {
  * is kept that was made of a graph. watch NULL: nobody looks. The session must outlive the artifact.
  * False after diagnostics. */
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o, fv_backend_kind backend,
-                       const fv_driver_watch *watch, fv_compiled *out);
+                       const fv_driver_watch *watch, fv_compiled *out) FV_MUST_USE;
 /* The program of an artifact that came from the cache, not expanded. NULL after a diagnostic. */
 fv_program *fv_driver_program(const fv_artifact *a);
 
@@ -135,16 +135,17 @@ typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
 } fv_write_options;
-bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o);
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o)
+    FV_MUST_USE;
 /* Graph IR, with the large constants in `out`.bin; in the text where `out` is `-` or no regular file. */
-bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out);
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) FV_MUST_USE;
 /* Files that were written: `out`, then what lies beside it; a folder's, from its manifest. `p` may be
  * NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,
                                    fv_weights_kind weights);
 
 /* Bytes of workspace and the dims of the outputs for these dims, of an expanded program: fv_plan_fn. */
-int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims);
+int fv_driver_plan(fv_program *p, const int64_t *dims, size_t *workspace, int64_t *out_dims) FV_MUST_USE;
 
 /* A new folder that goes with the arena, and all files in it. NULL after a diagnostic. */
 const char *fv_driver_temporary(fv_session *s, fv_arena *a);
