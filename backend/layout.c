@@ -58,7 +58,9 @@ static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {
 
 int64_t fv_typical_dim(const fv_dim *d) {
     int64_t n;
-    return fv_dim_eval(d, typical, NULL, &n) ? n : -1;
+    if (!fv_dim_eval(d, typical, NULL, &n))
+        return -1;
+    return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX; /* an extent may be any expression; a program's are within */
 }
 
 typedef struct point {
