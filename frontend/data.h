@@ -19,7 +19,7 @@ const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path)
 
 /* Writes .npy or, by any other suffix, TensorProto; `name` is the tensor's name in the latter.
  * bf16 and f8 go to .npy as unsigned integers of their bits, packed types as one byte an element;
- * strings as fixed-width unicode. */
+ * strings as fixed-width unicode, or, where one of them is no UTF-8, as bytes. */
 bool fv_tensor_write(fv_session *s, const char *path, const fv_tensor *t, const char *name) FV_MUST_USE;
 bool fv_tensor_write_npy(fv_session *s, const char *path, const fv_tensor *t) FV_MUST_USE;
 bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name) FV_MUST_USE;

@@ -396,9 +396,42 @@ static uint32_t next_code_point(fv_string s, size_t *i) {
     return c;
 }
 
+/* Do its code points say the same bytes again? */
+static bool is_unicode(fv_arena *a, fv_string s) {
+    fv_text again = {.arena = a};
+    for (size_t at = 0; at < s.n;)
+        put_utf8(&again, next_code_point(s, &at));
+    return again.n == s.n && (!s.n || !memcmp(again.s, s.s, s.n));
+}
+
+static bool are_unicode(fv_arena *a, const fv_tensor *t) {
+    for (size_t i = 0; i < t->count; i++)
+        if (!is_unicode(a, ((const fv_string *)t->data)[i]))
+            return false;
+    return true;
+}
+
+static bool put_byte_strings(fv_text *out, fv_session *s, const fv_tensor *t) {
+    const fv_string *strings = t->data;
+    size_t longest = 1;
+    for (size_t i = 0; i < t->count; i++)
+        longest = strings[i].n > longest ? strings[i].n : longest;
+    if (t->count && longest > FV_MAX_STRUCTURE / t->count)
+        return fv_error(s, "strings of up to %zu bytes are too long for .npy", longest);
+    put_header(out, fv_printf(out->arena, "|S%zu", longest), t);
+    for (size_t i = 0; i < t->count; i++) {
+        fv_text_putn(out, strings[i].s, strings[i].n);
+        for (size_t k = strings[i].n; k < longest; k++)
+            fv_text_putn(out, "", 1);
+    }
+    return true;
+}
+
 static bool put_strings(fv_text *out, fv_session *s, const fv_tensor *t) {
     const fv_string *strings = t->data;
     size_t longest = 1;
+    if (!are_unicode(out->arena, t))
+        return put_byte_strings(out, s, t);
     for (size_t i = 0; i < t->count; i++) {
         size_t n = 0;
         for (size_t at = 0; at < strings[i].n; n++)

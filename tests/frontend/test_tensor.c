@@ -256,6 +256,15 @@ static void npy_is(const fv_tensor *t, const char *expected) {
     cr_expect_str_eq(out.s, expected);
 }
 
+/* Bytes that are no text stay what they are. */
+Test(npy, strings_that_are_no_unicode) {
+    const fv_tensor *t = npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}", "\xFF\xC3" "ab\0\0", 6, FV_NO_ELEM);
+    fv_text out = {.arena = arena};
+    cr_assert(t && fv_tensor_to_npy(&out, session, t));
+    const fv_tensor *again = fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_STRING, "file");
+    cr_expect(again && fv_tensor_equal(t, again));
+}
+
 Test(npy, what_numpy_writes) {
     const char *i2 = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }   \n";
     const uint8_t data[] = {1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0};
