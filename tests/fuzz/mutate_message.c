@@ -93,8 +93,8 @@ static int64_t another_int(changer *c, int64_t old) {
     static const int64_t odd[] = {0, 1, -1, 2, 3, 4, 7, 8, 16, 17, 64, 255, 1000, 100000, INT32_MAX, INT32_MIN,
                                   INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 62, INT64_MAX, INT64_MIN};
     switch (below(c, 4)) {
-    case 0: return old + 1;
-    case 1: return old - 1;
+    case 0: return (int64_t)((uint64_t)old + 1);
+    case 1: return (int64_t)((uint64_t)old - 1);
     case 2: return (int64_t)below(c, 8) - 3;
     default: return odd[below(c, sizeof odd / sizeof *odd)];
     }
