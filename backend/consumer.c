@@ -1,6 +1,8 @@
 /* consumer.c - the tables of fv_model from a program, and what consumers ask about ports. */
 #include "backend/consumer.h"
 
+#include "runtime/table_sum.h"
+
 fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes) {
     for (int i = 0; i < b->rank; i++)
         if (index[i]->type.lanes > 1)
@@ -84,7 +86,7 @@ static const fv_relation_info *relation_table(fv_arena *a, const fv_program *p) 
     return list;
 }
 
-fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
+fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file) {
     fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->nsymbols);
     for (int i = 0; i < p->nsymbols; i++)
         symbols[i] = (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
@@ -106,5 +108,7 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p) {
     m->launches = launch_table(a, p, m->nlaunches);
     m->nrelations = p->nrelations;
     m->relations = relation_table(a, p);
+    m->weights_file = weights_file;
+    m->checksum = fv_table_sum(m);
     return m;
 }

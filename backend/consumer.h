@@ -67,7 +67,7 @@ bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);
 
-/* The table of the model, of a numbered program: all but plan and run, which are NULL. */
-fv_model *fv_program_model(fv_arena *a, const fv_program *p);
+/* The table of the model, of a numbered program: all but plan and run, which are NULL. `weights_file`: as it says it, or NULL. */
+fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file);
 
 #endif

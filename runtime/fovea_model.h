@@ -110,6 +110,7 @@ typedef struct fv_model {
                                  env->weights; NULL: they are in the code */
     int32_t nrelations;
     const fv_relation_info *relations; /* of dims that the caller gives */
+    uint64_t checksum; /* of the table: who opens it from a file compares */
 } fv_model;
 
 #ifdef __cplusplus

@@ -1,12 +1,13 @@
 /* table.c - is the table of a library that was opened fit to be read? A file that was damaged on a disk or on its
  * way may open all the same. Before anything is read through a pointer of the table, it has to lead into the
- * library. What this cannot see: other numbers, other letters, other code. */
+ * library; then its checksum tells what else has changed. What this cannot see: other code, other weights. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "internal.h"
+#include "table_sum.h"
 
 enum { MOST_SEGMENTS = 32, MOST_RANK = 255, LAST_TYPE = FV_TYPE_INT2 };
 
@@ -99,7 +100,16 @@ static bool are_launches(const image *m, const fv_launch_info *launches, int32_t
     if (!is_list(m, launches, n, sizeof *launches))
         return false;
     for (int i = 0; i < n; i++)
-        if (!is_text(m, launches[i].kernel) || !is_text(m, launches[i].nodes))
+        if (!is_text(m, launches[i].kernel) || !is_text(m, launches[i].nodes) || !is_text(m, launches[i].indexes))
+            return false;
+    return true;
+}
+
+static bool are_relations(const image *m, const fv_relation_info *relations, int32_t n) {
+    if (!is_list(m, relations, n, sizeof *relations))
+        return false;
+    for (int i = 0; i < n; i++)
+        if (!is_text(m, relations[i].left) || !is_text(m, relations[i].right) || !is_text(m, relations[i].why))
             return false;
     return true;
 }
@@ -126,7 +136,9 @@ const char *fv_table_fault(void *lib, const fv_model *t) {
         return "its outputs";
     if (!are_launches(&m, t->launches, t->nlaunches))
         return "its launches";
+    if (!are_relations(&m, t->relations, t->nrelations))
+        return "its relations";
     if (!is_code(&m, (uintptr_t)t->plan) || !is_code(&m, (uintptr_t)t->run))
         return "its functions";
-    return NULL;
+    return fv_table_sum(t) == t->checksum ? NULL : "its content, which has changed,";
 }

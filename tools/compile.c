@@ -112,7 +112,7 @@ static int64_t size_of(const char *path) {
 
 /* Workspace at the usual dims: *bytes, and the dims as text in *where. */
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
-    fv_subject m = {.program = p, .table = fv_program_model(c->arena, p)};
+    fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
     m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
     m.dims = FV_NEW(c->arena, int64_t, p->nsymbols + 1);
     m.known = FV_NEW(c->arena, unsigned char, p->nsymbols + 1);

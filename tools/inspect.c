@@ -431,7 +431,7 @@ static bool open_view(view *v, const char *path) {
         return false;
     if (m->source.module)
         count_ops(v, m->source.module->funcs->body, true);
-    m->table = fv_program_model(c->arena, m->program);
+    m->table = fv_program_model(c->arena, m->program, NULL);
     m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
     m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
     m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);

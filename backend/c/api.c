@@ -334,7 +334,7 @@ static void put_relations(fv_cg *g, const fv_model *m) {
 }
 
 static void put_model(fv_cg *g) {
-    const fv_model *m = fv_program_model(g->arena, g->p);
+    const fv_model *m = fv_program_model(g->arena, g->p, fv_c_weights_file(g));
     fv_c_open(g, "const fv_model *%s_model(void)", g->name);
     if (m->nsymbols) {
         fv_c_open(g, "static const fv_symbol_info symbols[] =");
@@ -357,9 +357,9 @@ static void put_model(fv_cg *g) {
               m->noutputs ? "outputs" : "NULL");
     fv_c_line(g, "%s, entry,", fv_c_checks_cpu(g) ? "plan_entry" : "plan");
     put_launch_members(g, m);
-    const char *file = fv_c_weights_file(g);
-    fv_c_line(g, "%s,", file ? fv_c_string(g->arena, file) : "NULL");
-    fv_c_line(g, "%d, %s", m->nrelations, m->nrelations ? "relations" : "NULL");
+    fv_c_line(g, "%s,", m->weights_file ? fv_c_string(g->arena, m->weights_file) : "NULL");
+    fv_c_line(g, "%d, %s,", m->nrelations, m->nrelations ? "relations" : "NULL");
+    fv_c_line(g, "UINT64_C(0x%016llx)", (unsigned long long)m->checksum);
     g->indent--;
     fv_c_line(g, "};");
     fv_c_line(g, "return &model;");

@@ -89,7 +89,7 @@ static LLVMValueRef relations(fv_ll_module *m, const fv_relation_info *info, int
 static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan, LLVMValueRef run) {
     LLVMTypeRef fields[] = {m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->i32, m->i32,
                             m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr,
-                            m->i32, m->ptr, m->ptr, m->i32, m->ptr};
+                            m->i32, m->ptr, m->ptr, m->i32, m->ptr, m->i64};
     enum { N = sizeof fields / sizeof *fields };
     LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
     LLVMValueRef v[N] = {number(m, t->abi)};
@@ -107,16 +107,17 @@ static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan,
     v[14] = run;
     v[15] = number(m, t->nlaunches);
     v[16] = launches(m, t->launches, t->nlaunches);
-    v[17] = m->weights_file ? text(m, m->weights_file) : LLVMConstNull(m->ptr);
+    v[17] = t->weights_file ? text(m, t->weights_file) : LLVMConstNull(m->ptr);
     v[18] = number(m, t->nrelations);
     v[19] = relations(m, t->relations, t->nrelations);
+    v[20] = fv_ll_int(m, (int64_t)t->checksum);
     return data(m, LLVMConstStructInContext(m->context, v, N, 0), "model");
 }
 
 /* const fv_model *NAME_model(void) */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
     const fv_program *p = m->program;
-    LLVMValueRef t = table(m, fv_program_model(m->arena, p), plan, run);
+    LLVMValueRef t = table(m, fv_program_model(m->arena, p, m->weights_file), plan, run);
     LLVMValueRef fn = fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
                                      LLVMFunctionType(m->ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
     fv_ll_fn f;

@@ -326,7 +326,7 @@ Test(program, loops_and_branches) {
 /* ---- metadata ---- */
 
 Test(program, table_of_the_model) {
-    const fv_model *m = fv_program_model(arena, program(positives));
+    const fv_model *m = fv_program_model(arena, program(positives), NULL);
     cr_expect_eq(m->abi, 1);
     cr_expect_eq(m->size, sizeof *m);
     cr_expect_str_eq(m->name, "m");

@@ -21,7 +21,7 @@ void graph_batch_add(graph_batch *b, const graph_checker *c, graph *g, const gra
         x->path = path;
     else
         x->why = graph_error(c->session);
-    x->model = fv_program_model(g->arena, passed->program);
+    x->model = fv_program_model(g->arena, passed->program, NULL);
     x->set = graph_inputs(g, x->model, 0);
 }
 

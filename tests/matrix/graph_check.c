@@ -211,7 +211,7 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
     for (int i = 0; i < 3; i++)
         if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', i + 1, NULL, &all.moved[i])))
             return graph_fail(c, g, "interpreter, naively, other inputs", why, only);
-    fv_model *model = fv_program_model(g->arena, p);
+    fv_model *model = fv_program_model(g->arena, p, NULL);
     all.model = model;
     graph_verdict v = compare_schedules(c, g, &all, only);
     v.program = p;

@@ -143,7 +143,7 @@ static made compile_with(const char *path, fv_driver_options o, int columns, flo
     fv_compiled c;
     made m = {MISS, 0};
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
-    o.target = o.target ? o.target : fv_target_find("native");
+    o.target = o.target ? o.target : fv_driver_target(fv_arena_new(s), NULL, true);
     cr_assert(fv_driver_compile(s, path, &o, FV_BACKEND_JIT, NULL, &c));
     cr_assert(gives(c.artifact, columns, scale), "%s: wrong result", path);
     m.how = !c.cached ? MISS : c.source.module ? BY_CONTENT : BY_PATH;
@@ -245,7 +245,9 @@ Test(cache, keys) {
     static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL}, *const none[] = {NULL};
     static const char *const passes[] = {"legalise", "remove-dead", NULL},
                             *const more[] = {"legalise", "share", "remove-dead", NULL};
-    fv_target other = *fv_target_find("native"), cache = other, same = other;
+    fv_session *session = fv_session_new();
+    cr_assert(session);
+    fv_target other = *fv_driver_target(fv_arena_new(session), NULL, true), cache = other, same = other;
     other.features = "-avx512vnni";
     cache.l2_bytes *= 2;
     const fv_driver_options all[] = {{0}, {.level = '1'}, {.level = '3'}, {.naive = true}, {.dims = dims},
@@ -259,6 +261,7 @@ Test(cache, keys) {
     cr_expect_eq(compile_with(in("small/m.fvir"), (fv_driver_options){.target = &same}, SMALL, 1).how, BY_PATH);
     cr_assert_eq(rename(in("small/m.fvir"), in("small/n.fvir")), 0); /* a model is called after its file */
     cr_expect_eq(compile_with(in("small/n.fvir"), (fv_driver_options){0}, SMALL, 1).how, MISS);
+    fv_session_free(session);
 }
 
 Test(cache, off) {

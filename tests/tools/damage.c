@@ -100,6 +100,19 @@ static int flip(size_t at, unsigned char mask) {
     return how;
 }
 
+/* A number that is as plausible as the right one. */
+Test(damage, bound) {
+    const Elf64_Shdr *table = section(".data.rel.ro");
+    const int64_t bound = 100;
+    int found = 0;
+    for (size_t i = 0; i + sizeof bound <= table->sh_size; i += sizeof bound)
+        if (!memcmp(bytes + table->sh_offset + i, &bound, sizeof bound)) {
+            cr_expect_eq(flip(table->sh_offset + i, 1), 1);
+            found++;
+        }
+    cr_expect_eq(found, 1);
+}
+
 Test(damage, tables, .timeout = 120) {
     const Elf64_Shdr *table = section(".data.rel.ro"), *moves = section(".rela.dyn");
     const char *given = getenv("FV_SEED");

@@ -56,7 +56,7 @@ static fv_artifact *from_interp(fv_session *s, fv_program *p) {
     fv_interp *interp = fv_interp_new(p->arena, p);
     if (!interp)
         return NULL;
-    fv_artifact *a = fv_artifact_new(fv_program_model(p->arena, p));
+    fv_artifact *a = fv_artifact_new(fv_program_model(p->arena, p, NULL));
     if (!a)
         fv_out_of_memory(s);
     a->ctx = interp;
