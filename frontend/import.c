@@ -297,6 +297,7 @@ static const char *hash_text(fv_importer *im, const hasher *of) {
 
 static bool import_model(fv_importer *im, const fv_import_options *o) {
     note_initializers(im, im->model->graph);
+    fv_import_ranks(im, o);
     return fv_import_survey(im) && fv_import_symbols(im, o) && import_graph(im);
 }
 

@@ -3,6 +3,7 @@
  * import.c         the way of a model: bytes, opsets, inputs, initializers, nodes, outputs
  * import_lenient.c what departs from the standard and is taken nevertheless
  * import_survey.c  all operators that are not supported, before anything is built
+ * import_rank.c    inputs without a shape: their rank
  * import_dims.c    types, symbols, --dim, declared shapes
  * import_order.c   nodes in an order in which operands come first
  * import_attr.c    attributes and Constant nodes
@@ -156,6 +157,11 @@ const char *fv_import_qualified(fv_arena *a, const Onnx__NodeProto *node); /* "d
 const char *fv_import_label(fv_arena *a, const char *prefix, const Onnx__NodeProto *node);
 /* False where the model cannot be walked at all: functions that call themselves, too deep. */
 bool fv_import_survey(fv_importer *im) FV_MUST_USE;
+
+/* ---- import_rank.c ---- */
+
+/* Gives inputs without a shape one of open dims, where their rank can be told. */
+void fv_import_ranks(fv_importer *im, const fv_import_options *o);
 
 /* ---- import_dims.c ---- */
 

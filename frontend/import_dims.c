@@ -285,9 +285,9 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
         return NULL;
     if (!t->shape)
         return fv_error(im->s,
-                        "%s has no shape: give it one in the model, with names or numbers "
-                        "for its dims",
-                        what),
+                        "%s has no shape, and its uses do not tell the rank: give it one in the "
+                        "model, or the size of each axis by --dim %s:AXIS=N",
+                        what, stem),
                NULL;
     if (t->shape->n_dim > FV_MAX_RANK)
         return fv_error(im->s, "%s has rank %zu, at most %d is supported", what, t->shape->n_dim,

@@ -95,6 +95,7 @@ struct fv_opdef {
     bool (*expand)(struct fv_rewriter *w, fv_op *op);
     bool (*define)(struct fv_definer *d, fv_op *op);
     bool (*kernel)(struct fv_custom *c, fv_op *op);
+    bool experimental; /* the standard tried it in its first opsets, and has it no more */
     bool has_effect;   /* kept even if no result is used */
     bool associates;   /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
     bool commutes;     /* of two operands: f(a, b) is f(b, a), to the bit */

@@ -49,10 +49,10 @@ static void print_table(fv_context *c) {
     fv_out("%d operators, up to opset %d\n", n, FV_NEWEST_OPSET);
 }
 
-static int count_of(const char *dom) {
+static int count_of(const char *dom, bool experimental) {
     int n = 0;
     for (int i = 0; i < fv_op_count(); i++)
-        n += !strcmp(fv_op_at(i)->domain, dom);
+        n += !strcmp(fv_op_at(i)->domain, dom) && fv_op_at(i)->experimental == experimental;
     return n;
 }
 
@@ -72,16 +72,17 @@ static void print_domain(fv_context *c, const char *dom) {
 
 static void print_markdown(fv_context *c) {
     fv_out("# Operators\n\n"
-           "What Fovea supports, up to opset %d: %d operators of the standard. Interpreter, JIT, objects\n"
-           "and generated C support the same. This text is the output of `fovea ops --markdown`;\n"
-           "`fovea ops NAME` shows one operator with its attributes and what it means.\n\n"
+           "What Fovea supports, up to opset %d: %d operators of the standard, and %d that only its first\n"
+           "opsets had, as experiments. Interpreter, JIT, objects and generated C support the same. This\n"
+           "text is the output of `fovea ops --markdown`; `fovea ops NAME` shows one operator with its\n"
+           "attributes and what it means.\n\n"
            "*Versions* are the opsets in which the standard changed the operator: a model of any opset\n"
            "from the first on is read. *Types*: float is f16, bf16, f32, f64; signed is i8 to i64, unsigned\n"
            "u8 to u64, int both; number is int and float; f8 are the five 8-bit floats; packed is u4, i4,\n"
            "u2, i2, f4e2m1; data is all of these and bool; any is data, string and complex numbers.\n"
            "*Meaning*: a formula for each output element, a rule or expansion into simpler operators, a\n"
            "definition built in C, or a kernel.\n\n## The standard\n\n",
-           FV_NEWEST_OPSET, count_of(""));
+           FV_NEWEST_OPSET, count_of("", false), count_of("", true));
     print_domain(c, "");
     fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");
     print_domain(c, "fv");

@@ -45,7 +45,7 @@ const fv_opdef fv_ops_activation[] = {
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .formula = "Y = select(X < 0, alpha * X, X)"},
-    {.domain = "", .name = "ThresholdedRelu", .since = {10, 22},
+    {.domain = "", .name = "ThresholdedRelu", .since = {1, 10, 22},
      .doc = "x where x > alpha, else 0",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f)},

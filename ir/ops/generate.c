@@ -138,12 +138,16 @@ static bool is_constant(const fv_value *v, double x) {
                                     : fv_tensor_float(v->tensor, 0) == x;
 }
 
+static bool drops_at_random(const fv_op *op, const char *why) {
+    return fv_op_error(op, "operator not in the catalogue for training that drops at random: %s",
+                       why);
+}
+
 static bool infer_dropout(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_value *training = fv_op_in(op, 2), *ratio = fv_op_in(op, 1);
     if (training && !is_constant(training, 0) && !is_constant(ratio, 0))
-        return fv_op_error(op, "operator not in the catalogue for training_mode, which is not "
-                               "constantly false here");
+        return drops_at_random(op, "training_mode is not constantly false, nor ratio 0");
     int64_t mask = fv_op_int(op, "mask_type", FV_BOOL);
     if (mask != FV_BOOL && mask != x->elem)
         return fv_op_error(op, "mask_type is %lld, expected that of bool or of the data", (long long)mask);
@@ -165,8 +169,8 @@ static bool expand_dropout(fv_rewriter *w, fv_op *op) {
  * 12 the ratio was an attribute. */
 static bool upgrade_dropout(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0);
-    if (version < 7 && !fv_op_int(op, "is_test", 0))
-        return fv_op_error(op, "operator not in the catalogue for training (is_test is 0)");
+    if (version < 7 && !fv_op_int(op, "is_test", 0) && fv_op_float(op, "ratio", 0.5f) != 0)
+        return drops_at_random(op, "neither is_test is set, nor ratio 0");
     if (version < 10 && x)
         fv_op_set_int(op, "mask_type", x->elem);
     return true;
@@ -210,7 +214,7 @@ const fv_opdef fv_ops_generate[] = {
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .formula = "d = select(has(k), k, 0); keep = select(upper != 0, j - i >= d, j - i <= d); output[b.., i, j] = select(keep, input[b.., i, j], 0)"},
     {.domain = "", .name = "Dropout", .since = {1, 6, 7, 10, 12, 13, 22},
-     .doc = "the input itself: dropping is for training",
+     .doc = "the input itself: dropping is for training, where the ratio must be 0",
      .in = {{"data", "T"}, {"ratio", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"training_mode", "T2", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"output", "T"}, {"mask", "T2", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("seed", INT),

@@ -70,9 +70,30 @@ static bool infer_per_channel(fv_op *op) {
     return true;
 }
 
+/* Below opset 14 two more results are the batch's own statistics; from 7 on there is no attribute: who
+ * asks for statistics trains. Exporters list them for inference, too, where nobody reads them; so it is
+ * their uses that count, as for other runtimes. */
+static bool is_old_batch_norm(const fv_op *op) {
+    return fv_op_find_attr(op, "training_by_use") != NULL;
+}
+
+/* Is a statistic of the batch asked for? */
+static bool gives_statistics(const fv_op *op) {
+    for (int i = 1; i < op->nout; i++)
+        if (op->out[i] && op->out[i]->nuses)
+            return true;
+    return false;
+}
+
+static bool is_training(const fv_op *op) {
+    return fv_op_int(op, "training_mode", 0) ||
+           (fv_op_int(op, "training_by_use", 0) && gives_statistics(op));
+}
+
 static bool infer_batch_norm(fv_op *op) {
-    bool training = fv_op_int(op, "training_mode", 0) != 0;
-    for (int i = 1; i < op->nout && !training; i++)
+    if (op->nout > 3 && !is_old_batch_norm(op))
+        return fv_op_error(op, "has %d outputs, takes at most 3 from opset 14 on", op->nout);
+    for (int i = 1; i < op->nout && !is_training(op); i++)
         if (op->out[i] && op->out[i]->nuses)
             return fv_op_error(op, "result '%s' needs training_mode = 1", op->out[i]->name);
     if (!infer_per_channel(op))
@@ -104,7 +125,7 @@ static bool expand_batch_norm(fv_rewriter *w, fv_op *op) {
     float momentum = fv_op_float(op, "momentum", 0.9f);
     for (int i = 0; i < 5; i++)
         in[i] = op->in[i];
-    if (fv_op_int(op, "training_mode", 0)) {
+    if (is_training(op)) {
         const fv_type *x = in[0]->type;
         fv_value *wide = fv_w_cast(w, in[0], op->in[3]->type->elem);
         fv_value *mean = channel_mean(w, wide);
@@ -119,6 +140,10 @@ static bool expand_batch_norm(fv_rewriter *w, fv_op *op) {
             fv_w_result(w, 1, running(w, op->in[3], mean, momentum));
         if (op->nout > 2)
             fv_w_result(w, 2, running(w, op->in[4], variance, momentum));
+        if (op->nout > 3)
+            fv_w_result(w, 3, mean);
+        if (op->nout > 4)
+            fv_w_result(w, 4, variance);
         in[3] = mean;
         in[4] = variance;
     }
@@ -130,8 +155,10 @@ static bool expand_batch_norm(fv_rewriter *w, fv_op *op) {
 static bool upgrade_batch_norm(fv_op *op, int version) {
     if (version < 9 && !fv_op_int(op, "spatial", 1))
         return fv_op_error(op, "spatial = 0 is not supported");
+    if (version < 14)
+        fv_op_set_int(op, "training_by_use", version >= 7);
     if (version < 7 && !fv_op_int(op, "is_test", 0))
-        return fv_op_error(op, "is_test = 0 (training) is not supported");
+        fv_op_set_int(op, "training_mode", 1);
     fv_op_drop_attr(op, "spatial");
     fv_op_drop_attr(op, "is_test");
     fv_op_drop_attr(op, "consumed_inputs");
@@ -218,6 +245,26 @@ static bool infer_mvn(fv_op *op) {
     return true;
 }
 
+/* Opset 1, where it was an experiment, said the axes otherwise, and could leave the variance. */
+static bool upgrade_mvn(fv_op *op, int version) {
+    static const int64_t axes[] = {0, 1, 2, 3};
+    const fv_type *x = fv_in_type(op, 0);
+    if (version > 1 || !x)
+        return true;
+    if (x->rank != 4)
+        return fv_op_error(op, "input has rank %d, expected 4", x->rank);
+    bool across = fv_op_int(op, "across_channels", 0) != 0;
+    if (across)
+        fv_op_set_ints(op, "axes", 4, axes);
+    if (fv_op_int(op, "normalize_variance", 1))
+        return true;
+    static const int64_t usual[] = {0, 2, 3};
+    fv_rewriter w = fv_rewriter_at(op);
+    fv_value *c = fv_const_ints(w.module, "axes", across ? 4 : 3, across ? axes : usual);
+    fv_value *y = FV_W2(&w, "Sub", op->in[0], FV_W2(&w, "ReduceMean", op->in[0], c));
+    return y && fv_upgrade_replace(op, y);
+}
+
 static bool expand_mvn(fv_rewriter *w, fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3;
@@ -282,10 +329,13 @@ const fv_opdef fv_ops_norm[] = {
      .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])"},
     {.domain = "", .name = "BatchNormalization", .since = {1, 6, 7, 9, 14, 15},
      .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND},
+             {"saved_mean", "T2", FV_OPTIONAL_OPERAND}, {"saved_var", "T2", FV_OPTIONAL_OPERAND}}, /* until opset 13 */
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_FLOAT("momentum", 0.9f),
                FV_A_INT("training_mode", 0),
+               FV_A_OPTIONAL("training_by_use", INT), /* ours: of a model below opset 14 */
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "is_test", .kind = FV_ATTR_INT, .until = 6},
                {.name = "spatial", .kind = FV_ATTR_INT, .until = 7}},
@@ -309,11 +359,13 @@ const fv_opdef fv_ops_norm[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .formula = "a.. = axis; v = sum k: input[a.., k, c..] * input[a.., k, c..]; w = sum k: abs(input[a.., k, c..]); d = select(p == 1, w, sqrt(v)); output[a.., j, c..] = select(d == 0, 0, input[a.., j, c..] / d)"},
-    {.domain = "", .name = "MeanVarianceNormalization", .since = {9, 13},
+    {.domain = "", .name = "MeanVarianceNormalization", .since = {1, 9, 13},
      .doc = "(x - mean) / sqrt(variance) over axes",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_OPTIONAL("axes", INTS)},
+     .attrs = {FV_A_OPTIONAL("axes", INTS),
+               {.name = "across_channels", .kind = FV_ATTR_INT, .until = 1},
+               {.name = "normalize_variance", .kind = FV_ATTR_INT, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_mvn, .expand = expand_mvn},
+     .infer = infer_mvn, .expand = expand_mvn, .upgrade = upgrade_mvn},
 
     {0}};

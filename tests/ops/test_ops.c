@@ -202,3 +202,7 @@ Test(ops, microsoft, .init = open_session, .fini = close_session) {
 Test(ops, loss, .init = open_session, .fini = close_session) {
     check_golden("../ops/loss.txt", run_case);
 }
+
+Test(ops, once, .init = open_session, .fini = close_session) {
+    check_golden("../ops/once.txt", run_case);
+}
