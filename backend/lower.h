@@ -21,7 +21,7 @@ typedef struct fv_storage {
     bool passes;               /* ... several times */
     const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     bool fixed;                /* its axes lie in memory in the order of its type */
-    uint16_t kept;             /* axes that are not moved to the end there, as bits */
+    uint32_t kept;             /* axes that are not moved to the end there, as bits */
     bool returned;             /* it is a result of the model */
     bool ordered;              /* `inner` has been decided */
     int inner;                 /* the axis that is moved to the end there; -1: none */

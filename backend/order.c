@@ -15,7 +15,7 @@
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
        MANY = 1 << 30 };
 
-_Static_assert(FV_MAX_RANK <= 16, "fv_storage.kept has a bit for each axis");
+_Static_assert(FV_MAX_RANK <= 32, "fv_storage.kept has a bit for each axis");
 
 static bool has_kernel(const fv_storage *s) {
     return s->def && !s->inlined && !s->alias && !s->joined;
@@ -52,7 +52,7 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
     for (int i = 0; i < x->n; i++) {
         if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
             (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
-            s->kept |= (uint16_t)(1u << i);
+            s->kept |= 1u << i;
         fix_reshaped(l, x->arg[i], seen);
     }
 }

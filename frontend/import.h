@@ -169,6 +169,8 @@ bool fv_import_symbols(fv_importer *im, const fv_import_options *o) FV_MUST_USE;
 /* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what);
+/* The rank that is declared; -1: none. */
+int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,
  * and does not count; one that does not is taken for dims that data decides, and checked when the
  * model runs. */

@@ -372,6 +372,13 @@ static const char *declared_str(fv_importer *im, const Onnx__TypeProto *declared
     return t.s;
 }
 
+int fv_import_declared_rank(const Onnx__ValueInfoProto *declared) {
+    const Onnx__TypeProto *t = declared->type;
+    bool tensor = t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    return tensor && t->tensor_type->shape && t->tensor_type->shape->n_dim <= FV_MAX_RANK
+               ? (int)t->tensor_type->shape->n_dim : -1;
+}
+
 /* Can a dim not be what is declared? One that data decides can, unless that is impossible. */
 static bool contradicts(fv_importer *im, const fv_dim *dim, const fv_dim *declared) {
     if (!declared)

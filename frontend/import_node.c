@@ -97,7 +97,23 @@ static bool is_newest(const fv_opdef *d, int version) {
     return version == newest;
 }
 
-static bool upgrade_and_type(fv_op *op, const building *b) {
+/* The length of a shape decides a rank. Where the model leaves it open, the declared rank of the result
+ * is the only one who knows. */
+static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                      fv_op *op) {
+    int in = fv_shape_operand(op);
+    const char *name = node->n_output ? node->output[0] : "";
+    const Onnx__ValueInfoProto *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
+    int rank = in >= 0 && declared ? fv_import_declared_rank(declared) : -1;
+    int relations = im->m->nrelations;
+    if (rank >= 0 && !fv_fix_length(op, in, rank))
+        return false;
+    for (int i = relations; i < im->m->nrelations; i++)
+        im->m->relations[i].why = fv_op_why(op, im->m->relations[i].why);
+    return true;
+}
+
+static bool upgrade_op(fv_op *op, const building *b) {
     const fv_opdef *d = b->what.def;
     bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED; /* what upgrades rely on */
     if (leads && !fv_op_in(op, 0))
@@ -109,8 +125,10 @@ static bool upgrade_and_type(fv_op *op, const building *b) {
             return false;
         drop_old_attrs(op, d);
     }
-    if (b->what.version <= d->moved && !fv_op_adopt_lists(op))
-        return false;
+    return b->what.version > d->moved || fv_op_adopt_lists(op);
+}
+
+static bool type_op(fv_op *op) {
     if (!fv_op_infer(op))
         return false;
     for (int i = 0; i < op->nout; i++)
@@ -133,7 +151,7 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
         if (!fv_import_regions(im, sc, node, op, &state, &again))
             return NULL;
         if (!again)
-            return upgrade_and_type(op, b) ? op : NULL;
+            return upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op) ? op : NULL;
         fv_op_erase(op);
         im->m->nrelations = relations; /* what was assumed of shapes that are no more */
     }

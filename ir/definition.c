@@ -36,7 +36,10 @@ fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
 fv_definition *fv_definition_new(fv_definer *d, int out) {
     static const char *const names[FV_MAX_RANK] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",
                                                    "i6", "i7", "i8",  "i9",  "i10", "i11",
-                                                   "i12", "i13", "i14", "i15"};
+                                                   "i12", "i13", "i14", "i15", "i16", "i17",
+                                                   "i18", "i19", "i20", "i21", "i22", "i23",
+                                                   "i24", "i25", "i26", "i27", "i28", "i29",
+                                                   "i30", "i31"};
     fv_definition *def = FV_NEW(d->arena, fv_definition, 1);
     def->value = d->op->out[out];
     def->rank = def->value->type->rank;

@@ -312,7 +312,7 @@ fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem 
                       fv_expr *const *extent);
 fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
 void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
-#define FV_STMT_EXPRS 20 /* no more expressions in a store: FV_MAX_RANK indices, value, mask */
+#define FV_STMT_EXPRS 36 /* no more expressions in a store: FV_MAX_RANK indices, value, mask */
 /* Statements hold trees: what one uses twice becomes a let before it (these verbs see to it, but for
  * the condition of a while). Short index arithmetic is written out instead. */
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);

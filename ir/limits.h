@@ -2,7 +2,7 @@
 #ifndef FV_IR_LIMITS_H
 #define FV_IR_LIMITS_H
 
-#define FV_MAX_RANK 16        /* of a tensor */
+#define FV_MAX_RANK 32        /* of a tensor */
 #define FV_MAX_OPERANDS 65536 /* of one op */
 #define FV_MAX_ELEMS 256      /* elements of an integer tensor that are tracked symbolically */
 #define FV_MAX_DIM_SIZE 1024  /* nodes of a dim, written out as a tree; more is out of memory */

@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define FV_ARRAY_RANK 16
+#define FV_ARRAY_RANK 32
 
 /* Element types, by the numbers of ONNX's TensorProto.DataType: fv_array.type, fv_port_info.type. */
 enum {

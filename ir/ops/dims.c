@@ -32,12 +32,59 @@ bool fv_dims_are_const(int n, const fv_dim *const *dims) {
 
 /* ---- operands ---- */
 
+/* Of a list operand: its length, where that is no number, else NULL. */
+static const fv_dim *open_length(const fv_op *op, int in) {
+    const fv_type *t = fv_in_type(op, in);
+    bool open = t && t->kind == FV_TENSOR && t->rank == 1 && !fv_dim_is_const(t->dims[0]);
+    return open ? t->dims[0] : NULL;
+}
+
+int fv_shape_operand(const fv_op *op) {
+    return fv_op_is(op, "ConstantOfShape")                         ? 0
+           : fv_op_is(op, "Reshape") || fv_op_is(op, "Expand") ? 1
+                                                                   : -1;
+}
+
+bool fv_fix_length(fv_op *op, int in, int length) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *open = open_length(op, in), *n = fv_dim_const(m->dims, length);
+    if (!open)
+        return true;
+    fv_rewriter w = fv_rewriter_at(op);
+    const char *why = fv_printf(m->arena, "length of '%s'", op->def->in[in].name);
+    if (!fv_module_assume(m, open, n, why))
+        return fv_op_error(op, "input '%s' has length %s, expected %d", op->def->in[in].name,
+                           fv_dim_str(m->arena, open), length);
+    fv_value *v = fv_w_reshape(&w, op->in[in], 1, &n);
+    if (v)
+        fv_op_set_in(op, in, v);
+    return v != NULL;
+}
+
+bool fv_sized_operand(fv_op *op, int in, int length, int *n, const fv_dim *const **elems) {
+    return fv_fix_length(op, in, length) && fv_int_operand(op, in, n, elems);
+}
+
+/* What a user can do about a length that is no number. */
+static const char *length_hint(const fv_op *op, int in) {
+    fv_arena *a = fv_op_module(op)->arena;
+    const fv_dim *d = open_length(op, in);
+    if (!d)
+        return "";
+    bool shape = in == fv_shape_operand(op);
+    if (d->kind != FV_DIM_SYMBOL || d->from_data)
+        return shape ? "; a declared shape of the result tells it" : "";
+    return fv_printf(a, "; --dim %s=N fixes it%s", fv_dim_str(a, d),
+                     shape ? ", as does a declared shape of the result" : "");
+}
+
 bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) {
     if (fv_elems(op, in, n, elems))
         return true;
     const fv_type *t = fv_in_type(op, in);
-    return fv_op_error(op, "input '%s' is %s, expected a vector of at most %d integers whose length is known",
-                       op->def->in[in].name, fv_type_str(fv_op_module(op)->arena, t), FV_MAX_ELEMS);
+    return fv_op_error(op, "input '%s' is %s, expected a vector of at most %d integers whose length is known%s",
+                       op->def->in[in].name, fv_type_str(fv_op_module(op)->arena, t), FV_MAX_ELEMS,
+                       length_hint(op, in));
 }
 
 bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) {

@@ -15,6 +15,8 @@ bool fv_dims_are_const(int n, const fv_dim *const *dims) FV_MUST_USE;
 
 /* fv_elems, with a diagnostic where the operand is no vector of constant length. */
 bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
+/* The same of an operand that has `length` elements; where its type leaves that open, the run checks it. */
+bool fv_sized_operand(fv_op *op, int in, int length, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* fv_elems of what is known already, without binding anything. */
 bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows

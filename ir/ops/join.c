@@ -137,8 +137,8 @@ static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
     int rank = fv_in_type(op, 0)->rank, n, naxes = rank;
     const fv_dim *const *pads, *const *axes = NULL;
     const fv_dim *zero = fv_dim_const(t, 0), *r = fv_dim_const(t, rank);
-    if (!fv_int_operand(op, 1, &n, &pads) ||
-        (fv_op_in(op, 3) && !fv_int_operand(op, 3, &naxes, &axes)))
+    if ((fv_op_in(op, 3) && !fv_int_operand(op, 3, &naxes, &axes)) ||
+        !fv_sized_operand(op, 1, 2 * naxes, &n, &pads))
         return false;
     if (n != 2 * naxes)
         return fv_op_error(op, "has %d pads for %d axes", n, naxes);
@@ -203,7 +203,7 @@ static bool infer_center(fv_op *op) {
     const fv_dim *const *e, *dims[FV_MAX_RANK];
     int n, naxes, axis;
     const int64_t *axes = fv_op_ints(op, "axes", &naxes);
-    if (!fv_int_operand(op, 1, &n, &e))
+    if (!fv_sized_operand(op, 1, axes ? naxes : x->rank, &n, &e))
         return false;
     if (n != (axes ? naxes : x->rank))
         return fv_op_error(op, "has %d sizes for %d axes", n, axes ? naxes : x->rank);

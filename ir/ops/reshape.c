@@ -384,7 +384,7 @@ static bool infer_tile(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     int n;
     const fv_dim *const *e, *dims[FV_MAX_RANK];
-    if (!fv_int_operand(op, 1, &n, &e))
+    if (!fv_sized_operand(op, 1, x->rank, &n, &e))
         return false;
     if (n != x->rank)
         return fv_op_error(op, "has %d repeats for rank %d", n, x->rank);

@@ -147,7 +147,7 @@ static bool infer_resize(fv_op *op) {
     float s = 0;
     double scale = 0;
     int n;
-    if (!read_request(op, &r) || (r.by_sizes && !fv_int_operand(op, SIZES, &n, &sizes)))
+    if (!read_request(op, &r) || (r.by_sizes && !fv_sized_operand(op, SIZES, r.n, &n, &sizes)))
         return false;
     bool known = r.common && common_scale(op, &r, sizes, &scale);
     for (int i = 0; i < x->rank; i++)

@@ -249,7 +249,7 @@ static fv_text parse_sparse(parser *p) {
 
 /* ---- attributes and nodes ---- */
 
-enum { FLOAT = 1, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS };
+enum { FLOAT = 1, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, SPARSE = 11 };
 
 static void parse_line(parser *p, fv_text *graph);
 
@@ -308,6 +308,10 @@ static fv_text parse_attr(parser *p, const char *called) {
         put_int(&attr, 20, STRING);
     } else if (at_number(p)) {
         parse_number(p, &attr);
+    } else if (try(p, "sparse")) {
+        fv_text t = parse_sparse(p);
+        put_message(&attr, 22, &t);
+        put_int(&attr, 20, SPARSE);
     } else {
         fv_text t = parse_tensor(p, NULL);
         put_message(&attr, 5, &t);

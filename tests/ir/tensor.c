@@ -1,5 +1,6 @@
 /* Elements of tensors, bits of narrow floats, and types. */
 #include "ir/graph.h"
+#include "ir/limits.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -151,13 +152,13 @@ Test(tensor, equality) {
 Test(tensor, sizes) {
     size_t count, bytes;
     const int64_t huge[] = {INT64_C(1) << 40, INT64_C(1) << 40}, minus[] = {-1};
-    int64_t ones[17];
-    for (int i = 0; i < 17; i++)
+    int64_t ones[FV_MAX_RANK + 1];
+    for (int i = 0; i <= FV_MAX_RANK; i++)
         ones[i] = 1;
     cr_expect(!fv_tensor_size(FV_F32, 2, huge, &count, &bytes));
     cr_expect(!fv_tensor_size(FV_F32, 1, minus, &count, &bytes));
-    cr_expect(!fv_tensor_size(FV_F32, 17, ones, &count, &bytes));
-    cr_expect(fv_tensor_size(FV_F32, 16, ones, &count, &bytes) && bytes == 4);
+    cr_expect(!fv_tensor_size(FV_F32, FV_MAX_RANK + 1, ones, &count, &bytes));
+    cr_expect(fv_tensor_size(FV_F32, FV_MAX_RANK, ones, &count, &bytes) && bytes == 4);
     cr_expect(fv_tensor_size(FV_I2, 1, (int64_t[]){5}, &count, &bytes) && bytes == 2);
     cr_expect(fv_tensor_size(FV_F32, 2, (int64_t[]){0, 9}, &count, &bytes) && !count && !bytes);
     cr_expect_null(fv_tensor_new(arena, FV_U8, 1, (int64_t[]){INT64_MAX}));
