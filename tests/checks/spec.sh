@@ -1,0 +1,22 @@
+# needs: shared
+# The catalogue has every attribute that any version of an operator of the standard has: the importer ignores what it
+# does not know. Usage: spec.sh BUILD
+set -u
+"$1/tools/fovea" ops --json >"$1/ops.json" || exit 1
+python3 - "$1/ops.json" "$FOVEA_SHARED/onnx-spec/ops.json" <<'END'
+import json, sys
+
+ours = {o["name"]: o for o in json.load(open(sys.argv[1]))["operators"] if o["domain"] == "ai.onnx"}
+passed = failed = 0
+for op in json.load(open(sys.argv[2])):
+    if op["domain"] or op["name"] not in ours:
+        continue
+    for attr in op["attributes"]:
+        if attr["name"] in ours[op["name"]]["attributes"]:
+            passed += 1
+            continue
+        failed += 1
+        print(f"FAILED {op['name']} {op['version']}: attribute {attr['name']} is not in the catalogue")
+print(f"{passed} passed, {failed} failed")
+sys.exit(failed > 0)
+END
