@@ -86,20 +86,20 @@ static bool infer_cumulate(fv_op *op) {
     return true;
 }
 
-/* The axes before, at and behind one that may be data, as three. */
+/* The axes before, at and behind one that may be data, as three: sums of what each axis would give, of
+ * which one counts. Products of choices would multiply out. Where the axis is none, all are 0, and the
+ * run refuses the shape. */
 static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *one = fv_dim_const(t, 1);
     const fv_dim *at = fv_name_dim(op, "axis", fv_dim_wrap(t, axis, fv_dim_const(t, x->rank)));
-    dims[0] = dims[1] = dims[2] = one;
+    dims[0] = dims[1] = dims[2] = fv_dim_const(t, 0);
     for (int i = 0; i < x->rank; i++) {
-        const fv_dim *k = fv_dim_const(t, i);
-        const fv_dim *lies_before = fv_dim_is_negative(t, fv_dim_sub(t, k, at));
-        const fv_dim *lies_behind = fv_dim_is_negative(t, fv_dim_sub(t, at, k));
-        dims[0] = fv_dim_mul(t, dims[0], fv_dim_if(t, lies_before, x->dims[i], one));
-        dims[1] = fv_dim_if(t, fv_dim_is(t, at, i), x->dims[i], dims[1]);
-        dims[2] = fv_dim_mul(t, dims[2], fv_dim_if(t, lies_behind, x->dims[i], one));
+        const fv_dim *is = fv_dim_is(t, at, i);
+        const fv_dim *parts[3] = {fv_dim_product(t, i, x->dims), x->dims[i],
+                                  fv_dim_product(t, x->rank - i - 1, x->dims + i + 1)};
+        for (int k = 0; k < 3; k++)
+            dims[k] = fv_dim_add(t, dims[k], fv_dim_mul(t, is, parts[k]));
     }
     dims[0] = fv_name_dim(op, "before", dims[0]);
     dims[1] = fv_name_dim(op, "along", dims[1]);
