@@ -151,8 +151,8 @@ static bool infer_given_fill(fv_op *op) {
     if (!fv_module_assume(m, count, fv_dim_const(m->dims, values->n), "a value an element"))
         return fv_op_error(op, "attribute 'values' has %d elements, the result %s", values->n,
                            fv_dim_str(m->arena, count));
-    fv_infer_out(op, 0, fv_in_type(op, 0) && !fv_op_int(op, "input_as_shape", 0)
-                            ? fv_in_type(op, 0)->elem : FV_F32, rank, dims);
+    const fv_type *x = fv_in_type(op, 0); /* of ints: it is no more than a shape */
+    fv_infer_out(op, 0, x && fv_elem_is_float(x->elem) ? x->elem : FV_F32, rank, dims);
     return true;
 }
 
