@@ -90,7 +90,7 @@ static bool dumps(const fv_args *a, const fv_driver_options *o) {
 static void print_graph(fv_context *c, const fv_module *m) {
     fv_text t = {.arena = c->arena};
     fv_module_print(&t, m, NULL, NULL);
-    fputs(t.s, stdout);
+    fv_put_text(stdout, t.s);
     if (!fv_is_terminal(STDOUT_FILENO) && fv_module_is_elided(m))
         fv_note(c, "larger constants are left out; -o - writes them, too");
 }

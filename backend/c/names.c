@@ -229,6 +229,7 @@ const char *fv_c_string(fv_arena *a, const char *text) {
 const char *fv_c_strings(fv_arena *a, const char *text) {
     enum { SHORT = 72 };
     fv_text t = {.arena = a};
+    text = text ? text : "";
     for (size_t n; strlen(text) > SHORT; text += n) {
         for (n = SHORT; n && text[n - 1] != ' ';)
             n--;
