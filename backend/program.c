@@ -373,6 +373,42 @@ static void free_after(writer *w, int index) {
     }
 }
 
+/* ---- the program's own dims ---- */
+
+static const fv_dim *in_table(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
+    const char *text = fv_dim_str(l->arena, d), *error;
+    const fv_dim *own = fv_dim_parse(t, &text, &error);
+    assert(own);
+    return own;
+}
+
+static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_port *port) {
+    const fv_dim **dims = FV_NEW(l->arena, const fv_dim *, port->rank + 1);
+    for (int i = 0; i < port->rank; i++)
+        dims[i] = in_table(l, t, port->dims[i]);
+    port->dims = dims;
+}
+
+/* Symbols get the bounds that assumptions leave: in these terms the program's text is read, and `max(h - 2, 0)` is
+ * `h - 2` where a crop asks for h >= 2. */
+static void own_dims(fv_lowerer *l) {
+    fv_program *p = l->program;
+    fv_dims *t = fv_dims_new(l->arena);
+    const fv_dim *const *all;
+    int n = fv_dim_symbols(p->dims_table, &all);
+    for (int i = 0; i < n; i++) {
+        const fv_dim *own = fv_dim_fresh(t, all[i]->name, all[i]->least, all[i]->most, all[i]->from_data);
+        for (int k = 0; k < p->nsymbols; k++)
+            if (p->symbols[k] == all[i])
+                p->symbols[k] = own;
+    }
+    for (int i = 0; i < p->ninputs; i++)
+        own_port_dims(l, t, &p->inputs[i]);
+    for (int i = 0; i < p->noutputs; i++)
+        own_port_dims(l, t, &p->outputs[i]);
+    p->dims_table = t;
+}
+
 bool fv_write_program(fv_lowerer *l) {
     writer w = {.l = l, .ready = fv_ptrmap_in(l->arena), .sizes = fv_ptrmap_in(l->arena),
                 .shared = fv_ptrmap_in(l->arena),
@@ -391,5 +427,6 @@ bool fv_write_program(fv_lowerer *l) {
             launch(&w, i);
         free_after(&w, i);
     }
+    own_dims(l);
     return true;
 }
