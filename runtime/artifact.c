@@ -325,19 +325,30 @@ static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) 
     return FV_OK;
 }
 
+/* A number is what it is; a formula longer than a line's half says less than the words behind it. */
+static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left, int64_t right, fv_log *log) {
+    enum { READABLE = 60 };
+    char where[200];
+    fv_name_dims(s->artifact->model, s->dims, where, sizeof where);
+    if (strlen(r->left) > READABLE || strlen(r->right) > READABLE)
+        fv_log_add(log, "error: dims contradict each other%s: %s", where, r->why);
+    else if (strspn(r->right, "0123456789") == strlen(r->right))
+        fv_log_add(log, "error: dims contradict each other: %s is %lld, not %s%s: %s", r->left, (long long)left, r->right,
+                   where, r->why);
+    else
+        fv_log_add(log, "error: dims contradict each other: %s is %lld, %s is %lld%s: %s", r->left, (long long)left,
+                   r->right, (long long)right, where, r->why);
+}
+
 /* After FV_BAD_DIM: relations of the table that do not hold. */
 static void tell_relations(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0; i < m->nrelations; i++) {
         const fv_relation_info *r = &m->relations[i];
         int64_t left, right;
-        if (!fv_eval_dim_text(m, s->dims, r->left, &left) || !fv_eval_dim_text(m, s->dims, r->right, &right) ||
-            left == right)
-            continue;
-        char where[200];
-        fv_name_dims(m, s->dims, where, sizeof where);
-        fv_log_add(log, "error: dims contradict each other: %s is %lld, %s is %lld%s: %s", r->left, (long long)left,
-                   r->right, (long long)right, where, r->why);
+        if (fv_eval_dim_text(m, s->dims, r->left, &left) && fv_eval_dim_text(m, s->dims, r->right, &right) &&
+            left != right)
+            tell_relation(s, r, left, right, log);
     }
 }
 

@@ -272,9 +272,31 @@ func @main(%x: f32[n, 2], %z: f32[m, 3]) -> (%y) {
   return %y
 }
 T
+cat >number.fvir <<'T'
+fovea-ir 1
+symbol n 0..64
+symbol m 0..64
+const @w: f32[8, 1] = [1, 2, 3, 4, 5, 6, 7, 8]
+func @main(%x: f32[n], %z: f32[m]) -> (%y) {
+  %a = Concat(%x, %z) {axis = 0}
+  %y = MatMul(%a, @w) loc("product")
+  return %y
+}
+T
+cat >words.fvir <<'T'
+fovea-ir 1
+symbol n 0..64
+symbol m 0..64
+func @main(%x: f32[n], %z: f32[m]) -> (%y) {
+  %y = Add(%x, %z) loc("sum")
+  return %y
+}
+T
 case $backends in jit*)
     check 'a library, and an index' 1 "error: node 'pick': an index in the data is out of range" sh -c "'$fovea' compile pick.fvir -q -o pick.so && '$fovea' run pick.so --input ids=ids.npy"
     check 'a library, and a relation' 1 "m \* 3 is 9, .* is 8 where n = 3, m = 3: reshape, node 'flat'" sh -c "'$fovea' compile relation.fvir -q -o relation.so && '$fovea' run relation.so --dim n=3 --dim m=3"
+    check 'a library, and a relation to a number' 1 "each other: m \+ n is 5, not 8 where n = 2, m = 3: inner dims of a matrix product, node 'product'" sh -c "'$fovea' compile number.fvir -q -o number.so && '$fovea' run number.so --dim n=2 --dim m=3"
+    check 'a library, and a relation in words' 1 "contradict each other where n = 2, m = 3: n and m are equal, or one of them is 1: broadcast, node 'sum'" sh -c "'$fovea' compile words.fvir -q -o words.so && '$fovea' run words.so --dim n=2 --dim m=3"
     ;;
 esac
 
