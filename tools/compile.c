@@ -163,6 +163,16 @@ static const char *how_to_call(fv_context *c, const result *r) {
     return NULL;
 }
 
+/* A declaration may be of several lines, which are ours; a name that holds a line break is not. */
+static void print_call(const char *call, bool is_declaration) {
+    size_t n = is_declaration ? strcspn(call, "\n") : strlen(call);
+    fv_out("call       %.*s\n", (int)n, call);
+    for (call += n; *call; call += n) {
+        n = strcspn(++call, "\n");
+        fv_out("%.*s\n", (int)n, call);
+    }
+}
+
 static void print_summary(fv_context *c, const result *r) {
     const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     const char *where = "", *call = how_to_call(c, r);
@@ -175,7 +185,7 @@ static void print_summary(fv_context *c, const result *r) {
         fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
     if (call)
-        fv_out("call       %s\n", call);
+        print_call(call, r->kind == FV_EMIT_C);
 }
 
 static bool print_json(fv_context *c, const char *model, const result *r) {

@@ -300,6 +300,8 @@ case $backends in jit*)
     ;;
 esac
 
+check 'a declaration of two lines' 0 '^        declared_out_dims \*actual, void \*workspace, size_t bytes, const fv_env \*env\);$' "$fovea" compile add.fvir -o declared.c
+
 # ---- C compilers ----
 mkdir temporary
 TMPDIR=$work/temporary CC=nosuchcc check 'no such compiler' 1 "'nosuchcc' cannot be run; CC in the environment" "$fovea" run add.fvir --backend=c
