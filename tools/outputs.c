@@ -84,7 +84,7 @@ static void print_numbers(const fv_tensor *t) {
 void fv_print_outputs(fv_context *c, const fv_subject *m) {
     int widest = 0;
     for (int i = 0; i < m->table->noutputs; i++) {
-        int n = (int)strlen(m->table->outputs[i].name);
+        int n = fv_shown_width(m->table->outputs[i].name);
         widest = n > widest ? n : widest;
     }
     for (int i = 0; i < m->table->noutputs; i++) {

@@ -21,6 +21,10 @@ static size_t characters(const char *s, size_t n) {
     return count;
 }
 
+int fv_shown_width(const char *text) {
+    return (int)characters(text, strlen(text));
+}
+
 static void put_shown(FILE *f, const char *s, size_t n) {
     bool shows;
     for (size_t bytes; n > 0; s += bytes, n -= bytes) {

@@ -105,4 +105,7 @@ done
 cmp -s m.fvk again.fvk && tell 'a program reads back' yes || tell 'a program reads back' no
 check 'a file that no #include can name' 1 'no name for C' "$fovea" compile evil.onnx --name=m -o 'a"b.c'
 absent 'a"b.c'
+printf 'fovea-ir 1\nfunc @main(%%x: f32[1]) -> (%%`выход`, %%y) {\n  %%`выход` = Neg(%%x)\n  %%y = Abs(%%x)\n  return %%`выход`, %%y\n}\n' >columns.fvir
+check 'columns of characters' 0 '^выход  f32' "$fovea" run columns.fvir --backend=interp
+said '^y      f32'
 finish
