@@ -327,8 +327,8 @@ static void put_relations(fv_cg *g, const fv_model *m) {
         return;
     fv_c_open(g, "static const fv_relation_info relations[] =");
     for (int i = 0; i < m->nrelations; i++)
-        fv_c_line(g, "{%s, %s, %s},", fv_c_string(g->arena, m->relations[i].left),
-                  fv_c_string(g->arena, m->relations[i].right), fv_c_string(g->arena, m->relations[i].why));
+        fv_c_line(g, "{%s, %s, %s},", fv_c_strings(g->arena, m->relations[i].left),
+                  fv_c_strings(g->arena, m->relations[i].right), fv_c_strings(g->arena, m->relations[i].why));
     g->indent--;
     fv_c_line(g, "};");
 }

@@ -302,6 +302,8 @@ esac
 
 check 'a declaration of two lines' 0 '^        declared_out_dims \*actual, void \*workspace, size_t bytes, const fv_env \*env\);$' "$fovea" compile add.fvir -o declared.c
 
+check 'the relations of C are no wide lines' 0 '^ +"max.min.m - 1, 1., 1 - m.' sh -c "'$fovea' compile words.fvir -q --target=generic -o words.c && ! grep '^ .\{120\}' words.c && cat words.c"
+
 # ---- C compilers ----
 mkdir temporary
 TMPDIR=$work/temporary CC=nosuchcc check 'no such compiler' 1 "'nosuchcc' cannot be run; CC in the environment" "$fovea" run add.fvir --backend=c
