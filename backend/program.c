@@ -180,6 +180,8 @@ typedef struct writer {
     fv_ptrmap ready;  /* data symbols that are bound by now */
     bool *relations;  /* checked by now */
     fv_ptrmap sizes;  /* dims that were checked to be sizes */
+    const fv_type **doubtful; /* types with dims that may be negative */
+    int ndoubtful;
     fv_ptrmap shared; /* kernel keys -> kernels */
 } writer;
 
@@ -246,6 +248,29 @@ static void check_sizes(writer *w, const fv_type *t) {
     }
 }
 
+static bool may_be_negative(const fv_type *t) {
+    for (int i = 0; t->kind == FV_TENSOR && i < t->rank; i++)
+        if (t->dims[i]->lo < 0)
+            return true;
+    return false;
+}
+
+/* Everything that the model computes, whether it gets memory or is substituted: what a run refuses is no matter of
+ * schedules. */
+static void find_doubtful(writer *w) {
+    int cap = 0;
+    for (const fv_op *op = w->l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++)
+            if (op->out[i] && may_be_negative(op->out[i]->type))
+                FV_PUSH(w->l->arena, w->doubtful, w->ndoubtful, cap, op->out[i]->type);
+}
+
+/* As soon as their symbols are known. */
+static void check_doubtful(writer *w) {
+    for (int i = 0; i < w->ndoubtful; i++)
+        check_sizes(w, w->doubtful[i]);
+}
+
 /* The memory of a value, in the dims of the value that it was made for. */
 static fv_buf *buffer_of(writer *w, fv_value *v) {
     return fv_storage_root(fv_storage_of(w->l, v))->buf;
@@ -277,6 +302,7 @@ static void bind(writer *w, fv_op *op) {
         let_symbol(w, d, x);
     }
     check_relations(w);
+    check_doubtful(w);
 }
 
 /* May a tensor with these dims have more elements than an integer holds? */
@@ -422,6 +448,8 @@ bool fv_write_program(fv_lowerer *l) {
     const fv_region *r = l->func->body;
     for (int i = 0; i < r->nparams; i++)
         check_sizes(&w, r->params[i]->type);
+    find_doubtful(&w);
+    check_doubtful(&w);
     for (int i = 0; i < l->nsteps; i++) {
         if (l->steps[i].kind == FV_STEP_BIND)
             bind(&w, l->steps[i].bind);

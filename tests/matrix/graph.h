@@ -77,8 +77,8 @@ graph *graph_new(fv_session *s, uint64_t seed, int lines, int family);
 int graph_family(const char *name); /* -1: there is none of that name */
 /* The graph as text, with these results (NULL: all values that nothing uses). */
 const char *graph_text(graph *g, const gvalue *only);
-/* Bytes of a parameter. change 1, 2, ...: floats differ a little from those of change 0, each time
- * in another way. */
+/* Bytes of a parameter, and its shape. change 1, 2, ...: floats differ a little from those of change 0, each time
+ * in another way; -1, -2, ...: some axes are longer or shorter, and some indices out of range. */
 void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_array *out);
 /* Is it a result? Of a graph with `only` that one is, and no other. */
 bool graph_returns(const gvalue *v, const gvalue *only);

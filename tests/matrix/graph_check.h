@@ -17,7 +17,7 @@
 #include "tests/matrix/matrix.h"
 
 typedef struct graph_totals { /* in memory that processes share */
-    atomic_int passed, failed, lines, same, close, any, c, stopped;
+    atomic_int passed, failed, lines, same, close, any, c, stopped, astray;
 } graph_totals;
 
 typedef struct graph_checker {

@@ -42,6 +42,25 @@ static int64_t one_int(const gvalue *v, rng *r, int64_t at, const int64_t *order
     return 0;
 }
 
+/* Now and then an axis that is longer, shorter or empty: dims that do not fit each other. */
+static void lead_dims_astray(rng *r, const gvalue *v, int64_t *n) {
+    static const int64_t steps[] = {1, -1, 3, INT64_MIN};
+    if (v->data == DATA_EXACTLY || !v->rank || rng_below(r, 6))
+        return;
+    int axis = rng_below(r, v->rank);
+    int64_t step = steps[rng_below(r, 4)];
+    n[axis] = step < -n[axis] ? 0 : n[axis] + step;
+}
+
+/* Now and then an index that is out of range, or a shape of one more or less. */
+static int64_t astray(rng *r, const gvalue *v, int64_t x) {
+    if (v->data == DATA_PLAIN || rng_below(r, 20))
+        return x;
+    if (v->data == DATA_EXACTLY)
+        return x + (rng_below(r, 2) ? 1 : -1);
+    return rng_below(r, 2) ? v->range : -v->range - 1;
+}
+
 /* Relative and absolute changes, of 16 units of rounding. */
 static double changed(const graph *g, rng *r, double x) {
     double unit = ldexp(1, g->elem == FV_BF16 ? -4 : g->elem == FV_F16 ? -7 : -20);
@@ -51,10 +70,11 @@ static double changed(const graph *g, rng *r, double x) {
 void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_array *out) {
     rng r = {seed}, other = {seed + (uint64_t)change * 0x9e3779b9u};
     *out = (fv_array){.type = v->elem, .rank = v->rank};
-    for (int i = 0; i < v->rank; i++)
-        out->dims[i] = v->n[i];
+    memcpy(out->dims, v->n, sizeof v->n);
+    if (change < 0)
+        lead_dims_astray(&other, v, out->dims);
     size_t bytes = fv_array_bytes(out);
-    fv_tensor *t = fv_tensor_new(g->arena, v->elem, v->rank, v->n);
+    fv_tensor *t = fv_tensor_new(g->arena, v->elem, v->rank, out->dims);
     out->data = fv_alloc_aligned(g->arena, bytes + 64, 64);
     bool moved = fv_elem_is_packed(v->elem) || fv_elem_bits(v->elem) == 8;
     if (v->data == DATA_PLAIN && (g->flavour == WILD || (moved && fv_elem_is_float(v->elem)))) {
@@ -71,11 +91,12 @@ void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_a
     shuffle(&r, order, range);
     for (size_t i = 0; t && i < t->count; i++) {
         if (!fv_elem_is_float(v->elem)) {
-            fv_tensor_set_int(t, i, one_int(v, &r, (int64_t)i, order));
+            int64_t x = one_int(v, &r, (int64_t)i, order);
+            fv_tensor_set_int(t, i, change < 0 ? astray(&other, v, x) : x);
             continue;
         }
         double x = v->data == DATA_EXACTLY ? (double)v->content[i] : plain_float(g, &r);
-        fv_tensor_set_float(t, i, change && v->data == DATA_PLAIN ? changed(g, &other, x) : x);
+        fv_tensor_set_float(t, i, change > 0 && v->data == DATA_PLAIN ? changed(g, &other, x) : x);
     }
     if (t && bytes)
         memcpy(out->data, t->data, bytes);

@@ -263,8 +263,8 @@ static bool read_options(options *o, int argc, char **argv) {
 
 static void report(const graph_totals *t) {
     printf("%d operators; outputs against the naive schedule: %d equal, %d close, %d not compared; "
-           "%d graphs as C; %d ended with a status other than FV_OK\n",
-           t->lines, t->same, t->close, t->any, t->c, t->stopped);
+           "%d graphs as C; %d ended with a status other than FV_OK, and %d runs that were led astray\n",
+           t->lines, t->same, t->close, t->any, t->c, t->stopped, t->astray);
     printf("%d passed, %d failed\n", t->passed, t->failed);
 }
 
