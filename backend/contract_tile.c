@@ -114,8 +114,10 @@ static void plan_prefetch(fv_tile *t) {
         ahead = fv_x_select(e->arena, one, ahead, integer(e, NEAR / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
         t->aim = fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
-        t->part = fv_kb_let(&e->b, "part", binary(e, FV_X_FLOORDIV, binary(e, FV_X_MUL, tile, integer(e, panel)), parts));
         t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, t->nr), parts));
+        fv_expr *share = fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, panel / t->nr)));
+        fv_expr *last = binary(e, FV_X_SUB, integer(e, panel), share); /* shares are rounded up: the last one ends with the panel */
+        t->part = fv_kb_let(&e->b, "part", binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last));
     }
     t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }

@@ -356,7 +356,7 @@ static const char *declared_str(fv_importer *im, const Onnx__TypeProto *declared
     if (is_elem(elem))
         fv_text_put(&t, fv_elem_name((fv_elem)elem));
     else
-        fv_text_printf(&t, "element type %d ", elem);
+        fv_text_printf(&t, "element type %d", elem);
     fv_text_put(&t, shape ? "[" : "");
     for (size_t i = 0; shape && i < shape->n_dim; i++) {
         const char *param = param_of(shape->dim[i]), *comma = i ? ", " : "";

@@ -25,6 +25,12 @@ extern "C" {
 
 #define FV_ARRAY_RANK 32
 
+#ifdef __GNUC__ /* a status is to be looked at */
+#define FV_ANSWER __attribute__((warn_unused_result))
+#else
+#define FV_ANSWER
+#endif
+
 /* Element types, by the numbers of ONNX's TensorProto.DataType: fv_array.type, fv_port_info.type. */
 enum {
     FV_TYPE_FLOAT = 1, FV_TYPE_UINT8, FV_TYPE_INT8, FV_TYPE_UINT16, FV_TYPE_INT16, FV_TYPE_INT32,
@@ -67,7 +73,7 @@ typedef struct fv_artifact fv_artifact;
 
 /* Loads a compiled shared library (`fovea compile -o x.so`).
  *  Returns FV_OK; FV_BAD_FILE: not there, no compiled model of this ABI, or its table is damaged; FV_NO_MEMORY. */
-int fv_load(const char *path, fv_log *log, fv_artifact **out);
+int fv_load(const char *path, fv_log *log, fv_artifact **out) FV_ANSWER;
 /* The table of names, types, dims and entry points; lives as long as the artifact. */
 const fv_model *fv_artifact_model(const fv_artifact *a);
 void fv_artifact_free(fv_artifact *a); /* NULL is allowed; no run may be going on */
@@ -90,7 +96,7 @@ typedef struct fv_run_options {
  *  buffer of the caller does not hold the output. Then nothing is left allocated, and the log says
  *  which input, dim or node it was. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
-                    const fv_run_options *o, fv_log *log);
+                    const fv_run_options *o, fv_log *log) FV_ANSWER;
 
 /* ---- compiling: libfovea only ---- */
 
@@ -116,13 +122,13 @@ typedef struct fv_compile_options {
  * ~/.cache/fovea.
  *  path  an ONNX model, graph IR text or kernel IR text (told apart by content)
  *  Returns FV_OK; FV_BAD_MODEL, FV_BAD_FILE, FV_BAD_ARGUMENT after messages; FV_NO_MEMORY. */
-int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out);
+int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) FV_ANSWER;
 
 /* Compiles to files: the kind follows from the suffix of `out`: .so .o .a .c .ll .s, a folder
  * (ends in `/`): C with Makefile and self-test, .fvir graph IR, .fvk kernels and host program; the
  * last two have their larger constants beside them, in `out`.bin. `o->backend` has no meaning here.
  *  Returns as fv_compile. Nothing is left behind on failure, nothing old is lost. */
-int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log);
+int fv_compile_file(const char *path, const char *out, const fv_compile_options *o, fv_log *log) FV_ANSWER;
 
 #ifdef __cplusplus
 }

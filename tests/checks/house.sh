@@ -38,6 +38,9 @@ wrong=$(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime
     open && /;/ { open = 0; if (text !~ /FV_MUST_USE *;/) print at ":" text }
     open && /{/ { open = 0 }' | grep -Ev "^[^ ]* bool ($says)\(")
 if [ -n "$wrong" ]; then bad "without FV_MUST_USE: $wrong"; else good; fi
+wrong=$(awk '/^int [a-z_0-9]+\(/ { open = 1; text = "" } open { text = text " " $0 }
+    open && /;/ { open = 0; if (text !~ /FV_ANSWER *;/) print text }' runtime/fovea.h)
+if [ -n "$wrong" ]; then bad "without FV_ANSWER: $wrong"; else good; fi
 printf '#include "ir/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv_dims *t, const fv_dim *n) { fv_dim_bound(t, n, 1, 2); }\n' >"$1/ignored.c"
 if gcc -std=c11 -Werror -O0 -I. -c "$1/ignored.c" -o "$1/ignored.o" 2>/dev/null; then bad "an ignored answer compiles"; else good; fi
 
