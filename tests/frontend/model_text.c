@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "frontend/data.h"
+#include "ir/limits.h"
 
 typedef struct parser {
     const char *at;
@@ -129,11 +130,13 @@ typedef struct type {
     fv_text bytes; /* TypeProto */
     fv_elem elem;
     int rank;
-    int64_t dims[32];
+    int64_t dims[2 * FV_MAX_RANK]; /* models may have too many */
 } type;
 
 static void parse_dim(parser *p, type *t, fv_text *shape) {
     fv_text dim = {.arena = p->a};
+    if (t->rank == 2 * FV_MAX_RANK)
+        fail(p, "fewer axes");
     if (at_number(p)) {
         t->dims[t->rank] = integer(p);
         put_int(&dim, 1, t->dims[t->rank]);

@@ -20,8 +20,11 @@ TestSuite(bounds, .init = setup, .fini = teardown);
 static fv_module *module_of(const char *symbols, const char *equalities) {
     fv_text t = {.arena = arena};
     fv_text_printf(&t, "fovea-ir 1 %s\n", symbols);
-    for (const char *at = equalities; *at; at += strcspn(at, ";"), at += *at == ';')
-        fv_text_printf(&t, "assume %.*s \"why\"\n", (int)strcspn(at, ";"), at);
+    for (const char *at = equalities; *at; at += strcspn(at, ";"), at += *at == ';') {
+        fv_text_put(&t, "assume ");
+        fv_text_putn(&t, at, strcspn(at, ";"));
+        fv_text_put(&t, " \"why\"\n");
+    }
     fv_text_put(&t, "func @main() { return }");
     fv_module *m = fv_module_parse(session, t.s, NULL);
     cr_assert(m != NULL, "%s\n%s", t.s, fv_message_str(arena, fv_messages(session)));
