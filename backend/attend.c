@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { MAX_OUTER = 8,  /* axes of the definition */
        MAX_INNER = 16, /* sums within each other */

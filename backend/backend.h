@@ -2,13 +2,13 @@
  *
  *   graph IR -> definitions -> groups -> kernels + host program + memory plan -> consumers
  *
- * fv_lower does all up to the program; fv_program_expand (ir/kernel.h) makes it what consumers
+ * fv_lower does all up to the program; fv_program_expand (ir/kernel/kernel.h) makes it what consumers
  * implement; then backend/interp, backend/llvm or backend/c take it. */
 #ifndef FV_BACKEND_BACKEND_H
 #define FV_BACKEND_BACKEND_H
 
-#include "ir/graph.h"
-#include "ir/kernel.h"
+#include "ir/graph/graph.h"
+#include "ir/kernel/kernel.h"
 
 typedef struct fv_lower_options {
     const fv_target *target;

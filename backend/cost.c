@@ -4,8 +4,8 @@
  * the loop's variable (the last, shorter block of rows) is the body walked for every value of it. */
 #include "backend/cost.h"
 
-#include "ir/expr_fold.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
+#include "ir/expr/fold.h"
 
 /* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand for all. */
 enum { SAMPLES = 512, INNER_SAMPLES = 32 };

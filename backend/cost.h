@@ -7,7 +7,7 @@
 #ifndef FV_BACKEND_COST_H
 #define FV_BACKEND_COST_H
 
-#include "ir/kernel.h"
+#include "ir/kernel/kernel.h"
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,

@@ -1,6 +1,6 @@
-/* custom.c - ops that bring their own kernels (ir/custom.h): each becomes a launch. */
+/* custom.c - ops that bring their own kernels (ir/definition/custom.h): each becomes a launch. */
 #include "backend/lower.h"
-#include "ir/custom.h"
+#include "ir/definition/custom.h"
 
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { CHAINS = 16,    /* of a sum over contiguous elements: fixed, whatever the vector width */
        IN_FLIGHT = 4 }; /* vectors of a maximum */

@@ -1,8 +1,8 @@
-/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and ir/kernel.h.
+/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and ir/kernel/kernel.h.
  * This file holds the last step: unrolling, tasks, and the way through all steps. */
 #include "backend/expand.h"
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 typedef struct flattener {
     fv_arena *a;

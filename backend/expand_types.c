@@ -5,7 +5,7 @@
 
 #include "backend/expand.h"
 #include "backend/math.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 typedef struct typer {
     fv_arena *a;

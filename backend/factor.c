@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 typedef struct base { /* an axis of the copy: the sum of by * var */
     int n;

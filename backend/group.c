@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
  * looks at definitions walks them so); arithmetic to redo. */

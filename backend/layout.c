@@ -16,7 +16,7 @@
 #include "backend/consumer.h"
 #include "backend/lower.h"
 #include "backend/program.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum {
     TYPICAL = 128,   /* of a dim whose bounds do not say otherwise */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "backend/program.h"
-#include "ir/bounds.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/graph/bounds.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
     void **at = fv_ptrmap_at(&l->storage, v);

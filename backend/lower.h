@@ -4,10 +4,10 @@
 #define FV_BACKEND_LOWER_H
 
 #include "backend/backend.h"
-#include "ir/definition.h"
-#include "ir/limits.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/limits.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
+#include "ir/definition/definition.h"
 
 /* What becomes of a value. */
 typedef struct fv_storage {

@@ -1,8 +1,8 @@
 /* math.c - the functions of backend/math, parsed when a session first asks for one. */
 #include "backend/math.h"
 
-#include "ir/diag.h"
-#include "ir/ptrmap.h"
+#include "ir/base/diag.h"
+#include "ir/base/ptrmap.h"
 
 extern const char *const fv_math_f32_text, *const fv_math_f64_text, *const fv_math_exact_text;
 

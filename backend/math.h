@@ -2,7 +2,7 @@
 #ifndef FV_BACKEND_MATH_H
 #define FV_BACKEND_MATH_H
 
-#include "ir/kernel.h"
+#include "ir/kernel/kernel.h"
 
 /* A function of exact.fvk: "rint_f32", "f16_from_f32". NULL: there is none. Elementary functions:
  * fv_math_find. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* Is x = p * size of q + q? */
 static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {

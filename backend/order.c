@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
        MANY = 1 << 30 };

@@ -1,7 +1,7 @@
 /* outline.c - what a block of a kernel takes from around it. */
 #include "backend/outline.h"
 
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
 
 typedef struct finder {
     fv_arena *arena;

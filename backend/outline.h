@@ -2,12 +2,12 @@
 #ifndef FV_BACKEND_OUTLINE_H
 #define FV_BACKEND_OUTLINE_H
 
-#include "ir/kernel.h"
+#include "ir/kernel/kernel.h"
 
 typedef struct fv_outline {
     int nvars, nbufs, cap_vars, cap_bufs;
     fv_var **vars; /* in the order in which they are met; those of the extents of buffers too */
-    fv_buf **bufs; /* the kernel's and tiles; no scalar tiles (kernel_verify.c) */
+    fv_buf **bufs; /* the kernel's and tiles; no scalar tiles (ir/kernel/verify.c) */
     bool requires_; /* it has REQUIRE */
 } fv_outline;
 

@@ -8,8 +8,8 @@
 
 #include "backend/consumer.h"
 #include "backend/lower.h"
-#include "ir/limits.h"
-#include "ir/mapping.h"
+#include "ir/base/limits.h"
+#include "ir/base/mapping.h"
 
 /* ---- affine indices ---- */
 

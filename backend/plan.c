@@ -5,8 +5,8 @@
 #include "backend/consumer.h"
 #include "backend/lower.h"
 #include "backend/program.h"
-#include "ir/limits.h"
-#include "ir/mapping.h"
+#include "ir/base/limits.h"
+#include "ir/base/mapping.h"
 
 static void touch(fv_lowerer *l, fv_value *v, int step) {
     fv_storage *s = fv_storage_root(fv_storage_of(l, v));

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static bool is_packed(const fv_type *t) {
     return t->kind == FV_TENSOR && fv_elem_is_packed(t->elem);

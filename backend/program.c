@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/consumer.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- dims ---- */
 

@@ -14,7 +14,7 @@
 
 #include "backend/attend.h"
 #include "backend/contract.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { THREADS = 16,
        TILES = 2,     /* of a block at most */

@@ -8,7 +8,7 @@
  * comes along. The last block of an axis lies over that before it; where there are fewer than n elements,
  * they are gathered, as the schedule map does everywhere. */
 #include "backend/contract.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { MIN_BLOCK = 4,
        LINE = 64,      /* bytes that are loaded together, whatever a row takes of them */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c) {
     return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], c);

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "ir/diag.h"
-#include "ir/kernel.h"
+#include "ir/base/diag.h"
+#include "ir/kernel/kernel.h"
 #include "runtime/weights_file.h"
 
 /* Where what is written keeps its weights: --weights. */

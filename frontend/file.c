@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ir/diag.h"
-#include "ir/mapping.h"
+#include "ir/base/diag.h"
+#include "ir/base/mapping.h"
 
 /* ---- reading ---- */
 

@@ -2,7 +2,7 @@
 #ifndef FV_FRONTEND_FILE_H
 #define FV_FRONTEND_FILE_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 typedef struct fv_file {
     const uint8_t *data; /* never NULL */

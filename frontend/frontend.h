@@ -2,7 +2,7 @@
 #ifndef FV_FRONTEND_FRONTEND_H
 #define FV_FRONTEND_FRONTEND_H
 
-#include "ir/graph.h"
+#include "ir/graph/graph.h"
 
 typedef struct fv_import_options {
     /* What is known about dims, as the command's --dim says it:

@@ -8,8 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ir/mapping.h"
-#include "ir/limits.h"
+#include "ir/base/mapping.h"
+#include "ir/base/limits.h"
 
 enum { NEWEST_IR_VERSION = 13 };
 

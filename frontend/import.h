@@ -19,8 +19,8 @@
 #include "frontend/frontend.h"
 #include "frontend/tensor_proto.h"
 #include "frontend/wire.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 
 /* Opset imports of a model or a function. */
 typedef struct fv_opset {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "frontend/import.h"
-#include "ir/dim_option.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/dim/option.h"
 
 /* A dim of an input that is a symbol. */
 typedef struct symbol {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* What the value that a node calls `name` is called in the module. */
 static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "frontend/import.h"
-#include "ir/dim_option.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/dim/option.h"
 
 /* ---- by use ---- */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { PATIENT_ATTEMPTS = 3 }; /* then every dim that is carried is a symbol */
 

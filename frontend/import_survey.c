@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "frontend/import.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { NODES_NAMED = 6 }; /* further nodes with the same problem, by name */
 

@@ -6,8 +6,8 @@
 
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
-#include "ir/diag.h"
-#include "ir/limits.h"
+#include "ir/base/diag.h"
+#include "ir/base/limits.h"
 
 typedef struct npy {
     fv_session *s;

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- fields ---- */
 

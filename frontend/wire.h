@@ -10,7 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "frontend/onnx.pb-c.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 /* ---- fields of a message, one after the other ---- */
 

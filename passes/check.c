@@ -6,7 +6,7 @@
 
 #include "backend/backend.h"
 #include "backend/interp/interp.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "passes/check_case.h"
 #include "passes/passes.h"
 

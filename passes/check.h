@@ -4,11 +4,11 @@
  * dims (0, 1, a few, symbols with and without bounds), attributes, constants that its conditions ask
  * for, and data full of NaN, infinities, zeros of both signs and denormals. It runs as it is and with
  * the rule applied, by the interpreter on the naive schedule; the results are compared by what the
- * rule says it does to numbers (ir/rule.h). */
+ * rule says it does to numbers (ir/rule/rule.h). */
 #ifndef FV_PASSES_CHECK_H
 #define FV_PASSES_CHECK_H
 
-#include "ir/rule.h"
+#include "ir/rule/rule.h"
 
 typedef struct fv_rule_report {
     int tried;     /* instances that were made */

@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/limits.h"
-#include "ir/op.h"
-#include "ir/rule_parts.h"
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+#include "ir/rule/parts.h"
 
 /* ---- random numbers ---- */
 

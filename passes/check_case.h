@@ -2,8 +2,8 @@
 #ifndef FV_PASSES_CHECK_CASE_H
 #define FV_PASSES_CHECK_CASE_H
 
-#include "ir/graph.h"
-#include "ir/rule.h"
+#include "ir/graph/graph.h"
+#include "ir/rule/rule.h"
 
 typedef struct fv_random {
     uint64_t state;

@@ -2,8 +2,8 @@
  * mentioned any more by what is left, or by what the model assumes. */
 #include <string.h>
 
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
 static void mention(fv_ptrmap *symbols, const fv_dim *d) {

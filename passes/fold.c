@@ -6,9 +6,9 @@
 
 #include "backend/backend.h"
 #include "backend/interp/interp.h"
-#include "ir/limits.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/limits.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
 static bool static_and_small(const fv_type *t) {

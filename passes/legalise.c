@@ -3,7 +3,7 @@
  *
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
 /* ---- what has no elements ---- */

@@ -6,8 +6,8 @@
 #ifndef FV_PASSES_PASSES_H
 #define FV_PASSES_PASSES_H
 
-#include "ir/graph.h"
-#include "ir/rule.h"
+#include "ir/graph/graph.h"
+#include "ir/rule/rule.h"
 
 typedef struct fv_pass_count { /* "gelu-erf": 12 */
     const char *what;

@@ -2,9 +2,9 @@
  * constants too. Ops in nested blocks are compared within their own block only. */
 #include <string.h>
 
-#include "ir/limits.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/limits.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
 enum { TABLE = 4096, HASHED = 256 }; /* HASHED: bytes of a constant; the rest is compared */

@@ -1,7 +1,7 @@
 /* simplify.c - passes that apply the rules of a file until none matches. */
 #include <string.h>
 
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "passes/embedded.h"
 #include "passes/internal.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "ir/quoted.h"
+#include "ir/base/quoted.h"
 
 /* ---- a dim's text ---- */
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "fovea.h"
-#include "ir/answer.h"
+#include "ir/base/answer.h"
 
 struct fv_artifact {
     const fv_model *model;

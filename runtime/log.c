@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "ir/quoted.h"
+#include "ir/base/quoted.h"
 
 struct fv_log {
     char *text;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "backend/cost.h"
-#include "ir/dim_option.h"
+#include "ir/dim/option.h"
 #include "tools/bench.h"
 
 /* Threads of the other runtime keep looking for work for some milliseconds after a run. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/dim_option.h"
+#include "ir/dim/option.h"
 #include "tools/model.h"
 
 static bool says(const char *name, const char *const *words) {

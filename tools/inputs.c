@@ -7,7 +7,7 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
-#include "ir/ast.h"
+#include "ir/syntax/ast.h"
 #include "tools/compare.h"
 #include "tools/model.h"
 

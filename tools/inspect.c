@@ -6,8 +6,8 @@
 
 #include "backend/consumer.h"
 #include "backend/cost.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 #include "tools/model.h"
 
 /* How often an operator occurs: as the model was read, and after the passes. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tools/command.h"
 
 static const char tolerance_text[] =

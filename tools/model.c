@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/cost.h"
-#include "ir/clock.h"
+#include "ir/base/clock.h"
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "tools/model.h"
 
 /* ---- what an entry says ---- */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "backend/c/names.h"
-#include "ir/diag.h"
-#include "ir/dim_option.h"
+#include "ir/base/diag.h"
+#include "ir/dim/option.h"
 #include "tools/command.h"
 
 /* ---- target, dims, level, passes ---- */

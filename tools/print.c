@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/quoted.h"
+#include "ir/base/quoted.h"
 
 /* ---- texts ---- */
 

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* printf to standard output and to standard error, but that texts (%s) are shown as ir/quoted.h says: a name
+/* printf to standard output and to standard error, but that texts (%s) are shown as ir/base/quoted.h says: a name
  * of a model or a file can neither begin a line nor command the terminal. The format is ours, and may. Widths
  * count characters, precisions bytes. Conversions: s c d i u x g f e, with h l ll z j. */
 void fv_out(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 typedef struct fv_c_file {
     const char *name; /* in its folder */

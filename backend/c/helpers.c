@@ -1,5 +1,5 @@
 /* helpers.c - C types of values, and the scalar helper functions of generated C: what the language
- * leaves undefined or lacks. Each is written where it is first used. Meaning: ir/kernel_expr.def. */
+ * leaves undefined or lacks. Each is written where it is first used. Meaning: ir/expr/expr.def. */
 #include <assert.h>
 #include <string.h>
 

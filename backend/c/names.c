@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "backend/c/names.h"
-#include "ir/quoted.h"
+#include "ir/base/quoted.h"
 
 /* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
  * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */

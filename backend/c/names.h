@@ -2,7 +2,7 @@
 #ifndef FV_BACKEND_C_NAMES_H
 #define FV_BACKEND_C_NAMES_H
 
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
 
 /* Names in nested scopes: one that is visible is not given again; one whose scope was left is free. */
 typedef struct fv_c_scope {

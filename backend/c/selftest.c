@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
-#include "ir/expr_fold.h"
+#include "ir/expr/fold.h"
 
 #include "backend/c/selftest_data.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/interp/build.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 /* A register of the constants, until it is known where they lie. */
 #define CONSTANT 0x80000000u

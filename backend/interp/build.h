@@ -3,7 +3,7 @@
 #define FV_BACKEND_INTERP_BUILD_H
 
 #include "backend/interp/code.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
 
 typedef struct build {
     fv_arena *arena;

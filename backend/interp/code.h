@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 #include "backend/interp/interp.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 typedef struct insn insn;
 typedef struct frame frame;

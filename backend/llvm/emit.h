@@ -9,8 +9,8 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "backend/llvm/llvm.h"
-#include "ir/diag.h"
-#include "ir/ptrmap.h"
+#include "ir/base/diag.h"
+#include "ir/base/ptrmap.h"
 
 enum { FV_LL_BUILDERS = 4 }; /* two a function; one function may begin inside another */
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend/llvm/emit.h"
-#include "ir/clock.h"
+#include "ir/base/clock.h"
 
 struct fv_jit {
     LLVMOrcLLJITRef jit;

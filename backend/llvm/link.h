@@ -2,7 +2,7 @@
 #ifndef FV_BACKEND_LLVM_LINK_H
 #define FV_BACKEND_LLVM_LINK_H
 
-#include "ir/target.h"
+#include "ir/target/target.h"
 
 typedef struct fv_link_job {
     const fv_target *target;

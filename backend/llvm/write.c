@@ -12,7 +12,7 @@
 
 #include "backend/llvm/emit.h"
 #include "backend/llvm/link.h"
-#include "ir/mapping.h"
+#include "ir/base/mapping.h"
 
 typedef struct output {
     fv_ll_module m;

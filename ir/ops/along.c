@@ -1,8 +1,8 @@
 /* along.c - operators along one axis whose results are positions or running sums. */
 #include "ir/ops/dims.h"
 
-#include "ir/custom.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
 
 /* ---- ArgMax, ArgMin ---- */
 

@@ -1,7 +1,7 @@
 /* control.c - If, where it is known which branch runs. */
 #include "ir/ops/ops.h"
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 bool fv_known_int(const fv_value *v, int64_t *out) {
     if (v->kind == FV_VALUE_CONST && v->tensor && v->tensor->count == 1 &&

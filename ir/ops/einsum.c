@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 

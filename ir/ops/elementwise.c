@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- operators whose arithmetic depends on types or attributes ---- */
 

@@ -1,7 +1,7 @@
 /* experimental.c - operators that the standard's first opsets had as experiments, and models of that
  * time use. They have no versions: every opset may have them. Not here are ATen and GRUUnit, of which
  * the standard never said what they compute. */
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "ir/ops/ops.h"
 
 #define FLOATS (FV_SET(F16) | FV_SET(F32) | FV_SET(F64))

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- Gather ---- */
 

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- Range ---- */
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static fv_expr *zero_of(fv_definer *d, fv_elem e) {
     fv_elem t = fv_elem_arith(e);

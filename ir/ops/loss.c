@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 enum { SCORES, LABELS, WEIGHTS };
 

@@ -1,7 +1,7 @@
 /* matrix.c - matrix products. */
 #include "ir/ops/ops.h"
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* Operands have rank 2 and more; the batch axes broadcast. */
 static bool infer_matrices(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {

@@ -1,7 +1,7 @@
 /* norm.c - softmax and the normalisations. */
 #include "ir/ops/ops.h"
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* Before opset 13 the axes from `axis` on (1 by default) were one. */
 static bool upgrade_softmax(fv_op *op, int version) {

@@ -2,8 +2,8 @@
 #ifndef FV_IR_OPS_OPS_H
 #define FV_IR_OPS_OPS_H
 
-#include "ir/definition.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
+#include "ir/definition/definition.h"
 
 #define FAMILY(name) extern const fv_opdef fv_ops_##name[];
 #include "ir/ops/families.def"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- attributes ---- */
 

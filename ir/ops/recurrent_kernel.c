@@ -14,7 +14,7 @@
  * one side by side. Rows of a block that have fewer steps than others keep their state. */
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "ir/ops/recurrent.h"
 
 /* Places in the state of a row. */

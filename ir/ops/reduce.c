@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- fv.Reduce ---- */
 

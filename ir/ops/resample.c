@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
     fv_string s = fv_op_string(op, name, "");

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static bool infer_elem_attr(fv_op *op, int rank, int n) {
     const fv_dim *dim = fv_dim_const(fv_op_module(op)->dims, n);

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "ir/custom.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
 
 typedef enum { PUT, ADD, MUL, MAX, MIN } reduction;
 

@@ -5,8 +5,8 @@
  * All that sorts is fv.Order, a heap of positions. NaN counts as larger than every number. */
 #include "ir/ops/dims.h"
 
-#include "ir/custom.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
 
 /* ---- comparing items: rows of elements at x[a, i, c, 0], x[a, i, c, 1], ... ---- */
 

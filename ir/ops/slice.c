@@ -2,7 +2,7 @@
  * symbolic. */
 #include "ir/ops/dims.h"
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 /* ---- Slice ---- */
 

@@ -1,7 +1,7 @@
 /* upgrade.c - upgrades that several families share: what opsets before 7 said with attributes. */
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "ir/ops/ops.h"
 
 /* Before opset 7 the second operand broadcast only if `broadcast` said so, its axes laid against

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static const fv_dim *const *dims_attr(const fv_op *op, const char *name, int *n) {
     const fv_attr *a = fv_op_find_attr(op, name);

@@ -3,7 +3,7 @@
 #ifndef FV_IR_OPS_WINDOW_H
 #define FV_IR_OPS_WINDOW_H
 
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "ir/ops/ops.h"
 
 /* Padding is in dims, because what auto_pad asks for depends on the input's. */

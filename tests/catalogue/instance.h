@@ -4,7 +4,7 @@
 #ifndef FV_TESTS_CATALOGUE_INSTANCE_H
 #define FV_TESTS_CATALOGUE_INSTANCE_H
 
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 
 enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
 

@@ -20,7 +20,7 @@
 #include "backend/interp/interp.h"
 #include "frontend/frontend.h"
 #include "instance.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "passes/passes.h"
 #include "tests/frontend/model_text.h"
 

@@ -21,7 +21,7 @@ allowed() {
 for part in ir frontend backend passes runtime tools; do
     wrong=$(git ls-files "$part/*.c" "$part/*.h" | xargs grep -nE '^#include "(ir|frontend|backend|passes|runtime|tools)/' |
         grep -Ev '^backend/[^:]*:[0-9]*:#include "runtime/(fovea_model|weights_file|table_sum).h"' |
-        grep -Ev '^runtime/[^:]*:[0-9]*:#include "ir/(quoted|answer).h"' |
+        grep -Ev '^runtime/[^:]*:[0-9]*:#include "ir/base/(quoted|answer).h"' |
         awk -v part=$part -v list=" $part $(allowed $part) " '{
             split($0, a, "#include \""); split(a[2], b, "/")
             if (index(list, " " b[1] " ") == 0) print }')
@@ -41,11 +41,11 @@ if [ -n "$wrong" ]; then bad "without FV_MUST_USE: $wrong"; else good; fi
 wrong=$(awk '/^int [a-z_0-9]+\(/ { open = 1; text = "" } open { text = text " " $0 }
     open && /;/ { open = 0; if (text !~ /FV_ANSWER *;/) print text }' runtime/fovea.h)
 if [ -n "$wrong" ]; then bad "without FV_ANSWER: $wrong"; else good; fi
-printf '#include "ir/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv_dims *t, const fv_dim *n) { fv_dim_bound(t, n, 1, 2); }\n' >"$1/ignored.c"
+printf '#include "ir/dim/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv_dims *t, const fv_dim *n) { fv_dim_bound(t, n, 1, 2); }\n' >"$1/ignored.c"
 if gcc -std=c11 -Werror -O0 -I. -c "$1/ignored.c" -o "$1/ignored.o" 2>/dev/null; then bad "an ignored answer compiles"; else good; fi
 
 # What the command prints passes one border.
-wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\).c$' |
+wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\|embed\).c$' |
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')
 if [ -n "$wrong" ]; then bad "prints past tools/print.h: $wrong"; else good; fi
 

@@ -52,7 +52,7 @@ def main():
     edit("backend/schedules.def", r"SCHEDULE\(contract\)\n(SCHEDULE.*\n)*", lambda m: block(b, "text", "SCHEDULE"))
     new_file("backend/schedule_small.c", block(b, "c", r"/\* schedule_small.c"), "backend/meson.build", "schedule_map.c")
     target = block(b, "c", "TARGET")
-    edit("ir/target.def", r'TARGET\("x86-64-v4"', lambda m: target + m.group(0))
+    edit("ir/target/target.def", r'TARGET\("x86-64-v4"', lambda m: target + m.group(0))
 
 
 main()

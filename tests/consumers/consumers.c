@@ -8,7 +8,7 @@
 #include "backend/c/emit.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tests/consumers/consumers.h"
 
 /* ---- the interpreter ---- */

@@ -2,7 +2,7 @@
 #ifndef FV_TESTS_GEN_H
 #define FV_TESTS_GEN_H
 
-#include "ir/kernel.h"
+#include "ir/kernel/kernel.h"
 
 typedef struct rng {
     uint64_t state;

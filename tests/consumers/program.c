@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/kernel.h"
+#include "ir/kernel/kernel.h"
 #include "tests/consumers/consumers.h"
 
 fv_var *program_symbol(fv_program *p, const fv_var *dim) {

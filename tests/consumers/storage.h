@@ -3,7 +3,7 @@
 #ifndef FV_TESTS_STORAGE_H
 #define FV_TESTS_STORAGE_H
 
-#include "ir/type.h"
+#include "ir/type/type.h"
 
 bool is_narrow(fv_elem e);
 double widen(fv_elem e, uint32_t bits);

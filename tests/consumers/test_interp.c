@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/interp/interp.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 static fv_session *session;
 static fv_arena *arena;

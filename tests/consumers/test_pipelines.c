@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tests/consumers/consumers.h"
 
 static fv_session *session;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "frontend/data.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 typedef struct parser {
     const char *at;

@@ -14,7 +14,7 @@
 #ifndef FV_TESTS_MODEL_TEXT_H
 #define FV_TESTS_MODEL_TEXT_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 /* The bytes of a model; asserts on text that is at fault. */
 fv_text model_of_text(fv_arena *a, const char *text);

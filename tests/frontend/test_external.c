@@ -8,7 +8,7 @@
 
 #include "frontend/file.h"
 #include "frontend/frontend.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "model_text.h"
 
 static fv_session *session;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "frontend/frontend.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "model_text.h"
 
 static char *read_file(const char *path) {

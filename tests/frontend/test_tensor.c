@@ -8,8 +8,8 @@
 
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
-#include "ir/diag.h"
-#include "ir/limits.h"
+#include "ir/base/diag.h"
+#include "ir/base/limits.h"
 #include "model_text.h"
 
 static fv_session *session;

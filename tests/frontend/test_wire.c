@@ -5,7 +5,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/wire.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "model_text.h"
 
 static fv_session *session;

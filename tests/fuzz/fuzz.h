@@ -5,8 +5,8 @@
 #ifndef FV_TESTS_FUZZ_H
 #define FV_TESTS_FUZZ_H
 
-#include "ir/graph.h"
-#include "ir/kernel.h"
+#include "ir/graph/graph.h"
+#include "ir/kernel/kernel.h"
 
 typedef struct fuzz_target {
     const char *name;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "frontend/wire.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MAX_MESSAGES = 4096, MAX_CHANGES = 4 };

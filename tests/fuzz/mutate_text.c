@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MAX_CHANGES = 4 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/interp/interp.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/driver/driver.h"
 

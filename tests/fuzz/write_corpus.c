@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
 #include "tests/fuzz/corpus.h"
 
 enum { OFTEN = 6, LONGEST = 24, MAX_TARGETS = 8 };

@@ -1,6 +1,6 @@
 /* Sessions, doors, arenas, texts, names, messages; and what happens when memory ends. */
-#include "ir/diag.h"
-#include "ir/graph.h"
+#include "ir/base/diag.h"
+#include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What equalities leave of symbols: text in, bounds out. */
-#include "ir/bounds.h"
+#include "ir/graph/bounds.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

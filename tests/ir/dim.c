@@ -1,6 +1,6 @@
 /* What dims simplify to, what is proved of them, and how they are written. */
-#include "ir/dim.h"
-#include "ir/diag.h"
+#include "ir/dim/dim.h"
+#include "ir/base/diag.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

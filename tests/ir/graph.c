@@ -1,6 +1,6 @@
 /* Building and changing graphs: names, uses, attributes, origins. */
-#include "ir/graph.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
+#include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Graph IR as text: what is written reads back to the same text; faults have a place. */
-#include "ir/graph.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
+#include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* Names as text: what people see, what our texts hold, and that it reads back, whatever bytes a name has. */
-#include "ir/ast.h"
-#include "ir/dim.h"
-#include "ir/graph.h"
-#include "ir/kernel.h"
-#include "ir/quoted.h"
+#include "ir/base/quoted.h"
+#include "ir/dim/dim.h"
+#include "ir/graph/graph.h"
+#include "ir/kernel/kernel.h"
+#include "ir/syntax/ast.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

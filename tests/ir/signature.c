@@ -1,6 +1,6 @@
 /* signature.c - graph texts whose signature a user says more about: states, dims. */
-#include "ir/graph.h"
-#include "ir/state.h"
+#include "ir/graph/graph.h"
+#include "ir/graph/state.h"
 
 #include <criterion/criterion.h>
 

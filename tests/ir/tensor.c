@@ -1,6 +1,6 @@
 /* Elements of tensors, bits of narrow floats, and types. */
-#include "ir/graph.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
+#include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

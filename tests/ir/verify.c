@@ -1,6 +1,6 @@
 /* What the verifier refuses: each illegal case, and what is said about it. */
-#include "ir/graph.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
+#include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

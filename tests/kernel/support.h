@@ -2,8 +2,8 @@
 #ifndef FV_TESTS_KERNEL_SUPPORT_H
 #define FV_TESTS_KERNEL_SUPPORT_H
 
-#include "ir/diag.h"
-#include "ir/kernel.h"
+#include "ir/base/diag.h"
+#include "ir/kernel/kernel.h"
 
 extern fv_session *session; /* of the running test */
 extern fv_arena *arena;

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ir/ast.h"
+#include "ir/syntax/ast.h"
 #include "tests/kernel/support.h"
 
 TestSuite(ast, .init = open_session, .fini = close_session);

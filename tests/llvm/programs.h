@@ -3,7 +3,7 @@
 #define FV_TESTS_LLVM_PROGRAMS_H
 
 #include "backend/llvm/llvm.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 /* y = max(2 * x + w, 0) by rows, scalar code, w a constant: 1, 2, ... 8. %s: the target. */
 extern const char *const rows_text;

@@ -5,7 +5,7 @@
 #ifndef FV_TESTS_MATRIX_BUILD_H
 #define FV_TESTS_MATRIX_BUILD_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 /* One way to compile generated C: a compiler with its options. */
 typedef struct compiler {

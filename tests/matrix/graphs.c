@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tests/matrix/graph_c.h"
 
 enum { CHUNK = GRAPH_BATCH, MAX_JOBS = 16, LINES = 9 };

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ir/type.h"
+#include "ir/type/type.h"
 #include "tests/consumers/consumers.h"
 #include "tests/matrix/matrix.h"
 

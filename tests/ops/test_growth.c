@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "backend/backend.h"
-#include "ir/session.h"
+#include "ir/base/session.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

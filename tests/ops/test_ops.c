@@ -11,8 +11,8 @@
 
 #include "backend/backend.h"
 #include "backend/interp/interp.h"
-#include "ir/limits.h"
-#include "ir/op.h"
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

@@ -7,8 +7,8 @@
 
 #include "backend/backend.h"
 #include "backend/consumer.h"
-#include "ir/op.h"
-#include "ir/ptrmap.h"
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

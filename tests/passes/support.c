@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 
 fv_session *session;
 fv_arena *arena;

@@ -2,7 +2,7 @@
 #ifndef FV_TESTS_PASSES_SUPPORT_H
 #define FV_TESTS_PASSES_SUPPORT_H
 
-#include "ir/graph.h"
+#include "ir/graph/graph.h"
 
 extern fv_session *session; /* of the running test */
 extern fv_arena *arena;

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ir/formula.h"
+#include "ir/definition/formula.h"
 #include "tests/passes/support.h"
 
 #define FORMULA(name) Test(formula, name, .init = open_session, .fini = close_session)

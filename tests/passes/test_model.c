@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "frontend/frontend.h"
-#include "ir/op.h"
+#include "ir/catalogue/op.h"
 #include "passes/passes.h"
 #include "tests/passes/support.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/rule_parts.h"
+#include "ir/rule/parts.h"
 #include "passes/check.h"
 #include "passes/embedded.h"
 #include "passes/passes.h"

@@ -41,7 +41,7 @@ const char *subject_missing(void) {
         int args, flags;
     } exprs[] = {
 #define EXPR(id, n, result, flags, text, meaning) {text, n, flags},
-#include "ir/kernel_expr.def"
+#include "ir/expr/expr.def"
 #undef EXPR
     };
     for (size_t i = 0; i < sizeof exprs / sizeof *exprs; i++) {

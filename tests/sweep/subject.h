@@ -3,7 +3,7 @@
 #ifndef FV_TESTS_SWEEP_SUBJECT_H
 #define FV_TESTS_SWEEP_SUBJECT_H
 
-#include "ir/type.h"
+#include "ir/type/type.h"
 
 typedef struct subject {
     const char *name; /* as kernel text calls it: "exp", "sat_f8e4m3fn" */
@@ -16,7 +16,7 @@ typedef struct subject {
 /* Every function of one argument that is expanded from polynomials, the roundings, the square root,
  * and (of f32) the conversions to narrower floats. Ends with a NULL name. */
 const subject *subjects(void);
-/* A polynomial of ir/kernel_expr.def that `subjects` knows no reference for; NULL: there is none. */
+/* A polynomial of ir/expr/expr.def that `subjects` knows no reference for; NULL: there is none. */
 const char *subject_missing(void);
 
 /* Errors in ulp of the true value: in units of the last place that it has in f32 (f64), of the

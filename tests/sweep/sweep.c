@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "backend/llvm/llvm.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 #include "tests/sweep/subject.h"
 
 enum { CHUNK = 1 << 16, THREADS = 2, MAX_TARGETS = 3 };

@@ -381,7 +381,7 @@ check 'kernels take none' 1 'declare states' "$fovea" inspect state.fvk --state 
 check 'kernels have their dims' 1 'bound the dims' "$fovea" compile state.fvk --dim p=3 -o no.c
 check 'a run of kernels takes them' 0 'f32\[4, 4\]' "$fovea" run state.fvk --dim p=3
 absent no.c
-for t in $(sed -n 's/^TARGET("\([^"]*\)".*/\1/p' "$root/ir/target.def") native; do
+for t in $(sed -n 's/^TARGET("\([^"]*\)".*/\1/p' "$root/ir/target/target.def") native; do
     check "help names $t" 0 "(, | )$t(,|\$)" "$fovea" compile --help
 done
 check 'native is one of them' 0 'target +native \([a-z0-9-]+\)' "$fovea" inspect cache.fvir

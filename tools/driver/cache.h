@@ -18,7 +18,7 @@
 
 #include "digest.h"
 #include "driver.h"
-#include "ir/mapping.h"
+#include "ir/base/mapping.h"
 
 typedef struct fv_cache {
     fv_session *session;

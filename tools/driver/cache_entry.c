@@ -23,7 +23,7 @@
 
 #include "backend/llvm/llvm.h"
 #include "cache.h"
-#include "ir/kernel_text.h"
+#include "ir/kernel/text.h"
 #include "pack.h"
 
 #define MAGIC "fovea\1m"

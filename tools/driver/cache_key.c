@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cache.h"
-#include "ir/mapping.h"
+#include "ir/base/mapping.h"
 #include "pack.h"
 
 enum { FORMAT = 1 }; /* of entries and records */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "driver.h"
-#include "ir/clock.h"
+#include "ir/base/clock.h"
 #if FV_HAVE_JIT
 #include "cache.h"
 #endif

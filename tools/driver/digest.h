@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 typedef struct fv_digest {
     unsigned char byte[32];

@@ -9,7 +9,7 @@
 
 #include "backend/backend.h"
 #include "backend/weights.h"
-#include "ir/graph.h"
+#include "ir/graph/graph.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
 

@@ -6,7 +6,7 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "frontend/frontend.h"
-#include "ir/state.h"
+#include "ir/graph/state.h"
 
 /* ---- what a file is ---- */
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "driver.h"
-#include "ir/limits.h"
+#include "ir/base/limits.h"
 
 static void put_type(fv_text *t, const fv_buf *b) {
     fv_text_printf(t, "%s[", fv_elem_name(b->elem));

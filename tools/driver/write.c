@@ -13,7 +13,7 @@
 #include "backend/llvm/llvm.h"
 #include "driver.h"
 #include "frontend/file.h"
-#include "ir/mapping.h"
+#include "ir/base/mapping.h"
 
 static const struct {
     const char *name, *suffix;

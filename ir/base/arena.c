@@ -1,0 +1,411 @@
+/* arena.c - sessions, doors, arenas, growing arrays and texts, interned names.
+ *
+ * An arena is a list of blocks. Small requests are cut from the newest chunk, larger ones get a
+ * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory of a
+ * chunk is poisoned until it is handed out, and a gap stays poisoned behind every request. */
+#include "ir/base/session.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(p, n)   __asan_poison_memory_region((p), (n))
+#define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+enum { REDZONE = 16 };
+#else
+#define POISON(p, n)   ((void)(p), (void)(n))
+#define UNPOISON(p, n) ((void)(p), (void)(n))
+enum { REDZONE = 0 };
+#endif
+
+enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
+
+/* From LARGE on requests share chunks of LARGE_CHUNK in huge pages: weights are read faster from there,
+ * and written with a five hundredth of the page faults. What is not touched of a chunk costs nothing. */
+enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
+
+typedef struct block {
+    alignas(ALIGN) struct block *next;
+    size_t bytes;  /* behind this head */
+    size_t mapped; /* all of it, where it came from mmap; 0: from malloc */
+} block;
+static_assert(sizeof(block) % ALIGN == 0, "what follows the head is aligned");
+
+typedef struct closer {
+    struct closer *next;
+    void (*fn)(void *);
+    void *arg;
+} closer;
+
+struct fv_arena {
+    fv_session *session;
+    fv_arena *prev, *next; /* in the session's list */
+    block *blocks;
+    char *at, *end;  /* what is left of the newest chunk */
+    char *large_at, *large_end; /* the same for large requests */
+    size_t chunk;    /* size of the next chunk */
+    size_t taken;    /* bytes that were handed out */
+    closer *closers; /* last registered first */
+};
+
+/* ---- sessions and doors ---- */
+
+fv_session *fv_session_new(void) {
+    return calloc(1, sizeof(fv_session));
+}
+
+void fv_session_free(fv_session *s) {
+    if (!s)
+        return;
+    while (s->arenas)
+        fv_arena_free(s->arenas);
+    free(s);
+}
+
+void fv_session_fail_at(fv_session *s, int64_t nth) {
+    s->fail_in = nth;
+}
+
+void fv_session_limit(fv_session *s, size_t bytes) {
+    s->limit = bytes;
+}
+
+void fv_door_push(fv_session *s, fv_door *d) {
+    d->outer = s->door;
+    s->door = d;
+}
+
+void fv_door_close(fv_session *s, fv_door *d) {
+    assert(s->door == d);
+    s->door = d->outer;
+}
+
+_Noreturn void fv_out_of_memory(fv_session *s) {
+    fv_door *d = s->door;
+    if (!d) { /* nobody is prepared: every entry of the library opens a door */
+        fputs("fovea: out of memory\n", stderr);
+        abort();
+    }
+    s->door = d->outer;
+    longjmp(d->jump, 1);
+}
+
+/* Counts down to the failure that a test asked for. */
+static void maybe_fail(fv_session *s) {
+    if (s->fail_in > 0 && --s->fail_in == 0)
+        fv_out_of_memory(s);
+}
+
+/* What is handed out counts, not what blocks reserve. */
+static void count_bytes(fv_arena *a, size_t bytes) {
+    fv_session *s = a->session;
+    if (s->limit && (s->taken > s->limit || bytes > s->limit - s->taken))
+        fv_out_of_memory(s);
+    s->taken += bytes;
+    a->taken += bytes;
+}
+
+/* ---- arenas ---- */
+
+fv_arena *fv_arena_new(fv_session *s) {
+    maybe_fail(s);
+    fv_arena *a = calloc(1, sizeof *a);
+    if (!a)
+        fv_out_of_memory(s);
+    a->session = s;
+    a->chunk = FIRST_CHUNK;
+    a->next = s->arenas;
+    if (a->next)
+        a->next->prev = a;
+    s->arenas = a;
+    return a;
+}
+
+void fv_arena_free(fv_arena *a) {
+    if (!a)
+        return;
+    while (a->closers) {
+        closer *c = a->closers;
+        a->closers = c->next;
+        c->fn(c->arg);
+    }
+    fv_session *s = a->session;
+    if (a == s->own) { /* only when the session ends */
+        s->own = NULL;
+        s->names = NULL;
+    }
+    if (a->prev)
+        a->prev->next = a->next;
+    else
+        s->arenas = a->next;
+    if (a->next)
+        a->next->prev = a->prev;
+    s->taken -= a->taken;
+    for (block *b = a->blocks, *next; b; b = next) {
+        next = b->next;
+        UNPOISON(b + 1, b->bytes);
+        if (b->mapped)
+            munmap(b, b->mapped);
+        else
+            free(b);
+    }
+    free(a);
+}
+
+fv_session *fv_arena_session(const fv_arena *a) {
+    return a->session;
+}
+
+void fv_arena_at_free(fv_arena *a, void (*fn)(void *), void *arg) {
+    closer *c = FV_NEW(a, closer, 1);
+    *c = (closer){a->closers, fn, arg};
+    a->closers = c;
+}
+
+static char *align_up(char *p, size_t align) {
+    return p + (-(uintptr_t)p & (align - 1));
+}
+
+static block *add_block(fv_arena *a, block *b, size_t bytes, size_t mapped) {
+    if (!b)
+        fv_out_of_memory(a->session);
+    *b = (block){a->blocks, bytes, mapped};
+    a->blocks = b;
+    POISON(b + 1, bytes);
+    return b;
+}
+
+static block *new_block(fv_arena *a, size_t bytes) {
+    return add_block(a, bytes <= SIZE_MAX - sizeof(block) ? calloc(1, sizeof(block) + bytes) : NULL, bytes, 0);
+}
+
+/* Zeroed memory that begins with a huge page, where the system has such; NULL: there is none. */
+static void *map_pages(size_t bytes) {
+    char *from = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (from == MAP_FAILED)
+        return NULL;
+    char *p = align_up(from, HUGE_PAGE), *end = from + bytes + HUGE_PAGE;
+    if (p > from)
+        munmap(from, (size_t)(p - from));
+    if (end > p + bytes)
+        munmap(p + bytes, (size_t)(end - p) - bytes);
+#ifdef MADV_HUGEPAGE
+    madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    return p;
+}
+
+/* At least `least` bytes, `most` where there is so much address space. */
+static block *new_large_block(fv_arena *a, size_t least, size_t most) {
+    if (most > SIZE_MAX / 2)
+        fv_out_of_memory(a->session);
+    size_t all = (most + sizeof(block) + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    void *pages = map_pages(all);
+    if (!pages && least < most)
+        return new_large_block(a, least, least);
+    return add_block(a, pages, all - sizeof(block), all);
+}
+
+/* Memory for a large request: of the newest large chunk, a new one, or a block of its own. */
+static char *from_large(fv_arena *a, size_t need, size_t align) {
+    if (need > LARGE_CHUNK / 2)
+        return align_up((char *)(new_large_block(a, need, need) + 1), align);
+    if (!a->large_at || (size_t)(a->large_end - a->large_at) < need) {
+        block *b = new_large_block(a, need, LARGE_CHUNK - sizeof(block));
+        a->large_at = (char *)(b + 1);
+        a->large_end = a->large_at + b->bytes;
+    }
+    char *p = align_up(a->large_at, align);
+    a->large_at += need;
+    return p;
+}
+
+/* Memory for a request that the newest chunk cannot serve. */
+static char *from_new_block(fv_arena *a, size_t need, size_t align) {
+    if (need >= a->chunk / 4)
+        return align_up((char *)(new_block(a, need) + 1), align);
+    size_t chunk = a->chunk;
+    char *p = (char *)(new_block(a, chunk) + 1);
+    a->end = p + chunk;
+    if (a->chunk < LAST_CHUNK)
+        a->chunk *= 2;
+    p = align_up(p, align);
+    a->at = p + need - (align - ALIGN);
+    return p;
+}
+
+void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
+    assert(align && (align & (align - 1)) == 0);
+    if (align < ALIGN)
+        align = ALIGN;
+    maybe_fail(a->session);
+    if (bytes > SIZE_MAX / 2 || align > SIZE_MAX / 4)
+        fv_out_of_memory(a->session);
+    size_t taken = ((bytes ? bytes : 1) + REDZONE + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size_t need = taken + (align - ALIGN); /* blocks are aligned to ALIGN already */
+    count_bytes(a, need);
+    char *p;
+    if (need >= LARGE) {
+        p = from_large(a, need, align);
+    } else if (a->at && (size_t)(a->end - a->at) >= need) {
+        p = align_up(a->at, align);
+        a->at = p + taken;
+    } else {
+        p = from_new_block(a, need, align);
+    }
+    UNPOISON(p, bytes);
+    return p;
+}
+
+void *fv_alloc(fv_arena *a, size_t n, size_t size) {
+    if (size && n > SIZE_MAX / size)
+        fv_out_of_memory(a->session);
+    return fv_alloc_aligned(a, n * size, ALIGN);
+}
+
+/* ---- strings, growing arrays and texts ---- */
+
+char *fv_strndup(fv_arena *a, const char *s, size_t n) {
+    if (n == SIZE_MAX)
+        fv_out_of_memory(a->session);
+    char *copy = fv_alloc(a, n + 1, 1);
+    memcpy(copy, s, n);
+    return copy;
+}
+
+char *fv_strdup(fv_arena *a, const char *s) {
+    return fv_strndup(a, s, strlen(s));
+}
+
+char *fv_vprintf(fv_arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *s = fv_alloc(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
+    vsnprintf(s, (size_t)(n < 0 ? 0 : n) + 1, format, again);
+    va_end(again);
+    return s;
+}
+
+char *fv_printf(fv_arena *a, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *s = fv_vprintf(a, format, args);
+    va_end(args);
+    return s;
+}
+
+void *fv_grow(fv_arena *a, const void *old, size_t size, size_t n, int *cap) {
+    if (*cap > INT32_MAX / 2)
+        fv_out_of_memory(a->session);
+    int wider = *cap ? *cap * 2 : 8;
+    void *p = fv_alloc(a, (size_t)wider, size);
+    if (n)
+        memcpy(p, old, n * size);
+    *cap = wider;
+    return p;
+}
+
+/* Room for n more bytes and the NUL. */
+static void text_reserve(fv_text *t, size_t n) {
+    if (t->s && n < t->cap - t->n)
+        return;
+    size_t cap = t->cap ? t->cap : 64;
+    while (cap - t->n <= n) {
+        if (cap > SIZE_MAX / 4)
+            fv_out_of_memory(t->arena->session);
+        cap *= 2;
+    }
+    char *s = fv_alloc(t->arena, cap, 1);
+    if (t->n)
+        memcpy(s, t->s, t->n);
+    t->s = s;
+    t->cap = cap;
+}
+
+void fv_text_putn(fv_text *t, const char *s, size_t n) {
+    text_reserve(t, n);
+    if (n)
+        memcpy(t->s + t->n, s, n);
+    t->n += n;
+    t->s[t->n] = 0;
+}
+
+void fv_text_put(fv_text *t, const char *s) {
+    fv_text_putn(t, s, strlen(s));
+}
+
+void fv_text_printf(fv_text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    text_reserve(t, (size_t)n);
+    va_start(args, format);
+    vsnprintf(t->s + t->n, (size_t)n + 1, format, args);
+    va_end(args);
+    t->n += (size_t)n;
+}
+
+/* ---- interned names ---- */
+
+static uint64_t hash_bytes(const char *s, size_t n) { /* FNV-1a */
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * UINT64_C(1099511628211);
+    return h ^ h >> 32;
+}
+
+static fv_intern_slot *find_slot(fv_intern_slot *slots, size_t cap, const char *s, size_t n,
+                                 uint64_t hash) {
+    size_t i = (size_t)hash & (cap - 1);
+    while (slots[i].s &&
+           (slots[i].hash != hash || slots[i].n != n || memcmp(slots[i].s, s, n) != 0))
+        i = (i + 1) & (cap - 1);
+    return &slots[i];
+}
+
+static void grow_names(fv_session *s) {
+    size_t cap = s->cap_names ? s->cap_names * 2 : 256;
+    fv_intern_slot *wider = FV_NEW(s->own, fv_intern_slot, cap);
+    for (size_t i = 0; i < s->cap_names; i++) {
+        const fv_intern_slot *o = &s->names[i];
+        if (o->s)
+            *find_slot(wider, cap, o->s, o->n, o->hash) = *o;
+    }
+    s->names = wider;
+    s->cap_names = cap;
+}
+
+const char *fv_internn(fv_session *s, const char *name, size_t n) {
+    if (!s->own)
+        s->own = fv_arena_new(s);
+    if (s->nnames * 4 >= s->cap_names * 3)
+        grow_names(s);
+    uint64_t hash = hash_bytes(name, n);
+    fv_intern_slot *slot = find_slot(s->names, s->cap_names, name, n, hash);
+    if (slot->s)
+        return slot->s;
+    const char *copy = fv_strndup(s->own, name, n);
+    *slot = (fv_intern_slot){copy, n, hash};
+    s->nnames++;
+    return copy;
+}
+
+const char *fv_intern(fv_session *s, const char *name) {
+    return fv_internn(s, name, strlen(name));
+}

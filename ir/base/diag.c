@@ -1,0 +1,168 @@
+/* diag.c - the messages of a session. */
+#include "ir/base/session.h"
+#include "ir/syntax/ast.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+const fv_message *fv_messages(const fv_session *s) {
+    return s->first;
+}
+
+int fv_error_count(const fv_session *s) {
+    return s->nerrors;
+}
+
+void fv_messages_clear(fv_session *s) {
+    s->first = s->last = NULL;
+    s->nerrors = 0;
+    fv_arena_free(s->spoken);
+    s->spoken = NULL;
+}
+
+void fv_diag_file(fv_session *s, const char *file) {
+    s->file = file ? fv_intern(s, file) : NULL;
+}
+
+const char *fv_diag_file_get(const fv_session *s) {
+    return s->file;
+}
+
+static const char *vtext(fv_arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    size_t size = (size_t)(n < 0 ? 0 : n) + 1;
+    char *s = fv_alloc(a, size, 1);
+    vsnprintf(s, size, format, again);
+    va_end(again);
+    return s;
+}
+
+bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args) {
+    if (!s->spoken)
+        s->spoken = fv_arena_new(s);
+    fv_arena *a = s->spoken;
+    fv_message *kept = FV_NEW(a, fv_message, 1);
+    *kept = *m;
+    kept->file = s->file;
+    kept->node = m->node ? fv_strdup(a, m->node) : NULL;
+    kept->op = m->op ? fv_strdup(a, m->op) : NULL;
+    kept->text = vtext(a, format, args);
+    kept->next = NULL;
+    *(s->last ? &s->last->next : &s->first) = kept;
+    s->last = kept;
+    s->nerrors += m->severity == FV_ERROR;
+    return false;
+}
+
+bool fv_error(fv_session *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR}, format, args);
+    va_end(args);
+    return no;
+}
+
+bool fv_error_at(fv_session *s, int line, int column, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR, .line = line, .column = column}, format,
+                     args);
+    va_end(args);
+    return no;
+}
+
+bool fv_error_node(fv_session *s, const char *node, const char *op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bool no = fv_say(s, &(fv_message){.severity = FV_ERROR, .node = node, .op = op}, format, args);
+    va_end(args);
+    return no;
+}
+
+bool fv_warning(fv_session *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bool no = fv_say(s, &(fv_message){.severity = FV_WARNING}, format, args);
+    va_end(args);
+    return no;
+}
+
+/* The border that all messages pass: names in them may hold anything, and it stays one line. */
+static const char *shown(fv_arena *a, const char *s, size_t n) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    fv_text_escaped(&t, s, n, 0);
+    return t.s;
+}
+
+const char *fv_message_str(fv_arena *a, const fv_message *m) {
+    static const char *const severity[] = {"note", "warning", "error"};
+    fv_text t = {.arena = a};
+    fv_text_put(&t, m->file ? m->file : "");
+    if (m->line)
+        fv_text_printf(&t, "%s%d:%d", m->file ? ":" : "", m->line, m->column);
+    fv_text_printf(&t, "%s%s: ", t.n ? ": " : "", severity[m->severity]);
+    if (m->node && *m->node)
+        fv_text_printf(&t, "node '%s'", m->node);
+    else if (m->node)
+        fv_text_put(&t, "unnamed node");
+    if (m->node && m->op)
+        fv_text_printf(&t, " (%s)", m->op);
+    else if (m->op)
+        fv_text_put(&t, m->op);
+    if (m->node || m->op)
+        fv_text_put(&t, ": ");
+    fv_text_put(&t, m->text);
+    return shown(a, t.s, t.n);
+}
+
+/* ---- misspelt words ---- */
+
+enum { LONGEST_WORD = 63 };
+
+static bool same_letter(char a, char b) {
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Insertions, deletions, changed and swapped letters between two words; a change of case is free.
+ */
+static int distance(const char *a, const char *b) {
+    int rows[3][LONGEST_WORD + 1], m = (int)strlen(b), n = (int)strlen(a);
+    for (int j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        int *row = rows[i % 3], *above = rows[(i + 2) % 3], *swap = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1]) && swap[j - 2] + 1 < best)
+                best = swap[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *fv_nearest(const char *word, const char *const *names) {
+    size_t n = strlen(word);
+    if (n > LONGEST_WORD)
+        return NULL;
+    const char *best = NULL;
+    int limit = n < 3 ? 0 : n < 6 ? 1 : n < 9 ? 2 : 3;
+    for (; *names; names++) {
+        if (strlen(*names) > LONGEST_WORD)
+            continue;
+        int d = distance(word, *names);
+        if (d <= limit) {
+            best = *names;
+            limit = d - 1;
+        }
+    }
+    return best;
+}

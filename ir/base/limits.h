@@ -1,0 +1,21 @@
+/* limits.h - bounds on what a model or a text may contain, in one place. */
+#ifndef FV_IR_BASE_LIMITS_H
+#define FV_IR_BASE_LIMITS_H
+
+#define FV_MAX_RANK 32        /* of a tensor */
+#define FV_MAX_OPERANDS 65536 /* of one op */
+#define FV_MAX_ELEMS 256      /* elements of an integer tensor that are tracked symbolically */
+#define FV_MAX_DIM_SIZE 1024  /* nodes of a dim, written out as a tree; more is out of memory */
+#define FV_MAX_DEPTH 64       /* nested regions, functions, parentheses, sequence types */
+#define FV_MAX_EXPR_DEPTH 200 /* nested parentheses of an expression */
+#define FV_MAX_EXPR_HEIGHT 1000 /* of an expression's tree: a sum of so many terms */
+#define FV_MAX_NODES 10000000 /* of a model */
+#define FV_MAX_INLINED 250000 /* nodes that functions and repeated bodies add to a model */
+#define FV_MAX_ATTRIBUTES 256 /* of one node or function; opset imports of a model */
+#define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
+#define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
+#define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
+#define FV_FIXED_WORKSPACE (1 << 28) /* bounds of dims that allow more bytes leave offsets to the run */
+#define FV_FOLD_BYTES 65536   /* larger constants are not folded by the interpreter */
+
+#endif

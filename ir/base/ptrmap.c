@@ -1,0 +1,51 @@
+/* ptrmap.c - see ptrmap.h. */
+#include "ir/base/session.h"
+
+static size_t slot_of(const fv_ptrmap *m, const void *key) {
+    uint64_t h = (uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15);
+    size_t i = (size_t)(h >> 32) & (m->cap - 1);
+    while (m->keys[i] && m->keys[i] != key)
+        i = (i + 1) & (m->cap - 1);
+    return i;
+}
+
+static void grow(fv_ptrmap *m) {
+    fv_ptrmap old = *m;
+    size_t cap = old.cap ? old.cap * 2 : 16; /* all there before anything changes: see fv_door */
+    const void **keys = FV_NEW(m->arena, const void *, cap);
+    void **values = FV_NEW(m->arena, void *, cap);
+    m->cap = cap;
+    m->keys = keys;
+    m->values = values;
+    for (size_t i = 0; i < old.cap; i++) {
+        if (!old.keys[i])
+            continue;
+        size_t to = slot_of(m, old.keys[i]);
+        m->keys[to] = old.keys[i];
+        m->values[to] = old.values[i];
+    }
+}
+
+void **fv_ptrmap_at(fv_ptrmap *m, const void *key) {
+    if (m->n * 2 >= m->cap)
+        grow(m);
+    size_t i = slot_of(m, key);
+    if (!m->keys[i]) {
+        m->keys[i] = key;
+        m->n++;
+    }
+    return &m->values[i];
+}
+
+void *fv_ptrmap_get(const fv_ptrmap *m, const void *key) {
+    if (m->cap == 0)
+        return NULL;
+    size_t i = slot_of(m, key);
+    return m->keys[i] ? m->values[i] : NULL;
+}
+
+void **fv_session_slot(fv_session *s, const void *key) {
+    if (!s->slots.arena)
+        s->slots.arena = fv_arena_new(s);
+    return fv_ptrmap_at(&s->slots, key);
+}

@@ -1,0 +1,106 @@
+/* op.c - the catalogue as a table: finding entries, versions. */
+#include "ir/catalogue/op.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/ops/ops.h"
+
+/* The families, one file each in ir/ops/. */
+static const fv_opdef *const families[] = {
+#define FAMILY(name) fv_ops_##name,
+#include "ir/ops/families.def"
+#undef FAMILY
+};
+
+static int compare(const char *d1, const char *n1, const char *d2, const char *n2) {
+    int c = strcmp(d1, d2);
+    return c ? c : strcmp(n1, n2);
+}
+
+/* Walks all entries; a family ends with an entry without name. */
+static const fv_opdef *lookup(const char *domain, const char *name) {
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const fv_opdef *d = families[f]; d->name; d++)
+            if (!strcmp(d->name, name) && !strcmp(d->domain, domain))
+                return d;
+    return NULL;
+}
+
+const fv_opdef *fv_op_find(const char *domain, const char *name) {
+    if (!strcmp(domain, "ai.onnx"))
+        domain = "";
+    return lookup(domain, name);
+}
+
+const fv_opdef *fv_op_get(const char *qualified) {
+    const char *dot = strrchr(qualified, '.');
+    char domain[64] = "";
+    if (dot) {
+        assert((size_t)(dot - qualified) < sizeof domain);
+        memcpy(domain, qualified, (size_t)(dot - qualified));
+    }
+    const fv_opdef *d = lookup(domain, dot ? dot + 1 : qualified);
+    assert(d && "op in the catalogue");
+    return d;
+}
+
+bool fv_op_has_domain(const char *domain) {
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const fv_opdef *d = families[f]; d->name; d++)
+            if (!strcmp(d->domain, domain))
+                return true;
+    return false;
+}
+
+int fv_op_count(void) {
+    int n = 0;
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const fv_opdef *d = families[f]; d->name; d++)
+            n++;
+    return n;
+}
+
+/* Selection by rank: the catalogue is small and this is only asked by listings. */
+const fv_opdef *fv_op_at(int i) {
+    const fv_opdef *last = NULL;
+    for (int k = 0; k <= i; k++) {
+        const fv_opdef *best = NULL;
+        for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+            for (const fv_opdef *d = families[f]; d->name; d++)
+                if ((!last || compare(d->domain, d->name, last->domain, last->name) > 0) &&
+                    (!best || compare(d->domain, d->name, best->domain, best->name) < 0))
+                    best = d;
+        if (!best)
+            return NULL;
+        last = best;
+    }
+    return last;
+}
+
+int fv_op_version(const fv_opdef *d, int opset) {
+    int version = 0;
+    for (int i = 0; i < FV_MAX_VERSIONS && d->since[i]; i++)
+        if (d->since[i] <= opset)
+            version = d->since[i];
+    return version;
+}
+
+const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d) {
+    return *d->domain ? fv_printf(a, "%s.%s", d->domain, d->name) : d->name;
+}
+
+const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name) {
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
+        if (!strcmp(d->attrs[i].name, name))
+            return &d->attrs[i];
+    return NULL;
+}
+
+const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version) {
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
+        if (!strcmp(d->attrs[i].name, name) && d->attrs[i].until >= version)
+            return &d->attrs[i];
+    return fv_opdef_attr(d, name);
+}

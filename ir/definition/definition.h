@@ -1,0 +1,71 @@
+/* definition.h - what each element of a value is: the form between ops and kernels.
+ *
+ * A definition is a scalar expression over index variables, one an axis, whose LOADs name graph
+ * values (fv_buf.value) and whose REDUCEs say what is summed, not how. Grouping substitutes one
+ * definition into another; a schedule turns the result into a kernel.
+ *
+ *   Softmax over the last axis of x: f32[n, m]
+ *     y[i, j] = exp(x[i, j] - M) * (1 / S)   with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
+ *
+ * Expressions are DAGs: a node that occurs twice is computed once. */
+#ifndef FV_IR_DEFINITION_DEFINITION_H
+#define FV_IR_DEFINITION_DEFINITION_H
+
+#include "ir/graph/graph.h"
+#include "ir/kernel/kernel.h"
+
+typedef struct fv_definition {
+    const fv_value *value;
+    int rank;
+    fv_var **index;  /* rank of them; extent in var->dim */
+    fv_expr *body;   /* of the value's arithmetic type or its storage type; rounded where stored */
+    const fv_expr *place; /* where in the memory of another value its element lies, as a load over the
+                             indices; NULL: it has its own */
+    const char *text; /* the formula, for people */
+} fv_definition;
+
+#define FV_MAX_OPERAND_BUFS 16
+
+typedef struct fv_definer {
+    fv_module *module;
+    fv_arena *arena;
+    fv_op *op;
+    fv_definition **out; /* one per result */
+    fv_buf *bufs[FV_MAX_OPERAND_BUFS]; /* of the operands, as they are loaded */
+} fv_definer;
+
+/* Definitions of all results of an op, from its .formula or .define. False: it has neither (no
+ * diagnostic), or a diagnostic was given. */
+bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) FV_MUST_USE;
+
+/* ---- for .define functions ---- */
+
+fv_definition *fv_definition_new(fv_definer *d, int out); /* with index variables made */
+/* The element of an operand at these indices, converted to its arithmetic type. */
+fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index);
+/* The element as it is stored, of its storage type; where `cond` is given and false: zero bits. */
+fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond);
+/* The converted element where all of `index` lies inside, else `otherwise`. */
+fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise);
+/* The same for indices that come from data: outside, the error word is set and the value is 0. */
+fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
+/* The operand broadcast against the indices of the output (aligned at the last axis). */
+fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
+/* The index for variable `v` on an axis of dim `d`: v; 0 where d is 1; decided at run time where it may be. */
+fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
+fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
+
+/* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
+ * index that stays inside whenever there is something to compute is known to. */
+const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
+
+/* Replaces variables in an expression, keeping sharing. */
+fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, fv_expr *const *to);
+
+/* Buffers that stand for graph values in definitions: one a value and arena. */
+fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
+
+/* As a formula for people, of a few lines: repeated terms have names, t0 = ..., behind it. */
+void fv_definition_print(fv_text *t, const fv_definition *d);
+
+#endif

@@ -1,0 +1,174 @@
+/* formula.c - formulas to definitions: the statements, in the context of one op whose ranks, dims and
+ * attributes are known. */
+#include "ir/definition/formula_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where lines and columns of a formula are; what is wrong with a model is said of the model's file. */
+static const char *const the_catalogue = "the catalogue";
+
+bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
+    char text[300];
+    va_list args;
+    if (e->failed)
+        return false;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    e->failed = true;
+    const char *before = fv_diag_file_get(e->session);
+    fv_diag_file(e->session, the_catalogue);
+    fv_error_at(e->session, at->line, at->column, "formula of %s: %s", fv_opdef_qualified(e->arena, e->op->def), text);
+    fv_diag_file(e->session, before);
+    return false;
+}
+
+fv_fvalue fv_f_none(fv_fenv *e) {
+    return fv_f_strong(fv_x_const(e->arena, FV_F32, 0));
+}
+
+/* ---- statements ---- */
+
+typedef struct statement {
+    fv_ast *left, *right;
+} statement;
+
+static bool parse(fv_session *s, fv_arena *a, const char *text, statement *out, int *n) {
+    fv_lexer l;
+    fv_lex_init(&l, s, a, text);
+    *n = 0;
+    while (l.tok.kind != FV_TOK_END) {
+        if (*n == FV_F_MAX_NAMES)
+            return fv_lex_error(&l, "more than %d statements", FV_F_MAX_NAMES);
+        statement st;
+        if (!(st.left = fv_ast_parse(&l)) || !fv_lex_expect(&l, "=") ||
+            !(st.right = fv_ast_parse(&l)))
+            return false;
+        if (st.left->kind != FV_AST_NAME && st.left->kind != FV_AST_GROUP &&
+            st.left->kind != FV_AST_INDEX)
+            return fv_error_at(s, st.left->line, st.left->column,
+                               "expected NAME, NAME[indices] or NAME.. on the left of =");
+        out[(*n)++] = st;
+        if (!fv_lex_accept(&l, ";") && l.tok.kind != FV_TOK_END)
+            return fv_lex_expect(&l, ";");
+    }
+    return true;
+}
+
+/* Binds the names on the left of `Y[a.., j] = ...` to the index variables of the result. */
+static bool bind_left(fv_fenv *e, fv_ast *left, fv_definition *def) {
+    int at = 0;
+    bool fits = true;
+    for (int i = 0; i < left->n && fits; i++) {
+        fv_ast *item = left->arg[i];
+        int axis, count;
+        if (item->kind == FV_AST_NAME) {
+            if (!(fits = at < def->rank))
+                break;
+            def->index[at]->name = item->name;
+            fv_f_add_name(e, item, item->name)->var = def->index[at++];
+            continue;
+        }
+        if (item->kind != FV_AST_GROUP || !fv_f_axes(e, left, i, def->rank, &axis, &count))
+            return fv_f_error(e, item, "expected an index");
+        if (!(fits = at + count <= def->rank))
+            break;
+        fv_fgroup *g = fv_f_find_group(e, item->name);
+        if (!g)
+            g = fv_f_add_group(e, item, item->name);
+        g->rank = count;
+        g->ranked = true;
+        for (int k = 0; k < count; k++, at++) {
+            def->index[at]->name =
+                count > 1 ? fv_printf(e->arena, "%s%d", item->name, k) : item->name;
+            g->var[k] = def->index[at];
+            g->index[k] = fv_x_var(e->arena, def->index[at]);
+        }
+    }
+    if (!fits || at != def->rank)
+        fv_f_error(e, left, "'%s' has rank %d here", left->name, def->rank);
+    return !e->failed;
+}
+
+/* `g.. = e`: the rank of a group; from the end where it is negative, as an axis is. */
+static bool define_group(fv_fenv *e, const statement *st, int rank) {
+    const fv_dim *d;
+    if (!fv_f_dim(e, st->right, &d))
+        return false;
+    if (!fv_dim_is_const(d))
+        return fv_f_error(e, st->right, "the rank of '%s..' is not known", st->left->name);
+    int64_t r = d->value < 0 ? d->value + rank : d->value;
+    if (r < 0 || r > FV_MAX_RANK)
+        return fv_f_error(e, st->left, "'%s..' would have rank %lld", st->left->name, (long long)r);
+    fv_fgroup *g = fv_f_add_group(e, st->left, st->left->name);
+    g->rank = (int)r;
+    g->ranked = true;
+    return true;
+}
+
+static bool define_body(fv_fenv *e, const statement *st, fv_elem want, fv_definition *def) {
+    fv_fvalue v = fv_f_eval(e, st->right);
+    fv_elem arith = fv_elem_arith(want);
+    if (e->failed)
+        return false;
+    def->body = v.weak ? fv_f_give(e, v, arith) : v.x;
+    return def->body->type.elem == want || def->body->type.elem == arith ||
+           fv_f_error(e, st->right, "'%s' would be %s, expected %s", st->left->name,
+                      fv_elem_name(def->body->type.elem), fv_elem_name(want));
+}
+
+static bool define(fv_definer *d, const statement *st, int n, int which, int out,
+                   const char *text) {
+    fv_fenv *e = FV_NEW(d->arena, fv_fenv, 1);
+    *e = (fv_fenv){.d = d, .op = d->op, .arena = d->arena, .session = d->module->session};
+    fv_definition *def = fv_definition_new(d, out);
+    def->text = text;
+    e->result = def;
+    for (int i = 0; i < n; i++)
+        if (st[i].left->kind == FV_AST_GROUP && !define_group(e, &st[i], def->rank))
+            return false;
+    if (st[which].left->kind == FV_AST_INDEX && !bind_left(e, st[which].left, def))
+        return false;
+    for (int i = 0; i < n; i++)
+        if (st[i].left->kind == FV_AST_NAME &&
+            fv_f_operand(d->op->def->out, FV_MAX_OUT, st[i].left->name) < 0)
+            fv_f_add_name(e, st[i].left, st[i].left->name)->ast = st[i].right;
+    return define_body(e, &st[which], d->op->out[out]->type->elem, def);
+}
+
+bool fv_formula_define(fv_definer *d, const char *formula) {
+    fv_session *s = d->module->session;
+    const char *before = fv_diag_file_get(s);
+    statement st[FV_F_MAX_NAMES];
+    int n;
+    fv_diag_file(s, the_catalogue);
+    bool parsed = parse(s, d->arena, formula, st, &n);
+    fv_diag_file(s, before);
+    if (!parsed)
+        return false;
+    for (int out = 0; out < d->op->nout; out++) {
+        if (!d->op->out[out])
+            continue;
+        int which = -1;
+        const fv_operand_def *outs = d->op->def->out;
+        for (int i = 0; i < n && which < 0; i++)
+            if (st[i].left->kind != FV_AST_GROUP &&
+                fv_f_operand(outs, FV_MAX_OUT, st[i].left->name) == out)
+                which = i;
+        if (which < 0)
+            return fv_op_error(d->op, "its formula does not define result '%s'", outs[out].name);
+        if (!define(d, st, n, which, out, formula))
+            return false;
+    }
+    return true;
+}
+
+bool fv_formula_check(fv_session *s, const char *formula) {
+    fv_arena *a = fv_arena_new(s);
+    statement st[FV_F_MAX_NAMES];
+    int n;
+    bool ok = parse(s, a, formula, st, &n);
+    fv_arena_free(a);
+    return ok;
+}

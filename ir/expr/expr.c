@@ -1,0 +1,429 @@
+/* expr.c - expressions: the table of operators, constructors, structural equality, intervals.
+ * Folding of integers is in fold.c. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "ir/base/ptrmap.h"
+#include "ir/expr/fold.h"
+#include "ir/kernel/kernel.h"
+
+enum { FV_XF_0 = 0 }; /* the empty flag of the table */
+
+static const fv_expr_info infos[] = {
+#define EXPR(id, nargs, result, flags, text, doc)                                                  \
+    [FV_X_##id] = {#id, nargs, FV_XR_##result, FV_XF_##flags, text, doc},
+#include "ir/expr/expr.def"
+#undef EXPR
+};
+
+const fv_expr_info *fv_expr_op_info(fv_expr_op op) {
+    assert(op < FV_X_END);
+    return &infos[op];
+}
+
+const char *fv_expr_op_text(fv_expr_op op) { return fv_expr_op_info(op)->text; }
+
+bool fv_expr_op_is_math(fv_expr_op op) { return (fv_expr_op_info(op)->flags & FV_XF_MATH) != 0; }
+
+int fv_elem_storage_bytes(fv_elem e) {
+    int bits = fv_elem_bits(e);
+    return bits < 8 ? 1 : bits / 8;
+}
+
+bool fv_elem_is_storage(fv_elem e) { return e != FV_BOOL && fv_elem_arith(e) != e; }
+
+fv_elem fv_elem_bits_elem(fv_elem e) {
+    switch (fv_elem_storage_bytes(e)) {
+    case 1: return FV_U8;
+    case 2: return FV_U16;
+    case 4: return FV_U32;
+    default: return FV_U64;
+    }
+}
+
+/* ---- making nodes ---- */
+
+static fv_expr *make(fv_arena *a, fv_expr_op op, fv_ktype type, int n) {
+    fv_expr *x = fv_alloc(a, 1, sizeof(fv_expr) + (size_t)n * sizeof(fv_expr *));
+    x->op = (uint16_t)op;
+    x->type = type;
+    x->n = (uint16_t)n;
+    return x;
+}
+
+static bool is_arith_float(fv_elem e) { return e == FV_F32 || e == FV_F64; }
+
+static bool is_arith_int(fv_elem e) {
+    return fv_elem_is_int(e) && fv_elem_arith(e) == e;
+}
+
+bool fv_x_allows(fv_expr_op op, fv_elem e) {
+    const fv_expr_info *info = fv_expr_op_info(op);
+    if (op == FV_X_POW && e == FV_I64)
+        return true;
+    if (info->flags & (FV_XF_FLOATS | FV_XF_MATH))
+        return is_arith_float(e);
+    if (info->flags & FV_XF_INTS) {
+        if (op == FV_X_MULHI)
+            return e == FV_U32 || e == FV_U64;
+        return op == FV_X_ADDSAT || op == FV_X_MULSAT ? e == FV_I64 : is_arith_int(e);
+    }
+    switch (op) {
+    case FV_X_REQUIRE: return e == FV_BOOL;
+    case FV_X_AND: case FV_X_OR: case FV_X_XOR: case FV_X_NOT:
+        return e == FV_BOOL || is_arith_int(e);
+    case FV_X_EQ: case FV_X_NE:
+        return e == FV_BOOL || is_arith_int(e) || is_arith_float(e);
+    default: return is_arith_int(e) || is_arith_float(e);
+    }
+}
+
+fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v) {
+    assert(e == FV_BOOL || is_arith_int(e));
+    fv_expr *x = make(a, FV_X_CONST, fv_kt(e, 1), 0);
+    x->u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v);
+    return x;
+}
+
+fv_expr *fv_x_int(fv_arena *a, int64_t value) { return fv_x_const_int(a, FV_I64, value); }
+
+/* The largest or smallest value of an integer type or bool. */
+static int64_t int_limit(fv_elem e, bool largest) {
+    int bits = fv_elem_bits(e);
+    if (e == FV_BOOL)
+        return largest;
+    if (!fv_elem_is_signed(e))
+        return largest ? (int64_t)(~(uint64_t)0 >> (64 - bits)) : 0;
+    int64_t max = (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
+    return largest ? max : -max - 1;
+}
+
+fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value) {
+    if (!is_arith_float(e)) {
+        if (isinf(value))
+            return fv_x_const_int(a, e, int_limit(e, value > 0));
+        assert(value >= -0x1p63 && value < 0x1p63);
+        return fv_x_const_int(a, e, (int64_t)value);
+    }
+    fv_expr *x = make(a, FV_X_CONST, fv_kt(e, 1), 0);
+    x->u.f = e == FV_F32 ? (double)(float)value : value;
+    return x;
+}
+
+fv_expr *fv_x_var(fv_arena *a, fv_var *v) {
+    fv_expr *x = make(a, FV_X_VAR, v->type, 0);
+    x->u.var = v;
+    return x;
+}
+
+fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d) {
+    if (fv_dim_is_const(d))
+        return fv_x_int(a, d->value);
+    fv_expr *x = make(a, FV_X_DIM, fv_kt(FV_I64, 1), 0);
+    x->u.dim = d;
+    return x;
+}
+
+bool fv_x_is_int(const fv_expr *x, int64_t *value) {
+    if (x->op != FV_X_CONST || x->type.elem != FV_I64)
+        return false;
+    *value = x->u.i;
+    return true;
+}
+
+int64_t fv_x_int_value(const fv_expr *x) {
+    assert(x->op == FV_X_CONST && x->type.elem == FV_I64);
+    return x->u.i;
+}
+
+fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x) {
+    if (lanes == x->type.lanes)
+        return x;
+    assert(x->type.lanes == 1);
+    fv_expr *r = make(a, FV_X_SPLAT, fv_kt((fv_elem)x->type.elem, lanes), 1);
+    r->arg[0] = x;
+    return r;
+}
+
+fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x) {
+    assert(x->type.lanes == 1 && is_arith_int((fv_elem)x->type.elem));
+    if (lanes == 1)
+        return x;
+    fv_expr *r = make(a, FV_X_RAMP, fv_kt((fv_elem)x->type.elem, lanes), 1);
+    r->arg[0] = x;
+    return r;
+}
+
+fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y) {
+    assert((op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
+    assert(x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
+    fv_expr *r = make(a, op, x->type, 2);
+    r->u.i = block;
+    r->arg[0] = x;
+    r->arg[1] = y;
+    return r;
+}
+
+fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
+    assert(fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
+    assert(fv_x_allows(op, (fv_elem)x->type.elem));
+    fv_expr *folded = fv_fold_un(a, op, x);
+    if (folded)
+        return folded;
+    fv_expr *r = make(a, op, x->type, 1);
+    r->arg[0] = x;
+    return r;
+}
+
+/* A scalar beside a vector is copied to all lanes. */
+static int common_lanes(const fv_expr *x, const fv_expr *y) {
+    return x->type.lanes > y->type.lanes ? x->type.lanes : y->type.lanes;
+}
+
+fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    const fv_expr_info *info = fv_expr_op_info(op);
+    assert(info->nargs == 2 && info->result != FV_XR_GIVEN);
+    assert(x->type.elem == y->type.elem && fv_x_allows(op, (fv_elem)x->type.elem));
+    if (x->type.elem == FV_BOOL && (op == FV_X_EQ || op == FV_X_NE)) {
+        fv_expr *differ = fv_x_bin(a, FV_X_XOR, x, y);
+        return op == FV_X_NE ? differ : fv_x_un(a, FV_X_NOT, differ);
+    }
+    fv_expr *folded = fv_fold_bin(a, op, x, y);
+    if (folded)
+        return folded;
+    int lanes = common_lanes(x, y);
+    fv_elem e = info->result == FV_XR_BOOL ? FV_BOOL : (fv_elem)x->type.elem;
+    fv_expr *r = make(a, op, fv_kt(e, lanes), 2);
+    r->arg[0] = fv_x_splat(a, lanes, x);
+    r->arg[1] = fv_x_splat(a, lanes, y);
+    return r;
+}
+
+fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
+    assert(x->type.elem == y->type.elem && y->type.elem == z->type.elem);
+    assert(is_arith_float((fv_elem)x->type.elem));
+    int lanes = common_lanes(x, y);
+    lanes = z->type.lanes > lanes ? z->type.lanes : lanes;
+    fv_expr *r = make(a, FV_X_FMA, fv_kt((fv_elem)x->type.elem, lanes), 3);
+    r->arg[0] = fv_x_splat(a, lanes, x);
+    r->arg[1] = fv_x_splat(a, lanes, y);
+    r->arg[2] = fv_x_splat(a, lanes, z);
+    return r;
+}
+
+fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
+    assert(c->type.elem == FV_BOOL && x->type.elem == y->type.elem);
+    int lanes = common_lanes(x, y);
+    if (c->op == FV_X_CONST)
+        return fv_x_splat(a, lanes, c->u.i ? x : y);
+    if (fv_x_equal(x, y) && x->type.lanes >= c->type.lanes)
+        return x;
+    lanes = c->type.lanes > lanes ? c->type.lanes : lanes;
+    fv_expr *r = make(a, FV_X_SELECT, fv_kt((fv_elem)x->type.elem, lanes), 3);
+    r->arg[0] = fv_x_splat(a, lanes, c);
+    r->arg[1] = fv_x_splat(a, lanes, x);
+    r->arg[2] = fv_x_splat(a, lanes, y);
+    return r;
+}
+
+static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
+    switch (op) {
+    case FV_X_CONVERT: return true;
+    case FV_X_CONVSAT:
+        return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
+    default: /* packed types lie in a byte */
+        return from != FV_BOOL && to != FV_BOOL &&
+               fv_elem_storage_bytes(from) == fv_elem_storage_bytes(to);
+    }
+}
+
+fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
+    assert(op == FV_X_CONVERT || op == FV_X_CONVSAT || op == FV_X_BITCAST);
+    if (x->type.elem == e)
+        return x;
+    assert(can_cast(op, (fv_elem)x->type.elem, e));
+    fv_expr *folded = fv_fold_cast(a, op, e, x);
+    if (folded)
+        return folded;
+    fv_expr *r = make(a, op, fv_kt(e, x->type.lanes), 1);
+    r->arg[0] = x;
+    return r;
+}
+
+bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) { return can_cast(op, from, to); }
+
+fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x) {
+    return fv_x_cast(a, FV_X_CONVERT, e, x);
+}
+
+/* Lanes of a load: those of the widest index, or those of a tile's elements. */
+static int load_lanes(const fv_buf *b, fv_expr *const *index) {
+    int lanes = b->lanes > 1 ? b->lanes : 1;
+    for (int i = 0; i < b->rank; i++)
+        if (index[i]->type.lanes > lanes)
+            lanes = index[i]->type.lanes;
+    return lanes;
+}
+
+fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes) {
+    fv_expr *r = make(a, FV_X_LOAD, fv_kt(b->elem, lanes), b->rank);
+    r->u.buf = b;
+    for (int i = 0; i < b->rank; i++) {
+        assert(index[i]->type.elem == FV_I64);
+        r->arg[i] = index[i];
+    }
+    return r;
+}
+
+fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index) {
+    return fv_x_load_n(a, b, index, load_lanes(b, index));
+}
+
+fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
+                      fv_expr *otherwise, int lanes) {
+    assert(c->type.elem == FV_BOOL && otherwise->type.elem == b->elem);
+    fv_expr *r = make(a, FV_X_GUARD, fv_kt(b->elem, lanes), b->rank + 2);
+    r->u.buf = b;
+    for (int i = 0; i < b->rank; i++)
+        r->arg[i] = index[i];
+    r->arg[b->rank] = fv_x_splat(a, lanes, c);
+    r->arg[b->rank + 1] = fv_x_splat(a, lanes, otherwise);
+    return r;
+}
+
+fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
+                    fv_expr *otherwise) {
+    if (c->op == FV_X_CONST)
+        return c->u.i ? fv_x_load(a, b, index) : otherwise;
+    int lanes = load_lanes(b, index);
+    lanes = c->type.lanes > lanes ? c->type.lanes : lanes;
+    lanes = otherwise->type.lanes > lanes ? otherwise->type.lanes : lanes;
+    return fv_x_guard_n(a, b, index, c, otherwise, lanes);
+}
+
+fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body) {
+    fv_expr *r = make(a, FV_X_REDUCE, body->type, 1);
+    r->u.red.vars = FV_NEW(a, fv_var *, n);
+    memcpy(r->u.red.vars, vars, (size_t)n * sizeof *vars);
+    r->u.red.nvars = (uint8_t)n;
+    r->u.red.kind = (uint8_t)kind;
+    r->arg[0] = body;
+    return r;
+}
+
+/* ---- the same with other arguments ---- */
+
+static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
+    fv_expr_op op = (fv_expr_op)x->op;
+    switch (op) {
+    case FV_X_LOAD: return fv_x_load(a, x->u.buf, args);
+    case FV_X_GUARD:
+        return fv_x_guard(a, x->u.buf, args, args[x->u.buf->rank], args[x->u.buf->rank + 1]);
+    case FV_X_FMA: return fv_x_fma(a, args[0], args[1], args[2]);
+    case FV_X_SELECT: return fv_x_select(a, args[0], args[1], args[2]);
+    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_BITCAST:
+        return fv_x_cast(a, op, (fv_elem)x->type.elem, args[0]);
+    case FV_X_SPLAT: return fv_x_splat(a, x->type.lanes, args[0]);
+    case FV_X_RAMP: return fv_x_ramp(a, x->type.lanes, args[0]);
+    case FV_X_EVEN: case FV_X_ODD: return fv_x_blocks(a, op, x->u.i, args[0], args[1]);
+    case FV_X_REDUCE:
+        return fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, x->u.red.nvars, x->u.red.vars,
+                           args[0]);
+    default:
+        return x->n == 1 ? fv_x_un(a, op, args[0]) : fv_x_bin(a, op, args[0], args[1]);
+    }
+}
+
+fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
+    bool same = true;
+    for (int i = 0; i < x->n; i++)
+        same = same && args[i] == x->arg[i];
+    if (same)
+        return (fv_expr *)x;
+    bool contiguous = (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->lanes <= 1 &&
+                      x->type.lanes > 1 && load_lanes(x->u.buf, args) == 1;
+    if (contiguous && x->op == FV_X_LOAD)
+        return fv_x_load_n(a, x->u.buf, args, x->type.lanes);
+    if (contiguous)
+        return fv_x_guard_n(a, x->u.buf, args, args[x->u.buf->rank], args[x->u.buf->rank + 1],
+                            x->type.lanes);
+    return rebuild(a, x, args);
+}
+
+/* A copy of a load with another buffer. */
+static fv_expr *with_buffer(fv_arena *a, const fv_expr *x, fv_buf *b) {
+    fv_expr *r = make(a, (fv_expr_op)x->op, x->type, x->n);
+    memcpy(r->arg, x->arg, x->n * sizeof *x->arg);
+    r->u.buf = b;
+    return r;
+}
+
+fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map, fv_ptrmap *memo) {
+    fv_expr *r = x->op == FV_X_VAR ? fv_ptrmap_get(map, x->u.var) : NULL;
+    if (r)
+        return r;
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    fv_buf *buf = reads ? fv_ptrmap_get(map, x->u.buf) : NULL;
+    if (x->n == 0 && !buf)
+        return (fv_expr *)x;
+    r = fv_ptrmap_get(memo, x);
+    if (r)
+        return r;
+    if (buf && buf != x->u.buf)
+        r = with_buffer(a, x, buf);
+    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
+    for (int i = 0; i < x->n; i++)
+        args[i] = fv_x_subst(a, x->arg[i], map, memo);
+    r = fv_x_with_args(a, r ? r : x, args);
+    *fv_ptrmap_at(memo, x) = r;
+    return r;
+}
+
+/* ---- equality ---- */
+
+static bool same_payload(const fv_expr *a, const fv_expr *b) {
+    switch (a->op) {
+    case FV_X_CONST:
+        if (is_arith_float((fv_elem)a->type.elem))
+            return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
+        return a->u.i == b->u.i;
+    case FV_X_VAR: return a->u.var == b->u.var;
+    case FV_X_LOAD: case FV_X_GUARD: return a->u.buf == b->u.buf;
+    case FV_X_EVEN: case FV_X_ODD: return a->u.i == b->u.i;
+    case FV_X_DIM: return a->u.dim == b->u.dim;
+    case FV_X_REDUCE:
+        return a->u.red.kind == b->u.red.kind && a->u.red.nvars == b->u.red.nvars &&
+               memcmp(a->u.red.vars, b->u.red.vars, a->u.red.nvars * sizeof(fv_var *)) == 0;
+    default: return true;
+    }
+}
+
+bool fv_x_equal(const fv_expr *a, const fv_expr *b) {
+    if (a == b)
+        return true;
+    if (a->op != b->op || a->type.elem != b->type.elem || a->type.lanes != b->type.lanes ||
+        a->n != b->n || !same_payload(a, b))
+        return false;
+    for (int i = 0; i < a->n; i++)
+        if (!fv_x_equal(a->arg[i], b->arg[i]))
+            return false;
+    return true;
+}
+
+fv_expr *fv_x_zero(fv_arena *a, fv_elem e) {
+    if (fv_elem_arith(e) != e) {
+        fv_elem bits = fv_elem_storage_bytes(e) == 2 ? FV_U16 : FV_U8;
+        return fv_x_cast(a, FV_X_BITCAST, e, fv_x_const_int(a, bits, 0));
+    }
+    return fv_elem_is_float(e) ? fv_x_const(a, e, 0) : fv_x_const_int(a, e, 0);
+}
+
+bool fv_x_has_load(const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_has_load(x->arg[i]))
+            return true;
+    return false;
+}

@@ -1,0 +1,18 @@
+/* fold.h - identities of integer expressions, applied as they are built. Floats are never
+ * folded, but for the sign and the type of a constant. */
+#ifndef FV_IR_EXPR_FOLD_H
+#define FV_IR_EXPR_FOLD_H
+
+#include "ir/kernel/kernel.h"
+
+/* The value wrapped to the width of an integer type: sign or zero extended, u64 by its bits. */
+int64_t fv_fold_wrap(fv_elem e, int64_t v);
+/* An integer operation on constants of type e; false: not an integer operation. */
+bool fv_fold_ints(fv_elem e, fv_expr_op op, int64_t x, int64_t y, int64_t *out) FV_MUST_USE;
+
+/* A simpler expression of the same value, or NULL. */
+fv_expr *fv_fold_un(fv_arena *a, fv_expr_op op, fv_expr *x);
+fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
+fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x);
+
+#endif

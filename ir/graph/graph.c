@@ -1,0 +1,536 @@
+/* graph.c - building and changing graph IR. Keeps names unique and uses exact. */
+#include "ir/catalogue/op.h"
+#include "ir/graph/graph.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+const fv_opdef fv_return_def = {
+    .domain = "fv",
+    .name = "return",
+    .since = {1},
+    .doc = "the results of a block",
+    .in = {{"results", "T", FV_VARIADIC, 0}},
+    .types = {{"T", FV_SET_ANY}},
+    .has_effect = true,
+};
+
+/* ---- names ---- */
+
+/* Which value has a name. A name without value was used and is free; `next` is the first suffix to
+ * try, so that a thousand values of one stem do not take a million tries. */
+typedef struct name_slot {
+    const char *name; /* interned; NULL: empty */
+    fv_value *value;
+    int64_t next;
+} name_slot;
+
+struct fv_names {
+    name_slot *slots; /* open addressing, a power of two of them */
+    size_t n, cap;
+};
+
+static name_slot *probe(name_slot *slots, size_t cap, const char *name) {
+    size_t i = ((uintptr_t)name >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20 & (cap - 1);
+    while (slots[i].name && slots[i].name != name)
+        i = (i + 1) & (cap - 1);
+    return &slots[i];
+}
+
+static name_slot *name_slot_of(fv_module *m, const char *name) {
+    struct fv_names *t = m->names;
+    if (t->n * 4 >= t->cap * 3) {
+        size_t cap = t->cap ? t->cap * 2 : 256;
+        name_slot *wider = FV_NEW(m->arena, name_slot, cap);
+        for (size_t i = 0; i < t->cap; i++)
+            if (t->slots[i].name)
+                *probe(wider, cap, t->slots[i].name) = t->slots[i];
+        t->slots = wider;
+        t->cap = cap;
+    }
+    name_slot *slot = probe(t->slots, t->cap, name);
+    if (!slot->name) {
+        slot->name = name;
+        slot->next = 1;
+        t->n++;
+    }
+    return slot;
+}
+
+static void name_value(fv_module *m, fv_value *v, const char *stem) {
+    stem = fv_intern(m->session, stem && *stem ? stem : "v");
+    name_slot *slot = name_slot_of(m, stem);
+    const char *name = stem;
+    while (slot->value) {
+        int64_t next = name_slot_of(m, stem)->next++; /* the table may have moved */
+        name = fv_intern(m->session, fv_printf(m->arena, "%s_%lld", stem, (long long)next));
+        slot = name_slot_of(m, name);
+    }
+    slot->value = v;
+    v->name = name;
+}
+
+static void free_name(fv_module *m, const fv_value *v) {
+    if (v)
+        name_slot_of(m, v->name)->value = NULL;
+}
+
+fv_value *fv_value_find(fv_module *m, const char *name) {
+    const struct fv_names *t = m->names;
+    return t->cap ? probe(t->slots, t->cap, fv_intern(m->session, name))->value : NULL;
+}
+
+void fv_value_rename(fv_module *m, fv_value *v, const char *stem) {
+    free_name(m, v);
+    name_value(m, v, stem);
+}
+
+void fv_value_take_name(fv_module *m, fv_value *v, fv_value *old) {
+    const char *name = old->name;
+    free_name(m, v);
+    name_slot_of(m, name)->value = v;
+    v->name = name;
+    name_value(m, old, name);
+}
+
+/* ---- modules, functions, blocks ---- */
+
+fv_module *fv_module_new(fv_session *s, const char *name) {
+    fv_arena *a = fv_arena_new(s);
+    fv_module *m = FV_NEW(a, fv_module, 1);
+    m->session = s;
+    m->arena = a;
+    m->dims = fv_dims_new(a);
+    m->name = fv_strdup(a, name);
+    m->source_hash = "";
+    m->names = FV_NEW(a, struct fv_names, 1);
+    return m;
+}
+
+void fv_module_free(fv_module *m) {
+    if (m)
+        fv_arena_free(m->arena);
+}
+
+fv_func *fv_func_new(fv_module *m, const char *name) {
+    fv_func *f = FV_NEW(m->arena, fv_func, 1);
+    f->module = m;
+    f->name = fv_intern(m->session, name);
+    f->body = fv_region_new(f, NULL);
+    fv_func **end = &m->funcs;
+    while (*end)
+        end = &(*end)->next;
+    *end = f;
+    return f;
+}
+
+fv_region *fv_region_new(fv_func *f, fv_op *parent) {
+    fv_region *r = FV_NEW(f->module->arena, fv_region, 1);
+    r->func = f;
+    r->parent = parent;
+    return r;
+}
+
+fv_module *fv_region_module(const fv_region *r) {
+    return r->func->module;
+}
+
+static fv_value *new_value(fv_module *m, fv_value_kind kind, const char *stem,
+                           const fv_type *type) {
+    fv_value *v = FV_NEW(m->arena, fv_value, 1);
+    v->kind = kind;
+    v->type = type;
+    name_value(m, v, stem);
+    return v;
+}
+
+fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type) {
+    fv_module *m = fv_region_module(r);
+    if ((r->nparams & (r->nparams - 1)) == 0) { /* full: doubles at each power of two */
+        fv_value **wider = FV_NEW(m->arena, fv_value *, r->nparams ? 2 * r->nparams : 1);
+        for (int i = 0; i < r->nparams; i++)
+            wider[i] = r->params[i];
+        r->params = wider;
+    }
+    fv_value *v = new_value(m, FV_VALUE_PARAM, stem, type);
+    v->block = r;
+    v->index = r->nparams;
+    r->params[r->nparams++] = v;
+    return v;
+}
+
+/* ---- constants ---- */
+
+fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t) {
+    const fv_dim **dims = FV_NEW(m->arena, const fv_dim *, t->rank);
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = fv_dim_const(m->dims, t->dims[i]);
+    const fv_type *type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
+    fv_value *v = new_value(m, FV_VALUE_CONST, stem, type);
+    v->tensor = t;
+    FV_PUSH(m->arena, m->consts, m->nconsts, m->cap_consts, v);
+    return v;
+}
+
+fv_value *fv_const_int(fv_module *m, const char *stem, int64_t v) {
+    fv_tensor *t = fv_tensor_new(m->arena, FV_I64, 0, NULL);
+    fv_tensor_set_int(t, 0, v);
+    return fv_const_new(m, stem, t);
+}
+
+fv_value *fv_const_ints(fv_module *m, const char *stem, int n, const int64_t *v) {
+    fv_tensor *t = fv_tensor_new(m->arena, FV_I64, 1, (int64_t[]){n});
+    for (int i = 0; i < n; i++)
+        fv_tensor_set_int(t, (size_t)i, v[i]);
+    return fv_const_new(m, stem, t);
+}
+
+fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v) {
+    fv_tensor *t = fv_tensor_new(m->arena, e, 0, NULL);
+    fv_tensor_set_float(t, 0, v);
+    return fv_const_new(m, stem, t);
+}
+
+/* ---- uses ---- */
+
+static void add_use(fv_op *op, int index) {
+    fv_value *v = op->in[index];
+    if (v)
+        FV_PUSH(fv_region_module(op->block)->arena, v->uses, v->nuses, v->cap_uses,
+                (fv_use){op, index});
+}
+
+static void drop_use(fv_op *op, int index) {
+    fv_value *v = op->in[index];
+    if (!v)
+        return;
+    int i = v->nuses - 1;
+    while (v->uses[i].op != op || v->uses[i].index != index)
+        i--; /* it is there: uses are exact */
+    memmove(&v->uses[i], &v->uses[i + 1], (size_t)(v->nuses - 1 - i) * sizeof *v->uses);
+    v->nuses--;
+}
+
+fv_value *fv_op_in(const fv_op *op, int i) {
+    return i >= 0 && i < op->nin ? op->in[i] : NULL;
+}
+
+void fv_op_set_in(fv_op *op, int i, fv_value *v) {
+    fv_module *m = fv_region_module(op->block);
+    assert(i >= 0);
+    if (i >= op->nin) { /* a trailing operand that was left out */
+        fv_value **wider = FV_NEW(m->arena, fv_value *, i + 1);
+        for (int k = 0; k < op->nin; k++)
+            wider[k] = op->in[k];
+        op->in = wider;
+        op->nin = i + 1;
+    }
+    if (op->in[i] == v)
+        return;
+    drop_use(op, i);
+    op->in[i] = v;
+    add_use(op, i);
+}
+
+void fv_replace_uses(fv_value *old, fv_value *with) {
+    assert(old != with);
+    int n = old->nuses;
+    old->nuses = 0; /* all at once: dropping them singly is quadratic */
+    for (int i = 0; i < n; i++) {
+        fv_use u = old->uses[i];
+        u.op->in[u.index] = with;
+        add_use(u.op, u.index);
+    }
+}
+
+/* ---- ops ---- */
+
+static void link_op(fv_op *op, fv_region *r, fv_op *before) {
+    op->block = r;
+    op->next = before;
+    op->prev = before ? before->prev : r->last;
+    *(op->prev ? &op->prev->next : &r->first) = op;
+    *(before ? &before->prev : &r->last) = op;
+}
+
+static void unlink_op(fv_op *op) {
+    *(op->prev ? &op->prev->next : &op->block->first) = op->next;
+    *(op->next ? &op->next->prev : &op->block->last) = op->prev;
+    op->prev = op->next = NULL;
+}
+
+fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_value *const *in,
+                 int nout, const char *const *outs, const fv_origin *origin) {
+    static const fv_origin nowhere = {0};
+    fv_module *m = fv_region_module(r);
+    fv_op *op = FV_NEW(m->arena, fv_op, 1);
+    op->def = def;
+    op->origin = origin ? origin : &nowhere;
+    op->nin = nin;
+    op->in = FV_NEW(m->arena, fv_value *, nin);
+    op->nout = nout;
+    op->out = FV_NEW(m->arena, fv_value *, nout);
+    for (int i = 0; i < nout; i++) {
+        if (!outs[i])
+            continue;
+        op->out[i] = new_value(m, FV_VALUE_RESULT, outs[i], NULL);
+        op->out[i]->def = op;
+        op->out[i]->index = i;
+    }
+    link_op(op, r, before);
+    for (int i = 0; i < nin; i++) {
+        op->in[i] = in[i];
+        add_use(op, i);
+    }
+    return op;
+}
+
+/* Takes the uses that an op makes, and the names that it gave, out of the books; inner ops last to
+ * first, so that nothing is used when its turn comes. */
+static void forget_op(fv_module *m, fv_op *op) {
+    for (int i = 0; i < op->nattrs; i++) {
+        fv_region *r = op->attrs[i].kind == FV_ATTR_REGION ? op->attrs[i].u.region : NULL;
+        if (!r)
+            continue;
+        for (fv_op *inner = r->last; inner; inner = inner->prev)
+            forget_op(m, inner);
+        for (int k = 0; k < r->nparams; k++)
+            free_name(m, r->params[k]);
+    }
+    for (int i = 0; i < op->nin; i++) {
+        drop_use(op, i);
+        op->in[i] = NULL;
+    }
+    for (int i = 0; i < op->nout; i++) {
+        assert(!op->out[i] || op->out[i]->nuses == 0);
+        free_name(m, op->out[i]);
+    }
+}
+
+void fv_op_erase(fv_op *op) {
+    forget_op(fv_region_module(op->block), op);
+    unlink_op(op);
+}
+
+void fv_op_move_before(fv_op *op, fv_op *before) {
+    assert(op != before);
+    unlink_op(op);
+    link_op(op, before->block, before);
+}
+
+fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results) {
+    if (r->last && r->last->def == &fv_return_def)
+        fv_op_erase(r->last);
+    return fv_op_new(r, NULL, &fv_return_def, n, results, 0, NULL, NULL);
+}
+
+bool fv_op_is(const fv_op *op, const char *name) {
+    const char *domain = op->def->domain;
+    size_t n = strlen(domain);
+    if (n) {
+        if (strncmp(name, domain, n) != 0 || name[n] != '.')
+            return false;
+        name += n + 1;
+    }
+    return strcmp(op->def->name, name) == 0;
+}
+
+/* ---- attributes ---- */
+
+static fv_attr *find_attr(const fv_op *op, const char *name) {
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].name == name || strcmp(op->attrs[i].name, name) == 0)
+            return &op->attrs[i];
+    return NULL;
+}
+
+const fv_attr *fv_op_find_attr(const fv_op *op, const char *name) {
+    return find_attr(op, name);
+}
+
+void fv_op_attr(fv_op *op, const fv_attr *attr) {
+    fv_module *m = fv_region_module(op->block);
+    fv_attr *at = find_attr(op, attr->name);
+    if (!at) {
+        fv_attr *wider = FV_NEW(m->arena, fv_attr, op->nattrs + 1);
+        for (int i = 0; i < op->nattrs; i++)
+            wider[i] = op->attrs[i];
+        op->attrs = wider;
+        at = &wider[op->nattrs++];
+    }
+    *at = *attr;
+    at->name = fv_intern(m->session, attr->name);
+    if (attr->kind == FV_ATTR_REGION)
+        attr->u.region->parent = op;
+}
+
+void fv_op_drop_attr(fv_op *op, const char *name) {
+    fv_attr *a = find_attr(op, name);
+    if (!a)
+        return;
+    int i = (int)(a - op->attrs);
+    memmove(a, a + 1, (size_t)(op->nattrs - 1 - i) * sizeof *a);
+    op->nattrs--;
+}
+
+/* The attribute where it is there and of that kind. */
+static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind kind) {
+    const fv_attr *a = find_attr(op, name);
+    return a && a->kind == kind ? a : NULL;
+}
+
+int64_t fv_op_int(const fv_op *op, const char *name, int64_t otherwise) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_INT);
+    return a ? a->u.i : otherwise;
+}
+
+float fv_op_float(const fv_op *op, const char *name, float otherwise) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_FLOAT);
+    return a ? a->u.f : otherwise;
+}
+
+const int64_t *fv_op_ints(const fv_op *op, const char *name, int *n) {
+    static const int64_t none[1] = {0};
+    const fv_attr *a = attr_of(op, name, FV_ATTR_INTS);
+    *n = a ? a->n : 0;
+    return !a ? NULL : a->u.ints ? a->u.ints : none;
+}
+
+fv_string fv_op_string(const fv_op *op, const char *name, const char *otherwise) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
+    return a ? a->u.s : (fv_string){otherwise, otherwise ? strlen(otherwise) : 0};
+}
+
+void fv_op_set_int(fv_op *op, const char *name, int64_t v) {
+    fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_INT, .u.i = v});
+}
+
+void fv_op_set_float(fv_op *op, const char *name, float v) {
+    fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_FLOAT, .u.f = v});
+}
+
+void fv_op_set_string(fv_op *op, const char *name, const char *v) {
+    fv_string s = {fv_strdup(fv_region_module(op->block)->arena, v), strlen(v)};
+    fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_STRING, .u.s = s});
+}
+
+void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v) {
+    int64_t *copy = FV_NEW(fv_region_module(op->block)->arena, int64_t, n);
+    if (n)
+        memcpy(copy, v, (size_t)n * sizeof *v);
+    fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_INTS, .n = n, .u.ints = copy});
+}
+
+void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v) {
+    const fv_dim **copy = FV_NEW(fv_region_module(op->block)->arena, const fv_dim *, n);
+    for (int i = 0; i < n; i++)
+        copy[i] = v[i];
+    fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_DIMS, .n = n, .u.dims = copy});
+}
+
+/* ---- origins ---- */
+
+const fv_origin *fv_origin_of(fv_module *m, const char *node) {
+    fv_origin *o = FV_NEW(m->arena, fv_origin, 1);
+    const char **nodes = FV_NEW(m->arena, const char *, 1);
+    nodes[0] = fv_intern(m->session, node);
+    *o = (fv_origin){1, nodes};
+    return o;
+}
+
+static bool comes_from(const fv_origin *o, const char *node) {
+    for (int i = 0; i < o->n; i++)
+        if (o->nodes[i] == node)
+            return true;
+    return false;
+}
+
+const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origin *b) {
+    if (a == b || b->n == 0)
+        return a;
+    if (a->n == 0)
+        return b;
+    const char **nodes = FV_NEW(m->arena, const char *, a->n + b->n);
+    int n = a->n;
+    memcpy(nodes, a->nodes, (size_t)n * sizeof *nodes);
+    for (int i = 0; i < b->n; i++)
+        if (!comes_from(a, b->nodes[i]))
+            nodes[n++] = b->nodes[i];
+    if (n == a->n)
+        return a;
+    fv_origin *o = FV_NEW(m->arena, fv_origin, 1);
+    *o = (fv_origin){n, nodes};
+    return o;
+}
+
+const char *fv_origin_str(fv_arena *a, const fv_origin *o) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (int i = 0; i < o->n; i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", o->nodes[i]);
+    return t.s;
+}
+
+/* ---- assumptions and diagnostics ---- */
+
+bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) {
+    return fv_module_require(m, a, b, why, NULL);
+}
+
+const char *fv_op_why(const fv_op *op, const char *why) {
+    fv_arena *a = fv_region_module(op->block)->arena;
+    return op->origin->n ? fv_printf(a, "%s, node '%s'", why, fv_origin_str(a, op->origin)) : why;
+}
+
+const char *fv_relation_str(fv_arena *a, const struct fv_relation *r) {
+    if (r->says)
+        return fv_printf(a, "%s: %s", r->says, r->why);
+    return fv_printf(a, "%s == %s: %s", fv_dim_str(a, r->a), fv_dim_str(a, r->b), r->why);
+}
+
+bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
+                       const char *says) {
+    switch (fv_dim_compare(m->dims, a, b)) {
+    case FV_DIM_EQUAL: return true;
+    case FV_DIM_DIFFERENT: return false;
+    case FV_DIM_UNKNOWN: break;
+    }
+    for (int i = 0; i < m->nrelations; i++) {
+        const struct fv_relation *r = &m->relations[i];
+        if ((r->a == a && r->b == b) || (r->a == b && r->b == a))
+            return true;
+    }
+    struct fv_relation r = {a, b, fv_strdup(m->arena, why), says ? fv_strdup(m->arena, says) : NULL};
+    FV_PUSH(m->arena, m->relations, m->nrelations, m->cap_relations, r);
+    return true;
+}
+
+static bool say(const fv_op *op, fv_severity severity, const char *format, va_list args) {
+    fv_module *m = fv_region_module(op->block);
+    fv_message about = {.severity = severity};
+    if (op->origin->n)
+        about.node = fv_origin_str(m->arena, op->origin);
+    else if (op->nout && op->out[0]) /* text without loc: the result tells which */
+        about.node = fv_printf(m->arena, "%%%s", op->out[0]->name);
+    about.op = *op->def->domain ? fv_printf(m->arena, "%s.%s", op->def->domain, op->def->name)
+                                : op->def->name;
+    fv_say(m->session, &about, format, args);
+    return false;
+}
+
+bool fv_op_error(const fv_op *op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(op, FV_ERROR, format, args);
+    va_end(args);
+    return false;
+}
+
+bool fv_op_warning(const fv_op *op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(op, FV_WARNING, format, args);
+    va_end(args);
+    return false;
+}

@@ -1,0 +1,256 @@
+/* graph.h - graph IR: modules, functions, ops, values.
+ *
+ * SSA. A module owns functions and constants; a function owns one block; a block has parameters,
+ * ops in order, and ends with a `return` op whose operands are its results, so every use of a value
+ * is an operand. If, Loop and Scan hold blocks as regions and may use values from outside.
+ *
+ *   fovea-ir 1
+ *   module "dense"
+ *   symbol batch 0..1099511627776
+ *   const @w: f32[768, 768] = file "model.bin" 0 2359296
+ *   func @main(%x: f32[batch, 768]) -> (%y) {
+ *     %h = MatMul(%x, @w) : f32[batch, 768]    loc("/dense/MatMul")
+ *     %y = Relu(%h) : f32[batch, 768]
+ *     return %y
+ *   }
+ */
+#ifndef FV_IR_GRAPH_GRAPH_H
+#define FV_IR_GRAPH_GRAPH_H
+
+#include "ir/base/diag.h"
+#include "ir/type/type.h"
+
+typedef struct fv_module fv_module;
+typedef struct fv_func fv_func;
+typedef struct fv_region fv_region;
+typedef struct fv_op fv_op;
+typedef struct fv_value fv_value;
+typedef struct fv_opdef fv_opdef; /* ir/catalogue/op.h */
+
+/* A tensor's content. Elements are in host byte order, packed types packed as in ONNX; strings are
+ * an array of fv_string. The bytes belong to the module's arena or to a file mapped by it. */
+typedef struct fv_string {
+    const char *s;
+    size_t n;
+} fv_string;
+typedef struct fv_tensor {
+    fv_elem elem;
+    int rank;
+    const int64_t *dims;
+    size_t count; /* elements */
+    size_t bytes;
+    const void *data;
+} fv_tensor;
+/* Elements and bytes of a tensor. False: a negative dim, too high a rank, or too large. */
+bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes) FV_MUST_USE;
+/* A tensor with zeroed data of its own. Out of range sizes: NULL. */
+fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
+/* Element i of an integer or bool tensor (packed too); of a float tensor as double. */
+int64_t fv_tensor_int(const fv_tensor *t, size_t i);
+double fv_tensor_float(const fv_tensor *t, size_t i);
+/* Sets element i of a tensor from fv_tensor_new: wraps, or rounds, to the element type. */
+void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
+void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
+/* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
+void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
+/* Does this host differ from the file formats, which are little-endian? */
+bool fv_host_is_big_endian(void) FV_MUST_USE;
+/* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
+size_t fv_elem_unit(fv_elem e);
+/* Its bytes as files hold them, little-endian; in the arena where that is a copy. No strings. */
+const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
+/* Same type, shape and bits (strings: same content). */
+bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) FV_MUST_USE;
+
+typedef enum { FV_VALUE_PARAM, FV_VALUE_RESULT, FV_VALUE_CONST } fv_value_kind;
+
+typedef struct fv_use {
+    fv_op *op;
+    int index; /* operand number */
+} fv_use;
+
+struct fv_value {
+    fv_value_kind kind;
+    const char *name; /* interned, without sigil; unique in its module; stable across passes */
+    const fv_type *type;
+    fv_op *def;       /* RESULT: the op */
+    fv_region *block; /* PARAM: whose parameter */
+    int index;        /* which result or parameter */
+    const fv_tensor *tensor; /* CONST */
+    /* Small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): what each element is, or NULL */
+    const fv_dim *const *elems;
+    int nelems;
+    fv_use *uses;
+    int nuses, cap_uses;
+};
+
+/* Attributes. Names are interned. */
+typedef enum {
+    FV_ATTR_INT, FV_ATTR_FLOAT, FV_ATTR_STRING, FV_ATTR_INTS, FV_ATTR_FLOATS, FV_ATTR_STRINGS,
+    FV_ATTR_TENSOR, FV_ATTR_TYPE, FV_ATTR_DIMS, FV_ATTR_REGION
+} fv_attr_kind;
+typedef struct fv_attr {
+    const char *name;
+    fv_attr_kind kind;
+    int n; /* of the list kinds */
+    union {
+        int64_t i;
+        float f;
+        fv_string s;
+        const int64_t *ints;
+        const float *floats;
+        const fv_string *strings;
+        const fv_tensor *tensor;
+        const fv_type *type;
+        const fv_dim *const *dims;
+        fv_region *region;
+    } u;
+} fv_attr;
+
+/* Where an op comes from: names of ONNX nodes, joined when ops are fused. */
+typedef struct fv_origin {
+    int n;
+    const char *const *nodes; /* a node without name: "OpType(first output)" */
+} fv_origin;
+
+struct fv_op {
+    const fv_opdef *def;
+    fv_region *block;  /* where it stands */
+    fv_op *prev, *next;
+    int nin, nout, nattrs;
+    fv_value **in;     /* NULL where an optional operand is left out */
+    fv_value **out;    /* NULL where an optional result is left out */
+    fv_attr *attrs;
+    const fv_origin *origin; /* never NULL */
+    int mark;          /* scratch of whoever walks; meaningless between passes */
+};
+
+struct fv_region {
+    fv_func *func;
+    fv_op *parent;      /* the op that holds it; NULL: the body of a function */
+    int nparams;
+    fv_value **params;
+    fv_op *first, *last; /* last is the `return`, once the block is complete */
+};
+
+struct fv_func {
+    fv_module *module;
+    const char *name;
+    fv_region *body;
+    const char *const *result_names; /* the model's names of the outputs */
+    const fv_value **states; /* of every result the parameter that takes it at the next run, or NULL
+                                (ir/graph/state.h); NULL: of none */
+    fv_func *next;
+};
+
+struct fv_module {
+    fv_session *session;
+    fv_arena *arena;
+    fv_dims *dims;
+    const char *name;    /* of the model's file, without folder and suffix */
+    fv_func *funcs;      /* the first is main */
+    fv_value **consts;   /* in order of creation */
+    int nconsts, cap_consts;
+    /* Equalities between dims that the model assumes and nobody proved: checked at run time, where
+     * their symbols are known. */
+    struct fv_relation {
+        const fv_dim *a, *b;
+        const char *why;  /* "inner dims of a matrix product, node 'fc1'" */
+        const char *says; /* the condition in a user's words; NULL: a == b says it */
+    } *relations;
+    int nrelations, cap_relations;
+    const char *source_hash; /* of the model's bytes, hex; "" for text */
+    struct fv_names *names;  /* which value names are taken */
+};
+
+/* ---- building and changing ---- */
+
+fv_module *fv_module_new(fv_session *s, const char *name);
+void fv_module_free(fv_module *m);
+fv_func *fv_func_new(fv_module *m, const char *name);
+fv_region *fv_region_new(fv_func *f, fv_op *parent);
+/* `stem` is made unique by a suffix _1, _2, ... */
+fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type);
+fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t);
+/* A constant of rank 0 or 1. */
+fv_value *fv_const_int(fv_module *m, const char *stem, int64_t v);
+fv_value *fv_const_ints(fv_module *m, const char *stem, int n, const int64_t *v);
+fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v); /* rank 0 */
+
+/* An op before `before` (NULL: at the end of r). Operands may be NULL. `outs` are names of the
+ * results (stems, made unique; a NULL name leaves that optional result out). Types of the results
+ * are set by fv_op_infer (ir/catalogue/op.h), or by the caller. */
+fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_value *const *in,
+                 int nout, const char *const *outs, const fv_origin *origin);
+void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
+const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
+void fv_op_drop_attr(fv_op *op, const char *name);
+int64_t fv_op_int(const fv_op *op, const char *name, int64_t otherwise);
+float fv_op_float(const fv_op *op, const char *name, float otherwise);
+/* A list of ints, or NULL; *n is its length. */
+const int64_t *fv_op_ints(const fv_op *op, const char *name, int *n);
+fv_string fv_op_string(const fv_op *op, const char *name, const char *otherwise);
+void fv_op_set_int(fv_op *op, const char *name, int64_t v);
+void fv_op_set_float(fv_op *op, const char *name, float v);
+void fv_op_set_string(fv_op *op, const char *name, const char *v);
+void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v);
+void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
+bool fv_op_is(const fv_op *op, const char *name) FV_MUST_USE; /* "MatMul" of the standard domain, "fv.Slice" */
+
+fv_value *fv_op_in(const fv_op *op, int i); /* NULL where left out or beyond the last */
+void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps uses right */
+void fv_replace_uses(fv_value *old, fv_value *with);
+/* Removes an op none of whose results is used (assert). */
+void fv_op_erase(fv_op *op);
+void fv_op_move_before(fv_op *op, fv_op *before);
+fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* the terminator */
+extern const fv_opdef fv_return_def; /* "fv.return": not in the catalogue, one ends every block */
+fv_value *fv_value_find(fv_module *m, const char *name);
+/* Gives v another name, made unique; its old one is free again. */
+void fv_value_rename(fv_module *m, fv_value *v, const char *stem);
+/* v takes over the name of `old`, which gets another: for a replacement. */
+void fv_value_take_name(fv_module *m, fv_value *v, fv_value *old);
+fv_module *fv_region_module(const fv_region *r);
+const fv_origin *fv_origin_of(fv_module *m, const char *node);
+const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origin *b);
+const char *fv_origin_str(fv_arena *a, const fv_origin *o);
+
+/* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. */
+bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
+/* The same where a == b is a condition that nobody could read, made of min and max: `says` is what
+ * messages print instead. */
+bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
+                       const char *says) FV_MUST_USE;
+/* "WHY, node 'fc1'", where op has nodes. */
+const char *fv_op_why(const fv_op *op, const char *why);
+/* What must hold, and why, for a message. */
+const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
+
+/* Diagnostics about an op: names its ONNX node. Return false. */
+bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- text: its grammar is in the head of parse.c ---- */
+
+#define FV_IR_FORMAT 1
+/* Constants of more than 16 elements go to `side` when it is given (then the text names the file
+ * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
+ * back; for looking at). */
+void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side);
+/* All in one text, which parses back: larger constants as `hex "..."`. */
+void fv_module_print_whole(fv_text *t, const fv_module *m);
+/* Does fv_module_print leave constants out where it has no `side`? */
+bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
+const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
+/* `folder`: where side files are looked for. NULL after diagnostics. */
+fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
+/* With dims fixed or bounded, as --dim says it (ir/dim/option.h); NULL terminated, or NULL. */
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims);
+void fv_dump(const fv_op *op); /* to stderr, for debuggers */
+
+/* Legal? Operands defined before use and in scope, uses complete, attributes and types as the
+ * catalogue says, shapes as inferred, names unique. `after`: the pass to blame, or NULL. */
+bool fv_module_verify(fv_module *m, const char *after) FV_MUST_USE;
+
+#endif

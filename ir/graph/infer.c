@@ -1,0 +1,458 @@
+/* infer.c - what the catalogue's inference functions are made of: shapes, and the contents of
+ * small integer tensors as symbolic dims. */
+#include <assert.h>
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+
+fv_module *fv_op_module(const fv_op *op) {
+    return op->block->func->module;
+}
+
+const fv_type *fv_in_type(const fv_op *op, int i) {
+    const fv_value *v = fv_op_in(op, i);
+    return v ? v->type : NULL;
+}
+
+void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims) {
+    if (i < op->nout && op->out[i])
+        op->out[i]->type = fv_tensor_type(fv_op_module(op)->arena, e, rank, dims);
+}
+
+void fv_infer_like(fv_op *op, int out, int in) {
+    if (out < op->nout && op->out[out])
+        op->out[out]->type = fv_in_type(op, in);
+}
+
+/* Is b = min(a, others greater than 1)? Then b is 1 where a is, and nowhere else. */
+static bool is_cut(const fv_dim *b, const fv_dim *a) {
+    bool cut = false;
+    for (int i = 0; b->kind == FV_DIM_MIN && i < b->n; i++) {
+        if (b->arg[i] != a && b->arg[i]->lo <= 1)
+            return false;
+        cut |= b->arg[i] == a;
+    }
+    return cut;
+}
+
+/* Dims that meet in a broadcast are equal, or one is 1: (a - b) * [a != 1] * [b != 1] == 0. Returns what
+ * they become; NULL: they never are. */
+static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
+    fv_dims *t = m->dims;
+    const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
+    if (a == b || a == one || b == one)
+        return fv_dim_broadcast(t, a, b);
+    if (is_cut(b, a) || is_cut(a, b)) { /* x and its first rows in a table: all of them are there */
+        const char *says = fv_printf(m->arena, "%s and %s are equal", fv_dim_str(m->arena, a),
+                                     fv_dim_str(m->arena, b));
+        if (!fv_module_require(m, a, b, "broadcast", says))
+            return NULL;
+        return is_cut(b, a) ? a : b;
+    }
+    const fv_dim *wrong = fv_dim_mul(t, fv_dim_sub(t, a, b),
+                                     fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
+                                                fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
+    const char *says = fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
+                                 fv_dim_str(m->arena, a), fv_dim_str(m->arena, b));
+    return fv_module_require(m, wrong, zero, "broadcast", says) ? fv_dim_broadcast(t, a, b) : NULL;
+}
+
+/* A dim for a message: "n (2 to 10)" where its bounds are why it is not legal. */
+static const char *bounded_str(fv_module *m, const fv_dim *d) {
+    const char *text = fv_dim_str(m->arena, d);
+    if (fv_dim_is_const(d) || (d->lo <= 0 && d->hi >= FV_DIM_MAX))
+        return text;
+    if (d->hi >= FV_DIM_MAX)
+        return fv_printf(m->arena, "%s (at least %lld)", text, (long long)d->lo);
+    return fv_printf(m->arena, "%s (%lld to %lld)", text, (long long)d->lo, (long long)d->hi);
+}
+
+bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
+                        const fv_dim **dims) {
+    fv_module *m = fv_op_module(op);
+    int r = 0;
+    for (int i = 0; i < n; i++)
+        if (types[i]->rank > r)
+            r = types[i]->rank;
+    for (int axis = 0; axis < r; axis++) {
+        const fv_dim *d = NULL;
+        for (int i = 0; i < n; i++) {
+            int at = axis - (r - types[i]->rank);
+            if (at < 0)
+                continue;
+            const fv_dim *e = types[i]->dims[at];
+            if (!d) {
+                d = e;
+                continue;
+            }
+            const fv_dim *both = assume_broadcast(m, d, e);
+            if (!both)
+                return fv_op_error(op, "shapes do not broadcast: axis %d has %s and %s", axis,
+                                   bounded_str(m, d), bounded_str(m, e));
+            d = both;
+        }
+        dims[axis] = d;
+    }
+    *rank = r;
+    return true;
+}
+
+bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, in);
+    if (!t)
+        return true;
+    int lead = rank - t->rank;
+    if (lead < 0)
+        return fv_op_error(op, "input '%s' has rank %d, expected at most %d", op->def->in[in].name,
+                           t->rank, rank);
+    for (int i = 0; i < t->rank; i++) {
+        const fv_dim *d = t->dims[i], *one = fv_dim_const(m->dims, 1);
+        /* 1 or equal: (d - dim) * [d != 1] == 0 */
+        const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, d, dims[lead + i]),
+                                         fv_dim_sub(m->dims, one, fv_dim_is(m->dims, d, 1)));
+        if (!fv_module_require(m, wrong, fv_dim_const(m->dims, 0), "broadcast",
+                               fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, d),
+                                         fv_dim_str(m->arena, dims[lead + i]))))
+            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s%s",
+                               op->def->in[in].name, bounded_str(m, d), i,
+                               bounded_str(m, dims[lead + i]), dims[lead + i] == one ? "" : " or 1");
+    }
+    return true;
+}
+
+bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    const fv_type *t = fv_in_type(op, in);
+    const fv_dim *asked[FV_MAX_RANK];
+    for (int i = 0; t && i < rank; i++) {
+        int at = i - (rank - t->rank);
+        asked[i] = fv_dim_is_const(dims[i]) || at < 0 ? dims[i] : t->dims[at];
+    }
+    return fv_infer_fits(op, in, rank, asked);
+}
+
+bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *n = fv_in_type(op, in)->dims[0];
+    return fv_module_assume(m, n, channels, "one number a channel") ||
+           fv_op_error(op, "input '%s' has %s elements, expected one for each of %s channels",
+                       op->def->in[in].name, fv_dim_str(m->arena, n), fv_dim_str(m->arena, channels));
+}
+
+bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
+    if (axis < -rank || axis >= rank)
+        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
+    *out = (int)(axis < 0 ? axis + rank : axis);
+    return true;
+}
+
+/* ---- contents of small integer tensors ---- */
+
+void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems) {
+    if (v->kind == FV_VALUE_CONST)
+        return; /* its content tells */
+    fv_arena *a = v->kind == FV_VALUE_RESULT ? fv_op_module(v->def)->arena
+                                             : v->block->func->module->arena;
+    const fv_dim **copy = FV_NEW(a, const fv_dim *, n + 1);
+    if (n)
+        memcpy(copy, elems, (size_t)n * sizeof *copy);
+    v->elems = copy;
+    v->nelems = n;
+}
+
+static bool is_small_int(const fv_type *t, int *n) {
+    if (!t || t->kind != FV_TENSOR || t->rank > 1 ||
+        !(t->elem == FV_I64 || t->elem == FV_I32 || t->elem == FV_BOOL))
+        return false;
+    const fv_dim *d = t->rank ? t->dims[0] : NULL;
+    if (d && (!fv_dim_is_const(d) || d->value > FV_MAX_ELEMS))
+        return false;
+    *n = d ? (int)d->value : 1;
+    return true;
+}
+
+/* A constant's elements; false where it is no small integer tensor. */
+static bool const_elems(fv_module *m, fv_value *v) {
+    int n;
+    if (!is_small_int(v->type, &n))
+        return false;
+    const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
+    for (int i = 0; i < n; i++)
+        e[i] = fv_dim_const(m->dims, fv_tensor_int(v->tensor, (size_t)i));
+    v->elems = e;
+    v->nelems = n;
+    return true;
+}
+
+/* Puts an fv.Bind behind the definition of v: its elements become symbols. */
+static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
+    const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
+    int64_t limit = v->type->elem == FV_BOOL ? 1 : FV_DIM_MAX;
+    for (int i = 0; i < n; i++)
+        e[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i),
+                            v->type->elem == FV_BOOL ? 0 : -limit, limit, true);
+    v->elems = e;
+    v->nelems = n;
+    fv_region *r = v->kind == FV_VALUE_RESULT ? v->def->block : v->block;
+    fv_op *before = v->kind == FV_VALUE_RESULT ? v->def->next : r->first;
+    fv_op *bind = fv_op_new(r, before, fv_op_get("fv.Bind"), 1, &v, 0, NULL,
+                            v->kind == FV_VALUE_RESULT ? v->def->origin : fv_origin_of(m, v->name));
+    fv_op_set_dims(bind, "symbols", n, e);
+    (void)f;
+}
+
+/* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it was
+ * written. */
+static const fv_dim *name_above(const fv_op *op, const fv_dim *d) {
+    for (const fv_op *at = op->prev; at; at = at->prev) {
+        if (!fv_op_is(at, "fv.Let"))
+            continue;
+        const fv_attr *values = fv_op_find_attr(at, "values"), *symbols = fv_op_find_attr(at, "symbols");
+        for (int i = 0; values && symbols && i < values->n && i < symbols->n; i++)
+            if (values->u.dims[i] == d)
+                return symbols->u.dims[i];
+    }
+    return NULL;
+}
+
+const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d) {
+    if (d->kind == FV_DIM_CONST || d->kind == FV_DIM_SYMBOL || !d->from_data)
+        return d;
+    fv_module *m = fv_op_module(op);
+    const fv_dim *known = name_above(op, d);
+    if (known)
+        return known;
+    const fv_dim *name = fv_dim_fresh(m->dims, stem, d->lo, d->hi, true);
+    fv_op *let = fv_op_new(op->block, op, fv_op_get("fv.Let"), 0, NULL, 0, NULL, op->origin);
+    fv_op_set_dims(let, "symbols", 1, &name);
+    fv_op_set_dims(let, "values", 1, &d);
+    return name;
+}
+
+bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
+    fv_value *v = fv_op_in(op, in);
+    fv_module *m = fv_op_module(op);
+    if (!v)
+        return false;
+    if (!v->elems) {
+        int count;
+        if (v->kind == FV_VALUE_CONST) {
+            if (!const_elems(m, v))
+                return false;
+        } else {
+            if (!is_small_int(v->type, &count))
+                return false;
+            bind_elems(m, op->block->func, v, count);
+        }
+    }
+    *n = v->nelems;
+    *elems = v->elems;
+    return true;
+}
+
+/* Elements of small integer results, computed for the ops that shape arithmetic is made of. */
+static const fv_dim *elem_of(const fv_value *v, int i) {
+    return v->elems[v->nelems == 1 ? 0 : i];
+}
+
+static bool known(const fv_op *op, int in) {
+    fv_value *v = fv_op_in(op, in);
+    int n;
+    if (!v || !is_small_int(v->type, &n))
+        return false;
+    if (!v->elems && v->kind == FV_VALUE_CONST)
+        const_elems(fv_op_module(op), v);
+    return v->elems != NULL;
+}
+
+typedef const fv_dim *(*binary_fn)(fv_dims *, const fv_dim *, const fv_dim *);
+
+/* ONNX's integer division rounds towards zero: the same as floor where nothing is negative. */
+static const fv_dim *div_trunc(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return a->lo >= 0 && b->lo >= 1 ? fv_dim_floordiv(t, a, b) : NULL;
+}
+
+static const fv_dim *mod_floor(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return b->lo >= 1 ? fv_dim_mod(t, a, b) : NULL;
+}
+
+static const fv_dim *truth(fv_dims *t, const fv_dim *a, const fv_dim *b, bool equal) {
+    const fv_dim *is = fv_dim_is(t, fv_dim_sub(t, a, b), 0);
+    return equal ? is : fv_dim_sub(t, fv_dim_const(t, 1), is);
+}
+static const fv_dim *equal(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return truth(t, a, b, true);
+}
+static const fv_dim *less(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_is_negative(t, fv_dim_sub(t, a, b));
+}
+static const fv_dim *greater(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return less(t, b, a);
+}
+static const fv_dim *negate(fv_dims *t, const fv_dim *p) {
+    return fv_dim_sub(t, fv_dim_const(t, 1), p);
+}
+static const fv_dim *less_equal(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return negate(t, less(t, b, a));
+}
+static const fv_dim *greater_equal(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    return negate(t, less(t, a, b));
+}
+
+static const struct {
+    const char *op;
+    binary_fn fn;
+} binaries[] = {{"Add", fv_dim_add},   {"Sub", fv_dim_sub},    {"Mul", fv_dim_mul},
+                {"Div", div_trunc},    {"Mod", mod_floor},     {"Min", fv_dim_min},
+                {"Max", fv_dim_max},   {"Equal", equal},       {"Less", less},
+                {"Greater", greater},  {"LessOrEqual", less_equal},
+                {"GreaterOrEqual", greater_equal}, {"And", fv_dim_mul}, {NULL, NULL}};
+
+static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
+    fv_dims *t = fv_op_module(op)->dims;
+    for (int k = 0; binaries[k].op; k++) {
+        if (!fv_op_is(op, binaries[k].op) || op->nin != 2 || !known(op, 0) || !known(op, 1))
+            continue;
+        if (!strcmp(binaries[k].op, "Mod") && fv_op_int(op, "fmod", 0))
+            return false;
+        for (int i = 0; i < n; i++)
+            if (!(e[i] = binaries[k].fn(t, elem_of(op->in[0], i), elem_of(op->in[1], i))))
+                return false;
+        return true;
+    }
+    return false;
+}
+
+/* Concat, Where, Cast and views of known elements. */
+static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
+    fv_dims *t = fv_op_module(op)->dims;
+    if (fv_op_is(op, "Concat")) {
+        int at = 0;
+        for (int i = 0; i < op->nin; i++) {
+            if (!known(op, i))
+                return false;
+            for (int k = 0; k < op->in[i]->nelems; k++)
+                e[at++] = op->in[i]->elems[k];
+        }
+        return true;
+    }
+    if (fv_op_is(op, "Where") && known(op, 0) && known(op, 1) && known(op, 2)) {
+        for (int i = 0; i < n; i++)
+            e[i] = fv_dim_select(t, elem_of(op->in[0], i), elem_of(op->in[1], i),
+                                 elem_of(op->in[2], i));
+        return true;
+    }
+    if (fv_op_is(op, "Not") && known(op, 0)) {
+        for (int i = 0; i < n; i++)
+            e[i] = negate(t, elem_of(op->in[0], i));
+        return true;
+    }
+    if (fv_op_is(op, "Neg") && known(op, 0)) {
+        for (int i = 0; i < n; i++)
+            e[i] = fv_dim_sub(t, fv_dim_const(t, 0), elem_of(op->in[0], i));
+        return true;
+    }
+    static const char *const same[] = {"Cast",      "Identity", "Unsqueeze", "Squeeze", "Reshape",
+                                       "fv.Reshape", "Flatten", NULL};
+    for (int k = 0; same[k]; k++)
+        if (fv_op_is(op, same[k]) && known(op, 0) && op->in[0]->nelems == n) {
+            if (op->out[0]->type->elem == FV_BOOL && op->in[0]->type->elem != FV_BOOL)
+                return false;
+            memcpy(e, op->in[0]->elems, (size_t)n * sizeof *e);
+            return true;
+        }
+    return false;
+}
+
+/* Elements of result 0, where shape arithmetic makes them known. Entries may set them too. */
+static void infer_elems(fv_op *op) {
+    int n;
+    if (!op->nout || !op->out[0] || op->out[0]->elems || !is_small_int(op->out[0]->type, &n))
+        return;
+    const fv_dim **e = FV_NEW(fv_op_module(op)->arena, const fv_dim *, n + 1);
+    if (infer_elems_binary(op, n, e) || infer_elems_other(op, n, e))
+        fv_set_elems(op->out[0], n, e);
+}
+
+/* ---- the whole of it ---- */
+
+/* A declared shape may be more specific than what is inferred, or name an unknown dim. */
+static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = v->type;
+    if (!declared || !t || fv_type_equal(t, declared))
+        return true;
+    if (t->kind != declared->kind || t->elem != declared->elem ||
+        (t->kind == FV_TENSOR && t->rank != declared->rank))
+        return fv_op_error(op, "result '%s' is declared %s, but is %s", v->name,
+                           fv_type_str(m->arena, declared), fv_type_str(m->arena, t));
+    if (t->kind != FV_TENSOR)
+        return true;
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_module_assume(m, t->dims[i], declared->dims[i], "declared shape"))
+            return fv_op_error(op, "result '%s' is declared %s, but is %s", v->name,
+                               fv_type_str(m->arena, declared), fv_type_str(m->arena, t));
+    return true;
+}
+
+/* Sizes come from operands and attributes; none of them may make a result impossible. */
+static bool can_be(fv_op *op, const fv_value *v) {
+    for (int i = 0; v->type && v->type->kind == FV_TENSOR && i < v->type->rank; i++)
+        if (v->type->dims[i]->hi < 0)
+            return fv_op_error(op, "axis %d of the result would have %s elements", i,
+                               fv_dim_str(fv_op_module(op)->arena, v->type->dims[i]));
+    return true;
+}
+
+bool fv_op_infer(fv_op *op) {
+    if (!fv_op_check(op))
+        return false;
+    const fv_type *declared[FV_MAX_OUT];
+    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
+        declared[i] = op->out[i] ? op->out[i]->type : NULL;
+    fv_module *m = fv_op_module(op);
+    int relations = m->nrelations;
+    if (!(op->def->infer ? op->def->infer : fv_infer_same)(op))
+        return false;
+    for (int i = relations; i < m->nrelations; i++)
+        m->relations[i].why = fv_op_why(op, m->relations[i].why);
+    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
+        if (op->out[i] && !(can_be(op, op->out[i]) && refine(op, op->out[i], declared[i])))
+            return false;
+    infer_elems(op);
+    return true;
+}
+
+bool fv_infer_same(fv_op *op) {
+    for (int i = 0; i < op->nout; i++)
+        fv_infer_like(op, i, 0);
+    return true;
+}
+
+bool fv_infer_along(fv_op *op) {
+    int axis;
+    const fv_type *t = fv_in_type(op, 0);
+    return fv_infer_same(op) && fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis);
+}
+
+static bool infer_all_broadcast(fv_op *op, fv_elem e) {
+    const fv_type **types = FV_NEW(fv_op_module(op)->arena, const fv_type *, op->nin + 1);
+    const fv_dim *dims[FV_MAX_RANK];
+    int n = 0, rank;
+    for (int i = 0; i < op->nin; i++)
+        if (op->in[i])
+            types[n++] = op->in[i]->type;
+    if (!fv_infer_broadcast(op, n, types, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, e, rank, dims);
+    return true;
+}
+
+bool fv_infer_elementwise(fv_op *op) {
+    return infer_all_broadcast(op, fv_in_type(op, 0)->elem);
+}
+
+bool fv_infer_compare(fv_op *op) {
+    return infer_all_broadcast(op, FV_BOOL);
+}

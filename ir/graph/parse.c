@@ -1,0 +1,643 @@
+/* parse.c - graph IR from text.
+ *
+ *   module   fovea-ir 1  module "NAME" ["HASH"]  {symbol | assume | const | func}
+ *   symbol   symbol NAME LO..HI [data]
+ *   assume   assume DIM == DIM "WHY" ["SAYS"]            SAYS: the condition in words
+ *   const    const @NAME: TYPE = CONTENT
+ *   func     func @NAME(PARAM, ...) [-> (%RESULT [state %PARAM], ...)] BLOCK
+ *   param    %NAME: TYPE [= [DIM, ...]]                  the elements of a small integer tensor
+ *   block    { op ... return [VALUE, ...] }
+ *   op       [%NAME | _, ... =] OP(VALUE | _, ...) [{NAME = ATTR, ...}]
+ *            [: TYPE [= [DIM, ...]], ...] [loc("NODE", ...)]
+ *   content  NUMBER | true | false | "TEXT" | [flat list of these] | file "NAME" OFFSET BYTES
+ *            | hex "DIGITS"                            little-endian
+ *   attr     INT | FLOAT | "TEXT" | [list] | [DIM, ...] | tensor TYPE CONTENT | TYPE
+ *            | ^(PARAM, ...) BLOCK
+ *   type     ELEM[DIM, ...] | seq(TYPE) | optional(TYPE) | map(ELEM, TYPE)
+ *   value    %NAME | @NAME                               @: a constant
+ *
+ * Types of results may be left out; those that are written must not contradict what is inferred.
+ * Which of the lists an attribute is, its entry in the catalogue says. */
+#include "ir/base/limits.h"
+#include "ir/base/session.h"
+#include "ir/catalogue/op.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/state.h"
+
+#include <string.h>
+
+static bool parse_block(fv_graph_reader *r, fv_region *region);
+
+/* A growing list of values. */
+typedef struct value_list {
+    int n, cap;
+    fv_value **at;
+} value_list;
+
+typedef struct name_list {
+    int n, cap;
+    const char **at;
+} name_list;
+
+/* ---- values ---- */
+
+/* %NAME or @NAME that is there already; `_` is NULL where it is allowed. */
+static bool parse_use(fv_graph_reader *r, bool optional, fv_value **out) {
+    fv_lexer *l = &r->l;
+    *out = NULL;
+    if (optional && fv_lex_accept(l, "_"))
+        return true;
+    bool is_const = fv_lex_is(l, "@");
+    if (!is_const && !fv_lex_is(l, "%"))
+        return fv_lex_error(l, "expected a value, found %s", fv_lex_found(l));
+    fv_lex_next(l);
+    const char *name = l->tok.kind == FV_TOK_NAME ? l->tok.s : NULL;
+    fv_value *v = name ? fv_value_find(r->m, name) : NULL;
+    if (name && (!v || (v->kind == FV_VALUE_CONST) != is_const))
+        return fv_lex_error(l, "%c%s is not defined before its use", is_const ? '@' : '%', name);
+    *out = v;
+    return fv_lex_name(l, "the name of a value") != NULL;
+}
+
+/* The name of a value that is new. */
+static const char *parse_new_name(fv_graph_reader *r, const char *sigil) {
+    if (!fv_lex_expect(&r->l, sigil))
+        return NULL;
+    if (r->l.tok.kind == FV_TOK_NAME && fv_value_find(r->m, r->l.tok.s)) {
+        fv_lex_error(&r->l, "%s%s is defined twice", sigil, r->l.tok.s);
+        return NULL;
+    }
+    return fv_lex_name(&r->l, "the name of a value");
+}
+
+static bool parse_params(fv_graph_reader *r, fv_region *region) {
+    if (!fv_lex_expect(&r->l, "("))
+        return false;
+    while (!fv_lex_is(&r->l, ")")) {
+        fv_declared d;
+        const char *name = parse_new_name(r, "%");
+        if (!name || !fv_lex_expect(&r->l, ":") || !fv_read_declared(r, &d))
+            return false;
+        fv_value *v = fv_param_new(region, name, d.type);
+        v->elems = d.elems;
+        v->nelems = d.nelems;
+        if (!fv_lex_accept(&r->l, ","))
+            break;
+    }
+    return fv_lex_expect(&r->l, ")");
+}
+
+/* ---- attributes ---- */
+
+/* [NUMBER or STRING, ...]; `kind` is that of the catalogue, or INT where it knows none. */
+static bool parse_list(fv_graph_reader *r, fv_attr *a, fv_attr_kind kind) {
+    fv_arena *arena = r->m->arena;
+    int64_t *ints = NULL;
+    float *floats = NULL;
+    fv_string *strings = NULL;
+    int ni = 0, ci = 0, nf = 0, cf = 0, ns = 0, cs = 0;
+    bool real = false;
+    fv_lex_next(&r->l);
+    while (!fv_lex_is(&r->l, "]")) {
+        fv_number v = {0};
+        if (r->l.tok.kind == FV_TOK_STRING) {
+            fv_string s = {r->l.tok.s, r->l.tok.n};
+            FV_PUSH(arena, strings, ns, cs, s);
+            fv_lex_next(&r->l);
+        } else if (fv_read_number(r, &v)) {
+            FV_PUSH(arena, ints, ni, ci, v.i);
+            FV_PUSH(arena, floats, nf, cf, (float)v.f);
+            real |= v.is_float;
+        } else {
+            return false;
+        }
+        if (!fv_lex_accept(&r->l, ","))
+            break;
+    }
+    if (ns && ni)
+        return fv_lex_error(&r->l, "a list of both strings and numbers");
+    bool empty = !ns && !ni, declared_list = kind >= FV_ATTR_INTS && kind <= FV_ATTR_STRINGS;
+    a->kind = ns                                       ? FV_ATTR_STRINGS
+              : empty && declared_list                 ? kind
+              : real || (ni && kind == FV_ATTR_FLOATS) ? FV_ATTR_FLOATS
+                                                       : FV_ATTR_INTS;
+    a->n = ns ? ns : ni;
+    if (a->kind == FV_ATTR_STRINGS)
+        a->u.strings = strings;
+    else if (a->kind == FV_ATTR_FLOATS)
+        a->u.floats = floats;
+    else
+        a->u.ints = ints;
+    return fv_lex_expect(&r->l, "]");
+}
+
+static bool parse_number_attr(fv_graph_reader *r, fv_attr *a, fv_attr_kind kind) {
+    fv_number v;
+    if (!fv_read_number(r, &v))
+        return false;
+    if (v.is_float || kind == FV_ATTR_FLOAT) {
+        a->kind = FV_ATTR_FLOAT;
+        a->u.f = (float)v.f;
+    } else {
+        a->kind = FV_ATTR_INT;
+        a->u.i = v.i;
+    }
+    return true;
+}
+
+static bool parse_region(fv_graph_reader *r, fv_op *op, fv_attr *a) {
+    a->kind = FV_ATTR_REGION;
+    a->u.region = fv_region_new(op->block->func, op);
+    fv_lex_next(&r->l);
+    return parse_params(r, a->u.region) && parse_block(r, a->u.region);
+}
+
+static bool parse_tensor_attr(fv_graph_reader *r, fv_attr *a) {
+    fv_lex_next(&r->l);
+    const fv_type *type = fv_read_type(r);
+    a->kind = FV_ATTR_TENSOR;
+    return type && (a->u.tensor = fv_read_content(r, type)) != NULL;
+}
+
+static bool parse_attr(fv_graph_reader *r, fv_op *op) {
+    fv_lexer *l = &r->l;
+    fv_attr a = {.name = fv_lex_name(l, "the name of an attribute")};
+    if (!a.name || !fv_lex_is(l, "="))
+        return fv_lex_expect(l, "=");
+    if (fv_op_find_attr(op, a.name))
+        return fv_lex_error(l, "attribute '%s' is given twice", a.name);
+    fv_lex_next(l);
+    const fv_attr_def *def = fv_opdef_attr(op->def, a.name);
+    fv_attr_kind kind = def ? def->kind : FV_ATTR_INT;
+    bool ok;
+    if (l->tok.kind == FV_TOK_STRING) {
+        a.kind = FV_ATTR_STRING;
+        a.u.s = (fv_string){fv_strndup(r->m->arena, l->tok.s, l->tok.n), l->tok.n};
+        fv_lex_next(l);
+        ok = true;
+    } else if (fv_lex_is(l, "[") && kind == FV_ATTR_DIMS) {
+        a.kind = FV_ATTR_DIMS;
+        ok = fv_read_dims(r, &a.n, &a.u.dims);
+    } else if (fv_lex_is(l, "[")) {
+        ok = parse_list(r, &a, kind);
+    } else if (fv_lex_is(l, "^")) {
+        ok = parse_region(r, op, &a);
+    } else if (fv_lex_is(l, "tensor")) {
+        ok = parse_tensor_attr(r, &a);
+    } else if (l->tok.kind == FV_TOK_NAME && !fv_lex_is(l, "inf") && !fv_lex_is(l, "nan")) {
+        a.kind = FV_ATTR_TYPE;
+        ok = (a.u.type = fv_read_type(r)) != NULL;
+    } else {
+        ok = parse_number_attr(r, &a, kind);
+    }
+    if (ok)
+        fv_op_attr(op, &a);
+    return ok;
+}
+
+static bool parse_attrs(fv_graph_reader *r, fv_op *op) {
+    if (!fv_lex_accept(&r->l, "{"))
+        return true;
+    while (!fv_lex_is(&r->l, "}"))
+        if (!parse_attr(r, op) || !fv_lex_accept(&r->l, ","))
+            break;
+    return fv_lex_expect(&r->l, "}");
+}
+
+/* ---- ops ---- */
+
+/* Names of results up to `=`; NULL: left out. */
+static bool parse_result_names(fv_graph_reader *r, name_list *out) {
+    if (!fv_lex_is(&r->l, "%") && !fv_lex_is(&r->l, "_"))
+        return true;
+    do {
+        const char *name = NULL;
+        if (!fv_lex_accept(&r->l, "_") && !(name = parse_new_name(r, "%")))
+            return false;
+        for (int i = 0; name && i < out->n; i++)
+            if (out->at[i] == name)
+                return fv_lex_error(&r->l, "%%%s is defined twice", name);
+        FV_PUSH(r->m->arena, out->at, out->n, out->cap, name);
+    } while (fv_lex_accept(&r->l, ",") && out->n < FV_MAX_OPERANDS);
+    return fv_lex_expect(&r->l, "=");
+}
+
+static bool unknown_op(fv_graph_reader *r, const char *name) {
+    const char **names = FV_NEW(r->m->arena, const char *, fv_op_count() + 1);
+    for (int i = 0; i < fv_op_count(); i++)
+        names[i] = fv_opdef_qualified(r->m->arena, fv_op_at(i));
+    const char *near = fv_nearest(name, names);
+    if (near)
+        return fv_lex_error(&r->l, "operator '%s' is not known; did you mean '%s'?", name, near);
+    return fv_lex_error(&r->l, "operator '%s' is not known", name);
+}
+
+/* NAME.NAME...: all but the last are the domain. */
+static const fv_opdef *parse_opdef(fv_graph_reader *r) {
+    fv_text domain = {.arena = r->m->arena};
+    fv_token at = r->l.tok;
+    const char *name = fv_lex_name(&r->l, "an operator"), *qualified = name;
+    fv_text_put(&domain, "");
+    while (name && fv_lex_accept(&r->l, ".")) {
+        fv_text_printf(&domain, "%s%s", domain.n ? "." : "", name);
+        name = fv_lex_name(&r->l, "the name of an operator");
+        qualified = name ? fv_printf(r->m->arena, "%s.%s", domain.s, name) : NULL;
+    }
+    if (!name)
+        return NULL;
+    const fv_opdef *def = fv_op_find(domain.s, name);
+    if (!def && !r->l.failed) {
+        r->l.tok = at;
+        unknown_op(r, qualified);
+    }
+    return def;
+}
+
+static bool parse_uses(fv_graph_reader *r, const char *close, value_list *in) {
+    while (!fv_lex_is(&r->l, close)) {
+        fv_value *v;
+        if (in->n == FV_MAX_OPERANDS)
+            return fv_lex_error(&r->l, "more than %d operands", FV_MAX_OPERANDS);
+        if (!parse_use(r, true, &v))
+            return false;
+        FV_PUSH(r->m->arena, in->at, in->n, in->cap, v);
+        if (!fv_lex_accept(&r->l, ","))
+            break;
+    }
+    return fv_lex_expect(&r->l, close);
+}
+
+/* : TYPE, ... - one for each result that is not left out */
+static bool parse_result_types(fv_graph_reader *r, const fv_op *op, fv_declared *types) {
+    bool first = true;
+    if (!fv_lex_is(&r->l, ":"))
+        return true;
+    for (int i = 0; i < op->nout; i++) {
+        if (!op->out[i])
+            continue;
+        if (!fv_lex_expect(&r->l, first ? ":" : ",") || !fv_read_declared(r, &types[i]))
+            return false;
+        first = false;
+    }
+    return !first || fv_lex_error(&r->l, "a type, but no result");
+}
+
+static bool parse_origin(fv_graph_reader *r, fv_op *op) {
+    name_list nodes = {0};
+    if (!fv_lex_accept(&r->l, "loc"))
+        return true;
+    if (!fv_lex_expect(&r->l, "("))
+        return false;
+    do {
+        if (r->l.tok.kind != FV_TOK_STRING)
+            return fv_lex_error(&r->l, "expected the name of a node, found %s",
+                                fv_lex_found(&r->l));
+        const char *node = fv_internn(r->m->session, r->l.tok.s, r->l.tok.n);
+        FV_PUSH(r->m->arena, nodes.at, nodes.n, nodes.cap, node);
+        fv_lex_next(&r->l);
+    } while (fv_lex_accept(&r->l, ","));
+    fv_origin *o = FV_NEW(r->m->arena, fv_origin, 1);
+    *o = (fv_origin){nodes.n, nodes.at};
+    op->origin = o;
+    return fv_lex_expect(&r->l, ")");
+}
+
+/* Infers the types, and keeps those that were written: inference has checked them. */
+static bool settle_types(fv_op *op, const fv_declared *types) {
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            op->out[i]->type = types[i].type;
+    if (!fv_op_infer(op))
+        return false;
+    for (int i = 0; i < op->nout; i++) {
+        fv_value *v = op->out[i];
+        if (v && types[i].type)
+            v->type = types[i].type;
+        if (v && types[i].elems) {
+            v->elems = types[i].elems;
+            v->nelems = types[i].nelems;
+        }
+        if (v && !v->type)
+            return fv_op_error(op, "the type of %%%s is not known", v->name);
+    }
+    return true;
+}
+
+/* Messages about an op, said by those who know no text, get its place. */
+static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, const fv_token *at) {
+    fv_session *s = r->m->session;
+    fv_message *before = s->last;
+    if (settle_types(op, types))
+        return true;
+    for (fv_message *m = before ? before->next : s->first; m; m = m->next) {
+        m->line = at->line;
+        m->column = at->column;
+    }
+    r->l.failed = true;
+    return false;
+}
+
+static bool parse_op(fv_graph_reader *r, fv_region *region) {
+    fv_token at = r->l.tok;
+    name_list names = {0};
+    value_list in = {0};
+    if (!parse_result_names(r, &names))
+        return false;
+    const fv_opdef *def = parse_opdef(r);
+    if (!def || !fv_lex_expect(&r->l, "(") || !parse_uses(r, ")", &in))
+        return false;
+    fv_op *op = fv_op_new(region, NULL, def, in.n, in.at, names.n, names.at, NULL);
+    fv_declared *types = FV_NEW(r->m->arena, fv_declared, names.n);
+    return parse_attrs(r, op) && parse_result_types(r, op, types) && parse_origin(r, op) &&
+           infer_at(r, op, types, &at);
+}
+
+/* return VALUE, ... } */
+static bool parse_return(fv_graph_reader *r, fv_region *region) {
+    value_list results = {0};
+    if (!parse_uses(r, "}", &results))
+        return false;
+    for (int i = 0; i < results.n; i++)
+        if (!results.at[i])
+            return fv_lex_error(&r->l, "a result is left out");
+    fv_region_return(region, results.n, results.at);
+    return true;
+}
+
+static bool parse_block(fv_graph_reader *r, fv_region *region) {
+    if (++r->depth > FV_MAX_DEPTH)
+        return fv_lex_error(&r->l, "types and blocks nest more than %d deep", FV_MAX_DEPTH);
+    if (!fv_lex_expect(&r->l, "{"))
+        return false;
+    while (!fv_lex_accept(&r->l, "return")) {
+        if (fv_lex_is(&r->l, "}") || r->l.tok.kind == FV_TOK_END)
+            return fv_lex_expect(&r->l, "return");
+        if (!parse_op(r, region))
+            return false;
+    }
+    r->depth--;
+    return parse_return(r, region);
+}
+
+/* ---- the module ---- */
+
+/* (%RESULT [state %PARAM], ...); the states may be NULL. */
+static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states) {
+    fv_lexer *l = &r->l;
+    if (!fv_lex_expect(l, "("))
+        return false;
+    while (!fv_lex_is(l, ")")) {
+        const char *result = fv_lex_expect(l, "%") ? fv_lex_name(l, "a result") : NULL;
+        fv_value *state = NULL;
+        if (!result || (fv_lex_accept(l, "state") && !parse_use(r, false, &state)))
+            return false;
+        FV_PUSH(r->m->arena, results->at, results->n, results->cap, result);
+        FV_PUSH(r->m->arena, states->at, states->n, states->cap, state);
+        if (!fv_lex_accept(l, ","))
+            break;
+    }
+    return fv_lex_expect(l, ")");
+}
+
+/* Once the types of the results are known; `at` is where they stand. */
+static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states, const fv_token *at) {
+    const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);
+    for (int i = 0; i < states->n; i++) {
+        if (!states->at[i])
+            continue;
+        const char *problem = fv_state_problem(r->m->arena, f, i, states->at[i]);
+        f->states = list;
+        list[i] = states->at[i];
+        if (!problem)
+            continue;
+        r->l.tok = *at;
+        return fv_lex_error(&r->l, "%s", problem);
+    }
+    return true;
+}
+
+/* Symbols that no line declares are made where they are first used: those that the caller has chosen
+ * bounds for, here. */
+static void make_chosen(fv_graph_reader *r) {
+    for (int i = r->nchosen; i-- > 0;) { /* the last of a name has them all together */
+        const fv_dim_option *o = &r->chosen[i];
+        if (*o->name && !fv_dim_find(r->m->dims, o->name))
+            fv_dim_fresh(r->m->dims, o->name, o->lo, o->hi, false);
+    }
+}
+
+static bool parse_func(fv_graph_reader *r) {
+    name_list results = {0};
+    value_list states = {0};
+    make_chosen(r);
+    if (!fv_lex_expect(&r->l, "@"))
+        return false;
+    const char *name = fv_lex_name(&r->l, "the name of a function");
+    for (fv_func *f = r->m->funcs; name && f; f = f->next)
+        if (f->name == name)
+            return fv_lex_error(&r->l, "function @%s is defined twice", name);
+    if (!name)
+        return false;
+    fv_func *f = fv_func_new(r->m, name);
+    if (!parse_params(r, f->body))
+        return false;
+    bool named = fv_lex_accept(&r->l, "->");
+    fv_token at = r->l.tok;
+    if (named && !parse_results(r, &results, &states))
+        return false;
+    if (!parse_block(r, f->body))
+        return false;
+    if (named && results.n != f->body->last->nin)
+        return fv_lex_error(&r->l, "@%s names %d results and returns %d", name, results.n,
+                            f->body->last->nin);
+    f->result_names = named ? results.at : NULL;
+    return set_states(r, f, &states, &at);
+}
+
+static bool parse_const(fv_graph_reader *r) {
+    const char *name = parse_new_name(r, "@");
+    if (!name || !fv_lex_expect(&r->l, ":"))
+        return false;
+    const fv_type *type = fv_read_type(r);
+    if (!type || !fv_lex_expect(&r->l, "="))
+        return false;
+    const fv_tensor *t = fv_read_content(r, type);
+    if (t)
+        fv_const_new(r->m, name, t);
+    return t != NULL;
+}
+
+static bool parse_symbol(fv_graph_reader *r) {
+    int64_t lo, hi;
+    const char *name = fv_lex_name(&r->l, "the name of a symbol");
+    if (!name || !fv_lex_int(&r->l, &lo) || !fv_lex_expect(&r->l, "..") || !fv_lex_int(&r->l, &hi))
+        return false;
+    if (fv_dim_find(r->m->dims, name))
+        return fv_lex_error(&r->l, "symbol '%s' is declared twice, or after its use", name);
+    if (lo > hi)
+        return fv_lex_error(&r->l, "the bounds %lld..%lld of '%s' are empty", (long long)lo,
+                            (long long)hi, name);
+    bool data = fv_lex_accept(&r->l, "data");
+    for (int i = 0; i < r->nchosen; i++)
+        if (!strcmp(r->chosen[i].name, name)) {
+            lo = r->chosen[i].lo;
+            hi = r->chosen[i].hi;
+        }
+    fv_dim_fresh(r->m->dims, name, lo, hi, data);
+    return true;
+}
+
+/* assume DIM == DIM "WHY" ["SAYS"]; the current token is `assume` */
+static bool parse_assume(fv_graph_reader *r) {
+    const fv_dim *a = fv_read_dim(r);
+    if (a && !fv_lex_is(&r->l, "=="))
+        return fv_lex_expect(&r->l, "==");
+    const fv_dim *b = a ? fv_read_dim(r) : NULL;
+    if (!b)
+        return false;
+    fv_token at = r->l.tok;
+    if (at.kind != FV_TOK_STRING)
+        return fv_lex_error(&r->l, "expected the reason, a string, found %s", fv_lex_found(&r->l));
+    fv_lex_next(&r->l);
+    const char *says = r->l.tok.kind == FV_TOK_STRING ? r->l.tok.s : NULL;
+    if (says)
+        fv_lex_next(&r->l);
+    if (fv_module_require(r->m, a, b, at.s, says))
+        return true;
+    r->l.tok = at;
+    if (says)
+        return fv_lex_error(&r->l, "it never holds that %s: %s", says, at.s);
+    return fv_lex_error(&r->l, "%s and %s are never equal: %s", fv_dim_str(r->m->arena, a),
+                        fv_dim_str(r->m->arena, b), at.s);
+}
+
+static bool parse_header(fv_graph_reader *r) {
+    fv_lexer *l = &r->l;
+    int64_t format;
+    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, "ir"))
+        return false;
+    if (l->tok.kind == FV_TOK_INT && l->tok.i != FV_IR_FORMAT)
+        return fv_lex_error(l, "format %lld is not known; this is a reader of format %d",
+                            (long long)l->tok.i, FV_IR_FORMAT);
+    if (!fv_lex_int(l, &format) || !fv_lex_accept(l, "module"))
+        return !l->failed;
+    if (l->tok.kind != FV_TOK_STRING)
+        return fv_lex_error(l, "expected the name of the module, a string, found %s",
+                            fv_lex_found(l));
+    r->m->name = l->tok.s;
+    fv_lex_next(l);
+    if (l->tok.kind == FV_TOK_STRING) {
+        r->m->source_hash = l->tok.s;
+        fv_lex_next(l);
+    }
+    return true;
+}
+
+static bool parse_module(fv_graph_reader *r) {
+    fv_lexer *l = &r->l;
+    if (!parse_header(r))
+        return false;
+    while (l->tok.kind != FV_TOK_END) {
+        bool ok;
+        if (fv_lex_is(l, "assume"))
+            ok = parse_assume(r);
+        else if (fv_lex_accept(l, "symbol"))
+            ok = parse_symbol(r);
+        else if (fv_lex_accept(l, "const"))
+            ok = parse_const(r);
+        else if (fv_lex_accept(l, "func"))
+            ok = parse_func(r);
+        else
+            ok = fv_lex_error(l, "expected 'symbol', 'assume', 'const' or 'func', found %s",
+                              fv_lex_found(l));
+        if (!ok)
+            return false;
+    }
+    return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function"));
+}
+
+static fv_module *parse_text(fv_session *s, const char *text, const char *folder, int nchosen,
+                             const fv_dim_option *chosen) {
+    fv_module *m = fv_module_new(s, "model");
+    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = folder},
+                         .chosen = chosen, .nchosen = nchosen};
+    r.end = text + strlen(text);
+    fv_lex_init(&r.l, s, m->arena, text);
+    if (parse_module(&r))
+        return m;
+    fv_module_free(m);
+    return NULL;
+}
+
+fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) {
+    return parse_text(s, text, folder, 0, NULL);
+}
+
+/* ---- dims that the caller knows ---- */
+
+/* The symbols of the inputs: what a caller may choose. */
+static const char *const *symbol_names(fv_arena *a, const fv_module *m) {
+    const fv_dim *const *all;
+    int n = fv_dim_symbols(m->dims, &all), k = 0;
+    const char **names = FV_NEW(a, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        if (!all[i]->from_data)
+            names[k++] = all[i]->name;
+    return names;
+}
+
+static const fv_dim *dim_at(const fv_module *m, const fv_dim_option *o) {
+    const fv_region *body = m->funcs->body;
+    for (int i = 0; o->input && i < body->nparams; i++)
+        if (!strcmp(body->params[i]->name, o->input) && o->axis < body->params[i]->type->rank)
+            return body->params[i]->type->dims[o->axis];
+    return NULL;
+}
+
+/* Makes the name of option n that of a symbol of m, and the bounds those that are left: of its own
+ * and of the n options before. */
+static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, const char *text,
+                    fv_dim_option *all, int n) {
+    fv_dim_option *o = &all[n];
+    const char *problem = fv_dim_option_parse(a, text, o);
+    if (problem)
+        return fv_dim_option_error(s, o, problem);
+    const fv_dim *d = fv_dim_find(m->dims, o->name);
+    if (!d || d->from_data)
+        d = dim_at(m, o);
+    if (!d)
+        return fv_dim_option_unknown(s, a, o, symbol_names(a, m));
+    if (d->kind != FV_DIM_SYMBOL && !fv_dim_is_const(d))
+        return fv_dim_option_error(s, o, "that dim is an expression over others: give those");
+    int64_t lo = d->lo, hi = d->hi;
+    o->name = d->name ? d->name : "";
+    for (int i = 0; i < n; i++)
+        if (!strcmp(all[i].name, o->name)) {
+            lo = all[i].lo;
+            hi = all[i].hi;
+        }
+    if (!fv_dim_option_apply(s, o, &lo, &hi))
+        return false;
+    o->lo = lo;
+    o->hi = hi;
+    return true;
+}
+
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims) {
+    int n = 0;
+    while (dims && dims[n])
+        n++;
+    fv_module *m = parse_text(s, text, folder, 0, NULL);
+    if (!m || !n)
+        return m;
+    fv_arena *a = fv_arena_new(s);
+    fv_dim_option *chosen = FV_NEW(a, fv_dim_option, n);
+    bool ok = true;
+    for (int i = 0; i < n && ok; i++)
+        ok = resolve(s, a, m, dims[i], chosen, i);
+    fv_module_free(m);
+    m = ok ? parse_text(s, text, folder, n, chosen) : NULL;
+    fv_arena_free(a);
+    return m;
+}

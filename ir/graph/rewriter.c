@@ -1,0 +1,239 @@
+/* rewriter.c - how the catalogue's expansions build ops, and how one op is replaced by others. */
+#include <assert.h>
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+#include "ir/rule/rule.h"
+
+fv_op *fv_w_op_n(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
+                 const fv_attr *attrs, int nout) {
+    const fv_opdef *def = fv_op_get(name);
+    if (w->failed)
+        return NULL;
+    for (int i = 0; i < nin; i++) {
+        int k = i < FV_MAX_IN ? i : FV_MAX_IN - 1;
+        while (k > 0 && !def->in[k].name)
+            k--;
+        if (!in[i] && def->in[k].arity != FV_OPTIONAL_OPERAND) {
+            w->failed = true;
+            return NULL;
+        }
+    }
+    const char *stem = w->at->nout && w->at->out[0] ? w->at->out[0]->name : def->name;
+    const char **outs = FV_NEW(w->module->arena, const char *, nout);
+    for (int i = 0; i < nout; i++)
+        outs[i] = stem;
+    fv_op *op = fv_op_new(w->at->block, w->at, def, nin, in, nout, outs, w->at->origin);
+    for (int i = 0; i < nattrs; i++)
+        if (attrs[i].name)
+            fv_op_attr(op, &attrs[i]);
+    if (!fv_op_infer(op)) {
+        w->failed = true;
+        return NULL;
+    }
+    return op;
+}
+
+fv_value *fv_w_op(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
+                  const fv_attr *attrs) {
+    fv_op *op = fv_w_op_n(w, name, nin, in, nattrs, attrs, 1);
+    return op ? op->out[0] : NULL;
+}
+
+/* ---- attributes ---- */
+
+static fv_attr attr(fv_module *m, const char *name, fv_attr_kind kind) {
+    return (fv_attr){.name = fv_intern(m->session, name), .kind = kind};
+}
+
+fv_attr fv_attr_int(fv_module *m, const char *name, int64_t v) {
+    fv_attr a = attr(m, name, FV_ATTR_INT);
+    a.u.i = v;
+    return a;
+}
+
+fv_attr fv_attr_float(fv_module *m, const char *name, float v) {
+    fv_attr a = attr(m, name, FV_ATTR_FLOAT);
+    a.u.f = v;
+    return a;
+}
+
+fv_attr fv_attr_ints(fv_module *m, const char *name, int n, const int64_t *v) {
+    fv_attr a = attr(m, name, FV_ATTR_INTS);
+    int64_t *copy = FV_NEW(m->arena, int64_t, n + 1);
+    if (n)
+        memcpy(copy, v, (size_t)n * sizeof *v);
+    a.n = n;
+    a.u.ints = copy;
+    return a;
+}
+
+fv_attr fv_attr_dims(fv_module *m, const char *name, int n, const fv_dim *const *v) {
+    fv_attr a = attr(m, name, FV_ATTR_DIMS);
+    const fv_dim **copy = FV_NEW(m->arena, const fv_dim *, n + 1);
+    if (n)
+        memcpy(copy, v, (size_t)n * sizeof *v);
+    a.n = n;
+    a.u.dims = copy;
+    return a;
+}
+
+fv_attr fv_attr_string(fv_module *m, const char *name, const char *v) {
+    fv_attr a = attr(m, name, FV_ATTR_STRING);
+    a.u.s = (fv_string){fv_strdup(m->arena, v), strlen(v)};
+    return a;
+}
+
+fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e) {
+    fv_attr a = attr(m, name, FV_ATTR_TYPE);
+    a.u.type = fv_tensor_type(m->arena, e, 0, NULL);
+    return a;
+}
+
+/* ---- common ops ---- */
+
+fv_value *fv_w_cast(fv_rewriter *w, fv_value *x, fv_elem to) {
+    if (!x || x->type->elem == to)
+        return x;
+    fv_attr a = fv_attr_int(w->module, "to", to);
+    return fv_w_op(w, "Cast", 1, &x, 1, &a);
+}
+
+fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v) {
+    return fv_const_float(w->module, "c", e, v);
+}
+
+fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v) {
+    if (fv_elem_is_float(e))
+        return fv_w_float(w, e, (double)v);
+    fv_tensor *t = fv_tensor_new(w->module->arena, e, 0, NULL);
+    fv_tensor_set_int(t, 0, v);
+    return fv_const_new(w->module, "c", t);
+}
+
+static bool dims_equal(const fv_type *t, int rank, const fv_dim *const *dims) {
+    if (t->rank != rank)
+        return false;
+    for (int i = 0; i < rank; i++)
+        if (t->dims[i] != dims[i])
+            return false;
+    return true;
+}
+
+fv_value *fv_w_reshape(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims) {
+    if (!x || dims_equal(x->type, rank, dims))
+        return x;
+    fv_attr a = fv_attr_dims(w->module, "dims", rank, dims);
+    return fv_w_op(w, "fv.Reshape", 1, &x, 1, &a);
+}
+
+fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm) {
+    if (!x)
+        return NULL;
+    int64_t p[FV_MAX_RANK];
+    bool identity = true;
+    for (int i = 0; i < x->type->rank; i++) {
+        p[i] = perm[i];
+        identity &= perm[i] == i;
+    }
+    if (identity)
+        return x;
+    fv_attr a = fv_attr_ints(w->module, "perm", x->type->rank, p);
+    return fv_w_op(w, "Transpose", 1, &x, 1, &a);
+}
+
+fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims) {
+    if (!x || dims_equal(x->type, rank, dims))
+        return x;
+    fv_attr a = fv_attr_dims(w->module, "dims", rank, dims);
+    return fv_w_op(w, "fv.Expand", 1, &x, 1, &a);
+}
+
+fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
+                     const fv_dim *const *step, const fv_dim *const *dims) {
+    if (!x)
+        return NULL;
+    bool whole = dims_equal(x->type, x->type->rank, dims);
+    for (int i = 0; i < x->type->rank && whole; i++)
+        whole = fv_dim_is_const(start[i]) && start[i]->value == 0 && fv_dim_is_const(step[i]) &&
+                step[i]->value == 1;
+    if (whole)
+        return x;
+    int r = x->type->rank;
+    fv_attr a[3] = {fv_attr_dims(w->module, "start", r, start),
+                    fv_attr_dims(w->module, "step", r, step),
+                    fv_attr_dims(w->module, "dims", r, dims)};
+    return fv_w_op(w, "fv.Slice", 1, &x, 3, a);
+}
+
+/* ---- replacing ---- */
+
+fv_rewriter fv_rewriter_at(fv_op *op) {
+    return (fv_rewriter){.module = fv_op_module(op), .at = op, .before = op->prev};
+}
+
+static bool is_new(const fv_rewriter *w, const fv_value *v) {
+    for (const fv_op *op = w->at->prev; op != w->before; op = op->prev)
+        if (op == v->def)
+            return true;
+    return false;
+}
+
+void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
+    if (!v) {
+        w->failed = true;
+        return;
+    }
+    fv_value *old = i < w->at->nout ? w->at->out[i] : NULL;
+    if (!old)
+        return;
+    if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
+        assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
+    if (old->elems && !v->elems)
+        fv_set_elems(v, old->nelems, old->elems);
+    fv_replace_uses(old, v);
+    if (is_new(w, v))
+        fv_value_take_name(w->module, v, old);
+}
+
+enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
+
+static bool is_wide(const fv_op *op) {
+    return op->def->associates && op->nin > MAX_FAN;
+}
+
+bool fv_op_must_rewrite(const fv_op *op) {
+    return op->def->expand || op->def->rule || is_wide(op);
+}
+
+/* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
+static void narrow(fv_rewriter *w, fv_op *op) {
+    fv_arena *a = w->module->arena;
+    const char *name = fv_opdef_qualified(a, op->def);
+    fv_value **parts = FV_NEW(a, fv_value *, op->nin / MAX_FAN + 1);
+    int n = 0;
+    for (int i = 0, k; i < op->nin && !w->failed; i += k) {
+        k = op->nin - i < MAX_FAN ? op->nin - i : MAX_FAN;
+        parts[n++] = k == 1 ? op->in[i] : fv_w_op(w, name, k, op->in + i, op->nattrs, op->attrs);
+    }
+    fv_w_result(w, 0, w->failed ? NULL : fv_w_op(w, name, n, parts, op->nattrs, op->attrs));
+}
+
+bool fv_op_rewrite(fv_op *op) {
+    const fv_opdef *d = op->def;
+    fv_rewriter w = fv_rewriter_at(op);
+    if (d->expand) {
+        if (!d->expand(&w, op) || w.failed)
+            return false;
+    } else if (d->rule) {
+        if (!fv_rule_expand(&w, op, d->rule) || w.failed)
+            return false;
+    } else {
+        narrow(&w, op);
+        if (w.failed)
+            return false;
+    }
+    fv_op_erase(op);
+    return true;
+}

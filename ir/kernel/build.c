@@ -1,0 +1,350 @@
+/* build.c - making kernels and blocks of host programs, and numbering what is in them. */
+#include <assert.h>
+#include <string.h>
+
+#include "ir/base/ptrmap.h"
+#include "ir/kernel/kernel.h"
+
+fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type) {
+    fv_var *v = FV_NEW(a, fv_var, 1);
+    v->name = fv_strdup(a, name);
+    v->type = type;
+    v->lo = INT64_MIN;
+    v->hi = INT64_MAX;
+    return v;
+}
+
+fv_kernel *fv_kernel_new(fv_arena *a, const char *name) {
+    fv_kernel *k = FV_NEW(a, fv_kernel, 1);
+    k->name = fv_strdup(a, name);
+    k->arena = a;
+    return k;
+}
+
+fv_expr **fv_x_copy_list(fv_arena *a, int n, fv_expr *const *list) {
+    fv_expr **copy = FV_NEW(a, fv_expr *, n + 1);
+    for (int i = 0; i < n; i++)
+        copy[i] = list[i];
+    return copy;
+}
+
+fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, int rank,
+                   fv_expr *const *extent) {
+    fv_buf *b = FV_NEW(a, fv_buf, 1);
+    b->name = fv_strdup(a, name);
+    b->elem = e;
+    b->lanes = 1;
+    b->role = (uint8_t)role;
+    b->rank = rank;
+    b->extent = fv_x_copy_list(a, rank, extent);
+    return b;
+}
+
+/* Parameters are few; their arrays are copied when they grow. */
+fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
+                      fv_expr *const *extent) {
+    assert(role == FV_BUF_IN || role == FV_BUF_OUT || role == FV_BUF_INOUT);
+    fv_buf **bufs = FV_NEW(k->arena, fv_buf *, k->nbufs + 1);
+    for (int i = 0; i < k->nbufs; i++)
+        bufs[i] = k->bufs[i];
+    fv_buf *b = fv_buf_new(k->arena, name, role, e, rank, extent);
+    b->id = k->nbufs;
+    bufs[k->nbufs++] = b;
+    k->bufs = bufs;
+    return b;
+}
+
+fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi) {
+    fv_var **dims = FV_NEW(k->arena, fv_var *, k->ndims + 1);
+    for (int i = 0; i < k->ndims; i++)
+        dims[i] = k->dims[i];
+    fv_var *v = fv_var_new(k->arena, name, fv_kt(FV_I64, 1));
+    v->lo = lo;
+    v->hi = hi;
+    dims[k->ndims++] = v;
+    k->dims = dims;
+    return fv_x_var(k->arena, v);
+}
+
+/* ---- statements ---- */
+
+void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block) {
+    memset(b, 0, sizeof *b);
+    b->arena = a;
+    b->kernel = k;
+    b->block = block;
+}
+
+void fv_block_append(fv_block *block, fv_stmt *s) {
+    if (block->last)
+        block->last->next = s;
+    else
+        block->first = s;
+    block->last = s;
+}
+
+fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind) {
+    fv_stmt *s = FV_NEW(b->arena, fv_stmt, 1);
+    s->kind = kind;
+    fv_block_append(b->block, s);
+    return s;
+}
+
+static fv_expr *add_let(fv_kbuilder *b, const char *name, fv_expr *x) {
+    fv_stmt *s = fv_kb_add(b, FV_S_LET);
+    s->var = fv_var_new(b->arena, name, x->type);
+    fv_x_range(x, &s->var->lo, &s->var->hi);
+    s->x = x;
+    return fv_x_var(b->arena, s->var);
+}
+
+/* ---- what a statement uses twice becomes a let before it, so that statements hold trees; so does
+ * what is nested deep, so that whoever walks them may recurse ---- */
+
+enum { MAX_NESTED = 48 };
+
+typedef struct sharing {
+    fv_kbuilder *builder;
+    fv_ptrmap uses; /* node -> number of parents */
+    fv_ptrmap done; /* node -> what stands for it */
+    fv_ptrmap size; /* node -> nodes in it, as a tree */
+    fv_ptrmap height; /* what stands for a node -> how deep it is */
+} sharing;
+
+static void count_uses(sharing *s, const fv_expr *x) {
+    void **uses = fv_ptrmap_at(&s->uses, x);
+    *uses = (void *)((uintptr_t)*uses + 1);
+    if ((uintptr_t)*uses > 1)
+        return;
+    uintptr_t size = 1;
+    for (int i = 0; i < x->n; i++) {
+        count_uses(s, x->arg[i]);
+        size += (uintptr_t)fv_ptrmap_get(&s->size, x->arg[i]);
+    }
+    *fv_ptrmap_at(&s->size, x) = (void *)size;
+}
+
+/* Short index arithmetic reads better where it is used, and costs nothing there. */
+static bool is_worth_a_let(const sharing *s, const fv_expr *x) {
+    if (x->n == 0 || x->op == FV_X_SPLAT)
+        return x->op == FV_X_LOAD; /* of rank 0 */
+    return x->type.elem != FV_I64 || (uintptr_t)fv_ptrmap_get(&s->size, x) >= 8;
+}
+
+static fv_expr *unshare(sharing *s, fv_expr *x) {
+    fv_expr *done = fv_ptrmap_get(&s->done, x);
+    if (done)
+        return done;
+    fv_arena *a = s->builder->arena;
+    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
+    uintptr_t height = 1;
+    for (int i = 0; i < x->n; i++) {
+        args[i] = unshare(s, x->arg[i]);
+        uintptr_t below = (uintptr_t)fv_ptrmap_get(&s->height, args[i]);
+        height = below >= height ? below + 1 : height;
+    }
+    fv_expr *r = x->n ? fv_x_with_args(a, x, args) : x;
+    bool twice = (uintptr_t)fv_ptrmap_get(&s->uses, x) > 1 && is_worth_a_let(s, x);
+    if ((twice || height > MAX_NESTED) && r->n > 0)
+        r = add_let(s->builder, "t", r);
+    *fv_ptrmap_at(&s->height, r) = (void *)(r->n ? height : 1);
+    *fv_ptrmap_at(&s->done, x) = r;
+    return r;
+}
+
+void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
+    fv_ptrmap empty = fv_ptrmap_in(b->arena);
+    sharing s = {b, empty, empty, empty, empty};
+    bool all_small = true;
+    for (int i = 0; i < n; i++)
+        all_small = all_small && (!list[i] || list[i]->n == 0);
+    if (all_small)
+        return;
+    for (int i = 0; i < n; i++)
+        if (list[i])
+            count_uses(&s, list[i]);
+    for (int i = 0; i < n; i++)
+        if (list[i])
+            list[i] = unshare(&s, list[i]);
+}
+
+/* ---- the builder's verbs ---- */
+
+fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x) {
+    if (x->op == FV_X_CONST || x->op == FV_X_VAR)
+        return x;
+    fv_kb_share(b, 1, &x);
+    return add_let(b, name, x);
+}
+
+void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask) {
+    assert(x->type.elem == buf->elem);
+    if (mask && mask->op == FV_X_CONST) {
+        if (!mask->u.i)
+            return;
+        mask = NULL;
+    }
+    fv_expr *all[FV_STMT_EXPRS];
+    assert(buf->rank + 2 <= FV_STMT_EXPRS);
+    for (int i = 0; i < buf->rank; i++)
+        all[i] = index[i];
+    all[buf->rank] = x;
+    all[buf->rank + 1] = mask;
+    fv_kb_share(b, buf->rank + 2, all);
+    fv_stmt *s = fv_kb_add(b, FV_S_STORE);
+    s->buf = buf;
+    s->index = fv_x_copy_list(b->arena, buf->rank, all);
+    s->x = all[buf->rank];
+    s->mask = all[buf->rank + 1];
+}
+
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache) {
+    fv_expr *all[FV_STMT_EXPRS];
+    for (int i = 0; i < buf->rank; i++)
+        all[i] = index[i];
+    fv_kb_share(b, buf->rank, all);
+    fv_stmt *s = fv_kb_add(b, FV_S_PREFETCH);
+    s->buf = buf;
+    s->cache = cache;
+    s->index = fv_x_copy_list(b->arena, buf->rank, all);
+}
+
+void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile) {
+    assert(tile->role == FV_BUF_TILE && tile->rank == 2);
+    fv_kb_add(b, FV_S_TRANSPOSE)->buf = tile;
+}
+
+fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
+                   fv_expr *init) {
+    fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);
+    for (int i = 0; i < rank; i++)
+        extents[i] = fv_x_int(b->arena, extent[i]);
+    assert(!init || init->type.elem == e);
+    if (init)
+        fv_kb_share(b, 1, &init);
+    fv_stmt *s = fv_kb_add(b, FV_S_TILE);
+    s->buf = fv_buf_new(b->arena, name, FV_BUF_TILE, e, rank, extents);
+    s->x = init;
+    return s->buf;
+}
+
+static void open_block(fv_kbuilder *b, fv_stmt *s, fv_block *block) {
+    assert(b->depth < (int)(sizeof b->stack / sizeof *b->stack));
+    b->stack[b->depth] = b->block;
+    b->open[b->depth++] = s;
+    b->block = block;
+}
+
+fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
+                   int64_t step) {
+    assert(step > 0);
+    fv_expr *bounds[2] = {lo, hi};
+    fv_kb_share(b, 2, bounds);
+    fv_stmt *s = fv_kb_add(b, FV_S_FOR);
+    s->loop = kind;
+    s->lo = bounds[0];
+    s->hi = bounds[1];
+    s->step = step;
+    s->var = fv_var_new(b->arena, name, fv_kt(FV_I64, 1));
+    fv_loop_bounds(s);
+    open_block(b, s, &s->body);
+    return fv_x_var(b->arena, s->var);
+}
+
+void fv_loop_bounds(fv_stmt *s) {
+    int64_t unused;
+    fv_x_range(s->lo, &s->var->lo, &unused);
+    fv_x_range(s->hi, &unused, &s->var->hi);
+    if (s->var->hi != INT64_MAX && s->var->hi != INT64_MIN)
+        s->var->hi--;
+    if (s->var->hi < s->var->lo) /* never runs */
+        s->var->hi = s->var->lo;
+}
+
+void fv_task_bounds(fv_kernel *k) {
+    int64_t unused;
+    fv_x_range(k->tasks, &unused, &k->task->hi);
+    k->task->lo = 0;
+    if (k->task->hi != INT64_MAX)
+        k->task->hi = k->task->hi > 0 ? k->task->hi - 1 : 0;
+}
+
+void fv_kb_if(fv_kbuilder *b, fv_expr *cond) {
+    fv_kb_share(b, 1, &cond);
+    fv_stmt *s = fv_kb_add(b, FV_S_IF);
+    s->x = cond;
+    open_block(b, s, &s->body);
+}
+
+void fv_kb_else(fv_kbuilder *b) {
+    assert(b->depth > 0 && b->open[b->depth - 1]->kind == FV_S_IF);
+    b->block = &b->open[b->depth - 1]->other;
+}
+
+void fv_kb_while(fv_kbuilder *b, fv_expr *cond) {
+    fv_stmt *s = fv_kb_add(b, FV_S_WHILE);
+    s->x = cond;
+    open_block(b, s, &s->body);
+}
+
+void fv_kb_outline(fv_kbuilder *b) {
+    fv_stmt *s = fv_kb_add(b, FV_S_OUTLINE);
+    open_block(b, s, &s->body);
+}
+
+void fv_kb_end(fv_kbuilder *b) {
+    assert(b->depth > 0);
+    b->block = b->stack[--b->depth];
+}
+
+void fv_kb_comment(fv_kbuilder *b, const char *text) {
+    fv_kb_add(b, FV_S_COMMENT)->text = fv_strdup(b->arena, text);
+}
+
+/* ---- numbering ---- */
+
+typedef struct numbering {
+    int vars, tiles, launches;
+} numbering;
+
+static void number_block(numbering *n, const fv_block *block) {
+    for (fv_stmt *s = block->first; s; s = s->next) {
+        if (s->var)
+            s->var->id = n->vars++;
+        if (s->kind == FV_S_TILE)
+            s->buf->id = n->tiles++;
+        if (s->kind == FV_S_LAUNCH)
+            s->launch = n->launches++;
+        number_block(n, &s->body);
+        number_block(n, &s->other);
+    }
+}
+
+int fv_kernel_number(fv_kernel *k) {
+    numbering n = {.tiles = k->nbufs};
+    for (int i = 0; i < k->ndims; i++)
+        k->dims[i]->id = n.vars++;
+    if (k->task)
+        k->task->id = n.vars++;
+    number_block(&n, &k->body);
+    k->nvars = n.vars;
+    k->ntiles = n.tiles - k->nbufs;
+    return n.vars;
+}
+
+int fv_program_number(fv_program *p) {
+    numbering n = {0};
+    for (int i = 0; i < p->nsymbols; i++)
+        p->symbol_vars[i]->id = n.vars++;
+    for (int i = 0; i < p->noutputs; i++)
+        if (p->capacity && p->capacity[i])
+            p->capacity[i]->id = n.vars++;
+    number_block(&n, &p->plan);
+    number_block(&n, &p->body);
+    for (int i = 0; i < p->nbuffers; i++)
+        p->buffers[i]->id = i;
+    for (int i = 0; i < p->nkernels; i++)
+        fv_kernel_number(p->kernels[i]);
+    p->nvars = n.vars;
+    return n.vars;
+}

@@ -1,0 +1,128 @@
+/* copy.c - copies of statements with other variables: how functions are inlined, and how loops
+ * are unrolled. */
+#include "ir/base/ptrmap.h"
+#include "ir/kernel/kernel.h"
+
+enum { UNROLL_LIMIT = 4096 }; /* iterations of one loop; more stay a loop */
+
+static fv_expr *subst(fv_kbuilder *b, const fv_expr *x, const fv_ptrmap *map) {
+    fv_ptrmap memo = fv_ptrmap_in(b->arena); /* of one statement: unrolling changes the map */
+    return fv_x_subst(b->arena, x, map, &memo);
+}
+
+static int64_t trip_count(int64_t lo, int64_t hi, int64_t step) {
+    uint64_t distance = (uint64_t)hi - (uint64_t)lo;
+    return hi <= lo ? 0 : (int64_t)((distance - 1) / (uint64_t)step) + 1;
+}
+
+static void copy_loop(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
+    fv_expr *lo = subst(b, s->lo, map), *hi = subst(b, s->hi, map);
+    int64_t from, to;
+    bool known = fv_x_is_int(lo, &from) && fv_x_is_int(hi, &to);
+    int64_t n = known ? trip_count(from, to, s->step) : -1;
+    if (known && (n <= 1 || (s->loop == FV_UNROLL && n <= UNROLL_LIMIT))) {
+        for (int64_t i = 0; i < n; i++) {
+            *fv_ptrmap_at(map, s->var) = fv_x_int(b->arena, from + i * s->step);
+            fv_kb_copy(b, &s->body, map);
+        }
+        return;
+    }
+    fv_expr *v = fv_kb_for(b, FV_SERIAL, s->var->name, lo, hi, s->step);
+    *fv_ptrmap_at(map, s->var) = v;
+    fv_kb_copy(b, &s->body, map);
+    fv_kb_end(b);
+}
+
+static void copy_if(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
+    fv_expr *c = subst(b, s->x, map);
+    if (c->op == FV_X_CONST) {
+        fv_kb_copy(b, c->u.i ? &s->body : &s->other, map);
+        return;
+    }
+    fv_kb_if(b, c);
+    fv_kb_copy(b, &s->body, map);
+    if (s->other.first) {
+        fv_kb_else(b);
+        fv_kb_copy(b, &s->other, map);
+    }
+    fv_kb_end(b);
+}
+
+/* Of what is there already: folding makes such of `acc = acc + 0 * x`. */
+static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_expr *x) {
+    bool same = x->op == FV_X_LOAD && x->u.buf == buf;
+    for (int i = 0; i < buf->rank && same; i++)
+        same = fv_x_equal(x->arg[i], index[i]);
+    return same;
+}
+
+static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
+    fv_expr *index[FV_STMT_EXPRS];
+    fv_ptrmap memo = fv_ptrmap_in(b->arena); /* one for all parts: what they share stays shared */
+    fv_buf *buf = fv_ptrmap_get(map, s->buf);
+    for (int i = 0; i < s->buf->rank; i++)
+        index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
+    fv_expr *x = fv_x_subst(b->arena, s->x, map, &memo);
+    fv_expr *mask = s->mask ? fv_x_subst(b->arena, s->mask, map, &memo) : NULL;
+    buf = buf ? buf : s->buf;
+    if (!stores_itself(buf, index, x))
+        fv_kb_store(b, buf, index, x, mask);
+}
+
+static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
+    fv_expr *index[FV_STMT_EXPRS];
+    fv_ptrmap memo = fv_ptrmap_in(b->arena);
+    fv_buf *buf = fv_ptrmap_get(map, s->buf);
+    for (int i = 0; i < s->buf->rank; i++)
+        index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
+    fv_kb_prefetch(b, buf ? buf : s->buf, index, s->cache);
+}
+
+static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
+    fv_expr *init = s->x ? subst(b, s->x, map) : NULL;
+    if (init)
+        fv_kb_share(b, 1, &init);
+    fv_stmt *copy = fv_kb_add(b, FV_S_TILE);
+    copy->buf = fv_buf_new(b->arena, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank,
+                           s->buf->extent);
+    copy->buf->lanes = s->buf->lanes;
+    copy->x = init;
+    *fv_ptrmap_at(map, s->buf) = copy->buf;
+}
+
+void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
+    switch (s->kind) {
+    case FV_S_LET:
+        /* the value first: it may speak of what its own name meant before */
+        *fv_ptrmap_at(map, s->var) = fv_kb_let(b, s->var->name, subst(b, s->x, map));
+        break;
+    case FV_S_STORE: copy_store(b, s, map); break;
+    case FV_S_PREFETCH: copy_prefetch(b, s, map); break;
+    case FV_S_TILE: copy_tile(b, s, map); break;
+    case FV_S_TRANSPOSE: {
+        fv_buf *buf = fv_ptrmap_get(map, s->buf);
+        fv_kb_transpose(b, buf ? buf : s->buf);
+        break;
+    }
+    case FV_S_FOR: copy_loop(b, s, map); break;
+    case FV_S_IF: copy_if(b, s, map); break;
+    case FV_S_WHILE:
+        fv_kb_while(b, subst(b, s->x, map));
+        fv_kb_copy(b, &s->body, map);
+        fv_kb_end(b);
+        break;
+    case FV_S_OUTLINE:
+        fv_kb_outline(b);
+        fv_kb_copy(b, &s->body, map);
+        fv_kb_end(b);
+        break;
+    case FV_S_COMMENT: fv_kb_comment(b, s->text); break;
+    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+        break; /* not in kernels */
+    }
+}
+
+void fv_kb_copy(fv_kbuilder *b, const fv_block *block, fv_ptrmap *map) {
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        fv_kb_copy_stmt(b, s, map);
+}

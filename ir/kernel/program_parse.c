@@ -1,0 +1,497 @@
+/* program_parse.c - host programs from text, in the order that program_print.c states. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/kernel/text.h"
+
+/* Lists that grow while they are read. */
+typedef struct reader {
+    fv_kparser k;
+    fv_program *program;
+    const char *side; /* path, or NULL */
+    const char *memory; /* what is in it, or NULL */
+    size_t memory_bytes;
+    int cap_symbols, cap_vars, cap_constants, cap_buffers, cap_inputs, cap_outputs, cap_capacity,
+        cap_kernels;
+} reader;
+
+/* ---- symbols and dims ---- */
+
+static const fv_dim *parse_dim(reader *r) {
+    fv_lexer *l = &r->k.l;
+    const char *s = l->tok.start, *error = NULL;
+    if (l->failed)
+        return NULL;
+    const fv_dim *d = fv_dim_parse(r->program->dims_table, &s, &error);
+    if (!d) {
+        fv_lex_error(l, "%s", error);
+        return NULL;
+    }
+    fv_lex_resume(l, s);
+    return d;
+}
+
+/* symbol batch as batch in 0..64 */
+static bool parse_symbol(reader *r, bool given, bool from_data) {
+    fv_program *pr = r->program;
+    int64_t lo, hi;
+    const char *var = NULL, *name = fv_lex_name(&r->k.l, "a symbol");
+    if (!name || (fv_lex_accept(&r->k.l, "as") && !(var = fv_lex_name(&r->k.l, "a name"))))
+        return false;
+    if (!fv_lex_expect(&r->k.l, "in") || !fv_kp_parse_bounds(&r->k, &lo, &hi))
+        return false;
+    const fv_dim *d = fv_dim_fresh(pr->dims_table, name, lo, hi, from_data);
+    if (strcmp(d->name, name) != 0)
+        return fv_lex_error(&r->k.l, "symbol '%.60s' is declared twice", name);
+    if (!given)
+        return true;
+    fv_var *v = fv_var_new(r->k.arena, var ? var : name, fv_kt(FV_I64, 1));
+    int nvars = pr->nsymbols;
+    v->lo = lo;
+    v->hi = hi;
+    v->dim = d;
+    FV_PUSH(r->k.arena, pr->symbol_vars, nvars, r->cap_vars, v);
+    FV_PUSH(r->k.arena, pr->symbols, pr->nsymbols, r->cap_symbols, d);
+    fv_scope_var(&r->k, v->name, v);
+    return true;
+}
+
+/* ---- constants ---- */
+
+static bool read_side(const char *path, int64_t offset, void *data, size_t bytes) {
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    bool ok = fseek(f, 0, SEEK_END) == 0 && offset <= ftell(f) &&
+              (int64_t)bytes <= ftell(f) - offset && fseek(f, (long)offset, SEEK_SET) == 0 &&
+              fread(data, 1, bytes, f) == bytes;
+    fclose(f);
+    return ok;
+}
+
+static bool side_size(const char *path, int64_t *size) {
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    bool ok = fseek(f, 0, SEEK_END) == 0;
+    *size = ok ? (int64_t)ftell(f) : 0;
+    fclose(f);
+    return ok;
+}
+
+static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
+    int64_t offset, bytes, size = (int64_t)r->memory_bytes;
+    if (!fv_lex_int(&r->k.l, &offset) || !fv_lex_int(&r->k.l, &bytes))
+        return false;
+    if (!r->side && !r->memory)
+        return fv_kx_error(&r->k, at, "constant '%.60s' is in a side file; none is given", c->name);
+    if (!r->memory && !side_size(r->side, &size))
+        return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
+    if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset)
+        return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes", c->name,
+                            (long long)size);
+    if (r->memory) {
+        c->data = r->memory + offset;
+        c->bytes = (size_t)bytes;
+        return true;
+    }
+    void *data = fv_alloc_aligned(r->k.arena, bytes ? (size_t)bytes : 1, FV_SIDE_ALIGN);
+    if (!read_side(r->side, offset, data, (size_t)bytes))
+        return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
+    c->data = data;
+    c->bytes = (size_t)bytes;
+    return true;
+}
+
+static bool parse_constant(reader *r) {
+    fv_ast at = {.line = r->k.l.tok.line, .column = r->k.l.tok.column};
+    fv_constant c = {.name = fv_kp_parse_string(&r->k, "the constant's name")};
+    if (!c.name)
+        return false;
+    bool ok;
+    if (fv_lex_accept(&r->k.l, "hex"))
+        ok = (c.data = fv_lex_hex(&r->k.l, r->k.arena, &c.bytes)) != NULL;
+    else
+        ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c, &at);
+    if (ok)
+        FV_PUSH(r->k.arena, r->program->constants, r->program->nconstants, r->cap_constants, c);
+    return ok;
+}
+
+/* ---- buffers ---- */
+
+static fv_buf *parse_declared(fv_kparser *k) {
+    fv_elem e;
+    int lanes, rank;
+    fv_expr **extent;
+    const char *name = fv_lex_name(&k->l, "a buffer");
+    if (!name || !fv_lex_expect(&k->l, ":") || !fv_kp_parse_elem(k, &e, &lanes) ||
+        !fv_kp_parse_extents(k, &rank, &extent))
+        return NULL;
+    fv_buf *b = fv_buf_new(k->arena, name, FV_BUF_WORK, e, rank, extent);
+    fv_scope_buf(k, name, b);
+    return b;
+}
+
+static bool add_buffer(reader *r, fv_buf *b) {
+    b->id = r->program->nbuffers;
+    FV_PUSH(r->k.arena, r->program->buffers, r->program->nbuffers, r->cap_buffers, b);
+    return true;
+}
+
+static bool parse_place(reader *r, fv_buf *b) {
+    return fv_lex_expect(&r->k.l, "at") && (b->offset = fv_kx_parse(&r->k, FV_I64)) &&
+           fv_lex_expect(&r->k.l, "bytes") && (b->bytes = fv_kx_parse(&r->k, FV_I64));
+}
+
+/* Other values that lie in it. */
+static bool parse_held(reader *r, fv_buf *b) {
+    int over = 0, parts = 0; /* capacities */
+    const char *name;
+    for (;;) {
+        if (fv_lex_accept(&r->k.l, "over")) {
+            if (!(name = fv_kp_parse_string(&r->k, "a value")))
+                return false;
+            FV_PUSH(r->k.arena, b->over, b->nover, over, name);
+        } else if (fv_lex_accept(&r->k.l, "part")) {
+            if (!(name = fv_kp_parse_string(&r->k, "a value")))
+                return false;
+            FV_PUSH(r->k.arena, b->parts, b->nparts, parts, name);
+        } else
+            return true;
+    }
+}
+
+static bool parse_buffer(reader *r) {
+    static const fv_buf_role with_index[] = {FV_BUF_INPUT, FV_BUF_OUTPUT, FV_BUF_CONST};
+    fv_buf *b = parse_declared(&r->k);
+    if (!b)
+        return false;
+    if (fv_lex_accept(&r->k.l, "work"))
+        return parse_place(r, b) && parse_held(r, b) && add_buffer(r, b);
+    for (int i = 0; i < 3; i++) {
+        int64_t index;
+        if (!fv_lex_accept(&r->k.l, fv_role_text(with_index[i])))
+            continue;
+        b->role = (uint8_t)with_index[i];
+        if (!fv_lex_int(&r->k.l, &index))
+            return false;
+        if (index < 0 || index > FV_MAX_OPERANDS)
+            return fv_lex_error(&r->k.l, "no such %s", fv_role_text(with_index[i]));
+        b->index = (int)index;
+        if (b->role == FV_BUF_CONST && index < r->program->nconstants)
+            r->program->constants[index].buf = b;
+        return parse_held(r, b) && add_buffer(r, b);
+    }
+    return fv_lex_error(&r->k.l, "expected input, output, const or work, found %s",
+                        fv_lex_found(&r->k.l));
+}
+
+/* ---- ports ---- */
+
+static bool parse_port_dims(reader *r, fv_port *port) {
+    const fv_dim *dims[FV_MAX_RANK];
+    if (!fv_lex_expect(&r->k.l, "["))
+        return false;
+    while (!fv_lex_accept(&r->k.l, "]")) {
+        if (port->rank == FV_MAX_RANK)
+            return fv_lex_error(&r->k.l, "more than %d axes", FV_MAX_RANK);
+        if (port->rank > 0 && !fv_lex_expect(&r->k.l, ","))
+            return false;
+        dims[port->rank] = parse_dim(r);
+        if (!dims[port->rank])
+            return false;
+        port->rank++;
+    }
+    const fv_dim **copy = FV_NEW(r->k.arena, const fv_dim *, port->rank + 1);
+    memcpy(copy, dims, (size_t)port->rank * sizeof *copy);
+    port->dims = copy;
+    return true;
+}
+
+static bool parse_port_extents(reader *r, fv_port *port) {
+    port->extent = FV_NEW(r->k.arena, fv_expr *, port->rank + 1);
+    if (!fv_lex_expect(&r->k.l, "extents") || !fv_lex_expect(&r->k.l, "["))
+        return false;
+    for (int i = 0; i < port->rank; i++) {
+        if (i && !fv_lex_expect(&r->k.l, ","))
+            return false;
+        if (fv_lex_accept(&r->k.l, "?"))
+            continue;
+        port->extent[i] = fv_kx_parse(&r->k, FV_I64);
+        if (!port->extent[i])
+            return false;
+    }
+    return fv_lex_expect(&r->k.l, "]");
+}
+
+static bool parse_port_head(reader *r, fv_port *port) {
+    int lanes;
+    const char *name = fv_lex_name(&r->k.l, "a buffer");
+    if (!name)
+        return false;
+    fv_binding *b = fv_scope_find(&r->k, name);
+    if (!b || !b->buf)
+        return fv_lex_error(&r->k.l, "no buffer is called '%.60s'", name);
+    port->buf = b->buf;
+    return fv_lex_expect(&r->k.l, "=") && (port->name = fv_kp_parse_string(&r->k, "a name")) &&
+           fv_lex_expect(&r->k.l, "as") && (port->cname = fv_lex_name(&r->k.l, "a name")) &&
+           fv_lex_expect(&r->k.l, ":") && fv_kp_parse_elem(&r->k, &port->elem, &lanes) &&
+           parse_port_dims(r, port) && parse_port_extents(r, port);
+}
+
+static bool parse_input(reader *r) {
+    fv_port port = {0};
+    if (!parse_port_head(r, &port))
+        return false;
+    FV_PUSH(r->k.arena, r->program->inputs, r->program->ninputs, r->cap_inputs, port);
+    return true;
+}
+
+static bool parse_output(reader *r) {
+    fv_program *pr = r->program;
+    fv_port port = {0};
+    fv_var *capacity = NULL;
+    int n = pr->noutputs;
+    if (!parse_port_head(r, &port))
+        return false;
+    if (fv_lex_accept(&r->k.l, "capacity")) {
+        const char *name = fv_lex_name(&r->k.l, "a name");
+        if (!name)
+            return false;
+        capacity = fv_var_new(r->k.arena, name, fv_kt(FV_I64, 1));
+        capacity->lo = 0;
+        fv_scope_var(&r->k, name, capacity);
+    }
+    if (fv_lex_accept(&r->k.l, "state")) {
+        const char *name = fv_lex_name(&r->k.l, "the buffer of an input");
+        fv_binding *b = name ? fv_scope_find(&r->k, name) : NULL;
+        if (!b || !b->buf || b->buf->role != FV_BUF_INPUT)
+            return fv_lex_error(&r->k.l, "'%.60s' is no buffer of an input", name ? name : "");
+        port.state_of = 1 + b->buf->index;
+    }
+    FV_PUSH(r->k.arena, pr->capacity, n, r->cap_capacity, capacity);
+    FV_PUSH(r->k.arena, pr->outputs, pr->noutputs, r->cap_outputs, port);
+    return true;
+}
+
+/* ---- statements of the run ---- */
+
+static fv_kernel *find_kernel(fv_kparser *p, const char *name) {
+    for (int i = 0; i < p->program->nkernels; i++)
+        if (strcmp(p->program->kernels[i]->name, name) == 0)
+            return p->program->kernels[i];
+    return NULL;
+}
+
+static fv_buf *parse_buffer_name(fv_kparser *p) {
+    const char *name = fv_lex_name(&p->l, "a buffer");
+    fv_binding *b = name ? fv_scope_find(p, name) : NULL;
+    if (name && (!b || !b->buf))
+        fv_lex_error(&p->l, "no buffer is called '%.60s'", name);
+    return b ? b->buf : NULL;
+}
+
+static bool parse_launch(fv_kparser *p) {
+    const char *name = fv_lex_name(&p->l, "a kernel");
+    fv_kernel *k = name ? find_kernel(p, name) : NULL;
+    if (!k)
+        return fv_lex_error(&p->l, "no kernel is called '%.60s'", name ? name : "");
+    fv_buf **args = FV_NEW(p->arena, fv_buf *, k->nbufs + 1);
+    fv_expr **dims = FV_NEW(p->arena, fv_expr *, k->ndims + 1);
+    if (!fv_lex_expect(&p->l, "("))
+        return false;
+    for (int i = 0; i < k->nbufs; i++) {
+        if ((i && !fv_lex_expect(&p->l, ",")) || !(args[i] = parse_buffer_name(p)))
+            return false;
+    }
+    for (int i = 0; i < k->ndims; i++) {
+        if (!fv_lex_expect(&p->l, i ? "," : ";") || !(dims[i] = fv_kx_parse(p, FV_I64)))
+            return false;
+    }
+    fv_stmt *s = fv_kb_add(&p->b, FV_S_LAUNCH);
+    s->kernel = k;
+    s->args = args;
+    s->dims = dims;
+    return fv_lex_expect(&p->l, ")");
+}
+
+static bool parse_check(fv_kparser *p) {
+    fv_expr *x = fv_kx_parse(p, FV_BOOL);
+    if (!x || !fv_lex_expect(&p->l, ","))
+        return false;
+    const char *status = fv_lex_name(&p->l, "a status");
+    if (!status)
+        return false;
+    if (fv_status_from_word(status) < 0)
+        return fv_lex_error(&p->l, "'%.60s' is no status", status);
+    fv_stmt *s = fv_kb_add(&p->b, FV_S_CHECK);
+    s->x = x;
+    s->status = fv_status_from_word(status);
+    return fv_lex_expect(&p->l, ",") && (s->text = fv_kp_parse_string(p, "what is wrong"));
+}
+
+static bool parse_alloc(fv_kparser *p) {
+    fv_buf *b = parse_declared(p);
+    if (!b || !fv_lex_expect(&p->l, "bytes"))
+        return false;
+    fv_expr *bytes = fv_kx_parse(p, FV_I64);
+    if (!bytes)
+        return false;
+    fv_stmt *s = fv_kb_add(&p->b, FV_S_ALLOC);
+    s->buf = b;
+    s->x = b->bytes = bytes;
+    b->role = FV_BUF_HEAP;
+    return add_buffer((reader *)p, b);
+}
+
+/* setdim y[1] = n */
+static bool parse_setdim(fv_kparser *p) {
+    int64_t axis;
+    fv_buf *b = parse_buffer_name(p);
+    if (!b || !fv_lex_expect(&p->l, "[") || !fv_lex_int(&p->l, &axis) ||
+        !fv_lex_expect(&p->l, "]") || !fv_lex_expect(&p->l, "="))
+        return false;
+    fv_expr *x = fv_kx_parse(p, FV_I64);
+    if (!x)
+        return false;
+    for (int i = 0; i < p->program->noutputs; i++) {
+        if (p->program->outputs[i].buf != b)
+            continue;
+        if (axis < 0 || axis >= p->program->outputs[i].rank)
+            return fv_lex_error(&p->l, "output '%.60s' has no axis %lld", b->name, (long long)axis);
+        fv_stmt *s = fv_kb_add(&p->b, FV_S_SETDIM);
+        s->output = i;
+        s->axis = (int)axis;
+        s->x = x;
+        return true;
+    }
+    return fv_lex_error(&p->l, "'%.60s' is no output", b->name);
+}
+
+bool fv_kp_parse_host(fv_kparser *p, bool *taken) {
+    *taken = true;
+    if (fv_lex_accept(&p->l, "check"))
+        return parse_check(p);
+    if (fv_lex_accept(&p->l, "launch"))
+        return parse_launch(p);
+    if (fv_lex_accept(&p->l, "alloc"))
+        return parse_alloc(p);
+    if (fv_lex_accept(&p->l, "setdim"))
+        return parse_setdim(p);
+    if (fv_lex_accept(&p->l, "free")) {
+        fv_buf *b = parse_buffer_name(p);
+        if (b)
+            fv_kb_add(&p->b, FV_S_FREE)->buf = b;
+        return b != NULL;
+    }
+    *taken = false;
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool parse_target(reader *r) {
+    const char *name = fv_kp_parse_string(&r->k, "a target");
+    if (!name)
+        return false;
+    r->program->target = fv_target_find(name);
+    return r->program->target || fv_lex_error(&r->k.l, "target '%.60s' is not known", name);
+}
+
+static bool parse_kernel(reader *r) {
+    fv_kernel *k = fv_kp_parse_kernel(&r->k);
+    if (!k)
+        return false;
+    if (find_kernel(&r->k, k->name))
+        return fv_lex_error(&r->k.l, "kernel '%.60s' is defined twice", k->name);
+    FV_PUSH(r->k.arena, r->program->kernels, r->program->nkernels, r->cap_kernels, k);
+    return true;
+}
+
+/* The names of the plan stay in scope: buffers, ports and the run use them. */
+static bool parse_plan(reader *r) {
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->plan);
+    return fv_kp_parse_statements(&r->k);
+}
+
+static bool parse_part(reader *r) {
+    fv_lexer *l = &r->k.l;
+    fv_program *pr = r->program;
+    if (fv_lex_is(l, "kernel"))
+        return parse_kernel(r);
+    if (fv_lex_accept(l, "symbol"))
+        return parse_symbol(r, true, false);
+    if (fv_lex_accept(l, "unknown"))
+        return parse_symbol(r, false, true);
+    if (fv_lex_accept(l, "other"))
+        return parse_symbol(r, false, false);
+    if (fv_lex_accept(l, "constant"))
+        return parse_constant(r);
+    if (fv_lex_accept(l, "buffer"))
+        return parse_buffer(r);
+    if (fv_lex_accept(l, "input"))
+        return parse_input(r);
+    if (fv_lex_accept(l, "output"))
+        return parse_output(r);
+    if (fv_lex_accept(l, "plan"))
+        return parse_plan(r);
+    if (fv_lex_accept(l, "workspace"))
+        return (pr->workspace = fv_kx_parse(&r->k, FV_I64)) != NULL;
+    if (fv_lex_accept(l, "name"))
+        return (pr->name = fv_lex_name(l, "the program's name")) != NULL;
+    if (fv_lex_accept(l, "target"))
+        return parse_target(r);
+    if (fv_lex_accept(l, "source"))
+        return (pr->source_hash = fv_kp_parse_string(&r->k, "a hash")) != NULL;
+    if (fv_lex_accept(l, "producer"))
+        return (pr->producer = fv_kp_parse_string(&r->k, "a version")) != NULL;
+    if (fv_lex_accept(l, "allocator"))
+        return pr->uses_allocator = true;
+    return fv_lex_error(l, "expected a part of a program, found %s", fv_lex_found(l));
+}
+
+static bool parse_format(reader *r) {
+    int64_t format;
+    fv_lexer *l = &r->k.l;
+    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, "program") ||
+        !fv_lex_int(l, &format))
+        return false;
+    return format == FV_KERNEL_FORMAT ||
+           fv_lex_error(l, "the text has format %lld, this Fovea reads %d", (long long)format,
+                        FV_KERNEL_FORMAT);
+}
+
+static bool parse_run(reader *r) {
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->body);
+    return fv_kp_parse_statements(&r->k);
+}
+
+static fv_program *parse_program(reader *r, fv_arena *a, const char *text) {
+    fv_kparser_init(&r->k, a, text);
+    fv_program *pr = r->program = r->k.program = FV_NEW(a, fv_program, 1);
+    fv_lexer *l = &r->k.l;
+    pr->arena = a;
+    pr->dims_table = fv_dims_new(a);
+    bool ok = parse_format(r);
+    while (ok && !fv_lex_is(l, "run"))
+        ok = parse_part(r);
+    ok = ok && fv_lex_expect(l, "run") && parse_run(r);
+    if (ok && l->tok.kind != FV_TOK_END)
+        ok = fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
+    if (ok && !pr->name)
+        ok = fv_lex_error(l, "the program has no name");
+    if (ok)
+        fv_program_number(pr);
+    return ok && !l->failed ? pr : NULL;
+}
+
+fv_program *fv_program_parse(fv_arena *a, const char *text, const char *side) {
+    reader r = {.side = side};
+    return parse_program(&r, a, text);
+}
+
+fv_program *fv_program_parse_over(fv_arena *a, const char *text, const void *side, size_t bytes) {
+    reader r = {.memory = side, .memory_bytes = bytes};
+    return parse_program(&r, a, text);
+}

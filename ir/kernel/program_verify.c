@@ -1,0 +1,254 @@
+/* program_verify.c - what is legal in a host program, besides what is in its kernels. */
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "ir/graph/state.h"
+#include "ir/kernel/text.h"
+#include "ir/kernel/verify.h"
+
+/* ---- statements of the run ---- */
+
+static bool owns_kernel(const fv_program *p, const fv_kernel *k) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (p->kernels[i] == k)
+            return true;
+    return false;
+}
+
+static bool in_scope(fv_kverifier *v, const fv_buf *b) {
+    return b && fv_ptrmap_get(&v->scope, b) != NULL;
+}
+
+static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
+    const fv_buf *arg = s->args[i], *param = s->kernel->bufs[i];
+    if (!in_scope(v, arg))
+        return fv_kv_illegal(v, "argument %d is no buffer in scope", i);
+    if (arg->elem != param->elem)
+        return fv_kv_illegal(v, "argument '%s' is of %s, parameter '%s' of %s", arg->name,
+                             fv_elem_name(arg->elem), param->name, fv_elem_name(param->elem));
+    bool read_only = arg->role == FV_BUF_INPUT || arg->role == FV_BUF_CONST;
+    if (read_only && param->role != FV_BUF_IN)
+        return fv_kv_illegal(v, "'%s' is only read, but parameter '%s' is written", arg->name,
+                             param->name);
+    for (int j = 0; j < i; j++)
+        if (s->args[j] == arg &&
+            (param->role != FV_BUF_IN || s->kernel->bufs[j]->role != FV_BUF_IN))
+            return fv_kv_illegal(v, "'%s' is given twice and written; make it one inout parameter",
+                                 arg->name);
+    return true;
+}
+
+/* Has it no bytes, or so many, or so far out, that no run has a workspace like that? Such sums are saturated. */
+static bool is_nowhere(const fv_buf *b) {
+    const int64_t far = INT64_C(1) << 62;
+    int64_t n;
+    return (fv_x_is_int(b->bytes, &n) && (n <= 0 || n >= far)) || (fv_x_is_int(b->offset, &n) && n >= far);
+}
+
+/* Do two buffers of the workspace overlap, as far as that can be seen? */
+static bool overlap(const fv_buf *a, const fv_buf *b) {
+    int64_t at[2], n;
+    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) || is_nowhere(b))
+        return false;
+    if (!fv_x_is_int(a->offset, &at[0]) || !fv_x_is_int(b->offset, &at[1]))
+        return fv_x_equal(a->offset, b->offset);
+    int first = at[1] < at[0];
+    const fv_buf *lower = first ? b : a;
+    return at[0] == at[1] || (fv_x_is_int(lower->bytes, &n) && at[!first] - at[first] < n);
+}
+
+/* Consumers rely on it that what a kernel writes is nothing else that it is given. */
+static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
+    const fv_kernel *k = s->kernel;
+    for (int i = 0; i < k->nbufs; i++)
+        for (int j = 0; j < i; j++)
+            if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) && overlap(s->args[i], s->args[j]))
+                return fv_kv_illegal(v, "'%s' and '%s' overlap in the workspace, and are written",
+                                     s->args[j]->name, s->args[i]->name);
+    return true;
+}
+
+static bool check_launch(fv_kverifier *v, const fv_stmt *s) {
+    if (!s->kernel || !owns_kernel(v->program, s->kernel))
+        return fv_kv_illegal(v, "the kernel is none of the program");
+    for (int i = 0; i < s->kernel->nbufs; i++)
+        if (!check_argument(v, s, i))
+            return false;
+    if (!check_overlaps(v, s))
+        return false;
+    for (int i = 0; i < s->kernel->ndims; i++) {
+        const fv_expr *d = s->dims[i];
+        if (!d || d->type.elem != FV_I64 || d->type.lanes != 1)
+            return fv_kv_illegal(v, "dim '%s' is given no i64", s->kernel->dims[i]->name);
+        if (!fv_kv_expr(v, d))
+            return false;
+    }
+    return true;
+}
+
+static bool check_i64(fv_kverifier *v, const fv_expr *x, const char *what) {
+    if (!x || x->type.elem != FV_I64 || x->type.lanes != 1)
+        return fv_kv_illegal(v, "%s is no i64", what);
+    return fv_kv_expr(v, x);
+}
+
+static bool check_setdim(fv_kverifier *v, const fv_stmt *s) {
+    const fv_program *p = v->program;
+    if (s->output < 0 || s->output >= p->noutputs)
+        return fv_kv_illegal(v, "there is no output %d", s->output);
+    if (s->axis < 0 || s->axis >= p->outputs[s->output].rank)
+        return fv_kv_illegal(v, "output %d has no axis %d", s->output, s->axis);
+    return check_i64(v, s->x, "the dim");
+}
+
+bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
+    bool in_plan = strcmp(v->where, "plan") == 0;
+    if (in_plan && s->kind != FV_S_CHECK)
+        return fv_kv_illegal(v, "the plan has lets and checks only");
+    switch (s->kind) {
+    case FV_S_CHECK:
+        if (!s->x || s->x->type.elem != FV_BOOL || s->x->type.lanes != 1)
+            return fv_kv_illegal(v, "the condition is no bool");
+        if (fv_status_word(s->status)[0] == '?' || s->status == 0)
+            return fv_kv_illegal(v, "%d is no status of a failure", s->status);
+        return fv_kv_expr(v, s->x);
+    case FV_S_LAUNCH: return check_launch(v, s);
+    case FV_S_ALLOC:
+        if (s->buf->role != FV_BUF_HEAP || !v->program->uses_allocator)
+            return fv_kv_illegal(v, "'%s' is no buffer of the caller's allocator", s->buf->name);
+        return check_i64(v, s->x, "the size");
+    case FV_S_FREE:
+        return s->buf->role == FV_BUF_HEAP || fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
+    case FV_S_SETDIM: return check_setdim(v, s);
+    default: return true;
+    }
+}
+
+/* ---- buffers and ports ---- */
+
+static int count_of(const fv_program *p, const fv_buf *b) {
+    return b->role == FV_BUF_INPUT ? p->ninputs : b->role == FV_BUF_OUTPUT ? p->noutputs : p->nconstants;
+}
+
+static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
+    bool known = b->role == FV_BUF_INPUT || b->role == FV_BUF_CONST || b->role == FV_BUF_WORK;
+    for (int i = 0; i < b->rank && known; i++)
+        if (!check_i64(v, b->extent[i], "an extent"))
+            return false;
+    switch ((fv_buf_role)b->role) {
+    case FV_BUF_INPUT: case FV_BUF_OUTPUT: case FV_BUF_CONST:
+        if (b->index < 0 || b->index >= count_of(v->program, b))
+            return fv_kv_illegal(v, "buffer '%s' is %s %d, which is not there", b->name,
+                                 fv_role_text((fv_buf_role)b->role), b->index);
+        return true;
+    case FV_BUF_WORK:
+        return check_i64(v, b->offset, "the offset of a buffer") &&
+               check_i64(v, b->bytes, "the size of a buffer");
+    case FV_BUF_HEAP: return true;
+    case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: break;
+    }
+    return fv_kv_illegal(v, "buffer '%s' has the role of a kernel's", b->name);
+}
+
+static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, int index) {
+    if (!port->name || !port->cname || !fv_is_name(port->cname))
+        return fv_kv_illegal(v, "%s %d has no name that is safe in C", fv_role_text(role), index);
+    if (!in_scope(v, port->buf) || port->buf->role != role || port->buf->index != index)
+        return fv_kv_illegal(v, "%s '%s' has no buffer", fv_role_text(role), port->name);
+    fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem; /* callers pass packed elements packed */
+    if (port->buf->elem != held)
+        return fv_kv_illegal(v, "buffer '%s' of %s '%s' is %s, expected %s", port->buf->name, fv_role_text(role),
+                             port->name, fv_elem_name(port->buf->elem), fv_elem_name(held));
+    for (int i = 0; i < port->rank; i++) {
+        if (!port->extent[i] && (role == FV_BUF_INPUT || !port->dims[i]->from_data))
+            return fv_kv_illegal(v, "axis %d of %s '%s' has no extent", i, fv_role_text(role),
+                                 port->name);
+        if (port->extent[i] && !check_i64(v, port->extent[i], "an extent"))
+            return false;
+    }
+    return true;
+}
+
+static bool check_outputs(fv_kverifier *v) {
+    const fv_program *p = v->program;
+    for (int i = 0; i < p->noutputs; i++) {
+        bool has_capacity = p->capacity && p->capacity[i];
+        if (!check_port(v, &p->outputs[i], FV_BUF_OUTPUT, i))
+            return false;
+        if (fv_any_from_data(p->outputs[i].rank, p->outputs[i].dims) != has_capacity)
+            return fv_kv_illegal(v, "output '%s' %s", p->outputs[i].name,
+                                 has_capacity ? "has a capacity, but a known size"
+                                              : "depends on data, but has no capacity");
+        const char *problem = p->outputs[i].state_of ? fv_state_port_problem(v->a, p, i) : NULL;
+        if (problem)
+            return fv_kv_illegal(v, "%s", problem);
+        if (has_capacity)
+            fv_kv_declare(v, p->capacity[i]);
+    }
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool check_kernels(fv_kverifier *v) {
+    const fv_program *p = v->program;
+    fv_ptrmap names = fv_ptrmap_in(v->a);
+    for (int i = 0; i < p->nkernels; i++) {
+        void **seen = fv_ptrmap_at(&names, fv_intern(v->session, p->kernels[i]->name));
+        if (*seen)
+            return fv_kv_illegal(v, "two kernels are called '%s'", p->kernels[i]->name);
+        *seen = p->kernels[i];
+        if (!fv_kernel_verify(v->session, p->kernels[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Lets of the plan stay in scope for buffers, ports and the run. */
+static bool check_plan(fv_kverifier *v) {
+    v->where = "plan";
+    for (int i = 0; i < v->program->nsymbols; i++)
+        fv_kv_declare(v, v->program->symbol_vars[i]);
+    for (const fv_stmt *s = v->program->plan.first; s; s = s->next) {
+        fv_block one = {(fv_stmt *)s, (fv_stmt *)s};
+        fv_stmt alone = *s;
+        alone.next = NULL;
+        one.first = one.last = &alone;
+        if (s->kind != FV_S_LET && s->kind != FV_S_CHECK && s->kind != FV_S_COMMENT)
+            return fv_kv_illegal(v, "it has lets and checks only");
+        if (!fv_kv_block(v, &one))
+            return false;
+        if (s->kind == FV_S_LET)
+            fv_kv_declare(v, s->var);
+    }
+    v->stmt = NULL;
+    return !v->program->workspace || check_i64(v, v->program->workspace, "the workspace");
+}
+
+static bool check_program(fv_kverifier *v) {
+    const fv_program *p = v->program;
+    v->where = "program";
+    if (!check_kernels(v) || !check_plan(v))
+        return false;
+    v->where = "program";
+    for (int i = 0; i < p->nbuffers; i++) {
+        if (!check_buffer(v, p->buffers[i]))
+            return false;
+        fv_kv_declare(v, p->buffers[i]);
+    }
+    for (int i = 0; i < p->ninputs; i++)
+        if (!check_port(v, &p->inputs[i], FV_BUF_INPUT, i))
+            return false;
+    if (!check_outputs(v))
+        return false;
+    v->where = "run";
+    return fv_kv_block(v, &p->body) && fv_kv_fits(v);
+}
+
+bool fv_program_verify(fv_session *s, const fv_program *p) {
+    fv_arena *a = fv_arena_new(s);
+    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a), .outside = -1};
+    bool ok = check_program(&v);
+    fv_arena_free(a);
+    return ok;
+}

@@ -1,0 +1,466 @@
+/* prove.c - the proof that two accesses never touch the same element.
+ *
+ * Some axis must tell them apart: with v' = v + step + t, t >= 0, for the iterations of a loop over v,
+ * the difference of the two indices is proved to be at least 1, or at most -1. An index is a polynomial
+ * over what is constant in the loop and over the variables of inner loops, each iteration having its
+ * own; these are replaced by the bounds of their loops, the innermost first, until intervals decide. */
+#include "ir/kernel/prove.h"
+
+#include <string.h>
+
+enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_BOUNDS = 64 };
+
+/* ---- polynomials ---- */
+
+/* What a polynomial is over: a variable, or an expression that is not looked into. */
+typedef struct fv_atom {
+    const fv_var *var;    /* or NULL */
+    const fv_expr *x;     /* or NULL */
+    int iteration;        /* 0: v, 1: v'; -1: the same in both */
+    int id;
+    int64_t lo, hi;
+} atom;
+
+typedef struct term {
+    int64_t k;
+    int n;
+    const atom *f[MAX_FACTORS]; /* sorted by id */
+} term;
+
+typedef struct poly {
+    int n;
+    bool unknown; /* too large, or overflowed */
+    term t[MAX_TERMS];
+} poly;
+
+static bool same_factors(const term *a, const term *b) {
+    return a->n == b->n && memcmp(a->f, b->f, (size_t)a->n * sizeof *a->f) == 0;
+}
+
+static void add_term(poly *p, const term *t) {
+    for (int i = 0; i < p->n; i++) {
+        if (!same_factors(&p->t[i], t))
+            continue;
+        p->unknown |= __builtin_add_overflow(p->t[i].k, t->k, &p->t[i].k);
+        if (p->t[i].k == 0)
+            p->t[i] = p->t[--p->n];
+        return;
+    }
+    if (t->k == 0)
+        return;
+    if (p->n == MAX_TERMS)
+        p->unknown = true;
+    else
+        p->t[p->n++] = *t;
+}
+
+static void add_scaled(poly *p, const poly *q, int64_t k) {
+    p->unknown |= q->unknown;
+    for (int i = 0; i < q->n; i++) {
+        term t = q->t[i];
+        p->unknown |= __builtin_mul_overflow(t.k, k, &t.k);
+        add_term(p, &t);
+    }
+}
+
+static term times(const term *a, const term *b, bool *bad) {
+    term r = {.n = a->n + b->n};
+    *bad |= __builtin_mul_overflow(a->k, b->k, &r.k);
+    if (r.n > MAX_FACTORS) {
+        *bad = true;
+        r.n = 0;
+        return r;
+    }
+    for (int i = 0, j = 0, n = 0; n < r.n; n++)
+        r.f[n] = j == b->n || (i < a->n && a->f[i]->id <= b->f[j]->id) ? a->f[i++] : b->f[j++];
+    return r;
+}
+
+static void add_product(poly *p, const poly *a, const poly *b) {
+    p->unknown |= a->unknown || b->unknown;
+    for (int i = 0; i < a->n; i++)
+        for (int j = 0; j < b->n; j++) {
+            term t = times(&a->t[i], &b->t[j], &p->unknown);
+            add_term(p, &t);
+        }
+}
+
+static poly constant(int64_t k) {
+    poly p = {.n = k != 0};
+    p.t[0] = (term){.k = k};
+    return p;
+}
+
+static void add_atom(poly *p, const atom *x, int64_t k) {
+    term t = {.k = k, .n = 1, .f = {x}};
+    add_term(p, &t);
+}
+
+/* ---- intervals of polynomials ---- */
+
+typedef struct interval {
+    bool lo_known, hi_known;
+    int64_t lo, hi;
+} interval;
+
+__extension__ typedef __int128 wide;
+
+/* Bounds beyond +-2^62 count as none, so that sums of two do not overflow. */
+static const int64_t far = INT64_C(1) << 62;
+
+static interval checked(wide lo, bool lo_known, wide hi, bool hi_known) {
+    interval r = {lo_known && lo > -far && lo < far, hi_known && hi > -far && hi < far, 0, 0};
+    r.lo = r.lo_known ? (int64_t)lo : 0;
+    r.hi = r.hi_known ? (int64_t)hi : 0;
+    return r;
+}
+
+static interval times_interval(interval a, interval b) {
+    bool positive = a.lo_known && a.lo >= 0 && b.lo_known && b.lo >= 0;
+    if (positive)
+        return checked((wide)a.lo * b.lo, true, (wide)a.hi * b.hi,
+                       a.hi_known && b.hi_known);
+    if (!a.lo_known || !a.hi_known || !b.lo_known || !b.hi_known)
+        return (interval){0};
+    wide p[4] = {(wide)a.lo * b.lo, (wide)a.lo * b.hi, (wide)a.hi * b.lo,
+                     (wide)a.hi * b.hi};
+    wide lo = p[0], hi = p[0];
+    for (int i = 1; i < 4; i++) {
+        lo = p[i] < lo ? p[i] : lo;
+        hi = p[i] > hi ? p[i] : hi;
+    }
+    return checked(lo, true, hi, true);
+}
+
+static interval scaled(interval a, int64_t k) {
+    if (k < 0) {
+        interval r = checked((wide)a.hi * k, a.hi_known, (wide)a.lo * k, a.lo_known);
+        return r;
+    }
+    return checked((wide)a.lo * k, a.lo_known, (wide)a.hi * k, a.hi_known);
+}
+
+static interval of_atom(const atom *x) {
+    return checked(x->lo, x->lo != INT64_MIN, x->hi, x->hi != INT64_MAX);
+}
+
+static interval of_poly(const poly *p) {
+    interval sum = {true, true, 0, 0};
+    for (int i = 0; i < p->n; i++) {
+        interval t = p->t[i].n ? of_atom(p->t[i].f[0]) : (interval){true, true, 1, 1};
+        for (int j = 1; j < p->t[i].n; j++)
+            t = times_interval(t, of_atom(p->t[i].f[j]));
+        t = scaled(t, p->t[i].k);
+        sum = checked((wide)sum.lo + t.lo, sum.lo_known && t.lo_known, (wide)sum.hi + t.hi,
+                      sum.hi_known && t.hi_known);
+    }
+    if (p->unknown)
+        return (interval){0};
+    return sum;
+}
+
+static bool is_nonnegative(const poly *p) {
+    interval r = of_poly(p);
+    return r.lo_known && r.lo >= 0;
+}
+
+static bool is_nonpositive(const poly *p) {
+    interval r = of_poly(p);
+    return r.hi_known && r.hi <= 0;
+}
+
+/* ---- from expressions ---- */
+
+static bool depends_on_inner(fv_prover *z, const fv_expr *x) {
+    if (x->op == FV_X_VAR)
+        return fv_ptrmap_get(&z->inner, x->u.var) != NULL;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return true; /* may be stored between */
+    for (int i = 0; i < x->n; i++)
+        if (depends_on_inner(z, x->arg[i]))
+            return true;
+    return false;
+}
+
+static atom *atom_of(fv_prover *z, const fv_var *var, const fv_expr *x, int iteration) {
+    for (int i = 0; i < z->natoms; i++) {
+        atom *a = z->atoms[i];
+        if (a->var == var && a->iteration == iteration && (!x) == (!a->x) &&
+            (!x || fv_x_equal(a->x, x)))
+            return a;
+    }
+    atom *a = FV_NEW(z->a, atom, 1);
+    *a = (atom){var, x, iteration, z->natoms, INT64_MIN, INT64_MAX};
+    if (var) {
+        a->lo = var->lo;
+        a->hi = var->hi;
+    } else if (x) {
+        fv_x_range(x, &a->lo, &a->hi);
+    }
+    FV_PUSH(z->a, z->atoms, z->natoms, z->cap_atoms, a);
+    return a;
+}
+
+static poly poly_of(fv_prover *z, const fv_expr *x, int iteration);
+
+/* Does x read memory that may be stored to between? Two such reads need not give the same. */
+static bool reads_mutable(const fv_expr *x) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (reads_mutable(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* The value of a let, unless it is to be taken as it was read. */
+static const fv_expr *value_of(fv_prover *z, const fv_var *v) {
+    const fv_stmt *let = fv_ptrmap_get(&z->lets, v);
+    return let && !reads_mutable(let->x) ? let->x : NULL;
+}
+
+static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
+    poly p = {0};
+    const fv_expr *value = value_of(z, v);
+    if (value)
+        return poly_of(z, value, iteration);
+    if (z->loop && v == z->loop->var) { /* v, or v' = v + step + t */
+        add_atom(&p, atom_of(z, v, NULL, -1), 1);
+        if (iteration == 1) {
+            poly step = constant(z->loop->step);
+            add_scaled(&p, &step, 1);
+            add_atom(&p, z->later, 1);
+        }
+        return p;
+    }
+    bool inner = fv_ptrmap_get(&z->inner, v) != NULL;
+    add_atom(&p, atom_of(z, v, NULL, inner ? iteration : -1), 1);
+    return p;
+}
+
+static poly opaque(fv_prover *z, const fv_expr *x, int iteration) {
+    poly p = {.unknown = reads_mutable(x)};
+    add_atom(&p, atom_of(z, NULL, x, depends_on_inner(z, x) ? iteration : -1), 1);
+    return p;
+}
+
+static poly of_operator(fv_prover *z, const fv_expr *x, int iteration) {
+    poly p = {0}, a = poly_of(z, x->arg[0], iteration), b = poly_of(z, x->arg[1], iteration);
+    if (x->op == FV_X_MUL) {
+        add_product(&p, &a, &b);
+        return p;
+    }
+    add_scaled(&a, &b, x->op == FV_X_ADD ? 1 : -1);
+    return a;
+}
+
+static poly poly_of(fv_prover *z, const fv_expr *x, int iteration) {
+    poly p = {.unknown = true};
+    if (z->depth >= MAX_DEPTH || ++z->steps > MAX_STEPS)
+        return p;
+    z->depth++;
+    switch (x->op) {
+    case FV_X_CONST: p = constant(x->u.i); break;
+    case FV_X_VAR: p = of_var(z, x->u.var, iteration); break;
+    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: p = of_operator(z, x, iteration); break;
+    default: p = opaque(z, x, iteration); break;
+    }
+    z->depth--;
+    return p;
+}
+
+/* ---- p >= 0 ---- */
+
+static bool prove(fv_prover *z, const poly *p);
+
+static bool is_loop_atom(fv_prover *z, const atom *a) {
+    return a->var && a->iteration >= 0 && fv_ptrmap_get(&z->loops, a->var) != NULL;
+}
+
+static uintptr_t place_of(const fv_prover *z, const atom *a) {
+    return (uintptr_t)fv_ptrmap_get(&z->inner, a->var);
+}
+
+/* The variable of the innermost loop that is still in p; declared last. */
+static const atom *innermost(fv_prover *z, const poly *p) {
+    const atom *found = NULL;
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->t[i].n; j++) {
+            const atom *a = p->t[i].f[j];
+            if (is_loop_atom(z, a) && (!found || place_of(z, a) > place_of(z, found)))
+                found = a;
+        }
+    return found;
+}
+
+/* p = factor * a + rest; false where a is not linear in it */
+static bool split(const poly *p, const atom *a, poly *factor, poly *rest) {
+    *factor = *rest = (poly){0};
+    for (int i = 0; i < p->n; i++) {
+        term t = p->t[i];
+        int at = -1, times_in = 0;
+        for (int j = 0; j < t.n; j++)
+            if (t.f[j] == a) {
+                at = j;
+                times_in++;
+            }
+        if (times_in > 1)
+            return false;
+        if (times_in == 1) {
+            memmove(t.f + at, t.f + at + 1, (size_t)(t.n - at - 1) * sizeof *t.f);
+            t.n--;
+        }
+        add_term(times_in ? factor : rest, &t);
+    }
+    return true;
+}
+
+static bool with_bound(fv_prover *z, const poly *factor, const poly *rest, const poly *bound) {
+    poly p = *rest;
+    add_product(&p, factor, bound);
+    return prove(z, &p);
+}
+
+static bool with_bound_plus(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
+                            int64_t plus, int iteration) {
+    poly bound = poly_of(z, x, iteration), k = constant(plus);
+    add_scaled(&bound, &k, 1);
+    return with_bound(z, factor, rest, &bound);
+}
+
+/* A bound may be a minimum or maximum of several: any of them will do. */
+static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
+                            fv_expr_op choice, int64_t plus, int iteration) {
+    bool ok;
+    if (z->bounds >= MAX_BOUNDS || ++z->steps > MAX_STEPS)
+        return false;
+    z->bounds++;
+    const fv_expr *value = x->op == FV_X_VAR ? value_of(z, x->u.var) : NULL;
+    if (value)
+        ok = with_bound_expr(z, factor, rest, value, choice, plus, iteration);
+    else if (x->op == choice)
+        ok = with_bound_expr(z, factor, rest, x->arg[0], choice, plus, iteration) ||
+             with_bound_expr(z, factor, rest, x->arg[1], choice, plus, iteration);
+    else
+        ok = with_bound_plus(z, factor, rest, x, plus, iteration);
+    z->bounds--;
+    return ok;
+}
+
+/* The last value of a loop whose extent is a multiple of its step is hi - step. */
+static int64_t below_end(fv_prover *z, const fv_stmt *s, int iteration) {
+    poly extent = poly_of(z, s->hi, iteration), lo = poly_of(z, s->lo, iteration);
+    add_scaled(&extent, &lo, -1);
+    bool multiple = !extent.unknown;
+    for (int i = 0; i < extent.n; i++)
+        multiple = multiple && extent.t[i].k % s->step == 0;
+    return multiple ? s->step : 1;
+}
+
+static bool contains(const poly *p, const atom *a) {
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->t[i].n; j++)
+            if (p->t[i].f[j] == a)
+                return true;
+    return false;
+}
+
+/* Both iterations are of the loop: t <= last - v - step, and lo <= v <= last - step. */
+static bool prove_by_own_loop(fv_prover *z, const poly *p) {
+    const fv_stmt *s = z->loop;
+    if (!s)
+        return false;
+    const atom *v = atom_of(z, s->var, NULL, -1);
+    poly factor, rest, minus_v = {0};
+    bool has_later = contains(p, z->later);
+    if ((!has_later && !contains(p, v)) || !split(p, has_later ? z->later : v, &factor, &rest))
+        return false;
+    if (!is_nonpositive(&factor))
+        return !has_later && is_nonnegative(&factor) &&
+               with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, -1);
+    int64_t below = below_end(z, s, -1) + s->step;
+    if (!has_later)
+        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+    add_atom(&minus_v, v, -1); /* factor * (hi - below - v) + rest */
+    add_product(&rest, &factor, &minus_v);
+    return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+}
+
+/* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over variables of inner
+ * loops, which come before the bounds of these. */
+static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < p->t[i].n; j++) {
+            const atom *a = p->t[i].f[j];
+            poly factor, rest;
+            bool min = a->x && a->x->op == FV_X_MIN, max = a->x && a->x->op == FV_X_MAX;
+            if ((!min && !max) || inner != (a->iteration >= 0) || !split(p, a, &factor, &rest))
+                continue;
+            if ((min ? is_nonpositive(&factor) : is_nonnegative(&factor)) &&
+                with_bound_expr(z, &factor, &rest, a->x, min ? FV_X_MIN : FV_X_MAX, 0, a->iteration))
+                return true;
+        }
+    return false;
+}
+
+static bool prove(fv_prover *z, const poly *p) {
+    if (p->unknown || ++z->steps > MAX_STEPS)
+        return false;
+    if (is_nonnegative(p))
+        return true;
+    const atom *a = innermost(z, p);
+    poly factor, rest;
+    if (prove_by_choice(z, p, true))
+        return true;
+    if (!a)
+        return prove_by_choice(z, p, false) || prove_by_own_loop(z, p);
+    if (!split(p, a, &factor, &rest))
+        return false;
+    const fv_stmt *s = fv_ptrmap_get(&z->loops, a->var);
+    if (is_nonnegative(&factor))
+        return with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, a->iteration);
+    if (is_nonpositive(&factor))
+        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN,
+                               -below_end(z, s, a->iteration), a->iteration);
+    return false;
+}
+
+/* Is index a of the later iteration always greater (sign 1) or smaller (-1) than b of the earlier? */
+static bool apart(fv_prover *z, const fv_expr *later, const fv_expr *earlier, int sign) {
+    z->steps = 0;
+    poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0), one = constant(1);
+    add_scaled(&p, &q, -1);
+    poly d = {0};
+    add_scaled(&d, &p, sign);
+    add_scaled(&d, &one, -1);
+    return prove(z, &d);
+}
+
+bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) {
+    for (int d = 0; d < rank; d++)
+        if (apart(z, later[d], earlier[d], 1) || apart(z, later[d], earlier[d], -1))
+            return true;
+    return false;
+}
+
+void fv_prover_start(fv_prover *z, const fv_stmt *loop) {
+    z->loop = loop;
+    z->inner = fv_ptrmap_in(z->a);
+    z->ninner = 0;
+    z->natoms = 0;
+    z->later = atom_of(z, NULL, NULL, -1);
+    z->later->lo = 0;
+    if (loop)
+        fv_prover_inner(z, loop->var);
+}
+
+void fv_prover_inner(fv_prover *z, const void *what) {
+    *fv_ptrmap_at(&z->inner, what) = (void *)++z->ninner;
+}
+
+void fv_prover_learn(fv_prover *z, const fv_stmt *s) {
+    if (s->kind == FV_S_FOR)
+        *fv_ptrmap_at(&z->loops, s->var) = (void *)s;
+    if (s->kind == FV_S_LET && s->var->type.elem == FV_I64)
+        *fv_ptrmap_at(&z->lets, s->var) = (void *)s;
+}

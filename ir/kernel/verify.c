@@ -1,0 +1,387 @@
+/* verify.c - what is legal in a kernel: types, scopes, ranks, roles. That parallel and vector
+ * loops store disjoint elements is proved in disjoint.c. */
+#include "ir/kernel/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "ir/base/limits.h"
+#include "ir/kernel/text.h"
+
+enum { MAX_TILE_BYTES = 1 << 16 };
+
+/* ---- saying what is wrong ---- */
+
+/* The statement as it is printed, without what is nested in it. */
+static const char *stmt_head(fv_kverifier *v, const fv_stmt *s) {
+    fv_text t = {.arena = v->a};
+    fv_kprinter p;
+    fv_stmt alone = *s;
+    alone.next = NULL;
+    alone.body = alone.other = (fv_block){0};
+    fv_block block = {&alone, &alone};
+    fv_kprinter_init(&p, &t, false);
+    fv_kp_block(&p, &block, v->program);
+    if (!t.s)
+        return "";
+    t.s[strcspn(t.s, "\n")] = '\0';
+    char *brace = strstr(t.s, " {");
+    if (brace)
+        *brace = '\0';
+    return t.s;
+}
+
+bool fv_kv_illegal(fv_kverifier *v, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const char *what = v->kernel ? fv_printf(v->a, "kernel '%s'", v->kernel->name) : v->where;
+    if (v->stmt)
+        return fv_error(v->session, "illegal %s: `%.300s`: %s", what, stmt_head(v, v->stmt), text);
+    return fv_error(v->session, "illegal %s: %s", what, text);
+}
+
+/* ---- scopes ---- */
+
+void fv_kv_declare(fv_kverifier *v, const void *what) {
+    *fv_ptrmap_at(&v->scope, what) = (void *)what;
+    FV_PUSH(v->a, v->declared, v->ndeclared, v->cap_declared, what);
+}
+
+static void close_scope(fv_kverifier *v, int mark) {
+    while (v->ndeclared > mark)
+        *fv_ptrmap_at(&v->scope, v->declared[--v->ndeclared]) = NULL;
+}
+
+static bool in_scope(const fv_kverifier *v, const void *what) {
+    return fv_ptrmap_get(&v->scope, what) != NULL;
+}
+
+/* Is it declared outside of the outline that is being looked at? */
+static bool is_outside(const fv_kverifier *v, const void *what) {
+    for (int i = 0; i < v->outside; i++)
+        if (v->declared[i] == what)
+            return true;
+    return false;
+}
+
+/* ---- expressions ---- */
+
+static bool is_lanes(int n) { return n >= 1 && n <= 64 && (n & (n - 1)) == 0; }
+
+static bool check_access(fv_kverifier *v, const fv_buf *b, fv_expr *const *index, int lanes) {
+    if (!in_scope(v, b))
+        return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
+    if (b->role == FV_BUF_TILE && b->rank == 0 && is_outside(v, b))
+        return fv_kv_illegal(v, "'%s' is a variable from outside of the outline", b->name);
+    bool vectors = false;
+    for (int i = 0; i < b->rank; i++) {
+        int64_t at, extent;
+        if (!index[i] || index[i]->type.elem != FV_I64)
+            return fv_kv_illegal(v, "index %d of '%s' is no i64", i, b->name);
+        if (index[i]->type.lanes != 1 && index[i]->type.lanes != lanes)
+            return fv_kv_illegal(v, "index %d of '%s' has %d lanes, the value %d", i, b->name,
+                                 index[i]->type.lanes, lanes);
+        vectors |= index[i]->type.lanes > 1;
+        bool known = b->role == FV_BUF_TILE && fv_x_is_int(index[i], &at) &&
+                     fv_x_is_int(b->extent[i], &extent);
+        if (!known)
+            continue; /* what is never executed may name what is not there: an extent may be 0 */
+        if (at < 0 || at >= extent)
+            return fv_kv_illegal(v, "index %d of '%s' is %lld, the extent %lld", i, b->name,
+                                 (long long)at, (long long)extent);
+    }
+    if (b->lanes > 1 && lanes != b->lanes)
+        return fv_kv_illegal(v, "'%s' has elements of %d lanes, found %d", b->name, b->lanes, lanes);
+    if (lanes > 1 && b->lanes == 1 && !vectors && b->rank == 0)
+        return fv_kv_illegal(v, "'%s' has one element, found %d lanes", b->name, lanes);
+    return true;
+}
+
+static bool check_read(fv_kverifier *v, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    bool guard = x->op == FV_X_GUARD;
+    if (x->n != b->rank + (guard ? 2 : 0))
+        return fv_kv_illegal(v, "'%s' has %d axes, found %d indices", b->name, b->rank, x->n);
+    if (x->type.elem != b->elem)
+        return fv_kv_illegal(v, "an element of '%s' is loaded as %s", b->name,
+                             fv_elem_name((fv_elem)x->type.elem));
+    if (b->role == FV_BUF_OUT)
+        return fv_kv_illegal(v, "'%s' is only written, it cannot be read", b->name);
+    if (guard && (x->arg[b->rank]->type.elem != FV_BOOL ||
+                  x->arg[b->rank]->type.lanes != x->type.lanes ||
+                  x->arg[b->rank + 1]->type.elem != x->type.elem ||
+                  x->arg[b->rank + 1]->type.lanes != x->type.lanes))
+        return fv_kv_illegal(v, "condition or value of a guarded load has the wrong type");
+    return check_access(v, b, x->arg, x->type.lanes);
+}
+
+static bool same_type(fv_ktype a, fv_ktype b) { return a.elem == b.elem && a.lanes == b.lanes; }
+
+/* Operators of one argument type: as the table says. */
+static bool check_operator(fv_kverifier *v, const fv_expr *x) {
+    const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
+    if (x->n != info->nargs)
+        return fv_kv_illegal(v, "%s has %d arguments, needs %d", info->id, x->n, info->nargs);
+    for (int i = 1; i < x->n; i++)
+        if (!same_type(x->arg[i]->type, x->arg[0]->type))
+            return fv_kv_illegal(v, "the arguments of %s differ in type", info->id);
+    if (!fv_x_allows((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem))
+        return fv_kv_illegal(v, "%s does not take %s", info->id,
+                             fv_elem_name((fv_elem)x->arg[0]->type.elem));
+    fv_ktype expected = x->arg[0]->type;
+    if (info->result == FV_XR_BOOL)
+        expected.elem = FV_BOOL;
+    return same_type(x->type, expected) || fv_kv_illegal(v, "%s has the wrong type", info->id);
+}
+
+static bool check_select(fv_kverifier *v, const fv_expr *x) {
+    bool ok = x->n == 3 && x->arg[0]->type.elem == FV_BOOL &&
+              x->arg[0]->type.lanes == x->type.lanes && same_type(x->arg[1]->type, x->type) &&
+              same_type(x->arg[2]->type, x->type);
+    return ok || fv_kv_illegal(v, "select has arguments of the wrong types");
+}
+
+static bool check_cast(fv_kverifier *v, const fv_expr *x) {
+    bool ok = x->n == 1 && x->arg[0]->type.lanes == x->type.lanes &&
+              fv_x_can_cast((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem,
+                            (fv_elem)x->type.elem);
+    return ok || fv_kv_illegal(v, "%s from %s to %s", fv_expr_op_info((fv_expr_op)x->op)->id,
+                               x->n ? fv_elem_name((fv_elem)x->arg[0]->type.elem) : "?",
+                               fv_elem_name((fv_elem)x->type.elem));
+}
+
+static bool check_blocks(fv_kverifier *v, const fv_expr *x) {
+    bool ok = x->n == 2 && same_type(x->arg[0]->type, x->type) && same_type(x->arg[1]->type, x->type) &&
+              is_lanes((int)x->u.i) && x->u.i < x->type.lanes;
+    return ok || fv_kv_illegal(v, "%s has arguments or blocks of the wrong size",
+                               fv_expr_op_info((fv_expr_op)x->op)->id);
+}
+
+static bool check_node(fv_kverifier *v, const fv_expr *x) {
+    const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
+    bool expanded = v->kernel && v->kernel->task;
+    if (!is_lanes(x->type.lanes))
+        return fv_kv_illegal(v, "%d lanes", x->type.lanes);
+    if (info->flags & FV_XF_DEF)
+        return fv_kv_illegal(v, "%s has no meaning in a kernel", info->id);
+    if (expanded && (info->flags & FV_XF_MATH))
+        return fv_kv_illegal(v, "%s is left in an expanded kernel", info->text);
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONST:
+        return (x->type.lanes == 1 && !fv_elem_is_storage((fv_elem)x->type.elem)) ||
+               fv_kv_illegal(v, "a constant is no scalar of an arithmetic type");
+    case FV_X_VAR:
+        if (!in_scope(v, x->u.var))
+            return fv_kv_illegal(v, "'%s' is not in scope", x->u.var->name);
+        return same_type(x->type, x->u.var->type) ||
+               fv_kv_illegal(v, "'%s' is used with another type", x->u.var->name);
+    case FV_X_LOAD: case FV_X_GUARD: return check_read(v, x);
+    case FV_X_SELECT: return check_select(v, x);
+    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_BITCAST: return check_cast(v, x);
+    case FV_X_SPLAT: case FV_X_RAMP:
+        return (x->n == 1 && x->arg[0]->type.lanes == 1 && x->arg[0]->type.elem == x->type.elem) ||
+               fv_kv_illegal(v, "%s of the wrong type", info->text);
+    case FV_X_EVEN: case FV_X_ODD: return check_blocks(v, x);
+    default: return check_operator(v, x);
+    }
+}
+
+bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) {
+    for (int i = 0; i < x->n; i++)
+        if (!fv_kv_expr(v, x->arg[i]))
+            return false;
+    return check_node(v, x);
+}
+
+static bool check_scalar(fv_kverifier *v, const fv_expr *x, fv_elem e, const char *what) {
+    if (!x)
+        return fv_kv_illegal(v, "%s is missing", what);
+    if (x->type.elem != e || x->type.lanes != 1)
+        return fv_kv_illegal(v, "%s is no %s", what, fv_elem_name(e));
+    return fv_kv_expr(v, x);
+}
+
+/* ---- statements ---- */
+
+static bool check_let(fv_kverifier *v, const fv_stmt *s) {
+    if (!s->var || !s->x || !same_type(s->var->type, s->x->type))
+        return fv_kv_illegal(v, "variable and value differ in type");
+    if (!fv_kv_expr(v, s->x))
+        return false;
+    fv_kv_declare(v, s->var);
+    return true;
+}
+
+static bool may_store(const fv_buf *b) { return b->role != FV_BUF_IN && b->role != FV_BUF_INPUT &&
+                                                b->role != FV_BUF_CONST; }
+
+static bool check_store(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    for (int i = 0; i < b->rank; i++)
+        if (!s->index[i] || !fv_kv_expr(v, s->index[i]))
+            return s->index[i] ? false : fv_kv_illegal(v, "index %d is missing", i);
+    if (!s->x || !fv_kv_expr(v, s->x) || (s->mask && !fv_kv_expr(v, s->mask)))
+        return false;
+    if (!may_store(b))
+        return fv_kv_illegal(v, "'%s' is only read, it cannot be stored to", b->name);
+    if (s->x->type.elem != b->elem)
+        return fv_kv_illegal(v, "a %s is stored to '%s' of %s",
+                             fv_elem_name((fv_elem)s->x->type.elem), b->name, fv_elem_name(b->elem));
+    if (s->mask && (s->mask->type.elem != FV_BOOL || s->mask->type.lanes != s->x->type.lanes))
+        return fv_kv_illegal(v, "the mask is no bool of as many lanes as the value");
+    return check_access(v, b, s->index, s->x->type.lanes);
+}
+
+static bool check_prefetch(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    if (!v->kernel || b->role == FV_BUF_TILE)
+        return fv_kv_illegal(v, v->kernel ? "'%s' is a tile, it needs no prefetch"
+                                          : "only kernels prefetch, not '%s'", b->name);
+    for (int i = 0; i < b->rank; i++)
+        if (!s->index[i] || !fv_kv_expr(v, s->index[i]) || s->index[i]->type.lanes != 1)
+            return fv_kv_illegal(v, "index %d is no scalar", i);
+    return check_access(v, b, s->index, 1);
+}
+
+static bool check_tile(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    int64_t bytes = (int64_t)fv_elem_storage_bytes(b->elem) * b->lanes;
+    if (b->role != FV_BUF_TILE || !is_lanes(b->lanes))
+        return fv_kv_illegal(v, "'%s' is declared as a tile, but is none", b->name);
+    for (int i = 0; i < b->rank; i++) {
+        int64_t extent;
+        if (!fv_x_is_int(b->extent[i], &extent) || extent < 1 || extent > MAX_TILE_BYTES)
+            return fv_kv_illegal(v, "extent %d of a tile is no constant from 1 to %d", i,
+                                 MAX_TILE_BYTES);
+        bytes *= extent;
+        if (bytes > MAX_TILE_BYTES)
+            return fv_kv_illegal(v, "the tile is larger than %d bytes", MAX_TILE_BYTES);
+    }
+    if (s->x && (s->x->type.elem != b->elem || s->x->type.lanes != b->lanes))
+        return fv_kv_illegal(v, "the initial value is of another type than the elements");
+    if (s->x && !fv_kv_expr(v, s->x))
+        return false;
+    fv_kv_declare(v, b);
+    return true;
+}
+
+static bool check_transpose(fv_kverifier *v, const fv_stmt *s) {
+    const fv_buf *b = s->buf;
+    int64_t n, m;
+    if (!v->kernel || v->kernel->task)
+        return fv_kv_illegal(v, "only kernels that are not expanded transpose");
+    if (!in_scope(v, b))
+        return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
+    return (b->role == FV_BUF_TILE && b->rank == 2 && b->lanes == 1 && fv_x_is_int(b->extent[0], &n) &&
+            fv_x_is_int(b->extent[1], &m) && n == m) ||
+           fv_kv_illegal(v, "'%s' is no square tile", b->name);
+}
+
+static bool check_for(fv_kverifier *v, const fv_stmt *s) {
+    if (!check_scalar(v, s->lo, FV_I64, "the first value") ||
+        !check_scalar(v, s->hi, FV_I64, "the end"))
+        return false;
+    if (s->step < 1)
+        return fv_kv_illegal(v, "the step is %lld, it must be positive", (long long)s->step);
+    if (v->kernel && v->kernel->task && s->loop != FV_SERIAL)
+        return fv_kv_illegal(v, "the loop is not serial in an expanded kernel");
+    if (!v->kernel && s->loop != FV_SERIAL)
+        return fv_kv_illegal(v, "loops of host programs are serial");
+    int mark = v->ndeclared;
+    fv_kv_declare(v, s->var);
+    bool ok = fv_kv_block(v, &s->body);
+    close_scope(v, mark);
+    return ok;
+}
+
+static bool has_while(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_WHILE || has_while(&s->body) || has_while(&s->other))
+            return true;
+    return false;
+}
+
+static bool check_outline(fv_kverifier *v, const fv_stmt *s) {
+    if (!v->kernel || v->outside >= 0 || has_while(&s->body))
+        return fv_kv_illegal(v, !v->kernel ? "only kernels have this statement"
+                                : v->outside >= 0 ? "it stands in another one" : "there is a while in it");
+    v->outside = v->ndeclared;
+    bool ok = fv_kv_block(v, &s->body);
+    v->outside = -1;
+    return ok;
+}
+
+static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
+    v->stmt = s;
+    switch (s->kind) {
+    case FV_S_LET: return check_let(v, s);
+    case FV_S_STORE: return check_store(v, s);
+    case FV_S_PREFETCH: return check_prefetch(v, s);
+    case FV_S_TILE: return check_tile(v, s);
+    case FV_S_TRANSPOSE: return check_transpose(v, s);
+    case FV_S_FOR: return check_for(v, s);
+    case FV_S_IF: case FV_S_WHILE:
+        return check_scalar(v, s->x, FV_BOOL, "the condition") && fv_kv_block(v, &s->body) &&
+               fv_kv_block(v, &s->other);
+    case FV_S_OUTLINE: return check_outline(v, s);
+    case FV_S_COMMENT: return true;
+    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+        if (v->kernel)
+            return fv_kv_illegal(v, "only host programs have this statement");
+        return fv_kv_host_stmt(v, s);
+    }
+    return fv_kv_illegal(v, "unknown statement");
+}
+
+bool fv_kv_block(fv_kverifier *v, const fv_block *block) {
+    int mark = v->ndeclared;
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        if (!check_stmt(v, s))
+            return false;
+    close_scope(v, mark);
+    return true;
+}
+
+/* ---- kernels ---- */
+
+static bool check_param(fv_kverifier *v, const fv_buf *b, int position) {
+    if (b->role != FV_BUF_IN && b->role != FV_BUF_OUT && b->role != FV_BUF_INOUT)
+        return fv_kv_illegal(v, "parameter '%s' has the role of something else", b->name);
+    if (b->rank < 0 || b->rank > FV_MAX_RANK || b->lanes != 1 || b->id != position)
+        return fv_kv_illegal(v, "parameter '%s' is malformed", b->name);
+    for (int i = 0; i < b->rank; i++)
+        if (!check_scalar(v, b->extent[i], FV_I64, "an extent"))
+            return false;
+    return true;
+}
+
+static bool check_kernel(fv_kverifier *v) {
+    const fv_kernel *k = v->kernel;
+    for (int i = 0; i < k->ndims; i++)
+        fv_kv_declare(v, k->dims[i]);
+    for (int i = 0; i < k->nbufs; i++)
+        if (!check_param(v, k->bufs[i], i))
+            return false;
+    if (k->task && !check_scalar(v, k->tasks, FV_I64, "the number of tasks"))
+        return false;
+    for (int i = 0; i < k->nbufs; i++)
+        fv_kv_declare(v, k->bufs[i]);
+    if (k->task)
+        fv_kv_declare(v, k->task);
+    if (!fv_kv_block(v, &k->body))
+        return false;
+    v->stmt = NULL;
+    return fv_kv_disjoint(v, &k->body);
+}
+
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k) {
+    fv_arena *a = fv_arena_new(s);
+    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .outside = -1};
+    bool ok = check_kernel(&v);
+    fv_arena_free(a);
+    return ok;
+}

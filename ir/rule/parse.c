@@ -1,0 +1,345 @@
+/* parse.c - text of rules to trees, and the names in them looked up. */
+#include "ir/rule/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- grammar ---- */
+
+static bool parse_name(fv_lexer *l, const char **out) {
+    fv_text t = {.arena = l->arena};
+    while (l->tok.kind == FV_TOK_NAME || l->tok.kind == FV_TOK_INT || fv_lex_is(l, "-")) {
+        fv_text_put(&t, l->tok.s);
+        fv_lex_next(l);
+    }
+    *out = t.s;
+    return t.s != NULL || fv_lex_error(l, "expected the name of the rule, found %s", fv_lex_found(l));
+}
+
+static bool accept_arrow(fv_lexer *l) {
+    return fv_lex_accept(l, "=>") || (fv_lex_accept(l, "=") && fv_lex_accept(l, ">"));
+}
+
+static bool expect_arrow(fv_lexer *l) {
+    return accept_arrow(l) || fv_lex_error(l, "expected =>, found %s", fv_lex_found(l));
+}
+
+/* `c ~ e` becomes a BINARY of that name. */
+static fv_ast *parse_condition(fv_lexer *l) {
+    fv_ast *x = fv_ast_parse(l);
+    if (!x || !fv_lex_accept(l, "~"))
+        return x;
+    fv_ast *y = fv_ast_parse(l), *r = FV_NEW(l->arena, fv_ast, 1);
+    *r = (fv_ast){.kind = FV_AST_BINARY, .line = x->line, .column = x->column, .name = "~", .n = 2};
+    r->arg = FV_NEW(l->arena, fv_ast *, 2);
+    r->arg[0] = x;
+    r->arg[1] = y;
+    return y ? r : NULL;
+}
+
+static bool parse_where(fv_lexer *l, fv_rule *r) {
+    int cap = 0;
+    if (!fv_lex_accept(l, "where"))
+        return true;
+    do {
+        fv_ast *c = parse_condition(l);
+        if (!c)
+            return false;
+        FV_PUSH(l->arena, r->where, r->nwhere, cap, c);
+    } while (fv_lex_accept(l, ","));
+    return true;
+}
+
+static bool parse_tolerance(fv_lexer *l, double *out) {
+    if (l->tok.kind != FV_TOK_FLOAT || !(l->tok.f > 0))
+        return fv_lex_error(l, "expected a tolerance such as 1e-3 after approximate, found %s",
+                            fv_lex_found(l));
+    *out = l->tok.f;
+    fv_lex_next(l);
+    return true;
+}
+
+static const char *const exactness_names[] = {"exact", "rounding", "approximate"};
+
+static bool parse_exactness(fv_lexer *l, fv_rule *r) {
+    for (int i = 0; i < 3; i++)
+        if (fv_lex_accept(l, exactness_names[i])) {
+            r->exactness = (fv_exactness)i;
+            return i != FV_APPROXIMATE || parse_tolerance(l, &r->tolerance);
+        }
+    return fv_lex_error(l, "expected exact, rounding or approximate, found %s", fv_lex_found(l));
+}
+
+static bool parse_rule(fv_lexer *l, fv_rule *r) {
+    r->line = l->tok.line;
+    return fv_lex_expect(l, "rule") && parse_name(l, &r->name) && fv_lex_expect(l, ":") &&
+           (r->pattern = fv_ast_parse(l)) && parse_where(l, r) && expect_arrow(l) &&
+           (r->replacement = fv_ast_parse(l)) && parse_exactness(l, r);
+}
+
+/* ---- names ---- */
+
+bool fv_rule_error(const fv_rule_scope *s, const fv_ast *at, const char *format, ...) {
+    char text[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return fv_error_at(s->session, at->line, at->column, "rule %s: %s", s->rule, text);
+}
+
+const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name) {
+    for (int i = 0; i < s->n; i++)
+        if (!strcmp(s->names[i].name, name))
+            return &s->names[i];
+    return NULL;
+}
+
+static bool add_name(fv_rule_scope *s, const fv_ast *at, bool is_attr, fv_attr_kind kind) {
+    const fv_rule_name *old = fv_rule_find_name(s, at->name);
+    if (!strcmp(at->name, "_"))
+        return true;
+    if (old && (old->is_attr || is_attr))
+        return fv_rule_error(s, at, "'%s' is captured twice; only values may be", at->name);
+    if (old)
+        return true;
+    if (s->n == FV_MAX_CAPTURES)
+        return fv_rule_error(s, at, "captures more than %d names", FV_MAX_CAPTURES);
+    s->names[s->n++] = (fv_rule_name){at->name, is_attr, kind};
+    return true;
+}
+
+static const fv_opdef *find_op(const fv_rule_scope *s, const fv_ast *call) {
+    const char *dot = strrchr(call->name, '.');
+    char domain[64] = "";
+    if (dot && (size_t)(dot - call->name) < sizeof domain)
+        memcpy(domain, call->name, (size_t)(dot - call->name));
+    const fv_opdef *d = fv_op_find(domain, dot ? dot + 1 : call->name);
+    if (!d)
+        fv_rule_error(s, call, "there is no op '%s'", call->name);
+    return d;
+}
+
+static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def,
+                                int n) {
+    int least = 0, most = 0;
+    for (; most < FV_MAX_IN && def->in[most].name; most++)
+        if (def->in[most].arity == FV_REQUIRED)
+            least = most + 1;
+        else if (def->in[most].arity == FV_VARIADIC)
+            least = most + def->in[most].min;
+    if (most && def->in[most - 1].arity == FV_VARIADIC)
+        most = FV_MAX_IN;
+    if (n < least || n > most)
+        return fv_rule_error(s, call, "%s has %d operands here, expected %s%d", call->name, n,
+                             n < least && least < most   ? "at least "
+                             : n > most && least < most ? "at most "
+                                                        : "",
+                             n < least ? least : most);
+    return true;
+}
+
+static const fv_attr_def *find_attr(const fv_rule_scope *s, const fv_ast *named,
+                                    const fv_opdef *def) {
+    const fv_attr_def *d = fv_opdef_attr(def, named->name);
+    if (!d || d->until) {
+        fv_rule_error(s, named, "%s has no attribute '%s'", def->name, named->name);
+        return NULL;
+    }
+    return d;
+}
+
+static bool is_int_list(const fv_ast *x) {
+    double v;
+    for (int i = 0; i < x->n; i++)
+        if (!fv_rule_number(x->arg[i], &v) || v != (double)(int64_t)v)
+            return false;
+    return x->kind == FV_AST_LIST && x->n <= FV_MAX_RANK;
+}
+
+/* A literal value of an attribute of this kind. */
+static bool check_attr_literal(const fv_rule_scope *s, const fv_ast *x, const fv_attr_def *d) {
+    double v;
+    bool ok = d->kind == FV_ATTR_INT      ? fv_rule_number(x, &v) && v == (double)(int64_t)v
+              : d->kind == FV_ATTR_FLOAT  ? fv_rule_number(x, &v)
+              : d->kind == FV_ATTR_STRING ? x->kind == FV_AST_STRING
+                                          : d->kind == FV_ATTR_INTS && is_int_list(x);
+    return ok || fv_rule_error(s, x, "attribute '%s' cannot be that", d->name);
+}
+
+static bool check_pattern_attr(fv_rule_scope *s, const fv_ast *named, const fv_opdef *def) {
+    const fv_attr_def *d = find_attr(s, named, def);
+    const fv_ast *x = named->arg[0];
+    if (!d)
+        return false;
+    return x->kind == FV_AST_NAME ? add_name(s, x, true, d->kind) : check_attr_literal(s, x, d);
+}
+
+static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
+    double v;
+    if (p->kind == FV_AST_NAME)
+        return add_name(s, p, false, FV_ATTR_INT);
+    if (fv_rule_number(p, &v))
+        return true;
+    if (p->kind != FV_AST_CALL)
+        return fv_rule_error(s, p, "expected an op, a name or a number");
+    const fv_opdef *def = find_op(s, p);
+    int operands = 0;
+    if (!def)
+        return false;
+    for (int i = 0; i < p->n; i++) {
+        bool named = p->arg[i]->kind == FV_AST_NAMED;
+        operands += !named;
+        if (named ? !check_pattern_attr(s, p->arg[i], def) : !check_pattern(s, p->arg[i]))
+            return false;
+    }
+    return check_operand_count(s, p, def, operands);
+}
+
+/* ---- the right side ---- */
+
+static bool check_list_name(const fv_rule_scope *s, const fv_ast *at, const char *name) {
+    const fv_rule_name *k = fv_rule_find_name(s, name);
+    return (k && k->is_attr && k->kind == FV_ATTR_INTS) ||
+           fv_rule_error(s, at, "'%s' is no list of numbers that the pattern captures", name);
+}
+
+/* perm=p[q] */
+static bool check_composed(const fv_rule_scope *s, const fv_ast *x) {
+    return (x->n == 1 && x->arg[0]->kind == FV_AST_NAME && !x->otherwise &&
+            check_list_name(s, x, x->name) && check_list_name(s, x->arg[0], x->arg[0]->name)) ||
+           (x->n != 1 && fv_rule_error(s, x, "expected one list in '%s[..]'", x->name));
+}
+
+static bool check_new_attr(const fv_rule_scope *s, const fv_ast *named, const fv_opdef *def) {
+    const fv_attr_def *d = find_attr(s, named, def);
+    const fv_ast *x = named->arg[0];
+    const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
+    if (!d)
+        return false;
+    if (x->kind == FV_AST_INDEX)
+        return check_composed(s, x);
+    if (!k)
+        return check_attr_literal(s, x, d);
+    return (k->is_attr && k->kind == d->kind) ||
+           fv_rule_error(s, x, "'%s' is another kind than attribute '%s'", x->name, d->name);
+}
+
+static bool check_value_name(const fv_rule_scope *s, const fv_ast *x) {
+    const fv_rule_name *k = fv_rule_find_name(s, x->name);
+    if (!k)
+        return fv_rule_error(s, x, "the pattern captures no '%s'", x->name);
+    return !k->is_attr || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
+           fv_rule_error(s, x, "attribute '%s' is no number", x->name);
+}
+
+static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
+    double v;
+    if (x->kind == FV_AST_NAME && (fv_rule_find_name(s, x->name) || !fv_rule_number(x, &v)))
+        return check_value_name(s, x);
+    if (fv_rule_number(x, &v))
+        return true;
+    if (x->kind != FV_AST_CALL)
+        return fv_rule_error(s, x, "expected an op, a captured name or a number");
+    const fv_opdef *def = find_op(s, x);
+    int operands = 0;
+    if (!def)
+        return false;
+    for (int i = 0; i < x->n; i++) {
+        bool named = x->arg[i]->kind == FV_AST_NAMED;
+        operands += !named;
+        if (named ? !check_new_attr(s, x->arg[i], def) : !check_replacement(s, x->arg[i]))
+            return false;
+    }
+    return check_operand_count(s, x, def, operands);
+}
+
+static bool check_rule(fv_session *session, const fv_rule *r) {
+    fv_rule_scope s = {.session = session, .rule = r->name};
+    double v;
+    if (r->pattern->kind != FV_AST_CALL || fv_rule_number(r->pattern, &v))
+        return fv_rule_error(&s, r->pattern, "expected an op on the left of =>");
+    if (!check_pattern(&s, r->pattern))
+        return false;
+    for (int i = 0; i < r->nwhere; i++)
+        if (!fv_rule_check_condition(&s, r->where[i]))
+            return false;
+    return check_replacement(&s, r->replacement);
+}
+
+/* ---- the whole of it ---- */
+
+bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) {
+    fv_lexer l;
+    int cap = 0;
+    bool ok = true;
+    *rules = NULL;
+    *n = 0;
+    fv_lex_init(&l, fv_arena_session(a), a, text);
+    while (l.tok.kind != FV_TOK_END) {
+        fv_rule r = {0};
+        if (!parse_rule(&l, &r))
+            return false;
+        ok &= check_rule(l.session, &r);
+        FV_PUSH(a, *rules, *n, cap, r);
+    }
+    return ok;
+}
+
+static bool parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
+    fv_lexer l;
+    fv_rule_scope s = {.session = fv_arena_session(a), .rule = def->name};
+    *out = (fv_rule){.name = def->name};
+    fv_lex_init(&l, s.session, a, text);
+    if (!(out->pattern = fv_ast_parse(&l)) || !expect_arrow(&l) ||
+        !(out->replacement = fv_ast_parse(&l)))
+        return false;
+    if (out->pattern->kind != FV_AST_CALL || strcmp(out->pattern->name, def->name))
+        return fv_rule_error(&s, out->pattern, "expected %s on the left of =>", def->name);
+    for (int i = 0; i < out->pattern->n; i++) {
+        const fv_ast *x = out->pattern->arg[i];
+        if (x->kind != FV_AST_NAME)
+            return fv_rule_error(&s, x, "expected the name of an operand");
+        if (!add_name(&s, x, false, FV_ATTR_INT))
+            return false;
+    }
+    for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++) {
+        fv_ast name = {.kind = FV_AST_NAME, .name = def->attrs[i].name};
+        if (!def->attrs[i].until && !add_name(&s, &name, true, def->attrs[i].kind))
+            return false;
+    }
+    return check_replacement(&s, out->replacement);
+}
+
+bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
+    fv_session *s = fv_arena_session(a);
+    const char *before = fv_diag_file_get(s);
+    fv_diag_file(s, "the catalogue"); /* lines and columns are the rule's */
+    bool ok = parse_meaning(a, def, text, out);
+    fv_diag_file(s, before);
+    return ok;
+}
+
+void fv_rule_print_condition(fv_text *t, const fv_ast *c) {
+    if (c->kind != FV_AST_BINARY || strcmp(c->name, "~")) {
+        fv_ast_print(t, c);
+        return;
+    }
+    fv_ast_print(t, c->arg[0]);
+    fv_text_put(t, " ~ ");
+    fv_ast_print(t, c->arg[1]);
+}
+
+void fv_rule_print(fv_text *t, const fv_rule *r) {
+    fv_text_printf(t, "rule %s: ", r->name);
+    fv_ast_print(t, r->pattern);
+    for (int i = 0; i < r->nwhere; i++) {
+        fv_text_put(t, i ? ", " : " where ");
+        fv_rule_print_condition(t, r->where[i]);
+    }
+    fv_text_put(t, " => ");
+    fv_ast_print(t, r->replacement);
+    fv_text_printf(t, " %s", exactness_names[r->exactness]);
+    if (r->exactness == FV_APPROXIMATE)
+        fv_text_printf(t, " %g", r->tolerance);
+}

@@ -1,0 +1,73 @@
+/* parts.h - what the parser, the matcher and the conditions of rules share. */
+#ifndef FV_IR_RULE_PARTS_H
+#define FV_IR_RULE_PARTS_H
+
+#include "ir/rule/rule.h"
+
+enum { FV_MAX_CAPTURES = 32 };
+
+/* ---- rule.c: matching ---- */
+
+typedef struct fv_capture {
+    const char *name;
+    fv_value *value;     /* or: */
+    const fv_attr *attr;
+} fv_capture;
+
+typedef struct fv_matcher {
+    fv_session *session;
+    fv_module *module;
+    const fv_rule *rule;
+    fv_capture captures[FV_MAX_CAPTURES];
+    int n;
+    int depth, deepest; /* parts that matched, and the most that ever did */
+    bool explain;
+    const char *why;
+} fv_matcher;
+
+const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
+
+/* ---- where.c: numbers and conditions ---- */
+
+/* A number without names of values: 0.5, sqrt(2), 2 * pi. */
+bool fv_rule_number(const fv_ast *a, double *out) FV_MUST_USE;
+/* The value of what is one: rules are checked when they are parsed (assert). */
+double fv_rule_value(const fv_ast *a);
+/* The number that all elements of a constant are. */
+bool fv_rule_uniform(const fv_value *v, double *out) FV_MUST_USE;
+/* Is x what `want` becomes when it is rounded to type e? */
+bool fv_rule_rounds_to(fv_elem e, double want, double x) FV_MUST_USE;
+/* `c ~ e`, c of a type. */
+enum { FV_ABOUT_ULPS = 2 };
+bool fv_rule_is_about(fv_elem type, double c, double e) FV_MUST_USE;
+bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
+
+/* ---- parse.c: names ---- */
+
+/* What a pattern captures, as far as the text tells. */
+typedef struct fv_rule_name {
+    const char *name;
+    bool is_attr;
+    fv_attr_kind kind; /* of an attribute */
+} fv_rule_name;
+
+typedef struct fv_rule_scope {
+    fv_session *session;
+    const char *rule; /* its name */
+    fv_rule_name names[FV_MAX_CAPTURES];
+    int n;
+} fv_rule_scope;
+
+const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name);
+/* "rule NAME: ...", at a place in the text. Returns false. */
+bool fv_rule_error(const fv_rule_scope *s, const fv_ast *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* where.c: is the condition one? False after a diagnostic. */
+bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV_MUST_USE;
+
+void fv_rule_print_condition(fv_text *t, const fv_ast *c);
+
+/* `L(a, b) => R`: the meaning of an op. */
+bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,377 @@
+/* where.c - numbers in rules, and the conditions after `where`: what they may say, and whether
+ * it holds. To add a predicate is to add a row to the table and its line to rule.h. */
+#include "ir/rule/parts.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "ir/base/limits.h"
+
+/* ---- numbers ---- */
+
+static bool number_call(const fv_ast *a, double *out) {
+    double x;
+    if (a->n != 1 || !fv_rule_number(a->arg[0], &x))
+        return false;
+    if (!strcmp(a->name, "sqrt"))
+        *out = sqrt(x);
+    else if (!strcmp(a->name, "exp"))
+        *out = exp(x);
+    else
+        return false;
+    return true;
+}
+
+static bool number_binary(const fv_ast *a, double *out) {
+    double x, y;
+    if (!fv_rule_number(a->arg[0], &x) || !fv_rule_number(a->arg[1], &y))
+        return false;
+    if (!strcmp(a->name, "+"))
+        *out = x + y;
+    else if (!strcmp(a->name, "-"))
+        *out = x - y;
+    else if (!strcmp(a->name, "*"))
+        *out = x * y;
+    else if (!strcmp(a->name, "/"))
+        *out = x / y;
+    else
+        return false;
+    return true;
+}
+
+bool fv_rule_number(const fv_ast *a, double *out) {
+    switch (a->kind) {
+    case FV_AST_INT: *out = (double)a->i; return true;
+    case FV_AST_FLOAT: *out = a->f; return true;
+    case FV_AST_UNARY:
+        if (strcmp(a->name, "-") || !fv_rule_number(a->arg[0], out))
+            return false;
+        *out = -*out;
+        return true;
+    case FV_AST_CALL: return number_call(a, out);
+    case FV_AST_BINARY: return number_binary(a, out);
+    case FV_AST_NAME:
+        *out = !strcmp(a->name, "pi") ? 3.14159265358979323846 : (double)INFINITY;
+        return !strcmp(a->name, "pi") || !strcmp(a->name, "inf");
+    case FV_AST_STRING:
+    case FV_AST_GROUP:
+    case FV_AST_NAMED:
+    case FV_AST_INDEX:
+    case FV_AST_REDUCE:
+    case FV_AST_LANES:
+    case FV_AST_LIST: break;
+    }
+    return false;
+}
+
+double fv_rule_value(const fv_ast *a) {
+    double value = 0;
+    bool is_number = fv_rule_number(a, &value);
+    assert(is_number);
+    (void)is_number; /* NDEBUG */
+    return value;
+}
+
+bool fv_rule_uniform(const fv_value *v, double *out) {
+    if (v->kind != FV_VALUE_CONST || !v->tensor->count || v->tensor->bytes > FV_FOLD_BYTES)
+        return false;
+    const fv_tensor *t = v->tensor;
+    bool f = fv_elem_is_float(t->elem);
+    if (!f && !fv_elem_is_int(t->elem) && t->elem != FV_BOOL)
+        return false;
+    *out = f ? fv_tensor_float(t, 0) : (double)fv_tensor_int(t, 0);
+    for (size_t i = 1; i < t->count; i++)
+        if ((f ? fv_tensor_float(t, i) : (double)fv_tensor_int(t, i)) != *out)
+            return false;
+    return true;
+}
+
+bool fv_rule_rounds_to(fv_elem e, double want, double x) {
+    return x == want || (fv_elem_is_float(e) && x == fv_float_decode(e, fv_float_encode(e, want)));
+}
+
+/* ---- terms: what is compared ---- */
+
+typedef enum { NUMBER, INT_ATTR, ELEM, LIST } term_kind;
+static const char *const kind_names[] = {"a number", "a number", "an element type", "a list of dims"};
+
+typedef struct term {
+    term_kind kind;
+    double number;
+    fv_elem of; /* the type that a constant's number is of; FV_NO_ELEM: exact */
+    fv_elem elem;
+    int n;
+    const fv_dim *dims[FV_MAX_RANK];
+} term;
+
+static bool is_property(const fv_ast *x) {
+    return x->kind == FV_AST_CALL && x->n == 1 && x->arg[0]->kind == FV_AST_NAME &&
+           (!strcmp(x->name, "rank") || !strcmp(x->name, "type") || !strcmp(x->name, "shape"));
+}
+
+static bool check_value(const fv_rule_scope *s, const fv_ast *x) {
+    const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
+    return (k && !k->is_attr) || fv_rule_error(s, x, "expected a value that the pattern captures");
+}
+
+static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
+    const fv_rule_name *k = fv_rule_find_name(s, x->name);
+    fv_elem e;
+    if (!k) {
+        *out = ELEM;
+        return fv_elem_parse(x->name, strlen(x->name), &e) ||
+               fv_rule_error(s, x, "'%s' is neither captured nor an element type", x->name);
+    }
+    bool list = k->is_attr && (k->kind == FV_ATTR_INTS || k->kind == FV_ATTR_DIMS);
+    *out = list ? LIST : k->is_attr && k->kind == FV_ATTR_INT ? INT_ATTR : NUMBER;
+    return !k->is_attr || list || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
+           fv_rule_error(s, x, "attribute '%s' cannot be compared", x->name);
+}
+
+static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
+    double v;
+    *out = NUMBER;
+    if (fv_rule_number(x, &v) && !(x->kind == FV_AST_NAME && fv_rule_find_name(s, x->name)))
+        return true;
+    if (x->kind == FV_AST_NAME)
+        return check_name(s, x, out);
+    if (!is_property(x))
+        return fv_rule_error(s, x, "cannot be compared; expected a name, a number, rank(x), type(x) "
+                                   "or shape(x)");
+    *out = !strcmp(x->name, "type") ? ELEM : !strcmp(x->name, "shape") ? LIST : NUMBER;
+    return check_value(s, x->arg[0]);
+}
+
+static void list_term(const fv_matcher *m, const fv_attr *a, term *t) {
+    t->kind = LIST;
+    t->n = a->n < FV_MAX_RANK ? a->n : FV_MAX_RANK;
+    for (int i = 0; i < t->n; i++)
+        t->dims[i] = a->kind == FV_ATTR_DIMS ? a->u.dims[i]
+                                             : fv_dim_const(m->module->dims, a->u.ints[i]);
+}
+
+static bool name_term(const fv_matcher *m, const fv_ast *x, term *t) {
+    const fv_capture *k = fv_rule_capture(m, x->name);
+    if (!k) {
+        t->kind = ELEM;
+        return fv_elem_parse(x->name, strlen(x->name), &t->elem);
+    }
+    if (k->value) {
+        t->of = k->value->type->elem;
+        return fv_rule_uniform(k->value, &t->number);
+    }
+    if (k->attr->kind == FV_ATTR_INTS || k->attr->kind == FV_ATTR_DIMS) {
+        list_term(m, k->attr, t);
+        return k->attr->n <= FV_MAX_RANK;
+    }
+    t->kind = k->attr->kind == FV_ATTR_INT ? INT_ATTR : NUMBER;
+    t->number = t->kind == INT_ATTR ? (double)k->attr->u.i : (double)k->attr->u.f;
+    return t->kind == INT_ATTR || k->attr->kind == FV_ATTR_FLOAT;
+}
+
+static bool eval_term(const fv_matcher *m, const fv_ast *x, term *t) {
+    *t = (term){.kind = NUMBER};
+    if (x->kind == FV_AST_NAME && fv_rule_capture(m, x->name))
+        return name_term(m, x, t);
+    if (fv_rule_number(x, &t->number))
+        return true;
+    if (x->kind == FV_AST_NAME)
+        return name_term(m, x, t);
+    const fv_type *type = fv_rule_capture(m, x->arg[0]->name)->value->type;
+    if (!strcmp(x->name, "rank")) {
+        t->number = type->rank;
+    } else if (!strcmp(x->name, "type")) {
+        t->kind = ELEM;
+        t->elem = type->elem;
+    } else {
+        t->kind = LIST;
+        t->n = type->rank;
+        for (int i = 0; i < type->rank; i++)
+            t->dims[i] = type->dims[i];
+    }
+    return true;
+}
+
+/* ---- comparisons ---- */
+
+static bool is_comparison(const fv_ast *c) {
+    static const char *const ops[] = {"==", "!=", "<", "<=", ">", ">=", "~"};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        if (c->kind == FV_AST_BINARY && !strcmp(c->name, ops[i]))
+            return true;
+    return false;
+}
+
+static bool check_comparison(const fv_rule_scope *s, const fv_ast *c) {
+    term_kind a, b;
+    if (!check_term(s, c->arg[0], &a) || !check_term(s, c->arg[1], &b))
+        return false;
+    bool numbers = a <= INT_ATTR && b <= INT_ATTR;
+    bool elems = (a == ELEM && (b == ELEM || b == INT_ATTR)) || (b == ELEM && a == INT_ATTR);
+    if (!numbers && !elems && !(a == LIST && b == LIST))
+        return fv_rule_error(s, c, "%s is compared with %s", kind_names[a], kind_names[b]);
+    bool equality = !strcmp(c->name, "==") || (elems && !strcmp(c->name, "!="));
+    return numbers || equality ||
+           fv_rule_error(s, c, "'%s' compares numbers only", c->name);
+}
+
+/* Within FV_ABOUT_ULPS ulp: neighbours of a float are those of its bits. */
+bool fv_rule_is_about(fv_elem type, double c, double e) {
+    if (!fv_elem_is_float(type))
+        return c == e;
+    uint64_t bits = fv_float_encode(type, e);
+    for (int i = -FV_ABOUT_ULPS; i <= FV_ABOUT_ULPS; i++)
+        if (c == fv_float_decode(type, bits + (uint64_t)(int64_t)i))
+            return true;
+    return false;
+}
+
+static bool compare_numbers(const char *op, const term *a, const term *b) {
+    double x = a->number, y = b->number;
+    if (!strcmp(op, "~"))
+        return fv_rule_is_about(a->of ? a->of : FV_F32, x, y);
+    if (!strcmp(op, "==") || !strcmp(op, "!="))
+        return ((a->of && fv_rule_rounds_to(a->of, y, x)) ||
+                (b->of && fv_rule_rounds_to(b->of, x, y)) || x == y) == (op[0] == '=');
+    bool strict = !op[1];
+    return op[0] == '<' ? (strict ? x < y : x <= y) : (strict ? x > y : x >= y);
+}
+
+static bool equal_lists(const fv_matcher *m, const term *a, const term *b) {
+    if (a->n != b->n)
+        return false;
+    for (int i = 0; i < a->n; i++)
+        if (fv_dim_compare(m->module->dims, a->dims[i], b->dims[i]) != FV_DIM_EQUAL)
+            return false;
+    return true;
+}
+
+static fv_elem elem_of(const term *t) { /* elements are numbered as ONNX numbers them */
+    return t->kind == ELEM ? t->elem : (fv_elem)t->number;
+}
+
+static bool comparison_holds(const fv_matcher *m, const fv_ast *c) {
+    term a, b;
+    if (!eval_term(m, c->arg[0], &a) || !eval_term(m, c->arg[1], &b))
+        return false;
+    if (a.kind == LIST)
+        return equal_lists(m, &a, &b);
+    if (a.kind == ELEM || b.kind == ELEM)
+        return (elem_of(&a) == elem_of(&b)) == (c->name[0] == '=');
+    return compare_numbers(c->name, &a, &b);
+}
+
+/* ---- predicates ---- */
+
+typedef struct predicate_args {
+    const fv_value *value;
+    term list;
+    double number;
+} predicate_args;
+
+static bool is_const(const predicate_args *a) {
+    return a->value->kind == FV_VALUE_CONST;
+}
+static bool is_scalar(const predicate_args *a) {
+    return is_const(a) && a->value->tensor->count == 1;
+}
+static bool is_used_once(const predicate_args *a) {
+    return a->value->nuses == 1;
+}
+static bool is_int(const predicate_args *a) {
+    return fv_elem_is_int(a->value->type->elem);
+}
+static bool is_float(const predicate_args *a) {
+    return fv_elem_is_float(a->value->type->elem);
+}
+static bool is_last(const predicate_args *a) {
+    int64_t axis = a->list.n == 1 ? a->list.dims[0]->value : -2;
+    return a->list.n == 1 && fv_dim_is_const(a->list.dims[0]) &&
+           (axis == -1 || axis == a->value->type->rank - 1);
+}
+static bool is_identity(const predicate_args *a) {
+    for (int i = 0; i < a->list.n; i++)
+        if (!fv_dim_is_const(a->list.dims[i]) || a->list.dims[i]->value != i)
+            return false;
+    return true;
+}
+static bool is_all(const predicate_args *a) {
+    for (int i = 0; i < a->list.n; i++)
+        if (!fv_dim_is_const(a->list.dims[i]) || (double)a->list.dims[i]->value != a->number)
+            return false;
+    return true;
+}
+
+/* args: v a value, l a list attribute, a an attribute that is a number or a list, n a number */
+static const struct predicate {
+    const char *name, *args;
+    bool (*holds)(const predicate_args *a);
+} predicates[] = {
+    {"const", "v", is_const},   {"scalar", "v", is_scalar}, {"once", "v", is_used_once},
+    {"int", "v", is_int},       {"float", "v", is_float},   {"last", "av", is_last},
+    {"identity", "l", is_identity}, {"all", "ln", is_all},  {NULL, NULL, NULL}};
+
+static const struct predicate *find_predicate(const char *name) {
+    const struct predicate *p = predicates;
+    while (p->name && strcmp(p->name, name))
+        p++;
+    return p->name ? p : NULL;
+}
+
+static bool check_argument(const fv_rule_scope *s, char kind, const fv_ast *x) {
+    const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
+    double v;
+    if (kind == 'v')
+        return check_value(s, x);
+    if (kind == 'n')
+        return fv_rule_number(x, &v) || fv_rule_error(s, x, "expected a number");
+    bool list = k && k->is_attr && (k->kind == FV_ATTR_INTS || k->kind == FV_ATTR_DIMS);
+    return list || (kind == 'a' && k && k->is_attr && k->kind == FV_ATTR_INT) ||
+           fv_rule_error(s, x, "expected a%s attribute that the pattern captures",
+                         kind == 'a' ? "n axis" : " list");
+}
+
+static bool check_predicate(const fv_rule_scope *s, const fv_ast *c) {
+    const struct predicate *p = find_predicate(c->name);
+    if (!p)
+        return fv_rule_error(s, c, "there is no condition '%s'", c->name);
+    int n = (int)strlen(p->args);
+    if (c->n != n)
+        return fv_rule_error(s, c, "%s has %d arguments here, expected %d", c->name, c->n, n);
+    for (int i = 0; i < n; i++)
+        if (!check_argument(s, p->args[i], c->arg[i]))
+            return false;
+    return true;
+}
+
+static bool predicate_holds(const fv_matcher *m, const fv_ast *c) {
+    const struct predicate *p = find_predicate(c->name);
+    predicate_args a = {0};
+    for (int i = 0; i < c->n; i++) {
+        const fv_capture *k = p->args[i] == 'n' ? NULL : fv_rule_capture(m, c->arg[i]->name);
+        if (!k)
+            a.number = fv_rule_value(c->arg[i]);
+        else if (k->value)
+            a.value = k->value;
+        else if (k->attr->kind == FV_ATTR_INT) {
+            a.list.n = 1;
+            a.list.dims[0] = fv_dim_const(m->module->dims, k->attr->u.i);
+        } else
+            list_term(m, k->attr, &a.list);
+    }
+    return p->holds(&a);
+}
+
+/* ---- conditions ---- */
+
+bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *c) {
+    if (is_comparison(c))
+        return check_comparison(s, c);
+    return c->kind == FV_AST_CALL ? check_predicate(s, c)
+                                  : fv_rule_error(s, c, "expected a condition");
+}
+
+bool fv_rule_holds(const fv_matcher *m, const fv_ast *c) {
+    return c->kind == FV_AST_CALL ? predicate_holds(m, c) : comparison_holds(m, c);
+}

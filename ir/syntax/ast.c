@@ -1,0 +1,448 @@
+/* ast.c - expressions of the one notation: parser and printer, see ast.h. */
+#include "ir/syntax/ast.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct binary_op {
+    const char *text;
+    int level; /* binds tighter the higher it is */
+} binary_op;
+
+static const binary_op binary_ops[] = {
+    {"||", 1}, {"&&", 2}, {"|", 3}, {"^", 4}, {"&", 5},  {"==", 6}, {"!=", 6},
+    {"<", 7},  {"<=", 7}, {">", 7}, {">=", 7}, {"<<", 8}, {">>", 8}, {"+", 9},
+    {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}, {"floordiv", 10}, {"ceildiv", 10}, {"mod", 10},
+};
+enum { LOOSEST = 0, SHIFT_LEVEL = 8, UNARY_LEVEL = 11 };
+
+static const binary_op *find_binary(const char *text) {
+    for (size_t i = 0; i < sizeof binary_ops / sizeof *binary_ops; i++)
+        if (strcmp(binary_ops[i].text, text) == 0)
+            return &binary_ops[i];
+    return NULL;
+}
+
+int fv_ast_level(const char *op) {
+    const binary_op *found = find_binary(op);
+    return found ? found->level : 0;
+}
+
+/* ---- nodes ---- */
+
+static fv_ast *node_at(fv_lexer *l, fv_ast_kind kind, const fv_token *t) {
+    fv_ast *e = FV_NEW(l->arena, fv_ast, 1);
+    e->kind = kind;
+    e->line = t->line;
+    e->column = t->column;
+    e->name = t->s;
+    e->i = t->i;
+    e->f = t->f;
+    e->len = t->n;
+    return e;
+}
+
+static void note_height(fv_lexer *l, fv_ast *e, const fv_ast *child) {
+    if (child->height + 1 > e->height)
+        e->height = child->height + 1;
+    if (e->height > FV_MAX_EXPR_HEIGHT)
+        fv_lex_error(l, "the expression is too large: more than %d operators in a row",
+                     FV_MAX_EXPR_HEIGHT);
+}
+
+/* Arguments are collected here before a node gets them. */
+typedef struct arg_list {
+    fv_ast **arg;
+    int n, cap;
+} arg_list;
+
+static void add_arg(fv_lexer *l, fv_ast *e, arg_list *list, fv_ast *arg) {
+    FV_PUSH(l->arena, list->arg, list->n, list->cap, arg);
+    e->arg = list->arg;
+    e->n = list->n;
+    note_height(l, e, arg);
+}
+
+static fv_ast *parse_level(fv_lexer *l, int level);
+static fv_ast *parse_expr(fv_lexer *l) { return parse_level(l, LOOSEST); }
+
+/* ---- primaries ---- */
+
+static bool is_reduction(const fv_lexer *l) {
+    return fv_lex_is(l, "sum") || fv_lex_is(l, "prod") || fv_lex_is(l, "min") ||
+           fv_lex_is(l, "max") || fv_lex_is(l, "any") || fv_lex_is(l, "all");
+}
+
+static bool is_word(const fv_lexer *l) { /* a name that is an operator here */
+    return fv_lex_is(l, "floordiv") || fv_lex_is(l, "ceildiv") || fv_lex_is(l, "mod") ||
+           fv_lex_is(l, "if") || fv_lex_is(l, "else");
+}
+
+static bool starts_reduction(fv_lexer *l) {
+    if (!is_reduction(l))
+        return false;
+    fv_lexer ahead = *l;
+    fv_lex_next(&ahead);
+    return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
+}
+
+static fv_ast *parse_reduction(fv_lexer *l) {
+    fv_ast *e = node_at(l, FV_AST_REDUCE, &l->tok);
+    int cap = 0;
+    fv_lex_next(l);
+    do {
+        fv_ast_var v = {.name = fv_lex_name(l, "an index variable")};
+        if (!v.name)
+            return NULL;
+        v.group = fv_lex_accept(l, "..");
+        if (fv_lex_accept(l, "<")) {
+            v.extent = parse_level(l, SHIFT_LEVEL);
+            if (!v.extent)
+                return NULL;
+            note_height(l, e, v.extent);
+        }
+        FV_PUSH(l->arena, e->vars, e->nvars, cap, v);
+    } while (fv_lex_accept(l, ","));
+    if (!fv_lex_expect(l, ":"))
+        return NULL;
+    fv_ast *body = parse_expr(l);
+    arg_list list = {0};
+    if (!body)
+        return NULL;
+    add_arg(l, e, &list, body);
+    return e;
+}
+
+/* One argument of a call: e, or name = e */
+static fv_ast *parse_argument(fv_lexer *l) {
+    if (l->tok.kind == FV_TOK_NAME) {
+        fv_lexer ahead = *l;
+        fv_lex_next(&ahead);
+        if (fv_lex_is(&ahead, "=")) {
+            fv_ast *e = node_at(l, FV_AST_NAMED, &l->tok);
+            arg_list list = {0};
+            fv_lex_next(l);
+            fv_lex_next(l);
+            fv_ast *value = parse_expr(l);
+            if (!value)
+                return NULL;
+            add_arg(l, e, &list, value);
+            return e;
+        }
+    }
+    return parse_expr(l);
+}
+
+/* One index: e, or e:lanes */
+static fv_ast *parse_index(fv_lexer *l) {
+    fv_ast *first = parse_expr(l);
+    if (!first || !fv_lex_is(l, ":"))
+        return first;
+    fv_ast *e = node_at(l, FV_AST_LANES, &l->tok);
+    arg_list list = {0};
+    fv_lex_next(l);
+    add_arg(l, e, &list, first);
+    return fv_lex_int(l, &e->i) ? e : NULL;
+}
+
+/* What follows the opening bracket, up to and with the closing one. */
+static bool parse_list(fv_lexer *l, fv_ast *e, const char *close, fv_ast *(*item)(fv_lexer *)) {
+    arg_list list = {0};
+    if (fv_lex_accept(l, close))
+        return true;
+    do {
+        fv_ast *arg = item(l);
+        if (!arg)
+            return false;
+        add_arg(l, e, &list, arg);
+    } while (fv_lex_accept(l, ","));
+    return fv_lex_expect(l, close);
+}
+
+static bool parse_else(fv_lexer *l, fv_ast *e) {
+    fv_lex_next(l);
+    e->otherwise = parse_expr(l);
+    if (!e->otherwise)
+        return false;
+    note_height(l, e, e->otherwise);
+    return true;
+}
+
+/* x[..] `if c else v`, x[..] `else v`. An `if` whose else does not follow is somebody else's. */
+static bool parse_guard(fv_lexer *l, fv_ast *e) {
+    if (l->tok.newline_before)
+        return true;
+    if (fv_lex_is(l, "else"))
+        return parse_else(l, e);
+    if (!fv_lex_is(l, "if"))
+        return true;
+    fv_lexer before = *l;
+    fv_lex_next(l);
+    fv_ast *cond = parse_expr(l);
+    if (!cond)
+        return false;
+    if (!fv_lex_is(l, "else") || l->tok.newline_before) {
+        *l = before;
+        return true;
+    }
+    e->cond = cond;
+    note_height(l, e, cond);
+    return parse_else(l, e);
+}
+
+/* fv.Slice is one name, and a call */
+static bool parse_dotted(fv_lexer *l, fv_ast *e) {
+    bool dotted = false;
+    while (fv_lex_is(l, ".")) {
+        fv_lex_next(l);
+        const char *part = fv_lex_name(l, "a name after '.'");
+        if (!part)
+            return false;
+        e->name = fv_intern(l->session, fv_printf(l->arena, "%s.%s", e->name, part));
+        dotted = true;
+    }
+    if (dotted && !fv_lex_is(l, "("))
+        return fv_lex_error(l, "expected '(' after '%.60s', found %s", e->name, fv_lex_found(l));
+    return true;
+}
+
+static fv_ast *parse_name(fv_lexer *l) {
+    fv_ast *e = node_at(l, FV_AST_NAME, &l->tok);
+    fv_lex_next(l);
+    if (!parse_dotted(l, e))
+        return NULL;
+    if (fv_lex_accept(l, "..")) {
+        e->kind = FV_AST_GROUP;
+    } else if (fv_lex_accept(l, "(")) {
+        e->kind = FV_AST_CALL;
+        if (!parse_list(l, e, ")", parse_argument))
+            return NULL;
+    } else if (fv_lex_is(l, "[") && !l->tok.newline_before) {
+        e->kind = FV_AST_INDEX;
+        fv_lex_next(l);
+        if (!parse_list(l, e, "]", parse_index) || !parse_guard(l, e))
+            return NULL;
+    }
+    return e;
+}
+
+static fv_ast *parse_token(fv_lexer *l, fv_ast_kind kind) {
+    fv_ast *e = node_at(l, kind, &l->tok);
+    fv_lex_next(l);
+    return e;
+}
+
+static fv_ast *parse_primary(fv_lexer *l) {
+    switch (l->tok.kind) {
+    case FV_TOK_INT: return parse_token(l, FV_AST_INT);
+    case FV_TOK_FLOAT: return parse_token(l, FV_AST_FLOAT);
+    case FV_TOK_STRING: return parse_token(l, FV_AST_STRING);
+    case FV_TOK_NAME:
+        if (is_word(l))
+            break;
+        return starts_reduction(l) ? parse_reduction(l) : parse_name(l);
+    case FV_TOK_PUNCT: case FV_TOK_END: case FV_TOK_ERROR: break;
+    }
+    if (fv_lex_accept(l, "(")) {
+        fv_ast *e = parse_expr(l);
+        return e && fv_lex_expect(l, ")") ? e : NULL;
+    }
+    if (fv_lex_is(l, "[")) {
+        fv_ast *e = parse_token(l, FV_AST_LIST);
+        return parse_list(l, e, "]", parse_expr) ? e : NULL;
+    }
+    fv_lex_error(l, "expected an expression, found %s", fv_lex_found(l));
+    return NULL;
+}
+
+/* ---- operators ---- */
+
+static fv_ast *parse_unary(fv_lexer *l) {
+    if (l->depth >= FV_MAX_EXPR_DEPTH) {
+        fv_lex_error(l, "the expression is nested deeper than %d", FV_MAX_EXPR_DEPTH);
+        return NULL;
+    }
+    l->depth++;
+    fv_ast *e;
+    if (fv_lex_is(l, "-") || fv_lex_is(l, "!") || fv_lex_is(l, "~")) {
+        e = parse_token(l, FV_AST_UNARY);
+        arg_list list = {0};
+        fv_ast *x = parse_unary(l);
+        if (x)
+            add_arg(l, e, &list, x);
+        else
+            e = NULL;
+    } else {
+        e = parse_primary(l);
+    }
+    l->depth--;
+    return l->failed ? NULL : e;
+}
+
+static const binary_op *binary_here(const fv_lexer *l) {
+    bool may = l->tok.kind == FV_TOK_PUNCT || (l->tok.kind == FV_TOK_NAME && !l->tok.quoted);
+    return may ? find_binary(l->tok.s) : NULL;
+}
+
+/* Precedence climbing: operators of at least this level. */
+static fv_ast *parse_level(fv_lexer *l, int level) {
+    fv_ast *left = parse_unary(l);
+    const binary_op *op;
+    while (left && (op = binary_here(l)) && op->level >= level) {
+        fv_ast *e = parse_token(l, FV_AST_BINARY);
+        arg_list list = {0};
+        fv_ast *right = parse_level(l, op->level + 1);
+        if (!right)
+            return NULL;
+        add_arg(l, e, &list, left);
+        add_arg(l, e, &list, right);
+        left = l->failed ? NULL : e;
+    }
+    return left;
+}
+
+fv_ast *fv_ast_parse(fv_lexer *l) {
+    fv_ast *e = parse_expr(l);
+    return l->failed ? NULL : e;
+}
+
+/* ---- printing ---- */
+
+/* The shortest of 1 to `most` digits that reads back; with a point or exponent, so that it is no
+ * integer. */
+static void put_decimal(fv_text *t, double v, int most, bool single) {
+    char s[40];
+    if (isnan(v) || isinf(v)) {
+        fv_text_put(t, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+        return;
+    }
+    for (int digits = 1; digits <= most; digits++) {
+        snprintf(s, sizeof s, "%.*g", digits, v);
+        if (single ? strtof(s, NULL) == (float)v : strtod(s, NULL) == v)
+            break;
+    }
+    fv_text_put(t, s);
+    if (!strpbrk(s, ".e"))
+        fv_text_put(t, ".0");
+}
+
+void fv_text_double(fv_text *t, double v) { put_decimal(t, v, DBL_DECIMAL_DIG, false); }
+void fv_text_float(fv_text *t, float v) { put_decimal(t, (double)v, FLT_DECIMAL_DIG, true); }
+
+static void print_at(fv_text *t, const fv_ast *e, int level);
+
+static void print_list(fv_text *t, const fv_ast *e) {
+    for (int i = 0; i < e->n; i++) {
+        if (i)
+            fv_text_put(t, ", ");
+        print_at(t, e->arg[i], LOOSEST);
+    }
+}
+
+static void print_index(fv_text *t, const fv_ast *e) {
+    fv_text_name(t, e->name);
+    fv_text_put(t, "[");
+    print_list(t, e);
+    fv_text_put(t, "]");
+    if (e->cond) {
+        fv_text_put(t, " if ");
+        print_at(t, e->cond, LOOSEST + 1);
+    }
+    if (e->otherwise) {
+        fv_text_put(t, " else ");
+        print_at(t, e->otherwise, LOOSEST);
+    }
+}
+
+static void print_reduce(fv_text *t, const fv_ast *e) {
+    fv_text_printf(t, "%s ", e->name);
+    for (int i = 0; i < e->nvars; i++) {
+        if (i)
+            fv_text_put(t, ", ");
+        fv_text_name(t, e->vars[i].name);
+        if (e->vars[i].group)
+            fv_text_put(t, "..");
+        if (e->vars[i].extent) {
+            fv_text_put(t, " < ");
+            print_at(t, e->vars[i].extent, SHIFT_LEVEL);
+        }
+    }
+    fv_text_put(t, ": ");
+    print_at(t, e->arg[0], LOOSEST);
+}
+
+static void print_call(fv_text *t, const fv_ast *e) {
+    if (strchr(e->name, '.'))
+        fv_text_put(t, e->name);
+    else
+        fv_text_name(t, e->name);
+    fv_text_put(t, "(");
+    print_list(t, e);
+    fv_text_put(t, ")");
+}
+
+/* How tightly the node binds: below `level` of its place it goes into parentheses. */
+static int level_of(const fv_ast *e) {
+    switch (e->kind) {
+    case FV_AST_BINARY: return find_binary(e->name)->level;
+    case FV_AST_UNARY: return UNARY_LEVEL;
+    case FV_AST_REDUCE: return 0;
+    case FV_AST_INDEX: return e->otherwise ? 0 : UNARY_LEVEL + 1;
+    default: return UNARY_LEVEL + 1;
+    }
+}
+
+static void print_bare(fv_text *t, const fv_ast *e) {
+    switch (e->kind) {
+    case FV_AST_INT: case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* as it was written */
+    case FV_AST_STRING: fv_text_string(t, e->name, e->len); break;
+    case FV_AST_NAME: fv_text_name(t, e->name); break;
+    case FV_AST_GROUP:
+        fv_text_name(t, e->name);
+        fv_text_put(t, "..");
+        break;
+    case FV_AST_CALL: print_call(t, e); break;
+    case FV_AST_NAMED:
+        fv_text_name(t, e->name);
+        fv_text_put(t, " = ");
+        print_at(t, e->arg[0], LOOSEST);
+        break;
+    case FV_AST_INDEX: print_index(t, e); break;
+    case FV_AST_UNARY:
+        fv_text_put(t, e->name);
+        print_at(t, e->arg[0], UNARY_LEVEL);
+        break;
+    case FV_AST_BINARY: {
+        int level = find_binary(e->name)->level;
+        print_at(t, e->arg[0], level);
+        fv_text_printf(t, " %s ", e->name);
+        print_at(t, e->arg[1], level + 1);
+        break;
+    }
+    case FV_AST_REDUCE: print_reduce(t, e); break;
+    case FV_AST_LIST:
+        fv_text_put(t, "[");
+        print_list(t, e);
+        fv_text_put(t, "]");
+        break;
+    case FV_AST_LANES:
+        print_at(t, e->arg[0], LOOSEST);
+        fv_text_printf(t, ":%lld", (long long)e->i);
+        break;
+    }
+}
+
+/* At LOOSEST nothing needs parentheses: the place ends with a bracket or a comma. */
+static void print_at(fv_text *t, const fv_ast *e, int level) {
+    bool parentheses = level_of(e) < level;
+    if (parentheses)
+        fv_text_put(t, "(");
+    print_bare(t, e);
+    if (parentheses)
+        fv_text_put(t, ")");
+}
+
+void fv_ast_print(fv_text *t, const fv_ast *e) { print_at(t, e, LOOSEST); }

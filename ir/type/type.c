@@ -1,0 +1,151 @@
+/* type.c - element types from type.def, types of values, checked sizes. */
+#include "ir/type/type.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef struct elem_info {
+    const char *name;
+    int bits;
+    char kind; /* F S U B X of type.def */
+    fv_elem arith;
+} elem_info;
+
+static const elem_info infos[FV_ELEM_END] = {
+#define ELEM(id, text, onnx, bits, kind, arith) [FV_##id] = {text, bits, #kind[0], FV_##arith},
+#include "ir/type/type.def"
+#undef ELEM
+};
+
+static const elem_info *info(fv_elem e) {
+    static const elem_info none = {"none", 0, 'X', FV_NO_ELEM};
+    return e > FV_NO_ELEM && e < FV_ELEM_END ? &infos[e] : &none;
+}
+
+const char *fv_elem_name(fv_elem e) {
+    return info(e)->name;
+}
+
+bool fv_elem_parse(const char *text, size_t n, fv_elem *out) {
+    for (int e = 1; e < FV_ELEM_END; e++)
+        if (infos[e].name && strlen(infos[e].name) == n && memcmp(infos[e].name, text, n) == 0) {
+            *out = (fv_elem)e;
+            return true;
+        }
+    return false;
+}
+
+int fv_elem_bits(fv_elem e) {
+    return info(e)->bits;
+}
+bool fv_elem_is_float(fv_elem e) {
+    return info(e)->kind == 'F';
+}
+bool fv_elem_is_int(fv_elem e) {
+    return info(e)->kind == 'S' || info(e)->kind == 'U';
+}
+bool fv_elem_is_signed(fv_elem e) {
+    return info(e)->kind == 'S';
+}
+fv_elem fv_elem_arith(fv_elem e) {
+    return info(e)->arith;
+}
+
+const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims) {
+    fv_type *t = FV_NEW(a, fv_type, 1);
+    const fv_dim **copy = FV_NEW(a, const fv_dim *, rank);
+    for (int i = 0; i < rank; i++)
+        copy[i] = dims[i];
+    *t = (fv_type){.kind = FV_TENSOR, .elem = e, .rank = rank, .dims = copy};
+    return t;
+}
+
+const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of) {
+    assert(kind != FV_TENSOR);
+    fv_type *t = FV_NEW(a, fv_type, 1);
+    *t = (fv_type){.kind = kind, .of = of};
+    return t;
+}
+
+bool fv_type_equal(const fv_type *a, const fv_type *b) {
+    for (; a != b; a = a->of, b = b->of) {
+        if (!a || !b || a->kind != b->kind || a->elem != b->elem || a->rank != b->rank)
+            return false;
+        for (int i = 0; i < a->rank; i++)
+            if (a->dims[i] != b->dims[i])
+                return false;
+        if (a->kind == FV_TENSOR)
+            return true;
+    }
+    return true;
+}
+
+static void put_type(fv_text *t, const fv_type *type) {
+    if (!type) {
+        fv_text_put(t, "untyped");
+        return;
+    }
+    switch (type->kind) {
+    case FV_TENSOR:
+        fv_text_printf(t, "%s[", fv_elem_name(type->elem));
+        for (int i = 0; i < type->rank; i++)
+            fv_text_printf(t, "%s%s", i ? ", " : "", fv_dim_str(t->arena, type->dims[i]));
+        fv_text_put(t, "]");
+        return;
+    case FV_SEQUENCE: fv_text_put(t, "seq("); break;
+    case FV_OPTIONAL: fv_text_put(t, "optional("); break;
+    case FV_MAP: fv_text_printf(t, "map(%s, ", fv_elem_name(type->elem)); break;
+    }
+    put_type(t, type->of);
+    fv_text_put(t, ")");
+}
+
+const char *fv_type_str(fv_arena *a, const fv_type *t) {
+    fv_text text = {.arena = a};
+    put_type(&text, t);
+    return text.s;
+}
+
+/* ---- sets ---- */
+
+static const struct {
+    const char *name;
+    fv_elem_set set;
+} sets[] = {
+    {"any", FV_SET_ANY},           {"data", FV_SET_DATA},         {"number", FV_SET_NUMBER},
+    {"packed", FV_SET_PACKED},     {"f8", FV_SET_FLOAT8},         {"float", FV_SET_FLOAT},
+    {"int", FV_SET_INT},           {"signed", FV_SET_SIGNED},     {"unsigned", FV_SET_UNSIGNED},
+};
+
+const char *fv_elem_set_str(fv_arena *a, fv_elem_set set) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if ((set & sets[i].set) == sets[i].set) {
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", sets[i].name);
+            set &= ~sets[i].set;
+        }
+    for (int e = 1; e < FV_ELEM_END; e++)
+        if (set >> e & 1)
+            fv_text_printf(&t, "%s%s", t.n ? ", " : "", fv_elem_name((fv_elem)e));
+    return t.s;
+}
+
+/* ---- checked sizes ---- */
+
+bool fv_mul_size(size_t a, size_t b, size_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+bool fv_add_size(size_t a, size_t b, size_t *out) {
+    return !__builtin_add_overflow(a, b, out);
+}
+
+bool fv_elem_bytes(fv_elem e, size_t n, size_t *out) {
+    size_t bits = (size_t)fv_elem_bits(e);
+    if (bits >= 8)
+        return fv_mul_size(n, bits / 8, out);
+    size_t per_byte = bits ? 8 / bits : 1;
+    *out = n / per_byte + (n % per_byte != 0);
+    return true;
+}
