@@ -89,7 +89,7 @@ struct fv_import_scope {
     const fv_import_scope *outer; /* of the graph around; NULL: none, as in a function */
     fv_ptrmap values;             /* by interned name */
     fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
-    fv_ptrmap declared;           /* main graph only: Onnx__ValueInfoProto by name */
+    fv_ptrmap declared;           /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
     fv_region *region;
     const fv_opsets *opsets;
     const fv_call *call; /* NULL: in the model's graph */

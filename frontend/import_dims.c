@@ -409,7 +409,8 @@ static void say_contradiction(fv_importer *im, const fv_value *v,
                       "%s '%s' is declared as %s, but is %s", what, v->name, declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
 }
 
-/* Dims that data decides become the declared ones. */
+/* Dims that data decides become the declared ones; but where the value is in use, which has seen it as it was,
+ * they only have to be equal. What its op asks of the declared ones is assumed as well. */
 static void take_declared(fv_importer *im, fv_value *v, const Onnx__TensorShapeProto *shape) {
     const fv_type *t = v->type;
     const fv_dim *dims[FV_MAX_RANK];
@@ -417,12 +418,15 @@ static void take_declared(fv_importer *im, fv_value *v, const Onnx__TensorShapeP
     bool changed = false;
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
-        bool taken = d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why);
+        bool taken = d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why) && !v->nuses;
         dims[i] = taken ? d : t->dims[i];
         changed |= taken;
     }
-    if (changed)
-        v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
+    if (!changed)
+        return;
+    v->type = fv_tensor_type(im->m->arena, t->elem, t->rank, dims);
+    if (v->kind == FV_VALUE_RESULT && !fv_op_settle(v->def))
+        v->type = t; /* and said why */
 }
 
 void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {

@@ -244,10 +244,15 @@ static bool bind_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
         if (*p->input[i])
             fv_import_define(im, inner, p->input[i], v ? v : im->absent);
     }
-    for (size_t i = 0; i < node->n_output; i++)
-        if (*node->output[i] && *p->output[i])
-            fv_import_map(&inner->stems, fv_intern(im->s, p->output[i]),
-                          stem_of(im, sc, node->output[i]));
+    for (size_t i = 0; i < node->n_output; i++) {
+        if (!*node->output[i] || !*p->output[i])
+            continue;
+        const char *name = fv_intern(im->s, p->output[i]);
+        void *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, node->output[i]));
+        fv_import_map(&inner->stems, name, stem_of(im, sc, node->output[i]));
+        if (declared)
+            fv_import_map(&inner->declared, name, declared);
+    }
     return true;
 }
 

@@ -134,6 +134,9 @@ const char *fv_rank_str(fv_arena *a, const fv_rank_def *r);
 /* check + infer: sets types (and elems) of the results. A result that has a type already keeps the
  * more specific dims; a conflict is an error. */
 bool fv_op_infer(fv_op *op) FV_MUST_USE;
+/* The same where results have types or elements that were written or declared: these stay as they are, and the
+ * relations under which they hold are assumed. False after a diagnostic. */
+bool fv_op_settle(fv_op *op) FV_MUST_USE;
 
 /* ---- for infer functions ---- */
 

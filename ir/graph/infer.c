@@ -405,22 +405,54 @@ static bool can_be(fv_op *op, const fv_value *v) {
     return true;
 }
 
+/* What is said of a result. */
+typedef struct said {
+    const fv_type *type;
+    const fv_dim *const *elems;
+    int nelems;
+} said;
+
+/* Of all results; `few` has room for FV_MAX_OUT, as a variadic result may have more. */
+static said *said_of_results(const fv_op *op, said *few) {
+    said *all = op->nout <= FV_MAX_OUT ? few : FV_NEW(fv_op_module(op)->arena, said, op->nout);
+    for (int i = 0; i < op->nout; i++) {
+        const fv_value *v = op->out[i];
+        all[i] = v ? (said){v->type, v->elems, v->nelems} : (said){0};
+    }
+    return all;
+}
+
 bool fv_op_infer(fv_op *op) {
     if (!fv_op_check(op))
         return false;
-    const fv_type *declared[FV_MAX_OUT];
-    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
-        declared[i] = op->out[i] ? op->out[i]->type : NULL;
+    said few[FV_MAX_OUT];
+    const said *declared = said_of_results(op, few);
     fv_module *m = fv_op_module(op);
     int relations = m->nrelations;
     if (!(op->def->infer ? op->def->infer : fv_infer_same)(op))
         return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !(can_be(op, op->out[i]) && refine(op, op->out[i], declared[i].type)))
+            return false;
     for (int i = relations; i < m->nrelations; i++)
         m->relations[i].why = fv_op_why(op, m->relations[i].why);
-    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
-        if (op->out[i] && !(can_be(op, op->out[i]) && refine(op, op->out[i], declared[i])))
-            return false;
     infer_elems(op);
+    return true;
+}
+
+bool fv_op_settle(fv_op *op) {
+    said few[FV_MAX_OUT];
+    const said *keep = said_of_results(op, few);
+    if (!fv_op_infer(op))
+        return false;
+    for (int i = 0; i < op->nout; i++) {
+        if (keep[i].type)
+            op->out[i]->type = keep[i].type;
+        if (keep[i].elems) {
+            op->out[i]->elems = keep[i].elems;
+            op->out[i]->nelems = keep[i].nelems;
+        }
+    }
     return true;
 }
 

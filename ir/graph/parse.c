@@ -302,24 +302,19 @@ static bool parse_origin(fv_graph_reader *r, fv_op *op) {
     return fv_lex_expect(&r->l, ")");
 }
 
-/* Infers the types, and keeps those that were written: inference has checked them. */
+/* Infers the types, and keeps what was written: inference has checked it. */
 static bool settle_types(fv_op *op, const fv_declared *types) {
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
+        if (op->out[i]) {
             op->out[i]->type = types[i].type;
-    if (!fv_op_infer(op))
-        return false;
-    for (int i = 0; i < op->nout; i++) {
-        fv_value *v = op->out[i];
-        if (v && types[i].type)
-            v->type = types[i].type;
-        if (v && types[i].elems) {
-            v->elems = types[i].elems;
-            v->nelems = types[i].nelems;
+            op->out[i]->elems = types[i].elems;
+            op->out[i]->nelems = types[i].nelems;
         }
-        if (v && !v->type)
-            return fv_op_error(op, "the type of %%%s is not known", v->name);
-    }
+    if (!fv_op_settle(op))
+        return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !op->out[i]->type)
+            return fv_op_error(op, "the type of %%%s is not known", op->out[i]->name);
     return true;
 }
 

@@ -151,9 +151,9 @@ static void unbind(fv_value *v) {
 /* Runs inference, and takes back what it changes. */
 static bool infers(verifier *v, fv_op *op) {
     fv_module *m = fv_op_module(op);
-    const fv_type *types[FV_MAX_OUT];
-    const fv_dim *const *elems[FV_MAX_OUT];
-    int nelems[FV_MAX_OUT], nrelations = m->nrelations;
+    const fv_type **types = FV_NEW(v->arena, const fv_type *, op->nout + 1);
+    const fv_dim *const **elems = FV_NEW(v->arena, const fv_dim *const *, op->nout + 1);
+    int *nelems = FV_NEW(v->arena, int, op->nout + 1), nrelations = m->nrelations;
     for (int i = 0; i < op->nout; i++) {
         types[i] = op->out[i] ? op->out[i]->type : NULL;
         elems[i] = op->out[i] ? op->out[i]->elems : NULL;
@@ -218,7 +218,7 @@ static void check_op(verifier *v, fv_op *op) {
         return;
     }
     check_results(v, op);
-    if (errors == v->errors && op->nout <= FV_MAX_OUT && all_typed(op))
+    if (errors == v->errors && all_typed(op))
         v->errors += !infers(v, op);
 }
 

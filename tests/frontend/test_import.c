@@ -42,6 +42,20 @@ static bool take_strict(char *model) {
     return line != NULL;
 }
 
+/* What is printed reads back, and prints the same; unless a large constant is left out of it. */
+static void reads_back(fv_session *s, fv_arena *a, const char *once) {
+    fv_text twice = {.arena = a};
+    if (strstr(once, "..."))
+        return;
+    fv_module *again = fv_module_parse(s, once, NULL);
+    cr_expect(again, "does not read back:\n%s", once);
+    if (!again)
+        return;
+    fv_module_print(&twice, again, NULL, NULL);
+    cr_expect_str_eq(once, twice.s, "read again, this:\n%sis:\n%s", once, twice.s);
+    fv_module_free(again);
+}
+
 static void put_outcome(fv_text *out, fv_session *s, fv_module *m, fv_arena *a) {
     for (const fv_message *x = fv_messages(s); x; x = x->next)
         fv_text_printf(out, "%s\n", fv_message_str(a, x));
@@ -50,6 +64,7 @@ static void put_outcome(fv_text *out, fv_session *s, fv_module *m, fv_arena *a) 
     m->source_hash = "";
     fv_text printed = {.arena = a};
     fv_module_print(&printed, m, NULL, NULL);
+    reads_back(s, a, printed.s);
     const char *text = strstr(printed.s, "module");
     fv_text_put(out, text + strcspn(text, "\n") + 1);
 }
