@@ -150,9 +150,12 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
 /* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
  * a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
-/* The same for operators that others expand to, which have made sure of symbolic dims: only constant
- * ones are asked about. */
-bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
+/* Is operand `in`, if it is there, a vector of n elements? False after a diagnostic. */
+bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
+/* Are elements start, start + step, .. of an axis of `size`, `count` of them, all there? What is not
+ * proved the run checks. False, without a diagnostic: they never are. */
+bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step,
+                     const fv_dim *count) FV_MUST_USE;
 /* Is operand `in`, a vector, one number for each of so many channels? False after a diagnostic. */
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE;
 /* Axis normalised to [0, rank); false after a diagnostic. */

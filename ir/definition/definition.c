@@ -50,20 +50,9 @@ fv_definition *fv_definition_new(fv_definer *d, int out) {
     return def;
 }
 
-/* Are the dims equal, by proof or because the model says so? */
-static bool same_dim(fv_module *m, const fv_dim *a, const fv_dim *b) {
-    if (a == b || fv_dim_compare(m->dims, a, b) == FV_DIM_EQUAL)
-        return true;
-    for (int i = 0; i < m->nrelations; i++)
-        if ((m->relations[i].a == a && m->relations[i].b == b) ||
-            (m->relations[i].a == b && m->relations[i].b == a))
-            return true;
-    return false;
-}
-
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim) {
     fv_expr *i = fv_x_var(d->arena, v);
-    if (same_dim(d->module, v->dim, dim))
+    if (fv_module_equal(d->module, v->dim, dim))
         return i;
     if (fv_dim_is_const(dim) || dim->hi <= 1)
         return dim->hi <= 1 ? fv_x_int(d->arena, 0) : i;
@@ -130,7 +119,7 @@ static const fv_dim *bound_of(fv_dims *t, const fv_expr *x, bool most) {
 /* Is this index inside [0, dim) without asking? */
 static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
     fv_dims *t = d->module->dims;
-    if (x->op == FV_X_VAR && x->u.var->dim && same_dim(d->module, x->u.var->dim, dim))
+    if (x->op == FV_X_VAR && x->u.var->dim && fv_module_equal(d->module, x->u.var->dim, dim))
         return true;
     const fv_dim *least = bound_of(t, x, false), *most = bound_of(t, x, true);
     return least && most && least->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);

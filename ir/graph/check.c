@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ir/base/limits.h"
+
 /* The declaration of operand i, seeing through a variadic last one; NULL: there are not so many. */
 static const fv_operand_def *operand_def(const fv_operand_def *defs, int max, int i) {
     int n = 0;
@@ -55,6 +57,8 @@ static bool check_attrs(const fv_op *op) {
         if (d->kind != a->kind && !(a->n == 0 && d->kind >= FV_ATTR_INTS && d->kind <= FV_ATTR_STRINGS))
             return fv_op_error(op, "attribute '%s' is %s, expected %s", a->name, kinds[a->kind],
                                kinds[d->kind]);
+        if (a->kind == FV_ATTR_DIMS && a->n > FV_MAX_ELEMS)
+            return fv_op_error(op, "attribute '%s' has %d dims, at most %d can be compiled", a->name, a->n, FV_MAX_ELEMS);
     }
     for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++)
         if (op->def->attrs[i].required && !op->def->attrs[i].until &&

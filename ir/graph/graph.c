@@ -489,6 +489,19 @@ const char *fv_relation_str(fv_arena *a, const struct fv_relation *r) {
     return fv_printf(a, "%s == %s: %s", fv_dim_str(a, r->a), fv_dim_str(a, r->b), r->why);
 }
 
+static bool is_assumed(const fv_module *m, const fv_dim *a, const fv_dim *b) {
+    for (int i = 0; i < m->nrelations; i++) {
+        const struct fv_relation *r = &m->relations[i];
+        if ((r->a == a && r->b == b) || (r->a == b && r->b == a))
+            return true;
+    }
+    return false;
+}
+
+bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) {
+    return fv_dim_compare(m->dims, a, b) == FV_DIM_EQUAL || is_assumed(m, a, b);
+}
+
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) {
     switch (fv_dim_compare(m->dims, a, b)) {
@@ -496,11 +509,8 @@ bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const cha
     case FV_DIM_DIFFERENT: return false;
     case FV_DIM_UNKNOWN: break;
     }
-    for (int i = 0; i < m->nrelations; i++) {
-        const struct fv_relation *r = &m->relations[i];
-        if ((r->a == a && r->b == b) || (r->a == b && r->b == a))
-            return true;
-    }
+    if (is_assumed(m, a, b))
+        return true;
     struct fv_relation r = {a, b, fv_strdup(m->arena, why), says ? fv_strdup(m->arena, says) : NULL};
     FV_PUSH(m->arena, m->relations, m->nrelations, m->cap_relations, r);
     return true;

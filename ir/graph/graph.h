@@ -221,6 +221,8 @@ bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char
  * messages print instead. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) FV_MUST_USE;
+/* Are they equal, by proof or because the module assumes it? */
+bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* "WHY, node 'fc1'", where op has nodes. */
 const char *fv_op_why(const fv_op *op, const char *why);
 /* What must hold, and why, for a message. */

@@ -36,8 +36,14 @@ static bool is_cut(const fv_dim *b, const fv_dim *a) {
     return cut;
 }
 
-/* Dims that meet in a broadcast are equal, or one is 1: (a - b) * [a != 1] * [b != 1] == 0. Returns what
- * they become; NULL: they never are. */
+/* 0 where a and b are equal, or one of them is 1: (a - b) * [a != 1] * [b != 1] */
+static const fv_dim *misfit(fv_dims *t, const fv_dim *a, const fv_dim *b) {
+    const fv_dim *one = fv_dim_const(t, 1);
+    return fv_dim_mul(t, fv_dim_sub(t, a, b),
+                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)), fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
+}
+
+/* Dims that meet in a broadcast are equal, or one is 1. Returns what they become; NULL: they never are. */
 static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
@@ -50,12 +56,9 @@ static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_di
             return NULL;
         return is_cut(b, a) ? a : b;
     }
-    const fv_dim *wrong = fv_dim_mul(t, fv_dim_sub(t, a, b),
-                                     fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
-                                                fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
     const char *says = fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
                                  fv_dim_str(m->arena, a), fv_dim_str(m->arena, b));
-    return fv_module_require(m, wrong, zero, "broadcast", says) ? fv_dim_broadcast(t, a, b) : NULL;
+    return fv_module_require(m, misfit(t, a, b), zero, "broadcast", says) ? fv_dim_broadcast(t, a, b) : NULL;
 }
 
 /* A dim for a message: "n (2 to 10)" where its bounds are why it is not legal. */
@@ -98,6 +101,14 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
     return true;
 }
 
+/* Is d 1 or `dim`, as the module knows? `dim` may be what d became in a broadcast that it allows. */
+static bool is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) {
+    if (fv_dim_is_one(d) || fv_module_equal(m, d, dim))
+        return true;
+    return dim->kind == FV_DIM_BROADCAST && (dim->arg[0] == d || dim->arg[1] == d) &&
+           fv_module_equal(m, misfit(m->dims, dim->arg[0], dim->arg[1]), fv_dim_const(m->dims, 0));
+}
+
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
@@ -109,6 +120,8 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
                            t->rank, rank);
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = t->dims[i], *one = fv_dim_const(m->dims, 1);
+        if (is_fit(m, d, dims[lead + i]))
+            continue;
         /* 1 or equal: (d - dim) * [d != 1] == 0 */
         const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, d, dims[lead + i]),
                                          fv_dim_sub(m->dims, one, fv_dim_is(m->dims, d, 1)));
@@ -122,14 +135,68 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     return true;
 }
 
-bool fv_infer_fits_constants(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+bool fv_infer_length(fv_op *op, int in, int n) {
+    fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
-    const fv_dim *asked[FV_MAX_RANK];
-    for (int i = 0; t && i < rank; i++) {
-        int at = i - (rank - t->rank);
-        asked[i] = fv_dim_is_const(dims[i]) || at < 0 ? dims[i] : t->dims[at];
+    if (!t || (t->rank == 1 && fv_module_assume(m, t->dims[0], fv_dim_const(m->dims, n), "length of an operand")))
+        return true;
+    return fv_op_error(op, "input '%s' is %s, expected %d elements", op->def->in[in].name, fv_type_str(m->arena, t), n);
+}
+
+/* max(x, 0) where it is not 0 */
+static const fv_dim *where_positive(const fv_dim *d) {
+    for (int i = 0; d->kind == FV_DIM_MAX_ && i < d->n; i++)
+        if (d->arg[i]->hi <= 0)
+            return where_positive(d->arg[!i]);
+    return d;
+}
+
+/* The i-th argument of a sum; of anything else itself. */
+static const fv_dim *summand(const fv_dim *d, int i) {
+    return d->kind == FV_DIM_ADD ? d->arg[i] : d;
+}
+
+/* a <= b; also where it takes what a max in b is no less than, or what a min in a is no more than. */
+static bool is_at_most(const fv_module *m, const fv_dim *a, const fv_dim *b) {
+    fv_dims *t = m->dims;
+    if (fv_dim_at_most(t, a, b) || fv_module_equal(m, a, fv_dim_min(t, a, b)))
+        return true;
+    for (int side = 0; side < 2; side++) {
+        const fv_dim *d = side ? a : b;
+        for (int i = 0; i < (d->kind == FV_DIM_ADD ? d->n : 1); i++) {
+            const fv_dim *part = summand(d, i), *rest = fv_dim_sub(t, d, part);
+            for (int k = 0; part->kind == (side ? FV_DIM_MIN : FV_DIM_MAX_) && k < 2; k++) {
+                const fv_dim *with = fv_dim_add(t, rest, part->arg[k]);
+                if (side ? fv_dim_at_most(t, with, b) : fv_dim_at_most(t, a, with))
+                    return true;
+            }
+        }
     }
-    return fv_infer_fits(op, in, rank, asked);
+    return false;
+}
+
+bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step, const fv_dim *count) {
+    fv_module *m = fv_op_module(op);
+    fv_dims *t = m->dims;
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
+    if (count->hi <= 0)
+        return true;
+    const fv_dim *end = fv_dim_add(t, start, fv_dim_mul(t, fv_dim_sub(t, where_positive(count), one), step));
+    const fv_dim *first = step->lo >= 0 ? start : step->hi <= 0 ? end : fv_dim_min(t, start, end);
+    const fv_dim *last = step->lo >= 0 ? end : step->hi <= 0 ? start : fv_dim_max(t, start, end);
+    const fv_dim *need = fv_dim_add(t, last, one);
+    bool above = is_at_most(m, zero, first), below = is_at_most(m, need, size);
+    const char *low = fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, first));
+    const char *high = fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, last), fv_dim_str(m->arena, size));
+    if (count->lo >= 1)
+        return (above || fv_module_require(m, fv_dim_max(t, first, zero), first, "elements of an axis", low)) &&
+               (below || fv_module_require(m, fv_dim_max(t, need, size), size, "elements of an axis", high));
+    const fv_dim *any = fv_dim_max(t, zero, fv_dim_min(t, count, one));
+    const char *none = fv_printf(m->arena, ", or %s is 0", fv_dim_str(m->arena, count));
+    return (above || fv_module_require(m, fv_dim_mul(t, any, fv_dim_min(t, first, zero)), zero, "elements of an axis",
+                                       fv_printf(m->arena, "%s%s", low, none))) &&
+           (below || fv_module_require(m, fv_dim_mul(t, any, fv_dim_max(t, fv_dim_sub(t, need, size), zero)), zero,
+                                       "elements of an axis", fv_printf(m->arena, "%s%s", high, none)));
 }
 
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
@@ -398,6 +465,8 @@ static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
 
 /* Sizes come from operands and attributes; none of them may make a result impossible. */
 static bool can_be(fv_op *op, const fv_value *v) {
+    if (v->type && v->type->kind == FV_TENSOR && v->type->rank > FV_MAX_RANK)
+        return fv_op_error(op, "rank %d is more than %d", v->type->rank, FV_MAX_RANK);
     for (int i = 0; v->type && v->type->kind == FV_TENSOR && i < v->type->rank; i++)
         if (v->type->dims[i]->hi < 0)
             return fv_op_error(op, "axis %d of the result would have %s elements", i,

@@ -277,7 +277,7 @@ static bool infer_fv_one_hot(fv_op *op) {
         !one_hot_dims(op, axis, depth->u.dims[0], dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, fv_in_type(op, 0)->rank + 1, dims);
-    return true;
+    return fv_infer_length(op, 1, 2);
 }
 
 /* ---- TensorScatter: rows of a cache are replaced ---- */

@@ -70,13 +70,22 @@ static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
+static bool check_mode(fv_op *op) {
+    static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
+    fv_string mode = fv_op_string(op, "mode", "constant");
+    for (int k = 0; k < 4; k++)
+        if (string_is(mode, modes[k]))
+            return true;
+    return fv_op_error(op, "mode is '%.*s', expected constant, reflect, edge or wrap", (int)mode.n, mode.s);
+}
+
 static bool infer_pad_dims(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *begin = fv_op_find_attr(op, "begin"), *dims = fv_op_find_attr(op, "dims");
     if (begin->n != x->rank || dims->n != x->rank)
         return fv_op_error(op, "has %d begins and %d dims for rank %d", begin->n, dims->n, x->rank);
     fv_infer_out(op, 0, x->elem, x->rank, dims->u.dims);
-    return true;
+    return check_mode(op);
 }
 
 /* Where the element at position p of an axis of n comes from; p may lie outside. */
@@ -159,18 +168,10 @@ static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
 }
 
 static bool infer_pad(fv_op *op) {
-    static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *begin[FV_MAX_RANK], *end[FV_MAX_RANK], *dims[FV_MAX_RANK];
-    fv_string mode = fv_op_string(op, "mode", "constant");
-    int k = 0;
-    while (k < 4 && !string_is(mode, modes[k]))
-        k++;
-    if (k == 4)
-        return fv_op_error(op, "mode is '%.*s', expected constant, reflect, edge or wrap",
-                           (int)mode.n, mode.s);
-    if (!paddings(op, begin, end))
+    if (!check_mode(op) || !paddings(op, begin, end))
         return false;
     for (int i = 0; i < x->rank; i++)
         dims[i] = fv_dim_add(t, x->dims[i], fv_dim_add(t, begin[i], end[i]));

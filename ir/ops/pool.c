@@ -47,6 +47,13 @@ static bool infer_fv_pool(fv_op *op) {
     }
     if (d->n != x->rank)
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
+    const fv_type *y = fv_in_type(op, 1); /* fv.MaxPoolIndices */
+    fv_module *m = fv_op_module(op);
+    for (int i = 0; i < d->n; i++)
+        if ((i < 2 && !fv_module_assume(m, d->u.dims[i], x->dims[i], "dims of a pool")) ||
+            (y && !fv_module_assume(m, d->u.dims[i], y->dims[i], "dims of a pool")))
+            return fv_op_error(op, "has %s on axis %d, an input has %s", fv_dim_str(m->arena, d->u.dims[i]), i,
+                               fv_dim_str(m->arena, (y ? y : x)->dims[i]));
     fv_infer_out(op, 0, fv_op_is(op, "fv.MaxPoolIndices") ? FV_I64 : x->elem, d->n, d->u.dims);
     return true;
 }

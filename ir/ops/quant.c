@@ -154,7 +154,7 @@ static bool infer_fv_quantize(fv_op *op) {
     if (to <= FV_NO_ELEM || to >= FV_ELEM_END || !is_quantized((fv_elem)to))
         return fv_op_error(op, "type %lld is no type to quantize to", (long long)to);
     fv_infer_out(op, 0, (fv_elem)to, x->rank, x->dims);
-    return fv_infer_fits_constants(op, 1, x->rank, x->dims) && fv_infer_fits_constants(op, 2, x->rank, x->dims);
+    return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
 /* Clamped as a float, where it cannot overflow: z + clamp(rint(x / scale), lo - z, hi - z). */
@@ -207,7 +207,7 @@ static bool expand_dequantize(fv_rewriter *w, fv_op *op) {
 static bool infer_fv_dequantize(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_infer_out(op, 0, FV_F32, x->rank, x->dims);
-    return fv_infer_fits_constants(op, 1, x->rank, x->dims) && fv_infer_fits_constants(op, 2, x->rank, x->dims);
+    return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
 /* ---- DynamicQuantizeLinear ---- */

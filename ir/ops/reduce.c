@@ -24,6 +24,13 @@ static bool infer_fv_reduce(fv_op *op) {
         return fv_op_error(op, "kind '%.*s' is not one of bool", (int)kind.n, kind.s);
     if (d->n != t->rank || e->n != t->rank)
         return fv_op_error(op, "has %d dims and %d extents for rank %d", d->n, e->n, t->rank);
+    fv_module *m = fv_op_module(op);
+    for (int i = 0; i < t->rank; i++) { /* one of the two is 1, the other one the operand's */
+        const fv_dim *n = fv_dim_add(m->dims, d->u.dims[i], fv_dim_sub(m->dims, e->u.dims[i], fv_dim_const(m->dims, 1)));
+        if (!fv_module_assume(m, n, t->dims[i], "dims of a reduction"))
+            return fv_op_error(op, "axis %d has %s elements, expected %s", i, fv_dim_str(m->arena, t->dims[i]),
+                               fv_dim_str(m->arena, n));
+    }
     fv_infer_out(op, 0, t->elem, t->rank, d->u.dims);
     return true;
 }

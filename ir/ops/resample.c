@@ -13,6 +13,26 @@ bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
+bool fv_infer_resized(fv_op *op, int axis, const fv_dim *to) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *from = fv_in_type(op, 0)->dims[axis];
+    return fv_module_require(m, fv_dim_mul(m->dims, to, fv_dim_is(m->dims, from, 0)), fv_dim_const(m->dims, 0),
+                             "resizing an empty axis", fv_printf(m->arena, "%s is not 0", fv_dim_str(m->arena, from))) ||
+           fv_op_error(op, "axis %d is empty and has no elements to resize", axis);
+}
+
+/* The other axes stay, and of nothing there is nothing to take. */
+static bool check_dims(fv_op *op, int axis) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_attr *d = fv_op_find_attr(op, "dims");
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis && !fv_module_assume(m, x->dims[i], d->u.dims[i], "dims of a resized tensor"))
+            return fv_op_error(op, "axis %d has %s elements, dims has %s", i, fv_dim_str(m->arena, x->dims[i]),
+                               fv_dim_str(m->arena, d->u.dims[i]));
+    return fv_infer_resized(op, axis, d->u.dims[axis]);
+}
+
 static bool infer_resample(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *d = fv_op_find_attr(op, "dims"), *s = fv_op_find_attr(op, "scale");
@@ -26,7 +46,7 @@ static bool infer_resample(fv_op *op) {
     if (!s == !fv_op_in(op, 1))
         return fv_op_error(op, "needs one scale");
     fv_infer_out(op, 0, x->elem, d->n, d->u.dims);
-    return true;
+    return check_dims(op, (int)axis) && fv_infer_length(op, 2, 2);
 }
 
 /* Arithmetic in i64 or f64: a position is num / den, num = base * den + rest. */
@@ -269,7 +289,7 @@ static bool define_resample(fv_definer *d, fv_op *op) {
 const fv_opdef fv_ops_resample[] = {
     {.domain = "fv", .name = "Resample", .since = {1},
      .doc = "one axis resized: by scale, a fraction or data, of all or of the region roi",
-     .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"roi", "D", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"roi", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("taps", DIMS),
                FV_A_OPTIONAL("scale", DIMS), FV_RESAMPLE_ATTRS},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"D", FV_SET(F64)}},

@@ -73,15 +73,6 @@ static bool read_axes(fv_op *op, request *r) {
     return true;
 }
 
-static bool has_length(fv_op *op, int in, int n) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *t = fv_in_type(op, in);
-    if (t->rank == 1 && fv_module_assume(m, t->dims[0], fv_dim_const(m->dims, n), "length of an operand"))
-        return true;
-    return fv_op_error(op, "input '%s' is %s, expected %d elements", op->def->in[in].name,
-                       fv_type_str(m->arena, t), n);
-}
-
 static bool read_request(fv_op *op, request *r) {
     if (!check_words(op) || !read_axes(op, r))
         return false;
@@ -92,8 +83,8 @@ static bool read_request(fv_op *op, request *r) {
         return fv_op_error(op, "needs either scales or sizes");
     if (r->crop && !is_given(op, ROI))
         return fv_op_error(op, "tf_crop_and_resize needs input 'roi'");
-    return has_length(op, r->by_sizes ? SIZES : scales_of(op), r->n) &&
-           (!r->crop || has_length(op, ROI, 2 * r->n));
+    return fv_infer_length(op, r->by_sizes ? SIZES : scales_of(op), r->n) &&
+           (!r->crop || fv_infer_length(op, ROI, 2 * r->n));
 }
 
 /* A float as numerator / 2^k; false where that is not small. */
@@ -142,7 +133,7 @@ static bool common_scale(const fv_op *op, const request *r, const fv_dim *const 
 static bool infer_resize(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *dims[FV_MAX_RANK], *const *sizes = NULL, *zero = fv_dim_const(m->dims, 0);
+    const fv_dim *dims[FV_MAX_RANK], *const *sizes = NULL;
     request r;
     float s = 0;
     double scale = 0;
@@ -165,10 +156,8 @@ static bool infer_resize(fv_op *op) {
     }
     fv_infer_run_time(op, 0, x->elem, x->rank, dims);
     for (int i = 0; i < x->rank; i++) /* of nothing there is nothing to take */
-        if (!fv_module_require(m, fv_dim_mul(m->dims, dims[i], fv_dim_is(m->dims, x->dims[i], 0)), zero,
-                               "resizing an empty axis",
-                               fv_printf(m->arena, "%s is not 0", fv_dim_str(m->arena, x->dims[i]))))
-            return fv_op_error(op, "axis %d is empty and has no elements to resize", i);
+        if (!fv_infer_resized(op, i, dims[i]))
+            return false;
     return true;
 }
 
@@ -176,12 +165,18 @@ static bool infer_resize(fv_op *op) {
 
 /* fv.ResizeDims: dims scaled; fv.ResizeScale: the common scale */
 static bool infer_resize_dims(fv_op *op) {
-    const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, fv_op_find_attr(op, "dims")->n);
-    if (fv_op_is(op, "fv.ResizeScale"))
+    int count = fv_op_find_attr(op, "dims")->n;
+    const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, count);
+    bool scale = fv_op_is(op, "fv.ResizeScale"), one = !scale && fv_in_type(op, 0)->elem == FV_F64;
+    if (scale && !count)
+        return fv_op_error(op, "has no dims");
+    if (scale)
         fv_infer_out(op, 0, FV_F64, 0, NULL);
     else
         fv_infer_out(op, 0, FV_I64, 1, &n);
-    return true;
+    if (one && fv_in_type(op, 0)->rank == 0)
+        return true;
+    return fv_infer_length(op, 0, one ? 1 : count) && (scale || fv_infer_length(op, 1, 2 * count));
 }
 
 /* roi holds the start of each axis, then the end of each. */

@@ -74,12 +74,27 @@ static fv_expr *before(const items *t, fv_expr *i, fv_expr *j) {
 
 /* ---- fv.Order: positions of the first k of n items ---- */
 
+/* Are there k of n? */
+static bool first_of(fv_op *op, const fv_dim *k, const fv_dim *n) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *fits = fv_dim_max(m->dims, fv_dim_const(m->dims, 0), fv_dim_min(m->dims, k, n));
+    const char *some = fv_dim_str(m->arena, k), *all = fv_dim_str(m->arena, n);
+    return fv_module_require(m, k, fits, "k of TopK", fv_printf(m->arena, "0 <= %s <= %s", some, all)) ||
+           fv_op_error(op, "k is %s, the axis has %s", some, all);
+}
+
 static bool infer_order(fv_op *op) {
     const fv_attr *d = fv_op_find_attr(op, "dims");
+    const fv_type *x = fv_in_type(op, 0);
+    fv_module *m = fv_op_module(op);
     if (d->n != 3)
         return fv_op_error(op, "has %d dims, expected 3", d->n);
+    for (int i = 0; i < 3; i += 2)
+        if (!fv_module_assume(m, d->u.dims[i], x->dims[i], "lines of items"))
+            return fv_op_error(op, "has %s on axis %d, X has %s", fv_dim_str(m->arena, d->u.dims[i]), i,
+                               fv_dim_str(m->arena, x->dims[i]));
     fv_infer_out(op, 0, FV_I64, 3, d->u.dims);
-    return true;
+    return first_of(op, d->u.dims[1], x->dims[1]);
 }
 
 typedef struct heap {
@@ -180,7 +195,6 @@ static fv_value *order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descen
 /* ---- TopK ---- */
 
 static bool infer_top_k(fv_op *op) {
-    fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *e, *dims[FV_MAX_RANK];
     int n, axis;
@@ -188,10 +202,8 @@ static bool infer_top_k(fv_op *op) {
         return false;
     if (n != 1)
         return fv_op_error(op, "input 'K' has %d elements, expected one", n);
-    const fv_dim *fits = fv_dim_max(m->dims, fv_dim_const(m->dims, 0), fv_dim_min(m->dims, e[0], x->dims[axis]));
-    const char *k = fv_dim_str(m->arena, e[0]), *size = fv_dim_str(m->arena, x->dims[axis]);
-    if (!fv_module_require(m, e[0], fits, "k of TopK", fv_printf(m->arena, "0 <= %s <= %s", k, size)))
-        return fv_op_error(op, "k is %s, the axis has %s", k, size);
+    if (!first_of(op, e[0], x->dims[axis]))
+        return false;
     for (int i = 0; i < x->rank; i++)
         dims[i] = i == axis ? e[0] : x->dims[i];
     fv_infer_out(op, 0, x->elem, x->rank, dims);
@@ -247,7 +259,7 @@ static bool infer_non_zero(fv_op *op) {
     return true;
 }
 
-/* Positions in row-major order, one a column; there are as many as were counted. */
+/* Positions in row-major order, one a column; of as many as there is place for. */
 static bool kernel_non_zero(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *t = fv_in_type(op, 0);
@@ -260,8 +272,9 @@ static bool kernel_non_zero(fv_custom *c, fv_op *op) {
     fv_expr *e = fv_custom_load(c, x, index);
     fv_kb_if(&c->b, e->type.elem == FV_BOOL ? e : bin(c, FV_X_NE, e, fv_x_zero(a, (fv_elem)e->type.elem)));
     fv_expr *at = fv_kb_let(&c->b, "at", fv_x_load(a, count, NULL));
+    fv_expr *fits = fv_kb_let(&c->b, "fits", bin(c, FV_X_LT, at, y->extent[1]));
     for (int i = 0; i < t->rank; i++)
-        fv_custom_store(c, y, (fv_expr *[]){fv_x_int(a, i), at}, index[i], NULL);
+        fv_custom_store(c, y, (fv_expr *[]){fv_x_int(a, i), at}, index[i], fits);
     fv_kb_store(&c->b, count, NULL, bin(c, FV_X_ADD, at, fv_x_int(a, 1)), NULL);
     for (int i = 0; i < t->rank + 1; i++)
         fv_kb_end(&c->b);
@@ -347,10 +360,27 @@ static bool infer_unique(fv_op *op) {
 }
 
 static bool infer_runs(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *order = fv_in_type(op, 1);
+    const fv_dim *one = fv_dim_const(m->dims, 1);
+    for (int i = 0; i < 3; i++)
+        if (!fv_module_assume(m, order->dims[i], x->dims[i], "an order of items") ||
+            (i != 1 && !fv_module_assume(m, x->dims[i], one, "one line of items")))
+            return fv_op_error(op, "X is %s and the order %s, expected one line of items", fv_type_str(m->arena, x),
+                               fv_type_str(m->arena, order));
     for (int i = 0; i < 3; i++)
         fv_infer_out(op, i, FV_I64, 1, &fv_in_type(op, 0)->dims[1]);
     fv_infer_out(op, 3, FV_I64, 0, NULL);
     return true;
+}
+
+/* Which of n items is the i-th in order. */
+static fv_expr *position(fv_custom *c, fv_buf *order, fv_expr *i, fv_expr *n) {
+    fv_expr *zero = fv_x_int(c->arena, 0);
+    fv_expr *p = fv_kb_let(&c->b, "p", fv_x_load(c->arena, order, (fv_expr *[]){zero, i, zero}));
+    fv_expr *ok = bin(c, FV_X_AND, bin(c, FV_X_LE, zero, p), bin(c, FV_X_LT, p, n));
+    ok = fv_kb_let(&c->b, "ok", fv_x_un(c->arena, FV_X_REQUIRE, ok));
+    return fv_kb_let(&c->b, "p", fv_x_select(c->arena, ok, p, zero));
 }
 
 /* Of sorted items: to which run of equal ones each belongs, where each run has its first item, how
@@ -364,10 +394,10 @@ static bool kernel_runs(fv_custom *c, fv_op *op) {
     fv_buf *length = fv_custom_out(c, 2), *count = fv_custom_out(c, 3);
     fv_buf *now = fv_kb_tile(&c->b, "now", FV_I64, 0, NULL, fv_x_int(a, -1));
     fv_buf *start = fv_kb_tile(&c->b, "start", FV_I64, 0, NULL, zero);
+    fv_expr *n = fv_custom_dim(c, fv_in_type(op, 0)->dims[1]);
     fv_expr *i = fv_custom_for(c, FV_SERIAL, "i", fv_in_type(op, 0)->dims[1]);
-    fv_expr *behind = bin(c, FV_X_MAX, zero, bin(c, FV_X_SUB, i, one));
-    fv_expr *p = fv_kb_let(&c->b, "p", fv_x_load(a, sorted, (fv_expr *[]){zero, i, zero}));
-    fv_expr *q = fv_kb_let(&c->b, "q", fv_x_load(a, sorted, (fv_expr *[]){zero, behind, zero}));
+    fv_expr *p = position(c, sorted, i, n);
+    fv_expr *q = position(c, sorted, bin(c, FV_X_MAX, zero, bin(c, FV_X_SUB, i, one)), n);
     fv_expr *differ = bin(c, FV_X_NE, compare(&t, q, p), zero);
     fv_kb_if(&c->b, bin(c, FV_X_OR, bin(c, FV_X_EQ, i, zero), differ));
     fv_kb_store(&c->b, now, NULL, bin(c, FV_X_ADD, fv_x_load(a, now, NULL), one), NULL);
@@ -377,8 +407,8 @@ static bool kernel_runs(fv_custom *c, fv_op *op) {
     fv_kb_end(&c->b);
     g = fv_kb_let(&c->b, "g", fv_x_load(a, now, NULL));
     fv_kb_store(&c->b, run, &p, g, NULL);
-    fv_expr *n = bin(c, FV_X_SUB, bin(c, FV_X_ADD, i, one), fv_x_load(a, start, NULL));
-    fv_kb_store(&c->b, length, &g, n, NULL);
+    fv_expr *many = bin(c, FV_X_SUB, bin(c, FV_X_ADD, i, one), fv_x_load(a, start, NULL));
+    fv_kb_store(&c->b, length, &g, many, NULL);
     fv_kb_end(&c->b);
     fv_kb_store(&c->b, count, NULL, bin(c, FV_X_ADD, fv_x_load(a, now, NULL), one), NULL);
     fv_custom_end(c);

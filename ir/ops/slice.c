@@ -155,8 +155,13 @@ static bool upgrade_slice(fv_op *op, int version) {
 
 static bool infer_slice_bounds(fv_op *op) {
     const fv_attr *dims = fv_op_find_attr(op, "dims");
-    const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, 3 * dims->n);
+    fv_module *m = fv_op_module(op);
+    const fv_dim *n = fv_dim_const(m->dims, 3 * dims->n), *count = fv_in_type(op, 0)->dims[0];
     fv_infer_out(op, 0, FV_I64, 1, &n);
+    for (int i = 1; i < op->nin; i++)
+        if (op->in[i] && !fv_module_assume(m, fv_in_type(op, i)->dims[0], count, "bounds of a slice"))
+            return fv_op_error(op, "has %s starts, '%s' has %s", fv_dim_str(m->arena, count), op->def->in[i].name,
+                               fv_dim_str(m->arena, fv_in_type(op, i)->dims[0]));
     return true;
 }
 

@@ -101,18 +101,24 @@ static bool infer_expand(fv_op *op) {
     if (rank > FV_MAX_RANK || rank < t->rank)
         return fv_op_error(op, "cannot expand rank %d to rank %d", t->rank, rank);
     fv_infer_out(op, 0, t->elem, rank, dims);
-    return fv_infer_fits_constants(op, 0, rank, dims);
+    return fv_infer_fits(op, 0, rank, dims);
 }
 
 /* ---- fv.Slice: elements start + k * step ---- */
 
 static bool infer_slice(fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
-    int rank, n;
+    fv_arena *a = fv_op_module(op)->arena;
+    int rank, nstarts, nsteps;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    dims_attr(op, "start", &n);
-    if (rank != t->rank || n != rank)
-        return fv_op_error(op, "has %d dims and %d starts for rank %d", rank, n, t->rank);
+    const fv_dim *const *start = dims_attr(op, "start", &nstarts), *const *step = dims_attr(op, "step", &nsteps);
+    if (rank != t->rank || nstarts != rank || nsteps != rank)
+        return fv_op_error(op, "has %d dims, %d starts and %d steps for rank %d", rank, nstarts, nsteps, t->rank);
+    for (int i = 0; i < rank; i++)
+        if (!fv_infer_inside(op, t->dims[i], start[i], step[i], dims[i]))
+            return fv_op_error(op, "axis %d has %s elements, %s of them from %s in steps of %s are not inside", i,
+                               fv_dim_str(a, t->dims[i]), fv_dim_str(a, dims[i]), fv_dim_str(a, start[i]),
+                               fv_dim_str(a, step[i]));
     fv_infer_out(op, 0, t->elem, rank, dims);
     return true;
 }
@@ -181,9 +187,30 @@ static bool define_pack(fv_definer *d, fv_op *op) {
 
 /* ---- fv.Bind: elements of a small integer tensor become symbols of dims ---- */
 
-static bool infer_none(fv_op *op) {
-    (void)op;
+static bool are_symbols(fv_op *op) {
+    int n;
+    const fv_dim *const *symbols = dims_attr(op, "symbols", &n);
+    for (int i = 0; i < n; i++)
+        if (symbols[i]->kind != FV_DIM_SYMBOL || !symbols[i]->from_data)
+            return fv_op_error(op, "%s is no symbol of data", fv_dim_str(fv_op_module(op)->arena, symbols[i]));
     return true;
+}
+
+static bool infer_bind(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, 0);
+    const fv_dim *size = fv_dim_product(m->dims, t->rank, t->dims), *zero = fv_dim_const(m->dims, 0);
+    int n;
+    dims_attr(op, "symbols", &n);
+    return are_symbols(op) && (fv_infer_inside(op, size, zero, fv_dim_const(m->dims, 1), fv_dim_const(m->dims, n)) ||
+                               fv_op_error(op, "has %d symbols for %s", n, fv_type_str(m->arena, t)));
+}
+
+static bool infer_let(fv_op *op) {
+    int n, nvalues;
+    dims_attr(op, "symbols", &n);
+    dims_attr(op, "values", &nvalues);
+    return are_symbols(op) && (n == nvalues || fv_op_error(op, "has %d symbols for %d values", n, nvalues));
 }
 
 /* ---- Transpose ---- */
@@ -260,15 +287,15 @@ const fv_opdef fv_ops_view[] = {
      .define = define_pack},
     {.domain = "fv", .name = "Bind", .since = {1},
      .doc = "binds symbols of dims to the elements of a small integer tensor at run time",
-     .in = {{"X", "T"}},
+     .in = {{"X", "T", .rank = FV_RANKS(0, 1)}},
      .attrs = {FV_A_REQUIRED("symbols", DIMS)},
      .types = {{"T", FV_SET(I64) | FV_SET(I32) | FV_SET(BOOL)}},
-     .infer = infer_none,
+     .infer = infer_bind,
      .has_effect = true},
     {.domain = "fv", .name = "Let", .since = {1},
      .doc = "binds symbols of dims to expressions over others at run time",
      .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("values", DIMS)},
-     .infer = infer_none,
+     .infer = infer_let,
      .has_effect = true},
     {.domain = "", .name = "Transpose", .since = {1, 13, 21, 23, 24, 25},
      .doc = "permutes the axes; reverses them by default",

@@ -191,6 +191,8 @@ static void put_symbols(fv_text *t, const instance *x) {
             if (named)
                 fv_text_printf(t, "symbol %s 0..1024\n", x->in[i].dims[k]);
         }
+    if (fv_opdef_attr(x->def, "symbols"))
+        fv_text_put(t, "symbol k 0..1024 data\n"); /* what it binds */
 }
 
 static void put_constant(fv_text *t, const operand *o, int i) {

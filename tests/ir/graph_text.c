@@ -310,6 +310,83 @@ Test(graph_text, only_the_result_of_a_gemm_broadcasts) {
           "2:1: error: node '%y' (Gemm): input 'C' has 4 on axis 0, expected 1");
 }
 
+/* The first of `ops`, on the operands that are made here, is refused. */
+static void reaches_outside(const char *op, const char *message) {
+    const char *text = fv_printf(arena, "fovea-ir 1\nsymbol n 1..9\nsymbol k -5..9 data\nsymbol l 0..9 data\n"
+                                        "func @main(%%x: f32[n, 3], %%y: f32[2, 3], %%e: f32[1, 0], %%p: f32[1, 2, 5],\n"
+                                        "           %%r: f32[1, 3, 1, 1], %%o: i64[1, 4, 1], %%i: i64[2], %%j: i64[1], %%s: f64[3]) -> (%%z) {\n"
+                                        "%%z = %s\nreturn %%z }", op);
+    fault(text, fv_printf(arena, "7:1: error: node '%%z' (%.*s): %s", (int)strcspn(op, "("), op, message));
+}
+
+Test(graph_text, canonical_operators_reach_no_further_than_their_operands) {
+    reaches_outside("fv.Slice(%x) {start = [0, -1], step = [1, 1], dims = [n, 3]}",
+                    "axis 1 has 3 elements, 3 of them from -1 in steps of 1 are not inside");
+    reaches_outside("fv.Slice(%x) {start = [1, 0], step = [1, 1], dims = [n, 3]}",
+                    "axis 0 has n elements, n of them from 1 in steps of 1 are not inside");
+    reaches_outside("fv.Slice(%y) {start = [0, 2], step = [1, -2], dims = [2, 3]}",
+                    "axis 1 has 3 elements, 3 of them from 2 in steps of -2 are not inside");
+    reaches_outside("fv.Slice(%y) {start = [0, 0], step = [1], dims = [2, 3]}", "has 2 dims, 2 starts and 1 steps for rank 2");
+    reaches_outside("fv.Expand(%y) {dims = [3, 3]}", "input 'X' has 2 on axis 0, expected 3 or 1");
+    reaches_outside("fv.Pad(%y) {begin = [0, 1], dims = [2, 4], mode = \"mirror\"}",
+                    "mode is 'mirror', expected constant, reflect, edge or wrap");
+    reaches_outside("fv.Reduce(%y) {kind = \"ReduceSum\", dims = [2, 2], extent = [1, 3]}",
+                    "axis 1 has 3 elements, expected 4");
+    reaches_outside("fv.Resample(%y) {axis = 1, dims = [3, 6], taps = [0], scale = [2, 1]}",
+                    "axis 0 has 2 elements, dims has 3");
+    reaches_outside("fv.Resample(%e) {axis = 1, dims = [1, 6], taps = [0], scale = [2, 1]}",
+                    "axis 1 is empty and has no elements to resize");
+    reaches_outside("fv.Resample(%y, _, %s) {axis = 1, dims = [2, 6], taps = [0], scale = [2, 1]}",
+                    "input 'roi' is f64[3], expected 2 elements");
+    reaches_outside("fv.ResizeDims(%s) {dims = [2, 3]}", "input 'scales' is f64[3], expected 1 elements");
+    reaches_outside("fv.ResizeScale(%i) {dims = [2, 3, 4]}", "input 'sizes' is i64[2], expected 3 elements");
+    reaches_outside("fv.OneHot(%i, %j) {depth = [3]}", "input 'values' is i64[1], expected 2 elements");
+    reaches_outside("fv.SliceBounds(%i, %j) {dims = [4, 5]}", "has 2 starts, 'ends' has 1");
+    reaches_outside("fv.Order(%r) {dims = [1, 4, 1]}", "k is 4, the axis has 3");
+    reaches_outside("fv.Order(%r) {dims = [2, 3, 1]}", "has 2 on axis 0, X has 1");
+    reaches_outside("fv.MaxPoolIndices(%p, %p) {pads = [0], strides = [1], dilations = [1], kernel = [2], dims = [1, 2, 4]}",
+                    "has 4 on axis 2, an input has 5");
+    fault(HEAD "func @main(%r: f32[1, 3, 1, 1], %o: i64[1, 4, 1]) -> (%a, %b, %c, %d) {\n"
+               "%a, %b, %c, %d = fv.Runs(%r, %o)\nreturn %a, %b, %c, %d }",
+          "4:1: error: node '%a' (fv.Runs): X is f32[1, 3, 1, 1] and the order i64[1, 4, 1], expected one line of items");
+    fault(HEAD "symbol k 0..9 data\nfunc @main(%i: i64[0]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }",
+          "5:1: error: fv.Bind: has 1 symbols for i64[0]");
+    fault(HEAD "func @main(%i: i64[1]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }", "4:1: error: fv.Bind: k is no symbol of data");
+    fault(HEAD "symbol k 0..9 data\nfunc @main(%i: i64[1]) {\nfv.Let() {symbols = [k], values = []}\nreturn %i }",
+          "5:1: error: fv.Let: has 1 symbols for 0 values");
+}
+
+/* What they cannot know is checked by the run, and stated once. */
+Test(graph_text, what_canonical_operators_reach_is_assumed) {
+    same(HEAD "symbol n 0..100\n"
+              "symbol m 0..50\n"
+              "symbol k -5..9 data\n"
+              "assume max(min(n - 1, 1), 0) * max(m - 1, 0) == 0 \"elements of an axis\" \"m + n - 2 < n, or n - 1 is 0\"\n"
+              "assume max(k, 0) == k \"elements of an axis\" \"0 <= k\"\n"
+              "assume max(n, k + 1) == n \"elements of an axis\" \"k < n\"\n"
+              "assume n * max(min(n - 1, 1), 1 - n) - m * max(min(n - 1, 1), 1 - n) == 0 \"broadcast\" \"n is 1 or m\"\n"
+              "func @main(%x: f32[n, 3], %i: i64[1]) -> (%y, %z, %t) {\n"
+              "  fv.Bind(%i) {symbols = [k]}\n"
+              "  %y = fv.Slice(%x) {start = [m, 0], step = [1, 1], dims = [n - 1, 3]} : f32[n - 1, 3]\n"
+              "  %z = fv.Slice(%x) {start = [k, 0], step = [1, 1], dims = [1, 3]} : f32[1, 3]\n"
+              "  %t = fv.Expand(%x) {dims = [m, 3]} : f32[m, 3]\n"
+              "  return %y, %z, %t\n"
+              "}\n");
+}
+
+/* Clamped as a Slice is, they are inside whatever the dims are. */
+Test(graph_text, clamped_slices_assume_nothing) {
+    same(HEAD "symbol n 0..100\n"
+              "symbol m 0..50\n"
+              "func @main(%x: f32[n]) -> (%a, %b, %c, %d) {\n"
+              "  %a = fv.Slice(%x) {start = [m], step = [1], dims = [max(n - m, 0)]} : f32[max(n - m, 0)]\n"
+              "  %b = fv.Slice(%x) {start = [n - 1], step = [-1], dims = [n]} : f32[n]\n"
+              "  %c = fv.Slice(%x) {start = [0], step = [3], dims = [(n + 2) floordiv 3]} : f32[(n + 2) floordiv 3]\n"
+              "  %d = fv.Slice(%x) {start = [m], step = [1], dims = [max(min(n, m + 5) - m, 0)]} : f32[max(min(n, m + 5) - m, 0)]\n"
+              "  return %a, %b, %c, %d\n"
+              "}\n");
+}
+
 Test(graph_text, one_may_be_all_that_bounds_leave) {
     same(HEAD "symbol n 0..3\n"
               "assume n * max(min(n - 1, 1), 1 - n) - max(min(n - 1, 1), 1 - n) * 4 == 0 \"broadcast\" "
