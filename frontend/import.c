@@ -183,17 +183,31 @@ bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
     return order != NULL;
 }
 
+/* NULL where it could not be made, or is none: an input that the caller of a function leaves out may be
+ * handed on as its output, but not out of a graph. */
+static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
+    const fv_op *parent = sc->region->parent;
+    fv_value *v = fv_import_find(im, sc, name);
+    if (v == im->poison)
+        return NULL;
+    if (v && v != im->absent)
+        return v;
+    const char *problem = v        ? "is an input that a function's caller leaves out"
+                          : parent ? "is not defined"
+                                   : "is not defined anywhere";
+    if (parent)
+        fv_op_error(parent, "output '%s' of its body %s", name, problem);
+    else
+        fv_error(im->s, "output '%s' %s", name, problem);
+    return NULL;
+}
+
 bool fv_import_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
     fv_value **results = FV_NEW(im->tmp, fv_value *, g->n_output + 1);
     bool ok = g->n_output <= FV_MAX_OPERANDS || fv_error(im->s, "a graph has too many outputs");
     for (size_t i = 0; i < g->n_output && i < FV_MAX_OPERANDS; i++) {
-        const char *name = fv_text_of(g->output[i]->name);
-        results[i] = fv_import_find(im, sc, name);
-        if (!results[i] && sc->region->parent)
-            ok = fv_op_error(sc->region->parent, "output '%s' of its body is not defined", name);
-        else if (!results[i])
-            ok = fv_error(im->s, "output '%s' is not defined anywhere", name);
-        ok &= results[i] != im->poison && results[i] != im->absent;
+        results[i] = output_of(im, sc, fv_text_of(g->output[i]->name));
+        ok &= results[i] != NULL;
     }
     if (ok)
         fv_region_return(sc->region, (int)g->n_output, results);

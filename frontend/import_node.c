@@ -361,7 +361,7 @@ static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__Node
         if (!v)
             fv_import_node_error(im, sc, node, "output '%s' of its %s is not defined",
                                  fv_text_of(g->output[i]->name), name);
-        fv_import_define(im, sc, node->output[i], v && v != im->absent ? v : im->poison);
+        fv_import_define(im, sc, node->output[i], v ? v : im->poison);
     }
     return true;
 }
