@@ -38,33 +38,33 @@ static bool is_minus(const fv_ast *e) {
     return e->kind == FV_AST_UNARY && strcmp(e->name, "-") == 0;
 }
 
-static bool is_special(fv_kparser *p, const fv_ast *e) {
-    return e->kind == FV_AST_NAME && (strcmp(e->name, "inf") == 0 || strcmp(e->name, "nan") == 0) &&
-           !fv_scope_find(p, e->name);
+/* What is called like that stands in backquotes. */
+static bool is_word(const fv_ast *e, const char *word) {
+    return e->kind == FV_AST_NAME && !e->quoted && strcmp(e->name, word) == 0;
 }
 
-static bool is_literal(fv_kparser *p, const fv_ast *e) {
+static bool is_literal(const fv_ast *e) {
     if (is_minus(e))
         e = e->arg[0];
-    return e->kind == FV_AST_INT || e->kind == FV_AST_FLOAT || is_special(p, e);
+    return e->kind == FV_AST_INT || e->kind == FV_AST_FLOAT || is_word(e, "inf") || is_word(e, "nan");
 }
 
 static bool is_arithmetic(const char *op) { return fv_ast_level(op) >= 8 || strchr("|^&", *op); }
 
 /* Is it made of literals alone, so that its type comes from the place? */
-static bool is_untyped(fv_kparser *p, const fv_ast *e) {
-    if (is_literal(p, e))
+static bool is_untyped(const fv_ast *e) {
+    if (is_literal(e))
         return true;
     switch (e->kind) {
-    case FV_AST_UNARY: return strcmp(e->name, "!") != 0 && is_untyped(p, e->arg[0]);
+    case FV_AST_UNARY: return strcmp(e->name, "!") != 0 && is_untyped(e->arg[0]);
     case FV_AST_BINARY:
         return is_arithmetic(e->name) && strcmp(e->name, "||") != 0 && strcmp(e->name, "&&") != 0 &&
-               is_untyped(p, e->arg[0]) && is_untyped(p, e->arg[1]);
+               is_untyped(e->arg[0]) && is_untyped(e->arg[1]);
     case FV_AST_CALL:
         if (e->n == 1 && strncmp(e->name, "splat", 5) == 0)
-            return is_untyped(p, e->arg[0]);
-        return strcmp(e->name, "select") == 0 && e->n == 3 && is_untyped(p, e->arg[1]) &&
-               is_untyped(p, e->arg[2]);
+            return is_untyped(e->arg[0]);
+        return strcmp(e->name, "select") == 0 && e->n == 3 && is_untyped(e->arg[1]) &&
+               is_untyped(e->arg[2]);
     default: return false;
     }
 }
@@ -135,7 +135,7 @@ static bool check_lanes(fv_kparser *p, const fv_ast *at, int n, fv_expr *const *
 static bool build_same(fv_kparser *p, const fv_ast *at, int from, fv_expr **out, fv_elem hint) {
     const fv_expr *typed = NULL;
     for (int i = from; i < at->n; i++) {
-        if (is_untyped(p, at->arg[i]))
+        if (is_untyped(at->arg[i]))
             continue;
         out[i] = fv_kx_build(p, at->arg[i], hint);
         if (!out[i] || (typed && !check_same(p, at, typed, out[i])))
@@ -145,7 +145,7 @@ static bool build_same(fv_kparser *p, const fv_ast *at, int from, fv_expr **out,
     if (typed)
         hint = (fv_elem)typed->type.elem;
     for (int i = from; i < at->n; i++) {
-        if (is_untyped(p, at->arg[i]))
+        if (is_untyped(at->arg[i]))
             out[i] = fv_kx_build(p, at->arg[i], hint);
         if (!out[i] || !check_same(p, at, out[from] ? out[from] : out[i], out[i]))
             return false;
@@ -244,7 +244,7 @@ static fv_expr *cast(fv_kparser *p, const fv_ast *e, fv_expr_op op, fv_elem elem
     if (!expect_args(p, e, 1))
         return NULL;
     const fv_ast *arg = e->arg[0];
-    bool is_constant = op == FV_X_CONVERT && is_literal(p, arg) && elem != FV_BOOL;
+    bool is_constant = op == FV_X_CONVERT && is_literal(arg) && elem != FV_BOOL;
     fv_expr *x = fv_kx_build(p, arg, is_constant ? elem : FV_NO_ELEM);
     if (!x)
         return NULL;
@@ -366,20 +366,18 @@ static fv_expr *call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
 /* ---- names and elements ---- */
 
 static fv_expr *name(fv_kparser *p, const fv_ast *e) {
-    if (fv_scope_find(p, e->name)) {
-        fv_binding *b = fv_scope_find(p, e->name);
-        if (b->var)
-            return fv_x_var(p->arena, b->var);
-        if (b->buf->rank == 0)
-            return fv_x_load(p->arena, b->buf, NULL);
-        fv_kx_error(p, e, "'%.60s' has %d axes; an index for each is missing", e->name,
-                    b->buf->rank);
+    if (is_word(e, "true") || is_word(e, "false"))
+        return fv_x_const_int(p->arena, FV_BOOL, is_word(e, "true"));
+    const fv_binding *b = fv_scope_find(p, e->name);
+    if (!b) {
+        fv_kx_error(p, e, "'%.60s' is not known here", e->name);
         return NULL;
     }
-    bool yes = strcmp(e->name, "true") == 0;
-    if (yes || strcmp(e->name, "false") == 0)
-        return fv_x_const_int(p->arena, FV_BOOL, yes);
-    fv_kx_error(p, e, "'%.60s' is not known here", e->name);
+    if (b->var)
+        return fv_x_var(p->arena, b->var);
+    if (b->buf->rank == 0)
+        return fv_x_load(p->arena, b->buf, NULL);
+    fv_kx_error(p, e, "'%.60s' has %d axes; an index for each is missing", e->name, b->buf->rank);
     return NULL;
 }
 
@@ -461,7 +459,7 @@ static fv_expr *element(fv_kparser *p, const fv_ast *e) {
 }
 
 fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint) {
-    if (is_literal(p, e))
+    if (is_literal(e))
         return literal(p, e, hint);
     switch (e->kind) {
     case FV_AST_NAME: return name(p, e);

@@ -211,6 +211,7 @@ static bool parse_dotted(fv_lexer *l, fv_ast *e) {
 
 static fv_ast *parse_name(fv_lexer *l) {
     fv_ast *e = node_at(l, FV_AST_NAME, &l->tok);
+    e->quoted = l->tok.quoted;
     fv_lex_next(l);
     if (!parse_dotted(l, e))
         return NULL;

@@ -97,6 +97,7 @@ struct fv_ast {
     int line, column;
     int height;      /* of the tree, limited by FV_MAX_EXPR_HEIGHT: it may be walked recursively */
     const char *name;
+    bool quoted;     /* the name stands in backquotes: no word of the language */
     int64_t i;
     double f;
     size_t len;      /* STRING */
