@@ -410,10 +410,26 @@ static const fv_dim *in_table(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
     return own;
 }
 
-static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_port *port) {
+/* What the bounds that assumptions leave make of a dim that data decides: `broadcast(u, l)` is `l` where that is 3. The
+ * port has no extent before the run nevertheless, so a symbol stands for it: of more than one value, or its text would
+ * be that value. */
+static const fv_dim *known_after_run(fv_dims *t, const fv_port *port, int axis, const fv_dim *own) {
+    const fv_dim *d = port->dims[axis];
+    int64_t hi = own->hi > d->lo ? own->hi : d->hi;
+    return fv_dim_fresh(t, fv_printf(fv_dims_arena(t), "%s_%d", port->cname, axis), d->lo, hi, true);
+}
+
+static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port *port) {
     const fv_dim **dims = FV_NEW(l->arena, const fv_dim *, port->rank + 1);
-    for (int i = 0; i < port->rank; i++)
+    for (int i = 0; i < port->rank; i++) {
         dims[i] = in_table(l, t, port->dims[i]);
+        if (dims[i]->from_data == port->dims[i]->from_data)
+            continue;
+        const void **at = (const void **)fv_ptrmap_at(unknown, port->dims[i]);
+        if (!*at)
+            *at = known_after_run(t, port, i, dims[i]);
+        dims[i] = *at;
+    }
     port->dims = dims;
 }
 
@@ -430,10 +446,11 @@ static void own_dims(fv_lowerer *l) {
             if (p->symbols[k] == all[i])
                 p->symbols[k] = own;
     }
+    fv_ptrmap unknown = fv_ptrmap_in(l->arena); /* dims of the module -> symbols that stand for them */
     for (int i = 0; i < p->ninputs; i++)
-        own_port_dims(l, t, &p->inputs[i]);
+        own_port_dims(l, t, &unknown, &p->inputs[i]);
     for (int i = 0; i < p->noutputs; i++)
-        own_port_dims(l, t, &p->outputs[i]);
+        own_port_dims(l, t, &unknown, &p->outputs[i]);
     p->dims_table = t;
 }
 
