@@ -187,6 +187,62 @@ static int64_t bytes_of_constants(const fv_module *m) {
     return n;
 }
 
+/* ---- symbols ---- */
+
+static void know(fv_ptrmap *known, const fv_dim *d) {
+    if (d->kind == FV_DIM_SYMBOL)
+        *fv_ptrmap_at(known, d) = (void *)d;
+    for (int i = 0; i < d->n; i++)
+        know(known, d->arg[i]);
+}
+
+/* A symbol of d that is none of those, or NULL. */
+static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
+    const fv_dim *found = d->kind == FV_DIM_SYMBOL && !fv_ptrmap_get(known, d) ? d : NULL;
+    for (int i = 0; i < d->n && !found; i++)
+        found = unknown_in(known, d->arg[i]);
+    return found;
+}
+
+static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_dim *const *dims) {
+    for (int i = 0; i < n; i++) {
+        const fv_dim *d = unknown_in(known, dims[i]);
+        if (d)
+            return fv_op_error(op, "nothing above gives '%s' a value", d->name);
+    }
+    return true;
+}
+
+static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
+    const fv_attr *bound = NULL;
+    bool binds = fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let");
+    for (int i = 0; i < op->nattrs; i++)
+        if (binds && !strcmp(op->attrs[i].name, "symbols"))
+            bound = &op->attrs[i];
+        else if (op->attrs[i].kind == FV_ATTR_DIMS && !are_known(known, op, op->attrs[i].n, op->attrs[i].u.dims))
+            return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && op->out[i]->type->kind == FV_TENSOR &&
+            !are_known(known, op, op->out[i]->type->rank, op->out[i]->type->dims))
+            return false;
+    for (int i = 0; bound && i < bound->n; i++)
+        know(known, bound->u.dims[i]);
+    return true;
+}
+
+/* The caller gives the symbols of the inputs' dims; others, which text may name, are bound before they are used. */
+static bool symbols_are_known(fv_lowerer *l) {
+    fv_ptrmap known = fv_ptrmap_in(l->arena);
+    const fv_region *r = l->func->body;
+    bool ok = true;
+    for (int i = 0; i < r->nparams; i++)
+        for (int k = 0; k < r->params[i]->type->rank; k++)
+            know(&known, r->params[i]->type->dims[k]);
+    for (const fv_op *op = r->first; ok && op; op = op->next)
+        ok = knows_its_dims(&known, op);
+    return ok;
+}
+
 fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = fv_arena_new(m->session);
     fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
@@ -201,7 +257,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l.program->source_hash = m->source_hash ? m->source_hash : "";
     l.program->producer = "fovea " FV_VERSION;
     l.weights = bytes_of_constants(m);
-    bool ok = fv_module_bound(m) && fv_open_ports(&l) && define_all(&l);
+    bool ok = fv_module_bound(m) && symbols_are_known(&l) && fv_open_ports(&l) && define_all(&l);
     if (ok && !o->naive) {
         fv_group(&l);
         fv_fuse_attention(&l);
