@@ -62,25 +62,26 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     }
 }
 
-/* What the operators left bind. */
-static void find_bound(const fv_region *block, fv_ptrmap *bound) {
+/* What the operators left bind, or name. */
+static void find_left(const fv_region *block, fv_ptrmap *left) {
     for (const fv_op *op = block->first; op; op = op->next) {
+        mention_op(left, op);
         const fv_attr *a = fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let") ? fv_op_find_attr(op, "symbols") : NULL;
         for (int i = 0; a && i < a->n; i++)
-            mention(bound, a->u.dims[i]);
+            mention(left, a->u.dims[i]);
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
-                find_bound(op->attrs[i].u.region, bound);
+                find_left(op->attrs[i].u.region, left);
     }
 }
 
 /* Relations stay, whatever needed them, and with them what they are about: they are part of what the
  * model says, and kernels rely on it (a result may be declared smaller than data makes it). But those
- * over symbols of operators that were replaced by others, which nobody binds, cannot be checked, and go. */
+ * over symbols of operators that were replaced by others, which nobody binds or names, cannot be checked, and go. */
 static void drop_relations(fv_module *m, fv_arena *a) {
-    fv_ptrmap map = fv_ptrmap_in(a), *bound = &map;
+    fv_ptrmap map = fv_ptrmap_in(a), *left = &map;
     for (const fv_func *f = m->funcs; f; f = f->next)
-        find_bound(f->body, bound);
+        find_left(f->body, left);
     int n = 0;
     for (int i = 0; i < m->nrelations; i++) {
         fv_ptrmap used = fv_ptrmap_in(a);
@@ -88,7 +89,7 @@ static void drop_relations(fv_module *m, fv_arena *a) {
         mention(&used, m->relations[i].b);
         bool keep = true;
         for (size_t k = 0; k < used.cap; k++)
-            if (used.keys[k] && !fv_ptrmap_get(bound, used.keys[k]))
+            if (used.keys[k] && !fv_ptrmap_get(left, used.keys[k]))
                 keep = false;
         if (keep)
             m->relations[n++] = m->relations[i];
