@@ -1,6 +1,7 @@
 /* consumer.c - the tables of fv_model from a program, and what consumers ask about ports. */
 #include "backend/consumer.h"
 
+#include "ir/dim/text.h"
 #include "runtime/table_sum.h"
 
 fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes) {

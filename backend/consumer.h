@@ -35,7 +35,7 @@
 #ifndef FV_BACKEND_CONSUMER_H
 #define FV_BACKEND_CONSUMER_H
 
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 #include "runtime/fovea_model.h"
 
 #define FV_BUFFER_ALIGN 64 /* of the workspace and of HEAP buffers */

@@ -4,6 +4,7 @@
 #define FV_BACKEND_CONTRACT_H
 
 #include "backend/lower.h"
+#include "ir/kernel/build.h"
 
 typedef struct fv_contraction {
     fv_expr *sum;    /* the REDUCE */

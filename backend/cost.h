@@ -8,6 +8,7 @@
 #define FV_BACKEND_COST_H
 
 #include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,

@@ -6,6 +6,7 @@
 
 #include "backend/lower.h"
 #include "ir/base/limits.h"
+#include "ir/definition/print.h"
 
 enum { CHAINS = 16,    /* of a sum over contiguous elements: fixed, whatever the vector width */
        IN_FLIGHT = 4 }; /* vectors of a maximum */

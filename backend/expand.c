@@ -2,7 +2,9 @@
  * This file holds the last step: unrolling, tasks, and the way through all steps. */
 #include "backend/expand.h"
 
+#include "backend/backend.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/copy.h"
 
 typedef struct flattener {
     fv_arena *a;

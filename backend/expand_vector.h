@@ -3,6 +3,7 @@
 #define FV_BACKEND_EXPAND_VECTOR_H
 
 #include "backend/expand.h"
+#include "ir/kernel/build.h"
 
 #define FV_MAX_LANES 64
 

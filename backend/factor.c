@@ -10,6 +10,7 @@
 
 #include "backend/lower.h"
 #include "ir/base/limits.h"
+#include "ir/kernel/print.h"
 
 typedef struct base { /* an axis of the copy: the sum of by * var */
     int n;

@@ -7,6 +7,7 @@
  * by a kernel of its own; the Concat itself is none then. Concats of Concats share one memory. A kernel
  * never reads of the memory that it writes a part of. */
 #include "backend/lower.h"
+#include "ir/graph/infer.h"
 
 #include <string.h>
 

@@ -6,7 +6,9 @@
 
 #include "backend/program.h"
 #include "ir/base/limits.h"
+#include "ir/definition/define.h"
 #include "ir/graph/bounds.h"
+#include "ir/graph/infer.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
     void **at = fv_ptrmap_at(&l->storage, v);

@@ -6,8 +6,8 @@
 #include "backend/backend.h"
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
-#include "ir/catalogue/op.h"
 #include "ir/definition/definition.h"
+#include "ir/kernel/build.h"
 
 /* What becomes of a value. */
 typedef struct fv_storage {

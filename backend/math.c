@@ -3,6 +3,7 @@
 
 #include "ir/base/diag.h"
 #include "ir/base/ptrmap.h"
+#include "ir/kernel/func_parse.h"
 
 extern const char *const fv_math_f32_text, *const fv_math_f64_text, *const fv_math_exact_text;
 

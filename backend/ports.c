@@ -5,6 +5,7 @@
 
 #include "backend/lower.h"
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 static bool is_packed(const fv_type *t) {
     return t->kind == FV_TENSOR && fv_elem_is_packed(t->elem);

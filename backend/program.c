@@ -6,6 +6,8 @@
 
 #include "backend/consumer.h"
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/kernel/print.h"
 
 /* ---- dims ---- */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/lower.h"
+#include "ir/kernel/reuse.h"
 
 static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
     return fv_storage_root(fv_storage_of(l, v));

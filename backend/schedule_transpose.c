@@ -9,6 +9,7 @@
  * they are gathered, as the schedule map does everywhere. */
 #include "backend/contract.h"
 #include "ir/base/limits.h"
+#include "ir/expr/fold.h"
 
 enum { MIN_BLOCK = 4,
        LINE = 64,      /* bytes that are loaded together, whatever a row takes of them */

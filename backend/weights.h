@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "ir/base/diag.h"
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 #include "runtime/weights_file.h"
 
 /* Where what is written keeps its weights: --weights. */

@@ -5,7 +5,8 @@
 #ifndef FV_FRONTEND_DATA_H
 #define FV_FRONTEND_DATA_H
 
-#include "ir/graph/graph.h"
+#include "ir/base/text.h"
+#include "ir/type/tensor.h"
 
 /* Reads a .npy file, or a .pb file by any other suffix.
  * `want` is the element type that the reader expects, or FV_NO_ELEM: it tells types apart that .npy

@@ -9,7 +9,6 @@
 
 #include "frontend/tensor_proto.h"
 #include "ir/base/mapping.h"
-#include "ir/type/type.h"
 
 static bool bad(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *what,
                 const char *about) {

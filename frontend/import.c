@@ -10,6 +10,7 @@
 
 #include "ir/base/mapping.h"
 #include "ir/base/limits.h"
+#include "ir/graph/verify.h"
 
 enum { NEWEST_IR_VERSION = 13 };
 

@@ -8,7 +8,10 @@
 
 #include "frontend/import.h"
 #include "ir/base/limits.h"
+#include "ir/base/text.h"
 #include "ir/dim/option.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 /* A dim of an input that is a symbol. */
 typedef struct symbol {

@@ -3,6 +3,7 @@
  * The standard demands it, not every exporter delivers. A depth-first walk in the model's order
  * changes nothing where the order is right. */
 #include "frontend/import.h"
+#include "ir/base/text.h"
 
 /* Names that a graph inside a node defines itself. */
 typedef struct bound {

@@ -6,6 +6,7 @@
 #include "frontend/import.h"
 #include "ir/base/limits.h"
 #include "ir/dim/option.h"
+#include "ir/graph/infer.h"
 
 /* ---- by use ---- */
 

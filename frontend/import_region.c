@@ -8,6 +8,7 @@
 
 #include "frontend/import.h"
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 enum { PATIENT_ATTEMPTS = 3 }; /* then every dim that is carried is a symbol */
 

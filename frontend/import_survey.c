@@ -3,6 +3,7 @@
 
 #include "frontend/import.h"
 #include "ir/base/limits.h"
+#include "ir/base/text.h"
 
 enum { NODES_NAMED = 6 }; /* further nodes with the same problem, by name */
 

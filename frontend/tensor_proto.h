@@ -4,7 +4,7 @@
 
 #include "frontend/file.h"
 #include "frontend/wire.h"
-#include "ir/graph/graph.h"
+#include "ir/type/tensor.h"
 
 typedef struct fv_external_file {
     const char *location; /* as the model writes it */

@@ -6,7 +6,9 @@
 
 #include "backend/backend.h"
 #include "backend/interp/interp.h"
-#include "ir/catalogue/op.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
+#include "ir/graph/verify.h"
 #include "passes/check_case.h"
 #include "passes/passes.h"
 

@@ -12,7 +12,9 @@
 
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
+#include "ir/graph/infer.h"
 #include "ir/rule/parts.h"
+#include "ir/type/float_bits.h"
 
 /* ---- random numbers ---- */
 

@@ -4,6 +4,7 @@
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
 #include "ir/catalogue/op.h"
+#include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 
 /* ---- what has no elements ---- */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ir/graph/verify.h"
 #include "passes/internal.h"
 
 static const fv_pass passes[] = {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
     fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .data = x->data, .count = 1};
     int64_t *dims = FV_NEW(a, int64_t, x->rank + 1);

@@ -2,7 +2,7 @@
 #ifndef FV_TOOLS_COMPARE_H
 #define FV_TOOLS_COMPARE_H
 
-#include "ir/graph/graph.h"
+#include "ir/type/tensor.h"
 #include "runtime/fovea.h"
 
 /* Types, dims and elements: |a - b| <= atol + rtol * |b| for floats (NaN only where b has it,

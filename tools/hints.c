@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "ir/catalogue/op.h"
 #include "tools/model.h"
 
 enum { LONGEST_WALK = 64, MOST_STEPS = 20000 };

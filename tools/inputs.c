@@ -7,7 +7,6 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
-#include "ir/syntax/ast.h"
 #include "tools/compare.h"
 #include "tools/model.h"
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "ir/graph/graph.h"
+#include "ir/base/arena.h"
 
 /* Before all else: without memory for a document the command ends with a message. */
 void fv_json_begin(void);

@@ -3,6 +3,7 @@
 #ifndef FV_TOOLS_MODEL_H
 #define FV_TOOLS_MODEL_H
 
+#include "backend/cost.h"
 #include "ir/graph/bounds.h"
 #include "tools/command.h"
 #include "tools/json.h"

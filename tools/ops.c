@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/catalogue/op.h"
+#include "ir/graph/check.h"
 #include "tools/model.h"
 
 /* ---- what an entry says ---- */
@@ -12,7 +13,6 @@ static const char *meaning(const fv_opdef *d) {
     return d->formula ? "formula" : d->rule ? "rule" : d->expand ? "expansion"
            : d->define ? "definition" : d->kernel ? "kernel" : "structure";
 }
-
 
 /* "1, 6, 13" */
 static const char *versions(fv_arena *a, const fv_opdef *d) {

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/graph/print.h"
 #include "tools/model.h"
 
 /* ---- --list-passes ---- */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/dim/text.h"
 
 extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
 

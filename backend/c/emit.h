@@ -9,6 +9,7 @@
 #define FV_BACKEND_C_EMIT_H
 
 #include "backend/weights.h"
+#include "ir/kernel/program.h"
 
 /* Runs the program by other means (the interpreter), so that the self-test can carry the result.
  * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what the

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/expr/fold.h"
 
 /* ---- pieces ---- */
 

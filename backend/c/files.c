@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backend/c/files.h"
+#include "ir/base/text.h"
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes) {
     FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .bytes = bytes});

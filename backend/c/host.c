@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/expr/fold.h"
 
 bool fv_c_is_direct(const fv_program *p) {
     bool capacities = false;

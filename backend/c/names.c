@@ -4,6 +4,7 @@
 
 #include "backend/c/names.h"
 #include "ir/base/quoted.h"
+#include "ir/base/text.h"
 
 /* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
  * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */

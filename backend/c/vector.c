@@ -1,5 +1,6 @@
 /* vector.c - vector expressions of kernel IR as C, over the layer of layer.c. */
 #include "backend/c/layer.h"
+#include "ir/expr/fold.h"
 
 static fv_c_piece piece(const char *s, int prec) { return (fv_c_piece){s, prec, false}; }
 

@@ -3,6 +3,7 @@
 #include <llvm-c/Target.h>
 
 #include "backend/llvm/host.h"
+#include "ir/expr/fold.h"
 
 typedef struct sizes {
     LLVMValueRef *input, *output; /* elements; NULL: an output with a capacity */

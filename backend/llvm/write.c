@@ -13,6 +13,7 @@
 #include "backend/llvm/emit.h"
 #include "backend/llvm/link.h"
 #include "ir/base/mapping.h"
+#include "ir/base/text.h"
 
 typedef struct output {
     fv_ll_module m;

@@ -318,49 +318,6 @@ void *fv_grow(fv_arena *a, const void *old, size_t size, size_t n, int *cap) {
     return p;
 }
 
-/* Room for n more bytes and the NUL. */
-static void text_reserve(fv_text *t, size_t n) {
-    if (t->s && n < t->cap - t->n)
-        return;
-    size_t cap = t->cap ? t->cap : 64;
-    while (cap - t->n <= n) {
-        if (cap > SIZE_MAX / 4)
-            fv_out_of_memory(t->arena->session);
-        cap *= 2;
-    }
-    char *s = fv_alloc(t->arena, cap, 1);
-    if (t->n)
-        memcpy(s, t->s, t->n);
-    t->s = s;
-    t->cap = cap;
-}
-
-void fv_text_putn(fv_text *t, const char *s, size_t n) {
-    text_reserve(t, n);
-    if (n)
-        memcpy(t->s + t->n, s, n);
-    t->n += n;
-    t->s[t->n] = 0;
-}
-
-void fv_text_put(fv_text *t, const char *s) {
-    fv_text_putn(t, s, strlen(s));
-}
-
-void fv_text_printf(fv_text *t, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (n < 0)
-        return;
-    text_reserve(t, (size_t)n);
-    va_start(args, format);
-    vsnprintf(t->s + t->n, (size_t)n + 1, format, args);
-    va_end(args);
-    t->n += (size_t)n;
-}
-
 /* ---- interned names ---- */
 
 static uint64_t hash_bytes(const char *s, size_t n) { /* FNV-1a */

@@ -66,16 +66,6 @@ char *fv_vprintf(fv_arena *a, const char *format, va_list args);
     } while (0)
 void *fv_grow(fv_arena *a, const void *old, size_t size, size_t n, int *cap);
 
-/* A growing text. */
-typedef struct fv_text {
-    fv_arena *arena;
-    char *s; /* NUL terminated, never NULL after the first append */
-    size_t n, cap;
-} fv_text;
-void fv_text_put(fv_text *t, const char *s);
-void fv_text_putn(fv_text *t, const char *s, size_t n);
-void fv_text_printf(fv_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Names: equal strings become the same pointer. The table lives in the session. */
 const char *fv_intern(fv_session *s, const char *name);
 const char *fv_internn(fv_session *s, const char *name, size_t n);

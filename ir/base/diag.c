@@ -1,10 +1,12 @@
 /* diag.c - the messages of a session. */
-#include "ir/base/session.h"
-#include "ir/syntax/ast.h"
+#include "ir/base/diag.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "ir/base/session.h"
+#include "ir/base/text.h"
 
 const fv_message *fv_messages(const fv_session *s) {
     return s->first;

@@ -3,8 +3,10 @@
 #define FV_IR_BASE_SESSION_H
 
 #include "ir/base/arena.h"
-#include "ir/base/diag.h"
 #include "ir/base/ptrmap.h"
+
+struct fv_message;
+struct fv_mapping;
 
 typedef struct fv_intern_slot {
     const char *s; /* NULL: free */
@@ -21,7 +23,7 @@ struct fv_session {
     fv_arena *spoken;      /* messages; freed when they are cleared */
     fv_intern_slot *names; /* open addressing, a power of two of them */
     size_t nnames, cap_names;
-    fv_message *first, *last;
+    struct fv_message *first, *last;
     int nerrors;
     const char *file;
     fv_ptrmap slots; /* fv_session_slot */

@@ -5,15 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/ops/ops.h"
-
-/* The families, one file each in ir/ops/. */
-static const fv_opdef *const families[] = {
-#define FAMILY(name) fv_ops_##name,
-#include "ir/ops/families.def"
-#undef FAMILY
-};
-
 static int compare(const char *d1, const char *n1, const char *d2, const char *n2) {
     int c = strcmp(d1, d2);
     return c ? c : strcmp(n1, n2);
@@ -21,8 +12,8 @@ static int compare(const char *d1, const char *n1, const char *d2, const char *n
 
 /* Walks all entries; a family ends with an entry without name. */
 static const fv_opdef *lookup(const char *domain, const char *name) {
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const fv_opdef *d = families[f]; d->name; d++)
+    for (int f = 0; fv_op_families[f]; f++)
+        for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
             if (!strcmp(d->name, name) && !strcmp(d->domain, domain))
                 return d;
     return NULL;
@@ -47,8 +38,8 @@ const fv_opdef *fv_op_get(const char *qualified) {
 }
 
 bool fv_op_has_domain(const char *domain) {
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const fv_opdef *d = families[f]; d->name; d++)
+    for (int f = 0; fv_op_families[f]; f++)
+        for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
             if (!strcmp(d->domain, domain))
                 return true;
     return false;
@@ -56,8 +47,8 @@ bool fv_op_has_domain(const char *domain) {
 
 int fv_op_count(void) {
     int n = 0;
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const fv_opdef *d = families[f]; d->name; d++)
+    for (int f = 0; fv_op_families[f]; f++)
+        for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
             n++;
     return n;
 }
@@ -67,8 +58,8 @@ const fv_opdef *fv_op_at(int i) {
     const fv_opdef *last = NULL;
     for (int k = 0; k <= i; k++) {
         const fv_opdef *best = NULL;
-        for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-            for (const fv_opdef *d = families[f]; d->name; d++)
+        for (int f = 0; fv_op_families[f]; f++)
+            for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
                 if ((!last || compare(d->domain, d->name, last->domain, last->name) > 0) &&
                     (!best || compare(d->domain, d->name, best->domain, best->name) < 0))
                     best = d;
@@ -103,4 +94,13 @@ const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int ver
         if (!strcmp(d->attrs[i].name, name) && d->attrs[i].until >= version)
             return &d->attrs[i];
     return fv_opdef_attr(d, name);
+}
+
+const fv_operand_def *fv_opdef_operand(const fv_operand_def *defs, int max, int i) {
+    int n = 0;
+    while (n < max && defs[n].name)
+        n++;
+    if (i < n)
+        return &defs[i];
+    return n && defs[n - 1].arity == FV_VARIADIC ? &defs[n - 1] : NULL;
 }

@@ -6,7 +6,6 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
-#include "ir/catalogue/op.h"
 
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_ptrmap *kept,
                      fv_op *op) {

@@ -20,6 +20,7 @@
 #define FV_IR_DEFINITION_CUSTOM_H
 
 #include "ir/graph/graph.h"
+#include "ir/kernel/build.h"
 #include "ir/kernel/kernel.h"
 
 typedef struct fv_custom_kernel {

@@ -6,8 +6,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
-#include "ir/catalogue/op.h"
-#include "ir/definition/formula.h"
+#include "ir/graph/infer.h"
 
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v) {
     fv_buf *b = FV_NEW(a, fv_buf, 1);
@@ -177,15 +176,6 @@ fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out) {
     for (int i = 0; i < t->rank; i++)
         index[i] = fv_d_broadcast(d, out->index[out->rank - t->rank + i], t->dims[i]);
     return fv_d_load(d, in, index);
-}
-
-/* ---- defining ---- */
-
-bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) {
-    fv_definer d = {.module = fv_op_module(op), .arena = a, .op = op, .out = out};
-    if (op->def->formula)
-        return fv_formula_define(&d, op->def->formula);
-    return op->def->define && op->def->define(&d, op);
 }
 
 /* ---- substitution ---- */

@@ -11,8 +11,8 @@
 #ifndef FV_IR_DEFINITION_DEFINITION_H
 #define FV_IR_DEFINITION_DEFINITION_H
 
+#include "ir/expr/expr.h"
 #include "ir/graph/graph.h"
-#include "ir/kernel/kernel.h"
 
 typedef struct fv_definition {
     const fv_value *value;
@@ -33,10 +33,6 @@ typedef struct fv_definer {
     fv_definition **out; /* one per result */
     fv_buf *bufs[FV_MAX_OPERAND_BUFS]; /* of the operands, as they are loaded */
 } fv_definer;
-
-/* Definitions of all results of an op, from its .formula or .define. False: it has neither (no
- * diagnostic), or a diagnostic was given. */
-bool fv_define(fv_arena *a, fv_op *op, fv_definition **out) FV_MUST_USE;
 
 /* ---- for .define functions ---- */
 
@@ -64,8 +60,5 @@ fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, 
 
 /* Buffers that stand for graph values in definitions: one a value and arena. */
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
-
-/* As a formula for people, of a few lines: repeated terms have names, t0 = ..., behind it. */
-void fv_definition_print(fv_text *t, const fv_definition *d);
 
 #endif

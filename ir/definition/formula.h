@@ -30,7 +30,6 @@
 #define FV_IR_DEFINITION_FORMULA_H
 
 #include "ir/definition/definition.h"
-#include "ir/syntax/ast.h"
 
 /* Definitions of all results of d->op by the formula; false after a diagnostic. */
 bool fv_formula_define(fv_definer *d, const char *formula) FV_MUST_USE;

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/graph/infer.h"
+
 /* ---- weak values ---- */
 
 static fv_fvalue weak_int(int64_t i) {

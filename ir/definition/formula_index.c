@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+
 typedef struct vec { /* what an item of an index list stands for */
     int n;
     fv_expr *x[FV_MAX_RANK];

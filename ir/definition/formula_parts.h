@@ -5,6 +5,7 @@
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/definition/formula.h"
+#include "ir/syntax/ast.h"
 
 /* A scalar while it is typed. A weak one (literals, attributes) takes the type of what it meets. */
 typedef struct fv_fvalue {

@@ -2,11 +2,14 @@
  * and what would be longer than a few lines is left out.
  *
  *   y[i] = max(w[t0] if require(0 <= t0 && t0 < 4) else 0.0, 0.0), t0 = select(ids[i] < 0, ids[i] + 4, ids[i]) */
+#include "ir/definition/print.h"
+
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
 #include "ir/definition/definition.h"
-#include "ir/kernel/text.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/printer.h"
 
 enum {
     WORTH_A_NAME = 5, /* nodes of its tree: x[i] + y is as long as a name and what it means */

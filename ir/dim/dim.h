@@ -103,10 +103,4 @@ bool fv_dim_at_most(fv_dims *t, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 bool fv_dim_eval(const fv_dim *d, bool (*get)(void *ctx, const fv_dim *symbol, int64_t *out),
                  void *ctx, int64_t *out) FV_MUST_USE;
 
-/* Text: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a, b)".
- * A symbol that is no identifier is written in backquotes. Parsing prints back to itself. */
-const char *fv_dim_str(fv_arena *a, const fv_dim *d);
-/* Parses at *s, and advances it; NULL: *s is left at the fault and *error says what is wrong. */
-const fv_dim *fv_dim_parse(fv_dims *t, const char **s, const char **error);
-
 #endif

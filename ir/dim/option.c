@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "ir/syntax/ast.h"
+#include "ir/base/text.h"
+#include "ir/dim/dim.h"
 
 static const char *flag_of(const fv_dim_option *o) {
     return o->flag ? o->flag : "--dim";

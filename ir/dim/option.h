@@ -3,7 +3,7 @@
 #ifndef FV_IR_DIM_OPTION_H
 #define FV_IR_DIM_OPTION_H
 
-#include "ir/dim/dim.h"
+#include "ir/base/arena.h"
 
 typedef struct fv_dim_option {
     const char *text; /* as it was given */

@@ -438,3 +438,21 @@ fv_range fv_range_floordiv(fv_range a, fv_range b) {
     }
     return out;
 }
+
+/* ---- order of terms in text ---- */
+
+/* INT64_MIN is written in parentheses: it has no magnitude. */
+bool fv_dim_is_minus(const fv_dim *d) {
+    if (d->kind == FV_DIM_CONST)
+        return d->value < 0 && d->value != INT64_MIN;
+    return d->kind == FV_DIM_MUL && !d->opaque && d->arg[d->n - 1]->kind == FV_DIM_CONST &&
+           fv_dim_is_minus(d->arg[d->n - 1]);
+}
+
+/* The first positive term, so that a sum seldom starts with a minus. */
+int fv_dim_lead(const fv_dim *sum) {
+    for (int i = 0; i < sum->n; i++)
+        if (!fv_dim_is_minus(sum->arg[i]))
+            return i;
+    return 0;
+}

@@ -1,9 +1,11 @@
 /* text.c - dims as text, and back. A symbol is quoted where the reader would take it for
  * something else. */
+#include "ir/dim/text.h"
+
 #include "ir/base/limits.h"
 #include "ir/base/quoted.h"
+#include "ir/base/text.h"
 #include "ir/dim/poly.h"
-#include "ir/syntax/ast.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,22 +44,6 @@ static void put_symbol(fv_text *t, const char *name) {
         return;
     }
     fv_text_printf(t, "`%s`", name);
-}
-
-/* INT64_MIN is written in parentheses: it has no magnitude. */
-bool fv_dim_is_minus(const fv_dim *d) {
-    if (d->kind == FV_DIM_CONST)
-        return d->value < 0 && d->value != INT64_MIN;
-    return d->kind == FV_DIM_MUL && !d->opaque && d->arg[d->n - 1]->kind == FV_DIM_CONST &&
-           fv_dim_is_minus(d->arg[d->n - 1]);
-}
-
-/* The first positive term, so that a sum seldom starts with a minus. */
-int fv_dim_lead(const fv_dim *sum) {
-    for (int i = 0; i < sum->n; i++)
-        if (!fv_dim_is_minus(sum->arg[i]))
-            return i;
-    return 0;
 }
 
 static void put_magnitude(fv_text *t, int64_t v) {

@@ -6,7 +6,6 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
-#include "ir/kernel/kernel.h"
 
 enum { FV_XF_0 = 0 }; /* the empty flag of the table */
 

@@ -3,7 +3,7 @@
 #ifndef FV_IR_EXPR_FOLD_H
 #define FV_IR_EXPR_FOLD_H
 
-#include "ir/kernel/kernel.h"
+#include "ir/expr/expr.h"
 
 /* The value wrapped to the width of an integer type: sign or zero extended, u64 by its bits. */
 int64_t fv_fold_wrap(fv_elem e, int64_t v);
@@ -14,5 +14,8 @@ bool fv_fold_ints(fv_elem e, fv_expr_op op, int64_t x, int64_t y, int64_t *out) 
 fv_expr *fv_fold_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x);
+
+/* Bounds of an i64, proved from those of its variables; INT64_MIN, INT64_MAX: none. */
+void fv_x_range(const fv_expr *x, int64_t *lo, int64_t *hi);
 
 #endif

@@ -1,26 +1,18 @@
 /* check.c - an op against its entry in the catalogue: who comes after trusts what is checked here. */
-#include "ir/catalogue/op.h"
+#include "ir/graph/check.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
-
-/* The declaration of operand i, seeing through a variadic last one; NULL: there are not so many. */
-static const fv_operand_def *operand_def(const fv_operand_def *defs, int max, int i) {
-    int n = 0;
-    while (n < max && defs[n].name)
-        n++;
-    if (i < n)
-        return &defs[i];
-    return n && defs[n - 1].arity == FV_VARIADIC ? &defs[n - 1] : NULL;
-}
+#include "ir/catalogue/op.h"
+#include "ir/graph/infer.h"
 
 /* Operands that are left out though they must not be, or that the entry does not have. */
 static bool check_presence(const fv_op *op, const char *what, const fv_operand_def *defs, int max,
                            int n, fv_value **values) {
     bool inputs = defs == op->def->in;
     for (int i = 0; i < n; i++) {
-        const fv_operand_def *d = operand_def(defs, max, i);
+        const fv_operand_def *d = fv_opdef_operand(defs, max, i);
         if (!d) {
             int declared = 0;
             while (declared < max && defs[declared].name)
@@ -82,7 +74,7 @@ static bool check_types(const fv_op *op) {
     for (int i = 0; i < op->nin; i++) {
         if (!op->in[i])
             continue;
-        const fv_operand_def *d = operand_def(op->def->in, FV_MAX_IN, i);
+        const fv_operand_def *d = fv_opdef_operand(op->def->in, FV_MAX_IN, i);
         const fv_type *t = op->in[i]->type;
         const fv_typevar *var = find_typevar(op->def, d->type);
         if (!var || !t)
@@ -147,7 +139,7 @@ static bool check_rank(const fv_op *op, const fv_operand_def *d, const fv_type *
 static bool check_ranks(const fv_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_type *t = fv_in_type(op, i);
-        if (t && t->kind == FV_TENSOR && !check_rank(op, operand_def(op->def->in, FV_MAX_IN, i), t))
+        if (t && t->kind == FV_TENSOR && !check_rank(op, fv_opdef_operand(op->def->in, FV_MAX_IN, i), t))
             return false;
     }
     return true;
@@ -169,18 +161,3 @@ bool fv_op_check(fv_op *op) {
            check_ranks(op);
 }
 
-bool fv_op_adopt_lists(fv_op *op) {
-    for (int i = 0; i < op->nin; i++) {
-        const fv_operand_def *d = operand_def(op->def->in, FV_MAX_IN, i);
-        const fv_type *t = fv_in_type(op, i);
-        if (!d || !d->rank.list || !t || t->kind != FV_TENSOR || t->rank)
-            continue;
-        fv_rewriter w = fv_rewriter_at(op);
-        const fv_dim *one = fv_dim_const(w.module->dims, 1);
-        fv_value *v = fv_w_reshape(&w, op->in[i], 1, &one);
-        if (!v)
-            return false;
-        fv_op_set_in(op, i, v);
-    }
-    return true;
-}

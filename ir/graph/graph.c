@@ -1,6 +1,9 @@
 /* graph.c - building and changing graph IR. Keeps names unique and uses exact. */
-#include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
+
+#include "ir/base/text.h"
+#include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
 
 #include <assert.h>
 #include <stdio.h>

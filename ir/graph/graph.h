@@ -18,49 +18,14 @@
 #define FV_IR_GRAPH_GRAPH_H
 
 #include "ir/base/diag.h"
-#include "ir/type/type.h"
+#include "ir/catalogue/op.h"
+#include "ir/type/tensor.h"
 
 typedef struct fv_module fv_module;
 typedef struct fv_func fv_func;
 typedef struct fv_region fv_region;
 typedef struct fv_op fv_op;
 typedef struct fv_value fv_value;
-typedef struct fv_opdef fv_opdef; /* ir/catalogue/op.h */
-
-/* A tensor's content. Elements are in host byte order, packed types packed as in ONNX; strings are
- * an array of fv_string. The bytes belong to the module's arena or to a file mapped by it. */
-typedef struct fv_string {
-    const char *s;
-    size_t n;
-} fv_string;
-typedef struct fv_tensor {
-    fv_elem elem;
-    int rank;
-    const int64_t *dims;
-    size_t count; /* elements */
-    size_t bytes;
-    const void *data;
-} fv_tensor;
-/* Elements and bytes of a tensor. False: a negative dim, too high a rank, or too large. */
-bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes) FV_MUST_USE;
-/* A tensor with zeroed data of its own. Out of range sizes: NULL. */
-fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
-/* Element i of an integer or bool tensor (packed too); of a float tensor as double. */
-int64_t fv_tensor_int(const fv_tensor *t, size_t i);
-double fv_tensor_float(const fv_tensor *t, size_t i);
-/* Sets element i of a tensor from fv_tensor_new: wraps, or rounds, to the element type. */
-void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
-void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
-/* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
-void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
-/* Does this host differ from the file formats, which are little-endian? */
-bool fv_host_is_big_endian(void) FV_MUST_USE;
-/* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
-size_t fv_elem_unit(fv_elem e);
-/* Its bytes as files hold them, little-endian; in the arena where that is a copy. No strings. */
-const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
-/* Same type, shape and bits (strings: same content). */
-bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) FV_MUST_USE;
 
 typedef enum { FV_VALUE_PARAM, FV_VALUE_RESULT, FV_VALUE_CONST } fv_value_kind;
 
@@ -85,10 +50,6 @@ struct fv_value {
 };
 
 /* Attributes. Names are interned. */
-typedef enum {
-    FV_ATTR_INT, FV_ATTR_FLOAT, FV_ATTR_STRING, FV_ATTR_INTS, FV_ATTR_FLOATS, FV_ATTR_STRINGS,
-    FV_ATTR_TENSOR, FV_ATTR_TYPE, FV_ATTR_DIMS, FV_ATTR_REGION
-} fv_attr_kind;
 typedef struct fv_attr {
     const char *name;
     fv_attr_kind kind;
@@ -231,28 +192,5 @@ const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 /* Diagnostics about an op: names its ONNX node. Return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* ---- text: its grammar is in the head of parse.c ---- */
-
-#define FV_IR_FORMAT 1
-/* Constants of more than 16 elements go to `side` when it is given (then the text names the file
- * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
- * back; for looking at). */
-void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side);
-/* All in one text, which parses back: larger constants as `hex "..."`. */
-void fv_module_print_whole(fv_text *t, const fv_module *m);
-/* Does fv_module_print leave constants out where it has no `side`? */
-bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
-const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
-/* `folder`: where side files are looked for. NULL after diagnostics. */
-fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
-/* With dims fixed or bounded, as --dim says it (ir/dim/option.h); NULL terminated, or NULL. */
-fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
-                                const char *const *dims);
-void fv_dump(const fv_op *op); /* to stderr, for debuggers */
-
-/* Legal? Operands defined before use and in scope, uses complete, attributes and types as the
- * catalogue says, shapes as inferred, names unique. `after`: the pass to blame, or NULL. */
-bool fv_module_verify(fv_module *m, const char *after) FV_MUST_USE;
 
 #endif

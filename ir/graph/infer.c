@@ -1,10 +1,14 @@
 /* infer.c - what the catalogue's inference functions are made of: shapes, and the contents of
  * small integer tensors as symbolic dims. */
+#include "ir/graph/infer.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
+#include "ir/graph/check.h"
 
 fv_module *fv_op_module(const fv_op *op) {
     return op->block->func->module;
@@ -295,6 +299,18 @@ const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d) {
     fv_op_set_dims(let, "symbols", 1, &name);
     fv_op_set_dims(let, "values", 1, &d);
     return name;
+}
+
+bool fv_known_int(const fv_value *v, int64_t *out) {
+    if (v->kind == FV_VALUE_CONST && v->tensor && v->tensor->count == 1 &&
+        (FV_SET_INT | FV_SET(BOOL)) >> v->tensor->elem & 1) {
+        *out = fv_tensor_int(v->tensor, 0);
+        return true;
+    }
+    if (!v->elems || v->nelems != 1 || !fv_dim_is_const(v->elems[0]))
+        return false;
+    *out = v->elems[0]->value;
+    return true;
 }
 
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {

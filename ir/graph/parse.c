@@ -18,10 +18,15 @@
  *
  * Types of results may be left out; those that are written must not contradict what is inferred.
  * Which of the lists an attribute is, its entry in the catalogue says. */
+#include "ir/graph/parse.h"
+
 #include "ir/base/limits.h"
 #include "ir/base/session.h"
+#include "ir/base/text.h"
 #include "ir/catalogue/op.h"
-#include "ir/graph/parse.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/parse_data.h"
 #include "ir/graph/state.h"
 
 #include <string.h>

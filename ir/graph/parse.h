@@ -1,41 +1,14 @@
-/* parse.h - reading graph IR: what parse.c and parse_data.c share. */
+/* parse.h - graph IR from text. Its grammar is in the head of parse.c. */
 #ifndef FV_IR_GRAPH_PARSE_H
 #define FV_IR_GRAPH_PARSE_H
 
-#include "ir/dim/option.h"
 #include "ir/graph/graph.h"
-#include "ir/graph/side.h"
-#include "ir/syntax/ast.h"
 
-typedef struct fv_graph_reader {
-    fv_lexer l;
-    fv_module *m;
-    fv_side side;
-    const char *end; /* of the text */
-    int depth;       /* of nested types and blocks */
-    const fv_dim_option *chosen; /* bounds of symbols, by name */
-    int nchosen;
-} fv_graph_reader;
-
-/* What is written of a value: its type, and its elements if they are. */
-typedef struct fv_declared {
-    const fv_type *type; /* NULL: nothing */
-    int nelems;
-    const fv_dim *const *elems;
-} fv_declared;
-
-typedef struct fv_number {
-    bool is_float;
-    int64_t i; /* of an integer */
-    double f;  /* of both */
-} fv_number;
-
-/* All return NULL or false after a diagnostic. */
-const fv_dim *fv_read_dim(fv_graph_reader *r); /* behind the current token */
-bool fv_read_dims(fv_graph_reader *r, int *n, const fv_dim *const **out) FV_MUST_USE; /* [DIM, ...] */
-const fv_type *fv_read_type(fv_graph_reader *r);
-bool fv_read_declared(fv_graph_reader *r, fv_declared *d) FV_MUST_USE; /* TYPE [= [DIM, ...]] */
-bool fv_read_number(fv_graph_reader *r, fv_number *out) FV_MUST_USE;
-const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type);
+#define FV_IR_FORMAT 1
+/* `folder`: where side files are looked for. NULL after diagnostics. */
+fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
+/* With dims fixed or bounded, as --dim says it (ir/dim/option.h); NULL terminated, or NULL. */
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims);
 
 #endif

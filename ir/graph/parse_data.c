@@ -1,6 +1,8 @@
 /* parse_data.c - dims, types, numbers and contents of tensors from text. */
+#include "ir/graph/parse_data.h"
+
 #include "ir/base/limits.h"
-#include "ir/graph/parse.h"
+#include "ir/dim/text.h"
 
 #include <math.h>
 #include <string.h>

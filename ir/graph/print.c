@@ -1,8 +1,11 @@
 /* print.c - graph IR as text. Grammar in the head of parse.c. */
+#include "ir/graph/print.h"
+
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
 #include "ir/graph/graph.h"
-#include "ir/syntax/ast.h"
+#include "ir/graph/parse.h"
 
 #include <stdio.h>
 #include <string.h>

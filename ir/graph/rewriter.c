@@ -1,10 +1,12 @@
 /* rewriter.c - how the catalogue's expansions build ops, and how one op is replaced by others. */
+#include "ir/graph/rewriter.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
-#include "ir/rule/rule.h"
+#include "ir/graph/infer.h"
 
 fv_op *fv_w_op_n(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
                  const fv_attr *attrs, int nout) {
@@ -197,43 +199,18 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         fv_value_take_name(w->module, v, old);
 }
 
-enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
-
-static bool is_wide(const fv_op *op) {
-    return op->def->associates && op->nin > MAX_FAN;
-}
-
-bool fv_op_must_rewrite(const fv_op *op) {
-    return op->def->expand || op->def->rule || is_wide(op);
-}
-
-/* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
-static void narrow(fv_rewriter *w, fv_op *op) {
-    fv_arena *a = w->module->arena;
-    const char *name = fv_opdef_qualified(a, op->def);
-    fv_value **parts = FV_NEW(a, fv_value *, op->nin / MAX_FAN + 1);
-    int n = 0;
-    for (int i = 0, k; i < op->nin && !w->failed; i += k) {
-        k = op->nin - i < MAX_FAN ? op->nin - i : MAX_FAN;
-        parts[n++] = k == 1 ? op->in[i] : fv_w_op(w, name, k, op->in + i, op->nattrs, op->attrs);
+bool fv_op_adopt_lists(fv_op *op) {
+    for (int i = 0; i < op->nin; i++) {
+        const fv_operand_def *d = fv_opdef_operand(op->def->in, FV_MAX_IN, i);
+        const fv_type *t = fv_in_type(op, i);
+        if (!d || !d->rank.list || !t || t->kind != FV_TENSOR || t->rank)
+            continue;
+        fv_rewriter w = fv_rewriter_at(op);
+        const fv_dim *one = fv_dim_const(w.module->dims, 1);
+        fv_value *v = fv_w_reshape(&w, op->in[i], 1, &one);
+        if (!v)
+            return false;
+        fv_op_set_in(op, i, v);
     }
-    fv_w_result(w, 0, w->failed ? NULL : fv_w_op(w, name, n, parts, op->nattrs, op->attrs));
-}
-
-bool fv_op_rewrite(fv_op *op) {
-    const fv_opdef *d = op->def;
-    fv_rewriter w = fv_rewriter_at(op);
-    if (d->expand) {
-        if (!d->expand(&w, op) || w.failed)
-            return false;
-    } else if (d->rule) {
-        if (!fv_rule_expand(&w, op, d->rule) || w.failed)
-            return false;
-    } else {
-        narrow(&w, op);
-        if (w.failed)
-            return false;
-    }
-    fv_op_erase(op);
     return true;
 }

@@ -2,7 +2,7 @@
 #ifndef FV_IR_GRAPH_SIDE_H
 #define FV_IR_GRAPH_SIDE_H
 
-#include "ir/graph/graph.h"
+#include "ir/type/tensor.h"
 
 typedef struct fv_side {
     fv_arena *arena;    /* the files stay mapped as long as it lives */

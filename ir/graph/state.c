@@ -4,19 +4,12 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "ir/syntax/ast.h"
+#include "ir/base/text.h"
+#include "ir/dim/text.h"
 
 /* ---- what is legal ---- */
 
-/* One side of a pair. */
-typedef struct side {
-    const char *name;
-    fv_elem elem;
-    int rank;
-    const fv_dim *const *dims;
-} side;
-
-static const char *shape_str(fv_arena *a, const side *s) {
+static const char *shape_str(fv_arena *a, const fv_state_side *s) {
     fv_text t = {.arena = a};
     fv_text_printf(&t, "%s[", fv_elem_name(s->elem));
     for (int i = 0; i < s->rank; i++)
@@ -25,7 +18,7 @@ static const char *shape_str(fv_arena *a, const side *s) {
     return t.s;
 }
 
-static const char *mismatch(fv_arena *a, const side *in, const side *out) {
+const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_state_side *out) {
     if (in->elem != out->elem || in->rank != out->rank)
         return fv_printf(a, "output '%s' is %s, input '%s' is %s: type and rank must be the same",
                          out->name, shape_str(a, out), in->name, shape_str(a, in));
@@ -51,20 +44,8 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
         if (k != i && f->states[k] == p)
             return fv_printf(a, "input '%s' takes both '%s' and '%s'", p->name, result_name(f, k),
                              result_name(f, i));
-    return mismatch(a, &(side){p->name, p->type->elem, p->type->rank, p->type->dims},
-                    &(side){result_name(f, i), t->elem, t->rank, t->dims});
-}
-
-const char *fv_state_port_problem(fv_arena *a, const fv_program *p, int i) {
-    const fv_port *out = &p->outputs[i], *in = &p->inputs[out->state_of - 1];
-    if (out->state_of < 0 || out->state_of > p->ninputs)
-        return fv_printf(a, "output '%s' is the state of no input", out->name);
-    for (int k = 0; k < i; k++)
-        if (p->outputs[k].state_of == out->state_of)
-            return fv_printf(a, "input '%s' takes both '%s' and '%s'", in->name, p->outputs[k].name,
-                             out->name);
-    return mismatch(a, &(side){in->name, in->elem, in->rank, in->dims},
-                    &(side){out->name, out->elem, out->rank, out->dims});
+    return fv_state_mismatch(a, &(fv_state_side){p->name, p->type->elem, p->type->rank, p->type->dims},
+                    &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
 }
 
 /* ---- --state ---- */

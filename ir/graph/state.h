@@ -9,12 +9,19 @@
 #define FV_IR_GRAPH_STATE_H
 
 #include "ir/graph/graph.h"
-#include "ir/kernel/kernel.h"
+
+/* One side of a pair. */
+typedef struct fv_state_side {
+    const char *name;
+    fv_elem elem;
+    int rank;
+    const fv_dim *const *dims;
+} fv_state_side;
+/* Why they cannot be a pair; NULL: they can. In the arena. */
+const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_state_side *out);
 
 /* What speaks against result `i` of f being the state of parameter p; NULL: nothing. In the arena. */
 const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_value *p);
-/* The same of a program: output `i`, and the input that its state_of says. */
-const char *fv_state_port_problem(fv_arena *a, const fv_program *p, int i);
 
 /* "INPUT=OUTPUT", as --state says it, of the first function, whose block is complete. False after a
  * diagnostic. */

@@ -6,10 +6,13 @@
  *   names      a value is found under its name, so each name is there once
  *   types      as the catalogue's entry says; results contradict nothing that is inferred
  *   constants  their types are those of their tensors */
+#include "ir/graph/verify.h"
+
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/infer.h"
 #include "ir/graph/state.h"
 
 #include <stdio.h>

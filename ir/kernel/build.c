@@ -1,8 +1,11 @@
 /* build.c - making kernels and blocks of host programs, and numbering what is in them. */
+#include "ir/kernel/build.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
+#include "ir/expr/fold.h"
 #include "ir/kernel/kernel.h"
 
 fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type) {

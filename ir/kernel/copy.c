@@ -1,5 +1,7 @@
 /* copy.c - copies of statements with other variables: how functions are inlined, and how loops
  * are unrolled. */
+#include "ir/kernel/copy.h"
+
 #include "ir/base/ptrmap.h"
 #include "ir/kernel/kernel.h"
 

@@ -1,7 +1,8 @@
 /* disjoint.c - no two iterations of a parallel or vector loop touch the same element, one of them
  * storing it: proved for each pair of accesses to a buffer in the loop, one of them a store. */
+#include "ir/kernel/disjoint.h"
 #include "ir/kernel/prove.h"
-#include "ir/kernel/verify.h"
+#include "ir/kernel/verifier.h"
 
 typedef struct checker {
     fv_kverifier *v;

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/kernel/text.h"
+#include "ir/kernel/parser.h"
+#include "ir/syntax/ast.h"
 
 bool fv_kx_error(fv_kparser *p, const fv_ast *at, const char *format, ...) {
     if (p->l.failed)

@@ -1,11 +1,16 @@
 /* print.c - the text form of expressions, statements and kernels. What is printed parses, and
  * prints the same again. */
+#include "ir/kernel/print.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/kernel/text.h"
+#include "ir/dim/text.h"
+#include "ir/kernel/printer.h"
+#include "ir/kernel/words.h"
+#include "ir/syntax/ast.h"
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {

@@ -2,8 +2,8 @@
  *
  * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all where
  * there are none: what depends on data is not seen, nor is a choice that a check of the plan refuses. */
-#include "ir/kernel/text.h"
-#include "ir/kernel/verify.h"
+#include "ir/kernel/program_fit.h"
+#include "ir/kernel/verifier.h"
 
 /* A choice of the symbols, and what the lets of the plan are then. */
 typedef struct choice {

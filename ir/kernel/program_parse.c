@@ -2,7 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/kernel/text.h"
+#include "ir/dim/text.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/parser.h"
+#include "ir/kernel/words.h"
+#include "ir/syntax/ast.h"
 
 /* Lists that grow while they are read. */
 typedef struct reader {

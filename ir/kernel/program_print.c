@@ -2,31 +2,15 @@
  *
  * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, the run. Every name
  * is declared above its uses; buffers of the caller's allocator by the `alloc` in the run. */
+#include "ir/kernel/program_print.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-#include "ir/kernel/text.h"
-
-static const char *const roles[] = {"in", "out", "inout", "tile", "input", "output",
-                                    "const", "work", "heap"};
-
-const char *fv_role_text(fv_buf_role role) { return roles[role]; }
-
-static const char *const statuses[] = {
-    "OK",        "BAD_DIM",   "BAD_INDEX",    "BAD_CPU",   "TOO_SMALL", "TOO_LARGE",
-    "NO_MEMORY", "CANCELLED", "BAD_ARGUMENT", "BAD_MODEL", "BAD_FILE",  "INTERNAL"};
-enum { NSTATUSES = sizeof statuses / sizeof *statuses };
-
-const char *fv_status_word(int status) {
-    return status >= 0 && status < NSTATUSES ? statuses[status] : "?";
-}
-
-int fv_status_from_word(const char *text) {
-    for (int i = 0; i < NSTATUSES; i++)
-        if (strcmp(statuses[i], text) == 0)
-            return i;
-    return -1;
-}
+#include "ir/dim/text.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/printer.h"
+#include "ir/kernel/words.h"
 
 static void put_quoted(fv_kprinter *p, const char *what, const char *text) {
     if (!text)

@@ -2,9 +2,13 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
+#include "ir/base/text.h"
 #include "ir/graph/state.h"
-#include "ir/kernel/text.h"
+#include "ir/kernel/program_fit.h"
+#include "ir/kernel/verifier.h"
 #include "ir/kernel/verify.h"
+#include "ir/kernel/verify_parts.h"
+#include "ir/kernel/words.h"
 
 /* ---- statements of the run ---- */
 
@@ -169,6 +173,19 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
     return true;
 }
 
+/* What speaks against output i being the state of the input that its state_of says; NULL: nothing. */
+static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
+    const fv_port *out = &p->outputs[i], *in = &p->inputs[out->state_of - 1];
+    if (out->state_of < 0 || out->state_of > p->ninputs)
+        return fv_printf(a, "output '%s' is the state of no input", out->name);
+    for (int k = 0; k < i; k++)
+        if (p->outputs[k].state_of == out->state_of)
+            return fv_printf(a, "input '%s' takes both '%s' and '%s'", in->name, p->outputs[k].name,
+                             out->name);
+    return fv_state_mismatch(a, &(fv_state_side){in->name, in->elem, in->rank, in->dims},
+                    &(fv_state_side){out->name, out->elem, out->rank, out->dims});
+}
+
 static bool check_outputs(fv_kverifier *v) {
     const fv_program *p = v->program;
     for (int i = 0; i < p->noutputs; i++) {
@@ -179,7 +196,7 @@ static bool check_outputs(fv_kverifier *v) {
             return fv_kv_illegal(v, "output '%s' %s", p->outputs[i].name,
                                  has_capacity ? "has a capacity, but a known size"
                                               : "depends on data, but has no capacity");
-        const char *problem = p->outputs[i].state_of ? fv_state_port_problem(v->a, p, i) : NULL;
+        const char *problem = p->outputs[i].state_of ? state_problem(v->a, p, i) : NULL;
         if (problem)
             return fv_kv_illegal(v, "%s", problem);
         if (has_capacity)

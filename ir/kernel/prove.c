@@ -6,6 +6,8 @@
  * own; these are replaced by the bounds of their loops, the innermost first, until intervals decide. */
 #include "ir/kernel/prove.h"
 
+#include "ir/expr/fold.h"
+
 #include <string.h>
 
 enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_BOUNDS = 64 };

@@ -6,6 +6,8 @@
  * - in no loop around both does a load of a later iteration meet a store of an earlier one. In parallel
  *   and vector loops no load meets the store of another iteration at all, which is what the verifier asks
  *   of the kernel that comes of it. */
+#include "ir/kernel/reuse.h"
+
 #include "ir/kernel/prove.h"
 
 #include <string.h>

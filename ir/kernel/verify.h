@@ -1,35 +1,12 @@
-/* verify.h - between the files of the verifier. */
+/* verify.h - is a kernel legal, is a program? */
 #ifndef FV_IR_KERNEL_VERIFY_H
 #define FV_IR_KERNEL_VERIFY_H
 
-#include "ir/base/ptrmap.h"
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 
-typedef struct fv_kverifier {
-    fv_session *session;
-    fv_arena *a;              /* for the time of the verification */
-    const fv_kernel *kernel;  /* NULL: a host program's block */
-    const fv_program *program;
-    const char *where;        /* "plan", "run": in host programs */
-    const fv_stmt *stmt;      /* that is being looked at */
-    fv_ptrmap scope;          /* variables and tiles that are declared here */
-    const void **declared;    /* in order, to close scopes */
-    int ndeclared, cap_declared;
-    int outside;              /* in an outline: so many are declared outside of it; else -1 */
-} fv_kverifier;
-
-/* "kernel 'add': `C[i] = x`: ..."; false. Said once: callers return. */
-bool fv_kv_illegal(fv_kverifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) FV_MUST_USE;
-bool fv_kv_block(fv_kverifier *v, const fv_block *block) FV_MUST_USE;
-void fv_kv_declare(fv_kverifier *v, const void *what);
-bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
-
-/* Do the buffers of the program lie within constants, workspace and ports? */
-bool fv_kv_fits(fv_kverifier *v) FV_MUST_USE;
-
-/* Do different iterations of a parallel or vector loop store different elements? */
-bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body) FV_MUST_USE;
+/* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
+ * Reports as internal errors, naming kernel and statement. */
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k) FV_MUST_USE;
+bool fv_program_verify(fv_session *s, const fv_program *p) FV_MUST_USE;
 
 #endif

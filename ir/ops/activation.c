@@ -1,5 +1,6 @@
 /* activation.c - activation functions. */
-#include "ir/ops/ops.h"
+#include "ir/definition/definition.h"
+#include "ir/graph/infer.h"
 
 /* Integers go through f64: bias and lambd need not be whole. */
 static bool define_shrink(fv_definer *d, fv_op *op) {

@@ -3,6 +3,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
+#include "ir/graph/infer.h"
 
 /* ---- ArgMax, ArgMin ---- */
 

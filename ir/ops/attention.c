@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 /* ---- Attention ---- */
 

@@ -1,9 +1,11 @@
 /* cast.c - operators between element types. */
-#include "ir/ops/ops.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);

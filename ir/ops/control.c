@@ -1,19 +1,8 @@
 /* control.c - If, where it is known which branch runs. */
-#include "ir/ops/ops.h"
 
 #include "ir/base/limits.h"
-
-bool fv_known_int(const fv_value *v, int64_t *out) {
-    if (v->kind == FV_VALUE_CONST && v->tensor && v->tensor->count == 1 &&
-        (FV_SET_INT | FV_SET(BOOL)) >> v->tensor->elem & 1) {
-        *out = fv_tensor_int(v->tensor, 0);
-        return true;
-    }
-    if (!v->elems || v->nelems != 1 || !fv_dim_is_const(v->elems[0]))
-        return false;
-    *out = v->elems[0]->value;
-    return true;
-}
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 static const fv_region *branch(const fv_op *op, bool taken) {
     const fv_attr *a = fv_op_find_attr(op, taken ? "then_branch" : "else_branch");

@@ -1,8 +1,13 @@
 /* conv.c - convolution and its transpose. The standard's Conv becomes fv.Conv, whose padding is
  * explicit, and ConvTranspose fv.ConvTranspose. */
-#include "ir/ops/window.h"
+#include "ir/ops/conv.h"
 
 #include <string.h>
+
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/microsoft.h"
+#include "ir/ops/window.h"
 
 bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
     fv_module *m = fv_op_module(op);

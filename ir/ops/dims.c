@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 const fv_dim *fv_dim_if(fv_dims *t, const fv_dim *p, const fv_dim *a, const fv_dim *b) {
     if (fv_dim_is_const(p))

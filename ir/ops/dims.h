@@ -3,7 +3,8 @@
 #ifndef FV_IR_OPS_DIMS_H
 #define FV_IR_OPS_DIMS_H
 
-#include "ir/ops/ops.h"
+#include "ir/definition/definition.h"
+#include "ir/graph/rewriter.h"
 
 /* p ? a : b for a 0/1 predicate; exact where p is constant */
 const fv_dim *fv_dim_if(fv_dims *t, const fv_dim *p, const fv_dim *a, const fv_dim *b);
@@ -19,6 +20,12 @@ bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_M
 bool fv_sized_operand(fv_op *op, int in, int length, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* fv_elems of what is known already, without binding anything. */
 bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
+/* The operand whose elements are the shape of result 0, so that its length is that result's rank; -1:
+ * there is none. */
+int fv_shape_operand(const fv_op *op);
+/* Where the model leaves the length of a list open: it is this, which the run checks. False after a
+ * diagnostic, where it cannot be. */
+bool fv_fix_length(fv_op *op, int in, int length) FV_MUST_USE;
 /* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows
  * them (then `axes` is not set). False after a diagnostic. */
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) FV_MUST_USE;

@@ -1,9 +1,11 @@
 /* einsum.c - Einstein summation: the equation is a definition already. */
-#include "ir/ops/ops.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 

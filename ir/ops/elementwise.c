@@ -1,10 +1,13 @@
 /* elementwise.c - operators of one formula per element: arithmetic, comparison, logic. */
-#include "ir/ops/ops.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "ir/ops/upgrade.h"
 
 /* ---- operators whose arithmetic depends on types or attributes ---- */
 

@@ -2,7 +2,9 @@
  * time use. They have no versions: every opset may have them. Not here are ATen and GRUUnit, of which
  * the standard never said what they compute. */
 #include "ir/base/limits.h"
-#include "ir/ops/ops.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 #define FLOATS (FV_SET(F16) | FV_SET(F32) | FV_SET(F64))
 

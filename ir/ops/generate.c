@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 /* ---- Range ---- */
 

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/upgrade.h"
 
 static fv_expr *zero_of(fv_definer *d, fv_elem e) {
     fv_elem t = fv_elem_arith(e);

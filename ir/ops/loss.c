@@ -1,9 +1,11 @@
 /* loss.c - losses over classes, in terms of gathering and sums. */
-#include "ir/ops/ops.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 enum { SCORES, LABELS, WEIGHTS };
 

@@ -1,7 +1,11 @@
 /* matrix.c - matrix products. */
-#include "ir/ops/ops.h"
+
+#include "ir/ops/matrix.h"
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 /* Operands have rank 2 and more; the batch axes broadcast. */
 static bool infer_matrices(fv_op *op, const fv_type *a, const fv_type *b, fv_elem e) {

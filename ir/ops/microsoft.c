@@ -1,10 +1,15 @@
 /* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of products,
  * norms and activations. */
-#include "ir/ops/ops.h"
+
+#include "ir/ops/microsoft.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/matrix.h"
+#include "ir/ops/quant.h"
 
 /* ---- activations by name ---- */
 

@@ -1,7 +1,10 @@
 /* norm.c - softmax and the normalisations. */
-#include "ir/ops/ops.h"
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "ir/ops/upgrade.h"
 
 /* Before opset 13 the axes from `axis` on (1 by default) were one. */
 static bool upgrade_softmax(fv_op *op, int version) {

@@ -4,6 +4,10 @@
  *   Y[n, c, o..] = max k.. < kernel..: X[n, c, o.. * strides.. + k.. * dilations.. - pads..] else -inf
  * and the like, where of a long kernel k starts at the first tap that lies inside. AveragePool divides by the number of
  * elements that lie inside; that is a product over the axes, each known in closed form. */
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 #include "ir/ops/window.h"
 
 #include <math.h>

@@ -3,7 +3,14 @@
  *
  * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one a
  * block. Products of integers are products of i32. */
-#include "ir/ops/window.h"
+#include "ir/ops/quant.h"
+
+#include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/conv.h"
+#include "ir/ops/matrix.h"
 
 /* ---- scales ---- */
 

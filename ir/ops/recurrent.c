@@ -6,6 +6,9 @@
 #include <strings.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 /* ---- attributes ---- */
 

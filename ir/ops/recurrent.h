@@ -7,7 +7,6 @@
 #define FV_IR_OPS_RECURRENT_H
 
 #include "ir/definition/custom.h"
-#include "ir/ops/ops.h"
 
 typedef enum { FV_CELL_RNN, FV_CELL_GRU, FV_CELL_LSTM } fv_cell_kind;
 

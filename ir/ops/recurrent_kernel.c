@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 #include "ir/ops/recurrent.h"
 
 /* Places in the state of a row. */

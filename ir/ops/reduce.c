@@ -3,11 +3,15 @@
  * All become fv.Reduce, which keeps the axes: axis i of extent e runs over e elements for each of
  * its dims outputs. Where the axes are known that is (dim, 1) for a reduced and (1, dim) for a kept
  * one; where they come from data, both are expressions of it, decided at run time. */
-#include "ir/ops/ops.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "ir/ops/upgrade.h"
 
 /* ---- fv.Reduce ---- */
 

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
     fv_string s = fv_op_string(op, name, "");

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/upgrade.h"
 
 static bool infer_elem_attr(fv_op *op, int rank, int n) {
     const fv_dim *dim = fv_dim_const(fv_op_module(op)->dims, n);

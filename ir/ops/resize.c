@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);

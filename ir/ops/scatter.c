@@ -6,6 +6,8 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 typedef enum { PUT, ADD, MUL, MAX, MIN } reduction;
 

@@ -7,6 +7,8 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 /* ---- comparing items: rows of elements at x[a, i, c, 0], x[a, i, c, 1], ... ---- */
 

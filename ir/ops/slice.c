@@ -3,6 +3,9 @@
 #include "ir/ops/dims.h"
 
 #include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/upgrade.h"
 
 /* ---- Slice ---- */
 

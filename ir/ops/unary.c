@@ -1,7 +1,9 @@
 /* unary.c - operators of one operand and one formula. */
-#include "ir/ops/ops.h"
 
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "ir/ops/upgrade.h"
 
 static bool expand_identity(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, op->in[0]);

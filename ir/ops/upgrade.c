@@ -1,8 +1,11 @@
 /* upgrade.c - upgrades that several families share: what opsets before 7 said with attributes. */
+#include "ir/ops/upgrade.h"
+
 #include <string.h>
 
 #include "ir/base/limits.h"
-#include "ir/ops/ops.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
 
 /* Before opset 7 the second operand broadcast only if `broadcast` said so, its axes laid against
  * those of the first from `axis` on (default: the last ones). */

@@ -1,10 +1,12 @@
 /* view.c - the canonical views: what all the reshaping, slicing and expanding operators become.
  * Their dims are attributes, so that no integer tensor is left behind. */
-#include "ir/ops/ops.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 static const fv_dim *const *dims_attr(const fv_op *op, const char *name, int *n) {
     const fv_attr *a = fv_op_find_attr(op, name);

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+
 bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64_t least,
                     int64_t *out) {
     int have;

@@ -4,7 +4,7 @@
 #define FV_IR_OPS_WINDOW_H
 
 #include "ir/base/limits.h"
-#include "ir/ops/ops.h"
+#include "ir/graph/graph.h"
 
 /* Padding is in dims, because what auto_pad asks for depends on the input's. */
 typedef struct fv_window {
@@ -29,8 +29,5 @@ const fv_dim *fv_window_reach(fv_dims *t, const fv_window *w, int i);
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims);
 /* The same as attributes of a canonical op: pads (before), strides, dilations. Returns 3. */
 int fv_window_attrs(fv_module *m, const fv_window *w, fv_attr *out);
-/* Result 0 of a convolution of x with the attributes of op, and the fv.Conv that it is. */
-bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *weight, fv_elem e) FV_MUST_USE;
-fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias);
 
 #endif

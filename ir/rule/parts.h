@@ -2,6 +2,8 @@
 #ifndef FV_IR_RULE_PARTS_H
 #define FV_IR_RULE_PARTS_H
 
+#include "ir/base/text.h"
+#include "ir/graph/graph.h"
 #include "ir/rule/rule.h"
 
 enum { FV_MAX_CAPTURES = 32 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 /* ---- captures, and why it does not match ---- */
 

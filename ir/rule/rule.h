@@ -44,7 +44,8 @@
 #ifndef FV_IR_RULE_RULE_H
 #define FV_IR_RULE_RULE_H
 
-#include "ir/catalogue/op.h"
+#include "ir/base/text.h"
+#include "ir/graph/rewriter.h"
 #include "ir/syntax/ast.h"
 
 typedef enum { FV_EXACT, FV_ROUNDING, FV_APPROXIMATE } fv_exactness;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/type/float_bits.h"
 
 /* ---- numbers ---- */
 

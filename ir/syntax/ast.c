@@ -312,27 +312,6 @@ fv_ast *fv_ast_parse(fv_lexer *l) {
 
 /* ---- printing ---- */
 
-/* The shortest of 1 to `most` digits that reads back; with a point or exponent, so that it is no
- * integer. */
-static void put_decimal(fv_text *t, double v, int most, bool single) {
-    char s[40];
-    if (isnan(v) || isinf(v)) {
-        fv_text_put(t, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
-        return;
-    }
-    for (int digits = 1; digits <= most; digits++) {
-        snprintf(s, sizeof s, "%.*g", digits, v);
-        if (single ? strtof(s, NULL) == (float)v : strtod(s, NULL) == v)
-            break;
-    }
-    fv_text_put(t, s);
-    if (!strpbrk(s, ".e"))
-        fv_text_put(t, ".0");
-}
-
-void fv_text_double(fv_text *t, double v) { put_decimal(t, v, DBL_DECIMAL_DIG, false); }
-void fv_text_float(fv_text *t, float v) { put_decimal(t, (double)v, FLT_DECIMAL_DIG, true); }
-
 static void print_at(fv_text *t, const fv_ast *e, int level);
 
 static void print_list(fv_text *t, const fv_ast *e) {

@@ -1,11 +1,12 @@
 /* lex.c - tokens of the one notation, see ast.h. */
+#include "ir/syntax/lex.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/base/quoted.h"
-#include "ir/syntax/ast.h"
 
 /* Longest first, so that the first match is the token. */
 static const char *const puncts[] = {
@@ -33,14 +34,6 @@ static bool is_name_start(char c) {
 }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_name_char(char c) { return is_name_start(c) || is_digit(c); }
-
-bool fv_is_name(const char *s) {
-    if (!is_name_start(*s))
-        return false;
-    while (is_name_char(*s))
-        s++;
-    return *s == '\0';
-}
 
 static void advance(fv_lexer *l, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -326,69 +319,3 @@ const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes) {
     return data;
 }
 
-void fv_text_name(fv_text *t, const char *name) {
-    static const char *const words[] = {"if", "else", "floordiv", "ceildiv", "mod", NULL};
-    bool plain = fv_is_name(name);
-    for (int i = 0; words[i]; i++)
-        plain = plain && strcmp(name, words[i]) != 0;
-    if (plain) {
-        fv_text_put(t, name);
-        return;
-    }
-    fv_text_put(t, "`");
-    fv_text_escaped(t, name, strlen(name), '`');
-    fv_text_put(t, "`");
-}
-
-void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote) {
-    bool shows;
-    for (size_t bytes; n > 0; s += bytes, n -= bytes) {
-        char out[FV_LONGEST_ESCAPE];
-        bytes = fv_char_bytes(s, n, &shows);
-        fv_text_putn(t, out, fv_char_escape(out, s, bytes, shows, quote));
-    }
-}
-
-void fv_text_hex(fv_text *t, const void *data, size_t n) {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *bytes = data;
-    char part[512];
-    size_t at = 0;
-    fv_text_put(t, "hex \"");
-    for (size_t i = 0; i < n; i++) {
-        part[at++] = digits[bytes[i] >> 4];
-        part[at++] = digits[bytes[i] & 15];
-        if (at == sizeof part || i + 1 == n) {
-            fv_text_putn(t, part, at);
-            at = 0;
-        }
-    }
-    fv_text_put(t, "\"");
-}
-
-void fv_text_string(fv_text *t, const char *s, size_t n) {
-    fv_text_put(t, "\"");
-    fv_text_escaped(t, s, n, '"');
-    fv_text_put(t, "\"");
-}
-
-const char *fv_option_quoted(fv_arena *a, const char *s, const char **end) {
-    size_t n;
-    const char *close = *s == '`' ? fv_quoted_read(s + 1, '`', NULL, &n) : "";
-    if (*close != '`')
-        return NULL;
-    char *name = fv_alloc(a, n + 1, 1);
-    fv_quoted_read(s + 1, '`', name, &n);
-    *end = close + 1;
-    return name;
-}
-
-const char *fv_option_name(fv_arena *a, const char *name) {
-    fv_text quoted = {.arena = a}, shown = {.arena = a};
-    fv_text_put(&shown, "");
-    fv_text_escaped(&shown, name, strlen(name), 0);
-    if (*name != '`' && !strpbrk(name, "=\\") && !strcmp(shown.s, name))
-        return name;
-    fv_text_name(&quoted, name);
-    return quoted.s;
-}

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+#include "ir/dim/text.h"
+
 typedef struct elem_info {
     const char *name;
     int bits;

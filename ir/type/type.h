@@ -26,12 +26,6 @@ bool fv_elem_is_signed(fv_elem e) FV_MUST_USE;              /* signed integer */
 fv_elem fv_elem_arith(fv_elem e);
 static inline bool fv_elem_is_packed(fv_elem e) { return fv_elem_bits(e) < 8; }
 
-/* The value that the bits of a float type stand for; exact. */
-double fv_float_decode(fv_elem e, uint64_t bits);
-/* The nearest bits of a value, ties to even. Beyond the largest finite value: inf, or the largest
- * where the type has no inf. NaN where the type has none: the largest. */
-uint64_t fv_float_encode(fv_elem e, double v);
-
 /* Sets of element types, for constraints. */
 typedef uint32_t fv_elem_set;
 #define FV_SET(id) ((fv_elem_set)1 << FV_##id)

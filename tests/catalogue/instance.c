@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+#include "ir/catalogue/op.h"
+
 /* ---- from the signature ---- */
 
 static const char *elem_of(const fv_opdef *d, const char *var) {

@@ -21,6 +21,9 @@
 #include "frontend/frontend.h"
 #include "instance.h"
 #include "ir/base/limits.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/verify.h"
+#include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/frontend/model_text.h"
 

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "backend/interp/interp.h"
+#include "ir/base/text.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
 #include "tests/cemit/bench.h"
 
 const char *const dynamic_text = "fovea-program 1\n"

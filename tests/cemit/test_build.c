@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/file.h"
+#include "ir/base/text.h"
 #include "tests/cemit/bench.h"
 
 #define WARN "-Wall -Wextra -Wpedantic -Werror"

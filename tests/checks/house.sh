@@ -28,6 +28,25 @@ for part in ir frontend backend passes runtime tools; do
     if [ -n "$wrong" ]; then bad "$part includes what it may not: $wrong"; else good; fi
 done
 
+# The rooms of ir/, from the ground up: what each may include besides itself; and no circles of files.
+rooms() {
+    cat <<'END'
+ir/base:
+ir/syntax: ir/base
+ir/dim: ir/base ir/syntax
+ir/type: ir/base ir/syntax ir/dim
+ir/target: ir/base
+ir/catalogue: ir/base ir/type
+ir/graph: ir/base ir/syntax ir/dim ir/type ir/catalogue
+ir/expr: ir/base ir/dim ir/type
+ir/kernel: ir/base ir/syntax ir/dim ir/type ir/target ir/graph ir/expr
+ir/definition: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel
+ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
+ir/ops: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
+END
+}
+if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi
+
 # An answer that can refuse is not ignored: functions of headers that return a bool carry the attribute that has the
 # compiler say so, but those that only say something, and always or mostly return false for it.
 says='fv_say|fv_([a-z_0-9]+_)?(error|error_at|error_node|warning|warn|illegal|unknown|departs)'

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/math.h"
 #include "ir/base/ptrmap.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/storage.h"

@@ -4,6 +4,7 @@
 #define FV_TESTS_EVAL_H
 
 #include "backend/interp/interp.h"
+#include "ir/kernel/func.h"
 
 typedef struct eval_options {
     fv_session *session; /* where MATH expressions find their functions */

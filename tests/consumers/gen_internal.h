@@ -2,6 +2,7 @@
 #ifndef FV_TESTS_GEN_INTERNAL_H
 #define FV_TESTS_GEN_INTERNAL_H
 
+#include "ir/kernel/build.h"
 #include "tests/consumers/gen.h"
 
 enum { MAX_VALUES = 48, MAX_LOOPS = 8, MAX_BUFS = 5, MAX_RANK = 3 };

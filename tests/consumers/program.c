@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/kernel/build.h"
 #include "ir/kernel/kernel.h"
 #include "tests/consumers/consumers.h"
 

@@ -7,6 +7,7 @@
 
 #include "backend/interp/interp.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/parse.h"
 
 static fv_session *session;
 static fv_arena *arena;

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/program_print.h"
+#include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 
 static fv_session *session;

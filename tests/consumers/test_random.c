@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"

@@ -1,6 +1,7 @@
 /* test_storage.c - the reference of the narrow floats, checked by search: the nearest of all codes.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

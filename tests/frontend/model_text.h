@@ -15,6 +15,7 @@
 #define FV_TESTS_MODEL_TEXT_H
 
 #include "ir/base/arena.h"
+#include "ir/base/text.h"
 
 /* The bytes of a model; asserts on text that is at fault. */
 fv_text model_of_text(fv_arena *a, const char *text);

@@ -9,6 +9,7 @@
 #include "frontend/file.h"
 #include "frontend/frontend.h"
 #include "ir/base/diag.h"
+#include "ir/base/text.h"
 #include "model_text.h"
 
 static fv_session *session;

@@ -9,6 +9,7 @@
 
 #include "frontend/data.h"
 #include "frontend/frontend.h"
+#include "ir/graph/print.h"
 #include "model_text.h"
 
 #if defined(__SANITIZE_ADDRESS__)

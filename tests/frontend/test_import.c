@@ -12,6 +12,8 @@
 
 #include "frontend/frontend.h"
 #include "ir/catalogue/op.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
 #include "model_text.h"
 
 static char *read_file(const char *path) {

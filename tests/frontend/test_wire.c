@@ -6,6 +6,7 @@
 #include "frontend/frontend.h"
 #include "frontend/wire.h"
 #include "ir/base/limits.h"
+#include "ir/base/text.h"
 #include "model_text.h"
 
 static fv_session *session;

@@ -9,6 +9,8 @@
 #include "backend/backend.h"
 #include "frontend/data.h"
 #include "frontend/frontend.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/program_print.h"
 #include "passes/passes.h"
 #include "tests/frontend/model_text.h"
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/base/diag.h"
+
 enum { MEMORY = 256 << 20 };
 
 const fuzz_target fuzz_targets[] = {

@@ -5,8 +5,7 @@
 #ifndef FV_TESTS_FUZZ_H
 #define FV_TESTS_FUZZ_H
 
-#include "ir/graph/graph.h"
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 
 typedef struct fuzz_target {
     const char *name;

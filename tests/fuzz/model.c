@@ -3,6 +3,10 @@
 
 #include "backend/backend.h"
 #include "frontend/frontend.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
+#include "ir/graph/verify.h"
+#include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/fuzz/fuzz.h"
 

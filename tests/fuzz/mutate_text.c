@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/base/text.h"
 #include "ir/catalogue/op.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -5,6 +5,10 @@
 
 #include "backend/interp/interp.h"
 #include "ir/base/limits.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/program_print.h"
+#include "ir/kernel/verify.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/driver/driver.h"
 

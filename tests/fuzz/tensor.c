@@ -1,5 +1,6 @@
 /* tensor.c - tensors in files: what is read can be written, and is read again as the same. */
 #include "frontend/data.h"
+#include "ir/base/diag.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The first byte is the element type that the reader expects. */

@@ -1,6 +1,9 @@
 /* Sessions, doors, arenas, texts, names, messages; and what happens when memory ends. */
 #include "ir/base/diag.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
+#include "ir/graph/verify.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,6 +4,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+#include "ir/graph/parse.h"
+
 static fv_session *session;
 static fv_arena *arena;
 

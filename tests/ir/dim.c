@@ -1,6 +1,8 @@
 /* What dims simplify to, what is proved of them, and how they are written. */
 #include "ir/dim/dim.h"
 #include "ir/base/diag.h"
+#include "ir/base/text.h"
+#include "ir/dim/text.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,10 @@
 /* Graph IR as text: what is written reads back to the same text; faults have a place. */
 #include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
+#include "ir/graph/verify.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

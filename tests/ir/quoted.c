@@ -1,9 +1,15 @@
 /* Names as text: what people see, what our texts hold, and that it reads back, whatever bytes a name has. */
 #include "ir/base/quoted.h"
 #include "ir/dim/dim.h"
+#include "ir/dim/text.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
 #include "ir/kernel/kernel.h"
-#include "ir/syntax/ast.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/program_print.h"
+#include "ir/syntax/lex.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,9 @@
 /* signature.c - graph texts whose signature a user says more about: states, dims. */
 #include "ir/graph/graph.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
 #include "ir/graph/state.h"
+#include "ir/graph/verify.h"
 
 #include <criterion/criterion.h>
 

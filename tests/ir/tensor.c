@@ -1,6 +1,7 @@
 /* Elements of tensors, bits of narrow floats, and types. */
 #include "ir/base/limits.h"
 #include "ir/graph/graph.h"
+#include "ir/type/float_bits.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,6 +1,10 @@
 /* What the verifier refuses: each illegal case, and what is said about it. */
+#include "ir/base/text.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/verify.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

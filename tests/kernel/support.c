@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/kernel/print.h"
+#include "ir/kernel/program_print.h"
+
 fv_session *session;
 fv_arena *arena;
 

@@ -4,6 +4,7 @@
 
 #include "ir/base/diag.h"
 #include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 
 extern fv_session *session; /* of the running test */
 extern fv_arena *arena;

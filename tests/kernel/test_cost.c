@@ -1,7 +1,9 @@
 /* What launches cost: operations and bytes of small kernels, by hand and by the counter. */
 #include <criterion/criterion.h>
 
+#include "backend/backend.h"
 #include "backend/cost.h"
+#include "ir/kernel/parse.h"
 #include "tests/kernel/support.h"
 
 TestSuite(cost, .init = open_session, .fini = close_session);

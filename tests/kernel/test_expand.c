@@ -2,7 +2,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "backend/math.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"
 
 TestSuite(expand, .init = open_session, .fini = close_session);

@@ -2,6 +2,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "ir/kernel/parse.h"
+#include "ir/kernel/reuse.h"
+#include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"
 
 TestSuite(reuse, .init = open_session, .fini = close_session);

@@ -3,6 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/program_print.h"
+#include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"
 
 TestSuite(text, .init = open_session, .fini = close_session);

@@ -2,6 +2,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+#include "ir/kernel/build.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"
 
 TestSuite(verify, .init = open_session, .fini = close_session);

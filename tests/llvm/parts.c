@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/base/text.h"
 #include "tests/llvm/programs.h"
 
 enum { KERNELS = 12, STEPS = 80, ROWS = 3, COLUMNS = 8 };

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/base/text.h"
+#include "ir/kernel/parse.h"
 #include "tests/llvm/programs.h"
 
 const char *const rows_text =

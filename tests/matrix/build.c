@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "ir/base/text.h"
+
 enum { MAX_TOOLS = 16 };
 
 /* The options of the Makefile that comes with generated C, and what users write instead. */

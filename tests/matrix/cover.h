@@ -2,7 +2,7 @@
 #ifndef FV_TESTS_MATRIX_COVER_H
 #define FV_TESTS_MATRIX_COVER_H
 
-#include "ir/catalogue/op.h"
+#include "ir/base/arena.h"
 
 typedef struct cover cover;
 /* types: an operator counts once for each element type of its operand and result. */

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/dim/text.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/verify.h"
 #include "tests/matrix/graph_data.h"
 
 /* ---- grids ---- */

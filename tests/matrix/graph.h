@@ -13,7 +13,7 @@
 #ifndef FV_TESTS_MATRIX_GRAPH_H
 #define FV_TESTS_MATRIX_GRAPH_H
 
-#include "ir/catalogue/op.h"
+#include "ir/base/text.h"
 #include "runtime/fovea.h"
 #include "tests/consumers/gen.h"
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
+#include "ir/graph/parse.h"
 #include "tests/consumers/consumers.h"
 #include "tools/driver/driver.h"
 
@@ -187,7 +188,6 @@ graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who
         v.output = output_name(g, atoi(why + 9), only);
     return v;
 }
-
 
 /* Both programs and their consumers on inputs of which some lead astray: the same status, and where it is FV_OK the
  * results that no rounding separates. */

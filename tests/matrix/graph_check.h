@@ -13,6 +13,7 @@
 #ifndef FV_TESTS_MATRIX_GRAPH_CHECK_H
 #define FV_TESTS_MATRIX_GRAPH_CHECK_H
 
+#include "ir/kernel/program.h"
 #include "tests/matrix/graph.h"
 #include "tests/matrix/matrix.h"
 

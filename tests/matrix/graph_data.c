@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/type/tensor.h"
+
 static double uniform(rng *r) { /* -1 ... 1 */
     return (double)(rng_next(r) >> 11) * 0x1p-52 - 1;
 }

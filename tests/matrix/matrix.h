@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/program.h"
 #include "runtime/fovea.h"
 #include "tests/matrix/build.h"
 

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ir/base/text.h"
+#include "ir/type/float_bits.h"
 #include "ir/type/type.h"
 #include "tests/consumers/consumers.h"
 #include "tests/matrix/matrix.h"

@@ -5,6 +5,9 @@
 
 #include "backend/backend.h"
 #include "ir/base/session.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/program_print.h"
+#include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

@@ -8,7 +8,10 @@
 #include "backend/backend.h"
 #include "backend/consumer.h"
 #include "ir/base/ptrmap.h"
-#include "ir/catalogue/op.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/build.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

@@ -7,6 +7,8 @@
 
 #include "backend/backend.h"
 #include "backend/interp/interp.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

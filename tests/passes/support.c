@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ir/catalogue/op.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
 
 fv_session *session;
 fv_arena *arena;

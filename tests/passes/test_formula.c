@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "ir/definition/formula.h"
+#include "ir/definition/print.h"
+#include "ir/kernel/build.h"
+#include "ir/kernel/print.h"
 #include "tests/passes/support.h"
 
 #define FORMULA(name) Test(formula, name, .init = open_session, .fini = close_session)

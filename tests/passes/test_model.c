@@ -5,6 +5,7 @@
 
 #include "frontend/frontend.h"
 #include "ir/catalogue/op.h"
+#include "ir/graph/print.h"
 #include "passes/passes.h"
 #include "tests/passes/support.h"
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/graph/print.h"
+#include "ir/graph/verify.h"
 #include "ir/rule/parts.h"
 #include "passes/check.h"
 #include "passes/embedded.h"

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "backend/llvm/llvm.h"
 #include "ir/base/diag.h"
+#include "ir/kernel/parse.h"
 #include "tests/sweep/subject.h"
 
 enum { CHUNK = 1 << 16, THREADS = 2, MAX_TARGETS = 3 };

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ir/type/type.h"
 #include "tools/driver/cache.h"
 
 enum { ROWS = 2, K = 16, SMALL = 8, LARGE = 1 << 17 }; /* columns: weights of 512 B and 8 MiB */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "backend/c/emit.h"
 #include "backend/c/names.h"
 #include "backend/interp/interp.h"

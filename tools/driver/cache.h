@@ -18,7 +18,10 @@
 
 #include "digest.h"
 #include "driver.h"
+#include "ir/base/diag.h"
 #include "ir/base/mapping.h"
+#include "ir/base/text.h"
+#include "ir/kernel/program.h"
 
 typedef struct fv_cache {
     fv_session *session;

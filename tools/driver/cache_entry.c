@@ -21,9 +21,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "backend/llvm/llvm.h"
 #include "cache.h"
-#include "ir/kernel/text.h"
+#include "ir/base/mapping.h"
+#include "ir/base/text.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/words.h"
 #include "pack.h"
 
 #define MAGIC "fovea\1m"

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "ir/base/diag.h"
+#include "ir/base/mapping.h"
+#include "ir/base/text.h"
 #include "pack.h"
 
 #define DEFAULT_LIMIT ((uint64_t)5 << 30)

@@ -7,6 +7,8 @@
 
 #include "cache.h"
 #include "ir/base/mapping.h"
+#include "ir/base/text.h"
+#include "ir/target/target.h"
 #include "pack.h"
 
 enum { FORMAT = 1 }; /* of entries and records */

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "ir/base/mapping.h"
+#include "ir/base/text.h"
 #include "pack.h"
 
 /* ---- the state of a file ---- */

@@ -8,6 +8,9 @@
 #include "ir/base/clock.h"
 #if FV_HAVE_JIT
 #include "cache.h"
+#include "ir/base/diag.h"
+#include "ir/base/mapping.h"
+#include "ir/kernel/program_print.h"
 #endif
 
 typedef struct job {

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/base/text.h"
+
 enum { BLOCK = 1 << 20, LARGE = 1 << 20 };
 
 fv_digest fv_digest_of(const void *data, size_t bytes) {

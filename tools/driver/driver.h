@@ -8,6 +8,7 @@
 #define FV_DRIVER_DRIVER_H
 
 #include "backend/backend.h"
+#include "backend/llvm/llvm.h"
 #include "backend/weights.h"
 #include "ir/graph/graph.h"
 #include "passes/passes.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/arena.h"
+#include "ir/base/text.h"
 
 static inline void fv_pack_number(fv_text *t, uint64_t v) {
     fv_text_putn(t, (const char *)&v, sizeof v);

@@ -3,10 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "driver.h"
 #include "frontend/file.h"
 #include "frontend/frontend.h"
+#include "ir/base/text.h"
+#include "ir/graph/parse.h"
 #include "ir/graph/state.h"
+#include "ir/graph/verify.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
 
 /* ---- what a file is ---- */
 

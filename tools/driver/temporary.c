@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "ir/base/diag.h"
 
 typedef struct temporary {
     char *path;

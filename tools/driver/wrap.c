@@ -9,6 +9,9 @@
 
 #include "driver.h"
 #include "ir/base/limits.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/verify.h"
 
 static void put_type(fv_text *t, const fv_buf *b) {
     fv_text_printf(t, "%s[", fv_elem_name(b->elem));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "backend/c/emit.h"
 #include "backend/c/files.h"
 #include "backend/c/names.h"
@@ -14,6 +15,8 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "ir/base/mapping.h"
+#include "ir/graph/print.h"
+#include "ir/kernel/program_print.h"
 
 static const struct {
     const char *name, *suffix;

@@ -1,0 +1,10 @@
+/* func_parse.h - functions from text: `func name(x: f32) -> f32 { let ... return ... }`. */
+#ifndef FV_IR_KERNEL_FUNC_PARSE_H
+#define FV_IR_KERNEL_FUNC_PARSE_H
+
+#include "ir/kernel/func.h"
+
+/* Parses a file of functions, which may call those above them. False after a diagnostic. */
+bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,16 @@
+/* print.h - kernels as text, which parses and prints the same again. */
+#ifndef FV_IR_KERNEL_PRINT_H
+#define FV_IR_KERNEL_PRINT_H
+
+#include "ir/base/text.h"
+#include "ir/kernel/kernel.h"
+
+void fv_kernel_print(fv_text *t, const fv_kernel *k);
+
+void fv_expr_print(fv_text *t, const fv_expr *x);
+
+/* Text that is equal for kernels that do the same: names of buffers, dims and variables replaced
+ * by numbers, no comments. The key for sharing and caching. */
+const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
+
+#endif

@@ -1,0 +1,39 @@
+/* printer.h - what printing of kernels and programs shares. Of no interest to others. */
+#ifndef FV_IR_KERNEL_PRINTER_H
+#define FV_IR_KERNEL_PRINTER_H
+
+#include "ir/base/ptrmap.h"
+#include "ir/base/text.h"
+#include "ir/kernel/program.h"
+
+typedef struct fv_kprinter {
+    fv_text *t;
+    fv_arena *arena;
+    int indent;
+    bool canonical;        /* numbers for names, nothing for people */
+    fv_ptrmap names;       /* variable or buffer -> how it is called here */
+    fv_ptrmap taken;       /* interned name -> declarations in scope that have it */
+    fv_ptrmap next;        /* interned name -> last number that was added to it */
+    int counter;           /* canonical names */
+    const char **scope;    /* names in scope */
+    int nscope, cap_scope;
+    /* formulas for people (ir/definition/print.c); NULL and 0 in texts that are read back */
+    const fv_ptrmap *terms;  /* expression -> its name; what is being defined is printed nevertheless */
+    const fv_expr *defining;
+    size_t end;              /* of the text: what is in parentheses behind it is left out */
+} fv_kprinter;
+
+void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);
+void fv_kp_expr(fv_kprinter *p, const fv_expr *x);
+void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list); /* with commas */
+void fv_kp_line(fv_kprinter *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv_kp_name(fv_kprinter *p, const char *name);
+/* Declares a variable or buffer in the current scope and prints its name. */
+void fv_kp_declare(fv_kprinter *p, const void *what, const char *name, char letter);
+const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name);
+void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* " in 0..64" */
+void fv_kp_type(fv_kprinter *p, const fv_buf *b);
+void fv_kp_block(fv_kprinter *p, const fv_block *block, const fv_program *program);
+void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k);
+
+#endif

@@ -1,0 +1,15 @@
+/* words.h - what texts of kernels and programs have in common: format, roles, statuses. */
+#ifndef FV_IR_KERNEL_WORDS_H
+#define FV_IR_KERNEL_WORDS_H
+
+#include "ir/expr/expr.h"
+
+#define FV_KERNEL_FORMAT 1 /* of the text */
+#define FV_INLINE_BYTES 256 /* larger constants of a program are in the side file */
+#define FV_SIDE_ALIGN 64
+
+const char *fv_role_text(fv_buf_role role);     /* "work" */
+const char *fv_status_word(int status);         /* "BAD_DIM" */
+int fv_status_from_word(const char *text);          /* -1: unknown */
+
+#endif
