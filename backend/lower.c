@@ -4,86 +4,26 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backend/axes/data_layout.h"
+#include "backend/fuse/attention.h"
+#include "backend/fuse/concat_in_place.h"
+#include "backend/fuse/group.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/host_dims.h"
+#include "backend/lowering/names.h"
+#include "backend/lowering/storage.h"
+#include "backend/memory/plan.h"
+#include "backend/ports.h"
 #include "backend/program.h"
-#include "ir/base/limits.h"
-#include "ir/definition/define.h"
+#include "backend/schedule/schedule.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
-
-fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
-    void **at = fv_ptrmap_at(&l->storage, v);
-    if (!*at) {
-        fv_storage *s = FV_NEW(l->arena, fv_storage, 1);
-        s->value = (fv_value *)v;
-        s->first = s->last = s->inner = -1;
-        *fv_ptrmap_at(&l->storage, v) = s;
-        return s;
-    }
-    return *at;
-}
-
-fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x) {
-    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
-}
-
-const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
-    const fv_origin *o = fv_ptrmap_get(&l->origins, v);
-    return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
-}
-
-static bool requires_something(const fv_expr *x) {
-    bool found = x->op == FV_X_REQUIRE;
-    for (int i = 0; i < x->n && !found; i++)
-        found = requires_something(x->arg[i]);
-    return found;
-}
-
-/* Which nodes index by what data says is known before they are fused. */
-static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *defs) {
-    bool found = false;
-    for (int i = 0; i < op->nout; i++)
-        found |= op->out[i] && requires_something(defs[i]->body);
-    for (int i = 0; found && i < op->origin->n; i++)
-        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
-}
-
-bool fv_define_op(fv_lowerer *l, fv_op *op) {
-    fv_definition *defs[FV_MAX_OUT] = {0};
-    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
-        return true;
-    if (op->def->kernel)
-        return true;
-    if (op->nout > FV_MAX_OUT)
-        return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
-    int errors = fv_error_count(l->session);
-    if (!fv_define(l->arena, op, defs))
-        return fv_error_count(l->session) > errors
-                   ? false
-                   : fv_op_error(op, "operator cannot be compiled: it has no definition");
-    for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
-            fv_storage_of(l, op->out[i])->def = defs[i];
-    note_indexing(l, op, defs);
-    return true;
-}
 
 static bool define_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)
         ok &= fv_define_op(l, op);
     return ok;
-}
-
-fv_storage *fv_storage_root(fv_storage *s) {
-    while (s->alias)
-        s = s->alias;
-    return s;
-}
-
-fv_storage *fv_storage_home(fv_storage *s) {
-    while (s->within)
-        s = s->within;
-    return s;
 }
 
 /* Are all dims that depend on data told by the type `by`? */
@@ -103,15 +43,6 @@ static bool is_told(const fv_type *t, const fv_type *by) {
     return true;
 }
 
-bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
-    const char *name = ret->in[i]->name;
-    fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name, ret->origin);
-    if (!fv_op_infer(copy) || !fv_define_op(l, copy))
-        return false;
-    fv_op_set_in(ret, i, copy->out[0]);
-    return true;
-}
-
 /* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
  * are copied; and a view whose dims may not be known yet when its memory is written. */
 static bool copy_results(fv_lowerer *l) {
@@ -125,56 +56,6 @@ static bool copy_results(fv_lowerer *l) {
             return false;
     }
     return true;
-}
-
-static bool is_empty(const fv_definition *d) {
-    for (int i = 0; i < d->rank; i++)
-        if (d->index[i]->dim->hi <= 0)
-            return true;
-    return false;
-}
-
-static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    static bool (*const all[])(fv_lowerer *, fv_storage *, fv_op *) = {
-#define SCHEDULE(id) fv_schedule_##id,
-#include "backend/schedules.def"
-#undef SCHEDULE
-    };
-    if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
-        s->def->body = fv_x_zero(l->arena, (fv_elem)s->def->body->type.elem);
-    s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
-    for (size_t i = 0; !all[i](l, s, op); i++)
-        assert(i + 1 < sizeof all / sizeof *all);
-}
-
-static bool schedule_op(fv_lowerer *l, fv_op *op) {
-    if (fv_op_is(op, "fv.return"))
-        return true;
-    if (fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let")) {
-        fv_step s = {.kind = FV_STEP_BIND, .bind = op};
-        FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
-        return true;
-    }
-    if (op->def->kernel)
-        return fv_schedule_custom(l, op);
-    for (int i = 0; i < op->nout; i++) {
-        fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-        if (!s || s->inlined || s->alias || s->joined)
-            continue;
-        if (l->options->naive)
-            fv_schedule_naive(l, s, op);
-        else
-            schedule(l, s, op);
-    }
-    return true;
-}
-
-const char *fv_safe_name(fv_arena *a, const char *name) {
-    char *r = fv_strdup(a, name);
-    for (char *p = r; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
-            *p = '_';
-    return r;
 }
 
 static const char *program_name(fv_arena *a, const char *name) {
@@ -264,10 +145,10 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
         fv_group(&l);
         fv_fuse_attention(&l);
     }
-    ok = ok && copy_results(&l) && (o->naive || fv_join_parts(&l));
-    ok = ok && (o->naive || fv_order_axes(&l));
+    ok = ok && copy_results(&l) && (o->naive || fv_concat_in_place(&l));
+    ok = ok && (o->naive || fv_choose_data_layout(&l));
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
-        ok = schedule_op(&l, op);
+        ok = fv_schedule_op(&l, op);
     if (ok) {
         fv_p_symbols(&l);
         fv_plan_buffers(&l);

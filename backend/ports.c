@@ -1,9 +1,10 @@
 /* ports.c - types at the border. A program keeps an element of 4 or 2 bits in a byte; callers pass
  * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a packed
  * result is what an fv.Pack makes. The module is put back as it was when lowering is done. */
+#include "backend/ports.h"
+
 #include <string.h>
 
-#include "backend/lower.h"
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 

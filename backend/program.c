@@ -4,113 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
+#include "backend/lowering/host_dims.h"
+#include "backend/lowering/names.h"
+#include "backend/lowering/storage.h"
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
+#include "ir/kernel/build.h"
 #include "ir/kernel/print.h"
-
-/* ---- dims ---- */
-
-static fv_var *symbol_var(fv_lowerer *l, const fv_dim *symbol) {
-    void **at = fv_ptrmap_at(&l->symbols, symbol);
-    if (!*at) {
-        fv_var *v = fv_var_new(l->arena, symbol->name, fv_kt(FV_I64, 1));
-        v->lo = symbol->least;
-        v->hi = symbol->most;
-        v->dim = symbol;
-        *fv_ptrmap_at(&l->symbols, symbol) = v;
-        return v;
-    }
-    return *at;
-}
-
-bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) {
-    if (d == symbol)
-        return true;
-    for (int i = 0; i < d->n; i++)
-        if (fv_p_mentions(d->arg[i], symbol))
-            return true;
-    return false;
-}
-
-static bool caller_knows(const fv_lowerer *l, const fv_dim *symbol) {
-    const fv_region *r = l->func->body;
-    for (int i = 0; i < r->nparams; i++)
-        for (int k = 0; k < r->params[i]->type->rank; k++)
-            if (fv_p_mentions(r->params[i]->type->dims[k], symbol))
-                return true;
-    return false;
-}
-
-void fv_p_symbols(fv_lowerer *l) {
-    fv_program *p = l->program;
-    const fv_dim *const *all;
-    int n = fv_dim_symbols(l->module->dims, &all);
-    p->symbols = FV_NEW(l->arena, const fv_dim *, n + 1);
-    p->symbol_vars = FV_NEW(l->arena, fv_var *, n + 1);
-    for (int i = 0; i < n; i++) {
-        if (all[i]->from_data || !caller_knows(l, all[i]))
-            continue;
-        p->symbols[p->nsymbols] = all[i];
-        p->symbol_vars[p->nsymbols++] = symbol_var(l, all[i]);
-    }
-}
-
-static fv_expr *combine(fv_lowerer *l, fv_expr_op op, const fv_dim *d) {
-    fv_expr *x = fv_p_dim(l, d->arg[0]);
-    for (int i = 1; i < d->n; i++)
-        x = fv_x_bin(l->arena, op, x, fv_p_dim(l, d->arg[i]));
-    return x;
-}
-
-static bool non_negative(const fv_dim *d) {
-    for (int i = 0; i < d->n; i++)
-        if (d->arg[i]->lo < 0)
-            return false;
-    return true;
-}
-
-enum { SHORT_DIM = 16 }; /* nodes of a dim that may stand twice in an expression */
-
-/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there twice: were it
- * always the longer, broadcasts of broadcasts would double with each level. */
-static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
-    bool swap = d->arg[0]->size > SHORT_DIM && d->arg[0]->size > d->arg[1]->size;
-    fv_expr *x = fv_p_dim(l, d->arg[swap]), *y = fv_p_dim(l, d->arg[!swap]);
-    return fv_x_select(l->arena, fv_x_bin(l->arena, FV_X_EQ, x, fv_x_int(l->arena, 1)), y, x);
-}
-
-fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
-    fv_arena *a = l->arena;
-    switch (d->kind) {
-    case FV_DIM_CONST: return fv_x_int(a, d->value);
-    case FV_DIM_SYMBOL: return fv_x_var(a, symbol_var(l, d));
-    case FV_DIM_ADD: return combine(l, non_negative(d) ? FV_X_ADDSAT : FV_X_ADD, d);
-    case FV_DIM_MUL: return combine(l, non_negative(d) ? FV_X_MULSAT : FV_X_MUL, d);
-    case FV_DIM_FLOORDIV: return combine(l, FV_X_FLOORDIV, d);
-    case FV_DIM_MOD: return combine(l, FV_X_FLOORMOD, d);
-    case FV_DIM_MIN: return combine(l, FV_X_MIN, d);
-    case FV_DIM_MAX_: return combine(l, FV_X_MAX, d);
-    case FV_DIM_CEILDIV: {
-        fv_expr *x = fv_x_un(a, FV_X_NEG, fv_p_dim(l, d->arg[0]));
-        return fv_x_un(a, FV_X_NEG, fv_x_bin(a, FV_X_FLOORDIV, x, fv_p_dim(l, d->arg[1])));
-    }
-    case FV_DIM_BROADCAST: return broadcast(l, d);
-    }
-    return NULL;
-}
-
-void fv_p_add_buffer(fv_lowerer *l, fv_buf *b) {
-    fv_program *p = l->program;
-    b->id = p->nbuffers;
-    FV_PUSH(l->arena, p->buffers, p->nbuffers, l->cap_buffers, b);
-}
-
-fv_expr *fv_p_plan_let(fv_lowerer *l, const char *name, fv_expr *x) {
-    fv_kbuilder b;
-    fv_kb_init(&b, l->arena, NULL, &l->program->plan);
-    return fv_kb_let(&b, name, x);
-}
 
 /* ---- ports ---- */
 
@@ -189,7 +90,7 @@ typedef struct writer {
 
 static bool is_ready(writer *w, const fv_dim *d) {
     if (d->kind == FV_DIM_SYMBOL)
-        return d->from_data ? fv_ptrmap_get(&w->ready, d) != NULL : caller_knows(w->l, d);
+        return d->from_data ? fv_ptrmap_get(&w->ready, d) != NULL : fv_p_caller_knows(w->l, d);
     for (int i = 0; i < d->n; i++)
         if (!is_ready(w, d->arg[i]))
             return false;
@@ -280,7 +181,7 @@ static fv_buf *buffer_of(writer *w, fv_value *v) {
 
 static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LET);
-    s->var = symbol_var(w->l, symbol);
+    s->var = fv_p_symbol_var(w->l, symbol);
     s->x = x;
     *fv_ptrmap_at(&w->ready, symbol) = (void *)symbol;
 }

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"

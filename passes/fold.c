@@ -4,7 +4,8 @@
  * shape, which is the same bytes. */
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 #include "frontend/file.h"
 #include "tools/model.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 #include "backend/cost.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"

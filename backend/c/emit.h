@@ -8,7 +8,7 @@
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 
-#include "backend/weights.h"
+#include "backend/consumer/weights.h"
 #include "ir/kernel/program.h"
 
 /* Runs the program by other means (the interpreter), so that the self-test can carry the result.

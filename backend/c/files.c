@@ -2,6 +2,8 @@
  *
  * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open or new
  * files wait to be renamed; what failed is said after they are gone. */
+#include "backend/c/files.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backend/c/files.h"
 #include "ir/base/text.h"
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes) {

@@ -1,5 +1,5 @@
 /* host.c - the host program as C: sizes and offsets, argument checks, the run. The order of the checks
- * is that of backend/consumer.h. */
+ * is that of backend/consumer/consumer.h. */
 #include <string.h>
 
 #include "backend/c/internal.h"

@@ -5,7 +5,7 @@
 #include "backend/c/emit.h"
 #include "backend/c/files.h"
 #include "backend/c/names.h"
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 #include "ir/base/text.h"
 
 typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 } fv_c_isa;

@@ -6,9 +6,9 @@
  *
  * Helpers on vectors wider than a register are macros with a block: as functions, GCC would remark
  * on how such values are passed. */
-#include <string.h>
-
 #include "backend/c/layer.h"
+
+#include <string.h>
 
 /* ---- types ---- */
 

@@ -1,8 +1,9 @@
 /* names.c - identifiers, comments and strings of generated C, made from text that nobody vouches for. */
+#include "backend/c/names.h"
+
 #include <ctype.h>
 #include <string.h>
 
-#include "backend/c/names.h"
 #include "ir/base/quoted.h"
 #include "ir/base/text.h"
 

@@ -1,6 +1,6 @@
 /* outline.c - a block of a kernel as a function of its own, above the kernel: compilers give it all registers. */
 #include "backend/c/internal.h"
-#include "backend/outline.h"
+#include "backend/consumer/outline.h"
 
 typedef struct outliner {
     fv_cg *g;

@@ -1,9 +1,10 @@
 /* build.c - registers, constants, jumps: what the building of bytecode from expressions
  * (build_expr.c) and statements (build_stmt.c) rests on. */
+#include "backend/interp/build.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/interp/build.h"
 #include "ir/base/diag.h"
 
 /* A register of the constants, until it is known where they lie. */

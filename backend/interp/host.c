@@ -1,4 +1,4 @@
-/* host.c - running a host program: the steps that backend/consumer.h lists. */
+/* host.c - running a host program: the steps that backend/consumer/consumer.h lists. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef FV_BACKEND_INTERP_H
 #define FV_BACKEND_INTERP_H
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 
 typedef struct fv_interp fv_interp;
 

@@ -1,4 +1,4 @@
-/* entry.c - the entry points of a model: plan and run, step by step as backend/consumer.h orders
+/* entry.c - the entry points of a model: plan and run, step by step as backend/consumer/consumer.h orders
  * them, and the table. */
 #include <llvm-c/Target.h>
 

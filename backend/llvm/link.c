@@ -1,5 +1,7 @@
 /* link.c - shared libraries: ld.lld links for every target; without it, the compiler of this
  * machine links for this machine. */
+#include "backend/llvm/link.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -7,8 +9,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "backend/llvm/link.h"
 
 extern char **environ;
 

@@ -9,8 +9,8 @@
 #ifndef FV_BACKEND_LLVM_H
 #define FV_BACKEND_LLVM_H
 
-#include "backend/consumer.h"
-#include "backend/weights.h"
+#include "backend/consumer/consumer.h"
+#include "backend/consumer/weights.h"
 
 #ifndef FV_HAVE_LLVM
 #define FV_HAVE_LLVM 0 /* the build was configured without: nothing below is defined */

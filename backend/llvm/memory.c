@@ -4,7 +4,7 @@
  * computed with wrapping arithmetic: that of a guarded element may lie anywhere, it is not used. */
 #include <llvm/Config/llvm-config.h>
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 #include "backend/llvm/emit.h"
 
 /* Tiles up to this size are filled without a loop, so that they can become registers. */

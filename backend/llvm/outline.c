@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "backend/llvm/emit.h"
-#include "backend/outline.h"
+#include "backend/consumer/outline.h"
 
 typedef struct outliner {
     fv_ll_fn *around, inside;

@@ -22,14 +22,18 @@ fv_buf *fv_value_buf(fv_arena *a, const fv_value *v) {
     return b;
 }
 
-fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
-    fv_var *v = FV_NEW(d->arena, fv_var, 1);
+fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent) {
+    fv_var *v = FV_NEW(a, fv_var, 1);
     v->name = name;
     v->type = fv_kt(FV_I64, 1);
     v->lo = 0;
     v->hi = extent->hi > 0 ? extent->hi - 1 : 0;
     v->dim = extent;
     return v;
+}
+
+fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
+    return fv_index_var(d->arena, name, extent);
 }
 
 fv_definition *fv_definition_new(fv_definer *d, int out) {

@@ -51,6 +51,8 @@ fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
 
+/* An index variable for an axis. */
+fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
 /* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
  * index that stays inside whenever there is something to compute is known to. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);

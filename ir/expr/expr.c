@@ -418,6 +418,15 @@ fv_expr *fv_x_zero(fv_arena *a, fv_elem e) {
     return fv_elem_is_float(e) ? fv_x_const(a, e, 0) : fv_x_const_int(a, e, 0);
 }
 
+bool fv_x_uses(const fv_expr *x, const fv_var *v) {
+    if (x->op == FV_X_VAR)
+        return x->u.var == v;
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_uses(x->arg[i], v))
+            return true;
+    return false;
+}
+
 bool fv_x_has_load(const fv_expr *x) {
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         return true;

@@ -109,6 +109,8 @@ fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map,
                     fv_ptrmap *memo);
 /* The same expression by structure; buffers and variables by identity. */
 bool fv_x_equal(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
+/* Does x use the variable? Not what a reduction binds. */
+bool fv_x_uses(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* Does it read memory? */
 bool fv_x_has_load(const fv_expr *x) FV_MUST_USE;
 /* Is it an i64 constant? */

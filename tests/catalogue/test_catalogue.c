@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "frontend/frontend.h"
 #include "instance.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backend/backend.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/base/text.h"
 #include "ir/kernel/parse.h"

@@ -28,7 +28,7 @@ for part in ir frontend backend passes runtime tools; do
     if [ -n "$wrong" ]; then bad "$part includes what it may not: $wrong"; else good; fi
 done
 
-# The rooms of ir/, from the ground up: what each may include besides itself; and no circles of files.
+# The rooms of ir/ and backend/, from the ground up: what each may include besides itself; and no circles of files.
 rooms() {
     cat <<'END'
 ir/base:
@@ -43,6 +43,18 @@ ir/kernel: ir/base ir/syntax ir/dim ir/type ir/target ir/graph ir/expr
 ir/definition: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
 ir/ops: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
+backend/lowering:
+backend/math:
+backend/consumer:
+backend/axes: backend/lowering
+backend/fuse: backend/lowering backend/axes
+backend/schedule: backend/lowering backend/axes backend/fuse backend/consumer
+backend/memory: backend/lowering backend/consumer
+backend/expand: backend/math
+backend: backend/lowering backend/consumer backend/axes backend/fuse backend/schedule backend/memory
+backend/interp: backend/consumer
+backend/c: backend/consumer
+backend/llvm: backend/consumer
 END
 }
 if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi

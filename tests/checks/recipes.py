@@ -1,5 +1,6 @@
 """Follows docs/extending.md in the current folder: each block of code goes where the text says.
 Usage: recipes.py FILE.md"""
+import os
 import re
 import sys
 
@@ -37,7 +38,7 @@ def new_file(path, text, listed_in, beside):
     """A source file, and its line in the list of its folder."""
     with open(path, "w") as f:
         f.write(text)
-    name = path.split("/")[-1]
+    name = os.path.relpath(path, os.path.dirname(listed_in))
     edit(listed_in, r"  '%s',\n" % beside, lambda m: m.group(0) + "  '%s',\n" % name)
 
 
@@ -49,8 +50,8 @@ def main():
     append("passes/simplify.rules", block(b, "text", "rule "))
     append("passes/passes.def", block(b, "text", "PASS"))
     new_file("passes/constants_right.c", block(b, "c", r"/\* constants_right.c"), "passes/meson.build", "dead.c")
-    edit("backend/schedules.def", r"SCHEDULE\(contract\)\n(SCHEDULE.*\n)*", lambda m: block(b, "text", "SCHEDULE"))
-    new_file("backend/schedule_small.c", block(b, "c", r"/\* schedule_small.c"), "backend/meson.build", "schedule_map.c")
+    edit("backend/schedule/schedules.def", r"SCHEDULE\(contract\)\n(SCHEDULE.*\n)*", lambda m: block(b, "text", "SCHEDULE"))
+    new_file("backend/schedule/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/map.c")
     target = block(b, "c", "TARGET")
     edit("ir/target/target.def", r'TARGET\("x86-64-v4"', lambda m: target + m.group(0))
 

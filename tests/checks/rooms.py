@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 MOST = 3
-ROOMS = ("ir/",)  # what consists of rooms
+ROOMS = ("ir/", "backend/")  # what consists of rooms
+# Consumers walk statements, expressions and calls of kernels by one recursion, over files that share a header.
+RECURSIVE = ("backend/interp/", "backend/llvm/", "backend/c/")
 failed = []
 passed = 0
 
@@ -105,7 +107,7 @@ def main():
             if os.path.dirname(f) == room:
                 for i in includes[f]:
                     there = os.path.dirname(i)
-                    check(there == room or there in allowed[room] or not (there + "/").startswith(ROOMS),
+                    check(there == room or there in allowed[room] or there.split("/")[0] != room.split("/")[0],
                           "%s includes %s: %s may not" % (f, i, room))
     for f in text:
         if f.startswith(ROOMS):
@@ -128,7 +130,7 @@ def main():
                           "%s is declared in %s, but defined in %s" % (name, f, places[0]))
                 edges[unit(f)].update(unit(p) for p in places)
     for part in circles(edges):
-        files = sorted(u + ".c" for u in part if u + ".c" in text and u.startswith(ROOMS))
+        files = sorted(u + ".c" for u in part if u + ".c" in text and u.startswith(ROOMS) and not u.startswith(RECURSIVE))
         check(len(files) <= MOST, "%d files depend on each other: %s" % (len(files), " ".join(files)))
 
     for message in failed:

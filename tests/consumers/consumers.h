@@ -5,7 +5,7 @@
 #ifndef FV_TESTS_CONSUMERS_H
 #define FV_TESTS_CONSUMERS_H
 
-#include "backend/consumer.h"
+#include "backend/consumer/consumer.h"
 
 typedef struct opened opened;
 struct opened {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/math.h"
+#include "backend/math/math.h"
 #include "ir/base/ptrmap.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/storage.h"

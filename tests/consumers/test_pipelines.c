@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/expand/expand.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/program_print.h"
 #include "ir/kernel/verify.h"

@@ -1,12 +1,12 @@
 /* test_program.c - host programs: the order of checks, memory, control, what is written to
- * out_dims. Every consumer of this build must do the same (backend/consumer.h). */
+ * out_dims. Every consumer of this build must do the same (backend/consumer/consumer.h). */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/expand/expand.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/math.h"
+#include "backend/math/math.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"
 #include "tests/consumers/storage.h"

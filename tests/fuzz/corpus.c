@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
 #include "frontend/data.h"
 #include "frontend/frontend.h"
 #include "ir/graph/parse.h"

@@ -1,7 +1,7 @@
 /* model.c - models, as ONNX and as text: import, passes, lowering by both schedules, a run of both. */
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
 #include "frontend/frontend.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"

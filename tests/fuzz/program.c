@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/base/limits.h"
 #include "ir/kernel/parse.h"

@@ -1,8 +1,8 @@
 /* What launches cost: operations and bytes of small kernels, by hand and by the counter. */
 #include <criterion/criterion.h>
 
-#include "backend/backend.h"
 #include "backend/cost.h"
+#include "backend/expand/expand.h"
 #include "ir/kernel/parse.h"
 #include "tests/kernel/support.h"
 

@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "backend/backend.h"
-#include "backend/math.h"
+#include "backend/expand/expand.h"
+#include "backend/math/math.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
 #include "tests/kernel/support.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/expand/expand.h"
 #include "ir/base/diag.h"
 #include "ir/graph/parse.h"
 #include "tests/consumers/consumers.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/expand/expand.h"
 #include "frontend/data.h"
 #include "tests/matrix/matrix.h"
 #include "tools/compare.h"

@@ -3,7 +3,7 @@
  * trees. Neither depends on the machine. */
 #include <criterion/criterion.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
 #include "ir/base/session.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/program_print.h"

@@ -5,8 +5,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "backend/backend.h"
-#include "backend/consumer.h"
+#include "backend/lower.h"
+#include "backend/consumer/consumer.h"
 #include "ir/base/ptrmap.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/build.h"

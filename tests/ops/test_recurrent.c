@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/expand/expand.h"
 #include "backend/llvm/llvm.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/parse.h"

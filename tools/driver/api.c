@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "backend/c/names.h"
-#include "backend/weights.h"
+#include "backend/consumer/weights.h"
 #include "driver.h"
 
 typedef struct job {

@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backend/backend.h"
 #include "backend/c/emit.h"
 #include "backend/c/names.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "backend/llvm/llvm.h"
 #include "driver.h"

@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend/backend.h"
+#include "backend/expand/expand.h"
 #include "backend/llvm/llvm.h"
 #include "cache.h"
 #include "ir/base/mapping.h"

@@ -7,9 +7,8 @@
 #ifndef FV_DRIVER_DRIVER_H
 #define FV_DRIVER_DRIVER_H
 
-#include "backend/backend.h"
 #include "backend/llvm/llvm.h"
-#include "backend/weights.h"
+#include "backend/consumer/weights.h"
 #include "ir/graph/graph.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"

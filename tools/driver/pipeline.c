@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/backend.h"
+#include "backend/lower.h"
 #include "driver.h"
 #include "frontend/file.h"
 #include "frontend/frontend.h"

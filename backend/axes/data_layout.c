@@ -1,0 +1,288 @@
+/* data_layout.c - which axis of a value lies last in memory.
+ *
+ *     y[n, m, h, w] = sum k, c: x[n, c, h + k, w] * weight[m, c, k]      is stored as y[n, h, w, m]
+ *
+ * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
+ * are columns of the constant factor, pixels are its rows. What is computed element by element from such
+ * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
+ * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed
+ * follows from how it lies (emit.c), so the choice is of the model alone, never of the target. */
+#include "backend/axes/data_layout.h"
+
+#include <string.h>
+
+#include "backend/axes/split.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+
+enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
+       MANY = 1 << 30 };
+
+_Static_assert(FV_MAX_RANK <= 32, "fv_storage.kept has a bit for each axis");
+
+static bool has_kernel(const fv_storage *s) {
+    return s->def && !s->inlined && !s->alias && !s->joined;
+}
+
+/* ---- who must keep the order of its type ---- */
+
+static bool is_affine(const fv_expr *x) {
+    switch (x->op) {
+    case FV_X_CONST: case FV_X_DIM: case FV_X_VAR: return true;
+    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return is_affine(x->arg[0]) && is_affine(x->arg[1]);
+    default: return false;
+    }
+}
+
+/* Does x use a variable that indexes another axis of the load as well? */
+static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
+    for (int i = 0; i < load->u.buf->rank && x->op == FV_X_VAR; i++)
+        if (i != axis && fv_x_uses(load->arg[i], x->u.var))
+            return true;
+    for (int i = 0; i < x->n; i++)
+        if (shares(x->arg[i], load, axis))
+            return true;
+    return false;
+}
+
+/* An axis of several that are one row seen as such, x[i floordiv 8, i mod 8], is not moved; nor is one that data
+ * index. */
+static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(l, x);
+    for (int i = 0; i < x->n; i++) {
+        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
+            (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
+            s->kept |= 1u << i;
+        fix_reshaped(l, x->arg[i], seen);
+    }
+}
+
+static void fix_uses(fv_lowerer *l, fv_op *op) {
+    bool own_kernel = fv_op_is(op, "fv.Bind") || op->def->kernel, returns = fv_op_is(op, "fv.return");
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
+        if (op->in[i]) {
+            fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
+            *(returns && s->value == op->in[i] ? &s->returned : &s->fixed) = true;
+        }
+    for (int i = 0; i < op->nout; i++) {
+        fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (!s)
+            continue;
+        if (s->alias)
+            fv_storage_root(s)->fixed = true;
+        else if (!s->def || fv_elem_is_packed(s->value->type->elem))
+            s->fixed = true;
+        else if (has_kernel(s))
+            fix_reshaped(l, s->def->body, &seen);
+    }
+}
+
+/* ---- choices ---- */
+
+static int last_axis(const fv_definition *d) {
+    int i = d->rank - 1;
+    while (i > 0 && fv_dim_is_one(d->index[i]->dim))
+        i--;
+    return i;
+}
+
+static int64_t extent_of(const fv_var *v) {
+    int64_t n = fv_typical_dim(v->dim);
+    return n < 0 || n > MANY ? MANY : n;
+}
+
+/* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a copy of it;
+ * least of all where that is made beforehand. */
+static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *x,
+                               int column) {
+    x = fv_x_stored(x);
+    const fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->value->kind == FV_VALUE_CONST)
+        return extent_of(d->index[column]) < WIDE ? 0 : -1;
+    if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
+        return 0;
+    int64_t n = 1;
+    for (int i = 0; i < d->rank && n < MANY; i++)
+        n *= fv_x_uses(x, d->index[i]) ? extent_of(d->index[i]) : 1;
+    for (int i = 0; i < sum->u.red.nvars && n < MANY; i++)
+        n *= extent_of(sum->u.red.vars[i]);
+    return n;
+}
+
+/* Which axis a sum of products best has as its columns; -1: d is no such sum. */
+static int best_columns(fv_lowerer *l, const fv_definition *d) {
+    fv_expr *sums[2];
+    int best = -1, last = last_axis(d);
+    int64_t least = 0;
+    if (fv_x_reductions(d->body, sums, 2) != 1 || sums[0]->u.red.kind != FV_SUM ||
+        sums[0]->arg[0]->op != FV_X_MUL)
+        return -1;
+    for (int i = d->rank; i-- > 0;) {
+        const fv_expr *const *x = (const fv_expr *const *)sums[0]->arg[0]->arg;
+        const fv_dim *n = d->index[i]->dim;
+        bool in[2] = {fv_x_uses(x[0], d->index[i]), fv_x_uses(x[1], d->index[i])};
+        if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < WIDE)))
+            continue;
+        int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
+        if (in[0] && in[1]) { /* each channel by itself: weights are packed, the other must lie well */
+            int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
+            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE; /* columns are those of one */
+            if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
+                continue;
+            cost = -1;
+        }
+        if (best < 0 || 2 * cost < least) {
+            best = i;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Counts, for each axis of d, the loads for which it runs along memory. */
+static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs, int *moved,
+                       fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->value->kind != FV_VALUE_CONST && x->u.buf->rank > 1) {
+        int inner = s->inner >= 0 ? s->inner : x->u.buf->rank - 1;
+        for (int i = 0; i < d->rank; i++)
+            if (fv_x_adds(x->arg[inner], d->index[i])) {
+                runs[i]++;
+                *moved += s->inner >= 0;
+            }
+    }
+    for (int i = 0; i < x->n; i++)
+        count_runs(l, d, x->arg[i], runs, moved, seen);
+}
+
+static int followed(fv_lowerer *l, const fv_definition *d) {
+    int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    count_runs(l, d, d->body, runs, &moved, &seen);
+    for (int i = 0; moved && i < d->rank; i++)
+        if (runs[i] > runs[best])
+            best = i;
+    return best;
+}
+
+/* The memory of a Concat is in the order that suits the first of its parts. A result of the model is moved, and
+ * then copied, where its rows are summed in the other order. */
+static void choose(fv_lowerer *l, fv_storage *s) {
+    const fv_definition *d = s->def;
+    fv_storage *home = fv_storage_home(s);
+    fv_expr *sum;
+    if (!home->fixed && !home->ordered && d->rank > 1) {
+        int axis = best_columns(l, d);
+        bool product = axis >= 0;
+        if (!product)
+            axis = followed(l, d);
+        if (home->returned && (product || !fv_x_reductions(d->body, &sum, 1)))
+            axis = last_axis(d);
+        if (axis != last_axis(d) && !(home->kept >> axis & 1))
+            home->inner = axis;
+        home->ordered = true;
+    }
+    s->inner = home->inner;
+}
+
+/* ---- definitions in terms of what lies where ---- */
+
+/* Axis `inner` goes to the end. */
+static void move_last(void **items, int n, int inner) {
+    void *x = items[inner];
+    memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
+    items[n - 1] = x;
+}
+
+static fv_buf *moved_buf(fv_lowerer *l, const fv_buf *b, int inner, fv_ptrmap *bufs) {
+    void **known = fv_ptrmap_at(bufs, b);
+    if (*known)
+        return *known;
+    fv_buf *v = FV_NEW(l->arena, fv_buf, 1);
+    *v = *b;
+    v->extent = FV_NEW(l->arena, fv_expr *, b->rank + 1);
+    memcpy(v->extent, b->extent, (size_t)b->rank * sizeof *v->extent);
+    move_last((void **)v->extent, b->rank, inner);
+    return *fv_ptrmap_at(bufs, b) = v;
+}
+
+typedef struct mover {
+    fv_lowerer *l;
+    fv_ptrmap memo, *bufs;
+} mover;
+
+static fv_expr *moved(mover *m, fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(m->l, x);
+    if (!x->n)
+        return x;
+    fv_expr *known = fv_ptrmap_get(&m->memo, x), *args[FV_MAX_RANK + 2], *y;
+    if (known)
+        return known;
+    for (int i = 0; i < x->n; i++)
+        args[i] = moved(m, x->arg[i]);
+    if (s && s->inner >= 0) {
+        fv_buf *b = moved_buf(m->l, x->u.buf, s->inner, m->bufs);
+        move_last((void **)args, b->rank, s->inner);
+        y = x->op == FV_X_LOAD ? fv_x_load(m->l->arena, b, args)
+                               : fv_x_guard(m->l->arena, b, args, args[b->rank], args[b->rank + 1]);
+    } else
+        y = fv_x_with_args(m->l->arena, x, args);
+    *fv_ptrmap_at(&m->memo, x) = y;
+    return y;
+}
+
+static fv_definition *in_order(fv_lowerer *l, fv_storage *s, fv_ptrmap *bufs) {
+    mover m = {.l = l, .memo = fv_ptrmap_in(l->arena), .bufs = bufs};
+    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+    *d = *s->def;
+    d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    memcpy(d->index, s->def->index, (size_t)d->rank * sizeof *d->index);
+    if (s->inner >= 0)
+        move_last((void **)d->index, d->rank, s->inner);
+    d->body = moved(&m, d->body);
+    d->place = d->place ? moved(&m, (fv_expr *)d->place) : NULL;
+    return d;
+}
+
+/* Results of the model that lie in another order are copied. */
+static bool copy_moved(fv_lowerer *l) {
+    fv_op *ret = l->func->body->last;
+    for (int i = 0; i < ret->nin; i++)
+        if (fv_storage_of(l, ret->in[i])->inner >= 0 && !fv_copy_result(l, ret, i))
+            return false;
+    return true;
+}
+
+bool fv_choose_data_layout(fv_lowerer *l) {
+    fv_op *first = l->func->body->first;
+    fv_ptrmap bufs = fv_ptrmap_in(l->arena);
+    bool any = false;
+    for (fv_op *op = first; op; op = op->next)
+        fix_uses(l, op);
+    for (fv_op *op = first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && has_kernel(s))
+                choose(l, s);
+            any |= s && s->inner >= 0;
+        }
+    if (any && !copy_moved(l))
+        return false;
+    for (fv_op *op = first; any && op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && has_kernel(s))
+                s->def = in_order(l, s, &bufs);
+        }
+    return true;
+}

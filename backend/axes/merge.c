@@ -1,0 +1,281 @@
+/* merge.c - axes that are always indexed together become one, axes of one element none.
+ *
+ *     y[b, s, j] = x[b, s, j] + bias[j]   =>   y[i, j] = x[i, j] + bias[j],  i < b * s
+ *
+ * Longer loops, fewer edges: the rows of a batch of matrices are rows of one matrix. Buffers are seen
+ * through views of a lower rank; nothing is moved. Indices that were joined by hand, x[b * S + s] with
+ * s < S, are the same. The same holds for variables of a reduction. */
+#include "backend/axes/merge.h"
+
+#include <string.h>
+
+#include "ir/base/limits.h"
+
+/* Is x = p * size of q + q? */
+static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
+    if (x->op != FV_X_ADD)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *low = x->arg[i], *high = x->arg[1 - i];
+        if (low->op != FV_X_VAR || low->u.var != q || high->op != FV_X_MUL)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            const fv_expr *var = high->arg[k], *size = high->arg[1 - k];
+            if (var->op == FV_X_VAR && var->u.var == p &&
+                (size->op == FV_X_DIM ? size->u.dim == q->dim
+                                      : size->op == FV_X_CONST && fv_dim_is_const(q->dim) &&
+                                            size->u.i == q->dim->value))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q is as
+ * long as q, or joined? */
+static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
+    if (x->op == FV_X_VAR)
+        return x->u.var == p || x->u.var == q;
+    if (is_joined(x, p, q))
+        return false;
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    int rank = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->rank : 0;
+    for (int i = 0; i < x->n; i++) {
+        bool pair = i + 1 < rank && x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == p &&
+                    x->arg[i + 1]->op == FV_X_VAR && x->arg[i + 1]->u.var == q;
+        if (pair) {
+            const fv_expr *extent = x->u.buf->extent[i + 1];
+            const fv_dim *d = q->dim;
+            if (extent->op == FV_X_DIM ? extent->u.dim != d
+                                       : !fv_dim_is_const(d) || extent->u.i != d->value)
+                return true;
+            i++;
+        } else if (is_apart(x->arg[i], p, q, seen))
+            return true;
+    }
+    return false;
+}
+
+typedef struct merger {
+    fv_lowerer *l;
+    const fv_var *p, *q;
+    fv_var *both;
+    fv_ptrmap memo;
+    struct view {
+        const fv_buf *of;
+        int at; /* this axis and the next are one */
+        fv_buf *buf;
+    } *views;
+    int nviews, cap_views;
+} merger;
+
+static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
+    fv_dims *t = l->module->dims;
+    const fv_dim *d[2] = {a->op == FV_X_DIM ? a->u.dim : fv_dim_const(t, a->u.i),
+                          b->op == FV_X_DIM ? b->u.dim : fv_dim_const(t, b->u.i)};
+    return fv_x_dim(l->arena, fv_dim_product(t, 2, d));
+}
+
+/* The buffer with the axes at and at + 1 as one. */
+static fv_buf *view(merger *m, fv_buf *b, int at) {
+    for (int i = 0; i < m->nviews; i++)
+        if (m->views[i].of == b && m->views[i].at == at)
+            return m->views[i].buf;
+    fv_buf *v = FV_NEW(m->l->arena, fv_buf, 1);
+    *v = *b;
+    v->rank = b->rank - 1;
+    v->extent = FV_NEW(m->l->arena, fv_expr *, v->rank + 1);
+    for (int i = 0; i < v->rank; i++)
+        v->extent[i] = i < at ? b->extent[i]
+                       : i > at ? b->extent[i + 1]
+                                : product(m->l, b->extent[i], b->extent[i + 1]);
+    FV_PUSH(m->l->arena, m->views, m->nviews, m->cap_views, ((struct view){b, at, v}));
+    return v;
+}
+
+static fv_expr *merged(merger *m, fv_expr *x) {
+    if (!x->n)
+        return x;
+    if (is_joined(x, m->p, m->q))
+        return fv_x_var(m->l->arena, m->both);
+    fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
+    if (known)
+        return known;
+    fv_arena *a = m->l->arena;
+    fv_expr *args[FV_MAX_RANK + 2];
+    int n = 0, at = -1, rank = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->rank : 0;
+    for (int i = 0; i < x->n; i++) {
+        if (i + 1 < rank && x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == m->p) {
+            at = i++;
+            args[n++] = fv_x_var(a, m->both);
+        } else
+            args[n++] = merged(m, x->arg[i]);
+    }
+    if (at >= 0) {
+        fv_buf *b = view(m, x->u.buf, at);
+        y = x->op == FV_X_LOAD ? fv_x_load(a, b, args)
+                               : fv_x_guard(a, b, args, args[b->rank], args[b->rank + 1]);
+    } else
+        y = fv_x_with_args(a, x, args);
+    if (x->op == FV_X_REDUCE) {
+        fv_var *vars[FV_MAX_RANK];
+        int k = 0;
+        bool here = false;
+        for (int i = 0; i < x->u.red.nvars; i++) {
+            here |= x->u.red.vars[i] == m->p;
+            if (x->u.red.vars[i] != m->q)
+                vars[k++] = x->u.red.vars[i] == m->p ? m->both : x->u.red.vars[i];
+        }
+        if (here)
+            y = fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, k, vars, args[0]);
+    }
+    *fv_ptrmap_at(&m->memo, x) = y;
+    return y;
+}
+
+static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_var **both) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    if (is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
+        return false;
+    const fv_dim *dims[2] = {p->dim, q->dim};
+    fv_var *v = fv_index_var(l->arena, p->name, fv_dim_product(l->module->dims, 2, dims));
+    merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->arena)};
+    d->body = merged(&m, d->body);
+    d->place = d->place ? merged(&m, (fv_expr *)d->place) : NULL;
+    *both = v;
+    return true;
+}
+
+static void merge_axes(fv_lowerer *l, fv_definition *d) {
+    for (int i = d->rank - 1; i-- > 0;) {
+        if (!try_merge(l, d, d->index[i], d->index[i + 1], &d->index[i]))
+            continue;
+        d->rank--;
+        memmove(d->index + i + 1, d->index + i + 2, (size_t)(d->rank - i - 1) * sizeof *d->index);
+    }
+}
+
+/* Two neighbours of a reduction that can be one; false: there are none (any more). */
+static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_var *v;
+    for (int i = 0; x->op == FV_X_REDUCE && i + 1 < x->u.red.nvars; i++)
+        if (try_merge(l, d, x->u.red.vars[i], x->u.red.vars[i + 1], &v))
+            return true;
+    for (int i = 0; i < x->n; i++)
+        if (merge_reduced(l, d, x->arg[i], seen))
+            return true;
+    return false;
+}
+
+/* ---- axes of one element ---- */
+
+typedef struct dropper {
+    fv_arena *arena;
+    fv_ptrmap memo, bufs;
+} dropper;
+
+static bool is_one(const fv_expr *extent) {
+    int64_t n;
+    return extent->op == FV_X_DIM ? fv_dim_is_one(extent->u.dim) : fv_x_is_int(extent, &n) && n == 1;
+}
+
+/* The buffer without its axes of one element. */
+static fv_buf *without_axes(dropper *m, fv_buf *b) {
+    void **known = fv_ptrmap_at(&m->bufs, b);
+    if (*known)
+        return *known;
+    fv_buf *v = FV_NEW(m->arena, fv_buf, 1);
+    *v = *b;
+    v->rank = 0;
+    v->extent = FV_NEW(m->arena, fv_expr *, b->rank + 1);
+    for (int i = 0; i < b->rank; i++)
+        if (!is_one(b->extent[i]))
+            v->extent[v->rank++] = b->extent[i];
+    return *fv_ptrmap_at(&m->bufs, b) = v->rank < b->rank ? v : b;
+}
+
+static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
+    fv_buf *from = x->u.buf, *b = without_axes(m, from);
+    if (b == from)
+        return fv_x_with_args(m->arena, x, args);
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < from->rank; i++)
+        if (!is_one(from->extent[i]))
+            at[n++] = args[i];
+    return x->op == FV_X_LOAD ? fv_x_load(m->arena, b, at)
+                              : fv_x_guard(m->arena, b, at, args[from->rank], args[from->rank + 1]);
+}
+
+/* Of a 1 x 1 filter only the sum over the channels remains. */
+static fv_expr *drop_from_sum(dropper *m, const fv_expr *x, fv_expr **args) {
+    fv_var *vars[FV_MAX_RANK], *ones[FV_MAX_RANK];
+    fv_expr *zeros[FV_MAX_RANK];
+    int n = 0, k = 0;
+    for (int i = 0; i < x->u.red.nvars; i++) {
+        bool last = i + 1 == x->u.red.nvars && n == 0;
+        if (fv_dim_is_one(x->u.red.vars[i]->dim) && !last) {
+            zeros[k] = fv_x_int(m->arena, 0);
+            ones[k++] = x->u.red.vars[i];
+        } else
+            vars[n++] = x->u.red.vars[i];
+    }
+    if (!k)
+        return fv_x_with_args(m->arena, x, args);
+    return fv_x_reduce(m->arena, (fv_reduce_kind)x->u.red.kind, n, vars,
+                       fv_x_replace_vars(m->arena, args[0], k, ones, zeros));
+}
+
+static fv_expr *drop_ones(dropper *m, fv_expr *x) {
+    if (!x->n && x->op != FV_X_LOAD)
+        return x;
+    fv_expr *known = fv_ptrmap_get(&m->memo, x), *args[FV_MAX_RANK + 2];
+    if (known)
+        return known;
+    for (int i = 0; i < x->n; i++)
+        args[i] = drop_ones(m, x->arg[i]);
+    fv_expr *y = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? drop_from_load(m, x, args)
+                 : x->op == FV_X_REDUCE                    ? drop_from_sum(m, x, args)
+                                                           : fv_x_with_args(m->arena, x, args);
+    *fv_ptrmap_at(&m->memo, x) = y;
+    return y;
+}
+
+static void drop_axes(fv_lowerer *l, fv_definition *d) {
+    dropper m = {.arena = l->arena, .memo = fv_ptrmap_in(l->arena), .bufs = fv_ptrmap_in(l->arena)};
+    fv_var *ones[FV_MAX_RANK];
+    fv_expr *zeros[FV_MAX_RANK];
+    int n = 0, k = 0;
+    for (int i = 0; i < d->rank; i++) {
+        if (fv_dim_is_one(d->index[i]->dim)) {
+            zeros[k] = fv_x_int(l->arena, 0);
+            ones[k++] = d->index[i];
+        } else
+            d->index[n++] = d->index[i];
+    }
+    d->rank = n;
+    if (k)
+        d->body = fv_x_replace_vars(l->arena, d->body, k, ones, zeros);
+    if (k && d->place)
+        d->place = fv_x_replace_vars(l->arena, (fv_expr *)d->place, k, ones, zeros);
+    d->body = drop_ones(&m, d->body);
+    d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
+}
+
+fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
+    fv_definition *r = FV_NEW(l->arena, fv_definition, 1);
+    *r = *d;
+    r->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
+    drop_axes(l, r);
+    merge_axes(l, r);
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    while (merge_reduced(l, r, r->body, &seen))
+        seen = fv_ptrmap_in(l->arena);
+    return r;
+}

@@ -1,0 +1,10 @@
+/* merge.h - axes that are always indexed together become one. */
+#ifndef FV_BACKEND_AXES_MERGE_H
+#define FV_BACKEND_AXES_MERGE_H
+
+#include "backend/lowering/lowering.h"
+
+/* The same definition with neighbouring axes as one where they are always indexed together. */
+fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
+
+#endif

@@ -1,0 +1,192 @@
+/* split.c - an axis that one factor of a product sees in groups becomes two.
+ *
+ *     y[m, w] = sum c: x[m floordiv 4 * 8 + c, w] * weight[m, c]    m < 128
+ *  => y[g, r, w] = sum c: x[g * 8 + c, w] * weight[g, r, c]         g < 32, r < 4
+ *
+ * Filters in groups, also behind a channel shuffle (which sees m mod 4), and heads of attention that share keys: r is
+ * a row or a column that the other factor does not depend on, so the product is a contraction, and what belongs
+ * to a group is packed once. Buffers whose axis is indexed by m alone are seen with two axes there; nothing is
+ * moved. */
+#include "backend/axes/split.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "ir/base/limits.h"
+
+static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c) {
+    return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], c);
+}
+
+/* The c of all `v floordiv c` and `v mod c` in x, *apart if there are several. */
+static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apart) {
+    int64_t by;
+    if (is_part(x, FV_X_FLOORDIV, v, &by) || is_part(x, FV_X_FLOORMOD, v, &by)) {
+        *apart |= *c && *c != by;
+        *c = by;
+    }
+    for (int i = 0; i < x->n; i++)
+        find_groups(x->arg[i], v, c, apart);
+}
+
+/* Is v used in x, and only as `v op c`? */
+static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
+    int64_t c;
+    if (is_part(x, op, v, &c))
+        return true;
+    if (x->op == FV_X_VAR && x->u.var == v)
+        return false;
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_uses(x->arg[i], v) && !sees(x->arg[i], op, v))
+            return false;
+    return fv_x_uses(x, v);
+}
+
+/* The c for which one factor sees v as `v op c` only, and the other one otherwise; 0: there is none. */
+static int64_t size_of(const fv_expr *sum, fv_expr_op op, const fv_var *v) {
+    const fv_expr *product = sum->arg[0];
+    int64_t c = 0;
+    bool apart = false;
+    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || !fv_dim_is_const(v->dim))
+        return 0;
+    find_groups(product, v, &c, &apart);
+    if (apart || c < 2 || v->dim->value % c || v->dim->value / c < 2)
+        return 0;
+    const fv_expr *const *f = (const fv_expr *const *)product->arg;
+    bool in[2] = {sees(f[0], op, v), sees(f[1], op, v)};
+    return in[0] != in[1] && fv_x_uses(f[in[0]], v) ? c : 0;
+}
+
+int64_t fv_group_size(const fv_expr *sum, const fv_var *v) {
+    return size_of(sum, FV_X_FLOORDIV, v);
+}
+
+typedef struct splitter {
+    fv_arena *arena;
+    const fv_var *v;
+    fv_var *group, *rest;
+    int64_t size; /* of a group */
+    fv_ptrmap memo;
+    struct split_view {
+        const fv_buf *of;
+        int at;
+        fv_buf *buf;
+    } *views;
+    int nviews, cap_views;
+} splitter;
+
+/* The buffer with axis `at` as two. */
+static fv_buf *view(splitter *s, fv_buf *b, int at) {
+    for (int i = 0; i < s->nviews; i++)
+        if (s->views[i].of == b && s->views[i].at == at)
+            return s->views[i].buf;
+    fv_buf *v = FV_NEW(s->arena, fv_buf, 1);
+    *v = *b;
+    v->rank = b->rank + 1;
+    v->extent = FV_NEW(s->arena, fv_expr *, v->rank + 1);
+    for (int i = 0; i < b->rank; i++)
+        v->extent[i + (i > at)] = b->extent[i];
+    v->extent[at] = fv_x_int(s->arena, b->extent[at]->u.i / s->size);
+    v->extent[at + 1] = fv_x_int(s->arena, s->size);
+    FV_PUSH(s->arena, s->views, s->nviews, s->cap_views, ((struct split_view){b, at, v}));
+    return v;
+}
+
+/* The first axis of whole groups that is indexed by the variable, behind *before groups of others; -1: there is
+ * none. */
+static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
+    int64_t n;
+    for (int i = 0; i < x->u.buf->rank && x->u.buf->rank < FV_MAX_RANK; i++) {
+        const fv_expr *at = x->arg[i], *low = at->op == FV_X_ADD ? at->arg[0] : at;
+        *before = 0;
+        if (low->op != FV_X_VAR || low->u.var != s->v || (at != low && !fv_x_is_int(at->arg[1], before)) ||
+            !fv_x_is_int(x->u.buf->extent[i], &n) || n % s->size || *before % s->size)
+            continue;
+        *before /= s->size;
+        return i;
+    }
+    return -1;
+}
+
+static fv_expr *split(splitter *s, fv_expr *x);
+
+/* With two axes for one that is. */
+static fv_expr *split_load(splitter *s, fv_expr *x) {
+    fv_expr *args[FV_MAX_RANK + 3];
+    int64_t before;
+    int at = axis_of(s, x, &before), n = 0;
+    for (int i = 0; i < x->n; i++)
+        if (i == at) {
+            args[n++] = fv_x_bin(s->arena, FV_X_ADD, fv_x_var(s->arena, s->group), fv_x_int(s->arena, before));
+            args[n++] = fv_x_var(s->arena, s->rest);
+        } else
+            args[n++] = split(s, x->arg[i]);
+    if (at < 0)
+        return fv_x_with_args(s->arena, x, args);
+    fv_buf *b = view(s, x->u.buf, at);
+    return x->op == FV_X_LOAD ? fv_x_load(s->arena, b, args)
+                              : fv_x_guard(s->arena, b, args, args[b->rank], args[b->rank + 1]);
+}
+
+static fv_expr *split(splitter *s, fv_expr *x) {
+    fv_arena *a = s->arena;
+    int64_t c;
+    fv_expr *known = x->n ? fv_ptrmap_get(&s->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
+    if (known || (!x->n && x->op != FV_X_VAR))
+        return known ? known : x;
+    if (x->op == FV_X_VAR) {
+        if (x->u.var != s->v)
+            return x;
+        fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, s->group), fv_x_int(a, s->size));
+        return fv_x_bin(a, FV_X_ADD, first, fv_x_var(a, s->rest));
+    }
+    if (is_part(x, FV_X_FLOORDIV, s->v, &c) && c == s->size)
+        y = fv_x_var(a, s->group);
+    else if (is_part(x, FV_X_FLOORMOD, s->v, &c) && c == s->size)
+        y = fv_x_var(a, s->rest);
+    else if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        y = split_load(s, x);
+    else {
+        for (int i = 0; i < x->n; i++)
+            args[i] = split(s, x->arg[i]);
+        y = fv_x_with_args(a, x, args);
+    }
+    *fv_ptrmap_at(&s->memo, x) = y;
+    return y;
+}
+
+/* A part of a Concat that does not begin with a group stays as it is: nobody could prove where it ends. */
+static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
+    fv_dims *t = l->module->dims;
+    fv_var *v = d->index[axis];
+    splitter s = {.arena = l->arena, .v = v, .size = size, .memo = fv_ptrmap_in(l->arena)};
+    int64_t before;
+    if (d->place && axis_of(&s, d->place, &before) < 0)
+        return false;
+    s.group = fv_index_var(l->arena, fv_printf(l->arena, "%s_group", v->name), fv_dim_const(t, v->dim->value / size));
+    s.rest = fv_index_var(l->arena, v->name, fv_dim_const(t, size));
+    d->body = split(&s, d->body);
+    d->place = d->place ? split(&s, (fv_expr *)d->place) : NULL;
+    memmove(d->index + axis + 2, d->index + axis + 1, (size_t)(d->rank - axis - 1) * sizeof *d->index);
+    d->index[axis] = s.group;
+    d->index[axis + 1] = s.rest;
+    d->rank++;
+    return true;
+}
+
+fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *given) {
+    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+    fv_expr *sums[2];
+    *d = *given;
+    d->index = FV_NEW(l->arena, fv_var *, 2 * d->rank + 1);
+    memcpy(d->index, given->index, (size_t)d->rank * sizeof *d->index);
+    for (int i = 0; i < d->rank && d->rank < FV_MAX_RANK; i++) {
+        bool one = fv_x_reductions(d->body, sums, 2) == 1;
+        int64_t size = one ? size_of(sums[0], FV_X_FLOORDIV, d->index[i]) : 0;
+        if (one && !size)
+            size = size_of(sums[0], FV_X_FLOORMOD, d->index[i]);
+        if (size && split_axis(l, d, i, size))
+            i++;
+    }
+    return d;
+}

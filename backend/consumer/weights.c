@@ -1,0 +1,88 @@
+/* weights.c - the constants of a program as one blob, and as a file. */
+#include "backend/consumer/weights.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[] = {"object", "file", "incbin", "text", NULL};
+
+const char *const *fv_weights_names(void) { return names; }
+
+fv_weights_kind fv_weights_by_name(const char *name) {
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], name))
+            return (fv_weights_kind)(FV_WEIGHTS_OBJECT + i);
+    return FV_WEIGHTS_AUTO;
+}
+
+/* ---- places ---- */
+
+size_t fv_weights_at(const fv_program *p, int constant) {
+    size_t at = 0;
+    for (int i = 0; i < constant; i++) {
+        if (!fv_add_size(at, p->constants[i].bytes, &at) || !fv_add_size(at, FV_WEIGHTS_ALIGN - 1, &at))
+            return SIZE_MAX;
+        at -= at % FV_WEIGHTS_ALIGN;
+    }
+    return at;
+}
+
+size_t fv_weights_bytes(const fv_program *p) { return fv_weights_at(p, p->nconstants); }
+
+#define MOST_LINKED (((size_t)1 << 31) - ((size_t)1 << 27)) /* code and other data need some of it */
+
+bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) {
+    size_t bytes = fv_weights_bytes(p);
+    return bytes <= MOST_LINKED ||
+           fv_error(s, "%s: %zu bytes of weights do not fit beside code, which reaches 2 GiB; --weights=file keeps "
+                       "them in a file that is mapped", path, bytes);
+}
+
+/* ---- bytes ---- */
+
+static const unsigned char zeros[FV_WEIGHTS_ALIGN];
+
+static size_t padding(size_t bytes) { return (FV_WEIGHTS_ALIGN - bytes % FV_WEIGHTS_ALIGN) % FV_WEIGHTS_ALIGN; }
+
+static void hash_constant(fv_weights_hash *h, const fv_constant *c) {
+    unsigned char last[FV_WEIGHTS_ALIGN] = {0};
+    size_t rest = c->bytes % FV_WEIGHTS_ALIGN;
+    fv_weights_hash_add(h, c->data, c->bytes - rest);
+    if (!rest)
+        return;
+    memcpy(last, (const char *)c->data + (c->bytes - rest), rest);
+    fv_weights_hash_add(h, last, sizeof last);
+}
+
+fv_weights_head fv_weights_head_of(const fv_program *p) {
+    fv_weights_head head = {.magic = FV_WEIGHTS_MAGIC, .bytes = FV_WEIGHTS_HEAD + fv_weights_bytes(p)};
+    fv_weights_hash hash;
+    fv_weights_hash_start(&hash);
+    for (int i = 0; i < p->nconstants; i++)
+        if (p->constants[i].bytes)
+            hash_constant(&hash, &p->constants[i]);
+    fv_weights_hash_end(&hash, head.id);
+    return head;
+}
+
+static bool put(const void *data, size_t bytes, FILE *f) {
+    errno = 0;
+    if (!bytes || fwrite(data, 1, bytes, f) == bytes)
+        return true;
+    errno = errno ? errno : EIO;
+    return false;
+}
+
+bool fv_weights_put(const fv_program *p, FILE *f) {
+    for (int i = 0; i < p->nconstants; i++) {
+        const fv_constant *c = &p->constants[i];
+        if (!put(c->data, c->bytes, f) || !put(zeros, padding(c->bytes), f))
+            return false;
+    }
+    return true;
+}
+
+bool fv_weights_put_file(const fv_program *p, FILE *f) {
+    fv_weights_head head = fv_weights_head_of(p);
+    return put(&head, sizeof head, f) && put(zeros, FV_WEIGHTS_HEAD - sizeof head, f) && fv_weights_put(p, f);
+}

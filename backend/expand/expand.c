@@ -1,0 +1,235 @@
+/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and ir/kernel/kernel.h.
+ * This file holds the last step: unrolling, tasks, and the way through all steps. */
+#include "backend/expand/expand.h"
+
+#include "backend/expand/types.h"
+#include "backend/expand/vector.h"
+#include "ir/base/diag.h"
+#include "ir/kernel/copy.h"
+
+typedef struct flattener {
+    fv_arena *a;
+    fv_kernel *out;
+    fv_kbuilder b;
+    fv_ptrmap map; /* fv_var -> fv_expr, fv_buf (tiles) -> fv_buf */
+} flattener;
+
+/* ---- tasks ---- */
+
+enum { MAX_NEST = 8 };
+
+/* The parallel loop that a block consists of, but for lets and comments before it; or NULL. */
+static const fv_stmt *only_parallel(const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_LET || s->kind == FV_S_COMMENT)
+            continue;
+        bool parallel = s->kind == FV_S_FOR && s->loop == FV_PARALLEL;
+        return parallel && !s->next ? s : NULL;
+    }
+    return NULL;
+}
+
+static bool is_over_dims(const fv_kernel *k, const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return false;
+    if (x->op == FV_X_VAR) {
+        for (int i = 0; i < k->ndims; i++)
+            if (k->dims[i] == x->u.var)
+                return true;
+        return false;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!is_over_dims(k, x->arg[i]))
+            return false;
+    return true;
+}
+
+/* max(0, hi - lo) ceildiv step */
+static fv_expr *trips(fv_arena *a, fv_expr *lo, fv_expr *hi, int64_t step) {
+    fv_expr *n = fv_x_bin(a, FV_X_SUB, hi, lo);
+    n = fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 0));
+    n = fv_x_bin(a, FV_X_ADD, n, fv_x_int(a, step - 1));
+    return fv_x_bin(a, FV_X_DIV, n, fv_x_int(a, step));
+}
+
+typedef struct nest {
+    int n;
+    const fv_stmt *loop[MAX_NEST];
+    fv_expr *lo[MAX_NEST], *count[MAX_NEST];
+} nest;
+
+/* The loops whose bounds are known when the kernel starts, outermost first. Lets on the way are seen
+ * through: they will be computed again in each task. */
+static nest find_nest(flattener *z, const fv_block *block) {
+    nest found = {0};
+    fv_ptrmap lets = fv_ptrmap_in(z->a);
+    const fv_stmt *loop;
+    while (found.n < MAX_NEST && (loop = only_parallel(block))) {
+        fv_ptrmap memo = fv_ptrmap_in(z->a);
+        for (const fv_stmt *s = block->first; s != loop; s = s->next)
+            if (s->kind == FV_S_LET)
+                *fv_ptrmap_at(&lets, s->var) = fv_x_subst(z->a, s->x, &lets, &memo);
+        fv_expr *lo = fv_x_subst(z->a, loop->lo, &lets, &memo);
+        fv_expr *hi = fv_x_subst(z->a, loop->hi, &lets, &memo);
+        if (!is_over_dims(z->out, lo) || !is_over_dims(z->out, hi))
+            break;
+        found.loop[found.n] = loop;
+        found.lo[found.n] = lo;
+        found.count[found.n++] = trips(z->a, lo, hi, loop->step);
+        block = &loop->body;
+    }
+    return found;
+}
+
+static fv_expr *product(fv_arena *a, int n, fv_expr *const *x) {
+    fv_expr *p = fv_x_int(a, 1);
+    for (int i = 0; i < n; i++)
+        p = fv_x_bin(a, FV_X_MUL, p, x[i]);
+    return p;
+}
+
+/* Which iteration of loop `i` the task is: the last loop varies fastest. */
+static fv_expr *iteration(flattener *z, const nest *found, int i) {
+    fv_expr *task = fv_x_var(z->a, z->out->task);
+    fv_expr *inner = product(z->a, found->n - i - 1, found->count + i + 1);
+    fv_expr *q = fv_x_bin(z->a, FV_X_DIV, task, inner);
+    return i == 0 ? q : fv_x_bin(z->a, FV_X_REM, q, found->count[i]);
+}
+
+static void flatten_body(flattener *z, const fv_block *body) {
+    nest found = find_nest(z, body);
+    fv_kernel *k = z->out;
+    k->tasks = product(z->a, found.n, found.count);
+    k->task = fv_var_new(z->a, "task", fv_kt(FV_I64, 1));
+    fv_task_bounds(k);
+    for (int i = 0; i < found.n; i++) {
+        const fv_stmt *loop = found.loop[i];
+        for (const fv_stmt *s = body->first; s != loop; s = s->next)
+            fv_kb_copy_stmt(&z->b, s, &z->map);
+        fv_expr *at = fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->step));
+        fv_expr *v = fv_kb_let(&z->b, loop->var->name, fv_x_bin(z->a, FV_X_ADD, found.lo[i], at));
+        if (v->op == FV_X_VAR && v->u.var != k->task) { /* at least what the loop knew */
+            fv_var *known = v->u.var;
+            known->lo = loop->var->lo > known->lo ? loop->var->lo : known->lo;
+            known->hi = loop->var->hi < known->hi ? loop->var->hi : known->hi;
+        }
+        *fv_ptrmap_at(&z->map, loop->var) = v;
+        body = &loop->body;
+    }
+    fv_kb_copy(&z->b, body, &z->map);
+}
+
+/* ---- what nobody uses ---- */
+
+typedef struct sweeper {
+    int *uses; /* by number of the variable */
+    bool requires_;
+} sweeper;
+
+static bool count(sweeper *z, const fv_expr *x, int by) { /* true: it must stay */
+    bool stays = x->op == FV_X_REQUIRE;
+    if (x->op == FV_X_VAR)
+        z->uses[x->u.var->id] += by;
+    for (int i = 0; i < x->n; i++)
+        stays |= count(z, x->arg[i], by);
+    z->requires_ |= stays;
+    return stays;
+}
+
+static void count_stmt(sweeper *z, const fv_stmt *s) {
+    const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+    for (int i = 0; i < 4; i++)
+        if (parts[i])
+            count(z, parts[i], 1);
+    for (int i = 0; s->index && i < s->buf->rank; i++)
+        count(z, s->index[i], 1);
+}
+
+static bool must_stay(const fv_expr *x) {
+    for (int i = 0; i < x->n; i++)
+        if (must_stay(x->arg[i]))
+            return true;
+    return x->op == FV_X_REQUIRE;
+}
+
+static fv_stmt *sweep_from(sweeper *z, fv_stmt *s);
+
+static void sweep(sweeper *z, fv_block *block) {
+    block->first = sweep_from(z, block->first);
+    block->last = NULL;
+    for (fv_stmt *s = block->first; s; s = s->next)
+        block->last = s;
+}
+
+/* Backwards, so that a let is seen after all its uses. */
+static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
+    fv_stmt *reversed = NULL, *next;
+    for (fv_stmt *s = first; s; s = next) {
+        next = s->next;
+        s->next = reversed;
+        reversed = s;
+    }
+    fv_stmt *kept = NULL;
+    for (fv_stmt *s = reversed; s; s = next) {
+        next = s->next;
+        sweep(z, &s->body);
+        sweep(z, &s->other);
+        bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF || s->kind == FV_S_OUTLINE) && !s->body.first &&
+                     !s->other.first;
+        if (s->kind == FV_S_LET && z->uses[s->var->id] == 0 && !must_stay(s->x))
+            continue;
+        if (empty && !(s->x && must_stay(s->x)))
+            continue;
+        count_stmt(z, s);
+        s->next = kept;
+        kept = s;
+    }
+    return kept;
+}
+
+static void sweep_kernel(fv_kernel *k) {
+    sweeper z = {.uses = FV_NEW(k->arena, int, fv_kernel_number(k) + 1)};
+    sweep(&z, &k->body);
+    k->requires_ = z.requires_;
+    fv_kernel_number(k);
+}
+
+/* ---- the way through ---- */
+
+fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t) {
+    fv_block typed = {0}, vectors = {0};
+    fv_kernel *out = FV_NEW(a, fv_kernel, 1);
+    *out = *k;
+    out->arena = a;
+    out->body = (fv_block){0};
+    if (!fv_expand_types(a, t, &k->body, &typed))
+        return NULL;
+    fv_expand_vectors(a, t, &typed, &vectors);
+    flattener z = {.a = a, .out = out, .map = fv_ptrmap_in(a)};
+    fv_kb_init(&z.b, a, out, &out->body);
+    flatten_body(&z, &vectors);
+    sweep_kernel(out);
+    return out;
+}
+
+static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now) {
+    for (fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_LAUNCH && s->kernel == old)
+            s->kernel = now;
+        replace_kernel(&s->body, old, now);
+        replace_kernel(&s->other, old, now);
+    }
+}
+
+void fv_program_expand(fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++) {
+        if (p->kernels[i]->task)
+            continue; /* was read in expanded form */
+        fv_kernel *now = fv_kernel_expand(p->arena, p->kernels[i], p->target);
+        if (!now)
+            continue;
+        replace_kernel(&p->body, p->kernels[i], now);
+        p->kernels[i] = now;
+    }
+    fv_program_number(p);
+}

@@ -1,0 +1,362 @@
+/* lanes.c - the body of a vector loop for several iterations at once.
+ *
+ * A value is uniform (the same in all lanes: a scalar), affine (an i64 that grows by a constant from
+ * lane to lane: the scalar of lane 0 and the stride), or a vector. Scalars stay scalars as long as
+ * they can; so indices of consecutive elements need no vector at all. */
+#include "backend/expand/lanes.h"
+
+typedef enum { UNIFORM, AFFINE, VECTOR } value_kind;
+
+typedef struct value {
+    value_kind kind;
+    fv_expr *x;     /* AFFINE: of lane 0 */
+    int64_t stride; /* AFFINE */
+} value;
+
+typedef struct laner {
+    fv_expand_vec *z;
+    fv_arena *a;
+    int lanes;
+    fv_kbuilder b;
+    fv_ptrmap vars;   /* fv_var -> value */
+    fv_ptrmap tiles;  /* tile of the body -> its tile of vectors */
+    fv_expr *mask;    /* lanes that are in the branch taken; NULL: all */
+    bool failed, uses_tiles;
+} laner;
+
+static value lanes_of(laner *l, const fv_expr *x);
+
+static value fail(laner *l, const fv_expr *x) {
+    l->failed = true;
+    return (value){UNIFORM, (fv_expr *)x, 0};
+}
+
+static fv_expr *as_vector(laner *l, value v) {
+    if (v.kind == VECTOR)
+        return v.x;
+    if (v.kind == UNIFORM)
+        return fv_x_splat(l->a, l->lanes, v.x);
+    if (v.stride == 1)
+        return fv_x_ramp(l->a, l->lanes, v.x);
+    fv_expr *steps = fv_x_ramp(l->a, l->lanes, fv_x_int(l->a, 0));
+    steps = fv_x_bin(l->a, FV_X_MUL, steps, fv_x_int(l->a, v.stride));
+    return fv_x_bin(l->a, FV_X_ADD, steps, v.x);
+}
+
+static value affine(fv_expr *x, int64_t stride) {
+    return (value){stride ? AFFINE : UNIFORM, x, stride};
+}
+
+static value vector(fv_expr *x) { return (value){VECTOR, x, 0}; }
+
+/* ---- elements ---- */
+
+/* Element of a tile of vectors: of the body itself (`index` as it is), or declared outside, where the
+ * last index runs over the lanes. */
+static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outside,
+                       fv_expr **out) {
+    for (int i = 0; i < b->rank; i++) {
+        bool last = outside && i == b->rank - 1;
+        if (index[i].kind != (last ? AFFINE : UNIFORM) || (last && index[i].stride != 1))
+            return false;
+        out[i] = index[i].x;
+        if (last)
+            out[i] = fv_x_bin(l->a, FV_X_FLOORDIV, out[i], fv_x_int(l->a, l->lanes));
+    }
+    return true;
+}
+
+/* The tile of vectors that stands for b, or NULL. */
+static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
+    fv_buf *own = fv_ptrmap_get(&l->tiles, b);
+    *outside = own == NULL;
+    if (own)
+        return own;
+    fv_buf *shared = fv_expand_vector_tile(l->z, b);
+    if (shared && shared->lanes != l->lanes)
+        l->failed = true;
+    l->uses_tiles |= shared != NULL;
+    return shared;
+}
+
+typedef enum { SAME, CONSECUTIVE, SCATTERED } pattern;
+
+/* How the lanes' elements lie; `out` gets scalar indices, or vectors where they are scattered. */
+static pattern access_pattern(laner *l, const fv_buf *b, const value *index, fv_expr **out) {
+    pattern p = SAME;
+    for (int i = 0; i < b->rank; i++) {
+        bool next = index[i].kind == AFFINE && index[i].stride == 1 && i == b->rank - 1;
+        out[i] = index[i].x;
+        if (index[i].kind != UNIFORM)
+            p = next && p == SAME ? CONSECUTIVE : SCATTERED;
+    }
+    for (int i = 0; p == SCATTERED && i < b->rank; i++)
+        if (index[i].kind != UNIFORM)
+            out[i] = as_vector(l, index[i]);
+    return p;
+}
+
+static fv_expr *zero_of(laner *l, fv_elem e) {
+    if (!fv_elem_is_storage(e))
+        return fv_x_const(l->a, e, 0);
+    return fv_x_cast(l->a, FV_X_BITCAST, e, fv_x_const_int(l->a, fv_elem_bits_elem(e), 0));
+}
+
+static fv_expr *and_mask(laner *l, fv_expr *c) {
+    if (!l->mask)
+        return c;
+    return c ? fv_x_bin(l->a, FV_X_AND, l->mask, c) : l->mask;
+}
+
+/* One element for all lanes, some of which may not touch it. */
+static value guarded_same(laner *l, fv_buf *b, fv_expr **index, fv_expr *c, fv_expr *otherwise) {
+    if (b->rank == 0) { /* it has an element, whatever the condition says */
+        fv_expr *x = fv_x_splat(l->a, l->lanes, fv_x_load(l->a, b, index));
+        return vector(fv_x_select(l->a, c, x, otherwise));
+    }
+    index[b->rank - 1] = fv_x_splat(l->a, l->lanes, index[b->rank - 1]);
+    return vector(fv_x_guard(l->a, b, index, c, otherwise));
+}
+
+static value guard(laner *l, fv_buf *b, const value *index, value c, value otherwise) {
+    fv_expr *at[FV_STMT_EXPRS];
+    pattern p = access_pattern(l, b, index, at);
+    if (p == SAME && c.kind == UNIFORM && otherwise.kind == UNIFORM)
+        return (value){UNIFORM, fv_x_guard(l->a, b, at, c.x, otherwise.x), 0};
+    fv_expr *cond = as_vector(l, c), *rest = as_vector(l, otherwise);
+    if (p == SAME)
+        return guarded_same(l, b, at, cond, rest);
+    if (p == CONSECUTIVE)
+        return vector(fv_x_guard_n(l->a, b, at, cond, rest, l->lanes));
+    return vector(fv_x_guard(l->a, b, at, cond, rest));
+}
+
+static value load(laner *l, fv_buf *b, const value *index) {
+    fv_expr *at[FV_STMT_EXPRS];
+    bool outside;
+    fv_buf *tile = vector_tile(l, b, &outside);
+    if (tile) {
+        if (!tile_index(l, b, index, outside, at))
+            return fail(l, zero_of(l, b->elem));
+        return vector(fv_x_load(l->a, tile, at));
+    }
+    if (l->mask && b->role != FV_BUF_TILE) { /* only lanes of this branch may touch it */
+        value none = {UNIFORM, zero_of(l, b->elem), 0};
+        return guard(l, b, index, vector(l->mask), none);
+    }
+    switch (access_pattern(l, b, index, at)) {
+    case SAME: return (value){UNIFORM, fv_x_load(l->a, b, at), 0};
+    case CONSECUTIVE: return vector(fv_x_load_n(l->a, b, at, l->lanes));
+    case SCATTERED: break;
+    }
+    return vector(fv_x_load(l->a, b, at));
+}
+
+static value element(laner *l, const fv_expr *x) {
+    value index[FV_STMT_EXPRS];
+    fv_buf *b = x->u.buf;
+    for (int i = 0; i < b->rank; i++)
+        index[i] = lanes_of(l, x->arg[i]);
+    if (x->op == FV_X_LOAD)
+        return load(l, b, index);
+    value c = lanes_of(l, x->arg[b->rank]), otherwise = lanes_of(l, x->arg[b->rank + 1]);
+    bool outside;
+    if (vector_tile(l, b, &outside)) { /* always there: a guard is a select */
+        value there = load(l, b, index);
+        return vector(fv_x_select(l->a, as_vector(l, c), as_vector(l, there),
+                                  as_vector(l, otherwise)));
+    }
+    if (l->mask && b->role != FV_BUF_TILE)
+        c = vector(and_mask(l, as_vector(l, c)));
+    return guard(l, b, index, c, otherwise);
+}
+
+/* ---- arithmetic ---- */
+
+/* Sums and products of affine values stay affine. */
+static bool affine_op(laner *l, const fv_expr *x, const value *v, value *out) {
+    int64_t c;
+    if (x->type.elem != FV_I64 || x->n != 2 || v[0].kind == VECTOR || v[1].kind == VECTOR)
+        return false;
+    fv_expr *r = fv_x_bin(l->a, (fv_expr_op)x->op, v[0].x, v[1].x);
+    switch (x->op) {
+    case FV_X_ADD: *out = affine(r, v[0].stride + v[1].stride); return true;
+    case FV_X_SUB: *out = affine(r, v[0].stride - v[1].stride); return true;
+    case FV_X_MUL:
+        for (int i = 0; i < 2; i++)
+            if (v[i].kind == UNIFORM && fv_x_is_int(v[i].x, &c) && c > -4096 && c < 4096 &&
+                v[1 - i].stride < INT32_MAX && v[1 - i].stride > -INT32_MAX) {
+                *out = affine(r, v[1 - i].stride * c);
+                return true;
+            }
+        return false;
+    default: return false;
+    }
+}
+
+static value apply(laner *l, const fv_expr *x) {
+    value v[3];
+    fv_expr *args[3];
+    bool uniform = true;
+    if (x->n > 3 || x->type.lanes > 1)
+        return fail(l, x);
+    for (int i = 0; i < x->n; i++) {
+        v[i] = lanes_of(l, x->arg[i]);
+        args[i] = v[i].x;
+        uniform = uniform && v[i].kind == UNIFORM;
+    }
+    if (uniform && !(x->op == FV_X_REQUIRE && l->mask))
+        return (value){UNIFORM, fv_x_with_args(l->a, x, args), 0};
+    value r;
+    if (affine_op(l, x, v, &r))
+        return r;
+    for (int i = 0; i < x->n; i++)
+        args[i] = as_vector(l, v[i]);
+    if (x->op == FV_X_REQUIRE && l->mask) { /* other lanes do not count */
+        fv_expr *unmasked = fv_x_un(l->a, FV_X_NOT, l->mask);
+        args[0] = fv_x_bin(l->a, FV_X_OR, unmasked, args[0]);
+    }
+    return vector(fv_x_with_args(l->a, x, args));
+}
+
+static value lanes_of(laner *l, const fv_expr *x) {
+    value *known;
+    switch (x->op) {
+    case FV_X_CONST: return (value){UNIFORM, (fv_expr *)x, 0};
+    case FV_X_VAR:
+        known = fv_ptrmap_get(&l->vars, x->u.var);
+        return known ? *known : (value){UNIFORM, (fv_expr *)x, 0};
+    case FV_X_LOAD: case FV_X_GUARD: return element(l, x);
+    default: return apply(l, x);
+    }
+}
+
+/* ---- statements ---- */
+
+static void define(laner *l, const fv_var *v, value x) {
+    value *known = FV_NEW(l->a, value, 1);
+    *known = x;
+    *fv_ptrmap_at(&l->vars, v) = known;
+}
+
+static void let(laner *l, const fv_stmt *s) {
+    value v = lanes_of(l, s->x);
+    if (l->failed)
+        return;
+    v.x = fv_kb_let(&l->b, s->var->name, v.x);
+    define(l, s->var, v);
+}
+
+static void store(laner *l, const fv_stmt *s) {
+    value index[FV_STMT_EXPRS];
+    fv_expr *at[FV_STMT_EXPRS];
+    bool outside;
+    for (int i = 0; i < s->buf->rank; i++)
+        index[i] = lanes_of(l, s->index[i]);
+    fv_expr *x = as_vector(l, lanes_of(l, s->x));
+    fv_expr *mask = s->mask ? as_vector(l, lanes_of(l, s->mask)) : NULL;
+    mask = and_mask(l, mask);
+    fv_buf *tile = vector_tile(l, s->buf, &outside);
+    bool ok = tile ? tile_index(l, s->buf, index, outside, at)
+                   : access_pattern(l, s->buf, index, at) == CONSECUTIVE;
+    l->failed |= !ok;
+    if (!l->failed)
+        fv_kb_store(&l->b, tile ? tile : s->buf, at, x, mask);
+}
+
+static void declare(laner *l, const fv_stmt *s) {
+    fv_expr *init = s->x ? as_vector(l, lanes_of(l, s->x)) : NULL;
+    if (s->buf->lanes > 1) {
+        l->failed = true;
+        return;
+    }
+    fv_stmt *copy = fv_kb_add(&l->b, FV_S_TILE);
+    copy->buf = fv_buf_new(l->a, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank,
+                           s->buf->extent);
+    copy->buf->lanes = (uint8_t)l->lanes;
+    copy->x = init;
+    *fv_ptrmap_at(&l->tiles, s->buf) = copy->buf;
+}
+
+static void block(laner *l, const fv_block *in, fv_block *out);
+
+static void loop(laner *l, const fv_stmt *s) {
+    value lo = lanes_of(l, s->lo), hi = lanes_of(l, s->hi);
+    if (lo.kind != UNIFORM || hi.kind != UNIFORM) {
+        l->failed = true;
+        return;
+    }
+    fv_stmt *copy = fv_kb_add(&l->b, FV_S_FOR);
+    copy->loop = s->loop == FV_UNROLL ? FV_UNROLL : FV_SERIAL;
+    copy->var = s->var; /* uniform: itself */
+    copy->lo = lo.x;
+    copy->hi = hi.x;
+    copy->step = s->step;
+    block(l, &s->body, &copy->body);
+}
+
+/* Lanes go different ways: both branches run, each for its lanes. */
+static void branches(laner *l, const fv_stmt *s, fv_expr *c) {
+    fv_expr *around = l->mask;
+    c = fv_kb_let(&l->b, "taken", c);
+    l->mask = and_mask(l, c);
+    block(l, &s->body, NULL);
+    l->mask = around;
+    l->mask = and_mask(l, fv_x_un(l->a, FV_X_NOT, c));
+    block(l, &s->other, NULL);
+    l->mask = around;
+}
+
+static void conditional(laner *l, const fv_stmt *s) {
+    value c = lanes_of(l, s->x);
+    if (c.kind != UNIFORM) {
+        branches(l, s, as_vector(l, c));
+        return;
+    }
+    fv_stmt *copy = fv_kb_add(&l->b, s->kind);
+    copy->x = c.x;
+    block(l, &s->body, &copy->body);
+    block(l, &s->other, &copy->other);
+}
+
+static void statement(laner *l, const fv_stmt *s) {
+    switch (s->kind) {
+    case FV_S_LET: let(l, s); break;
+    case FV_S_STORE: store(l, s); break;
+    case FV_S_TILE: declare(l, s); break;
+    case FV_S_FOR: loop(l, s); break;
+    case FV_S_IF: conditional(l, s); break;
+    case FV_S_WHILE:
+        if (lanes_of(l, s->x).kind != UNIFORM || l->mask)
+            l->failed = true;
+        else
+            conditional(l, s);
+        break;
+    case FV_S_COMMENT: fv_kb_comment(&l->b, s->text); break;
+    case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_OUTLINE: /* stand outside of vector loops */
+    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+        l->failed = true;
+        break;
+    }
+}
+
+/* out NULL: into the open block */
+static void block(laner *l, const fv_block *in, fv_block *out) {
+    fv_kbuilder around = l->b;
+    if (out)
+        fv_kb_init(&l->b, l->a, NULL, out);
+    for (const fv_stmt *s = in->first; s && !l->failed; s = s->next)
+        statement(l, s);
+    if (out)
+        l->b = around;
+}
+
+bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *s, fv_var *first, fv_block *out,
+                     bool *uses_tiles) {
+    laner l = {.z = z, .a = z->a, .lanes = lanes};
+    l.vars = l.tiles = fv_ptrmap_in(z->a);
+    define(&l, s->var, affine(fv_x_var(z->a, first), 1));
+    block(&l, &s->body, out);
+    *uses_tiles = l.uses_tiles;
+    return !l.failed;
+}

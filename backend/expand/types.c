@@ -1,0 +1,230 @@
+/* types.c - expressions that a target has no instruction for: elementary functions, fused
+ * multiply-add, rounding, square roots, conversions of storage types. They become calls of functions
+ * written in the kernel notation (backend/math), inlined as lets before the statement. */
+#include "backend/expand/types.h"
+
+#include <string.h>
+
+#include "backend/math/math.h"
+#include "ir/base/diag.h"
+
+typedef struct typer {
+    fv_arena *a;
+    fv_session *s;
+    const fv_target *t;
+    fv_kbuilder b;
+    fv_ptrmap memo;   /* of the statement: expression -> what it became */
+    fv_ptrmap funcs;  /* fv_kfunc -> the same without what the target lacks */
+    bool failed;
+} typer;
+
+static fv_expr *expand(typer *z, fv_expr *x);
+static void expand_block(typer *z, const fv_block *in, fv_block *out);
+
+/* ---- calls ---- */
+
+static const fv_kfunc *expand_func(typer *z, const fv_kfunc *f) {
+    fv_kfunc *done = fv_ptrmap_get(&z->funcs, f);
+    if (done)
+        return done;
+    done = FV_NEW(z->a, fv_kfunc, 1);
+    *done = *f;
+    done->body = (fv_block){0};
+    fv_kbuilder around = z->b;
+    fv_ptrmap memo = z->memo;
+    expand_block(z, &f->body, &done->body);
+    fv_kb_init(&z->b, z->a, NULL, &done->body);
+    z->memo = fv_ptrmap_in(z->a);
+    done->result = expand(z, f->result);
+    z->b = around;
+    z->memo = memo;
+    *fv_ptrmap_at(&z->funcs, f) = done;
+    return done;
+}
+
+static fv_expr *inlined(typer *z, const fv_kfunc *f, const char *name, fv_expr *const *args) {
+    if (f)
+        return fv_kfunc_inline(&z->b, expand_func(z, f), args);
+    if (!z->failed)
+        fv_error(z->s, "no function '%s' in backend/math", name);
+    z->failed = true;
+    return args[0];
+}
+
+static fv_expr *call_math(typer *z, fv_expr_op op, fv_expr *const *args) {
+    const char *name = fv_expr_op_text(op);
+    return inlined(z, fv_math_find(z->s, name, (fv_elem)args[0]->type.elem), name, args);
+}
+
+static fv_expr *call_exact(typer *z, const char *name, fv_expr *x) {
+    return inlined(z, fv_exact_find(z->s, name), name, &x);
+}
+
+/* ---- storage types ---- */
+
+static fv_expr *bits_of(typer *z, fv_expr *x) {
+    return fv_x_cast(z->a, FV_X_BITCAST, fv_elem_bits_elem((fv_elem)x->type.elem), x);
+}
+
+/* The value in the type that its arithmetic is done in. */
+static fv_expr *from_storage(typer *z, fv_expr *x) {
+    fv_elem e = (fv_elem)x->type.elem;
+    if (!fv_elem_is_storage(e))
+        return x;
+    fv_expr *bits = bits_of(z, x);
+    if (fv_elem_is_float(e))
+        return call_exact(z, fv_printf(z->a, "f32_from_%s", fv_elem_name(e)), bits);
+    int unused = 8 - fv_elem_bits(e);
+    if (!fv_elem_is_signed(e)) {
+        fv_expr *mask = fv_x_const_int(z->a, FV_U8, 0xff >> unused);
+        return fv_x_bin(z->a, FV_X_AND, bits, mask);
+    }
+    fv_expr *count = fv_x_const_int(z->a, FV_I8, unused); /* to the sign and back */
+    fv_expr *up = fv_x_bin(z->a, FV_X_SHL, fv_x_cast(z->a, FV_X_BITCAST, FV_I8, bits), count);
+    return fv_x_bin(z->a, FV_X_SHR, up, count);
+}
+
+/* f32 that rounds to a narrower float as x does; integers are rounded to f32 first. */
+static fv_expr *before_narrowing(typer *z, fv_expr *x) {
+    if (x->type.elem == FV_F64)
+        return call_exact(z, "odd_f64", x);
+    return fv_x_convert(z->a, FV_F32, x);
+}
+
+static fv_expr *to_storage(typer *z, fv_elem e, fv_expr_op op, fv_expr *x) {
+    fv_expr *bits;
+    if (fv_elem_is_float(e)) {
+        const char *how = op == FV_X_CONVSAT ? "sat" : "from";
+        const char *name = fv_printf(z->a, "%s_%s_f32", fv_elem_name(e), how);
+        bits = call_exact(z, name, before_narrowing(z, x));
+    } else { /* the low bits; floats by way of i32 */
+        if (fv_elem_is_float((fv_elem)x->type.elem))
+            x = fv_x_convert(z->a, FV_I32, x);
+        fv_expr *mask = fv_x_const_int(z->a, FV_U8, (1 << fv_elem_bits(e)) - 1);
+        bits = fv_x_bin(z->a, FV_X_AND, fv_x_convert(z->a, FV_U8, x), mask);
+    }
+    return fv_x_cast(z->a, FV_X_BITCAST, e, bits);
+}
+
+static fv_expr *convert(typer *z, fv_expr_op op, fv_elem to, fv_expr *x) {
+    if (!fv_elem_is_storage(to))
+        return fv_x_convert(z->a, to, from_storage(z, x));
+    return to_storage(z, to, op, from_storage(z, x));
+}
+
+/* ---- expressions ---- */
+
+static bool has_fma(const fv_target *t, fv_elem e) { return e == FV_F32 ? t->fma32 : t->fma64; }
+static bool has_sqrt(const fv_target *t, fv_elem e) { return e == FV_F32 ? t->sqrt32 : t->sqrt64; }
+
+static fv_expr *expand_op(typer *z, fv_expr *x, fv_expr **args) {
+    fv_elem e = (fv_elem)x->type.elem;
+    fv_expr_op op = (fv_expr_op)x->op;
+    if (fv_expr_op_is_math(op))
+        return call_math(z, op, args);
+    switch (op) {
+    case FV_X_FMA:
+        if (has_fma(z->t, e))
+            break;
+        return fv_x_bin(z->a, FV_X_ADD, fv_x_bin(z->a, FV_X_MUL, args[0], args[1]), args[2]);
+    case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT: case FV_X_SQRT: {
+        bool there = op == FV_X_SQRT ? has_sqrt(z->t, e) : z->t->round;
+        if (there)
+            break;
+        const char *name = fv_printf(z->a, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
+        return call_exact(z, name, args[0]);
+    }
+    case FV_X_CONVERT: case FV_X_CONVSAT: return convert(z, op, e, args[0]);
+    default: break;
+    }
+    return x->n ? fv_x_with_args(z->a, x, args) : x;
+}
+
+static fv_expr *expand(typer *z, fv_expr *x) {
+    fv_expr *done = fv_ptrmap_get(&z->memo, x);
+    if (done)
+        return done;
+    fv_expr **args = FV_NEW(z->a, fv_expr *, x->n + 1);
+    for (int i = 0; i < x->n; i++)
+        args[i] = expand(z, x->arg[i]);
+    done = expand_op(z, x, args);
+    *fv_ptrmap_at(&z->memo, x) = done;
+    return done;
+}
+
+/* ---- statements ---- */
+
+/* Does the condition of a loop need lets, which would be evaluated once only? */
+static bool needs_lets(typer *z, fv_expr *x) {
+    fv_kbuilder around = z->b;
+    fv_block scratch = {0};
+    fv_kb_init(&z->b, z->a, NULL, &scratch);
+    z->memo = fv_ptrmap_in(z->a);
+    expand(z, x);
+    z->b = around;
+    z->memo = fv_ptrmap_in(z->a);
+    return scratch.first != NULL;
+}
+
+/* while c { body }  =>  tile go = c;  while go { body; go = c } */
+static void expand_while(typer *z, const fv_stmt *s) {
+    if (!needs_lets(z, s->x)) {
+        fv_stmt *copy = fv_kb_add(&z->b, FV_S_WHILE);
+        copy->x = expand(z, s->x);
+        expand_block(z, &s->body, &copy->body);
+        return;
+    }
+    fv_buf *go = fv_kb_tile(&z->b, "go", FV_BOOL, 0, NULL, NULL);
+    fv_kb_store(&z->b, go, NULL, expand(z, s->x), NULL);
+    fv_stmt *copy = fv_kb_add(&z->b, FV_S_WHILE);
+    copy->x = fv_x_load(z->a, go, NULL);
+    fv_kbuilder around = z->b;
+    expand_block(z, &s->body, &copy->body);
+    fv_kb_init(&z->b, z->a, NULL, &copy->body);
+    z->memo = fv_ptrmap_in(z->a);
+    fv_kb_store(&z->b, go, NULL, expand(z, s->x), NULL);
+    z->b = around;
+}
+
+/* Expressions first: what they need comes before the statement. */
+static void expand_stmt(typer *z, const fv_stmt *s) {
+    z->memo = fv_ptrmap_in(z->a);
+    if (s->kind == FV_S_WHILE) {
+        expand_while(z, s);
+        return;
+    }
+    fv_stmt copy = *s;
+    copy.next = NULL;
+    copy.body = copy.other = (fv_block){0};
+    if (s->x)
+        copy.x = expand(z, s->x);
+    if (s->mask)
+        copy.mask = expand(z, s->mask);
+    if (s->lo) {
+        copy.lo = expand(z, s->lo);
+        copy.hi = expand(z, s->hi);
+    }
+    if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH) {
+        copy.index = FV_NEW(z->a, fv_expr *, s->buf->rank + 1);
+        for (int i = 0; i < s->buf->rank; i++)
+            copy.index[i] = expand(z, s->index[i]);
+    }
+    fv_stmt *made = fv_kb_add(&z->b, s->kind);
+    *made = copy;
+    expand_block(z, &s->body, &made->body);
+    expand_block(z, &s->other, &made->other);
+}
+
+static void expand_block(typer *z, const fv_block *in, fv_block *out) {
+    fv_kbuilder around = z->b;
+    fv_kb_init(&z->b, z->a, NULL, out);
+    for (const fv_stmt *s = in->first; s; s = s->next)
+        expand_stmt(z, s);
+    z->b = around;
+}
+
+bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
+    typer z = {.a = a, .s = fv_arena_session(a), .t = t, .funcs = fv_ptrmap_in(a)};
+    expand_block(&z, in, out);
+    return !z.failed;
+}

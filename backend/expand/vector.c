@@ -1,0 +1,417 @@
+/* vector.c - vector loops: how many lanes, whole vectors and what remains.
+ *
+ * A loop over v runs `lanes` iterations at a time; what one iteration computes becomes a vector
+ * (lanes.c). Float operations are elementwise, so no bit depends on the number of lanes. A loop
+ * that cannot be vectorised becomes serial.
+ *
+ * A tile declared outside and accessed as acc[.., c] with c the loop's variable becomes a tile of
+ * vectors, acc[.., c / lanes], and the loop over vectors is unrolled, if all its accesses agree and
+ * their other indices are constants in the end. */
+#include "backend/expand/vector.h"
+
+#include "backend/expand/lanes.h"
+#include "backend/expand/transpose.h"
+
+/* ---- lanes ---- */
+
+/* What varies from iteration to iteration: variables and tiles of the loop. */
+static bool varies(const fv_ptrmap *varying, const fv_expr *x) {
+    if (x->op == FV_X_VAR)
+        return fv_ptrmap_get(varying, x->u.var) != NULL;
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(varying, x->u.buf))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (varies(varying, x->arg[i]))
+            return true;
+    return false;
+}
+
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+/* The widest type that arithmetic is done in. Indices do not count: they are scalars mostly. i64 made
+ * of loop variables alone (masks) counts as 16 bits: that bounds how many registers it takes. */
+static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) {
+    if (!varies(varying, x))
+        return 0;
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    int bits = 8;
+    if (x->type.elem == FV_I64 && !reads && x->op != FV_X_CONVERT)
+        bits = is_index ? 8 : 16;
+    else if (!is_index)
+        bits = fv_elem_storage_bytes((fv_elem)x->type.elem) * 8;
+    for (int i = 0; i < x->n; i++)
+        bits = max_int(bits, widest_in(varying, x->arg[i], is_index || (reads && i < x->u.buf->rank)));
+    return bits;
+}
+
+static int widest_in_block(fv_ptrmap *varying, const fv_block *block) {
+    int bits = 8;
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_LET && varies(varying, s->x))
+            *fv_ptrmap_at(varying, s->var) = s->var;
+        if (s->kind == FV_S_TILE)
+            *fv_ptrmap_at(varying, s->buf) = s->buf;
+        if (s->x)
+            bits = max_int(bits, widest_in(varying, s->x, false));
+        if (s->mask)
+            bits = max_int(bits, widest_in(varying, s->mask, false));
+        if (s->kind == FV_S_STORE)
+            bits = max_int(bits, fv_elem_storage_bytes(s->buf->elem) * 8);
+        bits = max_int(bits, widest_in_block(varying, &s->body));
+        bits = max_int(bits, widest_in_block(varying, &s->other));
+    }
+    return bits;
+}
+
+/* Vector loops that share tiles, and those tiles: they agree about the lanes. */
+typedef struct group {
+    struct group *into; /* the group that it has become part of; NULL: none */
+    int bits;           /* of the widest type in its loops */
+} group;
+
+static group *group_of(fv_expand_vec *z, const void *loop_or_tile) {
+    void **at = fv_ptrmap_at(&z->groups, loop_or_tile);
+    if (!*at)
+        *at = FV_NEW(z->a, group, 1);
+    group *g = *at;
+    while (g->into)
+        g = g->into;
+    return g;
+}
+
+static void join(fv_expand_vec *z, const void *loop, const fv_buf *b) {
+    group *g = group_of(z, loop), *h = b->role == FV_BUF_TILE ? group_of(z, b) : g;
+    if (g == h)
+        return;
+    g->bits = max_int(g->bits, h->bits);
+    h->into = g;
+}
+
+static void join_tiles_of_expr(fv_expand_vec *z, const fv_stmt *loop, const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        join(z, loop, x->u.buf);
+    for (int i = 0; i < x->n; i++)
+        join_tiles_of_expr(z, loop, x->arg[i]);
+}
+
+static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        for (int i = 0; i < 4; i++)
+            if (parts[i])
+                join_tiles_of_expr(z, loop, parts[i]);
+        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+            join_tiles_of_expr(z, loop, s->index[i]);
+        if (s->kind == FV_S_STORE)
+            join(z, loop, s->buf);
+        join_tiles(z, loop, &s->body);
+        join_tiles(z, loop, &s->other);
+    }
+}
+
+static void find_groups(fv_expand_vec *z, const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        if (s->kind == FV_S_FOR && s->loop == FV_VECTOR) {
+            fv_ptrmap varying = fv_ptrmap_in(z->a);
+            *fv_ptrmap_at(&varying, s->var) = s->var;
+            join_tiles(z, s, &s->body);
+            group *g = group_of(z, s);
+            g->bits = max_int(g->bits, widest_in_block(&varying, &s->body));
+        }
+        find_groups(z, &s->body);
+        find_groups(z, &s->other);
+    }
+}
+
+/* How many lanes the loop can have. */
+static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
+    int lanes = z->vector_bits ? z->vector_bits / group_of(z, loop)->bits : 1;
+    return lanes > FV_MAX_LANES ? FV_MAX_LANES : lanes;
+}
+
+static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
+    int64_t hi;
+    if (!fv_x_is_int(s->lo, lo) || !fv_x_is_int(s->hi, &hi) || hi < *lo || *lo < 0 ||
+        hi > INT32_MAX)
+        return false;
+    *n = hi - *lo;
+    return true;
+}
+
+/* Lanes of this loop: fewer where that divides a constant number of iterations. 1: not worth it. */
+static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
+    int64_t lo, n;
+    int most = most_lanes(z, s);
+    if (s->step != 1 || most < 2)
+        return 1;
+    if (!const_trips(s, &lo, &n))
+        return most;
+    for (int lanes = most; lanes >= 2 && lanes * 4 >= most; lanes /= 2)
+        if (n % lanes == 0 && n > 0)
+            return lanes;
+    int lanes = most;
+    while (lanes > n)
+        lanes /= 2;
+    return lanes;
+}
+
+/* ---- tiles of vectors ---- */
+
+static bool has_vector_loop(const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        if ((s->kind == FV_S_FOR && s->loop == FV_VECTOR) || has_vector_loop(&s->body) ||
+            has_vector_loop(&s->other))
+            return true;
+    return false;
+}
+
+/* How a tile is accessed, over the whole kernel. */
+typedef struct tile_use {
+    int lanes;     /* that all agree on; 0: not seen yet */
+    bool rejected;
+    fv_buf *now;
+} tile_use;
+
+static tile_use *use_of(fv_expand_vec *z, const fv_buf *b) { return fv_ptrmap_get(&z->tiles, b); }
+
+/* x with index lets written out, so that it is over loop variables. */
+static fv_expr *written_out(fv_expand_vec *z, const fv_expr *x) {
+    fv_ptrmap memo = fv_ptrmap_in(z->a);
+    return fv_x_subst(z->a, x, &z->lets, &memo);
+}
+
+/* Is x = v + rest, rest a multiple of `lanes` that does not depend on v? */
+static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lanes) {
+    fv_ptrmap zero = fv_ptrmap_in(z->a), memo = fv_ptrmap_in(z->a);
+    x = written_out(z, x);
+    *fv_ptrmap_at(&zero, v) = fv_x_int(z->a, 0);
+    fv_expr *rest = fv_x_subst(z->a, x, &zero, &memo);
+    bool plain = x->op == FV_X_VAR || x->op == FV_X_ADD;
+    int64_t r;
+    return plain && fv_x_uses(x, v) && !fv_x_uses(rest, v) &&
+           fv_x_equal(fv_x_bin(z->a, FV_X_ADD, rest, fv_x_var(z->a, v)),
+                      fv_x_bin(z->a, FV_X_ADD, rest, fv_x_bin(z->a, FV_X_SUB, (fv_expr *)x, rest))) &&
+           fv_x_is_int(fv_x_bin(z->a, FV_X_FLOORMOD, rest, fv_x_int(z->a, lanes)), &r) && r == 0;
+}
+
+/* Will the index be a constant when loops are unrolled? */
+static bool is_constant_place(fv_expand_vec *z, const fv_expr *x) {
+    if (x->op == FV_X_VAR || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return x->op == FV_X_VAR && fv_ptrmap_get(&z->unrolled, x->u.var);
+    for (int i = 0; i < x->n; i++)
+        if (!is_constant_place(z, x->arg[i]))
+            return false;
+    return true;
+}
+
+static void note_access(fv_expand_vec *z, const fv_buf *b, fv_expr *const *index,
+                        const fv_stmt *loop) {
+    tile_use *use = use_of(z, b);
+    int64_t lo, n;
+    if (!use || use->rejected)
+        return;
+    int lanes = loop ? lanes_of(z, loop) : 1;
+    bool ok = lanes > 1 && const_trips(loop, &lo, &n) && lo % lanes == 0 && n % lanes == 0 &&
+              (use->lanes == 0 || use->lanes == lanes) &&
+              is_lane_index(z, index[b->rank - 1], loop->var, lanes);
+    for (int i = 0; ok && i < b->rank - 1; i++)
+        ok = is_constant_place(z, written_out(z, index[i]));
+    use->lanes = lanes;
+    use->rejected = !ok;
+}
+
+static void note_expr(fv_expand_vec *z, const fv_expr *x, const fv_stmt *loop) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        note_access(z, x->u.buf, x->arg, loop);
+    for (int i = 0; i < x->n; i++)
+        note_expr(z, x->arg[i], loop);
+}
+
+static void note_tile(fv_expand_vec *z, const fv_stmt *s, bool inside) {
+    int64_t extent;
+    const fv_buf *b = s->buf;
+    tile_use *use = FV_NEW(z->a, tile_use, 1);
+    if (inside || b->rank == 0 || b->lanes > 1 || !fv_x_is_int(b->extent[b->rank - 1], &extent))
+        return;
+    *fv_ptrmap_at(&z->tiles, b) = use;
+}
+
+static void note_block(fv_expand_vec *z, const fv_block *block, const fv_stmt *loop) {
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        bool vector = s->kind == FV_S_FOR && s->loop == FV_VECTOR && !has_vector_loop(&s->body);
+        for (int i = 0; i < 4; i++)
+            if (parts[i])
+                note_expr(z, parts[i], loop);
+        for (int i = 0; s->kind == FV_S_STORE && i < s->buf->rank; i++)
+            note_expr(z, s->index[i], loop);
+        if (s->kind == FV_S_STORE)
+            note_access(z, s->buf, s->index, loop);
+        if (s->kind == FV_S_TILE)
+            note_tile(z, s, loop != NULL);
+        if (s->kind == FV_S_LET && s->var->type.elem == FV_I64)
+            *fv_ptrmap_at(&z->lets, s->var) = written_out(z, s->x);
+        if (s->kind == FV_S_FOR && s->loop == FV_UNROLL)
+            *fv_ptrmap_at(&z->unrolled, s->var) = s->var;
+        note_block(z, &s->body, vector ? s : loop);
+        note_block(z, &s->other, loop);
+    }
+}
+
+fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b) {
+    tile_use *use = use_of(z, b);
+    return use ? use->now : NULL;
+}
+
+/* Makes the vector tiles of those that all accesses agree about. */
+static void choose_tiles(fv_expand_vec *z) {
+    for (size_t i = 0; i < z->tiles.cap; i++) {
+        const fv_buf *b = z->tiles.keys[i];
+        tile_use *use = z->tiles.values[i];
+        int64_t extent;
+        if (!b || use->rejected || use->lanes < 2 ||
+            !fv_x_is_int(b->extent[b->rank - 1], &extent) || extent % use->lanes != 0)
+            continue;
+        fv_expr **extents = fv_x_copy_list(z->a, b->rank, b->extent);
+        extents[b->rank - 1] = fv_x_int(z->a, extent / use->lanes);
+        use->now = fv_buf_new(z->a, b->name, FV_BUF_TILE, b->elem, b->rank, extents);
+        use->now->lanes = (uint8_t)use->lanes;
+    }
+}
+
+/* ---- statements ---- */
+
+static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out);
+
+static void serial_loop(fv_expand_vec *z, const fv_stmt *s) {
+    fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
+    fv_stmt *next = copy->next;
+    *copy = *s;
+    copy->next = next;
+    copy->loop = s->loop == FV_VECTOR ? FV_SERIAL : s->loop;
+    copy->body = (fv_block){0};
+    vector_block(z, &s->body, &copy->body);
+}
+
+static void append(fv_expand_vec *z, fv_stmt *s) {
+    s->next = NULL;
+    fv_block_append(z->b.block, s);
+}
+
+/* The iterations lo <= v < hi as they stand. */
+static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
+    fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
+    copy->var = s->var;
+    copy->loop = FV_SERIAL;
+    copy->lo = lo;
+    copy->hi = s->hi;
+    copy->step = 1;
+    copy->body = s->body;
+}
+
+/* Where whole vectors end: lo + max(hi - lo, 0) / lanes * lanes */
+static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
+    fv_expr *width = fv_x_int(z->a, lanes);
+    fv_expr *n = fv_x_bin(z->a, FV_X_SUB, s->hi, s->lo);
+    n = fv_x_bin(z->a, FV_X_MAX, n, fv_x_int(z->a, 0));
+    n = fv_x_bin(z->a, FV_X_MUL, fv_x_bin(z->a, FV_X_DIV, n, width), width);
+    return fv_x_bin(z->a, FV_X_ADD, s->lo, n);
+}
+
+static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
+    int lanes = has_vector_loop(&s->body) ? 1 : lanes_of(z, s);
+    if (lanes < 2)
+        return false;
+    fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
+    *loop = *s;
+    loop->next = NULL;
+    loop->step = lanes;
+    loop->body = (fv_block){0};
+    loop->var = fv_var_new(z->a, s->var->name, s->var->type);
+    bool uses_tiles = false;
+    if (!fv_expand_lanes(z, lanes, s, loop->var, &loop->body, &uses_tiles))
+        return false;
+    fv_expr *end = whole_end(z, s, lanes);
+    if (end->op != FV_X_CONST)
+        end = fv_kb_let(&z->b, "whole", end);
+    loop->hi = end;
+    loop->loop = uses_tiles ? FV_UNROLL : FV_SERIAL;
+    fv_loop_bounds(loop);
+    append(z, loop);
+    if (!fv_x_equal(end, s->hi))
+        remaining_loop(z, s, end);
+    return true;
+}
+
+static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block);
+
+static bool reads_vector_tile(fv_expand_vec *z, const fv_expr *x) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_expand_vector_tile(z, x->u.buf))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (reads_vector_tile(z, x->arg[i]))
+            return true;
+    return false;
+}
+
+static bool stmt_accesses_vector_tile(fv_expand_vec *z, const fv_stmt *s) {
+    return (s->kind == FV_S_STORE && fv_expand_vector_tile(z, s->buf)) ||
+           (s->x && reads_vector_tile(z, s->x)) || (s->mask && reads_vector_tile(z, s->mask)) ||
+           accesses_vector_tile(z, &s->body) || accesses_vector_tile(z, &s->other);
+}
+
+static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block) {
+    for (const fv_stmt *s = block->first; s; s = s->next)
+        if (stmt_accesses_vector_tile(z, s))
+            return true;
+    return false;
+}
+
+static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
+    if (s->kind == FV_S_FOR) {
+        if (s->loop == FV_VECTOR && vector_loop(z, s))
+            return;
+        if (s->loop == FV_VECTOR && accesses_vector_tile(z, &s->body) && !has_vector_loop(&s->body))
+            z->failed = true; /* its tiles cannot be vectors: once more without them */
+        serial_loop(z, s);
+        return;
+    }
+    if (s->kind == FV_S_TRANSPOSE) {
+        fv_buf *vectors = fv_expand_vector_tile(z, s->buf);
+        fv_expand_transpose(&z->b, vectors ? vectors : s->buf);
+        return;
+    }
+    fv_stmt *copy = FV_NEW(z->a, fv_stmt, 1);
+    *copy = *s;
+    append(z, copy);
+    if (s->kind == FV_S_TILE && fv_expand_vector_tile(z, s->buf)) {
+        copy->buf = fv_expand_vector_tile(z, s->buf);
+        copy->x = s->x ? fv_x_splat(z->a, copy->buf->lanes, s->x) : NULL;
+    }
+    copy->body = copy->other = (fv_block){0};
+    vector_block(z, &s->body, &copy->body);
+    vector_block(z, &s->other, &copy->other);
+}
+
+static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
+    fv_kbuilder around = z->b;
+    fv_kb_init(&z->b, z->a, NULL, out);
+    for (const fv_stmt *s = in->first; s; s = s->next)
+        vector_stmt(z, s);
+    z->b = around;
+}
+
+void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
+    fv_expand_vec z = {.a = a, .vector_bits = t->vector_bits, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a),
+                       .groups = fv_ptrmap_in(a), .unrolled = fv_ptrmap_in(a)};
+    find_groups(&z, in);
+    note_block(&z, in, NULL);
+    choose_tiles(&z);
+    *out = (fv_block){0};
+    vector_block(&z, in, out);
+    if (!z.failed)
+        return;
+    z.tiles = fv_ptrmap_in(a);
+    *out = (fv_block){0};
+    vector_block(&z, in, out);
+}

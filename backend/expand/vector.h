@@ -1,0 +1,11 @@
+/* vector.h - the second step of expansion: vector loops become vector code, or serial. */
+#ifndef FV_BACKEND_EXPAND_VECTOR_H
+#define FV_BACKEND_EXPAND_VECTOR_H
+
+#include "ir/kernel/kernel.h"
+#include "ir/target/target.h"
+
+/* Step 2. */
+void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out);
+
+#endif

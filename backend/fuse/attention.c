@@ -1,0 +1,375 @@
+/* attention.c - finds attention: a product whose one factor is made, row by row, from another product. The three are
+ * one definition then, and one kernel (backend/schedule/attention.c). How an exporter wrote the softmax, the scale or the mask
+ * is no matter here: they are what stands around the scores. */
+#include "backend/fuse/attention.h"
+
+#include <string.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/fuse/group.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+
+enum { MAX_OUTER = 8,  /* axes of the definition */
+       MAX_INNER = 16, /* sums within each other */
+       FEW = 4,        /* rows, columns or keys that are not worth tiles */
+       LEVELS = 3,     /* of values between the two products */
+       MAX_CANDIDATES = 4 };
+
+/* ---- is it attention? ---- */
+
+static bool is_product_sum(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+           fv_elem_is_float((fv_elem)x->type.elem);
+}
+
+static bool has_reduction(fv_expr *x) {
+    fv_expr *found;
+    return fv_x_reductions(x, &found, 1) > 0;
+}
+
+typedef struct search {
+    fv_arena *arena;
+    fv_attention *at;
+    fv_var *along[MAX_INNER]; /* the key, and variables of sums that are open */
+    int n;
+    bool rows; /* there are sums along rows */
+} search;
+
+/* x over the key, where it is over one of the variables along rows; NULL: over none of them, or several. */
+static fv_expr *over_key(search *s, fv_expr *x) {
+    fv_expr *key = fv_x_var(s->arena, s->at->key);
+    fv_var *v = NULL;
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_uses(x, s->along[i])) {
+            if (v)
+                return NULL;
+            v = s->along[i];
+        }
+    return !v ? NULL : v == s->at->key ? x : fv_x_replace_vars(s->arena, x, 1, &v, &key);
+}
+
+/* False: what is summed there is neither a score nor along a row. */
+static bool find_scores(search *s, fv_expr *x) {
+    bool ok = true;
+    if (is_product_sum(x) && !has_reduction(x->arg[0])) {
+        fv_expr *score = over_key(s, x);
+        if (score && s->at->score && !fv_x_equal(score, s->at->score))
+            return false;
+        if (score) {
+            s->at->score = s->at->score ? s->at->score : score;
+            return true;
+        }
+    }
+    if (x->op == FV_X_REDUCE) {
+        fv_var *v = x->u.red.vars[0];
+        if (x->u.red.nvars != 1 || v->dim != s->at->key->dim || s->n == MAX_INNER)
+            return false;
+        for (int i = 0; i < s->n; i++)
+            if (fv_x_uses(x, s->along[i]))
+                return false; /* a sum for each key, not for each row */
+        s->along[s->n++] = v;
+        s->rows = true;
+    }
+    for (int i = 0; i < x->n && ok; i++)
+        ok = find_scores(s, x->arg[i]);
+    s->n -= x->op == FV_X_REDUCE;
+    return ok;
+}
+
+static bool is_longer(const fv_dim *a, const fv_dim *b) {
+    int64_t n = fv_typical_dim(a), m = fv_typical_dim(b);
+    return m >= 0 && (n < 0 || n > m);
+}
+
+/* The factor of the score that goes with the key, and the axes of queries and of features. Any other axis is one of
+ * the score: along it nothing is computed again. */
+static bool set_axes(const fv_definition *d, fv_attention *at) {
+    fv_expr *const *f = at->score->arg[0]->arg;
+    bool second = fv_x_uses(f[1], at->key);
+    at->q = f[!second];
+    at->k = f[second];
+    if (fv_x_uses(at->q, at->key))
+        return false;
+    at->row = at->column = -1;
+    for (int i = d->rank; i-- > 0;) {
+        const fv_var *v = d->index[i];
+        bool q = fv_x_uses(at->q, v), k = fv_x_uses(at->k, v), values = fv_x_uses(at->v, v);
+        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && v->dim->hi >= FEW)
+            at->column = i;
+        else if (q && !k && !values && v->dim->hi >= FEW)
+            at->row = at->row < 0 || is_longer(v->dim, d->index[at->row]->dim) ? i : at->row;
+        else if (!q && !k && !fv_dim_is_one(v->dim))
+            return false;
+    }
+    return at->row >= 0 && at->column >= 0;
+}
+
+bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
+    fv_expr *sums[2];
+    if (d->rank > MAX_OUTER || fv_x_reductions(d->body, sums, 2) != 1 || !is_product_sum(sums[0]) ||
+        sums[0]->u.red.nvars != 1 || sums[0]->u.red.vars[0]->dim->hi < FEW)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        fv_expr *const *f = sums[0]->arg[0]->arg;
+        *at = (fv_attention){.sum = sums[0], .key = sums[0]->u.red.vars[0], .weight = f[i], .v = f[1 - i]};
+        search s = {.arena = a, .at = at, .along = {at->key}, .n = 1};
+        if (has_reduction(at->v) || !find_scores(&s, at->weight) || !at->score || !s.rows)
+            continue;
+        if (at->score->type.elem == at->weight->type.elem && set_axes(d, at) && !fv_x_is_constant(at->k) &&
+            !fv_x_is_constant(at->v))
+            return true;
+    }
+    return false;
+}
+
+typedef struct replacer {
+    search s;
+    fv_expr *with;
+    fv_ptrmap memo;
+} replacer;
+
+static fv_expr *replace(replacer *r, fv_expr *x) {
+    fv_expr *known = x->n ? fv_ptrmap_get(&r->memo, x) : x, *args[FV_MAX_RANK + 2], *y = NULL;
+    if (known)
+        return known;
+    fv_arena *a = r->s.arena;
+    for (int i = 0; is_product_sum(x) && i < r->s.n && !y; i++) {
+        fv_var *v = r->s.along[i], *key = r->s.at->key;
+        fv_expr *here = fv_x_var(a, v), *score = fv_x_uses(x, v) ? over_key(&r->s, x) : NULL;
+        if (score && fv_x_equal(score, r->s.at->score))
+            y = fv_x_replace_vars(a, r->with, 1, &key, &here);
+    }
+    if (x->op == FV_X_REDUCE)
+        r->s.along[r->s.n++] = x->u.red.vars[0];
+    for (int i = 0; i < x->n && !y; i++)
+        args[i] = replace(r, x->arg[i]);
+    r->s.n -= x->op == FV_X_REDUCE;
+    y = y ? y : fv_x_with_args(a, x, args);
+    *fv_ptrmap_at(&r->memo, x) = y;
+    return y;
+}
+
+fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) {
+    replacer r = {.s = {.arena = a, .at = (fv_attention *)at, .along = {at->key}, .n = 1},
+                  .with = with, .memo = fv_ptrmap_in(a)};
+    return replace(&r, at->weight);
+}
+
+/* ---- three definitions as one ---- */
+
+typedef struct readers {
+    int kernels;
+    bool memory; /* something else needs it in memory */
+} readers;
+
+typedef struct fuser {
+    fv_lowerer *l;
+    fv_ptrmap readers;  /* of a storage */
+    fv_ptrmap scoreless; /* storage -> through how many values it is known to lead to no score, and 1 */
+    struct fused {
+        fv_storage *y; /* what attention gives */
+        fv_attention at;
+    } *fused;
+    int nfused, cap_fused;
+} fuser;
+
+static readers *readers_of(fuser *f, const fv_storage *s) {
+    void **at = fv_ptrmap_at(&f->readers, s);
+    if (!*at)
+        *at = FV_NEW(f->l->arena, readers, 1);
+    return *at;
+}
+
+/* A value in the memory of another reads that for those who read it. */
+static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
+    bool known = *at != NULL;
+    if (known && !s)
+        return;
+    *at = f;
+    if (s && !known) {
+        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        if (readers_of(f, s)->kernels++ == 0 && s->alias)
+            add_reads(f, s->def->body, &inner);
+    }
+    for (int i = 0; i < x->n; i++)
+        add_reads(f, x->arg[i], seen);
+}
+
+static void count_readers(fuser *f) {
+    fv_lowerer *l = f->l;
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->arena);
+            if (s && fv_must_have_memory(l, s->value))
+                for (fv_storage *x = s; x; x = x->alias)
+                    readers_of(f, x)->memory = true;
+            if (s && s->def && !s->inlined && !s->alias)
+                add_reads(f, s->def->body, &seen);
+        }
+}
+
+static bool is_own(fuser *f, const fv_storage *s) {
+    return s && s->def && !s->inlined && readers_of(f, s)->kernels == 1 && !readers_of(f, s)->memory;
+}
+
+/* Is x made of a product of things computed in the run, through values that nobody else reads? */
+static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
+    if (is_product_sum(x) && !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
+        return true;
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
+        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        if (has_score(f, s->def->body, levels - 1, &inner))
+            return true;
+        *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
+    }
+    for (int i = 0; i < x->n; i++)
+        if (has_score(f, x->arg[i], levels, seen))
+            return true;
+    return false;
+}
+
+typedef struct candidates {
+    fv_storage *list[MAX_CANDIDATES];
+    int n;
+    fv_ptrmap seen; /* nodes, and storages that were asked about */
+} candidates;
+
+/* What x loads along a row and leads to scores. A node below two sums is over the variable of one at most. */
+static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (*fv_ptrmap_at(&c->seen, x))
+        return;
+    if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
+        fv_ptrmap seen = fv_ptrmap_in(f->l->arena);
+        *fv_ptrmap_at(&c->seen, s) = s;
+        if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
+            c->list[c->n++] = s;
+    }
+    if (x->op == FV_X_REDUCE)
+        along = x->u.red.vars[0];
+    else if (fv_x_uses(x, along))
+        *fv_ptrmap_at(&c->seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        find_candidates(f, x->arg[i], along, c);
+}
+
+/* Now, and as it will be when it is scheduled. */
+static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
+    fv_attention then;
+    return fv_find_attention(f->l->arena, d, at) &&
+           fv_find_attention(f->l->arena, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
+}
+
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels);
+
+/* With these substituted. */
+static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin, int factor, int levels,
+                      fv_storage *const *list, int n) {
+    fv_definition now = *d;
+    for (int i = 0; i < n; i++)
+        list[i]->inlined = true;
+    now.body = fv_substitute(f->l, now.body, &origin);
+    if (levels == LEVELS) /* what it is known by: the softmax */
+        origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
+    if (fuse(f, y, now, origin, factor, levels - 1))
+        return true;
+    for (int i = 0; i < n; i++)
+        list[i]->inlined = false;
+    return false;
+}
+
+/* Makes attention of d, which is what y is by now, with that factor as the weight. */
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels) {
+    fv_lowerer *l = f->l;
+    fv_attention at;
+    fv_expr *sums[2];
+    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
+        return false;
+    if (levels < LEVELS && is_found(f, &d, &at)) {
+        y->def->body = d.body;
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+        FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
+        return true;
+    }
+    candidates c = {.seen = fv_ptrmap_in(l->arena)};
+    if (levels > 0)
+        find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
+    for (int i = 0; i < c.n; i++)
+        if (fuse_with(f, y, &d, origin, factor, levels, &c.list[i], 1))
+            return true;
+    return c.n > 1 && fuse_with(f, y, &d, origin, factor, levels, c.list, c.n);
+}
+
+/* ---- masks ---- */
+
+typedef struct mask_use {
+    const fv_var *query;
+    fv_ptrmap *uses; /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    fv_ptrmap seen;
+} mask_use;
+
+static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (x->n && *fv_ptrmap_at(&u->seen, x))
+        return;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    if (s) {
+        void **at = fv_ptrmap_at(u->uses, s);
+        readers *r = *at ? *at : (*at = FV_NEW(f->l->arena, readers, 1));
+        r->kernels += !*fv_ptrmap_at(&u->seen, s);
+        r->memory |= fv_x_uses(x, u->query);
+        *fv_ptrmap_at(&u->seen, s) = s;
+    }
+    for (int i = 0; i < x->n; i++)
+        count_masks(f, u, x->arg[i]);
+}
+
+/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs no kernel. */
+static void take_masks(fuser *f) {
+    fv_lowerer *l = f->l;
+    fv_ptrmap uses = fv_ptrmap_in(l->arena);
+    for (int i = 0; i < f->nfused; i++) {
+        const struct fused *x = &f->fused[i];
+        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
+        count_masks(f, &u, x->at.weight);
+    }
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL, *all = s ? readers_of(f, s) : NULL;
+            if (r && !r->memory && !all->memory && r->kernels == all->kernels && s->def && !s->inlined && !s->alias)
+                s->inlined = fv_is_cheap(l, s->def);
+        }
+    for (int i = 0; i < f->nfused; i++) {
+        fv_storage *y = f->fused[i].y;
+        const fv_origin *origin = fv_storage_origin(l, y->value);
+        y->def->body = fv_substitute(l, y->def->body, &origin);
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+    }
+}
+
+void fv_fuse_attention(fv_lowerer *l) {
+    fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena), .scoreless = fv_ptrmap_in(l->arena)};
+    count_readers(&f);
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def || s->inlined || s->alias)
+                continue;
+            const fv_origin *origin = fv_storage_origin(l, s->value);
+            if (!fuse(&f, s, *s->def, origin, 0, LEVELS))
+                fuse(&f, s, *s->def, origin, 1, LEVELS);
+        }
+    take_masks(&f);
+}

@@ -1,0 +1,280 @@
+/* concat_in_place.c - values that are written where a Concat wants them: part of its memory, and not copied there.
+ *
+ *     c = Concat(a, b), axis 1:   a[i, j] lies at c[i, j], b[i, j] at c[i, j + columns of a]
+ *
+ * The kernels of a and b store there, and whoever reads a or b reads c. A part that has memory of its own
+ * for other reasons (an input, a constant, a result of the model, one that stands there twice) is copied
+ * by a kernel of its own; the Concat itself is none then. Concats of Concats share one memory. A kernel
+ * never reads of the memory that it writes a part of. */
+#include "backend/fuse/concat_in_place.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+#include "ir/graph/infer.h"
+
+#include <string.h>
+
+enum { MAX_PARTS = 256 };
+
+typedef struct member { /* a part of some Concat's memory */
+    fv_storage *s;
+    struct member *next;
+} member;
+
+typedef struct join {
+    fv_lowerer *l;
+    member **members;
+    fv_op *op;
+    fv_storage *whole, *root; /* the Concat, and in whose memory it lies */
+    int axis, n;
+    fv_storage *part[MAX_PARTS];
+    bool direct[MAX_PARTS];   /* its own kernel stores there */
+} join;
+
+/* ---- questions ---- */
+
+static bool is_read(fv_lowerer *l, const fv_expr *x, const fv_storage *what, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return x->op == FV_X_LOAD && fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) &&
+        fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (is_read(l, x->arg[i], what, seen))
+            return true;
+    return false;
+}
+
+static bool reads(fv_lowerer *l, const fv_storage *s, const fv_storage *what) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    return is_read(l, s->def->body, what, &seen);
+}
+
+/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
+static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
+    *math |= fv_expr_op_is_math((fv_expr_op)x->op);
+    *reduces |= x->op == FV_X_REDUCE;
+    for (int i = 0; i < x->n && !(*math && *reduces); i++)
+        may_keep(x->arg[i], math, reduces);
+    return *math && *reduces;
+}
+
+static bool can_be_placed(const fv_storage *s) {
+    bool math = false, reduces = false;
+    return s->def && !may_keep(s->def->body, &math, &reduces);
+}
+
+/* Is its memory read by nothing but definitions? */
+static bool is_private(fv_lowerer *l, const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        if (use->def->kernel || fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind"))
+            return false;
+        for (int k = 0; k < use->nout; k++)
+            if (use->out[k] && fv_storage_of(l, use->out[k])->alias)
+                return false;
+    }
+    return true;
+}
+
+static bool is_once(const fv_op *op, const fv_value *v) {
+    int n = 0;
+    for (int i = 0; i < op->nin; i++)
+        n += op->in[i] == v;
+    return n == 1;
+}
+
+static double typical_elements(const fv_type *t) {
+    double n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= (double)fv_typical_dim(t->dims[i]);
+    return n;
+}
+
+static bool is_returned(const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++)
+        if (fv_op_is(v->uses[i].op, "fv.return"))
+            return true;
+    return false;
+}
+
+static bool has_data_dims(const fv_op *op) {
+    return fv_any_from_data(op->out[0]->type->rank, op->out[0]->type->dims);
+}
+
+/* Asked while values are grouped: what becomes of later ones is not known yet. */
+bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
+    double made = 0, all = 0;
+    if (!fv_op_is(op, "Concat") || has_data_dims(op))
+        return false;
+    for (int i = 0; i < op->nin; i++) {
+        const fv_value *v = op->in[i];
+        const fv_storage *s = fv_storage_of(l, v);
+        double n = typical_elements(v->type);
+        all += n;
+        if (v->kind == FV_VALUE_RESULT && s->def && !s->inlined && !s->alias && is_once(op, v) && !is_returned(v))
+            made += n;
+    }
+    return made > 0 && 2 * made >= all;
+}
+
+/* ---- what is done with each part ---- */
+
+/* Does a kernel that writes to the same memory read s? */
+static bool is_read_beside(const join *j, const fv_storage *s) {
+    for (const member *m = *j->members; m; m = m->next)
+        if (m->s != j->whole && !m->s->joined && fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
+            return true;
+    return false;
+}
+
+static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
+    return v->kind == FV_VALUE_RESULT && can_be_placed(s) && !s->alias && !s->inlined && !s->within &&
+           is_private(j->l, v) && is_once(j->op, v) && !reads(j->l, s, j->root) && !is_read_beside(j, s);
+}
+
+/* Parts are kernels of their own: none reads another one. */
+static bool separate(join *j) {
+    for (int i = 0; i < j->n; i++) {
+        if (!j->direct[i] && !j->part[i]->inlined) { /* a copy, of other memory */
+            if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
+                return false;
+            continue;
+        }
+        if (j->part[i]->inlined && (!can_be_placed(j->part[i]) || reads(j->l, j->part[i], j->root)))
+            return false;
+        for (int k = 0; k < j->n; k++)
+            if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k]))
+                *(j->direct[i] ? &j->direct[i] : &j->direct[k]) = false;
+    }
+    return true;
+}
+
+/* What is copied has to be worth it: half of all at least is not. */
+static bool pays(const join *j) {
+    double direct = 0, all = 0;
+    for (int i = 0; i < j->n; i++) {
+        double n = typical_elements(j->op->in[i]->type);
+        all += n;
+        direct += j->direct[i] ? n : 0;
+    }
+    return direct > 0 && 2 * direct >= all;
+}
+
+/* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by proof, too. */
+static bool has_its_ones(const fv_type *whole, const fv_type *part, int axis) {
+    for (int i = 0; i < whole->rank; i++)
+        if (i != axis && fv_dim_is_one(whole->dims[i]) && !fv_dim_is_one(part->dims[i]))
+            return false;
+    return true;
+}
+
+static bool plan(join *j) {
+    fv_op *op = j->op;
+    fv_lowerer *l = j->l;
+    j->whole = fv_storage_of(l, op->out[0]);
+    if (!j->whole->def || j->whole->inlined || j->whole->alias || op->nin > MAX_PARTS || op->nin < 2 ||
+        has_data_dims(op) ||
+        !fv_infer_axis(op, fv_op_int(op, "axis", 0), op->out[0]->type->rank, &j->axis))
+        return false;
+    j->root = fv_storage_home(j->whole);
+    j->n = op->nin;
+    for (int i = 0; i < j->n; i++) {
+        j->part[i] = fv_storage_of(l, op->in[i]);
+        j->direct[i] = is_direct(j, op->in[i], j->part[i]);
+        if ((j->part[i]->inlined && !is_once(op, op->in[i])) ||
+            !has_its_ones(op->out[0]->type, op->in[i]->type, j->axis))
+            return false;
+    }
+    return separate(j) && pays(j);
+}
+
+/* ---- doing it ---- */
+
+static bool copy_part(join *j, int i) {
+    fv_op *op = j->op;
+    const char *name = fv_printf(j->l->arena, "%s.part%d", op->out[0]->name, i);
+    fv_op *copy = fv_op_new(op->block, op, fv_op_get("fv.Copy"), 1, &op->in[i], 1, &name, op->origin);
+    if (!fv_op_infer(copy) || !fv_define_op(j->l, copy))
+        return false;
+    fv_op_set_in(op, i, copy->out[0]);
+    j->part[i] = fv_storage_of(j->l, copy->out[0]);
+    return true;
+}
+
+static bool carry_out(join *j) {
+    fv_dims *t = j->l->module->dims;
+    const fv_dim *start = fv_dim_const(t, 0);
+    for (int i = 0; i < j->n; i++) {
+        const fv_dim *size = j->op->in[i]->type->dims[j->axis];
+        if (!j->direct[i] && !j->part[i]->inlined && !copy_part(j, i))
+            return false;
+        j->part[i]->inlined = false;
+        j->part[i]->within = j->whole;
+        j->part[i]->axis = j->axis;
+        j->part[i]->start = start;
+        start = fv_dim_add(t, start, size);
+        member *m = FV_NEW(j->l->arena, member, 1);
+        *m = (member){j->part[i], *j->members};
+        *j->members = m;
+    }
+    j->whole->joined = true;
+    return true;
+}
+
+/* ---- where elements lie ---- */
+
+/* The indices of the element in the memory of its home. */
+static fv_storage *locate(fv_arena *a, fv_storage *s, fv_expr **index) {
+    for (; s->within; s = s->within)
+        index[s->axis] = fv_x_bin(a, FV_X_ADD, index[s->axis], fv_x_dim(a, s->start));
+    return s;
+}
+
+static fv_expr *relocate(fv_lowerer *l, fv_expr *x, fv_ptrmap *memo) {
+    fv_expr *args[FV_MAX_RANK + 2], *y = x->n ? fv_ptrmap_get(memo, x) : NULL;
+    if (y || (!x->n && x->op != FV_X_LOAD))
+        return y ? y : x;
+    for (int i = 0; i < x->n; i++)
+        args[i] = relocate(l, x->arg[i], memo);
+    fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+    if (s && s->within) {
+        fv_buf *b = fv_value_buf(l->arena, locate(l->arena, s, args)->value);
+        y = x->op == FV_X_LOAD ? fv_x_load(l->arena, b, args)
+                               : fv_x_guard(l->arena, b, args, args[b->rank], args[b->rank + 1]);
+    } else
+        y = fv_x_with_args(l->arena, x, args);
+    *fv_ptrmap_at(memo, x) = y;
+    return y;
+}
+
+static void settle(fv_lowerer *l, fv_storage *s) {
+    fv_arena *a = l->arena;
+    fv_ptrmap memo = fv_ptrmap_in(a);
+    fv_expr *index[FV_MAX_RANK];
+    s->def->body = relocate(l, s->def->body, &memo);
+    if (!s->within)
+        return;
+    for (int i = 0; i < s->def->rank; i++)
+        index[i] = fv_x_var(a, s->def->index[i]);
+    fv_storage *home = locate(a, s, index);
+    s->def->place = fv_x_load(a, fv_value_buf(a, home->value), index);
+}
+
+bool fv_concat_in_place(fv_lowerer *l) {
+    member *members = NULL;
+    for (fv_op *op = l->func->body->last; op; op = op->prev) {
+        join j = {.l = l, .members = &members, .op = op};
+        if (fv_op_is(op, "Concat") && plan(&j) && !carry_out(&j))
+            return false;
+    }
+    for (fv_op *op = members ? l->func->body->first : NULL; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && s->def && !s->joined)
+                settle(l, s);
+        }
+    return true;
+}

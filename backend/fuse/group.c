@@ -1,0 +1,736 @@
+/* group.c - which definitions are substituted into their uses, and which values get memory.
+ *
+ * A value is substituted where that costs nothing (views) or saves a pass over memory (elementwise
+ * work into its one use, elementwise work behind a reduction as its epilogue). A reshape that no
+ * simple index map expresses shares the memory of what it reshapes. */
+#include "backend/fuse/group.h"
+
+#include <string.h>
+
+#include "backend/fuse/concat_in_place.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+
+/* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
+ * looks at definitions walks them so); arithmetic to redo. */
+enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8 };
+
+/* ---- what a definition is made of ---- */
+
+typedef struct shape_of_work {
+    int nodes, arithmetic, loads, reductions, math, guards;
+} shape_of_work;
+
+static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_work *w) {
+    if (x->n && *fv_ptrmap_at(seen, x))
+        return;
+    if (x->n)
+        *fv_ptrmap_at(seen, x) = (void *)x;
+    w->nodes++;
+    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (load)
+        w->loads++;
+    if (x->op == FV_X_GUARD)
+        w->guards++;
+    if (x->op == FV_X_REDUCE)
+        w->reductions++;
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        w->math++;
+    if (!in_index && !load && x->op != FV_X_CONST && x->op != FV_X_CONVERT && x->op != FV_X_VAR &&
+        x->op != FV_X_DIM && x->op != FV_X_REDUCE)
+        w->arithmetic++;
+    for (int i = 0; i < x->n; i++)
+        measure(x->arg[i], in_index || (load && i < x->u.buf->rank), seen, w);
+}
+
+static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
+    shape_of_work w = {0};
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    measure(d->body, false, &seen, &w);
+    return w;
+}
+
+static bool divides(const fv_expr *x, const fv_var *v) {
+    if ((x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && fv_x_uses(x, v))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (divides(x->arg[i], v))
+            return true;
+    return false;
+}
+
+/* Does some index take a division? */
+static bool divides_at_all(const fv_definition *d) {
+    for (int i = 0; i < d->rank; i++)
+        if (divides(d->body, d->index[i]))
+            return true;
+    return false;
+}
+
+/* Does each element along the last axis take a division to find? Others cost one a row. */
+static bool divides_along(const fv_definition *d) {
+    int last = d->rank - 1;
+    while (last >= 0 && fv_dim_is_one(d->index[last]->dim))
+        last--;
+    return last >= 0 && divides(d->body, d->index[last]);
+}
+
+static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
+    if (!x->n)
+        return 1;
+    intptr_t n = (intptr_t)fv_ptrmap_get(memo, x);
+    if (n)
+        return n;
+    for (int i = 0; i < x->n && n < MAX_TREE; i++)
+        n += tree_size(x->arg[i], memo);
+    *fv_ptrmap_at(memo, x) = (void *)(n + 1);
+    return n + 1;
+}
+
+bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
+    fv_ptrmap memo = fv_ptrmap_in(l->arena);
+    return tree_size(d->body, &memo) < MAX_TREE;
+}
+
+bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) {
+    shape_of_work w = work_of(l, d);
+    return !w.reductions && !w.math && w.arithmetic <= CHEAP && w.loads <= 2;
+}
+
+static bool is_view(const shape_of_work *w) {
+    return !w->arithmetic && !w->reductions && w->loads <= 1 && !w->guards;
+}
+
+/* ---- how a consumer reads a value ---- */
+
+typedef struct reading {
+    int loads;          /* places where it is loaded */
+    bool ordered;       /* each at the consumer's indices, the last one last */
+    bool identity;      /* ... and all in their order */
+    bool in_reduction;
+    bool by_rows;       /* each once a row of the consumer, see is_by_row */
+    bool injective;     /* no two elements of the consumer read the same one */
+    bool variables;     /* each index is a variable of its own: no element is read for two places */
+} reading;
+
+/* Of a value with reductions: the axes that they depend on. */
+typedef struct row_axes {
+    bool on[FV_MAX_RANK];
+} row_axes;
+
+static void add_row_axes(const fv_expr *x, const fv_definition *d, row_axes *r) {
+    if (x->op == FV_X_REDUCE)
+        for (int i = 0; i < d->rank; i++)
+            r->on[i] |= fv_x_uses(x, d->index[i]);
+    for (int i = 0; i < x->n; i++)
+        add_row_axes(x->arg[i], d, r);
+}
+
+/* Which index of d is x? d->rank: none. */
+static int axis_of(const fv_expr *x, const fv_definition *d) {
+    int k = 0;
+    while (k < d->rank && !(x->op == FV_X_VAR && x->u.var == d->index[k]))
+        k++;
+    return k;
+}
+
+/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
+ * along all others? Then they are computed once a row. Where the load is inside a reduction of the
+ * consumer, every axis may be among the others. */
+static bool is_by_row(const fv_expr *load, const row_axes *r, const fv_definition *d, bool inside) {
+    bool told[FV_MAX_RANK] = {0};
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (!r->on[i])
+            continue;
+        int k = axis_of(load->arg[i], d);
+        if (k == d->rank)
+            return false;
+        told[k] = true;
+    }
+    int last = d->rank - 1;
+    for (int k = 0; k < last; k++)
+        if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
+            return false;
+    return last < 0 || inside || !told[last];
+}
+
+/* Is every index of the load one of the consumer's, each once? */
+static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same) {
+    bool used[FV_MAX_RANK] = {0};
+    *same = true;
+    if (load->op != FV_X_LOAD || load->u.buf->rank != d->rank)
+        return false;
+    for (int i = 0; i < d->rank; i++) {
+        int k = axis_of(load->arg[i], d);
+        if (k == d->rank || used[k])
+            return false;
+        used[k] = true;
+        *same &= k == i;
+        if (i == d->rank - 1 && k != i)
+            return false;
+    }
+    return true;
+}
+
+/* Is x = v * constant + constant, for an index variable v of d? */
+static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
+    if (x->op == FV_X_VAR)
+        return axis_of(x, d) < d->rank ? x->u.var : NULL;
+    if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *other = x->arg[1 - i];
+        bool known = other->op == FV_X_CONST || (other->op == FV_X_DIM && x->op != FV_X_MUL);
+        if (known && affine_in(x->arg[i], d) && !(x->op == FV_X_MUL && other->u.i == 0))
+            return affine_in(x->arg[i], d);
+    }
+    return NULL;
+}
+
+/* Does every variable of d stand in an index of its own? */
+static bool is_injective(const fv_expr *load, const fv_definition *d) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        const fv_var *v = affine_in(load->arg[i], d);
+        if (!v && load->arg[i]->op != FV_X_CONST)
+            return false;
+        for (int k = 0; k < i && v; k++)
+            if (affine_in(load->arg[k], d) == v)
+                return false;
+    }
+    return true;
+}
+
+static bool has_own_variables(const fv_expr *load) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (load->arg[i]->op != FV_X_VAR)
+            return false;
+        for (int k = 0; k < i; k++)
+            if (load->arg[k]->op == FV_X_VAR && load->arg[k]->u.var == load->arg[i]->u.var)
+                return false;
+    }
+    return true;
+}
+
+static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const row_axes *axes,
+                    bool inside, fv_ptrmap *seen, reading *r) {
+    if (x->n) {
+        void **at = fv_ptrmap_at(seen, x);
+        if (*at)
+            return;
+        *at = (void *)x;
+    }
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
+        r->loads++;
+        r->in_reduction |= inside;
+        bool same, permuted = is_permuted(x, d, &same);
+        r->ordered &= permuted;
+        r->identity &= permuted && same;
+        r->by_rows &= is_by_row(x, axes, d, inside);
+        r->variables &= has_own_variables(x);
+        r->injective &= is_injective(x, d);
+    }
+    for (int i = 0; i < x->n; i++)
+        read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
+}
+
+/* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
+static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
+    return fv_op_is(op, "fv.Reshape") && fv_storage_of(l, op->out[0])->costly;
+}
+
+/* Does the axis structure let each element of v be used by one element of the consumer only? */
+static bool covers(const fv_definition *consumer, const fv_value *v) {
+    int n = 0, m = 0;
+    for (int i = 0; i < consumer->rank; i++)
+        n += !fv_dim_is_one(consumer->index[i]->dim);
+    for (int i = 0; i < v->type->rank; i++)
+        m += !fv_dim_is_one(v->type->dims[i]);
+    return m >= n;
+}
+
+/* A sum of products, but not of squares. */
+static bool is_contraction(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+        !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (is_contraction(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* Does x load a value that was substituted and holds another contraction? One a kernel is enough. */
+static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
+    const fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->inlined && s->sum && s->sum != other_than)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (takes_sum(l, x->arg[i], other_than))
+            return true;
+    return false;
+}
+
+/* What s is now takes along the contraction, and the rows of something costly, that were substituted into x. */
+static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    const fv_storage *from = fv_storage_loaded(l, x);
+    if (from && from->inlined) {
+        s->sum = s->sum ? s->sum : from->sum;
+        s->rows = s->rows ? s->rows : from->rows;
+    }
+    for (int i = 0; i < x->n; i++)
+        take_along(l, s, x->arg[i], seen);
+}
+
+/* Is the last axis of what d reshapes v to the last axis of v? */
+static bool keeps_rows(const fv_definition *d, const fv_value *v) {
+    int last = d->rank - 1, own = v->type->rank - 1;
+    const fv_expr *x = d->body;
+    return last >= 0 && own >= 0 && x->op == FV_X_LOAD && x->arg[own]->op == FV_X_VAR &&
+           x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
+}
+
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        if (fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
+            return true;
+        for (int k = 0; k < use->nout; k++)
+            if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
+                return true; /* a kernel of its own */
+    }
+    return v->nuses == 0;
+}
+
+static int distinct_users(const fv_value *v) {
+    int n = 0;
+    for (int i = 0; i < v->nuses; i++) {
+        int k = 0;
+        while (k < i && v->uses[k].op != v->uses[i].op)
+            k++;
+        n += k == i;
+    }
+    return n;
+}
+
+/* Does each element of what the op computes come from the same element of v, and from no other? */
+static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
+    const fv_definition *d = op->nout == 1 ? fv_storage_of(l, op->out[0])->def : NULL;
+    if (!d)
+        return false;
+    reading r = {.identity = true};
+    row_axes none = {0};
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    read_by(d->body, v, d, &none, false, &seen, &r);
+    return r.identity && !r.in_reduction && !work_of(l, d).reductions;
+}
+
+/* ---- values of a row ---- */
+
+/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into sums
+ * along that axis in the order that it would have there from memory. */
+static bool runs_along_rows(const fv_definition *d) {
+    int last = d->rank - 1;
+    fv_load_count along = {0};
+    if (last < 0 || is_contraction(d->body))
+        return false;
+    fv_x_count_loads(d->body, d->index[last], &along);
+    for (int i = 0; i < last; i++)
+        if (fv_x_runs_across(d->body, d->index[last], d->index[i]))
+            return false;
+    return along.contiguous > 0;
+}
+
+/* Rows that are tasks of their own: a single long one is cut. */
+static bool has_rows(const fv_definition *d) {
+    int64_t rows = 1;
+    for (int i = 0; i < d->rank - 1; i++)
+        rows *= fv_dim_is_one(d->index[i]->dim) ? 1 : 2;
+    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_BLOCK;
+}
+
+/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's own
+ * places, or each once along the sum. */
+static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
+    const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
+    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL, *k = sum ? sum->u.red.vars[0] : NULL;
+    bool told[FV_MAX_RANK + 1] = {0};
+    if (sum && sum->u.red.nvars != 1)
+        return false;
+    for (int i = 0; i < t->rank; i++) {
+        const fv_expr *x = load->arg[i];
+        bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
+        int a = axis_of(x, d);
+        if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
+            return false;
+        if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
+            return false;
+        told[a] = true;
+    }
+    for (int a = 0; a < d->rank; a++)
+        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) && (d->index[a] != row || (sum && fv_x_uses(sum, row))))
+            return false;
+    return true;
+}
+
+typedef struct row_use {
+    const fv_value *v;
+    const fv_definition *d;
+    bool along, product; /* v is one: its sum would be a contraction */
+    fv_ptrmap seen;
+} row_use;
+
+static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
+    if (x->op == FV_X_LOAD && x->u.buf->value == u->v)
+        return is_of_row(x, u->d, sum, u->along) && !(sum && u->product && sum->arg[0] == x);
+    if (x->op == FV_X_GUARD && x->u.buf->value == u->v)
+        return false;
+    if (!x->n || *fv_ptrmap_at(&u->seen, x))
+        return true;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (!is_used_by_rows(u, x->arg[i], x->op == FV_X_REDUCE ? x : sum))
+            return false;
+    return true;
+}
+
+/* Does `use` compute rows of its one result from the same rows of v? */
+static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
+    const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
+    for (int i = 0; i < use->nout; i++) {
+        if (d && use->out[i])
+            return false;
+        d = use->out[i] ? fv_storage_of(l, use->out[i])->def : d;
+    }
+    if (!d || is_contraction(d->body))
+        return false;
+    bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
+    row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->arena)};
+    return is_used_by_rows(&u, d->body, NULL);
+}
+
+/* Is what becomes of it in the kernel of v's type, so that its row can hold v? */
+static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    int i = 0;
+    while (!use->out[i])
+        i++;
+    const fv_value *end = use->out[i];
+    for (int steps = 0; steps < 10; steps++) {
+        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 || !is_elementwise(l, end->uses[0].op, end))
+            break;
+        end = end->uses[0].op->out[0];
+    }
+    return end->type->elem == v->type->elem;
+}
+
+static bool is_costly(const shape_of_work *w) {
+    return w->math || w->arithmetic > CHEAP;
+}
+
+/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. */
+static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    return runs_along_rows(own) && has_rows(own) && keeps_to_rows(l, v, use, true) &&
+           (!is_costly(w) || keeps_type(l, v, use));
+}
+
+static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *seen) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v)
+        return true;
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (reads_outside_sums(x->arg[i], v, seen))
+            return true;
+    return false;
+}
+
+/* Does x load a value that was substituted, and takes passes over rows for something costly that is not `own`? A row
+ * holds what one of them wants, and the other would be computed in each pass. */
+static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    const fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->inlined && s->passes && s->rows != own)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_other_passes(l, x->arg[i], own, seen))
+            return true;
+    return false;
+}
+
+static bool is_row_of(const fv_type *t, const fv_type *v) {
+    const fv_dim *n = t->rank ? t->dims[t->rank - 1] : NULL;
+    return n && !fv_dim_is_one(n) && v->rank && n == v->dims[v->rank - 1];
+}
+
+/* Is v read by sums only, which end in a result without rows that could hold it? */
+static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
+    if (!y || !fv_storage_of(l, y)->def || reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
+        return false;
+    for (int steps = 0; steps < 10 && y && !is_row_of(y->type, v->type); steps++) {
+        if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
+            return true;
+        y = y->uses[0].op->nout == 1 ? y->uses[0].op->out[0] : NULL;
+    }
+    return false;
+}
+
+/* May v be substituted into what `use` computes? */
+static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    row_axes axes = {0};
+    add_row_axes(own->body, own, &axes);
+    for (int i = 0; i < use->nout; i++) {
+        if (!use->out[i])
+            continue;
+        const fv_definition *d = fv_storage_of(l, use->out[i])->def;
+        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
+        fv_ptrmap seen = fv_ptrmap_in(l->arena);
+        read_by(d->body, v, d, &axes, false, &seen, &r);
+        shape_of_work c = work_of(l, d);
+        if (!r.loads)
+            continue;
+        if (c.nodes + w->nodes * r.loads > MAX_NODES)
+            return false;
+        fv_ptrmap others = fv_ptrmap_in(l->arena);
+        if (w->math && w->reductions && has_other_passes(l, d->body, fv_storage_of(l, v)->rows, &others))
+            return false;
+        if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
+            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
+                            (r.identity || (r.ordered && !c.arithmetic) ||
+                             (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
+            if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
+                continue;
+            return false;
+        }
+        if (r.in_reduction && is_contraction(d->body)) {
+            if (r.loads > 1 || !r.variables || is_costly(w))
+                return false;
+            continue; /* the kernel packs it */
+        }
+        if (is_of_rows(l, v, w, use))
+            continue;
+        if (r.in_reduction && is_costly(w))
+            return false;
+        bool again = r.loads > 1 || !covers(d, v) ||
+                     (!r.injective && !r.in_reduction && !fv_op_is(use, "fv.Reshape"));
+        if (again && is_costly(w))
+            return false;
+    }
+    return true;
+}
+
+typedef enum { ANY_WAY, BY_ELEMENTS, BY_ROWS } way;
+
+static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) {
+    if (how == BY_ROWS)
+        return !fv_must_have_memory(l, v) && keeps_to_rows(l, v, op, false);
+    return how == ANY_WAY || is_elementwise(l, op, v);
+}
+
+/* Does what `from` computes of v go into `to`, through values with one use each, that way at each step? */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how) {
+    for (int steps = 0; steps < 10; steps++) {
+        if (!is_step(l, v, from, how))
+            return false;
+        if (from == to)
+            return true;
+        if (from->nout != 1 || from->out[0]->nuses == 0 || distinct_users(from->out[0]) != 1)
+            return false;
+        v = from->out[0];
+        from = v->uses[0].op;
+    }
+    return false;
+}
+
+static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
+    for (int i = 0; i < v->nuses; i++)
+        if (!leads_to(l, v, v->uses[i].op, to, how))
+            return false;
+    return true;
+}
+
+/* Is there a use that all others end in? Or, element by element, whatever op they end in. */
+static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
+    for (int i = v->nuses; i-- > 0;)
+        if (all_lead_to(l, v, v->uses[i].op, how))
+            return true;
+    const fv_op *op = v->uses[0].op;
+    for (int steps = 0; how == BY_ELEMENTS && steps < 10; steps++) {
+        if (op->nout != 1 || distinct_users(op->out[0]) != 1)
+            return false;
+        op = op->out[0]->uses[0].op;
+        if (all_lead_to(l, v, op, how))
+            return true;
+    }
+    return false;
+}
+
+/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
+ * whatever it costs; x of x * sigmoid(x), where it is cheap: what is done element by element computes it once. */
+static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
+    int users = distinct_users(v), n = 0, rows = 0;
+    if (users > MAX_SHARED)
+        return false;
+    for (int i = 0; i < v->nuses; i++) {
+        n += suits(l, v, w, v->uses[i].op);
+        rows += is_of_rows(l, v, w, v->uses[i].op);
+    }
+    if (n < v->nuses)
+        return false;
+    if (rows == n && has_last_use(l, v, BY_ROWS))
+        return true;
+    if (is_costly(w) || w->loads > 4)
+        return false;
+    bool contraction = is_contraction(fv_storage_of(l, v)->def->body);
+    return has_last_use(l, v, BY_ELEMENTS) || (users == 2 && !contraction && has_last_use(l, v, ANY_WAY));
+}
+
+static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    bool alias = is_costly_reshape(l, op);
+    if (fv_op_is(op, "fv.Reshape") && !alias) /* memory that is there anyway is seen in another shape for nothing */
+        alias = s->divides && !fv_storage_of(l, op->in[0])->inlined;
+    if (alias) {
+        s->alias = fv_storage_root(fv_storage_of(l, op->in[0]));
+        return;
+    }
+    shape_of_work w = work_of(l, s->def);
+    if (fv_must_have_memory(l, s->value) || w.nodes > MAX_NODES || !fv_is_small(l, s->def) || fv_concat_pays(l, op))
+        return;
+    if (is_view(&w)) {
+        s->inlined = true;
+        return;
+    }
+    const fv_op *use = s->value->uses[0].op;
+    s->rows = w.math && !s->rows ? s->value : s->rows;
+    s->passes = w.math && w.reductions;
+    if (distinct_users(s->value) > 1)
+        s->inlined = is_shared_in_one(l, s->value, &w);
+    else
+        s->inlined = suits(l, s->value, &w, use) && !(s->passes && loses_row(l, s->value, use));
+}
+
+/* ---- substitution ---- */
+
+typedef struct substituter {
+    fv_lowerer *l;
+    fv_ptrmap memo;
+    const fv_origin **origin;
+    fv_expr **from, **to; /* loads that were substituted: equal ones share what they become */
+    int n, cap_from, cap_to;
+} substituter;
+
+static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
+    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
+        return NULL;
+    fv_elem t = v->type->elem;
+    if (t == FV_F32 || t == FV_F64)
+        return fv_x_const(l->arena, t, fv_tensor_float(v->tensor, 0));
+    if (fv_elem_is_int(t) || t == FV_BOOL)
+        return fv_x_const_int(l->arena, t, fv_tensor_int(v->tensor, 0));
+    return NULL;
+}
+
+static fv_expr *substitute(substituter *s, fv_expr *x) {
+    if (!x->n && x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+        return x;
+    void *known = fv_ptrmap_get(&s->memo, x);
+    if (known)
+        return known;
+    fv_arena *a = s->l->arena;
+    fv_expr *args[FV_MAX_RANK + 2];
+    for (int i = 0; i < x->n; i++)
+        args[i] = substitute(s, x->arg[i]);
+    fv_expr *y;
+    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    fv_storage *from = v ? fv_storage_of(s->l, v) : NULL;
+    fv_expr *constant = v ? scalar_constant(s->l, v) : NULL;
+    int rank = v ? v->type->rank : 0;
+    if (constant)
+        y = x->op == FV_X_LOAD ? constant : fv_x_select(a, args[rank], constant, args[rank + 1]);
+    else if (from && from->inlined) {
+        fv_expr *load = fv_x_with_args(a, x, args);
+        for (int i = 0; i < s->n; i++)
+            if (fv_x_equal(s->from[i], load))
+                return *fv_ptrmap_at(&s->memo, x) = s->to[i];
+        *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
+        y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
+        y = fv_x_convert(a, v->type->elem, y);
+        if (x->op == FV_X_GUARD && y->op == FV_X_LOAD)
+            y = fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1]);
+        else if (x->op == FV_X_GUARD)
+            y = fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
+        FV_PUSH(a, s->from, s->n, s->cap_from, load);
+        s->n--;
+        FV_PUSH(a, s->to, s->n, s->cap_to, y);
+    } else
+        y = fv_x_with_args(a, x, args);
+    *fv_ptrmap_at(&s->memo, x) = y;
+    return y;
+}
+
+fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
+    substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = origin};
+    return substitute(&sub, x);
+}
+
+/* Equal reductions as one node: a contraction with two uses in its epilogue stays one. */
+typedef struct unifier {
+    fv_lowerer *l;
+    fv_ptrmap memo;
+    fv_expr **known;
+    int n, cap;
+} unifier;
+
+static fv_expr *unify(unifier *u, fv_expr *x) {
+    if (!x->n)
+        return x;
+    fv_expr *done = fv_ptrmap_get(&u->memo, x), *args[FV_MAX_RANK + 2], *y;
+    if (done)
+        return done;
+    for (int i = 0; i < x->n; i++)
+        args[i] = unify(u, x->arg[i]);
+    y = fv_x_with_args(u->l->arena, x, args);
+    int k = 0;
+    while (x->op == FV_X_REDUCE && k < u->n && !fv_x_equal(u->known[k], y))
+        k++;
+    if (x->op == FV_X_REDUCE && k < u->n)
+        y = u->known[k];
+    else if (x->op == FV_X_REDUCE)
+        FV_PUSH(u->l->arena, u->known, u->n, u->cap, y);
+    *fv_ptrmap_at(&u->memo, x) = y;
+    return y;
+}
+
+void fv_group(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        if (fv_op_is(op, "fv.Reshape")) {
+            fv_storage *s = fv_storage_of(l, op->out[0]);
+            s->costly = divides_along(s->def);
+            s->divides = divides_at_all(s->def);
+        }
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def)
+                continue;
+            const fv_origin *origin = op->origin;
+            fv_ptrmap seen = fv_ptrmap_in(l->arena);
+            take_along(l, s, s->def->body, &seen);
+            unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
+            s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
+            if (!s->sum && is_contraction(s->def->body))
+                s->sum = s->value;
+            *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
+            decide(l, op, s);
+        }
+}

@@ -1,0 +1,18 @@
+/* group.h - which definitions are substituted into their uses. */
+#ifndef FV_BACKEND_FUSE_GROUP_H
+#define FV_BACKEND_FUSE_GROUP_H
+
+#include "backend/lowering/lowering.h"
+
+/* Decides `inlined` and `alias`, and substitutes definitions. */
+void fv_group(fv_lowerer *l);
+/* What else reads a value than definitions needs it in memory. */
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
+/* x with the definitions of values that are `inlined` in it; their origins join *origin. */
+fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
+/* Is d small enough to be walked as a tree? */
+bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
+/* Is an element of d computed again for no more than a few operations? */
+bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
+
+#endif

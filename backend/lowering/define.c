@@ -1,0 +1,50 @@
+/* define.c - the definitions of what an op gives; copies of results. */
+#include "backend/lowering/define.h"
+#include "backend/lowering/storage.h"
+#include "ir/definition/define.h"
+#include "ir/graph/infer.h"
+
+static bool requires_something(const fv_expr *x) {
+    bool found = x->op == FV_X_REQUIRE;
+    for (int i = 0; i < x->n && !found; i++)
+        found = requires_something(x->arg[i]);
+    return found;
+}
+
+/* Which nodes index by what data says is known before they are fused. */
+static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *defs) {
+    bool found = false;
+    for (int i = 0; i < op->nout; i++)
+        found |= op->out[i] && requires_something(defs[i]->body);
+    for (int i = 0; found && i < op->origin->n; i++)
+        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
+}
+
+bool fv_define_op(fv_lowerer *l, fv_op *op) {
+    fv_definition *defs[FV_MAX_OUT] = {0};
+    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
+        return true;
+    if (op->def->kernel)
+        return true;
+    if (op->nout > FV_MAX_OUT)
+        return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
+    int errors = fv_error_count(l->session);
+    if (!fv_define(l->arena, op, defs))
+        return fv_error_count(l->session) > errors
+                   ? false
+                   : fv_op_error(op, "operator cannot be compiled: it has no definition");
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            fv_storage_of(l, op->out[i])->def = defs[i];
+    note_indexing(l, op, defs);
+    return true;
+}
+
+bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
+    const char *name = ret->in[i]->name;
+    fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name, ret->origin);
+    if (!fv_op_infer(copy) || !fv_define_op(l, copy))
+        return false;
+    fv_op_set_in(ret, i, copy->out[0]);
+    return true;
+}

@@ -1,0 +1,80 @@
+/* lowering.h - what the steps of lowering share: what becomes of values, and the launches to be. */
+#ifndef FV_BACKEND_LOWERING_LOWERING_H
+#define FV_BACKEND_LOWERING_LOWERING_H
+
+#include "backend/lowering/options.h"
+#include "ir/base/ptrmap.h"
+#include "ir/definition/definition.h"
+#include "ir/kernel/program.h"
+
+/* What becomes of a value. */
+typedef struct fv_storage {
+    fv_value *value;
+    fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
+    bool costly;               /* a reshape that takes divisions along a row */
+    bool divides;              /* a reshape that takes any */
+    bool operand;              /* made in the run for a contraction, which reads nothing else of it */
+    bool inlined;              /* substituted into its uses; has no memory */
+    const struct fv_value *rows; /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    bool passes;               /* ... several times */
+    const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    bool fixed;                /* its axes lie in memory in the order of its type */
+    uint32_t kept;             /* axes that are not moved to the end there, as bits */
+    bool returned;             /* it is a result of the model */
+    bool ordered;              /* `inner` has been decided */
+    int inner;                 /* the axis that is moved to the end there; -1: none */
+    struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
+    bool joined;               /* a Concat whose parts are written where they belong; no kernel */
+    struct fv_storage *within; /* it is part of the memory of that Concat; NULL: it is not */
+    int axis;                  /* ... along that axis, from `start` on */
+    const fv_dim *start;
+    const struct fv_storage *over; /* whose memory it took over where that died; NULL: nobody's */
+    fv_buf *buf;               /* in the program; NULL until it is needed */
+    int first, last;           /* live over these launches */
+} fv_storage;
+
+/* One launch to be: kernel, and which value stands behind each parameter. */
+typedef struct fv_launch {
+    fv_kernel *kernel;
+    int nargs, ndims;
+    fv_value *const *args;
+    const fv_dim *const *dims;   /* what the kernel's dims are */
+    fv_op *op;                   /* the last op of the group */
+    const fv_origin *origin;
+} fv_launch;
+
+typedef enum { FV_STEP_LAUNCH, FV_STEP_BIND } fv_step_kind;
+typedef struct fv_step {
+    fv_step_kind kind;
+    fv_launch launch;
+    fv_op *bind; /* the fv.Bind or fv.Let */
+} fv_step;
+/* The values whose memory a step touches. */
+static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
+    *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->bind->nin;
+    return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->bind->in;
+}
+
+struct fv_lowerer {
+    fv_session *session;
+    fv_module *module;
+    fv_func *func;
+    fv_arena *arena;     /* the program's */
+    const fv_lower_options *options;
+    const fv_target *target;
+    fv_program *program;
+    fv_ptrmap storage;   /* value -> fv_storage */
+    fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
+    fv_ptrmap indexing;  /* interned names of nodes whose definition asks whether an index is legal -> 1 */
+    fv_ptrmap panels;    /* what was packed or copied, and how -> its tensor or value; that tensor -> its value */
+    fv_step *steps;
+    int nsteps, cap_steps;
+    const fv_type **in_types, **out_types; /* of the ports, as the model has them */
+    int counter;         /* for kernel names */
+    int64_t weights;     /* bytes of all constants */
+    fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
+    int cap_buffers, cap_constants, cap_kernels;
+};
+typedef struct fv_lowerer fv_lowerer;
+
+#endif

@@ -1,0 +1,14 @@
+/* options.h - how a module is lowered. */
+#ifndef FV_BACKEND_LOWERING_OPTIONS_H
+#define FV_BACKEND_LOWERING_OPTIONS_H
+
+#include "ir/target/target.h"
+
+typedef struct fv_lower_options {
+    const fv_target *target;
+    const char *name;   /* prefix of C names; NULL: from the module's name */
+    bool naive;         /* --schedule=naive: each op alone, serial scalar loops */
+    bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
+} fv_lower_options;
+
+#endif

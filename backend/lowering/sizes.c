@@ -1,0 +1,19 @@
+/* sizes.c - sizes that choices go by. */
+#include "backend/lowering/sizes.h"
+
+int64_t fv_nearest_size(const fv_dim *symbol, int64_t n) {
+    return symbol->least > n ? symbol->least : symbol->most < n ? symbol->most : n;
+}
+
+static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {
+    (void)ctx;
+    *out = fv_nearest_size(symbol, FV_TYPICAL);
+    return true;
+}
+
+int64_t fv_typical_dim(const fv_dim *d) {
+    int64_t n;
+    if (!fv_dim_eval(d, typical, NULL, &n))
+        return -1;
+    return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX; /* an extent may be any expression; a program's are within */
+}

@@ -1,0 +1,16 @@
+/* sizes.h - sizes that choices go by; they change no result. */
+#ifndef FV_BACKEND_LOWERING_SIZES_H
+#define FV_BACKEND_LOWERING_SIZES_H
+
+#include "ir/dim/dim.h"
+
+enum { FV_TYPICAL = 128 }; /* of a dim whose bounds do not say otherwise */
+enum { FV_BLOCK = 2048, /* elements of a vector that one task does, where it is the only one */
+       FV_TASK = 4096 }; /* of rows: elements that one task computes or sums, about */
+
+/* What is nearest to n among the values of a symbol. */
+int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);
+/* What a dim is where its symbols have typical values: for choices that change no result. -1: too large. */
+int64_t fv_typical_dim(const fv_dim *d);
+
+#endif

@@ -1,0 +1,35 @@
+/* storage.c - the storage of values, and whose memory it is. */
+#include "backend/lowering/storage.h"
+
+fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
+    void **at = fv_ptrmap_at(&l->storage, v);
+    if (!*at) {
+        fv_storage *s = FV_NEW(l->arena, fv_storage, 1);
+        s->value = (fv_value *)v;
+        s->first = s->last = s->inner = -1;
+        *fv_ptrmap_at(&l->storage, v) = s;
+        return s;
+    }
+    return *at;
+}
+
+fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+}
+
+const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
+    const fv_origin *o = fv_ptrmap_get(&l->origins, v);
+    return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
+}
+
+fv_storage *fv_storage_root(fv_storage *s) {
+    while (s->alias)
+        s = s->alias;
+    return s;
+}
+
+fv_storage *fv_storage_home(fv_storage *s) {
+    while (s->within)
+        s = s->within;
+    return s;
+}

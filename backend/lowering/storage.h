@@ -1,0 +1,13 @@
+/* storage.h - what becomes of a value. */
+#ifndef FV_BACKEND_LOWERING_STORAGE_H
+#define FV_BACKEND_LOWERING_STORAGE_H
+
+#include "backend/lowering/lowering.h"
+
+fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
+fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x); /* what x loads; NULL: it is no load */
+fv_storage *fv_storage_root(fv_storage *s); /* whose memory it has */
+fv_storage *fv_storage_home(fv_storage *s); /* the Concat in whose memory it is a part; itself */
+const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
+
+#endif

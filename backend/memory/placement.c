@@ -1,0 +1,334 @@
+/* placement.c - where the workspace has its buffers.
+ *
+ * Buffers that live at the same time must not overlap, whatever the dims are. Where bounds of the dims
+ * say how large each can be, they are placed at compile time, so large: offsets are constants. Else
+ * they are placed for typical dims, and what is kept of that is the order only: which buffer lies below
+ * which. An offset is then the highest end of those below, computed from the actual dims,
+ *     at(x) = max over y below x, alive with x: at(y) + size(y)
+ * so any two that live at the same time are apart for all dims.
+ *
+ * Buffers are placed one after the other, each as low as those that live with it let it. Which is first
+ * matters: some ways are tried, and the one is taken that is best where it is worst, over some choices of
+ * dims. There the workspace is as large as what lives at once, or hardly larger. */
+#include "backend/memory/placement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer/consumer.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/host_dims.h"
+#include "ir/base/limits.h"
+
+enum {
+    VARIED = 3,      /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
+    POINTS = 1 << VARIED,
+    MANY = 1000      /* buffers; of more, one way only */
+};
+
+typedef struct item {
+    fv_storage *s;
+    int number;       /* in the order of first use */
+    int64_t size, at; /* at the dims that it is placed for */
+    fv_expr *above;   /* the highest end below it */
+    fv_expr *end;
+} item;
+
+typedef struct layout {
+    fv_lowerer *l;
+    item *items;
+    int n;
+    item **order;  /* in which they are placed */
+    item **sorted; /* by their places */
+    const fv_dim *varied[VARIED];
+    int nvaried;
+    int64_t *sizes[POINTS], bound[POINTS];
+} layout;
+
+/* ---- sizes ---- */
+
+typedef struct point {
+    const layout *w;
+    int number;
+} point;
+
+static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
+    const point *p = ctx;
+    int i = 0;
+    while (i < p->w->nvaried && p->w->varied[i] != symbol)
+        i++;
+    *out = fv_nearest_size(symbol, i < p->w->nvaried && p->number >> i & 1 ? 1 : FV_TYPICAL);
+    return true;
+}
+
+/* Sums of many do not overflow. */
+static const int64_t MOST = INT64_C(1) << 50;
+
+static int64_t aligned(int64_t bytes) {
+    bytes = bytes < 0 ? 0 : bytes < MOST ? bytes : MOST;
+    return (bytes + FV_BUFFER_ALIGN - 1) / FV_BUFFER_ALIGN * FV_BUFFER_ALIGN;
+}
+
+static int64_t size_at(const fv_type *t, point *p) {
+    int64_t n = fv_elem_storage_bytes(t->elem), d;
+    for (int i = 0; i < t->rank; i++)
+        if (!fv_dim_eval(t->dims[i], at_point, p, &d) || __builtin_mul_overflow(n, d, &n))
+            return aligned(INT64_MAX);
+    return aligned(n);
+}
+
+/* -1: its dims have no bounds, or such as no memory has. */
+static int64_t largest_size(const fv_type *t) {
+    int64_t n = fv_elem_storage_bytes(t->elem);
+    for (int i = 0; i < t->rank; i++) {
+        int64_t most = t->dims[i]->hi > 0 ? t->dims[i]->hi : 0;
+        if (most >= FV_DIM_MAX || __builtin_mul_overflow(n, most, &n))
+            return -1;
+    }
+    return n <= MOST ? aligned(n) : -1;
+}
+
+/* ---- places ---- */
+
+static bool live_together(const item *a, const item *b) {
+    return a->s->first <= b->s->last && b->s->first <= a->s->last;
+}
+
+/* The most that lives at once. */
+static int64_t bound_of(const layout *w, const int64_t *sizes) {
+    int64_t most = 0;
+    for (int i = 0; i < w->n; i++) { /* some buffer begins where it is reached */
+        int64_t sum = 0;
+        for (int k = 0; k < w->n; k++)
+            if (w->items[k].s->first <= w->items[i].s->first && w->items[i].s->first <= w->items[k].s->last)
+                sum += sizes[k];
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static int by_number(const item *a, const item *b) {
+    return a->number - b->number;
+}
+
+static int by_size(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    return a->size != b->size ? (a->size < b->size ? 1 : -1) : by_number(a, b);
+}
+
+/* What lives long is in the way of more. */
+static int by_span(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    int p = a->s->last - a->s->first, q = b->s->last - b->s->first;
+    return p != q ? (p < q ? 1 : -1) : by_size(x, y);
+}
+
+static int by_size_and_span(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    double p = (double)a->size * (a->s->last - a->s->first + 1), q = (double)b->size * (b->s->last - b->s->first + 1);
+    return p != q ? (p < q ? 1 : -1) : by_number(a, b);
+}
+
+static int by_place(const void *x, const void *y) {
+    const item *a = *(item *const *)x, *b = *(item *const *)y;
+    return a->at != b->at ? (a->at < b->at ? -1 : 1) : by_number(a, b);
+}
+
+typedef int compare(const void *, const void *);
+static compare *const ways[] = {by_size, by_size_and_span, by_span};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+/* As low as it fits among the n that have been placed, which are sorted by their places; joins them. */
+static void place(item *x, item **placed, int n) {
+    int64_t at = 0;
+    for (int i = 0; i < n; i++) {
+        const item *y = placed[i];
+        if (!live_together(x, y))
+            continue;
+        if (at + x->size <= y->at)
+            break;
+        if (y->at + y->size > at)
+            at = y->at + y->size;
+    }
+    x->at = at;
+    int i = n;
+    for (; i > 0 && by_place(&placed[i - 1], &x) > 0; i--)
+        placed[i] = placed[i - 1];
+    placed[i] = x;
+}
+
+/* Places all; the end of the highest. */
+static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
+    int64_t end = 0;
+    for (int i = 0; i < w->n; i++) {
+        w->items[i].size = sizes[i];
+        w->order[i] = &w->items[i];
+    }
+    qsort(w->order, (size_t)w->n, sizeof *w->order, way);
+    for (int i = 0; i < w->n; i++) {
+        place(w->order[i], w->sorted, i);
+        int64_t own = w->order[i]->at + w->order[i]->size;
+        end = own > end ? own : end;
+    }
+    return end;
+}
+
+/* The workspace that the order gives with these sizes. */
+static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
+    int64_t end = 0;
+    for (int x = 0; x < w->n; x++) {
+        at[x] = 0;
+        for (int y = 0; y < x; y++) {
+            int64_t own = at[y] + sizes[w->sorted[y]->number];
+            if (own > at[x] && live_together(w->sorted[x], w->sorted[y]))
+                at[x] = own;
+        }
+        int64_t own = at[x] + sizes[w->sorted[x]->number];
+        end = own > end ? own : end;
+    }
+    return end;
+}
+
+/* How much more than what lives at once the order takes, where that is worst; `enough` is not told from more. */
+static double excess(const layout *w, int64_t *at, double enough) {
+    double worst = 0;
+    for (int p = 0; p < 1 << w->nvaried && worst < enough; p++) {
+        double over = (double)end_with(w, w->sizes[p], at) / (double)(w->bound[p] ? w->bound[p] : 1);
+        worst = over > worst ? over : worst;
+    }
+    return worst;
+}
+
+static void choose_order(layout *w) {
+    fv_arena *a = w->l->arena;
+    int64_t *at = FV_NEW(a, int64_t, w->n + 1);
+    int best = 0, tried = w->n > MANY ? 1 : WAYS << w->nvaried;
+    double least = 1e30;
+    for (int t = 0; t < tried && least > 1; t++) {
+        place_all(w, w->sizes[t / WAYS], ways[t % WAYS]);
+        double over = excess(w, at, least);
+        if (over < least) {
+            least = over;
+            best = t;
+        }
+    }
+    place_all(w, w->sizes[best / WAYS], ways[best % WAYS]);
+}
+
+static void vary(layout *w) {
+    const fv_program *p = w->l->program;
+    for (int i = 0; i < p->nsymbols && w->nvaried < VARIED; i++)
+        w->varied[w->nvaried++] = p->symbols[i];
+    for (int i = 0; i < 1 << w->nvaried; i++) {
+        point at = {w, i};
+        w->sizes[i] = FV_NEW(w->l->arena, int64_t, w->n + 1);
+        for (int k = 0; k < w->n; k++)
+            w->sizes[i][k] = size_at(w->items[k].s->value->type, &at);
+        w->bound[i] = bound_of(w, w->sizes[i]);
+    }
+}
+
+/* ---- places that are known ---- */
+
+/* Offsets for the largest dims; false: there are no bounds, or such that they say little. */
+static bool fix_places(layout *w) {
+    fv_arena *a = w->l->arena;
+    int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX;
+    bool fixed = true;
+    int best = 0;
+    for (int i = 0; i < w->n; i++) {
+        const fv_type *t = w->items[i].s->value->type;
+        if ((sizes[i] = largest_size(t)) < 0)
+            return false;
+        for (int k = 0; k < t->rank; k++)
+            fixed &= fv_dim_is_const(t->dims[k]);
+    }
+    for (int t = 0; t < (w->n > MANY ? 1 : WAYS); t++) {
+        int64_t end = place_all(w, sizes, ways[t]);
+        if (end < least) {
+            least = end;
+            best = t;
+        }
+    }
+    if (!fixed && least > FV_FIXED_WORKSPACE)
+        return false;
+    place_all(w, sizes, ways[best]);
+    for (int i = 0; i < w->n; i++)
+        w->items[i].s->buf->offset = fv_x_int(a, w->items[i].at);
+    w->l->program->workspace = fv_x_int(a, w->n ? least : 0);
+    return true;
+}
+
+/* ---- places that depend on dims ---- */
+
+/* Does another one below x, alive with y, lie upon y? Then its end is higher. */
+static bool is_hidden(item *const *below, int n, int y) {
+    for (int k = y + 1; k < n; k++)
+        if (live_together(below[k], below[y]))
+            return true;
+    return false;
+}
+
+/* What lies below x leaves it its place, which may be that of another one. */
+static fv_expr *place_of(fv_lowerer *l, item *const *sorted, int x) {
+    if (!sorted[x]->above)
+        return fv_x_int(l->arena, 0);
+    for (int y = x; y-- > 0;)
+        if (sorted[y]->above && fv_x_equal(sorted[y]->above, sorted[x]->above))
+            return sorted[y]->s->buf->offset;
+    return fv_p_plan_let(l, fv_printf(l->arena, "at%d", sorted[x]->number), sorted[x]->above);
+}
+
+/* The end of x, which is that of another one where it begins there and is as large. */
+static fv_expr *end_of(fv_lowerer *l, item *const *sorted, int x) {
+    fv_arena *a = l->arena;
+    const fv_buf *b = sorted[x]->s->buf;
+    for (int y = x; y-- > 0;)
+        if (fv_x_equal(sorted[y]->s->buf->offset, b->offset) &&
+            fv_x_equal(sorted[y]->s->buf->bytes, b->bytes))
+            return sorted[y]->end;
+    fv_expr *size = fv_x_bin(a, FV_X_ADDSAT, b->bytes, fv_x_int(a, FV_BUFFER_ALIGN - 1));
+    size = fv_x_bin(a, FV_X_AND, size, fv_x_int(a, ~(int64_t)(FV_BUFFER_ALIGN - 1)));
+    return fv_p_plan_let(l, fv_printf(a, "end%d", sorted[x]->number),
+                         fv_x_bin(a, FV_X_ADDSAT, b->offset, size));
+}
+
+static fv_expr *highest(fv_lowerer *l, fv_expr *a, fv_expr *b) {
+    return a ? fv_x_bin(l->arena, FV_X_MAX, a, b) : b;
+}
+
+static void compute_places(layout *w) {
+    fv_lowerer *l = w->l;
+    fv_expr *all = NULL;
+    item **below = FV_NEW(l->arena, item *, w->n + 1), **sorted = w->sorted;
+    for (int x = 0; x < w->n; x++) {
+        int nbelow = 0;
+        for (int y = 0; y < x; y++)
+            if (live_together(sorted[y], sorted[x]))
+                below[nbelow++] = sorted[y];
+        for (int y = 0; y < nbelow; y++)
+            if (!is_hidden(below, nbelow, y))
+                sorted[x]->above = highest(l, sorted[x]->above, below[y]->end);
+        sorted[x]->s->buf->offset = place_of(l, sorted, x);
+        sorted[x]->end = end_of(l, sorted, x);
+        bool top = true;
+        for (int y = x + 1; y < w->n && top; y++)
+            top = !live_together(sorted[x], sorted[y]);
+        if (top)
+            all = highest(l, all, sorted[x]->end);
+    }
+    l->program->workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(l->arena, 0);
+}
+
+void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
+    fv_arena *a = l->arena;
+    layout w = {.l = l, .items = FV_NEW(a, item, n + 1), .n = n, .order = FV_NEW(a, item *, n + 1),
+                .sorted = FV_NEW(a, item *, n + 1)};
+    for (int i = 0; i < n; i++)
+        w.items[i] = (item){.s = list[i], .number = i};
+    if (fix_places(&w))
+        return;
+    vary(&w);
+    choose_order(&w);
+    compute_places(&w);
+}

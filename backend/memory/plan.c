@@ -1,0 +1,151 @@
+/* plan.c - memory: which buffer each value lies in, and how long. placement.c says where the workspace has
+ * it. A value whose size depends on data is allocated by the caller's allocator when it is made. */
+#include "backend/memory/plan.h"
+
+#include <string.h>
+
+#include "backend/consumer/consumer.h"
+#include "backend/lowering/storage.h"
+#include "backend/memory/placement.h"
+#include "backend/lowering/host_dims.h"
+#include "backend/memory/reuse.h"
+#include "ir/base/limits.h"
+#include "ir/base/mapping.h"
+#include "ir/kernel/build.h"
+
+static void touch(fv_lowerer *l, fv_value *v, int step) {
+    fv_storage *s = fv_storage_root(fv_storage_of(l, v));
+    if (s->first < 0)
+        s->first = step;
+    if (step > s->last)
+        s->last = step;
+}
+
+/* Which launches use which memory. */
+static void find_lifetimes(fv_lowerer *l) {
+    for (int i = 0, n; i < l->nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        for (int k = 0; k < n; k++)
+            touch(l, values[k], i);
+    }
+}
+
+/* A dim that is negative counts as 0: the run says so before it is used. */
+static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
+    fv_arena *a = l->arena;
+    fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
+    bool empty = false;
+    for (int i = 0; i < t->rank; i++) {
+        fv_expr *n = fv_p_dim(l, t->dims[i]);
+        x = fv_x_bin(a, FV_X_MULSAT, x, t->dims[i]->lo < 0 ? fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 0)) : n);
+        empty |= t->dims[i]->hi <= 0;
+    }
+    return empty ? fv_x_int(a, 0) : x;
+}
+
+static fv_buf *new_buffer(fv_lowerer *l, const char *name, fv_buf_role role, const fv_type *t) {
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        extent[i] = fv_p_dim(l, t->dims[i]);
+    fv_buf *b = fv_buf_new(l->arena, name, role, t->elem, t->rank, extent);
+    fv_p_add_buffer(l, b);
+    return b;
+}
+
+static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
+    *bytes = fv_elem_is_packed(t->elem) ? t->count : t->bytes;
+    if (l->options->look)
+        return NULL;
+    if (!fv_elem_is_packed(t->elem)) {
+        if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
+            return t->data;
+        /* mapped from a file that does not align it */
+        void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
+        memcpy(copy, t->data, t->bytes);
+        fv_mapping_drop(l->session, t->data, t->bytes);
+        return copy;
+    }
+    int bits = fv_elem_bits(t->elem), per = 8 / bits;
+    uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);
+    const uint8_t *from = t->data;
+    for (size_t i = 0; i < t->count; i++)
+        r[i] = (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) &
+                         ((1 << bits) - 1));
+    return r;
+}
+
+static void place_constant(fv_lowerer *l, fv_storage *s) {
+    fv_program *p = l->program;
+    s->buf = new_buffer(l, s->value->name, FV_BUF_CONST, s->value->type);
+    s->buf->index = p->nconstants;
+    fv_constant c = {.name = s->value->name, .buf = s->buf};
+    c.data = unpacked(l, s->value->tensor, &c.bytes);
+    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
+}
+
+static fv_storage *returned(fv_lowerer *l, int i) {
+    return fv_storage_root(fv_storage_of(l, l->func->body->last->in[i]));
+}
+
+/* For people: which values a buffer holds besides the one that it is called by. */
+static void name_what_is_held(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL, *home = s;
+            while (home && home->within)
+                home = home->within;
+            fv_buf *b = home && home != s ? fv_storage_root(home)->buf : NULL;
+            int cap = b ? b->nparts : 0;
+            if (b)
+                FV_PUSH(l->arena, b->parts, b->nparts, cap, s->value->name);
+        }
+}
+
+static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
+    int cap = 0;
+    for (const fv_storage *x = s->over; x; x = x->over)
+        FV_PUSH(l->arena, s->buf->over, s->buf->nover, cap, x->value->name);
+}
+
+/* Every root that some step uses gets its buffer; aliases are views of it. */
+void fv_plan_buffers(fv_lowerer *l) {
+    fv_region *body = l->func->body;
+    find_lifetimes(l);
+    if (!l->options->naive)
+        fv_reuse_memory(l);
+    for (int i = 0; i < body->nparams; i++) {
+        fv_storage *s = fv_storage_of(l, body->params[i]);
+        s->buf = new_buffer(l, s->value->name, FV_BUF_INPUT, s->value->type);
+        s->buf->index = i;
+    }
+    for (int i = 0; i < body->last->nin; i++) {
+        fv_storage *s = returned(l, i);
+        /* by the type of the result: the dims of what it is a view of may be known later only */
+        s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
+        s->buf->index = i;
+        name_what_was_there(l, s);
+    }
+    fv_storage **work = NULL;
+    int nwork = 0, cap = 0;
+    for (int i = 0, n; i < l->nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        for (int k = 0; k < n; k++) {
+            fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
+            if (s->buf)
+                continue;
+            if (s->value->kind == FV_VALUE_CONST) {
+                place_constant(l, s);
+                continue;
+            }
+            bool heap = fv_any_from_data(s->value->type->rank, s->value->type->dims);
+            s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
+            s->buf->bytes = bytes_of(l, s->value->type);
+            name_what_was_there(l, s);
+            if (!heap)
+                FV_PUSH(l->arena, work, nwork, cap, s);
+            l->program->uses_allocator |= heap;
+        }
+    }
+    name_what_is_held(l);
+    fv_place_buffers(l, work, nwork);
+}

@@ -1,0 +1,87 @@
+/* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies there, each
+ * element before it writes there takes that value's memory. */
+#include "backend/memory/reuse.h"
+
+#include <string.h>
+
+#include "backend/lowering/storage.h"
+#include "ir/kernel/reuse.h"
+
+static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
+    return fv_storage_root(fv_storage_of(l, v));
+}
+
+/* Is it the memory of one parameter of the launch only? */
+static bool is_once(fv_lowerer *l, const fv_launch *n, const fv_storage *s) {
+    int found = 0;
+    for (int i = 0; i < n->nargs; i++)
+        found += root_of(l, n->args[i]) == s;
+    return found == 1;
+}
+
+static bool is_returned(fv_lowerer *l, const fv_storage *s) {
+    const fv_op *ret = l->func->body->last;
+    for (int i = 0; i < ret->nin; i++)
+        if (root_of(l, ret->in[i]) == s)
+            return true;
+    return false;
+}
+
+/* Dims that depend on data are known when the first of the two is written only if they are the same. */
+static bool same_dims(const fv_type *x, const fv_type *y) {
+    if (!fv_any_from_data(x->rank, x->dims) && !fv_any_from_data(y->rank, y->dims))
+        return true;
+    return x->rank == y->rank && !memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims);
+}
+
+static bool can_go_over(fv_lowerer *l, int step, const fv_storage *x, const fv_storage *y) {
+    const fv_launch *n = &l->steps[step].launch;
+    return x != y && x->value->kind == FV_VALUE_RESULT && x->last == step && y->first == step &&
+           is_once(l, n, x) && is_once(l, n, y) && !is_returned(l, x) &&
+           same_dims(x->value->type, y->value->type);
+}
+
+/* No other launch has the kernel, which is about to change. */
+static bool is_own_kernel(const fv_lowerer *l, int step) {
+    for (int i = 0; i < l->nsteps; i++)
+        if (i != step && l->steps[i].kind == FV_STEP_LAUNCH && l->steps[i].launch.kernel == l->steps[step].launch.kernel)
+            return false;
+    return true;
+}
+
+static void forget_arg(fv_launch *n, int i, fv_arena *a) {
+    fv_value **args = FV_NEW(a, fv_value *, n->nargs);
+    memcpy(args, n->args, (size_t)i * sizeof *args);
+    memcpy(args + i, n->args + i + 1, (size_t)(n->nargs - i - 1) * sizeof *args);
+    n->args = args;
+    n->nargs--;
+}
+
+/* y lies where x did: one memory, which has the name of what is in it last. */
+static bool put_over(fv_lowerer *l, int step, int from, int to) {
+    fv_launch *n = &l->steps[step].launch;
+    fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
+    if (!can_go_over(l, step, x, y) || !is_own_kernel(l, step) || !fv_kernel_reuse(n->kernel, from, to))
+        return false;
+    forget_arg(n, from, l->arena);
+    x->alias = y;
+    y->first = x->first;
+    y->over = x;
+    const char *how = n->kernel->schedule;
+    n->kernel->schedule = fv_printf(l->arena, "%s%sin place", how, strchr(how, ' ') ? ", " : " ");
+    return true;
+}
+
+void fv_reuse_memory(fv_lowerer *l) {
+    for (int step = 0; step < l->nsteps; step++) {
+        const fv_launch *n = &l->steps[step].launch;
+        if (l->steps[step].kind != FV_STEP_LAUNCH)
+            continue;
+        for (int to = 0; to < n->nargs; to++)
+            for (int from = 0; from < n->nargs; from++)
+                if (put_over(l, step, from, to)) {
+                    to = -1; /* they are numbered anew */
+                    break;
+                }
+    }
+}

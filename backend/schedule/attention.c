@@ -1,0 +1,457 @@
+/* attention.c - attention: scores, what is made of them along a row, and the product with values, a block of
+ * queries at a time.
+ *
+ *     parallel batch, heads.., chunk of queries:
+ *       for a block of queries in the chunk:
+ *         scores[r, j] = sum c: q[i0 + r, c] * k[j, c]        tiles, as in a contraction
+ *         for each row: scores[r, j] = weight(scores[r, ..])  as in a row kernel
+ *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
+ *
+ * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
+ * THREADS cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
+ * it has in those schedules, whatever the blocks are. */
+#include <string.h>
+
+#include "backend/fuse/attention.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/schedule/blocks.h"
+#include "backend/schedule/contract.h"
+#include "backend/schedule/map.h"
+#include "backend/schedule/materialize.h"
+#include "backend/schedule/precompute.h"
+#include "ir/base/limits.h"
+
+enum { THREADS = 16,
+       TILES = 2,     /* of a block at most */
+       MAX_MASKS = 4,
+       MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+
+typedef struct sums {
+    int n;
+    fv_expr *sum[MAX_SUMS];
+    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+} sums;
+
+typedef struct attend {
+    fv_lowerer *l;
+    fv_kemit e;
+    fv_attention at;
+    const fv_definition *d;        /* of the result */
+    fv_definition scores, weights; /* [outer.., query, key] */
+    fv_contraction qk, pv;
+    fv_tile t;
+    fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features */
+    int nouter;
+    fv_var *chunk, *local;
+    /* Of a task, in definitions: [outer.., chunk, row, ..] */
+    fv_buf *memory;                /* by key: the scores, then the weights */
+    fv_buf *masks;                 /* by key: what the weights have of the key alone */
+    fv_buf *queries;               /* by channel: where q is computed; or NULL */
+    fv_expr *of_key[MAX_MASKS], *of_query;
+    int nmasks;
+    int tile, block;               /* rows of a tile of scores, and of a block */
+    fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
+    fv_expr *index[FV_MAX_RANK];   /* of the result */
+} attend;
+
+/* ---- definitions and memory ---- */
+
+/* All axes of the result but the features, then the keys. */
+static fv_definition over_keys(const attend *a, fv_expr *body) {
+    fv_definition s = {.value = a->d->value, .body = body};
+    s.index = FV_NEW(a->l->arena, fv_var *, a->d->rank + 1);
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.column)
+            s.index[s.rank++] = a->d->index[i];
+    s.index[s.rank++] = a->at.key;
+    return s;
+}
+
+/* Rows of a block: their scores take a quarter of the second-level cache. */
+static int block_rows(const attend *a, int mr) {
+    int64_t keys = fv_typical_dim(a->at.key->dim);
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)a->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
+    int64_t tiles = a->l->target->l2_bytes / 4 / bytes;
+    return mr * (int)(tiles < 1 ? 1 : tiles > TILES ? TILES : tiles);
+}
+
+static fv_buf *new_memory(attend *a, const char *what, const fv_dim *rows, const fv_dim *width) {
+    fv_var *axes[FV_MAX_RANK];
+    int n = a->nouter;
+    memcpy(axes, a->outer, (size_t)n * sizeof *axes);
+    axes[n++] = a->chunk;
+    axes[n++] = fv_index_var(a->l->arena, "row", rows);
+    axes[n++] = fv_index_var(a->l->arena, what, width);
+    const char *name = fv_printf(a->l->arena, "%s.%s", a->d->value->name, what);
+    fv_value *v = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
+    v->kind = FV_VALUE_RESULT;
+    return fv_value_buf(a->l->arena, v);
+}
+
+static void set_tasks(attend *a) {
+    fv_dims *t = a->l->module->dims;
+    const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim, *block = fv_dim_const(t, a->block);
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.row && i != a->at.column) {
+            outer[a->nouter] = a->d->index[i]->dim;
+            a->outer[a->nouter++] = a->d->index[i];
+        }
+    const fv_dim *one = fv_dim_const(t, 1), *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), one);
+    /* whole blocks: together they have no more rows than there are queries */
+    const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
+    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks), most);
+    a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
+    a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
+}
+
+/* As many keys as panels of that width have. */
+static const fv_dim *whole_panels(attend *a, int width) {
+    fv_dims *t = a->l->module->dims;
+    const fv_dim *w = fv_dim_const(t, width);
+    return fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
+}
+
+/* That element of what a task has. */
+static fv_expr *of_task(attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < a->nouter; i++)
+        index[i] = fv_x_var(a->l->arena, a->outer[i]);
+    index[a->nouter] = fv_x_var(a->l->arena, a->chunk);
+    index[a->nouter + 1] = row;
+    index[a->nouter + 2] = fv_x_var(a->l->arena, last);
+    return fv_x_load(a->l->arena, b, index);
+}
+
+/* The score, or the weight. */
+static fv_expr *in_memory(attend *a) {
+    return of_task(a, a->memory, fv_x_var(a->l->arena, a->local), a->at.key);
+}
+
+/* ---- what depends on the key alone ---- */
+
+static bool loads_value(const fv_expr *x, const fv_value *v) {
+    bool found = x->op == FV_X_LOAD && x->u.buf->value == v;
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_value(x->arg[i], v);
+    return found;
+}
+
+/* Is x computed of the key, whose variable is v here, and of nothing else that changes within a task? */
+static bool is_of_key(const attend *a, const fv_expr *x, const fv_var *v) {
+    fv_expr *sum;
+    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->elem && fv_x_uses(x, v) &&
+           !fv_x_uses(x, a->d->index[a->at.row]) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
+           !loads_value(x, a->memory->value);
+}
+
+/* The number of that part of the weights; nmasks: it is not among them. */
+static int mask_of(const attend *a, fv_expr *x, fv_var *v) {
+    fv_expr *key = fv_x_var(a->l->arena, a->at.key), *over = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+    int i = 0;
+    while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
+        i++;
+    return i;
+}
+
+static void find_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
+    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = x;
+    if (is_of_key(a, x, v)) {
+        fv_expr *key = fv_x_var(a->l->arena, a->at.key);
+        if (mask_of(a, x, v) == a->nmasks && a->nmasks < MAX_MASKS)
+            a->of_key[a->nmasks++] = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+        return;
+    }
+    for (int i = 0; i < x->n; i++)
+        find_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, seen);
+}
+
+/* x, along v, with such parts as loads of `masks`. */
+static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
+    fv_expr *y = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2];
+    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return y ? y : x;
+    int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
+    for (int i = 0; i < x->n && mask == a->nmasks; i++)
+        args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
+    y = mask < a->nmasks ? of_task(a, a->masks, fv_x_int(a->l->arena, mask), v) : fv_x_with_args(a->l->arena, x, args);
+    return *fv_ptrmap_at(memo, x) = y;
+}
+
+/* The weights, over the memory and the masks. */
+static fv_expr *make_weights(attend *a) {
+    fv_ptrmap seen = fv_ptrmap_in(a->l->arena), memo = fv_ptrmap_in(a->l->arena);
+    fv_expr *weight = fv_weight_of(a->l->arena, &a->at, in_memory(a));
+    find_masks(a, weight, a->at.key, &seen);
+    a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
+    return with_masks(a, weight, a->at.key, &memo);
+}
+
+/* Queries that are computed, scaled or turned, are so once a block. */
+static void make_queries(attend *a, fv_op *op) {
+    const fv_expr *q = fv_x_stored(a->at.q), *sum = a->at.score;
+    bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
+    if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem) {
+        a->queries = new_memory(a, "queries", a->local->dim, sum->u.red.vars[0]->dim);
+        a->of_query = a->at.q;
+        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->arena, a->local), sum->u.red.vars[0]);
+    } else
+        a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q, NULL);
+}
+
+static bool prepare(attend *a, fv_op *op) {
+    int mr, nr;
+    const fv_target *t = a->l->target;
+    a->scores = over_keys(a, a->at.score);
+    int row = a->at.row - (a->at.row > a->at.column);
+    a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
+                             .column = a->scores.rank - 1};
+    fv_contract_size(t, &a->scores, &a->qk, &mr, &nr);
+    if (nr < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, nr))
+        return false;
+    a->tile = mr;
+    a->block = block_rows(a, mr);
+    set_tasks(a);
+    make_queries(a, op);
+    a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, nr));
+    a->weights = over_keys(a, make_weights(a));
+    a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
+                             .column = a->at.column};
+    int rows, columns;
+    fv_contract_size(t, a->d, &a->pv, &rows, &columns);
+    return columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, columns);
+}
+
+/* ---- the kernel ---- */
+
+static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c) {
+    const fv_dim *rows = d->index[c->row]->dim;
+    fv_kemit_use(&a->e, d);
+    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local};
+    fv_contract_size(a->l->target, d, c, &a->t.mr, &a->t.nr);
+    if (fv_dim_is_const(rows) && a->tile % a->t.mr == 0)
+        a->t.rest = rows->value % a->t.mr;
+}
+
+static void close_to(attend *a, int depth, fv_kmark m) {
+    while (a->e.b.depth > depth)
+        fv_kb_end(&a->e.b);
+    fv_kemit_release(&a->e, m);
+}
+
+static void emit_scores(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth, last = memory->rank - 1;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, &a->scores, &a->qk);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    a->t.sums = memory;
+    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
+    a->t.at[last - 1] = a->t.done;
+    a->t.at[last] = a->t.j0;
+    fv_tile_multiply(&a->t, here);
+    close_to(a, depth, m);
+}
+
+/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+static void find_sums(fv_expr *x, const fv_var *key, sums *s) {
+    for (int i = 0; i < x->n; i++)
+        find_sums(x->arg[i], key, s);
+    if (x->op != FV_X_REDUCE || fv_x_uses(x, key))
+        return;
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_equal(s->sum[i], x))
+            return;
+    if (s->n < MAX_SUMS)
+        s->sum[s->n++] = x;
+}
+
+/* Does x load from the memory, other than in sums that are known, where the pass takes what is kept, and in `but`? */
+static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass, const fv_expr *but) {
+    for (int i = 0; i < known; i++)
+        if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
+            return false;
+    for (int i = 0; pass && i < pass->n; i++)
+        if (pass->held[i] == x)
+            return false;
+    if (x == but)
+        return false;
+    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (loads(a, x->arg[i], s, known, pass, but))
+            return true;
+    return false;
+}
+
+/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of that pass. */
+static bool can_keep(const attend *a, const sums *s) {
+    bool over = false;
+    for (int i = 0; i < s->n; i++) {
+        const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
+        over |= pass && pass->x;
+        if (over && loads(a, s->sum[i]->arg[0], s, i, pass, pass ? pass->x : NULL))
+            return false;
+    }
+    return s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
+}
+
+/* Opens a loop over rows, in which the first n sums are known. */
+static fv_expr *open_row(attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->local, r);
+    for (int i = 0; i < n; i++)
+        fv_kemit_memo(e, s->sum[i], fv_x_load(e->arena, s->of_rows[i], &r));
+    return r;
+}
+
+/* Each sum for all rows of the block, then the next: what one row waits for, others use. */
+static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    sums s = {0};
+    find_sums(a->weights.body, a->at.key, &s);
+    fv_row_start(e, w, NULL);
+    w->keeps_nothing = e->keep.n && !can_keep(a, &s);
+    for (int i = 0; i < s.n; i++)
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
+    for (int i = 0; i <= s.n; i++) {
+        fv_expr *r = w->index[w->at - 1] = open_row(a, &s, i, first, rows);
+        fv_row_start(e, w, NULL);
+        if (i < s.n)
+            fv_kb_store(&e->b, s.of_rows[i], &r, fv_kemit_expr(e, s.sum[i]), NULL);
+        else
+            fv_emit_row(e, w, NULL);
+        close_to(a, depth, m);
+    }
+}
+
+static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    fv_row w = {.vector = a->weights.rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    memcpy(index, a->at_memory, sizeof index);
+    fv_kemit_use(e, &a->weights);
+    fv_expr *plain = fv_kemit_plain(e, a->weights.body, a->at.key);
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = a->at.key;
+        emit_rows(a, &w, first, rows);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit_rows(a, &w, first, rows);
+    if (plain)
+        fv_kb_end(&e->b);
+    e->chains = false;
+    e->vector = NULL;
+    e->keep.n = 0;
+}
+
+static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, a->d, &a->pv);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    fv_tile_sums(&a->t);
+    fv_tile_multiply(&a->t, here);
+    fv_tile_store(&a->t, value, a->index, here);
+    close_to(a, depth, m);
+}
+
+/* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
+static fv_buf *open_memory(attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
+    fv_kemit *e = &a->e;
+    fv_buf *b = fv_kemit_in(e, of);
+    b->role = FV_BUF_INOUT;
+    memcpy(index, a->at_memory, sizeof a->at_memory);
+    index[b->rank - 2] = row;
+    index[b->rank - 1] = open_loop(e, FV_VECTOR, v->name, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, index[b->rank - 1]);
+    return b;
+}
+
+static void emit_masks(attend *a) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    for (int i = 0; i < a->nmasks; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        fv_definition d = over_keys(a, a->of_key[i]);
+        fv_kemit_use(e, &d);
+        fv_buf *masks = open_memory(a, a->masks, integer(e, i), a->at.key, index);
+        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
+        close_to(a, depth, m);
+    }
+    fv_kemit_use(e, a->d);
+}
+
+static void emit_queries(attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_definition d = over_keys(a, a->of_query);
+    fv_kemit_use(e, &d);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_buf *queries = open_memory(a, a->queries, r, a->at.score->u.red.vars[0], index);
+    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
+/* Tasks; then blocks of queries: *first is where one begins, the result how many it has. */
+static fv_expr *open_blocks(attend *a, fv_expr **first) {
+    fv_kemit *e = &a->e;
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++) {
+        if (i == a->at.row || i == a->at.column)
+            continue;
+        a->index[i] = open_loop(e, FV_PARALLEL, a->d->index[i]->name, fv_kemit_dim(e, a->d->index[i]->dim));
+        fv_kemit_bind(e, a->d->index[i], a->index[i]);
+        a->at_memory[n++] = a->index[i];
+    }
+    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks), *block = integer(e, a->block);
+    fv_expr *tile = integer(e, a->tile), *size;
+    fv_expr *step = fv_ceildiv(e, count, blocks);
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
+    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
+    fv_kemit_bind(e, a->chunk, chunk);
+    a->at_memory[n] = chunk;
+    if (a->nmasks)
+        emit_masks(a);
+    if (queries->hi <= a->block)
+        return size;
+    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
+    *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
+    return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, block, binary(e, FV_X_SUB, size, from)));
+}
+
+bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    attend a = {.l = l, .d = s->def};
+    if (!fv_find_attention(l->arena, a.d, &a.at) || !prepare(&a, op))
+        return false;
+    fv_kemit *e = &a.e;
+    fv_expr *first;
+    fv_kemit_init(e, l, a.d, "Attention");
+    fv_expr *rows = open_blocks(&a, &first);
+    fv_buf *memory = fv_kemit_in(e, a.memory);
+    memory->role = FV_BUF_INOUT;
+    if (a.queries)
+        emit_queries(&a, first, rows);
+    emit_scores(&a, memory, first, rows);
+    emit_weights(&a, memory, first, rows);
+    emit_result(&a, s->value, first, rows);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+    fv_kemit_finish(e, op, fv_printf(e->arena, "attend %d x %d", a.t.mr, a.t.nr));
+    return true;
+}

@@ -1,0 +1,216 @@
+/* contract.c - matrix products and what is like them: a sum of products whose factors
+ * depend one on a row index i, the other on a column index j.
+ *
+ *     parallel batch.., block of rows, panel of columns:
+ *       for i0 in the block, step MR:
+ *         acc[r, c] = 0                                     registers
+ *         for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
+ *         sums[r, c] = acc[r, c]                            first-level cache
+ *         for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *
+ * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows that
+ * are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
+ * change no bit. */
+#include "backend/schedule/contract.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/schedule/blocks.h"
+#include "backend/schedule/materialize.h"
+
+/* Does x lie in memory so that neighbouring columns are neighbours? */
+static bool runs_along(const fv_expr *x, const fv_var *j) {
+    fv_load_count n = {0};
+    fv_x_count_loads(x, j, &n);
+    return n.contiguous && !n.strided;
+}
+
+/* The factors: b is the only one that depends on the column. */
+static bool set_factors(const fv_definition *d, fv_contraction *c) {
+    const fv_expr *body = c->sum->arg[0];
+    for (int i = d->rank; i-- > 0;) {
+        bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
+        c->each = in[0] && in[1];
+        bool second = c->each ? fv_x_is_constant(body->arg[1]) : in[1];
+        c->a = body->arg[!second];
+        c->b = body->arg[second];
+        if (c->each ? !fv_x_is_constant(c->b) || !runs_along(c->a, d->index[i]) : !in[second])
+            return false;
+        c->column = i;
+        break;
+    }
+    c->row = -1;
+    for (int i = c->column; c->a && i-- > 0 && c->row < 0;)
+        if (fv_x_uses(c->a, d->index[i]) && !fv_x_uses(c->b, d->index[i]))
+            c->row = i;
+    return c->a != NULL;
+}
+
+static bool recognise(const fv_definition *d, fv_contraction *c) {
+    fv_expr *sums[2], *inner;
+    memset(c, 0, sizeof *c);
+    if (d->rank < 1 || fv_x_reductions(d->body, sums, 2) != 1)
+        return false;
+    fv_expr *body = sums[0]->arg[0];
+    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL || fv_x_reductions(body, &inner, 1) ||
+        !fv_elem_is_float((fv_elem)body->type.elem))
+        return false;
+    c->sum = sums[0];
+    return set_factors(d, c);
+}
+
+static bool is_loaded(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
+/* What a step of k takes for these rows: sums in flight, of which fewer than LATENCY take as long. */
+enum { LATENCY = 8, TILE = 4, FEW_TILES = 4 };
+
+static int steps(int rows, int vectors) {
+    return rows * vectors > LATENCY ? rows * vectors : LATENCY;
+}
+
+/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12 + 2. */
+static int best_rows(int rows, int most, int vectors) {
+    int best = most, least = INT_MAX;
+    for (int mr = most; mr >= most / 2; mr--) {
+        int cost = rows / mr * (steps(mr, vectors) + TILE);
+        for (int n = 1, rest = rows % mr; n <= rest; n *= 2)
+            cost += rest & n ? steps(n, vectors) + TILE : 0;
+        if (cost < least) {
+            best = mr;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Accumulators fill about three quarters of the registers. Fewer
+ * rows where there are fewer, with more columns then: eight sums hide the latency of their additions. */
+void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
+    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    if (lanes < 2) {
+        lanes = 1;
+        *mr = *nr = 4;
+    } else if (t->vector_registers >= 32) {
+        *mr = lanes >= 8 ? 12 : 8;
+        *nr = lanes >= 8 ? 2 * lanes : 3 * lanes;
+    } else {
+        *mr = 6;
+        *nr = 2 * lanes;
+    }
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    int64_t columns = d->index[c->column]->dim->hi;
+    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
+        *mr = best_rows((int)rows, *mr, *nr / lanes);
+    if (!rows || !columns) { /* no tile: others make loops that never run */
+        *mr = *nr = 0;
+        return;
+    }
+    if (rows < *mr) {
+        *mr = rows > 0 ? (int)rows : 1;
+        if (fv_x_is_constant(c->b) && *mr * (*nr / lanes) < 8)
+            *nr = 8 / *mr * lanes;
+    }
+    while (lanes > columns)
+        lanes /= 2;
+    if (columns < *nr)
+        *nr = ((int)columns + lanes - 1) / lanes * lanes;
+}
+
+/* Would x run along the columns if one of its axes were the last? */
+static bool could_run_along(const fv_expr *x, const fv_var *j) {
+    int n = 0;
+    bool adds = false;
+    x = fv_x_stored(x);
+    for (int i = 0; i < x->u.buf->rank; i++)
+        if (fv_x_uses(x->arg[i], j)) {
+            adds = fv_x_adds(x->arg[i], j);
+            n++;
+        }
+    return n == 1 && adds;
+}
+
+bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+    const fv_var *j = d->index[c->column];
+    const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
+    bool constant = fv_x_is_constant(c->b);
+    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
+    if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
+        return false;
+    if (!constant)
+        c->b = fv_materialize(l, op, d, c->sum, c->b, j);
+    bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
+    if (!constant && !contiguous && few && is_loaded(c->b))
+        return false;
+    c->packed = (constant || !contiguous) &&
+                fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
+    if (c->packed)
+        c->b = c->panels.x;
+    return c->packed || contiguous;
+}
+
+/* ---- the kernel ---- */
+
+/* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */
+static void open_rows(fv_tile *t, int most, fv_expr **first, fv_expr **rows) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->row]->dim;
+    if (fv_dim_is_const(d))
+        t->rest = d->value % t->mr;
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
+    fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
+    fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
+    fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
+}
+
+/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one. */
+static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr) {
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), room = t->l2_bytes / 8 * 7, depth = 1;
+    for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < room; i++)
+        depth *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
+    depth = depth > 0 ? depth : 1;
+    int64_t rows = room / (bytes * depth) - 2 * nr;
+    rows = rows > 12 * mr ? 12 * mr : rows;
+    return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
+}
+
+bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    fv_contraction c;
+    const fv_definition *d = s->def;
+    fv_tile t = {.c = &c, .rest = -1};
+    if (!recognise(d, &c))
+        return false;
+    fv_contract_size(l->target, d, &c, &t.mr, &t.nr);
+    if (t.nr < 2 || !fv_contract_operand(l, op, d, &c, t.nr))
+        return false;
+    c.a = fv_materialize(l, op, d, c.sum, c.a, NULL);
+    fv_kemit e;
+    fv_kemit_init(&e, l, d, op->def->name);
+    t.e = &e;
+    fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
+    for (int i = 0; i < d->rank; i++) {
+        if (i == c.row || i == c.column)
+            continue;
+        index[i] = open_loop(&e, FV_PARALLEL, d->index[i]->name,
+                             fv_kemit_dim(&e, d->index[i]->dim));
+        fv_kemit_bind(&e, d->index[i], index[i]);
+    }
+    if (c.row >= 0)
+        open_rows(&t, block_rows(l->target, &c, t.mr, t.nr), &first, &rows);
+    fv_open_panels(&t, FV_PARALLEL);
+    fv_expr *here = fv_open_tiles(&t, first, rows);
+    fv_tile_sums(&t);
+    fv_tile_multiply(&t, here);
+    fv_tile_store(&t, s->value, index, here);
+    while (e.b.depth)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d%s", t.mr, t.nr,
+                                      !c.packed ? "" : c.panels.made_in_run ? ", packs" : ", packed"));
+    return true;
+}

@@ -1,0 +1,189 @@
+/* keep.c - what the passes over a row compute more than once is kept in the row of the result.
+ *
+ * Each reduction along a row is a pass, and so is the result itself: a softmax has three, a layer norm
+ * too. Where one computes what a later one wants again, it stores it on its way, as the value that it is;
+ * later passes load it. A row holds one such value at a time:
+ *     softmax of f(x):    m = max k: row[k] = f(x[k]);  s = sum k: row[k] = exp(row[k] - m);  row[j] / s
+ * What is kept has been rounded to the type of the row, so only a value of that type is. */
+#include "backend/schedule/keep.h"
+
+#include "backend/lowering/access.h"
+
+enum { WORTH_KEEPING = 10, /* measured: sums of three or four loads are sooner computed again than stored */
+       MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
+
+typedef struct planner {
+    fv_kemit *e;
+    fv_var *j;          /* the axis of the row */
+    fv_elem elem;       /* what the row can hold */
+    const fv_expr *now; /* what it holds by then, over j; NULL: nothing */
+} planner;
+
+/* ---- the passes ---- */
+
+static bool uses_any(const fv_expr *x, const fv_expr *const *outside, int depth) {
+    for (int d = 0; d < depth; d++)
+        for (int i = 0; i < outside[d]->u.red.nvars; i++)
+            if (fv_x_uses(x, outside[d]->u.red.vars[i]))
+                return true;
+    return false;
+}
+
+static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *outside, int depth) {
+    return sum->u.red.nvars == 1 && sum->u.red.vars[0]->dim == p->j->dim && !fv_x_uses(sum, p->j) &&
+           fv_x_is_row(sum, NULL) && !uses_any(sum, outside, depth);
+}
+
+/* In the order in which they are emitted: what is inside comes first. False: there are too many. */
+static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth, fv_ptrmap *seen) {
+    struct fv_keep *keep = &p->e->keep;
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return true;
+    *fv_ptrmap_at(seen, x) = x;
+    if (x->op == FV_X_REDUCE && depth == MAX_DEPTH)
+        return false;
+    if (x->op == FV_X_REDUCE)
+        outside[depth] = x;
+    for (int i = 0; i < x->n; i++)
+        if (!find_passes(p, x->arg[i], outside, depth + (x->op == FV_X_REDUCE), seen))
+            return false;
+    if (x->op != FV_X_REDUCE || !is_pass(p, x, outside, depth))
+        return true;
+    for (int i = 0; i < keep->n; i++)
+        if (fv_x_equal(keep->passes[i].sum, x))
+            return true;
+    if (keep->n == FV_MAX_PASSES - 1)
+        return false;
+    keep->passes[keep->n++] = (fv_pass){.sum = x};
+    return true;
+}
+
+/* ---- in one pass ---- */
+
+static fv_expr *body_of(const planner *p, const fv_pass *pass) {
+    return pass->sum ? pass->sum->arg[0] : p->e->def->body;
+}
+
+static fv_var *var_of(const planner *p, const fv_pass *pass) {
+    return pass->sum ? pass->sum->u.red.vars[0] : p->j;
+}
+
+/* A product that is summed is rounded with the sum only: there is no value of it. */
+static bool is_value(const fv_pass *pass, const fv_expr *x) {
+    return !(pass->sum && pass->sum->u.red.kind == FV_SUM && x == pass->sum->arg[0] && x->op == FV_X_MUL);
+}
+
+/* x, which is over j, as it is in that pass. */
+static fv_expr *as_in(const planner *p, const fv_pass *pass, const fv_expr *x) {
+    fv_expr *at = fv_x_var(p->e->arena, var_of(p, pass));
+    return fv_x_replace_vars(p->e->arena, (fv_expr *)x, 1, &p->j, &at);
+}
+
+/* Nodes of x equal to `what`, outside of reductions and of `but`; more than max: max + 1. */
+static int find_equal(const fv_pass *pass, const fv_expr *x, const fv_expr *what, const fv_expr *but,
+                      const fv_expr **found, int n, int max) {
+    if (x->op == FV_X_REDUCE || n > max || (but && fv_x_equal(x, but)))
+        return n;
+    if (is_value(pass, x) && fv_x_equal(x, what)) {
+        for (int i = 0; i < n; i++)
+            if (found[i] == x)
+                return n;
+        if (n < max)
+            found[n] = x;
+        return n + 1;
+    }
+    for (int i = 0; i < x->n; i++)
+        n = find_equal(pass, x->arg[i], what, but, found, n, max);
+    return n;
+}
+
+static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, const fv_expr *but,
+                   const fv_expr **found) {
+    return find_equal(pass, body_of(p, pass), as_in(p, pass, what), but ? as_in(p, pass, but) : NULL, found, 0,
+                      FV_MAX_KEPT);
+}
+
+/* Is `what` wanted by a pass from that one on, other than for `but`? */
+static bool is_wanted(const planner *p, int from, const fv_expr *what, const fv_expr *but) {
+    const fv_expr *found[FV_MAX_KEPT];
+    for (int i = from; i < p->e->keep.n; i++)
+        if (find_in(p, &p->e->keep.passes[i], what, but, found))
+            return true;
+    return false;
+}
+
+/* What an element of x costs along k, with `held` in the row. */
+static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
+    if (held && fv_x_equal(x, held))
+        return 1;
+    if (x->op == FV_X_REDUCE || !x->n || !fv_x_uses(x, k))
+        return 0;
+    int n = 1;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        n = fv_x_stride(x, k) == 1 ? 1 : SCATTERED;
+        return x->op == FV_X_GUARD ? n + work(x->arg[x->n - 2], k, held) + work(x->arg[x->n - 1], k, held) : n;
+    }
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        n = MATH;
+    else if (x->op == FV_X_DIV || x->op == FV_X_SQRT || x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD)
+        n = SLOW;
+    for (int i = 0; i < x->n && n < MATH; i++)
+        n += work(x->arg[i], k, held);
+    return n;
+}
+
+/* The largest part of x that is worth to be kept by pass i. */
+static const fv_expr *find_worth(const planner *p, int i, const fv_expr *x, const fv_expr *held, fv_ptrmap *seen) {
+    const fv_pass *pass = &p->e->keep.passes[i];
+    fv_var *k = var_of(p, pass);
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x) || work(x, k, held) <= WORTH_KEEPING)
+        return NULL;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    if (x->type.elem == p->elem && is_value(pass, x)) {
+        fv_expr *at = fv_x_var(p->e->arena, p->j);
+        const fv_expr *over_j = fv_x_replace_vars(p->e->arena, (fv_expr *)x, 1, &k, &at);
+        if (is_wanted(p, i + 1, over_j, NULL) && !(p->now && is_wanted(p, i + 1, p->now, over_j)))
+            return x;
+    }
+    const fv_expr *found = NULL;
+    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD; /* not of an index */
+    for (int a = load ? x->u.buf->rank : 0; a < x->n && !found; a++)
+        found = find_worth(p, i, x->arg[a], held, seen);
+    return found;
+}
+
+static void plan_pass(planner *p, int i) {
+    fv_pass *pass = &p->e->keep.passes[i];
+    const fv_expr *held = p->now ? as_in(p, pass, p->now) : NULL;
+    if (held) {
+        pass->n = find_in(p, pass, p->now, NULL, pass->held);
+        if (pass->n > FV_MAX_KEPT)
+            pass->n = FV_MAX_KEPT; /* the others are computed again */
+    }
+    if (!pass->sum)
+        return;
+    fv_ptrmap seen = fv_ptrmap_in(p->e->arena);
+    pass->x = find_worth(p, i, body_of(p, pass), held, &seen);
+    if (pass->x) {
+        fv_expr *at = fv_x_var(p->e->arena, p->j);
+        fv_var *k = var_of(p, pass);
+        p->now = fv_x_replace_vars(p->e->arena, (fv_expr *)pass->x, 1, &k, &at);
+    }
+}
+
+void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
+    const fv_definition *d = e->def;
+    planner p = {.e = e, .j = d->index[axis], .elem = stored};
+    const fv_expr *outside[MAX_DEPTH];
+    fv_ptrmap seen = fv_ptrmap_in(e->arena);
+    e->keep.n = 0;
+    if (d->place || !find_passes(&p, d->body, outside, 0, &seen) || !e->keep.n) {
+        e->keep.n = 0;
+        return;
+    }
+    e->keep.passes[e->keep.n++] = (fv_pass){.sum = NULL};
+    for (int i = 0; i < e->keep.n; i++)
+        plan_pass(&p, i);
+    if (!p.now)
+        e->keep.n = 0;
+}

@@ -1,0 +1,217 @@
+/* map.c - one loop nest over the output.
+ *
+ * naive: serial loops over every axis, each reduction one ascending chain:
+ *     for i: for j: y[i, j] = body
+ * map: rows are tasks, several a task where they are short, the last axis is a vector loop; reductions
+ * that do not depend on it are computed once a row (this is what softmax and the norms need), by chains
+ * where they run over contiguous elements:
+ *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
+#include "backend/schedule/map.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/schedule/keep.h"
+#include "ir/base/limits.h"
+
+void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    fv_kemit e;
+    const fv_definition *d = s->def;
+    fv_kemit_init(&e, l, d, op->def->name);
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        fv_expr *extent = fv_kemit_dim(&e, d->index[i]->dim);
+        index[i] = fv_kb_for(&e.b, FV_SERIAL, d->index[i]->name, fv_x_int(e.arena, 0), extent, 1);
+        fv_kemit_bind(&e, d->index[i], index[i]);
+    }
+    fv_expr *x = fv_kemit_expr(&e, d->body);
+    fv_kemit_store(&e, fv_kemit_out(&e, s->value), index, x);
+    for (int i = 0; i < d->rank; i++)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, "naive");
+}
+
+/* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it. */
+static int vector_axis(const fv_definition *d) {
+    int v = d->rank - 1;
+    while (v >= 0 && fv_dim_is_one(d->index[v]->dim))
+        v--;
+    if (v < 0)
+        return -1;
+    fv_expr *reductions[32];
+    int n = fv_x_reductions(d->body, reductions, 32);
+    for (int i = 0; i < n; i++)
+        if (fv_x_uses(reductions[i], d->index[v]) && fv_x_is_row(reductions[i], d->index[v]))
+            return -1;
+    return v;
+}
+
+/* A single axis is cut into blocks, which are the tasks. */
+static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
+    fv_expr *size = fv_kemit_dim(e, v->dim);
+    fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
+    if (v->dim->hi > FV_BLOCK) {
+        fv_expr *b = fv_x_int(e->arena, FV_BLOCK);
+        fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
+                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, FV_BLOCK - 1)),
+                                   b);
+        fv_expr *t = fv_kb_for(&e->b, FV_PARALLEL, "block", lo, blocks, 1);
+        lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, t, b));
+        hi = fv_kb_let(&e->b, "hi",
+                       fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, b)));
+    }
+    *index = fv_kb_for(&e->b, FV_VECTOR, v->name, lo, hi, 1);
+    fv_kemit_bind(e, v, *index);
+}
+
+static fv_buf *out_of(fv_kemit *e, const fv_row *w, fv_value *value) {
+    return w->out ? w->out : fv_kemit_out(e, value);
+}
+
+/* Passes over the row keep what they compute where it is stored. */
+static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
+    fv_keep_in_rows(e, w->vector, w->out ? w->out->elem : value->type->elem);
+    if (!e->keep.n)
+        return;
+    e->keep.axis = w->at;
+    e->keep.row = out_of(e, w, value);
+    e->keep.row->role = FV_BUF_INOUT;
+    e->keep.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
+    memcpy(e->keep.index, w->index, FV_MAX_RANK * sizeof *e->keep.index);
+}
+
+/* ---- rows and tasks ---- */
+
+/* Elements that a row takes to compute. */
+static int64_t work_of_row(const fv_definition *d, int vector) {
+    fv_expr *sums[32];
+    int n = fv_x_reductions(d->body, sums, 32);
+    int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
+    for (int i = 0; i < n && work < FV_TASK; i++) {
+        int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
+        for (int k = 0; k < sums[i]->u.red.nvars && w < FV_TASK; k++)
+            w *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
+        work += w;
+    }
+    return work > 0 ? work : 1;
+}
+
+static fv_expr *open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v, fv_expr *lo, fv_expr *hi) {
+    fv_expr *i = fv_kb_for(&e->b, kind, v->name, lo, hi, 1);
+    fv_kemit_bind(e, v, i);
+    return i;
+}
+
+/* Rows of the axis in blocks, which are tasks. */
+static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
+    fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
+    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
+                               fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, rows - 1)), r);
+    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", fv_x_int(e->arena, 0), blocks, 1);
+    fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, block, r));
+    fv_expr *hi = fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, r));
+    return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
+}
+
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index) {
+    const fv_definition *d = e->def;
+    int64_t rows = FV_TASK / work;
+    int first = d->rank; /* axes from here on are inside a task */
+    for (int i = d->rank; i-- > 0 && rows > 1;) {
+        const fv_dim *n = d->index[i]->dim;
+        if (inside[i])
+            continue;
+        if (!fv_dim_is_const(n) || n->value > rows)
+            break;
+        rows /= n->value > 0 ? n->value : 1;
+        first = i;
+    }
+    int blocked = first - 1;
+    while (blocked >= 0 && inside[blocked])
+        blocked--;
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    for (int i = 0; i < d->rank; i++) {
+        if (inside[i])
+            continue;
+        if (fv_dim_is_one(d->index[i]->dim)) {
+            index[i] = zero;
+            fv_kemit_bind(e, d->index[i], zero);
+        } else if (i == blocked && rows > 1)
+            index[i] = open_rows(e, d->index[i], rows);
+        else
+            index[i] = open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i], zero,
+                                 fv_kemit_dim(e, d->index[i]->dim));
+    }
+}
+
+/* ---- a row ---- */
+
+static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_kmark m = fv_kemit_mark(e);
+    int before = e->b.depth, known = e->nmemo;
+    const fv_pass *last = fv_kemit_pass(e, NULL);
+    fv_kemit_hoist(e, d->body);
+    w->sums = w->vector < 0 || e->nmemo > known;
+    if (w->vector >= 0 && !w->alone)
+        fv_kemit_invariants(e, d->body, d->index[w->vector]);
+    if (w->vector >= 0 && w->alone)
+        open_blocked(e, d->index[w->vector], &w->index[w->at]);
+    else if (w->vector >= 0)
+        w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
+                                        fv_kemit_dim(e, d->index[w->vector]->dim));
+    for (int i = 0; last && i < last->n; i++)
+        fv_kemit_memo(e, last->held[i], fv_x_load(e->arena, e->keep.row, w->index));
+    fv_kemit_hoist(e, d->body);
+    fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
+    while (e->b.depth > before)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
+    e->chains = true;
+    e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
+    e->keep.n = 0;
+    if (w->vector >= 0 && !w->keeps_nothing && (!w->alone || e->def->index[w->vector]->dim->hi <= FV_BLOCK))
+        keep_in_row(e, w, value);
+}
+
+void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_row_start(e, w, value);
+    /* where a broadcast may leave the row at its first element, not asking at each is worth a copy */
+    bool ask = w->vector >= 0 && !w->alone && !w->asked;
+    fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = d->index[w->vector];
+        emit_row(e, w, value);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit_row(e, w, value);
+    if (plain)
+        fv_kb_end(&e->b);
+}
+
+bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    fv_kemit e;
+    const fv_definition *d = s->def;
+    fv_kemit_init(&e, l, d, op->def->name);
+    fv_expr *index[FV_MAX_RANK] = {0};
+    fv_row w = {.vector = vector_axis(d), .alone = true, .index = index};
+    w.at = w.vector;
+    for (int i = 0; i < d->rank; i++)
+        w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
+    bool inside[FV_MAX_RANK] = {false};
+    if (w.vector >= 0)
+        inside[w.vector] = true;
+    fv_open_outer(&e, inside, work_of_row(d, w.vector), index);
+    fv_emit_row(&e, &w, s->value);
+    while (e.b.depth)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, w.sums ? "row" : s->operand ? "pack" : "map");
+    return true;
+}

@@ -1,0 +1,279 @@
+/* materialize.c - factors of contractions, computed beforehand where a load is not all there is to it.
+ *
+ *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0     =>     dense[n, o * s + k, c]
+ *
+ * with dense[n, i, c] = x[n, i - p, c] where 0 <= i - p < size, else 0, made by a kernel of its own: each
+ * element is computed once, not with every filter tap or column. The axes of the copy are the sums of
+ * variables that occur, the *bases* (o * s + k above). Where they would make it larger than one axis a variable
+ * does, the variables are the axes. */
+#include "backend/schedule/materialize.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/schedule/precompute.h"
+#include "ir/base/limits.h"
+#include "ir/kernel/print.h"
+
+typedef struct base { /* an axis of the copy: the sum of by * var */
+    int n;
+    struct {
+        fv_var *var;
+        int64_t by;
+    } term[FV_MAX_RANK];
+    fv_var *index;
+    const fv_dim *low; /* the least value, which is element 0 */
+} base;
+
+typedef struct bases {
+    fv_lowerer *l;
+    fv_var *free[2 * FV_MAX_RANK]; /* variables of the definition and of the sum */
+    int nfree;
+    base *list;
+    int n, cap;
+    bool apart; /* one variable, one axis */
+    fv_ptrmap memo;
+} bases;
+
+/* ---- sums of variables ---- */
+
+static bool constant_of(const fv_expr *x, int64_t *n) {
+    if (x->op == FV_X_DIM && fv_dim_is_const(x->u.dim)) {
+        *n = x->u.dim->value;
+        return true;
+    }
+    return x->op != FV_X_DIM && fv_x_is_int(x, n);
+}
+
+static bool add_term(base *s, fv_var *v, int64_t by) {
+    for (int i = 0; i < s->n; i++)
+        if (s->term[i].var == v) {
+            s->term[i].by += by;
+            return true;
+        }
+    if (s->n == FV_MAX_RANK)
+        return false;
+    s->term[s->n].var = v;
+    s->term[s->n++].by = by;
+    return true;
+}
+
+static bool is_free(const bases *b, const fv_var *v) {
+    for (int i = 0; i < b->nfree; i++)
+        if (b->free[i] == v)
+            return true;
+    return false;
+}
+
+/* x * by as a sum of free variables and *rest. */
+static bool split(const bases *b, const fv_expr *x, int64_t by, base *s, const fv_dim **rest) {
+    fv_dims *t = b->l->module->dims;
+    int64_t n;
+    if (x->type.elem != FV_I64 || by > INT32_MAX || by < -INT32_MAX)
+        return false;
+    if (constant_of(x, &n)) {
+        if (n > INT32_MAX || n < -INT32_MAX)
+            return false;
+        *rest = fv_dim_add(t, *rest, fv_dim_const(t, n * by));
+        return true;
+    }
+    switch (x->op) {
+    case FV_X_VAR: return is_free(b, x->u.var) && add_term(s, x->u.var, by);
+    case FV_X_DIM:
+        *rest = fv_dim_add(t, *rest, fv_dim_mul(t, x->u.dim, fv_dim_const(t, by)));
+        return true;
+    case FV_X_ADD: return split(b, x->arg[0], by, s, rest) && split(b, x->arg[1], by, s, rest);
+    case FV_X_SUB: return split(b, x->arg[0], by, s, rest) && split(b, x->arg[1], -by, s, rest);
+    case FV_X_MUL:
+        for (int i = 0; i < 2; i++)
+            if (constant_of(x->arg[i], &n))
+                return n <= INT32_MAX && n >= -INT32_MAX && split(b, x->arg[1 - i], by * n, s, rest);
+        return false;
+    default: return false;
+    }
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    return b ? gcd(b, a % b) : a < 0 ? -a : a;
+}
+
+/* Divides by what all terms have in common, the sign of the first term too. */
+static int64_t reduce(base *s) {
+    int64_t g = 0;
+    int n = 0;
+    for (int i = 0; i < s->n; i++)
+        if (s->term[i].by)
+            s->term[n++] = s->term[i];
+    s->n = n;
+    for (int i = 0; i < n; i++)
+        g = gcd(g, s->term[i].by);
+    if (n && s->term[0].by < 0)
+        g = -g;
+    for (int i = 0; i < n; i++)
+        s->term[i].by /= g;
+    return g;
+}
+
+static bool same_sum(const base *a, const base *b) {
+    bool same = a->n == b->n;
+    for (int i = 0; same && i < a->n; i++) {
+        int k = 0;
+        while (k < b->n && b->term[k].var != a->term[i].var)
+            k++;
+        same = k < b->n && a->term[i].by == b->term[k].by;
+    }
+    return same;
+}
+
+/* The axis for a reduced sum, a new one where there is none yet; NULL: it has too many. Its extent is no longer
+ * than what is copied where nothing is asked: both follow from fv_d_last. */
+static base *axis_of(bases *b, const base *s) {
+    fv_dims *t = b->l->module->dims;
+    for (int i = 0; i < b->n; i++)
+        if (same_sum(&b->list[i], s))
+            return &b->list[i];
+    if (b->n == FV_MAX_RANK)
+        return NULL;
+    base x = *s;
+    const fv_dim *extent = fv_dim_const(t, 1);
+    x.low = fv_dim_const(t, 0);
+    for (int i = 0; i < x.n; i++) {
+        const fv_dim *last = fv_d_last(t, x.term[i].var);
+        const fv_dim *reach = fv_dim_mul(t, last, fv_dim_const(t, x.term[i].by));
+        if (x.term[i].by < 0)
+            x.low = fv_dim_add(t, x.low, reach);
+        extent = x.term[i].by < 0 ? fv_dim_sub(t, extent, reach) : fv_dim_add(t, extent, reach);
+    }
+    x.index = fv_index_var(b->l->arena, fv_printf(b->l->arena, "i%d", b->n), fv_dim_max(t, extent, fv_dim_const(t, 0)));
+    FV_PUSH(b->l->arena, b->list, b->n, b->cap, x);
+    return &b->list[b->n - 1];
+}
+
+/* ---- over the axes of the copy ---- */
+
+/* x in terms of the axes, which are found on the way; NULL: there are too many. */
+static fv_expr *over_axes(bases *b, fv_expr *x) {
+    fv_arena *a = b->l->arena;
+    const fv_dim *rest = fv_dim_const(b->l->module->dims, 0);
+    fv_expr *known = x->n ? fv_ptrmap_get(&b->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
+    base s = {0};
+    if (known)
+        return known;
+    if ((!b->apart || x->op == FV_X_VAR) && split(b, x, 1, &s, &rest) && s.n) {
+        int64_t by = reduce(&s);
+        const base *axis = s.n ? axis_of(b, &s) : NULL;
+        if (s.n && !axis)
+            return NULL;
+        y = fv_x_dim(a, rest);
+        if (axis) {
+            fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
+            y = fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), y);
+        }
+    } else {
+        for (int i = 0; i < x->n; i++)
+            if (!(args[i] = over_axes(b, x->arg[i])))
+                return NULL;
+        y = x->n ? fv_x_with_args(a, x, args) : x;
+    }
+    *fv_ptrmap_at(&b->memo, x) = y;
+    return y;
+}
+
+static fv_expr *index_of(fv_arena *a, const base *s) {
+    fv_expr *sum = NULL;
+    for (int i = 0; i < s->n; i++) {
+        fv_expr *x = fv_x_var(a, s->term[i].var);
+        if (s->term[i].by != 1)
+            x = fv_x_bin(a, FV_X_MUL, x, fv_x_int(a, s->term[i].by));
+        sum = sum ? fv_x_bin(a, FV_X_ADD, sum, x) : x;
+    }
+    return s->low->kind == FV_DIM_CONST && !s->low->value ? sum : fv_x_bin(a, FV_X_SUB, sum, fv_x_dim(a, s->low));
+}
+
+static double elements(const bases *b) {
+    double n = 1;
+    for (int i = 0; i < b->n; i++)
+        n *= (double)fv_typical_dim(b->list[i].index->dim);
+    return n;
+}
+
+static bases begin(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
+    bases b = {.l = l};
+    for (int i = 0; i < d->rank; i++)
+        b.free[b.nfree++] = d->index[i];
+    for (int i = 0; i < sum->u.red.nvars && b.nfree < 2 * FV_MAX_RANK; i++)
+        b.free[b.nfree++] = sum->u.red.vars[i];
+    return b;
+}
+
+/* The axis that `last` runs along comes last. */
+static void put_last(bases *b, const fv_var *last) {
+    for (int i = 0; i < b->n - 1 && last; i++)
+        for (int k = 0; k < b->list[i].n; k++)
+            if (b->list[i].term[k].var == last && b->list[i].term[k].by == 1) {
+                base x = b->list[i];
+                memmove(b->list + i, b->list + i + 1, (size_t)(b->n - i - 1) * sizeof x);
+                b->list[b->n - 1] = x;
+                return;
+            }
+}
+
+/* Which values x reads, and with which extents it sees them. */
+static void print_sources(fv_text *t, const fv_expr *x) {
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        fv_text_printf(t, " from %p", x->u.buf->value);
+    for (int i = 0; (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && i < x->u.buf->rank; i++) {
+        fv_text_put(t, " of ");
+        fv_expr_print(t, x->u.buf->extent[i]);
+    }
+    for (int i = 0; i < x->n; i++)
+        print_sources(t, x->arg[i]);
+}
+
+/* Equal copies are one: what it is, of which extents, of which values. Names alone tell nothing. */
+static const void *key_of(const bases *b, fv_expr *x) {
+    fv_text t = {.arena = b->l->arena};
+    for (int i = 0; i < b->n; i++)
+        fv_text_printf(&t, "%s < %p, ", b->list[i].index->name, (const void *)b->list[i].index->dim);
+    fv_expr_print(&t, x);
+    print_sources(&t, x);
+    return fv_intern(b->l->session, t.s);
+}
+
+/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x, which has fewer
+ * elements than its variables have values then; else the variables. False: there are too many, or none. */
+static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
+    bases together = *b, apart = *b;
+    together.memo = fv_ptrmap_in(b->l->arena);
+    apart.memo = fv_ptrmap_in(b->l->arena);
+    apart.apart = true;
+    fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
+    *window = over[0] && over[1] && elements(&together) < elements(&apart);
+    *b = *window ? together : apart;
+    *copy = over[!*window];
+    return *copy && b->n;
+}
+
+fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                       fv_expr *factor, const fv_var *last) {
+    fv_arena *a = l->arena;
+    fv_expr *x = (fv_expr *)fv_x_stored(factor), *copy, *at[FV_MAX_RANK];
+    fv_var *index[FV_MAX_RANK];
+    bases b = begin(l, d, sum);
+    bool window;
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy, &window) || (last && !window))
+        return factor;
+    put_last(&b, last);
+    for (int i = 0; i < b.n; i++) {
+        index[i] = b.list[i].index;
+        at[i] = index_of(a, &b.list[i]);
+    }
+    const void *key = key_of(&b, copy);
+    fv_value *v = fv_ptrmap_get(&l->panels, key);
+    if (!v) {
+        v = fv_precompute(l, op, d, "dense", b.n, index, copy);
+        *fv_ptrmap_at(&l->panels, key) = v;
+    }
+    return fv_x_as_stored(a, factor, x, fv_x_load(a, fv_value_buf(a, v), at));
+}

@@ -1,0 +1,22 @@
+/* panels.h - factors of contractions in the order in which register tiles read them. */
+#ifndef FV_BACKEND_SCHEDULE_PANELS_H
+#define FV_BACKEND_SCHEDULE_PANELS_H
+
+#include "backend/lowering/lowering.h"
+#include "ir/base/limits.h"
+
+/* A factor of a contraction in the order in which register tiles read it. */
+typedef struct fv_panels {
+    fv_value *value;                /* [.., panel, k.., column in the panel] */
+    bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */
+    int panel;                      /* that axis of it */
+    fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum,
+                                       one for the column in the panel, which is the last */
+    fv_expr *load;                  /* of an element, over these */
+    fv_expr *x;                     /* the factor: the load, converted */
+} fv_panels;
+/* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
+bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                    fv_expr *factor, int column, int width, fv_panels *p) FV_MUST_USE;
+
+#endif

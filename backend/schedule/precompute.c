@@ -1,0 +1,61 @@
+/* precompute.c - operands that kernels of their own make before. */
+#include "backend/schedule/precompute.h"
+
+#include <assert.h>
+
+#include "backend/lowering/storage.h"
+#include "backend/schedule/map.h"
+#include "backend/schedule/transpose.h"
+#include "ir/base/limits.h"
+
+const char *fv_operand_name(const fv_expr *x, const fv_definition *d) {
+    for (int i = 0; i < x->n; i++) {
+        const char *name = fv_operand_name(x->arg[i], NULL);
+        if (name)
+            return name;
+    }
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return ((const fv_value *)x->u.buf->value)->name;
+    return d ? d->value->name : NULL;
+}
+
+fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < n; i++)
+        dims[i] = index[i]->dim;
+    fv_value *v = FV_NEW(l->arena, fv_value, 1);
+    v->name = name;
+    v->type = fv_tensor_type(l->arena, e, n, dims);
+    return v;
+}
+
+void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
+                   const fv_definition *of) {
+    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+    v->kind = FV_VALUE_RESULT;
+    v->def = op;
+    d->value = v;
+    d->rank = v->type->rank;
+    d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    fv_expr *to[FV_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        d->index[i] = fv_index_var(l->arena, index[i]->name, index[i]->dim);
+        to[i] = fv_x_var(l->arena, d->index[i]);
+    }
+    d->body = fv_x_replace_vars(l->arena, x, d->rank, index, to);
+    fv_storage_of(l, v)->def = d;
+    fv_storage_of(l, v)->operand = true;
+    *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
+    fv_storage *s = fv_storage_of(l, v);
+    bool scheduled = fv_schedule_transpose(l, s, op) || fv_schedule_map(l, s, op);
+    assert(scheduled && "a map takes all");
+    (void)scheduled;
+}
+
+fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
+                        fv_var *const *index, fv_expr *x) {
+    fv_value *v = fv_new_value(l, fv_printf(l->arena, "%s.%s", fv_operand_name(x, d), what), (fv_elem)x->type.elem,
+                               n, index);
+    fv_define_operand(l, op, v, index, x, d);
+    return v;
+}

@@ -1,0 +1,56 @@
+/* schedule.c - which schedule builds the kernel of a value: the first that takes it. */
+#include "backend/schedule/schedule.h"
+
+#include <assert.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/lowering/storage.h"
+#include "backend/schedule/custom.h"
+#include "backend/schedule/map.h"
+
+#define SCHEDULE(id) bool fv_schedule_##id(fv_lowerer *l, fv_storage *s, fv_op *op);
+#include "backend/schedule/schedules.def"
+#undef SCHEDULE
+
+static bool is_empty(const fv_definition *d) {
+    for (int i = 0; i < d->rank; i++)
+        if (d->index[i]->dim->hi <= 0)
+            return true;
+    return false;
+}
+
+static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    static bool (*const all[])(fv_lowerer *, fv_storage *, fv_op *) = {
+#define SCHEDULE(id) fv_schedule_##id,
+#include "backend/schedule/schedules.def"
+#undef SCHEDULE
+    };
+    if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
+        s->def->body = fv_x_zero(l->arena, (fv_elem)s->def->body->type.elem);
+    s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
+    for (size_t i = 0; !all[i](l, s, op); i++)
+        assert(i + 1 < sizeof all / sizeof *all);
+}
+
+bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
+    if (fv_op_is(op, "fv.return"))
+        return true;
+    if (fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let")) {
+        fv_step s = {.kind = FV_STEP_BIND, .bind = op};
+        FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+        return true;
+    }
+    if (op->def->kernel)
+        return fv_schedule_custom(l, op);
+    for (int i = 0; i < op->nout; i++) {
+        fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (!s || s->inlined || s->alias || s->joined)
+            continue;
+        if (l->options->naive)
+            fv_schedule_naive(l, s, op);
+        else
+            schedule(l, s, op);
+    }
+    return true;
+}

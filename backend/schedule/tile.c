@@ -1,0 +1,288 @@
+/* tile.c - the loops of a register tile: sums of products in registers, and what is made of them.
+ *
+ *     acc[r, c] = 0                                     registers
+ *     for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
+ *     sums[r, c] = acc[r, c]                            first-level cache
+ *     for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *
+ * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
+ * change no bit. */
+#include "backend/schedule/tile.h"
+
+#include <string.h>
+
+#include "backend/schedule/blocks.h"
+
+/* ---- loops around tiles ---- */
+
+void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->column]->dim;
+    fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
+    bool one = d->hi <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
+    t->last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
+    fv_expr *after = binary(e, FV_X_MIN, t->last, binary(e, FV_X_ADD, panel, integer(e, 1)));
+    t->next = one ? panel : fv_kb_let(&e->b, "next", after);
+}
+
+/* What comes next of a weight is asked for while there is something to compute. A panel is read once by each tile of a
+ * block of rows: the t-th of T whole tiles asks for the t-th part of the next panel, so that memory works all the time,
+ * and each for what comes NEAR bytes later in this one, which lies in the second-level cache by then. Where there is no
+ * more than one whole tile, all ask for what comes FAR bytes later, which near the end of a panel lies in the next ones.
+ * A model whose weights all stay in the second-level cache is slower by it: they would come to the first level twice. */
+enum { NEAR = 2 << 10, FAR = 128 << 10, CACHE_LINE = 64 };
+
+static bool can_prefetch(const fv_tile *t) {
+    const fv_panels *p = &t->c->panels;
+    const fv_expr *sum = t->c->sum;
+    return t->c->packed && !p->made_in_run && t->e->l->weights > t->e->l->target->l2_bytes &&
+           sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
+           t->nr * fv_elem_storage_bytes(p->value->type->elem) >= CACHE_LINE;
+}
+
+fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t whole;
+    t->done = integer(e, 0);
+    t->i0 = first;
+    if (fv_x_is_int(rows, &whole) && whole <= t->mr)
+        return rows;
+    if (can_prefetch(t))
+        t->whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->mr)));
+    t->done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->mr);
+    t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
+    return fv_x_is_int(rows, &whole) && whole % t->mr == 0
+               ? integer(e, t->mr)
+               : fv_kb_let(&e->b, "rows", binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
+}
+
+void fv_tile_sums(fv_tile *t) {
+    fv_kemit *e = t->e;
+    t->sums = fv_kb_tile(&e->b, "sums", (fv_elem)t->c->sum->type.elem, 2, (int64_t[]){t->mr, t->nr}, NULL);
+    t->at[0] = t->at[1] = integer(e, 0);
+}
+
+/* ---- a tile ---- */
+
+static void bind_column(fv_tile *t, fv_expr *c) {
+    fv_kemit *e = t->e;
+    fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
+    if (!t->c->packed)
+        return;
+    const fv_panels *p = &t->c->panels;
+    fv_kemit_bind(e, p->index[p->value->type->rank - 1], c);
+    fv_kemit_bind(e, p->index[p->panel], t->panel);
+}
+
+static void bind_row(fv_tile *t, fv_expr *r) {
+    if (t->c->row >= 0)
+        fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
+    if (t->local)
+        fv_kemit_bind(t->e, t->local, binary(t->e, FV_X_ADD, t->done, r));
+}
+
+/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. */
+static void plan_prefetch(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    int bytes = fv_elem_storage_bytes(p->value->type->elem);
+    int64_t panel = t->c->sum->u.red.vars[0]->dim->value * t->nr;
+    fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
+    fv_expr *ahead = integer(e, FAR / bytes);
+    if (t->whole) {
+        fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)), *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
+        ahead = fv_x_select(e->arena, one, ahead, integer(e, NEAR / bytes));
+        fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
+        t->aim = fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
+        t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, t->nr), parts));
+        fv_expr *share = fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, panel / t->nr)));
+        fv_expr *last = binary(e, FV_X_SUB, integer(e, panel), share); /* shares are rounded up: the last one ends with the panel */
+        t->part = fv_kb_let(&e->b, "part", binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last));
+    }
+    t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
+}
+
+static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, int cache) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    int last = p->value->type->rank - 1;
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < last - 1; i++)
+        index[i] = i == p->panel ? panel : fv_kemit_expr(e, p->load->arg[i]);
+    index[last - 1] = k;
+    index[last] = at;
+    fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
+}
+
+/* At step k of the sum, of a whole tile or of a part of one. */
+static void prefetch(fv_tile *t, bool whole) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    int line = CACHE_LINE / fv_elem_storage_bytes(p->value->type->elem);
+    fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
+    for (int c = 0; c < t->nr; c += line)
+        prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
+    if (whole && t->whole)
+        prefetch_from(t, t->aim, integer(e, 0), binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
+}
+
+/* The index of the sum at that row and column of the tile. */
+static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
+    int last = t->sums->rank - 1;
+    memcpy(index, t->at, (size_t)t->sums->rank * sizeof *index);
+    index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
+    index[last] = binary(t->e, FV_X_ADD, index[last], column);
+}
+
+/* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
+static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_elem type = (fv_elem)sum->type.elem;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, t->nr},
+                             fv_x_const(e->arena, type, 0));
+    fv_kmark outer = fv_kemit_mark(e);
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        fv_kemit_bind(e, v, open_loop(e, FV_SERIAL, v->name, fv_kemit_dim(e, v->dim)));
+    }
+    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){t->nr}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    bind_column(t, c);
+    e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    e->guard = NULL;
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    if (t->ahead)
+        prefetch(t, rows == t->mr);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *a = t->c->each ? NULL : fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    if (!a) {
+        bind_column(t, c);
+        e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
+        a = fv_kemit_expr(e, t->c->a);
+        e->guard = NULL;
+    }
+    fv_expr *at[2] = {r, c};
+    fv_kb_store(&e->b, acc, at,
+                fv_x_fma(e->arena, a, fv_x_load(e->arena, b, &c), fv_x_load(e->arena, acc, at)),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, outer);
+    r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *from[2] = {r, c}, *to[FV_MAX_RANK];
+    place(t, binary(e, FV_X_ADD, first, r), c, to);
+    fv_kb_store(&e->b, t->sums, to, fv_x_load(e->arena, acc, from), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
+static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    if (t->mr == 1) {
+        multiply(t, integer(e, 0), 1, edge);
+        return;
+    }
+    if (fv_x_is_int(rows, &known) && known == t->mr) {
+        multiply(t, integer(e, 0), t->mr, edge);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->mr)));
+    multiply(t, integer(e, 0), t->mr, edge);
+    fv_kb_else(&e->b);
+    int n = 1;
+    while (2 * n < t->mr)
+        n *= 2;
+    fv_expr *first = integer(e, 0);
+    for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
+        if (t->rest >= 0 && !(t->rest & n))
+            continue;
+        fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
+        fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
+        multiply(t, first, n, edge);
+        fv_kb_end(&e->b);
+        first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
+    }
+    fv_kb_end(&e->b);
+}
+
+static void multiply_columns(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    bool edges = !t->c->packed || t->c->each; /* of what is read beside panels */
+    if (!edges || fv_x_is_int(t->columns, &known)) {
+        multiply_rows(t, rows, edges && known < t->nr);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, integer(e, t->nr)));
+    multiply_rows(t, rows, false);
+    fv_kb_else(&e->b);
+    multiply_rows(t, rows, true);
+    fv_kb_end(&e->b);
+}
+
+/* Steps of k below which a call costs more than what it saves. */
+enum { WORTH_A_CALL = 32 };
+
+/* The loops of a tile have all registers to themselves. */
+void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_kmark m = fv_kemit_mark(e);
+    bool outlined = sum->u.red.vars[0]->dim->hi >= WORTH_A_CALL;
+    if (outlined)
+        fv_kb_outline(&e->b);
+    if (can_prefetch(t))
+        plan_prefetch(t);
+    multiply_columns(t, rows);
+    if (outlined)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {
+    fv_kemit *e = t->e;
+    const fv_definition *d = e->def;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
+    bind_row(t, r);
+    bind_column(t, c);
+    if (t->c->row >= 0)
+        index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
+    index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
+    fv_expr *at[FV_MAX_RANK];
+    place(t, r, c, at);
+    fv_kemit_memo(e, t->c->sum, fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
+    fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int64_t known;
+    fv_expr *nr = integer(e, t->nr);
+    if (fv_x_is_int(t->columns, &known)) {
+        store(t, value, index, rows, t->columns);
+        return;
+    }
+    /* where all columns are there, a loop of known length */
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
+    store(t, value, index, rows, nr);
+    fv_kb_else(&e->b);
+    store(t, value, index, rows, t->columns);
+    fv_kb_end(&e->b);
+}
