@@ -10,7 +10,7 @@
 
 /* How the op gets its meaning. */
 static const char *meaning(const fv_opdef *d) {
-    return d->formula ? "formula" : d->rule ? "rule" : d->expand ? "expansion"
+    return d->formula ? "formula" : d->rule ? "rule" : d->decompose ? "expansion"
            : d->define ? "definition" : d->kernel ? "kernel" : "structure";
 }
 

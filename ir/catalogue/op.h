@@ -4,7 +4,7 @@
  * printer, `fovea ops` and the tables in docs/ all read that entry. Its meaning is one of
  *   .formula  text: a scalar expression per output element (ir/definition/formula.h)
  *   .rule     text: a rewriting into simpler ops (ir/rule/rule.h)
- *   .expand   C: the same where the rewriting depends on attributes or shapes
+ *   .decompose C: the same where the rewriting depends on attributes or shapes
  *   .define   C: builds the definitions where formula text cannot say it
  *   .kernel   C: kernels written with the builder (ir/definition/custom.h), for what is none of these
  * Graph IR speaks the newest version of each op; an older one is upgraded at import. */
@@ -99,7 +99,7 @@ typedef struct fv_opdef {
     bool (*infer)(struct fv_op *op);
     const char *formula;
     const char *rule;
-    bool (*expand)(struct fv_rewriter *w, struct fv_op *op);
+    bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
     bool experimental; /* the standard tried it in its first opsets, and has it no more */

@@ -5,7 +5,7 @@
 #include "ir/graph/graph.h"
 
 /* Arities, attribute names and kinds, types and ranks as the entry says; sets no types. What comes
- * after -- infer, expand, define, kernel -- trusts them. */
+ * after -- infer, decompose, define, kernel -- trusts them. */
 bool fv_op_check(fv_op *op) FV_MUST_USE;
 /* The same of the operands that are there alone: before .upgrade, which adds others. */
 bool fv_op_check_operands(fv_op *op) FV_MUST_USE;

@@ -30,7 +30,7 @@ static bool infer_arg_dropped(fv_op *op) {
     return infer_arg(op, false);
 }
 
-static bool expand_arg(fv_rewriter *w, fv_op *op) {
+static bool decompose_arg(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank, &axis))
@@ -54,7 +54,7 @@ static bool upgrade_hardmax(fv_op *op, int version) {
     return true;
 }
 
-static bool expand_hardmax(fv_rewriter *w, fv_op *op) {
+static bool decompose_hardmax(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_dims *t = w->module->dims;
     fv_value *v = op->in[0];
@@ -107,7 +107,7 @@ static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
     dims[2] = fv_name_dim(op, "behind", dims[2]);
 }
 
-static bool expand_cumulate(fv_rewriter *w, fv_op *op) {
+static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *e, *dims[3];
     int n;
@@ -172,14 +172,14 @@ const fv_opdef fv_ops_along[] = {
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_kept,
-     .expand = expand_arg},
+     .decompose = decompose_arg},
     {.domain = "", .name = "ArgMin", .since = {1, 11, 12, 13},
      .doc = "position of the smallest element along an axis",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"reduced", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_kept,
-     .expand = expand_arg},
+     .decompose = decompose_arg},
     {.domain = "fv", .name = "Hardmax", .since = {1},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
@@ -194,21 +194,21 @@ const fv_opdef fv_ops_along[] = {
                FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .expand = expand_hardmax, .upgrade = upgrade_hardmax},
+     .decompose = decompose_hardmax, .upgrade = upgrade_hardmax},
     {.domain = "", .name = "CumSum", .since = {11, 14},
      .doc = "running sums along an axis",
      .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
-     .expand = expand_cumulate},
+     .decompose = decompose_cumulate},
     {.domain = "", .name = "CumProd", .since = {26},
      .doc = "running products along an axis",
      .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
-     .expand = expand_cumulate},
+     .decompose = decompose_cumulate},
     {.domain = "fv", .name = "Cumulate", .since = {1},
      .doc = "running sums or products along the middle one of three axes",
      .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},

@@ -276,7 +276,7 @@ static fv_value *probabilities(fv_rewriter *w, const fv_op *op, fv_value *x, boo
     return guard ? FV_W3(w, "Where", FV_W2(w, "Equal", best, hidden), zero, x) : x;
 }
 
-static bool expand_attention(fv_rewriter *w, fv_op *op) {
+static bool decompose_attention(fv_rewriter *w, fv_op *op) {
     static const int perm[4] = {0, 2, 1, 3};
     attention s;
     bool hides;
@@ -384,7 +384,7 @@ static fv_value *part(fv_rewriter *w, const rotary *r, fv_value *x, const fv_dim
     return fv_w_slice(w, x, start, step, dims);
 }
 
-static bool expand_rotary(fv_rewriter *w, fv_op *op) {
+static bool decompose_rotary(fv_rewriter *w, fv_op *op) {
     rotary r;
     if (!read_rotary(op, &r))
         return false;
@@ -435,7 +435,7 @@ const fv_opdef fv_ops_attention[] = {
                FV_A_INT("right_window_size", -1)},
      .types = {{"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}, {"U", FV_SET_NUMBER | FV_SET(BOOL)}, {"I", FV_SET(I64)}},
      .infer = infer_attention,
-     .expand = expand_attention},
+     .decompose = decompose_attention},
     {.domain = "", .name = "RotaryEmbedding", .since = {23},
      .doc = "pairs of elements of each head turned by angles that depend on the position",
      .in = {{"X", "T", .rank = FV_RANKS(3, 4)}, {"cos_cache", "T", .rank = FV_RANKS(2, 3)}, {"sin_cache", "T", .rank = FV_RANK_AS("cos_cache")}, {"position_ids", "M", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}},
@@ -443,6 +443,6 @@ const fv_opdef fv_ops_attention[] = {
      .attrs = {FV_A_INT("interleaved", 0), FV_A_OPTIONAL("num_heads", INT), FV_A_INT("rotary_embedding_dim", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I64)}},
      .infer = infer_rotary,
-     .expand = expand_rotary},
+     .decompose = decompose_rotary},
 
     {0}};

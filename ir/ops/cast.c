@@ -122,7 +122,7 @@ static bool infer_cast_like(fv_op *op) {
     return check_round_mode(op);
 }
 
-static bool expand_cast_like(fv_rewriter *w, fv_op *op) {
+static bool decompose_cast_like(fv_rewriter *w, fv_op *op) {
     fv_attr a[3] = {fv_attr_int(w->module, "to", fv_in_type(op, 1)->elem)};
     int n = 1;
     const fv_attr *mode = fv_op_find_attr(op, "round_mode");
@@ -176,7 +176,7 @@ const fv_opdef fv_ops_cast[] = {
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1)},
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
      .infer = infer_cast_like,
-     .expand = expand_cast_like},
+     .decompose = decompose_cast_like},
     {.domain = "", .name = "BitCast", .since = {26},
      .doc = "the same bits as another element type of that width",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},

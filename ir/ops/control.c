@@ -31,7 +31,7 @@ static bool infer_if(fv_op *op) {
     return true;
 }
 
-static bool expand_if(fv_rewriter *w, fv_op *op) {
+static bool decompose_if(fv_rewriter *w, fv_op *op) {
     int64_t cond;
     if (!fv_known_int(op->in[0], &cond))
         return fv_op_error(op, "operator not in the catalogue for a condition that depends on data; shapes and "
@@ -53,6 +53,6 @@ const fv_opdef fv_ops_control[] = {
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},
      .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_DATA}},
      .infer = infer_if,
-     .expand = expand_if},
+     .decompose = decompose_if},
 
     {0}};

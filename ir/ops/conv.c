@@ -49,7 +49,7 @@ fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv
     return fv_w_op(w, "fv.Conv", bias ? 3 : 2, in, n, a);
 }
 
-static bool expand_conv(fv_rewriter *w, fv_op *op) {
+static bool decompose_conv(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, fv_w_conv(w, op, op->in[0], op->in[1], fv_op_in(op, 2)));
     return true;
 }
@@ -170,7 +170,7 @@ static int64_t inverse(int64_t a, int64_t n) {
  * q - pads takes the sum of z[i, m, k] where i * stride + k * dilation == q. With g the greatest common
  * divisor of stride and dilation, there are such k only where g divides q, and every (stride / g)-th k is
  * one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
-static bool expand_conv_transpose(fv_rewriter *w, fv_op *op) {
+static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK], *products[2 * FV_MAX_RANK];
@@ -220,7 +220,7 @@ static bool infer_fused_conv(fv_op *op) {
     return fv_infer_fits(op, 3, y->rank, y->dims);
 }
 
-static bool expand_fused_conv(fv_rewriter *w, fv_op *op) {
+static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
     fv_attr own[FV_MAX_ATTRS];
     int n = 0;
     const fv_attr *params = fv_op_find_attr(op, "activation_params");
@@ -260,7 +260,7 @@ const fv_opdef fv_ops_conv[] = {
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv,
-     .expand = expand_conv},
+     .decompose = decompose_conv},
     {.domain = "com.microsoft", .name = "FusedConv", .since = {1},
      .doc = "Conv, plus Z, and an activation",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
@@ -275,7 +275,7 @@ const fv_opdef fv_ops_conv[] = {
                FV_A_OPTIONAL("activation_params", FLOATS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
-     .expand = expand_fused_conv},
+     .decompose = decompose_fused_conv},
     {.domain = "fv", .name = "ConvProducts", .since = {1},
      .doc = "what each element adds under each place of a filter, for each output channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Z", "T"}},
@@ -312,6 +312,6 @@ const fv_opdef fv_ops_conv[] = {
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv_transpose,
-     .expand = expand_conv_transpose},
+     .decompose = decompose_conv_transpose},
 
     {0}};

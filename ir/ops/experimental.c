@@ -28,7 +28,7 @@ static fv_value *floats(fv_rewriter *w, const fv_attr *a, fv_elem e) {
     return fv_const_new(w->module, a->name, t);
 }
 
-static bool expand_image_scaler(fv_rewriter *w, fv_op *op) {
+static bool decompose_image_scaler(fv_rewriter *w, fv_op *op) {
     fv_elem e = fv_in_type(op, 0)->elem;
     const fv_attr *bias = fv_op_find_attr(op, "bias");
     float scale = fv_op_float(op, "scale", 1);
@@ -89,7 +89,7 @@ static bool infer_crop(fv_op *op) {
     return true;
 }
 
-static bool expand_crop(fv_rewriter *w, fv_op *op) {
+static bool decompose_crop(fv_rewriter *w, fv_op *op) {
     crop c;
     if (!read_crop(op, &c))
         return false;
@@ -133,7 +133,7 @@ static bool infer_constant_fill(fv_op *op) {
     return true;
 }
 
-static bool expand_constant_fill(fv_rewriter *w, fv_op *op) {
+static bool decompose_constant_fill(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     float value = fv_op_float(op, "value", 0);
     fv_value *x = y->elem == FV_F32 ? fv_w_float(w, y->elem, (double)value)
@@ -158,7 +158,7 @@ static bool infer_given_fill(fv_op *op) {
     return true;
 }
 
-static bool expand_given_fill(fv_rewriter *w, fv_op *op) {
+static bool decompose_given_fill(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_value *x = floats(w, fv_op_find_attr(op, "values"), y->elem);
     fv_w_result(w, 0, fv_w_reshape(w, x, y->rank, y->dims));
@@ -196,14 +196,14 @@ const fv_opdef fv_ops_experimental[] = {
      .attrs = {FV_A_OPTIONAL("bias", FLOATS), FV_A_FLOAT("scale", 1.0f)},
      .types = {{"T", FLOATS}},
      .infer = infer_image_scaler,
-     .expand = expand_image_scaler},
+     .decompose = decompose_image_scaler},
     {.domain = "", .name = "Crop", .since = {1}, .experimental = true,
      .doc = "an image without its border, or so many rows and columns of it behind the border",
      .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("border", INTS), FV_A_OPTIONAL("scale", INTS)},
      .types = {{"T", FLOATS}},
      .infer = infer_crop,
-     .expand = expand_crop},
+     .decompose = decompose_crop},
     {.domain = "", .name = "ConstantFill", .since = {1}, .experimental = true,
      .doc = "a value in a given shape, or in that of the input",
      .in = {{"input", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"output", "T2"}},
@@ -212,7 +212,7 @@ const fv_opdef fv_ops_experimental[] = {
      .types = {{"T1", FV_SET(F32) | FV_SET(I32) | FV_SET(I64) | FV_SET(BOOL)},
                {"T2", FV_SET(F32) | FV_SET(I32) | FV_SET(I64) | FV_SET(BOOL)}},
      .infer = infer_constant_fill,
-     .expand = expand_constant_fill},
+     .decompose = decompose_constant_fill},
     {.domain = "", .name = "GivenTensorFill", .since = {1}, .experimental = true,
      .doc = "given values in a given shape, or in that of the input",
      .in = {{"shape", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"X", "T"}},
@@ -220,6 +220,6 @@ const fv_opdef fv_ops_experimental[] = {
                FV_A_OPTIONAL("extra_shape", INTS), FV_A_INT("input_as_shape", 0)},
      .types = {{"T1", FLOATS | FV_SET(I32) | FV_SET(I64)}, {"T", FLOATS}},
      .infer = infer_given_fill,
-     .expand = expand_given_fill},
+     .decompose = decompose_given_fill},
 
     {0}};

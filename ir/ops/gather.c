@@ -83,7 +83,7 @@ static bool as_slice(fv_op *op, int axis, const fv_dim **start, const fv_dim **s
                                        fv_dim_str(m->arena, size)));
 }
 
-static bool expand_gather(fv_rewriter *w, fv_op *op) {
+static bool decompose_gather(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     fv_dims *t = w->module->dims;
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
@@ -253,7 +253,7 @@ static bool infer_one_hot(fv_op *op) {
     return true;
 }
 
-static bool expand_one_hot(fv_rewriter *w, fv_op *op) {
+static bool decompose_one_hot(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     int axis;
     if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), y->rank, &axis))
@@ -342,7 +342,7 @@ const fv_opdef fv_ops_gather[] = {
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather,
-     .expand = expand_gather},
+     .decompose = decompose_gather},
     {.domain = "", .name = "GatherElements", .since = {11, 13},
      .doc = "element by element: the position on one axis comes from indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
@@ -377,7 +377,7 @@ const fv_opdef fv_ops_gather[] = {
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T1", FV_SET_NUMBER}, {"T2", FV_SET_NUMBER}, {"T3", FV_SET_NUMBER | FV_SET(BOOL)}},
      .infer = infer_one_hot,
-     .expand = expand_one_hot},
+     .decompose = decompose_one_hot},
     {.domain = "", .name = "TensorScatter", .since = {24},
      .doc = "a cache with an update written at each sequence's position",
      .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},

@@ -73,7 +73,7 @@ static bool infer_range(fv_op *op) {
     return true;
 }
 
-static bool expand_range(fv_rewriter *w, fv_op *op) {
+static bool decompose_range(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     const fv_dim *known = are_constant_scalars(op) ? count_constants(op) : NULL;
     if (!is_index_type(y->elem) && known != y->dims[0]) /* it was data when types were inferred */
@@ -157,7 +157,7 @@ static bool infer_dropout(fv_op *op) {
     return true;
 }
 
-static bool expand_dropout(fv_rewriter *w, fv_op *op) {
+static bool decompose_dropout(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, op->in[0]);
     if (op->nout > 1 && op->out[1]) {
         const fv_type *y = op->out[1]->type;
@@ -187,7 +187,7 @@ const fv_opdef fv_ops_generate[] = {
      .attrs = {FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I16) | FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_range,
-     .expand = expand_range},
+     .decompose = decompose_range},
     {.domain = "fv", .name = "Range", .since = {1},
      .doc = "start + i * delta, i < dims",
      .in = {{"start", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
@@ -225,6 +225,6 @@ const fv_opdef fv_ops_generate[] = {
                {.name = "ratio", .kind = FV_ATTR_FLOAT, .until = 10}},
      .types = {{"T", FLOATS}, {"T1", FLOATS}, {"T2", FV_SET(BOOL)}},
      .infer = infer_dropout,
-     .expand = expand_dropout, .upgrade = upgrade_dropout},
+     .decompose = decompose_dropout, .upgrade = upgrade_dropout},
 
     {0}};

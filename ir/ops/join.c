@@ -182,7 +182,7 @@ static bool infer_pad(fv_op *op) {
     return true;
 }
 
-static bool expand_pad(fv_rewriter *w, fv_op *op) {
+static bool decompose_pad(fv_rewriter *w, fv_op *op) {
     const fv_dim *begin[FV_MAX_RANK], *end[FV_MAX_RANK];
     fv_string mode = fv_op_string(op, "mode", "constant");
     if (!paddings(op, begin, end))
@@ -223,7 +223,7 @@ static bool infer_center(fv_op *op) {
 }
 
 /* Half of what is missing goes before, rounded down, as does half of what is too much. */
-static bool expand_center(fv_rewriter *w, fv_op *op) {
+static bool decompose_center(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     const fv_dim *begin[FV_MAX_RANK], *zero = fv_dim_const(t, 0), *two = fv_dim_const(t, 2);
@@ -277,7 +277,7 @@ static bool infer_blocks(fv_op *op) {
     return true;
 }
 
-static bool expand_depth_to_space(fv_rewriter *w, fv_op *op) {
+static bool decompose_depth_to_space(fv_rewriter *w, fv_op *op) {
     static const int dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
     int64_t b;
     const fv_dim *y[4], *const *x = fv_in_type(op, 0)->dims;
@@ -292,7 +292,7 @@ static bool expand_depth_to_space(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-static bool expand_space_to_depth(fv_rewriter *w, fv_op *op) {
+static bool decompose_space_to_depth(fv_rewriter *w, fv_op *op) {
     static const int perm[6] = {0, 3, 5, 1, 2, 4};
     int64_t b;
     const fv_dim *y[4], *const *x = fv_in_type(op, 0)->dims;
@@ -330,27 +330,27 @@ const fv_opdef fv_ops_join[] = {
                {.name = "pads", .kind = FV_ATTR_INTS, .until = 2}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_pad,
-     .expand = expand_pad, .upgrade = upgrade_pad},
+     .decompose = decompose_pad, .upgrade = upgrade_pad},
     {.domain = "", .name = "CenterCropPad", .since = {18},
      .doc = "cropped or padded with zeros on both sides to a shape",
      .in = {{"input_data", "T"}, {"shape", "Tind", .rank = FV_LIST}}, .out = {{"output_data", "T"}},
      .attrs = {FV_A_OPTIONAL("axes", INTS)},
      .types = {{"T", FV_SET_DATA}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_center,
-     .expand = expand_center},
+     .decompose = decompose_center},
     {.domain = "", .name = "DepthToSpace", .since = {1, 11, 13},
      .doc = "channels become blocks of pixels",
      .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT), FV_A_STRING("mode", "DCR")},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_blocks,
-     .expand = expand_depth_to_space},
+     .decompose = decompose_depth_to_space},
     {.domain = "", .name = "SpaceToDepth", .since = {1, 13},
      .doc = "blocks of pixels become channels",
      .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_blocks,
-     .expand = expand_space_to_depth},
+     .decompose = decompose_space_to_depth},
 
     {0}};

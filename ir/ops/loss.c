@@ -80,12 +80,12 @@ static fv_value *loss(fv_rewriter *w, const fv_op *op, fv_value *scores) {
     return weights ? FV_W2(w, "Div", total(w, y), total(w, weights)) : fv_w_op(w, "ReduceMean", 1, &y, 1, &drop);
 }
 
-static bool expand_likelihood(fv_rewriter *w, fv_op *op) {
+static bool decompose_likelihood(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, loss(w, op, op->in[SCORES]));
     return true;
 }
 
-static bool expand_cross_entropy(fv_rewriter *w, fv_op *op) {
+static bool decompose_cross_entropy(fv_rewriter *w, fv_op *op) {
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *p = fv_w_op(w, "LogSoftmax", 1, op->in, 1, &axis);
     fv_value *y = loss(w, op, p);
@@ -103,11 +103,11 @@ const fv_opdef fv_ops_loss[] = {
     {.domain = "", .name = "NegativeLogLikelihoodLoss", .since = {12, 13, 22},
      .doc = "minus the score of the label at each place, weighted by class; all of them, their sum or mean",
      .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"target", "Tind", .rank = FV_RANK_FROM(1)}, {"weight", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"loss", "T"}},
-     COMMON, .expand = expand_likelihood},
+     COMMON, .decompose = decompose_likelihood},
     {.domain = "", .name = "SoftmaxCrossEntropyLoss", .since = {12, 13},
      .doc = "NegativeLogLikelihoodLoss of LogSoftmax",
      .in = {{"scores", "T", .rank = FV_RANK_FROM(2)}, {"labels", "Tind", .rank = FV_RANK_FROM(1)}, {"weights", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"output", "T"}, {"log_prob", "T", FV_OPTIONAL_OPERAND}},
-     COMMON, .expand = expand_cross_entropy},
+     COMMON, .decompose = decompose_cross_entropy},
 
     {0}};

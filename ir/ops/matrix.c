@@ -54,7 +54,7 @@ static bool infer_matmul_any(fv_op *op) {
     return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), fv_in_type(op, 0)->elem);
 }
 
-static bool expand_matmul(fv_rewriter *w, fv_op *op) {
+static bool decompose_matmul(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_dim *one = fv_dim_const(t, 1);
     fv_value *a = op->in[0], *b = op->in[1];
@@ -104,7 +104,7 @@ static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
     return factor == 1 ? x : FV_W2(w, "Mul", x, fv_w_float(w, x->type->elem, (double)factor));
 }
 
-static bool expand_gemm(fv_rewriter *w, fv_op *op) {
+static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
     static const int swap[2] = {1, 0};
     fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
     float beta = fv_op_float(op, "beta", 1);
@@ -132,7 +132,7 @@ const fv_opdef fv_ops_matrix[] = {
      .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul_any,
-     .expand = expand_matmul},
+     .decompose = decompose_matmul},
     {.domain = "", .name = "Gemm", .since = {1, 6, 7, 9, 11, 13},
      .doc = "alpha * A * B + beta * C, A and B transposed on request",
      .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
@@ -144,6 +144,6 @@ const fv_opdef fv_ops_matrix[] = {
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .upgrade = upgrade_gemm,
      .infer = fv_infer_gemm,
-     .expand = expand_gemm},
+     .decompose = decompose_gemm},
 
     {0}};

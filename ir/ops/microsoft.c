@@ -62,7 +62,7 @@ static fv_value *gelu(fv_rewriter *w, fv_value *x, bool fast) {
     return fv_w_op(w, "Gelu", 1, &x, 1, &a);
 }
 
-static bool expand_gelu(fv_rewriter *w, fv_op *op) {
+static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
     fv_value *x = op->in[0], *bias = fv_op_in(op, 1);
     if (bias)
         x = FV_W2(w, "Add", x, bias);
@@ -100,7 +100,7 @@ static bool infer_fused_matmul(fv_op *op) {
     return fv_infer_matmul(op, t[0], t[1], t[0]->elem);
 }
 
-static bool expand_fused_matmul(fv_rewriter *w, fv_op *op) {
+static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
     fv_value *x[2];
     float alpha = fv_op_float(op, "alpha", 1);
     for (int i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ static bool infer_fused_gemm(fv_op *op) {
     return fv_infer_gemm(op) && fv_infer_activation(op, both ? 2 : 0);
 }
 
-static bool expand_fused_gemm(fv_rewriter *w, fv_op *op) {
+static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
     static const char *const own[] = {"alpha", "beta", "transA", "transB"};
     static const char *const params[] = {"activation_alpha", "activation_beta"};
     fv_attr a[4];
@@ -171,7 +171,7 @@ static bool has_result(const fv_op *op, int i) {
     return i < op->nout && op->out[i];
 }
 
-static bool expand_rms(fv_rewriter *w, fv_op *op) {
+static bool decompose_rms(fv_rewriter *w, fv_op *op) {
     int axis;
     float epsilon = fv_op_float(op, "epsilon", 1e-5f);
     if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), fv_in_type(op, 0)->rank, &axis))
@@ -207,7 +207,7 @@ static fv_value *expanded_like(fv_rewriter *w, fv_value *x, const fv_type *t) {
     return fv_w_expand(w, x, t->rank, t->dims);
 }
 
-static bool expand_skip_norm(fv_rewriter *w, fv_op *op) {
+static bool decompose_skip_norm(fv_rewriter *w, fv_op *op) {
     bool simple = fv_op_is(op, "com.microsoft.SkipSimplifiedLayerNormalization");
     const fv_type *x = fv_in_type(op, INPUT);
     float epsilon = fv_op_float(op, "epsilon", 1e-12f);
@@ -278,7 +278,7 @@ static fv_value *first_places(fv_rewriter *w, const fv_op *op) {
     return fv_w_slice(w, op->in[PLACES], start, step, dims);
 }
 
-static bool expand_embed(fv_rewriter *w, fv_op *op) {
+static bool decompose_embed(fv_rewriter *w, fv_op *op) {
     const fv_type *ids = fv_in_type(op, IDS);
     fv_value *places = fv_op_in(op, POSITION_IDS), *mask = fv_op_in(op, E_MASK);
     places = places ? rows(w, op->in[PLACES], places) : first_places(w, op);
@@ -335,13 +335,13 @@ static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a
     return bias ? FV_W2(w, "Add", y, bias) : y;
 }
 
-static bool expand_integer_to_float(fv_rewriter *w, fv_op *op) {
+static bool decompose_integer_to_float(fv_rewriter *w, fv_op *op) {
     fv_value *ab[4] = {op->in[0], op->in[1], fv_op_in(op, 4), fv_op_in(op, 5)};
     fv_w_result(w, 0, scaled_product(w, ab, op->in[2], op->in[3], fv_op_in(op, 6)));
     return true;
 }
 
-static bool expand_dynamic_quantize(fv_rewriter *w, fv_op *op) {
+static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
     fv_op *q = fv_w_op_n(w, "DynamicQuantizeLinear", 1, op->in, 0, NULL, 3);
     if (!q)
         return false;
@@ -363,15 +363,15 @@ const fv_opdef fv_ops_microsoft[] = {
     {MS, .name = "Gelu",
      .doc = "x * Phi(x)",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .types = FLOATS,
-     .expand = expand_gelu},
+     .decompose = decompose_gelu},
     {MS, .name = "BiasGelu",
      .doc = "Gelu of a sum",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}}, .types = FLOATS,
-     .infer = fv_infer_elementwise, .expand = expand_gelu},
+     .infer = fv_infer_elementwise, .decompose = decompose_gelu},
     {MS, .name = "FastGelu",
      .doc = "the tanh approximation of Gelu, of x or a sum",
      .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
-     .infer = fv_infer_elementwise, .expand = expand_gelu},
+     .infer = fv_infer_elementwise, .decompose = decompose_gelu},
     {MS, .name = "QuickGelu",
      .doc = "x * sigmoid(alpha * x)",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
@@ -383,14 +383,14 @@ const fv_opdef fv_ops_microsoft[] = {
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
      .types = FLOATS,
-     .infer = infer_fused_matmul, .expand = expand_fused_matmul},
+     .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
     {MS, .name = "TransposeMatMul",
      .doc = "an older name of FusedMatMul",
      .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
      .types = FLOATS,
-     .infer = infer_fused_matmul, .expand = expand_fused_matmul},
+     .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
     {MS, .name = "FusedGemm",
      .doc = "Gemm and an activation",
      .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", OPTIONAL, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
@@ -399,27 +399,27 @@ const fv_opdef fv_ops_microsoft[] = {
                FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
                FV_A_OPTIONAL("activation_gamma", FLOAT)},
      .types = FLOATS,
-     .infer = infer_fused_gemm, .expand = expand_fused_gemm},
+     .infer = infer_fused_gemm, .decompose = decompose_fused_gemm},
     {MS, .name = "SimplifiedLayerNormalization",
      .doc = "RMSNormalization; also where a model has it in the standard's domain",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}, {"inv_std_var", "U", OPTIONAL}},
      .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
-     .infer = infer_rms, .expand = expand_rms},
+     .infer = infer_rms, .decompose = decompose_rms},
     {MS, .name = "SkipLayerNormalization",
      .doc = "LayerNormalization of a sum",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"skip", "T"}, {"gamma", "T", .rank = FV_RANK(1)}, {"beta", "T", OPTIONAL, .rank = FV_RANK(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {NORM_OUT},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
-     .infer = infer_skip_norm, .expand = expand_skip_norm},
+     .infer = infer_skip_norm, .decompose = decompose_skip_norm},
     {MS, .name = "SkipSimplifiedLayerNormalization",
      .doc = "RMSNormalization of a sum",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"skip", "T"}, {"gamma", "T", .rank = FV_RANK(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {NORM_OUT},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
-     .infer = infer_skip_norm, .expand = expand_skip_norm},
+     .infer = infer_skip_norm, .decompose = decompose_skip_norm},
     {MS, .name = "EmbedLayerNormalization",
      .doc = "LayerNormalization of the sum of word, position and segment embeddings; the mask's sums",
      .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"segment_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"word_embedding", "T", .rank = FV_RANK(2)},
@@ -428,17 +428,17 @@ const fv_opdef fv_ops_microsoft[] = {
      .out = {{"output", "T"}, {"mask_index", "I", OPTIONAL}, {"embedding_sum", "T", OPTIONAL}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f), FV_A_INT("mask_index_type", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"I", FV_SET(I32)}},
-     .infer = infer_embed, .expand = expand_embed},
+     .infer = infer_embed, .decompose = decompose_embed},
     {MS, .name = "MatMulIntegerToFloat",
      .doc = "MatMulInteger, scaled, and a bias",
      .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_scale", "F"}, {"b_scale", "F"}, {"a_zero_point", "T1", OPTIONAL},
             {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = QUANTIZED,
-     .infer = infer_integer_product, .expand = expand_integer_to_float},
+     .infer = infer_integer_product, .decompose = decompose_integer_to_float},
     {MS, .name = "DynamicQuantizeMatMul",
      .doc = "a product whose left factor is quantized by its range, and a bias",
      .in = {{"A", "F", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
-     .infer = infer_dynamic_product, .expand = expand_dynamic_quantize},
+     .infer = infer_dynamic_product, .decompose = decompose_dynamic_quantize},
 
     {0}};

@@ -123,7 +123,7 @@ static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float mom
 }
 
 /* In training, mean and variance are those of the batch. */
-static bool expand_batch_norm(fv_rewriter *w, fv_op *op) {
+static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
     fv_value *in[5];
     float momentum = fv_op_float(op, "momentum", 0.9f);
     for (int i = 0; i < 5; i++)
@@ -214,7 +214,7 @@ static bool upgrade_group_norm(fv_op *op, int version) {
 }
 
 /* Normalised as [n, groups, rest], then scaled by channel. */
-static bool expand_group_norm(fv_rewriter *w, fv_op *op) {
+static bool decompose_group_norm(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -268,7 +268,7 @@ static bool upgrade_mvn(fv_op *op, int version) {
     return y && fv_upgrade_replace(op, y);
 }
 
-static bool expand_mvn(fv_rewriter *w, fv_op *op) {
+static bool decompose_mvn(fv_rewriter *w, fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
@@ -344,7 +344,7 @@ const fv_opdef fv_ops_norm[] = {
                {.name = "spatial", .kind = FV_ATTR_INT, .until = 7}},
      .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
      .infer = infer_batch_norm,
-     .expand = expand_batch_norm,
+     .decompose = decompose_batch_norm,
      .upgrade = upgrade_batch_norm},
     {.domain = "", .name = "GroupNormalization", .since = {18, 21},
      .doc = "groups of channels normalised over their positions",
@@ -353,7 +353,7 @@ const fv_opdef fv_ops_norm[] = {
                FV_A_REQUIRED("num_groups", INT),
                FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_group_norm, .upgrade = upgrade_group_norm, .expand = expand_group_norm},
+     .infer = infer_group_norm, .upgrade = upgrade_group_norm, .decompose = decompose_group_norm},
     {.domain = "", .name = "LpNormalization", .since = {1, 22},
      .doc = "x divided by its norm along an axis",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
@@ -369,6 +369,6 @@ const fv_opdef fv_ops_norm[] = {
                {.name = "across_channels", .kind = FV_ATTR_INT, .until = 1},
                {.name = "normalize_variance", .kind = FV_ATTR_INT, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_mvn, .expand = expand_mvn, .upgrade = upgrade_mvn},
+     .infer = infer_mvn, .decompose = decompose_mvn, .upgrade = upgrade_mvn},
 
     {0}};

@@ -64,7 +64,7 @@ static bool infer_fv_pool(fv_op *op) {
 
 /* ---- MaxPool ---- */
 
-static bool expand_max_pool(fv_rewriter *w, fv_op *op) {
+static bool decompose_max_pool(fv_rewriter *w, fv_op *op) {
     fv_window win;
     fv_attr a[6];
     int n;
@@ -213,7 +213,7 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
 
 /* ---- AveragePool ---- */
 
-static bool expand_average_pool(fv_rewriter *w, fv_op *op) {
+static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *lo[FV_MAX_RANK], *hi[FV_MAX_RANK];
@@ -294,7 +294,7 @@ static fv_attr exponent(fv_rewriter *w, const fv_op *op) {
     return fv_attr_float(w->module, "p", fv_op_float(op, "exponent", (float)fv_op_int(op, "p", 2)));
 }
 
-static bool expand_lp_pool(fv_rewriter *w, fv_op *op) {
+static bool decompose_lp_pool(fv_rewriter *w, fv_op *op) {
     fv_window win;
     fv_attr a[6];
     int n;
@@ -326,7 +326,7 @@ static bool define_lp_pool(fv_definer *d, fv_op *op) {
     return true;
 }
 
-static bool expand_global_lp_pool(fv_rewriter *w, fv_op *op) {
+static bool decompose_global_lp_pool(fv_rewriter *w, fv_op *op) {
     fv_attr a = exponent(w, op);
     fv_w_result(w, 0, fv_w_op(w, "fv.GlobalLpPool", 1, op->in, 1, &a));
     return true;
@@ -382,7 +382,7 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_pool,
-     .expand = expand_max_pool},
+     .decompose = decompose_max_pool},
     {.domain = "fv", .name = "AveragePool", .since = {1},
      .doc = "the mean of each window, zero outside; elements at lo to hi count",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
@@ -402,7 +402,7 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_pool,
-     .expand = expand_average_pool},
+     .decompose = decompose_average_pool},
     {.domain = "fv", .name = "LpPool", .since = {1},
      .doc = "the p-norm of each window, zero outside",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
@@ -425,7 +425,7 @@ const fv_opdef fv_ops_pool[] = {
                {.name = "kernel_shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_pool,
-     .upgrade = upgrade_p, .expand = expand_lp_pool},
+     .upgrade = upgrade_p, .decompose = decompose_lp_pool},
     {.domain = "", .name = "GlobalAveragePool", .since = {1, 22},
      .doc = "the mean of each channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
@@ -455,7 +455,7 @@ const fv_opdef fv_ops_pool[] = {
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
-     .upgrade = upgrade_p, .expand = expand_global_lp_pool},
+     .upgrade = upgrade_p, .decompose = decompose_global_lp_pool},
     {.domain = "", .name = "LRN", .since = {1, 13},
      .doc = "x / (bias + alpha / size * sum of squares of size channels around) to the power beta",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},

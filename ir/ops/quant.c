@@ -141,7 +141,7 @@ static fv_value *quantize(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value
 }
 
 /* Floats are divided and cast, their zero point is 0; integers have an op. */
-static bool expand_quantize(fv_rewriter *w, fv_op *op) {
+static bool decompose_quantize(fv_rewriter *w, fv_op *op) {
     fv_elem p = quotient_type(op), to = op->out[0]->type->elem;
     fv_value *x = fv_w_cast(w, op->in[0], p), *scale = fv_w_cast(w, spread(w, op, 1), p);
     if (is_quantized(to)) {
@@ -196,7 +196,7 @@ static bool infer_dequantize(fv_op *op) {
     return check_scale(op);
 }
 
-static bool expand_dequantize(fv_rewriter *w, fv_op *op) {
+static bool decompose_dequantize(fv_rewriter *w, fv_op *op) {
     fv_value *in[3] = {op->in[0], fv_w_cast(w, spread(w, op, 1), FV_F32), spread(w, op, 2)};
     fv_elem to = op->out[0]->type->elem;
     fv_value *y = NULL;
@@ -228,7 +228,7 @@ static bool infer_dynamic(fv_op *op) {
 }
 
 /* The range includes 0. Where it is nothing else the scale is 1, and everything is 0. */
-static bool expand_dynamic(fv_rewriter *w, fv_op *op) {
+static bool decompose_dynamic(fv_rewriter *w, fv_op *op) {
     fv_value *x = op->in[0], *zero = fv_w_float(w, FV_F32, 0), *top = fv_w_float(w, FV_F32, 255);
     fv_attr keep = fv_attr_int(w->module, "keepdims", 0);
     fv_value *hi = FV_W2(w, "Max", fv_w_op(w, "ReduceMax", 1, &x, 1, &keep), zero);
@@ -284,7 +284,7 @@ static bool infer_matmul_integer(fv_op *op) {
     return fv_infer_matmul(op, a, b, FV_I32) && fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 3, b, -1);
 }
 
-static bool expand_matmul_integer(fv_rewriter *w, fv_op *op) {
+static bool decompose_matmul_integer(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, product(w, op->in[0], fv_op_in(op, 2), op->in[1], fv_op_in(op, 3)));
     return true;
 }
@@ -309,7 +309,7 @@ static fv_value *requantize(fv_rewriter *w, fv_value *y, fv_value *sa, fv_value 
     return fv_w_cast(w, y, zero->type->elem);
 }
 
-static bool expand_qlinear_matmul(fv_rewriter *w, fv_op *op) {
+static bool decompose_qlinear_matmul(fv_rewriter *w, fv_op *op) {
     int rank = op->out[0]->type->rank, rows = rank - 2;
     fv_value *y = product(w, op->in[0], op->in[2], op->in[3], op->in[5]);
     fv_w_result(w, 0, requantize(w, y, along(w, op->in[1], rank, rows), along(w, op->in[4], rank, rank - 1),
@@ -328,7 +328,7 @@ static bool infer_conv_integer(fv_op *op) {
     return fv_infer_conv(op, fv_in_type(op, 0), w, FV_I32) && fits_filters(op, 3, w);
 }
 
-static bool expand_conv_integer(fv_rewriter *w, fv_op *op) {
+static bool decompose_conv_integer(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, fv_w_conv(w, op, centred(w, op->in[0], fv_op_in(op, 2), 1),
                                 centred(w, op->in[1], fv_op_in(op, 3), 0), NULL));
     return true;
@@ -340,7 +340,7 @@ static bool infer_qlinear_conv(fv_op *op) {
            fits_filters(op, 5, w) && (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0]));
 }
 
-static bool expand_qlinear_conv(fv_rewriter *w, fv_op *op) {
+static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
     int rank = op->out[0]->type->rank;
     fv_value *y = fv_w_conv(w, op, centred(w, op->in[0], op->in[2], 1),
                             centred(w, op->in[3], op->in[5], 0), fv_op_in(op, 8));
@@ -378,27 +378,27 @@ const fv_opdef fv_ops_quant[] = {
                FV_A_INT("precision", 0), FV_A_INT("saturate", 1)},
      .types = {{"T1", REALS | FV_SET(I32)}, {"T2", REALS | FV_SET(I32) | FV_SET(F8E8M0)}, {"T3", QUANTS | FLOAT8 | FV_SET(F4E2M1)}},
      .infer = infer_quantize,
-     .expand = expand_quantize},
+     .decompose = decompose_quantize},
     {.domain = "", .name = "DequantizeLinear", .since = {10, 13, 19, 21, 23, 24, 25},
      .doc = "(x - zero point) * scale",
      .in = {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T3"}},
      .attrs = {FV_A_INT("axis", 1), FV_A_INT("block_size", 0), FV_A_INT("output_dtype", 0)},
      .types = {{"T1", QUANTS | FV_SET(I32) | FLOAT8 | FV_SET(F4E2M1)}, {"T2", REALS | FV_SET(F8E8M0)}, {"T3", REALS}},
      .infer = infer_dequantize,
-     .expand = expand_dequantize},
+     .decompose = decompose_dequantize},
     {.domain = "", .name = "DynamicQuantizeLinear", .since = {11},
      .doc = "quantized to u8 by the range of the data; scale and zero point come with it",
      .in = {{"x", "T1"}}, .out = {{"y", "T2"}, {"y_scale", "S"}, {"y_zero_point", "T2"}},
      .types = {{"T1", FV_SET(F32)}, {"T2", FV_SET(U8)}, {"S", FV_SET(F32)}},
      .infer = infer_dynamic,
-     .expand = expand_dynamic},
+     .decompose = decompose_dynamic},
     {.domain = "", .name = "MatMulInteger", .since = {10},
      .doc = "matrix product of integers less their zero points",
      .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
      .out = {{"Y", "T3"}},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_matmul_integer,
-     .expand = expand_matmul_integer},
+     .decompose = decompose_matmul_integer},
     {.domain = "", .name = "QLinearMatMul", .since = {10, 21},
      .doc = "matrix product of quantized tensors, quantized",
      .in = {{"a", "T1", .rank = FV_RANK_FROM(1)}, {"a_scale", "TS"}, {"a_zero_point", "T1"}, {"b", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "TS"}, {"b_zero_point", "T2"},
@@ -406,7 +406,7 @@ const fv_opdef fv_ops_quant[] = {
      .out = {{"y", "T3"}},
      .types = {{"TS", REALS}, {"T1", INT8 | FLOAT8}, {"T2", INT8 | FLOAT8}, {"T3", INT8 | FLOAT8}},
      .infer = infer_qlinear_matmul,
-     .expand = expand_qlinear_matmul},
+     .decompose = decompose_qlinear_matmul},
     {.domain = "", .name = "ConvInteger", .since = {10},
      .doc = "convolution of integers less their zero points",
      .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"w_zero_point", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 1)}},
@@ -414,7 +414,7 @@ const fv_opdef fv_ops_quant[] = {
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_conv_integer,
-     .expand = expand_conv_integer},
+     .decompose = decompose_conv_integer},
     {.domain = "", .name = "QLinearConv", .since = {10},
      .doc = "convolution of quantized tensors, quantized",
      .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"x_scale", "S", .rank = FV_SCALAR}, {"x_zero_point", "T1", .rank = FV_SCALAR}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"w_scale", "S", .rank = FV_RANKS(0, 1)}, {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},
@@ -423,6 +423,6 @@ const fv_opdef fv_ops_quant[] = {
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", INT8}, {"T4", FV_SET(I32)}, {"S", FV_SET(F32)}},
      .infer = infer_qlinear_conv,
-     .expand = expand_qlinear_conv},
+     .decompose = decompose_qlinear_conv},
 
     {0}};

@@ -269,7 +269,7 @@ static fv_op *steps_op(const expansion *e, fv_op *op, int nin, fv_value *const *
     return fv_op_infer(steps) ? steps : NULL;
 }
 
-static bool expand_recurrent(fv_rewriter *w, fv_op *op) {
+static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
     fv_recurrent r;
     bool used = false;
     for (int i = 0; i < op->nout; i++)
@@ -331,14 +331,14 @@ const fv_opdef fv_ops_recurrent[] = {
      .attrs = {STANDARD(1)},
      .types = TYPES,
      .infer = infer_recurrent,
-     .expand = expand_recurrent},
+     .decompose = decompose_recurrent},
     {.domain = "", .name = "GRU", .since = {1, 3, 7, 14, 22},
      .doc = "a recurrent layer with update and reset gates, over a sequence",
      .in = {INPUTS}, .out = {OUTPUTS},
      .attrs = {STANDARD(3), FV_A_INT("linear_before_reset", 0)},
      .types = TYPES,
      .infer = infer_recurrent,
-     .expand = expand_recurrent},
+     .decompose = decompose_recurrent},
     {.domain = "", .name = "LSTM", .since = {1, 7, 14, 22},
      .doc = "a recurrent layer with input, output and forget gates and a cell, over a sequence",
      .in = {INPUTS, CELL},
@@ -346,7 +346,7 @@ const fv_opdef fv_ops_recurrent[] = {
      .attrs = {STANDARD(1), FV_A_INT("input_forget", 0)},
      .types = TYPES,
      .infer = infer_recurrent,
-     .expand = expand_recurrent},
+     .decompose = decompose_recurrent},
     {.domain = "fv", .name = "RNN", .since = {1},
      .doc = "the steps of RNN; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS}, .out = {OUTPUTS},

@@ -209,7 +209,7 @@ static bool upgrade_reduce(fv_op *op, int version) {
     return fv_upgrade_attr_to_ints(op, "axes", 1);
 }
 
-static bool expand_reduce(fv_rewriter *w, fv_op *op) {
+static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_dim *flags[FV_MAX_RANK], *dims[FV_MAX_RANK], *extent[FV_MAX_RANK];
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
@@ -236,7 +236,7 @@ static bool expand_reduce(fv_rewriter *w, fv_op *op) {
      .attrs = {FV_A_INT("keepdims", 1), FV_A_INT("noop_with_empty_axes", 0),                       \
                {.name = "axes", .kind = FV_ATTR_INTS, .until = last}},                             \
      .types = {{"T", set}, {"tensor(int64)", FV_SET(I64)}},                                        \
-     .infer = infer_reduce_op, .upgrade = upgrade_reduce, .expand = expand_reduce}
+     .infer = infer_reduce_op, .upgrade = upgrade_reduce, .decompose = decompose_reduce}
 #define WIDE (FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64))
 #define ORDERED (WIDE | FV_SET(I8) | FV_SET(U8) | FV_SET(BOOL))
 

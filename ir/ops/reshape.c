@@ -74,7 +74,7 @@ static bool infer_size(fv_op *op) {
     return true;
 }
 
-static bool expand_to_ints(fv_rewriter *w, fv_op *op) {
+static bool decompose_to_ints(fv_rewriter *w, fv_op *op) {
     const fv_value *v = op->out[0];
     fv_w_result(w, 0, fv_w_ints(w, v->type->elem, v->type->rank, v->nelems, v->elems));
     return true;
@@ -154,7 +154,7 @@ static fv_value *run_time_dims(fv_rewriter *w, fv_op *op, const char *kind, int 
     return v;
 }
 
-static bool expand_reshape(fv_rewriter *w, fv_op *op) {
+static bool decompose_reshape(fv_rewriter *w, fv_op *op) {
     int n;
     const fv_dim *const *e;
     const fv_type *y = op->out[0]->type;
@@ -222,7 +222,7 @@ static bool infer_flatten(fv_op *op) {
     return true;
 }
 
-static bool expand_to_reshape(fv_rewriter *w, fv_op *op) {
+static bool decompose_to_reshape(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_w_result(w, 0, fv_w_reshape(w, op->in[0], y->rank, y->dims));
     return true;
@@ -286,7 +286,7 @@ static bool infer_unsqueeze(fv_op *op) {
     return true;
 }
 
-static bool expand_squeeze(fv_rewriter *w, fv_op *op) {
+static bool decompose_squeeze(fv_rewriter *w, fv_op *op) {
     int n, rank = fv_in_type(op, 0)->rank;
     const fv_dim *const *e;
     if (fv_op_in(op, 1) && fv_elems(op, 1, &n, &e) && !fv_dims_are_const(n, e)) {
@@ -295,7 +295,7 @@ static bool expand_squeeze(fv_rewriter *w, fv_op *op) {
                         fv_attr_int(w->module, "rank", insert ? rank + n : rank - n)};
         run_time_dims(w, op, "fv.AxesDims", 2, a);
     }
-    return expand_to_reshape(w, op);
+    return decompose_to_reshape(w, op);
 }
 
 /* Before opset 13 the axes were an attribute. */
@@ -372,7 +372,7 @@ static bool infer_expand(fv_op *op) {
     return true;
 }
 
-static bool expand_expand(fv_rewriter *w, fv_op *op) {
+static bool decompose_expand(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_w_result(w, 0, fv_w_expand(w, op->in[0], y->rank, y->dims));
     return true;
@@ -398,7 +398,7 @@ static bool infer_tile(fv_op *op) {
 }
 
 /* [n] repeated r times is [1, n] expanded to [r, n]; an axis of dim 1 just expands. */
-static bool expand_tile(fv_rewriter *w, fv_op *op) {
+static bool decompose_tile(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     const fv_dim *split[2 * FV_MAX_RANK], *wide[2 * FV_MAX_RANK];
     const fv_dim *const *repeats, *one = fv_dim_const(w->module->dims, 1);
@@ -484,7 +484,7 @@ static bool infer_constant_of_shape(fv_op *op) {
     return true;
 }
 
-static bool expand_constant_of_shape(fv_rewriter *w, fv_op *op) {
+static bool decompose_constant_of_shape(fv_rewriter *w, fv_op *op) {
     const fv_attr *v = fv_op_find_attr(op, "value");
     const fv_type *y = op->out[0]->type;
     fv_tensor *t = fv_tensor_new(w->module->arena, y->elem, 0, NULL);
@@ -523,13 +523,13 @@ const fv_opdef fv_ops_reshape[] = {
      .attrs = {FV_A_OPTIONAL("end", INT), FV_A_INT("start", 0)},
      .types = {{"T", FV_SET_DATA}, {"T1", FV_SET(I64)}},
      .infer = infer_shape,
-     .expand = expand_to_ints},
+     .decompose = decompose_to_ints},
     {.domain = "", .name = "Size", .since = {1, 13, 19, 21, 23, 24, 25},
      .doc = "the number of elements",
      .in = {{"data", "T"}}, .out = {{"size", "T1"}},
      .types = {{"T", FV_SET_DATA}, {"T1", FV_SET(I64)}},
      .infer = infer_size,
-     .expand = expand_to_ints},
+     .decompose = decompose_to_ints},
     {.domain = "", .name = "Reshape", .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
      .doc = "the same elements in row-major order; 0 keeps a dim, -1 is what is left",
      .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"reshaped", "T"}},
@@ -538,46 +538,46 @@ const fv_opdef fv_ops_reshape[] = {
                {.name = "shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_reshape,
-     .expand = expand_reshape, .upgrade = upgrade_reshape},
+     .decompose = decompose_reshape, .upgrade = upgrade_reshape},
     {.domain = "", .name = "Flatten", .since = {1, 9, 11, 13, 21, 23, 24, 25},
      .doc = "a matrix: the axes before `axis`, and those from there on",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 1)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_flatten,
-     .expand = expand_to_reshape},
+     .decompose = decompose_to_reshape},
     {.domain = "", .name = "Squeeze", .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "without the given axes of dim 1, or without all of them",
      .in = {{"data", "T"}, {"axes", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"squeezed", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_squeeze,
-     .expand = expand_squeeze, .upgrade = upgrade_axes},
+     .decompose = decompose_squeeze, .upgrade = upgrade_axes},
     {.domain = "", .name = "Unsqueeze", .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "with axes of dim 1 inserted",
      .in = {{"data", "T"}, {"axes", "S", .rank = FV_LIST}}, .out = {{"expanded", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_unsqueeze,
-     .expand = expand_squeeze, .upgrade = upgrade_axes},
+     .decompose = decompose_squeeze, .upgrade = upgrade_axes},
     {.domain = "", .name = "Expand", .since = {8, 13},
      .doc = "broadcast to a shape",
      .in = {{"input", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_expand,
-     .expand = expand_expand},
+     .decompose = decompose_expand},
     {.domain = "", .name = "Tile", .since = {1, 6, 13},
      .doc = "repeated along each axis",
      .in = {{"input", "T"}, {"repeats", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_tile,
-     .expand = expand_tile, .upgrade = upgrade_tile, .moved = 1},
+     .decompose = decompose_tile, .upgrade = upgrade_tile, .moved = 1},
     {.domain = "", .name = "ConstantOfShape", .since = {9, 20, 21, 23, 24, 25},
      .doc = "a tensor of that shape filled with one value",
      .in = {{"input", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("value", TENSOR)},
      .types = {{"S", FV_SET(I64)}, {"T", FV_SET_DATA}},
      .infer = infer_constant_of_shape,
-     .expand = expand_constant_of_shape},
+     .decompose = decompose_constant_of_shape},
 
     {0}};

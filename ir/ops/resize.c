@@ -343,7 +343,7 @@ static fv_elem work_type(fv_elem e) {
     return wide ? FV_F64 : FV_F32;
 }
 
-static bool expand_resize(fv_rewriter *w, fv_op *op) {
+static bool decompose_resize(fv_rewriter *w, fv_op *op) {
     resizer z = {.w = w, .op = op};
     fv_string mode = fv_op_string(op, "mode", "nearest");
     z.support = string_is(mode, "linear") ? 1 : string_is(mode, "cubic") ? 2 : 0;
@@ -372,7 +372,7 @@ static bool upgrade_resize(fv_op *op, int version) {
     return true;
 }
 
-static bool expand_upsample(fv_rewriter *w, fv_op *op) {
+static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
     fv_string mode = fv_op_string(op, "mode", "nearest");
     fv_attr a[3] = {fv_attr_string(w->module, "mode", fv_strndup(w->module->arena, mode.s, mode.n)),
                     fv_attr_string(w->module, "coordinate_transformation_mode", "asymmetric"),
@@ -434,7 +434,7 @@ const fv_opdef fv_ops_resize[] = {
                FV_A_OPTIONAL("axes", INTS), FV_A_STRING("keep_aspect_ratio_policy", "stretch")},
      .types = {{"T1", FV_RESAMPLE_TYPES}, {"T2", FV_SET(F16) | FV_SET(F32) | FV_SET(F64)}, {"S", FV_SET(F32)}, {"I", FV_SET(I64)}},
      .infer = infer_resize,
-     .upgrade = upgrade_resize, .moved = 10, .expand = expand_resize},
+     .upgrade = upgrade_resize, .moved = 10, .decompose = decompose_resize},
     {.domain = "", .name = "Upsample", .since = {1, 7, 9, 10},
      .doc = "Resize by its first name",
      .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
@@ -444,6 +444,6 @@ const fv_opdef fv_ops_resize[] = {
                {.name = "scales", .kind = FV_ATTR_FLOATS, .until = 7}},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"S", FV_SET(F32)}},
      .infer = infer_resize,
-     .upgrade = upgrade_upsample, .expand = expand_upsample},
+     .upgrade = upgrade_upsample, .decompose = decompose_upsample},
 
     {0}};

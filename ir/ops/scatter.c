@@ -126,7 +126,7 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
     return true;
 }
 
-static bool expand_scatter(fv_rewriter *w, fv_op *op) {
+static bool decompose_scatter(fv_rewriter *w, fv_op *op) {
     fv_attr a = fv_attr_int(w->module, "axis", fv_op_int(op, "axis", 0));
     fv_w_result(w, 0, fv_w_op(w, "ScatterElements", 3, op->in, 1, &a));
     return true;
@@ -209,7 +209,7 @@ const fv_opdef fv_ops_scatter[] = {
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
-     .expand = expand_scatter},
+     .decompose = decompose_scatter},
     {.domain = "", .name = "ScatterElements", .since = {11, 13, 16, 18},
      .doc = "a copy, with elements replaced or combined at positions along one axis",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},

@@ -213,7 +213,7 @@ static bool infer_top_k(fv_op *op) {
     return true;
 }
 
-static bool expand_top_k(fv_rewriter *w, fv_op *op) {
+static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_value *some = op->out[0] ? op->out[0] : op->out[1];
@@ -291,7 +291,7 @@ static fv_value *non_zero(fv_rewriter *w, fv_value *x, const fv_dim *count) {
     return fv_w_op(w, "fv.NonZero", 1, &x, 1, &a);
 }
 
-static bool expand_non_zero(fv_rewriter *w, fv_op *op) {
+static bool decompose_non_zero(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, non_zero(w, op->in[0], op->out[0]->type->dims[1]));
     return true;
 }
@@ -332,7 +332,7 @@ static fv_value *gather(fv_rewriter *w, fv_value *x, fv_value *at, int axis) {
     return fv_w_op(w, "Gather", 2, (fv_value *[]){x, at}, 1, &a);
 }
 
-static bool expand_compress(fv_rewriter *w, fv_op *op) {
+static bool decompose_compress(fv_rewriter *w, fv_op *op) {
     int axis;
     fv_value *x = along_axis(w, op, &axis);
     if (!x)
@@ -450,7 +450,7 @@ static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_
     *length = gather(w, *length, from, 0);
 }
 
-static bool expand_unique(fv_rewriter *w, fv_op *op) {
+static bool decompose_unique(fv_rewriter *w, fv_op *op) {
     int axis;
     fv_value *x = along_axis(w, op, &axis), *rows = x ? as_items(w, x, axis) : NULL;
     if (!rows)
@@ -488,7 +488,7 @@ const fv_opdef fv_ops_select[] = {
                {.name = "k", .kind = FV_ATTR_INT, .until = 1}},
      .types = {{"T", FV_SET_NUMBER}, {"S", FV_SET(I64)}, {"I", FV_SET(I64)}},
      .infer = infer_top_k,
-     .upgrade = upgrade_top_k, .expand = expand_top_k},
+     .upgrade = upgrade_top_k, .decompose = decompose_top_k},
     {.domain = "fv", .name = "CountNonZero", .since = {1},
      .doc = "how many elements are not 0",
      .in = {{"X", "T"}}, .out = {{"Y", "I"}},
@@ -507,14 +507,14 @@ const fv_opdef fv_ops_select[] = {
      .in = {{"X", "T"}}, .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_non_zero,
-     .expand = expand_non_zero},
+     .decompose = decompose_non_zero},
     {.domain = "", .name = "Compress", .since = {9, 11},
      .doc = "slices along an axis, or elements of all, where a condition is true",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("axis", INT)},
      .types = {{"T", TYPES}, {"T1", FV_SET(BOOL)}},
      .infer = infer_compress,
-     .expand = expand_compress},
+     .decompose = decompose_compress},
     {.domain = "fv", .name = "Runs", .since = {1},
      .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the first and the number of items of each run",
      .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}}, .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
@@ -528,6 +528,6 @@ const fv_opdef fv_ops_select[] = {
      .attrs = {FV_A_OPTIONAL("axis", INT), FV_A_INT("sorted", 1)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_unique,
-     .expand = expand_unique},
+     .decompose = decompose_unique},
 
     {0}};

@@ -136,7 +136,7 @@ static void bind_cut(fv_rewriter *w, fv_op *op, cut *c) {
     fv_w_bind(w, v, 3 * r, all);
 }
 
-static bool expand_slice(fv_rewriter *w, fv_op *op) {
+static bool decompose_slice(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     cut c;
     if (!find_cut(op, &c))
@@ -291,7 +291,7 @@ static bool infer_split(fv_op *op) {
     return true;
 }
 
-static bool expand_split(fv_rewriter *w, fv_op *op) {
+static bool decompose_split(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_dims *t = w->module->dims;
     const fv_dim **parts = FV_NEW(w->module->arena, const fv_dim *, op->nout + 1);
@@ -342,13 +342,13 @@ const fv_opdef fv_ops_slice[] = {
                {.name = "starts", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_DATA}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
-     .expand = expand_slice, .upgrade = upgrade_slice},
+     .decompose = decompose_slice, .upgrade = upgrade_slice},
     {.domain = "", .name = "DynamicSlice", .since = {1}, .experimental = true,
      .doc = "elements start, start + 1, ... before end of each axis",
      .in = {{"data", "T"}, {"starts", "Tind", .rank = FV_LIST}, {"ends", "Tind", .rank = FV_LIST}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_DATA}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
-     .expand = expand_slice},
+     .decompose = decompose_slice},
     {.domain = "", .name = "Split", .since = {1, 2, 11, 13, 18},
      .doc = "parts of an axis: of the given sizes, or equal ones, the last perhaps smaller",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"outputs", "T", FV_VARIADIC, 1}},
@@ -357,6 +357,6 @@ const fv_opdef fv_ops_slice[] = {
                {.name = "split", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_split,
-     .expand = expand_split, .upgrade = upgrade_split, .moved = 1},
+     .decompose = decompose_split, .upgrade = upgrade_split, .moved = 1},
 
     {0}};

@@ -5,7 +5,7 @@
 #include "ir/graph/rewriter.h"
 #include "ir/ops/upgrade.h"
 
-static bool expand_identity(fv_rewriter *w, fv_op *op) {
+static bool decompose_identity(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, op->in[0]);
     return true;
 }
@@ -176,7 +176,7 @@ const fv_opdef fv_ops_unary[] = {
      .doc = "the input itself",
      .in = {{"input", "V"}}, .out = {{"output", "V"}},
      .types = {{"V", FV_SET_DATA}},
-     .expand = expand_identity},
+     .decompose = decompose_identity},
     {.domain = "", .name = "Clip", .since = {1, 6, 11, 12, 13},
      .doc = "limited to [min, max]",
      .in = {{"input", "T"}, {"min", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"max", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"output", "T"}},

@@ -1,4 +1,4 @@
-/* rewrite.c - an op into simpler ones, by its entry: its .expand, its .rule, or a tree of what associates. */
+/* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what associates. */
 #include "ir/rule/rewrite.h"
 
 #include "ir/rule/rule.h"
@@ -10,7 +10,7 @@ static bool is_wide(const fv_op *op) {
 }
 
 bool fv_op_must_rewrite(const fv_op *op) {
-    return op->def->expand || op->def->rule || is_wide(op);
+    return op->def->decompose || op->def->rule || is_wide(op);
 }
 
 /* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
@@ -29,8 +29,8 @@ static void narrow(fv_rewriter *w, fv_op *op) {
 bool fv_op_rewrite(fv_op *op) {
     const fv_opdef *d = op->def;
     fv_rewriter w = fv_rewriter_at(op);
-    if (d->expand) {
-        if (!d->expand(&w, op) || w.failed)
+    if (d->decompose) {
+        if (!d->decompose(&w, op) || w.failed)
             return false;
     } else if (d->rule) {
         if (!fv_rule_expand(&w, op, d->rule) || w.failed)
