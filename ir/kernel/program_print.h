@@ -10,7 +10,8 @@
 void fv_program_print(fv_text *t, const fv_program *p); /* all: ports, plan, body, kernels, constants by name */
 void fv_program_print_whole(fv_text *t, const fv_program *p); /* the larger constants, too: nothing lies beside it */
 
-bool fv_program_has_side(const fv_program *p) FV_MUST_USE; /* are there constants that fv_program_print leaves to the side file? */
+/* Are there constants that fv_program_print leaves to the side file? */
+bool fv_program_has_side(const fv_program *p) FV_MUST_USE;
 /* Writes the constants that the text does not hold; false where writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 
