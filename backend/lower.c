@@ -11,11 +11,13 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
+#include "backend/lowering/state.h"
 #include "backend/lowering/storage.h"
 #include "backend/memory/plan.h"
 #include "backend/ports.h"
 #include "backend/program.h"
 #include "backend/schedule/schedule.h"
+#include "ir/definition/definitions_verify.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
 
@@ -126,37 +128,141 @@ static bool symbols_are_known(fv_lowerer *l) {
     return ok;
 }
 
-fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
+/* ---- steps ---- */
+
+static bool define(fv_lowerer *l) { return fv_open_ports(l) && define_all(l); }
+
+static bool group(fv_lowerer *l) {
+    fv_group(l);
+    return true;
+}
+
+static bool attend(fv_lowerer *l) {
+    fv_fuse_attention(l);
+    return true;
+}
+
+/* Name, function, and whether it is also done where each op is alone. */
+#define STEPS(STEP)                                                                                               \
+    STEP(define, define, true) STEP(group, group, false) STEP(attend, attend, false)                              \
+    STEP(results, copy_results, true) STEP(concat, fv_concat_in_place, false) STEP(layout, fv_choose_data_layout, false)
+
+static const struct {
+    const char *name;
+    bool (*run)(fv_lowerer *l);
+    bool naive;
+} steps[] = {
+#define STEP(id, run, naive) {#id, run, naive},
+    STEPS(STEP)
+#undef STEP
+};
+enum { NSTEPS = sizeof steps / sizeof *steps };
+
+const char *const *fv_lower_steps(void) {
+#define STEP(id, run, naive) #id,
+    static const char *const names[] = {STEPS(STEP) NULL};
+#undef STEP
+    return names;
+}
+
+/* Is that step behind the one called `after`? */
+static bool comes(const char *after, const char *step) {
+    int i = 0;
+    while (i < NSTEPS && strcmp(steps[i].name, step))
+        i++;
+    while (i > 0 && strcmp(steps[i - 1].name, after))
+        i--;
+    return i > 0;
+}
+
+static fv_definitions *state_after(fv_lowerer *l, const char *step) {
+    fv_to_come next = {comes(step, "group"), comes(step, "attend"), comes(step, "concat")};
+    return fv_lowerer_state(l, step, next);
+}
+
+static bool look_after(fv_lowerer *l, int step) {
+    const fv_lower_options *o = l->options;
+    bool verify = o->verify;
+#ifndef NDEBUG
+    verify = true;
+#endif
+    fv_definitions *d = o->watch || verify ? state_after(l, steps[step].name) : NULL;
+    if (o->watch)
+        o->watch->look(o->watch->user, steps[step].name, l->module, d);
+    return !verify || fv_definitions_verify(l->module, d, steps[step].name);
+}
+
+/* Which step comes next; -1 after a diagnostic. */
+static int first_step(fv_lowerer *l) {
+    const fv_definitions *d = l->module->definitions;
+    if (!d)
+        return 0;
+    for (int i = 0; i < NSTEPS; i++)
+        if (!strcmp(steps[i].name, d->after)) {
+            fv_lowerer_resume(l, d);
+            return i + 1;
+        }
+    const char *near = fv_nearest(d->after, fv_lower_steps());
+    return fv_error(l->session, "holds definitions after \"%s\", which is no step of lowering; the nearest is \"%s\"", d->after,
+                    near ? near : steps[NSTEPS - 1].name) - 1;
+}
+
+static bool run_steps(fv_lowerer *l) {
+    int first = first_step(l);
+    if (first < 0)
+        return false;
+    l->after = l->module->definitions ? l->module->definitions->after : NULL;
+    for (int i = first; i < NSTEPS; i++) {
+        if (l->options->naive && !steps[i].naive)
+            continue;
+        if (!steps[i].run(l) || !look_after(l, i))
+            return false;
+        l->after = steps[i].name;
+    }
+    return true;
+}
+
+static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = fv_arena_new(m->session);
-    fv_lowerer l = {.session = m->session, .module = m, .func = m->funcs, .arena = a,
-                    .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
-                    .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                    .panels = fv_ptrmap_in(a)};
-    l.program = FV_NEW(a, fv_program, 1);
-    l.program->arena = a;
-    l.program->dims_table = m->dims;
-    l.program->target = o->target;
-    l.program->name = program_name(a, o->name ? o->name : m->name);
-    l.program->source_hash = m->source_hash ? m->source_hash : "";
-    l.program->producer = "fovea " FV_VERSION;
-    l.weights = bytes_of_constants(m);
-    bool ok = fv_module_bound(m) && symbols_are_known(&l) && fv_open_ports(&l) && define_all(&l);
-    if (ok && !o->naive) {
-        fv_group(&l);
-        fv_fuse_attention(&l);
-    }
-    ok = ok && copy_results(&l) && (o->naive || fv_concat_in_place(&l));
-    ok = ok && (o->naive || fv_choose_data_layout(&l));
+    fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
+    *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a,
+                      .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
+                      .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
+                      .panels = fv_ptrmap_in(a)};
+    return l;
+}
+
+bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
+                          bool (*put)(void *user, const fv_module *m, const fv_definitions *d), void *user) {
+    fv_lowerer *l = begin(m, o);
+    bool ok = fv_module_bound(m) && symbols_are_known(l) && run_steps(l) && put(user, m, state_after(l, l->after));
+    fv_close_ports(l);
+    fv_arena_free(l->arena);
+    return ok;
+}
+
+fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
+    fv_lowerer *l = begin(m, o);
+    fv_arena *a = l->arena;
+    l->program = FV_NEW(a, fv_program, 1);
+    l->program->arena = a;
+    l->program->dims_table = m->dims;
+    l->program->target = o->target;
+    l->program->name = program_name(a, o->name ? o->name : m->name);
+    l->program->source_hash = m->source_hash ? m->source_hash : "";
+    l->program->producer = "fovea " FV_VERSION;
+    l->weights = bytes_of_constants(m);
+    bool ok = fv_module_bound(m) && symbols_are_known(l) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
-        ok = fv_schedule_op(&l, op);
+        ok = fv_schedule_op(l, op);
     if (ok) {
-        fv_p_symbols(&l);
-        fv_plan_buffers(&l);
-        ok = fv_write_program(&l);
+        fv_p_symbols(l);
+        fv_plan_buffers(l);
+        ok = fv_write_program(l);
     }
-    fv_close_ports(&l);
+    fv_close_ports(l);
     if (ok)
-        return l.program;
+        return l->program;
     fv_arena_free(a);
     return NULL;
 }

@@ -8,9 +8,15 @@
 #define FV_BACKEND_LOWER_H
 
 #include "backend/lowering/options.h"
-#include "ir/graph/graph.h"
+#include "ir/definition/definitions.h"
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
+
+/* Names of the steps that lower a graph to what kernels are made of, in order; NULL terminated. */
+const char *const *fv_lower_steps(void);
+/* Does those steps, and gives away what values are then; false after diagnostics. */
+bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
+                          bool (*put)(void *user, const fv_module *m, const fv_definitions *d), void *user) FV_MUST_USE;
 
 /* The module must consist of ops with a definition or a kernel (the pass "legalise" sees to it).
  * The program lives in its own arena; it refers to constants of the module, which must outlive it.

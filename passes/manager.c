@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ir/definition/definitions.h"
 #include "ir/graph/verify.h"
 #include "passes/internal.h"
 
@@ -65,8 +66,8 @@ static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o
     bool ok = p->run(&r);
     if (ok && o && o->report)
         o->report(o->user, p->name, &r);
-    if (ok && o && o->dump_after && !strcmp(o->dump_after, p->name))
-        o->dump(o->user, p->name, m);
+    if (ok && o && o->watch)
+        o->watch->look(o->watch->user, p->name, m, NULL);
     bool verify = o && o->verify;
 #ifndef NDEBUG
     verify = true;

@@ -34,8 +34,7 @@ const fv_pass *fv_pass_at(int i); /* NULL behind the last */
 
 typedef struct fv_pipeline_options {
     bool verify;                /* after every pass */
-    const char *dump_after;     /* a pass name; NULL: none */
-    void (*dump)(void *user, const char *pass, const fv_module *m);
+    const struct fv_watch *watch; /* NULL: nobody looks */
     void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */
     void *user;
 } fv_pipeline_options;

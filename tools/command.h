@@ -31,7 +31,7 @@ typedef struct fv_args {
     bool strict, verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
-    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *format;
+    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *dump_dir, *format;
     const char *profile; /* "": printed; else also to that file */
     const char *against, *against_model;
     fv_list_arg inputs, states, at;
@@ -81,6 +81,11 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
 int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, else 0 */
+
+/* ---- looking at what is between passes and steps: dump.c ---- */
+
+/* Sees to --dump-after and --dump-dir of a command that begins; false after a message. */
+bool fv_dump_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
 
 /* ---- a session around a subcommand, and its messages: context.c ---- */
 

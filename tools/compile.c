@@ -10,7 +10,7 @@
 typedef struct result {
     fv_emit_kind kind;
     const char *out;
-    fv_program *program; /* NULL: graph IR was written */
+    fv_program *program; /* NULL: what was written needs none */
     const fv_target *target;
     fv_weights_kind weights;
 } result;
@@ -33,7 +33,7 @@ static bool choose_kind(fv_context *c, result *r) {
     if (!a->emit) {
         r->kind = a->output ? fv_emit_by_suffix(a->output) : FV_HAVE_JIT ? FV_EMIT_SO : FV_EMIT_C;
         if (r->kind == FV_EMIT_NONE)
-            fv_usage(a, "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvk or, "
+            fv_usage(a, "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd .fvk or, "
                         "for a folder of C, in /; or say --emit", a->output);
         return r->kind != FV_EMIT_NONE;
     }
@@ -49,7 +49,7 @@ static bool choose_kind(fv_context *c, result *r) {
 }
 
 static bool is_text(fv_emit_kind k) {
-    return k == FV_EMIT_IR || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
+    return k == FV_EMIT_IR || k == FV_EMIT_DEFINITIONS || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
 }
 
 /* Do programs call what is written by its names? A shared library is asked for its table. */
@@ -92,15 +92,10 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
         return fv_error(c->session, "-o %s would overwrite the model", r->out);
     if (!fv_driver_read(c->session, model, o, &source))
         return false;
-    if (r->kind == FV_EMIT_IR && source.module)
-        return fv_driver_passes(source.module, o) &&
-               fv_driver_write_ir(c->session, source.module, r->out);
-    r->program = fv_driver_lower(c->session, &source, o);
-    if (!r->program)
-        return false;
-    r->target = r->program->target;
     fv_write_options wo = {o->level, r->weights};
-    return fv_driver_write(c->session, r->program, r->kind, r->out, &wo);
+    bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);
+    r->target = r->program ? r->program->target : NULL;
+    return ok;
 }
 
 /* ---- the summary ---- */
@@ -154,6 +149,7 @@ static const char *how_to_call(fv_context *c, const result *r) {
         text = declaration(c, r);
         return text ? text : fv_printf(c->arena, "%s_run, see the header", name);
     case FV_EMIT_IR:
+    case FV_EMIT_DEFINITIONS:
     case FV_EMIT_KERNELS:
     case FV_EMIT_EXPANDED: return fv_printf(c->arena, "`fovea run %s`", r->out);
     case FV_EMIT_LLVM:
@@ -233,7 +229,7 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o))
         return FV_EXIT_USAGE;
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)

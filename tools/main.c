@@ -14,7 +14,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --state", fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --state", fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -51,7 +51,7 @@ const fv_command fv_commands[] = {
      "--ops --memory --schedules --passes --state", fv_cmd_inspect,
      "Without --ops, --memory and --schedules: a summary of all three.\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --passes --list-passes --dump-after --state", fv_cmd_opt,
+     "--output --emit --passes --list-passes --dump-after --dump-dir --state", fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "\nexamples:\n"

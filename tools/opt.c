@@ -48,14 +48,6 @@ static int list_passes(fv_context *c) {
 
 /* ---- what passes say ---- */
 
-static void dump(void *user, const char *pass, const fv_module *m) {
-    fv_context *c = user;
-    fv_text t = {.arena = c->arena};
-    fv_module_print(&t, m, NULL, NULL);
-    fv_err("# after %s\n", pass);
-    fv_put_text(stderr, t.s);
-}
-
 static void report(void *user, const char *pass, const fv_pass_run *r) {
     fv_context *c = user;
     if (!c->args->verbose)
@@ -78,15 +70,6 @@ static bool writes_ir(const fv_args *a) {
     return false;
 }
 
-/* A dump that would never come. */
-static bool dumps(const fv_args *a, const fv_driver_options *o) {
-    const char *const *names = o->passes ? o->passes : fv_pipeline(o->level);
-    while (a->dump_after && *names && strcmp(*names, a->dump_after))
-        names++;
-    return !a->dump_after || *names ||
-           fv_usage(a, "--dump-after=%s: that pass is not run", a->dump_after) == FV_EXIT_OK;
-}
-
 /* For people. Who hands it to a program is told how. */
 static void print_graph(fv_context *c, const fv_module *m) {
     fv_text t = {.arena = c->arena};
@@ -102,24 +85,25 @@ int fv_cmd_opt(fv_context *c) {
     fv_source source;
     if (a->list_passes)
         return list_passes(c);
-    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !dumps(a, &o))
+    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o))
         return FV_EXIT_USAGE;
     if (a->json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");
-    fv_pipeline_options pipeline = {.verify = a->verify, .dump_after = a->dump_after, .dump = dump,
-                                    .report = report, .user = c};
+    fv_pipeline_options pipeline = *o.pipeline;
+    pipeline.report = report;
+    pipeline.user = c;
     o.pipeline = &pipeline;
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
         return fv_failed(c);
-    if (!source.module) {
-        fv_error(c->session, "holds kernels; passes are for graphs");
+    if (!source.module || source.module->definitions) {
+        fv_error(c->session, "holds %s; passes are for graphs", source.module ? "definitions" : "kernels");
         return FV_EXIT_MODEL;
     }
     if (!fv_driver_passes(source.module, &o))
         return fv_failed(c);
     if (!a->output)
         print_graph(c, source.module);
-    else if (!fv_driver_write_ir(c->session, source.module, a->output))
+    else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
         return fv_failed(c);
     return FV_EXIT_OK;
 }

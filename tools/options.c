@@ -80,7 +80,6 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->verify;
-    pipeline->dump_after = a->dump_after;
     *o = (fv_driver_options){.dims = a->dims.at, .states = a->states.at, .level = a->level, .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
                              .strict = a->strict,
@@ -91,7 +90,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!check_pass(a, o->passes[i]))
             return false;
-    return (!a->dump_after || check_pass(a, a->dump_after)) && find_target(c->arena, a, o, here);
+    return find_target(c->arena, a, o, here);
 }
 
 /* ---- backends ---- */

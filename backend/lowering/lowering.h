@@ -70,6 +70,7 @@ struct fv_lowerer {
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
+    const char *after;   /* the last step that was done; NULL: none */
     int counter;         /* for kernel names */
     int64_t weights;     /* bytes of all constants */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */

@@ -9,6 +9,8 @@ typedef struct fv_lower_options {
     const char *name;   /* prefix of C names; NULL: from the module's name */
     bool naive;         /* --schedule=naive: each op alone, serial scalar loops */
     bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
+    bool verify;        /* definitions, after each step; always in debug builds */
+    const struct fv_watch *watch; /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
 } fv_lower_options;
 
 #endif

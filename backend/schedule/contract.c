@@ -20,6 +20,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/materialize.h"
+#include "ir/definition/definitions.h"
 
 /* Does x lie in memory so that neighbouring columns are neighbours? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
@@ -191,7 +192,7 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
         return false;
     c.a = fv_materialize(l, op, d, c.sum, c.a, NULL);
     fv_kemit e;
-    fv_kemit_init(&e, l, d, op->def->name);
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
     t.e = &e;
     fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
     for (int i = 0; i < d->rank; i++) {

@@ -14,11 +14,12 @@
 #include "backend/lowering/sizes.h"
 #include "backend/schedule/keep.h"
 #include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
-    fv_kemit_init(&e, l, d, op->def->name);
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
     fv_expr *index[FV_MAX_RANK];
     for (int i = 0; i < d->rank; i++) {
         fv_expr *extent = fv_kemit_dim(&e, d->index[i]->dim);
@@ -199,7 +200,7 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
-    fv_kemit_init(&e, l, d, op->def->name);
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
     fv_expr *index[FV_MAX_RANK] = {0};
     fv_row w = {.vector = vector_axis(d), .alone = true, .index = index};
     w.at = w.vector;

@@ -14,6 +14,7 @@
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/map.h"
 #include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
 
 enum { MIN_BLOCK = 4,
@@ -214,7 +215,7 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
     const fv_definition *d = s->def;
     fv_expr *index[FV_MAX_RANK] = {0};
-    fv_kemit_init(&e, l, d, op->def->name);
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool inside[FV_MAX_RANK] = {false};
     inside[t.u] = inside[t.v] = true;
     const fv_dim *du = d->index[t.u]->dim, *dv = d->index[t.v]->dim;

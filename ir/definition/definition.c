@@ -98,8 +98,7 @@ const fv_dim *fv_d_last(fv_dims *t, const fv_var *v) {
     return fv_dim_sub(t, n, fv_dim_const(t, 1));
 }
 
-/* The largest value of a sum of variables with factors, the smallest if not `most`; NULL: it is none. */
-static const fv_dim *bound_of(fv_dims *t, const fv_expr *x, bool most) {
+const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most) {
     const fv_dim *a, *b;
     int64_t c;
     if (fv_x_is_int(x, &c))
@@ -109,11 +108,11 @@ static const fv_dim *bound_of(fv_dims *t, const fv_expr *x, bool most) {
     case FV_X_VAR: return !x->u.var->dim ? NULL : most ? fv_d_last(t, x->u.var) : fv_dim_const(t, 0);
     case FV_X_ADD:
     case FV_X_SUB:
-        a = bound_of(t, x->arg[0], most);
-        b = bound_of(t, x->arg[1], most == (x->op == FV_X_ADD));
+        a = fv_x_bound(t, x->arg[0], most);
+        b = fv_x_bound(t, x->arg[1], most == (x->op == FV_X_ADD));
         return !a || !b ? NULL : x->op == FV_X_ADD ? fv_dim_add(t, a, b) : fv_dim_sub(t, a, b);
     case FV_X_MUL:
-        a = fv_x_is_int(x->arg[1], &c) && c >= 0 ? bound_of(t, x->arg[0], most) : NULL;
+        a = fv_x_is_int(x->arg[1], &c) && c >= 0 ? fv_x_bound(t, x->arg[0], most) : NULL;
         return a ? fv_dim_mul(t, a, fv_dim_const(t, c)) : NULL;
     default: return NULL;
     }
@@ -124,7 +123,7 @@ static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
     fv_dims *t = d->module->dims;
     if (x->op == FV_X_VAR && x->u.var->dim && fv_module_equal(d->module, x->u.var->dim, dim))
         return true;
-    const fv_dim *least = bound_of(t, x, false), *most = bound_of(t, x, true);
+    const fv_dim *least = fv_x_bound(t, x, false), *most = fv_x_bound(t, x, true);
     return least && most && least->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);
 }
 

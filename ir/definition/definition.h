@@ -56,7 +56,11 @@ fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
 /* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
  * index that stays inside whenever there is something to compute is known to. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
+/* The largest value of a sum of index variables with factors, the smallest if not `most`; it is reached. NULL: it is none. */
+const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
+/* An index variable for an axis. */
+fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
 /* Replaces variables in an expression, keeping sharing. */
 fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, fv_expr *const *to);
 

@@ -333,6 +333,7 @@ fv_fvalue fv_f_eval(fv_fenv *e, fv_ast *a) {
     }
     case FV_AST_STRING:
     case FV_AST_GROUP:
+    case FV_AST_VALUE:
     case FV_AST_NAMED:
     case FV_AST_LANES:
     case FV_AST_LIST: break;
@@ -438,6 +439,7 @@ bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out) {
     case FV_AST_GROUP:
     case FV_AST_NAMED:
     case FV_AST_INDEX:
+    case FV_AST_VALUE:
     case FV_AST_REDUCE:
     case FV_AST_LANES:
     case FV_AST_LIST: break;

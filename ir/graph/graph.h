@@ -121,6 +121,7 @@ struct fv_module {
     } *relations;
     int nrelations, cap_relations;
     const char *source_hash; /* of the model's bytes, hex; "" for text */
+    struct fv_definitions *definitions; /* of a module that lowering has begun with (definitions.h); NULL: a graph */
     struct fv_names *names;  /* which value names are taken */
 };
 

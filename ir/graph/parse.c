@@ -251,6 +251,8 @@ static const fv_opdef *parse_opdef(fv_graph_reader *r) {
     if (!name)
         return NULL;
     const fv_opdef *def = fv_op_find(domain.s, name);
+    if (!def && r->dialect)
+        def = r->dialect->op(qualified);
     if (!def && !r->l.failed) {
         r->l.tok = at;
         unknown_op(r, qualified);
@@ -287,9 +289,9 @@ static bool parse_result_types(fv_graph_reader *r, const fv_op *op, fv_declared 
     return !first || fv_lex_error(&r->l, "a type, but no result");
 }
 
-static bool parse_origin(fv_graph_reader *r, fv_op *op) {
+bool fv_read_nodes(fv_graph_reader *r, const char *word, int *n, const char *const **out) {
     name_list nodes = {0};
-    if (!fv_lex_accept(&r->l, "loc"))
+    if (!fv_lex_accept(&r->l, word))
         return true;
     if (!fv_lex_expect(&r->l, "("))
         return false;
@@ -301,10 +303,21 @@ static bool parse_origin(fv_graph_reader *r, fv_op *op) {
         FV_PUSH(r->m->arena, nodes.at, nodes.n, nodes.cap, node);
         fv_lex_next(&r->l);
     } while (fv_lex_accept(&r->l, ","));
-    fv_origin *o = FV_NEW(r->m->arena, fv_origin, 1);
-    *o = (fv_origin){nodes.n, nodes.at};
-    op->origin = o;
+    *n = nodes.n;
+    *out = nodes.at;
     return fv_lex_expect(&r->l, ")");
+}
+
+static bool parse_origin(fv_graph_reader *r, fv_op *op) {
+    fv_origin o = *op->origin;
+    if (!fv_read_nodes(r, "loc", &o.n, &o.nodes))
+        return false;
+    if (o.nodes != op->origin->nodes) {
+        fv_origin *own = FV_NEW(r->m->arena, fv_origin, 1);
+        *own = o;
+        op->origin = own;
+    }
+    return true;
 }
 
 /* Infers the types, and keeps what was written: inference has checked it. */
@@ -349,7 +362,7 @@ static bool parse_op(fv_graph_reader *r, fv_region *region) {
     fv_op *op = fv_op_new(region, NULL, def, in.n, in.at, names.n, names.at, NULL);
     fv_declared *types = FV_NEW(r->m->arena, fv_declared, names.n);
     return parse_attrs(r, op) && parse_result_types(r, op, types) && parse_origin(r, op) &&
-           infer_at(r, op, types, &at);
+           infer_at(r, op, types, &at) && (!r->dialect || r->dialect->behind(r, op));
 }
 
 /* return VALUE, ... } */
@@ -514,12 +527,13 @@ static bool parse_assume(fv_graph_reader *r) {
 static bool parse_header(fv_graph_reader *r) {
     fv_lexer *l = &r->l;
     int64_t format;
-    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, "ir"))
+    int known = r->dialect ? r->dialect->format : FV_IR_FORMAT;
+    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, r->dialect ? r->dialect->word : "ir"))
         return false;
-    if (l->tok.kind == FV_TOK_INT && l->tok.i != FV_IR_FORMAT)
+    if (l->tok.kind == FV_TOK_INT && l->tok.i != known)
         return fv_lex_error(l, "format %lld is not known; this is a reader of format %d",
-                            (long long)l->tok.i, FV_IR_FORMAT);
-    if (!fv_lex_int(l, &format) || !fv_lex_accept(l, "module"))
+                            (long long)l->tok.i, known);
+    if (!fv_lex_int(l, &format) || (r->dialect && !r->dialect->begin(r)) || !fv_lex_accept(l, "module"))
         return !l->failed;
     if (l->tok.kind != FV_TOK_STRING)
         return fv_lex_error(l, "expected the name of the module, a string, found %s",
@@ -538,7 +552,11 @@ static bool parse_module(fv_graph_reader *r) {
     if (!parse_header(r))
         return false;
     while (l->tok.kind != FV_TOK_END) {
-        bool ok;
+        bool ok = true, taken = false;
+        if (r->dialect && !r->dialect->line(r, &taken))
+            return false;
+        if (taken)
+            continue;
         if (fv_lex_is(l, "assume"))
             ok = parse_assume(r);
         else if (fv_lex_accept(l, "symbol"))
@@ -553,14 +571,14 @@ static bool parse_module(fv_graph_reader *r) {
         if (!ok)
             return false;
     }
-    return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function"));
+    return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) && (!r->dialect || r->dialect->end(r));
 }
 
 static fv_module *parse_text(fv_session *s, const char *text, const char *folder, int nchosen,
-                             const fv_dim_option *chosen) {
+                             const fv_dim_option *chosen, const fv_graph_dialect *dialect) {
     fv_module *m = fv_module_new(s, "model");
     fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = folder},
-                         .chosen = chosen, .nchosen = nchosen};
+                         .chosen = chosen, .nchosen = nchosen, .dialect = dialect};
     r.end = text + strlen(text);
     fv_lex_init(&r.l, s, m->arena, text);
     if (parse_module(&r))
@@ -570,7 +588,7 @@ static fv_module *parse_text(fv_session *s, const char *text, const char *folder
 }
 
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) {
-    return parse_text(s, text, folder, 0, NULL);
+    return parse_text(s, text, folder, 0, NULL, NULL);
 }
 
 /* ---- dims that the caller knows ---- */
@@ -625,10 +643,15 @@ static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, const char *
 
 fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims) {
+    return fv_module_parse_as(s, text, folder, dims, NULL);
+}
+
+fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder, const char *const *dims,
+                              const fv_graph_dialect *dialect) {
     int n = 0;
     while (dims && dims[n])
         n++;
-    fv_module *m = parse_text(s, text, folder, 0, NULL);
+    fv_module *m = parse_text(s, text, folder, 0, NULL, dialect);
     if (!m || !n)
         return m;
     fv_arena *a = fv_arena_new(s);
@@ -637,7 +660,7 @@ fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *fol
     for (int i = 0; i < n && ok; i++)
         ok = resolve(s, a, m, dims[i], chosen, i);
     fv_module_free(m);
-    m = ok ? parse_text(s, text, folder, n, chosen) : NULL;
+    m = ok ? parse_text(s, text, folder, n, chosen, dialect) : NULL;
     fv_arena_free(a);
     return m;
 }

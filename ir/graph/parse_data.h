@@ -15,6 +15,8 @@ typedef struct fv_graph_reader {
     int depth;       /* of nested types and blocks */
     const fv_dim_option *chosen; /* bounds of symbols, by name */
     int nchosen;
+    const struct fv_graph_dialect *dialect; /* NULL: graph IR alone */
+    void *more;                             /* the dialect's */
 } fv_graph_reader;
 
 /* What is written of a value: its type, and its elements if they are. */

@@ -6,20 +6,14 @@
 #include "ir/dim/text.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/parse.h"
+#include "ir/syntax/ast.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { INLINE_ELEMENTS = 16, SIDE_ALIGN = 64 };
 
-typedef struct printer {
-    fv_text *t;
-    const char *side_name;
-    fv_text *side; /* where large constants go */
-    bool whole;    /* without `side`: they are in the text; else they are elided */
-    bool elide;    /* regions too */
-    int indent;
-} printer;
+typedef fv_graph_printer printer;
 
 /* ---- numbers and names ---- */
 
@@ -31,7 +25,7 @@ static void put_int(fv_text *t, int64_t v) {
         fv_text_printf(t, "%lld", (long long)v);
 }
 
-static void put_value(fv_text *t, const fv_value *v) {
+void fv_put_value(fv_text *t, const fv_value *v) {
     if (!v) {
         fv_text_put(t, "_");
         return;
@@ -43,7 +37,7 @@ static void put_value(fv_text *t, const fv_value *v) {
 static void put_values(fv_text *t, int n, fv_value *const *values) {
     for (int i = 0; i < n; i++) {
         fv_text_put(t, i ? ", " : "");
-        put_value(t, values[i]);
+        fv_put_value(t, values[i]);
     }
 }
 
@@ -55,7 +49,7 @@ static void put_dims(fv_text *t, int n, const fv_dim *const *dims) {
 }
 
 /* A type, and what is known of the elements. */
-static void put_type_of(fv_text *t, const fv_value *v) {
+void fv_put_type_of(fv_text *t, const fv_value *v) {
     fv_text_put(t, fv_type_str(t->arena, v->type));
     if (!v->elems)
         return;
@@ -187,23 +181,20 @@ static void put_results(fv_text *t, const fv_op *op) {
         if (!op->out[i])
             continue;
         fv_text_put(t, before);
-        put_type_of(t, op->out[i]);
+        fv_put_type_of(t, op->out[i]);
         before = ", ";
     }
 }
 
-static void put_origin(fv_text *t, const fv_origin *o) {
-    if (!o->n)
-        return;
-    fv_text_put(t, "    loc(");
-    for (int i = 0; i < o->n; i++) {
-        fv_text_put(t, i ? ", " : "");
-        fv_text_string(t, o->nodes[i], strlen(o->nodes[i]));
+void fv_put_nodes(fv_text *t, const char *word, int n, const char *const *nodes) {
+    for (int i = 0; i < n; i++) {
+        fv_text_put(t, i ? ", " : word);
+        fv_text_string(t, nodes[i], strlen(nodes[i]));
     }
-    fv_text_put(t, ")");
+    fv_text_put(t, n ? ")" : "");
 }
 
-static void put_op(printer *p, const fv_op *op) {
+void fv_put_op(printer *p, const fv_op *op) {
     fv_text *t = p->t;
     if (op->def == &fv_return_def) {
         fv_text_put(t, op->nin ? "return " : "return");
@@ -216,7 +207,7 @@ static void put_op(printer *p, const fv_op *op) {
     fv_text_put(t, ")");
     put_attrs(p, op);
     put_results(t, op);
-    put_origin(t, op->origin);
+    fv_put_nodes(t, "    loc(", op->origin->n, op->origin->nodes);
 }
 
 static void put_indent(printer *p) {
@@ -228,7 +219,7 @@ static void put_block(printer *p, const fv_region *r) {
     p->indent++;
     for (const fv_op *op = r->first; op; op = op->next) {
         put_indent(p);
-        put_op(p, op);
+        fv_put_op(p, op);
         fv_text_put(p->t, "\n");
     }
     p->indent--;
@@ -240,9 +231,9 @@ static void put_params(fv_text *t, const fv_region *r) {
     fv_text_put(t, "(");
     for (int i = 0; i < r->nparams; i++) {
         fv_text_put(t, i ? ", " : "");
-        put_value(t, r->params[i]);
+        fv_put_value(t, r->params[i]);
         fv_text_put(t, ": ");
-        put_type_of(t, r->params[i]);
+        fv_put_type_of(t, r->params[i]);
     }
     fv_text_put(t, ")");
 }
@@ -259,7 +250,7 @@ static void put_region(printer *p, const fv_region *r) {
 
 /* ---- functions and modules ---- */
 
-static void put_func(printer *p, const fv_func *f) {
+void fv_put_func_head(printer *p, const fv_func *f) {
     const fv_op *last = f->body->last;
     fv_text_put(p->t, "func @");
     fv_text_name(p->t, f->name);
@@ -271,12 +262,16 @@ static void put_func(printer *p, const fv_func *f) {
             fv_text_name(p->t, f->result_names[i]);
             if (f->states && f->states[i]) {
                 fv_text_put(p->t, " state ");
-                put_value(p->t, f->states[i]);
+                fv_put_value(p->t, f->states[i]);
             }
         }
         fv_text_put(p->t, ")");
     }
     fv_text_put(p->t, " ");
+}
+
+static void put_func(printer *p, const fv_func *f) {
+    fv_put_func_head(p, f);
     put_block(p, f->body);
     fv_text_put(p->t, "\n");
 }
@@ -348,8 +343,8 @@ static void put_symbols(fv_text *t, const fv_module *m) {
     }
 }
 
-static void put_header(fv_text *t, const fv_module *m) {
-    fv_text_printf(t, "fovea-ir %d\nmodule ", FV_IR_FORMAT);
+void fv_put_module_head(fv_text *t, const fv_module *m) {
+    fv_text_put(t, "module ");
     fv_text_string(t, m->name, strlen(m->name));
     if (*m->source_hash) {
         fv_text_put(t, " ");
@@ -370,18 +365,21 @@ static void put_header(fv_text *t, const fv_module *m) {
     }
 }
 
+void fv_put_const(printer *p, const fv_value *v) {
+    fv_text_put(p->t, "const ");
+    fv_put_value(p->t, v);
+    fv_text_put(p->t, ": ");
+    put_tensor_type(p->t, v->tensor);
+    fv_text_put(p->t, " = ");
+    put_content(p, v->tensor);
+    fv_text_put(p->t, "\n");
+}
+
 static void print_module(printer *p, const fv_module *m) {
-    fv_text *t = p->t;
-    put_header(t, m);
-    for (int i = 0; i < m->nconsts; i++) {
-        fv_text_put(t, "const ");
-        put_value(t, m->consts[i]);
-        fv_text_put(t, ": ");
-        put_tensor_type(t, m->consts[i]->tensor);
-        fv_text_put(t, " = ");
-        put_content(p, m->consts[i]->tensor);
-        fv_text_put(t, "\n");
-    }
+    fv_text_printf(p->t, "fovea-ir %d\n", FV_IR_FORMAT);
+    fv_put_module_head(p->t, m);
+    for (int i = 0; i < m->nconsts; i++)
+        fv_put_const(p, m->consts[i]);
     for (const fv_func *f = m->funcs; f; f = f->next)
         put_func(p, f);
 }
@@ -403,7 +401,7 @@ bool fv_module_is_elided(const fv_module *m) {
 
 const char *fv_op_str(fv_arena *a, const fv_op *op) {
     fv_text t = {.arena = a};
-    put_op(&(printer){.t = &t, .elide = true}, op);
+    fv_put_op(&(printer){.t = &t, .elide = true}, op);
     return t.s;
 }
 

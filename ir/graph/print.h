@@ -15,6 +15,26 @@ void fv_module_print_whole(fv_text *t, const fv_module *m);
 bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 
+/* ---- parts, for texts that hold a graph among other things ---- */
+
+typedef struct fv_graph_printer {
+    fv_text *t;
+    const char *side_name;
+    fv_text *side; /* where large constants go */
+    bool whole;    /* without `side`: they are in the text; else they are elided */
+    bool elide;    /* regions too */
+    int indent;
+} fv_graph_printer;
+
+void fv_put_module_head(fv_text *t, const fv_module *m); /* name, symbols, relations */
+void fv_put_const(fv_graph_printer *p, const fv_value *v);
+void fv_put_func_head(fv_graph_printer *p, const fv_func *f); /* up to its block */
+void fv_put_op(fv_graph_printer *p, const fv_op *op); /* a line, without its end */
+void fv_put_value(fv_text *t, const fv_value *v); /* %x, @w; _ for none */
+void fv_put_type_of(fv_text *t, const fv_value *v); /* and what is known of its elements */
+/* WORD "NODE", ...), where there are any; the word has the opening parenthesis. */
+void fv_put_nodes(fv_text *t, const char *word, int n, const char *const *nodes);
+
 void fv_dump(const fv_op *op); /* to stderr, for debuggers */
 
 #endif

@@ -448,10 +448,9 @@ static fv_expr *guard(fv_kparser *p, const fv_ast *e, fv_buf *b, fv_expr **index
     return fv_x_guard(p->arena, b, index, c, v);
 }
 
-static fv_expr *element(fv_kparser *p, const fv_ast *e) {
+fv_expr *fv_kx_element(fv_kparser *p, const fv_ast *e, fv_buf *b) {
     fv_expr *index[FV_MAX_RANK];
     int lanes;
-    fv_buf *b = fv_kx_buffer(p, e);
     if (!b || !fv_kx_index(p, e, b, index, &lanes) || !check_lanes(p, e, b->rank, index, 1))
         return NULL;
     if (e->otherwise)
@@ -460,16 +459,20 @@ static fv_expr *element(fv_kparser *p, const fv_ast *e) {
 }
 
 fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint) {
+    bool taken = false;
     if (is_literal(e))
         return literal(p, e, hint);
+    fv_expr *x = p->more ? p->more(p, e, &taken) : NULL;
+    if (taken)
+        return x;
     switch (e->kind) {
     case FV_AST_NAME: return name(p, e);
     case FV_AST_CALL: return call(p, e, hint);
-    case FV_AST_INDEX: return element(p, e);
+    case FV_AST_INDEX: return fv_kx_element(p, e, fv_kx_buffer(p, e));
     case FV_AST_UNARY: return unary(p, e, hint);
     case FV_AST_BINARY: return binary(p, e, hint);
     case FV_AST_INT: case FV_AST_FLOAT: break; /* literals */
-    case FV_AST_STRING: case FV_AST_GROUP: case FV_AST_NAMED: case FV_AST_REDUCE:
+    case FV_AST_STRING: case FV_AST_GROUP: case FV_AST_VALUE: case FV_AST_NAMED: case FV_AST_REDUCE:
     case FV_AST_LIST: case FV_AST_LANES: break;
     }
     return fail(p, e, "this has no meaning in a kernel");

@@ -11,6 +11,7 @@ bool fv_kx_error(fv_kparser *p, const fv_ast *at, const char *format, ...)
 /* An expression from its tree. `hint`: the type of literals that nothing else types; 0: none. */
 fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint);
 fv_buf *fv_kx_buffer(fv_kparser *p, const fv_ast *e);
+fv_expr *fv_kx_element(fv_kparser *p, const fv_ast *e, fv_buf *b); /* of b, with the indices and the guard of e */
 /* The indices of x[...]; lanes: 8 for x[i, j:8], else 1. */
 bool fv_kx_index(fv_kparser *p, const fv_ast *e, const fv_buf *b, fv_expr **index, int *lanes) FV_MUST_USE;
 /* Parses and builds; NULL after a diagnostic. `want`: FV_NO_ELEM: any. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/dim/text.h"
+#include "ir/graph/print.h"
 #include "ir/kernel/printer.h"
 #include "ir/kernel/words.h"
 #include "ir/syntax/ast.h"
@@ -179,8 +180,15 @@ static void put_call(fv_kprinter *p, const char *name, const fv_expr *x) {
     fv_text_put(p->t, ")");
 }
 
+static void put_buffer(fv_kprinter *p, const fv_buf *b) {
+    if (p->values)
+        fv_put_value(p->t, b->value);
+    else
+        put_name_of(p, b, b->name);
+}
+
 static void put_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes) {
-    put_name_of(p, b, b->name);
+    put_buffer(p, b);
     if (b->role == FV_BUF_TILE && b->rank == 0)
         return;
     bool consecutive = lanes > 1 && b->lanes <= 1;
@@ -251,7 +259,8 @@ static void name_indices(fv_kprinter *p, const fv_expr *x) {
 
 static void put_reduce(fv_kprinter *p, const fv_expr *x) {
     static const char *const names[] = {"sum", "prod", "min", "max", "any", "all"};
-    name_indices(p, x);
+    if (!p->values)
+        name_indices(p, x);
     fv_text_printf(p->t, "%s ", names[x->u.red.kind]);
     for (int i = 0; i < x->u.red.nvars; i++) {
         fv_var *v = x->u.red.vars[i];
@@ -267,7 +276,7 @@ static void put_reduce(fv_kprinter *p, const fv_expr *x) {
 
 static void put_dim(fv_kprinter *p, const fv_dim *d) {
     bool plain = d->kind == FV_DIM_SYMBOL || d->kind == FV_DIM_CONST;
-    fv_text_printf(p->t, plain ? "%s" : "(%s)", fv_dim_str(p->arena, d));
+    fv_text_printf(p->t, plain ? "%s" : p->values ? "dim(%s)" : "(%s)", fv_dim_str(p->arena, d));
 }
 
 static const char *unary_text(const fv_expr *x) {

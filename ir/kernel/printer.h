@@ -20,6 +20,7 @@ typedef struct fv_kprinter {
     /* formulas for people (ir/definition/print.c); NULL and 0 in texts that are read back */
     const fv_ptrmap *terms;  /* expression -> its name; what is being defined is printed nevertheless */
     const fv_expr *defining;
+    bool values;             /* in the text of definitions: buffers are values, indices have their names */
     size_t end;              /* of the text: what is in parentheses behind it is left out */
 } fv_kprinter;
 

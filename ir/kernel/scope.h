@@ -4,7 +4,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/kernel/func.h"
-#include "ir/syntax/lex.h"
+#include "ir/syntax/ast.h"
 
 typedef struct fv_binding {
     fv_var *var;
@@ -27,6 +27,9 @@ typedef struct fv_kparser {
     fv_elem float_default;  /* of float literals that nothing else types; 0: f32 */
     const fv_kfunc *(*find_func)(struct fv_kparser *p, const char *name);
     void *funcs;
+    /* What only the text of definitions has, where it is one: *taken, and NULL after a diagnostic. NULL: kernels. */
+    fv_expr *(*more)(struct fv_kparser *p, const fv_ast *e, bool *taken);
+    void *defining;
 } fv_kparser;
 
 void fv_kparser_init(fv_kparser *p, fv_arena *a, const char *text);

@@ -7,6 +7,7 @@
 
 #include "ir/base/diag.h"
 #include "ir/base/limits.h"
+#include "ir/expr/check.h"
 #include "ir/kernel/disjoint.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify_parts.h"
@@ -83,75 +84,19 @@ static bool check_read(fv_kverifier *v, const fv_expr *x) {
     return check_access(v, b, x->arg, x->type.lanes);
 }
 
-static bool same_type(fv_ktype a, fv_ktype b) { return a.elem == b.elem && a.lanes == b.lanes; }
-
-/* Operators of one argument type: as the table says. */
-static bool check_operator(fv_kverifier *v, const fv_expr *x) {
-    const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
-    if (x->n != info->nargs)
-        return fv_kv_illegal(v, "%s has %d arguments, needs %d", info->id, x->n, info->nargs);
-    for (int i = 1; i < x->n; i++)
-        if (!same_type(x->arg[i]->type, x->arg[0]->type))
-            return fv_kv_illegal(v, "the arguments of %s differ in type", info->id);
-    if (!fv_x_allows((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem))
-        return fv_kv_illegal(v, "%s does not take %s", info->id,
-                             fv_elem_name((fv_elem)x->arg[0]->type.elem));
-    fv_ktype expected = x->arg[0]->type;
-    if (info->result == FV_XR_BOOL)
-        expected.elem = FV_BOOL;
-    return same_type(x->type, expected) || fv_kv_illegal(v, "%s has the wrong type", info->id);
-}
-
-static bool check_select(fv_kverifier *v, const fv_expr *x) {
-    bool ok = x->n == 3 && x->arg[0]->type.elem == FV_BOOL &&
-              x->arg[0]->type.lanes == x->type.lanes && same_type(x->arg[1]->type, x->type) &&
-              same_type(x->arg[2]->type, x->type);
-    return ok || fv_kv_illegal(v, "select has arguments of the wrong types");
-}
-
-static bool check_cast(fv_kverifier *v, const fv_expr *x) {
-    bool ok = x->n == 1 && x->arg[0]->type.lanes == x->type.lanes &&
-              fv_x_can_cast((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem,
-                            (fv_elem)x->type.elem);
-    return ok || fv_kv_illegal(v, "%s from %s to %s", fv_expr_op_info((fv_expr_op)x->op)->id,
-                               x->n ? fv_elem_name((fv_elem)x->arg[0]->type.elem) : "?",
-                               fv_elem_name((fv_elem)x->type.elem));
-}
-
-static bool check_blocks(fv_kverifier *v, const fv_expr *x) {
-    bool ok = x->n == 2 && same_type(x->arg[0]->type, x->type) && same_type(x->arg[1]->type, x->type) &&
-              is_lanes((int)x->u.i) && x->u.i < x->type.lanes;
-    return ok || fv_kv_illegal(v, "%s has arguments or blocks of the wrong size",
-                               fv_expr_op_info((fv_expr_op)x->op)->id);
-}
-
 static bool check_node(fv_kverifier *v, const fv_expr *x) {
     const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
     bool expanded = v->kernel && v->kernel->task;
-    if (!is_lanes(x->type.lanes))
-        return fv_kv_illegal(v, "%d lanes", x->type.lanes);
     if (info->flags & FV_XF_DEF)
         return fv_kv_illegal(v, "%s has no meaning in a kernel", info->id);
     if (expanded && (info->flags & FV_XF_MATH))
         return fv_kv_illegal(v, "%s is left in an expanded kernel", info->text);
-    switch ((fv_expr_op)x->op) {
-    case FV_X_CONST:
-        return (x->type.lanes == 1 && !fv_elem_is_storage((fv_elem)x->type.elem)) ||
-               fv_kv_illegal(v, "a constant is no scalar of an arithmetic type");
-    case FV_X_VAR:
-        if (!in_scope(v, x->u.var))
-            return fv_kv_illegal(v, "'%s' is not in scope", x->u.var->name);
-        return same_type(x->type, x->u.var->type) ||
-               fv_kv_illegal(v, "'%s' is used with another type", x->u.var->name);
-    case FV_X_LOAD: case FV_X_GUARD: return check_read(v, x);
-    case FV_X_SELECT: return check_select(v, x);
-    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_BITCAST: return check_cast(v, x);
-    case FV_X_SPLAT: case FV_X_RAMP:
-        return (x->n == 1 && x->arg[0]->type.lanes == 1 && x->arg[0]->type.elem == x->type.elem) ||
-               fv_kv_illegal(v, "%s of the wrong type", info->text);
-    case FV_X_EVEN: case FV_X_ODD: return check_blocks(v, x);
-    default: return check_operator(v, x);
-    }
+    if (x->op == FV_X_VAR && !in_scope(v, x->u.var))
+        return fv_kv_illegal(v, "'%s' is not in scope", x->u.var->name);
+    const char *problem = fv_x_problem(v->a, x);
+    if (problem)
+        return fv_kv_illegal(v, "%s", problem);
+    return (x->op != FV_X_LOAD && x->op != FV_X_GUARD) || check_read(v, x);
 }
 
 bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) {
@@ -172,7 +117,7 @@ static bool check_scalar(fv_kverifier *v, const fv_expr *x, fv_elem e, const cha
 /* ---- statements ---- */
 
 static bool check_let(fv_kverifier *v, const fv_stmt *s) {
-    if (!s->var || !s->x || !same_type(s->var->type, s->x->type))
+    if (!s->var || !s->x || s->var->type.elem != s->x->type.elem || s->var->type.lanes != s->x->type.lanes)
         return fv_kv_illegal(v, "variable and value differ in type");
     if (!fv_kv_expr(v, s->x))
         return false;

@@ -57,6 +57,7 @@ bool fv_rule_number(const fv_ast *a, double *out) {
         return !strcmp(a->name, "pi") || !strcmp(a->name, "inf");
     case FV_AST_STRING:
     case FV_AST_GROUP:
+    case FV_AST_VALUE:
     case FV_AST_NAMED:
     case FV_AST_INDEX:
     case FV_AST_REDUCE:

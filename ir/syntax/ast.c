@@ -230,6 +230,18 @@ static fv_ast *parse_name(fv_lexer *l) {
     return e;
 }
 
+/* %x, @w[i, j] if c else v */
+static fv_ast *parse_value(fv_lexer *l) {
+    fv_ast *e = node_at(l, FV_AST_VALUE, &l->tok);
+    e->i = *l->tok.s;
+    fv_lex_next(l);
+    e->name = fv_lex_name(l, "the name of a value");
+    if (!e->name || !fv_lex_is(l, "[") || l->tok.newline_before)
+        return e->name ? e : NULL;
+    fv_lex_next(l);
+    return parse_list(l, e, "]", parse_index) && parse_guard(l, e) ? e : NULL;
+}
+
 static fv_ast *parse_token(fv_lexer *l, fv_ast_kind kind) {
     fv_ast *e = node_at(l, kind, &l->tok);
     fv_lex_next(l);
@@ -251,6 +263,8 @@ static fv_ast *parse_primary(fv_lexer *l) {
         fv_ast *e = parse_expr(l);
         return e && fv_lex_expect(l, ")") ? e : NULL;
     }
+    if (fv_lex_is(l, "%") || fv_lex_is(l, "@"))
+        return parse_value(l);
     if (fv_lex_is(l, "[")) {
         fv_ast *e = parse_token(l, FV_AST_LIST);
         return parse_list(l, e, "]", parse_expr) ? e : NULL;
@@ -323,6 +337,8 @@ static void print_list(fv_text *t, const fv_ast *e) {
 }
 
 static void print_index(fv_text *t, const fv_ast *e) {
+    if (e->kind == FV_AST_VALUE)
+        fv_text_printf(t, "%c", (char)e->i);
     fv_text_name(t, e->name);
     fv_text_put(t, "[");
     print_list(t, e);
@@ -370,7 +386,7 @@ static int level_of(const fv_ast *e) {
     case FV_AST_BINARY: return find_binary(e->name)->level;
     case FV_AST_UNARY: return UNARY_LEVEL;
     case FV_AST_REDUCE: return 0;
-    case FV_AST_INDEX: return e->otherwise ? 0 : UNARY_LEVEL + 1;
+    case FV_AST_INDEX: case FV_AST_VALUE: return e->otherwise ? 0 : UNARY_LEVEL + 1;
     default: return UNARY_LEVEL + 1;
     }
 }
@@ -390,7 +406,7 @@ static void print_bare(fv_text *t, const fv_ast *e) {
         fv_text_put(t, " = ");
         print_at(t, e->arg[0], LOOSEST);
         break;
-    case FV_AST_INDEX: print_index(t, e); break;
+    case FV_AST_INDEX: case FV_AST_VALUE: print_index(t, e); break;
     case FV_AST_UNARY:
         fv_text_put(t, e->name);
         print_at(t, e->arg[0], UNARY_LEVEL);

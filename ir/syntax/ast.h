@@ -4,7 +4,7 @@
  * Operators, loosest first, all left associative:
  *   ||   &&   |   ^   &   == !=   < <= > >=   << >>   + -   * / % floordiv ceildiv mod   unary - ! ~
  * || and && are | and & on bools; both sides are always evaluated.
- * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j],
+ * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j], %x[i, j], @w,
  *   x[i, j] if c else v, x[i, j] else v, (e), [a, b],
  *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e reaches as far
  *   to the right as it can)
@@ -21,6 +21,7 @@ typedef enum {
     FV_AST_INT, FV_AST_FLOAT, FV_AST_STRING,
     FV_AST_NAME,    /* name */
     FV_AST_GROUP,   /* name.. */
+    FV_AST_VALUE,   /* %name, @name: a value of a graph; i is the sigil; with args, cond and otherwise as an INDEX */
     FV_AST_CALL,    /* name(args); a named argument is a NAMED among them; "fv.Slice" is one name */
     FV_AST_NAMED,   /* name = arg[0] */
     FV_AST_INDEX,   /* name[args], with cond and otherwise, which may be NULL */

@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
-NAME = re.compile(r"^(?:/\*|#|//) ([\w.-]+\.(?:c|h|fvir|fvk|rules|txt))\b")
+NAME = re.compile(r"^(?:/\*|#|//) ([\w.-]+\.(?:c|h|fvir|fvk|fvd|rules|txt))\b")
 SIZE = re.compile(r"\b[\d.]+ (?:bytes|kB|MB|GB)")
 
 

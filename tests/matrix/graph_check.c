@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "backend/expand/expand.h"
+#include "backend/lower.h"
 #include "ir/base/diag.h"
+#include "ir/definition/definitions_parse.h"
+#include "ir/definition/definitions_print.h"
 #include "ir/graph/parse.h"
 #include "tests/consumers/consumers.h"
 #include "tools/driver/driver.h"
@@ -27,6 +30,44 @@ static fv_program *lower(const graph_checker *c, const char *text, const fv_targ
     fv_driver_options o = {.target = t, .target_given = true, .level = '2', .naive = naive, .name = name};
     fv_messages_clear(c->session);
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
+    fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
+    if (p)
+        fv_program_expand(p);
+    return p;
+}
+
+/* ---- definitions ---- */
+
+typedef struct stop {
+    const graph *g;
+    int step; /* how many come before */
+    const char *text;
+} stop;
+
+static void look(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
+    stop *s = user;
+    (void)step;
+    if (!d || s->step-- != 0)
+        return;
+    fv_text t = {.arena = s->g->arena};
+    fv_definitions_print(&t, m, d, NULL, NULL, true);
+    s->text = t.s;
+}
+
+/* By way of the text of its definitions after one of the steps of lowering. */
+static fv_program *lower_definitions(const graph_checker *c, const graph *g, const char *text, const fv_target *t) {
+    int nsteps = 0;
+    while (fv_lower_steps()[nsteps])
+        nsteps++;
+    stop s = {g, c->index % nsteps, NULL};
+    fv_watch watch = {&s, look};
+    fv_pipeline_options pipeline = {.watch = &watch, .verify = true};
+    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .name = "g", .pipeline = &pipeline};
+    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
+    if (!source.module || !fv_driver_lower(c->session, &source, &o) || !s.text)
+        return NULL;
+    pipeline.watch = NULL;
+    source = (fv_source){.kind = FV_FILE_DEFINITIONS, .module = fv_definitions_parse(c->session, s.text, NULL, NULL)};
     fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
     if (p)
         fv_program_expand(p);
@@ -226,6 +267,11 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
         return graph_fail(c, g, "interpreter", why, only);
     if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0, &all.scheduled, &got)))
         return graph_fail(c, g, c->index % 2 ? "jit -O0" : "jit -O2", why, only);
+    fv_program *read = lower_definitions(c, g, text, t);
+    if (!read)
+        return graph_fail(c, g, "lowering definitions that were read", graph_error(c->session), only);
+    if ((why = run_backend(c, g, read, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)))
+        return graph_fail(c, g, "interpreter, from the text of definitions", why, only);
     if (c->totals && all.scheduled.status)
         atomic_fetch_add(&c->totals->stopped, 1);
     naive = lower(c, text, t, true, "g");

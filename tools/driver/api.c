@@ -127,14 +127,9 @@ static int write_file(job *j, void *arg) {
     if (!j->driver.name)
         j->driver.name = fv_emit_prefix(fv_arena_new(j->session), out);
     bool ok = fv_driver_read(j->session, j->path, &j->driver, &source);
-    if (ok && kind == FV_EMIT_IR && source.module)
-        ok = fv_driver_passes(source.module, &j->driver) &&
-             fv_driver_write_ir(j->session, source.module, out);
-    else if (ok) {
-        fv_program *p = fv_driver_lower(j->session, &source, &j->driver);
-        fv_write_options wo = {j->driver.level, weights_of(&j->o)};
-        ok = p && fv_driver_write(j->session, p, kind, out, &wo);
-    }
+    fv_write_options wo = {j->driver.level, weights_of(&j->o)};
+    fv_program *p;
+    ok = ok && fv_driver_emit(j->session, &source, &j->driver, kind, out, &wo, &p);
     return ok ? FV_OK : status_of(j);
 }
 

@@ -92,7 +92,7 @@ static void put_list(fv_text *t, const char *const *list) {
 
 /* Who watches the passes wants them to run. */
 static bool is_watched(const fv_pipeline_options *p) {
-    return p && (p->verify || p->dump_after || p->dump || p->report);
+    return p && (p->verify || p->watch || p->report);
 }
 
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {

@@ -9,7 +9,7 @@
 
 #include "backend/llvm/llvm.h"
 #include "backend/consumer/weights.h"
-#include "ir/graph/graph.h"
+#include "ir/definition/definitions.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
 
@@ -41,10 +41,10 @@ const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here);
 
 /* ---- reading ---- */
 
-typedef enum { FV_FILE_ONNX, FV_FILE_GRAPH, FV_FILE_PROGRAM, FV_FILE_KERNEL, FV_FILE_ELF } fv_file_kind;
-/* Is it read into a graph? */
+typedef enum { FV_FILE_ONNX, FV_FILE_GRAPH, FV_FILE_DEFINITIONS, FV_FILE_PROGRAM, FV_FILE_KERNEL, FV_FILE_ELF } fv_file_kind;
+/* Is it read into a module? */
 static inline bool fv_file_is_graph(fv_file_kind k) {
-    return k == FV_FILE_ONNX || k == FV_FILE_GRAPH;
+    return k == FV_FILE_ONNX || k == FV_FILE_GRAPH || k == FV_FILE_DEFINITIONS;
 }
 /* What a file holds, by its first bytes; FV_FILE_ONNX: a model, as far as one can tell. */
 fv_file_kind fv_driver_kind(const char *text, size_t n);
@@ -64,7 +64,7 @@ typedef struct fv_source {
  * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
  * here on. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) FV_MUST_USE;
-/* Runs the pipeline over the graph. */
+/* Runs the pipeline over the graph; definitions are past that, and are only verified. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
 /* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
@@ -116,7 +116,7 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact);
 
 typedef enum {
     FV_EMIT_NONE, FV_EMIT_SO, FV_EMIT_OBJ, FV_EMIT_LIB, FV_EMIT_C, FV_EMIT_LLVM, FV_EMIT_ASM,
-    FV_EMIT_IR, FV_EMIT_KERNELS,
+    FV_EMIT_IR, FV_EMIT_DEFINITIONS, FV_EMIT_KERNELS,
     FV_EMIT_EXPANDED /* kernels as consumers get them */
 } fv_emit_kind;
 fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
@@ -137,8 +137,12 @@ typedef struct fv_write_options {
 } fv_write_options;
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o)
     FV_MUST_USE;
-/* Graph IR, with the large constants in `out`.bin; in the text where `out` is `-` or no regular file. */
-bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) FV_MUST_USE;
+/* Graph IR, with the large constants in `out`.bin; in the text where `out` is `-` or no regular file. With d: its definitions. */
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d, const char *out) FV_MUST_USE;
+/* All the way from what was read to `out`: passes, what the kind needs of lowering, and fv_driver_write. *p: the program, NULL
+ * where it is written without one. False after diagnostics. */
+bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver, fv_emit_kind kind, const char *out,
+                    const fv_write_options *o, fv_program **p) FV_MUST_USE;
 /* Files that were written: `out`, then what lies beside it; a folder's, from its manifest. `p` may be
  * NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,

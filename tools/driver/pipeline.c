@@ -8,6 +8,8 @@
 #include "frontend/file.h"
 #include "frontend/frontend.h"
 #include "ir/base/text.h"
+#include "ir/definition/definitions_parse.h"
+#include "ir/definition/definitions_verify.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/state.h"
 #include "ir/graph/verify.h"
@@ -41,6 +43,8 @@ fv_file_kind fv_driver_kind(const char *text, size_t n) {
         return FV_FILE_ELF;
     if (starts(s, end, "fovea-ir "))
         return FV_FILE_GRAPH;
+    if (starts(s, end, "fovea-definitions "))
+        return FV_FILE_DEFINITIONS;
     if (starts(s, end, "fovea-program "))
         return FV_FILE_PROGRAM;
     return starts(s, end, "kernel ") ? FV_FILE_KERNEL : FV_FILE_ONNX;
@@ -99,7 +103,11 @@ static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
 
 static bool read_graph(fv_session *s, const char *text, const char *folder,
                        const fv_driver_options *o, fv_source *out) {
-    return text && (out->module = fv_module_parse_dims(s, text, folder, o->dims));
+    if (!text)
+        return false;
+    out->module = out->kind == FV_FILE_GRAPH ? fv_module_parse_dims(s, text, folder, o->dims)
+                                             : fv_definitions_parse(s, text, folder, o->dims);
+    return out->module != NULL;
 }
 
 static bool read_program(fv_session *s, fv_arena *a, const char *text, const char *path,
@@ -122,7 +130,7 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
                       const fv_driver_options *o, fv_source *out) {
     const char *text = text_of(s, a, f);
     const char *folder = strcmp(path, "-") ? fv_path_folder(a, path) : ".";
-    if (out->kind == FV_FILE_GRAPH)
+    if (fv_file_is_graph(out->kind))
         return read_graph(s, text, folder, o, out);
     if (out->kind == FV_FILE_PROGRAM)
         return read_program(s, a, text, path, o, out);
@@ -169,18 +177,54 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
     if (!names)
         return fv_error(m->session, "there is no level -O%c", o->level);
+    if (m->definitions)
+        return fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
     return fv_module_verify(m, "import") && fv_run_passes(m, names, o->pipeline);
+}
+
+static fv_lower_options lower_options(const fv_driver_options *o) {
+    return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
+                              .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL};
 }
 
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
     fv_program *p = source->program;
     if (source->module) {
-        fv_lower_options lo = {.target = o->target, .name = o->name, .naive = o->naive, .look = o->look};
+        fv_lower_options lo = lower_options(o);
         if (!fv_driver_passes(source->module, o))
             return NULL;
         p = fv_lower(source->module, &lo);
     }
     return p && fv_program_verify(s, p) ? p : NULL;
+}
+
+typedef struct writing {
+    fv_session *s;
+    const char *out;
+} writing;
+
+static bool write_definitions(void *user, const fv_module *m, const fv_definitions *d) {
+    const writing *w = user;
+    return fv_driver_write_ir(w->s, m, d, w->out);
+}
+
+bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver, fv_emit_kind kind, const char *out,
+                    const fv_write_options *o, fv_program **p) {
+    bool graph = kind == FV_EMIT_IR || kind == FV_EMIT_DEFINITIONS;
+    *p = NULL;
+    if (graph && !source->module)
+        return fv_error(s, "%s: kernels have no %s to write", out, kind == FV_EMIT_IR ? "graph" : "definitions");
+    if (kind == FV_EMIT_IR && source->module->definitions)
+        return fv_error(s, "%s: definitions have no graph to write", out);
+    if (graph) {
+        fv_lower_options lo = lower_options(driver);
+        writing w = {s, out};
+        return fv_driver_passes(source->module, driver) &&
+               (kind == FV_EMIT_IR ? write_definitions(&w, source->module, NULL)
+                                   : fv_lower_definitions(source->module, &lo, write_definitions, &w));
+    }
+    *p = fv_driver_lower(s, source, driver);
+    return *p && fv_driver_write(s, *p, kind, out, o);
 }
 
 void fv_driver_log(fv_session *s, fv_log *log) {

@@ -15,6 +15,7 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "ir/base/mapping.h"
+#include "ir/definition/definitions_print.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/program_print.h"
 
@@ -26,12 +27,13 @@ static const struct {
     {"lib", ".a", FV_EMIT_LIB},         {"c", ".c", FV_EMIT_C},
     {"c", "/", FV_EMIT_C},              {"llvm", ".ll", FV_EMIT_LLVM},
     {"asm", ".s", FV_EMIT_ASM},         {"ir", ".fvir", FV_EMIT_IR},
+    {"definitions", ".fvd", FV_EMIT_DEFINITIONS},
     {"kernels", ".fvk", FV_EMIT_KERNELS}, {"expanded", ".fvk", FV_EMIT_EXPANDED},
     {NULL, NULL, FV_EMIT_NONE},
 };
 
 const char *const *fv_emit_names(void) {
-    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "kernels", "expanded",
+    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "definitions", "kernels", "expanded",
                                         NULL};
     return names;
 }
@@ -138,13 +140,17 @@ static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     return ok;
 }
 
-bool fv_driver_write_ir(fv_session *s, const fv_module *m, const char *out) {
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d, const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a}, side = {.arena = a};
-    if (is_standard(out) || is_special(out)) /* nothing lies beside it */
+    bool alone = is_standard(out) || is_special(out); /* nothing lies beside it */
+    const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
+    if (d)
+        fv_definitions_print(&t, m, d, beside, &side, alone);
+    else if (alone)
         fv_module_print_whole(&t, m);
     else
-        fv_module_print(&t, m, fv_path_name(side_of(a, out)), &side);
+        fv_module_print(&t, m, beside, &side);
     bool ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
     fv_arena_free(a);
     return ok;
@@ -248,7 +254,7 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weig
 /* ---- which files ---- */
 
 static bool is_text(fv_emit_kind kind) {
-    return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR;
+    return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR || kind == FV_EMIT_DEFINITIONS;
 }
 
 static bool exists(const char *path) {
@@ -368,9 +374,8 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_ASM:
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, code_level(o->level), o->weights);
-    case FV_EMIT_IR: return fv_error(s, "%s: kernels have no graph to write", out);
-    case FV_EMIT_NONE: break;
+    case FV_EMIT_IR: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
     }
-    return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvk, a folder /) nor by --emit",
+    return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvd .fvk, a folder /) nor by --emit",
                     out);
 }

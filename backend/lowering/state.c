@@ -1,0 +1,90 @@
+/* state.c - see state.h. */
+#include "backend/lowering/state.h"
+
+#include "backend/lowering/storage.h"
+
+static fv_fate fate_of(const fv_storage *s) {
+    return s->alias     ? FV_FATE_VIEW
+           : s->inlined ? FV_FATE_SUBSTITUTED
+           : s->joined  ? FV_FATE_ASSEMBLED
+           : s->within  ? FV_FATE_PART
+                        : FV_FATE_MEMORY;
+}
+
+/* The nodes of its origin that index by what data says. */
+static void note_checks(fv_lowerer *l, fv_defined *d) {
+    const char **nodes = FV_NEW(l->arena, const char *, d->origin->n + 1);
+    for (int i = 0; i < d->origin->n; i++)
+        if (fv_ptrmap_get(&l->indexing, fv_intern(l->session, d->origin->nodes[i])))
+            nodes[d->nchecks++] = d->origin->nodes[i];
+    d->checks = nodes;
+}
+
+/* Types that callers see, where they are others. */
+static const fv_type **outside(fv_lowerer *l, int n, fv_value *const *values, const fv_type *const *types) {
+    const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
+    for (int i = 0; i < n; i++)
+        r[i] = types[i] == values[i]->type ? NULL : types[i];
+    return r;
+}
+
+fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come next) {
+    fv_definitions *state = FV_NEW(l->arena, fv_definitions, 1);
+    const fv_region *body = l->func->body;
+    state->after = fv_intern(l->session, after);
+    for (const fv_op *op = body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || (!s->def && !s->alias && !s->joined))
+                continue;
+            fv_defined d = {.value = s->value, .fate = fate_of(s), .def = s->def, .last = s->inner,
+                            .origin = fv_storage_origin(l, s->value)};
+            /* attention looks through views, and what is substituted may be written in its part of a Concat after all */
+            if (d.fate == FV_FATE_ASSEMBLED || (d.fate == FV_FATE_VIEW && !next.attend) ||
+                (d.fate == FV_FATE_SUBSTITUTED && !next.concat))
+                d.def = NULL;
+            if (d.fate == FV_FATE_VIEW)
+                d.of = fv_storage_root(s)->value;
+            if (d.fate == FV_FATE_PART)
+                d.of = fv_storage_home(s)->value;
+            d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, "fv.Reshape") && next.group) ||
+                                                   (fv_op_is(op, "Concat") && next.concat));
+            note_checks(l, &d);
+            FV_PUSH(l->arena, state->all, state->n, state->cap, d);
+        }
+    state->in = outside(l, body->nparams, body->params, l->in_types);
+    state->out = outside(l, body->last->nin, body->last->in, l->out_types);
+    return state;
+}
+
+/* ---- going on ---- */
+
+static void take_over(fv_lowerer *l, const fv_defined *d) {
+    fv_storage *s = fv_storage_of(l, d->value);
+    if (d->def) {
+        s->def = FV_NEW(l->arena, fv_definition, 1);
+        *s->def = *d->def;
+    }
+    s->inner = d->last;
+    s->inlined = d->fate == FV_FATE_SUBSTITUTED;
+    s->joined = d->fate == FV_FATE_ASSEMBLED;
+    s->alias = d->fate == FV_FATE_VIEW ? fv_storage_of(l, d->of) : NULL;
+    s->within = d->fate == FV_FATE_PART ? fv_storage_of(l, d->of) : NULL;
+    for (int i = 0; i < d->nchecks; i++)
+        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, d->checks[i])) = d->value->def;
+}
+
+static const fv_type **port_types(fv_lowerer *l, int n, fv_value *const *values, const fv_type *const *types) {
+    const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
+    for (int i = 0; i < n; i++)
+        r[i] = types && types[i] ? types[i] : values[i]->type;
+    return r;
+}
+
+void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d) {
+    const fv_region *body = l->func->body;
+    for (int i = 0; i < d->n; i++)
+        take_over(l, &d->all[i]);
+    l->in_types = port_types(l, body->nparams, body->params, d->in);
+    l->out_types = port_types(l, body->last->nin, body->last->in, d->out);
+}

@@ -1,0 +1,86 @@
+/* definitions.h - a module between graph and kernels: which values are made, what each element of them is,
+ * and what becomes of their memory. Steps of lowering go from one such state to the next.
+ *
+ *   fovea-definitions 1 after "layout"
+ *   module "dense"
+ *   symbol n 0..1024
+ *   const @w: f32[4, 16] = file "dense.bin" 0 256
+ *   func @main(%x: f32[n, 4]) -> (%y) {
+ *     %y = define(%x, @w) {op = "Relu"} : f32[n, 16]    loc("fc", "relu") {
+ *       element %y[i0, i1] = max(sum k < 4: %x[i0, k] * @w[k, i1], 0.0)
+ *     }
+ *     return %y
+ *   }
+ *
+ * The text is graph IR (its grammar is in the head of graph_parse.c) with these besides:
+ *
+ *   header    fovea-definitions 1 after "STEP"
+ *   packed    packed input N: TYPE | packed output N: TYPE    what a port is for who calls: its elements lie
+ *             several in a byte there
+ *   op        ... [loc(..)] [checks("NODE", ..)] [{ result ... }]
+ *   result    element %NAME[NAME, ...] [last AXIS] {index NAME < DIM | let NAME = EXPR} [at %NAME[EXPR, ...]] = EXPR
+ *           | substituted %NAME[NAME, ...] {index .. | let ..} = EXPR    it has no memory
+ *           | view %NAME[NAME, ...] {index .. | let ..} of VALUE = EXPR    it shares the memory of that value, in another shape
+ *           | substituted %NAME | view %NAME of VALUE    the same, where no step to come asks what it is
+ *           | assembled %NAME [last AXIS]  its elements are those of the values that are stored `at` it
+ *
+ * The op `define` has no other meaning than its definition, and its operands are values that it loads; `op` is what its
+ * kernel is called after. In a
+ * definition %x[i, k] and @w[k, j] are elements of values, bare names index variables, lets, and symbols of dims;
+ * dim(E) is a dim that is an expression of symbols. A reduction's variable is one variable wherever its name
+ * stands; `index` declares those that a let uses before a reduction does. A let is one node: what it says is computed
+ * once where its variables are the same. The result's indices stand in the order in which its memory has the
+ * axes: as its type has them, but for the axis behind `last`, which is the last there; so do those of whoever
+ * loads it. `checks` names nodes whose indices come from data. */
+#ifndef FV_IR_DEFINITIONS_H
+#define FV_IR_DEFINITIONS_H
+
+#include "ir/definition/definition.h"
+
+/* What becomes of a value. */
+typedef enum fv_fate {
+    FV_FATE_MEMORY,      /* memory of its own, and a kernel that writes it */
+    FV_FATE_SUBSTITUTED, /* none: whoever uses it computes it */
+    FV_FATE_VIEW,        /* the memory of `of`, in another shape */
+    FV_FATE_PART,        /* a part of the memory of `of`: where, def->place says */
+    FV_FATE_ASSEMBLED    /* memory of its own, which its parts write; no kernel */
+} fv_fate;
+
+typedef struct fv_defined {
+    fv_value *value;
+    fv_fate fate;
+    fv_definition *def; /* NULL: ASSEMBLED, and VIEW and SUBSTITUTED where no step to come asks for it */
+    fv_value *of;       /* VIEW, PART */
+    bool asked;         /* its op is asked by steps to come: the text has it as what it is */
+    int last;           /* the axis that is moved to the end in memory; -1: none */
+    const fv_origin *origin; /* of all that was substituted into it, too */
+    int nchecks;        /* nodes of it whose indices come from data */
+    const char *const *checks;
+} fv_defined;
+
+/* The axis of the type that is the i-th in memory. */
+static inline int fv_memory_axis(int rank, int last, int i) {
+    return last < 0 || i < last ? i : i == rank - 1 ? last : i + 1;
+}
+
+/* The values of main that have a definition, in order; parameters, constants, and results of ops with a kernel of their own
+ * are none. */
+typedef struct fv_definitions {
+    const char *after;     /* the step of lowering that is done; interned */
+    int n, cap;
+    fv_defined *all;
+    const fv_type **in, **out; /* types that ports have for who calls, where they are packed; NULL: as in main */
+} fv_definitions;
+
+/* Who looks at a module after each pass (d is NULL), and at its definitions after each step of lowering. */
+typedef struct fv_watch {
+    void *user;
+    void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
+} fv_watch;
+
+/* The op of a value that is its definition; not in the catalogue. */
+extern const fv_opdef fv_define_def;
+/* What a kernel of it is called after: its name, or for one that is defined what it was. */
+const char *fv_op_stem(const fv_op *op);
+
+#endif

@@ -1,0 +1,496 @@
+/* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first, by graph_parse.c; definitions
+ * when all values are known, since what is stored in a part of a Concat names that before it stands there. */
+#include "ir/definition/definitions_parse.h"
+
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/parse.h"
+#include "ir/graph/parse_data.h"
+#include "ir/kernel/parser.h"
+
+typedef struct later {
+    fv_op *op;
+    int nchecks;
+    const char *const *checks;
+    fv_lexer at; /* the opening brace */
+} later;
+
+typedef struct packed {
+    bool input;
+    int64_t port;
+    const fv_type *type;
+    fv_token at;
+} packed;
+
+typedef struct reader {
+    fv_graph_reader *graph;
+    fv_definitions *d;
+    later *blocks;
+    int nblocks, cap_blocks;
+    packed *ports;
+    int nports, cap_ports;
+    fv_ptrmap bufs;  /* value -> its buffer */
+    fv_ptrmap lets;  /* interned name -> expression, in this definition */
+    fv_ptrmap taken; /* value -> its line */
+    fv_kparser p;
+} reader;
+
+/* ---- dims ---- */
+
+static const fv_dim *dim_of(reader *r, const fv_ast *e);
+
+/* a + b, min(a, b, ..) */
+static const fv_dim *dim_of_several(reader *r, const fv_ast *e) {
+    static const struct {
+        const char *name;
+        const fv_dim *(*make)(fv_dims *, const fv_dim *, const fv_dim *);
+    } all[] = {{"+", fv_dim_add}, {"-", fv_dim_sub}, {"*", fv_dim_mul}, {"floordiv", fv_dim_floordiv},
+               {"ceildiv", fv_dim_ceildiv}, {"mod", fv_dim_mod}, {"min", fv_dim_min}, {"max", fv_dim_max}, {"broadcast", fv_dim_broadcast}};
+    size_t op = 0, n = sizeof all / sizeof *all;
+    while (op < n && strcmp(all[op].name, e->name))
+        op++;
+    if (op == n || e->n < 2) {
+        fv_kx_error(&r->p, e, "'%.60s' has no meaning in a dim", e->name);
+        return NULL;
+    }
+    const fv_dim *d = dim_of(r, e->arg[0]);
+    for (int i = 1; i < e->n && d; i++) {
+        const fv_dim *next = dim_of(r, e->arg[i]);
+        d = next ? all[op].make(r->graph->m->dims, d, next) : NULL;
+    }
+    return d;
+}
+
+static const fv_dim *dim_of(reader *r, const fv_ast *e) {
+    fv_dims *t = r->graph->m->dims;
+    const fv_dim *d;
+    switch (e->kind) {
+    case FV_AST_INT: return fv_dim_const(t, e->i);
+    case FV_AST_NAME:
+        d = fv_dim_find(t, e->name);
+        if (!d)
+            fv_kx_error(&r->p, e, "no dim is called '%.60s'", e->name);
+        return d;
+    case FV_AST_UNARY:
+        d = *e->name == '-' ? dim_of(r, e->arg[0]) : NULL;
+        return d ? fv_dim_sub(t, fv_dim_const(t, 0), d) : NULL;
+    case FV_AST_BINARY: case FV_AST_CALL: return dim_of_several(r, e);
+    default: break;
+    }
+    fv_kx_error(&r->p, e, "this is no dim");
+    return NULL;
+}
+
+/* ---- expressions ---- */
+
+static fv_var *known_var(reader *r, const char *name) {
+    const fv_binding *b = fv_scope_find(&r->p, name);
+    return b ? b->var : NULL;
+}
+
+static fv_expr *reduction(reader *r, const fv_ast *e) {
+    static const char *const kinds[] = {"sum", "prod", "min", "max", "any", "all"};
+    fv_arena *a = r->p.arena;
+    fv_var **vars = FV_NEW(a, fv_var *, e->nvars);
+    int kind = 0;
+    while (strcmp(kinds[kind], e->name))
+        kind++;
+    for (int i = 0; i < e->nvars; i++) {
+        const fv_ast_var *v = &e->vars[i];
+        const fv_dim *extent = v->extent && !v->group ? dim_of(r, v->extent) : NULL;
+        fv_var *known = known_var(r, v->name);
+        if (!extent && !r->p.l.failed)
+            fv_kx_error(&r->p, e, "the extent of '%.60s' is missing", v->name);
+        if (!extent)
+            return NULL;
+        if (known && known->dim != extent) {
+            fv_kx_error(&r->p, e, "'%.60s' runs to %s elsewhere", v->name, fv_dim_str(a, known->dim));
+            return NULL;
+        }
+        if (!known)
+            fv_scope_var(&r->p, v->name, known = fv_index_var(a, v->name, extent));
+        vars[i] = known;
+    }
+    fv_expr *body = fv_kx_build(&r->p, e->arg[0], FV_NO_ELEM);
+    if (!body)
+        return NULL;
+    bool logical = kind == FV_ANY || kind == FV_ALL;
+    if (logical != (body->type.elem == FV_BOOL) || fv_elem_is_storage((fv_elem)body->type.elem) || e->nvars > FV_MAX_RANK) {
+        fv_kx_error(&r->p, e, "'%s' does not take %s", e->name, fv_elem_name((fv_elem)body->type.elem));
+        return NULL;
+    }
+    return fv_x_reduce(a, (fv_reduce_kind)kind, e->nvars, vars, body);
+}
+
+static fv_buf *buffer_of(reader *r, const fv_value *v) {
+    fv_buf *b = fv_ptrmap_get(&r->bufs, v);
+    if (!b)
+        *fv_ptrmap_at(&r->bufs, v) = b = fv_value_buf(r->p.arena, v);
+    return b;
+}
+
+static fv_expr *value(reader *r, const fv_ast *e) {
+    const fv_value *v = fv_value_find(r->graph->m, e->name);
+    if (!v || (v->kind == FV_VALUE_CONST) != (e->i == '@'))
+        fv_kx_error(&r->p, e, "no value is called %c%.60s", (char)e->i, e->name);
+    else if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
+        fv_kx_error(&r->p, e, "%c%.60s is %s, which has no elements to compute with", (char)e->i, e->name,
+                    fv_type_str(r->p.arena, v->type));
+    else
+        return fv_kx_element(&r->p, e, buffer_of(r, v));
+    return NULL;
+}
+
+static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
+    reader *r = p->defining;
+    fv_expr *let = e->kind == FV_AST_NAME ? fv_ptrmap_get(&r->lets, e->name) : NULL;
+    *taken = true;
+    if (let)
+        return let;
+    if (e->kind == FV_AST_VALUE)
+        return value(r, e);
+    if (e->kind == FV_AST_REDUCE)
+        return reduction(r, e);
+    const fv_dim *d = NULL;
+    if (e->kind == FV_AST_NAME && !known_var(r, e->name)) {
+        d = fv_dim_find(r->graph->m->dims, e->name);
+        *taken = d != NULL;
+    } else if (e->kind == FV_AST_CALL && !strcmp(e->name, "dim") && e->n == 1) {
+        d = dim_of(r, e->arg[0]);
+    } else {
+        *taken = false;
+    }
+    return d ? fv_x_dim(p->arena, d) : NULL;
+}
+
+/* ---- lines ---- */
+
+static bool read_index(reader *r) {
+    fv_lexer *l = &r->p.l;
+    const char *name = fv_lex_name(l, "an index variable");
+    if (!name || !fv_lex_expect(l, "<"))
+        return false;
+    if (known_var(r, name))
+        return fv_lex_error(l, "'%.60s' is declared twice", name);
+    const fv_ast *e = fv_ast_parse(l);
+    const fv_dim *extent = e ? dim_of(r, e) : NULL;
+    if (extent)
+        fv_scope_var(&r->p, name, fv_index_var(r->p.arena, name, extent));
+    return extent != NULL;
+}
+
+static bool read_let(reader *r) {
+    fv_lexer *l = &r->p.l;
+    const char *name = fv_lex_name(l, "a name");
+    if (!name || !fv_lex_expect(l, "="))
+        return false;
+    if (known_var(r, name) || fv_ptrmap_get(&r->lets, name))
+        return fv_lex_error(l, "'%.60s' is declared twice", name);
+    fv_expr *x = fv_kx_parse(&r->p, FV_NO_ELEM);
+    if (x)
+        *fv_ptrmap_at(&r->lets, name) = x;
+    return x != NULL;
+}
+
+/* %NAME, a result of the op that has no line yet. */
+static fv_value *read_result(reader *r, const fv_op *op) {
+    fv_lexer *l = &r->p.l;
+    if (!fv_lex_expect(l, "%"))
+        return NULL;
+    fv_value *v = l->tok.kind == FV_TOK_NAME ? fv_value_find(r->graph->m, l->tok.s) : NULL;
+    if (l->tok.kind == FV_TOK_NAME && (!v || v->def != op || v->kind != FV_VALUE_RESULT)) {
+        fv_lex_error(l, "%%%.60s is no result of this op", l->tok.s);
+        return NULL;
+    }
+    if (v && *fv_ptrmap_at(&r->taken, v)) {
+        fv_lex_error(l, "%%%.60s is defined twice", l->tok.s);
+        return NULL;
+    }
+    if (!fv_lex_name(l, "the name of a value"))
+        return NULL;
+    return *fv_ptrmap_at(&r->taken, v) = v;
+}
+
+static fv_defined defined_as(const reader *r, fv_value *v, fv_fate fate, int block) {
+    return (fv_defined){.value = v, .fate = fate, .last = -1, .origin = v->def->origin,
+                        .nchecks = r->blocks[block].nchecks, .checks = r->blocks[block].checks};
+}
+
+/* [NAME, ...]: a variable for each axis, as they lie in memory. */
+static bool read_left(reader *r, fv_definition *d, const char **names) {
+    fv_lexer *l = &r->p.l;
+    int rank = d->value->type->rank, n = 0;
+    if (!fv_lex_expect(l, "["))
+        return false;
+    while (!fv_lex_is(l, "]")) {
+        const char *name = fv_lex_name(l, "an index variable");
+        if (!name)
+            return false;
+        for (int i = 0; i < n; i++)
+            if (names[i] == name)
+                return fv_lex_error(l, "'%.60s' is declared twice", name);
+        if (known_var(r, name) || fv_ptrmap_get(&r->lets, name))
+            return fv_lex_error(l, "'%.60s' is declared twice", name);
+        if (n == rank)
+            return fv_lex_error(l, "more than the %d axes of %%%.60s", rank, d->value->name);
+        names[n++] = name;
+        if (!fv_lex_accept(l, ","))
+            break;
+    }
+    if (n < rank)
+        return fv_lex_error(l, "%%%.60s has %d axes, found %d variables", d->value->name, rank, n);
+    d->rank = rank;
+    return fv_lex_expect(l, "]");
+}
+
+static bool read_last(reader *r, fv_defined *x) {
+    fv_lexer *l = &r->p.l;
+    if (!fv_lex_accept(l, "last"))
+        return true;
+    if (l->tok.kind == FV_TOK_INT && (l->tok.i < 0 || l->tok.i >= x->value->type->rank))
+        return fv_lex_error(l, "%%%.60s has no axis %lld", x->value->name, (long long)l->tok.i);
+    int64_t axis;
+    if (!fv_lex_int(l, &axis))
+        return false;
+    x->last = (int)axis;
+    return true;
+}
+
+static bool read_place(reader *r, fv_defined *x) {
+    fv_lexer *l = &r->p.l;
+    if (!fv_lex_accept(l, "at"))
+        return true;
+    const fv_ast *e = fv_ast_parse(l);
+    if (!e)
+        return false;
+    fv_expr *place = e->kind == FV_AST_VALUE && !e->otherwise ? value(r, e) : NULL;
+    if (!place)
+        return fv_kx_error(&r->p, e, "expected an element of a value");
+    const fv_value *home = place->u.buf->value;
+    if (home->kind != FV_VALUE_RESULT || place->type.lanes != 1)
+        return fv_kx_error(&r->p, e, "nothing can be stored there");
+    x->fate = FV_FATE_PART;
+    x->of = (fv_value *)(uintptr_t)home;
+    x->def->place = place;
+    return true;
+}
+
+static bool read_names(reader *r) {
+    fv_lexer *l = &r->p.l;
+    for (;;) {
+        if (fv_lex_accept(l, "index")) {
+            if (!read_index(r))
+                return false;
+        } else if (fv_lex_accept(l, "let")) {
+            if (!read_let(r))
+                return false;
+        } else
+            return true;
+    }
+}
+
+static bool read_body(reader *r, fv_defined *x) {
+    fv_elem stored = x->value->type->elem;
+    if (!fv_lex_expect(&r->p.l, "="))
+        return false;
+    const fv_ast *e = fv_ast_parse(&r->p.l);
+    fv_expr *body = e ? fv_kx_build(&r->p, e, stored) : NULL;
+    if (!body)
+        return false;
+    if (body->type.lanes != 1 || (body->type.elem != stored && body->type.elem != fv_elem_arith(stored)))
+        return fv_kx_error(&r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
+                           body->type.lanes == 1 ? fv_elem_name((fv_elem)body->type.elem) : "a vector");
+    x->def->body = body;
+    return true;
+}
+
+/* of VALUE */
+static bool read_home(reader *r, fv_defined *x) {
+    fv_lexer *l = &r->p.l;
+    if (!fv_lex_expect(l, "of"))
+        return false;
+    bool constant = fv_lex_accept(l, "@");
+    if (!constant && !fv_lex_expect(l, "%"))
+        return false;
+    x->of = l->tok.kind == FV_TOK_NAME ? fv_value_find(r->graph->m, l->tok.s) : NULL;
+    if (l->tok.kind == FV_TOK_NAME && (!x->of || (x->of->kind == FV_VALUE_CONST) != constant))
+        return fv_lex_error(l, "no value is called %s%.60s", constant ? "@" : "%", l->tok.s);
+    return fv_lex_name(l, "the name of a value") != NULL;
+}
+
+static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
+    fv_lexer *l = &r->p.l;
+    fv_arena *a = r->p.arena;
+    fv_value *v = read_result(r, op);
+    const char *names[FV_MAX_RANK];
+    int mark = fv_scope_open(&r->p);
+    if (!v)
+        return false;
+    fv_defined x = defined_as(r, v, fate, block);
+    bool memory = fate == FV_FATE_MEMORY, view = fate == FV_FATE_VIEW;
+    if (!memory && !fv_lex_is(l, "[")) {
+        bool ok = !view || read_home(r, &x);
+        FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
+        return ok;
+    }
+    if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
+        return fv_lex_error(l, "%%%.60s has no elements to compute", v->name);
+    fv_definition *d = x.def = FV_NEW(a, fv_definition, 1);
+    d->value = v;
+    d->rank = v->type->rank;
+    if (!read_left(r, d, names) || (memory && !read_last(r, &x)))
+        return false;
+    d->index = FV_NEW(a, fv_var *, d->rank + 1);
+    for (int i = 0; i < d->rank; i++) {
+        d->index[i] = fv_index_var(a, names[i], v->type->dims[fv_memory_axis(d->rank, x.last, i)]);
+        fv_scope_var(&r->p, names[i], d->index[i]);
+    }
+    if (!read_names(r) || (memory && !read_place(r, &x)) || (view && !read_home(r, &x)) || !read_body(r, &x))
+        return false;
+    FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
+    fv_scope_close(&r->p, mark);
+    r->lets = fv_ptrmap_in(a);
+    return true;
+}
+
+static bool read_assembled(reader *r, fv_op *op, int block) {
+    fv_value *v = read_result(r, op);
+    if (!v)
+        return false;
+    fv_defined x = defined_as(r, v, FV_FATE_ASSEMBLED, block);
+    if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
+        return fv_lex_error(&r->p.l, "%%%.60s has no elements to compute", v->name);
+    if (!read_last(r, &x))
+        return false;
+    FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
+    return true;
+}
+
+static bool read_block(reader *r, int block) {
+    fv_lexer *l = &r->p.l;
+    fv_op *op = r->blocks[block].op;
+    *l = r->blocks[block].at;
+    if (!fv_lex_expect(l, "{"))
+        return false;
+    while (!fv_lex_accept(l, "}")) {
+        bool ok;
+        if (fv_lex_accept(l, "element"))
+            ok = read_element(r, op, block, FV_FATE_MEMORY);
+        else if (fv_lex_accept(l, "substituted"))
+            ok = read_element(r, op, block, FV_FATE_SUBSTITUTED);
+        else if (fv_lex_accept(l, "view"))
+            ok = read_element(r, op, block, FV_FATE_VIEW);
+        else if (fv_lex_accept(l, "assembled"))
+            ok = read_assembled(r, op, block);
+        else
+            ok = fv_lex_error(l, "expected 'element', 'substituted', 'view', 'assembled' or '}', found %s", fv_lex_found(l));
+        if (!ok || l->failed)
+            return false;
+    }
+    return !l->failed;
+}
+
+/* ---- among the graph ---- */
+
+static bool begin(fv_graph_reader *g) {
+    reader *r = FV_NEW(g->m->arena, reader, 1);
+    fv_arena *a = g->m->arena;
+    *r = (reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a)};
+    g->more = r;
+    r->d = g->m->definitions = FV_NEW(a, fv_definitions, 1);
+    if (!fv_lex_expect(&g->l, "after"))
+        return false;
+    if (g->l.tok.kind != FV_TOK_STRING)
+        return fv_lex_error(&g->l, "expected the name of a step in quotes, found %s", fv_lex_found(&g->l));
+    r->d->after = fv_intern(g->m->session, g->l.tok.s);
+    fv_lex_next(&g->l);
+    return true;
+}
+
+/* packed input N: TYPE */
+static bool line(fv_graph_reader *g, bool *taken) {
+    reader *r = g->more;
+    packed p = {.at = g->l.tok};
+    *taken = fv_lex_accept(&g->l, "packed");
+    if (!*taken)
+        return true;
+    p.input = fv_lex_accept(&g->l, "input");
+    if ((!p.input && !fv_lex_expect(&g->l, "output")) || !fv_lex_int(&g->l, &p.port) || !fv_lex_expect(&g->l, ":"))
+        return false;
+    p.type = fv_read_type(g);
+    if (!p.type)
+        return false;
+    if (p.type->kind != FV_TENSOR || !fv_elem_is_packed(p.type->elem))
+        return fv_lex_error(&g->l, "%s is not packed", fv_type_str(g->m->arena, p.type));
+    FV_PUSH(g->m->arena, r->ports, r->nports, r->cap_ports, p);
+    return true;
+}
+
+static const fv_opdef *find_op(const char *name) { return strcmp(name, "define") ? NULL : &fv_define_def; }
+
+/* Goes to what follows the closing brace. */
+static bool skip(fv_lexer *l) {
+    while (!fv_lex_is(l, "}") && l->tok.kind != FV_TOK_END && !l->failed)
+        fv_lex_next(l);
+    return fv_lex_expect(l, "}");
+}
+
+static bool behind(fv_graph_reader *g, fv_op *op) {
+    reader *r = g->more;
+    later b = {.op = op};
+    if (!fv_read_nodes(g, "checks", &b.nchecks, &b.checks))
+        return false;
+    if (!fv_lex_is(&g->l, "{"))
+        return op->def != &fv_define_def || fv_lex_error(&g->l, "expected its definition in braces, found %s", fv_lex_found(&g->l));
+    b.at = g->l;
+    FV_PUSH(g->m->arena, r->blocks, r->nblocks, r->cap_blocks, b);
+    return skip(&g->l);
+}
+
+static bool set_ports(reader *r) {
+    fv_arena *a = r->graph->m->arena;
+    const fv_region *body = r->graph->m->funcs->body;
+    r->d->in = FV_NEW(a, const fv_type *, body->nparams + 1);
+    r->d->out = FV_NEW(a, const fv_type *, body->last->nin + 1);
+    for (int i = 0; i < r->nports; i++) {
+        const packed *p = &r->ports[i];
+        const fv_value *v = p->port < 0 || p->port >= (p->input ? body->nparams : body->last->nin) ? NULL
+                            : p->input ? body->params[p->port] : body->last->in[p->port];
+        r->graph->l.tok = p->at;
+        if (!v)
+            return fv_lex_error(&r->graph->l, "there is no %s %lld", p->input ? "input" : "output", (long long)p->port);
+        if (v->type->kind != FV_TENSOR || v->type->elem != FV_U8 || v->type->rank != 1)
+            return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not its bytes", v->name, fv_type_str(a, v->type));
+        (p->input ? r->d->in : r->d->out)[p->port] = p->type;
+    }
+    return true;
+}
+
+/* A load's indices stand as its memory has the axes. */
+static void move_axes(reader *r) {
+    for (int i = 0; i < r->d->n; i++) {
+        const fv_defined *x = &r->d->all[i];
+        fv_buf *b = x->last >= 0 ? fv_ptrmap_get(&r->bufs, x->value) : NULL;
+        for (int k = 0; b && k < b->rank; k++)
+            b->extent[k] = fv_x_dim(r->graph->m->arena, x->value->type->dims[fv_memory_axis(b->rank, x->last, k)]);
+    }
+}
+
+static bool end(fv_graph_reader *g) {
+    reader *r = g->more;
+    fv_kparser_init(&r->p, g->m->arena, "");
+    r->p.more = more;
+    r->p.defining = r;
+    for (int i = 0; i < r->nblocks; i++)
+        if (!read_block(r, i))
+            return false;
+    move_axes(r);
+    return set_ports(r);
+}
+
+fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder, const char *const *dims) {
+    static const fv_graph_dialect dialect = {"definitions", FV_DEFINITIONS_FORMAT, begin, line, find_op, behind, end};
+    return fv_module_parse_as(s, text, folder, dims, &dialect);
+}

@@ -1,0 +1,12 @@
+/* definitions_parse.h - definitions from text. */
+#ifndef FV_IR_DEFINITION_DEFINITIONS_PARSE_H
+#define FV_IR_DEFINITION_DEFINITIONS_PARSE_H
+
+#include "ir/definition/definitions.h"
+
+#define FV_DEFINITIONS_FORMAT 1 /* of the text */
+
+/* A module with m->definitions. `folder`: where side files are looked for. NULL after diagnostics. */
+fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder, const char *const *dims);
+
+#endif

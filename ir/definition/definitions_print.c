@@ -1,0 +1,419 @@
+/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. Nodes that stand in a definition
+ * several times have names, so that what is one node stays one. */
+#include "ir/definition/definitions_print.h"
+
+#include <string.h>
+
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
+#include "ir/definition/definitions_parse.h"
+#include "ir/dim/text.h"
+#include "ir/graph/print.h"
+#include "ir/kernel/printer.h"
+
+enum { VARS = 64,
+       DEEPEST = 60 }; /* an expression that is deeper in parentheses is told in parts */
+
+static const char *const heads[] = {
+    [FV_FATE_MEMORY] = "    element ", [FV_FATE_SUBSTITUTED] = "    substituted ", [FV_FATE_VIEW] = "    view ",
+    [FV_FATE_PART] = "    element ",   [FV_FATE_ASSEMBLED] = "    assembled ",
+};
+
+typedef struct printer {
+    fv_graph_printer graph;
+    const fv_module *module;
+    const fv_definitions *definitions;
+    fv_ptrmap defined; /* value -> its fv_defined */
+    fv_ptrmap whole;   /* op that is printed as what it is -> itself */
+    fv_ptrmap shown;   /* value that a line is for -> itself */
+} printer;
+
+/* ---- one definition ---- */
+
+/* A node of it, as seen from all of it. */
+typedef struct node {
+    const fv_expr *x;
+    int uses, depth;
+    uint64_t vars, free; /* variables of the reductions in it, and those that are free in it: by their bits */
+    bool named;
+} node;
+
+typedef struct namer {
+    printer *p;
+    fv_arena *arena;
+    fv_ptrmap nodes;  /* expression -> node */
+    fv_ptrmap terms;  /* those with names -> name */
+    fv_ptrmap taken;  /* interned names */
+    fv_ptrmap vars;   /* variable -> its name */
+    fv_var *reduced[VARS];
+    uint64_t apart[VARS]; /* those that are called otherwise, since they run within each other */
+    int nreduced;
+    node **order;     /* with names, parts first */
+    int n, cap, counter, nlines;
+    const fv_var **far;  /* variables of reductions beyond those */
+    int nfar, cap_far;
+    uint64_t free;       /* variables that occur free in terms */
+} namer;
+
+/* Is none of the variables that are called so within that one, or around it? */
+static bool name_is_apart(const namer *n, const char *name, int number) {
+    for (int i = 0; i < n->nreduced; i++)
+        if ((n->apart[number] >> i & 1) && fv_ptrmap_get(&n->vars, n->reduced[i]) == name)
+            return false;
+    return true;
+}
+
+/* May v have that name? It may be that of a variable of another reduction beside it, with the same extent: they become one. */
+static bool is_free(namer *n, const char *name, const fv_var *v, int number) {
+    const void *owner = fv_ptrmap_get(&n->taken, name);
+    if (!owner)
+        return true;
+    for (int i = 0; i < n->nreduced && number >= 0; i++)
+        if (owner == n->reduced[i])
+            return n->reduced[i]->dim == v->dim && name_is_apart(n, name, number);
+    return false;
+}
+
+static void name_var(namer *n, const fv_var *v, int number) {
+    if (fv_ptrmap_get(&n->vars, v))
+        return;
+    fv_session *s = fv_arena_session(n->arena);
+    const char *name = fv_intern(s, v->name);
+    for (int i = 1; !is_free(n, name, v, number); i++)
+        name = fv_intern(s, fv_printf(n->arena, "%s_%d", v->name, i));
+    if (!fv_ptrmap_get(&n->taken, name))
+        *fv_ptrmap_at(&n->taken, name) = (void *)(uintptr_t)v;
+    *fv_ptrmap_at(&n->vars, v) = (void *)(uintptr_t)name;
+}
+
+/* The bit of a variable of reductions; the last is that of all further ones, which have names of their own. */
+static uint64_t bit_of(namer *n, fv_var *v) {
+    int i = 0;
+    while (i < n->nreduced && n->reduced[i] != v)
+        i++;
+    if (i == VARS && !fv_ptrmap_get(&n->vars, v)) {
+        name_var(n, v, -1);
+        FV_PUSH(n->arena, n->far, n->nfar, n->cap_far, v);
+    } else if (i == n->nreduced && i < VARS)
+        n->reduced[n->nreduced++] = v;
+    return UINT64_C(1) << (i < VARS ? i : VARS - 1);
+}
+
+/* The same, once the reductions around it are known; an index of the result has none. */
+static uint64_t known_bit(const namer *n, const fv_var *v) {
+    for (int i = 0; i < n->nreduced; i++)
+        if (n->reduced[i] == v)
+            return UINT64_C(1) << i;
+    for (int i = 0; i < n->nfar; i++)
+        if (n->far[i] == v)
+            return UINT64_C(1) << (VARS - 1);
+    return 0;
+}
+
+static void name_term(namer *n, const fv_expr *x) {
+    const char *name;
+    do
+        name = fv_intern(fv_arena_session(n->arena), fv_printf(n->arena, "t%d", n->counter++));
+    while (fv_ptrmap_get(&n->taken, name));
+    *fv_ptrmap_at(&n->taken, name) = n;
+    *fv_ptrmap_at(&n->terms, x) = (void *)(uintptr_t)name;
+}
+
+static node *look_at(namer *n, const fv_expr *x) {
+    node *known = fv_ptrmap_get(&n->nodes, x);
+    if (known) {
+        known->uses++;
+        return known;
+    }
+    known = FV_NEW(n->arena, node, 1);
+    *known = (node){.x = x, .uses = 1};
+    *fv_ptrmap_at(&n->nodes, x) = known;
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        known->vars |= bit_of(n, x->u.red.vars[i]);
+    uint64_t own = known->vars;
+    known->free = x->op == FV_X_VAR ? known_bit(n, x->u.var) : 0;
+    for (int i = 0; i < x->n; i++) {
+        node *part = look_at(n, x->arg[i]);
+        known->vars |= part->vars;
+        known->free |= part->free;
+        if (part->depth >= DEEPEST)
+            part->uses++; /* it gets a name */
+        int depth = part->uses > 1 ? 1 : part->depth + 1;
+        known->depth = depth > known->depth ? depth : known->depth;
+    }
+    known->free &= ~(own & ~(UINT64_C(1) << (VARS - 1)));
+    for (int i = 0; i < n->nreduced; i++) {
+        n->apart[i] |= own >> i & 1 ? known->vars : 0;
+        n->apart[i] |= known->vars >> i & 1 ? own : 0;
+    }
+    return known;
+}
+
+static bool has_name(const node *k) { return k->uses > 1 && (k->x->n || k->x->op == FV_X_LOAD); }
+
+/* Names what is below x and has several uses, parts first. */
+static void name_parts(namer *n, const fv_expr *x) {
+    node *k = fv_ptrmap_get(&n->nodes, x);
+    if (k->named)
+        return;
+    k->named = true;
+    for (int i = 0; i < x->n; i++)
+        name_parts(n, x->arg[i]);
+    if (has_name(k)) {
+        name_term(n, x);
+        n->free |= k->free;
+        FV_PUSH(n->arena, n->order, n->n, n->cap, k);
+    }
+}
+
+static void put_expr(namer *n, const fv_expr *x) {
+    fv_kprinter k;
+    fv_kprinter_init(&k, n->p->graph.t, false);
+    k.values = true;
+    k.names = n->vars;
+    k.terms = &n->terms;
+    k.defining = x;
+    fv_kp_expr(&k, x);
+}
+
+static void put_name(namer *n, const char *name) {
+    fv_kprinter k;
+    fv_kprinter_init(&k, n->p->graph.t, false);
+    fv_kp_name(&k, name);
+}
+
+static void put_left(namer *n, const fv_defined *d) {
+    fv_text *t = n->p->graph.t;
+    fv_text_put(t, heads[d->fate]);
+    fv_put_value(t, d->value);
+    for (int i = 0; i < d->def->rank; i++) {
+        fv_text_put(t, i ? ", " : "[");
+        put_name(n, fv_ptrmap_get(&n->vars, d->def->index[i]));
+    }
+    fv_text_put(t, d->def->rank ? "]" : "[]");
+    if (d->last >= 0)
+        fv_text_printf(t, " last %d", d->last);
+}
+
+/* On the same line, where nothing stands between. */
+static void begin(namer *n, const char *word) {
+    bool first = !n->n && !n->nlines; /* nothing has a name */
+    fv_text_printf(n->p->graph.t, first ? " %s " : "\n      %s ", word);
+    n->nlines++;
+}
+
+static void put_index(namer *n, const fv_var *v) {
+    begin(n, "index");
+    put_name(n, fv_ptrmap_get(&n->vars, v));
+    fv_text_printf(n->p->graph.t, " < %s", fv_dim_str(n->arena, v->dim));
+}
+
+static void put_definition(printer *p, const fv_defined *d) {
+    fv_arena *a = p->graph.t->arena;
+    fv_text *t = p->graph.t;
+    namer n = {.p = p, .arena = a, .nodes = fv_ptrmap_in(a), .terms = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
+               .vars = fv_ptrmap_in(a)};
+    const fv_dim *const *symbols;
+    int nsymbols = fv_dim_symbols(p->module->dims, &symbols);
+    for (int i = 0; i < nsymbols; i++)
+        *fv_ptrmap_at(&n.taken, fv_intern(fv_arena_session(a), symbols[i]->name)) = &n;
+    for (int i = 0; i < d->def->rank; i++)
+        name_var(&n, d->def->index[i], -1);
+    look_at(&n, d->def->body);
+    if (d->fate == FV_FATE_PART)
+        look_at(&n, d->def->place);
+    for (int i = 0; i < n.nreduced; i++)
+        name_var(&n, n.reduced[i], i);
+    name_parts(&n, d->def->body);
+    if (d->fate == FV_FATE_PART)
+        name_parts(&n, d->def->place);
+    put_left(&n, d);
+    for (int i = 0; i < n.nreduced; i++)
+        if (n.free >> i & 1)
+            put_index(&n, n.reduced[i]);
+    for (int i = 0; i < n.nfar && n.free >> (VARS - 1) & 1; i++)
+        put_index(&n, n.far[i]);
+    for (int i = 0; i < n.n; i++) {
+        begin(&n, "let");
+        fv_text_printf(t, "%s = ", (const char *)fv_ptrmap_get(&n.terms, n.order[i]->x));
+        put_expr(&n, n.order[i]->x);
+    }
+    if (d->fate == FV_FATE_PART) {
+        begin(&n, "at");
+        put_expr(&n, d->def->place);
+    }
+    if (d->fate == FV_FATE_VIEW) {
+        begin(&n, "of");
+        fv_put_value(t, d->of);
+    }
+    begin(&n, "=");
+    if (fv_ptrmap_get(&n.terms, d->def->body)) /* the place has it as well */
+        fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
+    else
+        put_expr(&n, d->def->body);
+    fv_text_put(t, "\n");
+}
+
+static void put_defined(printer *p, const fv_defined *d) {
+    fv_text *t = p->graph.t;
+    if (d->def) {
+        put_definition(p, d);
+        return;
+    }
+    fv_text_put(t, heads[d->fate]);
+    fv_put_value(t, d->value);
+    if (d->last >= 0)
+        fv_text_printf(t, " last %d", d->last);
+    if (d->fate == FV_FATE_VIEW) {
+        fv_text_put(t, " of ");
+        fv_put_value(t, d->of);
+    }
+    fv_text_put(t, "\n");
+}
+
+/* ---- ops ---- */
+
+/* The values that x loads, each once, as operands. */
+static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, fv_text *t) {
+    if (*fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    const fv_defined *d = v ? fv_ptrmap_get(&p->defined, v) : NULL;
+    if (v && !*fv_ptrmap_at(seen, v) && !(d && d->fate == FV_FATE_ASSEMBLED)) { /* that stands below its parts */
+        *fv_ptrmap_at(seen, v) = (void *)(uintptr_t)v;
+        fv_text_put(t, t->n && t->s[t->n - 1] != '(' ? ", " : "");
+        fv_put_value(t, v);
+    }
+    for (int i = 0; i < x->n; i++)
+        find_operands(p, x->arg[i], seen, t);
+}
+
+static void put_block(printer *p, const fv_op *op) {
+    bool any = false;
+    for (int i = 0; i < op->nout; i++) {
+        const fv_defined *d = op->out[i] ? fv_ptrmap_get(&p->defined, op->out[i]) : NULL;
+        if (!d)
+            continue;
+        fv_text_put(p->graph.t, any ? "" : " {\n");
+        put_defined(p, d);
+        any = true;
+    }
+    fv_text_put(p->graph.t, any ? "  }\n" : "\n");
+}
+
+static void put_define(printer *p, const fv_defined *d) {
+    fv_text *t = p->graph.t;
+    fv_ptrmap seen = fv_ptrmap_in(t->arena);
+    fv_text operands = {.arena = t->arena};
+    if (d->def)
+        find_operands(p, d->def->body, &seen, &operands);
+    fv_text_put(t, "  ");
+    fv_put_value(t, d->value);
+    fv_text_printf(t, " = define(%s)", operands.n ? operands.s : "");
+    if (strcmp(fv_op_stem(d->value->def), fv_define_def.name))
+        fv_text_printf(t, " {op = \"%s\"}", fv_op_stem(d->value->def));
+    fv_text_put(t, " : ");
+    fv_put_type_of(t, d->value);
+    fv_put_nodes(t, "    loc(", d->origin->n, d->origin->nodes);
+    fv_put_nodes(t, " checks(", d->nchecks, d->checks);
+    fv_text_put(t, " {\n");
+    put_defined(p, d);
+    fv_text_put(t, "  }\n");
+}
+
+/* Which ops are printed as what they are, and which values at all: all that have memory, and operands of such ops. */
+static void choose(printer *p) {
+    for (const fv_op *op = p->module->funcs->body->last; op; op = op->prev) {
+        bool whole = true, shown = op->nout == 0;
+        for (int i = 0; i < op->nout; i++) {
+            const fv_defined *d = op->out[i] ? fv_ptrmap_get(&p->defined, op->out[i]) : NULL;
+            if (d && (d->fate != FV_FATE_SUBSTITUTED || fv_ptrmap_get(&p->shown, op->out[i]))) {
+                *fv_ptrmap_at(&p->shown, op->out[i]) = op->out[i];
+                whole &= d->asked || d->fate == FV_FATE_VIEW || d->fate == FV_FATE_ASSEMBLED;
+            } else if (d) {
+                whole = false;
+            }
+            shown |= !d || fv_ptrmap_get(&p->shown, op->out[i]);
+        }
+        if (!whole || !shown)
+            continue;
+        *fv_ptrmap_at(&p->whole, op) = (void *)(uintptr_t)op;
+        for (int i = 0; i < op->nin; i++)
+            if (op->in[i])
+                *fv_ptrmap_at(&p->shown, op->in[i]) = op->in[i];
+    }
+}
+
+static void put_op(printer *p, const fv_op *op) {
+    if (fv_ptrmap_get(&p->whole, op)) {
+        fv_op with = *op;
+        const fv_defined *d = op->nout == 1 ? fv_ptrmap_get(&p->defined, op->out[0]) : NULL;
+        with.origin = d ? d->origin : op->origin;
+        fv_text_put(p->graph.t, "  ");
+        fv_put_op(&p->graph, &with);
+        put_block(p, op);
+        return;
+    }
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && fv_ptrmap_get(&p->shown, op->out[i]))
+            put_define(p, fv_ptrmap_get(&p->defined, op->out[i]));
+}
+
+/* ---- the module ---- */
+
+static void note_constants(const fv_expr *x, fv_ptrmap *used) {
+    if (*fv_ptrmap_at(used, x))
+        return;
+    *fv_ptrmap_at(used, x) = (void *)(uintptr_t)x;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        *fv_ptrmap_at(used, x->u.buf->value) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n; i++)
+        note_constants(x->arg[i], used);
+}
+
+/* Those that something printed reads. */
+static void put_constants(printer *p) {
+    fv_ptrmap used = fv_ptrmap_in(p->graph.t->arena);
+    for (int i = 0; i < p->definitions->n; i++) {
+        const fv_defined *d = &p->definitions->all[i];
+        if (d->def && fv_ptrmap_get(&p->shown, d->value))
+            note_constants(d->def->body, &used);
+    }
+    for (const fv_op *op = p->module->funcs->body->first; op; op = op->next)
+        for (int i = 0; i < op->nin && fv_ptrmap_get(&p->whole, op); i++)
+            if (op->in[i])
+                *fv_ptrmap_at(&used, op->in[i]) = op->in[i];
+    for (int i = 0; i < p->module->nconsts; i++)
+        if (fv_ptrmap_get(&used, p->module->consts[i]))
+            fv_put_const(&p->graph, p->module->consts[i]);
+}
+
+static void put_packed(printer *p, const char *what, int n, const fv_type *const *types) {
+    fv_text *t = p->graph.t;
+    for (int i = 0; types && i < n; i++)
+        if (types[i])
+            fv_text_printf(t, "packed %s %d: %s\n", what, i, fv_type_str(t->arena, types[i]));
+}
+
+void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_text *side, bool whole) {
+    printer p = {.graph = {.t = t, .side_name = side_name, .side = side_name ? side : NULL, .whole = whole, .indent = 1},
+                 .module = m, .definitions = d,
+                 .defined = fv_ptrmap_in(t->arena), .whole = fv_ptrmap_in(t->arena), .shown = fv_ptrmap_in(t->arena)};
+    const fv_func *f = m->funcs;
+    for (int i = 0; i < d->n; i++)
+        *fv_ptrmap_at(&p.defined, d->all[i].value) = &d->all[i];
+    choose(&p);
+    fv_text_printf(t, "fovea-definitions %d after ", FV_DEFINITIONS_FORMAT);
+    fv_text_string(t, d->after, strlen(d->after));
+    fv_text_put(t, "\n");
+    fv_put_module_head(t, m);
+    put_packed(&p, "input", f->body->nparams, d->in);
+    put_packed(&p, "output", f->body->last->nin, d->out);
+    put_constants(&p);
+    fv_put_func_head(&p.graph, f);
+    fv_text_put(t, "{\n");
+    for (const fv_op *op = f->body->first; op; op = op->next)
+        put_op(&p, op);
+    fv_text_put(t, "}\n");
+}

@@ -1,0 +1,12 @@
+/* definitions_print.h - definitions as text. */
+#ifndef FV_IR_DEFINITION_DEFINITIONS_PRINT_H
+#define FV_IR_DEFINITION_DEFINITIONS_PRINT_H
+
+#include "ir/base/text.h"
+#include "ir/definition/definitions.h"
+
+/* As text; `side` as fv_module_print has it, `whole`: larger constants as hex. */
+void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_text *side,
+                          bool whole);
+
+#endif

@@ -1,0 +1,307 @@
+/* definitions_verify.c - what is legal between two steps of lowering. */
+#include "ir/definition/definitions_verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/base/ptrmap.h"
+#include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
+#include "ir/expr/check.h"
+#include "ir/kernel/printer.h"
+
+enum { ENOUGH = 8, SETS = 64 }; /* messages; variables of one definition whose scopes are seen to */
+
+typedef struct verifier {
+    fv_module *m;
+    fv_session *session;
+    const fv_definitions *d;
+    fv_arena *a;
+    fv_ptrmap defined; /* value -> its fv_defined */
+    fv_ptrmap made;    /* value that is made above what is looked at -> itself */
+    const fv_defined *at;
+    fv_ptrmap free;    /* node -> set of the variables of reductions that are free in it */
+    const fv_var *vars[SETS];
+    int nvars, errors;
+} verifier;
+
+static bool illegal(verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool illegal(verifier *v, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    v->errors++;
+    return fv_error(v->session, "illegal definition of %%%s: %s", v->at->value->name, text);
+}
+
+static const char *as_text(verifier *v, const fv_expr *x) {
+    fv_text t = {.arena = v->a};
+    fv_kprinter p;
+    fv_kprinter_init(&p, &t, false);
+    p.values = true;
+    p.end = 200;
+    fv_kp_expr(&p, x);
+    return t.s;
+}
+
+/* ---- where a load reaches ---- */
+
+/* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index is outside? Said where it is
+ * certain: an index that is a sum of variables with factors reaches its bounds, whatever the sizes. */
+static bool reaches_outside(verifier *v, const fv_expr *index, const fv_dim *extent, const char **how) {
+    fv_dims *t = v->m->dims;
+    const fv_dim *least = fv_x_bound(t, index, false), *most = fv_x_bound(t, index, true);
+    const fv_dim *beyond = most ? fv_dim_sub(t, fv_dim_add(t, most, fv_dim_const(t, 1)), extent) : NULL;
+    if (least && least->hi < 0)
+        *how = fv_printf(v->a, "begins at %s", fv_dim_str(v->a, least));
+    else if (beyond && beyond->lo > 0)
+        *how = fv_printf(v->a, "goes to %s, the axis has %s", fv_dim_str(v->a, most), fv_dim_str(v->a, extent));
+    else
+        return false;
+    return true;
+}
+
+static bool check_read(verifier *v, const fv_expr *x) {
+    const fv_buf *b = x->u.buf;
+    const fv_value *from = b->value;
+    bool guard = x->op == FV_X_GUARD;
+    const fv_defined *d = from ? fv_ptrmap_get(&v->defined, from) : NULL;
+    if (!from || from->type->kind != FV_TENSOR)
+        return illegal(v, "'%s' is no value of the graph", b->name);
+    if (b->rank != from->type->rank || x->n != b->rank + (guard ? 2 : 0))
+        return illegal(v, "`%s`: the value has %d axes", as_text(v, x), from->type->rank);
+    if (b->elem != from->type->elem || x->type.elem != b->elem || x->type.lanes != 1)
+        return illegal(v, "`%s`: the value is %s, it is loaded as %s", as_text(v, x), fv_elem_name(from->type->elem),
+                       fv_elem_name((fv_elem)x->type.elem));
+    if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !(d && d->fate == FV_FATE_ASSEMBLED))
+        return illegal(v, "`%s`: the value is not made before", as_text(v, x));
+    if (d && d->fate == FV_FATE_SUBSTITUTED && v->at->fate != FV_FATE_SUBSTITUTED)
+        return illegal(v, "`%s`: the value is substituted, it has no memory", as_text(v, x));
+    if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
+        return illegal(v, "`%s`: condition or other value is of the wrong type", as_text(v, x));
+    for (int i = 0; i < b->rank; i++) {
+        const char *how;
+        int axis = fv_memory_axis(b->rank, d ? d->last : -1, i);
+        if (x->arg[i]->type.elem != FV_I64)
+            return illegal(v, "`%s`: index %d is no i64", as_text(v, x), i);
+        if (!guard && reaches_outside(v, x->arg[i], from->type->dims[axis], &how))
+            return illegal(v, "`%s`: index %d %s", as_text(v, x), i, how);
+    }
+    return true;
+}
+
+/* ---- variables ---- */
+
+/* The bit of a variable of a reduction; 0: one too many to be followed. */
+static uint64_t bit_of(verifier *v, const fv_var *var) {
+    int i = 0;
+    while (i < v->nvars && v->vars[i] != var)
+        i++;
+    if (i == SETS)
+        return 0;
+    if (i == v->nvars)
+        v->vars[v->nvars++] = var;
+    return UINT64_C(1) << i;
+}
+
+static bool is_index(const fv_definition *d, const fv_var *var) {
+    for (int i = 0; i < d->rank; i++)
+        if (d->index[i] == var)
+            return true;
+    return false;
+}
+
+/* Node by node, parts first; *free: the variables of reductions that are free in it. */
+static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
+    uint64_t *known = fv_ptrmap_get(&v->free, x), part;
+    if (known) {
+        *free = *known;
+        return true;
+    }
+    *free = 0;
+    for (int i = 0; i < x->n; i++) {
+        if (!check_node(v, x->arg[i], &part))
+            return false;
+        *free |= part;
+    }
+    const char *problem = fv_x_problem(v->a, x);
+    if (problem || x->type.lanes != 1)
+        return illegal(v, "`%s`: %s", as_text(v, x), problem ? problem : "vectors are for kernels");
+    if (x->op == FV_X_VAR && !is_index(v->at->def, x->u.var)) {
+        if (!x->u.var->dim)
+            return illegal(v, "'%s' is no index variable", x->u.var->name);
+        *free |= bit_of(v, x->u.var);
+    }
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
+        const fv_var *var = x->u.red.vars[i];
+        if (is_index(v->at->def, var))
+            return illegal(v, "`%s`: '%s' indexes the result as well", as_text(v, x), var->name);
+        *free &= ~bit_of(v, var);
+    }
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_read(v, x))
+        return false;
+    known = FV_NEW(v->a, uint64_t, 1);
+    *known = *free;
+    *fv_ptrmap_at(&v->free, x) = known;
+    return true;
+}
+
+/* Is no reduction over a variable that runs already? Reductions nest a few deep only. */
+static bool check_nesting(verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
+    uint64_t *with = fv_ptrmap_get(seen, x);
+    if (with && (running & ~*with) == 0)
+        return true;
+    if (!with)
+        *fv_ptrmap_at(seen, x) = with = FV_NEW(v->a, uint64_t, 1);
+    *with |= running;
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
+        uint64_t bit = bit_of(v, x->u.red.vars[i]);
+        if (running & bit)
+            return illegal(v, "`%s`: '%s' runs already", as_text(v, x), x->u.red.vars[i]->name);
+        running |= bit;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!check_nesting(v, x->arg[i], running, seen))
+            return false;
+    return true;
+}
+
+static bool check_expr(verifier *v, const fv_expr *x) {
+    uint64_t free;
+    v->free = fv_ptrmap_in(v->a);
+    v->nvars = 0;
+    if (!check_node(v, x, &free))
+        return false;
+    for (int i = 0; i < v->nvars; i++)
+        if (free >> i & 1)
+            return illegal(v, "'%s' is used outside of the reduction over it", v->vars[i]->name);
+    fv_ptrmap seen = fv_ptrmap_in(v->a);
+    return check_nesting(v, x, 0, &seen);
+}
+
+/* ---- one value ---- */
+
+static bool check_indices(verifier *v) {
+    const fv_definition *d = v->at->def;
+    const fv_type *t = v->at->value->type;
+    if (d->value != v->at->value || d->rank != t->rank)
+        return illegal(v, "it has %d indices, the value %d axes", d->rank, t->rank);
+    if (v->at->last >= d->rank)
+        return illegal(v, "axis %d is last, of %d", v->at->last, d->rank);
+    for (int i = 0; i < d->rank; i++) {
+        int axis = fv_memory_axis(d->rank, v->at->last, i);
+        if (d->index[i]->dim != t->dims[axis])
+            return illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name, fv_dim_str(v->a, d->index[i]->dim),
+                           fv_dim_str(v->a, t->dims[axis]));
+        for (int k = 0; k < i; k++)
+            if (d->index[k] == d->index[i])
+                return illegal(v, "index '%s' stands for two axes", d->index[i]->name);
+    }
+    return true;
+}
+
+/* Does no element of one part lie where one of the other does? */
+static bool are_apart(verifier *v, const fv_expr *a, const fv_expr *b) {
+    fv_dims *t = v->m->dims;
+    for (int i = 0; i < a->u.buf->rank; i++) {
+        const fv_dim *from[2] = {fv_x_bound(t, a->arg[i], false), fv_x_bound(t, b->arg[i], false)};
+        const fv_dim *to[2] = {fv_x_bound(t, a->arg[i], true), fv_x_bound(t, b->arg[i], true)};
+        for (int k = 0; k < 2; k++)
+            if (to[k] && from[!k] && fv_dim_at_most(t, fv_dim_add(t, to[k], fv_dim_const(t, 1)), from[!k]))
+                return true;
+    }
+    return false;
+}
+
+static bool check_place(verifier *v) {
+    const fv_defined *x = v->at, *home = fv_ptrmap_get(&v->defined, x->of);
+    const fv_expr *place = x->def->place;
+    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of || !home || home->fate != FV_FATE_ASSEMBLED)
+        return illegal(v, "it is stored in a value that is not assembled of parts");
+    if (x->of->type->elem != x->value->type->elem)
+        return illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem), fv_elem_name(x->of->type->elem));
+    if (!check_expr(v, place))
+        return false;
+    for (const fv_defined *y = v->d->all; y < x; y++)
+        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->place && !are_apart(v, place, y->def->place))
+            return illegal(v, "it is stored at `%s`, where %%%s may be, too", as_text(v, place), y->value->name);
+    return true;
+}
+
+static bool check_view(verifier *v) {
+    const fv_defined *x = v->at, *of = fv_ptrmap_get(&v->defined, x->of);
+    const fv_type *a = x->value->type, *b = x->of->type;
+    fv_dims *t = v->m->dims;
+    if (x->of->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, x->of))
+        return illegal(v, "it is a view of %%%s, which is not made before", x->of->name);
+    if (of && of->fate != FV_FATE_MEMORY && of->fate != FV_FATE_ASSEMBLED)
+        return illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
+    if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
+        fv_dim_compare(t, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)) == FV_DIM_DIFFERENT)
+        return illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
+    return true;
+}
+
+static bool check_defined(verifier *v, const fv_defined *x) {
+    v->at = x;
+    if (x->fate == FV_FATE_VIEW && !check_view(v))
+        return false;
+    if (!x->def)
+        return x->fate != FV_FATE_MEMORY || illegal(v, "there is no definition");
+    fv_elem stored = x->value->type->elem, e = (fv_elem)x->def->body->type.elem;
+    if (!check_indices(v) || !check_expr(v, x->def->body))
+        return false;
+    if (e != stored && e != fv_elem_arith(stored))
+        return illegal(v, "it is %s, the value %s", fv_elem_name(e), fv_elem_name(stored));
+    return x->fate != FV_FATE_PART || check_place(v);
+}
+
+/* ---- the module ---- */
+
+static void note_made(verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
+
+/* Is each result of an op that has no kernel defined, once it could be? */
+static bool check_op(verifier *v, const fv_op *op) {
+    for (int i = 0; i < op->nout; i++) {
+        const fv_defined *x = op->out[i] ? fv_ptrmap_get(&v->defined, op->out[i]) : NULL;
+        if (!op->out[i])
+            continue;
+        if (x && op->def->kernel)
+            return fv_op_error(op, "%%%s has a definition, and a kernel of its own", op->out[i]->name);
+        if (!x && !op->def->kernel && !op->def->has_effect)
+            return fv_op_error(op, "%%%s has no definition", op->out[i]->name);
+        if (x && !check_defined(v, x))
+            return false;
+        note_made(v, op->out[i]);
+    }
+    return true;
+}
+
+/* What is returned, or read by who knows no definitions, is in memory, and lies there as its type says. */
+static bool check_uses(verifier *v, const fv_op *op) {
+    bool reads = op->def == &fv_return_def || op->def->kernel || op->def->has_effect;
+    for (int i = 0; i < op->nin && reads; i++) {
+        const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
+        if (x && (x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
+            return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
+    }
+    return true;
+}
+
+bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *after) {
+    fv_arena *a = fv_arena_new(m->session);
+    verifier v = {.m = m, .session = m->session, .d = d, .a = a, .defined = fv_ptrmap_in(a), .made = fv_ptrmap_in(a)};
+    const fv_region *body = m->funcs->body;
+    for (int i = 0; i < d->n; i++)
+        *fv_ptrmap_at(&v.defined, d->all[i].value) = (void *)(uintptr_t)&d->all[i];
+    for (int i = 0; i < body->nparams; i++)
+        note_made(&v, body->params[i]);
+    for (const fv_op *op = body->first; op && v.errors < ENOUGH; op = op->next)
+        v.errors += !check_op(&v, op) || !check_uses(&v, op);
+    if (v.errors && after)
+        fv_error(m->session, "step '%s' of lowering broke the definitions, see above", after);
+    fv_arena_free(a);
+    return v.errors == 0;
+}

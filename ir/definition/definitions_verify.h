@@ -1,0 +1,12 @@
+/* definitions_verify.h - what is legal between two steps of lowering. */
+#ifndef FV_IR_DEFINITION_DEFINITIONS_VERIFY_H
+#define FV_IR_DEFINITION_DEFINITIONS_VERIFY_H
+
+#include "ir/definition/definitions.h"
+
+/* Legal? Each load is of a value that is made before, has as many indices as that has axes, and lies inside it
+ * as far as bounds tell; types fit; variables are bound where they are used; nothing stands in it that only kernels have;
+ * parts are apart. `after`: the step to blame, or NULL. */
+bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *after) FV_MUST_USE;
+
+#endif

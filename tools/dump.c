@@ -1,0 +1,82 @@
+/* dump.c - --dump-after and --dump-dir: the module as text after a pass, or its definitions after a step of lowering. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backend/lower.h"
+#include "ir/definition/definitions_print.h"
+#include "ir/graph/print.h"
+#include "tools/command.h"
+
+typedef struct dumper {
+    fv_context *c;
+    int n; /* of files */
+    bool failed;
+} dumper;
+
+static void print(const dumper *d, const char *step, const fv_module *m, const fv_definitions *definitions) {
+    fv_text t = {.arena = d->c->arena};
+    if (definitions)
+        fv_definitions_print(&t, m, definitions, NULL, NULL, false);
+    else
+        fv_module_print(&t, m, NULL, NULL);
+    fv_err("# after %s\n", step);
+    fv_put_text(stderr, t.s);
+}
+
+/* A file that cannot be written is an error of the session, and the command's status. */
+static void write(dumper *d, const char *step, const fv_module *m, const fv_definitions *definitions) {
+    const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump_dir, ++d->n, step, definitions ? "fvd" : "fvir");
+    d->failed = d->failed || !fv_driver_write_ir(d->c->session, m, definitions, path);
+}
+
+static void look(void *user, const char *step, const fv_module *m, const fv_definitions *definitions) {
+    dumper *d = user;
+    if (d->c->args->dump_after && !strcmp(d->c->args->dump_after, step))
+        print(d, step, m, definitions);
+    if (d->c->args->dump_dir)
+        write(d, step, m, definitions);
+}
+
+/* Will there be such a pass, or such a step? */
+static bool comes(const fv_context *c, const fv_driver_options *o, const char *name) {
+    const char *const *passes = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2'), *names[256] = {0};
+    int n = 0;
+    for (const char *const *p = passes; *p; p++)
+        if (!strcmp(*p, name))
+            return true;
+    bool lowers = strcmp(c->args->command, "opt") != 0;
+    for (const char *const *p = fv_lower_steps(); lowers && *p; p++)
+        if (!strcmp(*p, name))
+            return true;
+    for (int i = 0; fv_pass_at(i) && n < 200; i++)
+        names[n++] = fv_pass_at(i)->name;
+    for (const char *const *p = fv_lower_steps(); *p; p++)
+        names[n++] = *p;
+    const char *near = fv_nearest(name, names);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name))
+            return fv_usage(c->args, "--dump-after=%s: that %s is not run", name, fv_pass_find(name) ? "pass" : "step") == FV_EXIT_OK;
+    if (near)
+        return fv_usage(c->args, "there is no pass and no step '%s'; did you mean '%s'?", name, near) == FV_EXIT_OK;
+    return fv_usage(c->args, "there is no pass and no step '%s'; `fovea opt --list-passes` lists them", name) == FV_EXIT_OK;
+}
+
+bool fv_dump_begin(fv_context *c, fv_driver_options *o) {
+    const fv_args *a = c->args;
+    if (!a->dump_after && !a->dump_dir)
+        return true;
+    if (a->dump_after && !comes(c, o, a->dump_after))
+        return false;
+    if (a->dump_dir && mkdir(a->dump_dir, 0777) && errno != EEXIST)
+        return fv_usage(a, "--dump-dir=%s: %s", a->dump_dir, strerror(errno)) == FV_EXIT_OK;
+    dumper *d = FV_NEW(c->arena, dumper, 1);
+    fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
+    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    *d = (dumper){.c = c};
+    *w = (fv_watch){d, look};
+    *p = *o->pipeline;
+    p->watch = w;
+    o->pipeline = p;
+    return true;
+}
