@@ -2,10 +2,12 @@
  * gives, as far as it can.
  *
  *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
+ *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
  * F: one of pointwise, moves, picks, joins, sums, images, and no operators of another; else of all.
  * FV_SEED is another way to give the seed; graph I of a seed is always the same. A graph that fails
  * is made again with fewer lines, as few as still fail, and printed as graph IR. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@
 enum { CHUNK = GRAPH_BATCH, MAX_JOBS = 16, LINES = 9 };
 
 typedef struct options {
-    const char *cache;
+    const char *cache, *dump;
     uint64_t seed;
     int count, only, jobs, family;
 } options;
@@ -245,6 +247,8 @@ static bool read_options(options *o, int argc, char **argv) {
         const char *arg = argv[i];
         if (!strncmp(arg, "--cache=", 8))
             o->cache = arg + 8;
+        else if (!strncmp(arg, "--dump=", 7))
+            o->dump = arg + 7;
         else if (!strncmp(arg, "--count=", 8))
             o->count = atoi(arg + 8);
         else if (!strncmp(arg, "--seed=", 7))
@@ -258,7 +262,25 @@ static bool read_options(options *o, int argc, char **argv) {
         else
             return false;
     }
-    return o->cache != NULL;
+    return o->cache || o->dump;
+}
+
+/* DIR/0.fvir and so on, the graphs' texts, and no tests. */
+static int dump(const options *o) {
+    int failed = mkdir(o->dump, 0777) && errno != EEXIST;
+    for (int i = 0; i < o->count && !failed; i++) {
+        fv_session *s = fv_session_new();
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%d.fvir", o->dump, i);
+        FILE *f = fopen(path, "w");
+        const char *text = graph_text(graph_new(s, seed_of(o, i), LINES, o->family), NULL);
+        failed = !f || fputs(text ? text : "", f) < 0;
+        failed |= !f || fclose(f);
+        fv_session_free(s);
+    }
+    if (failed)
+        perror(o->dump);
+    return failed;
 }
 
 static void report(const graph_totals *t) {
@@ -271,9 +293,12 @@ static void report(const graph_totals *t) {
 int main(int argc, char **argv) {
     options o;
     if (!read_options(&o, argc, argv)) {
-        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n");
+        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n"
+                        "       graphs --dump=DIR [--count=N] [--seed=S] [--family=F]: their texts as files, and no tests\n");
         return 2;
     }
+    if (o.dump)
+        return dump(&o);
     shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char scratch[] = "/tmp/fovea-graphs-XXXXXX", command[64];
     if (sh == MAP_FAILED || !mkdtemp(scratch))
