@@ -21,10 +21,19 @@
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
        MANY = 1 << 30 };
 
-_Static_assert(FV_MAX_RANK <= 32, "fv_storage.kept has a bit for each axis");
+typedef struct fv_layout {
+    bool fixed;    /* the axes lie in memory in the order of the type */
+    uint32_t kept; /* axes that are not moved to the end there, as bits */
+    bool returned; /* it is a result of the model */
+    bool decided;
+} fv_layout;
 
-static bool has_kernel(const fv_storage *s) {
-    return s->def && !s->inlined && !s->alias && !s->joined;
+_Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
+
+static fv_layout *layout_of(fv_lowerer *l, fv_storage *s) {
+    if (!s->layout)
+        s->layout = FV_NEW(l->arena, fv_layout, 1);
+    return s->layout;
 }
 
 /* ---- who must keep the order of its type ---- */
@@ -58,7 +67,7 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
     for (int i = 0; i < x->n; i++) {
         if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
             (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
-            s->kept |= 1u << i;
+            layout_of(l, s)->kept |= 1u << i;
         fix_reshaped(l, x->arg[i], seen);
     }
 }
@@ -69,17 +78,18 @@ static void fix_uses(fv_lowerer *l, fv_op *op) {
     for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
         if (op->in[i]) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
-            *(returns && s->value == op->in[i] ? &s->returned : &s->fixed) = true;
+            fv_layout *layout = layout_of(l, s);
+            *(returns && s->value == op->in[i] ? &layout->returned : &layout->fixed) = true;
         }
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s)
             continue;
-        if (s->alias)
-            fv_storage_root(s)->fixed = true;
+        if (s->fate == FV_FATE_VIEW)
+            layout_of(l, fv_storage_root(s))->fixed = true;
         else if (!s->def || fv_elem_is_packed(s->value->type->elem))
-            s->fixed = true;
-        else if (has_kernel(s))
+            layout_of(l, s)->fixed = true;
+        else if (fv_storage_has_kernel(s))
             fix_reshaped(l, s->def->body, &seen);
     }
 }
@@ -180,17 +190,18 @@ static int followed(fv_lowerer *l, const fv_definition *d) {
 static void choose(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     fv_storage *home = fv_storage_home(s);
+    fv_layout *layout = layout_of(l, home);
     fv_expr *sum;
-    if (!home->fixed && !home->ordered && d->rank > 1) {
+    if (!layout->fixed && !layout->decided && d->rank > 1) {
         int axis = best_columns(l, d);
         bool product = axis >= 0;
         if (!product)
             axis = followed(l, d);
-        if (home->returned && (product || !fv_x_reductions(d->body, &sum, 1)))
+        if (layout->returned && (product || !fv_x_reductions(d->body, &sum, 1)))
             axis = last_axis(d);
-        if (axis != last_axis(d) && !(home->kept >> axis & 1))
+        if (axis != last_axis(d) && !(layout->kept >> axis & 1))
             home->inner = axis;
-        home->ordered = true;
+        layout->decided = true;
     }
     s->inner = home->inner;
 }
@@ -272,7 +283,7 @@ bool fv_choose_data_layout(fv_lowerer *l) {
     for (fv_op *op = first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (s && has_kernel(s))
+            if (s && fv_storage_has_kernel(s))
                 choose(l, s);
             any |= s && s->inner >= 0;
         }
@@ -281,7 +292,7 @@ bool fv_choose_data_layout(fv_lowerer *l) {
     for (fv_op *op = first; any && op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (s && has_kernel(s))
+            if (s && fv_storage_has_kernel(s))
                 s->def = in_order(l, s, &bufs);
         }
     return true;

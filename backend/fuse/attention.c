@@ -194,7 +194,7 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
     *at = f;
     if (s && !known) {
         fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
-        if (readers_of(f, s)->kernels++ == 0 && s->alias)
+        if (readers_of(f, s)->kernels++ == 0 && s->fate == FV_FATE_VIEW)
             add_reads(f, s->def->body, &inner);
     }
     for (int i = 0; i < x->n; i++)
@@ -208,15 +208,15 @@ static void count_readers(fuser *f) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             fv_ptrmap seen = fv_ptrmap_in(l->arena);
             if (s && fv_must_have_memory(l, s->value))
-                for (fv_storage *x = s; x; x = x->alias)
+                for (fv_storage *x = s; x; x = x->fate == FV_FATE_VIEW ? x->of : NULL)
                     readers_of(f, x)->memory = true;
-            if (s && s->def && !s->inlined && !s->alias)
+            if (s && fv_storage_has_kernel(s))
                 add_reads(f, s->def->body, &seen);
         }
 }
 
 static bool is_own(fuser *f, const fv_storage *s) {
-    return s && s->def && !s->inlined && readers_of(f, s)->kernels == 1 && !readers_of(f, s)->memory;
+    return s && s->def && s->fate != FV_FATE_SUBSTITUTED && readers_of(f, s)->kernels == 1 && !readers_of(f, s)->memory;
 }
 
 /* Is x made of a product of things computed in the run, through values that nobody else reads? */
@@ -277,15 +277,18 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin, int factor, int levels,
                       fv_storage *const *list, int n) {
     fv_definition now = *d;
-    for (int i = 0; i < n; i++)
-        list[i]->inlined = true;
+    fv_fate was[MAX_CANDIDATES]; /* a view may be looked through, too */
+    for (int i = 0; i < n; i++) {
+        was[i] = list[i]->fate;
+        list[i]->fate = FV_FATE_SUBSTITUTED;
+    }
     now.body = fv_substitute(f->l, now.body, &origin);
     if (levels == LEVELS) /* what it is known by: the softmax */
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1))
         return true;
     for (int i = 0; i < n; i++)
-        list[i]->inlined = false;
+        list[i]->fate = was[i];
     return false;
 }
 
@@ -348,8 +351,9 @@ static void take_masks(fuser *f) {
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL, *all = s ? readers_of(f, s) : NULL;
-            if (r && !r->memory && !all->memory && r->kernels == all->kernels && s->def && !s->inlined && !s->alias)
-                s->inlined = fv_is_cheap(l, s->def);
+            if (r && !r->memory && !all->memory && r->kernels == all->kernels && fv_storage_has_kernel(s) &&
+                fv_is_cheap(l, s->def))
+                s->fate = FV_FATE_SUBSTITUTED;
         }
     for (int i = 0; i < f->nfused; i++) {
         fv_storage *y = f->fused[i].y;
@@ -365,7 +369,7 @@ void fv_fuse_attention(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (!s || !s->def || s->inlined || s->alias)
+            if (!s || !fv_storage_has_kernel(s))
                 continue;
             const fv_origin *origin = fv_storage_origin(l, s->value);
             if (!fuse(&f, s, *s->def, origin, 0, LEVELS))

@@ -19,6 +19,8 @@ enum { MAX_PARTS = 256 };
 
 typedef struct member { /* a part of some Concat's memory */
     fv_storage *s;
+    int axis;            /* along which it lies there, */
+    const fv_dim *start; /* from there on */
     struct member *next;
 } member;
 
@@ -61,6 +63,8 @@ static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
     return *math && *reduces;
 }
 
+static bool is_substituted(const fv_storage *s) { return s->fate == FV_FATE_SUBSTITUTED; }
+
 static bool can_be_placed(const fv_storage *s) {
     bool math = false, reduces = false;
     return s->def && !may_keep(s->def->body, &math, &reduces);
@@ -73,7 +77,7 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
         if (use->def->kernel || fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind"))
             return false;
         for (int k = 0; k < use->nout; k++)
-            if (use->out[k] && fv_storage_of(l, use->out[k])->alias)
+            if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
                 return false;
     }
     return true;
@@ -114,7 +118,7 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
         const fv_storage *s = fv_storage_of(l, v);
         double n = typical_elements(v->type);
         all += n;
-        if (v->kind == FV_VALUE_RESULT && s->def && !s->inlined && !s->alias && is_once(op, v) && !is_returned(v))
+        if (v->kind == FV_VALUE_RESULT && fv_storage_has_kernel(s) && is_once(op, v) && !is_returned(v))
             made += n;
     }
     return made > 0 && 2 * made >= all;
@@ -125,25 +129,25 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
 /* Does a kernel that writes to the same memory read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
-        if (m->s != j->whole && !m->s->joined && fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
+        if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED && fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
             return true;
     return false;
 }
 
 static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
-    return v->kind == FV_VALUE_RESULT && can_be_placed(s) && !s->alias && !s->inlined && !s->within &&
+    return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && can_be_placed(s) &&
            is_private(j->l, v) && is_once(j->op, v) && !reads(j->l, s, j->root) && !is_read_beside(j, s);
 }
 
 /* Parts are kernels of their own: none reads another one. */
 static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
-        if (!j->direct[i] && !j->part[i]->inlined) { /* a copy, of other memory */
+        if (!j->direct[i] && !is_substituted(j->part[i])) { /* a copy, of other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
                 return false;
             continue;
         }
-        if (j->part[i]->inlined && (!can_be_placed(j->part[i]) || reads(j->l, j->part[i], j->root)))
+        if (is_substituted(j->part[i]) && (!can_be_placed(j->part[i]) || reads(j->l, j->part[i], j->root)))
             return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k]))
@@ -175,7 +179,7 @@ static bool plan(join *j) {
     fv_op *op = j->op;
     fv_lowerer *l = j->l;
     j->whole = fv_storage_of(l, op->out[0]);
-    if (!j->whole->def || j->whole->inlined || j->whole->alias || op->nin > MAX_PARTS || op->nin < 2 ||
+    if (!fv_storage_has_kernel(j->whole) || op->nin > MAX_PARTS || op->nin < 2 ||
         has_data_dims(op) ||
         !fv_infer_axis(op, fv_op_int(op, "axis", 0), op->out[0]->type->rank, &j->axis))
         return false;
@@ -184,7 +188,7 @@ static bool plan(join *j) {
     for (int i = 0; i < j->n; i++) {
         j->part[i] = fv_storage_of(l, op->in[i]);
         j->direct[i] = is_direct(j, op->in[i], j->part[i]);
-        if ((j->part[i]->inlined && !is_once(op, op->in[i])) ||
+        if ((is_substituted(j->part[i]) && !is_once(op, op->in[i])) ||
             !has_its_ones(op->out[0]->type, op->in[i]->type, j->axis))
             return false;
     }
@@ -209,57 +213,63 @@ static bool carry_out(join *j) {
     const fv_dim *start = fv_dim_const(t, 0);
     for (int i = 0; i < j->n; i++) {
         const fv_dim *size = j->op->in[i]->type->dims[j->axis];
-        if (!j->direct[i] && !j->part[i]->inlined && !copy_part(j, i))
+        if (!j->direct[i] && !is_substituted(j->part[i]) && !copy_part(j, i))
             return false;
-        j->part[i]->inlined = false;
-        j->part[i]->within = j->whole;
-        j->part[i]->axis = j->axis;
-        j->part[i]->start = start;
-        start = fv_dim_add(t, start, size);
+        j->part[i]->fate = FV_FATE_PART;
+        j->part[i]->of = j->whole;
         member *m = FV_NEW(j->l->arena, member, 1);
-        *m = (member){j->part[i], *j->members};
+        *m = (member){j->part[i], j->axis, start, *j->members};
+        start = fv_dim_add(t, start, size);
         *j->members = m;
     }
-    j->whole->joined = true;
+    j->whole->fate = FV_FATE_ASSEMBLED;
     return true;
 }
 
 /* ---- where elements lie ---- */
 
+typedef struct relocator {
+    fv_lowerer *l;
+    fv_ptrmap members; /* storage -> its member */
+    fv_ptrmap memo;
+} relocator;
+
 /* The indices of the element in the memory of its home. */
-static fv_storage *locate(fv_arena *a, fv_storage *s, fv_expr **index) {
-    for (; s->within; s = s->within)
-        index[s->axis] = fv_x_bin(a, FV_X_ADD, index[s->axis], fv_x_dim(a, s->start));
+static fv_storage *locate(const relocator *r, fv_storage *s, fv_expr **index) {
+    fv_arena *a = r->l->arena;
+    for (const member *m; (m = fv_ptrmap_get(&r->members, s)); s = s->of)
+        index[m->axis] = fv_x_bin(a, FV_X_ADD, index[m->axis], fv_x_dim(a, m->start));
     return s;
 }
 
-static fv_expr *relocate(fv_lowerer *l, fv_expr *x, fv_ptrmap *memo) {
-    fv_expr *args[FV_MAX_RANK + 2], *y = x->n ? fv_ptrmap_get(memo, x) : NULL;
+static fv_expr *relocate(relocator *r, fv_expr *x) {
+    fv_lowerer *l = r->l;
+    fv_expr *args[FV_MAX_RANK + 2], *y = x->n ? fv_ptrmap_get(&r->memo, x) : NULL;
     if (y || (!x->n && x->op != FV_X_LOAD))
         return y ? y : x;
     for (int i = 0; i < x->n; i++)
-        args[i] = relocate(l, x->arg[i], memo);
-    fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
-    if (s && s->within) {
-        fv_buf *b = fv_value_buf(l->arena, locate(l->arena, s, args)->value);
+        args[i] = relocate(r, x->arg[i]);
+    fv_storage *s = fv_storage_loaded(l, x);
+    if (s && fv_ptrmap_get(&r->members, s)) {
+        fv_buf *b = fv_value_buf(l->arena, locate(r, s, args)->value);
         y = x->op == FV_X_LOAD ? fv_x_load(l->arena, b, args)
                                : fv_x_guard(l->arena, b, args, args[b->rank], args[b->rank + 1]);
     } else
         y = fv_x_with_args(l->arena, x, args);
-    *fv_ptrmap_at(memo, x) = y;
+    *fv_ptrmap_at(&r->memo, x) = y;
     return y;
 }
 
-static void settle(fv_lowerer *l, fv_storage *s) {
-    fv_arena *a = l->arena;
-    fv_ptrmap memo = fv_ptrmap_in(a);
+static void settle(relocator *r, fv_storage *s) {
+    fv_arena *a = r->l->arena;
     fv_expr *index[FV_MAX_RANK];
-    s->def->body = relocate(l, s->def->body, &memo);
-    if (!s->within)
+    r->memo = fv_ptrmap_in(a);
+    s->def->body = relocate(r, s->def->body);
+    if (s->fate != FV_FATE_PART)
         return;
     for (int i = 0; i < s->def->rank; i++)
         index[i] = fv_x_var(a, s->def->index[i]);
-    fv_storage *home = locate(a, s, index);
+    fv_storage *home = locate(r, s, index);
     s->def->place = fv_x_load(a, fv_value_buf(a, home->value), index);
 }
 
@@ -270,11 +280,14 @@ bool fv_concat_in_place(fv_lowerer *l) {
         if (fv_op_is(op, "Concat") && plan(&j) && !carry_out(&j))
             return false;
     }
+    relocator r = {.l = l, .members = fv_ptrmap_in(l->arena)};
+    for (member *m = members; m; m = m->next)
+        *fv_ptrmap_at(&r.members, m->s) = m;
     for (fv_op *op = members ? l->func->body->first : NULL; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (s && s->def && !s->joined)
-                settle(l, s);
+            if (s && s->def && s->fate != FV_FATE_ASSEMBLED)
+                settle(&r, s);
         }
     return true;
 }

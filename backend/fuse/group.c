@@ -17,6 +17,22 @@
  * looks at definitions walks them so); arithmetic to redo. */
 enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8 };
 
+/* ---- what is known of a value ---- */
+
+typedef struct fv_grouped {
+    bool costly;           /* a reshape that takes divisions along a row */
+    bool divides;          /* a reshape that takes any */
+    const fv_value *rows;  /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    bool passes;           /* ... several times */
+    const fv_value *sum;   /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+} fv_grouped;
+
+static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
+    if (!s->grouped)
+        s->grouped = FV_NEW(l->arena, fv_grouped, 1);
+    return s->grouped;
+}
+
 /* ---- what a definition is made of ---- */
 
 typedef struct shape_of_work {
@@ -237,7 +253,7 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
 
 /* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
-    return fv_op_is(op, "fv.Reshape") && fv_storage_of(l, op->out[0])->costly;
+    return fv_op_is(op, "fv.Reshape") && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
 }
 
 /* Does the axis structure let each element of v be used by one element of the consumer only? */
@@ -263,8 +279,9 @@ static bool is_contraction(const fv_expr *x) {
 
 /* Does x load a value that was substituted and holds another contraction? One a kernel is enough. */
 static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
-    const fv_storage *s = fv_storage_loaded(l, x);
-    if (s && s->inlined && s->sum && s->sum != other_than)
+    fv_storage *s = fv_storage_loaded(l, x);
+    const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
+    if (sum && sum != other_than)
         return true;
     for (int i = 0; i < x->n; i++)
         if (takes_sum(l, x->arg[i], other_than))
@@ -277,10 +294,11 @@ static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    const fv_storage *from = fv_storage_loaded(l, x);
-    if (from && from->inlined) {
-        s->sum = s->sum ? s->sum : from->sum;
-        s->rows = s->rows ? s->rows : from->rows;
+    fv_storage *from = fv_storage_loaded(l, x);
+    if (from && from->fate == FV_FATE_SUBSTITUTED) {
+        fv_grouped *own = grouped_of(l, s), *taken = grouped_of(l, from);
+        own->sum = own->sum ? own->sum : taken->sum;
+        own->rows = own->rows ? own->rows : taken->rows;
     }
     for (int i = 0; i < x->n; i++)
         take_along(l, s, x->arg[i], seen);
@@ -456,8 +474,8 @@ static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *ow
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    const fv_storage *s = fv_storage_loaded(l, x);
-    if (s && s->inlined && s->passes && s->rows != own)
+    fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->passes && grouped_of(l, s)->rows != own)
         return true;
     for (int i = 0; i < x->n; i++)
         if (has_other_passes(l, x->arg[i], own, seen))
@@ -502,10 +520,10 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (c.nodes + w->nodes * r.loads > MAX_NODES)
             return false;
         fv_ptrmap others = fv_ptrmap_in(l->arena);
-        if (w->math && w->reductions && has_other_passes(l, d->body, fv_storage_of(l, v)->rows, &others))
+        if (w->math && w->reductions && has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return false;
         if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
-            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, fv_storage_of(l, v)->sum) &&
+            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, grouped_of(l, fv_storage_of(l, v))->sum) &&
                             (r.identity || (r.ordered && !c.arithmetic) ||
                              (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
             if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
@@ -596,27 +614,27 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
-    bool alias = is_costly_reshape(l, op);
-    if (fv_op_is(op, "fv.Reshape") && !alias) /* memory that is there anyway is seen in another shape for nothing */
-        alias = s->divides && !fv_storage_of(l, op->in[0])->inlined;
-    if (alias) {
-        s->alias = fv_storage_root(fv_storage_of(l, op->in[0]));
+    fv_grouped *g = grouped_of(l, s);
+    bool view = is_costly_reshape(l, op);
+    if (fv_op_is(op, "fv.Reshape") && !view) /* memory that is there anyway is seen in another shape for nothing */
+        view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
+    if (view) {
+        s->fate = FV_FATE_VIEW;
+        s->of = fv_storage_root(fv_storage_of(l, op->in[0]));
         return;
     }
     shape_of_work w = work_of(l, s->def);
     if (fv_must_have_memory(l, s->value) || w.nodes > MAX_NODES || !fv_is_small(l, s->def) || fv_concat_pays(l, op))
         return;
-    if (is_view(&w)) {
-        s->inlined = true;
-        return;
-    }
     const fv_op *use = s->value->uses[0].op;
-    s->rows = w.math && !s->rows ? s->value : s->rows;
-    s->passes = w.math && w.reductions;
-    if (distinct_users(s->value) > 1)
-        s->inlined = is_shared_in_one(l, s->value, &w);
-    else
-        s->inlined = suits(l, s->value, &w, use) && !(s->passes && loses_row(l, s->value, use));
+    bool free = is_view(&w);
+    if (!free) {
+        g->rows = w.math && !g->rows ? s->value : g->rows;
+        g->passes = w.math && w.reductions;
+    }
+    if (free || (distinct_users(s->value) > 1 ? is_shared_in_one(l, s->value, &w)
+                                              : suits(l, s->value, &w, use) && !(g->passes && loses_row(l, s->value, use))))
+        s->fate = FV_FATE_SUBSTITUTED;
 }
 
 /* ---- substitution ---- */
@@ -657,7 +675,7 @@ static fv_expr *substitute(substituter *s, fv_expr *x) {
     int rank = v ? v->type->rank : 0;
     if (constant)
         y = x->op == FV_X_LOAD ? constant : fv_x_select(a, args[rank], constant, args[rank + 1]);
-    else if (from && from->inlined) {
+    else if (from && from->fate == FV_FATE_SUBSTITUTED) {
         fv_expr *load = fv_x_with_args(a, x, args);
         for (int i = 0; i < s->n; i++)
             if (fv_x_equal(s->from[i], load))
@@ -715,8 +733,8 @@ void fv_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, "fv.Reshape")) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
-            s->costly = divides_along(s->def);
-            s->divides = divides_at_all(s->def);
+            grouped_of(l, s)->costly = divides_along(s->def);
+            grouped_of(l, s)->divides = divides_at_all(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
@@ -728,8 +746,8 @@ void fv_group(fv_lowerer *l) {
             take_along(l, s, s->def->body, &seen);
             unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
             s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
-            if (!s->sum && is_contraction(s->def->body))
-                s->sum = s->value;
+            if (!grouped_of(l, s)->sum && is_contraction(s->def->body))
+                grouped_of(l, s)->sum = s->value;
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
             decide(l, op, s);
         }

@@ -4,11 +4,11 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Decides `inlined` and `alias`, and substitutes definitions. */
+/* Decides which values are substituted and which are views, and substitutes definitions. */
 void fv_group(fv_lowerer *l);
 /* What else reads a value than definitions needs it in memory. */
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
-/* x with the definitions of values that are `inlined` in it; their origins join *origin. */
+/* x with the definitions of values that are substituted in it; their origins join *origin. */
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
 /* Is d small enough to be walked as a tree? */
 bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;

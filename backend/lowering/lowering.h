@@ -4,32 +4,21 @@
 
 #include "backend/lowering/options.h"
 #include "ir/base/ptrmap.h"
-#include "ir/definition/definition.h"
+#include "ir/definition/definitions.h"
 #include "ir/kernel/program.h"
 
 /* What becomes of a value. */
 typedef struct fv_storage {
     fv_value *value;
     fv_definition *def;        /* of its elements; NULL: a parameter, constant or custom result */
-    bool costly;               /* a reshape that takes divisions along a row */
-    bool divides;              /* a reshape that takes any */
-    bool operand;              /* made in the run for a contraction, which reads nothing else of it */
-    bool inlined;              /* substituted into its uses; has no memory */
-    const struct fv_value *rows; /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
-    bool passes;               /* ... several times */
-    const struct fv_value *sum; /* the value whose contraction it computes, itself or in its epilogue; or NULL */
-    bool fixed;                /* its axes lie in memory in the order of its type */
-    uint32_t kept;             /* axes that are not moved to the end there, as bits */
-    bool returned;             /* it is a result of the model */
-    bool ordered;              /* `inner` has been decided */
-    int inner;                 /* the axis that is moved to the end there; -1: none */
-    struct fv_storage *alias;  /* shares the memory of that one (a reshape); NULL: its own */
-    bool joined;               /* a Concat whose parts are written where they belong; no kernel */
-    struct fv_storage *within; /* it is part of the memory of that Concat; NULL: it is not */
-    int axis;                  /* ... along that axis, from `start` on */
-    const fv_dim *start;
-    const struct fv_storage *over; /* whose memory it took over where that died; NULL: nobody's */
-    fv_buf *buf;               /* in the program; NULL until it is needed */
+    fv_fate fate;
+    struct fv_storage *of;     /* VIEW: whose memory it shares; PART, and ASSEMBLED within another: of that Concat */
+    int inner;                 /* the axis that is moved to the end in memory; -1: none */
+    struct fv_grouped *grouped; /* what each step knows of it besides: backend/fuse/group.c, */
+    struct fv_layout *layout;   /* backend/axes/data_layout.c, */
+    bool operand;              /* schedules: made in the run for a contraction, which reads nothing else of it, */
+    const struct fv_storage *over; /* memory: whose it took over where that died; NULL: nobody's; */
+    fv_buf *buf;               /* in the program; NULL until it is needed; */
     int first, last;           /* live over these launches */
 } fv_storage;
 
@@ -64,7 +53,7 @@ struct fv_lowerer {
     const fv_target *target;
     fv_program *program;
     fv_ptrmap storage;   /* value -> fv_storage */
-    fv_ptrmap origins;   /* value -> joined fv_origin of what was inlined into it */
+    fv_ptrmap origins;   /* value -> joined fv_origin of what was substituted into it */
     fv_ptrmap indexing;  /* interned names of nodes whose definition asks whether an index is legal -> 1 */
     fv_ptrmap panels;    /* what was packed or copied, and how -> its tensor or value; that tensor -> its value */
     fv_step *steps;

@@ -3,14 +3,6 @@
 
 #include "backend/lowering/storage.h"
 
-static fv_fate fate_of(const fv_storage *s) {
-    return s->alias     ? FV_FATE_VIEW
-           : s->inlined ? FV_FATE_SUBSTITUTED
-           : s->joined  ? FV_FATE_ASSEMBLED
-           : s->within  ? FV_FATE_PART
-                        : FV_FATE_MEMORY;
-}
-
 /* The nodes of its origin that index by what data says. */
 static void note_checks(fv_lowerer *l, fv_defined *d) {
     const char **nodes = FV_NEW(l->arena, const char *, d->origin->n + 1);
@@ -35,9 +27,9 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
     for (const fv_op *op = body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (!s || (!s->def && !s->alias && !s->joined))
+            if (!s || (!s->def && s->fate == FV_FATE_MEMORY))
                 continue;
-            fv_defined d = {.value = s->value, .fate = fate_of(s), .def = s->def, .last = s->inner,
+            fv_defined d = {.value = s->value, .fate = s->fate, .def = s->def, .last = s->inner,
                             .origin = fv_storage_origin(l, s->value)};
             /* attention looks through views, and what is substituted may be written in its part of a Concat after all */
             if (d.fate == FV_FATE_ASSEMBLED || (d.fate == FV_FATE_VIEW && !next.attend) ||
@@ -66,10 +58,8 @@ static void take_over(fv_lowerer *l, const fv_defined *d) {
         *s->def = *d->def;
     }
     s->inner = d->last;
-    s->inlined = d->fate == FV_FATE_SUBSTITUTED;
-    s->joined = d->fate == FV_FATE_ASSEMBLED;
-    s->alias = d->fate == FV_FATE_VIEW ? fv_storage_of(l, d->of) : NULL;
-    s->within = d->fate == FV_FATE_PART ? fv_storage_of(l, d->of) : NULL;
+    s->fate = d->fate;
+    s->of = d->of ? fv_storage_of(l, d->of) : NULL;
     for (int i = 0; i < d->nchecks; i++)
         *fv_ptrmap_at(&l->indexing, fv_intern(l->session, d->checks[i])) = d->value->def;
 }

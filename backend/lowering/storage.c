@@ -23,13 +23,17 @@ const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
 }
 
 fv_storage *fv_storage_root(fv_storage *s) {
-    while (s->alias)
-        s = s->alias;
+    while (s->fate == FV_FATE_VIEW)
+        s = s->of;
     return s;
 }
 
 fv_storage *fv_storage_home(fv_storage *s) {
-    while (s->within)
-        s = s->within;
+    while ((s->fate == FV_FATE_PART || s->fate == FV_FATE_ASSEMBLED) && s->of)
+        s = s->of;
     return s;
+}
+
+bool fv_storage_has_kernel(const fv_storage *s) {
+    return s->def && (s->fate == FV_FATE_MEMORY || s->fate == FV_FATE_PART);
 }

@@ -92,8 +92,7 @@ static void name_what_is_held(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL, *home = s;
-            while (home && home->within)
-                home = home->within;
+            home = home ? fv_storage_home(home) : NULL;
             fv_buf *b = home && home != s ? fv_storage_root(home)->buf : NULL;
             int cap = b ? b->nparts : 0;
             if (b)

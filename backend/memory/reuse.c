@@ -64,7 +64,8 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
     if (!can_go_over(l, step, x, y) || !is_own_kernel(l, step) || !fv_kernel_reuse(n->kernel, from, to))
         return false;
     forget_arg(n, from, l->arena);
-    x->alias = y;
+    x->fate = FV_FATE_VIEW;
+    x->of = y;
     y->first = x->first;
     y->over = x;
     const char *how = n->kernel->schedule;

@@ -45,7 +45,7 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         return fv_schedule_custom(l, op);
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-        if (!s || s->inlined || s->alias || s->joined)
+        if (!s || !fv_storage_has_kernel(s))
             continue;
         if (l->options->naive)
             fv_schedule_naive(l, s, op);
