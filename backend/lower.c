@@ -17,6 +17,7 @@
 #include "backend/ports.h"
 #include "backend/program.h"
 #include "backend/schedule/schedule.h"
+#include "backend/share.h"
 #include "ir/definition/definitions_verify.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
@@ -258,6 +259,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     if (ok) {
         fv_p_symbols(l);
         fv_plan_buffers(l);
+        fv_share_kernels(l);
         ok = fv_write_program(l);
     }
     fv_close_ports(l);

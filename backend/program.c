@@ -9,9 +9,9 @@
 #include "backend/lowering/names.h"
 #include "backend/lowering/storage.h"
 #include "ir/base/limits.h"
+#include "ir/base/text.h"
 #include "ir/dim/text.h"
 #include "ir/kernel/build.h"
-#include "ir/kernel/print.h"
 
 /* ---- ports ---- */
 
@@ -85,7 +85,6 @@ typedef struct writer {
     fv_ptrmap sizes;  /* dims that were checked to be sizes */
     const fv_type **doubtful; /* types with dims that may be negative */
     int ndoubtful;
-    fv_ptrmap shared; /* kernel keys -> kernels */
 } writer;
 
 static bool is_ready(writer *w, const fv_dim *d) {
@@ -240,18 +239,6 @@ static void announce(writer *w, fv_buf *b) {
           fv_printf(a, "capacity of output '%s'", port->name));
 }
 
-/* Kernels that do the same are one. */
-static fv_kernel *shared_kernel(writer *w, fv_kernel *k) {
-    fv_lowerer *l = w->l;
-    const char *key = fv_intern(l->session, fv_kernel_key(l->arena, k));
-    void **at = fv_ptrmap_at(&w->shared, key);
-    if (*at)
-        return *at;
-    *fv_ptrmap_at(&w->shared, key) = k;
-    FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, k);
-    return k;
-}
-
 /* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own kernel. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
@@ -266,7 +253,7 @@ static void launch(writer *w, int index) {
     fv_launch *n = &l->steps[index].launch;
     for (int i = 0; i < n->nargs; i++)
         check_sizes(w, n->args[i]->type);
-    fv_buf **args = FV_NEW(l->arena, fv_buf *, n->nargs + 1);
+    fv_buf **args = FV_NEW(l->arena, fv_buf *, n->nargs + n->nliterals + 1);
     fv_expr **dims = FV_NEW(l->arena, fv_expr *, n->ndims + 1);
     for (int i = 0; i < n->nargs; i++) {
         fv_buf *b = args[i] = buffer_of(w, n->args[i]);
@@ -280,10 +267,12 @@ static void launch(writer *w, int index) {
             st->x = b->bytes;
         }
     }
+    for (int i = 0; i < n->nliterals; i++)
+        args[n->nargs + i] = n->literals[i];
     for (int i = 0; i < n->ndims; i++)
         dims[i] = fv_p_dim(l, n->dims[i]);
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LAUNCH);
-    s->kernel = shared_kernel(w, n->kernel);
+    s->kernel = n->kernel;
     s->args = args;
     s->dims = dims;
     s->text = fv_origin_str(l->arena, n->origin);
@@ -359,7 +348,6 @@ static void own_dims(fv_lowerer *l) {
 
 bool fv_write_program(fv_lowerer *l) {
     writer w = {.l = l, .ready = fv_ptrmap_in(l->arena), .sizes = fv_ptrmap_in(l->arena),
-                .shared = fv_ptrmap_in(l->arena),
                 .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
     fv_kb_init(&w.plan, l->arena, NULL, &l->program->plan);
     fv_kb_init(&w.b, l->arena, NULL, &l->program->body);

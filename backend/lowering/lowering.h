@@ -28,6 +28,8 @@ typedef struct fv_launch {
     int nargs, ndims;
     fv_value *const *args;
     const fv_dim *const *dims;   /* what the kernel's dims are */
+    int nliterals;
+    fv_buf *const *literals;     /* for the parameters after those of args: backend/share.h */
     fv_op *op;                   /* the last op of the group */
     const fv_origin *origin;
 } fv_launch;

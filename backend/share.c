@@ -1,0 +1,294 @@
+/* share.c - kernels that do the same are one; so are those that differ in literals only, which they then read.
+ *
+ * Constants of one element became literals when definitions were substituted (group.c). So layers whose scales differ have
+ * kernels with equal loops, and each takes the time of a compiler. Of kernels that are equal but for literals one stays; the
+ * literals that differ are elements of a constant of each launch, read once, above the loops:
+ *
+ *   kernel Mul_0(x: f32[n], out y: f32[n], literals: f32[1]; n) {
+ *     let literal = literals[0]
+ *     vector i < n {
+ *       y[i] = x[i] * literal
+ *
+ * A literal that all of them have stays one, and a kernel that is like no other stays as it is. Nothing folds floats, and
+ * consumers give a variable's operation the bits of a literal's, so results are the same. What indices, bounds of loops and
+ * conditions of statements are made of is not looked at: the verifier and the expansion know more of a number.
+ *
+ * Needs: memory is planned (a kernel may have become one in place). Leaves: the program's kernels; launches' literals. */
+#include "backend/share.h"
+
+#include <math.h>
+
+#include "backend/lowering/host_dims.h"
+#include "ir/kernel/build.h"
+#include "ir/kernel/print.h"
+#include "ir/type/tensor.h"
+
+typedef struct member { /* one of all that do the same */
+    struct member *next;
+    struct family *of;
+    fv_kernel *kernel;
+    fv_expr **literals; /* in the order of the text */
+    fv_buf **constants; /* of those that differ, one a type */
+    int nconstants, cap_constants;
+} member;
+
+typedef struct family { /* equal but for literals */
+    member *first, *last;
+    int nliterals;
+    fv_kernel *kernel; /* what they became; NULL until its first launch */
+} family;
+
+/* ---- a kernel with others in place of its literals ---- */
+
+typedef struct literals {
+    fv_arena *arena;
+    fv_expr **list;
+    int n, cap;
+    fv_expr *const *by; /* what stands for them; NULL: 3, which is never better known; they are listed */
+    bool shares;        /* the statement has something twice */
+} literals;
+
+static bool is_float_literal(const fv_expr *x) { return x->op == FV_X_CONST && fv_elem_is_float((fv_elem)x->type.elem); }
+
+static bool is_power_of_two(double x) {
+    int exponent;
+    return frexp(x, &exponent) == 0.5;
+}
+
+/* Is c a NaN, or of the two zeros the one that a minimum, or maximum, gives way to the other? */
+static bool is_no_bound(double c, bool max) { return isnan(c) || (c == 0 && !signbit(c) == max); }
+
+/* Where consumers do with a literal what they do with no variable: integers are divided by multiplying, floats too where
+ * the reciprocal is exact; of a power, what asks for its exponent folds. */
+static bool is_better_known(const fv_expr *x, int arg) {
+    const fv_expr *c = x->arg[arg];
+    switch ((fv_expr_op)x->op) {
+    case FV_X_LOAD: case FV_X_REQUIRE: return true;
+    case FV_X_GUARD: return arg <= x->u.buf->rank;
+    case FV_X_DIV:
+        return arg == 1 && (is_float_literal(c) ? is_power_of_two(c->u.f) : fv_elem_is_int((fv_elem)x->type.elem));
+    case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD: case FV_X_SHL: case FV_X_SHR: case FV_X_POW: return arg == 1;
+    case FV_X_MIN: case FV_X_MAX: return is_float_literal(c) && is_no_bound(c->u.f, x->op == FV_X_MAX);
+    default: return false;
+    }
+}
+
+static fv_expr *in_place_of(literals *z, fv_expr *x) {
+    if (z->by)
+        return z->by[z->n++];
+    fv_expr *three = FV_NEW(z->arena, fv_expr, 1);
+    *three = *x;
+    if (fv_elem_is_float((fv_elem)x->type.elem))
+        three->u.f = 3;
+    else
+        three->u.i = 3;
+    FV_PUSH(z->arena, z->list, z->n, z->cap, x);
+    return three;
+}
+
+/* A minimum or maximum of two variables asks for NaN and signs of zeros. Beside a bound one comparison is it, asked so
+ * that NaN and what is equal come from x. */
+static fv_expr *clamped(literals *z, const fv_expr *x, int bound) {
+    fv_expr *c = x->arg[bound], *v = x->arg[!bound];
+    bool max = x->op == FV_X_MAX;
+    z->shares = true;
+    return fv_x_select(z->arena, fv_x_bin(z->arena, FV_X_LT, max ? v : c, max ? c : v), c, v);
+}
+
+static fv_expr *replaced(literals *z, fv_expr *x) {
+    if (x->type.elem == FV_I64)
+        return x;
+    if (x->op == FV_X_CONST)
+        return x->type.elem == FV_BOOL ? x : in_place_of(z, x);
+    if (x->n == 0)
+        return x;
+    fv_expr *r = fv_alloc(z->arena, 1, sizeof *r + x->n * sizeof *r->arg);
+    int bound = -1;
+    *r = *x; /* as it stands: a constructor would fold zeros */
+    for (int i = 0; i < x->n; i++) {
+        r->arg[i] = is_better_known(x, i) ? x->arg[i] : replaced(z, x->arg[i]);
+        if (is_float_literal(x->arg[i]) && r->arg[i]->op == FV_X_VAR)
+            bound = i;
+    }
+    bool clamps = bound >= 0 && (x->op == FV_X_MIN || x->op == FV_X_MAX);
+    return clamps ? clamped(z, r, bound) : r;
+}
+
+/* A copy of the statements; variables and buffers are the same. */
+static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
+    fv_kbuilder b;
+    fv_kb_init(&b, z->arena, NULL, to);
+    for (const fv_stmt *s = from->first; s; s = s->next) {
+        fv_stmt *copy = FV_NEW(z->arena, fv_stmt, 1);
+        *copy = *s;
+        copy->next = NULL;
+        copy->body = copy->other = (fv_block){0};
+        z->shares = false;
+        if (s->x && (s->kind == FV_S_LET || s->kind == FV_S_STORE || s->kind == FV_S_TILE))
+            copy->x = replaced(z, s->x);
+        if (z->shares)
+            fv_kb_share(&b, 1, &copy->x);
+        fv_block_append(to, copy);
+        copy_replaced(z, &copy->body, &s->body);
+        copy_replaced(z, &copy->other, &s->other);
+    }
+}
+
+/* ---- which kernels are equal ---- */
+
+typedef struct sharer {
+    fv_lowerer *l;
+    fv_arena *arena;    /* until kernels are shared */
+    fv_ptrmap members;  /* key -> member; kernel -> member */
+    fv_ptrmap families; /* key without literals -> family */
+} sharer;
+
+static const char *key_of(sharer *z, const fv_kernel *k) { return fv_intern(z->l->session, fv_kernel_key(z->arena, k)); }
+
+static void join_family(sharer *z, member *m) {
+    literals found = {.arena = z->arena};
+    fv_kernel bare = *m->kernel;
+    bare.body = (fv_block){0};
+    copy_replaced(&found, &bare.body, &m->kernel->body);
+    family **at = (family **)fv_ptrmap_at(&z->families, key_of(z, &bare));
+    if (!*at)
+        *at = FV_NEW(z->arena, family, 1);
+    family *f = *at;
+    m->of = f;
+    m->literals = found.list;
+    *(f->first ? &f->last->next : &f->first) = m;
+    f->last = m;
+    f->nliterals = found.n;
+}
+
+static void find_member(sharer *z, fv_kernel *k) {
+    const char *key = key_of(z, k);
+    member *m = fv_ptrmap_get(&z->members, key);
+    if (!m) {
+        m = FV_NEW(z->arena, member, 1);
+        m->kernel = k;
+        *fv_ptrmap_at(&z->members, key) = m;
+        join_family(z, m);
+    }
+    *fv_ptrmap_at(&z->members, k) = m;
+}
+
+/* ---- one kernel of a family ---- */
+
+typedef struct column { /* what stands in one place, or in several that are equal in each member */
+    int place;
+    fv_elem elem;
+    fv_expr *x; /* in the kernel of all */
+} column;
+
+static bool differs(const family *f, int place) {
+    for (const member *m = f->first->next; m; m = m->next)
+        if (!fv_x_equal(m->literals[place], f->first->literals[place]))
+            return true;
+    return false;
+}
+
+static bool are_equal(const family *f, int place, int other) {
+    for (const member *m = f->first; m; m = m->next)
+        if (!fv_x_equal(m->literals[place], m->literals[other]))
+            return false;
+    return true;
+}
+
+/* of: per place its column, -1 where all have the same literal. */
+static int find_columns(const family *f, column *columns, int *of) {
+    int n = 0;
+    for (int i = 0; i < f->nliterals; i++) {
+        of[i] = -1;
+        if (!differs(f, i))
+            continue;
+        for (of[i] = 0; of[i] < n && !are_equal(f, columns[of[i]].place, i);)
+            of[i]++;
+        if (of[i] == n)
+            columns[n++] = (column){.place = i, .elem = (fv_elem)f->first->literals[i]->type.elem};
+    }
+    return n;
+}
+
+/* Those of a member that are of that type. */
+static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count, int n, const column *columns) {
+    fv_lowerer *l = z->l;
+    fv_program *p = l->program;
+    fv_tensor *t = fv_tensor_new(l->arena, e, 1, &count);
+    size_t at = 0;
+    for (int i = 0; i < n; i++)
+        if (columns[i].elem == e && fv_elem_is_float(e))
+            fv_tensor_set_float(t, at++, m->literals[columns[i].place]->u.f);
+        else if (columns[i].elem == e)
+            fv_tensor_set_int(t, at++, m->literals[columns[i].place]->u.i);
+    fv_expr *extent = fv_x_int(l->arena, count);
+    const char *name = fv_printf(l->arena, "%s.literals.%s", m->kernel->name, fv_elem_name(e));
+    fv_buf *b = fv_buf_new(l->arena, name, FV_BUF_CONST, e, 1, &extent);
+    b->index = p->nconstants;
+    fv_p_add_buffer(l, b);
+    fv_constant c = {.name = name, .data = t->data, .bytes = t->bytes, .buf = b};
+    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
+    return b;
+}
+
+/* Another parameter for the columns of that type. */
+static void read_literals(sharer *z, family *f, fv_kbuilder *b, fv_elem e, int n, column *columns) {
+    int64_t count = 0, at = 0;
+    for (int i = 0; i < n; i++)
+        count += columns[i].elem == e;
+    fv_expr *extent = fv_x_int(b->arena, count);
+    fv_buf *param = fv_kernel_buf(b->kernel, "literals", FV_BUF_IN, e, 1, &extent);
+    for (int i = 0; i < n; i++) {
+        fv_expr *index = columns[i].elem == e ? fv_x_int(b->arena, at++) : NULL;
+        if (index)
+            columns[i].x = fv_kb_let(b, "literal", fv_x_load(b->arena, param, &index));
+    }
+    for (member *m = f->first; m; m = m->next)
+        FV_PUSH(z->l->arena, m->constants, m->nconstants, m->cap_constants, constant_of(z, m, e, count, n, columns));
+}
+
+static fv_kernel *merged(sharer *z, family *f) {
+    column *columns = FV_NEW(z->arena, column, f->nliterals + 1);
+    int *of = FV_NEW(z->arena, int, f->nliterals + 1), n = find_columns(f, columns, of);
+    fv_kernel *k = FV_NEW(z->l->arena, fv_kernel, 1);
+    *k = *f->first->kernel;
+    k->body = (fv_block){0};
+    if (k->formula)
+        k->formula = fv_printf(z->l->arena, "%s, literals as in the first launch", k->formula);
+    fv_kbuilder b;
+    fv_kb_init(&b, z->l->arena, k, &k->body);
+    for (int i = 0; i < n; i++)
+        if (!columns[i].x)
+            read_literals(z, f, &b, columns[i].elem, n, columns);
+    fv_expr **by = FV_NEW(z->arena, fv_expr *, f->nliterals + 1);
+    for (int i = 0; i < f->nliterals; i++)
+        by[i] = of[i] < 0 ? f->first->literals[i] : columns[of[i]].x;
+    literals put = {.arena = z->l->arena, .by = by};
+    copy_replaced(&put, &k->body, &f->first->kernel->body);
+    return k;
+}
+
+static void share_launch(sharer *z, fv_launch *n) {
+    fv_lowerer *l = z->l;
+    member *m = fv_ptrmap_get(&z->members, n->kernel);
+    family *f = m->of;
+    if (!f->kernel) {
+        f->kernel = f->first->next ? merged(z, f) : f->first->kernel;
+        FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, f->kernel);
+    }
+    n->kernel = f->kernel;
+    n->literals = m->constants;
+    n->nliterals = m->nconstants;
+}
+
+void fv_share_kernels(fv_lowerer *l) {
+    fv_arena *a = fv_arena_new(l->session);
+    sharer z = {.l = l, .arena = a, .members = fv_ptrmap_in(a), .families = fv_ptrmap_in(a)};
+    for (int i = 0; i < l->nsteps; i++)
+        if (l->steps[i].kind == FV_STEP_LAUNCH)
+            find_member(&z, l->steps[i].launch.kernel);
+    for (int i = 0; i < l->nsteps; i++)
+        if (l->steps[i].kind == FV_STEP_LAUNCH)
+            share_launch(&z, &l->steps[i].launch);
+    fv_arena_free(a);
+}
