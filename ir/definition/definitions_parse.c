@@ -6,6 +6,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
+#include "ir/expr/check.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/parse_data.h"
 #include "ir/kernel/parser.h"
@@ -95,6 +96,10 @@ static fv_expr *reduction(reader *r, const fv_ast *e) {
     fv_arena *a = r->p.arena;
     fv_var **vars = FV_NEW(a, fv_var *, e->nvars);
     int kind = 0;
+    if (e->nvars > FV_MAX_RANK) {
+        fv_kx_error(&r->p, e, "more than %d variables", FV_MAX_RANK);
+        return NULL;
+    }
     while (strcmp(kinds[kind], e->name))
         kind++;
     for (int i = 0; i < e->nvars; i++) {
@@ -116,12 +121,11 @@ static fv_expr *reduction(reader *r, const fv_ast *e) {
     fv_expr *body = fv_kx_build(&r->p, e->arg[0], FV_NO_ELEM);
     if (!body)
         return NULL;
-    bool logical = kind == FV_ANY || kind == FV_ALL;
-    if (logical != (body->type.elem == FV_BOOL) || fv_elem_is_storage((fv_elem)body->type.elem) || e->nvars > FV_MAX_RANK) {
-        fv_kx_error(&r->p, e, "'%s' does not take %s", e->name, fv_elem_name((fv_elem)body->type.elem));
-        return NULL;
-    }
-    return fv_x_reduce(a, (fv_reduce_kind)kind, e->nvars, vars, body);
+    fv_expr *x = fv_x_reduce(a, (fv_reduce_kind)kind, e->nvars, vars, body);
+    const char *problem = fv_x_problem(a, x);
+    if (problem)
+        fv_kx_error(&r->p, e, "%s", problem);
+    return problem ? NULL : x;
 }
 
 static fv_buf *buffer_of(reader *r, const fv_value *v) {

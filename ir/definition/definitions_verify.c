@@ -48,10 +48,23 @@ static const char *as_text(verifier *v, const fv_expr *x) {
 
 /* ---- where a load reaches ---- */
 
+/* Is there a variable of an empty axis in x? */
+static bool never_runs(const fv_expr *x) {
+    bool found = x->op == FV_X_VAR && x->u.var->dim && x->u.var->dim->hi <= 0;
+    for (int i = 0; i < x->n && !found; i++)
+        found = never_runs(x->arg[i]);
+    return found;
+}
+
 /* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index is outside? Said where it is
  * certain: an index that is a sum of variables with factors reaches its bounds, whatever the sizes. */
 static bool reaches_outside(verifier *v, const fv_expr *index, const fv_dim *extent, const char **how) {
     fv_dims *t = v->m->dims;
+    for (int i = 0; v->at->def && i < v->at->def->rank; i++)
+        if (v->at->def->index[i]->dim->hi <= 0)
+            return false;
+    if (never_runs(index))
+        return false;
     const fv_dim *least = fv_x_bound(t, index, false), *most = fv_x_bound(t, index, true);
     const fv_dim *beyond = most ? fv_dim_sub(t, fv_dim_add(t, most, fv_dim_const(t, 1)), extent) : NULL;
     if (least && least->hi < 0)

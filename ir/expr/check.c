@@ -44,10 +44,11 @@ static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
 
 /* A reduction's body has its type, and an operation that is there for it. */
 static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
+    bool is_bool = x->type.elem == FV_BOOL, extreme = x->u.red.kind == FV_REDUCE_MIN || x->u.red.kind == FV_REDUCE_MAX;
     bool logical = x->u.red.kind == FV_ANY || x->u.red.kind == FV_ALL;
     if (x->n != 1 || !same_type(x->type, x->arg[0]->type) || x->type.lanes != 1)
         return "a reduction has the wrong type";
-    if (logical != (x->type.elem == FV_BOOL) || fv_elem_is_storage((fv_elem)x->type.elem))
+    if ((logical && !is_bool) || (is_bool && !logical && !extreme) || fv_elem_is_storage((fv_elem)x->type.elem))
         return fv_printf(a, "a reduction of this kind does not take %s", fv_elem_name((fv_elem)x->type.elem));
     return NULL;
 }

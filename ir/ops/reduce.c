@@ -66,6 +66,17 @@ static fv_expr *over(reduction *r, fv_reduce_kind kind, fv_expr *body) {
     return r->nvars ? fv_x_reduce(r->d->arena, kind, r->nvars, r->vars, body) : body;
 }
 
+/* Of all elements x, by variables of its own: it stands within another reduction over them. */
+static fv_expr *largest(const reduction *r, fv_expr *x) {
+    reduction own = {.d = r->d, .nvars = r->nvars};
+    fv_expr *to[FV_MAX_RANK];
+    for (int i = 0; i < r->nvars; i++) {
+        own.vars[i] = fv_d_var(r->d, r->vars[i]->name, r->vars[i]->dim);
+        to[i] = fv_x_var(r->d->arena, own.vars[i]);
+    }
+    return over(&own, FV_REDUCE_MAX, fv_x_replace_vars(r->d->arena, x, r->nvars, r->vars, to));
+}
+
 static fv_expr *count_of(reduction *r, fv_elem t) {
     fv_dims *dims = r->d->module->dims;
     const fv_dim *n = fv_dim_const(dims, 1);
@@ -101,7 +112,7 @@ static fv_expr *reduce_by(reduction *r, const char *kind) {
         return fv_x_convert(a, t, fv_x_un(a, FV_X_LOG, over(r, FV_SUM, x)));
     if (strcmp(kind, "ReduceLogSumExp"))
         return NULL;
-    fv_expr *m = finite_or_zero(r->d, over(r, FV_REDUCE_MAX, x));
+    fv_expr *m = finite_or_zero(r->d, largest(r, x));
     fv_expr *s = over(r, FV_SUM, fv_x_un(a, FV_X_EXP, fv_x_bin(a, FV_X_SUB, x, m)));
     return fv_x_convert(a, t, fv_x_bin(a, FV_X_ADD, fv_x_un(a, FV_X_LOG, s), m));
 }
