@@ -116,6 +116,16 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
     return true;
 }
 
+/* What an older version requires; fv_op_check asks for the newest one's. */
+static bool has_required_attrs(fv_op *op, int version) {
+    const fv_opdef *d = op->def;
+    for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
+        if (d->attrs[i].required && &d->attrs[i] == fv_opdef_attr_of(d, d->attrs[i].name, version) &&
+            (!d->attrs[i].until || version <= d->attrs[i].until) && !fv_op_find_attr(op, d->attrs[i].name))
+            return fv_op_error(op, "attribute '%s' is missing", d->attrs[i].name);
+    return true;
+}
+
 static bool upgrade_op(fv_op *op, const building *b) {
     const fv_opdef *d = b->what.def;
     bool leads = d->in[0].name && d->in[0].arity == FV_REQUIRED; /* what upgrades rely on */
@@ -124,7 +134,7 @@ static bool upgrade_op(fv_op *op, const building *b) {
     if (b->what.version > d->moved && !(fv_op_adopt_lists(op) && fv_op_check_operands(op)))
         return false;
     if (!is_newest(d, b->what.version)) {
-        if (d->upgrade && !d->upgrade(op, b->what.version))
+        if (!has_required_attrs(op, b->what.version) || (d->upgrade && !d->upgrade(op, b->what.version)))
             return false;
         drop_old_attrs(op, d);
     }

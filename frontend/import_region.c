@@ -140,7 +140,7 @@ static bool carries(const fv_op *op) {
 
 static bool start_carrying(const body *b, fv_loop_state *state) {
     fv_op *op = b->op;
-    int64_t scanned = fv_op_is(op, "Scan") ? fv_op_int(op, "num_scan_inputs", 0) : 0;
+    int64_t scanned = fv_op_is(op, "Scan") ? fv_op_int(op, "num_scan_inputs") : 0;
     int64_t n = op->nin - first_operand(op) - scanned;
     if (!carries(op) || state->types)
         return true;

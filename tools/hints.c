@@ -54,10 +54,10 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
         return NULL;
     for (int i = 0; along[i]; i++)
         if (fv_op_is(op, along[i]))
-            return dim_of(data, fv_op_int(op, "axis", 0));
+            return dim_of(data, fv_op_int(op, "axis"));
     if (!fv_op_is(op, "GatherND") && !fv_op_is(op, "ScatterND"))
         return NULL;
-    for (int i = (int)fv_op_int(op, "batch_dims", 0); i < data->type->rank; i++)
+    for (int i = (int)fv_op_int(op, "batch_dims"); i < data->type->rank; i++)
         d = d ? fv_dim_min(w->module->dims, d, dim_of(data, i)) : dim_of(data, i);
     return d;
 }
@@ -166,7 +166,7 @@ static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
 void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n) {
     int cap = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
-        const fv_dim *rows = fv_op_is(op, "Gather") ? dim_of(op->in[0], fv_op_int(op, "axis", 0)) : NULL;
+        const fv_dim *rows = fv_op_is(op, "Gather") ? dim_of(op->in[0], fv_op_int(op, "axis")) : NULL;
         const fv_dim *most = rows ? most_of(m, op->in[1], DEEPEST) : NULL;
         if (!most || fv_dim_is_const(most))
             continue;

@@ -181,7 +181,7 @@ static bool plan(join *j) {
     j->whole = fv_storage_of(l, op->out[0]);
     if (!fv_storage_has_kernel(j->whole) || op->nin > MAX_PARTS || op->nin < 2 ||
         has_data_dims(op) ||
-        !fv_infer_axis(op, fv_op_int(op, "axis", 0), op->out[0]->type->rank, &j->axis))
+        !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, &j->axis))
         return false;
     j->root = fv_storage_home(j->whole);
     j->n = op->nin;

@@ -66,6 +66,10 @@ typedef struct fv_attr_def {
 #define FV_A_INT(nm, def) {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true}
 #define FV_A_FLOAT(nm, def) {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true}
 #define FV_A_STRING(nm, def) {.name = nm, .kind = FV_ATTR_STRING, .s = (def), .has_default = true}
+/* what versions up to `last` had, or had otherwise */
+#define FV_A_INT_UNTIL(last, nm, def) {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true, .until = (last)}
+#define FV_A_FLOAT_UNTIL(last, nm, def) {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last)}
+#define FV_A_REQUIRED_UNTIL(last, nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last)}
 #define FV_A_OPTIONAL(nm, k) {.name = nm, .kind = FV_ATTR_##k}
 #define FV_A_REQUIRED(nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true}
 

@@ -23,11 +23,11 @@ const fv_opdef fv_define_def = {
     .doc = "what its definition says",
     .in = {{"loads", "T", FV_VARIADIC, -1}},
     .out = {{"result", "R"}},
-    .attrs = {FV_A_STRING("op", NULL)},
+    .attrs = {FV_A_OPTIONAL("op", STRING)},
     .types = {{"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
     .infer = infer_define,
 };
 
 const char *fv_op_stem(const fv_op *op) {
-    return op->def == &fv_define_def ? fv_op_string(op, "op", op->def->name).s : op->def->name;
+    return op->def == &fv_define_def ? fv_op_string_or(op, "op", op->def->name).s : op->def->name;
 }

@@ -62,9 +62,9 @@ static fv_fvalue eval_name(fv_fenv *e, fv_ast *a) {
     }
     const fv_attr_def *d = fv_f_attr(e, a->name);
     if (d && d->kind == FV_ATTR_INT)
-        return weak_int(fv_op_int(e->op, a->name, d->i));
+        return weak_int(fv_op_int(e->op, a->name));
     if (d && d->kind == FV_ATTR_FLOAT)
-        return weak_float(fv_op_float(e->op, a->name, d->f));
+        return weak_float(fv_op_float(e->op, a->name));
     if (!strcmp(a->name, "inf"))
         return weak_float(INFINITY);
     if (!strcmp(a->name, "nan"))
@@ -307,7 +307,7 @@ static bool string_compare(fv_fenv *e, fv_ast *a, fv_fvalue *out) {
     const fv_attr_def *d = fv_f_attr(e, a->arg[0]->name);
     if (!d || d->kind != FV_ATTR_STRING)
         return false;
-    fv_string s = fv_op_string(e->op, d->name, d->s ? d->s : "");
+    fv_string s = fv_op_string(e->op, d->name);
     bool equal = s.n == a->arg[1]->len && !memcmp(s.s, a->arg[1]->name, s.n);
     *out = fv_f_strong(fv_x_const_int(e->arena, FV_BOOL, equal));
     return true;
@@ -347,7 +347,7 @@ static bool dim_of_attr(fv_fenv *e, const fv_ast *a, const fv_dim **out) {
     const fv_attr_def *d = fv_f_attr(e, a->name);
     if (!d || d->kind != FV_ATTR_INT)
         return fv_f_error(e, a, "'%s' is no integer attribute", a->name);
-    *out = fv_dim_const(e->d->module->dims, fv_op_int(e->op, a->name, d->i));
+    *out = fv_dim_const(e->d->module->dims, fv_op_int(e->op, a->name));
     return true;
 }
 

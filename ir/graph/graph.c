@@ -6,6 +6,7 @@
 #include "ir/dim/text.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -383,14 +384,83 @@ static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind ki
     return a && a->kind == kind ? a : NULL;
 }
 
-int64_t fv_op_int(const fv_op *op, const char *name, int64_t otherwise) {
+/* Where it stands what the attribute is if it is left out: the one place that says it. */
+static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind, int version) {
+    const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);
+    assert(d && d->kind == kind && "the entry has this attribute");
+    assert((d->has_default || d->required) && "the entry says what it is when it is left out");
+    return d;
+}
+
+/* The same for an attribute of the newest version. */
+static const fv_attr_def *newest_entry_of(const fv_op *op, const char *name, fv_attr_kind kind) {
+    const fv_attr_def *d = entry_of(op, name, kind, INT_MAX);
+    assert(!d->until && "an attribute of older versions is read of a version");
+    return d;
+}
+
+static void assert_no_default(const fv_op *op, const char *name, fv_attr_kind kind) {
+    const fv_attr_def *d = fv_opdef_attr(op->def, name);
+    assert(d && d->kind == kind && !d->has_default && !d->required && "the entry states no default of this attribute");
+    (void)d, (void)kind;
+}
+
+static fv_string string_from(const char *s) {
+    return (fv_string){s, s ? strlen(s) : 0};
+}
+
+int64_t fv_op_int(const fv_op *op, const char *name) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_INT);
+    const fv_attr_def *d = newest_entry_of(op, name, FV_ATTR_INT);
+    return a ? a->u.i : d->i;
+}
+
+float fv_op_float(const fv_op *op, const char *name) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_FLOAT);
+    const fv_attr_def *d = newest_entry_of(op, name, FV_ATTR_FLOAT);
+    return a ? a->u.f : d->f;
+}
+
+fv_string fv_op_string(const fv_op *op, const char *name) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
+    const fv_attr_def *d = newest_entry_of(op, name, FV_ATTR_STRING);
+    return a ? a->u.s : string_from(d->s ? d->s : "");
+}
+
+int64_t fv_op_int_of(const fv_op *op, const char *name, int version) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_INT);
+    const fv_attr_def *d = entry_of(op, name, FV_ATTR_INT, version);
+    return a ? a->u.i : d->i;
+}
+
+float fv_op_float_of(const fv_op *op, const char *name, int version) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_FLOAT);
+    const fv_attr_def *d = entry_of(op, name, FV_ATTR_FLOAT, version);
+    return a ? a->u.f : d->f;
+}
+
+fv_string fv_op_string_of(const fv_op *op, const char *name, int version) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
+    const fv_attr_def *d = entry_of(op, name, FV_ATTR_STRING, version);
+    return a ? a->u.s : string_from(d->s ? d->s : "");
+}
+
+int64_t fv_op_int_or(const fv_op *op, const char *name, int64_t otherwise) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_INT);
+    assert_no_default(op, name, FV_ATTR_INT);
     return a ? a->u.i : otherwise;
 }
 
-float fv_op_float(const fv_op *op, const char *name, float otherwise) {
+float fv_op_float_or(const fv_op *op, const char *name, float otherwise) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_FLOAT);
+    assert_no_default(op, name, FV_ATTR_FLOAT);
     return a ? a->u.f : otherwise;
+}
+
+fv_string fv_op_string_or(const fv_op *op, const char *name, const char *otherwise) {
+    const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
+    assert_no_default(op, name, FV_ATTR_STRING);
+    return a ? a->u.s : string_from(otherwise);
 }
 
 const int64_t *fv_op_ints(const fv_op *op, const char *name, int *n) {
@@ -398,11 +468,6 @@ const int64_t *fv_op_ints(const fv_op *op, const char *name, int *n) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_INTS);
     *n = a ? a->n : 0;
     return !a ? NULL : a->u.ints ? a->u.ints : none;
-}
-
-fv_string fv_op_string(const fv_op *op, const char *name, const char *otherwise) {
-    const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
-    return a ? a->u.s : (fv_string){otherwise, otherwise ? strlen(otherwise) : 0};
 }
 
 void fv_op_set_int(fv_op *op, const char *name, int64_t v) {

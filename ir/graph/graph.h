@@ -147,11 +147,21 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
 void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
 void fv_op_drop_attr(fv_op *op, const char *name);
-int64_t fv_op_int(const fv_op *op, const char *name, int64_t otherwise);
-float fv_op_float(const fv_op *op, const char *name, float otherwise);
+/* An attribute, or the default that its entry states. Asserts that the entry has one of that name and kind, with a default or
+ * required; a required one that is left out, which fv_op_check refuses, is 0 or "". */
+int64_t fv_op_int(const fv_op *op, const char *name);
+float fv_op_float(const fv_op *op, const char *name);
+fv_string fv_op_string(const fv_op *op, const char *name);
+/* As the entry says it for an older version, of which op has the attributes: for .upgrade. */
+int64_t fv_op_int_of(const fv_op *op, const char *name, int version);
+float fv_op_float_of(const fv_op *op, const char *name, int version);
+fv_string fv_op_string_of(const fv_op *op, const char *name, int version);
+/* An attribute whose entry states no default (asserted), because more than the entry decides what is meant without it. */
+int64_t fv_op_int_or(const fv_op *op, const char *name, int64_t otherwise);
+float fv_op_float_or(const fv_op *op, const char *name, float otherwise);
+fv_string fv_op_string_or(const fv_op *op, const char *name, const char *otherwise);
 /* A list of ints, or NULL; *n is its length. */
 const int64_t *fv_op_ints(const fv_op *op, const char *name, int *n);
-fv_string fv_op_string(const fv_op *op, const char *name, const char *otherwise);
 void fv_op_set_int(fv_op *op, const char *name, int64_t v);
 void fv_op_set_float(fv_op *op, const char *name, float v);
 void fv_op_set_string(fv_op *op, const char *name, const char *v);

@@ -397,7 +397,7 @@ static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     for (int k = 0; binaries[k].op; k++) {
         if (!fv_op_is(op, binaries[k].op) || op->nin != 2 || !known(op, 0) || !known(op, 1))
             continue;
-        if (!strcmp(binaries[k].op, "Mod") && fv_op_int(op, "fmod", 0))
+        if (!strcmp(binaries[k].op, "Mod") && fv_op_int(op, "fmod"))
             return false;
         for (int i = 0; i < n; i++)
             if (!(e[i] = binaries[k].fn(t, elem_of(op->in[0], i), elem_of(op->in[1], i))))
@@ -550,7 +550,7 @@ bool fv_infer_same(fv_op *op) {
 bool fv_infer_along(fv_op *op) {
     int axis;
     const fv_type *t = fv_in_type(op, 0);
-    return fv_infer_same(op) && fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis);
+    return fv_infer_same(op) && fv_infer_axis(op, fv_op_int(op, "axis"), t->rank, &axis);
 }
 
 static bool infer_all_broadcast(fv_op *op, fv_elem e) {

@@ -8,8 +8,8 @@ static bool define_shrink(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *x = fv_d_elementwise(d, 0, def);
     fv_elem t = (fv_elem)x->type.elem, work = fv_elem_is_float(t) ? t : FV_F64;
-    fv_expr *bias = fv_x_const(a, work, (double)fv_op_float(op, "bias", 0));
-    float lambd = fv_op_float(op, "lambd", 0.5f);
+    fv_expr *bias = fv_x_const(a, work, (double)fv_op_float(op, "bias"));
+    float lambd = fv_op_float(op, "lambd");
     x = fv_x_convert(a, work, x);
     fv_expr *below = fv_x_bin(a, FV_X_LT, x, fv_x_const(a, work, -(double)lambd));
     fv_expr *above = fv_x_bin(a, FV_X_LT, fv_x_const(a, work, (double)lambd), x);

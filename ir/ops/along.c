@@ -11,7 +11,7 @@ static bool infer_arg(fv_op *op, bool keep) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     int axis, rank = 0;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     for (int i = 0; i < x->rank; i++)
         if (i != axis)
@@ -23,7 +23,7 @@ static bool infer_arg(fv_op *op, bool keep) {
 }
 
 static bool infer_arg_kept(fv_op *op) {
-    return infer_arg(op, fv_op_int(op, "keepdims", 1) != 0);
+    return infer_arg(op, fv_op_int(op, "keepdims") != 0);
 }
 
 static bool infer_arg_dropped(fv_op *op) {
@@ -33,11 +33,11 @@ static bool infer_arg_dropped(fv_op *op) {
 static bool decompose_arg(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank, &axis))
         return false;
     fv_attr a[2] = {fv_attr_int(w->module, "axis", axis),
                     fv_attr_int(w->module, "select_last_index",
-                                fv_op_int(op, "select_last_index", 0))};
+                                fv_op_int(op, "select_last_index"))};
     fv_value *v = fv_w_op(w, fv_op_is(op, "ArgMax") ? "fv.ArgMax" : "fv.ArgMin", 1, op->in, 2, a);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, y->rank, y->dims) : NULL);
     return true;
@@ -45,10 +45,10 @@ static bool decompose_arg(fv_rewriter *w, fv_op *op) {
 
 /* ---- Hardmax ---- */
 
-/* Before opset 13: over all axes from `axis` on, which was 1 by default. */
+/* Before opset 13: over all axes from `axis` on. */
 static bool upgrade_hardmax(fv_op *op, int version) {
     if (version < 13) {
-        fv_op_set_int(op, "axis", fv_op_int(op, "axis", 1));
+        fv_op_set_int(op, "axis", fv_op_int_of(op, "axis", version));
         fv_op_set_int(op, "flatten", 1);
     }
     return true;
@@ -59,9 +59,9 @@ static bool decompose_hardmax(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     fv_value *v = op->in[0];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
-    if (fv_op_int(op, "flatten", 0)) {
+    if (fv_op_int(op, "flatten")) {
         const fv_dim *dims[2] = {fv_dim_product(t, axis, x->dims),
                                  fv_dim_product(t, x->rank - axis, x->dims + axis)};
         v = fv_w_reshape(w, v, 2, dims);
@@ -116,8 +116,8 @@ static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
     three_axes(op, e[0], dims);
     fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
     fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, "CumProd")),
-                    fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive", 0)),
-                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse", 0))};
+                    fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive")),
+                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse"))};
     v = fv_w_op(w, "fv.Cumulate", 1, &v, 3, a);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
     return true;
@@ -127,7 +127,7 @@ static bool kernel_cumulate(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *t = fv_in_type(op, 0);
     fv_elem e = fv_elem_arith(t->elem);
-    bool product = fv_op_int(op, "product", 0), exclusive = fv_op_int(op, "exclusive", 0);
+    bool product = fv_op_int(op, "product"), exclusive = fv_op_int(op, "exclusive");
     fv_custom_begin(c, product ? "cumprod" : "cumsum");
     fv_buf *x = fv_custom_in(c, 0), *y = fv_custom_out(c, 0);
     fv_expr *at[3], *n = fv_custom_dim(c, t->dims[1]);
@@ -135,7 +135,7 @@ static bool kernel_cumulate(fv_custom *c, fv_op *op) {
     at[2] = fv_custom_for(c, FV_PARALLEL, "j", t->dims[2]);
     fv_buf *sum = fv_kb_tile(&c->b, "sum", e, 0, NULL, fv_x_const(a, e, product));
     at[1] = fv_custom_for(c, FV_SERIAL, "k", t->dims[1]);
-    if (fv_op_int(op, "reverse", 0))
+    if (fv_op_int(op, "reverse"))
         at[1] = fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, n, fv_x_int(a, 1)), at[1]);
     fv_expr *old = fv_kb_let(&c->b, "old", fv_x_load(a, sum, NULL));
     fv_expr *next = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, old, fv_custom_load(c, x, at));
@@ -190,7 +190,7 @@ const fv_opdef fv_ops_along[] = {
     {.domain = "", .name = "Hardmax", .since = {1, 11, 13},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
-     .attrs = {FV_A_INT("axis", -1),
+     .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1),
                FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,

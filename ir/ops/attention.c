@@ -29,7 +29,7 @@ static bool fits(fv_op *op, const fv_dim *a, const fv_dim *b, const char *what) 
 
 /* Heads and sizes of rank 3; what the heads divide is checked. */
 static bool read_flat(fv_op *op, attention *s) {
-    int64_t nq = fv_op_int(op, "q_num_heads", 0), nk = fv_op_int(op, "kv_num_heads", 0);
+    int64_t nq = fv_op_int_or(op, "q_num_heads", 0), nk = fv_op_int_or(op, "kv_num_heads", 0);
     const fv_dim *const *q = fv_in_type(op, Q)->dims, *const *k = fv_in_type(op, K)->dims,
                  *const *v = fv_in_type(op, V)->dims;
     if (nq < 1 || nk < 1 || nq > INT32_MAX || nk > INT32_MAX)
@@ -109,15 +109,15 @@ static bool is_softmax_precision(int64_t e) {
 
 static bool infer_attention(fv_op *op) {
     attention s;
-    int64_t precision = fv_op_int(op, "softmax_precision", 0);
-    int64_t mode = fv_op_int(op, "qk_matmul_output_mode", 0);
+    int64_t precision = fv_op_int_or(op, "softmax_precision", 0);
+    int64_t mode = fv_op_int(op, "qk_matmul_output_mode");
     if (!read_attention(op, &s) || !check_mask(op, &s))
         return false;
     if (mode < RAW || mode > PROBABILITIES)
         return fv_op_error(op, "qk_matmul_output_mode is %lld, expected 0 to 3", (long long)mode);
     if (!is_softmax_precision(precision))
         return fv_op_error(op, "softmax_precision %lld is no float type", (long long)precision);
-    if (fv_op_int(op, "left_window_size", -1) < -1 || fv_op_int(op, "right_window_size", -1) < -1)
+    if (fv_op_int(op, "left_window_size") < -1 || fv_op_int(op, "right_window_size") < -1)
         return fv_op_error(op, "a window size is below -1");
     fv_elem e = fv_in_type(op, Q)->elem, ev = fv_in_type(op, V)->elem;
     const fv_dim *y[4] = {s.batch, s.q_heads, s.queries, s.v_head};
@@ -203,8 +203,8 @@ static fv_value *both(fv_rewriter *w, fv_value *a, fv_value *b) {
 
 /* Which keys a query may see by its position; NULL: all. */
 static fv_value *visible(fv_rewriter *w, const fv_op *op, const attention *s) {
-    int64_t left = fv_op_int(op, "left_window_size", -1), right = fv_op_int(op, "right_window_size", -1);
-    bool causal = fv_op_int(op, "is_causal", 0) != 0;
+    int64_t left = fv_op_int(op, "left_window_size"), right = fv_op_int(op, "right_window_size");
+    bool causal = fv_op_int(op, "is_causal") != 0;
     fv_value *seen = NULL, *lengths = fv_op_in(op, LENGTHS), *keys = positions(w, s->total, false);
     if (lengths) {
         const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
@@ -264,7 +264,7 @@ static fv_value *masked(fv_rewriter *w, const fv_op *op, const attention *s, fv_
 
 /* A query that sees no key has probabilities 0. */
 static fv_value *probabilities(fv_rewriter *w, const fv_op *op, fv_value *x, bool guard) {
-    int64_t precision = fv_op_int(op, "softmax_precision", 0);
+    int64_t precision = fv_op_int_or(op, "softmax_precision", 0);
     fv_elem e = fv_in_type(op, Q)->elem;
     fv_value *zero = fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, (double)-INFINITY), *best = NULL;
     fv_value *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
@@ -280,7 +280,7 @@ static bool decompose_attention(fv_rewriter *w, fv_op *op) {
     static const int perm[4] = {0, 2, 1, 3};
     attention s;
     bool hides;
-    int64_t mode = fv_op_int(op, "qk_matmul_output_mode", 0);
+    int64_t mode = fv_op_int(op, "qk_matmul_output_mode");
     if (!read_attention(op, &s))
         return false;
     fv_value *q = split_heads(w, &s, op->in[Q], s.queries, s.q_heads, s.head);
@@ -288,7 +288,7 @@ static bool decompose_attention(fv_rewriter *w, fv_op *op) {
     fv_value *v = behind(w, fv_op_in(op, PAST_V), split_heads(w, &s, op->in[V], s.keys, s.kv_heads, s.v_head));
     fv_value *at[4];
     at[RAW] = scores_of(w, op, &s, q, k);
-    at[CAPPED] = soft_cap(w, at[RAW], fv_op_float(op, "softcap", 0));
+    at[CAPPED] = soft_cap(w, at[RAW], fv_op_float(op, "softcap"));
     at[BIASED] = masked(w, op, &s, at[CAPPED], &hides);
     at[PROBABILITIES] = probabilities(w, op, at[BIASED], hides);
     if (!at[PROBABILITIES] || !v)
@@ -318,7 +318,7 @@ typedef struct rotary {
 
 static bool read_rotary(fv_op *op, rotary *r) {
     const fv_type *x = fv_in_type(op, X);
-    int64_t n = fv_op_int(op, "num_heads", 0), turned = fv_op_int(op, "rotary_embedding_dim", 0);
+    int64_t n = fv_op_int_or(op, "num_heads", 0), turned = fv_op_int(op, "rotary_embedding_dim");
     *r = (rotary){.t = fv_op_module(op)->dims, .flat = x->rank == 3};
     if (r->flat && (n < 1 || n > INT32_MAX))
         return fv_op_error(op, "an operand of rank 3 needs num_heads");
@@ -388,7 +388,7 @@ static bool decompose_rotary(fv_rewriter *w, fv_op *op) {
     rotary r;
     if (!read_rotary(op, &r))
         return false;
-    bool pairs = fv_op_int(op, "interleaved", 0) != 0;
+    bool pairs = fv_op_int(op, "interleaved") != 0;
     const fv_dim *zero = fv_dim_const(r.t, 0), *one = fv_dim_const(r.t, 1), *two = fv_dim_const(r.t, 2);
     const fv_dim *turned[4] = {r.dims[0], r.dims[1], r.dims[2], r.turned};
     const fv_dim *by_pairs[5] = {r.dims[0], r.dims[1], r.dims[2], r.half, two};

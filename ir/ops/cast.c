@@ -15,7 +15,7 @@ static bool string_is(fv_string s, const char *text) {
 
 static bool infer_to(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
-    int64_t to = fv_op_int(op, "to", 0);
+    int64_t to = fv_op_int(op, "to");
     if (to <= FV_NO_ELEM || to >= FV_ELEM_END)
         return fv_op_error(op, "attribute 'to' is %lld, which is no element type", (long long)to);
     if (!(FV_SET_DATA >> to & 1))
@@ -26,7 +26,7 @@ static bool infer_to(fv_op *op) {
 }
 
 static bool check_round_mode(fv_op *op) {
-    fv_string mode = fv_op_string(op, "round_mode", "up");
+    fv_string mode = fv_op_string(op, "round_mode");
     return string_is(mode, "up") || string_is(mode, "down") || string_is(mode, "nearest") ||
            fv_op_error(op, "round_mode is '%.*s', expected up, down or nearest", (int)mode.n, mode.s);
 }
@@ -64,11 +64,11 @@ static fv_expr *to_e8m0(fv_arena *a, fv_expr *x, fv_string mode, bool saturate) 
 }
 
 static fv_expr *to_narrow_float(fv_arena *a, fv_expr *x, fv_elem to, const fv_op *op) {
-    bool saturate = fv_op_int(op, "saturate", 1) != 0;
+    bool saturate = fv_op_int(op, "saturate") != 0;
     if (!fv_elem_is_float((fv_elem)x->type.elem))
         x = fv_x_convert(a, FV_F32, x);
     if (to == FV_F8E8M0)
-        return to_e8m0(a, x, fv_op_string(op, "round_mode", "up"), saturate);
+        return to_e8m0(a, x, fv_op_string(op, "round_mode"), saturate);
     bool wide = to == FV_F16 || to == FV_BF16; /* overflow to inf */
     bool clips = to == FV_F4E2M1 || (!wide && saturate);
     return fv_x_cast(a, clips ? FV_X_CONVSAT : FV_X_CONVERT, to, x);
@@ -105,7 +105,7 @@ static bool upgrade_cast(fv_op *op, int version) {
                  {"UINT64", FV_U64}, {"COMPLEX64", FV_C64}, {"COMPLEX128", FV_C128}};
     if (version > 1)
         return true;
-    fv_string to = fv_op_string(op, "to", "");
+    fv_string to = fv_op_string_of(op, "to", version);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (string_is(to, types[i].name)) {
             fv_op_set_int(op, "to", types[i].elem);
@@ -166,7 +166,7 @@ const fv_opdef fv_ops_cast[] = {
      .doc = "to another element type",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),
-               {.name = "to", .kind = FV_ATTR_STRING, .until = 1}},
+               FV_A_REQUIRED_UNTIL(1, "to", STRING)},
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
      .infer = infer_cast,
      .define = define_cast, .upgrade = upgrade_cast},

@@ -13,7 +13,7 @@ bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
     fv_window w;
-    int64_t group = fv_op_int(op, "group", 1);
+    int64_t group = fv_op_int(op, "group");
     if (!fv_window_read(op, x, k, &w))
         return false;
     if (group < 1)
@@ -43,7 +43,7 @@ fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv
     if (!x || !weight || !fv_window_read(op, x->type, weight->type, &win))
         return NULL;
     int n = fv_window_attrs(w->module, &win, a);
-    a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group", 1));
+    a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
     a[n++] = fv_attr_dims(w->module, "dims", out->rank, out->dims);
     fv_value *in[3] = {x, weight, bias};
     return fv_w_op(w, "fv.Conv", bias ? 3 : 2, in, n, a);
@@ -70,7 +70,7 @@ static bool infer_fv_conv(fv_op *op) {
 static bool infer_products(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
-    const fv_dim *group = fv_dim_const(m->dims, fv_op_int(op, "group", 1));
+    const fv_dim *group = fv_dim_const(m->dims, fv_op_int(op, "group"));
     int n = x->rank - 2;
     if (!fv_module_assume(m, x->dims[1], w->dims[0], "channels of a convolution"))
         return fv_op_error(op, "X and W differ in channels");
@@ -130,7 +130,7 @@ static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
 static bool infer_conv_transpose(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *k = fv_in_type(op, 1);
-    int64_t group = fv_op_int(op, "group", 1);
+    int64_t group = fv_op_int(op, "group");
     const fv_dim *dims[FV_MAX_RANK];
     fv_window w;
     if (!transposed_window(op, &w, dims + 2))
@@ -176,7 +176,7 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK], *products[2 * FV_MAX_RANK];
     int64_t common[FV_MAX_RANK], step[FV_MAX_RANK], inverses[FV_MAX_RANK];
     fv_window win;
-    fv_attr a[10], group = fv_attr_int(w->module, "group", fv_op_int(op, "group", 1));
+    fv_attr a[10], group = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
     if (!transposed_window(op, &win, dims))
         return false;
     if (2 * win.n + 2 > FV_MAX_RANK)
@@ -230,7 +230,7 @@ static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
     fv_value *y = fv_w_op(w, "Conv", op->nin < 3 ? op->nin : 3, op->in, n, own), *z = fv_op_in(op, 3);
     if (z)
         y = FV_W2(w, "Add", y, z);
-    if (!fv_w_activation(w, fv_op_string(op, "activation", ""), params ? params->n : 0,
+    if (!fv_w_activation(w, fv_op_string_or(op, "activation", ""), params ? params->n : 0,
                          params ? params->u.floats : NULL, &y))
         return false;
     fv_w_result(w, 0, y);

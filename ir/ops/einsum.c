@@ -122,7 +122,7 @@ static bool explicit_output(fv_op *op, const char *s, size_t n, equation *e, int
 }
 
 static bool parse(fv_op *op, equation *e) {
-    fv_string eq = fv_op_string(op, "equation", "");
+    fv_string eq = fv_op_string(op, "equation");
     const char *s = eq.s, *end = eq.s + eq.n;
     memset(e, 0, sizeof *e);
     const char *arrow = NULL;

@@ -13,7 +13,7 @@
 
 static bool infer_mod(fv_op *op) {
     fv_elem e = fv_in_type(op, 0)->elem;
-    if (fv_elem_is_float(e) && !fv_op_int(op, "fmod", 0))
+    if (fv_elem_is_float(e) && !fv_op_int(op, "fmod"))
         return fv_op_error(op, "fmod must be 1 for %s", fv_elem_name(e));
     return fv_infer_elementwise(op);
 }
@@ -21,7 +21,7 @@ static bool infer_mod(fv_op *op) {
 static bool define_mod(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *a = fv_d_elementwise(d, 0, def), *b = fv_d_elementwise(d, 1, def);
-    bool fmod = fv_op_int(op, "fmod", 0) != 0;
+    bool fmod = fv_op_int(op, "fmod") != 0;
     if (fv_elem_is_float((fv_elem)a->type.elem))
         def->body = fv_x_bin(d->arena, FV_X_FREM, a, b);
     else
@@ -85,7 +85,7 @@ static bool define_pow(fv_definer *d, fv_op *op) {
 }
 
 static bool infer_shift(fv_op *op) {
-    fv_string dir = fv_op_string(op, "direction", "");
+    fv_string dir = fv_op_string(op, "direction");
     if (!(dir.n == 4 && !memcmp(dir.s, "LEFT", 4)) && !(dir.n == 5 && !memcmp(dir.s, "RIGHT", 5)))
         return fv_op_error(op, "direction is '%.*s', expected LEFT or RIGHT", (int)dir.n, dir.s);
     return fv_infer_elementwise(op);
@@ -94,7 +94,7 @@ static bool infer_shift(fv_op *op) {
 static bool define_shift(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *x = fv_d_elementwise(d, 0, def), *y = fv_d_elementwise(d, 1, def);
-    bool left = fv_op_string(op, "direction", "").n == strlen("LEFT");
+    bool left = fv_op_string(op, "direction").n == strlen("LEFT");
     fv_elem t = (fv_elem)x->type.elem;
     def->body = fv_x_select(
         d->arena,
@@ -162,7 +162,7 @@ static bool upgrade_prelu(fv_op *op, int version) {
 /* Before opset 7 broadcasting was asked for. */
 #define AXIS_BROADCAST(last)                                                                       \
     {.name = "axis", .kind = FV_ATTR_INT, .until = (last)},                                        \
-        {.name = "broadcast", .kind = FV_ATTR_INT, .until = (last)}
+        FV_A_INT_UNTIL(last, "broadcast", 0)
 
 const fv_opdef fv_ops_elementwise[] = {
     {.domain = "", .name = "Add", .since = {1, 6, 7, 13, 14},

@@ -31,7 +31,7 @@ static fv_value *floats(fv_rewriter *w, const fv_attr *a, fv_elem e) {
 static bool decompose_image_scaler(fv_rewriter *w, fv_op *op) {
     fv_elem e = fv_in_type(op, 0)->elem;
     const fv_attr *bias = fv_op_find_attr(op, "bias");
-    float scale = fv_op_float(op, "scale", 1);
+    float scale = fv_op_float(op, "scale");
     fv_value *y = FV_W2(w, "Mul", op->in[0], fv_w_float(w, e, (double)scale));
     if (bias) {
         const fv_dim *one = fv_dim_const(w->module->dims, 1);
@@ -107,7 +107,7 @@ static bool filled(fv_op *op, int *rank, const fv_dim **dims) {
     const fv_dim *const *known = x ? x->dims : NULL;
     int n = x ? x->rank : 0, nshape = 0;
     const int64_t *shape = fv_op_ints(op, x ? "extra_shape" : "shape", &nshape);
-    if (fv_op_int(op, "input_as_shape", 0) && !fv_elems(op, 0, &n, &known))
+    if (fv_op_int(op, "input_as_shape") && !fv_elems(op, 0, &n, &known))
         return fv_op_error(op, "input_as_shape needs a short list of ints");
     if (n + nshape > FV_MAX_RANK)
         return fv_op_error(op, "rank %d is more than %d", n + nshape, FV_MAX_RANK);
@@ -124,7 +124,7 @@ static bool filled(fv_op *op, int *rank, const fv_dim **dims) {
 static bool infer_constant_fill(fv_op *op) {
     const fv_dim *dims[FV_MAX_RANK];
     int rank;
-    int64_t e = fv_op_int(op, "dtype", FV_F32);
+    int64_t e = fv_op_int(op, "dtype");
     if (e != FV_F32 && e != FV_I32 && e != FV_I64 && e != FV_BOOL)
         return fv_op_error(op, "dtype is %lld, expected 1, 6, 7 or 9", (long long)e);
     if (!filled(op, &rank, dims))
@@ -135,7 +135,7 @@ static bool infer_constant_fill(fv_op *op) {
 
 static bool decompose_constant_fill(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
-    float value = fv_op_float(op, "value", 0);
+    float value = fv_op_float(op, "value");
     fv_value *x = y->elem == FV_F32 ? fv_w_float(w, y->elem, (double)value)
                                     : fv_w_cast(w, fv_w_float(w, FV_F32, (double)value), y->elem);
     fv_w_result(w, 0, fv_w_expand(w, x, y->rank, y->dims));

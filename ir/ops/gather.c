@@ -44,7 +44,7 @@ static void gather_elems(fv_op *op) {
 static bool infer_gather(fv_op *op) {
     const fv_dim *dims[FV_MAX_RANK];
     int axis, rank;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank, &axis) ||
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank, &axis) ||
         !gather_dims(op, axis, &rank, dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 0)->elem, rank, dims);
@@ -88,7 +88,7 @@ static bool decompose_gather(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     for (int i = 0; i < x->rank; i++) {
         start[i] = fv_dim_const(t, 0);
@@ -111,7 +111,7 @@ static bool decompose_gather(fv_rewriter *w, fv_op *op) {
 static bool infer_gather_elements(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     fv_infer_out(op, 0, x->elem, j->rank, j->dims);
     return true;
@@ -119,7 +119,7 @@ static bool infer_gather_elements(fv_op *op) {
 
 static bool nd_shape(fv_op *op, int *batch, int *depth) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
-    int64_t b = fv_op_int(op, "batch_dims", 0);
+    int64_t b = fv_op_int(op, "batch_dims");
     const fv_dim *k = j->dims[j->rank - 1];
     if (!fv_dim_is_const(k))
         return fv_op_error(op, "the last dim of indices is %s, must be constant",
@@ -176,7 +176,7 @@ static bool define_gather_nd(fv_definer *d, fv_op *op) {
 /* ---- ReverseSequence ---- */
 
 static bool sequence_axes(fv_op *op, int *batch, int *time) {
-    int64_t b = fv_op_int(op, "batch_axis", 1), t = fv_op_int(op, "time_axis", 0);
+    int64_t b = fv_op_int(op, "batch_axis"), t = fv_op_int(op, "time_axis");
     if (b < 0 || b > 1 || t != 1 - b)
         return fv_op_error(op, "batch_axis %lld and time_axis %lld: one must be 0, the other 1",
                            (long long)b, (long long)t);
@@ -246,7 +246,7 @@ static bool infer_one_hot(fv_op *op) {
         return fv_op_error(op, "input 'values' must have two elements");
     if (depth && depth->hi < 0)
         return fv_op_error(op, "depth is %s", fv_dim_str(m->arena, depth));
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank + 1, &axis) ||
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank + 1, &axis) ||
         !one_hot_dims(op, axis, depth, dims))
         return false;
     fv_infer_run_time(op, 0, v->elem, x->rank + 1, dims);
@@ -256,7 +256,7 @@ static bool infer_one_hot(fv_op *op) {
 static bool decompose_one_hot(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), y->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), y->rank, &axis))
         return false;
     if (known_depth(op) != y->dims[axis]) { /* it was data when types were inferred */
         fv_value *n = fv_w_cast(w, fv_w_reshape(w, op->in[1], 0, NULL), FV_I64);
@@ -275,7 +275,7 @@ static bool infer_fv_one_hot(fv_op *op) {
     int axis;
     if (depth->n != 1)
         return fv_op_error(op, "has %d depths, expected 1", depth->n);
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), fv_in_type(op, 0)->rank + 1, &axis) ||
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank + 1, &axis) ||
         !one_hot_dims(op, axis, depth->u.dims[0], dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, fv_in_type(op, 0)->rank + 1, dims);
@@ -287,9 +287,9 @@ static bool infer_fv_one_hot(fv_op *op) {
 static bool infer_tensor_scatter(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1), *at = fv_in_type(op, 2);
-    fv_string mode = fv_op_string(op, "mode", "linear");
+    fv_string mode = fv_op_string(op, "mode");
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -2), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     if (!axis)
         return fv_op_error(op, "axis is 0, which is the batch");
@@ -311,14 +311,14 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *index[FV_MAX_RANK];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -2), def->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), def->rank, &axis))
         return false;
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
     fv_expr *old = fv_d_load(d, 0, index);
     if (fv_op_in(op, 2))
         index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], fv_d_int(d, 2, index[0]));
-    if (fv_op_string(op, "mode", "linear").s[0] == 'c')
+    if (fv_op_string(op, "mode").s[0] == 'c')
         index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis],
                                fv_x_dim(a, def->value->type->dims[axis]));
     def->body = fv_d_load_else(d, 1, index, old);

@@ -123,7 +123,7 @@ static bool define_range_count(fv_definer *d, fv_op *op) {
 
 static bool infer_eye(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
-    int64_t e = fv_op_int(op, "dtype", x->elem);
+    int64_t e = fv_op_int_or(op, "dtype", x->elem);
     if (e <= FV_NO_ELEM || e >= FV_ELEM_END || !(FV_SET_DATA >> e & 1))
         return fv_op_error(op, "attribute 'dtype' is %lld, which is not supported", (long long)e);
     fv_infer_out(op, 0, (fv_elem)e, 2, x->dims);
@@ -149,7 +149,7 @@ static bool infer_dropout(fv_op *op) {
     const fv_value *training = fv_op_in(op, 2), *ratio = fv_op_in(op, 1);
     if (training && !is_constant(training, 0) && !is_constant(ratio, 0))
         return drops_at_random(op, "training_mode is not constantly false, nor ratio 0");
-    int64_t mask = fv_op_int(op, "mask_type", FV_BOOL);
+    int64_t mask = fv_op_int_or(op, "mask_type", FV_BOOL);
     if (mask != FV_BOOL && mask != x->elem)
         return fv_op_error(op, "mask_type is %lld, expected that of bool or of the data", (long long)mask);
     fv_infer_like(op, 0, 0);
@@ -170,7 +170,7 @@ static bool decompose_dropout(fv_rewriter *w, fv_op *op) {
  * 12 the ratio was an attribute. */
 static bool upgrade_dropout(fv_op *op, int version) {
     const fv_type *x = fv_in_type(op, 0);
-    if (version < 7 && !fv_op_int(op, "is_test", 0) && fv_op_float(op, "ratio", 0.5f) != 0)
+    if (version < 7 && !fv_op_int_of(op, "is_test", version) && fv_op_float_of(op, "ratio", version) != 0)
         return drops_at_random(op, "neither is_test is set, nor ratio 0");
     if (version < 10 && x)
         fv_op_set_int(op, "mask_type", x->elem);
@@ -221,8 +221,8 @@ const fv_opdef fv_ops_generate[] = {
      .attrs = {FV_A_OPTIONAL("seed", INT),
                FV_A_OPTIONAL("mask_type", INT), /* ours: the element type, where it is not bool */
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
-               {.name = "is_test", .kind = FV_ATTR_INT, .until = 6},
-               {.name = "ratio", .kind = FV_ATTR_FLOAT, .until = 10}},
+               FV_A_INT_UNTIL(6, "is_test", 0),
+               FV_A_FLOAT_UNTIL(10, "ratio", 0.5f)},
      .types = {{"T", FLOATS}, {"T1", FLOATS}, {"T2", FV_SET(BOOL)}},
      .infer = infer_dropout,
      .decompose = decompose_dropout, .upgrade = upgrade_dropout},

@@ -21,7 +21,7 @@ static bool infer_concat(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     for (int i = 0; i < x->rank; i++)
         dims[i] = x->dims[i];
@@ -42,7 +42,7 @@ static bool infer_concat(fv_op *op) {
 static bool define_concat(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), def->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), def->rank, &axis))
         return false;
     fv_expr *index[FV_MAX_RANK], *i = fv_x_var(d->arena, def->index[axis]);
     for (int k = 0; k < def->rank; k++)
@@ -60,10 +60,8 @@ static bool define_concat(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* Opset 1 had axis 1 by default. */
 static bool upgrade_concat(fv_op *op, int version) {
-    if (version < 4 && !fv_op_find_attr(op, "axis"))
-        fv_op_set_int(op, "axis", 1);
+    fv_op_set_int(op, "axis", fv_op_int_of(op, "axis", version));
     return true;
 }
 
@@ -75,7 +73,7 @@ static bool string_is(fv_string s, const char *text) {
 
 static bool check_mode(fv_op *op) {
     static const char *const modes[] = {"constant", "reflect", "edge", "wrap"};
-    fv_string mode = fv_op_string(op, "mode", "constant");
+    fv_string mode = fv_op_string(op, "mode");
     for (int k = 0; k < 4; k++)
         if (string_is(mode, modes[k]))
             return true;
@@ -111,7 +109,7 @@ static bool define_pad(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *begin = fv_op_find_attr(op, "begin");
-    fv_string mode = fv_op_string(op, "mode", "constant");
+    fv_string mode = fv_op_string(op, "mode");
     fv_expr *index[FV_MAX_RANK], *value = zero_of(d, x->elem);
     bool inside = !string_is(mode, "constant"); /* every index is inside, but of an empty axis */
     for (int i = 0; i < x->rank; i++) {
@@ -184,7 +182,7 @@ static bool infer_pad(fv_op *op) {
 
 static bool decompose_pad(fv_rewriter *w, fv_op *op) {
     const fv_dim *begin[FV_MAX_RANK], *end[FV_MAX_RANK];
-    fv_string mode = fv_op_string(op, "mode", "constant");
+    fv_string mode = fv_op_string(op, "mode");
     if (!paddings(op, begin, end))
         return false;
     pad_result(w, op, begin, fv_op_in(op, 2),
@@ -248,7 +246,7 @@ static const fv_dim *part(fv_dims *t, const fv_dim *x, int64_t by) {
 static bool blocks(fv_op *op, bool to_space, int64_t *b, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
-    *b = fv_op_int(op, "blocksize", 0);
+    *b = fv_op_int(op, "blocksize");
     if (*b < 1 || *b > 1 << 20)
         return fv_op_error(op, "blocksize is %lld", (long long)*b);
     const fv_dim *by = fv_dim_const(t, *b);
@@ -265,16 +263,24 @@ static bool blocks(fv_op *op, bool to_space, int64_t *b, const fv_dim **dims) {
     return true;
 }
 
-static bool infer_blocks(fv_op *op) {
+static bool infer_blocks(fv_op *op, bool shrinks) {
     int64_t b;
     const fv_dim *dims[4];
-    fv_string mode = fv_op_string(op, "mode", "DCR");
-    if (!string_is(mode, "DCR") && !string_is(mode, "CRD"))
-        return fv_op_error(op, "mode is '%.*s', expected DCR or CRD", (int)mode.n, mode.s);
-    if (!blocks(op, fv_op_is(op, "DepthToSpace"), &b, dims))
+    if (!blocks(op, shrinks, &b, dims))
         return false;
     fv_infer_out(op, 0, fv_in_type(op, 0)->elem, 4, dims);
     return true;
+}
+
+static bool infer_depth_to_space(fv_op *op) {
+    fv_string mode = fv_op_string(op, "mode");
+    if (!string_is(mode, "DCR") && !string_is(mode, "CRD"))
+        return fv_op_error(op, "mode is '%.*s', expected DCR or CRD", (int)mode.n, mode.s);
+    return infer_blocks(op, true);
+}
+
+static bool infer_space_to_depth(fv_op *op) {
+    return infer_blocks(op, false);
 }
 
 static bool decompose_depth_to_space(fv_rewriter *w, fv_op *op) {
@@ -285,7 +291,7 @@ static bool decompose_depth_to_space(fv_rewriter *w, fv_op *op) {
         return false;
     const fv_dim *by = fv_dim_const(w->module->dims, b);
     const fv_dim *d[6] = {x[0], by, by, y[1], x[2], x[3]}, *c[6] = {x[0], y[1], by, by, x[2], x[3]};
-    bool is_dcr = string_is(fv_op_string(op, "mode", "DCR"), "DCR");
+    bool is_dcr = string_is(fv_op_string(op, "mode"), "DCR");
     fv_value *v = fv_w_reshape(w, op->in[0], 6, is_dcr ? d : c);
     v = fv_w_transpose(w, v, is_dcr ? dcr : crd);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, 4, op->out[0]->type->dims) : NULL);
@@ -309,7 +315,7 @@ const fv_opdef fv_ops_join[] = {
     {.domain = "", .name = "Concat", .since = {1, 4, 11, 13},
      .doc = "one behind the other along an axis",
      .in = {{"inputs", "T", FV_VARIADIC, 1, .rank = {.least = 1, .as = "inputs"}}}, .out = {{"concat_result", "T"}},
-     .attrs = {FV_A_REQUIRED("axis", INT)},
+     .attrs = {FV_A_REQUIRED("axis", INT), FV_A_INT_UNTIL(1, "axis", 1)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_concat,
      .associates = true,
@@ -343,14 +349,14 @@ const fv_opdef fv_ops_join[] = {
      .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT), FV_A_STRING("mode", "DCR")},
      .types = {{"T", FV_SET_DATA}},
-     .infer = infer_blocks,
+     .infer = infer_depth_to_space,
      .decompose = decompose_depth_to_space},
     {.domain = "", .name = "SpaceToDepth", .since = {1, 13},
      .doc = "blocks of pixels become channels",
      .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("blocksize", INT)},
      .types = {{"T", FV_SET_DATA}},
-     .infer = infer_blocks,
+     .infer = infer_space_to_depth,
      .decompose = decompose_space_to_depth},
 
     {0}};

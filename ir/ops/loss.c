@@ -10,7 +10,7 @@
 enum { SCORES, LABELS, WEIGHTS };
 
 static bool is_reduction(const fv_op *op, const char *name) {
-    fv_string s = fv_op_string(op, "reduction", "mean");
+    fv_string s = fv_op_string(op, "reduction");
     return s.n == strlen(name) && !memcmp(s.s, name, s.n);
 }
 

@@ -75,7 +75,7 @@ static bool decompose_matmul(fv_rewriter *w, fv_op *op) {
 /* Rows and columns of operand i after its transposition. */
 static void gemm_dims(const fv_op *op, int i, const fv_dim **rows, const fv_dim **columns) {
     const fv_type *t = fv_in_type(op, i);
-    bool trans = fv_op_int(op, i ? "transB" : "transA", 0) != 0;
+    bool trans = fv_op_int(op, i ? "transB" : "transA") != 0;
     *rows = t->dims[trans];
     *columns = t->dims[!trans];
 }
@@ -107,13 +107,13 @@ static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
 static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
     static const int swap[2] = {1, 0};
     fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
-    float beta = fv_op_float(op, "beta", 1);
-    if (fv_op_int(op, "transA", 0))
+    float beta = fv_op_float(op, "beta");
+    if (fv_op_int(op, "transA"))
         a = fv_w_transpose(w, a, swap);
-    if (fv_op_int(op, "transB", 0))
+    if (fv_op_int(op, "transB"))
         b = fv_w_transpose(w, b, swap);
     fv_value *y = FV_W2(w, "fv.MatMul", a, b);
-    y = y ? scaled(w, y, fv_op_float(op, "alpha", 1)) : NULL;
+    y = y ? scaled(w, y, fv_op_float(op, "alpha")) : NULL;
     if (y && c && beta != 0)
         y = FV_W2(w, "Add", y, scaled(w, c, beta));
     fv_w_result(w, 0, y);

@@ -33,7 +33,7 @@ static bool is_clip(fv_string s) {
 }
 
 bool fv_infer_activation(fv_op *op, int nparams) {
-    fv_string s = fv_op_string(op, "activation", "");
+    fv_string s = fv_op_string_or(op, "activation", "");
     return !s.n || find_activation(s) || (is_clip(s) && nparams == 2) ||
            fv_op_error(op, "activation '%.*s' is not known", (int)(s.n > 40 ? 40 : s.n), s.s);
 }
@@ -75,8 +75,8 @@ static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
 /* Transposed as the attributes say: the batch axes stand behind the first one, the last two are swapped. */
 static void operand_perm(const fv_op *op, int i, int *perm) {
     int rank = fv_in_type(op, i)->rank;
-    bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA", 0) != 0 && rank > 2;
-    bool swap = fv_op_int(op, i ? "transB" : "transA", 0) != 0 && rank > 1;
+    bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA") != 0 && rank > 2;
+    bool swap = fv_op_int(op, i ? "transB" : "transA") != 0 && rank > 1;
     for (int k = 0; k < rank; k++)
         perm[k] = !batch ? k : k < rank - 2 ? k + 1 : k == rank - 2 ? 0 : k;
     if (swap) {
@@ -102,7 +102,7 @@ static bool infer_fused_matmul(fv_op *op) {
 
 static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
     fv_value *x[2];
-    float alpha = fv_op_float(op, "alpha", 1);
+    float alpha = fv_op_float(op, "alpha");
     for (int i = 0; i < 2; i++) {
         int perm[FV_MAX_RANK];
         operand_perm(op, i, perm);
@@ -132,9 +132,9 @@ static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
         if (fv_op_find_attr(op, own[i]))
             a[n++] = *fv_op_find_attr(op, own[i]);
     for (; k < 2 && fv_op_find_attr(op, params[k]); k++)
-        given[k] = fv_op_float(op, params[k], 0);
+        given[k] = fv_op_find_attr(op, params[k])->u.f;
     fv_value *y = fv_w_op(w, "Gemm", op->nin, op->in, n, a);
-    if (!fv_w_activation(w, fv_op_string(op, "activation", ""), k, given, &y))
+    if (!fv_w_activation(w, fv_op_string_or(op, "activation", ""), k, given, &y))
         return false;
     fv_w_result(w, 0, y);
     return true;
@@ -146,7 +146,7 @@ static bool infer_rms(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     for (int i = 0; i < x->rank; i++)
         dims[i] = i < axis ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
@@ -173,8 +173,8 @@ static bool has_result(const fv_op *op, int i) {
 
 static bool decompose_rms(fv_rewriter *w, fv_op *op) {
     int axis;
-    float epsilon = fv_op_float(op, "epsilon", 1e-5f);
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), fv_in_type(op, 0)->rank, &axis))
+    float epsilon = fv_op_float(op, "epsilon");
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank, &axis))
         return false;
     fv_attr a[2] = {fv_attr_int(w->module, "axis", axis), fv_attr_float(w->module, "epsilon", epsilon)};
     fv_value *y = fv_w_op(w, "RMSNormalization", 2, op->in, 2, a);
@@ -210,7 +210,7 @@ static fv_value *expanded_like(fv_rewriter *w, fv_value *x, const fv_type *t) {
 static bool decompose_skip_norm(fv_rewriter *w, fv_op *op) {
     bool simple = fv_op_is(op, "com.microsoft.SkipSimplifiedLayerNormalization");
     const fv_type *x = fv_in_type(op, INPUT);
-    float epsilon = fv_op_float(op, "epsilon", 1e-12f);
+    float epsilon = fv_op_float(op, "epsilon");
     fv_value *bias = fv_op_in(op, simple ? BETA : BIAS);
     fv_value *sum = FV_W2(w, "Add", op->in[INPUT], expanded_like(w, op->in[SKIP], x));
     if (bias)
@@ -286,7 +286,7 @@ static bool decompose_embed(fv_rewriter *w, fv_op *op) {
     if (fv_op_in(op, SEGMENTS))
         sum = FV_W2(w, "Add", sum, rows(w, op->in[SEGMENT_TABLE], op->in[SEGMENTS]));
     fv_attr a[2] = {fv_attr_int(w->module, "axis", -1),
-                    fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon", 1e-12f))};
+                    fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon"))};
     fv_value *in[3] = {sum, op->in[E_GAMMA], op->in[E_BETA]};
     fv_value *y = fv_w_op(w, "LayerNormalization", 3, in, 2, a);
     if (has_result(op, 1)) {

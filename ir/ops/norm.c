@@ -6,14 +6,14 @@
 #include "ir/graph/rewriter.h"
 #include "ir/ops/upgrade.h"
 
-/* Before opset 13 the axes from `axis` on (1 by default) were one. */
+/* Before opset 13 the axes from `axis` on were one. */
 static bool upgrade_softmax(fv_op *op, int version) {
     const fv_type *t = fv_in_type(op, 0);
     if (version >= 13 || !t)
         return true;
     fv_module *m = fv_op_module(op);
     int axis;
-    int64_t wanted = fv_op_int(op, "axis", 1);
+    int64_t wanted = fv_op_int_of(op, "axis", version);
     if (wanted == t->rank) /* nothing behind the axis: rows of one element */
         axis = t->rank;
     else if (!fv_infer_axis(op, wanted, t->rank, &axis))
@@ -45,7 +45,7 @@ static void stats_type(fv_op *op, int i, int axis) {
 static bool infer_layer_norm(fv_op *op) {
     int axis;
     const fv_type *t = fv_in_type(op, 0);
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), t->rank, &axis))
         return false;
     fv_op_set_int(op, "axis", axis);
     fv_infer_like(op, 0, 0);
@@ -57,7 +57,7 @@ static bool infer_layer_norm(fv_op *op) {
 static bool infer_rms_norm(fv_op *op) {
     int axis;
     const fv_type *t = fv_in_type(op, 0);
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), t->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), t->rank, &axis))
         return false;
     fv_op_set_int(op, "axis", axis);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, t->rank, t->dims);
@@ -89,8 +89,8 @@ static bool gives_statistics(const fv_op *op) {
 }
 
 static bool is_training(const fv_op *op) {
-    return fv_op_int(op, "training_mode", 0) ||
-           (fv_op_int(op, "training_by_use", 0) && gives_statistics(op));
+    return fv_op_int(op, "training_mode") ||
+           (fv_op_int_or(op, "training_by_use", 0) && gives_statistics(op));
 }
 
 static bool infer_batch_norm(fv_op *op) {
@@ -125,7 +125,7 @@ static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float mom
 /* In training, mean and variance are those of the batch. */
 static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
     fv_value *in[5];
-    float momentum = fv_op_float(op, "momentum", 0.9f);
+    float momentum = fv_op_float(op, "momentum");
     for (int i = 0; i < 5; i++)
         in[i] = op->in[i];
     if (is_training(op)) {
@@ -150,17 +150,17 @@ static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
         in[3] = mean;
         in[4] = variance;
     }
-    fv_attr a = fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon", 1e-5f));
+    fv_attr a = fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon"));
     fv_w_result(w, 0, fv_w_op(w, "fv.BatchNormalization", 5, in, 1, &a));
     return true;
 }
 
 static bool upgrade_batch_norm(fv_op *op, int version) {
-    if (version < 9 && !fv_op_int(op, "spatial", 1))
+    if (version < 9 && !fv_op_int_of(op, "spatial", version))
         return fv_op_error(op, "spatial = 0 is not supported");
     if (version < 14)
         fv_op_set_int(op, "training_by_use", version >= 7);
-    if (version < 7 && !fv_op_int(op, "is_test", 0))
+    if (version < 7 && !fv_op_int_of(op, "is_test", version))
         fv_op_set_int(op, "training_mode", 1);
     fv_op_drop_attr(op, "spatial");
     fv_op_drop_attr(op, "is_test");
@@ -177,7 +177,7 @@ static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
 
 static bool check_groups(fv_op *op) {
     const fv_dim *channels = fv_in_type(op, 0)->dims[1];
-    int64_t groups = fv_op_int(op, "num_groups", 1);
+    int64_t groups = fv_op_int(op, "num_groups");
     if (groups < 1 || groups > FV_DIM_MAX || (fv_dim_is_const(channels) && channels->value % groups))
         return fv_op_error(op, "num_groups is %lld for %s channels", (long long)groups,
                            fv_dim_str(fv_op_module(op)->arena, channels));
@@ -197,7 +197,7 @@ static bool upgrade_group_norm(fv_op *op, int version) {
         return false;
     fv_module *m = fv_op_module(op);
     fv_rewriter w = fv_rewriter_at(op);
-    const fv_dim *groups = fv_dim_const(m->dims, fv_op_int(op, "num_groups", 1));
+    const fv_dim *groups = fv_dim_const(m->dims, fv_op_int(op, "num_groups"));
     const fv_dim *wide[2] = {groups, fv_dim_floordiv(m->dims, x->dims[1], groups)};
     for (int i = 1; i < 3; i++) {
         if (!fv_module_assume(m, fv_in_type(op, i)->dims[0], groups, "one parameter a group"))
@@ -218,7 +218,7 @@ static bool decompose_group_norm(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
     const fv_type *x = fv_in_type(op, 0);
-    int64_t groups = fv_op_int(op, "num_groups", 1);
+    int64_t groups = fv_op_int(op, "num_groups");
     const fv_dim *g = fv_dim_const(t, groups);
     const fv_dim *rest = fv_dim_mul(t, fv_dim_floordiv(t, x->dims[1], g),
                                     fv_dim_product(t, x->rank - 2, x->dims + 2));
@@ -226,7 +226,7 @@ static bool decompose_group_norm(fv_rewriter *w, fv_op *op) {
     fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
     fv_value *one = fv_w_expand(w, fv_w_float(w, x->elem, 1), 1, &rest);
     fv_attr a[2] = {fv_attr_int(m, "axis", -1),
-                    fv_attr_float(m, "epsilon", fv_op_float(op, "epsilon", 1e-5f))};
+                    fv_attr_float(m, "epsilon", fv_op_float(op, "epsilon"))};
     fv_value *in[2] = {v, one};
     v = fv_w_op(w, "LayerNormalization", 2, in, 2, a);
     v = fv_w_reshape(w, v, x->rank, x->dims);
@@ -256,10 +256,10 @@ static bool upgrade_mvn(fv_op *op, int version) {
         return true;
     if (x->rank != 4)
         return fv_op_error(op, "input has rank %d, expected 4", x->rank);
-    bool across = fv_op_int(op, "across_channels", 0) != 0;
+    bool across = fv_op_int_of(op, "across_channels", version) != 0;
     if (across)
         fv_op_set_ints(op, "axes", 4, axes);
-    if (fv_op_int(op, "normalize_variance", 1))
+    if (fv_op_int_of(op, "normalize_variance", version))
         return true;
     static const int64_t usual[] = {0, 2, 3};
     fv_rewriter w = fv_rewriter_at(op);
@@ -284,7 +284,7 @@ const fv_opdef fv_ops_norm[] = {
     {.domain = "", .name = "Softmax", .since = {1, 11, 13},
      .doc = "exponentials times the reciprocal of their sum along an axis",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
-     .attrs = {FV_A_INT("axis", -1)},
+     .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
@@ -292,7 +292,7 @@ const fv_opdef fv_ops_norm[] = {
     {.domain = "", .name = "LogSoftmax", .since = {1, 11, 13},
      .doc = "logarithm of Softmax",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
-     .attrs = {FV_A_INT("axis", -1)},
+     .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
@@ -340,8 +340,8 @@ const fv_opdef fv_ops_norm[] = {
                FV_A_INT("training_mode", 0),
                FV_A_OPTIONAL("training_by_use", INT), /* ours: of a model below opset 14 */
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
-               {.name = "is_test", .kind = FV_ATTR_INT, .until = 6},
-               {.name = "spatial", .kind = FV_ATTR_INT, .until = 7}},
+               FV_A_INT_UNTIL(6, "is_test", 0),
+               FV_A_INT_UNTIL(7, "spatial", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
      .infer = infer_batch_norm,
      .decompose = decompose_batch_norm,
@@ -366,8 +366,8 @@ const fv_opdef fv_ops_norm[] = {
      .doc = "(x - mean) / sqrt(variance) over axes",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_OPTIONAL("axes", INTS),
-               {.name = "across_channels", .kind = FV_ATTR_INT, .until = 1},
-               {.name = "normalize_variance", .kind = FV_ATTR_INT, .until = 1}},
+               FV_A_INT_UNTIL(1, "across_channels", 0),
+               FV_A_INT_UNTIL(1, "normalize_variance", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_mvn, .decompose = decompose_mvn, .upgrade = upgrade_mvn},
 

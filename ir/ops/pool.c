@@ -16,17 +16,20 @@ static bool infer_pool(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK];
     fv_window w;
-    int64_t order = fv_op_int(op, "storage_order", 0);
     if (!fv_window_read(op, x, NULL, &w))
         return false;
-    if (order < 0 || order > 1)
-        return fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order);
     dims[0] = x->dims[0];
     dims[1] = x->dims[1];
     fv_window_dims(fv_op_module(op)->dims, &w, x, dims + 2);
     fv_infer_out(op, 0, x->elem, x->rank, dims);
     fv_infer_out(op, 1, FV_I64, x->rank, dims);
     return true;
+}
+
+static bool infer_max_pool(fv_op *op) {
+    int64_t order = fv_op_int(op, "storage_order");
+    return infer_pool(op) && (order == 0 || order == 1 ||
+                              fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order));
 }
 
 /* pads, strides, dilations, kernel, dims */
@@ -72,7 +75,7 @@ static bool decompose_max_pool(fv_rewriter *w, fv_op *op) {
         return false;
     fv_value *in[2] = {op->in[0], fv_w_op(w, "fv.MaxPool", 1, op->in, n, a)};
     if (op->nout > 1 && op->out[1]) {
-        a[n++] = fv_attr_int(w->module, "storage_order", fv_op_int(op, "storage_order", 0));
+        a[n++] = fv_attr_int(w->module, "storage_order", fv_op_int(op, "storage_order"));
         fv_w_result(w, 1, fv_w_op(w, "fv.MaxPoolIndices", 2, in, n, a));
     }
     fv_w_result(w, 0, in[1]);
@@ -197,7 +200,7 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     fv_expr *at = fv_x_select(a, fv_x_bin(a, FV_X_AND, hit, same), position(a, x, index, false), none);
     fv_expr *first = fv_x_reduce(a, FV_REDUCE_MIN, w.n, w.k, at), *rest = first;
     fv_expr *image = add(a, mul(a, out[0], fv_x_dim(a, x->dims[1])), out[1]);
-    if (fv_op_int(op, "storage_order", 0)) {
+    if (fv_op_int(op, "storage_order")) {
         for (int i = x->rank; i-- > 2;) {
             fv_expr *size = fv_x_dim(a, x->dims[i]);
             index[i] = fv_x_bin(a, FV_X_FLOORMOD, rest, size);
@@ -217,7 +220,7 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *lo[FV_MAX_RANK], *hi[FV_MAX_RANK];
-    bool with_padding = fv_op_int(op, "count_include_pad", 0) != 0;
+    bool with_padding = fv_op_int(op, "count_include_pad") != 0;
     fv_window win;
     fv_attr a[8];
     int n;
@@ -291,7 +294,7 @@ static bool upgrade_p(fv_op *op, int version) {
 }
 
 static fv_attr exponent(fv_rewriter *w, const fv_op *op) {
-    return fv_attr_float(w->module, "p", fv_op_float(op, "exponent", (float)fv_op_int(op, "p", 2)));
+    return fv_attr_float(w->module, "p", fv_op_float_or(op, "exponent", (float)fv_op_int(op, "p")));
 }
 
 static bool decompose_lp_pool(fv_rewriter *w, fv_op *op) {
@@ -319,7 +322,7 @@ static fv_expr *root(fv_arena *a, fv_expr *x, double p) {
 static bool define_lp_pool(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
-    double p = (double)fv_op_float(op, "p", 2);
+    double p = (double)fv_op_float(op, "p");
     taps w = taps_of(d, def);
     fv_expr *x = element(d, &w, fv_x_zero(a, fv_elem_arith(fv_in_type(op, 0)->elem)));
     def->body = root(a, fv_x_reduce(a, FV_SUM, w.n, w.k, power(a, x, p)), p);
@@ -344,8 +347,8 @@ static bool infer_global(fv_op *op) {
 }
 
 static bool infer_lrn(fv_op *op) {
-    if (fv_op_int(op, "size", 0) < 1)
-        return fv_op_error(op, "size is %lld, expected at least 1", (long long)fv_op_int(op, "size", 0));
+    if (fv_op_int(op, "size") < 1)
+        return fv_op_error(op, "size is %lld, expected at least 1", (long long)fv_op_int(op, "size"));
     fv_infer_like(op, 0, 0);
     return true;
 }
@@ -381,7 +384,7 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_INT("storage_order", 0),
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
-     .infer = infer_pool,
+     .infer = infer_max_pool,
      .decompose = decompose_max_pool},
     {.domain = "fv", .name = "AveragePool", .since = {1},
      .doc = "the mean of each window, zero outside; elements at lo to hi count",

@@ -22,7 +22,7 @@ static bool is_scalar(const fv_type *t) {
 static bool check_scale(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1), *z = fv_in_type(op, 2);
-    int64_t block = fv_op_int(op, "block_size", 0);
+    int64_t block = fv_op_int(op, "block_size");
     int axis;
     if (z && z->rank != s->rank && !(is_scalar(z) && is_scalar(s)))
         return fv_op_error(op, "the scale has rank %d, the zero point %d", s->rank, z->rank);
@@ -33,7 +33,7 @@ static bool check_scale(fv_op *op) {
         return fv_op_error(op, "block_size is %lld", (long long)block);
     if (is_scalar(s) && !block)
         return true;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 1), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     if (!block && s->rank != 1)
         return fv_op_error(op, "the scale has rank %d, expected a scalar or a vector", s->rank);
@@ -94,11 +94,11 @@ static fv_value *repeat(fv_rewriter *w, fv_value *v, int axis, int64_t block, co
 static fv_value *spread(fv_rewriter *w, fv_op *op, int i) {
     const fv_type *x = fv_in_type(op, 0);
     fv_value *v = fv_op_in(op, i);
-    int64_t block = fv_op_int(op, "block_size", 0);
+    int64_t block = fv_op_int(op, "block_size");
     int axis = 0;
     if (!v || (is_scalar(v->type) && !block))
         return v ? fv_w_reshape(w, v, 0, NULL) : NULL;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 1), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return NULL;
     return block ? repeat(w, v, axis, block, x->dims[axis]) : along(w, v, x->rank, axis);
 }
@@ -111,7 +111,7 @@ static bool is_quantized(fv_elem e) {
 
 static bool infer_quantize(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *z = fv_in_type(op, 2);
-    int64_t to = fv_op_int(op, "output_dtype", 0), p = fv_op_int(op, "precision", 0);
+    int64_t to = fv_op_int(op, "output_dtype"), p = fv_op_int(op, "precision");
     if (z && to && to != z->elem)
         return fv_op_error(op, "output_dtype is %lld, but the zero point is %s", (long long)to,
                            fv_elem_name(z->elem));
@@ -128,7 +128,7 @@ static bool infer_quantize(fv_op *op) {
 
 /* The type that the quotient is rounded to. */
 static fv_elem quotient_type(const fv_op *op) {
-    fv_elem p = (fv_elem)fv_op_int(op, "precision", 0), s = fv_in_type(op, 1)->elem;
+    fv_elem p = (fv_elem)fv_op_int(op, "precision"), s = fv_in_type(op, 1)->elem;
     if (p)
         return p;
     return s == FV_I32 ? FV_F64 : s == FV_F8E8M0 ? FV_F32 : s;
@@ -149,7 +149,7 @@ static bool decompose_quantize(fv_rewriter *w, fv_op *op) {
         return true;
     }
     fv_attr a[2] = {fv_attr_int(w->module, "to", to),
-                    fv_attr_int(w->module, "saturate", fv_op_int(op, "saturate", 1))};
+                    fv_attr_int(w->module, "saturate", fv_op_int(op, "saturate"))};
     fv_value *q = FV_W2(w, "Div", x, scale);
     fv_w_result(w, 0, fv_w_op(w, "Cast", 1, &q, 2, a));
     return true;
@@ -157,7 +157,7 @@ static bool decompose_quantize(fv_rewriter *w, fv_op *op) {
 
 static bool infer_fv_quantize(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
-    int64_t to = fv_op_int(op, "to", 0);
+    int64_t to = fv_op_int(op, "to");
     if (to <= FV_NO_ELEM || to >= FV_ELEM_END || !is_quantized((fv_elem)to))
         return fv_op_error(op, "type %lld is no type to quantize to", (long long)to);
     fv_infer_out(op, 0, (fv_elem)to, x->rank, x->dims);
@@ -187,7 +187,7 @@ static bool define_fv_quantize(fv_definer *d, fv_op *op) {
 
 static bool infer_dequantize(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1);
-    int64_t to = fv_op_int(op, "output_dtype", 0);
+    int64_t to = fv_op_int(op, "output_dtype");
     if (!to)
         to = s->elem == FV_F8E8M0 ? FV_F32 : s->elem;
     if (to != FV_F32 && to != FV_F16 && to != FV_BF16)

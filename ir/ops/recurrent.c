@@ -80,20 +80,20 @@ bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
     *r = (fv_recurrent){.kind = !strcmp(name, "LSTM") ? FV_CELL_LSTM : !strcmp(name, "GRU") ? FV_CELL_GRU : FV_CELL_RNN};
     r->gates = r->kind == FV_CELL_LSTM ? 4 : r->kind == FV_CELL_GRU ? 3 : 1;
     r->nacts = (int)r->kind + 1;
-    fv_string direction = fv_op_string(op, "direction", "forward");
+    fv_string direction = fv_op_string(op, "direction");
     bool both = is_string(direction, "bidirectional");
     r->directions = both ? 2 : 1;
     r->reverse = is_string(direction, "reverse");
     if (!both && !r->reverse && !is_string(direction, "forward"))
         return fv_op_error(op, "direction '%.*s' is none of forward, reverse, bidirectional",
                            (int)(direction.n > 40 ? 40 : direction.n), direction.s);
-    int64_t layout = fv_op_int(op, "layout", 0);
+    int64_t layout = fv_op_int(op, "layout");
     if (layout != 0 && layout != 1)
         return fv_op_error(op, "layout is %lld, expected 0 or 1", (long long)layout);
     r->batch_first = layout == 1;
-    r->input_forget = fv_op_int(op, "input_forget", 0) != 0;
-    r->linear_before_reset = fv_op_int(op, "linear_before_reset", 0) != 0;
-    r->clip = (double)fv_op_float(op, "clip", 0);
+    r->input_forget = r->kind == FV_CELL_LSTM && fv_op_int(op, "input_forget");
+    r->linear_before_reset = r->kind == FV_CELL_GRU && fv_op_int(op, "linear_before_reset");
+    r->clip = (double)fv_op_float_or(op, "clip", 0);
     if (r->clip < 0)
         return fv_op_error(op, "clip is %g, it must not be negative", r->clip);
     return read_activations(op, r);

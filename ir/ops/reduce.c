@@ -22,7 +22,7 @@ static const fv_attr *dims_of(const fv_op *op, const char *name) {
 static bool infer_fv_reduce(fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
     const fv_attr *d = dims_of(op, "dims"), *e = dims_of(op, "extent");
-    fv_string kind = fv_op_string(op, "kind", "");
+    fv_string kind = fv_op_string(op, "kind");
     bool orders = kind.n == strlen("ReduceMax") && (!memcmp(kind.s, "ReduceMax", kind.n) || !memcmp(kind.s, "ReduceMin", kind.n));
     if (t->elem == FV_BOOL && !orders)
         return fv_op_error(op, "kind '%.*s' is not one of bool", (int)kind.n, kind.s);
@@ -133,7 +133,7 @@ static bool define_fv_reduce(fv_definer *d, fv_op *op) {
         index[i] = is_one(dims->u.dims[i]) ? in : fv_x_bin(d->arena, FV_X_ADD, out, in);
     }
     r.x = fv_d_load(d, 0, index);
-    fv_string kind = fv_op_string(op, "kind", "");
+    fv_string kind = fv_op_string(op, "kind");
     def->body = reduce_by(&r, fv_strndup(d->arena, kind.s, kind.n));
     return def->body || fv_op_error(op, "kind '%.*s' is not known", (int)kind.n, kind.s);
 }
@@ -150,7 +150,7 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
         return fv_op_error(op, "the number of axes is not known");
     if (n > rank)
         return fv_op_error(op, "has %d axes for a tensor of rank %d", n, rank);
-    bool all = n == 0 && !fv_op_int(op, "noop_with_empty_axes", 0);
+    bool all = n == 0 && !fv_op_int(op, "noop_with_empty_axes");
     *count = all ? rank : n;
     for (int i = 0; i < rank; i++)
         flags[i] = fv_dim_const(t, all);
@@ -210,7 +210,7 @@ static bool infer_reduce_op(fv_op *op) {
     int count;
     if (!reduced_axes(op, flags, &count))
         return false;
-    int rank = result_dims(op, flags, count, fv_op_int(op, "keepdims", 1) != 0, dims);
+    int rank = result_dims(op, flags, count, fv_op_int(op, "keepdims") != 0, dims);
     fv_infer_out(op, 0, fv_in_type(op, 0)->elem, rank, dims);
     return true;
 }

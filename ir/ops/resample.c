@@ -11,7 +11,9 @@
 #include "ir/graph/infer.h"
 
 bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
-    fv_string s = fv_op_string(op, name, "");
+    if (!fv_opdef_attr(op->def, name))
+        return false;
+    fv_string s = fv_op_string(op, name);
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
@@ -40,7 +42,7 @@ static bool infer_resample(fv_op *op) {
     const fv_attr *d = fv_op_find_attr(op, "dims"), *s = fv_op_find_attr(op, "scale");
     if (d->n != x->rank || fv_op_find_attr(op, "taps")->n != 1 || (s && s->n != 2))
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
-    int64_t axis = fv_op_int(op, "axis", 0);
+    int64_t axis = fv_op_int(op, "axis");
     if (axis < 0 || axis >= x->rank)
         return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
     if (x->elem == FV_BOOL && !fv_attr_is(op, "mode", "nearest"))
@@ -127,7 +129,7 @@ static void split(position *p) {
 }
 
 static void find_position(position *p, fv_definer *d, const fv_op *op, fv_expr *i) {
-    int axis = (int)fv_op_int(op, "axis", 0);
+    int axis = (int)fv_op_int(op, "axis");
     const fv_attr *scale = fv_op_find_attr(op, "scale");
     fv_expr *at[2] = {fv_x_int(p->a, 0), fv_x_int(p->a, 1)};
     p->t = scale && !fv_op_in(op, 2) ? FV_I64 : FV_F64;
@@ -185,13 +187,13 @@ static fv_expr *bin(const filter *f, fv_expr_op op, fv_expr *x, fv_expr *y) {
 /* Of a distance up to 1, and from 1 to 2.
  * Keys: Cubic convolution interpolation for digital image processing, 1981. */
 static fv_expr *near(const filter *f, fv_expr *t) {
-    double a = (double)fv_op_float(f->op, "cubic_coeff_a", -0.75f);
+    double a = (double)fv_op_float(f->op, "cubic_coeff_a");
     fv_expr *y = bin(f, FV_X_SUB, bin(f, FV_X_MUL, num(f, a + 2), t), num(f, a + 3));
     return bin(f, FV_X_ADD, bin(f, FV_X_MUL, y, bin(f, FV_X_MUL, t, t)), num(f, 1));
 }
 
 static fv_expr *far(const filter *f, fv_expr *t) {
-    double a = (double)fv_op_float(f->op, "cubic_coeff_a", -0.75f);
+    double a = (double)fv_op_float(f->op, "cubic_coeff_a");
     fv_expr *y = bin(f, FV_X_MUL, bin(f, FV_X_SUB, t, num(f, 5)), t);
     y = bin(f, FV_X_SUB, bin(f, FV_X_MUL, bin(f, FV_X_ADD, y, num(f, 8)), t), num(f, 4));
     return bin(f, FV_X_MUL, num(f, a), y);
@@ -268,8 +270,8 @@ static bool define_resample(fv_definer *d, fv_op *op) {
     fv_expr *index[FV_MAX_RANK], *inside;
     position p = {.a = a};
     filter f = {.d = d, .op = op, .t = fv_elem_arith(fv_in_type(op, 0)->elem), .p = &p, .index = index,
-                .axis = (int)fv_op_int(op, "axis", 0), .cubic = fv_attr_is(op, "mode", "cubic"),
-                .exclude = fv_op_int(op, "exclude_outside", 0) != 0};
+                .axis = (int)fv_op_int(op, "axis"), .cubic = fv_attr_is(op, "mode", "cubic"),
+                .exclude = fv_op_int(op, "exclude_outside") != 0};
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
     find_position(&p, d, op, index[f.axis]);
@@ -277,12 +279,12 @@ static bool define_resample(fv_definer *d, fv_op *op) {
         def->body = element(&f, rounds_up(&p, op), &inside);
     else {
         f.r = bin(&f, FV_X_DIV, fv_x_convert(a, f.t, p.rest), fv_x_convert(a, f.t, p.den));
-        def->body = fv_op_int(op, "antialias", 0) ? widened(&f) : interpolate(&f);
+        def->body = fv_op_int(op, "antialias") ? widened(&f) : interpolate(&f);
     }
     if (fv_op_in(op, 2)) {
         fv_expr *ok = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, lit(&p, 0), p.num),
                                fv_x_bin(a, FV_X_LE, p.num, sub(&p, p.in, lit(&p, 1))));
-        double v = (double)fv_op_float(op, "extrapolation_value", 0);
+        double v = (double)fv_op_float(op, "extrapolation_value");
         def->body = fv_x_select(a, ok, def->body, fv_x_const(a, (fv_elem)def->body->type.elem, v));
     }
     return true;

@@ -27,7 +27,7 @@ static const fv_dim *const *dims_attr(const fv_op *op, const char *name, int *n)
 static bool infer_ints(fv_op *op) {
     int n;
     const fv_dim *const *values = dims_attr(op, "values", &n);
-    int64_t rank = fv_op_int(op, "rank", 1);
+    int64_t rank = fv_op_int(op, "rank");
     if (rank < 0 || rank > 1 || (rank == 0 && n != 1) || n > FV_MAX_ELEMS)
         return fv_op_error(op, "has %d elements for rank %lld", n, (long long)rank);
     infer_elem_attr(op, (int)rank, n);
@@ -50,7 +50,7 @@ static bool define_ints(fv_definer *d, fv_op *op) {
 
 static void shape_range(const fv_op *op, int *lo, int *hi) {
     int rank = fv_in_type(op, 0)->rank;
-    int64_t start = fv_op_int(op, "start", 0), end = fv_op_int(op, "end", rank);
+    int64_t start = fv_op_int(op, "start"), end = fv_op_int_or(op, "end", rank);
     start = start < 0 ? start + rank : start;
     end = end < 0 ? end + rank : end;
     *lo = start < 0 ? 0 : start > rank ? rank : (int)start;
@@ -98,7 +98,7 @@ static const fv_dim *remaining(fv_dims *t, const fv_dim *total, const fv_dim *re
 static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
-    bool allow_zero = fv_op_int(op, "allowzero", 0) != 0;
+    bool allow_zero = fv_op_int(op, "allowzero") != 0;
     const fv_dim *rest = fv_dim_const(t, 1);
     int inferred = -1;
     for (int i = 0; i < n; i++) {
@@ -161,7 +161,7 @@ static bool decompose_reshape(fv_rewriter *w, fv_op *op) {
     if (!fv_elems(op, 1, &n, &e))
         return false;
     if (decided_by_data(n, e)) {
-        fv_attr a[2] = {fv_attr_int(w->module, "allowzero", fv_op_int(op, "allowzero", 0))};
+        fv_attr a[2] = {fv_attr_int(w->module, "allowzero", fv_op_int(op, "allowzero"))};
         run_time_dims(w, op, "fv.ReshapeDims", 1, a);
     }
     fv_w_result(w, 0, fv_w_reshape(w, op->in[0], y->rank, y->dims));
@@ -184,7 +184,7 @@ static fv_expr *wanted_dim(fv_definer *d, fv_op *op, fv_expr *i) {
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
     fv_expr *e = fv_d_int(d, 0, i);
-    if (fv_op_int(op, "allowzero", 0))
+    if (fv_op_int(op, "allowzero"))
         return e;
     return fv_x_select(d->arena, fv_x_bin(d->arena, FV_X_EQ, e, fv_x_int(d->arena, 0)),
                        fv_d_pick_dim(d, i, rank, dims), e);
@@ -212,7 +212,7 @@ static bool define_reshape_dims(fv_definer *d, fv_op *op) {
 static bool infer_flatten(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
-    int64_t axis = fv_op_int(op, "axis", 1);
+    int64_t axis = fv_op_int(op, "axis");
     if (axis < -x->rank || axis > x->rank)
         return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
     int at = (int)(axis < 0 ? axis + x->rank : axis);
@@ -304,7 +304,7 @@ static bool upgrade_axes(fv_op *op, int version) {
 }
 
 static bool infer_axes_dims(fv_op *op) {
-    return infer_elem_attr(op, 1, (int)fv_op_int(op, "rank", 0));
+    return infer_elem_attr(op, 1, (int)fv_op_int(op, "rank"));
 }
 
 /* How many of the axes lie before `at`, as i64. */
@@ -327,10 +327,10 @@ static fv_expr *is_axis(fv_definer *d, fv_expr *at, int rank) {
 static bool define_axes_dims(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
-    int n, rank = (int)fv_op_int(op, "rank", 0);
+    int n, rank = (int)fv_op_int(op, "rank");
     const fv_dim *const *dims = dims_attr(op, "dims", &n);
     fv_expr *i = fv_x_var(a, def->index[0]), *x = fv_x_int(a, 1);
-    if (fv_op_int(op, "insert", 0)) {
+    if (fv_op_int(op, "insert")) {
         fv_expr *from = fv_x_bin(a, FV_X_SUB, i, axes_before(d, i, rank));
         def->body = fv_x_select(a, is_axis(d, i, rank), x, fv_d_pick_dim(d, from, n, dims));
         return true;

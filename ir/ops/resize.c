@@ -14,8 +14,11 @@ static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
 }
 
-static bool one_of(fv_op *op, const char *name, const char *otherwise, const char *const *texts) {
-    fv_string s = fv_op_string(op, name, otherwise);
+/* Is the attribute one of these texts? An Upsample has the mode alone. */
+static bool one_of(fv_op *op, const char *name, const char *const *texts) {
+    if (!fv_opdef_attr(op->def, name))
+        return true;
+    fv_string s = fv_op_string(op, name);
     for (int i = 0; texts[i]; i++)
         if (string_is(s, texts[i]))
             return true;
@@ -30,10 +33,9 @@ static bool check_words(fv_op *op) {
         "half_pixel",         "half_pixel_symmetric", "pytorch_half_pixel",   "align_corners",
         "asymmetric",         "tf_crop_and_resize",   "tf_half_pixel_for_nn", NULL};
     static const char *const policies[] = {"stretch", "not_larger", "not_smaller", NULL};
-    return one_of(op, "mode", "nearest", modes) &&
-           one_of(op, "nearest_mode", "round_prefer_floor", nearest) &&
-           one_of(op, "coordinate_transformation_mode", "half_pixel", coordinates) &&
-           one_of(op, "keep_aspect_ratio_policy", "stretch", policies);
+    return one_of(op, "mode", modes) && one_of(op, "nearest_mode", nearest) &&
+           one_of(op, "coordinate_transformation_mode", coordinates) &&
+           one_of(op, "keep_aspect_ratio_policy", policies);
 }
 
 /* ---- the operands of a Resize ---- */
@@ -78,7 +80,7 @@ static bool read_request(fv_op *op, request *r) {
     if (!check_words(op) || !read_axes(op, r))
         return false;
     r->by_sizes = is_given(op, SIZES);
-    r->common = r->by_sizes && !string_is(fv_op_string(op, "keep_aspect_ratio_policy", "stretch"), "stretch");
+    r->common = r->by_sizes && !fv_attr_is(op, "keep_aspect_ratio_policy", "stretch");
     r->crop = fv_attr_is(op, "coordinate_transformation_mode", "tf_crop_and_resize");
     if (r->by_sizes == is_given(op, scales_of(op)))
         return fv_op_error(op, "needs either scales or sizes");
@@ -210,7 +212,7 @@ static bool define_resize_scale(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     const fv_attr *dims = fv_op_find_attr(op, "dims");
-    fv_expr_op f = fv_op_int(op, "larger", 0) ? FV_X_MAX : FV_X_MIN;
+    fv_expr_op f = fv_op_int(op, "larger") ? FV_X_MAX : FV_X_MIN;
     for (int k = 0; k < dims->n; k++) {
         fv_expr *i = fv_x_int(a, k), *size = fv_x_convert(a, FV_F64, fv_d_load(d, 0, &i));
         fv_expr *s = fv_x_bin(a, FV_X_DIV, size, fv_x_convert(a, FV_F64, fv_x_dim(a, dims->u.dims[k])));
@@ -258,7 +260,7 @@ static void scale_of(resizer *z, int i, const fv_dim **fraction, fv_value **scal
 static const fv_dim *taps_of(resizer *z, const fv_dim *const *fraction, fv_value *scale) {
     fv_dims *t = z->w->module->dims;
     const fv_dim *support = fv_dim_const(t, z->support), *two = fv_dim_const(t, 2);
-    if (!fv_op_int(z->op, "antialias", 0) || !z->support)
+    if (!fv_op_int(z->op, "antialias") || !z->support)
         return fv_dim_mul(t, two, support);
     if (fraction[0]) {
         const fv_dim *wide = fv_dim_ceildiv(t, fv_dim_mul(t, support, fraction[1]), fraction[0]);
@@ -273,7 +275,6 @@ static const fv_dim *taps_of(resizer *z, const fv_dim *const *fraction, fv_value
 /* The i-th of the named axes; others keep the dims that they have in x. */
 static fv_value *resample(resizer *z, fv_value *x, int i) {
     static const char *const words[] = {"mode", "nearest_mode", "coordinate_transformation_mode"};
-    static const char *const usual[] = {"nearest", "round_prefer_floor", "half_pixel"};
     fv_module *m = z->w->module;
     int axis = z->r.axes[i], n = 0;
     const fv_dim *fraction[2], *dims[FV_MAX_RANK];
@@ -283,7 +284,7 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
         return NULL;
     scale_of(z, i, fraction, &in[1]);
     for (int k = 0; k < 3; k++) {
-        fv_string s = fv_op_string(z->op, words[k], usual[k]);
+        fv_string s = fv_op_string(z->op, words[k]);
         a[n++] = fv_attr_string(m, words[k], fv_strndup(m->arena, s.s, s.n));
     }
     if (fraction[0]) {
@@ -299,14 +300,14 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
         const fv_dim *start = fv_dim_const(m->dims, i), *step = fv_dim_const(m->dims, z->r.n);
         const fv_dim *two = fv_dim_const(m->dims, 2);
         in[2] = fv_w_slice(z->w, fv_w_cast(z->w, z->op->in[ROI], FV_F64), &start, &step, &two);
-        a[n++] = fv_attr_float(m, "extrapolation_value", fv_op_float(z->op, "extrapolation_value", 0));
+        a[n++] = fv_attr_float(m, "extrapolation_value", fv_op_float(z->op, "extrapolation_value"));
     }
     a[n++] = fv_attr_dims(m, "taps", 1, &taps);
     a[n++] = fv_attr_dims(m, "dims", x->type->rank, dims);
     a[n++] = fv_attr_int(m, "axis", axis);
-    a[n++] = fv_attr_int(m, "antialias", fv_op_int(z->op, "antialias", 0));
-    a[n++] = fv_attr_int(m, "exclude_outside", fv_op_int(z->op, "exclude_outside", 0));
-    a[n++] = fv_attr_float(m, "cubic_coeff_a", fv_op_float(z->op, "cubic_coeff_a", -0.75f));
+    a[n++] = fv_attr_int(m, "antialias", fv_op_int(z->op, "antialias"));
+    a[n++] = fv_attr_int(m, "exclude_outside", fv_op_int(z->op, "exclude_outside"));
+    a[n++] = fv_attr_float(m, "cubic_coeff_a", fv_op_float(z->op, "cubic_coeff_a"));
     return fv_w_op(z->w, "fv.Resample", in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
 }
 
@@ -345,7 +346,7 @@ static fv_elem work_type(fv_elem e) {
 
 static bool decompose_resize(fv_rewriter *w, fv_op *op) {
     resizer z = {.w = w, .op = op};
-    fv_string mode = fv_op_string(op, "mode", "nearest");
+    fv_string mode = fv_op_string(op, "mode");
     z.support = string_is(mode, "linear") ? 1 : string_is(mode, "cubic") ? 2 : 0;
     fv_elem e = fv_in_type(op, 0)->elem;
     if (!read_request(op, &z.r))
@@ -373,7 +374,7 @@ static bool upgrade_resize(fv_op *op, int version) {
 }
 
 static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
-    fv_string mode = fv_op_string(op, "mode", "nearest");
+    fv_string mode = fv_op_string(op, "mode");
     fv_attr a[3] = {fv_attr_string(w->module, "mode", fv_strndup(w->module->arena, mode.s, mode.n)),
                     fv_attr_string(w->module, "coordinate_transformation_mode", "asymmetric"),
                     fv_attr_string(w->module, "nearest_mode", "opset10")};
@@ -385,10 +386,10 @@ static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
 /* The scales were an attribute, at first two. */
 static bool upgrade_upsample(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
-    float first[4] = {1, 1, fv_op_float(op, "height_scale", 1), fv_op_float(op, "width_scale", 1)};
+    float first[4] = {1, 1, fv_op_float_of(op, "height_scale", version), fv_op_float_of(op, "width_scale", version)};
     const fv_attr *scales = fv_op_find_attr(op, "scales");
     int64_t n = version < 7 ? 4 : scales ? scales->n : 0;
-    if (string_is(fv_op_string(op, "mode", "nearest"), "bilinear"))
+    if (string_is(fv_op_string(op, "mode"), "bilinear"))
         fv_op_set_string(op, "mode", "linear");
     if (version >= 9)
         return true;
@@ -439,8 +440,8 @@ const fv_opdef fv_ops_resize[] = {
      .doc = "Resize by its first name",
      .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("mode", "nearest"),
-               {.name = "height_scale", .kind = FV_ATTR_FLOAT, .until = 1},
-               {.name = "width_scale", .kind = FV_ATTR_FLOAT, .until = 1},
+               FV_A_REQUIRED_UNTIL(1, "height_scale", FLOAT),
+               FV_A_REQUIRED_UNTIL(1, "width_scale", FLOAT),
                {.name = "scales", .kind = FV_ATTR_FLOATS, .until = 7}},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"S", FV_SET(F32)}},
      .infer = infer_resize,

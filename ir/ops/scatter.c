@@ -11,9 +11,13 @@
 
 typedef enum { PUT, ADD, MUL, MAX, MIN } reduction;
 
+/* The old Scatter has no reduction: it puts. */
 static bool find_reduction(fv_op *op, reduction *out) {
     static const char *const names[] = {"none", "add", "mul", "max", "min"};
-    fv_string s = fv_op_string(op, "reduction", "none");
+    *out = PUT;
+    if (!fv_opdef_attr(op->def, "reduction"))
+        return true;
+    fv_string s = fv_op_string(op, "reduction");
     for (int i = 0; i < 5; i++)
         if (s.n == strlen(names[i]) && !memcmp(s.s, names[i], s.n)) {
             *out = (reduction)i;
@@ -89,7 +93,7 @@ static bool infer_scatter_elements(fv_op *op) {
         if (!fv_module_assume(m, j->dims[i], u->dims[i], "updates of a scatter"))
             return fv_op_error(op, "axis %d has %s in indices, %s in updates", i,
                                fv_dim_str(m->arena, j->dims[i]), fv_dim_str(m->arena, u->dims[i]));
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis) || !find_reduction(op, &r))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) || !find_reduction(op, &r))
         return false;
     fv_infer_like(op, 0, 0);
     return true;
@@ -102,7 +106,7 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
     fv_expr *at[FV_MAX_RANK], *ok = NULL;
     reduction r = PUT;
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis) || !find_reduction(op, &r))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) || !find_reduction(op, &r))
         return false;
     copy_data(c, x);
     fv_custom_begin(c, "scatter");
@@ -127,7 +131,7 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
 }
 
 static bool decompose_scatter(fv_rewriter *w, fv_op *op) {
-    fv_attr a = fv_attr_int(w->module, "axis", fv_op_int(op, "axis", 0));
+    fv_attr a = fv_attr_int(w->module, "axis", fv_op_int(op, "axis"));
     fv_w_result(w, 0, fv_w_op(w, "ScatterElements", 3, op->in, 1, &a));
     return true;
 }

@@ -157,7 +157,7 @@ static bool kernel_order(fv_custom *c, fv_op *op) {
     fv_expr *zero = fv_x_int(c->arena, 0), *one = fv_x_int(c->arena, 1);
     fill(c, y);
     fv_custom_begin(c, "order");
-    items t = {.c = c, .x = fv_custom_in(c, 0), .descending = fv_op_int(op, "descending", 0) != 0};
+    items t = {.c = c, .x = fv_custom_in(c, 0), .descending = fv_op_int(op, "descending") != 0};
     heap h = {.t = &t, .y = fv_custom_update(c, 0)};
     fv_expr *n = fv_custom_dim(c, x->dims[1]), *k = fv_custom_dim(c, y->dims[1]);
     t.a = fv_custom_for(c, FV_PARALLEL, "i", x->dims[0]);
@@ -200,7 +200,7 @@ static bool infer_top_k(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *e, *dims[FV_MAX_RANK];
     int n, axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis) || !fv_int_operand(op, 1, &n, &e))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) || !fv_int_operand(op, 1, &n, &e))
         return false;
     if (n != 1)
         return fv_op_error(op, "input 'K' has %d elements, expected one", n);
@@ -218,12 +218,12 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_value *some = op->out[0] ? op->out[0] : op->out[1];
     int axis = 0;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", -1), x->rank, &axis))
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     const fv_dim *dims[4] = {fv_dim_product(t, axis, x->dims), x->dims[axis],
                              fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1), fv_dim_const(t, 1)};
     const fv_dim *const *out = some->type->dims;
-    fv_value *at = order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis], fv_op_int(op, "largest", 1) != 0);
+    fv_value *at = order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis], fv_op_int(op, "largest") != 0);
     fv_value *in[2] = {op->in[0], at ? fv_w_reshape(w, at, x->rank, out) : NULL};
     fv_attr a = fv_attr_int(w->module, "axis", axis);
     if (op->out[0])
@@ -235,9 +235,9 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
 
 /* Before opset 10 k was an attribute. */
 static bool upgrade_top_k(fv_op *op, int version) {
-    int64_t k = fv_op_int(op, "k", 0);
     if (version >= 10)
         return true;
+    int64_t k = fv_op_int_of(op, "k", version);
     fv_op_set_in(op, 1, fv_const_ints(fv_op_module(op), "k", 1, &k));
     fv_op_drop_attr(op, "k");
     return true;
@@ -301,17 +301,18 @@ static fv_value *along_axis(fv_rewriter *w, fv_op *op, int *axis) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *n = fv_dim_product(w->module->dims, x->rank, x->dims);
     *axis = 0;
-    if (!fv_op_find_attr(op, "axis"))
+    const fv_attr *given = fv_op_find_attr(op, "axis");
+    if (!given)
         return fv_w_reshape(w, op->in[0], 1, &n);
-    return fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, axis) ? op->in[0] : NULL;
+    return fv_infer_axis(op, given->u.i, x->rank, axis) ? op->in[0] : NULL;
 }
 
 /* Dims of the input, or one, with as many as data decides along the axis. */
 static bool picked_dims(fv_op *op, int *axis, int *rank, const fv_dim **dims) {
     const fv_type *x = fv_in_type(op, 0);
-    bool flat = !fv_op_find_attr(op, "axis");
-    *rank = flat ? 1 : x->rank;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), *rank, axis))
+    const fv_attr *given = fv_op_find_attr(op, "axis");
+    *rank = given ? x->rank : 1;
+    if (!fv_infer_axis(op, given ? given->u.i : 0, *rank, axis))
         return false;
     for (int i = 0; i < *rank; i++)
         dims[i] = i == *axis ? NULL : x->dims[i];
@@ -462,7 +463,7 @@ static bool decompose_unique(fv_rewriter *w, fv_op *op) {
         return false;
     fv_w_bind(w, runs->out[3], 1, &n);
     fv_value *run = runs->out[0], *first = start_of(w, runs->out[1], n), *length = start_of(w, runs->out[2], n);
-    if (!fv_op_int(op, "sorted", 1) && first)
+    if (!fv_op_int(op, "sorted") && first)
         by_appearance(w, n, &first, &length, &run);
     fv_value *results[4] = {gather(w, x, first, axis), first, run, length};
     for (int i = 0; i < op->nout; i++)
@@ -485,7 +486,7 @@ const fv_opdef fv_ops_select[] = {
      .doc = "the k largest or smallest elements along an axis, in order, and where they are",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}}, .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
-               {.name = "k", .kind = FV_ATTR_INT, .until = 1}},
+               FV_A_REQUIRED_UNTIL(1, "k", INT)},
      .types = {{"T", FV_SET_NUMBER}, {"S", FV_SET(I64)}, {"I", FV_SET(I64)}},
      .infer = infer_top_k,
      .upgrade = upgrade_top_k, .decompose = decompose_top_k},

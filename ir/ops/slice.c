@@ -240,7 +240,7 @@ static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
                            fv_dim_str(m->arena, size));
     }
     const fv_dim *count = fv_dim_const(t, n), *part = fv_dim_quotient(t, size, count);
-    bool uneven = fv_op_int(op, "num_outputs", 0) > 0;
+    bool uneven = fv_op_int_or(op, "num_outputs", 0) > 0;
     if (!part)
         part = uneven ? fv_dim_ceildiv(t, size, count) : fv_dim_floordiv(t, size, count);
     if (!uneven && !fv_module_assume(m, fv_dim_mul(t, part, count), size, "equal parts of a Split"))
@@ -274,11 +274,11 @@ static bool infer_split(fv_op *op) {
     const fv_dim **parts = FV_NEW(a, const fv_dim *, op->nout + 1);
     const fv_dim *dims[FV_MAX_RANK];
     int axis;
-    int64_t count = fv_op_int(op, "num_outputs", op->nout);
+    int64_t count = fv_op_int_or(op, "num_outputs", op->nout);
     if (count != op->nout)
         return fv_op_error(op, "num_outputs is %lld, but it has %d results", (long long)count,
                            op->nout);
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis) ||
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) ||
         !part_sizes(op, x->dims[axis], parts))
         return false;
     for (int i = 0; i < x->rank; i++)
@@ -297,7 +297,7 @@ static bool decompose_split(fv_rewriter *w, fv_op *op) {
     const fv_dim **parts = FV_NEW(w->module->arena, const fv_dim *, op->nout + 1);
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
     int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis", 0), x->rank, &axis) ||
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis) ||
         !part_sizes(op, x->dims[axis], parts))
         return false;
     for (int i = 0; i < x->rank; i++) {

@@ -10,7 +10,7 @@
 /* Before opset 7 the second operand broadcast only if `broadcast` said so, its axes laid against
  * those of the first from `axis` on (default: the last ones). */
 bool fv_upgrade_broadcast(fv_op *op, int version) {
-    int64_t broadcast = fv_op_int(op, "broadcast", 0), axis = fv_op_int(op, "axis", INT64_MAX);
+    int64_t broadcast = fv_op_int_of(op, "broadcast", version), axis = fv_op_int_or(op, "axis", INT64_MAX);
     fv_op_drop_attr(op, "broadcast");
     fv_op_drop_attr(op, "axis");
     fv_op_drop_attr(op, "consumed_inputs");

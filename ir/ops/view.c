@@ -136,7 +136,7 @@ static const fv_dim *packed_bytes(fv_op *op, const fv_type *t) {
 static bool infer_unpack(fv_op *op) {
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    int64_t e = fv_op_int(op, "to", 0);
+    int64_t e = fv_op_int(op, "to");
     if (e <= FV_NO_ELEM || e >= FV_ELEM_END || !(FV_SET_PACKED >> e & 1))
         return fv_op_error(op, "type %lld is not packed", (long long)e);
     fv_infer_out(op, 0, (fv_elem)e, rank, dims);

@@ -24,7 +24,7 @@ bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64
 
 bool fv_window_auto_pad(fv_op *op, fv_auto_pad *out) {
     static const char *const names[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
-    fv_string mode = fv_op_string(op, "auto_pad", "NOTSET");
+    fv_string mode = fv_op_string(op, "auto_pad");
     for (int i = 0; i < 4; i++)
         if (mode.n == strlen(names[i]) && !memcmp(mode.s, names[i], mode.n)) {
             *out = (fv_auto_pad)i;
@@ -80,7 +80,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
         !fv_window_auto_pad(op, &mode))
         return false;
     /* the standard's formulas for VALID are the same in both modes of rounding */
-    w->ceil = mode == FV_PAD_GIVEN && fv_op_int(op, "ceil_mode", 0) != 0;
+    w->ceil = mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
     for (int i = 0; i < w->n; i++) {
         w->before[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i] : 0);
         w->after[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i + w->n] : 0);

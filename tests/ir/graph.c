@@ -3,6 +3,7 @@
 #include "ir/graph/graph.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <string.h>
 
 static fv_session *session;
@@ -85,11 +86,25 @@ Test(graph, order_of_ops) {
     cr_expect(body->last == r && b->out[0]->nuses == 0 && r->prev == b);
 }
 
-Test(graph, attributes) {
+/* An entry with attributes of every kind that a getter reads; the axis was another one in version 1. */
+static const fv_opdef with_attrs = {
+    .domain = "test", .name = "Attrs", .since = {1, 2},
+    .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+    .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("alpha", 0.25f), FV_A_STRING("mode", "constant"),
+              FV_A_REQUIRED("size", INT), FV_A_OPTIONAL("count", INT), FV_A_OPTIONAL("scale", FLOAT),
+              FV_A_OPTIONAL("name", STRING), FV_A_OPTIONAL("perm", INTS), FV_A_OPTIONAL("none", INTS),
+              FV_A_OPTIONAL("axes", INTS), FV_A_INT_UNTIL(1, "axis", 1), FV_A_FLOAT_UNTIL(1, "ratio", 0.5f)},
+    .types = {{"T", FV_SET_ANY}},
+};
+
+static fv_op *new_with_attrs(void) {
     fv_value *x = fv_param_new(body, "x", type);
-    fv_op *op = add(NULL, x, x, "y");
+    return fv_op_new(body, NULL, &with_attrs, 1, &x, 0, NULL, NULL);
+}
+
+Test(graph, attributes) {
+    fv_op *op = new_with_attrs();
     int n;
-    cr_expect_eq(fv_op_int(op, "axis", -1), -1);
     fv_op_set_int(op, "axis", 2);
     fv_op_set_int(op, "axis", 3);
     fv_op_set_float(op, "alpha", 0.5f);
@@ -97,11 +112,9 @@ Test(graph, attributes) {
     fv_op_set_ints(op, "perm", 3, (int64_t[]){2, 0, 1});
     fv_op_set_ints(op, "none", 0, NULL);
     cr_expect_eq(op->nattrs, 5);
-    cr_expect_eq(fv_op_int(op, "axis", -1), 3);
-    cr_expect_eq(fv_op_int(op, "alpha", 7), 7); /* a float is no int */
-    cr_expect_eq(fv_op_float(op, "alpha", 0), 0.5f);
-    cr_expect_str_eq(fv_op_string(op, "mode", "x").s, "edge");
-    cr_expect_str_eq(fv_op_string(op, "other", "x").s, "x");
+    cr_expect_eq(fv_op_int(op, "axis"), 3);
+    cr_expect_eq(fv_op_float(op, "alpha"), 0.5f);
+    cr_expect_str_eq(fv_op_string(op, "mode").s, "edge");
     cr_expect(fv_op_ints(op, "perm", &n)[0] == 2 && n == 3);
     cr_expect(fv_op_ints(op, "none", &n) != NULL && n == 0);
     cr_expect_null(fv_op_ints(op, "axes", &n));
@@ -109,6 +122,41 @@ Test(graph, attributes) {
     fv_op_drop_attr(op, "axis");
     cr_expect(op->nattrs == 4 && !fv_op_find_attr(op, "axis") && fv_op_find_attr(op, "mode"));
 }
+
+Test(graph, attribute_that_is_left_out) {
+    fv_op *op = new_with_attrs();
+    cr_expect_eq(fv_op_int(op, "axis"), -1);
+    cr_expect_eq(fv_op_int_of(op, "axis", 1), 1);
+    cr_expect_eq(fv_op_int_of(op, "axis", 2), -1);
+    cr_expect_eq(fv_op_float(op, "alpha"), 0.25f);
+    cr_expect_eq(fv_op_float_of(op, "ratio", 1), 0.5f);
+    cr_expect_str_eq(fv_op_string(op, "mode").s, "constant");
+    cr_expect_eq(fv_op_int_or(op, "count", 7), 7);
+    cr_expect_eq(fv_op_float_or(op, "scale", 2), 2);
+    cr_expect_str_eq(fv_op_string_or(op, "name", "x").s, "x");
+    fv_op_set_float(op, "axis", 2); /* a float is no int; fv_op_check refuses it */
+    cr_expect_eq(fv_op_int(op, "axis"), -1);
+    cr_expect_eq(fv_op_int(op, "size"), 0); /* and this, too */
+}
+
+#ifndef NDEBUG
+/* A default stands in the entry, and nowhere else. */
+Test(graph, second_default, .signal = SIGABRT) {
+    (void)fv_op_int_or(new_with_attrs(), "axis", -1);
+}
+
+Test(graph, attribute_without_default, .signal = SIGABRT) {
+    (void)fv_op_int(new_with_attrs(), "count");
+}
+
+Test(graph, attribute_of_no_entry, .signal = SIGABRT) {
+    (void)fv_op_int(new_with_attrs(), "axs");
+}
+
+Test(graph, attribute_of_older_versions, .signal = SIGABRT) {
+    (void)fv_op_float(new_with_attrs(), "ratio");
+}
+#endif
 
 Test(graph, which_op_it_is) {
     fv_value *x = fv_param_new(body, "x", type);
