@@ -255,6 +255,17 @@ if command -v cc >/dev/null; then
     echo 'int nothing;' | cc -shared -fPIC -x c - -o plain.so && check 'a library of others' 1 'plain.so: error: is no compiled model: it has no fovea_model' "$fovea" run plain.so
 fi
 
+# ---- what a graph gets wrong is not blamed on us ----
+cat >statistics.fvir <<'T'
+fovea-ir 1
+func @main(%x: f32[2, 3], %s: f32[3]) -> (%y, %m) {
+  %y, %m, %v = BatchNormalization(%x, %s, %s, %s, %s)
+  return %y, %m
+}
+T
+check 'statistics without training' 1 "result 'm' needs training_mode = 1" "$fovea" run statistics.fvir
+grep -q 'broke the module' err && tell 'statistics: no pass is blamed' no || tell 'statistics: no pass is blamed' yes
+
 # ---- threads ----
 for n in 1 7 100 2000; do
     check "$n threads" 0 '1 of 1 outputs as expected' "$fovea" run "$dates" --threads=$n --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"

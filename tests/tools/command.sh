@@ -418,6 +418,34 @@ check 'inspect a kernel' 0 'as written' "$fovea" inspect scale2.fvk
 check 'opt' 0 '^func @main' "$fovea" opt add.fvir
 check 'opt verbose' 0 'legalise:' "$fovea" opt add.fvir -v --verify
 check 'opt dump' 0 '# after legalise' "$fovea" opt add.fvir --dump-after=legalise
+check 'a step is not run by opt' 2 'that step is not run' "$fovea" opt add.fvir --dump-after=group
+check 'compile dump of a step' 0 'element %y\[i0, i1\] = %x\[i0, i1\] \+ %z\[i1\]' "$fovea" compile add.fvir --dump-after=group --emit=kernels -o -
+check 'misspelt step' 2 "did you mean 'layout'" "$fovea" compile add.fvir --dump-after=layuot -o x.fvk
+check 'a folder of dumps' 0 'fovea run x.fvk' "$fovea" compile add.fvir --dump-dir=dumps -o x.fvk
+present dumps/01-legalise.fvir dumps/*-define.fvd dumps/*-layout.fvd
+for text in dumps/*.fvd; do # from any step on to the same program
+    check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
+    tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
+done
+check 'a folder that cannot be made' 2 'No such file' "$fovea" compile add.fvir --dump-dir=no/where -o x.fvk
+check 'a naive dump' 0 'after "results"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
+
+# ---- definitions ----
+check 'definitions to standard output' 0 '^fovea-definitions 1 after "layout"' "$fovea" compile add.fvir --emit=definitions -o -
+check 'definitions to a file' 0 'fovea run add.fvd' "$fovea" compile add.fvir -o add.fvd
+for backend in $backends; do
+    check "definitions run ($backend)" 0 'y  f32\[2, 2\]  min 2  max 5  2 3 4 5' "$fovea" run add.fvd --backend=$backend --input x=x.npy --input z=z.npy
+done
+check 'definitions through a pipe' 0 '^y ' sh -c "'$fovea' compile '$dates' --emit=definitions -o - | '$fovea' run - | sed 's/^probs/y/'"
+check 'passes on definitions' 1 'holds definitions; passes are for graphs' "$fovea" opt add.fvd
+check 'a graph of definitions' 1 'definitions have no graph to write' "$fovea" compile add.fvd -o add2.fvir
+check 'definitions of kernels' 1 'kernels have no definitions to write' "$fovea" compile scale2.fvk -o x.fvd
+check 'inspect definitions' 0 'kernels    1, 1 launch' "$fovea" inspect add.fvd
+check 'a dim of definitions' 0 'f32\[2, 2\]' "$fovea" run add.fvd --dim n=2
+sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
+check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
+sed 's/layout/coffee/' add.fvd >coffee.fvd
+check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
 check 'opt to file' 0 '^$' sh -c "'$fovea' opt '$dates' -O1 -o o.fvir && echo"
 present o.fvir o.fvir.bin
 check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk

@@ -179,7 +179,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
         return fv_error(m->session, "there is no level -O%c", o->level);
     if (m->definitions)
         return fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
-    return fv_module_verify(m, "import") && fv_run_passes(m, names, o->pipeline);
+    return fv_module_verify(m, NULL) && fv_run_passes(m, names, o->pipeline);
 }
 
 static fv_lower_options lower_options(const fv_driver_options *o) {
