@@ -94,12 +94,15 @@ static bool check_read(verifier *v, const fv_expr *x) {
         return illegal(v, "`%s`: the value is substituted, it has no memory", as_text(v, x));
     if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
         return illegal(v, "`%s`: condition or other value is of the wrong type", as_text(v, x));
+    bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
+    for (int i = 0; i < b->rank; i++)
+        empty |= from->type->dims[i]->hi <= 0;
     for (int i = 0; i < b->rank; i++) {
         const char *how;
         int axis = fv_memory_axis(b->rank, d ? d->last : -1, i);
         if (x->arg[i]->type.elem != FV_I64)
             return illegal(v, "`%s`: index %d is no i64", as_text(v, x), i);
-        if (!guard && reaches_outside(v, x->arg[i], from->type->dims[axis], &how))
+        if (!guard && !empty && reaches_outside(v, x->arg[i], from->type->dims[axis], &how))
             return illegal(v, "`%s`: index %d %s", as_text(v, x), i, how);
     }
     return true;
