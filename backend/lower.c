@@ -101,7 +101,7 @@ static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_d
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
-    bool binds = fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let");
+    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let);
     for (int i = 0; i < op->nattrs; i++)
         if (binds && !strcmp(op->attrs[i].name, "symbols"))
             bound = &op->attrs[i];

@@ -22,7 +22,7 @@ static bool unpack(fv_lowerer *l, fv_value *p) {
     fv_module *m = l->module;
     const fv_type *t = p->type;
     const char *name = p->name;
-    fv_op *op = fv_op_new(p->block, p->block->first, fv_op_get("fv.Unpack"), 1, &p, 1, &name,
+    fv_op *op = fv_op_new(p->block, p->block->first, fv_op_def(FV_OP_fv_Unpack), 1, &p, 1, &name,
                           fv_origin_of(m, p->name));
     fv_op_set_int(op, "to", t->elem);
     fv_op_set_dims(op, "dims", t->rank, t->dims);
@@ -36,7 +36,7 @@ static bool unpack(fv_lowerer *l, fv_value *p) {
 
 static bool pack(fv_lowerer *l, fv_op *ret, int i) {
     const char *name = ret->in[i]->name;
-    fv_op *op = fv_op_new(ret->block, ret, fv_op_get("fv.Pack"), 1, &ret->in[i], 1, &name,
+    fv_op *op = fv_op_new(ret->block, ret, fv_op_def(FV_OP_fv_Pack), 1, &ret->in[i], 1, &name,
                           fv_origin_of(l->module, name));
     if (!fv_op_infer(op))
         return false;
@@ -79,7 +79,7 @@ void fv_close_ports(fv_lowerer *l) {
         return;
     for (int i = 0; l->out_types && i < r->last->nin; i++) {
         fv_op *op = r->last->in[i]->def;
-        if (op && (fv_op_is(op, "fv.Pack") || fv_op_is(op, "fv.Copy")) && op->out[0]->nuses == 1) {
+        if (op && (fv_op_is(op, FV_OP_fv_Pack) || fv_op_is(op, FV_OP_fv_Copy)) && op->out[0]->nuses == 1) {
             fv_op_set_in(r->last, i, op->in[0]);
             fv_op_erase(op);
             i--; /* a copy of a packed result is two */
@@ -91,7 +91,7 @@ void fv_close_ports(fv_lowerer *l) {
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
         p->type = l->in_types[i];
-        if (!op || !fv_op_is(op, "fv.Unpack"))
+        if (!op || !fv_op_is(op, FV_OP_fv_Unpack))
             continue;
         fv_replace_uses(op->out[0], p);
         fv_op_erase(op);

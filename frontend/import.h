@@ -8,7 +8,7 @@
  * import_order.c   nodes in an order in which operands come first
  * import_attr.c    attributes and Constant nodes
  * import_node.c    one node: operands, upgrade, inference; functions inlined
- * import_region.c  bodies of If, Loop, Scan
+ * import_region.c  branches of If
  *
  * Everything that is wrong is said, not only the first fault. So a value that could not be made is
  * defined as im->poison, and who uses it is skipped in silence. The module is thrown away at the
@@ -204,14 +204,7 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
 /* ---- import_region.c ---- */
 
 bool fv_import_has_graphs(const Onnx__NodeProto *node) FV_MUST_USE;
-/* The bodies of `op`, set as its attributes. *again: a Loop's body does not keep the shapes that it
- * was imported with; then the op must be built anew, with the wider types that *state now holds. */
-typedef struct fv_loop_state {
-    int attempt, n;
-    const fv_type **types; /* of the carried values; NULL at first */
-    uint32_t *widened;     /* by axis */
-} fv_loop_state;
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                       fv_op *op, fv_loop_state *state, bool *again) FV_MUST_USE;
+/* The graphs of `op`, set as its attributes. */
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) FV_MUST_USE;
 
 #endif

@@ -150,25 +150,14 @@ static bool type_op(fv_op *op) {
     return true;
 }
 
-/* Builds the op, again where a Loop's body wants its carried values wider. NULL after a diagnostic,
- * or where a graph inside it was at fault. */
+/* NULL after a diagnostic, or where a graph inside it was at fault. */
 static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const building *b) {
-    fv_loop_state state = {0};
-    int relations = im->m->nrelations;
-    for (bool again = true; again; state.attempt++) {
-        fv_op *op =
-            fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
-        for (int i = 0; i < b->nattrs; i++)
-            fv_op_attr(op, &b->attrs[i]);
-        if (!fv_import_regions(im, sc, node, op, &state, &again))
-            return NULL;
-        if (!again)
-            return upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op) ? op : NULL;
-        fv_op_erase(op);
-        im->m->nrelations = relations; /* what was assumed of shapes that are no more */
-    }
-    return NULL;
+    fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
+    for (int i = 0; i < b->nattrs; i++)
+        fv_op_attr(op, &b->attrs[i]);
+    bool ok = fv_import_regions(im, sc, node, op) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op);
+    return ok ? op : NULL;
 }
 
 static void define_results(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
@@ -317,7 +306,7 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
 static const char *known_branch(const fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                                 const fv_operator *what) {
     int64_t cond;
-    if (*what->def->domain || strcmp(what->def->name, "If") != 0 || node->n_input != 1)
+    if (what->def->id != FV_OP_If || node->n_input != 1)
         return NULL;
     const fv_value *v = fv_import_find(im, sc, node->input[0]);
     if (!v || v == im->poison || v == im->absent || !fv_known_int(v, &cond))

@@ -229,7 +229,7 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena), made = fv_ptrmap_in(r->arena);
     fv_op *bad;
     for (fv_op *op = r->module->funcs->body->first; op; op = op->next)
-        if (fv_op_is(op, "fv.Reshape"))
+        if (fv_op_is(op, FV_OP_fv_Reshape))
             share_reshaped(r, op, &made);
     do {
         bad = NULL;

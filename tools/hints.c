@@ -18,16 +18,16 @@ static void follow(walk *w, const fv_value *v);
 
 /* Ops whose results hold the elements of that operand and no others of interest. */
 static bool passes_on(const fv_op *op, int operand) {
-    static const char *const first[] = {"Cast", "CastLike", "Identity", "Reshape", "Squeeze",
-                                        "Unsqueeze", "Flatten", "Transpose", "Expand", "Slice",
-                                        "Split", "Tile", "Gather", "Pad", "Clip", "Dropout", NULL};
-    static const char *const any[] = {"Concat", "Max", "Min", "Where", NULL};
+    static const fv_op_id first[] = {FV_OP_Cast, FV_OP_CastLike, FV_OP_Identity, FV_OP_Reshape, FV_OP_Squeeze,
+                                        FV_OP_Unsqueeze, FV_OP_Flatten, FV_OP_Transpose, FV_OP_Expand, FV_OP_Slice,
+                                        FV_OP_Split, FV_OP_Tile, FV_OP_Gather, FV_OP_Pad, FV_OP_Clip, FV_OP_Dropout, FV_OP_NONE};
+    static const fv_op_id any[] = {FV_OP_Concat, FV_OP_Max, FV_OP_Min, FV_OP_Where, FV_OP_NONE};
     for (int i = 0; first[i] && operand == 0; i++)
         if (fv_op_is(op, first[i]))
             return true;
     for (int i = 0; any[i]; i++)
         if (fv_op_is(op, any[i]))
-            return !(fv_op_is(op, "Where") && operand == 0);
+            return !(fv_op_is(op, FV_OP_Where) && operand == 0);
     return false;
 }
 
@@ -47,7 +47,7 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
 
 /* Is that operand an index into another one? Then into how many elements at least. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
-    static const char *const along[] = {"Gather", "fv.Gather", "GatherElements", "ScatterElements", NULL};
+    static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements, FV_OP_ScatterElements, FV_OP_NONE};
     const fv_value *data = fv_op_in(op, 0);
     const fv_dim *d = NULL;
     if (operand != 1 || !data)
@@ -55,7 +55,7 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     for (int i = 0; along[i]; i++)
         if (fv_op_is(op, along[i]))
             return dim_of(data, fv_op_int(op, "axis"));
-    if (!fv_op_is(op, "GatherND") && !fv_op_is(op, "ScatterND"))
+    if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
     for (int i = (int)fv_op_int(op, "batch_dims"); i < data->type->rank; i++)
         d = d ? fv_dim_min(w->module->dims, d, dim_of(data, i)) : dim_of(data, i);
@@ -65,7 +65,7 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
 /* What an Add adds: one constant number, not negative. */
 static const fv_dim *added(walk *w, const fv_op *op, int operand) {
     const fv_value *other = fv_op_in(op, 1 - operand);
-    if (!fv_op_is(op, "Add") || !other || other->kind != FV_VALUE_CONST)
+    if (!fv_op_is(op, FV_OP_Add) || !other || other->kind != FV_VALUE_CONST)
         return NULL;
     const fv_tensor *t = other->tensor;
     if (t->count != 1 || !fv_elem_is_int(t->elem) || fv_tensor_int(t, 0) < 0)
@@ -153,20 +153,20 @@ static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
     const fv_op *op = v->def;
     if (!op || v->index > 0)
         return NULL;
-    if (fv_op_is(op, "Range"))
+    if (fv_op_is(op, FV_OP_Range))
         return most_of_range(m, op);
-    if (fv_op_is(op, "CumSum"))
+    if (fv_op_is(op, FV_OP_CumSum))
         return most_of_sum(m, op, depth - 1);
-    if (fv_op_is(op, "Add") || fv_op_is(op, "Mul") || fv_op_is(op, "Where"))
+    if (fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Mul) || fv_op_is(op, FV_OP_Where))
         return most_of_both(m, op, depth - 1,
-                            fv_op_is(op, "Add") ? fv_dim_add : fv_op_is(op, "Mul") ? fv_dim_mul : fv_dim_max);
+                            fv_op_is(op, FV_OP_Add) ? fv_dim_add : fv_op_is(op, FV_OP_Mul) ? fv_dim_mul : fv_dim_max);
     return passes_on(op, 0) ? most_of(m, op->in[0], depth - 1) : NULL;
 }
 
 void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n) {
     int cap = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
-        const fv_dim *rows = fv_op_is(op, "Gather") ? dim_of(op->in[0], fv_op_int(op, "axis")) : NULL;
+        const fv_dim *rows = fv_op_is(op, FV_OP_Gather) ? dim_of(op->in[0], fv_op_int(op, "axis")) : NULL;
         const fv_dim *most = rows ? most_of(m, op->in[1], DEEPEST) : NULL;
         if (!most || fv_dim_is_const(most))
             continue;

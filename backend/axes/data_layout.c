@@ -73,7 +73,7 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
 }
 
 static void fix_uses(fv_lowerer *l, fv_op *op) {
-    bool own_kernel = fv_op_is(op, "fv.Bind") || op->def->kernel, returns = fv_op_is(op, "fv.return");
+    bool own_kernel = fv_op_is(op, FV_OP_fv_Bind) || op->def->kernel, returns = op->def == &fv_return_def;
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
     for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
         if (op->in[i]) {

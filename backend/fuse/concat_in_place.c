@@ -74,7 +74,7 @@ static bool can_be_placed(const fv_storage *s) {
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
-        if (use->def->kernel || fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind"))
+        if (use->def->kernel || use->def == &fv_return_def || fv_op_is(use, FV_OP_fv_Bind))
             return false;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
@@ -99,7 +99,7 @@ static double typical_elements(const fv_type *t) {
 
 static bool is_returned(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++)
-        if (fv_op_is(v->uses[i].op, "fv.return"))
+        if (v->uses[i].op->def == &fv_return_def)
             return true;
     return false;
 }
@@ -111,7 +111,7 @@ static bool has_data_dims(const fv_op *op) {
 /* Asked while values are grouped: what becomes of later ones is not known yet. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     double made = 0, all = 0;
-    if (!fv_op_is(op, "Concat") || has_data_dims(op))
+    if (!fv_op_is(op, FV_OP_Concat) || has_data_dims(op))
         return false;
     for (int i = 0; i < op->nin; i++) {
         const fv_value *v = op->in[i];
@@ -200,7 +200,7 @@ static bool plan(join *j) {
 static bool copy_part(join *j, int i) {
     fv_op *op = j->op;
     const char *name = fv_printf(j->l->arena, "%s.part%d", op->out[0]->name, i);
-    fv_op *copy = fv_op_new(op->block, op, fv_op_get("fv.Copy"), 1, &op->in[i], 1, &name, op->origin);
+    fv_op *copy = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[i], 1, &name, op->origin);
     if (!fv_op_infer(copy) || !fv_define_op(j->l, copy))
         return false;
     fv_op_set_in(op, i, copy->out[0]);
@@ -277,7 +277,7 @@ bool fv_concat_in_place(fv_lowerer *l) {
     member *members = NULL;
     for (fv_op *op = l->func->body->last; op; op = op->prev) {
         join j = {.l = l, .members = &members, .op = op};
-        if (fv_op_is(op, "Concat") && plan(&j) && !carry_out(&j))
+        if (fv_op_is(op, FV_OP_Concat) && plan(&j) && !carry_out(&j))
             return false;
     }
     relocator r = {.l = l, .members = fv_ptrmap_in(l->arena)};

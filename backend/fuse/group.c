@@ -253,7 +253,7 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
 
 /* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
-    return fv_op_is(op, "fv.Reshape") && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
+    return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
 }
 
 /* Does the axis structure let each element of v be used by one element of the consumer only? */
@@ -315,7 +315,7 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
-        if (fv_op_is(use, "fv.return") || fv_op_is(use, "fv.Bind") || is_costly_reshape(l, use))
+        if (use->def == &fv_return_def || fv_op_is(use, FV_OP_fv_Bind) || is_costly_reshape(l, use))
             return true;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
@@ -525,7 +525,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
             bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, grouped_of(l, fv_storage_of(l, v))->sum) &&
                             (r.identity || (r.ordered && !c.arithmetic) ||
-                             (fv_op_is(use, "fv.Reshape") && keeps_rows(d, v)));
+                             (fv_op_is(use, FV_OP_fv_Reshape) && keeps_rows(d, v)));
             if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
                 continue;
             return false;
@@ -540,7 +540,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         if (r.in_reduction && is_costly(w))
             return false;
         bool again = r.loads > 1 || !covers(d, v) ||
-                     (!r.injective && !r.in_reduction && !fv_op_is(use, "fv.Reshape"));
+                     (!r.injective && !r.in_reduction && !fv_op_is(use, FV_OP_fv_Reshape));
         if (again && is_costly(w))
             return false;
     }
@@ -616,7 +616,7 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     bool view = is_costly_reshape(l, op);
-    if (fv_op_is(op, "fv.Reshape") && !view) /* memory that is there anyway is seen in another shape for nothing */
+    if (fv_op_is(op, FV_OP_fv_Reshape) && !view) /* memory that is there anyway is seen in another shape for nothing */
         view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
     if (view) {
         s->fate = FV_FATE_VIEW;
@@ -731,7 +731,7 @@ static fv_expr *unify(unifier *u, fv_expr *x) {
 
 void fv_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
-        if (fv_op_is(op, "fv.Reshape")) {
+        if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
             grouped_of(l, s)->costly = divides_along(s->def);
             grouped_of(l, s)->divides = divides_at_all(s->def);

@@ -22,7 +22,7 @@ static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *
 
 bool fv_define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
-    if (fv_op_is(op, "fv.return") || fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let"))
+    if (op->def == &fv_return_def || fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let))
         return true;
     if (op->def->kernel)
         return true;
@@ -42,7 +42,7 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
 
 bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
     const char *name = ret->in[i]->name;
-    fv_op *copy = fv_op_new(ret->block, ret, fv_op_get("fv.Copy"), 1, &ret->in[i], 1, &name, ret->origin);
+    fv_op *copy = fv_op_new(ret->block, ret, fv_op_def(FV_OP_fv_Copy), 1, &ret->in[i], 1, &name, ret->origin);
     if (!fv_op_infer(copy) || !fv_define_op(l, copy))
         return false;
     fv_op_set_in(ret, i, copy->out[0]);

@@ -39,8 +39,8 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
                 d.of = fv_storage_root(s)->value;
             if (d.fate == FV_FATE_PART)
                 d.of = fv_storage_home(s)->value;
-            d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, "fv.Reshape") && next.group) ||
-                                                   (fv_op_is(op, "Concat") && next.concat));
+            d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, FV_OP_fv_Reshape) && next.group) ||
+                                                   (fv_op_is(op, FV_OP_Concat) && next.concat));
             note_checks(l, &d);
             FV_PUSH(l->arena, state->all, state->n, state->cap, d);
         }

@@ -34,9 +34,9 @@ static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
 }
 
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
-    if (fv_op_is(op, "fv.return"))
+    if (op->def == &fv_return_def)
         return true;
-    if (fv_op_is(op, "fv.Bind") || fv_op_is(op, "fv.Let")) {
+    if (fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let)) {
         fv_step s = {.kind = FV_STEP_BIND, .bind = op};
         FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
         return true;

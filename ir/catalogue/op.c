@@ -37,6 +37,15 @@ const fv_opdef *fv_op_get(const char *qualified) {
     return d;
 }
 
+const fv_opdef *fv_op_def(fv_op_id id) {
+    for (int f = 0; fv_op_families[f]; f++)
+        for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
+            if (d->id == id && id != FV_OP_NONE)
+                return d;
+    assert(!"every named op has an entry");
+    return NULL;
+}
+
 bool fv_op_has_domain(const char *domain) {
     for (int f = 0; fv_op_families[f]; f++)
         for (const fv_opdef *d = fv_op_families[f]; d->name; d++)

@@ -78,6 +78,15 @@ typedef struct fv_typevar {
     fv_elem_set set;
 } fv_typevar;
 
+/* The operators that C code speaks of: what is misspelt does not compile. */
+typedef enum {
+    FV_OP_NONE, /* and of an entry that only texts name */
+#define NAMED(name) FV_OP_##name,
+#include "ir/catalogue/named.def"
+#undef NAMED
+    FV_OP_END
+} fv_op_id;
+
 struct fv_op;       /* ir/graph/graph.h */
 struct fv_rewriter; /* ir/graph/rewriter.h */
 struct fv_definer;  /* ir/definition/definition.h */
@@ -86,6 +95,7 @@ struct fv_custom;   /* ir/definition/custom.h */
 typedef struct fv_opdef {
     const char *domain; /* "" the standard's; "fv" ours */
     const char *name;
+    fv_op_id id;        /* where ir/catalogue/named.def has it */
     int since[FV_MAX_VERSIONS]; /* versions, ascending, 0 ends; the last is what the IR speaks */
     const char *doc;
     fv_operand_def in[FV_MAX_IN];
@@ -121,8 +131,9 @@ extern const fv_opdef *const fv_op_families[];
 
 /* The op, or NULL. Domain "ai.onnx" is "". */
 const fv_opdef *fv_op_find(const char *domain, const char *name);
-/* "MatMul", "fv.Slice": asserts that it is there. */
+/* By the name that a text has, "MatMul", "fv.Slice": asserts that it is there. */
 const fv_opdef *fv_op_get(const char *qualified);
+const fv_opdef *fv_op_def(fv_op_id id); /* the entry of that identity, not of NONE */
 bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* any op of it */
 int fv_op_count(void);
 const fv_opdef *fv_op_at(int i); /* sorted by domain, name */

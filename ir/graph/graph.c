@@ -329,15 +329,8 @@ fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results) {
     return fv_op_new(r, NULL, &fv_return_def, n, results, 0, NULL, NULL);
 }
 
-bool fv_op_is(const fv_op *op, const char *name) {
-    const char *domain = op->def->domain;
-    size_t n = strlen(domain);
-    if (n) {
-        if (strncmp(name, domain, n) != 0 || name[n] != '.')
-            return false;
-        name += n + 1;
-    }
-    return strcmp(op->def->name, name) == 0;
+bool fv_op_is(const fv_op *op, fv_op_id id) {
+    return op->def->id == id;
 }
 
 /* ---- attributes ---- */

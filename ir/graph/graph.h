@@ -2,7 +2,7 @@
  *
  * SSA. A module owns functions and constants; a function owns one block; a block has parameters,
  * ops in order, and ends with a `return` op whose operands are its results, so every use of a value
- * is an operand. If, Loop and Scan hold blocks as regions and may use values from outside.
+ * is an operand. An If holds blocks as regions, which may use values from outside.
  *
  *   fovea-ir 1
  *   module "dense"
@@ -167,7 +167,7 @@ void fv_op_set_float(fv_op *op, const char *name, float v);
 void fv_op_set_string(fv_op *op, const char *name, const char *v);
 void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v);
 void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
-bool fv_op_is(const fv_op *op, const char *name) FV_MUST_USE; /* "MatMul" of the standard domain, "fv.Slice" */
+bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE; /* FV_OP_MatMul, FV_OP_fv_Slice: ir/catalogue/named.def */
 
 fv_value *fv_op_in(const fv_op *op, int i); /* NULL where left out or beyond the last */
 void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps uses right */

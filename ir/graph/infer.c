@@ -267,7 +267,7 @@ static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
     v->nelems = n;
     fv_region *r = v->kind == FV_VALUE_RESULT ? v->def->block : v->block;
     fv_op *before = v->kind == FV_VALUE_RESULT ? v->def->next : r->first;
-    fv_op *bind = fv_op_new(r, before, fv_op_get("fv.Bind"), 1, &v, 0, NULL,
+    fv_op *bind = fv_op_new(r, before, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL,
                             v->kind == FV_VALUE_RESULT ? v->def->origin : fv_origin_of(m, v->name));
     fv_op_set_dims(bind, "symbols", n, e);
     (void)f;
@@ -277,7 +277,7 @@ static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
  * written. */
 static const fv_dim *name_above(const fv_op *op, const fv_dim *d) {
     for (const fv_op *at = op->prev; at; at = at->prev) {
-        if (!fv_op_is(at, "fv.Let"))
+        if (!fv_op_is(at, FV_OP_fv_Let))
             continue;
         const fv_attr *values = fv_op_find_attr(at, "values"), *symbols = fv_op_find_attr(at, "symbols");
         for (int i = 0; values && symbols && i < values->n && i < symbols->n; i++)
@@ -295,7 +295,7 @@ const fv_dim *fv_name_dim(fv_op *op, const char *stem, const fv_dim *d) {
     if (known)
         return known;
     const fv_dim *name = fv_dim_fresh(m->dims, stem, d->lo, d->hi, true);
-    fv_op *let = fv_op_new(op->block, op, fv_op_get("fv.Let"), 0, NULL, 0, NULL, op->origin);
+    fv_op *let = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Let), 0, NULL, 0, NULL, op->origin);
     fv_op_set_dims(let, "symbols", 1, &name);
     fv_op_set_dims(let, "values", 1, &d);
     return name;
@@ -384,20 +384,20 @@ static const fv_dim *greater_equal(fv_dims *t, const fv_dim *a, const fv_dim *b)
 }
 
 static const struct {
-    const char *op;
+    fv_op_id op;
     binary_fn fn;
-} binaries[] = {{"Add", fv_dim_add},   {"Sub", fv_dim_sub},    {"Mul", fv_dim_mul},
-                {"Div", div_trunc},    {"Mod", mod_floor},     {"Min", fv_dim_min},
-                {"Max", fv_dim_max},   {"Equal", equal},       {"Less", less},
-                {"Greater", greater},  {"LessOrEqual", less_equal},
-                {"GreaterOrEqual", greater_equal}, {"And", fv_dim_mul}, {NULL, NULL}};
+} binaries[] = {{FV_OP_Add, fv_dim_add},   {FV_OP_Sub, fv_dim_sub},    {FV_OP_Mul, fv_dim_mul},
+                {FV_OP_Div, div_trunc},    {FV_OP_Mod, mod_floor},     {FV_OP_Min, fv_dim_min},
+                {FV_OP_Max, fv_dim_max},   {FV_OP_Equal, equal},       {FV_OP_Less, less},
+                {FV_OP_Greater, greater},  {FV_OP_LessOrEqual, less_equal},
+                {FV_OP_GreaterOrEqual, greater_equal}, {FV_OP_And, fv_dim_mul}, {FV_OP_NONE, NULL}};
 
 static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
     for (int k = 0; binaries[k].op; k++) {
         if (!fv_op_is(op, binaries[k].op) || op->nin != 2 || !known(op, 0) || !known(op, 1))
             continue;
-        if (!strcmp(binaries[k].op, "Mod") && fv_op_int(op, "fmod"))
+        if (binaries[k].op == FV_OP_Mod && fv_op_int(op, "fmod"))
             return false;
         for (int i = 0; i < n; i++)
             if (!(e[i] = binaries[k].fn(t, elem_of(op->in[0], i), elem_of(op->in[1], i))))
@@ -410,7 +410,7 @@ static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
 /* Concat, Where, Cast and views of known elements. */
 static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
-    if (fv_op_is(op, "Concat")) {
+    if (fv_op_is(op, FV_OP_Concat)) {
         int at = 0;
         for (int i = 0; i < op->nin; i++) {
             if (!known(op, i))
@@ -420,24 +420,24 @@ static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
         }
         return true;
     }
-    if (fv_op_is(op, "Where") && known(op, 0) && known(op, 1) && known(op, 2)) {
+    if (fv_op_is(op, FV_OP_Where) && known(op, 0) && known(op, 1) && known(op, 2)) {
         for (int i = 0; i < n; i++)
             e[i] = fv_dim_select(t, elem_of(op->in[0], i), elem_of(op->in[1], i),
                                  elem_of(op->in[2], i));
         return true;
     }
-    if (fv_op_is(op, "Not") && known(op, 0)) {
+    if (fv_op_is(op, FV_OP_Not) && known(op, 0)) {
         for (int i = 0; i < n; i++)
             e[i] = negate(t, elem_of(op->in[0], i));
         return true;
     }
-    if (fv_op_is(op, "Neg") && known(op, 0)) {
+    if (fv_op_is(op, FV_OP_Neg) && known(op, 0)) {
         for (int i = 0; i < n; i++)
             e[i] = fv_dim_sub(t, fv_dim_const(t, 0), elem_of(op->in[0], i));
         return true;
     }
-    static const char *const same[] = {"Cast",      "Identity", "Unsqueeze", "Squeeze", "Reshape",
-                                       "fv.Reshape", "Flatten", NULL};
+    static const fv_op_id same[] = {FV_OP_Cast,      FV_OP_Identity, FV_OP_Unsqueeze, FV_OP_Squeeze, FV_OP_Reshape,
+                                       FV_OP_fv_Reshape, FV_OP_Flatten, FV_OP_NONE};
     for (int k = 0; same[k]; k++)
         if (fv_op_is(op, same[k]) && known(op, 0) && op->in[0]->nelems == n) {
             if (op->out[0]->type->elem == FV_BOOL && op->in[0]->type->elem != FV_BOOL)

@@ -8,9 +8,8 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-fv_op *fv_w_op_n(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
-                 const fv_attr *attrs, int nout) {
-    const fv_opdef *def = fv_op_get(name);
+static fv_op *new_op(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
+                     const fv_attr *attrs, int nout) {
     if (w->failed)
         return NULL;
     for (int i = 0; i < nin; i++) {
@@ -37,10 +36,20 @@ fv_op *fv_w_op_n(fv_rewriter *w, const char *name, int nin, fv_value *const *in,
     return op;
 }
 
-fv_value *fv_w_op(fv_rewriter *w, const char *name, int nin, fv_value *const *in, int nattrs,
-                  const fv_attr *attrs) {
-    fv_op *op = fv_w_op_n(w, name, nin, in, nattrs, attrs, 1);
+fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
+                 const fv_attr *attrs, int nout) {
+    return new_op(w, fv_op_def(op), nin, in, nattrs, attrs, nout);
+}
+
+fv_value *fv_w_def(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
+                   const fv_attr *attrs) {
+    fv_op *op = new_op(w, def, nin, in, nattrs, attrs, 1);
     return op ? op->out[0] : NULL;
+}
+
+fv_value *fv_w_op(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
+                  const fv_attr *attrs) {
+    return fv_w_def(w, fv_op_def(op), nin, in, nattrs, attrs);
 }
 
 /* ---- attributes ---- */
@@ -99,7 +108,7 @@ fv_value *fv_w_cast(fv_rewriter *w, fv_value *x, fv_elem to) {
     if (!x || x->type->elem == to)
         return x;
     fv_attr a = fv_attr_int(w->module, "to", to);
-    return fv_w_op(w, "Cast", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_Cast, 1, &x, 1, &a);
 }
 
 fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v) {
@@ -127,7 +136,7 @@ fv_value *fv_w_reshape(fv_rewriter *w, fv_value *x, int rank, const fv_dim *cons
     if (!x || dims_equal(x->type, rank, dims))
         return x;
     fv_attr a = fv_attr_dims(w->module, "dims", rank, dims);
-    return fv_w_op(w, "fv.Reshape", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_fv_Reshape, 1, &x, 1, &a);
 }
 
 fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm) {
@@ -142,14 +151,14 @@ fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm) {
     if (identity)
         return x;
     fv_attr a = fv_attr_ints(w->module, "perm", x->type->rank, p);
-    return fv_w_op(w, "Transpose", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_Transpose, 1, &x, 1, &a);
 }
 
 fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims) {
     if (!x || dims_equal(x->type, rank, dims))
         return x;
     fv_attr a = fv_attr_dims(w->module, "dims", rank, dims);
-    return fv_w_op(w, "fv.Expand", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_fv_Expand, 1, &x, 1, &a);
 }
 
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
@@ -166,7 +175,7 @@ fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
     fv_attr a[3] = {fv_attr_dims(w->module, "start", r, start),
                     fv_attr_dims(w->module, "step", r, step),
                     fv_attr_dims(w->module, "dims", r, dims)};
-    return fv_w_op(w, "fv.Slice", 1, &x, 3, a);
+    return fv_w_op(w, FV_OP_fv_Slice, 1, &x, 3, a);
 }
 
 /* ---- replacing ---- */

@@ -16,9 +16,11 @@ typedef struct fv_rewriter {
 
 
 fv_rewriter fv_rewriter_at(fv_op *op);
-fv_value *fv_w_op(fv_rewriter *w, const char *op, int nin, fv_value *const *in, int nattrs,
+fv_value *fv_w_op(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
                   const fv_attr *attrs);
-fv_op *fv_w_op_n(fv_rewriter *w, const char *op, int nin, fv_value *const *in, int nattrs,
+fv_value *fv_w_def(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
+                   const fv_attr *attrs);
+fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
                  const fv_attr *attrs, int nout); /* several results */
 #define FV_W1(w, op, x) fv_w_op((w), (op), 1, (fv_value *[]){(x)}, 0, NULL)
 #define FV_W2(w, op, x, y) fv_w_op((w), (op), 2, (fv_value *[]){(x), (y)}, 0, NULL)

@@ -144,7 +144,7 @@ static void check_uses(verifier *v, const fv_value *value) {
 /* Inference may bind the elements of an operand to symbols: takes that back. */
 static void unbind(fv_value *v) {
     fv_op *bind = v && v->nuses ? v->uses[v->nuses - 1].op : NULL;
-    if (bind && fv_op_is(bind, "fv.Bind")) {
+    if (bind && fv_op_is(bind, FV_OP_fv_Bind)) {
         fv_op_erase(bind);
         v->elems = NULL;
         v->nelems = 0;

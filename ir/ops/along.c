@@ -38,7 +38,7 @@ static bool decompose_arg(fv_rewriter *w, fv_op *op) {
     fv_attr a[2] = {fv_attr_int(w->module, "axis", axis),
                     fv_attr_int(w->module, "select_last_index",
                                 fv_op_int(op, "select_last_index"))};
-    fv_value *v = fv_w_op(w, fv_op_is(op, "ArgMax") ? "fv.ArgMax" : "fv.ArgMin", 1, op->in, 2, a);
+    fv_value *v = fv_w_op(w, fv_op_is(op, FV_OP_ArgMax) ? FV_OP_fv_ArgMax : FV_OP_fv_ArgMin, 1, op->in, 2, a);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, y->rank, y->dims) : NULL);
     return true;
 }
@@ -68,7 +68,7 @@ static bool decompose_hardmax(fv_rewriter *w, fv_op *op) {
         axis = 1;
     }
     fv_attr a = fv_attr_int(w->module, "axis", axis);
-    v = fv_w_op(w, "fv.Hardmax", 1, &v, 1, &a);
+    v = fv_w_op(w, FV_OP_fv_Hardmax, 1, &v, 1, &a);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
     return true;
 }
@@ -115,10 +115,10 @@ static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
         return false;
     three_axes(op, e[0], dims);
     fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
-    fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, "CumProd")),
+    fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, FV_OP_CumProd)),
                     fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive")),
                     fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse"))};
-    v = fv_w_op(w, "fv.Cumulate", 1, &v, 3, a);
+    v = fv_w_op(w, FV_OP_fv_Cumulate, 1, &v, 3, a);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
     return true;
 }
@@ -152,21 +152,21 @@ static bool kernel_cumulate(fv_custom *c, fv_op *op) {
 #define INDEX (FV_SET(I32) | FV_SET(I64))
 
 const fv_opdef fv_ops_along[] = {
-    {.domain = "fv", .name = "ArgMax", .since = {1},
+    {.domain = "fv", .name = "ArgMax", .id = FV_OP_fv_ArgMax, .since = {1},
      .doc = "position of the largest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_dropped,
      .formula = "a.. = axis; m = max k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
-    {.domain = "fv", .name = "ArgMin", .since = {1},
+    {.domain = "fv", .name = "ArgMin", .id = FV_OP_fv_ArgMin, .since = {1},
      .doc = "position of the smallest element along an axis, counted from 0, which is dropped; of a NaN if there is one",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_dropped,
      .formula = "a.. = axis; m = min k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); Y[a.., c..] = select(select_last_index != 0, last, first)"},
-    {.domain = "", .name = "ArgMax", .since = {1, 11, 12, 13},
+    {.domain = "", .name = "ArgMax", .id = FV_OP_ArgMax, .since = {1, 11, 12, 13},
      .doc = "position of the largest element along an axis",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"reduced", "T1"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
@@ -180,7 +180,7 @@ const fv_opdef fv_ops_along[] = {
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
      .infer = infer_arg_kept,
      .decompose = decompose_arg},
-    {.domain = "fv", .name = "Hardmax", .since = {1},
+    {.domain = "fv", .name = "Hardmax", .id = FV_OP_fv_Hardmax, .since = {1},
      .doc = "1 at the first largest element along an axis, elsewhere 0",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", -1)},
@@ -195,21 +195,21 @@ const fv_opdef fv_ops_along[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
      .decompose = decompose_hardmax, .upgrade = upgrade_hardmax},
-    {.domain = "", .name = "CumSum", .since = {11, 14},
+    {.domain = "", .name = "CumSum", .id = FV_OP_CumSum, .since = {11, 14},
      .doc = "running sums along an axis",
      .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
      .decompose = decompose_cumulate},
-    {.domain = "", .name = "CumProd", .since = {26},
+    {.domain = "", .name = "CumProd", .id = FV_OP_CumProd, .since = {26},
      .doc = "running products along an axis",
      .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}}, .out = {{"y", "T"}},
      .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}, {"T2", INDEX}},
      .infer = infer_cumulate,
      .decompose = decompose_cumulate},
-    {.domain = "fv", .name = "Cumulate", .since = {1},
+    {.domain = "fv", .name = "Cumulate", .id = FV_OP_fv_Cumulate, .since = {1},
      .doc = "running sums or products along the middle one of three axes",
      .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},

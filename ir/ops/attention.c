@@ -142,7 +142,7 @@ static fv_value *split_heads(fv_rewriter *w, const attention *s, fv_value *x, co
 
 static fv_value *behind(fv_rewriter *w, fv_value *past, fv_value *x) {
     fv_attr axis = fv_attr_int(w->module, "axis", 2);
-    return past ? fv_w_op(w, "Concat", 2, (fv_value *[]){past, x}, 1, &axis) : x;
+    return past ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){past, x}, 1, &axis) : x;
 }
 
 /* x * y over [batch, heads, rows, columns], y having fewer heads: each serves a group of x's. */
@@ -150,13 +150,13 @@ static fv_value *grouped_product(fv_rewriter *w, const attention *s, fv_value *x
     if (!x || !y)
         return NULL;
     if (fv_dim_compare(s->t, s->q_heads, s->kv_heads) == FV_DIM_EQUAL)
-        return FV_W2(w, "fv.MatMul", x, y);
+        return FV_W2(w, FV_OP_fv_MatMul, x, y);
     const fv_dim *groups = fv_dim_floordiv(s->t, s->q_heads, s->kv_heads), *one = fv_dim_const(s->t, 1);
     const fv_dim *const *dx = x->type->dims, *const *dy = y->type->dims;
     const fv_dim *a[5] = {s->batch, s->kv_heads, groups, dx[2], dx[3]};
     const fv_dim *b[5] = {s->batch, s->kv_heads, one, dy[2], dy[3]};
     const fv_dim *r[4] = {s->batch, s->q_heads, dx[2], dy[3]};
-    return fv_w_reshape(w, FV_W2(w, "fv.MatMul", fv_w_reshape(w, x, 5, a), fv_w_reshape(w, y, 5, b)), 4, r);
+    return fv_w_reshape(w, FV_W2(w, FV_OP_fv_MatMul, fv_w_reshape(w, x, 5, a), fv_w_reshape(w, y, 5, b)), 4, r);
 }
 
 /* 1 / sqrt(head size), or what is given. */
@@ -167,7 +167,7 @@ static fv_value *scale_of(fv_rewriter *w, const fv_op *op, const attention *s, f
     if (fv_dim_is_const(s->head))
         return fv_w_float(w, e, 1 / sqrt((double)s->head->value));
     fv_value *n = fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &s->head), e);
-    return FV_W1(w, "Reciprocal", FV_W1(w, "Sqrt", n));
+    return FV_W1(w, FV_OP_Reciprocal, FV_W1(w, FV_OP_Sqrt, n));
 }
 
 /* q * k^T, scaled. In f16 q is scaled before the product, which could overflow. */
@@ -176,16 +176,16 @@ static fv_value *scores_of(fv_rewriter *w, const fv_op *op, const attention *s, 
     fv_elem e = fv_in_type(op, Q)->elem;
     fv_value *scale = scale_of(w, op, s, e);
     if (e == FV_F16)
-        q = FV_W2(w, "Mul", q, scale);
+        q = FV_W2(w, FV_OP_Mul, q, scale);
     fv_value *x = grouped_product(w, s, q, fv_w_transpose(w, k, perm));
-    return e == FV_F16 ? x : FV_W2(w, "Mul", x, scale);
+    return e == FV_F16 ? x : FV_W2(w, FV_OP_Mul, x, scale);
 }
 
 static fv_value *soft_cap(fv_rewriter *w, fv_value *x, float cap) {
     if (!x || !(cap > 0))
         return x;
     fv_value *c = fv_w_float(w, x->type->elem, (double)cap);
-    return FV_W2(w, "Mul", FV_W1(w, "Tanh", FV_W2(w, "Div", x, c)), c);
+    return FV_W2(w, FV_OP_Mul, FV_W1(w, FV_OP_Tanh, FV_W2(w, FV_OP_Div, x, c)), c);
 }
 
 /* 0, 1, ... as a column or a row of the scores */
@@ -193,12 +193,12 @@ static fv_value *positions(fv_rewriter *w, const fv_dim *n, bool column) {
     const fv_dim *dims[2] = {n, fv_dim_const(w->module->dims, 1)};
     fv_value *ends[2] = {fv_w_int(w, FV_I64, 0), fv_w_int(w, FV_I64, 1)};
     fv_attr a = fv_attr_dims(w->module, "dims", 1, &n);
-    fv_value *r = fv_w_op(w, "fv.Range", 2, ends, 1, &a);
+    fv_value *r = fv_w_op(w, FV_OP_fv_Range, 2, ends, 1, &a);
     return column ? fv_w_reshape(w, r, 2, dims) : r;
 }
 
 static fv_value *both(fv_rewriter *w, fv_value *a, fv_value *b) {
-    return a && b ? FV_W2(w, "And", a, b) : a ? a : b;
+    return a && b ? FV_W2(w, FV_OP_And, a, b) : a ? a : b;
 }
 
 /* Which keys a query may see by its position; NULL: all. */
@@ -209,19 +209,19 @@ static fv_value *visible(fv_rewriter *w, const fv_op *op, const attention *s) {
     if (lengths) {
         const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
         lengths = fv_w_reshape(w, lengths, 4, dims);
-        seen = FV_W2(w, "Less", keys, lengths);
+        seen = FV_W2(w, FV_OP_Less, keys, lengths);
     }
     if (!causal && left < 0 && right < 0)
         return seen;
-    fv_value *offset = lengths ? FV_W2(w, "Sub", lengths, fv_w_ints(w, FV_I64, 0, 1, &s->queries))
+    fv_value *offset = lengths ? FV_W2(w, FV_OP_Sub, lengths, fv_w_ints(w, FV_I64, 0, 1, &s->queries))
                                : fv_w_ints(w, FV_I64, 0, 1, &s->past);
-    fv_value *at = FV_W2(w, "Add", positions(w, s->queries, true), offset);
+    fv_value *at = FV_W2(w, FV_OP_Add, positions(w, s->queries, true), offset);
     if (causal)
-        seen = both(w, seen, FV_W2(w, "LessOrEqual", keys, at));
+        seen = both(w, seen, FV_W2(w, FV_OP_LessOrEqual, keys, at));
     if (right >= 0)
-        seen = both(w, seen, FV_W2(w, "LessOrEqual", keys, FV_W2(w, "Add", at, fv_w_int(w, FV_I64, right))));
+        seen = both(w, seen, FV_W2(w, FV_OP_LessOrEqual, keys, FV_W2(w, FV_OP_Add, at, fv_w_int(w, FV_I64, right))));
     if (left >= 0)
-        seen = both(w, seen, FV_W2(w, "LessOrEqual", FV_W2(w, "Sub", at, fv_w_int(w, FV_I64, left)), keys));
+        seen = both(w, seen, FV_W2(w, FV_OP_LessOrEqual, FV_W2(w, FV_OP_Sub, at, fv_w_int(w, FV_I64, left)), keys));
     return seen;
 }
 
@@ -240,7 +240,7 @@ static fv_value *whole_mask(fv_rewriter *w, const attention *s, fv_value *mask, 
         fv_attr a[2] = {fv_attr_dims(w->module, "begin", t->rank, begin),
                         fv_attr_dims(w->module, "dims", t->rank, dims)};
         fv_value *in[2] = {mask, is_bool ? NULL : fv_w_float(w, e, (double)-INFINITY)};
-        mask = fv_w_op(w, "fv.Pad", is_bool ? 1 : 2, in, 2, a);
+        mask = fv_w_op(w, FV_OP_fv_Pad, is_bool ? 1 : 2, in, 2, a);
     }
     return fv_w_expand(w, mask, 4, all);
 }
@@ -255,11 +255,11 @@ static fv_value *masked(fv_rewriter *w, const fv_op *op, const attention *s, fv_
         if (mask && mask->type->elem == FV_BOOL) {
             seen = both(w, mask, seen);
         } else {
-            seen = both(w, FV_W2(w, "Less", hidden, mask), seen);
-            x = FV_W2(w, "Add", x, mask);
+            seen = both(w, FV_W2(w, FV_OP_Less, hidden, mask), seen);
+            x = FV_W2(w, FV_OP_Add, x, mask);
         }
     }
-    return seen ? FV_W3(w, "Where", seen, x, hidden) : x;
+    return seen ? FV_W3(w, FV_OP_Where, seen, x, hidden) : x;
 }
 
 /* A query that sees no key has probabilities 0. */
@@ -269,11 +269,11 @@ static fv_value *probabilities(fv_rewriter *w, const fv_op *op, fv_value *x, boo
     fv_value *zero = fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, (double)-INFINITY), *best = NULL;
     fv_value *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
     if (guard)
-        best = FV_W2(w, "ReduceMax", x, last);
+        best = FV_W2(w, FV_OP_ReduceMax, x, last);
     fv_attr axis = fv_attr_int(w->module, "axis", -1);
     x = precision ? fv_w_cast(w, x, (fv_elem)precision) : x;
-    x = fv_w_cast(w, fv_w_op(w, "Softmax", 1, &x, 1, &axis), e);
-    return guard ? FV_W3(w, "Where", FV_W2(w, "Equal", best, hidden), zero, x) : x;
+    x = fv_w_cast(w, fv_w_op(w, FV_OP_Softmax, 1, &x, 1, &axis), e);
+    return guard ? FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, best, hidden), zero, x) : x;
 }
 
 static bool decompose_attention(fv_rewriter *w, fv_op *op) {
@@ -367,7 +367,7 @@ static fv_value *angles(fv_rewriter *w, const fv_op *op, const rotary *r, int in
     const fv_dim *dims[4] = {r->dims[0], r->flat ? length : one, r->flat ? one : length, r->half};
     fv_attr axis = fv_attr_int(w->module, "axis", 0);
     if (p)
-        v = fv_w_op(w, "Gather", 2, (fv_value *[]){v, p}, 1, &axis);
+        v = fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){v, p}, 1, &axis);
     return fv_w_reshape(w, v, 4, dims);
 }
 
@@ -405,16 +405,16 @@ static bool decompose_rotary(fv_rewriter *w, fv_op *op) {
         b = part(w, &r, head, r.half, r.half, 4);
     }
     fv_value *cos = angles(w, op, &r, COS), *sin = angles(w, op, &r, SIN);
-    fv_value *real = FV_W2(w, "Sub", FV_W2(w, "Mul", cos, a), FV_W2(w, "Mul", sin, b));
-    fv_value *imaginary = FV_W2(w, "Add", FV_W2(w, "Mul", sin, a), FV_W2(w, "Mul", cos, b));
+    fv_value *real = FV_W2(w, FV_OP_Sub, FV_W2(w, FV_OP_Mul, cos, a), FV_W2(w, FV_OP_Mul, sin, b));
+    fv_value *imaginary = FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, sin, a), FV_W2(w, FV_OP_Mul, cos, b));
     fv_value *parts[2] = {pairs ? fv_w_reshape(w, real, 5, column) : real,
                           pairs ? fv_w_reshape(w, imaginary, 5, column) : imaginary};
     fv_attr axis = fv_attr_int(w->module, "axis", -1);
-    fv_value *y = fv_w_op(w, "Concat", 2, parts, 1, &axis);
+    fv_value *y = fv_w_op(w, FV_OP_Concat, 2, parts, 1, &axis);
     y = pairs ? fv_w_reshape(w, y, 4, turned) : y;
     if (fv_dim_compare(r.t, r.turned, r.size) != FV_DIM_EQUAL) {
         fv_value *all[2] = {y, part(w, &r, x, r.turned, fv_dim_sub(r.t, r.size, r.turned), 4)};
-        y = fv_w_op(w, "Concat", 2, all, 1, &axis);
+        y = fv_w_op(w, FV_OP_Concat, 2, all, 1, &axis);
     }
     const fv_type *t = fv_in_type(op, X);
     fv_w_result(w, 0, fv_w_reshape(w, y, t->rank, t->dims));

@@ -131,7 +131,7 @@ static bool decompose_cast_like(fv_rewriter *w, fv_op *op) {
         a[n++] = *mode;
     if (saturate)
         a[n++] = *saturate;
-    fv_w_result(w, 0, fv_w_op(w, "Cast", 1, op->in, n, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_Cast, 1, op->in, n, a));
     return true;
 }
 
@@ -162,7 +162,7 @@ static bool define_bit_cast(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_cast[] = {
-    {.domain = "", .name = "Cast", .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Cast", .id = FV_OP_Cast, .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
      .doc = "to another element type",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),
@@ -170,7 +170,7 @@ const fv_opdef fv_ops_cast[] = {
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
      .infer = infer_cast,
      .define = define_cast, .upgrade = upgrade_cast},
-    {.domain = "", .name = "CastLike", .since = {15, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "CastLike", .id = FV_OP_CastLike, .since = {15, 19, 21, 23, 24, 25},
      .doc = "to the element type of another tensor",
      .in = {{"input", "T1"}, {"target_type", "T2"}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1)},

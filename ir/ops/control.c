@@ -47,7 +47,7 @@ static bool decompose_if(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_control[] = {
-    {.domain = "", .name = "If", .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "If", .id = FV_OP_If, .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
      .doc = "one of two graphs; which one must follow from shapes and constants",
      .in = {{"cond", "B", .rank = FV_SCALAR}}, .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},

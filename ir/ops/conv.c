@@ -46,7 +46,7 @@ fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv
     a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
     a[n++] = fv_attr_dims(w->module, "dims", out->rank, out->dims);
     fv_value *in[3] = {x, weight, bias};
-    return fv_w_op(w, "fv.Conv", bias ? 3 : 2, in, n, a);
+    return fv_w_op(w, FV_OP_fv_Conv, bias ? 3 : 2, in, n, a);
 }
 
 static bool decompose_conv(fv_rewriter *w, fv_op *op) {
@@ -195,7 +195,7 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     fv_value *in[2] = {fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)};
     a[0] = group;
     a[1] = fv_attr_dims(w->module, "dims", 2 * win.n + 2, products);
-    in[0] = fv_w_op(w, "fv.ConvProducts", 2, in, 2, a);
+    in[0] = fv_w_op(w, FV_OP_fv_ConvProducts, 2, in, 2, a);
     in[1] = fv_w_cast(w, fv_op_in(op, 2), e);
     int n = fv_window_attrs(w->module, &win, a);
     a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
@@ -204,7 +204,7 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     a[n++] = fv_attr_ints(w->module, "step", win.n, step);
     a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
     a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
-    fv_w_result(w, 0, fv_w_cast(w, fv_w_op(w, "fv.ConvTranspose", in[1] ? 2 : 1, in, n, a), y->elem));
+    fv_w_result(w, 0, fv_w_cast(w, fv_w_op(w, FV_OP_fv_ConvTranspose, in[1] ? 2 : 1, in, n, a), y->elem));
     return true;
 }
 
@@ -227,9 +227,9 @@ static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < op->nattrs && n < FV_MAX_ATTRS; i++)
         if (strncmp(op->attrs[i].name, "activation", 10) != 0)
             own[n++] = op->attrs[i];
-    fv_value *y = fv_w_op(w, "Conv", op->nin < 3 ? op->nin : 3, op->in, n, own), *z = fv_op_in(op, 3);
+    fv_value *y = fv_w_op(w, FV_OP_Conv, op->nin < 3 ? op->nin : 3, op->in, n, own), *z = fv_op_in(op, 3);
     if (z)
-        y = FV_W2(w, "Add", y, z);
+        y = FV_W2(w, FV_OP_Add, y, z);
     if (!fv_w_activation(w, fv_op_string_or(op, "activation", ""), params ? params->n : 0,
                          params ? params->u.floats : NULL, &y))
         return false;
@@ -238,7 +238,7 @@ static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_conv[] = {
-    {.domain = "fv", .name = "Conv", .since = {1},
+    {.domain = "fv", .name = "Conv", .id = FV_OP_fv_Conv, .since = {1},
      .doc = "convolution with explicit padding before each axis; zero outside",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
@@ -249,7 +249,7 @@ const fv_opdef fv_ops_conv[] = {
                 "s = sum k.., c < dim(W, 1): (X[n, g + c, o.. * strides.. + k.. * dilations.. - pads..] else 0) "
                 "* W[m, c, k..]; "
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
-    {.domain = "", .name = "Conv", .since = {1, 11, 22},
+    {.domain = "", .name = "Conv", .id = FV_OP_Conv, .since = {1, 11, 22},
      .doc = "convolution",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
@@ -276,7 +276,7 @@ const fv_opdef fv_ops_conv[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
      .decompose = decompose_fused_conv},
-    {.domain = "fv", .name = "ConvProducts", .since = {1},
+    {.domain = "fv", .name = "ConvProducts", .id = FV_OP_fv_ConvProducts, .since = {1},
      .doc = "what each element adds under each place of a filter, for each output channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Z", "T"}},
      .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
@@ -286,7 +286,7 @@ const fv_opdef fv_ops_conv[] = {
                 "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
                 "Z[n, i.., m, k..] = sum c < dim(W, 0) floordiv group: X[n, g + c, i..] * "
                 "W[g + c, select(group == 1, m, m mod dim(W, 1)), k..]"},
-    {.domain = "fv", .name = "ConvTranspose", .since = {1},
+    {.domain = "fv", .name = "ConvTranspose", .id = FV_OP_fv_ConvTranspose, .since = {1},
      .doc = "sums of fv.ConvProducts: the transpose of a convolution, with explicit padding",
      .in = {{"Z", "T", .rank = FV_RANK_FROM(4)}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),

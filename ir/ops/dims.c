@@ -42,8 +42,8 @@ static const fv_dim *open_length(const fv_op *op, int in) {
 }
 
 int fv_shape_operand(const fv_op *op) {
-    return fv_op_is(op, "ConstantOfShape")                         ? 0
-           : fv_op_is(op, "Reshape") || fv_op_is(op, "Expand") ? 1
+    return fv_op_is(op, FV_OP_ConstantOfShape)                         ? 0
+           : fv_op_is(op, FV_OP_Reshape) || fv_op_is(op, FV_OP_Expand) ? 1
                                                                    : -1;
 }
 
@@ -151,7 +151,7 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
             w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
     }
     fv_set_elems(v, n, symbols);
-    fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_get("fv.Bind"), 1, &v, 0, NULL, w->at->origin);
+    fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
     fv_op_set_dims(bind, "symbols", n, symbols);
 }
 
@@ -166,7 +166,7 @@ fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *co
     }
     fv_attr a[3] = {fv_attr_dims(m, "values", n, elems), fv_attr_elem(m, "to", e),
                     fv_attr_int(m, "rank", rank)};
-    return fv_w_op(w, "fv.Ints", 0, NULL, 3, a);
+    return fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
 }
 
 /* ---- in definitions ---- */

@@ -109,11 +109,11 @@ static bool define_variadic(fv_definer *d, fv_op *op) {
         return fv_op_error(op, "has %d inputs, at most %d can be compiled", op->nin,
                            FV_MAX_EXPR_HEIGHT);
     fv_definition *def = fv_definition_new(d, 0);
-    fv_expr_op f = fv_op_is(op, "Max") ? FV_X_MAX : fv_op_is(op, "Min") ? FV_X_MIN : FV_X_ADD;
+    fv_expr_op f = fv_op_is(op, FV_OP_Max) ? FV_X_MAX : fv_op_is(op, FV_OP_Min) ? FV_X_MIN : FV_X_ADD;
     fv_expr *x = fv_d_elementwise(d, 0, def);
     for (int i = 1; i < op->nin; i++)
         x = fv_x_bin(d->arena, f, x, fv_d_elementwise(d, i, def));
-    if (fv_op_is(op, "Mean"))
+    if (fv_op_is(op, FV_OP_Mean))
         x = fv_x_bin(d->arena, FV_X_DIV, x, fv_x_const(d->arena, (fv_elem)x->type.elem, op->nin));
     def->body = x;
     return true;
@@ -165,7 +165,7 @@ static bool upgrade_prelu(fv_op *op, int version) {
         FV_A_INT_UNTIL(last, "broadcast", 0)
 
 const fv_opdef fv_ops_elementwise[] = {
-    {.domain = "", .name = "Add", .since = {1, 6, 7, 13, 14},
+    {.domain = "", .name = "Add", .id = FV_OP_Add, .since = {1, 6, 7, 13, 14},
      .doc = "a + b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {AXIS_BROADCAST(6), {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -174,7 +174,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .formula = "C = A + B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Sub", .since = {1, 6, 7, 13, 14},
+    {.domain = "", .name = "Sub", .id = FV_OP_Sub, .since = {1, 6, 7, 13, 14},
      .doc = "a - b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {AXIS_BROADCAST(6), {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -182,7 +182,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .formula = "C = A - B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Mul", .since = {1, 6, 7, 13, 14},
+    {.domain = "", .name = "Mul", .id = FV_OP_Mul, .since = {1, 6, 7, 13, 14},
      .doc = "a * b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {AXIS_BROADCAST(6), {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -191,7 +191,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .formula = "C = A * B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Div", .since = {1, 6, 7, 13, 14},
+    {.domain = "", .name = "Div", .id = FV_OP_Div, .since = {1, 6, 7, 13, 14},
      .doc = "a / b; integers towards zero",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {AXIS_BROADCAST(6), {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -199,7 +199,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .formula = "C = A / B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Mod", .since = {10, 13},
+    {.domain = "", .name = "Mod", .id = FV_OP_Mod, .since = {10, 13},
      .doc = "remainder with the sign of b, or of a where fmod = 1",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}},
      .attrs = {FV_A_INT("fmod", 0)},
@@ -213,7 +213,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET_NUMBER}},
      .infer = fv_infer_elementwise,
      .define = define_pow, .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "And", .since = {1, 7},
+    {.domain = "", .name = "And", .id = FV_OP_And, .since = {1, 7},
      .doc = "logical and",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .attrs = {AXIS_BROADCAST(1)},
@@ -268,7 +268,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .types = {{"T", FV_SET_UNSIGNED}},
      .infer = infer_shift,
      .define = define_shift},
-    {.domain = "", .name = "Equal", .since = {1, 7, 11, 13, 19},
+    {.domain = "", .name = "Equal", .id = FV_OP_Equal, .since = {1, 7, 11, 13, 19},
      .doc = "a == b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .attrs = {AXIS_BROADCAST(1)},
@@ -277,7 +277,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_compare,
      .formula = "C = A == B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Less", .since = {1, 7, 9, 13},
+    {.domain = "", .name = "Less", .id = FV_OP_Less, .since = {1, 7, 9, 13},
      .doc = "a < b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .attrs = {AXIS_BROADCAST(1)},
@@ -285,7 +285,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_compare,
      .formula = "C = A < B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "Greater", .since = {1, 7, 9, 13},
+    {.domain = "", .name = "Greater", .id = FV_OP_Greater, .since = {1, 7, 9, 13},
      .doc = "a > b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .attrs = {AXIS_BROADCAST(1)},
@@ -293,19 +293,19 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_compare,
      .formula = "C = A > B",
      .upgrade = fv_upgrade_broadcast},
-    {.domain = "", .name = "LessOrEqual", .since = {12, 16},
+    {.domain = "", .name = "LessOrEqual", .id = FV_OP_LessOrEqual, .since = {12, 16},
      .doc = "a <= b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
      .infer = fv_infer_compare,
      .formula = "C = A <= B"},
-    {.domain = "", .name = "GreaterOrEqual", .since = {12, 16},
+    {.domain = "", .name = "GreaterOrEqual", .id = FV_OP_GreaterOrEqual, .since = {12, 16},
      .doc = "a >= b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(BOOL)}},
      .infer = fv_infer_compare,
      .formula = "C = A >= B"},
-    {.domain = "", .name = "Where", .since = {9, 16},
+    {.domain = "", .name = "Where", .id = FV_OP_Where, .since = {9, 16},
      .doc = "condition ? x : y",
      .in = {{"condition", "B"}, {"X", "T"}, {"Y", "T"}}, .out = {{"output", "T"}},
      .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_NUMBER | FV_SET(BOOL)}},
@@ -319,7 +319,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = infer_prelu,
      .formula = "Y = select(X < 0, slope * X, X)",
      .upgrade = upgrade_prelu},
-    {.domain = "", .name = "Max", .since = {1, 6, 8, 12, 13},
+    {.domain = "", .name = "Max", .id = FV_OP_Max, .since = {1, 6, 8, 12, 13},
      .doc = "largest of all inputs",
      .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"max", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -328,7 +328,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .associates = true,
      .define = define_variadic},
-    {.domain = "", .name = "Min", .since = {1, 6, 8, 12, 13},
+    {.domain = "", .name = "Min", .id = FV_OP_Min, .since = {1, 6, 8, 12, 13},
      .doc = "smallest of all inputs",
      .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"min", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
@@ -346,7 +346,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .associates = true,
      .define = define_variadic},
-    {.domain = "", .name = "Mean", .since = {1, 6, 8, 13},
+    {.domain = "", .name = "Mean", .id = FV_OP_Mean, .since = {1, 6, 8, 13},
      .doc = "mean of all inputs",
      .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"mean", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},

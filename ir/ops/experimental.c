@@ -32,11 +32,11 @@ static bool decompose_image_scaler(fv_rewriter *w, fv_op *op) {
     fv_elem e = fv_in_type(op, 0)->elem;
     const fv_attr *bias = fv_op_find_attr(op, "bias");
     float scale = fv_op_float(op, "scale");
-    fv_value *y = FV_W2(w, "Mul", op->in[0], fv_w_float(w, e, (double)scale));
+    fv_value *y = FV_W2(w, FV_OP_Mul, op->in[0], fv_w_float(w, e, (double)scale));
     if (bias) {
         const fv_dim *one = fv_dim_const(w->module->dims, 1);
         const fv_dim *dims[3] = {fv_dim_const(w->module->dims, bias->n), one, one};
-        y = FV_W2(w, "Add", y, fv_w_reshape(w, floats(w, bias, e), 3, dims));
+        y = FV_W2(w, FV_OP_Add, y, fv_w_reshape(w, floats(w, bias, e), 3, dims));
     }
     fv_w_result(w, 0, y);
     return true;

@@ -102,7 +102,7 @@ static bool decompose_gather(fv_rewriter *w, fv_op *op) {
         return true;
     }
     fv_attr a = fv_attr_int(w->module, "axis", axis);
-    fv_w_result(w, 0, fv_w_op(w, "fv.Gather", 2, op->in, 1, &a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_Gather, 2, op->in, 1, &a));
     return true;
 }
 
@@ -265,7 +265,7 @@ static bool decompose_one_hot(fv_rewriter *w, fv_op *op) {
     fv_attr a[2] = {fv_attr_int(w->module, "axis", axis),
                     fv_attr_dims(w->module, "depth", 1, &y->dims[axis])};
     fv_value *in[2] = {op->in[0], op->in[2]};
-    fv_w_result(w, 0, fv_w_op(w, "fv.OneHot", 2, in, 2, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_OneHot, 2, in, 2, a));
     return true;
 }
 
@@ -329,28 +329,28 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
 #define INDEX (FV_SET(I32) | FV_SET(I64))
 
 const fv_opdef fv_ops_gather[] = {
-    {.domain = "fv", .name = "Gather", .since = {1},
+    {.domain = "fv", .name = "Gather", .id = FV_OP_fv_Gather, .since = {1},
      .doc = "slices along an axis, counted from 0, at positions that are data",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather,
      .formula = "a.. = axis; j.. = rank(indices); i = wrap(indices[j..], dim(data, axis)); Y[a.., j.., c..] = data[a.., i, c..]"},
-    {.domain = "", .name = "Gather", .since = {1, 11, 13},
+    {.domain = "", .name = "Gather", .id = FV_OP_Gather, .since = {1, 11, 13},
      .doc = "slices along an axis at the positions in indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather,
      .decompose = decompose_gather},
-    {.domain = "", .name = "GatherElements", .since = {11, 13},
+    {.domain = "", .name = "GatherElements", .id = FV_OP_GatherElements, .since = {11, 13},
      .doc = "element by element: the position on one axis comes from indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather_elements,
      .formula = "a.. = axis; i = wrap(indices[a.., j, c..], dim(data, axis)); output[a.., j, c..] = data[a.., i, c..]"},
-    {.domain = "", .name = "GatherND", .since = {11, 12, 13},
+    {.domain = "", .name = "GatherND", .id = FV_OP_GatherND, .since = {11, 12, 13},
      .doc = "slices at positions that are rows of indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("batch_dims", 0)},
@@ -364,7 +364,7 @@ const fv_opdef fv_ops_gather[] = {
      .types = {{"T", DATA}, {"S", FV_SET(I64)}},
      .infer = infer_reverse,
      .define = define_reverse},
-    {.domain = "fv", .name = "OneHot", .since = {1},
+    {.domain = "fv", .name = "OneHot", .id = FV_OP_fv_OneHot, .since = {1},
      .doc = "values[1] at the position in indices along a new axis of that depth, elsewhere values[0]",
      .in = {{"indices", "T1"}, {"values", "T3", .rank = FV_RANK(1)}}, .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_REQUIRED("depth", DIMS)},

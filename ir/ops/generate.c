@@ -77,10 +77,10 @@ static bool decompose_range(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     const fv_dim *known = are_constant_scalars(op) ? count_constants(op) : NULL;
     if (!is_index_type(y->elem) && known != y->dims[0]) /* it was data when types were inferred */
-        fv_w_bind(w, FV_W3(w, "fv.RangeCount", op->in[0], op->in[1], op->in[2]), 1, y->dims);
+        fv_w_bind(w, FV_W3(w, FV_OP_fv_RangeCount, op->in[0], op->in[1], op->in[2]), 1, y->dims);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, y->dims);
     fv_value *in[2] = {op->in[0], op->in[2]};
-    fv_w_result(w, 0, fv_w_op(w, "fv.Range", 2, in, 1, &a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_Range, 2, in, 1, &a));
     return true;
 }
 
@@ -181,21 +181,21 @@ static bool upgrade_dropout(fv_op *op, int version) {
     (FV_SET_FLOAT | FV_SET(F8E4M3FN) | FV_SET(F8E4M3FNUZ) | FV_SET(F8E5M2) | FV_SET(F8E5M2FNUZ))
 
 const fv_opdef fv_ops_generate[] = {
-    {.domain = "", .name = "Range", .since = {11, 27},
+    {.domain = "", .name = "Range", .id = FV_OP_Range, .since = {11, 27},
      .doc = "start, start + delta, ... before limit",
      .in = {{"start", "T", .rank = FV_SCALAR}, {"limit", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I16) | FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_range,
      .decompose = decompose_range},
-    {.domain = "fv", .name = "Range", .since = {1},
+    {.domain = "fv", .name = "Range", .id = FV_OP_fv_Range, .since = {1},
      .doc = "start + i * delta, i < dims",
      .in = {{"start", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_NUMBER}},
      .infer = infer_range_dims,
      .formula = "Y[i] = start + T(i) * delta"},
-    {.domain = "fv", .name = "RangeCount", .since = {1},
+    {.domain = "fv", .name = "RangeCount", .id = FV_OP_fv_RangeCount, .since = {1},
      .doc = "how many elements a Range has",
      .in = {{"start", "T", .rank = FV_SCALAR}, {"limit", "T", .rank = FV_SCALAR}, {"delta", "T", .rank = FV_SCALAR}}, .out = {{"Y", "T1"}},
      .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
@@ -214,7 +214,7 @@ const fv_opdef fv_ops_generate[] = {
      .attrs = {FV_A_INT("upper", 1)},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .formula = "d = select(has(k), k, 0); keep = select(upper != 0, j - i >= d, j - i <= d); output[b.., i, j] = select(keep, input[b.., i, j], 0)"},
-    {.domain = "", .name = "Dropout", .since = {1, 6, 7, 10, 12, 13, 22},
+    {.domain = "", .name = "Dropout", .id = FV_OP_Dropout, .since = {1, 6, 7, 10, 12, 13, 22},
      .doc = "the input itself: dropping is for training, where the ratio must be 0",
      .in = {{"data", "T"}, {"ratio", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"training_mode", "T2", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"output", "T"}, {"mask", "T2", FV_OPTIONAL_OPERAND}},

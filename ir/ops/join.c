@@ -136,7 +136,7 @@ static void pad_result(fv_rewriter *w, fv_op *op, const fv_dim *const *begin, fv
     fv_attr a[3] = {fv_attr_dims(w->module, "begin", y->rank, begin),
                     fv_attr_dims(w->module, "dims", y->rank, y->dims),
                     fv_attr_string(w->module, "mode", mode)};
-    fv_w_result(w, 0, fv_w_op(w, "fv.Pad", value ? 2 : 1, in, 3, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_Pad, value ? 2 : 1, in, 3, a));
 }
 
 /* ---- Pad ---- */
@@ -312,7 +312,7 @@ static bool decompose_space_to_depth(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_join[] = {
-    {.domain = "", .name = "Concat", .since = {1, 4, 11, 13},
+    {.domain = "", .name = "Concat", .id = FV_OP_Concat, .since = {1, 4, 11, 13},
      .doc = "one behind the other along an axis",
      .in = {{"inputs", "T", FV_VARIADIC, 1, .rank = {.least = 1, .as = "inputs"}}}, .out = {{"concat_result", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_INT_UNTIL(1, "axis", 1)},
@@ -320,14 +320,14 @@ const fv_opdef fv_ops_join[] = {
      .infer = infer_concat,
      .associates = true,
      .define = define_concat, .upgrade = upgrade_concat},
-    {.domain = "fv", .name = "Pad", .since = {1},
+    {.domain = "fv", .name = "Pad", .id = FV_OP_fv_Pad, .since = {1},
      .doc = "element i - begin of each axis, i < dims; the value (zero), an edge or a reflection where that is outside",
      .in = {{"X", "T"}, {"value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("begin", DIMS), FV_A_REQUIRED("dims", DIMS), FV_A_STRING("mode", "constant")},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_pad_dims,
      .define = define_pad},
-    {.domain = "", .name = "Pad", .since = {1, 2, 11, 13, 18, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Pad", .id = FV_OP_Pad, .since = {1, 2, 11, 13, 18, 19, 21, 23, 24, 25},
      .doc = "elements before and behind each axis: a value, a reflection, the edge, or the other end",
      .in = {{"data", "T"}, {"pads", "S", .rank = FV_LIST}, {"constant_value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("mode", "constant"),

@@ -63,7 +63,7 @@ static bool decompose_matmul(fv_rewriter *w, fv_op *op) {
     if (b->type->rank == 1)
         b = fv_w_reshape(w, b, 2, (const fv_dim *const[]){b->type->dims[0], one});
     const fv_type *out = op->out[0]->type;
-    fv_value *y = FV_W2(w, "fv.MatMul", a, b);
+    fv_value *y = FV_W2(w, FV_OP_fv_MatMul, a, b);
     if (y)
         y = fv_w_reshape(w, y, out->rank, out->dims);
     fv_w_result(w, 0, y);
@@ -101,7 +101,7 @@ static bool upgrade_gemm(fv_op *op, int version) {
 }
 
 static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
-    return factor == 1 ? x : FV_W2(w, "Mul", x, fv_w_float(w, x->type->elem, (double)factor));
+    return factor == 1 ? x : FV_W2(w, FV_OP_Mul, x, fv_w_float(w, x->type->elem, (double)factor));
 }
 
 static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
@@ -112,28 +112,28 @@ static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
         a = fv_w_transpose(w, a, swap);
     if (fv_op_int(op, "transB"))
         b = fv_w_transpose(w, b, swap);
-    fv_value *y = FV_W2(w, "fv.MatMul", a, b);
+    fv_value *y = FV_W2(w, FV_OP_fv_MatMul, a, b);
     y = y ? scaled(w, y, fv_op_float(op, "alpha")) : NULL;
     if (y && c && beta != 0)
-        y = FV_W2(w, "Add", y, scaled(w, c, beta));
+        y = FV_W2(w, FV_OP_Add, y, scaled(w, c, beta));
     fv_w_result(w, 0, y);
     return true;
 }
 
 const fv_opdef fv_ops_matrix[] = {
-    {.domain = "fv", .name = "MatMul", .since = {1},
+    {.domain = "fv", .name = "MatMul", .id = FV_OP_fv_MatMul, .since = {1},
      .doc = "matrix product over the last two axes; the others broadcast",
      .in = {{"A", "T", .rank = FV_RANK_FROM(2)}, {"B", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul,
      .formula = "Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]"},
-    {.domain = "", .name = "MatMul", .since = {1, 9, 13},
+    {.domain = "", .name = "MatMul", .id = FV_OP_MatMul, .since = {1, 9, 13},
      .doc = "matrix product as numpy.matmul",
      .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul_any,
      .decompose = decompose_matmul},
-    {.domain = "", .name = "Gemm", .since = {1, 6, 7, 9, 11, 13},
+    {.domain = "", .name = "Gemm", .id = FV_OP_Gemm, .since = {1, 6, 7, 9, 11, 13},
      .doc = "alpha * A * B + beta * C, A and B transposed on request",
      .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f),

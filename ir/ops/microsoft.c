@@ -14,14 +14,16 @@
 /* ---- activations by name ---- */
 
 typedef struct named_activation {
-    const char *name, *params[2]; /* attributes that the parameters are */
+    const char *name;
+    fv_op_id op;
+    const char *params[2]; /* attributes that the parameters are */
 } named_activation;
 
 static const named_activation *find_activation(fv_string s) {
     static const named_activation known[] = {
-        {"Relu", {0}}, {"Tanh", {0}}, {"Sigmoid", {0}}, {"Softsign", {0}}, {"Softplus", {0}},
-        {"LeakyRelu", {"alpha"}}, {"Elu", {"alpha"}}, {"ThresholdedRelu", {"alpha"}},
-        {"HardSigmoid", {"alpha", "beta"}}};
+        {"Relu", FV_OP_Relu, {0}}, {"Tanh", FV_OP_Tanh, {0}}, {"Sigmoid", FV_OP_Sigmoid, {0}}, {"Softsign", FV_OP_Softsign, {0}}, {"Softplus", FV_OP_Softplus, {0}},
+        {"LeakyRelu", FV_OP_LeakyRelu, {"alpha"}}, {"Elu", FV_OP_Elu, {"alpha"}}, {"ThresholdedRelu", FV_OP_ThresholdedRelu, {"alpha"}},
+        {"HardSigmoid", FV_OP_HardSigmoid, {"alpha", "beta"}}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == s.n && !memcmp(known[i].name, s.s, s.n))
             return &known[i];
@@ -46,12 +48,12 @@ bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *p
         return true;
     if (is_clip(name) && nparams == 2) {
         fv_elem e = (*x)->type->elem;
-        *x = FV_W3(w, "Clip", *x, fv_w_float(w, e, (double)params[0]), fv_w_float(w, e, (double)params[1]));
+        *x = FV_W3(w, FV_OP_Clip, *x, fv_w_float(w, e, (double)params[0]), fv_w_float(w, e, (double)params[1]));
         return true;
     }
     for (; n < 2 && n < nparams && f->params[n]; n++)
         a[n] = fv_attr_float(w->module, f->params[n], params[n]);
-    *x = fv_w_op(w, f->name, 1, x, n, a);
+    *x = fv_w_op(w, f->op, 1, x, n, a);
     return true;
 }
 
@@ -59,14 +61,14 @@ bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *p
 
 static fv_value *gelu(fv_rewriter *w, fv_value *x, bool fast) {
     fv_attr a = fv_attr_string(w->module, "approximate", fast ? "tanh" : "none");
-    return fv_w_op(w, "Gelu", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_Gelu, 1, &x, 1, &a);
 }
 
 static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
     fv_value *x = op->in[0], *bias = fv_op_in(op, 1);
     if (bias)
-        x = FV_W2(w, "Add", x, bias);
-    fv_w_result(w, 0, gelu(w, x, fv_op_is(op, "com.microsoft.FastGelu")));
+        x = FV_W2(w, FV_OP_Add, x, bias);
+    fv_w_result(w, 0, gelu(w, x, fv_op_is(op, FV_OP_com_microsoft_FastGelu)));
     return true;
 }
 
@@ -108,9 +110,9 @@ static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
         operand_perm(op, i, perm);
         x[i] = fv_w_transpose(w, op->in[i], perm);
     }
-    fv_value *y = FV_W2(w, "MatMul", x[0], x[1]);
+    fv_value *y = FV_W2(w, FV_OP_MatMul, x[0], x[1]);
     if (y && alpha != 1)
-        y = FV_W2(w, "Mul", y, fv_w_float(w, y->type->elem, (double)alpha));
+        y = FV_W2(w, FV_OP_Mul, y, fv_w_float(w, y->type->elem, (double)alpha));
     fv_w_result(w, 0, y);
     return true;
 }
@@ -133,7 +135,7 @@ static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
             a[n++] = *fv_op_find_attr(op, own[i]);
     for (; k < 2 && fv_op_find_attr(op, params[k]); k++)
         given[k] = fv_op_find_attr(op, params[k])->u.f;
-    fv_value *y = fv_w_op(w, "Gemm", op->nin, op->in, n, a);
+    fv_value *y = fv_w_op(w, FV_OP_Gemm, op->nin, op->in, n, a);
     if (!fv_w_activation(w, fv_op_string_or(op, "activation", ""), k, given, &y))
         return false;
     fv_w_result(w, 0, y);
@@ -162,9 +164,9 @@ static fv_value *inverse_rms(fv_rewriter *w, fv_value *x, int axis, float epsilo
     for (int i = axis; i < x->type->rank; i++)
         axes[n++] = i;
     x = fv_w_cast(w, x, FV_F32);
-    fv_value *mean = FV_W2(w, "ReduceMean", FV_W2(w, "Mul", x, x), fv_const_ints(w->module, "axes", n, axes));
-    mean = FV_W2(w, "Add", mean, fv_w_float(w, FV_F32, (double)epsilon));
-    return FV_W1(w, "Reciprocal", FV_W1(w, "Sqrt", mean));
+    fv_value *mean = FV_W2(w, FV_OP_ReduceMean, FV_W2(w, FV_OP_Mul, x, x), fv_const_ints(w->module, "axes", n, axes));
+    mean = FV_W2(w, FV_OP_Add, mean, fv_w_float(w, FV_F32, (double)epsilon));
+    return FV_W1(w, FV_OP_Reciprocal, FV_W1(w, FV_OP_Sqrt, mean));
 }
 
 static bool has_result(const fv_op *op, int i) {
@@ -177,7 +179,7 @@ static bool decompose_rms(fv_rewriter *w, fv_op *op) {
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank, &axis))
         return false;
     fv_attr a[2] = {fv_attr_int(w->module, "axis", axis), fv_attr_float(w->module, "epsilon", epsilon)};
-    fv_value *y = fv_w_op(w, "RMSNormalization", 2, op->in, 2, a);
+    fv_value *y = fv_w_op(w, FV_OP_RMSNormalization, 2, op->in, 2, a);
     if (has_result(op, 1))
         fv_w_result(w, 1, inverse_rms(w, op->in[0], axis, epsilon));
     fv_w_result(w, 0, y);
@@ -208,23 +210,23 @@ static fv_value *expanded_like(fv_rewriter *w, fv_value *x, const fv_type *t) {
 }
 
 static bool decompose_skip_norm(fv_rewriter *w, fv_op *op) {
-    bool simple = fv_op_is(op, "com.microsoft.SkipSimplifiedLayerNormalization");
+    bool simple = fv_op_is(op, FV_OP_com_microsoft_SkipSimplifiedLayerNormalization);
     const fv_type *x = fv_in_type(op, INPUT);
     float epsilon = fv_op_float(op, "epsilon");
     fv_value *bias = fv_op_in(op, simple ? BETA : BIAS);
-    fv_value *sum = FV_W2(w, "Add", op->in[INPUT], expanded_like(w, op->in[SKIP], x));
+    fv_value *sum = FV_W2(w, FV_OP_Add, op->in[INPUT], expanded_like(w, op->in[SKIP], x));
     if (bias)
-        sum = FV_W2(w, "Add", sum, bias);
+        sum = FV_W2(w, FV_OP_Add, sum, bias);
     fv_attr a[2] = {fv_attr_int(w->module, "axis", -1), fv_attr_float(w->module, "epsilon", epsilon)};
     fv_value *in[3] = {sum, op->in[GAMMA], simple ? NULL : fv_op_in(op, BETA)};
     if (has_result(op, MEAN) && simple)
         return fv_op_error(op, "has no mean");
     if (simple) {
-        fv_w_result(w, OUTPUT, fv_w_op(w, "RMSNormalization", 2, in, 2, a));
+        fv_w_result(w, OUTPUT, fv_w_op(w, FV_OP_RMSNormalization, 2, in, 2, a));
         if (has_result(op, INVERSE) && sum)
             fv_w_result(w, INVERSE, inverse_rms(w, sum, x->rank - 1, epsilon));
     } else {
-        fv_op *norm = fv_w_op_n(w, "LayerNormalization", 3, in, 2, a, 3);
+        fv_op *norm = fv_w_op_n(w, FV_OP_LayerNormalization, 3, in, 2, a, 3);
         for (int i = OUTPUT; norm && i <= INVERSE; i++)
             if (has_result(op, i))
                 fv_w_result(w, i, norm->out[i]);
@@ -267,7 +269,7 @@ static bool infer_embed(fv_op *op) {
 
 static fv_value *rows(fv_rewriter *w, fv_value *table, fv_value *at) {
     fv_attr axis = fv_attr_int(w->module, "axis", 0);
-    return fv_w_op(w, "Gather", 2, (fv_value *[]){table, at}, 1, &axis);
+    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){table, at}, 1, &axis);
 }
 
 static fv_value *first_places(fv_rewriter *w, const fv_op *op) {
@@ -282,17 +284,17 @@ static bool decompose_embed(fv_rewriter *w, fv_op *op) {
     const fv_type *ids = fv_in_type(op, IDS);
     fv_value *places = fv_op_in(op, POSITION_IDS), *mask = fv_op_in(op, E_MASK);
     places = places ? rows(w, op->in[PLACES], places) : first_places(w, op);
-    fv_value *sum = FV_W2(w, "Add", rows(w, op->in[WORDS], op->in[IDS]), places);
+    fv_value *sum = FV_W2(w, FV_OP_Add, rows(w, op->in[WORDS], op->in[IDS]), places);
     if (fv_op_in(op, SEGMENTS))
-        sum = FV_W2(w, "Add", sum, rows(w, op->in[SEGMENT_TABLE], op->in[SEGMENTS]));
+        sum = FV_W2(w, FV_OP_Add, sum, rows(w, op->in[SEGMENT_TABLE], op->in[SEGMENTS]));
     fv_attr a[2] = {fv_attr_int(w->module, "axis", -1),
                     fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon"))};
     fv_value *in[3] = {sum, op->in[E_GAMMA], op->in[E_BETA]};
-    fv_value *y = fv_w_op(w, "LayerNormalization", 3, in, 2, a);
+    fv_value *y = fv_w_op(w, FV_OP_LayerNormalization, 3, in, 2, a);
     if (has_result(op, 1)) {
         fv_value *axes = fv_const_ints(w->module, "axes", 1, (int64_t[]){1});
         fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
-        fv_value *n = mask ? fv_w_op(w, "ReduceSum", 2, (fv_value *[]){mask, axes}, 1, &drop)
+        fv_value *n = mask ? fv_w_op(w, FV_OP_ReduceSum, 2, (fv_value *[]){mask, axes}, 1, &drop)
                            : fv_w_expand(w, fv_w_int(w, FV_I32, 0), 1, ids->dims);
         fv_w_result(w, 1, n);
     }
@@ -330,9 +332,9 @@ static bool infer_dynamic_product(fv_op *op) {
 static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale, fv_value *b_scale,
                                 fv_value *bias) {
     int n = ab[3] ? 4 : ab[2] ? 3 : 2;
-    fv_value *y = fv_w_cast(w, fv_w_op(w, "MatMulInteger", n, ab, 0, NULL), FV_F32);
-    y = FV_W2(w, "Mul", y, FV_W2(w, "Mul", a_scale, b_scale));
-    return bias ? FV_W2(w, "Add", y, bias) : y;
+    fv_value *y = fv_w_cast(w, fv_w_op(w, FV_OP_MatMulInteger, n, ab, 0, NULL), FV_F32);
+    y = FV_W2(w, FV_OP_Mul, y, FV_W2(w, FV_OP_Mul, a_scale, b_scale));
+    return bias ? FV_W2(w, FV_OP_Add, y, bias) : y;
 }
 
 static bool decompose_integer_to_float(fv_rewriter *w, fv_op *op) {
@@ -342,7 +344,7 @@ static bool decompose_integer_to_float(fv_rewriter *w, fv_op *op) {
 }
 
 static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
-    fv_op *q = fv_w_op_n(w, "DynamicQuantizeLinear", 1, op->in, 0, NULL, 3);
+    fv_op *q = fv_w_op_n(w, FV_OP_DynamicQuantizeLinear, 1, op->in, 0, NULL, 3);
     if (!q)
         return false;
     fv_value *ab[4] = {q->out[0], op->in[1], q->out[2], fv_op_in(op, 3)};
@@ -368,7 +370,7 @@ const fv_opdef fv_ops_microsoft[] = {
      .doc = "Gelu of a sum",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}}, .types = FLOATS,
      .infer = fv_infer_elementwise, .decompose = decompose_gelu},
-    {MS, .name = "FastGelu",
+    {MS, .name = "FastGelu", .id = FV_OP_com_microsoft_FastGelu,
      .doc = "the tanh approximation of Gelu, of x or a sum",
      .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
      .infer = fv_infer_elementwise, .decompose = decompose_gelu},
@@ -413,7 +415,7 @@ const fv_opdef fv_ops_microsoft[] = {
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(F32)}},
      .infer = infer_skip_norm, .decompose = decompose_skip_norm},
-    {MS, .name = "SkipSimplifiedLayerNormalization",
+    {MS, .name = "SkipSimplifiedLayerNormalization", .id = FV_OP_com_microsoft_SkipSimplifiedLayerNormalization,
      .doc = "RMSNormalization of a sum",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"skip", "T"}, {"gamma", "T", .rank = FV_RANK(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {NORM_OUT},

@@ -26,7 +26,7 @@ static bool upgrade_softmax(fv_op *op, int version) {
     fv_rewriter w = fv_rewriter_at(op);
     fv_attr a = fv_attr_int(m, "axis", -1);
     fv_value *x = fv_w_reshape(&w, op->in[0], 2, dims);
-    fv_value *y = fv_w_op(&w, op->def->name, 1, &x, 1, &a);
+    fv_value *y = fv_w_def(&w, op->def, 1, &x, 1, &a);
     y = fv_w_reshape(&w, y, t->rank, t->dims);
     if (!y)
         return false;
@@ -112,14 +112,14 @@ static fv_value *channel_mean(fv_rewriter *w, fv_value *x) {
         axes[i - 1] = i;
     fv_value *in[2] = {x, fv_const_ints(w->module, "axes", x->type->rank - 1, axes)};
     fv_attr a = fv_attr_int(w->module, "keepdims", 0);
-    return fv_w_op(w, "ReduceMean", 2, in, 1, &a);
+    return fv_w_op(w, FV_OP_ReduceMean, 2, in, 1, &a);
 }
 
 /* old * momentum + now * (1 - momentum) */
 static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float momentum) {
     fv_elem t = old->type->elem;
-    return FV_W2(w, "Add", FV_W2(w, "Mul", old, fv_w_float(w, t, (double)momentum)),
-                 FV_W2(w, "Mul", now, fv_w_float(w, t, 1 - (double)momentum)));
+    return FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, old, fv_w_float(w, t, (double)momentum)),
+                 FV_W2(w, FV_OP_Mul, now, fv_w_float(w, t, 1 - (double)momentum)));
 }
 
 /* In training, mean and variance are those of the batch. */
@@ -135,8 +135,8 @@ static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
         const fv_dim *dims[FV_MAX_RANK];
         for (int i = 0; i < x->rank - 1; i++)
             dims[i] = i ? fv_dim_const(w->module->dims, 1) : x->dims[1];
-        fv_value *centred = FV_W2(w, "Sub", wide, fv_w_reshape(w, mean, x->rank - 1, dims));
-        fv_value *variance = channel_mean(w, FV_W2(w, "Mul", centred, centred));
+        fv_value *centred = FV_W2(w, FV_OP_Sub, wide, fv_w_reshape(w, mean, x->rank - 1, dims));
+        fv_value *variance = channel_mean(w, FV_W2(w, FV_OP_Mul, centred, centred));
         if (!variance)
             return false;
         if (op->nout > 1)
@@ -151,7 +151,7 @@ static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
         in[4] = variance;
     }
     fv_attr a = fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon"));
-    fv_w_result(w, 0, fv_w_op(w, "fv.BatchNormalization", 5, in, 1, &a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_BatchNormalization, 5, in, 1, &a));
     return true;
 }
 
@@ -228,10 +228,10 @@ static bool decompose_group_norm(fv_rewriter *w, fv_op *op) {
     fv_attr a[2] = {fv_attr_int(m, "axis", -1),
                     fv_attr_float(m, "epsilon", fv_op_float(op, "epsilon"))};
     fv_value *in[2] = {v, one};
-    v = fv_w_op(w, "LayerNormalization", 2, in, 2, a);
+    v = fv_w_op(w, FV_OP_LayerNormalization, 2, in, 2, a);
     v = fv_w_reshape(w, v, x->rank, x->dims);
-    v = FV_W2(w, "Mul", v, add_axes(w, op->in[1], x->rank - 2));
-    fv_w_result(w, 0, FV_W2(w, "Add", v, add_axes(w, op->in[2], x->rank - 2)));
+    v = FV_W2(w, FV_OP_Mul, v, add_axes(w, op->in[1], x->rank - 2));
+    fv_w_result(w, 0, FV_W2(w, FV_OP_Add, v, add_axes(w, op->in[2], x->rank - 2)));
     return true;
 }
 
@@ -264,7 +264,7 @@ static bool upgrade_mvn(fv_op *op, int version) {
     static const int64_t usual[] = {0, 2, 3};
     fv_rewriter w = fv_rewriter_at(op);
     fv_value *c = fv_const_ints(w.module, "axes", across ? 4 : 3, across ? axes : usual);
-    fv_value *y = FV_W2(&w, "Sub", op->in[0], FV_W2(&w, "ReduceMean", op->in[0], c));
+    fv_value *y = FV_W2(&w, FV_OP_Sub, op->in[0], FV_W2(&w, FV_OP_ReduceMean, op->in[0], c));
     return y && fv_upgrade_replace(op, y);
 }
 
@@ -273,15 +273,15 @@ static bool decompose_mvn(fv_rewriter *w, fv_op *op) {
     int n = 3;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
     fv_value *c = fv_const_ints(w->module, "axes", axes ? n : 3, axes ? axes : usual), *x = op->in[0];
-    fv_value *centred = FV_W2(w, "Sub", x, FV_W2(w, "ReduceMean", x, c));
-    fv_value *variance = FV_W2(w, "ReduceMean", FV_W2(w, "Mul", centred, centred), c);
-    fv_value *d = FV_W2(w, "Add", FV_W1(w, "Sqrt", variance), fv_w_float(w, x->type->elem, 1e-9));
-    fv_w_result(w, 0, FV_W2(w, "Div", centred, d));
+    fv_value *centred = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_ReduceMean, x, c));
+    fv_value *variance = FV_W2(w, FV_OP_ReduceMean, FV_W2(w, FV_OP_Mul, centred, centred), c);
+    fv_value *d = FV_W2(w, FV_OP_Add, FV_W1(w, FV_OP_Sqrt, variance), fv_w_float(w, x->type->elem, 1e-9));
+    fv_w_result(w, 0, FV_W2(w, FV_OP_Div, centred, d));
     return true;
 }
 
 const fv_opdef fv_ops_norm[] = {
-    {.domain = "", .name = "Softmax", .since = {1, 11, 13},
+    {.domain = "", .name = "Softmax", .id = FV_OP_Softmax, .since = {1, 11, 13},
      .doc = "exponentials times the reciprocal of their sum along an axis",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
@@ -289,7 +289,7 @@ const fv_opdef fv_ops_norm[] = {
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
      .upgrade = upgrade_softmax},
-    {.domain = "", .name = "LogSoftmax", .since = {1, 11, 13},
+    {.domain = "", .name = "LogSoftmax", .id = FV_OP_LogSoftmax, .since = {1, 11, 13},
      .doc = "logarithm of Softmax",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
@@ -297,7 +297,7 @@ const fv_opdef fv_ops_norm[] = {
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
      .upgrade = upgrade_softmax},
-    {.domain = "", .name = "LayerNormalization", .since = {17},
+    {.domain = "", .name = "LayerNormalization", .id = FV_OP_LayerNormalization, .since = {17},
      .doc = "(x - mean) / sqrt(variance + epsilon) * scale + b over the axes from axis on",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}, {"Mean", "U", FV_OPTIONAL_OPERAND}, {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_INT("axis", -1),
@@ -306,7 +306,7 @@ const fv_opdef fv_ops_norm[] = {
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(BF16) | FV_SET(F32)}},
      .infer = infer_layer_norm,
      .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = (X[a.., j..] - m) * s * Scale; Y[a.., j..] = select(has(B), n + B, n); Mean[a.., j..] = U(m); InvStdDev[a.., j..] = U(s)"},
-    {.domain = "", .name = "RMSNormalization", .since = {23},
+    {.domain = "", .name = "RMSNormalization", .id = FV_OP_RMSNormalization, .since = {23},
      .doc = "x / sqrt(mean of squares + epsilon) * scale over the axes from axis on",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}},
      .attrs = {FV_A_INT("axis", -1),
@@ -323,7 +323,7 @@ const fv_opdef fv_ops_norm[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_per_channel,
      .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = (input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
-    {.domain = "fv", .name = "BatchNormalization", .since = {1},
+    {.domain = "fv", .name = "BatchNormalization", .id = FV_OP_fv_BatchNormalization, .since = {1},
      .doc = "channels normalised by given mean and variance",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f)},

@@ -61,7 +61,7 @@ static bool infer_fv_pool(fv_op *op) {
             (y && !fv_module_assume(m, d->u.dims[i], y->dims[i], "dims of a pool")))
             return fv_op_error(op, "has %s on axis %d, an input has %s", fv_dim_str(m->arena, d->u.dims[i]), i,
                                fv_dim_str(m->arena, (y ? y : x)->dims[i]));
-    fv_infer_out(op, 0, fv_op_is(op, "fv.MaxPoolIndices") ? FV_I64 : x->elem, d->n, d->u.dims);
+    fv_infer_out(op, 0, fv_op_is(op, FV_OP_fv_MaxPoolIndices) ? FV_I64 : x->elem, d->n, d->u.dims);
     return true;
 }
 
@@ -73,10 +73,10 @@ static bool decompose_max_pool(fv_rewriter *w, fv_op *op) {
     int n;
     if (!pool_attrs(w, op, &win, a, &n))
         return false;
-    fv_value *in[2] = {op->in[0], fv_w_op(w, "fv.MaxPool", 1, op->in, n, a)};
+    fv_value *in[2] = {op->in[0], fv_w_op(w, FV_OP_fv_MaxPool, 1, op->in, n, a)};
     if (op->nout > 1 && op->out[1]) {
         a[n++] = fv_attr_int(w->module, "storage_order", fv_op_int(op, "storage_order"));
-        fv_w_result(w, 1, fv_w_op(w, "fv.MaxPoolIndices", 2, in, n, a));
+        fv_w_result(w, 1, fv_w_op(w, FV_OP_fv_MaxPoolIndices, 2, in, n, a));
     }
     fv_w_result(w, 0, in[1]);
     return true;
@@ -232,7 +232,7 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     }
     a[n++] = fv_attr_dims(w->module, "lo", win.n, lo);
     a[n++] = fv_attr_dims(w->module, "hi", win.n, hi);
-    fv_w_result(w, 0, fv_w_op(w, "fv.AveragePool", 1, op->in, n, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_AveragePool, 1, op->in, n, a));
     return true;
 }
 
@@ -304,7 +304,7 @@ static bool decompose_lp_pool(fv_rewriter *w, fv_op *op) {
     if (!pool_attrs(w, op, &win, a, &n))
         return false;
     a[n++] = exponent(w, op);
-    fv_w_result(w, 0, fv_w_op(w, "fv.LpPool", 1, op->in, n, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_LpPool, 1, op->in, n, a));
     return true;
 }
 
@@ -331,7 +331,7 @@ static bool define_lp_pool(fv_definer *d, fv_op *op) {
 
 static bool decompose_global_lp_pool(fv_rewriter *w, fv_op *op) {
     fv_attr a = exponent(w, op);
-    fv_w_result(w, 0, fv_w_op(w, "fv.GlobalLpPool", 1, op->in, 1, &a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_GlobalLpPool, 1, op->in, 1, &a));
     return true;
 }
 
@@ -359,14 +359,14 @@ static bool infer_lrn(fv_op *op) {
         FV_A_REQUIRED("kernel", DIMS), FV_A_REQUIRED("dims", DIMS)
 
 const fv_opdef fv_ops_pool[] = {
-    {.domain = "fv", .name = "MaxPool", .since = {1},
+    {.domain = "fv", .name = "MaxPool", .id = FV_OP_fv_MaxPool, .since = {1},
      .doc = "the largest element of each window, with explicit padding before each axis",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW},
      .types = {{"T", MAX_TYPES}},
      .infer = infer_fv_pool,
      .define = define_max_pool},
-    {.domain = "fv", .name = "MaxPoolIndices", .since = {1},
+    {.domain = "fv", .name = "MaxPoolIndices", .id = FV_OP_fv_MaxPoolIndices, .since = {1},
      .doc = "where in X the largest element Y of each window is",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Indices", "I"}},
      .attrs = {WINDOW, FV_A_INT("storage_order", 0)},
@@ -386,7 +386,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_max_pool,
      .decompose = decompose_max_pool},
-    {.domain = "fv", .name = "AveragePool", .since = {1},
+    {.domain = "fv", .name = "AveragePool", .id = FV_OP_fv_AveragePool, .since = {1},
      .doc = "the mean of each window, zero outside; elements at lo to hi count",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
@@ -406,7 +406,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_pool,
      .decompose = decompose_average_pool},
-    {.domain = "fv", .name = "LpPool", .since = {1},
+    {.domain = "fv", .name = "LpPool", .id = FV_OP_fv_LpPool, .since = {1},
      .doc = "the p-norm of each window, zero outside",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_FLOAT("p", 2)},
@@ -441,7 +441,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
      .formula = "Y[n, c, o..] = max r..: X[n, c, r..]"},
-    {.domain = "fv", .name = "GlobalLpPool", .since = {1},
+    {.domain = "fv", .name = "GlobalLpPool", .id = FV_OP_fv_GlobalLpPool, .since = {1},
      .doc = "the p-norm of each channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("p", 2)},

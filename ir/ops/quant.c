@@ -137,7 +137,7 @@ static fv_elem quotient_type(const fv_op *op) {
 static fv_value *quantize(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value *zero, fv_elem to) {
     fv_value *in[3] = {x, scale, zero};
     fv_attr a = fv_attr_int(w->module, "to", to);
-    return fv_w_op(w, "fv.Quantize", zero ? 3 : 2, in, 1, &a);
+    return fv_w_op(w, FV_OP_fv_Quantize, zero ? 3 : 2, in, 1, &a);
 }
 
 /* Floats are divided and cast, their zero point is 0; integers have an op. */
@@ -150,8 +150,8 @@ static bool decompose_quantize(fv_rewriter *w, fv_op *op) {
     }
     fv_attr a[2] = {fv_attr_int(w->module, "to", to),
                     fv_attr_int(w->module, "saturate", fv_op_int(op, "saturate"))};
-    fv_value *q = FV_W2(w, "Div", x, scale);
-    fv_w_result(w, 0, fv_w_op(w, "Cast", 1, &q, 2, a));
+    fv_value *q = FV_W2(w, FV_OP_Div, x, scale);
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_Cast, 1, &q, 2, a));
     return true;
 }
 
@@ -203,10 +203,10 @@ static bool decompose_dequantize(fv_rewriter *w, fv_op *op) {
     if (fv_elem_is_float(in[0]->type->elem)) {
         y = fv_w_cast(w, in[0], FV_F32);
         if (in[2])
-            y = FV_W2(w, "Sub", y, fv_w_cast(w, in[2], FV_F32));
-        y = FV_W2(w, "Mul", y, in[1]);
+            y = FV_W2(w, FV_OP_Sub, y, fv_w_cast(w, in[2], FV_F32));
+        y = FV_W2(w, FV_OP_Mul, y, in[1]);
     } else
-        y = fv_w_op(w, "fv.Dequantize", in[2] ? 3 : 2, in, 0, NULL);
+        y = fv_w_op(w, FV_OP_fv_Dequantize, in[2] ? 3 : 2, in, 0, NULL);
     fv_w_result(w, 0, fv_w_cast(w, y, to));
     return true;
 }
@@ -231,12 +231,12 @@ static bool infer_dynamic(fv_op *op) {
 static bool decompose_dynamic(fv_rewriter *w, fv_op *op) {
     fv_value *x = op->in[0], *zero = fv_w_float(w, FV_F32, 0), *top = fv_w_float(w, FV_F32, 255);
     fv_attr keep = fv_attr_int(w->module, "keepdims", 0);
-    fv_value *hi = FV_W2(w, "Max", fv_w_op(w, "ReduceMax", 1, &x, 1, &keep), zero);
-    fv_value *lo = FV_W2(w, "Min", fv_w_op(w, "ReduceMin", 1, &x, 1, &keep), zero);
-    fv_value *scale = FV_W2(w, "Div", FV_W2(w, "Sub", hi, lo), top);
-    scale = FV_W3(w, "Where", FV_W2(w, "Equal", hi, lo), fv_w_float(w, FV_F32, 1), scale);
-    fv_value *at = FV_W1(w, "Round", FV_W2(w, "Div", FV_W2(w, "Sub", zero, lo), scale));
-    fv_value *point = fv_w_cast(w, FV_W3(w, "Clip", at, zero, top), FV_U8);
+    fv_value *hi = FV_W2(w, FV_OP_Max, fv_w_op(w, FV_OP_ReduceMax, 1, &x, 1, &keep), zero);
+    fv_value *lo = FV_W2(w, FV_OP_Min, fv_w_op(w, FV_OP_ReduceMin, 1, &x, 1, &keep), zero);
+    fv_value *scale = FV_W2(w, FV_OP_Div, FV_W2(w, FV_OP_Sub, hi, lo), top);
+    scale = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, hi, lo), fv_w_float(w, FV_F32, 1), scale);
+    fv_value *at = FV_W1(w, FV_OP_Round, FV_W2(w, FV_OP_Div, FV_W2(w, FV_OP_Sub, zero, lo), scale));
+    fv_value *point = fv_w_cast(w, FV_W3(w, FV_OP_Clip, at, zero, top), FV_U8);
     fv_w_result(w, 0, quantize(w, x, scale, point, FV_U8));
     if (op->nout > 1 && op->out[1])
         fv_w_result(w, 1, scale);
@@ -253,7 +253,7 @@ static fv_value *centred(fv_rewriter *w, fv_value *x, fv_value *zero, int axis) 
         return NULL;
     fv_elem e = fv_elem_is_float(x->type->elem) ? FV_F32 : FV_I32;
     fv_value *y = fv_w_cast(w, x, e);
-    return zero ? FV_W2(w, "Sub", y, fv_w_cast(w, along(w, zero, x->type->rank, axis), e)) : y;
+    return zero ? FV_W2(w, FV_OP_Sub, y, fv_w_cast(w, along(w, zero, x->type->rank, axis), e)) : y;
 }
 
 static fv_value *product(fv_rewriter *w, fv_value *a, fv_value *az, fv_value *b, fv_value *bz) {
@@ -263,7 +263,7 @@ static fv_value *product(fv_rewriter *w, fv_value *a, fv_value *az, fv_value *b,
         a = fv_w_cast(w, a, FV_F32);
         b = fv_w_cast(w, b, FV_F32);
     }
-    return FV_W2(w, "MatMul", a, b);
+    return FV_W2(w, FV_OP_MatMul, a, b);
 }
 
 bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
@@ -301,9 +301,9 @@ static bool infer_qlinear_matmul(fv_op *op) {
 /* y * (scale a * scale b / scale y), to the type of the zero point */
 static fv_value *requantize(fv_rewriter *w, fv_value *y, fv_value *sa, fv_value *sb, fv_value *sy,
                             fv_value *zero) {
-    fv_value *s = FV_W2(w, "Mul", fv_w_cast(w, sa, FV_F32), fv_w_cast(w, sb, FV_F32));
-    s = FV_W2(w, "Div", s, fv_w_cast(w, sy, FV_F32));
-    y = FV_W2(w, "Mul", fv_w_cast(w, y, FV_F32), s);
+    fv_value *s = FV_W2(w, FV_OP_Mul, fv_w_cast(w, sa, FV_F32), fv_w_cast(w, sb, FV_F32));
+    s = FV_W2(w, FV_OP_Div, s, fv_w_cast(w, sy, FV_F32));
+    y = FV_W2(w, FV_OP_Mul, fv_w_cast(w, y, FV_F32), s);
     if (!y || !fv_elem_is_float(zero->type->elem))
         return quantize(w, y, fv_w_float(w, FV_F32, 1), zero, zero->type->elem);
     return fv_w_cast(w, y, zero->type->elem);
@@ -358,14 +358,14 @@ static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
         FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)
 
 const fv_opdef fv_ops_quant[] = {
-    {.domain = "fv", .name = "Quantize", .since = {1},
+    {.domain = "fv", .name = "Quantize", .id = FV_OP_fv_Quantize, .since = {1},
      .doc = "x / scale + zero point, rounded to nearest, ties to even, and clamped; operands broadcast to x",
      .in = {{"x", "T1"}, {"scale", "T1"}, {"zero_point", "T2", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T2"}},
      .attrs = {FV_A_REQUIRED("to", INT)},
      .types = {{"T1", FV_SET_FLOAT}, {"T2", QUANTS}},
      .infer = infer_fv_quantize,
      .define = define_fv_quantize},
-    {.domain = "fv", .name = "Dequantize", .since = {1},
+    {.domain = "fv", .name = "Dequantize", .id = FV_OP_fv_Dequantize, .since = {1},
      .doc = "(x - zero point) * scale; operands broadcast to x",
      .in = {{"x", "T1"}, {"scale", "T2"}, {"zero_point", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T2"}},
      .types = {{"T1", QUANTS | FV_SET(I32)}, {"T2", FV_SET(F32)}},
@@ -386,13 +386,13 @@ const fv_opdef fv_ops_quant[] = {
      .types = {{"T1", QUANTS | FV_SET(I32) | FLOAT8 | FV_SET(F4E2M1)}, {"T2", REALS | FV_SET(F8E8M0)}, {"T3", REALS}},
      .infer = infer_dequantize,
      .decompose = decompose_dequantize},
-    {.domain = "", .name = "DynamicQuantizeLinear", .since = {11},
+    {.domain = "", .name = "DynamicQuantizeLinear", .id = FV_OP_DynamicQuantizeLinear, .since = {11},
      .doc = "quantized to u8 by the range of the data; scale and zero point come with it",
      .in = {{"x", "T1"}}, .out = {{"y", "T2"}, {"y_scale", "S"}, {"y_zero_point", "T2"}},
      .types = {{"T1", FV_SET(F32)}, {"T2", FV_SET(U8)}, {"S", FV_SET(F32)}},
      .infer = infer_dynamic,
      .decompose = decompose_dynamic},
-    {.domain = "", .name = "MatMulInteger", .since = {10},
+    {.domain = "", .name = "MatMulInteger", .id = FV_OP_MatMulInteger, .since = {10},
      .doc = "matrix product of integers less their zero points",
      .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
      .out = {{"Y", "T3"}},

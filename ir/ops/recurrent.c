@@ -76,8 +76,8 @@ static bool is_string(fv_string s, const char *text) {
 }
 
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
-    const char *name = op->def->name;
-    *r = (fv_recurrent){.kind = !strcmp(name, "LSTM") ? FV_CELL_LSTM : !strcmp(name, "GRU") ? FV_CELL_GRU : FV_CELL_RNN};
+    bool lstm = fv_op_is(op, FV_OP_LSTM) || fv_op_is(op, FV_OP_fv_LSTM), gru = fv_op_is(op, FV_OP_GRU) || fv_op_is(op, FV_OP_fv_GRU);
+    *r = (fv_recurrent){.kind = lstm ? FV_CELL_LSTM : gru ? FV_CELL_GRU : FV_CELL_RNN};
     r->gates = r->kind == FV_CELL_LSTM ? 4 : r->kind == FV_CELL_GRU ? 3 : 1;
     r->nacts = (int)r->kind + 1;
     fv_string direction = fv_op_string(op, "direction");
@@ -224,11 +224,11 @@ static fv_value *bias_of(const expansion *e, fv_value *b, int which, int first, 
 /* What is added to the inputs' part: both biases, but for that of a gate which is added in the steps. */
 static fv_value *input_bias(const expansion *e, fv_value *b) {
     int both = e->r->linear_before_reset ? e->r->gates - 1 : e->r->gates;
-    fv_value *sum = FV_W2(e->w, "Add", bias_of(e, b, 0, 0, both), bias_of(e, b, 1, 0, both));
+    fv_value *sum = FV_W2(e->w, FV_OP_Add, bias_of(e, b, 0, 0, both), bias_of(e, b, 1, 0, both));
     if (both < e->r->gates) {
         fv_value *parts[2] = {sum, bias_of(e, b, 0, both, 1)};
         fv_attr axis = fv_attr_int(e->w->module, "axis", 2);
-        sum = fv_w_op(e->w, "Concat", 2, parts, 1, &axis);
+        sum = fv_w_op(e->w, FV_OP_Concat, 2, parts, 1, &axis);
     }
     const fv_dim *n = fv_dim_mul(e->t, fv_dim_mul(e->t, e->directions, fv_dim_const(e->t, e->r->gates)), e->hidden);
     return sum ? fv_w_reshape(e->w, sum, 1, &n) : NULL;
@@ -242,22 +242,21 @@ static fv_value *input_part(const expansion *e, const fv_op *op) {
     const fv_dim *columns = fv_dim_mul(e->t, fv_dim_mul(e->t, e->directions, gates), e->hidden);
     const fv_dim *flat[2] = {columns, x->dims[2]};
     fv_value *weights = fv_w_transpose(e->w, fv_w_reshape(e->w, op->in[FV_REC_W], 2, flat), swap);
-    fv_value *y = FV_W2(e->w, "fv.MatMul", op->in[FV_REC_X], weights), *b = fv_op_in(op, FV_REC_B);
+    fv_value *y = FV_W2(e->w, FV_OP_fv_MatMul, op->in[FV_REC_X], weights), *b = fv_op_in(op, FV_REC_B);
     if (b)
-        y = FV_W2(e->w, "Add", y, input_bias(e, b));
+        y = FV_W2(e->w, FV_OP_Add, y, input_bias(e, b));
     return y;
 }
 
 /* Results that nobody uses are left out: they take no memory then. */
-static fv_op *steps_op(const expansion *e, fv_op *op, int nin, fv_value *const *in) {
-    fv_module *m = e->w->module;
+static fv_op *steps_op(fv_op *op, int nin, fv_value *const *in) {
     static const char *const keep[] = {"activations", "activation_alpha", "activation_beta", "clip",
                                        "direction", "hidden_size", "input_forget", "layout", "linear_before_reset"};
     const char *outs[3] = {0};
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
             outs[i] = op->out[i]->name;
-    const fv_opdef *def = fv_op_get(fv_printf(m->arena, "fv.%s", op->def->name));
+    const fv_opdef *def = fv_op_def(fv_op_is(op, FV_OP_LSTM) ? FV_OP_fv_LSTM : fv_op_is(op, FV_OP_GRU) ? FV_OP_fv_GRU : FV_OP_fv_RNN);
     while (nin > 2 && !in[nin - 1])
         nin--;
     fv_op *steps = fv_op_new(op->block, op, def, nin, in, op->nout, outs, op->origin);
@@ -292,7 +291,7 @@ static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
     }
     if (w->failed || !in[0])
         return false;
-    fv_op *steps = steps_op(&e, op, r.kind == FV_CELL_LSTM ? 6 : r.kind == FV_CELL_GRU ? 5 : 4, in);
+    fv_op *steps = steps_op(op, r.kind == FV_CELL_LSTM ? 6 : r.kind == FV_CELL_GRU ? 5 : 4, in);
     if (!steps)
         return false;
     for (int i = 0; i < op->nout; i++)
@@ -325,21 +324,21 @@ static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
 #define OUTPUTS {"Y", "T", FV_OPTIONAL_OPERAND}, {"Y_h", "T", FV_OPTIONAL_OPERAND}
 
 const fv_opdef fv_ops_recurrent[] = {
-    {.domain = "", .name = "RNN", .since = {1, 7, 14, 22},
+    {.domain = "", .name = "RNN", .id = FV_OP_RNN, .since = {1, 7, 14, 22},
      .doc = "a recurrent layer of one gate, over a sequence",
      .in = {INPUTS}, .out = {OUTPUTS},
      .attrs = {STANDARD(1)},
      .types = TYPES,
      .infer = infer_recurrent,
      .decompose = decompose_recurrent},
-    {.domain = "", .name = "GRU", .since = {1, 3, 7, 14, 22},
+    {.domain = "", .name = "GRU", .id = FV_OP_GRU, .since = {1, 3, 7, 14, 22},
      .doc = "a recurrent layer with update and reset gates, over a sequence",
      .in = {INPUTS}, .out = {OUTPUTS},
      .attrs = {STANDARD(3), FV_A_INT("linear_before_reset", 0)},
      .types = TYPES,
      .infer = infer_recurrent,
      .decompose = decompose_recurrent},
-    {.domain = "", .name = "LSTM", .since = {1, 7, 14, 22},
+    {.domain = "", .name = "LSTM", .id = FV_OP_LSTM, .since = {1, 7, 14, 22},
      .doc = "a recurrent layer with input, output and forget gates and a cell, over a sequence",
      .in = {INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
@@ -347,21 +346,21 @@ const fv_opdef fv_ops_recurrent[] = {
      .types = TYPES,
      .infer = infer_recurrent,
      .decompose = decompose_recurrent},
-    {.domain = "fv", .name = "RNN", .since = {1},
+    {.domain = "fv", .name = "RNN", .id = FV_OP_fv_RNN, .since = {1},
      .doc = "the steps of RNN; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS}, .out = {OUTPUTS},
      .attrs = {COMMON},
      .types = TYPES,
      .infer = infer_steps,
      .kernel = fv_recurrent_kernel},
-    {.domain = "fv", .name = "GRU", .since = {1},
+    {.domain = "fv", .name = "GRU", .id = FV_OP_fv_GRU, .since = {1},
      .doc = "the steps of GRU; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, {"Rbh", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}}, .out = {OUTPUTS},
      .attrs = {COMMON, FV_A_INT("linear_before_reset", 0)},
      .types = TYPES,
      .infer = infer_steps,
      .kernel = fv_recurrent_kernel},
-    {.domain = "fv", .name = "LSTM", .since = {1},
+    {.domain = "fv", .name = "LSTM", .id = FV_OP_fv_LSTM, .since = {1},
      .doc = "the steps of LSTM; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},

@@ -233,7 +233,7 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
     fv_attr attrs[3] = {fv_attr_string(w->module, "kind", op->def->name),
                         fv_attr_dims(w->module, "dims", in->rank, dims),
                         fv_attr_dims(w->module, "extent", in->rank, extent)};
-    fv_value *y = fv_w_op(w, "fv.Reduce", 1, op->in, 3, attrs);
+    fv_value *y = fv_w_op(w, FV_OP_fv_Reduce, 1, op->in, 3, attrs);
     fv_w_result(w, 0, fv_w_reshape(w, y, out->rank, out->dims));
     return true;
 }
@@ -241,7 +241,7 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
 #define VERSIONS(...) {__VA_ARGS__}
 /* REDUCTION(name, versions, the last one with axes as attribute, types, doc) */
 #define REDUCTION(nm, versions, last, set, text)                                                   \
-    {.domain = "", .name = #nm, .since = versions, .doc = text,                                    \
+    {.domain = "", .name = #nm, .id = FV_OP_##nm, .since = versions, .doc = text,                                    \
      .in = {{"data", "T"}, {"axes", "tensor(int64)", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},       \
      .out = {{"reduced", "T"}},                                                                    \
      .attrs = {FV_A_INT("keepdims", 1), FV_A_INT("noop_with_empty_axes", 0),                       \
@@ -252,7 +252,7 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
 #define ORDERED (WIDE | FV_SET(I8) | FV_SET(U8) | FV_SET(BOOL))
 
 const fv_opdef fv_ops_reduce[] = {
-    {.domain = "fv", .name = "Reduce", .since = {1},
+    {.domain = "fv", .name = "Reduce", .id = FV_OP_fv_Reduce, .since = {1},
      .doc = "a reduction that keeps its axes: extent[i] elements for each of dims[i]",
      .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("kind", STRING), FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("extent", DIMS)},

@@ -291,7 +291,7 @@ static bool define_resample(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_resample[] = {
-    {.domain = "fv", .name = "Resample", .since = {1},
+    {.domain = "fv", .name = "Resample", .id = FV_OP_fv_Resample, .since = {1},
      .doc = "one axis resized: by scale, a fraction or data, of all or of the region roi",
      .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"roi", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("taps", DIMS),

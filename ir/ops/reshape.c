@@ -146,7 +146,7 @@ static bool infer_reshape(fv_op *op) {
     return holds_all(op, n, dims);
 }
 
-static fv_value *run_time_dims(fv_rewriter *w, fv_op *op, const char *kind, int nattrs, fv_attr *a) {
+static fv_value *run_time_dims(fv_rewriter *w, fv_op *op, fv_op_id kind, int nattrs, fv_attr *a) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     a[nattrs] = fv_attr_dims(w->module, "dims", x->rank, x->dims);
     fv_value *v = fv_w_op(w, kind, 1, &op->in[1], nattrs + 1, a);
@@ -162,7 +162,7 @@ static bool decompose_reshape(fv_rewriter *w, fv_op *op) {
         return false;
     if (decided_by_data(n, e)) {
         fv_attr a[2] = {fv_attr_int(w->module, "allowzero", fv_op_int(op, "allowzero"))};
-        run_time_dims(w, op, "fv.ReshapeDims", 1, a);
+        run_time_dims(w, op, FV_OP_fv_ReshapeDims, 1, a);
     }
     fv_w_result(w, 0, fv_w_reshape(w, op->in[0], y->rank, y->dims));
     return true;
@@ -290,10 +290,10 @@ static bool decompose_squeeze(fv_rewriter *w, fv_op *op) {
     int n, rank = fv_in_type(op, 0)->rank;
     const fv_dim *const *e;
     if (fv_op_in(op, 1) && fv_elems(op, 1, &n, &e) && !fv_dims_are_const(n, e)) {
-        bool insert = fv_op_is(op, "Unsqueeze");
+        bool insert = fv_op_is(op, FV_OP_Unsqueeze);
         fv_attr a[3] = {fv_attr_int(w->module, "insert", insert),
                         fv_attr_int(w->module, "rank", insert ? rank + n : rank - n)};
-        run_time_dims(w, op, "fv.AxesDims", 2, a);
+        run_time_dims(w, op, FV_OP_fv_AxesDims, 2, a);
     }
     return decompose_to_reshape(w, op);
 }
@@ -496,21 +496,21 @@ static bool decompose_constant_of_shape(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_reshape[] = {
-    {.domain = "fv", .name = "Ints", .since = {1},
+    {.domain = "fv", .name = "Ints", .id = FV_OP_fv_Ints, .since = {1},
      .doc = "an integer tensor made of dims",
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("values", DIMS), FV_A_REQUIRED("to", TYPE), FV_A_INT("rank", 1)},
      .types = {{"T", FV_SET_INT | FV_SET(BOOL)}},
      .infer = infer_ints,
      .define = define_ints},
-    {.domain = "fv", .name = "ReshapeDims", .since = {1},
+    {.domain = "fv", .name = "ReshapeDims", .id = FV_OP_fv_ReshapeDims, .since = {1},
      .doc = "the dims that a Reshape of a tensor of `dims` gives for a shape that is data",
      .in = {{"shape", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("allowzero", 0)},
      .types = {{"T", FV_SET(I64)}},
      .infer = infer_reshape_dims,
      .define = define_reshape_dims},
-    {.domain = "fv", .name = "AxesDims", .since = {1},
+    {.domain = "fv", .name = "AxesDims", .id = FV_OP_fv_AxesDims, .since = {1},
      .doc = "`dims` without the axes that data names, or with axes of dim 1 inserted there",
      .in = {{"axes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("rank", INT), FV_A_INT("insert", 0)},
@@ -530,7 +530,7 @@ const fv_opdef fv_ops_reshape[] = {
      .types = {{"T", FV_SET_DATA}, {"T1", FV_SET(I64)}},
      .infer = infer_size,
      .decompose = decompose_to_ints},
-    {.domain = "", .name = "Reshape", .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Reshape", .id = FV_OP_Reshape, .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
      .doc = "the same elements in row-major order; 0 keeps a dim, -1 is what is left",
      .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"reshaped", "T"}},
      .attrs = {FV_A_INT("allowzero", 0),
@@ -539,40 +539,40 @@ const fv_opdef fv_ops_reshape[] = {
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_reshape,
      .decompose = decompose_reshape, .upgrade = upgrade_reshape},
-    {.domain = "", .name = "Flatten", .since = {1, 9, 11, 13, 21, 23, 24, 25},
+    {.domain = "", .name = "Flatten", .id = FV_OP_Flatten, .since = {1, 9, 11, 13, 21, 23, 24, 25},
      .doc = "a matrix: the axes before `axis`, and those from there on",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 1)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_flatten,
      .decompose = decompose_to_reshape},
-    {.domain = "", .name = "Squeeze", .since = {1, 11, 13, 21, 23, 24, 25},
+    {.domain = "", .name = "Squeeze", .id = FV_OP_Squeeze, .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "without the given axes of dim 1, or without all of them",
      .in = {{"data", "T"}, {"axes", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"squeezed", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_squeeze,
      .decompose = decompose_squeeze, .upgrade = upgrade_axes},
-    {.domain = "", .name = "Unsqueeze", .since = {1, 11, 13, 21, 23, 24, 25},
+    {.domain = "", .name = "Unsqueeze", .id = FV_OP_Unsqueeze, .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "with axes of dim 1 inserted",
      .in = {{"data", "T"}, {"axes", "S", .rank = FV_LIST}}, .out = {{"expanded", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_unsqueeze,
      .decompose = decompose_squeeze, .upgrade = upgrade_axes},
-    {.domain = "", .name = "Expand", .since = {8, 13},
+    {.domain = "", .name = "Expand", .id = FV_OP_Expand, .since = {8, 13},
      .doc = "broadcast to a shape",
      .in = {{"input", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_expand,
      .decompose = decompose_expand},
-    {.domain = "", .name = "Tile", .since = {1, 6, 13},
+    {.domain = "", .name = "Tile", .id = FV_OP_Tile, .since = {1, 6, 13},
      .doc = "repeated along each axis",
      .in = {{"input", "T"}, {"repeats", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_tile,
      .decompose = decompose_tile, .upgrade = upgrade_tile, .moved = 1},
-    {.domain = "", .name = "ConstantOfShape", .since = {9, 20, 21, 23, 24, 25},
+    {.domain = "", .name = "ConstantOfShape", .id = FV_OP_ConstantOfShape, .since = {9, 20, 21, 23, 24, 25},
      .doc = "a tensor of that shape filled with one value",
      .in = {{"input", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("value", TENSOR)},

@@ -43,7 +43,7 @@ static bool check_words(fv_op *op) {
 enum { ROI = 1, SCALES = 2, SIZES = 3 };
 
 static int scales_of(const fv_op *op) {
-    return fv_op_is(op, "Upsample") ? 1 : SCALES;
+    return fv_op_is(op, FV_OP_Upsample) ? 1 : SCALES;
 }
 
 typedef struct request {
@@ -170,7 +170,7 @@ static bool infer_resize(fv_op *op) {
 static bool infer_resize_dims(fv_op *op) {
     int count = fv_op_find_attr(op, "dims")->n;
     const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, count);
-    bool scale = fv_op_is(op, "fv.ResizeScale"), one = !scale && fv_in_type(op, 0)->elem == FV_F64;
+    bool scale = fv_op_is(op, FV_OP_fv_ResizeScale), one = !scale && fv_in_type(op, 0)->elem == FV_F64;
     if (scale && !count)
         return fv_op_error(op, "has no dims");
     if (scale)
@@ -268,7 +268,7 @@ static const fv_dim *taps_of(resizer *z, const fv_dim *const *fraction, fv_value
     }
     const fv_dim *n = fv_dim_fresh(t, "taps", 0, FV_DIM_MAX, true);
     fv_attr a = fv_attr_int(z->w->module, "support", z->support);
-    fv_w_bind(z->w, fv_w_op(z->w, "fv.ResizeTaps", 1, &scale, 1, &a), 1, &n);
+    fv_w_bind(z->w, fv_w_op(z->w, FV_OP_fv_ResizeTaps, 1, &scale, 1, &a), 1, &n);
     return n;
 }
 
@@ -308,7 +308,7 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
     a[n++] = fv_attr_int(m, "antialias", fv_op_int(z->op, "antialias"));
     a[n++] = fv_attr_int(m, "exclude_outside", fv_op_int(z->op, "exclude_outside"));
     a[n++] = fv_attr_float(m, "cubic_coeff_a", fv_op_float(z->op, "cubic_coeff_a"));
-    return fv_w_op(z->w, "fv.Resample", in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
+    return fv_w_op(z->w, FV_OP_fv_Resample, in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
 }
 
 /* Dims that the run decides are computed, and bound; and the scales as f64. They were symbols when the
@@ -331,11 +331,11 @@ static void prepare(resizer *z) {
                                 fv_attr_is(z->op, "keep_aspect_ratio_policy", "not_smaller"))};
     fv_value *from[2] = {z->op->in[SCALES], z->r.crop ? z->op->in[ROI] : NULL};
     if (z->r.common)
-        from[0] = z->scale = fv_w_op(w, "fv.ResizeScale", 1, &z->op->in[SIZES], 2, a);
+        from[0] = z->scale = fv_w_op(w, FV_OP_fv_ResizeScale, 1, &z->op->in[SIZES], 2, a);
     else
         z->scale = fv_w_cast(w, z->op->in[SCALES], FV_F64);
     if (!known && !fv_dims_are_const(z->r.n, out))
-        fv_w_bind(w, fv_w_op(w, "fv.ResizeDims", !z->r.common && from[1] ? 2 : 1, from, 1, a), z->r.n, out);
+        fv_w_bind(w, fv_w_op(w, FV_OP_fv_ResizeDims, !z->r.common && from[1] ? 2 : 1, from, 1, a), z->r.n, out);
 }
 
 /* What interpolation is computed in; between the axes nothing is rounded to a narrow type. */
@@ -379,7 +379,7 @@ static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
                     fv_attr_string(w->module, "coordinate_transformation_mode", "asymmetric"),
                     fv_attr_string(w->module, "nearest_mode", "opset10")};
     fv_value *in[3] = {op->in[0], NULL, op->in[1]};
-    fv_w_result(w, 0, fv_w_op(w, "Resize", 3, in, 3, a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_Resize, 3, in, 3, a));
     return true;
 }
 
@@ -406,28 +406,28 @@ static bool upgrade_upsample(fv_op *op, int version) {
 }
 
 const fv_opdef fv_ops_resize[] = {
-    {.domain = "fv", .name = "ResizeDims", .since = {1},
+    {.domain = "fv", .name = "ResizeDims", .id = FV_OP_fv_ResizeDims, .since = {1},
      .doc = "dims times scales, rounded down, of all or of the region roi; or times one scale, to nearest",
      .in = {{"scales", "S", .rank = FV_RANKS(0, 1)}, {"roi", "R", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"S", FV_SET(F32) | FV_SET(F64)}, {"R", FV_SET_FLOAT}, {"T", FV_SET(I64)}},
      .infer = infer_resize_dims,
      .define = define_resize_dims},
-    {.domain = "fv", .name = "ResizeScale", .since = {1},
+    {.domain = "fv", .name = "ResizeScale", .id = FV_OP_fv_ResizeScale, .since = {1},
      .doc = "the smallest, or largest, of sizes divided by dims",
      .in = {{"sizes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "D"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("larger", 0)},
      .types = {{"T", FV_SET(I64)}, {"D", FV_SET(F64)}},
      .infer = infer_resize_dims,
      .define = define_resize_scale},
-    {.domain = "fv", .name = "ResizeTaps", .since = {1},
+    {.domain = "fv", .name = "ResizeTaps", .id = FV_OP_fv_ResizeTaps, .since = {1},
      .doc = "how many elements a filter covers that widens where the scale is below 1",
      .in = {{"scale", "D"}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("support", INT)},
      .types = {{"D", FV_SET(F64)}, {"T", FV_SET(I64)}},
      .infer = infer_taps,
      .formula = "Y = 2 * i64(ceil(support / min(scale, 1)))"},
-    {.domain = "", .name = "Resize", .since = {10, 11, 13, 18, 19},
+    {.domain = "", .name = "Resize", .id = FV_OP_Resize, .since = {10, 11, 13, 18, 19},
      .doc = "resized by scales or to sizes",
      .in = {{"X", "T1"}, {"roi", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"scales", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}, {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
      .out = {{"Y", "T1"}},
@@ -436,7 +436,7 @@ const fv_opdef fv_ops_resize[] = {
      .types = {{"T1", FV_RESAMPLE_TYPES}, {"T2", FV_SET(F16) | FV_SET(F32) | FV_SET(F64)}, {"S", FV_SET(F32)}, {"I", FV_SET(I64)}},
      .infer = infer_resize,
      .upgrade = upgrade_resize, .moved = 10, .decompose = decompose_resize},
-    {.domain = "", .name = "Upsample", .since = {1, 7, 9, 10},
+    {.domain = "", .name = "Upsample", .id = FV_OP_Upsample, .since = {1, 7, 9, 10},
      .doc = "Resize by its first name",
      .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("mode", "nearest"),

@@ -132,7 +132,7 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
 
 static bool decompose_scatter(fv_rewriter *w, fv_op *op) {
     fv_attr a = fv_attr_int(w->module, "axis", fv_op_int(op, "axis"));
-    fv_w_result(w, 0, fv_w_op(w, "ScatterElements", 3, op->in, 1, &a));
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_ScatterElements, 3, op->in, 1, &a));
     return true;
 }
 
@@ -214,14 +214,14 @@ const fv_opdef fv_ops_scatter[] = {
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .decompose = decompose_scatter},
-    {.domain = "", .name = "ScatterElements", .since = {11, 13, 16, 18},
+    {.domain = "", .name = "ScatterElements", .id = FV_OP_ScatterElements, .since = {11, 13, 16, 18},
      .doc = "a copy, with elements replaced or combined at positions along one axis",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_STRING("reduction", "none")},
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .kernel = kernel_scatter_elements},
-    {.domain = "", .name = "ScatterND", .since = {11, 13, 16, 18},
+    {.domain = "", .name = "ScatterND", .id = FV_OP_ScatterND, .since = {11, 13, 16, 18},
      .doc = "a copy, with slices replaced or combined at positions that are rows of indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}, {"updates", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("reduction", "none")},

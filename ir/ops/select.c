@@ -191,7 +191,7 @@ static fv_value *order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descen
         return NULL;
     const fv_dim *dims[3] = {x->type->dims[0], k, x->type->dims[2]};
     fv_attr a[2] = {fv_attr_dims(w->module, "dims", 3, dims), fv_attr_int(w->module, "descending", descending)};
-    return fv_w_op(w, "fv.Order", 1, &x, 2, a);
+    return fv_w_op(w, FV_OP_fv_Order, 1, &x, 2, a);
 }
 
 /* ---- TopK ---- */
@@ -227,7 +227,7 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     fv_value *in[2] = {op->in[0], at ? fv_w_reshape(w, at, x->rank, out) : NULL};
     fv_attr a = fv_attr_int(w->module, "axis", axis);
     if (op->out[0])
-        fv_w_result(w, 0, fv_w_op(w, "GatherElements", 2, in, 1, &a));
+        fv_w_result(w, 0, fv_w_op(w, FV_OP_GatherElements, 2, in, 1, &a));
     if (op->nout > 1 && op->out[1])
         fv_w_result(w, 1, in[1]);
     return true;
@@ -286,9 +286,9 @@ static bool kernel_non_zero(fv_custom *c, fv_op *op) {
 
 /* The positions of what is not 0 in x, `count` of them. */
 static fv_value *non_zero(fv_rewriter *w, fv_value *x, const fv_dim *count) {
-    fv_w_bind(w, FV_W1(w, "fv.CountNonZero", x), 1, &count);
+    fv_w_bind(w, FV_W1(w, FV_OP_fv_CountNonZero, x), 1, &count);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, &count);
-    return fv_w_op(w, "fv.NonZero", 1, &x, 1, &a);
+    return fv_w_op(w, FV_OP_fv_NonZero, 1, &x, 1, &a);
 }
 
 static bool decompose_non_zero(fv_rewriter *w, fv_op *op) {
@@ -330,7 +330,7 @@ static bool infer_compress(fv_op *op) {
 
 static fv_value *gather(fv_rewriter *w, fv_value *x, fv_value *at, int axis) {
     fv_attr a = fv_attr_int(w->module, "axis", axis);
-    return fv_w_op(w, "Gather", 2, (fv_value *[]){x, at}, 1, &a);
+    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){x, at}, 1, &a);
 }
 
 static bool decompose_compress(fv_rewriter *w, fv_op *op) {
@@ -444,8 +444,8 @@ static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_
     from = from ? fv_w_reshape(w, from, 1, &n) : NULL;
     fv_attr a = fv_attr_dims(w->module, "dims", 1, &n);
     fv_value *ends[2] = {fv_w_int(w, FV_I64, 0), fv_w_int(w, FV_I64, 1)};
-    fv_value *numbers = fv_w_op(w, "fv.Range", 2, ends, 1, &a);
-    fv_value *to = FV_W3(w, "ScatterElements", *first, from, numbers);
+    fv_value *numbers = fv_w_op(w, FV_OP_fv_Range, 2, ends, 1, &a);
+    fv_value *to = FV_W3(w, FV_OP_ScatterElements, *first, from, numbers);
     *run = gather(w, to, *run, 0);
     *first = gather(w, *first, from, 0);
     *length = gather(w, *length, from, 0);
@@ -458,7 +458,7 @@ static bool decompose_unique(fv_rewriter *w, fv_op *op) {
         return false;
     const fv_dim *n = op->out[0]->type->dims[axis];
     fv_value *in[2] = {rows, order(w, rows, rows->type->dims[1], false)};
-    fv_op *runs = fv_w_op_n(w, "fv.Runs", 2, in, 0, NULL, 4);
+    fv_op *runs = fv_w_op_n(w, FV_OP_fv_Runs, 2, in, 0, NULL, 4);
     if (!runs)
         return false;
     fv_w_bind(w, runs->out[3], 1, &n);
@@ -475,7 +475,7 @@ static bool decompose_unique(fv_rewriter *w, fv_op *op) {
 #define TYPES (FV_SET_NUMBER | FV_SET(BOOL))
 
 const fv_opdef fv_ops_select[] = {
-    {.domain = "fv", .name = "Order", .since = {1},
+    {.domain = "fv", .name = "Order", .id = FV_OP_fv_Order, .since = {1},
      .doc = "positions of the first of the items X[a, i, c, ..], sorted, along each line",
      .in = {{"X", "T", .rank = FV_RANK(4)}}, .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("descending", 0)},
@@ -490,13 +490,13 @@ const fv_opdef fv_ops_select[] = {
      .types = {{"T", FV_SET_NUMBER}, {"S", FV_SET(I64)}, {"I", FV_SET(I64)}},
      .infer = infer_top_k,
      .upgrade = upgrade_top_k, .decompose = decompose_top_k},
-    {.domain = "fv", .name = "CountNonZero", .since = {1},
+    {.domain = "fv", .name = "CountNonZero", .id = FV_OP_fv_CountNonZero, .since = {1},
      .doc = "how many elements are not 0",
      .in = {{"X", "T"}}, .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_count,
      .formula = "Y = sum r..: i64(X[r..] != 0)"},
-    {.domain = "fv", .name = "NonZero", .since = {1},
+    {.domain = "fv", .name = "NonZero", .id = FV_OP_fv_NonZero, .since = {1},
      .doc = "positions of the elements that are not 0, of which there are dims",
      .in = {{"X", "T"}}, .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
@@ -516,7 +516,7 @@ const fv_opdef fv_ops_select[] = {
      .types = {{"T", TYPES}, {"T1", FV_SET(BOOL)}},
      .infer = infer_compress,
      .decompose = decompose_compress},
-    {.domain = "fv", .name = "Runs", .since = {1},
+    {.domain = "fv", .name = "Runs", .id = FV_OP_fv_Runs, .since = {1},
      .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the first and the number of items of each run",
      .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}}, .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},

@@ -132,7 +132,7 @@ static void bind_cut(fv_rewriter *w, fv_op *op, cut *c) {
         all[r + i] = c->step[i] = fv_dim_fresh(t, stem, -FV_DIM_MAX, FV_DIM_MAX, true);
         all[2 * r + i] = c->dims[i] = y->dims[i];
     }
-    fv_value *v = fv_w_op(w, "fv.SliceBounds", op->nin - 1, op->in + 1, 1, &a);
+    fv_value *v = fv_w_op(w, FV_OP_fv_SliceBounds, op->nin - 1, op->in + 1, 1, &a);
     fv_w_bind(w, v, 3 * r, all);
 }
 
@@ -327,14 +327,14 @@ static bool upgrade_split(fv_op *op, int version) {
 }
 
 const fv_opdef fv_ops_slice[] = {
-    {.domain = "fv", .name = "SliceBounds", .since = {1},
+    {.domain = "fv", .name = "SliceBounds", .id = FV_OP_fv_SliceBounds, .since = {1},
      .doc = "starts, steps and dims of a slice of a tensor of `dims` by data",
      .in = {{"starts", "T", .rank = FV_RANK(1)}, {"ends", "T", .rank = FV_RANK(1)}, {"axes", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"steps", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET(I64)}},
      .infer = infer_slice_bounds,
      .define = define_slice_bounds},
-    {.domain = "", .name = "Slice", .since = {1, 10, 11, 13},
+    {.domain = "", .name = "Slice", .id = FV_OP_Slice, .since = {1, 10, 11, 13},
      .doc = "elements start, start + step, ... before end of each axis",
      .in = {{"data", "T"}, {"starts", "Tind", .rank = FV_LIST}, {"ends", "Tind", .rank = FV_LIST}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}, {"steps", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 1},
@@ -349,7 +349,7 @@ const fv_opdef fv_ops_slice[] = {
      .types = {{"T", FV_SET_DATA}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
      .decompose = decompose_slice},
-    {.domain = "", .name = "Split", .since = {1, 2, 11, 13, 18},
+    {.domain = "", .name = "Split", .id = FV_OP_Split, .since = {1, 2, 11, 13, 18},
      .doc = "parts of an axis: of the given sizes, or equal ones, the last perhaps smaller",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"outputs", "T", FV_VARIADIC, 1}},
      .attrs = {FV_A_INT("axis", 0),

@@ -66,7 +66,7 @@ bool fv_upgrade_replace(fv_op *op, fv_value *v) {
     /* the importer looks at op's results only after this; what was made for them takes their name */
     if (v->kind == FV_VALUE_RESULT && v->def->origin == op->origin && op->out[0])
         fv_value_take_name(fv_op_module(op), v, op->out[0]);
-    op->def = fv_op_get("Identity");
+    op->def = fv_op_def(FV_OP_Identity);
     op->nattrs = 0;
     while (op->nin > 1)
         fv_op_set_in(op, --op->nin, NULL);

@@ -16,14 +16,13 @@ bool fv_op_must_rewrite(const fv_op *op) {
 /* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
 static void narrow(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
-    const char *name = fv_opdef_qualified(a, op->def);
     fv_value **parts = FV_NEW(a, fv_value *, op->nin / MAX_FAN + 1);
     int n = 0;
     for (int i = 0, k; i < op->nin && !w->failed; i += k) {
         k = op->nin - i < MAX_FAN ? op->nin - i : MAX_FAN;
-        parts[n++] = k == 1 ? op->in[i] : fv_w_op(w, name, k, op->in + i, op->nattrs, op->attrs);
+        parts[n++] = k == 1 ? op->in[i] : fv_w_def(w, op->def, k, op->in + i, op->nattrs, op->attrs);
     }
-    fv_w_result(w, 0, w->failed ? NULL : fv_w_op(w, name, n, parts, op->nattrs, op->attrs));
+    fv_w_result(w, 0, w->failed ? NULL : fv_w_def(w, op->def, n, parts, op->nattrs, op->attrs));
 }
 
 bool fv_op_rewrite(fv_op *op) {

@@ -318,7 +318,7 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
             w->failed = true;
             return NULL;
         }
-    return fv_w_op(w, x->name, nin, in, nattrs, attrs);
+    return fv_w_def(w, def, nin, in, nattrs, attrs);
 }
 
 /* Equal by proof: whoever uses the old value relies on its type. */

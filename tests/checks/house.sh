@@ -75,6 +75,11 @@ if [ -n "$wrong" ]; then bad "without FV_ANSWER: $wrong"; else good; fi
 printf '#include "ir/dim/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv_dims *t, const fv_dim *n) { fv_dim_bound(t, n, 1, 2); }\n' >"$1/ignored.c"
 if gcc -std=c11 -Werror -O0 -I. -c "$1/ignored.c" -o "$1/ignored.o" 2>/dev/null; then bad "an ignored answer compiles"; else good; fi
 
+# An operator is asked for by its identity, not by a name that the compiler cannot check.
+wrong=$(git ls-files 'ir/*.c' 'frontend/*.c' 'backend/*.c' 'passes/*.c' 'tools/*.c' |
+    xargs grep -nE 'fv_op_get\("|fv_op_find\("[^"]*", *"|strcmp\([a-z>.-]*def->name, "')
+if [ -n "$wrong" ]; then bad "an operator by its name: $wrong"; else good; fi
+
 # What the command prints passes one border.
 wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\|embed\).c$' |
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')

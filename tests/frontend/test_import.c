@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "frontend/frontend.h"
-#include "ir/catalogue/op.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 #include "model_text.h"
@@ -121,22 +120,8 @@ ParameterizedTestParameters(import, cases) {
     return cr_make_param_array(char[256], paths, n);
 }
 
-/* A first line `# needs A, B` names operators without which the cases say nothing. */
-static void skip_unless_there(const char *text) {
-    static const char needs[] = "# needs ";
-    char line[256], *save = NULL;
-    if (strncmp(text, needs, sizeof needs - 1) != 0)
-        return;
-    snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
-    for (char *op = strtok_r(line + sizeof needs - 1, ", ", &save); op;
-         op = strtok_r(NULL, ", ", &save))
-        if (!fv_op_find("", op))
-            cr_skip_test("%s is not in the catalogue", op);
-}
-
 ParameterizedTest(char (*path)[256], import, cases) {
     char *text = read_file(*path);
-    skip_unless_there(text);
     fv_session *s = fv_session_new();
     fv_text now = {.arena = fv_arena_new(s)};
     const char *at = strstr(text, "=== ");

@@ -81,7 +81,7 @@ Test(graph, order_of_ops) {
     fv_op_erase(a);
     cr_expect(c->next == b && b->prev == c);
     fv_op *r = fv_region_return(body, 1, b->out);
-    cr_expect(body->last == r && fv_op_is(r, "fv.return"));
+    cr_expect(body->last == r && r->def == &fv_return_def);
     r = fv_region_return(body, 1, c->out);
     cr_expect(body->last == r && b->out[0]->nuses == 0 && r->prev == b);
 }
@@ -161,9 +161,31 @@ Test(graph, attribute_of_older_versions, .signal = SIGABRT) {
 Test(graph, which_op_it_is) {
     fv_value *x = fv_param_new(body, "x", type);
     fv_op *op = add(NULL, x, x, "y");
-    cr_expect(fv_op_is(op, "Add") && !fv_op_is(op, "fv.Add") && !fv_op_is(op, "Ad"));
+    cr_expect(fv_op_is(op, FV_OP_Add) && !fv_op_is(op, FV_OP_And) && !fv_op_is(op, FV_OP_NONE));
     op = fv_op_new(body, NULL, fv_op_get("fv.Reshape"), 1, &x, 0, NULL, NULL);
-    cr_expect(fv_op_is(op, "fv.Reshape") && !fv_op_is(op, "Reshape") && !fv_op_is(op, "fv.Re"));
+    cr_expect(fv_op_is(op, FV_OP_fv_Reshape) && !fv_op_is(op, FV_OP_Reshape));
+}
+
+/* Each of named.def is the id of one entry, that of its name. */
+Test(graph, named_ops) {
+    static const char *const names[] = {
+#define NAMED(name) [FV_OP_##name] = #name,
+#include "ir/catalogue/named.def"
+#undef NAMED
+    };
+    int with_id = 0;
+    for (int i = 0; i < fv_op_count(); i++) {
+        const fv_opdef *d = fv_op_at(i);
+        if (d->id == FV_OP_NONE)
+            continue;
+        char *name = fv_strdup(m->arena, fv_opdef_qualified(m->arena, d));
+        for (char *p = name; *p; p++)
+            *p = *p == '.' ? '_' : *p;
+        cr_expect_str_eq(names[d->id], name);
+        cr_expect_eq(fv_op_def(d->id), d);
+        with_id++;
+    }
+    cr_expect_eq(with_id, FV_OP_END - 1, "%d entries have an id, named.def has %d", with_id, FV_OP_END - 1);
 }
 
 Test(graph, origins_join) {

@@ -177,7 +177,7 @@ Test(plan, names_tell_nothing) {
     fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
     fv_op *first = m->funcs->body->first;
-    cr_assert(fv_op_is(first, "Tanh") && fv_op_is(first->next, "Tanh"));
+    cr_assert(fv_op_is(first, FV_OP_Tanh) && fv_op_is(first->next, FV_OP_Tanh));
     first->next->out[0]->name = first->out[0]->name;
     fv_program *p = fv_lower(m, &lo);
     cr_assert(p && fv_program_verify(session, p), "%s", said());

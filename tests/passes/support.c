@@ -39,7 +39,7 @@ fv_module *module_of(const char *text) {
 
 fv_op *find_op(fv_module *m, const char *name) {
     for (fv_op *op = m->funcs->body->first; op; op = op->next)
-        if (fv_op_is(op, name))
+        if (op->def == fv_op_get(name))
             return op;
     return NULL;
 }

@@ -17,7 +17,7 @@ static bool is_integer(const fv_value *v) {
 static bool only_feeds_shapes(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *op = v->uses[i].op;
-        if (fv_op_is(op, "fv.return"))
+        if (op->def == &fv_return_def)
             return false;
         for (int k = 0; k < op->nout; k++)
             if (op->out[k] && (!is_integer(op->out[k]) || !only_feeds_shapes(op->out[k])))
@@ -30,7 +30,7 @@ static const char *shape_arithmetic(const fv_region *block) {
     static const char *const never[] = {"Shape", "Size", "ConstantOfShape", "Range", "fv.Bind", "fv.Let"};
     for (const fv_op *op = block->first; op; op = op->next) {
         for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-            if (fv_op_is(op, never[i]))
+            if (op->def == fv_op_get(never[i]))
                 return fv_op_str(arena, op);
         for (int i = 0; i < op->nout; i++)
             if (is_integer(op->out[i]) && only_feeds_shapes(op->out[i]))
