@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
+#include "ir/definition/inside.h"
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
+#include "ir/graph/bounds.h"
 #include "ir/kernel/printer.h"
 
 enum { ENOUGH = 8, SETS = 64 }; /* messages; variables of one definition whose scopes are seen to */
@@ -18,11 +21,14 @@ typedef struct verifier {
     const fv_definitions *d;
     fv_arena *a;
     fv_ptrmap defined; /* value -> its fv_defined */
+    fv_ptrmap parts;   /* value that is assembled -> how many elements its parts have */
     fv_ptrmap made;    /* value that is made above what is looked at -> itself */
     const fv_defined *at;
     fv_ptrmap free;    /* node -> set of the variables of reductions that are free in it */
     const fv_var *vars[SETS];
     int nvars, errors;
+    fv_inside *inside; /* of the definition that is looked at */
+    bool is_text;
 } verifier;
 
 static bool illegal(verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -76,6 +82,37 @@ static bool reaches_outside(verifier *v, const fv_expr *index, const fv_dim *ext
     return true;
 }
 
+/* Is a dim in it known at run time only? */
+static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
+    bool found = x->op == FV_X_DIM && x->u.dim->from_data;
+    if (found || !x->n || *fv_ptrmap_at(seen, x))
+        return found;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_data_dims(x->arg[i], seen);
+    return found;
+}
+
+/* What steps make of a graph may rest on what operators know of sizes, and nothing states; but what is loaded is no index
+ * before it was asked. A text says what it rests on. */
+static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
+    int rank = x->u.buf->rank, at = 0;
+    bool guard = x->op == FV_X_GUARD;
+    if (guard || v->is_text) {
+        if (fv_inside_load(v->inside, rank, x->arg, extent, guard ? x->arg[rank] : NULL, &at))
+            return true;
+        if (!v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a}))
+            return true;
+    } else {
+        while (at < rank && !fv_inside_from_data(v->inside, x->arg[at]))
+            at++;
+        if (at == rank)
+            return true;
+    }
+    const char *text = as_text(v, x);
+    return illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", text, at, fv_dim_str(v->a, extent[at]));
+}
+
 static bool check_read(verifier *v, const fv_expr *x) {
     const fv_buf *b = x->u.buf;
     const fv_value *from = b->value;
@@ -90,6 +127,8 @@ static bool check_read(verifier *v, const fv_expr *x) {
                        fv_elem_name((fv_elem)x->type.elem));
     if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !(d && d->fate == FV_FATE_ASSEMBLED))
         return illegal(v, "`%s`: the value is not made before", as_text(v, x));
+    if (d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, from))
+        return illegal(v, "`%s`: the value is assembled of no parts", as_text(v, x));
     if (d && d->fate == FV_FATE_SUBSTITUTED && v->at->fate != FV_FATE_SUBSTITUTED)
         return illegal(v, "`%s`: the value is substituted, it has no memory", as_text(v, x));
     if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
@@ -97,6 +136,7 @@ static bool check_read(verifier *v, const fv_expr *x) {
     bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
     for (int i = 0; i < b->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
+    const fv_dim *extent[FV_MAX_RANK];
     for (int i = 0; i < b->rank; i++) {
         const char *how;
         int axis = fv_memory_axis(b->rank, d ? d->last : -1, i);
@@ -104,8 +144,9 @@ static bool check_read(verifier *v, const fv_expr *x) {
             return illegal(v, "`%s`: index %d is no i64", as_text(v, x), i);
         if (!guard && !empty && reaches_outside(v, x->arg[i], from->type->dims[axis], &how))
             return illegal(v, "`%s`: index %d %s", as_text(v, x), i, how);
+        extent[i] = from->type->dims[axis];
     }
-    return true;
+    return (empty && !v->is_text) || check_inside(v, x, extent);
 }
 
 /* ---- variables ---- */
@@ -254,14 +295,30 @@ static bool check_view(verifier *v) {
         return illegal(v, "it is a view of %%%s, which is not made before", x->of->name);
     if (of && of->fate != FV_FATE_MEMORY && of->fate != FV_FATE_ASSEMBLED)
         return illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
+    if (of && of->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->of))
+        return illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
         fv_dim_compare(t, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)) == FV_DIM_DIFFERENT)
         return illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
     return true;
 }
 
+static const fv_dim *elements(verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
+
+/* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts is one that lies in another
+ * one, as nobody's value. */
+static bool check_assembled(verifier *v) {
+    const fv_value *x = v->at->value;
+    const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
+    return !parts || fv_dim_compare(v->m->dims, parts, elements(v, x->type)) != FV_DIM_DIFFERENT ||
+           illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts), fv_dim_str(v->a, elements(v, x->type)));
+}
+
 static bool check_defined(verifier *v, const fv_defined *x) {
     v->at = x;
+    if (x->fate == FV_FATE_ASSEMBLED)
+        return check_assembled(v);
+    v->inside = fv_inside_new(v->m, v->a);
     if (x->fate == FV_FATE_VIEW && !check_view(v))
         return false;
     if (!x->def)
@@ -275,6 +332,11 @@ static bool check_defined(verifier *v, const fv_defined *x) {
 }
 
 /* ---- the module ---- */
+
+static void count_part(verifier *v, const fv_defined *x) {
+    const fv_dim *before = fv_ptrmap_get(&v->parts, x->of), *n = elements(v, x->value->type);
+    *fv_ptrmap_at(&v->parts, x->of) = (void *)(uintptr_t)(before ? fv_dim_add(v->m->dims, before, n) : n);
+}
 
 static void note_made(verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
 
@@ -300,18 +362,25 @@ static bool check_uses(verifier *v, const fv_op *op) {
     bool reads = op->def == &fv_return_def || op->def->kernel || op->def->has_effect;
     for (int i = 0; i < op->nin && reads; i++) {
         const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
-        if (x && (x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
+        bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->value);
+        if (x && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
             return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
     }
     return true;
 }
 
 bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *after) {
+    if (!after && !fv_module_bound(m))
+        return false;
     fv_arena *a = fv_arena_new(m->session);
-    verifier v = {.m = m, .session = m->session, .d = d, .a = a, .defined = fv_ptrmap_in(a), .made = fv_ptrmap_in(a)};
+    verifier v = {.m = m, .session = m->session, .d = d, .a = a, .is_text = !after,
+                  .defined = fv_ptrmap_in(a), .parts = fv_ptrmap_in(a), .made = fv_ptrmap_in(a)};
     const fv_region *body = m->funcs->body;
     for (int i = 0; i < d->n; i++)
         *fv_ptrmap_at(&v.defined, d->all[i].value) = (void *)(uintptr_t)&d->all[i];
+    for (int i = 0; i < d->n; i++)
+        if (d->all[i].fate == FV_FATE_PART)
+            count_part(&v, &d->all[i]);
     for (int i = 0; i < body->nparams; i++)
         note_made(&v, body->params[i]);
     for (const fv_op *op = body->first; op && v.errors < ENOUGH; op = op->next)

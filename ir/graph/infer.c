@@ -105,12 +105,17 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
     return true;
 }
 
-/* Is d 1 or `dim`, as the module knows? `dim` may be what d became in a broadcast that it allows. */
-static bool is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) {
-    if (fv_dim_is_one(d) || fv_module_equal(m, d, dim))
+/* 0 where d is 1 or `dim`: (d - dim) * [d != 1] */
+static const fv_dim *no_fit(fv_dims *t, const fv_dim *d, const fv_dim *dim) {
+    return fv_dim_mul(t, fv_dim_sub(t, d, dim), fv_dim_sub(t, fv_dim_const(t, 1), fv_dim_is(t, d, 1)));
+}
+
+bool fv_infer_is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) {
+    const fv_dim *zero = fv_dim_const(m->dims, 0);
+    if (fv_dim_is_one(d) || fv_module_equal(m, d, dim) || fv_module_equal(m, no_fit(m->dims, d, dim), zero))
         return true;
     return dim->kind == FV_DIM_BROADCAST && (dim->arg[0] == d || dim->arg[1] == d) &&
-           fv_module_equal(m, misfit(m->dims, dim->arg[0], dim->arg[1]), fv_dim_const(m->dims, 0));
+           fv_module_equal(m, misfit(m->dims, dim->arg[0], dim->arg[1]), zero);
 }
 
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
@@ -123,18 +128,15 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
         return fv_op_error(op, "input '%s' has rank %d, expected at most %d", op->def->in[in].name,
                            t->rank, rank);
     for (int i = 0; i < t->rank; i++) {
-        const fv_dim *d = t->dims[i], *one = fv_dim_const(m->dims, 1);
-        if (is_fit(m, d, dims[lead + i]))
+        const fv_dim *d = t->dims[i];
+        if (fv_infer_is_fit(m, d, dims[lead + i]))
             continue;
-        /* 1 or equal: (d - dim) * [d != 1] == 0 */
-        const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, d, dims[lead + i]),
-                                         fv_dim_sub(m->dims, one, fv_dim_is(m->dims, d, 1)));
-        if (!fv_module_require(m, wrong, fv_dim_const(m->dims, 0), "broadcast",
+        if (!fv_module_require(m, no_fit(m->dims, d, dims[lead + i]), fv_dim_const(m->dims, 0), "broadcast",
                                fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, d),
                                          fv_dim_str(m->arena, dims[lead + i]))))
             return fv_op_error(op, "input '%s' has %s on axis %d, expected %s%s",
                                op->def->in[in].name, bounded_str(m, d), i,
-                               bounded_str(m, dims[lead + i]), dims[lead + i] == one ? "" : " or 1");
+                               bounded_str(m, dims[lead + i]), fv_dim_is_one(dims[lead + i]) ? "" : " or 1");
     }
     return true;
 }

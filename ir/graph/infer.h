@@ -23,6 +23,8 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
 /* Does operand `in` (if it is there) broadcast to these dims, which it does not change? False after
  * a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
+/* Is d 1 or `dim`, as the module knows? `dim` may be what d became in a broadcast that it allows. */
+bool fv_infer_is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) FV_MUST_USE;
 /* Is operand `in`, if it is there, a vector of n elements? False after a diagnostic. */
 bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
 /* Are elements start, start + step, .. of an axis of `size`, `count` of them, all there? What is not

@@ -9,6 +9,7 @@
 #include "backend/lower.h"
 #include "frontend/data.h"
 #include "frontend/frontend.h"
+#include "ir/definition/definitions_print.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/program_print.h"
 #include "passes/passes.h"
@@ -61,11 +62,34 @@ static void add_text(corpus *c, const char *target, const char *text) {
 
 /* ---- models ---- */
 
-/* The program of a graph, as text. */
+typedef struct steps {
+    corpus *c;
+    uint64_t last; /* hash of what the step before left, without its name */
+} steps;
+
+/* What values are after a step of lowering that changed something. */
+static void add_definitions(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
+    steps *w = user;
+    fv_arena *a = d ? fv_arena_new(m->session) : NULL;
+    fv_text t = {.arena = a};
+    (void)step;
+    if (!d)
+        return;
+    fv_definitions_print(&t, m, d, NULL, NULL, true);
+    uint64_t hash = fuzz_hash(strchr(t.s, '\n'), strlen(strchr(t.s, '\n')));
+    if (hash != w->last)
+        add_text(w->c, "definitions", t.s);
+    w->last = hash;
+    fv_arena_free(a);
+}
+
+/* The program of a graph, and what is between them, as text. */
 static void add_program(corpus *c, fv_session *s, const char *graph) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
-    fv_lower_options o = {.target = fv_target_find("x86-64-v3")};
+    steps all = {.c = c};
+    fv_watch w = {&all, add_definitions};
+    fv_lower_options o = {.target = fv_target_find("x86-64-v3"), .watch = &w};
     fv_module *m = fv_module_parse(s, graph, NULL);
     fv_program *p = m && fv_run_passes(m, fv_pipeline('2'), NULL) ? fv_lower(m, &o) : NULL;
     if (p) {
@@ -140,6 +164,19 @@ static void import_case(corpus *c, fv_session *s, char *input) {
     fv_arena_free(a);
 }
 
+/* Without a header they are the last ones. */
+static void definitions_case(corpus *c, fv_session *s, char *input) {
+    fv_arena *a = fv_arena_new(s);
+    bool whole = !strncmp(input, "fovea-definitions", 17);
+    add_text(c, "definitions", whole ? input : fv_printf(a, "fovea-definitions 1 after \"layout\"\nmodule \"m\"\n%s", input));
+    fv_arena_free(a);
+}
+
+static void definitions_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, definitions_case);
+}
+
 static void kernel_fixture(corpus *c, fv_session *s, char *text, size_t size) {
     (void)size;
     each_case(c, s, text, kernel_case);
@@ -175,6 +212,8 @@ static void document(corpus *c, fv_session *s, char *text, size_t size) {
         end[1] = 0;
         if (strstr(block, "fovea-ir 1"))
             add_text(c, "graph", block);
+        else if (strstr(block, "fovea-definitions 1"))
+            add_text(c, "definitions", block);
         else if (!strncmp(block, "kernel ", 7) || strstr(block, "fovea-program 1"))
             add_text(c, "kernel", block);
         end[1] = '`';
@@ -184,6 +223,7 @@ static void document(corpus *c, fv_session *s, char *text, size_t size) {
 void corpus_walk(corpus *c) {
     each_file(c, c->root, "tests/kernel/text/*.txt", kernel_fixture);
     each_file(c, c->root, "tests/kernel/expand/*.txt", kernel_fixture);
+    each_file(c, c->root, "tests/definition/*.txt", definitions_fixture);
     each_file(c, c->root, "tests/ops/*.txt", op_fixture);
     each_file(c, c->root, "tests/passes/*.fvt", pass_fixture);
     each_file(c, c->root, "tests/frontend/import/*.txt", import_fixture);

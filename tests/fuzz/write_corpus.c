@@ -96,7 +96,7 @@ int main(int argc, char **argv) {
     for (int i = 0; fuzz_targets[i].name; i++) {
         if (fclose(w.of[i].file) != 0)
             fail(w.folder);
-        printf("%-7s %d inputs\n", fuzz_targets[i].name, w.of[i].inputs);
+        printf("%-11s %d inputs\n", fuzz_targets[i].name, w.of[i].inputs);
     }
     fv_session_free(w.session);
     return 0;

@@ -1,0 +1,654 @@
+/* inside.c - proofs that an index is inside an axis.
+ *
+ * What is to be shown, e >= 0, is a linear form: a dim, and subexpressions that are no sums (atoms) with dims as factors. It is
+ * shown where its least value is not negative, by what atoms are at least and at most; where it is so after a
+ * known form (>= 0 by a condition, by a variable that has a value, by what the module assumes) was taken away; or in all
+ * cases of a select, min or max in it. A form knows no overflow: a sum that may have one is an atom. */
+#include "ir/definition/inside.h"
+
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/graph/infer.h"
+
+enum { TERMS = 12, DEPTH = 4, BUDGET = 4000, VARS = 64, WIDE = 62, SIZE_BITS = 40 };
+
+typedef struct term {
+    const fv_expr *x;
+    const fv_dim *by;
+} term;
+
+typedef struct form { /* rest + the sum of by * x */
+    int n;
+    term terms[TERMS];
+    const fv_dim *rest; /* NULL: it has too many terms */
+} form;
+
+typedef struct fact { /* form >= 0 */
+    form form;
+    const struct fact *next;
+} fact;
+
+/* Nodes that are the same by structure. */
+typedef struct same {
+    const fv_expr *x; /* which stands for all */
+    const struct same *next;
+} same;
+
+struct fv_inside {
+    fv_module *m;
+    fv_dims *t;
+    fv_arena *a;
+    fv_ptrmap known; /* node -> which stands for it */
+    fv_ptrmap first; /* hash -> same */
+    fv_ptrmap width; /* node -> its bits + 1 */
+    fv_ptrmap sets;  /* node -> set of the variables in it */
+    const fv_var *vars[VARS];
+    int nvars;
+    /* of one load */
+    uint64_t here;   /* its variables */
+    int budget;      /* steps that are left */
+    bool within;     /* facts are asked for a bound; not again for one within */
+    fv_ptrmap holds; /* conditions that are assumed */
+    const fact *facts;
+};
+typedef fv_inside prover;
+
+static const fv_dim *number(prover *p, int64_t v) { return fv_dim_const(p->t, v); }
+
+/* ---- expressions ---- */
+
+static bool same_payload(const fv_expr *a, const fv_expr *b) {
+    switch (a->op) {
+    case FV_X_CONST:
+        return fv_elem_is_float((fv_elem)a->type.elem) ? !memcmp(&a->u.f, &b->u.f, sizeof a->u.f) : a->u.i == b->u.i;
+    case FV_X_VAR: return a->u.var == b->u.var;
+    case FV_X_LOAD: case FV_X_GUARD: return a->u.buf->value == b->u.buf->value;
+    case FV_X_DIM: return a->u.dim == b->u.dim;
+    case FV_X_REDUCE: return false;
+    default: return true;
+    }
+}
+
+static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * UINT64_C(0x9E3779B97F4A7C15) ^ h >> 29; }
+
+static uint64_t hash_of(const fv_expr *x, const fv_expr *const *args) {
+    uint64_t h = mix(x->op, x->type.elem);
+    const void *what = x->op == FV_X_VAR ? (const void *)x->u.var : x->op == FV_X_DIM ? (const void *)x->u.dim
+                       : x->op == FV_X_LOAD || x->op == FV_X_GUARD ? (const void *)x->u.buf->value
+                       : x->op == FV_X_REDUCE ? x : NULL;
+    h = mix(mix(h, (uintptr_t)what), x->op == FV_X_CONST ? (uint64_t)x->u.i : 0);
+    for (int i = 0; i < x->n; i++)
+        h = mix(h, (uintptr_t)args[i]);
+    return h;
+}
+
+/* The node that stands for all that are the same by structure. */
+static const fv_expr *canonical(prover *p, const fv_expr *x) {
+    const fv_expr *known = fv_ptrmap_get(&p->known, x), *args[FV_MAX_RANK + 2];
+    if (known)
+        return known;
+    for (int i = 0; i < x->n; i++)
+        args[i] = canonical(p, x->arg[i]);
+    void **at = fv_ptrmap_at(&p->first, (const void *)(uintptr_t)(hash_of(x, args) | 1));
+    for (const same *k = *at; k && !known; k = k->next) {
+        bool equal = k->x->op == x->op && k->x->type.elem == x->type.elem && k->x->n == x->n && same_payload(k->x, x);
+        for (int i = 0; i < x->n && equal; i++)
+            equal = canonical(p, k->x->arg[i]) == args[i];
+        known = equal ? k->x : NULL;
+    }
+    if (!known) {
+        same *k = FV_NEW(p->a, same, 1);
+        *k = (same){known = x, *at};
+        *at = k;
+    }
+    *fv_ptrmap_at(&p->known, x) = (void *)(uintptr_t)known;
+    return known;
+}
+
+static bool is_same(prover *p, const fv_expr *a, const fv_expr *b) { return canonical(p, a) == canonical(p, b); }
+
+static int bits_of(uint64_t v) {
+    int n = 0;
+    for (; v; v >>= 1)
+        n++;
+    return n;
+}
+
+static int larger(int a, int b) { return a > b ? a : b; }
+
+static int bits_of_elem(fv_elem e) {
+    return e == FV_BOOL ? 1 : fv_elem_is_float(e) || fv_elem_bits(e) == 64 ? 63 : fv_elem_bits(e);
+}
+
+/* Its magnitude is below 2 to that power. Products of sizes are taken to be sizes: what has as many elements is no tensor. */
+static int bits(prover *p, const fv_expr *x);
+
+static int bits_now(prover *p, const fv_expr *x) {
+    int a, b;
+    if (x->type.elem != FV_I64)
+        return bits_of_elem((fv_elem)x->type.elem);
+    switch (x->op) {
+    case FV_X_CONST: return bits_of(x->u.i < 0 ? -(uint64_t)x->u.i : (uint64_t)x->u.i);
+    case FV_X_DIM: return SIZE_BITS;
+    case FV_X_VAR: return x->u.var->hi > 0 && x->u.var->hi < FV_DIM_MAX ? bits_of((uint64_t)x->u.var->hi) : SIZE_BITS + 1;
+    case FV_X_ADD: case FV_X_SUB: return larger(bits(p, x->arg[0]), bits(p, x->arg[1])) + 1;
+    case FV_X_MUL:
+        a = bits(p, x->arg[0]);
+        b = bits(p, x->arg[1]);
+        return a + b > WIDE - 2 && a < WIDE - 2 && b < WIDE - 2 && x->arg[0]->op != FV_X_CONST && x->arg[1]->op != FV_X_CONST
+                   ? WIDE - 2 : a + b;
+    case FV_X_NEG: case FV_X_ABS: case FV_X_FLOORDIV: return bits(p, x->arg[0]) + 1;
+    case FV_X_FLOORMOD: return bits(p, x->arg[1]);
+    case FV_X_MIN: case FV_X_MAX: return larger(bits(p, x->arg[0]), bits(p, x->arg[1]));
+    case FV_X_SELECT: return larger(bits(p, x->arg[1]), bits(p, x->arg[2]));
+    case FV_X_CONVERT: return bits_of_elem((fv_elem)x->arg[0]->type.elem);
+    default: return 63;
+    }
+}
+
+static int bits(prover *p, const fv_expr *x) {
+    uintptr_t known = (uintptr_t)fv_ptrmap_get(&p->width, x);
+    if (!known)
+        *fv_ptrmap_at(&p->width, x) = (void *)(known = (uintptr_t)bits_now(p, x) + 1);
+    return (int)known - 1;
+}
+
+/* ---- forms ---- */
+
+static form constant(const fv_dim *d) { return (form){.rest = d}; }
+
+static void add_term(prover *p, form *f, const fv_expr *x, const fv_dim *by) {
+    int i = 0;
+    while (i < f->n && !is_same(p, f->terms[i].x, x))
+        i++;
+    if (i == TERMS) {
+        f->rest = NULL;
+        return;
+    }
+    const fv_dim *sum = i < f->n ? fv_dim_add(p->t, f->terms[i].by, by) : by;
+    f->terms[i] = (term){x, sum};
+    f->n += i == f->n;
+    if (fv_dim_is_const(sum) && sum->value == 0)
+        f->terms[i] = f->terms[--f->n];
+}
+
+/* a + b * by */
+static form plus(prover *p, form a, const form *b, const fv_dim *by) {
+    if (!a.rest || !b->rest)
+        return constant(NULL);
+    a.rest = fv_dim_add(p->t, a.rest, fv_dim_mul(p->t, b->rest, by));
+    for (int i = 0; i < b->n && a.rest; i++)
+        add_term(p, &a, b->terms[i].x, fv_dim_mul(p->t, b->terms[i].by, by));
+    return a;
+}
+
+static form form_of(prover *p, const fv_expr *x) {
+    form a, b, none = constant(number(p, 0));
+    int64_t c;
+    if (fv_x_is_int(x, &c))
+        return constant(number(p, c));
+    if (x->op == FV_X_DIM)
+        return constant(x->u.dim);
+    bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB, product = x->op == FV_X_MUL, negated = x->op == FV_X_NEG;
+    if ((sum || product || negated) && x->type.elem == FV_I64 && --p->budget > 0 && bits(p, x) <= WIDE) {
+        a = form_of(p, x->arg[0]);
+        if (negated)
+            return plus(p, none, &a, number(p, -1));
+        b = form_of(p, x->arg[1]);
+        if (sum)
+            return plus(p, a, &b, number(p, x->op == FV_X_ADD ? 1 : -1));
+        if (a.rest && b.rest && !b.n)
+            return plus(p, none, &a, b.rest);
+        if (a.rest && b.rest && !a.n)
+            return plus(p, none, &b, a.rest);
+    }
+    add_term(p, &none, x, number(p, 1));
+    return none;
+}
+
+static form difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
+    form fa = form_of(p, a), fb = form_of(p, b), r = plus(p, fa, &fb, number(p, -1));
+    if (r.rest)
+        r.rest = fv_dim_sub(p->t, r.rest, number(p, less));
+    return r;
+}
+
+/* ---- bounds ---- */
+
+static bool prove(prover *p, const form *f, int depth);
+static const fv_dim *bound(prover *p, const fv_expr *x, bool most);
+
+static const fv_dim *bound_of_form(prover *p, const form *f, bool most) {
+    const fv_dim *sum = f->rest;
+    for (int i = 0; i < f->n && sum; i++) {
+        const fv_dim *by = f->terms[i].by;
+        const fv_dim *b = by->lo >= 0 ? bound(p, f->terms[i].x, most) : by->hi <= 0 ? bound(p, f->terms[i].x, !most) : NULL;
+        sum = b ? fv_dim_add(p->t, sum, fv_dim_mul(p->t, by, b)) : NULL;
+    }
+    return sum;
+}
+
+static const fv_dim *bound_of(prover *p, const fv_expr *x, bool most) {
+    form f = form_of(p, x);
+    return bound_of_form(p, &f, most);
+}
+
+/* The least (or the most) of both. */
+static const fv_dim *outer(prover *p, const fv_dim *a, const fv_dim *b, bool most) {
+    if (!a || !b)
+        return NULL;
+    if (fv_dim_at_most(p->t, a, b))
+        return most ? b : a;
+    if (fv_dim_at_most(p->t, b, a))
+        return most ? a : b;
+    return most ? fv_dim_max(p->t, a, b) : fv_dim_min(p->t, a, b);
+}
+
+static const fv_dim *inner(prover *p, const fv_dim *a, const fv_dim *b, bool most) {
+    return !a || !b ? (a ? a : b) : outer(p, a, b, !most);
+}
+
+static bool is_positive(prover *p, const fv_dim *d) {
+    form f = constant(fv_dim_sub(p->t, d, number(p, 1)));
+    return d->lo > 0 || prove(p, &f, 1);
+}
+
+static bool is_natural_by_facts(prover *p, const fv_expr *x) {
+    form f = form_of(p, x);
+    if (p->within || !p->facts || !f.rest)
+        return false;
+    p->within = true;
+    bool natural = prove(p, &f, 1);
+    p->within = false;
+    return natural;
+}
+
+/* Of a floordiv b, b a dim. */
+static const fv_dim *bound_quotient(prover *p, const fv_expr *a, const fv_dim *b, bool most) {
+    const fv_dim *x = bound_of(p, a, most), *least = most ? bound_of(p, a, false) : x;
+    if (!most && b->lo >= 0 && (!x || x->lo < 0) && is_natural_by_facts(p, a))
+        return number(p, 0);
+    if (!x || b->lo < 0)
+        return NULL;
+    if (!is_positive(p, b)) /* it may be 0, and so the quotient is */
+        return least && least->lo >= 0 ? (most ? x : number(p, 0)) : NULL;
+    const fv_dim *whole = most ? fv_dim_quotient(p->t, fv_dim_add(p->t, x, number(p, 1)), b) : NULL;
+    return whole ? fv_dim_sub(p->t, whole, number(p, 1)) : fv_dim_floordiv(p->t, x, b);
+}
+
+/* Of a mod b, b a dim. */
+static const fv_dim *bound_remainder(prover *p, const fv_expr *a, const fv_dim *b, bool most) {
+    const fv_dim *x = bound_of(p, a, true), *least = bound_of(p, a, false);
+    bool natural = (least && least->lo >= 0) || is_natural_by_facts(p, a);
+    if (b->lo < 0)
+        return NULL;
+    if (!most)
+        return number(p, 0);
+    return inner(p, is_positive(p, b) ? fv_dim_sub(p->t, b, number(p, 1)) : NULL, natural ? x : NULL, true);
+}
+
+static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
+    int width = fv_elem_bits(e);
+    if (e == FV_BOOL)
+        return number(p, most);
+    if (fv_elem_is_float(e) || width > 32)
+        return NULL;
+    int64_t span = INT64_C(1) << (fv_elem_is_signed(e) ? width - 1 : width);
+    return number(p, most ? span - 1 : fv_elem_is_signed(e) ? -span : 0);
+}
+
+/* Of an atom: NULL: none is known. */
+static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
+    form b;
+    int64_t c;
+    if (--p->budget < 0)
+        return NULL;
+    if (x->type.elem != FV_I64)
+        return bound_elem(p, (fv_elem)x->type.elem, most);
+    switch (x->op) {
+    case FV_X_VAR: return !x->u.var->dim ? NULL : most ? fv_d_last(p->t, x->u.var) : number(p, 0);
+    case FV_X_FLOORDIV: case FV_X_FLOORMOD:
+        b = form_of(p, x->arg[1]);
+        return !b.rest || b.n ? NULL : x->op == FV_X_FLOORDIV ? bound_quotient(p, x->arg[0], b.rest, most)
+                                                               : bound_remainder(p, x->arg[0], b.rest, most);
+    case FV_X_MIN: case FV_X_MAX:
+        return (most == (x->op == FV_X_MIN) ? inner : outer)(p, bound_of(p, x->arg[0], most), bound_of(p, x->arg[1], most),
+                                                             most);
+    case FV_X_SELECT: return outer(p, bound_of(p, x->arg[1], most), bound_of(p, x->arg[2], most), most);
+    case FV_X_CONVERT: return bound_elem(p, (fv_elem)x->arg[0]->type.elem, most);
+    case FV_X_AND:
+        for (int i = 0; i < 2; i++)
+            if (fv_x_is_int(x->arg[i], &c) && c >= 0)
+                return number(p, most ? c : 0);
+        return NULL;
+    default: return NULL;
+    }
+}
+
+/* ---- under a condition ---- */
+
+static void assume(prover *p, const fv_expr *c) {
+    void **at = fv_ptrmap_at(&p->holds, canonical(p, c));
+    if (*at)
+        return;
+    *at = (void *)(uintptr_t)c;
+    for (int i = 0; i < c->n && (c->op == FV_X_AND || c->op == FV_X_REQUIRE); i++)
+        assume(p, c->arg[i]);
+}
+
+static bool is_assumed(prover *p, const fv_expr *c) {
+    bool holds = fv_ptrmap_get(&p->holds, canonical(p, c)) || ((c->op == FV_X_AND || c->op == FV_X_REQUIRE) &&
+                                                               is_assumed(p, c->arg[0]) && is_assumed(p, c->arg[c->n - 1]));
+    if (holds)
+        *fv_ptrmap_at(&p->holds, canonical(p, c)) = (void *)(uintptr_t)c;
+    return holds;
+}
+
+/* Guards of what is assumed are loads. */
+static fv_expr *simplified(prover *p, fv_expr *x, fv_ptrmap *memo) {
+    fv_expr *known = fv_ptrmap_get(memo, x), *args[FV_MAX_RANK + 2];
+    int rank = x->n - 2;
+    if (known || !x->n || x->op == FV_X_REDUCE)
+        return known ? known : x;
+    for (int i = 0; i < x->n; i++)
+        args[i] = simplified(p, x->arg[i], memo);
+    known = x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank])) ? fv_x_load(p->a, x->u.buf, args)
+                                                                                               : fv_x_with_args(p->a, x, args);
+    return *fv_ptrmap_at(memo, x) = known;
+}
+
+/* ---- facts ---- */
+
+static void know(prover *p, const form *f) {
+    fact *k = f->rest ? FV_NEW(p->a, fact, 1) : NULL;
+    if (!k)
+        return;
+    *k = (fact){*f, p->facts};
+    p->facts = k;
+}
+
+static void know_difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
+    form f = difference(p, a, b, less);
+    know(p, &f);
+}
+
+static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
+    form f = constant(fv_dim_sub(p->t, a, b)), g = constant(fv_dim_sub(p->t, b, a));
+    know(p, &f);
+    know(p, &g);
+}
+
+/* d is not 1: then it is what it was broadcast to. */
+static void know_broadcast(prover *p, const fv_dim *d) {
+    for (int i = 0; i < p->nvars; i++)
+        if ((p->here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))
+            know_equal(p, d, p->vars[i]->dim);
+}
+
+static void know_differ(prover *p, const fv_expr *a, const fv_expr *b) {
+    int64_t c;
+    for (int i = 0; i < 2; i++)
+        if ((i ? b : a)->op == FV_X_DIM && fv_x_is_int(i ? a : b, &c) && c == 1)
+            know_broadcast(p, (i ? b : a)->u.dim);
+}
+
+/* What follows from c, or from its contrary. */
+static void know_condition(prover *p, const fv_expr *c, bool holds) {
+    form never = constant(number(p, -1));
+    bool i64 = c->n == 2 && c->arg[0]->type.elem == FV_I64;
+    if (--p->budget < 0)
+        return;
+    switch (c->op) {
+    case FV_X_CONST:
+        if (!c->u.i == holds)
+            know(p, &never);
+        return;
+    case FV_X_REQUIRE: know_condition(p, c->arg[0], holds); return;
+    case FV_X_NOT: know_condition(p, c->arg[0], !holds); return;
+    case FV_X_AND: case FV_X_OR:
+        if (holds == (c->op == FV_X_AND))
+            for (int i = 0; i < 2; i++)
+                know_condition(p, c->arg[i], holds);
+        else if (holds)
+            for (int i = 0; i < 2; i++) /* !a || b, and a holds */
+                if (c->arg[i]->op == FV_X_NOT && is_assumed(p, c->arg[i]->arg[0]))
+                    know_condition(p, c->arg[1 - i], true);
+        return;
+    case FV_X_LE: case FV_X_LT:
+        if (i64 && holds)
+            know_difference(p, c->arg[1], c->arg[0], c->op == FV_X_LT);
+        else if (i64)
+            know_difference(p, c->arg[0], c->arg[1], c->op == FV_X_LE);
+        return;
+    case FV_X_EQ: case FV_X_NE:
+        if (i64 && holds == (c->op == FV_X_EQ)) {
+            know_difference(p, c->arg[1], c->arg[0], 0);
+            know_difference(p, c->arg[0], c->arg[1], 0);
+        } else if (i64)
+            know_differ(p, c->arg[0], c->arg[1]);
+        return;
+    default: return;
+    }
+}
+
+/* d > 0, and so is what it could not be without. */
+static void know_positive(prover *p, const fv_dim *d) {
+    form f = constant(fv_dim_sub(p->t, d, number(p, 1)));
+    bool quotient = (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV) && d->arg[1]->lo > 0;
+    if (d->lo <= 0)
+        know(p, &f);
+    for (int i = 0; (d->kind == FV_DIM_MUL || d->kind == FV_DIM_MIN || quotient) && i < (quotient ? 1 : d->n); i++)
+        if (d->arg[i]->lo == 0)
+            know_positive(p, d->arg[i]);
+}
+
+/* The variables in x that have values where it is computed: those of reductions in it may have none. */
+static uint64_t vars_of(prover *p, const fv_expr *x) {
+    uint64_t *known = fv_ptrmap_get(&p->sets, x);
+    int i = 0;
+    if (known)
+        return *known;
+    *fv_ptrmap_at(&p->sets, x) = known = FV_NEW(p->a, uint64_t, 1);
+    if (x->op == FV_X_VAR && x->u.var->dim) {
+        while (i < p->nvars && p->vars[i] != x->u.var)
+            i++;
+        if (i == p->nvars && i < VARS)
+            p->vars[p->nvars++] = x->u.var;
+        *known = i < VARS ? UINT64_C(1) << i : 0;
+    }
+    for (i = 0; i < x->n && x->op != FV_X_REDUCE; i++)
+        *known |= vars_of(p, x->arg[i]);
+    return *known;
+}
+
+/* What assumptions leave of symbols. */
+static void know_symbols(prover *p, const fv_dim *d) {
+    form least = constant(d->kind == FV_DIM_SYMBOL && d->least > d->lo ? fv_dim_sub(p->t, d, number(p, d->least)) : NULL);
+    form most = constant(d->kind == FV_DIM_SYMBOL && d->most < d->hi ? fv_dim_sub(p->t, number(p, d->most), d) : NULL);
+    know(p, &least);
+    know(p, &most);
+    for (int i = 0; i < d->n; i++)
+        know_symbols(p, d->arg[i]);
+}
+
+/* What the module assumes of a dim. */
+static void know_relations(prover *p, const fv_dim *d) {
+    know_symbols(p, d);
+    const struct fv_relation *r = p->m->relations;
+    for (int i = 0; i < p->m->nrelations; i++)
+        if (r[i].a == d || r[i].b == d)
+            know_equal(p, r[i].a, r[i].b);
+}
+
+/* ---- proofs ---- */
+
+static bool is_natural(prover *p, const fv_dim *d) { return d && (d->lo >= 0 || fv_dim_at_most(p->t, number(p, 0), d)); }
+
+/* How often fact f may be taken from g so that a term of both is gone; 0: they have none of the same sign. */
+static int64_t times(prover *p, const form *g, const form *f) {
+    if (!f->n)
+        return 1;
+    for (int i = 0; i < f->n; i++)
+        for (int k = 0; k < g->n; k++) {
+            const fv_dim *a = g->terms[k].by, *b = f->terms[i].by;
+            if (!is_same(p, g->terms[k].x, f->terms[i].x))
+                continue;
+            if (a == b)
+                return 1;
+            if (fv_dim_is_const(a) && fv_dim_is_const(b) && (a->value > 0) == (b->value > 0) && a->value != INT64_MIN &&
+                a->value % b->value == 0)
+                return a->value / b->value;
+        }
+    return 0;
+}
+
+static bool prove_by_facts(prover *p, const form *g, int depth) {
+    for (const fact *k = p->facts; k; k = k->next) {
+        int64_t n = times(p, g, &k->form);
+        form less = n ? plus(p, *g, &k->form, number(p, -n)) : *g;
+        if (n && less.rest && prove(p, &less, depth - 1))
+            return true;
+    }
+    return false;
+}
+
+/* With x in place of term i. */
+static form with(prover *p, const form *g, int i, const fv_expr *x) {
+    form f = *g, by = form_of(p, x);
+    const fv_dim *times = f.terms[i].by;
+    f.terms[i] = f.terms[--f.n];
+    return plus(p, f, &by, times);
+}
+
+static bool prove_with(prover *p, const form *g, int i, const fv_expr *x, int depth) {
+    form f = with(p, g, i, x);
+    return f.rest && prove(p, &f, depth - 1);
+}
+
+/* In one of the cases of term i, or in both. */
+static bool prove_cases(prover *p, const form *g, int i, int depth) {
+    const fv_expr *x = g->terms[i].x;
+    const fact *before = p->facts;
+    bool up = g->terms[i].by->lo >= 0, ok = true;
+    if (x->op != FV_X_SELECT) { /* min, max */
+        if (!up && g->terms[i].by->hi > 0)
+            return false;
+        if (up == (x->op == FV_X_MAX))
+            return prove_with(p, g, i, x->arg[0], depth) || prove_with(p, g, i, x->arg[1], depth);
+        return prove_with(p, g, i, x->arg[0], depth) && prove_with(p, g, i, x->arg[1], depth);
+    }
+    for (int k = 0; k < 2 && ok; k++) {
+        know_condition(p, x->arg[0], k == 0);
+        ok = prove_with(p, g, i, x->arg[1 + k], depth);
+        p->facts = before;
+    }
+    return ok;
+}
+
+/* b * (a floordiv b) is a - b + 1 at least, a at most: where b > 0 and the term is a multiple of it. */
+static bool prove_quotient(prover *p, const form *g, int i, int depth) {
+    form b = form_of(p, g->terms[i].x->arg[1]), a = form_of(p, g->terms[i].x->arg[0]), f = *g;
+    const fv_dim *by = g->terms[i].by, *n = b.rest && !b.n && a.rest ? fv_dim_quotient(p->t, by, b.rest) : NULL;
+    if (!n || !fv_dim_is_const(n) || !is_positive(p, b.rest))
+        return false;
+    f.terms[i] = f.terms[--f.n];
+    if (n->value > 0)
+        a.rest = fv_dim_add(p->t, fv_dim_sub(p->t, a.rest, b.rest), number(p, 1));
+    f = plus(p, f, &a, n);
+    return f.rest && prove(p, &f, depth - 1);
+}
+
+/* Is f >= 0? */
+static bool prove(prover *p, const form *f, int depth) {
+    if (--p->budget < 0)
+        return false;
+    if (is_natural(p, bound_of_form(p, f, false)))
+        return true;
+    if (depth <= 0)
+        return false;
+    if (prove_by_facts(p, f, depth))
+        return true;
+    for (int i = 0; i < f->n; i++) {
+        int op = f->terms[i].x->op;
+        if (((op == FV_X_SELECT || op == FV_X_MIN || op == FV_X_MAX) && prove_cases(p, f, i, depth)) ||
+            (op == FV_X_FLOORDIV && prove_quotient(p, f, i, depth)))
+            return true;
+    }
+    return false;
+}
+
+/* Is there a fact that never holds, so that nothing is loaded? */
+static bool is_never(prover *p) {
+    for (const fact *k = p->facts; k; k = k->next) {
+        const fv_dim *most = bound_of_form(p, &k->form, true);
+        if (most && most->hi < 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_load(const fv_expr *x, fv_ptrmap *seen) {
+    bool found = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (found || !x->n || *fv_ptrmap_at(seen, x))
+        return found;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_load(x->arg[i], seen);
+    return found;
+}
+
+fv_inside *fv_inside_new(fv_module *m, fv_arena *a) {
+    fv_inside *p = FV_NEW(a, fv_inside, 1);
+    *p = (fv_inside){.m = m, .t = m->dims, .a = a, .known = fv_ptrmap_in(a), .first = fv_ptrmap_in(a), .width = fv_ptrmap_in(a),
+                     .sets = fv_ptrmap_in(a)};
+    return p;
+}
+
+static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) {
+    p->facts = NULL;
+    p->here = cond ? vars_of(p, cond) : 0;
+    for (int i = 0; i < n; i++)
+        p->here |= vars_of(p, index[i]);
+    for (int i = 0; i < p->nvars; i++)
+        if (p->here >> i & 1) {
+            know_relations(p, p->vars[i]->dim);
+            know_positive(p, fv_dim_add(p->t, fv_d_last(p->t, p->vars[i]), number(p, 1)));
+        }
+    p->budget = BUDGET;
+    p->holds = fv_ptrmap_in(p->a);
+    if (cond) {
+        assume(p, cond);
+        know_condition(p, cond, true);
+    }
+}
+
+bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent, fv_expr *cond,
+                    int *at) {
+    fv_ptrmap memo = fv_ptrmap_in(p->a);
+    begin(p, n, index, cond);
+    if (cond) {
+        fv_expr *plain = simplified(p, cond, &memo);
+        assume(p, plain);
+        know_condition(p, plain, true);
+        memo = fv_ptrmap_in(p->a);
+    }
+    const fact *all = p->facts;
+    bool never = is_never(p);
+    for (*at = 0; *at < n && !never; ++*at) {
+        p->budget = BUDGET;
+        p->facts = all;
+        know_relations(p, extent[*at]);
+        form least = form_of(p, cond ? simplified(p, index[*at], &memo) : index[*at]);
+        form most = constant(fv_dim_sub(p->t, extent[*at], number(p, 1)));
+        most = plus(p, most, &least, number(p, -1));
+        if (!least.rest || !most.rest || !prove(p, &least, DEPTH) || !prove(p, &most, DEPTH))
+            return false;
+    }
+    return true;
+}
+
+bool fv_inside_from_data(fv_inside *p, fv_expr *x) {
+    begin(p, 1, &x, NULL);
+    return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_load(x, &(fv_ptrmap){.arena = p->a});
+}
