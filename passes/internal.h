@@ -5,7 +5,11 @@
 #include "passes/passes.h"
 
 #define PASS(id, name, doc) bool fv_pass_##id(fv_pass_run *r);
+#define AFTER(id, other, why)
+#define AGAIN(id, other, why)
 #include "passes/passes.def"
 #undef PASS
+#undef AFTER
+#undef AGAIN
 
 #endif

@@ -7,11 +7,50 @@
 #include "ir/graph/verify.h"
 #include "passes/internal.h"
 
+#define AFTER(id, other, why)
+#define AGAIN(id, other, why)
+enum {
+#define PASS(id, name, doc) PASS_##id,
+#include "passes/passes.def"
+#undef PASS
+};
+
 static const fv_pass passes[] = {
 #define PASS(id, name, doc) {name, doc, fv_pass_##id},
 #include "passes/passes.def"
 #undef PASS
     {0}};
+#undef AFTER
+#undef AGAIN
+
+static const fv_pass_order orders[] = {
+#define PASS(id, name, doc)
+#define AFTER(id, other, why) {&passes[PASS_##id], FV_PASS_AFTER, &passes[PASS_##other], why},
+#define AGAIN(id, other, why) {&passes[PASS_##id], FV_PASS_AGAIN, &passes[PASS_##other], why},
+#include "passes/passes.def"
+#undef PASS
+#undef AFTER
+#undef AGAIN
+    {0}};
+
+const fv_pass_order *fv_pass_order_at(int i) {
+    return i >= 0 && i < (int)(sizeof orders / sizeof *orders) - 1 ? &orders[i] : NULL;
+}
+
+/* The first or the last run of a pass in a list; -1: it has none. */
+static int run_of(const fv_pass *p, const char *const *names, bool last) {
+    int at = -1;
+    for (int i = 0; names[i] && (last || at < 0); i++)
+        if (!strcmp(names[i], p->name))
+            at = i;
+    return at;
+}
+
+bool fv_pass_order_holds(const fv_pass_order *o, const char *const *names) {
+    bool last = o->kind == FV_PASS_AGAIN;
+    int at = run_of(o->pass, names, last), other = run_of(o->other, names, last);
+    return at < 0 || other < 0 || at > other;
+}
 
 const fv_pass *fv_pass_at(int i) {
     return i >= 0 && i < (int)(sizeof passes / sizeof *passes) - 1 ? &passes[i] : NULL;
@@ -76,6 +115,13 @@ static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o
         ok = fv_module_verify(m, p->name);
     fv_arena_free(r.arena);
     return ok;
+}
+
+void fv_warn_of_order(fv_session *s, const char *const *names) {
+    for (const fv_pass_order *o = orders; o->pass; o++)
+        if (!fv_pass_order_holds(o, names))
+            fv_warning(s, "pass '%s' should run %safter '%s': %s", o->pass->name, o->kind == FV_PASS_AGAIN ? "again " : "",
+                       o->other->name, o->why);
 }
 
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) {

@@ -29,6 +29,25 @@ typedef struct fv_pass {
     bool (*run)(fv_pass_run *r); /* false after a diagnostic */
 } fv_pass;
 
+/* Where a pass stands beside another one that is in the same list: passes/passes.def has them, with why. */
+typedef enum {
+    FV_PASS_AFTER, /* its first run comes after the other's first */
+    FV_PASS_AGAIN, /* a run of it follows the other's last */
+} fv_pass_order_kind;
+
+typedef struct fv_pass_order {
+    const fv_pass *pass;
+    fv_pass_order_kind kind;
+    const fv_pass *other;
+    const char *why;
+} fv_pass_order;
+
+const fv_pass_order *fv_pass_order_at(int i); /* NULL behind the last */
+/* True as well where the list lacks one of the two. */
+bool fv_pass_order_holds(const fv_pass_order *o, const char *const *names) FV_MUST_USE;
+/* A warning for each order that a list of passes (NULL terminated) does not keep. */
+void fv_warn_of_order(fv_session *s, const char *const *names);
+
 const fv_pass *fv_pass_find(const char *name);
 const fv_pass *fv_pass_at(int i); /* NULL behind the last */
 

@@ -17,12 +17,27 @@ static json_t *pipeline_json(char level) {
     return list;
 }
 
+static json_t *orders_json(const fv_pass *p) {
+    json_t *list = json_array();
+    for (int i = 0; fv_pass_order_at(i); i++) {
+        const fv_pass_order *o = fv_pass_order_at(i);
+        if (o->pass != p)
+            continue;
+        json_t *order = json_object();
+        fv_json_set_text(order, o->kind == FV_PASS_AGAIN ? "again_after" : "after", o->other->name);
+        fv_json_set_text(order, "why", o->why);
+        fv_json_append(list, order);
+    }
+    return list;
+}
+
 static int list_json(fv_context *c) {
     json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object();
     for (int i = 0; fv_pass_at(i); i++) {
         json_t *p = json_object();
         fv_json_set_text(p, "name", fv_pass_at(i)->name);
         fv_json_set_text(p, "doc", fv_pass_at(i)->doc);
+        fv_json_set(p, "order", orders_json(fv_pass_at(i)));
         fv_json_append(passes, p);
     }
     for (const char *l = levels; *l; l++)
@@ -32,11 +47,21 @@ static int list_json(fv_context *c) {
     return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
 }
 
+static void print_orders(const fv_pass *p) {
+    for (int i = 0; fv_pass_order_at(i); i++) {
+        const fv_pass_order *o = fv_pass_order_at(i);
+        if (o->pass == p)
+            fv_out("%15s   %safter %s: %s\n", "", o->kind == FV_PASS_AGAIN ? "again " : "", o->other->name, o->why);
+    }
+}
+
 static int list_passes(fv_context *c) {
     if (c->args->json)
         return list_json(c);
-    for (int i = 0; fv_pass_at(i); i++)
+    for (int i = 0; fv_pass_at(i); i++) {
         fv_out("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
+        print_orders(fv_pass_at(i));
+    }
     for (const char *l = levels; *l; l++) {
         fv_out(l == levels ? "\n-O%c " : "-O%c ", *l);
         for (const char *const *p = fv_pipeline(*l); *p; p++)

@@ -101,3 +101,29 @@ Test(passes, unknown_names_are_told, .init = open_session, .fini = close_session
     cr_assert_not(fv_run_passes(m, (const char *[]){"simplfy", NULL}, NULL));
     cr_assert_str_eq(said(), "no pass 'simplfy'; did you mean 'simplify'?\n");
 }
+
+/* What passes.def says of their order holds for the lists that are shipped. */
+Test(passes, shipped_order, .init = open_session, .fini = close_session) {
+    for (const char *level = "0123s"; *level; level++) {
+        fv_warn_of_order(session, fv_pipeline(*level));
+        cr_expect_str_eq(said(), "", "-O%c", *level);
+    }
+}
+
+static void warns(const char *passes, const char *expected) {
+    fv_warn_of_order(session, passes_of(passes));
+    cr_expect_str_eq(said(), expected, "%s", passes);
+}
+
+Test(passes, order, .init = open_session, .fini = close_session) {
+    static const char simplify_late[] = "pass 'reduce-strength' should run after 'simplify': patterns of simplify know what exporters write\n";
+    static const char fold_again[] = "pass 'fold-constants' should run again after 'reduce-strength': it makes reciprocals of constants\n";
+    warns("simplify reduce-strength", "");
+    warns("reduce-strength", "");
+    warns("reduce-strength simplify", simplify_late);
+    warns("simplify reduce-strength simplify", "");
+    warns("fold-constants reduce-strength", fold_again);
+    warns("fold-constants reduce-strength fold-constants", "");
+    warns("fold-constants reduce-strength simplify", fv_printf(arena, "%s%s", fold_again, simplify_late));
+    warns("nothing-known reduce-strength", "");
+}

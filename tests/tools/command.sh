@@ -450,6 +450,8 @@ check 'opt to file' 0 '^$' sh -c "'$fovea' opt '$dates' -O1 -o o.fvir && echo"
 present o.fvir o.fvir.bin
 check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
 check 'list passes' 0 'legalise +operators become' "$fovea" opt --list-passes
+check 'list passes, their order' 0 '^ +again after reduce-strength: it makes' "$fovea" opt --list-passes
+check 'passes in another order' 0 "warning: pass 'reduce-strength' should run after 'simplify': patterns" "$fovea" opt add.fvir --passes=reduce-strength,simplify
 check 'list passes as json' 0 '"levels"' "$fovea" opt --list-passes --json
 check 'ops' 0 '[0-9]+ operators, up to opset' "$fovea" ops
 check 'one op' 0 'versions +1, 6, 7, 9, 11, 13' "$fovea" ops Gemm

@@ -179,6 +179,8 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
         return fv_error(m->session, "there is no level -O%c", o->level);
     if (m->definitions)
         return fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
+    if (o->passes)
+        fv_warn_of_order(m->session, names);
     return fv_module_verify(m, NULL) && fv_run_passes(m, names, o->pipeline);
 }
 
