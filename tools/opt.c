@@ -130,5 +130,5 @@ int fv_cmd_opt(fv_context *c) {
         print_graph(c, source.module);
     else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
         return fv_failed(c);
-    return FV_EXIT_OK;
+    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK; /* a dump that could not be written */
 }

@@ -42,6 +42,13 @@ typedef struct reader {
 
 static const fv_dim *dim_of(reader *r, const fv_ast *e);
 
+/* A symbol, or what it is fixed to; NULL: there is none of that name. */
+static const fv_dim *symbol_of(reader *r, const char *name) {
+    fv_dims *t = r->graph->m->dims;
+    const fv_dim *d = fv_dim_find(t, name);
+    return d && d->lo == d->hi ? fv_dim_const(t, d->lo) : d;
+}
+
 /* a + b, min(a, b, ..) */
 static const fv_dim *dim_of_several(reader *r, const fv_ast *e) {
     static const struct {
@@ -70,7 +77,7 @@ static const fv_dim *dim_of(reader *r, const fv_ast *e) {
     switch (e->kind) {
     case FV_AST_INT: return fv_dim_const(t, e->i);
     case FV_AST_NAME:
-        d = fv_dim_find(t, e->name);
+        d = symbol_of(r, e->name);
         if (!d)
             fv_kx_error(&r->p, e, "no dim is called '%.60s'", e->name);
         return d;
@@ -159,7 +166,7 @@ static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
         return reduction(r, e);
     const fv_dim *d = NULL;
     if (e->kind == FV_AST_NAME && !known_var(r, e->name)) {
-        d = fv_dim_find(r->graph->m->dims, e->name);
+        d = symbol_of(r, e->name);
         *taken = d != NULL;
     } else if (e->kind == FV_AST_CALL && !strcmp(e->name, "dim") && e->n == 1) {
         d = dim_of(r, e->arg[0]);

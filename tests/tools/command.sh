@@ -427,6 +427,8 @@ for text in dumps/*.fvd; do # from any step on to the same program
     check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
     tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
 done
+mkdir full && ln -s /dev/full full/01-legalise.fvir
+check 'a dump to a full disk' 1 'No space' "$fovea" opt add.fvir --dump-dir=full
 check 'a folder that cannot be made' 2 'No such file' "$fovea" compile add.fvir --dump-dir=no/where -o x.fvk
 check 'a naive dump' 0 'after "results"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
 
@@ -441,6 +443,20 @@ check 'passes on definitions' 1 'holds definitions; passes are for graphs' "$fov
 check 'a graph of definitions' 1 'definitions have no graph to write' "$fovea" compile add.fvd -o add2.fvir
 check 'definitions of kernels' 1 'kernels have no definitions to write' "$fovea" compile scale2.fvk -o x.fvd
 check 'inspect definitions' 0 'kernels    1, 1 launch' "$fovea" inspect add.fvd
+cat >symbols.fvd <<'T'
+fovea-definitions 1 after "layout"
+module "symbols"
+symbol n 0..10
+func @main(%x: f32[n]) -> (%y) {
+  %y = define(%x) : f32[n] {
+    element %y[i] = %x[n - 1 - i] + (sum k < n: 1.0) + f32(n) + f32(dim(n * 2))
+  }
+  return %y
+}
+T
+for dim in '' '--dim n=2'; do
+    check "symbols in definitions ($dim)" 0 'f32\[' "$fovea" run symbols.fvd $dim
+done
 check 'a dim of definitions' 0 'f32\[2, 2\]' "$fovea" run add.fvd --dim n=2
 sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
 check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
