@@ -65,17 +65,17 @@ const fv_pass *fv_pass_find(const char *name) {
 
 /* What is needed for lowering at all comes in every pipeline: "legalise" leaves only ops that have
  * a definition or a kernel. */
-static const char *const o0[] = {"legalise", "remove-dead", NULL};
-static const char *const o1[] = {"legalise", "fold-constants", "simplify", "reduce-strength",
-                                 "fold-constants", "share", "remove-dead", NULL};
+static const char *const least[] = {"legalise", "remove-dead", NULL};
+static const char *const all[] = {"legalise", "fold-constants", "simplify", "reduce-strength",
+                                  "fold-constants", "share", "remove-dead", NULL};
 
 const char *const *fv_pipeline(char level) {
     switch (level) {
-    case '0': return o0;
+    case '0': return least;
     case '1':
     case '2':
     case '3':
-    case 's': return o1;
+    case 's': return all;
     }
     return NULL;
 }

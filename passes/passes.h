@@ -1,7 +1,7 @@
 /* passes.h - graph IR to graph IR: passes, pipelines, and what a pass says it did.
  *
  * A pass is a function from module to module with a name, one line of purpose and counts of what it
- * did. A pipeline is a list of passes; -O0 to -O3 and -Os are shipped ones. The verifier runs after
+ * did. A pipeline is a list of passes; -O0 has a shipped one, -O1 to -O3 and -Os share another. The verifier runs after
  * every pass in debug builds and where asked. */
 #ifndef FV_PASSES_PASSES_H
 #define FV_PASSES_PASSES_H
@@ -64,7 +64,8 @@ bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) FV_MUST_USE;
 
 /* Runs passes by name (NULL terminated), in order. An unknown name is a diagnostic with the nearest. */
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) FV_MUST_USE;
-/* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. */
+/* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. But for '0' it is one: what these levels
+ * differ in is how code is made of kernels (fv_driver_llvm_level). */
 const char *const *fv_pipeline(char level);
 
 #endif

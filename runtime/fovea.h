@@ -106,7 +106,7 @@ typedef struct fv_compile_options {
     size_t size;          /* sizeof(fv_compile_options) */
     const char *target;   /* NULL: native for a JIT, x86-64-v3 or the architecture's baseline for files */
     const char *const *dims; /* "seq=128", "seq=1..512", "INPUT:AXIS=N"; NULL terminated; NULL: none */
-    char level;           /* '0' to '3', 's'; 0: '2' */
+    char level;           /* '0' to '3', 's'; 0: '2'. '0' runs few passes; the others all, with that level for code */
     int naive;            /* the reference schedule: each op alone */
     const char *name;     /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* instead of the level's pipeline; NULL terminated */

@@ -52,7 +52,7 @@ static const option options[] = {
     {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
     {"--strict", NULL, FLAG, AT(strict), NULL, "refuse an ONNX model that departs from the standard", true},
     {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are", true},
-    {"-O", NULL, LEVEL, AT(level), "N", "optimise: -O0 to -O3, -Os", true},
+    {"-O", NULL, LEVEL, AT(level), "N", "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
     {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},

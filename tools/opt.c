@@ -17,6 +17,14 @@ static json_t *pipeline_json(char level) {
     return list;
 }
 
+/* What a level chooses besides passes: LLVM's optimization of code, and the option of the C compiler of --backend=c. */
+static json_t *code_json(char level) {
+    json_t *o = json_object();
+    fv_json_set(o, "llvm", json_integer(fv_driver_llvm_level(level)));
+    fv_json_set_text(o, "cc", (char[]){'-', 'O', level, 0});
+    return o;
+}
+
 static json_t *orders_json(const fv_pass *p) {
     json_t *list = json_array();
     for (int i = 0; fv_pass_order_at(i); i++) {
@@ -32,7 +40,7 @@ static json_t *orders_json(const fv_pass *p) {
 }
 
 static int list_json(fv_context *c) {
-    json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object();
+    json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object(), *code = json_object();
     for (int i = 0; fv_pass_at(i); i++) {
         json_t *p = json_object();
         fv_json_set_text(p, "name", fv_pass_at(i)->name);
@@ -40,10 +48,13 @@ static int list_json(fv_context *c) {
         fv_json_set(p, "order", orders_json(fv_pass_at(i)));
         fv_json_append(passes, p);
     }
-    for (const char *l = levels; *l; l++)
+    for (const char *l = levels; *l; l++) {
         fv_json_set(pipelines, (char[]){'O', *l, 0}, pipeline_json(*l));
+        fv_json_set(code, (char[]){'O', *l, 0}, code_json(*l));
+    }
     fv_json_set(d, "passes", passes);
     fv_json_set(d, "levels", pipelines);
+    fv_json_set(d, "code", code);
     return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
 }
 
@@ -55,6 +66,22 @@ static void print_orders(const fv_pass *p) {
     }
 }
 
+/* Levels that run the same passes are one line; then what each chooses for the code of kernels. */
+static void print_levels(void) {
+    fv_out("\npasses\n");
+    for (const char *l = levels, *next; *l; l = next) {
+        for (next = l; *next && fv_pipeline(*next) == fv_pipeline(*l); next++)
+            fv_out("%s-O%c", next == l ? "  " : ", ", *next);
+        fv_out(":");
+        for (const char *const *p = fv_pipeline(*l); *p; p++)
+            fv_out(" %s", *p);
+        fv_out("\n");
+    }
+    fv_out("code    by LLVM    by the C compiler of --backend=c\n");
+    for (const char *l = levels; *l; l++)
+        fv_out("  -O%c   level %d    -O%c\n", *l, fv_driver_llvm_level(*l), *l);
+}
+
 static int list_passes(fv_context *c) {
     if (c->args->json)
         return list_json(c);
@@ -62,12 +89,7 @@ static int list_passes(fv_context *c) {
         fv_out("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
         print_orders(fv_pass_at(i));
     }
-    for (const char *l = levels; *l; l++) {
-        fv_out(l == levels ? "\n-O%c " : "-O%c ", *l);
-        for (const char *const *p = fv_pipeline(*l); *p; p++)
-            fv_out(" %s", *p);
-        fv_out("\n");
-    }
+    print_levels();
     return FV_EXIT_OK;
 }
 

@@ -258,7 +258,7 @@ static fv_artifact *from_c(fv_session *s, const fv_program *given, char level) {
 static fv_artifact *make(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
     switch (backend) {
     case FV_BACKEND_INTERP: return from_interp(s, p);
-    case FV_BACKEND_JIT: return from_jit(s, p, level == 's' ? 2 : level ? level - '0' : 2);
+    case FV_BACKEND_JIT: return from_jit(s, p, fv_driver_llvm_level(level));
     case FV_BACKEND_C: return from_c(s, p, level);
     }
     return NULL;

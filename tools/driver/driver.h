@@ -66,6 +66,8 @@ typedef struct fv_source {
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) FV_MUST_USE;
 /* Runs the pipeline over the graph; definitions are past that, and are only verified. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
+/* What LLVM is told of a level: 0 to 3. It has none for less code: 2 for 's'. */
+int fv_driver_llvm_level(char level);
 /* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
 /* The program text of a kernel alone: its parameters are inputs and outputs. NULL after a diagnostic. */

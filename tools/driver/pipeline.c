@@ -173,6 +173,10 @@ const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here) {
     return strncmp(t->name, "x86-64", 6) ? t : fv_target_find("x86-64-v3");
 }
 
+int fv_driver_llvm_level(char level) {
+    return level >= '0' && level <= '3' ? level - '0' : 2;
+}
+
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
     if (!names)

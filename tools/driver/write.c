@@ -328,10 +328,6 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
-static int code_level(char level) {
-    return level == 's' ? 2 : level ? level - '0' : 2;
-}
-
 static bool is_mapped(const fv_mapping *m, const char *path) {
     struct stat st;
     if (stat(path, &st))
@@ -373,7 +369,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
         fv_program_expand(p);
-        return write_llvm(s, p, kind, out, code_level(o->level), o->weights);
+        return write_llvm(s, p, kind, out, fv_driver_llvm_level(o->level), o->weights);
     case FV_EMIT_IR: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
     }
     return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvd .fvk, a folder /) nor by --emit",
