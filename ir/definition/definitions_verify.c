@@ -98,15 +98,12 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
 static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
-    if (guard || v->is_text) {
-        if (fv_inside_load(v->inside, rank, x->arg, extent, guard ? x->arg[rank] : NULL, &at))
-            return true;
-        if (!v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a}))
-            return true;
-    } else {
-        while (at < rank && !fv_inside_from_data(v->inside, x->arg[at]))
+    if ((guard || v->is_text) && fv_inside_load(v->inside, rank, x->arg, extent, guard ? x->arg[rank] : NULL, &at))
+        return true;
+    if (!v->is_text) {
+        for (at = 0; at < rank && !fv_inside_from_data(v->inside, x->arg[at]);)
             at++;
-        if (at == rank)
+        if (at == rank || (guard && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
             return true;
     }
     const char *text = as_text(v, x);
@@ -318,7 +315,7 @@ static bool check_defined(verifier *v, const fv_defined *x) {
     v->at = x;
     if (x->fate == FV_FATE_ASSEMBLED)
         return check_assembled(v);
-    v->inside = fv_inside_new(v->m, v->a);
+    v->inside = x->def ? fv_inside_new(v->m, v->a, x->def) : NULL;
     if (x->fate == FV_FATE_VIEW && !check_view(v))
         return false;
     if (!x->def)

@@ -46,7 +46,8 @@ struct fv_inside {
     const fv_var *vars[VARS];
     int nvars;
     /* of one load */
-    uint64_t here;   /* its variables */
+    uint64_t of_all; /* indices of the result: there is an element */
+    uint64_t here;   /* its variables, and those */
     int budget;      /* steps that are left */
     bool within;     /* facts are asked for a bound; not again for one within */
     fv_ptrmap holds; /* conditions that are assumed */
@@ -234,13 +235,28 @@ static const fv_dim *bound_of(prover *p, const fv_expr *x, bool most) {
     return bound_of_form(p, &f, most);
 }
 
+/* By facts; not again where they are asked for a bound. */
+static bool prove_within(prover *p, const form *f) {
+    if (p->within || !p->facts || !f->rest)
+        return false;
+    p->within = true;
+    bool ok = prove(p, f, 1);
+    p->within = false;
+    return ok;
+}
+
+static bool is_at_most(prover *p, const fv_dim *a, const fv_dim *b) {
+    form f = constant(fv_dim_sub(p->t, b, a));
+    return fv_dim_at_most(p->t, a, b) || prove_within(p, &f);
+}
+
 /* The least (or the most) of both. */
 static const fv_dim *outer(prover *p, const fv_dim *a, const fv_dim *b, bool most) {
     if (!a || !b)
         return NULL;
-    if (fv_dim_at_most(p->t, a, b))
+    if (is_at_most(p, a, b))
         return most ? b : a;
-    if (fv_dim_at_most(p->t, b, a))
+    if (is_at_most(p, b, a))
         return most ? a : b;
     return most ? fv_dim_max(p->t, a, b) : fv_dim_min(p->t, a, b);
 }
@@ -256,12 +272,7 @@ static bool is_positive(prover *p, const fv_dim *d) {
 
 static bool is_natural_by_facts(prover *p, const fv_expr *x) {
     form f = form_of(p, x);
-    if (p->within || !p->facts || !f.rest)
-        return false;
-    p->within = true;
-    bool natural = prove(p, &f, 1);
-    p->within = false;
-    return natural;
+    return prove_within(p, &f);
 }
 
 /* Of a floordiv b, b a dim. */
@@ -441,6 +452,9 @@ static void know_positive(prover *p, const fv_dim *d) {
     for (int i = 0; (d->kind == FV_DIM_MUL || d->kind == FV_DIM_MIN || quotient) && i < (quotient ? 1 : d->n); i++)
         if (d->arg[i]->lo == 0)
             know_positive(p, d->arg[i]);
+    for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++) /* the first is 1, or all of it; the other one if they fit */
+        if (d->arg[i]->lo == 0 && (i == 0 || fv_infer_is_fit(p->m, d->arg[i], d)))
+            know_positive(p, d->arg[i]);
 }
 
 /* The variables in x that have values where it is computed: those of reductions in it may have none. */
@@ -472,9 +486,29 @@ static void know_symbols(prover *p, const fv_dim *d) {
         know_symbols(p, d->arg[i]);
 }
 
+static bool mentions(const fv_dim *d, const fv_dim *part) {
+    bool found = d == part;
+    for (int i = 0; i < d->n && !found; i++)
+        found = mentions(d->arg[i], part);
+    return found;
+}
+
+/* That an axis is not empty is assumed as k * [d is 0] == 0. */
+static void know_not_empty(prover *p, const fv_dim *d, const struct fv_relation *r) {
+    const fv_dim *some = fv_dim_min(p->t, d, number(p, 1));
+    if (d->lo != 0 || d->hi <= 1 || (!mentions(r->a, some) && !mentions(r->b, some)))
+        return;
+    const fv_dim *a = fv_dim_sub(p->t, r->a, r->b), *none = fv_dim_sub(p->t, number(p, 1), some);
+    const fv_dim *k = number(p, a->lo < 0 ? a->lo : a->hi);
+    if (k->value && fv_dim_compare(p->t, a, fv_dim_mul(p->t, k, none)) == FV_DIM_EQUAL)
+        know_positive(p, d);
+}
+
 /* What the module assumes of a dim. */
 static void know_relations(prover *p, const fv_dim *d) {
     know_symbols(p, d);
+    for (int i = 0; i < p->m->nrelations; i++)
+        know_not_empty(p, d, &p->m->relations[i]);
     const struct fv_relation *r = p->m->relations;
     for (int i = 0; i < p->m->nrelations; i++)
         if (r[i].a == d || r[i].b == d)
@@ -598,16 +632,18 @@ static bool has_load(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-fv_inside *fv_inside_new(fv_module *m, fv_arena *a) {
+fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
     fv_inside *p = FV_NEW(a, fv_inside, 1);
     *p = (fv_inside){.m = m, .t = m->dims, .a = a, .known = fv_ptrmap_in(a), .first = fv_ptrmap_in(a), .width = fv_ptrmap_in(a),
                      .sets = fv_ptrmap_in(a)};
+    for (int i = 0; i < d->rank; i++)
+        p->of_all |= vars_of(p, fv_x_var(a, d->index[i]));
     return p;
 }
 
 static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) {
     p->facts = NULL;
-    p->here = cond ? vars_of(p, cond) : 0;
+    p->here = p->of_all | (cond ? vars_of(p, cond) : 0);
     for (int i = 0; i < n; i++)
         p->here |= vars_of(p, index[i]);
     for (int i = 0; i < p->nvars; i++)

@@ -6,7 +6,7 @@
 
 /* What is known of the nodes of one definition. */
 typedef struct fv_inside fv_inside;
-fv_inside *fv_inside_new(fv_module *m, fv_arena *a);
+fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d);
 
 /* Is 0 <= index i < extent[i] proved, for all i of n, whatever legal values the symbols have? Where a load runs, each
  * variable in it has a value, and `cond` holds (NULL: it is not asked). False: it is not proved; *at is the first such i.
