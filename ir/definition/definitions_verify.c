@@ -55,10 +55,13 @@ static const char *as_text(verifier *v, const fv_expr *x) {
 /* ---- where a load reaches ---- */
 
 /* Is there a variable of an empty axis in x? */
-static bool never_runs(const fv_expr *x) {
+static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_VAR && x->u.var->dim && x->u.var->dim->hi <= 0;
+    if (found || !x->n || *fv_ptrmap_at(seen, x))
+        return found;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     for (int i = 0; i < x->n && !found; i++)
-        found = never_runs(x->arg[i]);
+        found = never_runs(x->arg[i], seen);
     return found;
 }
 
@@ -69,7 +72,7 @@ static bool reaches_outside(verifier *v, const fv_expr *index, const fv_dim *ext
     for (int i = 0; v->at->def && i < v->at->def->rank; i++)
         if (v->at->def->index[i]->dim->hi <= 0)
             return false;
-    if (never_runs(index))
+    if (never_runs(index, &(fv_ptrmap){.arena = v->a}))
         return false;
     const fv_dim *least = fv_x_bound(t, index, false), *most = fv_x_bound(t, index, true);
     const fv_dim *beyond = most ? fv_dim_sub(t, fv_dim_add(t, most, fv_dim_const(t, 1)), extent) : NULL;
@@ -101,7 +104,7 @@ static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *ext
     if ((guard || v->is_text) && fv_inside_load(v->inside, rank, x->arg, extent, guard ? x->arg[rank] : NULL, &at))
         return true;
     if (!v->is_text) {
-        for (at = 0; at < rank && !fv_inside_from_data(v->inside, x->arg[at]);)
+        for (at = 0; at < rank && !fv_inside_from_data(v->inside, x->arg[at], guard ? x->arg[rank] : NULL);)
             at++;
         if (at == rank || (guard && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
             return true;

@@ -622,13 +622,23 @@ static bool is_never(prover *p) {
     return false;
 }
 
-static bool has_load(const fv_expr *x, fv_ptrmap *seen) {
-    bool found = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    if (found || !x->n || *fv_ptrmap_at(seen, x))
-        return found;
-    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+static void mark(prover *p, const fv_expr *x, fv_ptrmap *marked) {
+    if (*fv_ptrmap_at(marked, canonical(p, x)))
+        return;
+    *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n; i++)
+        mark(p, x->arg[i], marked);
+}
+
+/* Is there a load in it that is not marked? Which nodes were seen is marked, too. */
+static bool has_other_load(prover *p, const fv_expr *x, fv_ptrmap *marked) {
+    bool is_load = x->op == FV_X_LOAD || x->op == FV_X_GUARD, found = false;
+    void **at = fv_ptrmap_at(marked, canonical(p, x));
+    if (*at || is_load)
+        return !*at;
+    *at = (void *)(uintptr_t)x;
     for (int i = 0; i < x->n && !found; i++)
-        found = has_load(x->arg[i], seen);
+        found = has_other_load(p, x->arg[i], marked);
     return found;
 }
 
@@ -684,7 +694,14 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
     return true;
 }
 
-bool fv_inside_from_data(fv_inside *p, fv_expr *x) {
-    begin(p, 1, &x, NULL);
-    return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_load(x, &(fv_ptrmap){.arena = p->a});
+bool fv_inside_from_data(fv_inside *p, fv_expr *x, fv_expr *cond) {
+    fv_ptrmap memo = fv_ptrmap_in(p->a), marked = fv_ptrmap_in(p->a);
+    begin(p, 1, &x, cond);
+    if (cond) {
+        mark(p, cond, &marked);
+        mark(p, simplified(p, cond, &memo), &marked);
+        x = simplified(p, x, &memo);
+    }
+    p->facts = NULL;
+    return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_other_load(p, x, &marked);
 }

@@ -13,7 +13,7 @@ fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d);
  * The work is bounded. */
 bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent, fv_expr *cond,
                     int *at) FV_MUST_USE;
-/* Is the index anything that was loaded: nothing bounds it? */
-bool fv_inside_from_data(fv_inside *p, fv_expr *index) FV_MUST_USE;
+/* Is the index anything that was loaded, of which neither its type nor `cond` (or NULL) says anything? */
+bool fv_inside_from_data(fv_inside *p, fv_expr *index, fv_expr *cond) FV_MUST_USE;
 
 #endif
