@@ -96,8 +96,12 @@ static void count_launches(view *v, const fv_block *b) {
     }
 }
 
-static const char *schedule_of(const fv_kernel *k) {
-    return k->schedule ? k->schedule : "as written";
+static const char *schedule_of(const view *v, const fv_kernel *k) {
+    fv_text t = {.arena = v->c->arena};
+    if (!k->schedule)
+        return "as written";
+    fv_schedule_print(&t, k->schedule);
+    return t.s;
 }
 
 static void print_line(const char *what, const char *text) {
@@ -132,7 +136,7 @@ static void print_schedules(view *v) {
     const fv_program *p = v->m.program;
     for (int i = 0; i < p->nkernels; i++) {
         const fv_kernel *k = p->kernels[i];
-        fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(k), v->launches[i],
+        fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
                v->launches[i] == 1 ? "" : "es");
         print_line("from", k->origin);
         print_line("computes", k->formula);
@@ -147,7 +151,7 @@ static json_t *schedules_json(view *v) {
         const fv_kernel *k = p->kernels[i];
         json_t *o = json_object();
         fv_json_set_text(o, "kernel", k->name);
-        fv_json_set_text(o, "schedule", schedule_of(k));
+        fv_json_set_text(o, "schedule", schedule_of(v, k));
         fv_json_set_int(o, "launches", v->launches[i]);
         fv_json_set_text(o, "from", k->origin ? k->origin : "");
         fv_json_set_text(o, "computes", k->formula ? k->formula : "");
@@ -161,11 +165,9 @@ static json_t *schedules_json(view *v) {
     return list;
 }
 
-/* "contract" of "contract 6 x 16" */
-static const char *family_of(view *v, int kernel) {
-    const fv_kernel *k = v->m.program->kernels[kernel];
-    const char *s = schedule_of(k);
-    return k->schedule ? fv_strndup(v->c->arena, s, strcspn(s, " ")) : s;
+static const char *family_of(const view *v, int kernel) {
+    const fv_schedule *s = v->m.program->kernels[kernel]->schedule;
+    return s ? fv_schedule_name(s->kind) : "as written";
 }
 
 /* "4 contract, 7 map": launches by family, in the order in which they come. */

@@ -72,7 +72,7 @@ static fv_profile_row make_row(const taker *t, int i) {
     row.ms = fv_summarise(t->ms[i], t->p->runs).median;
     if (i < m->ncosts) {
         const fv_launch_cost *l = &m->costs[i];
-        row.schedule = l->kernel->schedule ? l->kernel->schedule : "";
+        row.schedule = l->kernel->schedule ? fv_schedule_brief(t->b->c->arena, l->kernel->schedule) : "";
         row.known = l->known;
         row.flops = l->cost.flops * row.calls;
         row.bytes = (l->cost.read + l->cost.written) * row.calls;
@@ -157,7 +157,7 @@ static json_t *event_json(fv_bench *b, const fv_event *e) {
     fv_json_set(o, "dur", fv_json_real(1e3 * ms));
     fv_json_set_text(args, "kernel", info->kernel);
     if (l && l->kernel->schedule)
-        fv_json_set_text(args, "schedule", l->kernel->schedule);
+        fv_json_set_text(args, "schedule", fv_schedule_brief(b->c->arena, l->kernel->schedule));
     if (l && l->known && ms > 0) {
         fv_json_set(args, "gflops", fv_json_real(l->cost.flops / ms * 1e-6));
         fv_json_set(args, "gbs", fv_json_real((l->cost.read + l->cost.written) / ms * 1e-6));

@@ -64,7 +64,7 @@ static void put_comment(fv_cg *g, const fv_kernel *k) {
         shape(g, &t, k->bufs[i]);
     }
     put_note(g, " *", t.s);
-    put_note(g, " *", k->schedule ? fv_c_comment(a, k->schedule) : NULL);
+    put_note(g, " *", k->schedule ? fv_schedule_brief(a, k->schedule) : NULL);
     fv_text_put(g->out, " */\n");
 }
 

@@ -68,8 +68,10 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
     x->of = y;
     y->first = x->first;
     y->over = x;
-    const char *how = n->kernel->schedule;
-    n->kernel->schedule = fv_printf(l->arena, "%s%sin place", how, strchr(how, ' ') ? ", " : " ");
+    fv_schedule *how = FV_NEW(l->arena, fv_schedule, 1);
+    *how = *n->kernel->schedule;
+    fv_schedule_set(how, FV_PARAMETER_in_place, true);
+    n->kernel->schedule = how;
     return true;
 }
 

@@ -50,9 +50,13 @@ typedef struct attend {
     fv_buf *queries;               /* by channel: where q is computed; or NULL */
     fv_expr *of_key[MAX_MASKS], *of_query;
     int nmasks;
-    int tile, block;               /* rows of a tile of scores, and of a block */
+    struct {
+        int rows, columns;
+    } scores_tile, result_tile;    /* of the two products */
+    int block;                     /* rows of a block */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
+    fv_schedule how;
 } attend;
 
 /* ---- definitions and memory ---- */
@@ -202,37 +206,34 @@ static void make_queries(attend *a, fv_op *op) {
 }
 
 static bool prepare(attend *a, fv_op *op) {
-    int mr, nr;
     const fv_target *t = a->l->target;
     a->scores = over_keys(a, a->at.score);
     int row = a->at.row - (a->at.row > a->at.column);
     a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
                              .column = a->scores.rank - 1};
-    fv_contract_size(t, &a->scores, &a->qk, &mr, &nr);
-    if (nr < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, nr))
+    fv_contract_size(t, &a->scores, &a->qk, &a->scores_tile.rows, &a->scores_tile.columns);
+    if (a->scores_tile.columns < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, a->scores_tile.columns))
         return false;
-    a->tile = mr;
-    a->block = block_rows(a, mr);
+    a->block = block_rows(a, a->scores_tile.rows);
     set_tasks(a);
     make_queries(a, op);
-    a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, nr));
+    a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
     a->weights = over_keys(a, make_weights(a));
     a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
                              .column = a->at.column};
-    int rows, columns;
-    fv_contract_size(t, a->d, &a->pv, &rows, &columns);
-    return columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, columns);
+    fv_contract_size(t, a->d, &a->pv, &a->result_tile.rows, &a->result_tile.columns);
+    return a->result_tile.columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, a->result_tile.columns);
 }
 
 /* ---- the kernel ---- */
 
-static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c) {
-    const fv_dim *rows = d->index[c->row]->dim;
+static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {
+    const fv_dim *n = d->index[c->row]->dim;
     fv_kemit_use(&a->e, d);
-    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local};
-    fv_contract_size(a->l->target, d, c, &a->t.mr, &a->t.nr);
-    if (fv_dim_is_const(rows) && a->tile % a->t.mr == 0)
-        a->t.rest = rows->value % a->t.mr;
+    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
+    fv_tile_defaults(&a->t);
+    if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
+        a->t.rest = n->value % rows;
 }
 
 static void close_to(attend *a, int depth, fv_kmark m) {
@@ -244,7 +245,7 @@ static void close_to(attend *a, int depth, fv_kmark m) {
 static void emit_scores(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth, last = memory->rank - 1;
     fv_kmark m = fv_kemit_mark(&a->e);
-    set_tile(a, &a->scores, &a->qk);
+    set_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     a->t.sums = memory;
@@ -356,7 +357,7 @@ static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *row
 static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
-    set_tile(a, a->d, &a->pv);
+    set_tile(a, a->d, &a->pv, a->result_tile.rows, a->result_tile.columns);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     fv_tile_sums(&a->t);
@@ -420,7 +421,7 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
         a->at_memory[n++] = a->index[i];
     }
     fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks), *block = integer(e, a->block);
-    fv_expr *tile = integer(e, a->tile), *size;
+    fv_expr *tile = integer(e, a->scores_tile.rows), *size;
     fv_expr *step = fv_ceildiv(e, count, blocks);
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
@@ -435,10 +436,20 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, block, binary(e, FV_X_SUB, size, from)));
 }
 
+static void set_schedule(attend *a) {
+    fv_schedule_set(&a->how, FV_PARAMETER_rows, a->result_tile.rows);
+    fv_schedule_set(&a->how, FV_PARAMETER_columns, a->result_tile.columns);
+    fv_schedule_set(&a->how, FV_PARAMETER_score_rows, a->scores_tile.rows);
+    fv_schedule_set(&a->how, FV_PARAMETER_score_columns, a->scores_tile.columns);
+    fv_schedule_set(&a->how, FV_PARAMETER_block, a->block);
+    fv_schedule_set(&a->how, FV_PARAMETER_tasks, THREADS);
+}
+
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    attend a = {.l = l, .d = s->def};
+    attend a = {.l = l, .d = s->def, .how.kind = FV_SCHEDULE_attend};
     if (!fv_find_attention(l->arena, a.d, &a.at) || !prepare(&a, op))
         return false;
+    set_schedule(&a);
     fv_kemit *e = &a.e;
     fv_expr *first;
     fv_kemit_init(e, l, a.d, "Attention");
@@ -452,6 +463,6 @@ bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     emit_result(&a, s->value, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
-    fv_kemit_finish(e, op, fv_printf(e->arena, "attend %d x %d", a.t.mr, a.t.nr));
+    fv_kemit_finish(e, op, &a.how);
     return true;
 }

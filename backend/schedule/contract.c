@@ -158,7 +158,7 @@ bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_co
 /* ---- the kernel ---- */
 
 /* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */
-static void open_rows(fv_tile *t, int most, fv_expr **first, fv_expr **rows) {
+static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
     if (fv_dim_is_const(d))
@@ -179,6 +179,23 @@ static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int n
     int64_t rows = room / (bytes * depth) - 2 * nr;
     rows = rows > 12 * mr ? 12 * mr : rows;
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
+}
+
+/* What is chosen for the kernel, and what became of its operand. */
+static void set_schedule(fv_tile *t, const fv_definition *d, fv_schedule *how) {
+    const fv_contraction *c = t->c;
+    fv_tile_defaults(t);
+    fv_schedule_set(how, FV_PARAMETER_rows, t->mr);
+    fv_schedule_set(how, FV_PARAMETER_columns, t->nr);
+    if (c->row >= 0 && d->index[c->row]->dim->hi > t->mr)
+        fv_schedule_set(how, FV_PARAMETER_block, block_rows(t->e->l->target, c, t->mr, t->nr));
+    if (fv_can_prefetch(c, t->nr)) {
+        fv_schedule_set(how, FV_PARAMETER_prefetch, t->near);
+        fv_schedule_set(how, FV_PARAMETER_prefetch_single, t->far);
+    }
+    fv_schedule_set(how, FV_PARAMETER_outline, t->outlined);
+    if (c->packed)
+        fv_schedule_set(how, FV_PARAMETER_operand, c->panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
 }
 
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
@@ -202,8 +219,10 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                              fv_kemit_dim(&e, d->index[i]->dim));
         fv_kemit_bind(&e, d->index[i], index[i]);
     }
+    fv_schedule how = {.kind = FV_SCHEDULE_contract};
+    set_schedule(&t, d, &how);
     if (c.row >= 0)
-        open_rows(&t, block_rows(l->target, &c, t.mr, t.nr), &first, &rows);
+        open_rows(&t, fv_schedule_states(&how, FV_PARAMETER_block) ? how.value[FV_PARAMETER_block] : t.mr, &first, &rows);
     fv_open_panels(&t, FV_PARALLEL);
     fv_expr *here = fv_open_tiles(&t, first, rows);
     fv_tile_sums(&t);
@@ -211,7 +230,6 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_tile_store(&t, s->value, index, here);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, fv_printf(e.arena, "contract %d x %d%s", t.mr, t.nr,
-                                      !c.packed ? "" : c.panels.made_in_run ? ", packs" : ", packed"));
+    fv_kemit_finish(&e, op, &how);
     return true;
 }

@@ -4,6 +4,8 @@
 #include "backend/lowering/names.h"
 #include "ir/definition/custom.h"
 
+static const fv_schedule own = {.kind = FV_SCHEDULE_custom};
+
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
     /* naive: without tiles for vectors */
@@ -14,7 +16,7 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
         fv_custom_kernel *k = &c.kernels[i];
         k->kernel->name =
             fv_printf(l->arena, "%s_%d", fv_safe_name(l->arena, k->kernel->name), l->counter++);
-        k->kernel->schedule = "custom";
+        k->kernel->schedule = &own;
         k->kernel->formula = op->def->doc;
         k->kernel->origin = fv_origin_str(l->arena, op->origin);
         fv_step step = {.kind = FV_STEP_LAUNCH,

@@ -443,11 +443,13 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 
 /* ---- finishing ---- */
 
-void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule) {
+void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     fv_lowerer *l = e->l;
     fv_kernel *k = e->kernel;
     k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->counter++);
-    k->schedule = schedule;
+    fv_schedule *own = FV_NEW(e->arena, fv_schedule, 1);
+    *own = *schedule;
+    k->schedule = own;
     const fv_origin *o = fv_storage_origin(l, e->def ? e->def->value : op->out[0]);
     k->origin = fv_origin_str(e->arena, o);
     if (e->def) {

@@ -76,6 +76,6 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 /* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes: verifies nothing, names the kernel, adds the launch. */
-void fv_kemit_finish(fv_kemit *e, fv_op *op, const char *schedule);
+void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);
 
 #endif

@@ -30,7 +30,7 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_store(&e, fv_kemit_out(&e, s->value), index, x);
     for (int i = 0; i < d->rank; i++)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, "naive");
+    fv_kemit_finish(&e, op, &(fv_schedule){.kind = FV_SCHEDULE_naive});
 }
 
 /* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it. */
@@ -49,13 +49,13 @@ static int vector_axis(const fv_definition *d) {
 }
 
 /* A single axis is cut into blocks, which are the tasks. */
-static void open_blocked(fv_kemit *e, fv_var *v, fv_expr **index) {
+static void open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
     fv_expr *size = fv_kemit_dim(e, v->dim);
     fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
-    if (v->dim->hi > FV_BLOCK) {
-        fv_expr *b = fv_x_int(e->arena, FV_BLOCK);
+    if (v->dim->hi > block) {
+        fv_expr *b = fv_x_int(e->arena, block);
         fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
-                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, FV_BLOCK - 1)),
+                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, block - 1)),
                                    b);
         fv_expr *t = fv_kb_for(&e->b, FV_PARALLEL, "block", lo, blocks, 1);
         lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, t, b));
@@ -84,14 +84,14 @@ static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
 
 /* ---- rows and tasks ---- */
 
-/* Elements that a row takes to compute. */
-static int64_t work_of_row(const fv_definition *d, int vector) {
+/* Elements that a row takes to compute; not counted much beyond `most`. */
+static int64_t work_of_row(const fv_definition *d, int vector, int64_t most) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
     int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
-    for (int i = 0; i < n && work < FV_TASK; i++) {
+    for (int i = 0; i < n && work < most; i++) {
         int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
-        for (int k = 0; k < sums[i]->u.red.nvars && w < FV_TASK; k++)
+        for (int k = 0; k < sums[i]->u.red.nvars && w < most; k++)
             w *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
         work += w;
     }
@@ -115,9 +115,9 @@ static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
     return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
 }
 
-void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index) {
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
     const fv_definition *d = e->def;
-    int64_t rows = FV_TASK / work;
+    int64_t rows = task / work;
     int first = d->rank; /* axes from here on are inside a task */
     for (int i = d->rank; i-- > 0 && rows > 1;) {
         const fv_dim *n = d->index[i]->dim;
@@ -158,7 +158,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     if (w->vector >= 0 && !w->alone)
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->vector >= 0 && w->alone)
-        open_blocked(e, d->index[w->vector], &w->index[w->at]);
+        open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
     else if (w->vector >= 0)
         w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
                                         fv_kemit_dim(e, d->index[w->vector]->dim));
@@ -175,7 +175,7 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     e->chains = true;
     e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
-    if (w->vector >= 0 && !w->keeps_nothing && (!w->alone || e->def->index[w->vector]->dim->hi <= FV_BLOCK))
+    if (w->vector >= 0 && !w->keeps_nothing && (!w->alone || e->def->index[w->vector]->dim->hi <= w->task))
         keep_in_row(e, w, value);
 }
 
@@ -209,10 +209,13 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     bool inside[FV_MAX_RANK] = {false};
     if (w.vector >= 0)
         inside[w.vector] = true;
-    fv_open_outer(&e, inside, work_of_row(d, w.vector), index);
+    w.task = w.vector >= 0 && w.alone ? FV_BLOCK : FV_TASK;
+    fv_open_outer(&e, inside, work_of_row(d, w.vector, w.task), w.task, index);
     fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, w.sums ? "row" : s->operand ? "pack" : "map");
+    fv_schedule how = {.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map};
+    fv_schedule_set(&how, FV_PARAMETER_task, w.task);
+    fv_kemit_finish(&e, op, &how);
     return true;
 }

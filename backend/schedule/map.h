@@ -5,8 +5,8 @@
 #include "backend/schedule/emit.h"
 
 /* Loops over all axes but those inside, which take that work together: tasks outside, and within
- * them as many rows as make a task. */
-void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, fv_expr **index);
+ * them as many rows as make a task of that many elements. */
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index);
 
 /* The kernel of one value. False, and nothing done: not its kind. */
 bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) FV_MUST_USE;
@@ -15,7 +15,8 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* the referenc
 /* A row, or an element where there is none, of e->def; other axes are bound. */
 typedef struct fv_row {
     int vector;       /* the axis that it runs along; -1 */
-    bool alone;       /* it is the only axis that is not 1 */
+    bool alone;       /* it is the only axis that is not 1, */
+    int64_t task;     /* of which one task does so many elements */
     fv_buf *out;      /* where it is stored; NULL: in the value */
     fv_expr **index;  /* there; the place `at` is for the vector's variable */
     int at;

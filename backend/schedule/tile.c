@@ -28,18 +28,29 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
 
 /* What comes next of a weight is asked for while there is something to compute. A panel is read once by each tile of a
  * block of rows: the t-th of T whole tiles asks for the t-th part of the next panel, so that memory works all the time,
- * and each for what comes NEAR bytes later in this one, which lies in the second-level cache by then. Where there is no
- * more than one whole tile, all ask for what comes FAR bytes later, which near the end of a panel lies in the next ones.
+ * and each for what comes `near` bytes later in this one, which lies in the second-level cache by then. Where there is no
+ * more than one whole tile, all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
  * A model whose weights all stay in the second-level cache is slower by it: they would come to the first level twice. */
 enum { NEAR = 2 << 10, FAR = 128 << 10, CACHE_LINE = 64 };
+/* Steps of k below which a call costs more than what it saves. */
+enum { WORTH_A_CALL = 32 };
 
-static bool can_prefetch(const fv_tile *t) {
-    const fv_panels *p = &t->c->panels;
-    const fv_expr *sum = t->c->sum;
-    return t->c->packed && !p->made_in_run && t->e->l->weights > t->e->l->target->l2_bytes &&
-           sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
-           t->nr * fv_elem_storage_bytes(p->value->type->elem) >= CACHE_LINE;
+bool fv_can_prefetch(const fv_contraction *c, int nr) {
+    const fv_panels *p = &c->panels;
+    const fv_expr *sum = c->sum;
+    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
+           nr * fv_elem_storage_bytes(p->value->type->elem) >= CACHE_LINE;
 }
+
+void fv_tile_defaults(fv_tile *t) {
+    const fv_lowerer *l = t->e->l;
+    bool ahead = fv_can_prefetch(t->c, t->nr) && l->weights > l->target->l2_bytes;
+    t->near = ahead ? NEAR : 0;
+    t->far = ahead ? FAR : 0;
+    t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= WORTH_A_CALL;
+}
+
+static bool prefetches(const fv_tile *t) { return t->near || t->far; }
 
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
@@ -48,7 +59,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = first;
     if (fv_x_is_int(rows, &whole) && whole <= t->mr)
         return rows;
-    if (can_prefetch(t))
+    if (prefetches(t))
         t->whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->mr)));
     t->done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->mr);
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
@@ -89,10 +100,10 @@ static void plan_prefetch(fv_tile *t) {
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
     int64_t panel = t->c->sum->u.red.vars[0]->dim->value * t->nr;
     fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, FAR / bytes);
+    fv_expr *ahead = integer(e, t->far / bytes);
     if (t->whole) {
         fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)), *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
-        ahead = fv_x_select(e->arena, one, ahead, integer(e, NEAR / bytes));
+        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
         t->aim = fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
         t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, t->nr), parts));
@@ -232,21 +243,16 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
-/* Steps of k below which a call costs more than what it saves. */
-enum { WORTH_A_CALL = 32 };
-
 /* The loops of a tile have all registers to themselves. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
-    const fv_expr *sum = t->c->sum;
     fv_kmark m = fv_kemit_mark(e);
-    bool outlined = sum->u.red.vars[0]->dim->hi >= WORTH_A_CALL;
-    if (outlined)
+    if (t->outlined)
         fv_kb_outline(&e->b);
-    if (can_prefetch(t))
+    if (prefetches(t))
         plan_prefetch(t);
     multiply_columns(t, rows);
-    if (outlined)
+    if (t->outlined)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }

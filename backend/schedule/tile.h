@@ -28,9 +28,15 @@ typedef struct fv_tile {
     fv_expr *ahead;           /* how far prefetches run ahead in the panels, in elements; NULL: there are none */
     fv_expr *aim, *part, *stride; /* in which panel, where in it, and by which steps the tile asks for its part */
     int mr, nr;
+    int64_t near, far;        /* bytes that prefetches run ahead; both 0: there are none */
+    bool outlined;            /* its loops may become a function */
     int64_t rest;             /* rows of the last tile, where that is known and they are no whole tile; -1 */
 } fv_tile;
 
+/* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
+bool fv_can_prefetch(const fv_contraction *c, int nr) FV_MUST_USE;
+/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said. */
+void fv_tile_defaults(fv_tile *t);
 /* Loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows of the tile. */

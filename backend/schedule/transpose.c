@@ -26,6 +26,7 @@ typedef struct transposed {
     const fv_definition *def;
     int u, v;       /* axes of the result */
     int64_t n;      /* of a block */
+    int64_t task;   /* elements of a task, about */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
     int nloads, nodes;
     fv_expr *top, *height; /* of the task along u: where it begins, and how many */
@@ -162,7 +163,7 @@ static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
     int64_t extent = t->def->index[axis]->dim->hi;
     int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
-    int64_t part = rounded_up(FV_TASK / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
+    int64_t part = rounded_up(t->task / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
     return part < extent ? part : extent;
 }
 
@@ -209,7 +210,7 @@ static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out
 }
 
 bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    transposed t = {0};
+    transposed t = {.task = FV_TASK};
     if (!is_transposed(l, s, &t))
         return false;
     fv_kemit e;
@@ -222,8 +223,8 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     int64_t width = fv_typical_dim(dv), rows = part_size(&t, t.u, width), columns = dv->hi;
     if (rows == du->hi) /* u is not cut: v is, where that is long */
         columns = part_size(&t, t.v, rows);
-    bool whole = rows == du->hi && columns == dv->hi && width < FV_TASK;
-    fv_open_outer(&e, inside, whole ? rows * width : FV_TASK, index);
+    bool whole = rows == du->hi && columns == dv->hi && width < t.task;
+    fv_open_outer(&e, inside, whole ? rows * width : t.task, t.task, index);
     open_part(&e, du, rows, &t.top, &t.height);
     open_part(&e, dv, columns, &t.left, &t.width);
     fv_buf *out = fv_kemit_out(&e, s->value);
@@ -237,6 +238,9 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     }
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, s->operand ? "pack" : "transpose");
+    fv_schedule how = {.kind = s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose};
+    fv_schedule_set(&how, FV_PARAMETER_size, t.n);
+    fv_schedule_set(&how, FV_PARAMETER_task, t.task);
+    fv_kemit_finish(&e, op, &how);
     return true;
 }

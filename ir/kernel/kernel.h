@@ -19,6 +19,7 @@
 #define FV_IR_KERNEL_KERNEL_H
 
 #include "ir/expr/expr.h"
+#include "ir/schedule/schedule.h"
 
 typedef struct fv_stmt fv_stmt;
 typedef struct fv_block fv_block;
@@ -89,8 +90,9 @@ typedef struct fv_kernel {
     fv_expr *tasks;   /* over dims */
     bool requires_;   /* has REQUIRE: gets an error word */
     int nvars, ntiles; /* set by fv_kernel_number: var->id < nvars, tile->id < nbufs + ntiles */
-    /* for people: ONNX nodes it came from, formula, schedule; not part of its identity */
-    const char *origin, *formula, *schedule;
+    /* for people: ONNX nodes it came from, formula, how it was made of that; not part of its identity */
+    const char *origin, *formula;
+    const fv_schedule *schedule; /* NULL: it was written by hand */
 } fv_kernel;
 
 #endif

@@ -421,14 +421,16 @@ static bool parse_task(fv_kparser *p, fv_kernel *k) {
 
 static bool parse_head(fv_kparser *p, fv_kernel *k) {
     for (;;) {
-        const char **text = fv_lex_is(&p->l, "origin")     ? &k->origin
-                            : fv_lex_is(&p->l, "formula")  ? &k->formula
-                            : fv_lex_is(&p->l, "schedule") ? &k->schedule
-                                                           : NULL;
+        const char **text = fv_lex_is(&p->l, "origin") ? &k->origin : fv_lex_is(&p->l, "formula") ? &k->formula : NULL;
         if (text) {
             fv_lex_next(&p->l);
             *text = fv_kp_parse_string(p, "a text");
             if (!*text)
+                return false;
+        } else if (fv_lex_accept(&p->l, "schedule")) {
+            fv_schedule *s = FV_NEW(p->arena, fv_schedule, 1);
+            k->schedule = s;
+            if (!fv_schedule_parse(&p->l, s, NULL, false))
                 return false;
         } else if (fv_lex_accept(&p->l, "task")) {
             if (!parse_task(p, k))

@@ -675,7 +675,10 @@ void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k) {
     fv_text_put(p->t, ")");
     put_for_people(p, "origin", k->origin);
     put_for_people(p, "formula", k->formula);
-    put_for_people(p, "schedule", k->schedule);
+    if (k->schedule && !p->canonical) {
+        fv_text_put(p->t, "\n    schedule ");
+        fv_schedule_print(p->t, k->schedule);
+    }
     if (k->task) {
         fv_text_put(p->t, "\n    task ");
         put_name_of(p, k->task, k->task->name);

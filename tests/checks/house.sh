@@ -35,14 +35,15 @@ ir/base:
 ir/syntax: ir/base
 ir/dim: ir/base ir/syntax
 ir/type: ir/base ir/syntax ir/dim
+ir/schedule: ir/base ir/syntax
 ir/target: ir/base
 ir/catalogue: ir/base ir/type
 ir/graph: ir/base ir/syntax ir/dim ir/type ir/catalogue
 ir/expr: ir/base ir/dim ir/type
-ir/kernel: ir/base ir/syntax ir/dim ir/type ir/target ir/graph ir/expr
-ir/definition: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel
+ir/kernel: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/graph ir/expr
+ir/definition: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
-ir/ops: ir/base ir/syntax ir/dim ir/type ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
+ir/ops: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
 backend/lowering:
 backend/math:
 backend/consumer:

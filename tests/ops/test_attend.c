@@ -38,7 +38,7 @@ static fv_program *lower(const char *body, const char *returned, const fv_target
 static int attends(const fv_program *p) {
     int n = 0;
     for (int i = 0; i < p->nkernels; i++)
-        n += strncmp(p->kernels[i]->schedule, "attend", 6) == 0;
+        n += p->kernels[i]->schedule->kind == FV_SCHEDULE_attend;
     return n;
 }
 

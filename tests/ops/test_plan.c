@@ -184,7 +184,7 @@ Test(plan, names_tell_nothing) {
     const fv_buf *read[2];
     int n = 0;
     for (const fv_stmt *s = p->body.first; s; s = s->next)
-        if (s->kind == FV_S_LAUNCH && strstr(s->kernel->schedule, "contract") && n < 2)
+        if (s->kind == FV_S_LAUNCH && s->kernel->schedule->kind == FV_SCHEDULE_contract && n < 2)
             read[n++] = s->args[1]->role == FV_BUF_WORK ? s->args[1] : s->args[0];
     cr_assert_eq(n, 2);
     cr_expect_neq(read[0]->role, FV_BUF_INPUT);
@@ -198,7 +198,7 @@ static const char *kernels(const char *options, const char *input) {
     const fv_program *p = lower(input);
     fv_text t = {.arena = arena};
     for (int i = 0; i < p->nkernels; i++)
-        fv_text_printf(&t, "%s\n  %s\n", p->kernels[i]->formula, p->kernels[i]->schedule);
+        fv_text_printf(&t, "%s\n  %s\n", p->kernels[i]->formula, fv_schedule_brief(arena, p->kernels[i]->schedule));
     return t.s;
 }
 
@@ -215,11 +215,11 @@ static const char *kept(const char *options, const char *input) {
     for (int i = 0; i < p->nkernels; i++) {
         const fv_kernel *k = p->kernels[i];
         fv_text body = {.arena = arena};
-        fv_text_printf(&t, "%s: %s\n", k->name, k->schedule);
-        if (strstr(k->schedule, "contract") || strstr(k->schedule, "pack"))
+        fv_text_printf(&t, "%s: %s\n", k->name, fv_schedule_brief(arena, k->schedule));
+        if (k->schedule->kind == FV_SCHEDULE_contract || k->schedule->kind == FV_SCHEDULE_pack)
             continue;
         fv_kernel_print(&body, k);
-        for (const char *line = strstr(body.s, "\" {\n"), *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        for (const char *line = strstr(body.s, "} {\n"), *end; line && (end = strchr(line, '\n')); line = end + 1) {
             int n = (int)(end - line), indent = (int)strspn(line, " ");
             bool let = !strncmp(line + indent, "let kept", 8) || !strncmp(line + indent, "let held", 8);
             bool store = memchr(line, '[', (size_t)n) && strncmp(line + indent, "acc", 3) && strncmp(line + indent, "let", 3) &&

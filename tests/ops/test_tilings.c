@@ -98,8 +98,9 @@ static void check_at(const char *text, const char *schedule) {
         bool found = false;
         fv_text all = {.arena = arena};
         for (int k = 0; k < p->nkernels; k++) {
-            found |= strstr(p->kernels[k]->schedule, schedule) != NULL;
-            fv_text_printf(&all, "; %s", p->kernels[k]->schedule);
+            const char *how = fv_schedule_brief(arena, p->kernels[k]->schedule);
+            found |= strstr(how, schedule) != NULL;
+            fv_text_printf(&all, "; %s", how);
         }
         cr_assert(found || i > 0, "no kernel is a '%s'%s", schedule, all.s);
         float *now = run(p, &count);

@@ -411,7 +411,7 @@ said '"fixed": false'
 check 'kernels keep that' 0 . "$fovea" compile parts.fvir -o parts.fvk
 check 'and tell it' 0 'in place of c, parts a, b$' "$fovea" inspect parts.fvk --memory
 check 'places that are fixed' 0 'workspace  1.0 kB, whatever the dims are within their bounds' "$fovea" inspect parts.fvir --memory --dim n=0..16
-check 'inspect schedules' 0 'contract [0-9]+ x [0-9]+' "$fovea" inspect "$dates" --schedules
+check 'inspect schedules' 0 'contract [{]rows = [0-9]+, columns = [0-9]+, .*[}], [0-9]+ launch' "$fovea" inspect "$dates" --schedules
 check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
 check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
 check 'inspect a kernel' 0 'as written' "$fovea" inspect scale2.fvk

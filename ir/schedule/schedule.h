@@ -1,0 +1,58 @@
+/* schedule.h - how a kernel is made of its definition: a record with a text, which kernels show and tuning files give.
+ *
+ *     contract {rows = 6, columns = 16, block = 72, outline = true, operand = packed}
+ *
+ * No parameter changes a bit of what is computed. */
+#ifndef FV_IR_SCHEDULE_SCHEDULE_H
+#define FV_IR_SCHEDULE_SCHEDULE_H
+
+#include "ir/base/text.h"
+#include "ir/syntax/lex.h"
+
+typedef enum {
+#define PARAMETER(id, kind, least, most, tuned, doc) FV_PARAMETER_##id,
+#include "ir/schedule/schedules.def"
+    FV_NPARAMETERS
+} fv_parameter;
+
+typedef enum {
+#define SCHEDULE(id, parameters, doc) FV_SCHEDULE_##id,
+#include "ir/schedule/schedules.def"
+    FV_NSCHEDULES
+} fv_schedule_kind;
+
+typedef enum { FV_OPERAND_DIRECT, FV_OPERAND_PACKED, FV_OPERAND_PACKS } fv_operand_kind; /* values of `operand` */
+
+typedef struct fv_schedule {
+    fv_schedule_kind kind;
+    unsigned stated; /* which parameters have a value: bits of fv_parameter */
+    int64_t value[FV_NPARAMETERS];
+} fv_schedule;
+
+/* Where each parameter stands in a text. */
+typedef struct fv_schedule_places {
+    struct {
+        int line, column;
+    } at[FV_NPARAMETERS];
+} fv_schedule_places;
+
+static inline bool fv_schedule_states(const fv_schedule *s, fv_parameter p) {
+    return s->stated >> p & 1;
+}
+static inline void fv_schedule_set(fv_schedule *s, fv_parameter p, int64_t value) {
+    s->stated |= 1u << p;
+    s->value[p] = value;
+}
+const char *fv_schedule_name(fv_schedule_kind k);
+const char *fv_parameter_name(fv_parameter p);
+/* One that is a choice: a tuning may state it of a kernel. */
+bool fv_parameter_is_tuned(fv_parameter p) FV_MUST_USE;
+
+void fv_schedule_print(fv_text *t, const fv_schedule *s);
+/* NAME {PARAMETER = VALUE, ...} from the current token on; places NULL: nobody asks. `choices`: what is not tuned is refused.
+ * False after a diagnostic. */
+bool fv_schedule_parse(fv_lexer *l, fv_schedule *out, fv_schedule_places *places, bool choices) FV_MUST_USE;
+/* For tables: "contract 6 x 16, packed, in place". */
+const char *fv_schedule_brief(fv_arena *a, const fv_schedule *s);
+
+#endif
