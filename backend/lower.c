@@ -29,30 +29,13 @@ static bool define_all(fv_lowerer *l) {
     return ok;
 }
 
-/* Are all dims that depend on data told by the type `by`? */
-static bool dims_are_told(const fv_dim *d, const fv_type *by) {
-    bool told = d->kind != FV_DIM_SYMBOL || !d->from_data;
-    for (int i = 0; i < by->rank && !told; i++)
-        told = fv_p_mentions(by->dims[i], d);
-    for (int i = 0; i < d->n && told; i++)
-        told = dims_are_told(d->arg[i], by);
-    return told;
-}
-
-static bool is_told(const fv_type *t, const fv_type *by) {
-    for (int i = 0; i < t->rank; i++)
-        if (!dims_are_told(t->dims[i], by))
-            return false;
-    return true;
-}
-
 /* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
  * are copied; and a view whose dims may not be known yet when its memory is written. */
 static bool copy_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        bool taken = s->value->kind != FV_VALUE_RESULT || !is_told(ret->in[i]->type, s->value->type);
+        bool taken = s->value->kind != FV_VALUE_RESULT || !fv_type_is_told(ret->in[i]->type, s->value->type);
         for (int k = 0; k < i && !taken; k++)
             taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s;
         if (taken && !fv_copy_result(l, ret, i))
@@ -82,6 +65,11 @@ static void know(fv_ptrmap *known, const fv_dim *d) {
         know(known, d->arg[i]);
 }
 
+static void know_type(fv_ptrmap *known, const fv_type *t) {
+    for (int i = 0; i < t->rank; i++)
+        know(known, t->dims[i]);
+}
+
 /* A symbol of d that is none of those, or NULL. */
 static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
     const fv_dim *found = d->kind == FV_DIM_SYMBOL && !fv_ptrmap_get(known, d) ? d : NULL;
@@ -99,6 +87,37 @@ static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_d
     return true;
 }
 
+static bool knows_type(const fv_ptrmap *known, const fv_op *op, const fv_type *t) {
+    return t->kind != FV_TENSOR || are_known(known, op, t->rank, t->dims);
+}
+
+/* What it speaks of: dims, extents of variables, and sizes of what it loads. */
+static bool knows_expr(const fv_ptrmap *known, const fv_op *op, const fv_expr *x, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return true;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (x->op == FV_X_DIM && !are_known(known, op, 1, &x->u.dim))
+        return false;
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        if (!are_known(known, op, 1, &x->u.red.vars[i]->dim))
+            return false;
+    const fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    if (from && !knows_type(known, op, from->type))
+        return false;
+    for (int i = 0; i < x->n; i++)
+        if (!knows_expr(known, op, x->arg[i], seen))
+            return false;
+    return true;
+}
+
+/* Of a text: what steps make of ops speaks of what they speak of. */
+static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_defined *d) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    return !d || !d->def ||
+           (knows_expr(known, d->value->def, d->def->body, &seen) &&
+            (!d->def->place || knows_expr(known, d->value->def, d->def->place, &seen)));
+}
+
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
     bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let);
@@ -108,8 +127,7 @@ static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
         else if (op->attrs[i].kind == FV_ATTR_DIMS && !are_known(known, op, op->attrs[i].n, op->attrs[i].u.dims))
             return false;
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i] && op->out[i]->type->kind == FV_TENSOR &&
-            !are_known(known, op, op->out[i]->type->rank, op->out[i]->type->dims))
+        if (op->out[i] && !knows_type(known, op, op->out[i]->type))
             return false;
     for (int i = 0; bound && i < bound->n; i++)
         know(known, bound->u.dims[i]);
@@ -120,12 +138,23 @@ static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
 static bool symbols_are_known(fv_lowerer *l) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     const fv_region *r = l->func->body;
+    const fv_definitions *d = l->module->definitions;
+    fv_ptrmap defined = fv_ptrmap_in(l->arena);
     bool ok = true;
-    for (int i = 0; i < r->nparams; i++)
-        for (int k = 0; k < r->params[i]->type->rank; k++)
-            know(&known, r->params[i]->type->dims[k]);
-    for (const fv_op *op = r->first; ok && op; op = op->next)
+    for (int i = 0; d && i < d->n; i++)
+        *fv_ptrmap_at(&defined, d->all[i].value) = &d->all[i];
+    for (int i = 0; i < r->nparams; i++) {
+        know_type(&known, r->params[i]->type);
+        if (d && d->in[i])
+            know_type(&known, d->in[i]);
+    }
+    for (const fv_op *op = r->first; ok && op; op = op->next) {
         ok = knows_its_dims(&known, op);
+        for (int i = 0; ok && i < op->nout; i++)
+            ok = !op->out[i] || knows_definition(l, &known, fv_ptrmap_get(&defined, op->out[i]));
+    }
+    for (int i = 0; d && ok && i < r->last->nin; i++)
+        ok = !d->out[i] || knows_type(&known, r->last, d->out[i]);
     return ok;
 }
 
@@ -143,82 +172,61 @@ static bool attend(fv_lowerer *l) {
     return true;
 }
 
-/* Name, function, and whether it is also done where each op is alone. */
-#define STEPS(STEP)                                                                                               \
-    STEP(define, define, true) STEP(group, group, false) STEP(attend, attend, false)                              \
-    STEP(results, copy_results, true) STEP(concat, fv_concat_in_place, false) STEP(layout, fv_choose_data_layout, false)
+enum {
+#define STEP(id) STEP_##id,
+    FV_LOWER_STEPS(STEP)
+#undef STEP
+    NSTEPS
+};
 
+/* What does each, and whether it is also done where each op is alone. */
 static const struct {
-    const char *name;
     bool (*run)(fv_lowerer *l);
     bool naive;
-} steps[] = {
-#define STEP(id, run, naive) {#id, run, naive},
-    STEPS(STEP)
-#undef STEP
+} steps[NSTEPS] = {
+    [STEP_define] = {define, true},        [STEP_group] = {group, false},
+    [STEP_attend] = {attend, false},       [STEP_results] = {copy_results, true},
+    [STEP_concat] = {fv_concat_in_place, false}, [STEP_layout] = {fv_choose_data_layout, false},
 };
-enum { NSTEPS = sizeof steps / sizeof *steps };
 
-const char *const *fv_lower_steps(void) {
-#define STEP(id, run, naive) #id,
-    static const char *const names[] = {STEPS(STEP) NULL};
-#undef STEP
-    return names;
-}
-
-/* Is that step behind the one called `after`? */
-static bool comes(const char *after, const char *step) {
-    int i = 0;
-    while (i < NSTEPS && strcmp(steps[i].name, step))
-        i++;
-    while (i > 0 && strcmp(steps[i - 1].name, after))
-        i--;
-    return i > 0;
+bool fv_step_is_naive(const char *step) {
+    for (int i = 0; i < NSTEPS; i++)
+        if (steps[i].naive && !strcmp(fv_lower_steps()[i], step))
+            return true;
+    return false;
 }
 
 static fv_definitions *state_after(fv_lowerer *l, const char *step) {
-    fv_to_come next = {comes(step, "group"), comes(step, "attend"), comes(step, "concat")};
+    fv_to_come next = {fv_step_comes(step, "group"), fv_step_comes(step, "attend"), fv_step_comes(step, "concat")};
     return fv_lowerer_state(l, step, next);
 }
 
-static bool look_after(fv_lowerer *l, int step) {
+static bool look_after(fv_lowerer *l, const char *step) {
     const fv_lower_options *o = l->options;
     bool verify = o->verify;
 #ifndef NDEBUG
     verify = true;
 #endif
-    fv_definitions *d = o->watch || verify ? state_after(l, steps[step].name) : NULL;
+    fv_definitions *d = o->watch || verify ? state_after(l, step) : NULL;
     if (o->watch)
-        o->watch->look(o->watch->user, steps[step].name, l->module, d);
-    return !verify || fv_definitions_verify(l->module, d, steps[step].name);
-}
-
-/* Which step comes next; -1 after a diagnostic. */
-static int first_step(fv_lowerer *l) {
-    const fv_definitions *d = l->module->definitions;
-    if (!d)
-        return 0;
-    for (int i = 0; i < NSTEPS; i++)
-        if (!strcmp(steps[i].name, d->after)) {
-            fv_lowerer_resume(l, d);
-            return i + 1;
-        }
-    const char *near = fv_nearest(d->after, fv_lower_steps());
-    return fv_error(l->session, "holds definitions after \"%s\", which is no step of lowering; the nearest is \"%s\"", d->after,
-                    near ? near : steps[NSTEPS - 1].name) - 1;
+        o->watch->look(o->watch->user, step, l->module, d);
+    return !verify || fv_definitions_verify(l->module, d, step);
 }
 
 static bool run_steps(fv_lowerer *l) {
-    int first = first_step(l);
-    if (first < 0)
+    const fv_definitions *d = l->module->definitions;
+    if (d)
+        fv_lowerer_resume(l, d);
+    if (d && !fv_check_ports(l))
         return false;
-    l->after = l->module->definitions ? l->module->definitions->after : NULL;
-    for (int i = first; i < NSTEPS; i++) {
-        if (l->options->naive && !steps[i].naive)
+    l->after = d ? d->after : NULL;
+    for (int i = 0; i < NSTEPS; i++) {
+        const char *step = fv_lower_steps()[i];
+        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive))
             continue;
-        if (!steps[i].run(l) || !look_after(l, i))
+        if (!steps[i].run(l) || !look_after(l, step))
             return false;
-        l->after = steps[i].name;
+        l->after = step;
     }
     return true;
 }

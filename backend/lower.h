@@ -12,9 +12,9 @@
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
 
-/* Names of the steps that lower a graph to what kernels are made of, in order; NULL terminated. */
-const char *const *fv_lower_steps(void);
-/* Does those steps, and gives away what values are then; false after diagnostics. */
+/* Is that step of lowering also done where each op is alone (options->naive)? */
+bool fv_step_is_naive(const char *step) FV_MUST_USE;
+/* Does the steps that lower a graph to what kernels are made of (fv_lower_steps), and gives away what values are then; false after diagnostics. */
 bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
                           bool (*put)(void *user, const fv_module *m, const fv_definitions *d), void *user) FV_MUST_USE;
 

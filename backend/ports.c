@@ -52,21 +52,29 @@ static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, con
                     fv_type_str(l->arena, t));
 }
 
+bool fv_check_ports(fv_lowerer *l) {
+    const fv_region *r = l->func->body;
+    bool ok = true;
+    for (int i = 0; i < r->nparams && ok; i++)
+        ok = can_be_passed(l, "input", r->params[i]->name, r->params[i]->type);
+    for (int i = 0; i < r->last->nin && ok; i++)
+        ok = can_be_passed(l, "output", r->last->in[i]->name, r->last->in[i]->type);
+    return ok;
+}
+
 bool fv_open_ports(fv_lowerer *l) {
     fv_region *r = l->func->body;
+    if (!fv_check_ports(l))
+        return false;
     l->in_types = FV_NEW(l->arena, const fv_type *, r->nparams + 1);
     l->out_types = FV_NEW(l->arena, const fv_type *, r->last->nin + 1);
     for (int i = 0; i < r->nparams; i++) {
         l->in_types[i] = r->params[i]->type;
-        if (!can_be_passed(l, "input", r->params[i]->name, r->params[i]->type))
-            return false;
         if (is_packed(r->params[i]->type) && !unpack(l, r->params[i]))
             return false;
     }
     for (int i = 0; i < r->last->nin; i++) {
         l->out_types[i] = r->last->in[i]->type;
-        if (!can_be_passed(l, "output", r->last->in[i]->name, r->last->in[i]->type))
-            return false;
         if (is_packed(r->last->in[i]->type) && !pack(l, r->last, i))
             return false;
     }

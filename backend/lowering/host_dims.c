@@ -15,11 +15,9 @@ fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol) {
     return *at;
 }
 
-bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) {
-    if (d == symbol)
-        return true;
-    for (int i = 0; i < d->n; i++)
-        if (fv_p_mentions(d->arg[i], symbol))
+static bool mentions(const fv_type *t, const fv_dim *symbol) {
+    for (int i = 0; i < t->rank; i++)
+        if (fv_dim_mentions(t->dims[i], symbol))
             return true;
     return false;
 }
@@ -27,9 +25,8 @@ bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) {
 bool fv_p_caller_knows(const fv_lowerer *l, const fv_dim *symbol) {
     const fv_region *r = l->func->body;
     for (int i = 0; i < r->nparams; i++)
-        for (int k = 0; k < r->params[i]->type->rank; k++)
-            if (fv_p_mentions(r->params[i]->type->dims[k], symbol))
-                return true;
+        if (mentions(r->params[i]->type, symbol) || mentions(l->in_types[i], symbol))
+            return true;
     return false;
 }
 

@@ -10,7 +10,6 @@ bool fv_p_caller_knows(const fv_lowerer *l, const fv_dim *symbol) FV_MUST_USE;
 fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol);
 /* Makes the variables of the symbols that the caller gives. */
 void fv_p_symbols(fv_lowerer *l);
-bool fv_p_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE;
 /* A dim over the program's variables; data-dependent symbols must be bound when it is used. */
 fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d);
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b);

@@ -1,4 +1,4 @@
-/* definitions.c - the op that is its definition. */
+/* definitions.c - the op that is its definition; the steps from one state of definitions to the next. */
 #include "ir/definition/definitions.h"
 
 #include <string.h>
@@ -7,6 +7,45 @@
 #include "ir/catalogue/op.h"
 
 enum { LONGEST_STEM = 80 };
+
+/* ---- steps ---- */
+
+const char *const *fv_lower_steps(void) {
+#define STEP(id) #id,
+    static const char *const names[] = {FV_LOWER_STEPS(STEP) NULL};
+#undef STEP
+    return names;
+}
+
+static int number_of(const char *step) {
+    const char *const *names = fv_lower_steps();
+    int i = 0;
+    while (names[i] && strcmp(names[i], step))
+        i++;
+    return i;
+}
+
+bool fv_step_comes(const char *after, const char *step) { return number_of(step) > number_of(after); }
+
+/* ---- dims of data ---- */
+
+static bool dim_is_told(const fv_dim *d, const fv_type *by) {
+    bool told = d->kind != FV_DIM_SYMBOL || !d->from_data;
+    for (int i = 0; i < by->rank && !told; i++)
+        told = fv_dim_mentions(by->dims[i], d);
+    for (int i = 0; i < d->n && told; i++)
+        told = dim_is_told(d->arg[i], by);
+    return told;
+}
+
+bool fv_type_is_told(const fv_type *t, const fv_type *by) {
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_is_told(t->dims[i], by))
+            return false;
+    return true;
+}
+
+/* ---- define ---- */
 
 /* Its type is what is written; its kernel's name is part of names in C. */
 static bool infer_define(fv_op *op) {

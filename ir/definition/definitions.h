@@ -58,6 +58,18 @@ typedef struct fv_defined {
     const char *const *checks;
 } fv_defined;
 
+/* The steps of lowering, in their order. What values are before and after each:
+ *   group    which are substituted or views
+ *   attend   looks through views: the text has what they are until then
+ *   results  what is returned has memory of its own after it
+ *   concat   which are assembled, and of which parts; what is substituted may become one, and has its definition until then
+ *   layout   in which order axes lie in memory */
+#define FV_LOWER_STEPS(STEP) STEP(define) STEP(group) STEP(attend) STEP(results) STEP(concat) STEP(layout)
+/* Their names; NULL terminated. */
+const char *const *fv_lower_steps(void);
+/* Is that step behind the one called `after`? */
+bool fv_step_comes(const char *after, const char *step) FV_MUST_USE;
+
 /* The axis of the type that is the i-th in memory. */
 static inline int fv_memory_axis(int rank, int last, int i) {
     return last < 0 || i < last ? i : i == rank - 1 ? last : i + 1;
@@ -77,6 +89,9 @@ typedef struct fv_watch {
     void *user;
     void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
 } fv_watch;
+
+/* Are all dims of `t` that depend on data in the type `by` as well? Who has memory of that type knows them. */
+bool fv_type_is_told(const fv_type *t, const fv_type *by) FV_MUST_USE;
 
 /* The op of a value that is its definition; not in the catalogue. */
 extern const fv_opdef fv_define_def;

@@ -25,6 +25,11 @@ typedef struct packed {
     fv_token at;
 } packed;
 
+/* Of an expression that is walked as a tree. */
+typedef struct tree_size {
+    int nodes, height;
+} tree_size;
+
 typedef struct reader {
     fv_graph_reader *graph;
     fv_definitions *d;
@@ -35,6 +40,7 @@ typedef struct reader {
     fv_ptrmap bufs;  /* value -> its buffer */
     fv_ptrmap lets;  /* interned name -> expression, in this definition */
     fv_ptrmap taken; /* value -> its line */
+    fv_ptrmap sizes; /* expression -> its tree_size */
     fv_kparser p;
 } reader;
 
@@ -176,7 +182,40 @@ static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
     return d ? fv_x_dim(p->arena, d) : NULL;
 }
 
+/* ---- how large they are ---- */
+
+static tree_size measure(reader *r, const fv_expr *x) {
+    tree_size *known = fv_ptrmap_get(&r->sizes, x), all = {1, 1};
+    if (known)
+        return *known;
+    for (int i = 0; i < x->n; i++) {
+        tree_size part = measure(r, x->arg[i]);
+        all.nodes = all.nodes + part.nodes > FV_MAX_DEFINITION_TREE ? FV_MAX_DEFINITION_TREE + 1 : all.nodes + part.nodes;
+        all.height = part.height >= all.height ? part.height + 1 : all.height;
+    }
+    known = FV_NEW(r->p.arena, tree_size, 1);
+    *fv_ptrmap_at(&r->sizes, x) = known;
+    return *known = all;
+}
+
+/* Lets make of few lines what is very deep, or very large where all of it is written out. */
+static bool is_in_bounds(reader *r, const fv_expr *x, const fv_token *at) {
+    tree_size e = measure(r, x);
+    if (e.nodes <= FV_MAX_DEFINITION_TREE && e.height <= FV_MAX_DEFINITION_HEIGHT)
+        return true;
+    r->p.l.tok = *at;
+    if (e.height > FV_MAX_DEFINITION_HEIGHT)
+        return fv_lex_error(&r->p.l, "with its lets written out, the expression is deeper than %d", FV_MAX_DEFINITION_HEIGHT);
+    return fv_lex_error(&r->p.l, "with its lets written out, the expression has more than %d nodes", FV_MAX_DEFINITION_TREE);
+}
+
 /* ---- lines ---- */
+
+/* What only that step makes stands behind it. */
+static bool is_behind(reader *r, const char *step, const char *what) {
+    return !fv_step_comes(r->d->after, step) ||
+           fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step, r->d->after);
+}
 
 static bool read_index(reader *r) {
     fv_lexer *l = &r->p.l;
@@ -199,10 +238,12 @@ static bool read_let(reader *r) {
         return false;
     if (known_var(r, name) || fv_ptrmap_get(&r->lets, name))
         return fv_lex_error(l, "'%.60s' is declared twice", name);
+    fv_token at = l->tok;
     fv_expr *x = fv_kx_parse(&r->p, FV_NO_ELEM);
-    if (x)
-        *fv_ptrmap_at(&r->lets, name) = x;
-    return x != NULL;
+    if (!x || !is_in_bounds(r, x, &at))
+        return false;
+    *fv_ptrmap_at(&r->lets, name) = x;
+    return true;
 }
 
 /* %NAME, a result of the op that has no line yet. */
@@ -258,6 +299,8 @@ static bool read_left(reader *r, fv_definition *d, const char **names) {
 
 static bool read_last(reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
+    if (fv_lex_is(l, "last") && !is_behind(r, "layout", "no axis is moved"))
+        return false;
     if (!fv_lex_accept(l, "last"))
         return true;
     if (l->tok.kind == FV_TOK_INT && (l->tok.i < 0 || l->tok.i >= x->value->type->rank))
@@ -271,8 +314,11 @@ static bool read_last(reader *r, fv_defined *x) {
 
 static bool read_place(reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
+    if (fv_lex_is(l, "at") && !is_behind(r, "concat", "nothing is a part"))
+        return false;
     if (!fv_lex_accept(l, "at"))
         return true;
+    fv_token at = l->tok;
     const fv_ast *e = fv_ast_parse(l);
     if (!e)
         return false;
@@ -282,6 +328,8 @@ static bool read_place(reader *r, fv_defined *x) {
     const fv_value *home = place->u.buf->value;
     if (home->kind != FV_VALUE_RESULT || place->type.lanes != 1)
         return fv_kx_error(&r->p, e, "nothing can be stored there");
+    if (!is_in_bounds(r, place, &at))
+        return false;
     x->fate = FV_FATE_PART;
     x->of = (fv_value *)(uintptr_t)home;
     x->def->place = place;
@@ -306,9 +354,10 @@ static bool read_body(reader *r, fv_defined *x) {
     fv_elem stored = x->value->type->elem;
     if (!fv_lex_expect(&r->p.l, "="))
         return false;
+    fv_token at = r->p.l.tok;
     const fv_ast *e = fv_ast_parse(&r->p.l);
     fv_expr *body = e ? fv_kx_build(&r->p, e, stored) : NULL;
-    if (!body)
+    if (!body || !is_in_bounds(r, body, &at))
         return false;
     if (body->type.lanes != 1 || (body->type.elem != stored && body->type.elem != fv_elem_arith(stored)))
         return fv_kx_error(&r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
@@ -331,6 +380,14 @@ static bool read_home(reader *r, fv_defined *x) {
     return fv_lex_name(l, "the name of a value") != NULL;
 }
 
+/* Does no step to come ask what the elements of a value are that has none of its own? */
+static bool goes_without(reader *r, const fv_defined *x) {
+    const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
+    return !fv_step_comes(r->d->after, asks) ||
+           fv_lex_error(&r->p.l, "the step \"%s\" is to come, which asks for the elements of %%%.60s; expected '[', found %s",
+                        asks, x->value->name, fv_lex_found(&r->p.l));
+}
+
 static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
     fv_lexer *l = &r->p.l;
     fv_arena *a = r->p.arena;
@@ -342,9 +399,10 @@ static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
     fv_defined x = defined_as(r, v, fate, block);
     bool memory = fate == FV_FATE_MEMORY, view = fate == FV_FATE_VIEW;
     if (!memory && !fv_lex_is(l, "[")) {
-        bool ok = !view || read_home(r, &x);
+        if (!goes_without(r, &x) || (view && !read_home(r, &x)))
+            return false;
         FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
-        return ok;
+        return true;
     }
     if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
         return fv_lex_error(l, "%%%.60s has no elements to compute", v->name);
@@ -386,7 +444,11 @@ static bool read_block(reader *r, int block) {
     if (!fv_lex_expect(l, "{"))
         return false;
     while (!fv_lex_accept(l, "}")) {
-        bool ok;
+        bool ok = (!fv_lex_is(l, "substituted") || is_behind(r, "group", "nothing is substituted")) &&
+                  (!fv_lex_is(l, "view") || is_behind(r, "group", "nothing is a view")) &&
+                  (!fv_lex_is(l, "assembled") || is_behind(r, "concat", "nothing is assembled"));
+        if (!ok)
+            return false;
         if (fv_lex_accept(l, "element"))
             ok = read_element(r, op, block, FV_FATE_MEMORY);
         else if (fv_lex_accept(l, "substituted"))
@@ -405,10 +467,25 @@ static bool read_block(reader *r, int block) {
 
 /* ---- among the graph ---- */
 
+static bool is_step(const char *name) {
+    const char *const *step = fv_lower_steps();
+    while (*step && strcmp(*step, name))
+        step++;
+    return *step != NULL;
+}
+
+static const char *step_names(fv_arena *a) {
+    fv_text t = {.arena = a};
+    for (const char *const *step = fv_lower_steps(); *step; step++)
+        fv_text_printf(&t, "%s\"%s\"", t.n ? ", " : "", *step);
+    return t.s;
+}
+
 static bool begin(fv_graph_reader *g) {
     reader *r = FV_NEW(g->m->arena, reader, 1);
     fv_arena *a = g->m->arena;
-    *r = (reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a)};
+    *r = (reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
+                  .sizes = fv_ptrmap_in(a)};
     g->more = r;
     r->d = g->m->definitions = FV_NEW(a, fv_definitions, 1);
     if (!fv_lex_expect(&g->l, "after"))
@@ -416,6 +493,8 @@ static bool begin(fv_graph_reader *g) {
     if (g->l.tok.kind != FV_TOK_STRING)
         return fv_lex_error(&g->l, "expected the name of a step in quotes, found %s", fv_lex_found(&g->l));
     r->d->after = fv_intern(g->m->session, g->l.tok.s);
+    if (!is_step(r->d->after))
+        return fv_lex_error(&g->l, "\"%.60s\" is no step of lowering; there are %s", r->d->after, step_names(a));
     fv_lex_next(&g->l);
     return true;
 }
@@ -424,6 +503,8 @@ static bool begin(fv_graph_reader *g) {
 static bool line(fv_graph_reader *g, bool *taken) {
     reader *r = g->more;
     packed p = {.at = g->l.tok};
+    if (fv_lex_is(&g->l, "func") && g->m->funcs)
+        return fv_lex_error(&g->l, "definitions are of one function, @%.60s", g->m->funcs->name);
     *taken = fv_lex_accept(&g->l, "packed");
     if (!*taken)
         return true;
@@ -455,9 +536,18 @@ static bool behind(fv_graph_reader *g, fv_op *op) {
         return false;
     if (!fv_lex_is(&g->l, "{"))
         return op->def != &fv_define_def || fv_lex_error(&g->l, "expected its definition in braces, found %s", fv_lex_found(&g->l));
+    if (op->block != g->m->funcs->body)
+        return fv_lex_error(&g->l, "what stands in a region of an op has no definitions");
     b.at = g->l;
     FV_PUSH(g->m->arena, r->blocks, r->nblocks, r->cap_blocks, b);
     return skip(&g->l);
+}
+
+/* The bytes that elements of several in one take. */
+static bool are_its_bytes(const fv_module *m, const fv_type *bytes, const fv_type *t) {
+    const fv_dim *n = fv_dim_ceildiv(m->dims, fv_dim_product(m->dims, t->rank, t->dims),
+                                     fv_dim_const(m->dims, 8 / fv_elem_bits(t->elem)));
+    return bytes->kind == FV_TENSOR && bytes->elem == FV_U8 && bytes->rank == 1 && fv_module_equal(m, bytes->dims[0], n);
 }
 
 static bool set_ports(reader *r) {
@@ -472,9 +562,13 @@ static bool set_ports(reader *r) {
         r->graph->l.tok = p->at;
         if (!v)
             return fv_lex_error(&r->graph->l, "there is no %s %lld", p->input ? "input" : "output", (long long)p->port);
-        if (v->type->kind != FV_TENSOR || v->type->elem != FV_U8 || v->type->rank != 1)
-            return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not its bytes", v->name, fv_type_str(a, v->type));
-        (p->input ? r->d->in : r->d->out)[p->port] = p->type;
+        if (!are_its_bytes(r->graph->m, v->type, p->type))
+            return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not the bytes of %s", v->name, fv_type_str(a, v->type),
+                                fv_type_str(a, p->type));
+        const fv_type **type = &(p->input ? r->d->in : r->d->out)[p->port];
+        if (*type)
+            return fv_lex_error(&r->graph->l, "%s %lld is told twice", p->input ? "input" : "output", (long long)p->port);
+        *type = p->type;
     }
     return true;
 }

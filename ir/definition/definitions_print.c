@@ -377,8 +377,14 @@ static void put_constants(printer *p) {
     fv_ptrmap used = fv_ptrmap_in(p->graph.t->arena);
     for (int i = 0; i < p->definitions->n; i++) {
         const fv_defined *d = &p->definitions->all[i];
-        if (d->def && fv_ptrmap_get(&p->shown, d->value))
+        if (!fv_ptrmap_get(&p->shown, d->value))
+            continue;
+        if (d->def)
             note_constants(d->def->body, &used);
+        if (d->def && d->fate == FV_FATE_PART)
+            note_constants(d->def->place, &used);
+        if (d->of)
+            *fv_ptrmap_at(&used, d->of) = (void *)(uintptr_t)d;
     }
     for (const fv_op *op = p->module->funcs->body->first; op; op = op->next)
         for (int i = 0; i < op->nin && fv_ptrmap_get(&p->whole, op); i++)

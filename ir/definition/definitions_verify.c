@@ -113,6 +113,63 @@ static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *ext
     return illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", text, at, fv_dim_str(v->a, extent[at]));
 }
 
+/* The value in whose memory it lies. */
+static const fv_value *memory_of(const verifier *v, const fv_value *x) {
+    const fv_defined *d = fv_ptrmap_get(&v->defined, x);
+    return d && d->fate == FV_FATE_VIEW ? d->of : x;
+}
+
+/* ---- parts ---- */
+
+/* What is added to the index in x, which is nothing else but this sum; NULL: it is something else. */
+static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index) {
+    if (x->op == FV_X_VAR)
+        return x->u.var == index ? fv_dim_const(t, 0) : NULL;
+    for (int i = 0; i < 2 && x->op == FV_X_ADD; i++) {
+        const fv_dim *offset = offset_in(t, x->arg[i], index), *least = fv_x_bound(t, x->arg[1 - i], false);
+        if (offset && least && least == fv_x_bound(t, x->arg[1 - i], true))
+            return fv_dim_add(t, offset, least);
+    }
+    return NULL;
+}
+
+/* Along that axis of memory, where does the part begin and end? */
+static void part_range(const verifier *v, const fv_defined *part, int axis, const fv_dim **from, const fv_dim **to) {
+    fv_dims *t = v->m->dims;
+    *from = offset_in(t, part->def->place->arg[axis], part->def->index[axis]);
+    *to = *from ? fv_dim_add(t, *from, part->def->index[axis]->dim) : NULL;
+}
+
+/* Is an index always before `from`, or from `to` on? */
+static bool is_beside(verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
+    fv_dims *t = v->m->dims;
+    fv_expr *behind = fv_x_bin(v->a, FV_X_SUB, index, fv_x_dim(v->a, to));
+    const fv_dim *rest = fv_dim_sub(t, whole, to);
+    int at;
+    return fv_inside_load(v->inside, 1, &index, &from, cond, &at) || fv_inside_load(v->inside, 1, &behind, &rest, cond, &at);
+}
+
+/* Of a value whose parts are not all made yet: does a load of it reach none of those that are not? */
+static bool reaches_made_parts(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
+    int rank = x->u.buf->rank;
+    fv_expr *cond = x->op == FV_X_GUARD ? x->arg[rank] : NULL;
+    for (int i = 0; i < v->d->n; i++) {
+        const fv_defined *part = &v->d->all[i];
+        bool beside = part->fate != FV_FATE_PART || part->of != x->u.buf->value || fv_ptrmap_get(&v->made, part->value);
+        for (int k = 0; k < rank && !beside; k++) {
+            const fv_dim *from, *to;
+            if (part->def->rank != rank || part->def->place->n != rank)
+                break; /* which is illegal */
+            part_range(v, part, k, &from, &to);
+            beside = from && is_beside(v, x->arg[k], from, to, extent[k], cond);
+        }
+        if (!beside)
+            return illegal(v, "`%s`: nothing says that it is outside of %%%s, which is not made before", as_text(v, x),
+                           part->value->name);
+    }
+    return true;
+}
+
 static bool check_read(verifier *v, const fv_expr *x) {
     const fv_buf *b = x->u.buf;
     const fv_value *from = b->value;
@@ -129,6 +186,10 @@ static bool check_read(verifier *v, const fv_expr *x) {
         return illegal(v, "`%s`: the value is not made before", as_text(v, x));
     if (d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, from))
         return illegal(v, "`%s`: the value is assembled of no parts", as_text(v, x));
+    if (d && d->fate == FV_FATE_PART)
+        return illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s", as_text(v, x), d->of->name);
+    if (v->at->fate == FV_FATE_PART && memory_of(v, from) == v->at->of && x != v->at->def->place)
+        return illegal(v, "`%s`: it is stored in what it reads", as_text(v, x));
     if (d && d->fate == FV_FATE_SUBSTITUTED && v->at->fate != FV_FATE_SUBSTITUTED)
         return illegal(v, "`%s`: the value is substituted, it has no memory", as_text(v, x));
     if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
@@ -146,7 +207,10 @@ static bool check_read(verifier *v, const fv_expr *x) {
             return illegal(v, "`%s`: index %d %s", as_text(v, x), i, how);
         extent[i] = from->type->dims[axis];
     }
-    return (empty && !v->is_text) || check_inside(v, x, extent);
+    if (empty && !v->is_text)
+        return true;
+    bool early = v->is_text && d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->made, from) && x != v->at->def->place;
+    return check_inside(v, x, extent) && (!early || reaches_made_parts(v, x, extent));
 }
 
 /* ---- variables ---- */
@@ -260,16 +324,37 @@ static bool check_indices(verifier *v) {
 }
 
 /* Does no element of one part lie where one of the other does? */
-static bool are_apart(verifier *v, const fv_expr *a, const fv_expr *b) {
-    fv_dims *t = v->m->dims;
-    for (int i = 0; i < a->u.buf->rank; i++) {
-        const fv_dim *from[2] = {fv_x_bound(t, a->arg[i], false), fv_x_bound(t, b->arg[i], false)};
-        const fv_dim *to[2] = {fv_x_bound(t, a->arg[i], true), fv_x_bound(t, b->arg[i], true)};
+static bool are_apart(verifier *v, const fv_defined *a, const fv_defined *b) {
+    const fv_dim *from[2], *to[2];
+    for (int i = 0; i < a->def->rank; i++) {
+        part_range(v, a, i, &from[0], &to[0]);
+        part_range(v, b, i, &from[1], &to[1]);
         for (int k = 0; k < 2; k++)
-            if (to[k] && from[!k] && fv_dim_at_most(t, fv_dim_add(t, to[k], fv_dim_const(t, 1)), from[!k]))
+            if (to[k] && from[!k] && fv_dim_at_most(v->m->dims, to[k], from[!k]))
                 return true;
     }
     return false;
+}
+
+/* Is it a block of the whole: each of its elements at its own indices, and something added to them? Its axes are then those
+ * of the whole, in the same order of memory. */
+static bool check_block(verifier *v, const fv_defined *x, const fv_defined *home) {
+    const fv_expr *place = x->def->place;
+    int rank = x->def->rank;
+    if (x->of->type->rank != rank)
+        return illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank, x->of->name, x->of->type->rank);
+    for (int i = 0; i < rank; i++) {
+        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, home->last, i)], *own = x->def->index[i]->dim;
+        part_range(v, x, i, &from, &to);
+        if (!from)
+            return illegal(v, "it is stored at `%s`: index %d is not '%s', nor that and an offset", as_text(v, place), i,
+                           x->def->index[i]->name);
+        if (fv_memory_axis(rank, home->last, i) != fv_memory_axis(rank, x->last, i))
+            return illegal(v, "its axes lie in another order in memory than those of %%%s, which it is a part of", x->of->name);
+        if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis is nobody's index */
+            return illegal(v, "axis %d has %s elements, in an axis of 1", fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
+    }
+    return true;
 }
 
 static bool check_place(verifier *v) {
@@ -279,12 +364,17 @@ static bool check_place(verifier *v) {
         return illegal(v, "it is stored in a value that is not assembled of parts");
     if (x->of->type->elem != x->value->type->elem)
         return illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem), fv_elem_name(x->of->type->elem));
-    if (!check_expr(v, place))
+    if (!check_expr(v, place) || !check_block(v, x, home))
         return false;
     for (const fv_defined *y = v->d->all; y < x; y++)
-        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->place && !are_apart(v, place, y->def->place))
+        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->rank == x->def->rank && !are_apart(v, x, y))
             return illegal(v, "it is stored at `%s`, where %%%s may be, too", as_text(v, place), y->value->name);
     return true;
+}
+
+/* A text says why; steps may rest on what operators know. */
+static bool are_as_many(verifier *v, const fv_dim *a, const fv_dim *b) {
+    return v->is_text ? fv_module_equal(v->m, a, b) : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
 }
 
 static bool check_view(verifier *v) {
@@ -297,8 +387,10 @@ static bool check_view(verifier *v) {
         return illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
     if (of && of->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->of))
         return illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
+    if (of && of->last >= 0)
+        return illegal(v, "it is a view of %%%s, whose axes lie in another order in memory", x->of->name);
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
-        fv_dim_compare(t, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)) == FV_DIM_DIFFERENT)
+        !are_as_many(v, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)))
         return illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
     return true;
 }
@@ -310,7 +402,10 @@ static const fv_dim *elements(verifier *v, const fv_type *t) { return fv_dim_pro
 static bool check_assembled(verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
-    return !parts || fv_dim_compare(v->m->dims, parts, elements(v, x->type)) != FV_DIM_DIFFERENT ||
+    for (int i = 0; i < v->d->n; i++)
+        if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[i].value))
+            return illegal(v, "it is assembled above its part %%%s", v->d->all[i].value->name);
+    return !parts || are_as_many(v, parts, elements(v, x->type)) ||
            illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts), fv_dim_str(v->a, elements(v, x->type)));
 }
 
@@ -341,20 +436,25 @@ static void count_part(verifier *v, const fv_defined *x) {
 static void note_made(verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
 
 /* Is each result of an op that has no kernel defined, once it could be? */
+static bool check_result(verifier *v, const fv_op *op, const fv_value *out) {
+    const fv_defined *x = fv_ptrmap_get(&v->defined, out);
+    if (x && op->def->kernel)
+        return fv_op_error(op, "%%%s has a definition, and a kernel of its own", out->name);
+    if (!x && !op->def->kernel && !op->def->has_effect)
+        return fv_op_error(op, "%%%s has no definition", out->name);
+    return !x || check_defined(v, x);
+}
+
+/* What is wrong in one is said of it, and not of who uses it. */
 static bool check_op(verifier *v, const fv_op *op) {
+    bool ok = true;
     for (int i = 0; i < op->nout; i++) {
-        const fv_defined *x = op->out[i] ? fv_ptrmap_get(&v->defined, op->out[i]) : NULL;
         if (!op->out[i])
             continue;
-        if (x && op->def->kernel)
-            return fv_op_error(op, "%%%s has a definition, and a kernel of its own", op->out[i]->name);
-        if (!x && !op->def->kernel && !op->def->has_effect)
-            return fv_op_error(op, "%%%s has no definition", op->out[i]->name);
-        if (x && !check_defined(v, x))
-            return false;
+        ok = ok && check_result(v, op, op->out[i]);
         note_made(v, op->out[i]);
     }
-    return true;
+    return ok;
 }
 
 /* What is returned, or read by who knows no definitions, is in memory, and lies there as its type says. */
@@ -365,6 +465,20 @@ static bool check_uses(verifier *v, const fv_op *op) {
         bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->value);
         if (x && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
             return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
+    }
+    return true;
+}
+
+/* Once the step "results" is done, each result has memory that a kernel writes, and no other one has. */
+static bool check_results(verifier *v, const fv_op *ret) {
+    for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
+        const fv_value *x = ret->in[i], *memory = memory_of(v, x);
+        if (memory->kind != FV_VALUE_RESULT || !fv_type_is_told(x->type, memory->type))
+            return fv_op_error(ret, "result %d, %s%s, has no memory of its own, and this is after \"%s\"", i,
+                               x->kind == FV_VALUE_CONST ? "@" : "%", x->name, v->d->after);
+        for (int k = 0; k < i; k++)
+            if (memory_of(v, ret->in[k]) == memory)
+                return fv_op_error(ret, "results %d and %d lie in the same memory, and this is after \"%s\"", k, i, v->d->after);
     }
     return true;
 }
@@ -384,7 +498,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (int i = 0; i < body->nparams; i++)
         note_made(&v, body->params[i]);
     for (const fv_op *op = body->first; op && v.errors < ENOUGH; op = op->next)
-        v.errors += !check_op(&v, op) || !check_uses(&v, op);
+        v.errors += !check_op(&v, op) || !check_uses(&v, op) || (op == body->last && !check_results(&v, op));
     if (v.errors && after)
         fv_error(m->session, "step '%s' of lowering broke the definitions, see above", after);
     fv_arena_free(a);

@@ -288,6 +288,13 @@ int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out) {
     return t->nsymbols;
 }
 
+bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) {
+    bool found = d == symbol;
+    for (int i = 0; i < d->n && !found; i++)
+        found = fv_dim_mentions(d->arg[i], symbol);
+    return found;
+}
+
 /* ---- sums and products ---- */
 
 /* What overflows, or gets too long, stays as it was written. */

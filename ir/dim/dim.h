@@ -65,6 +65,7 @@ bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) FV_M
  * alone, so that equal ones stay the same pointer. */
 void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out); /* all, in order of creation */
+bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE; /* does the symbol stand in d? */
 
 const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
