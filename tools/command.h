@@ -85,7 +85,9 @@ int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, els
 /* ---- looking at what is between passes and steps: dump.c ---- */
 
 /* Sees to --dump-after and --dump-dir of a command that begins; false after a message. */
-bool fv_dump_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
+bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) FV_MUST_USE;
+/* Is what is dumped to come for that source? False after a diagnostic. */
+bool fv_dump_applies(fv_context *c, const fv_source *source) FV_MUST_USE;
 
 /* ---- a session around a subcommand, and its messages: context.c ---- */
 

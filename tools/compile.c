@@ -90,7 +90,7 @@ static bool write_result(fv_context *c, const char *model, const fv_driver_optio
     fv_source source;
     if (same_file(model, r->out))
         return fv_error(c->session, "-o %s would overwrite the model", r->out);
-    if (!fv_driver_read(c->session, model, o, &source))
+    if (!fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
         return false;
     fv_write_options wo = {o->level, r->weights};
     bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);
@@ -229,7 +229,7 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return FV_EXIT_USAGE;
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)

@@ -39,15 +39,14 @@ static void look(void *user, const char *step, const fv_module *m, const fv_defi
 }
 
 /* Will there be such a pass, or such a step? */
-static bool comes(const fv_context *c, const fv_driver_options *o, const char *name) {
+static bool comes(const fv_context *c, const fv_driver_options *o, const char *name, bool lowers) {
     const char *const *passes = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2'), *names[256] = {0};
     int n = 0;
     for (const char *const *p = passes; *p; p++)
         if (!strcmp(*p, name))
             return true;
-    bool lowers = strcmp(c->args->command, "opt") != 0;
     for (const char *const *p = fv_lower_steps(); lowers && *p; p++)
-        if (!strcmp(*p, name))
+        if (!strcmp(*p, name) && (!o->naive || fv_step_is_naive(name)))
             return true;
     for (int i = 0; fv_pass_at(i) && n < 200; i++)
         names[n++] = fv_pass_at(i)->name;
@@ -62,11 +61,11 @@ static bool comes(const fv_context *c, const fv_driver_options *o, const char *n
     return fv_usage(c->args, "there is no pass and no step '%s'; `fovea opt --list-passes` lists them", name) == FV_EXIT_OK;
 }
 
-bool fv_dump_begin(fv_context *c, fv_driver_options *o) {
+bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) {
     const fv_args *a = c->args;
     if (!a->dump_after && !a->dump_dir)
         return true;
-    if (a->dump_after && !comes(c, o, a->dump_after))
+    if (a->dump_after && !comes(c, o, a->dump_after, lowers))
         return false;
     if (a->dump_dir && mkdir(a->dump_dir, 0777) && errno != EEXIST)
         return fv_usage(a, "--dump-dir=%s: %s", a->dump_dir, strerror(errno)) == FV_EXIT_OK;
@@ -79,4 +78,20 @@ bool fv_dump_begin(fv_context *c, fv_driver_options *o) {
     p->watch = w;
     o->pipeline = p;
     return true;
+}
+
+bool fv_dump_applies(fv_context *c, const fv_source *source) {
+    const char *name = c->args->dump_after, *folder = c->args->dump_dir;
+    const fv_definitions *d = source->module ? source->module->definitions : NULL;
+    if ((!name && !folder) || (source->module && !d))
+        return true;
+    if (!d)
+        return fv_error(c->session, "holds kernels: no pass and no step is run, --dump-%s does not apply", name ? "after" : "dir");
+    if (name && !fv_step_comes(d->after, name))
+        return fv_error(c->session, "holds definitions after \"%s\": --dump-after=%s does not apply, that %s is not run", d->after, name,
+                        fv_pass_find(name) ? "pass" : "step");
+    bool any = false;
+    for (const char *const *step = fv_lower_steps(); *step; step++)
+        any |= fv_step_comes(d->after, *step);
+    return any || fv_error(c->session, "holds definitions after \"%s\": no step is to come, --dump-dir does not apply", d->after);
 }

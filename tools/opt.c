@@ -132,7 +132,7 @@ int fv_cmd_opt(fv_context *c) {
     fv_source source;
     if (a->list_passes)
         return list_passes(c);
-    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o))
+    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, false))
         return FV_EXIT_USAGE;
     if (a->json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");

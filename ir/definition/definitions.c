@@ -25,7 +25,10 @@ static int number_of(const char *step) {
     return i;
 }
 
-bool fv_step_comes(const char *after, const char *step) { return number_of(step) > number_of(after); }
+bool fv_step_comes(const char *after, const char *step) {
+    int number = number_of(step);
+    return fv_lower_steps()[number] && number > number_of(after);
+}
 
 /* ---- dims of data ---- */
 

@@ -430,6 +430,16 @@ done
 mkdir full && ln -s /dev/full full/01-legalise.fvir
 check 'a dump to a full disk' 1 'No space' "$fovea" opt add.fvir --dump-dir=full
 check 'a folder that cannot be made' 2 'No such file' "$fovea" compile add.fvir --dump-dir=no/where -o x.fvk
+check 'a dump of a step that is not run alone' 2 'that step is not run' "$fovea" compile add.fvir --schedule=naive --dump-after=group -o x.fvk
+check 'a dump of one that is' 0 '# after results' "$fovea" compile add.fvir --schedule=naive --dump-after=results -o x.fvk
+check 'a dump of a step, and no lowering' 2 'that step is not run' "$fovea" compile add.fvir --dump-after=group --emit=ir -o -
+check 'a dump of a step that is done' 1 'holds definitions after "group": --dump-after=define does not apply, that step is not run' "$fovea" compile dumps/*-group.fvd --dump-after=define -o x.fvk
+check 'a dump of one that is to come' 0 '# after layout' "$fovea" compile dumps/*-group.fvd --dump-after=layout -o x.fvk
+check 'a dump of a pass that is done' 1 'that pass is not run' "$fovea" compile dumps/*-group.fvd --dump-after=legalise -o x.fvk
+check 'dumps when all is done' 1 'no step is to come' "$fovea" compile dumps/*-layout.fvd --dump-dir=dumps -o again.fvk
+check 'dumps of kernels' 1 'holds kernels: no pass and no step is run' "$fovea" compile x.fvk --dump-after=define -o again.fvk
+check 'passes of definitions' 1 'holds definitions: passes are for graphs' "$fovea" compile dumps/*-group.fvd --passes=legalise -o again.fvk
+check 'passes of kernels' 1 'holds kernels: passes are for graphs' "$fovea" compile x.fvk --passes=legalise -o again.fvk
 check 'a naive dump' 0 'after "results"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
 
 # ---- definitions ----

@@ -92,8 +92,14 @@ static int count(const char *const *list) {
 
 /* ---- reading ---- */
 
+static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char *what) {
+    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --passes does not apply", what);
+}
+
 /* Kernels are made for certain dims and ports. */
 static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
+    if (!runs_no_passes(s, o, "kernels"))
+        return false;
     if (count(o->dims) && !o->dims_are_values)
         return fv_error(s, "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
                         o->dims[0]);
@@ -103,7 +109,7 @@ static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
 
 static bool read_graph(fv_session *s, const char *text, const char *folder,
                        const fv_driver_options *o, fv_source *out) {
-    if (!text)
+    if (!text || (out->kind == FV_FILE_DEFINITIONS && !runs_no_passes(s, o, "definitions")))
         return false;
     out->module = out->kind == FV_FILE_GRAPH ? fv_module_parse_dims(s, text, folder, o->dims)
                                              : fv_definitions_parse(s, text, folder, o->dims);
