@@ -381,9 +381,7 @@ static void put_constants(printer *p) {
             continue;
         if (d->def)
             note_constants(d->def->body, &used);
-        if (d->def && d->fate == FV_FATE_PART)
-            note_constants(d->def->place, &used);
-        if (d->of)
+        if (d->of) /* a view of a constant loads nothing */
             *fv_ptrmap_at(&used, d->of) = (void *)(uintptr_t)d;
     }
     for (const fv_op *op = p->module->funcs->body->first; op; op = op->next)

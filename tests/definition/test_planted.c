@@ -8,6 +8,7 @@
 #include "ir/definition/definitions_verify.h"
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
+#include "tests/definition/graphs.h"
 #include "tests/kernel/support.h"
 
 TestSuite(planted, .init = open_session, .fini = close_session);
@@ -155,26 +156,8 @@ static void plant(void *user, const char *step, const fv_module *m, const fv_def
     cr_assert(!d || fv_definitions_verify(user, d, step), "not as it was: %s", said());
 }
 
-static const char *const graphs[] = {
-    "symbol n 1..64\n"
-    "func @main(%x: f32[n, 4], %u: f32[n, 4]) -> (%y, %z) {\n"
-    "  %h = Exp(%x)\n  %g = Add(%h, %u)\n  %y = Softmax(%g)\n  %t = Neg(%y)\n  %z = Softmax(%t) {axis = 0}\n"
-    "  return %y, %z\n}\n",
-    "func @main(%x: f32[1, 3, 9, 9], %w: f32[4, 3, 3, 3]) -> (%y) {\n"
-    "  %c = Conv(%x, %w) {pads = [1, 1, 1, 1]}\n  %r = Relu(%c)\n  %y = GlobalAveragePool(%r)\n  return %y\n}\n",
-    "symbol n 1..64\n"
-    "func @main(%x: f32[n, 4], %w: f32[4, 8], %v: f32[4, 8], %u: f32[16, 4]) -> (%y) {\n"
-    "  %a = MatMul(%x, %w)\n  %b = MatMul(%x, %v)\n  %c = Concat(%a, %b) {axis = 1}\n  %y = MatMul(%c, %u)\n  return %y\n}\n",
-    "symbol n 1..64\n"
-    "func @main(%x: f32[n, 4], %i: i64[n]) -> (%y, %z) {\n"
-    "  %g = Gather(%x, %i)\n  %y = ReduceSum(%g) {keepdims = 1}\n  %z = Sub(%x, %y)\n  return %y, %z\n}\n",
-    "symbol n 1..64\n"
-    "func @main(%q: f32[n, 16], %k: f32[n, 16], %v: f32[n, 16]) -> (%y) {\n"
-    "  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n  %y = MatMul(%p, %v)\n  return %y\n}\n",
-};
-
 Test(planted, faults, .timeout = 120) {
-    for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++) {
+    for (size_t i = 0; i < NGRAPHS; i++) {
         fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");
         cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL), "%s", said());
         fv_watch w = {m, plant};
