@@ -48,6 +48,7 @@ static const option options[] = {
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
     {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
+    {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true, fv_processor_names},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
     {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
     {"--strict", NULL, FLAG, AT(strict), NULL, "refuse an ONNX model that departs from the standard", true},

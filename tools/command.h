@@ -23,7 +23,7 @@ typedef struct fv_args {
     int n; /* operands: models, folders */
     const char **operand;
     /* common */
-    const char *target, *schedule, *color;
+    const char *target, *processor, *schedule, *color;
     fv_list_arg dims;
     int threads, verbose; /* threads: the first of the list */
     int thread_list[FV_MAX_THREAD_LIST], nthread_list;

@@ -380,7 +380,9 @@ static void print_summary(view *v) {
            where, *where ? ")" : "");
     if (p->uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
-    fv_out("%-11s%s\n", "target", fv_target_str(a, p->target));
+    const char *processor = fv_processor_at(p->target->processor)->name;
+    bool generic = p->target->processor == FV_PROCESSOR_generic;
+    fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ", generic ? "" : processor);
 }
 
 static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
@@ -402,6 +404,7 @@ static bool print_json(view *v, bool all) {
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", v->m.path);
     fv_json_set_text(d, "target", v->m.program->target->entry);
+    fv_json_set_text(d, "processor", fv_processor_at(v->m.program->target->processor)->name);
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
     fv_json_set(d, "outputs", ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
     fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));

@@ -24,7 +24,7 @@ static void note_ignored(fv_context *c) {
     const struct {
         bool given;
         const char *name;
-    } all[] = {{a->target, "--target"}, {a->backend, "--backend"}, {a->passes, "--passes"},
+    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"}, {a->passes, "--passes"},
                {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->verify, "--verify"},
                {a->strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -17,12 +17,35 @@ const char *fv_names_str(fv_arena *a, const char *const *names) {
     return t.s;
 }
 
+/* --processor, for the target that is known. */
+static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options *o) {
+    const char *name = a->processor;
+    fv_processor_id id;
+    if (!name)
+        return true;
+    o->processor_given = true;
+    if (!fv_processor_find(name, &id)) {
+        const char *near = fv_nearest(name, fv_processor_names());
+        if (near)
+            fv_usage(a, "there is no processor '%s'; did you mean '%s'?", name, near);
+        else
+            fv_usage(a, "there is no processor '%s'; there are %s", name, fv_names_str(arena, fv_processor_names()));
+        return false;
+    }
+    const fv_target *t = fv_target_for(arena, o->target, id);
+    if (!t)
+        return fv_usage(a, "processor '%s' is %s, the target %s is not", name, fv_processor_at(id)->architecture,
+                        fv_target_str(arena, o->target)) == FV_EXIT_OK;
+    o->target = t;
+    return true;
+}
+
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
     const char *name = a->target;
     o->target_given = name != NULL;
     o->target = fv_driver_target(arena, name, here);
     if (o->target)
-        return true;
+        return find_processor(arena, a, o);
     const char *near = fv_nearest(name, fv_target_names());
     if (near)
         fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);

@@ -368,7 +368,7 @@ static bool has_rows(const fv_definition *d) {
     int64_t rows = 1;
     for (int i = 0; i < d->rank - 1; i++)
         rows *= fv_dim_is_one(d->index[i]->dim) ? 1 : 2;
-    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_BLOCK;
+    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_LONG_ROW;
 }
 
 /* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's own

@@ -5,8 +5,7 @@
 #include "ir/dim/dim.h"
 
 enum { FV_TYPICAL = 128 }; /* of a dim whose bounds do not say otherwise */
-enum { FV_BLOCK = 2048, /* elements of a vector that one task does, where it is the only one */
-       FV_TASK = 4096 }; /* of rows: elements that one task computes or sums, about */
+enum { FV_LONG_ROW = 2048 }; /* elements: a longer one that is alone is cut into tasks, which keep nothing of it */
 
 /* What is nearest to n among the values of a symbol. */
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);

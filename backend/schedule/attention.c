@@ -8,7 +8,7 @@
  *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
- * THREADS cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
+ * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
  * it has in those schedules, whatever the blocks are. */
 #include <string.h>
 
@@ -22,9 +22,7 @@
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 
-enum { THREADS = 16,
-       TILES = 2,     /* of a block at most */
-       MAX_MASKS = 4,
+enum { MAX_MASKS = 4,
        MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
 
 typedef struct sums {
@@ -53,7 +51,7 @@ typedef struct attend {
     struct {
         int rows, columns;
     } scores_tile, result_tile;    /* of the two products */
-    int block;                     /* rows of a block */
+    int block, tasks;              /* rows of a block; chunks of queries that there are at least */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
     fv_schedule how;
@@ -72,12 +70,13 @@ static fv_definition over_keys(const attend *a, fv_expr *body) {
     return s;
 }
 
-/* Rows of a block: their scores take a quarter of the second-level cache. */
+/* Rows of a block: their scores take a part of the second-level cache. */
 static int block_rows(const attend *a, int mr) {
     int64_t keys = fv_typical_dim(a->at.key->dim);
     int64_t bytes = fv_elem_storage_bytes((fv_elem)a->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
-    int64_t tiles = a->l->target->l2_bytes / 4 / bytes;
-    return mr * (int)(tiles < 1 ? 1 : tiles > TILES ? TILES : tiles);
+    const fv_processor *p = fv_processor_at(a->l->target->processor);
+    int64_t tiles = a->l->target->l2_bytes / 8 * p->score_l2_eighths / bytes;
+    return mr * (int)(tiles < 1 ? 1 : tiles > p->score_tiles ? p->score_tiles : tiles);
 }
 
 static fv_buf *new_memory(attend *a, const char *what, const fv_dim *rows, const fv_dim *width) {
@@ -104,7 +103,7 @@ static void set_tasks(attend *a) {
     const fv_dim *one = fv_dim_const(t, 1), *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), one);
     /* whole blocks: together they have no more rows than there are queries */
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
-    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, THREADS), tasks), most);
+    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
     a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
     a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
 }
@@ -215,6 +214,7 @@ static bool prepare(attend *a, fv_op *op) {
     if (a->scores_tile.columns < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, a->scores_tile.columns))
         return false;
     a->block = block_rows(a, a->scores_tile.rows);
+    a->tasks = fv_processor_at(t->processor)->attend_tasks;
     set_tasks(a);
     make_queries(a, op);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
@@ -442,7 +442,7 @@ static void set_schedule(attend *a) {
     fv_schedule_set(&a->how, FV_PARAMETER_score_rows, a->scores_tile.rows);
     fv_schedule_set(&a->how, FV_PARAMETER_score_columns, a->scores_tile.columns);
     fv_schedule_set(&a->how, FV_PARAMETER_block, a->block);
-    fv_schedule_set(&a->how, FV_PARAMETER_tasks, THREADS);
+    fv_schedule_set(&a->how, FV_PARAMETER_tasks, a->tasks);
 }
 
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {

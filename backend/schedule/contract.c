@@ -68,20 +68,21 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* What a step of k takes for these rows: sums in flight, of which fewer than LATENCY take as long. */
-enum { LATENCY = 8, TILE = 4, FEW_TILES = 4 };
+/* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows the best are looked for. */
+enum { TILE = 4, FEW_TILES = 4 };
 
-static int steps(int rows, int vectors) {
-    return rows * vectors > LATENCY ? rows * vectors : LATENCY;
+/* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as long. */
+static int steps(int rows, int vectors, int least) {
+    return rows * vectors > least ? rows * vectors : least;
 }
 
 /* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12 + 2. */
-static int best_rows(int rows, int most, int vectors) {
+static int best_rows(int rows, int most, int vectors, int in_flight) {
     int best = most, least = INT_MAX;
     for (int mr = most; mr >= most / 2; mr--) {
-        int cost = rows / mr * (steps(mr, vectors) + TILE);
+        int cost = rows / mr * (steps(mr, vectors, in_flight) + TILE);
         for (int n = 1, rest = rows % mr; n <= rest; n *= 2)
-            cost += rest & n ? steps(n, vectors) + TILE : 0;
+            cost += rest & n ? steps(n, vectors, in_flight) + TILE : 0;
         if (cost < least) {
             best = mr;
             least = cost;
@@ -90,32 +91,25 @@ static int best_rows(int rows, int most, int vectors) {
     return best;
 }
 
-/* Accumulators fill about three quarters of the registers. Fewer
- * rows where there are fewer, with more columns then: eight sums hide the latency of their additions. */
+/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are in flight. */
 void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    if (lanes < 2) {
-        lanes = 1;
-        *mr = *nr = 4;
-    } else if (t->vector_registers >= 32) {
-        *mr = lanes >= 8 ? 12 : 8;
-        *nr = lanes >= 8 ? 2 * lanes : 3 * lanes;
-    } else {
-        *mr = 6;
-        *nr = 2 * lanes;
-    }
+    int in_flight = fv_processor_at(t->processor)->sums_in_flight;
+    lanes = lanes < 2 ? 1 : lanes;
+    fv_processor_tile(t->vector_registers, lanes, mr, nr);
+    *nr *= lanes;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
-        *mr = best_rows((int)rows, *mr, *nr / lanes);
+        *mr = best_rows((int)rows, *mr, *nr / lanes, in_flight);
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
         return;
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (fv_x_is_constant(c->b) && *mr * (*nr / lanes) < 8)
-            *nr = 8 / *mr * lanes;
+        if (fv_x_is_constant(c->b) && *mr * (*nr / lanes) < in_flight)
+            *nr = in_flight / *mr * lanes;
     }
     while (lanes > columns)
         lanes /= 2;
@@ -172,12 +166,13 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
 
 /* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one. */
 static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr) {
-    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), room = t->l2_bytes / 8 * 7, depth = 1;
+    const fv_processor *p = fv_processor_at(t->processor);
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), room = t->l2_bytes / 8 * p->block_l2_eighths, depth = 1;
     for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < room; i++)
         depth *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     depth = depth > 0 ? depth : 1;
     int64_t rows = room / (bytes * depth) - 2 * nr;
-    rows = rows > 12 * mr ? 12 * mr : rows;
+    rows = rows > p->block_tiles * mr ? p->block_tiles * mr : rows;
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }
 
@@ -189,7 +184,7 @@ static void set_schedule(fv_tile *t, const fv_definition *d, fv_schedule *how) {
     fv_schedule_set(how, FV_PARAMETER_columns, t->nr);
     if (c->row >= 0 && d->index[c->row]->dim->hi > t->mr)
         fv_schedule_set(how, FV_PARAMETER_block, block_rows(t->e->l->target, c, t->mr, t->nr));
-    if (fv_can_prefetch(c, t->nr)) {
+    if (fv_can_prefetch(c, t->e->l->target, t->nr)) {
         fv_schedule_set(how, FV_PARAMETER_prefetch, t->near);
         fv_schedule_set(how, FV_PARAMETER_prefetch_single, t->far);
     }

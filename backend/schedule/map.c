@@ -209,7 +209,8 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     bool inside[FV_MAX_RANK] = {false};
     if (w.vector >= 0)
         inside[w.vector] = true;
-    w.task = w.vector >= 0 && w.alone ? FV_BLOCK : FV_TASK;
+    const fv_processor *p = fv_processor_at(l->target->processor);
+    w.task = w.vector >= 0 && w.alone ? p->vector_task : p->row_task;
     fv_open_outer(&e, inside, work_of_row(d, w.vector, w.task), w.task, index);
     fv_emit_row(&e, &w, s->value);
     while (e.b.depth)

@@ -31,23 +31,20 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
  * and each for what comes `near` bytes later in this one, which lies in the second-level cache by then. Where there is no
  * more than one whole tile, all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
  * A model whose weights all stay in the second-level cache is slower by it: they would come to the first level twice. */
-enum { NEAR = 2 << 10, FAR = 128 << 10, CACHE_LINE = 64 };
-/* Steps of k below which a call costs more than what it saves. */
-enum { WORTH_A_CALL = 32 };
-
-bool fv_can_prefetch(const fv_contraction *c, int nr) {
+bool fv_can_prefetch(const fv_contraction *c, const fv_target *target, int nr) {
     const fv_panels *p = &c->panels;
     const fv_expr *sum = c->sum;
     return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
-           nr * fv_elem_storage_bytes(p->value->type->elem) >= CACHE_LINE;
+           nr * fv_elem_storage_bytes(p->value->type->elem) >= fv_processor_at(target->processor)->line_bytes;
 }
 
 void fv_tile_defaults(fv_tile *t) {
     const fv_lowerer *l = t->e->l;
-    bool ahead = fv_can_prefetch(t->c, t->nr) && l->weights > l->target->l2_bytes;
-    t->near = ahead ? NEAR : 0;
-    t->far = ahead ? FAR : 0;
-    t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= WORTH_A_CALL;
+    const fv_processor *p = fv_processor_at(l->target->processor);
+    bool ahead = fv_can_prefetch(t->c, l->target, t->nr) && l->weights > l->target->l2_bytes;
+    t->near = ahead ? p->prefetch_bytes : 0;
+    t->far = ahead ? p->prefetch_single_bytes : 0;
+    t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
 }
 
 static bool prefetches(const fv_tile *t) { return t->near || t->far; }
@@ -130,7 +127,7 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, i
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = CACHE_LINE / fv_elem_storage_bytes(p->value->type->elem);
+    int line = fv_processor_at(e->l->target->processor)->line_bytes / fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
     for (int c = 0; c < t->nr; c += line)
         prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);

@@ -18,7 +18,6 @@
 #include "ir/expr/fold.h"
 
 enum { MIN_BLOCK = 4,
-       LINE = 64,      /* bytes that are loaded together, whatever a row takes of them */
        MAX_LOADS = 8,
        MAX_WORK = 60   /* nodes of the definition: a block has them n times */ };
 
@@ -27,6 +26,7 @@ typedef struct transposed {
     int u, v;       /* axes of the result */
     int64_t n;      /* of a block */
     int64_t task;   /* elements of a task, about */
+    int64_t line;   /* bytes that are loaded together, whatever a row takes of them */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
     int nloads, nodes;
     fv_expr *top, *height; /* of the task along u: where it begins, and how many */
@@ -162,7 +162,7 @@ static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
 /* How many elements along an axis one task does, at most, where there are `across` of the other. */
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
     int64_t extent = t->def->index[axis]->dim->hi;
-    int64_t line = LINE / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
+    int64_t line = t->line / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
     int64_t part = rounded_up(t->task / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
     return part < extent ? part : extent;
 }
@@ -210,7 +210,8 @@ static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out
 }
 
 bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    transposed t = {.task = FV_TASK};
+    const fv_processor *p = fv_processor_at(l->target->processor);
+    transposed t = {.task = p->row_task, .line = p->line_bytes};
     if (!is_transposed(l, s, &t))
         return false;
     fv_kemit e;

@@ -117,12 +117,27 @@ static int cache_bytes(int name, int otherwise) {
     return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
 }
 
+const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
+    const fv_processor *p = fv_processor_at(processor);
+    size_t n = strlen(p->architecture);
+    if (n && (strncmp(of->triple, p->architecture, n) != 0 || of->triple[n] != '-'))
+        return NULL;
+    fv_target *t = FV_NEW(a, fv_target, 1);
+    *t = *of;
+    t->processor = processor;
+    t->l1_bytes = p->l1_bytes ? p->l1_bytes : t->l1_bytes;
+    t->l2_bytes = p->l2_bytes ? p->l2_bytes : t->l2_bytes;
+    t->l3_bytes = p->l3_bytes ? p->l3_bytes : t->l3_bytes;
+    return t;
+}
+
 const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     const fv_target *entry = fv_target_find(name);
     if (!entry || strcmp(entry->name, "native"))
         return entry;
+    const fv_target *here = fv_target_for(a, entry, fv_processor_here());
     fv_target *t = FV_NEW(a, fv_target, 1);
-    *t = *entry;
+    *t = here ? *here : *entry;
     t->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->l1_bytes);
     t->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->l2_bytes);
     t->l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes);

@@ -2,7 +2,7 @@
 #ifndef FV_IR_TARGET_TARGET_H
 #define FV_IR_TARGET_TARGET_H
 
-#include "ir/base/arena.h"
+#include "ir/target/processor.h"
 
 typedef struct fv_target {
     const char *name;      /* "x86-64-v3"; "native" */
@@ -21,12 +21,15 @@ typedef struct fv_target {
     bool sqrt32, sqrt64;   /* are instructions; else expanded */
     bool double_;          /* f64 arithmetic in hardware (speed only) */
     int l1_bytes, l2_bytes, l3_bytes;
+    fv_processor_id processor; /* that kernels are made for; generic where the entry names none */
 } fv_target;
 
 /* By name; "native" is found out on this machine. NULL: not known. */
 const fv_target *fv_target_find(const char *name);
-/* The same, for code that will run here where it is "native": with the caches that this machine has. */
+/* The same, for code that will run here where it is "native": for the processor and the caches that this machine has. */
 const fv_target *fv_target_choose(fv_arena *a, const char *name);
+/* The target for that processor, with its caches; NULL: it is of another architecture. */
+const fv_target *fv_target_for(fv_arena *a, const fv_target *t, fv_processor_id processor);
 const fv_target *fv_target_baseline(void);       /* of this architecture */
 const char *const *fv_target_names(void);        /* NULL terminated */
 const char *fv_target_str(fv_arena *a, const fv_target *t); /* "native (x86-64-v3)" */

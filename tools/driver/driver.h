@@ -17,6 +17,7 @@
 typedef struct fv_driver_options {
     const fv_target *target;
     bool target_given;       /* else a program text keeps the target that it names */
+    bool processor_given;    /* what the target is for was chosen: kernels are for one already */
     const char *const *dims; /* --dim, NULL terminated */
     bool dims_are_values;    /* of a run: kernels, which state their own dims, are read nevertheless */
     const char *const *states; /* --state, NULL terminated */

@@ -103,6 +103,8 @@ static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (count(o->dims) && !o->dims_are_values)
         return fv_error(s, "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
                         o->dims[0]);
+    if (o->processor_given)
+        return fv_error(s, "holds kernels, which are made already: --processor does not apply");
     return !count(o->states) || fv_error(s, "holds kernels: its `output` lines declare states, --state %s "
                                             "does not apply", o->states[0]);
 }
