@@ -70,6 +70,23 @@ static bool can_be_placed(const fv_storage *s) {
     return s->def && !may_keep(s->def->body, &math, &reduces);
 }
 
+/* What attention computes anew is defined by what has no memory either. */
+static bool loads_substituted(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
+    const fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+    bool found = s && is_substituted(s);
+    if (found || !x->n || *fv_ptrmap_at(seen, x))
+        return found;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_substituted(l, x->arg[i], seen);
+    return found;
+}
+
+static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
+    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    return can_be_placed(s) && !loads_substituted(l, s->def->body, &seen);
+}
+
 /* Is its memory read by nothing but definitions? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
@@ -147,7 +164,7 @@ static bool separate(join *j) {
                 return false;
             continue;
         }
-        if (is_substituted(j->part[i]) && (!can_be_placed(j->part[i]) || reads(j->l, j->part[i], j->root)))
+        if (is_substituted(j->part[i]) && (!can_get_memory(j->l, j->part[i]) || reads(j->l, j->part[i], j->root)))
             return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k]))
