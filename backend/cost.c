@@ -384,3 +384,10 @@ double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
         }
     return sum;
 }
+
+/* Two fma of whole vectors a cycle, or eight bytes from memory, whichever takes longer. */
+double fv_cost_cycles(const fv_cost *c, const fv_target *t) {
+    double lanes = t->vector_bits >= 64 ? t->vector_bits / 32 : 1;
+    double computing = c->flops / (4 * lanes), moving = (c->read + c->written) / 8;
+    return computing > moving ? computing : moving;
+}

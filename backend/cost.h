@@ -9,6 +9,7 @@
 
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
+#include "ir/target/target.h"
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,
@@ -38,6 +39,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Fills in their costs; dims: p->nsymbols values. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
+/* How many cycles a core of that target takes, roughly: for an order among launches, not for a clock. */
+double fv_cost_cycles(const fv_cost *c, const fv_target *t);
 /* Bytes that have to come from memory or go there, whatever the caches hold: of inputs, outputs and
  * constants what a launch touches of them, the largest counts. After fv_cost_evaluate. */
 double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list);

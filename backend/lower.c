@@ -13,6 +13,7 @@
 #include "backend/lowering/names.h"
 #include "backend/lowering/state.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "backend/memory/plan.h"
 #include "backend/ports.h"
 #include "backend/program.h"
@@ -35,11 +36,15 @@ static bool copy_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        bool taken = s->value->kind != FV_VALUE_RESULT || !fv_type_is_told(ret->in[i]->type, s->value->type);
+        fv_why taken = s->value->kind != FV_VALUE_RESULT                  ? FV_WHY_result_given
+                       : !fv_type_is_told(ret->in[i]->type, s->value->type) ? FV_WHY_result_dims
+                                                                    : FV_WHY_none;
         for (int k = 0; k < i && !taken; k++)
-            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s;
+            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice : FV_WHY_none;
         if (taken && !fv_copy_result(l, ret, i))
             return false;
+        if (taken)
+            fv_declines(l, ret->in[i], taken, fv_v(s->value));
     }
     return true;
 }
@@ -238,6 +243,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
                       .panels = fv_ptrmap_in(a)};
+    fv_reasons_begin(l);
     return l;
 }
 
@@ -268,6 +274,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
         fv_p_symbols(l);
         fv_plan_buffers(l);
         fv_share_kernels(l);
+        fv_reasons_end(l);
         ok = fv_write_program(l);
     }
     fv_close_ports(l);

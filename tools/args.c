@@ -8,7 +8,7 @@
 #include "ir/base/diag.h"
 #include "tools/command.h"
 
-typedef enum { FLAG, COUNT, TEXT, OPTIONAL, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
+typedef enum { FLAG, COUNT, TEXT, OPTIONAL, BEHIND, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
 
 typedef struct option {
     const char *name;  /* "--target" */
@@ -46,6 +46,7 @@ static const option options[] = {
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
+    {"--why", NULL, BEHIND, AT(why), "NODE", "decisions about a node, value or kernel, each with its reason; alone: about what costs most", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
     {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
     {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true, fv_processor_names},
@@ -178,7 +179,8 @@ static int set_value(fv_args *a, const option *o, const char *value) {
     void *at = (char *)a + o->offset;
     switch (o->kind) {
     case TEXT: *(const char **)at = value; break;
-    case OPTIONAL: *(const char **)at = value ? value : ""; break;
+    case OPTIONAL:
+    case BEHIND: *(const char **)at = value ? value : ""; break;
     case NUMBER: return set_number(a, o, at, value);
     case NUMBERS: return set_numbers(a, o, at, value);
     case REAL: return set_real(a, o, at, value);
@@ -196,6 +198,10 @@ static int set_value(fv_args *a, const option *o, const char *value) {
 
 /* ---- parsing ---- */
 
+static bool is_option(const char *arg) {
+    return arg[0] == '-' && arg[1];
+}
+
 static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int *i, bool lenient) {
     const char *arg = argv[*i], *equals = strchr(arg, '=');
     const option *o = find(c, arg, lenient);
@@ -207,17 +213,14 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
         return set_value(to, o, arg + 2);
     if (o->kind == FLAG || o->kind == COUNT)
         return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
-    if (o->kind == OPTIONAL && equals && !equals[1])
-        return fv_usage(a, "%s names no file; leave the '=' away", arg);
-    if (equals || o->kind == OPTIONAL)
+    if ((o->kind == OPTIONAL || o->kind == BEHIND) && equals && !equals[1])
+        return fv_usage(a, "%s names no %s; leave the '=' away", arg, o->kind == OPTIONAL ? "file" : "node");
+    bool word = o->kind == BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]); /* not an operand */
+    if (equals || o->kind == OPTIONAL || (o->kind == BEHIND && !word))
         return set_value(to, o, equals ? equals + 1 : NULL);
     if (*i + 1 >= argc)
         return fv_usage(a, "%s needs a value: %s", arg, o->value);
     return set_value(to, o, argv[++*i]);
-}
-
-static bool is_option(const char *arg) {
-    return arg[0] == '-' && arg[1];
 }
 
 /* The words of FOVEA_FLAGS, options only: those that this subcommand does not take are for others. */

@@ -33,6 +33,7 @@ typedef struct fv_args {
     /* of some subcommands */
     const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *dump_dir, *format;
     const char *profile; /* "": printed; else also to that file */
+    const char *why;     /* "": of what costs most; else of that name */
     const char *against, *against_model;
     fv_list_arg inputs, states, at;
     int seed, rounds;

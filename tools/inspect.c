@@ -9,6 +9,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "tools/model.h"
+#include "tools/why.h"
 
 /* How often an operator occurs: as the model was read, and after the passes. */
 typedef struct tally {
@@ -25,6 +26,9 @@ typedef struct view {
     int *launches;     /* of each kernel */
     int nlaunches;
     const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
+    fv_launch_cost *launch_costs;
+    int nlaunch_costs;
+    fv_why_query why;
     fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
     size_t weights;
 } view;
@@ -114,7 +118,8 @@ static void evaluate_costs(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
     fv_launch_cost *list;
-    int n = fv_cost_launches(a, p, &list);
+    int n = v->nlaunch_costs = fv_cost_launches(a, p, &v->launch_costs);
+    list = v->launch_costs;
     fv_cost_evaluate(a, p, v->m.dims, n, list);
     v->costs = FV_NEW(a, const fv_launch_cost *, p->nkernels + 1);
     for (int i = n - 1; i >= 0; i--)
@@ -414,6 +419,8 @@ static bool print_json(view *v, bool all) {
         fv_json_set(d, "memory", memory_json(v));
     if (all || a->schedules)
         fv_json_set(d, "schedules", schedules_json(v));
+    if (a->why)
+        fv_why_json(&v->why, d);
     return fv_json_print(v->c->session, d);
 }
 
@@ -427,8 +434,10 @@ static bool open_view(view *v, const char *path) {
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims_are_values = o.look = true;
+    fv_why_begin(&v->why, c, &o);
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
+    fv_why_read(&v->why, &m->source);
     if (m->source.module)
         count_ops(v, m->source.module->funcs->body, false);
     m->program = fv_driver_lower(c->session, &m->source, &o);
@@ -462,7 +471,9 @@ int fv_cmd_inspect(fv_context *c) {
     if (!open_view(v, a->operand[0]))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     look(v);
-    bool all = !a->ops && !a->memory && !a->schedules;
+    if (a->why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
+        return fv_failed(c);
+    bool all = !a->ops && !a->memory && !a->schedules && !a->why;
     if (a->json)
         return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
     print_summary(v);
@@ -472,5 +483,7 @@ int fv_cmd_inspect(fv_context *c) {
         print_memory(v);
     if (a->schedules)
         print_schedules(v);
+    if (a->why)
+        fv_why_print(&v->why);
     return FV_EXIT_OK;
 }

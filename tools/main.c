@@ -48,8 +48,12 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --passes --state", fv_cmd_inspect,
-     "Without --ops, --memory and --schedules: a summary of all three.\n"},
+     "--ops --memory --schedules --why --passes --state", fv_cmd_inspect,
+     "Without --ops, --memory, --schedules and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
+     "\nexamples:\n"
+     "  fovea inspect model.onnx --schedules --dim seq=128\n"
+     "  fovea inspect model.onnx --why\n"
+     "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
      "--output --emit --passes --list-passes --dump-after --dump-dir --state", fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"

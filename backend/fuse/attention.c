@@ -11,6 +11,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 
 enum { MAX_OUTER = 8,  /* axes of the definition */
@@ -32,6 +33,8 @@ static bool has_reduction(fv_expr *x) {
 }
 
 typedef struct search {
+    fv_lowerer *l;
+    const fv_value *y; /* what is asked about */
     fv_arena *arena;
     fv_attention *at;
     fv_var *along[MAX_INNER]; /* the key, and variables of sums that are open */
@@ -58,7 +61,7 @@ static bool find_scores(search *s, fv_expr *x) {
     if (is_product_sum(x) && !has_reduction(x->arg[0])) {
         fv_expr *score = over_key(s, x);
         if (score && s->at->score && !fv_x_equal(score, s->at->score))
-            return false;
+            return fv_declines(s->l, s->y, FV_WHY_attend_two_scores);
         if (score) {
             s->at->score = s->at->score ? s->at->score : score;
             return true;
@@ -66,11 +69,13 @@ static bool find_scores(search *s, fv_expr *x) {
     }
     if (x->op == FV_X_REDUCE) {
         fv_var *v = x->u.red.vars[0];
-        if (x->u.red.nvars != 1 || v->dim != s->at->key->dim || s->n == MAX_INNER)
-            return false;
+        if (x->u.red.nvars != 1 || v->dim != s->at->key->dim)
+            return fv_declines(s->l, s->y, FV_WHY_attend_other_axis, fv_d(v->dim));
+        if (s->n == MAX_INNER)
+            return fv_declines(s->l, s->y, FV_WHY_attend_nested, fv_n(MAX_INNER));
         for (int i = 0; i < s->n; i++)
             if (fv_x_uses(x, s->along[i]))
-                return false; /* a sum for each key, not for each row */
+                return fv_declines(s->l, s->y, FV_WHY_attend_each_key);
         s->along[s->n++] = v;
         s->rows = true;
     }
@@ -87,13 +92,13 @@ static bool is_longer(const fv_dim *a, const fv_dim *b) {
 
 /* The factor of the score that goes with the key, and the axes of queries and of features. Any other axis is one of
  * the score: along it nothing is computed again. */
-static bool set_axes(const fv_definition *d, fv_attention *at) {
+static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     fv_expr *const *f = at->score->arg[0]->arg;
     bool second = fv_x_uses(f[1], at->key);
     at->q = f[!second];
     at->k = f[second];
     if (fv_x_uses(at->q, at->key))
-        return false;
+        return fv_declines(l, d->value, FV_WHY_attend_query);
     at->row = at->column = -1;
     for (int i = d->rank; i-- > 0;) {
         const fv_var *v = d->index[i];
@@ -103,27 +108,57 @@ static bool set_axes(const fv_definition *d, fv_attention *at) {
         else if (q && !k && !values && v->dim->hi >= FEW)
             at->row = at->row < 0 || is_longer(v->dim, d->index[at->row]->dim) ? i : at->row;
         else if (!q && !k && !fv_dim_is_one(v->dim))
-            return false;
+            return fv_declines(l, d->value, FV_WHY_attend_apart, fv_d(v->dim));
     }
-    return at->row >= 0 && at->column >= 0;
+    if (at->row < 0)
+        return fv_declines(l, d->value, FV_WHY_attend_queries, fv_n(FEW));
+    return at->column >= 0 || fv_declines(l, d->value, FV_WHY_attend_features, fv_n(FEW));
 }
 
-bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) {
-    fv_expr *sums[2];
-    if (d->rank > MAX_OUTER || fv_x_reductions(d->body, sums, 2) != 1 || !is_product_sum(sums[0]) ||
-        sums[0]->u.red.nvars != 1 || sums[0]->u.red.vars[0]->dim->hi < FEW)
+/* With these weights, and these values? */
+static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
+    const fv_value *y = d->value;
+    search s = {.l = l, .y = y, .arena = l->arena, .at = at, .along = {at->key}, .n = 1};
+    if (!find_scores(&s, at->weight) || !at->score) /* where neither factor has any it is said below */
         return false;
+    if (!s.rows)
+        return fv_declines(l, y, FV_WHY_attend_no_rows);
+    if (has_reduction(at->v))
+        return fv_declines(l, y, FV_WHY_attend_values);
+    if (at->score->type.elem != at->weight->type.elem)
+        return fv_declines(l, y, FV_WHY_attend_type, fv_s(fv_elem_name((fv_elem)at->score->type.elem)),
+                           fv_s(fv_elem_name((fv_elem)at->weight->type.elem)));
+    if (!set_axes(l, d, at))
+        return false;
+    return (!fv_x_is_constant(at->k) && !fv_x_is_constant(at->v)) || fv_declines(l, y, FV_WHY_attend_constant);
+}
+
+static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
+    fv_expr *sums[2];
+    int n = d->rank > MAX_OUTER ? 0 : fv_x_reductions(d->body, sums, 2);
+    if (d->rank > MAX_OUTER)
+        return fv_declines(l, d->value, FV_WHY_attend_rank, fv_n(d->rank), fv_n(MAX_OUTER));
+    if (n != 1)
+        return fv_declines(l, d->value, FV_WHY_attend_sums, fv_s(n ? "several" : "no"));
+    if (!is_product_sum(sums[0]))
+        return fv_declines(l, d->value, FV_WHY_attend_products);
+    fv_var *key = sums[0]->u.red.vars[0];
+    if (sums[0]->u.red.nvars != 1)
+        return fv_declines(l, d->value, FV_WHY_attend_axes, fv_n(sums[0]->u.red.nvars));
+    if (key->dim->hi < FEW)
+        return fv_declines(l, d->value, FV_WHY_attend_keys, fv_d(key->dim), fv_n(FEW));
+    fv_expr *const *f = sums[0]->arg[0]->arg;
     for (int i = 0; i < 2; i++) {
-        fv_expr *const *f = sums[0]->arg[0]->arg;
-        *at = (fv_attention){.sum = sums[0], .key = sums[0]->u.red.vars[0], .weight = f[i], .v = f[1 - i]};
-        search s = {.arena = a, .at = at, .along = {at->key}, .n = 1};
-        if (has_reduction(at->v) || !find_scores(&s, at->weight) || !at->score || !s.rows)
-            continue;
-        if (at->score->type.elem == at->weight->type.elem && set_axes(d, at) && !fv_x_is_constant(at->k) &&
-            !fv_x_is_constant(at->v))
+        *at = (fv_attention){.sum = sums[0], .key = key, .weight = f[i], .v = f[1 - i]};
+        if (is_attention(l, d, at))
             return true;
     }
-    return false;
+    return fv_why_told(l, d->value, "attend") ? false : fv_declines(l, d->value, FV_WHY_attend_no_scores);
+}
+
+bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
+    int mark = fv_why_mark(l);
+    return fv_why_settle(l, mark, find_attention(l, d, at));
 }
 
 typedef struct replacer {
@@ -239,7 +274,28 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     return false;
 }
 
+static bool is_score(const fv_expr *x) {
+    bool found = is_product_sum(x) && !fv_x_is_constant(x->arg[0]->arg[0]) && !fv_x_is_constant(x->arg[0]->arg[1]);
+    for (int i = 0; i < x->n && !found; i++)
+        found = is_score(x->arg[i]);
+    return found;
+}
+
+static bool loads_scores(fuser *f, const fv_expr *x) {
+    const fv_storage *s = fv_storage_loaded(f->l, x);
+    bool found = s && s->def && fv_is_small(f->l, s->def) && is_score(s->def->body);
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_scores(f, x->arg[i]);
+    return found;
+}
+
+/* For who asks: does somebody expect attention where s is? Rows that are made of products of what is computed. */
+static bool looks_like_weights(fuser *f, const fv_storage *s) {
+    return fv_is_small(f->l, s->def) && has_reduction(s->def->body) && (is_score(s->def->body) || loads_scores(f, s->def->body));
+}
+
 typedef struct candidates {
+    const fv_value *y; /* of what */
     fv_storage *list[MAX_CANDIDATES];
     int n;
     fv_ptrmap seen; /* nodes, and storages that were asked about */
@@ -255,6 +311,8 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
         *fv_ptrmap_at(&c->seen, s) = s;
         if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
             c->list[c->n++] = s;
+        else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) && looks_like_weights(f, s))
+            fv_declines(f->l, c->y, FV_WHY_attend_read_besides, fv_v(s->value));
     }
     if (x->op == FV_X_REDUCE)
         along = x->u.red.vars[0];
@@ -267,8 +325,11 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
 /* Now, and as it will be when it is scheduled. */
 static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     fv_attention then;
-    return fv_find_attention(f->l->arena, d, at) &&
-           fv_find_attention(f->l->arena, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
+    int mark = fv_why_mark(f->l);
+    bool found = fv_find_attention(f->l, d, at) &&
+                 fv_find_attention(f->l, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
+    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores); /* what is substituted next may have them */
+    return found;
 }
 
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels);
@@ -285,8 +346,11 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
     now.body = fv_substitute(f->l, now.body, &origin);
     if (levels == LEVELS) /* what it is known by: the softmax */
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
-    if (fuse(f, y, now, origin, factor, levels - 1))
+    if (fuse(f, y, now, origin, factor, levels - 1)) {
+        for (int i = 0; i < n; i++)
+            fv_takes(f->l, list[i]->value, FV_WHY_in_attention, fv_v(y->value));
         return true;
+    }
     for (int i = 0; i < n; i++)
         list[i]->fate = was[i];
     return false;
@@ -297,15 +361,17 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
     fv_lowerer *l = f->l;
     fv_attention at;
     fv_expr *sums[2];
-    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]) || !fv_is_small(l, &d))
+    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0])) /* the schedule says so */
         return false;
+    if (!fv_is_small(l, &d))
+        return fv_declines(l, y->value, FV_WHY_attend_tree);
     if (levels < LEVELS && is_found(f, &d, &at)) {
         y->def->body = d.body;
         *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
         FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
         return true;
     }
-    candidates c = {.seen = fv_ptrmap_in(l->arena)};
+    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->arena)};
     if (levels > 0)
         find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
     for (int i = 0; i < c.n; i++)
@@ -319,8 +385,16 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 typedef struct mask_use {
     const fv_var *query;
     fv_ptrmap *uses; /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
-    fv_ptrmap seen;
+    fv_ptrmap seen, *scored; /* storages that scores load: they are no masks */
 } mask_use;
+
+static void note_scored(fuser *f, mask_use *u, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (s)
+        *fv_ptrmap_at(u->scored, s) = s;
+    for (int i = 0; i < x->n; i++)
+        note_scored(f, u, x->arg[i]);
+}
 
 static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
     fv_storage *s = fv_storage_loaded(f->l, x);
@@ -338,21 +412,36 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
         count_masks(f, u, x->arg[i]);
 }
 
+/* May attention, whose weights read it so, compute it? Of queries and keys nobody wonders. */
+static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
+    const readers *all = readers_of(f, s);
+    bool cheap = fv_is_cheap(f->l, s->def);
+    if (scored && (weights->memory || all->memory || weights->kernels != all->kernels || !cheap))
+        return false;
+    if (weights->memory)
+        return fv_declines(f->l, s->value, FV_WHY_attended_by_query);
+    if (all->memory || weights->kernels != all->kernels)
+        return fv_declines(f->l, s->value, FV_WHY_attended_besides, fv_n(weights->kernels));
+    if (!cheap)
+        return fv_declines(f->l, s->value, FV_WHY_attended_costly);
+    return fv_takes(f->l, s->value, FV_WHY_attended_in_place);
+}
+
 /* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs no kernel. */
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
-    fv_ptrmap uses = fv_ptrmap_in(l->arena);
+    fv_ptrmap uses = fv_ptrmap_in(l->arena), scored = fv_ptrmap_in(l->arena);
     for (int i = 0; i < f->nfused; i++) {
         const struct fused *x = &f->fused[i];
-        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena)};
+        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena), .scored = &scored};
+        note_scored(f, &u, x->at.score);
         count_masks(f, &u, x->at.weight);
     }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL, *all = s ? readers_of(f, s) : NULL;
-            if (r && !r->memory && !all->memory && r->kernels == all->kernels && fv_storage_has_kernel(s) &&
-                fv_is_cheap(l, s->def))
+            const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL;
+            if (r && fv_storage_has_kernel(s) && is_mask_of_keys(f, s, r, fv_ptrmap_get(&scored, s)))
                 s->fate = FV_FATE_SUBSTITUTED;
         }
     for (int i = 0; i < f->nfused; i++) {
@@ -372,8 +461,10 @@ void fv_fuse_attention(fv_lowerer *l) {
             if (!s || !fv_storage_has_kernel(s))
                 continue;
             const fv_origin *origin = fv_storage_origin(l, s->value);
-            if (!fuse(&f, s, *s->def, origin, 0, LEVELS))
-                fuse(&f, s, *s->def, origin, 1, LEVELS);
+            int mark = fv_why_mark(l);
+            bool fused = fuse(&f, s, *s->def, origin, 0, LEVELS) || fuse(&f, s, *s->def, origin, 1, LEVELS);
+            if (fv_why_settle(l, mark, fused))
+                fv_takes(l, s->value, FV_WHY_attends);
         }
     take_masks(&f);
 }

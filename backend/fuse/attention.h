@@ -17,8 +17,8 @@ typedef struct fv_attention {
     int row, column;    /* axes of the definition: queries, features of v */
 } fv_attention;
 
-/* Is d attention whose keys and values are computed in the run? */
-bool fv_find_attention(fv_arena *a, const fv_definition *d, fv_attention *at) FV_MUST_USE;
+/* Is d attention whose keys and values are computed in the run? What it is not is declined, of d's value. */
+bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* The weight with `with`, which is over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
 

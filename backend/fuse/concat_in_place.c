@@ -10,6 +10,7 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 
@@ -125,6 +126,9 @@ static bool has_data_dims(const fv_op *op) {
     return fv_any_from_data(op->out[0]->type->rank, op->out[0]->type->dims);
 }
 
+/* -1: too many to be told. */
+static int64_t whole_number(double n) { return n < 1e18 ? (int64_t)n : -1; }
+
 /* Asked while values are grouped: what becomes of later ones is not known yet. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     double made = 0, all = 0;
@@ -138,7 +142,10 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
         if (v->kind == FV_VALUE_RESULT && fv_storage_has_kernel(s) && is_once(op, v) && !is_returned(v))
             made += n;
     }
-    return made > 0 && 2 * made >= all;
+    if (made <= 0 || 2 * made < all)
+        return false;
+    fv_declines(l, op->out[0], FV_WHY_parts_pay, fv_n(whole_number(made)), fv_n(whole_number(all)));
+    return true;
 }
 
 /* ---- what is done with each part ---- */

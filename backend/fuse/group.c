@@ -11,11 +11,12 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 
 /* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
  * looks at definitions walks them so); arithmetic to redo. */
-enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8 };
+enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8, FEW_LOADS = 4 };
 
 /* ---- what is known of a value ---- */
 
@@ -312,16 +313,27 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
            x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
 }
 
-bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
+/* Why v has memory, whatever its uses compute, and because of which one; FV_WHY_none: it need not. */
+static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **because) {
     for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = v->uses[i].op;
-        if (use->def == &fv_return_def || fv_op_is(use, FV_OP_fv_Bind) || is_costly_reshape(l, use))
-            return true;
+        const fv_op *use = *because = v->uses[i].op;
+        if (use->def == &fv_return_def)
+            return FV_WHY_returned;
+        if (fv_op_is(use, FV_OP_fv_Bind))
+            return FV_WHY_gives_dims;
+        if (is_costly_reshape(l, use))
+            return FV_WHY_seen_reshaped;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
-                return true; /* a kernel of its own */
+                return FV_WHY_read_by_own_kernel;
     }
-    return v->nuses == 0;
+    *because = NULL;
+    return v->nuses == 0 ? FV_WHY_unused : FV_WHY_none;
+}
+
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
+    const fv_op *because;
+    return needs_memory(l, v, &because) != FV_WHY_none;
 }
 
 static int distinct_users(const fv_value *v) {
@@ -449,11 +461,37 @@ static bool is_costly(const shape_of_work *w) {
     return w->math || w->arithmetic > CHEAP;
 }
 
-/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. */
-static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. Else
+ * why not. */
+static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
-    return runs_along_rows(own) && has_rows(own) && keeps_to_rows(l, v, use, true) &&
-           (!is_costly(w) || keeps_type(l, v, use));
+    if (!runs_along_rows(own))
+        return FV_WHY_rows_across;
+    if (!has_rows(own))
+        return FV_WHY_rows_long;
+    if (!keeps_to_rows(l, v, use, true))
+        return FV_WHY_rows_apart;
+    return is_costly(w) && !keeps_type(l, v, use) ? FV_WHY_rows_type : FV_WHY_none;
+}
+
+static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+    return not_of_rows(l, v, w, use) == FV_WHY_none;
+}
+
+static int64_t typical_elements(const fv_type *t) {
+    int64_t n = 1;
+    for (int i = 0; i < t->rank && n >= 0; i++) {
+        int64_t d = fv_typical_dim(t->dims[i]);
+        n = d < 0 || __builtin_mul_overflow(n, d, &n) ? -1 : n;
+    }
+    return n;
+}
+
+/* It would be computed again, but in rows, and those are not the same: both are said. */
+static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
+    if (rows == FV_WHY_rows_long)
+        return fv_declines(l, v, rows, fv_n(typical_elements(v->type)), fv_n(FV_BLOCK));
+    return fv_declines(l, v, rows, fv_o(use));
 }
 
 static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *seen) {
@@ -502,6 +540,70 @@ static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     return false;
 }
 
+/* What is known where v, of work w, is to be substituted into d, which `use` computes. */
+typedef struct into {
+    const fv_value *v;
+    const shape_of_work *w;
+    const fv_op *use;
+    const fv_definition *own, *d;
+    reading r;
+    shape_of_work c; /* of d */
+} into;
+
+/* A sum: only with d as its epilogue, or where it is computed once a row. */
+static bool takes_reduction(fv_lowerer *l, const into *t) {
+    const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
+    const reading *r = &t->r;
+    bool contraction = is_contraction(t->own->body), into_contraction = is_contraction(t->d->body);
+    if (r->by_rows && !contraction && !into_contraction)
+        return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
+    if (t->use->nout != 1)
+        return fv_declines(l, v, FV_WHY_several_results, fv_o(t->use), fv_n(t->use->nout));
+    if (t->c.reductions && contraction)
+        return fv_declines(l, v, FV_WHY_contraction_summed, fv_o(t->use));
+    if (t->c.reductions && into_contraction)
+        return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
+    if (t->c.reductions)
+        return fv_declines(l, v, FV_WHY_sum_in_sum, fv_o(t->use));
+    if (takes_sum(l, t->d->body, sum))
+        return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
+    if (!r->identity && !(r->ordered && !t->c.arithmetic) && !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
+        return fv_declines(l, v, FV_WHY_sum_reordered, fv_o(t->use));
+    return fv_takes(l, v, FV_WHY_epilogue, fv_o(t->use));
+}
+
+/* A factor, or in one: the kernel packs it. */
+static bool takes_factor(fv_lowerer *l, const into *t) {
+    if (t->r.loads > 1)
+        return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
+    if (!t->r.variables)
+        return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
+    if (is_costly(t->w))
+        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(t->w->math), fv_n(CHEAP));
+    return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
+}
+
+/* What does not sum, in what is no contraction. */
+static bool takes_elements(fv_lowerer *l, const into *t) {
+    const fv_value *v = t->v;
+    const shape_of_work *w = t->w;
+    const reading *r = &t->r;
+    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic), limit = fv_n(CHEAP);
+    fv_why rows = not_of_rows(l, v, w, t->use);
+    if (rows == FV_WHY_none)
+        return fv_takes(l, v, FV_WHY_of_rows, use);
+    if (r->in_reduction && is_costly(w))
+        return fv_declines(l, v, FV_WHY_summed_costly, use, operations, math, limit) || costs_again(l, v, t->use, rows);
+    bool more = !covers(t->d, v), anew = !r->injective && !r->in_reduction && !fv_op_is(t->use, FV_OP_fv_Reshape);
+    if (r->loads > 1 && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_twice, use, fv_n(r->loads), operations, math, limit) || costs_again(l, v, t->use, rows);
+    if (more && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_by_more, use, operations, math, limit);
+    if (anew && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
+    return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit) : fv_takes(l, v, FV_WHY_one_use, use);
+}
+
 /* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
@@ -517,31 +619,15 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         shape_of_work c = work_of(l, d);
         if (!r.loads)
             continue;
-        if (c.nodes + w->nodes * r.loads > MAX_NODES)
-            return false;
+        int nodes = c.nodes + w->nodes * r.loads;
+        if (nodes > MAX_NODES)
+            return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes), fv_n(MAX_NODES));
         fv_ptrmap others = fv_ptrmap_in(l->arena);
         if (w->math && w->reductions && has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
-            return false;
-        if (w->reductions) { /* only as its epilogue, or where it is computed once a row */
-            bool epilogue = !c.reductions && use->nout == 1 && !takes_sum(l, d->body, grouped_of(l, fv_storage_of(l, v))->sum) &&
-                            (r.identity || (r.ordered && !c.arithmetic) ||
-                             (fv_op_is(use, FV_OP_fv_Reshape) && keeps_rows(d, v)));
-            if (epilogue || (r.by_rows && !is_contraction(own->body) && !is_contraction(d->body)))
-                continue;
-            return false;
-        }
-        if (r.in_reduction && is_contraction(d->body)) {
-            if (r.loads > 1 || !r.variables || is_costly(w))
-                return false;
-            continue; /* the kernel packs it */
-        }
-        if (is_of_rows(l, v, w, use))
-            continue;
-        if (r.in_reduction && is_costly(w))
-            return false;
-        bool again = r.loads > 1 || !covers(d, v) ||
-                     (!r.injective && !r.in_reduction && !fv_op_is(use, FV_OP_fv_Reshape));
-        if (again && is_costly(w))
+            return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
+        const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
+        bool factor = r.in_reduction && is_contraction(d->body);
+        if (!(w->reductions ? takes_reduction(l, &t) : factor ? takes_factor(l, &t) : takes_elements(l, &t)))
             return false;
     }
     return true;
@@ -598,7 +684,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
     int users = distinct_users(v), n = 0, rows = 0;
     if (users > MAX_SHARED)
-        return false;
+        return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
     for (int i = 0; i < v->nuses; i++) {
         n += suits(l, v, w, v->uses[i].op);
         rows += is_of_rows(l, v, w, v->uses[i].op);
@@ -606,11 +692,43 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
     if (n < v->nuses)
         return false;
     if (rows == n && has_last_use(l, v, BY_ROWS))
-        return true;
-    if (is_costly(w) || w->loads > 4)
+        return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
+    if (is_costly(w))
+        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users), fv_n(typical_elements(v->type)),
+                           fv_n(w->arithmetic), fv_n(w->math), fv_n(CHEAP));
+    if (w->loads > FEW_LOADS)
+        return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
+    if (has_last_use(l, v, BY_ELEMENTS))
+        return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
+    if (users == 2 && !is_contraction(fv_storage_of(l, v)->def->body) && has_last_use(l, v, ANY_WAY))
+        return fv_takes(l, v, FV_WHY_shared_two);
+    return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
+}
+
+/* Is the value substituted? */
+static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
+    fv_grouped *g = grouped_of(l, s);
+    const fv_value *v = s->value;
+    const fv_op *because;
+    shape_of_work w = work_of(l, s->def);
+    fv_why memory = needs_memory(l, v, &because);
+    if (memory)
+        return fv_declines(l, v, memory, fv_o(because));
+    if (w.nodes > MAX_NODES)
+        return fv_declines(l, v, FV_WHY_too_large, fv_n(w.nodes), fv_n(MAX_NODES));
+    if (!fv_is_small(l, s->def))
+        return fv_declines(l, v, FV_WHY_tree_too_large, fv_n(MAX_TREE));
+    if (fv_concat_pays(l, op))
         return false;
-    bool contraction = is_contraction(fv_storage_of(l, v)->def->body);
-    return has_last_use(l, v, BY_ELEMENTS) || (users == 2 && !contraction && has_last_use(l, v, ANY_WAY));
+    if (is_view(&w))
+        return fv_takes(l, v, FV_WHY_moves_only);
+    g->rows = w.math && !g->rows ? v : g->rows;
+    g->passes = w.math && w.reductions;
+    if (distinct_users(v) > 1)
+        return is_shared_in_one(l, v, &w);
+    if (!suits(l, v, &w, v->uses[0].op))
+        return false;
+    return !g->passes || !loses_row(l, v, v->uses[0].op) || fv_declines(l, v, FV_WHY_loses_row, fv_o(v->uses[0].op));
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
@@ -621,19 +739,11 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     if (view) {
         s->fate = FV_FATE_VIEW;
         s->of = fv_storage_root(fv_storage_of(l, op->in[0]));
+        fv_takes(l, s->value, g->costly ? FV_WHY_seen_costly : FV_WHY_seen_there, fv_v(s->of->value));
         return;
     }
-    shape_of_work w = work_of(l, s->def);
-    if (fv_must_have_memory(l, s->value) || w.nodes > MAX_NODES || !fv_is_small(l, s->def) || fv_concat_pays(l, op))
-        return;
-    const fv_op *use = s->value->uses[0].op;
-    bool free = is_view(&w);
-    if (!free) {
-        g->rows = w.math && !g->rows ? s->value : g->rows;
-        g->passes = w.math && w.reductions;
-    }
-    if (free || (distinct_users(s->value) > 1 ? is_shared_in_one(l, s->value, &w)
-                                              : suits(l, s->value, &w, use) && !(g->passes && loses_row(l, s->value, use))))
+    int mark = fv_why_mark(l);
+    if (fv_why_settle(l, mark, is_substituted(l, op, s)))
         s->fate = FV_FATE_SUBSTITUTED;
 }
 

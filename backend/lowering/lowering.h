@@ -31,6 +31,7 @@ typedef struct fv_launch {
     int nliterals;
     fv_buf *const *literals;     /* for the parameters after those of args: backend/share.h */
     fv_op *op;                   /* the last op of the group */
+    const fv_value *made;        /* what the kernel is for; NULL: op brought it */
     const fv_origin *origin;
 } fv_launch;
 
@@ -53,6 +54,7 @@ struct fv_lowerer {
     fv_arena *arena;     /* the program's */
     const fv_lower_options *options;
     const fv_target *target;
+    struct fv_reasons *reasons; /* where decisions are recorded (why.h); NULL: nowhere */
     fv_program *program;
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was substituted into it */

@@ -11,6 +11,7 @@ typedef struct fv_lower_options {
     bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
     bool verify;        /* definitions, after each step; always in debug builds */
     const struct fv_watch *watch; /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
+    struct fv_reasons *reasons;   /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */
 } fv_lower_options;
 
 #endif

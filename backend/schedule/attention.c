@@ -447,7 +447,7 @@ static void set_schedule(attend *a) {
 
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     attend a = {.l = l, .d = s->def, .how.kind = FV_SCHEDULE_attend};
-    if (!fv_find_attention(l->arena, a.d, &a.at) || !prepare(&a, op))
+    if (!fv_find_attention(l, a.d, &a.at) || !prepare(&a, op))
         return false;
     set_schedule(&a);
     fv_kemit *e = &a.e;

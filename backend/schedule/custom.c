@@ -2,6 +2,7 @@
 #include "backend/schedule/custom.h"
 
 #include "backend/lowering/names.h"
+#include "backend/lowering/why.h"
 #include "ir/definition/custom.h"
 
 static const fv_schedule own = {.kind = FV_SCHEDULE_custom};
@@ -12,6 +13,9 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     const fv_target *t = l->options->naive ? fv_target_find("generic") : l->target;
     if (!fv_custom_build(&c, l->module, l->arena, t, &l->panels, op))
         return false;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            fv_takes(l, op->out[i], FV_WHY_own_kernel, fv_s(op->def->name));
     for (int i = 0; i < c.nkernels; i++) {
         fv_custom_kernel *k = &c.kernels[i];
         k->kernel->name =

@@ -459,6 +459,6 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     }
     fv_step step = {.kind = FV_STEP_LAUNCH,
                     .launch = {.kernel = k, .nargs = e->nargs, .ndims = e->ndims, .args = e->args,
-                               .dims = e->dims, .op = op, .origin = o}};
+                               .dims = e->dims, .op = op, .made = e->def ? e->def->value : NULL, .origin = o}};
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
 }

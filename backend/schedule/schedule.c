@@ -6,6 +6,7 @@
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/custom.h"
 #include "backend/schedule/map.h"
 
@@ -47,9 +48,10 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s || !fv_storage_has_kernel(s))
             continue;
-        if (l->options->naive)
+        if (l->options->naive) {
             fv_schedule_naive(l, s, op);
-        else
+            fv_takes(l, s->value, FV_WHY_naive);
+        } else
             schedule(l, s, op);
     }
     return true;

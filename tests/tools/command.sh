@@ -415,6 +415,51 @@ check 'inspect schedules' 0 'contract [{]rows = [0-9]+, columns = [0-9]+, .*[}],
 check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
 check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
 check 'inspect a kernel' 0 'as written' "$fovea" inspect scale2.fvk
+
+# ---- inspect --why ----
+cat >softmax.fvir <<'E'
+fovea-ir 1
+module "softmax"
+symbol n 0..64
+const @w: f32[4, 4] = [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]
+const @two: f32[1] = [2]
+func @main(%x: f32[n, 4]) -> (%y, %z) {
+  %c = Mul(@two, @two)                    loc("constant")
+  %m = MatMul(%x, @w)                     loc("/layer/MatMul")
+  %p = Softmax(%m) {axis = -1}            loc("/layer/Softmax")
+  %r = Mul(%p, %c)                        loc("/layer/Scale")
+  %y = MatMul(%r, @w)                     loc("/layer/Out")
+  %z = Neg(%x)                            loc("/Neg")
+  return %y, %z
+}
+E
+check 'why a node' 0 '^m: of /layer/MatMul, kernel MatMul_0, contract' "$fovea" inspect softmax.fvir --why /layer/MatMul
+said "group +no +it is a contraction, and '/layer/Softmax' sums as well"
+check 'why a value' 0 '^p: of /layer/Softmax, no kernel of its own, in Mul_1$' "$fovea" inspect softmax.fvir --why=p
+said '^r: of /layer/Scale, kernel Mul_1'
+said "group +yes +'/layer/Scale' follows its sum"
+check 'why a kernel' 0 '^p: of /layer/Softmax' "$fovea" inspect softmax.fvir --why Mul_1
+check 'why, with all of it' 0 'second_contraction|contraction_summed: both have sums' "$fovea" inspect softmax.fvir --why m -v
+check 'why, as json' 0 '"code": "contraction_summed"' "$fovea" inspect softmax.fvir --why m --json
+said '"use": "./layer/Softmax."'
+check 'why what costs most' 0 'kernel MatMul_0, contract .*; 1 launch, [0-9.e+-]+ % of the estimated time' "$fovea" inspect softmax.fvir --why
+said 'kernel Neg_3, map'
+check 'before the model' 0 'kernel MatMul_0' "$fovea" inspect --why softmax.fvir --dim n=3
+check 'why not' 1 "there is no node, value or kernel '/layer/Sotfmax'; the nearest are /layer/Softmax" "$fovea" inspect softmax.fvir --why /layer/Sotfmax
+check 'a part of a name' 1 'the nearest are /layer/Softmax' "$fovea" inspect softmax.fvir --why Soft
+check 'nothing like it' 1 'there is no node, value or kernel .wombat.; --schedules lists' "$fovea" inspect softmax.fvir --why wombat
+check 'no name' 2 'names no node' "$fovea" inspect softmax.fvir --why=
+check 'what passes computed' 0 'constant: after the pass [a-z-]+ there is nothing of it' "$fovea" inspect softmax.fvir --why constant
+check 'and as json' 0 '"why_nothing": "after the pass' "$fovea" inspect softmax.fvir --why constant --json
+check 'an input' 0 'nothing is decided' "$fovea" inspect softmax.fvir --why x
+check 'why naive' 0 'schedule +yes +--schedule=naive' "$fovea" inspect softmax.fvir --why /layer/Softmax --schedule=naive
+check 'why without passes' 0 'group +no +it is a contraction' "$fovea" inspect softmax.fvir --why m -O0
+"$fovea" compile softmax.fvir -q -o softmax.fvk && "$fovea" compile softmax.fvir -q --emit=definitions -o softmax.fvd
+check 'why of kernels' 0 'no decisions: the file holds kernels' "$fovea" inspect softmax.fvk --why m
+check 'why of kernels, as json' 0 '"why": null' "$fovea" inspect softmax.fvk --why --json
+check 'why of definitions' 0 "steps up to 'layout' were done before" "$fovea" inspect softmax.fvd --why
+check 'why of a value that is decided' 0 'p: it was decided about before' "$fovea" inspect softmax.fvd --why p
+check 'why of definitions, as json' 0 '"why_after": "layout"' "$fovea" inspect softmax.fvd --why --json
 check 'opt' 0 '^func @main' "$fovea" opt add.fvir
 check 'opt verbose' 0 'legalise:' "$fovea" opt add.fvir -v --verify
 check 'opt dump' 0 '# after legalise' "$fovea" opt add.fvir --dump-after=legalise

@@ -62,6 +62,11 @@ checked 'outputs' 0 ' -> ' "$fovea" run evil.onnx --backend=interp -o out.d
 checked 'inspect' 0 'forged' "$fovea" inspect evil.onnx --ops --memory --schedules
 checked 'summary' 0 'forged' "$fovea" inspect evil.onnx
 checked 'inspect --json' 0 'forged' "$fovea" inspect evil.onnx --json
+checked 'why' 0 'forged' "$fovea" inspect evil.onnx --why -v
+checked 'why of a node' 0 'forged' "$fovea" inspect evil.onnx --why "\`n$typed\`"
+said 'contract'
+checked 'why of no node' 1 'the nearest are' "$fovea" inspect evil.onnx --why "\`q$typed\`"
+checked 'why --json' 0 'forged' "$fovea" inspect evil.onnx --why --json
 checked 'run --json' 0 'forged' "$fovea" run evil.onnx --json --backend=interp
 checked 'opt' 0 'forged' "$fovea" opt evil.onnx -v --dump-after=legalise
 checked 'options' 2 'unknown option' "$fovea" run evil.onnx "--a$raw"

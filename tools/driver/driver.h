@@ -28,6 +28,7 @@ typedef struct fv_driver_options {
     const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
     const fv_pipeline_options *pipeline;
+    struct fv_reasons *reasons; /* out: what lowering decided (backend/lowering/why.h); NULL: nobody asks */
 } fv_driver_options;
 
 /* By name, NULL where there is none of it. Without a name native where it is to run here; for files what most machines

@@ -198,7 +198,8 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 
 static fv_lower_options lower_options(const fv_driver_options *o) {
     return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
-                              .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL};
+                              .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
+                              .reasons = o->reasons};
 }
 
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {

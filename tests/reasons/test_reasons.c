@@ -1,0 +1,103 @@
+/* test_reasons.c - what lowering decided and why: graphs in, decisions out; and each reason of the table is seen. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/lower.h"
+#include "backend/lowering/why.h"
+#include "ir/graph/parse.h"
+#include "passes/passes.h"
+#include "tests/kernel/support.h"
+
+TestSuite(reasons, .init = open_session, .fini = close_session);
+
+static bool seen[FV_NWHYS];
+
+/* "%N:FROM-TO TEXT" is the text for each number, in which < and > stand for it and the next, | for the end of a line: for
+ * what only limits decline. */
+static void expand(fv_text *t, const char *line, size_t n) {
+    int from, to, used = 0;
+    if (sscanf(line, "%%N:%d-%d %n", &from, &to, &used) != 2 || !used) {
+        fv_text_putn(t, line, n);
+        return;
+    }
+    for (int i = from; i < to; i++)
+        for (const char *c = line + used; c < line + n; c++)
+            if (*c == '<' || (*c == '>' && c[-1] != '-'))
+                fv_text_printf(t, "%d", i + (*c == '>'));
+            else
+                fv_text_putn(t, *c == '|' ? "\n" : c, 1);
+}
+
+static const char *expanded(const char *input) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "");
+    while (*input) {
+        size_t n = strcspn(input, "\n");
+        n += input[n] == '\n';
+        expand(&t, input, n);
+        input += n;
+    }
+    return t.s;
+}
+
+/* The step that the fixture is about; decisions of others have theirs. */
+static bool is_asked(const char *options, const char *step) {
+    const char *at = strstr(options, step);
+    return at && (at == options || at[-1] == ' ') && strchr(" \n", at[strlen(step)]);
+}
+
+/* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`, `target=T`. */
+static const char *decided(const char *options, const char *input) {
+    fv_reasons r;
+    const char *target = strstr(options, "target=");
+    target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
+    fv_lower_options o = {.target = fv_target_find(target), .naive = is_asked(options, "naive"), .verify = true, .reasons = &r};
+    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".");
+    if (!m || !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL) || !fv_lower(m, &o))
+        return said();
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "");
+    const fv_value *last = NULL;
+    bool told[FV_NWHYS] = {false}, first = is_asked(options, "first");
+    for (int i = 0; i < r.n; i++) {
+        const fv_why_info *info = fv_why_info_of(r.all[i].why);
+        seen[r.all[i].why] = true;
+        if (!is_asked(options, info->step) || (first && told[r.all[i].why]))
+            continue;
+        told[r.all[i].why] = true;
+        if (r.all[i].about != last)
+            fv_text_printf(&t, "%s\n", r.all[i].about->name);
+        last = r.all[i].about;
+        fv_text_printf(&t, "  %s %s %s: %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no", info->name,
+                       fv_reason_str(arena, &r.all[i]));
+    }
+    return t.s;
+}
+
+static const char *const fixtures[] = {"group", "attend", "results", "schedule"};
+enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
+
+static void run_fixture(const char *name) { check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided); }
+
+/* In one process, so that each of the table is seen. */
+Test(reasons, table) {
+    for (int i = 0; i < NFIXTURES; i++)
+        run_fixture(fixtures[i]);
+    for (int i = FV_WHY_none + 1; i < FV_NWHYS; i++)
+        cr_expect(seen[i], "no test has the reason '%s'", fv_why_info_of((fv_why)i)->name);
+}
+
+/* Each reason is whole. */
+Test(reasons, facts) {
+    for (int i = FV_WHY_none + 1; i < FV_NWHYS; i++) {
+        const fv_why_info *info = fv_why_info_of((fv_why)i);
+        int n = 0;
+        for (const char *p = info->sentence; (p = strchr(p, '{')); p++) {
+            cr_expect(strchr(p, '}') && strcspn(p, " ,.:") > strcspn(p, "}"), "%s: %s", info->name, info->sentence);
+            n++;
+        }
+        cr_expect(n <= FV_MAX_FACTS, "%s has %d facts", info->name, n);
+        cr_expect(*info->sentence && *info->condition && *info->step, "%s", info->name);
+    }
+}
