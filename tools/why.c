@@ -427,7 +427,10 @@ static void add_subject(answer *w, const subject *s, json_t *list) {
     fv_json_set_text(o, "kernel", s->kernel ? s->kernel->name : NULL);
     if (s->kernel) {
         const kernel_time *k = time_of(w, s->kernel);
-        fv_json_set_text(o, "schedule", s->kernel->schedule ? fv_schedule_brief(w->arena, s->kernel->schedule) : "as written");
+        fv_text how = {.arena = w->arena};
+        if (s->kernel->schedule)
+            fv_schedule_print(&how, s->kernel->schedule);
+        fv_json_set_text(o, "schedule", s->kernel->schedule ? how.s : "as written");
         fv_json_set_int(o, "launches", k->launches);
         fv_json_set(o, "share", k->known ? fv_json_real(share(w, k->cycles) / 100) : json_null());
     } else
