@@ -490,7 +490,7 @@ static int64_t typical_elements(const fv_type *t) {
 /* It would be computed again, but in rows, and those are not the same: both are said. */
 static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
     if (rows == FV_WHY_rows_long)
-        return fv_declines(l, v, rows, fv_n(typical_elements(v->type)), fv_n(FV_BLOCK));
+        return fv_declines(l, v, rows, fv_n(typical_elements(v->type)), fv_n(FV_LONG_ROW));
     return fv_declines(l, v, rows, fv_o(use));
 }
 
