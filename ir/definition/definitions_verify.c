@@ -96,21 +96,24 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* What steps make of a graph may rest on what operators know of sizes, and nothing states; but what is loaded is no index
- * before it was asked. A text says what it rests on. */
+/* What bounds exclude is refused before. What is loaded is no index before it was asked; else what is made of a graph may rest on
+ * what operators know of sizes, and nothing states. Of a text it is said. */
 static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
-    if ((guard || v->is_text) && fv_inside_load(v->inside, rank, x->arg, extent, guard ? x->arg[rank] : NULL, &at))
+    fv_expr *cond = guard ? x->arg[rank] : NULL;
+    if ((guard || v->is_text) && fv_inside_load(v->inside, rank, x->arg, extent, cond, &at))
         return true;
-    if (!v->is_text) {
-        for (at = 0; at < rank && !fv_inside_from_data(v->inside, x->arg[at], guard ? x->arg[rank] : NULL);)
-            at++;
-        if (at == rank || (guard && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
-            return true;
-    }
-    const char *text = as_text(v, x);
-    return illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", text, at, fv_dim_str(v->a, extent[at]));
+    int bare = 0;
+    while (bare < rank && !fv_inside_from_data(v->inside, x->arg[bare], cond))
+        bare++;
+    if (bare < rank && !(guard && !v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
+        return illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", as_text(v, x), bare,
+                       fv_dim_str(v->a, extent[bare]));
+    if (v->is_text)
+        fv_warning(v->session, "definition of %%%s: `%s`: nothing says that index %d is inside of an axis of %s; no run asks",
+                   v->at->value->name, as_text(v, x), at, fv_dim_str(v->a, extent[at]));
+    return true;
 }
 
 /* The value in whose memory it lies. */

@@ -47,9 +47,8 @@ static const char *read_and_print(const char *options, const char *input) {
 static const char *verdict(const char *options, const char *input) {
     (void)options;
     fv_module *m = read(input);
-    if (m && fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL))
-        return "legal\n";
-    return said();
+    bool legal = m && fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
+    return fv_printf(arena, "%s%s", said(), legal ? "legal\n" : "");
 }
 
 Test(definition, text) { check_golden("../definition/text.txt", read_and_print); }
