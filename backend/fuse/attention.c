@@ -275,7 +275,8 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
 }
 
 static bool is_score(const fv_expr *x) {
-    bool found = is_product_sum(x) && !fv_x_is_constant(x->arg[0]->arg[0]) && !fv_x_is_constant(x->arg[0]->arg[1]);
+    fv_expr *const *f = is_product_sum(x) ? x->arg[0]->arg : NULL;
+    bool found = f && !fv_x_is_constant(f[0]) && !fv_x_is_constant(f[1]) && !fv_x_equal(f[0], f[1]);
     for (int i = 0; i < x->n && !found; i++)
         found = is_score(x->arg[i]);
     return found;

@@ -15,6 +15,7 @@
 #include "backend/fuse/attention.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/contract.h"
 #include "backend/schedule/map.h"
@@ -317,8 +318,13 @@ static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(e);
     sums s = {0};
     find_sums(a->weights.body, a->at.key, &s);
+    int mark = fv_why_mark(a->l);
     fv_row_start(e, w, NULL);
     w->keeps_nothing = e->keep.n && !can_keep(a, &s);
+    if (w->keeps_nothing) {
+        fv_why_drop(a->l, mark, FV_WHY_keeps);
+        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
+    }
     for (int i = 0; i < s.n; i++)
         s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
     for (int i = 0; i <= s.n; i++) {
@@ -450,6 +456,11 @@ bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     if (!fv_find_attention(l, a.d, &a.at) || !prepare(&a, op))
         return false;
     set_schedule(&a);
+    fv_takes(l, s->value, FV_WHY_attends);
+    if (a.nouter || !fv_dim_is_one(a.chunk->dim))
+        fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a.tasks));
+    else
+        fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(a.d->index[a.at.row]->dim));
     fv_kemit *e = &a.e;
     fv_expr *first;
     fv_kemit_init(e, l, a.d, "Attention");

@@ -18,8 +18,10 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/materialize.h"
+#include "backend/schedule/precompute.h"
 #include "ir/definition/definitions.h"
 
 /* Does x lie in memory so that neighbouring columns are neighbours? */
@@ -30,37 +32,45 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
 }
 
 /* The factors: b is the only one that depends on the column. */
-static bool set_factors(const fv_definition *d, fv_contraction *c) {
+static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     const fv_expr *body = c->sum->arg[0];
-    for (int i = d->rank; i-- > 0;) {
-        bool in[2] = {fv_x_uses(body->arg[0], d->index[i]), fv_x_uses(body->arg[1], d->index[i])};
-        c->each = in[0] && in[1];
-        bool second = c->each ? fv_x_is_constant(body->arg[1]) : in[1];
-        c->a = body->arg[!second];
-        c->b = body->arg[second];
-        if (c->each ? !fv_x_is_constant(c->b) || !runs_along(c->a, d->index[i]) : !in[second])
-            return false;
-        c->column = i;
-        break;
-    }
+    const fv_var *j = d->index[d->rank - 1];
+    bool in[2] = {fv_x_uses(body->arg[0], j), fv_x_uses(body->arg[1], j)};
+    c->each = in[0] && in[1];
+    bool second = c->each ? fv_x_is_constant(body->arg[1]) : in[1];
+    c->a = body->arg[!second];
+    c->b = body->arg[second];
+    if (c->each && !fv_x_is_constant(c->b))
+        return fv_declines(l, d->value, FV_WHY_contract_both, fv_d(j->dim));
+    if (c->each && !runs_along(c->a, j))
+        return fv_declines(l, d->value, FV_WHY_contract_each_strided, fv_d(j->dim));
+    if (!in[second])
+        return fv_declines(l, d->value, FV_WHY_contract_no_column, fv_d(j->dim));
+    c->column = d->rank - 1;
     c->row = -1;
-    for (int i = c->column; c->a && i-- > 0 && c->row < 0;)
+    for (int i = c->column; i-- > 0 && c->row < 0;)
         if (fv_x_uses(c->a, d->index[i]) && !fv_x_uses(c->b, d->index[i]))
             c->row = i;
-    return c->a != NULL;
+    return true;
 }
 
-static bool recognise(const fv_definition *d, fv_contraction *c) {
+static bool recognise(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_expr *sums[2], *inner;
     memset(c, 0, sizeof *c);
-    if (d->rank < 1 || fv_x_reductions(d->body, sums, 2) != 1)
-        return false;
+    if (d->rank < 1)
+        return fv_declines(l, d->value, FV_WHY_contract_one);
+    int n = fv_x_reductions(d->body, sums, 2);
+    if (n != 1)
+        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s(n ? "several" : "no"));
     fv_expr *body = sums[0]->arg[0];
-    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL || fv_x_reductions(body, &inner, 1) ||
-        !fv_elem_is_float((fv_elem)body->type.elem))
-        return false;
+    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL)
+        return fv_declines(l, d->value, FV_WHY_contract_products);
+    if (fv_x_reductions(body, &inner, 1))
+        return fv_declines(l, d->value, FV_WHY_contract_nested);
+    if (!fv_elem_is_float((fv_elem)body->type.elem))
+        return fv_declines(l, d->value, FV_WHY_contract_type, fv_s(fv_elem_name((fv_elem)body->type.elem)));
     c->sum = sums[0];
-    return set_factors(d, c);
+    return set_factors(l, d, c);
 }
 
 static bool is_loaded(const fv_expr *x) {
@@ -130,23 +140,28 @@ static bool could_run_along(const fv_expr *x, const fv_var *j) {
     return n == 1 && adds;
 }
 
+enum { FEW_ROWS = 4 }; /* fewer are not worth a copy of the other factor */
+
 bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
     bool constant = fv_x_is_constant(c->b);
-    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < 4);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
+    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS);
     if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
-        return false;
+        return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
     if (!constant)
         c->b = fv_materialize(l, op, d, c->sum, c->b, j);
     bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
     if (!constant && !contiguous && few && is_loaded(c->b))
-        return false;
+        return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
     c->packed = (constant || !contiguous) &&
                 fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
     if (c->packed)
         c->b = c->panels.x;
-    return c->packed || contiguous;
+    if (c->packed)
+        return fv_takes(l, d->value, c->panels.made_in_run ? FV_WHY_operand_packs : FV_WHY_operand_constant, name);
+    return contiguous && fv_takes(l, d->value, FV_WHY_operand_direct, name);
 }
 
 /* ---- the kernel ---- */
@@ -193,15 +208,28 @@ static void set_schedule(fv_tile *t, const fv_definition *d, fv_schedule *how) {
         fv_schedule_set(how, FV_PARAMETER_operand, c->panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
 }
 
+static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    fv_fact columns = fv_d(d->index[c->column]->dim);
+    if (c->each)
+        fv_takes(l, d->value, FV_WHY_contracts_each, columns);
+    else if (c->row < 0)
+        fv_takes(l, d->value, FV_WHY_contracts_row, columns);
+    else
+        fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
+}
+
 bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_contraction c;
     const fv_definition *d = s->def;
     fv_tile t = {.c = &c, .rest = -1};
-    if (!recognise(d, &c))
+    if (!recognise(l, d, &c))
         return false;
     fv_contract_size(l->target, d, &c, &t.mr, &t.nr);
-    if (t.nr < 2 || !fv_contract_operand(l, op, d, &c, t.nr))
+    if (t.nr < 2)
+        return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c.column]->dim));
+    if (!fv_contract_operand(l, op, d, &c, t.nr))
         return false;
+    say_what_it_is(l, d, &c);
     c.a = fv_materialize(l, op, d, c.sum, c.a, NULL);
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
@@ -216,8 +244,14 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     }
     fv_schedule how = {.kind = FV_SCHEDULE_contract};
     set_schedule(&t, d, &how);
+    bool batch = d->rank > 1 + (c.row >= 0);
+    int64_t block = fv_schedule_states(&how, FV_PARAMETER_block) ? how.value[FV_PARAMETER_block] : t.mr;
+    if (batch || (c.row >= 0 && d->index[c.row]->dim->hi > block) || d->index[c.column]->dim->hi > t.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(block), fv_n(t.nr));
+    else
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(block), fv_n(t.nr));
     if (c.row >= 0)
-        open_rows(&t, fv_schedule_states(&how, FV_PARAMETER_block) ? how.value[FV_PARAMETER_block] : t.mr, &first, &rows);
+        open_rows(&t, block, &first, &rows);
     fv_open_panels(&t, FV_PARALLEL);
     fv_expr *here = fv_open_tiles(&t, first, rows);
     fv_tile_sums(&t);

@@ -8,6 +8,7 @@
 #include "backend/schedule/keep.h"
 
 #include "backend/lowering/access.h"
+#include "backend/lowering/why.h"
 
 enum { WORTH_KEEPING = 10, /* measured: sums of three or four loads are sooner computed again than stored */
        MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
@@ -177,13 +178,22 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
     const fv_expr *outside[MAX_DEPTH];
     fv_ptrmap seen = fv_ptrmap_in(e->arena);
     e->keep.n = 0;
-    if (d->place || !find_passes(&p, d->body, outside, 0, &seen) || !e->keep.n) {
+    bool some = find_passes(&p, d->body, outside, 0, &seen);
+    if (d->place || !some || !e->keep.n) {
+        if (!some)
+            fv_declines(e->l, d->value, FV_WHY_keep_many, fv_n(FV_MAX_PASSES - 1));
+        else if (e->keep.n)
+            fv_declines(e->l, d->value, FV_WHY_keep_part);
         e->keep.n = 0;
         return;
     }
     e->keep.passes[e->keep.n++] = (fv_pass){.sum = NULL};
     for (int i = 0; i < e->keep.n; i++)
         plan_pass(&p, i);
-    if (!p.now)
+    if (p.now)
+        fv_takes(e->l, d->value, FV_WHY_keeps, fv_n(e->keep.n));
+    else {
+        fv_declines(e->l, d->value, FV_WHY_keep_nothing, fv_s(fv_elem_name(stored)), fv_n(WORTH_KEEPING));
         e->keep.n = 0;
+    }
 }

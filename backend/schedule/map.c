@@ -12,6 +12,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/keep.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -52,7 +53,10 @@ static int vector_axis(const fv_definition *d) {
 static void open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
     fv_expr *size = fv_kemit_dim(e, v->dim);
     fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
-    if (v->dim->hi > block) {
+    if (v->dim->hi <= block)
+        fv_declines(e->l, e->def->value, FV_WHY_tasks_short, fv_d(v->dim), fv_n(block));
+    else {
+        fv_takes(e->l, e->def->value, FV_WHY_tasks_parts, fv_n(block), fv_d(v->dim));
         fv_expr *b = fv_x_int(e->arena, block);
         fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
                                    fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, block - 1)),
@@ -132,18 +136,27 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
     while (blocked >= 0 && inside[blocked])
         blocked--;
     fv_expr *zero = fv_x_int(e->arena, 0);
+    bool parallel = false, any = false;
     for (int i = 0; i < d->rank; i++) {
         if (inside[i])
             continue;
         if (fv_dim_is_one(d->index[i]->dim)) {
             index[i] = zero;
             fv_kemit_bind(e, d->index[i], zero);
-        } else if (i == blocked && rows > 1)
+            continue;
+        }
+        any = true;
+        parallel |= i < first;
+        if (i == blocked && rows > 1)
             index[i] = open_rows(e, d->index[i], rows);
         else
             index[i] = open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i], zero,
                                  fv_kemit_dim(e, d->index[i]->dim));
     }
+    if (parallel)
+        fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1), fv_n(work));
+    else if (any)
+        fv_declines(e->l, d->value, FV_WHY_tasks_one, fv_n(work), fv_n(task));
 }
 
 /* ---- a row ---- */
@@ -175,8 +188,14 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     e->chains = true;
     e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
-    if (w->vector >= 0 && !w->keeps_nothing && (!w->alone || e->def->index[w->vector]->dim->hi <= w->task))
+    if (w->vector < 0 || w->keeps_nothing)
+        return;
+    const fv_dim *length = e->def->index[w->vector]->dim;
+    fv_expr *sum;
+    if (!w->alone || length->hi <= w->task)
         keep_in_row(e, w, value);
+    else if (fv_x_reductions(e->def->body, &sum, 1))
+        fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
 }
 
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
@@ -215,6 +234,11 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
+    fv_expr *sum;
+    if (w.vector < 0)
+        fv_takes(l, s->value, fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
+    else
+        fv_takes(l, s->value, w.sums ? FV_WHY_maps_rows : FV_WHY_maps, fv_d(d->index[w.vector]->dim));
     fv_schedule how = {.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map};
     fv_schedule_set(&how, FV_PARAMETER_task, w.task);
     fv_kemit_finish(&e, op, &how);

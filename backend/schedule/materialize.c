@@ -12,6 +12,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 #include "ir/kernel/print.h"
@@ -262,8 +263,14 @@ fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     fv_var *index[FV_MAX_RANK];
     bases b = begin(l, d, sum);
     bool window;
-    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy, &window) || (last && !window))
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy, &window))
         return factor;
+    if (last && !window) {
+        fv_declines(l, d->value, FV_WHY_operand_no_window, name);
+        return factor;
+    }
+    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(b.n));
     put_last(&b, last);
     for (int i = 0; i < b.n; i++) {
         index[i] = b.list[i].index;
@@ -274,6 +281,7 @@ fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     if (!v) {
         v = fv_precompute(l, op, d, "dense", b.n, index, copy);
         *fv_ptrmap_at(&l->panels, key) = v;
+        fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
     }
     return fv_x_as_stored(a, factor, x, fv_x_load(a, fv_value_buf(a, v), at));
 }

@@ -10,6 +10,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/access.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 #include "ir/base/mapping.h"
@@ -222,7 +223,8 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     fv_expr *x = (fv_expr *)fv_x_stored(factor), *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
     if (d->rank + nk + 1 > FV_MAX_RANK)
-        return false;
+        return fv_declines(l, d->value, FV_WHY_operand_axes, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(factor, d))),
+                           fv_n(FV_MAX_RANK));
     for (int i = 0; i < d->rank; i++)
         if (i != column && fv_x_uses(x, d->index[i]))
             p->index[n++] = d->index[i];
@@ -246,8 +248,10 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
             v = known;
         else
             *fv_ptrmap_at(&l->panels, v->tensor) = v;
-    } else
+    } else {
+        fv_takes(l, v, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))), fv_v(d->value));
         fv_define_operand(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
+    }
     p->value = v;
     p->load = fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
     p->x = fv_x_as_stored(l->arena, factor, x, p->load);

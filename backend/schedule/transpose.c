@@ -11,6 +11,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/map.h"
 #include "ir/base/limits.h"
@@ -54,20 +55,29 @@ static bool is_plain(const fv_expr *load) {
 }
 
 /* Finds the strided load; false where others are strided as well, or where there is more to do than to copy. */
-static bool find_loads(transposed *t, fv_expr *x) {
+static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
+    const fv_value *y = t->def->value;
     const fv_var *v = t->def->index[t->v];
-    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || fv_expr_op_is_math((fv_expr_op)x->op) ||
-        ++t->nodes > MAX_WORK)
-        return false;
+    if (x->op == FV_X_REDUCE)
+        return fv_declines(l, y, FV_WHY_transpose_sums);
+    if (x->op == FV_X_REQUIRE)
+        return fv_declines(l, y, FV_WHY_transpose_checks);
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        return fv_declines(l, y, FV_WHY_transpose_math);
+    if (++t->nodes > MAX_WORK)
+        return fv_declines(l, y, FV_WHY_transpose_large, fv_n(MAX_WORK));
     if (is_read(x) && fv_x_stride(x, v) < 0) {
-        bool one = t->nloads == 0 || fv_x_equal(x, t->load[0]);
-        if (!one || t->nloads == MAX_LOADS || !is_plain(x))
-            return false;
+        if (t->nloads && !fv_x_equal(x, t->load[0]))
+            return fv_declines(l, y, FV_WHY_transpose_several, fv_v(x->u.buf->value));
+        if (t->nloads == MAX_LOADS)
+            return fv_declines(l, y, FV_WHY_transpose_loads, fv_n(MAX_LOADS));
+        if (!is_plain(x))
+            return fv_declines(l, y, FV_WHY_transpose_index, fv_v(x->u.buf->value));
         t->load[t->nloads++] = x;
         return true;
     }
     for (int i = 0; i < x->n; i++)
-        if (!find_loads(t, x->arg[i]))
+        if (!find_loads(l, t, x->arg[i]))
             return false;
     return true;
 }
@@ -92,16 +102,28 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     return n;
 }
 
-static bool is_transposed(const fv_lowerer *l, const fv_storage *s, transposed *t) {
+static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
     const fv_definition *d = t->def = s->def;
     for (t->v = d->rank - 1; t->v >= 0 && fv_dim_is_one(d->index[t->v]->dim);)
         t->v--;
-    if (t->v < 0 || d->place || !find_loads(t, d->body) || !t->nloads ||
-        t->load[0]->type.elem == FV_BOOL) /* vectors of it are masks */
+    if (t->v < 0)
+        return fv_declines(l, s->value, FV_WHY_transpose_one);
+    if (d->place)
+        return fv_declines(l, s->value, FV_WHY_transpose_part);
+    if (!find_loads(l, t, d->body))
         return false;
+    if (!t->nloads)
+        return fv_declines(l, s->value, FV_WHY_transpose_along);
+    if (t->load[0]->type.elem == FV_BOOL)
+        return fv_declines(l, s->value, FV_WHY_transpose_bool);
+    fv_fact from = fv_v(t->load[0]->u.buf->value);
     t->u = contiguous_axis(t);
-    t->n = t->u < 0 ? 0 : block_size(l, t, s->value);
-    return t->n >= MIN_BLOCK;
+    if (t->u < 0)
+        return fv_declines(l, s->value, FV_WHY_transpose_apart, from);
+    t->n = block_size(l, t, s->value);
+    if (t->n < MIN_BLOCK)
+        return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim), fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
+    return fv_takes(l, s->value, FV_WHY_transposes, from, fv_n(t->n));
 }
 
 /* ---- the kernel ---- */
@@ -228,6 +250,10 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_open_outer(&e, inside, whole ? rows * width : t.task, t.task, index);
     open_part(&e, du, rows, &t.top, &t.height);
     open_part(&e, dv, columns, &t.left, &t.width);
+    if (du->hi > rows || dv->hi > columns)
+        fv_takes(l, s->value, FV_WHY_tasks_across, fv_n(rows), fv_n(columns));
+    else if (d->rank == 2)
+        fv_declines(l, s->value, FV_WHY_tasks_square, fv_d(du), fv_d(dv));
     fv_buf *out = fv_kemit_out(&e, s->value);
     fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.height, rows), has_block(&e, &t, t.v, t.width, columns));
     if (blocks)

@@ -5,6 +5,7 @@
 
 #include "backend/lower.h"
 #include "backend/lowering/why.h"
+#include "ir/definition/definitions_parse.h"
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
@@ -53,8 +54,10 @@ static const char *decided(const char *options, const char *input) {
     const char *target = strstr(options, "target=");
     target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
     fv_lower_options o = {.target = fv_target_find(target), .naive = is_asked(options, "naive"), .verify = true, .reasons = &r};
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".");
-    if (!m || !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL) || !fv_lower(m, &o))
+    fv_module *m = strncmp(input, "fovea-definitions", 17)
+                       ? fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".")
+                       : fv_definitions_parse(session, input, ".", NULL);
+    if (!m || (!m->definitions && !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL)) || !fv_lower(m, &o))
         return said();
     fv_text t = {.arena = arena};
     fv_text_put(&t, "");
@@ -75,7 +78,7 @@ static const char *decided(const char *options, const char *input) {
     return t.s;
 }
 
-static const char *const fixtures[] = {"group", "attend", "results", "schedule"};
+static const char *const fixtures[] = {"group", "attend", "results", "schedule", "contract", "transpose", "map"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) { check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided); }
