@@ -19,6 +19,7 @@
 #include <math.h>
 
 #include "backend/lowering/host_dims.h"
+#include "backend/lowering/why.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/print.h"
 #include "ir/type/tensor.h"
@@ -36,6 +37,7 @@ typedef struct family { /* equal but for literals */
     member *first, *last;
     int nliterals;
     fv_kernel *kernel; /* what they became; NULL until its first launch */
+    const fv_value *made; /* by that */
 } family;
 
 /* ---- a kernel with others in place of its literals ---- */
@@ -275,7 +277,9 @@ static void share_launch(sharer *z, fv_launch *n) {
     if (!f->kernel) {
         f->kernel = f->first->next ? merged(z, f) : f->first->kernel;
         FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, f->kernel);
-    }
+        f->made = fv_launch_value(n);
+    } else
+        fv_takes(l, fv_launch_value(n), m->nconstants ? FV_WHY_shares_literals : FV_WHY_shares, fv_v(f->made));
     n->kernel = f->kernel;
     n->literals = m->constants;
     n->nliterals = m->nconstants;

@@ -16,6 +16,7 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
@@ -197,11 +198,21 @@ static void choose(fv_lowerer *l, fv_storage *s) {
         bool product = axis >= 0;
         if (!product)
             axis = followed(l, d);
-        if (layout->returned && (product || !fv_x_reductions(d->body, &sum, 1)))
-            axis = last_axis(d);
-        if (axis != last_axis(d) && !(layout->kept >> axis & 1))
+        fv_fact length = fv_d(d->index[axis]->dim);
+        bool moves = axis != last_axis(d), stays = layout->returned && (product || !fv_x_reductions(d->body, &sum, 1));
+        if (moves && stays)
+            fv_declines(l, s->value, FV_WHY_layout_returned, length);
+        else if (moves && layout->kept >> axis & 1)
+            fv_declines(l, s->value, FV_WHY_layout_kept, length);
+        else if (moves) {
             home->inner = axis;
+            fv_takes(l, s->value, product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
+        }
         layout->decided = true;
+    } else if (l->reasons && layout->fixed && d->rank > 1) { /* for who asks */
+        int axis = best_columns(l, d);
+        if (axis >= 0 && axis != last_axis(d))
+            fv_declines(l, s->value, FV_WHY_layout_fixed, fv_d(d->index[axis]->dim));
     }
     s->inner = home->inner;
 }
@@ -268,9 +279,14 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s, fv_ptrmap *bufs) {
 /* Results of the model that lie in another order are copied. */
 static bool copy_moved(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
-    for (int i = 0; i < ret->nin; i++)
-        if (fv_storage_of(l, ret->in[i])->inner >= 0 && !fv_copy_result(l, ret, i))
+    for (int i = 0; i < ret->nin; i++) {
+        const fv_value *v = ret->in[i];
+        if (fv_storage_of(l, v)->inner < 0)
+            continue;
+        if (!fv_copy_result(l, ret, i))
             return false;
+        fv_declines(l, ret->in[i], FV_WHY_layout_copied, fv_v(v));
+    }
     return true;
 }
 

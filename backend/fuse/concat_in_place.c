@@ -159,8 +159,24 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
 }
 
 static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
-    return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && can_be_placed(s) &&
-           is_private(j->l, v) && is_once(j->op, v) && !reads(j->l, s, j->root) && !is_read_beside(j, s);
+    const fv_fact whole = fv_v(j->op->out[0]);
+    if (v->kind != FV_VALUE_RESULT)
+        return fv_declines(j->l, j->op->out[0], FV_WHY_part_given, fv_v(v));
+    if (is_substituted(s))
+        return false; /* it is computed there */
+    if (s->fate != FV_FATE_MEMORY)
+        return fv_declines(j->l, v, FV_WHY_part_seen, whole);
+    if (!s->def)
+        return fv_declines(j->l, v, FV_WHY_part_own, whole);
+    if (!can_be_placed(s))
+        return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
+    if (!is_private(j->l, v))
+        return fv_declines(j->l, v, FV_WHY_part_read, whole);
+    if (!is_once(j->op, v))
+        return fv_declines(j->l, v, FV_WHY_part_twice, whole);
+    if (reads(j->l, s, j->root))
+        return fv_declines(j->l, v, FV_WHY_part_reads, whole);
+    return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_beside, whole);
 }
 
 /* Parts are kernels of their own: none reads another one. */
@@ -168,14 +184,19 @@ static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* a copy, of other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                return false;
+                return false; /* for safety: who lies there is read by definitions alone */
             continue;
         }
-        if (is_substituted(j->part[i]) && (!can_get_memory(j->l, j->part[i]) || reads(j->l, j->part[i], j->root)))
-            return false;
+        if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))
+            return fv_declines(j->l, j->op->out[0], FV_WHY_join_kept, fv_v(j->op->in[i]));
+        if (is_substituted(j->part[i]) && reads(j->l, j->part[i], j->root))
+            return false; /* for safety: the whole would have read it, and be no part of that memory */
         for (int k = 0; k < j->n; k++)
-            if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k]))
-                *(j->direct[i] ? &j->direct[i] : &j->direct[k]) = false;
+            if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k])) {
+                int copied = j->direct[i] ? i : k;
+                j->direct[copied] = fv_declines(j->l, j->op->in[copied], FV_WHY_part_reads_part, fv_v(j->op->out[0]),
+                                                fv_v(j->op->in[copied == i ? k : i]));
+            }
     }
     return true;
 }
@@ -188,7 +209,8 @@ static bool pays(const join *j) {
         all += n;
         direct += j->direct[i] ? n : 0;
     }
-    return direct > 0 && 2 * direct >= all;
+    return (direct > 0 && 2 * direct >= all) ||
+           fv_declines(j->l, j->op->out[0], FV_WHY_join_copies, fv_n(whole_number(all)), fv_n(whole_number(direct)));
 }
 
 /* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by proof, too. */
@@ -203,18 +225,25 @@ static bool plan(join *j) {
     fv_op *op = j->op;
     fv_lowerer *l = j->l;
     j->whole = fv_storage_of(l, op->out[0]);
-    if (!fv_storage_has_kernel(j->whole) || op->nin > MAX_PARTS || op->nin < 2 ||
-        has_data_dims(op) ||
-        !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, &j->axis))
+    if (!fv_storage_has_kernel(j->whole)) /* grouping says why */
+        return false;
+    if (op->nin > MAX_PARTS)
+        return false; /* longer ones are Concats of Concats by now */
+    if (op->nin < 2)
+        return fv_declines(l, op->out[0], FV_WHY_join_one);
+    if (has_data_dims(op))
+        return fv_declines(l, op->out[0], FV_WHY_join_data);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, &j->axis))
         return false;
     j->root = fv_storage_home(j->whole);
     j->n = op->nin;
     for (int i = 0; i < j->n; i++) {
         j->part[i] = fv_storage_of(l, op->in[i]);
         j->direct[i] = is_direct(j, op->in[i], j->part[i]);
-        if ((is_substituted(j->part[i]) && !is_once(op, op->in[i])) ||
-            !has_its_ones(op->out[0]->type, op->in[i]->type, j->axis))
-            return false;
+        if (is_substituted(j->part[i]) && !is_once(op, op->in[i]))
+            return fv_declines(l, op->out[0], FV_WHY_join_twice, fv_v(op->in[i]));
+        if (!has_its_ones(op->out[0]->type, op->in[i]->type, j->axis))
+            return fv_declines(l, op->out[0], FV_WHY_join_ones, fv_v(op->in[i]));
     }
     return separate(j) && pays(j);
 }
@@ -237,8 +266,14 @@ static bool carry_out(join *j) {
     const fv_dim *start = fv_dim_const(t, 0);
     for (int i = 0; i < j->n; i++) {
         const fv_dim *size = j->op->in[i]->type->dims[j->axis];
-        if (!j->direct[i] && !is_substituted(j->part[i]) && !copy_part(j, i))
+        const fv_value *v = j->op->in[i], *whole = j->op->out[0];
+        bool computed = is_substituted(j->part[i]), copied = !j->direct[i] && !computed;
+        if (copied && !copy_part(j, i))
             return false;
+        if (copied)
+            fv_declines(j->l, j->op->in[i], FV_WHY_part_copied, fv_v(v), fv_v(whole));
+        else
+            fv_takes(j->l, v, computed ? FV_WHY_part_computed : FV_WHY_part_written, fv_v(whole));
         j->part[i]->fate = FV_FATE_PART;
         j->part[i]->of = j->whole;
         member *m = FV_NEW(j->l->arena, member, 1);
@@ -247,6 +282,7 @@ static bool carry_out(join *j) {
         *j->members = m;
     }
     j->whole->fate = FV_FATE_ASSEMBLED;
+    fv_takes(j->l, j->op->out[0], FV_WHY_joins, fv_n(j->n));
     return true;
 }
 

@@ -118,17 +118,21 @@ void fv_reasons_begin(fv_lowerer *l) {
                           .after = l->module->definitions ? l->module->definitions->after : NULL};
 }
 
+const fv_value *fv_launch_value(const fv_launch *n) {
+    int first = 0;
+    while (!n->made && first < n->op->nout - 1 && !n->op->out[first])
+        first++;
+    return n->made ? n->made : n->op->out[first];
+}
+
 void fv_reasons_end(fv_lowerer *l) {
     fv_reasons *r = l->reasons;
     for (int i = 0; r && i < l->nsteps; i++) {
         const fv_launch *n = &l->steps[i].launch;
-        bool custom = l->steps[i].kind == FV_STEP_LAUNCH && !n->made;
-        int first = 0;
-        while (custom && first < n->op->nout - 1 && !n->op->out[first])
-            first++;
-        fv_reason_launch x = {n->kernel, custom ? n->op->out[first] : n->made, n->origin, custom};
-        if (l->steps[i].kind == FV_STEP_LAUNCH)
-            FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);
+        if (l->steps[i].kind != FV_STEP_LAUNCH)
+            continue;
+        fv_reason_launch x = {n->kernel, fv_launch_value(n), n->origin, !n->made};
+        FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);
     }
     int kept = 0;
     for (int i = 0; r && i < r->n; i++)

@@ -79,6 +79,9 @@ typedef struct fv_reasons {
     int nlaunches, cap_launches;
 } fv_reasons;
 
+/* What a launch is for; of an op with its own kernels the first result. */
+const fv_value *fv_launch_value(const fv_launch *n);
+
 /* Record a decision about a value, with a fact for each place in the sentence; once, however often it is said. */
 bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* true */
 bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* false */
@@ -86,7 +89,7 @@ bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* fals
 /* What is tried before it is decided: of what was recorded since the mark only that stays which speaks for the
  * outcome. Returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
-bool fv_why_settle(fv_lowerer *l, int mark, bool taken) FV_MUST_USE;
+bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 
 /* ... and none of that reason. */
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);

@@ -6,6 +6,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/memory/reuse.h"
@@ -140,7 +141,9 @@ void fv_plan_buffers(fv_lowerer *l) {
             s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
             s->buf->bytes = bytes_of(l, s->value->type);
             name_what_was_there(l, s);
-            if (!heap)
+            if (heap)
+                fv_takes(l, s->value, FV_WHY_allocated);
+            else
                 FV_PUSH(l->arena, work, nwork, cap, s);
             l->program->uses_allocator |= heap;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
 #include "ir/kernel/reuse.h"
 
 static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
@@ -36,9 +37,21 @@ static bool same_dims(const fv_type *x, const fv_type *y) {
 
 static bool can_go_over(fv_lowerer *l, int step, const fv_storage *x, const fv_storage *y) {
     const fv_launch *n = &l->steps[step].launch;
-    return x != y && x->value->kind == FV_VALUE_RESULT && x->last == step && y->first == step &&
-           is_once(l, n, x) && is_once(l, n, y) && !is_returned(l, x) &&
-           same_dims(x->value->type, y->value->type);
+    const fv_value *made = fv_launch_value(n);
+    const fv_fact operand = fv_v(x->value);
+    if (x == y)
+        return false;
+    if (x->value->kind != FV_VALUE_RESULT)
+        return fv_declines(l, made, FV_WHY_place_given, operand);
+    if (x->last != step)
+        return fv_declines(l, made, FV_WHY_place_needed, operand);
+    if (y->first != step)
+        return fv_declines(l, made, FV_WHY_place_begun, operand);
+    if (!is_once(l, n, x) || !is_once(l, n, y))
+        return fv_declines(l, made, FV_WHY_place_twice, operand);
+    if (is_returned(l, x))
+        return fv_declines(l, made, FV_WHY_place_returned, operand);
+    return same_dims(x->value->type, y->value->type) || fv_declines(l, made, FV_WHY_place_dims, operand);
 }
 
 /* No other launch has the kernel, which is about to change. */
@@ -61,8 +74,11 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
-    if (!can_go_over(l, step, x, y) || !is_own_kernel(l, step) || !fv_kernel_reuse(n->kernel, from, to))
+    if (!fv_kernel_alike(n->kernel, from, to) || !can_go_over(l, step, x, y) || !is_own_kernel(l, step))
         return false;
+    if (!fv_kernel_reuse(n->kernel, from, to))
+        return fv_declines(l, fv_launch_value(n), FV_WHY_place_overlap, fv_v(x->value));
+    fv_takes(l, fv_launch_value(n), FV_WHY_in_place, fv_v(x->value));
     forget_arg(n, from, l->arena);
     x->fate = FV_FATE_VIEW;
     x->of = y;
@@ -75,16 +91,32 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
     return true;
 }
 
+/* Is there no operand whose memory a result could take? */
+static bool has_none_alike(const fv_kernel *k) {
+    for (int to = 0; to < k->nbufs; to++)
+        for (int from = 0; from < k->nbufs; from++)
+            if (fv_kernel_alike(k, from, to))
+                return false;
+    return true;
+}
+
 void fv_reuse_memory(fv_lowerer *l) {
     for (int step = 0; step < l->nsteps; step++) {
         const fv_launch *n = &l->steps[step].launch;
         if (l->steps[step].kind != FV_STEP_LAUNCH)
             continue;
+        if (l->reasons && has_none_alike(n->kernel))
+            fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
+        int mark = fv_why_mark(l);
+        bool any = false;
         for (int to = 0; to < n->nargs; to++)
             for (int from = 0; from < n->nargs; from++)
                 if (put_over(l, step, from, to)) {
+                    any = true;
                     to = -1; /* they are numbered anew */
                     break;
                 }
+        if (any)
+            fv_why_settle(l, mark, true);
     }
 }

@@ -194,7 +194,7 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     fv_expr *sum;
     if (!w->alone || length->hi <= w->task)
         keep_in_row(e, w, value);
-    else if (fv_x_reductions(e->def->body, &sum, 1))
+    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->vector))
         fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
 }
 

@@ -161,8 +161,9 @@ static void drop_parameter(fv_kernel *k, int i) {
         k->bufs[i]->id = i;
 }
 
-static bool are_alike(const fv_buf *a, const fv_buf *b) {
-    bool alike = a->elem == b->elem && a->rank == b->rank;
+bool fv_kernel_alike(const fv_kernel *k, int from, int to) {
+    const fv_buf *a = k->bufs[from], *b = k->bufs[to];
+    bool alike = a->role == FV_BUF_IN && b->role != FV_BUF_IN && a->elem == b->elem && a->rank == b->rank;
     for (int i = 0; alike && i < a->rank; i++)
         alike = fv_x_equal(a->extent[i], b->extent[i]);
     return alike;
@@ -172,7 +173,7 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to) {
     fv_arena *a = k->arena;
     fv_buf *x = k->bufs[from], *y = k->bufs[to];
     reuse r = {.z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
-    if (k->task || x->role != FV_BUF_IN || y->role == FV_BUF_IN || !are_alike(x, y))
+    if (k->task || !fv_kernel_alike(k, from, to))
         return false;
     x->role = FV_BUF_INOUT; /* what an index reads of it may change */
     learn(&r, &k->body);
