@@ -17,6 +17,7 @@
 #include "backend/memory/plan.h"
 #include "backend/ports.h"
 #include "backend/program.h"
+#include "backend/schedule/choice.h"
 #include "backend/schedule/schedule.h"
 #include "backend/share.h"
 #include "ir/definition/definitions_verify.h"
@@ -242,7 +243,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a,
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a)};
+                      .panels = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }
@@ -275,7 +276,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
         fv_plan_buffers(l);
         fv_share_kernels(l);
         fv_reasons_end(l);
-        ok = fv_write_program(l);
+        ok = fv_choices_end(l) && fv_write_program(l);
     }
     fv_close_ports(l);
     if (ok)

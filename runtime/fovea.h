@@ -115,6 +115,7 @@ typedef struct fv_compile_options {
     const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; NULL terminated */
     const char *weights;  /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
     int strict;           /* an ONNX model that departs from the standard is an error, not a few warnings */
+    const char *tuning;   /* path of what `fovea tune` has written for this model; NULL: none */
 } fv_compile_options;
 
 /* Compiles to something that runs at once; or loads it, where that has been done before: from the cache on

@@ -37,9 +37,10 @@ static const option options[] = {
     {"--expect", NULL, TEXT, AT(expect), "DIR|F", "compare with output_0.pb ... or NAME.npy in DIR, or with F.npy or F.pb", false},
     {"--format", NULL, TEXT, AT(format), "npy|pb", "of the files that -o writes", false},
     {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
+    {"--tuning", NULL, TEXT, AT(tuning), "F", "schedules of kernels, as `fovea tune` has written them", false},
     {"--at", NULL, LIST, AT(at), "S=N", "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
     {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
-    {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2)", false},
+    {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2); all of `tune` (60)", false},
     {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too", false},
     {"--against", NULL, TEXT, AT(against), "LIB", "the same elsewhere: libonnxruntime.so, a compiled library, or a backend", false},
     {"--against-model", NULL, TEXT, AT(against_model), "F.onnx", "what that library runs, where MODEL is no ONNX file", false},
@@ -263,7 +264,7 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .seconds = 2,
+    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .seconds = c->run == fv_cmd_tune ? 60 : 2,
                    .operand = operands};
     int status = parse_environment(a, c);
     bool options_end = false;

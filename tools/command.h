@@ -23,7 +23,7 @@ typedef struct fv_args {
     int n; /* operands: models, folders */
     const char **operand;
     /* common */
-    const char *target, *processor, *schedule, *color;
+    const char *target, *processor, *schedule, *tuning, *color;
     fv_list_arg dims;
     int threads, verbose; /* threads: the first of the list */
     int thread_list[FV_MAX_THREAD_LIST], nthread_list;
@@ -114,5 +114,6 @@ int fv_cmd_test(fv_context *c);
 int fv_cmd_inspect(fv_context *c);
 int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
+int fv_cmd_tune(fv_context *c);
 
 #endif

@@ -29,6 +29,7 @@ typedef struct view {
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
     fv_why_query why;
+    fv_choices choices; /* for kernels */
     fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
     size_t weights;
 } view;
@@ -108,6 +109,14 @@ static const char *schedule_of(const view *v, const fv_kernel *k) {
     return t.s;
 }
 
+/* By which a tuning knows the kernel; NULL: nothing is chosen for it. */
+static const char *key_of(const view *v, const fv_kernel *k) {
+    for (int i = 0; i < v->choices.n; i++)
+        if (v->choices.at[i].kernel == k)
+            return v->choices.at[i].key;
+    return NULL;
+}
+
 static void print_line(const char *what, const char *text) {
     if (text && *text)
         fv_out("  %-9s %.800s%s\n", what, text, strlen(text) > 800 ? " ..." : "");
@@ -143,6 +152,7 @@ static void print_schedules(view *v) {
         const fv_kernel *k = p->kernels[i];
         fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
                v->launches[i] == 1 ? "" : "es");
+        print_line("key", v->c->args->verbose ? key_of(v, k) : NULL);
         print_line("from", k->origin);
         print_line("computes", k->formula);
         print_cost(v, i);
@@ -157,6 +167,7 @@ static json_t *schedules_json(view *v) {
         json_t *o = json_object();
         fv_json_set_text(o, "kernel", k->name);
         fv_json_set_text(o, "schedule", schedule_of(v, k));
+        fv_json_set(o, "key", fv_json_text(key_of(v, k)));
         fv_json_set_int(o, "launches", v->launches[i]);
         fv_json_set_text(o, "from", k->origin ? k->origin : "");
         fv_json_set_text(o, "computes", k->formula ? k->formula : "");
@@ -433,7 +444,9 @@ static bool open_view(view *v, const char *path) {
     *m = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = o.look = true;
+    o.dims_are_values = true;
+    o.look = !o.tuning; /* which is of one model, with its weights */
+    o.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;

@@ -14,7 +14,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --state", fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --state --tuning", fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -22,7 +22,8 @@ const fv_command fv_commands[] = {
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
-     "--backend --input --data-set --expect --output --format --seed --passes --state", fv_cmd_run,
+     "--backend --input --data-set --expect --output --format --seed --passes --state "
+     "--tuning", fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
@@ -37,7 +38,7 @@ const fv_command fv_commands[] = {
      "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "
-     "--state", fv_cmd_bench,
+     "--state --tuning", fv_cmd_bench,
      "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea run`; --dim\n"
      "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers are made\n"
      "once; what is timed is the model's run. The roof is measured in each round: multiply-adds in\n"
@@ -47,8 +48,18 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
+    {"tune", "MODEL", 1, 1, "find schedules of its kernels that are faster on this machine",
+     "--output --backend --seconds --input --data-set --at --seed --passes --state", fv_cmd_tune,
+     "Tries other schedules for the costliest kernels, two programs in turns; what looks faster is measured\n"
+     "again in 15 rounds, and kept where 12 are faster. OUT is a text that `compile`, `run`, `bench` and\n"
+     "`inspect` take as --tuning=OUT, for this model, target, CPU and version. No schedule changes a bit of a\n"
+     "result. Inputs and dims are as in `fovea bench`. No program is begun that --seconds may not suffice for,\n"
+     "but the first.\n"
+     "\nexamples:\n"
+     "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
+     "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --why --passes --state", fv_cmd_inspect,
+     "--ops --memory --schedules --why --passes --state --tuning", fv_cmd_inspect,
      "Without --ops, --memory, --schedules and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"

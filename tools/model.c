@@ -25,7 +25,7 @@ static void note_ignored(fv_context *c) {
         bool given;
         const char *name;
     } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"}, {a->passes, "--passes"},
-               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->verify, "--verify"},
+               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->tuning, "--tuning"}, {a->verify, "--verify"},
                {a->strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
@@ -105,7 +105,7 @@ void fv_subject_count(fv_context *c, fv_subject *m) {
     look_at_program(&(opening){c, m}, m->program);
 }
 
-static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
+static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices, fv_subject *m) {
     fv_driver_options o;
     fv_compiled made;
     const opening op = {c, m};
@@ -113,6 +113,8 @@ static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims_are_values = true;
+    o.tuned = tuned;
+    o.choices = choices;
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
     m->source = made.source;
@@ -129,7 +131,16 @@ static bool compile(fv_context *c, fv_backend_kind backend, fv_subject *m) {
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) {
     *out = (fv_subject){.path = path};
     bool library = fv_driver_path_kind(path) == FV_FILE_ELF;
-    if (!(library ? load(c, out) : compile(c, backend, out)))
+    if (!(library ? load(c, out) : compile(c, backend, NULL, NULL, out)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices,
+                           fv_subject *out) {
+    *out = (fv_subject){.path = path};
+    if (!compile(c, backend, tuned, choices, out))
         return false;
     make_room(c, out);
     return true;

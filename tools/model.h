@@ -46,6 +46,9 @@ typedef struct fv_subject {
 /* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by
  * fv_subject_close; also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) FV_MUST_USE;
+/* The same of a model that is no library, with schedules of its own; *choices: what was chosen. Never from the cache. */
+bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices,
+                           fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is

@@ -105,9 +105,11 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     pipeline->verify = a->verify;
     *o = (fv_driver_options){.dims = a->dims.at, .states = a->states.at, .level = a->level, .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
-                             .strict = a->strict,
+                             .strict = a->strict, .tuning = a->tuning,
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
                              .pipeline = pipeline};
+    if (a->tuning && o->naive)
+        return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
     if (a->name && !fv_c_name_is_fit(a->name))
         return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
     for (int i = 0; o->passes && o->passes[i]; i++)

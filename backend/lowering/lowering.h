@@ -65,6 +65,8 @@ struct fv_lowerer {
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
     const char *after;   /* the last step that was done; NULL: none */
     int counter;         /* for kernel names */
+    fv_ptrmap tuned;     /* kernels of the tuning that this model has; */
+    fv_ptrmap refused;   /* those whose schedule is not legal */
     int64_t weights;     /* bytes of all constants */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
     int cap_buffers, cap_constants, cap_kernels;

@@ -23,7 +23,9 @@
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 
-enum { MAX_MASKS = 4,
+enum { MOST_BLOCK = 4096,
+       MOST_TASKS = 4096,
+       MAX_MASKS = 4,
        MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
 
 typedef struct sums {
@@ -55,7 +57,7 @@ typedef struct attend {
     int block, tasks;              /* rows of a block; chunks of queries that there are at least */
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
-    fv_schedule how;
+    fv_choosing chosen;
 } attend;
 
 /* ---- definitions and memory ---- */
@@ -206,23 +208,26 @@ static void make_queries(attend *a, fv_op *op) {
 }
 
 static bool prepare(attend *a, fv_op *op) {
-    const fv_target *t = a->l->target;
     a->scores = over_keys(a, a->at.score);
     int row = a->at.row - (a->at.row > a->at.column);
     a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
                              .column = a->scores.rank - 1};
-    fv_contract_size(t, &a->scores, &a->qk, &a->scores_tile.rows, &a->scores_tile.columns);
+    fv_contract_tile(&a->chosen, &a->scores, &a->qk, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, &a->scores_tile.rows,
+                     &a->scores_tile.columns);
     if (a->scores_tile.columns < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, a->scores_tile.columns))
         return false;
-    a->block = block_rows(a, a->scores_tile.rows);
-    a->tasks = fv_processor_at(t->processor)->attend_tasks;
+    int rows = a->scores_tile.rows;
+    a->block = (int)fv_choose(&a->chosen, FV_PARAMETER_block, block_rows(a, rows), rows, MOST_BLOCK, 1);
+    int tasks = fv_processor_at(a->l->target->processor)->attend_tasks;
+    a->tasks = (int)fv_choose(&a->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
     set_tasks(a);
     make_queries(a, op);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
     a->weights = over_keys(a, make_weights(a));
     a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
                              .column = a->at.column};
-    fv_contract_size(t, a->d, &a->pv, &a->result_tile.rows, &a->result_tile.columns);
+    fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns, &a->result_tile.rows,
+                     &a->result_tile.columns);
     return a->result_tile.columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, a->result_tile.columns);
 }
 
@@ -442,20 +447,10 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, block, binary(e, FV_X_SUB, size, from)));
 }
 
-static void set_schedule(attend *a) {
-    fv_schedule_set(&a->how, FV_PARAMETER_rows, a->result_tile.rows);
-    fv_schedule_set(&a->how, FV_PARAMETER_columns, a->result_tile.columns);
-    fv_schedule_set(&a->how, FV_PARAMETER_score_rows, a->scores_tile.rows);
-    fv_schedule_set(&a->how, FV_PARAMETER_score_columns, a->scores_tile.columns);
-    fv_schedule_set(&a->how, FV_PARAMETER_block, a->block);
-    fv_schedule_set(&a->how, FV_PARAMETER_tasks, a->tasks);
-}
-
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    attend a = {.l = l, .d = s->def, .how.kind = FV_SCHEDULE_attend};
+    attend a = {.l = l, .d = s->def, .chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend)};
     if (!fv_find_attention(l, a.d, &a.at) || !prepare(&a, op))
         return false;
-    set_schedule(&a);
     fv_takes(l, s->value, FV_WHY_attends);
     if (a.nouter || !fv_dim_is_one(a.chunk->dim))
         fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a.tasks));
@@ -474,6 +469,7 @@ bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     emit_result(&a, s->value, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
-    fv_kemit_finish(e, op, &a.how);
+    fv_kemit_finish(e, op, &a.chosen.how);
+    fv_chosen(&a.chosen, FV_SCHEDULE_attend);
     return true;
 }

@@ -80,6 +80,7 @@ static bool is_loaded(const fv_expr *x) {
 
 /* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows the best are looked for. */
 enum { TILE = 4, FEW_TILES = 4 };
+enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
 /* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as long. */
 static int steps(int rows, int vectors, int least) {
@@ -101,8 +102,9 @@ static int best_rows(int rows, int most, int vectors, int in_flight) {
     return best;
 }
 
-/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are in flight. */
-void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
+/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are in flight. Returns what
+ * columns are a multiple of: the lanes of a vector, or fewer where there are fewer columns. */
+static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_at(t->processor)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
@@ -114,7 +116,7 @@ void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contr
         *mr = best_rows((int)rows, *mr, *nr / lanes, in_flight);
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
-        return;
+        return lanes;
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
@@ -125,6 +127,22 @@ void fv_contract_size(const fv_target *t, const fv_definition *d, const fv_contr
         lanes /= 2;
     if (columns < *nr)
         *nr = ((int)columns + lanes - 1) / lanes * lanes;
+    return lanes;
+}
+
+void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c, fv_parameter rows, fv_parameter columns,
+                      int *mr, int *nr) {
+    const fv_target *t = u->l->target;
+    int64_t step = tile_size(t, d, c, mr, nr), n = d->index[c->column]->dim->hi;
+    int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    if (*nr < 2)
+        return;
+    u->limits.lanes = lanes < 2 ? 1 : lanes;
+    u->limits.registers = t->vector_registers;
+    int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
+    *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
+    *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
 }
 
 /* Would x run along the columns if one of its axes were the last? */
@@ -191,21 +209,23 @@ static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int n
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }
 
-/* What is chosen for the kernel, and what became of its operand. */
-static void set_schedule(fv_tile *t, const fv_definition *d, fv_schedule *how) {
+/* What is chosen besides the tile, once the operand is there: whether a parameter is a choice is not for others to decide.
+ * Returns the rows of a block. */
+static int64_t choose_rest(fv_choosing *u, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
+    int64_t block = t->mr;
     fv_tile_defaults(t);
-    fv_schedule_set(how, FV_PARAMETER_rows, t->mr);
-    fv_schedule_set(how, FV_PARAMETER_columns, t->nr);
-    if (c->row >= 0 && d->index[c->row]->dim->hi > t->mr)
-        fv_schedule_set(how, FV_PARAMETER_block, block_rows(t->e->l->target, c, t->mr, t->nr));
-    if (fv_can_prefetch(c, t->e->l->target, t->nr)) {
-        fv_schedule_set(how, FV_PARAMETER_prefetch, t->near);
-        fv_schedule_set(how, FV_PARAMETER_prefetch_single, t->far);
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    if (rows > t->mr)
+        block = block_rows(u->l->target, c, t->mr, t->nr);
+    if (rows > 1)
+        block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
+    if (fv_can_prefetch(c)) {
+        t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
+        t->far = fv_choose(u, FV_PARAMETER_prefetch_single, t->far, 0, 1 << 24, 1);
     }
-    fv_schedule_set(how, FV_PARAMETER_outline, t->outlined);
-    if (c->packed)
-        fv_schedule_set(how, FV_PARAMETER_operand, c->panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+    t->outlined = fv_choose(u, FV_PARAMETER_outline, t->outlined, 0, 1, 1);
+    return block;
 }
 
 static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
@@ -224,7 +244,8 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_tile t = {.c = &c, .rest = -1};
     if (!recognise(l, d, &c))
         return false;
-    fv_contract_size(l->target, d, &c, &t.mr, &t.nr);
+    fv_choosing u = fv_choose_for(l, d, FV_SCHEDULE_contract);
+    fv_contract_tile(&u, d, &c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t.mr, &t.nr);
     if (t.nr < 2)
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c.column]->dim));
     if (!fv_contract_operand(l, op, d, &c, t.nr))
@@ -242,10 +263,8 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
                              fv_kemit_dim(&e, d->index[i]->dim));
         fv_kemit_bind(&e, d->index[i], index[i]);
     }
-    fv_schedule how = {.kind = FV_SCHEDULE_contract};
-    set_schedule(&t, d, &how);
+    int64_t block = choose_rest(&u, &t, d);
     bool batch = d->rank > 1 + (c.row >= 0);
-    int64_t block = fv_schedule_states(&how, FV_PARAMETER_block) ? how.value[FV_PARAMETER_block] : t.mr;
     if (batch || (c.row >= 0 && d->index[c.row]->dim->hi > block) || d->index[c.column]->dim->hi > t.nr)
         fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(block), fv_n(t.nr));
     else
@@ -259,6 +278,10 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_tile_store(&t, s->value, index, here);
     while (e.b.depth)
         fv_kb_end(&e.b);
+    fv_schedule how = u.how;
+    if (c.packed)
+        fv_schedule_set(&how, FV_PARAMETER_operand, c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
     fv_kemit_finish(&e, op, &how);
+    fv_chosen(&u, FV_SCHEDULE_contract);
     return true;
 }

@@ -13,9 +13,13 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/choice.h"
 #include "backend/schedule/keep.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
+
+/* Of tasks: each of a single vector does what is summed along it anew. */
+enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit e;
@@ -229,7 +233,12 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     if (w.vector >= 0)
         inside[w.vector] = true;
     const fv_processor *p = fv_processor_at(l->target->processor);
-    w.task = w.vector >= 0 && w.alone ? p->vector_task : p->row_task;
+    bool vector = w.vector >= 0 && w.alone;
+    fv_choosing u = fv_choose_for(l, d, FV_SCHEDULE_map);
+    if (u.wish && (u.wish->schedule.kind == FV_SCHEDULE_row || u.wish->schedule.kind == FV_SCHEDULE_pack))
+        u.how.kind = u.wish->schedule.kind; /* which of them it is shows when it is made */
+    int task = vector ? p->vector_task : p->row_task;
+    w.task = fv_choose(&u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     fv_open_outer(&e, inside, work_of_row(d, w.vector, w.task), w.task, index);
     fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
@@ -239,8 +248,9 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
         fv_takes(l, s->value, fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
         fv_takes(l, s->value, w.sums ? FV_WHY_maps_rows : FV_WHY_maps, fv_d(d->index[w.vector]->dim));
-    fv_schedule how = {.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map};
-    fv_schedule_set(&how, FV_PARAMETER_task, w.task);
+    fv_schedule how = u.how;
+    how.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
     fv_kemit_finish(&e, op, &how);
+    fv_chosen(&u, how.kind);
     return true;
 }

@@ -31,17 +31,17 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
  * and each for what comes `near` bytes later in this one, which lies in the second-level cache by then. Where there is no
  * more than one whole tile, all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
  * A model whose weights all stay in the second-level cache is slower by it: they would come to the first level twice. */
-bool fv_can_prefetch(const fv_contraction *c, const fv_target *target, int nr) {
+bool fv_can_prefetch(const fv_contraction *c) {
     const fv_panels *p = &c->panels;
     const fv_expr *sum = c->sum;
-    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim) &&
-           nr * fv_elem_storage_bytes(p->value->type->elem) >= fv_processor_at(target->processor)->line_bytes;
+    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim);
 }
 
 void fv_tile_defaults(fv_tile *t) {
     const fv_lowerer *l = t->e->l;
     const fv_processor *p = fv_processor_at(l->target->processor);
-    bool ahead = fv_can_prefetch(t->c, l->target, t->nr) && l->weights > l->target->l2_bytes;
+    bool ahead = fv_can_prefetch(t->c) && l->weights > l->target->l2_bytes &&
+                 t->nr * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
     t->near = ahead ? p->prefetch_bytes : 0;
     t->far = ahead ? p->prefetch_single_bytes : 0;
     t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;

@@ -34,7 +34,7 @@ typedef struct fv_tile {
 } fv_tile;
 
 /* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
-bool fv_can_prefetch(const fv_contraction *c, const fv_target *target, int nr) FV_MUST_USE;
+bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
 /* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said. */
 void fv_tile_defaults(fv_tile *t);
 /* Loop over panels of columns: sets j0, panel, next and columns. */

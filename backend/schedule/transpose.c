@@ -13,12 +13,15 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
+#include "backend/schedule/choice.h"
 #include "backend/schedule/map.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
 
 enum { MIN_BLOCK = 4,
+       LEAST_TASK = 16,
+       MOST_TASK = 1 << 24,
        MAX_LOADS = 8,
        MAX_WORK = 60   /* nodes of the definition: a block has them n times */ };
 
@@ -236,8 +239,11 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     transposed t = {.task = p->row_task, .line = p->line_bytes};
     if (!is_transposed(l, s, &t))
         return false;
-    fv_kemit e;
     const fv_definition *d = s->def;
+    fv_choosing u = fv_choose_for(l, d, s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose);
+    t.n = fv_choose(&u, FV_PARAMETER_size, t.n, MIN_BLOCK, t.n, 1);
+    t.task = fv_choose(&u, FV_PARAMETER_task, t.task, LEAST_TASK, MOST_TASK, 1);
+    fv_kemit e;
     fv_expr *index[FV_MAX_RANK] = {0};
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool inside[FV_MAX_RANK] = {false};
@@ -265,9 +271,7 @@ bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
     }
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_schedule how = {.kind = s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose};
-    fv_schedule_set(&how, FV_PARAMETER_size, t.n);
-    fv_schedule_set(&how, FV_PARAMETER_task, t.task);
-    fv_kemit_finish(&e, op, &how);
+    fv_kemit_finish(&e, op, &u.how);
+    fv_chosen(&u, u.how.kind);
     return true;
 }

@@ -92,6 +92,14 @@ bool fv_warning(fv_session *s, const char *format, ...) {
     return no;
 }
 
+bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    bool no = fv_say(s, &(fv_message){.severity = FV_WARNING, .line = line, .column = column}, format, args);
+    va_end(args);
+    return no;
+}
+
 /* The border that all messages pass: names in them may hold anything, and it stays one line. */
 static const char *shown(fv_arena *a, const char *s, size_t n) {
     fv_text t = {.arena = a};

@@ -35,6 +35,8 @@ bool fv_error_at(fv_session *s, int line, int column, const char *format, ...)
 bool fv_error_node(fv_session *s, const char *node, const char *op, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 bool fv_warning(fv_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* What they all call: keeps a copy of *m with the text formatted and the file filled in. */
 bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args);

@@ -15,6 +15,7 @@
 #define FV_MAX_INLINED 250000 /* nodes that functions and repeated bodies add to a model */
 #define FV_MAX_ATTRIBUTES 256 /* of one node or function; opset imports of a model */
 #define FV_MAX_MESSAGE_DEPTH 200 /* nested messages of a model file: three a graph */
+#define FV_MAX_TUNED 16384    /* kernels that a tuning file speaks of */
 #define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
 #define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
 #define FV_FIXED_WORKSPACE (1 << 28) /* bounds of dims that allow more bytes leave offsets to the run */

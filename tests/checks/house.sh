@@ -62,7 +62,7 @@ if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi
 
 # An answer that can refuse is not ignored: functions of headers that return a bool carry the attribute that has the
 # compiler say so, but those that only say something, and always or mostly return false for it.
-says='fv_say|fv_takes|fv_declines|fv_why_settle|fv_([a-z_0-9]+_)?(error|error_at|error_node|warning|warn|illegal|unknown|departs)'
+says='fv_say|fv_takes|fv_declines|fv_why_settle|fv_([a-z_0-9]+_)?(error|error_at|error_node|warning|warning_at|warn|illegal|unknown|departs)'
 wrong=$(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h' 'tools/*.h' | xargs awk '
     FNR == 1 { open = 0 }
     /^bool [a-z_0-9]+\(/ { open = 1; text = ""; at = FILENAME ":" FNR }

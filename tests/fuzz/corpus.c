@@ -172,6 +172,16 @@ static void definitions_case(corpus *c, fv_session *s, char *input) {
     fv_arena_free(a);
 }
 
+static void tuning_case(corpus *c, fv_session *s, char *input) {
+    (void)s;
+    add_text(c, "tuning", input);
+}
+
+static void tuning_fixture(corpus *c, fv_session *s, char *text, size_t size) {
+    (void)size;
+    each_case(c, s, text, tuning_case);
+}
+
 static void definitions_fixture(corpus *c, fv_session *s, char *text, size_t size) {
     (void)size;
     each_case(c, s, text, definitions_case);
@@ -225,6 +235,7 @@ void corpus_walk(corpus *c) {
     each_file(c, c->root, "tests/kernel/expand/*.txt", kernel_fixture);
     each_file(c, c->root, "tests/definition/*.txt", definitions_fixture);
     each_file(c, c->root, "tests/ops/*.txt", op_fixture);
+    each_file(c, c->root, "tests/tuning/texts.txt", tuning_fixture);
     each_file(c, c->root, "tests/passes/*.fvt", pass_fixture);
     each_file(c, c->root, "tests/frontend/import/*.txt", import_fixture);
     each_file(c, c->root, "docs/*.md", document);

@@ -15,6 +15,7 @@ const fuzz_target fuzz_targets[] = {
     {"graph", "texts of graph IR: the same from the parser on", fuzz_graph, fuzz_mutate_text},
     {"definitions", "texts of definitions: verifier, printer, lowering, a run", fuzz_definitions, fuzz_mutate_text},
     {"kernel", "texts of kernels and programs: verifier, printer, expansion, a run", fuzz_kernel, fuzz_mutate_text},
+    {"tuning", "tuning files: read, printed, read again", fuzz_tuning, fuzz_mutate_text},
     {"npy", "numpy's files: read, written, read again", fuzz_npy, NULL},
     {"pb", "TensorProto: read, written, read again", fuzz_pb, fuzz_mutate_tensor},
     {0}};

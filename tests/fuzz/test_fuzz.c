@@ -84,5 +84,6 @@ Test(fuzz, onnx, .timeout = 240) { mutations("onnx"); }
 Test(fuzz, graph, .timeout = 240) { mutations("graph"); }
 Test(fuzz, definitions, .timeout = 240) { mutations("definitions"); }
 Test(fuzz, kernel, .timeout = 240) { mutations("kernel"); }
+Test(fuzz, tuning, .timeout = 240) { mutations("tuning"); }
 Test(fuzz, npy, .timeout = 240) { mutations("npy"); }
 Test(fuzz, pb, .timeout = 240) { mutations("pb"); }

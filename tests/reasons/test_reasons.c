@@ -48,12 +48,32 @@ static bool is_asked(const char *options, const char *step) {
     return at && (at == options || at[-1] == ' ') && strchr(" \n", at[strlen(step)]);
 }
 
+/* "tuning SCHEDULE", the last line: what a tuning says of the first kernel. Cuts it off. */
+static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
+    char *line = strstr(input, "\ntuning ");
+    fv_choices all = {0};
+    if (!line)
+        return NULL;
+    line[1] = 0;
+    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", input), ".");
+    o.choices = &all;
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL) && fv_lower(m, &o) && all.n, "%s", said());
+    const char *head = "fovea-tuning 1 model \"\" producer \"\" target \"\" cpu \"\"";
+    const fv_tuning *u = fv_tuning_parse(session, arena, fv_printf(arena, "%s kernel \"%s\" %s end", head, all.at[0].key, line + 8));
+    cr_assert(u, "%s", said());
+    return u;
+}
+
 /* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`, `target=T`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
     target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
     fv_lower_options o = {.target = fv_target_find(target), .naive = is_asked(options, "naive"), .verify = true, .reasons = &r};
+    fv_lower_options plain = {.target = o.target};
+    char *graph = fv_strdup(arena, input);
+    o.tuning = tuning_of(plain, graph);
+    input = graph;
     fv_module *m = strncmp(input, "fovea-definitions", 17)
                        ? fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".")
                        : fv_definitions_parse(session, input, ".", NULL);
@@ -78,7 +98,7 @@ static const char *decided(const char *options, const char *input) {
     return t.s;
 }
 
-static const char *const fixtures[] = {"group", "attend", "results", "schedule", "contract", "transpose", "map", "concat", "layout", "memory"};
+static const char *const fixtures[] = {"group", "attend", "results", "schedule", "contract", "transpose", "map", "concat", "layout", "memory", "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) { check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided); }

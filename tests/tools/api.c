@@ -257,6 +257,43 @@ Test(api, failures) {
     cr_expect_neq(access(in_folder("x.txt"), F_OK), 0);
 }
 
+/* A tuning of the model's first kernel, for the target generic. */
+static const char *put_tuning(const char *schedule) {
+    static char path[80];
+    char says[400];
+    fv_session *s = fv_session_new();
+    fv_door door;
+    fv_choices all = {0};
+    fv_source source;
+    fv_driver_options o = {.target = fv_target_find("generic"), .level = '2', .choices = &all};
+    cr_assert(!FV_DOOR_OPEN(s, &door));
+    cr_assert(fv_driver_read(s, model, &o, &source) && fv_driver_lower(s, &source, &o) && all.n);
+    snprintf(says, sizeof says, "fovea-tuning 1\nmodel \"%s\"\nproducer \"fovea %s\"\ntarget \"generic\"\ncpu \"\"\nkernel \"%s\" %s\nend\n",
+             source.hash, FV_VERSION, all.at[0].key, schedule);
+    fv_door_close(s, &door);
+    fv_session_free(s);
+    snprintf(path, sizeof path, "%s/a.tuning", folder);
+    put(path, says);
+    return path;
+}
+
+Test(api, tunings) {
+    fv_compile_options o = {.backend = FV_BACKEND_INTERP, .target = "generic", .tuning = in_folder("a.tuning")};
+    refuses(model, o, FV_BAD_FILE, "a.tuning: error: ");
+    o.tuning = put_tuning("contract {rows = 2, block = 8}");
+    compiles(o);
+    o.naive = 1;
+    refuses(model, o, FV_BAD_ARGUMENT, "naive");
+    o.naive = 0;
+    o.tuning = put_tuning("contract {rows = 60}");
+    refuses(model, o, FV_BAD_MODEL, "a.tuning:6:8: error: a tile ");
+    o.tuning = put_tuning("map {task = 64}");
+    refuses(model, o, FV_BAD_MODEL, "a.tuning:6:8: error: the kernel's schedule is 'contract', not 'map'");
+    o.tuning = put_tuning("contract {rows = 2}");
+    o.target = "x86-64-v3";
+    refuses(model, o, FV_BAD_MODEL, "a.tuning:4:8: error: was made for another target");
+}
+
 /* Everything between a file and an artifact, where the nth allocation fails. */
 static bool survives(int64_t nth) {
     fv_session *s = fv_session_new();

@@ -31,7 +31,7 @@ backends="jit interp c"
 # ---- the command itself ----
 check help 0 'usage: fovea COMMAND' "$fovea" --help
 check version 0 '^fovea [0-9]' "$fovea" --version
-for c in compile run test bench inspect opt ops; do
+for c in compile run test bench tune inspect opt ops; do
     check "help $c" 0 "usage: fovea $c .*OPTIONS" "$fovea" $c --help
     check "help of $c" 0 'common options' "$fovea" help $c
 done
@@ -41,6 +41,12 @@ check 'no such command' 2 'there is no command' "$fovea" frobnicate
 check 'misspelt option' 2 'did you mean --input' "$fovea" run m --inptu=3
 check 'option of another' 2 'there is no --markdown here' "$fovea" run m --markdown
 check 'misspelt target' 2 "did you mean 'x86-64-v2'" "$fovea" run add.fvir --target=x86-64-v5
+check 'misspelt processor' 2 "did you mean 'zen4'" "$fovea" run add.fvir --processor=zen44
+check 'no such processor' 2 'there are generic, haswell' "$fovea" run add.fvir --processor=itanium
+check 'a processor of another architecture' 2 "processor 'neoverse-n1' is aarch64, the target x86-64-v3 is not" "$fovea" \
+    inspect add.fvir --target=x86-64-v3 --processor=neoverse-n1
+check 'a processor' 0 'target     x86-64-v3, processor zen3' "$fovea" inspect add.fvir --target=x86-64-v3 --processor=zen3
+check 'a processor for kernels' 1 'which are made already: --processor does not apply' "$fovea" inspect scale2.fvk --processor=haswell
 check 'misspelt pass' 2 "did you mean 'legalise'" "$fovea" opt add.fvir --passes=legalize
 check 'misspelt emit' 2 "did you mean 'kernels'" "$fovea" compile add.fvir --emit=kernel
 check 'misspelt backend' 2 'there is no backend' "$fovea" run add.fvir --backend=gpu

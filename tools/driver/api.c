@@ -39,9 +39,11 @@ static int check_options(job *j, bool here) {
     j->driver = (fv_driver_options){
         .target = fv_driver_target(fv_arena_new(j->session), o->target, here),
         .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
-        .naive = o->naive != 0, .strict = o->strict != 0, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
+        .naive = o->naive != 0, .strict = o->strict != 0, .tuning = o->tuning, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
+    if (o->naive && o->tuning)
+        return bad_option(j, "the naive schedule has nothing that a tuning could say:", o->tuning);
     if (here && o->backend > FV_BACKEND_C)
         return bad_option(j, "there is no backend", "of that number");
     if (!strchr("0123s", j->driver.level))
@@ -61,7 +63,8 @@ static int status_of(const job *j) {
     for (const fv_message *m = fv_messages(j->session); m; m = m->next)
         if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
             return FV_INTERNAL;
-    return access(j->path, R_OK) ? FV_BAD_FILE : FV_BAD_MODEL;
+    const char *tuning = j->driver.tuning;
+    return access(j->path, R_OK) || (tuning && access(tuning, R_OK)) ? FV_BAD_FILE : FV_BAD_MODEL;
 }
 
 /* Session, door, options, messages around a piece of work. On success the session is left in

@@ -30,6 +30,7 @@ typedef struct fv_cache {
     bool named;      /* FOVEA_CACHE_DIR says so: what is wrong with it is worth a warning */
     bool warned;
     uint64_t limit;  /* bytes of all entries together */
+    const char *tuning; /* path, as it is given now; NULL: none */
     fv_digest base;  /* of compiler, target and options */
     struct timespec begun; /* before a byte of the model was read */
 } fv_cache;
@@ -95,6 +96,7 @@ typedef struct fv_cache_item {
     const fv_message *before; /* the last message that is not about this model; NULL: none */
     int nread;                /* how many were said while it was read */
     const char *folder;       /* of the cache: its warnings are not of the model */
+    const char *tuning;       /* path that messages may speak of; NULL: there is none */
 } fv_cache_item;
 
 /* An entry is begun when there is a program: its weights are written while the caller makes the code. Until

@@ -98,7 +98,8 @@ static layout lay_out(fv_arena *a, const fv_program *p) {
     return l;
 }
 
-static void put_message(fv_text *t, const fv_message *m) {
+static void put_message(fv_text *t, const fv_message *m, const char *tuning) {
+    fv_pack_number(t, m->file && tuning && !strcmp(m->file, tuning));
     fv_pack_number(t, (uint64_t)m->severity);
     fv_pack_number(t, (uint64_t)m->line);
     fv_pack_number(t, (uint64_t)m->column);
@@ -117,7 +118,7 @@ static void put_messages(fv_text *t, fv_session *s, const fv_cache_item *item) {
     uint64_t n = 0;
     for (; m; m = m->next)
         if (!is_about_cache(item, m)) {
-            put_message(&all, m);
+            put_message(&all, m, item->tuning);
             n++;
         }
     fv_pack_number(t, (uint64_t)item->nread);
@@ -410,21 +411,25 @@ static void say(fv_session *s, const fv_message *m, const char *format, ...) {
 }
 
 /* What was said when the model was compiled, but for what reading it has said again. */
-static void say_again(fv_session *s, fv_unpack after, bool read) {
+static void say_again(fv_session *s, fv_unpack after, bool read, const char *tuning) {
+    const char *model = fv_diag_file_get(s);
     fv_unpack *u = &after;
     uint64_t nread = fv_unpack_number(u);
     uint64_t n = fv_unpack_number(u);
     for (uint64_t i = 0; i < n && !u->bad; i++) {
         fv_message m = {0};
+        bool of_tuning = fv_unpack_number(u);
         m.severity = (fv_severity)fv_unpack_number(u);
         m.line = (int)fv_unpack_number(u);
         m.column = (int)fv_unpack_number(u);
         m.node = fv_unpack_text(u);
         m.op = fv_unpack_text(u);
         const char *text = fv_unpack_text(u);
+        fv_diag_file(s, of_tuning ? tuning : model);
         if (text && (!read || i >= nread))
             say(s, &m, "%s", text);
     }
+    fv_diag_file(s, model);
 }
 
 static about read_about(fv_unpack *u, const char *weights) {
@@ -484,7 +489,7 @@ fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read) {
         fv_artifact_free(artifact);
         fv_out_of_memory(c->session);
     }
-    say_again(c->session, ((const loaded *)artifact->ctx)->after, read);
+    say_again(c->session, ((const loaded *)artifact->ctx)->after, read, c->tuning);
     fv_door_close(c->session, &door);
     return artifact;
 }

@@ -1,6 +1,7 @@
 /* cache_key.c - what a compiled model depends on, besides the content of its files. What is added to
  * the options of the driver and changes what is compiled has to be added here. */
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <llvm-c/Core.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "ir/target/target.h"
 #include "pack.h"
 
-enum { FORMAT = 1 }; /* of entries and records */
+enum { FORMAT = 2 }; /* of entries and records */
 
 /* ---- this build ---- */
 
@@ -95,10 +96,26 @@ static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->watch || p->report);
 }
 
+/* What the file says, and on which CPU that was asked. False: it cannot be read, which compiling will tell. */
+static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
+    const char *why;
+    c->tuning = o->tuning;
+    fv_pack_number(t, o->tuning != NULL);
+    if (!o->tuning)
+        return true;
+    const fv_mapping *m = fv_map_file(c->session, c->arena, o->tuning, O_NONBLOCK, &why);
+    if (!m)
+        return false;
+    fv_digest d = fv_digest_of(m->start ? m->start : "", m->size);
+    fv_pack_bytes(t, d.byte, sizeof d.byte);
+    fv_pack_text(t, fv_cpu_str(c->arena));
+    return true;
+}
+
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
     fv_text t = {.arena = c->arena};
     unsigned version[3];
-    if (is_watched(o->pipeline))
+    if (is_watched(o->pipeline) || o->tuned || o->choices || !put_tuning(&t, c, o))
         return false;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     fv_pack_number(&t, FORMAT);

@@ -104,7 +104,7 @@ static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_f
 
 static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files, fv_cache_writing *w,
                  const char *text) {
-    fv_cache_item item = {.files = files, .before = j->before, .nread = j->nread, .folder = c->folder, .text = text};
+    fv_cache_item item = {.files = files, .before = j->before, .nread = j->nread, .folder = c->folder, .tuning = c->tuning, .text = text};
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))
         return;

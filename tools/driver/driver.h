@@ -9,6 +9,7 @@
 
 #include "backend/llvm/llvm.h"
 #include "backend/consumer/weights.h"
+#include "backend/lowering/options.h"
 #include "ir/definition/definitions.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
@@ -24,6 +25,9 @@ typedef struct fv_driver_options {
     char level;              /* '0' to '3', 's'; 0: '2' */
     bool naive;
     bool strict;             /* of ONNX models: fv_import_options */
+    const char *tuning;      /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
+    const fv_tuning *tuned;  /* the same in memory, which need not be for this model */
+    fv_choices *choices;     /* out: what was chosen for kernels, in the program's memory; NULL: nobody asks */
     bool look;               /* nothing will run: weights are not read, which takes minutes where they are large */
     const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
@@ -58,6 +62,8 @@ typedef struct fv_source {
     fv_file_kind kind;
     fv_module *module;
     fv_program *program;
+    const char *hash;  /* of what was read: of an ONNX model's files, or of a text; "": nobody needed it */
+    const fv_tuning *tuning; /* what --tuning has read; NULL: nothing was asked for */
     const void *bytes; /* of a model that came through standard input; NULL: it lies in files */
     size_t nbytes;
 } fv_source;
@@ -133,6 +139,8 @@ const char *const *fv_emit_names(void);           /* NULL terminated */
 const char *fv_emit_stem(fv_arena *a, const char *out);
 /* That, made fit as a prefix of names in C: "my_model" of "my__model.c", "int_v" of "int.c". */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
+/* False after a diagnostic: the file at `out` has been read in this session, and writing would be the end of it. */
+bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 /* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
  * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
 typedef struct fv_write_options {

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "backend/lower.h"
 #include "driver.h"
 #include "frontend/file.h"
@@ -15,6 +18,7 @@
 #include "ir/graph/verify.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
+#include "tuning.h"
 
 /* ---- what a file is ---- */
 
@@ -103,6 +107,8 @@ static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (count(o->dims) && !o->dims_are_values)
         return fv_error(s, "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
                         o->dims[0]);
+    if (o->tuning)
+        return fv_error(s, "holds kernels, which are made already: --tuning does not apply");
     if (o->processor_given)
         return fv_error(s, "holds kernels, which are made already: --processor does not apply");
     return !count(o->states) || fv_error(s, "holds kernels: its `output` lines declare states, --state %s "
@@ -134,9 +140,15 @@ static bool read_program(fv_session *s, fv_arena *a, const char *text, const cha
     return true;
 }
 
+static const char *hash_of(fv_arena *a, const fv_file *f) {
+    XXH128_hash_t h = XXH3_128bits(f->data, f->size);
+    return fv_printf(a, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
 static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_file *f,
                       const fv_driver_options *o, fv_source *out) {
     const char *text = text_of(s, a, f);
+    out->hash = o->tuning || o->choices ? hash_of(a, f) : "";
     const char *folder = strcmp(path, "-") ? fv_path_folder(a, path) : ".";
     if (fv_file_is_graph(out->kind))
         return read_graph(s, text, folder, o, out);
@@ -148,7 +160,7 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
 static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     fv_import_options io = {.dims = o->dims, .ndims = count(o->dims), .strict = o->strict, .look = o->look};
     bool input = !strcmp(path, "-");
-    *out = (fv_source){.kind = fv_driver_path_kind(path)};
+    *out = (fv_source){.kind = fv_driver_path_kind(path), .hash = ""};
     fv_diag_file(s, input ? "standard input" : path);
     if (!input && out->kind == FV_FILE_ONNX)
         return (out->module = fv_onnx_import(s, path, &io)) != NULL;
@@ -157,7 +169,7 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
     if (!(input ? read_input(s, a, &f) : fv_file_map(s, a, path, &f)))
         return false;
     if (input)
-        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size), .bytes = f.data, .nbytes = f.size};
+        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size), .hash = "", .bytes = f.data, .nbytes = f.size};
     if (out->kind == FV_FILE_ELF)
         return fv_error(s, "is compiled already; `fovea run` runs it");
     if (out->kind == FV_FILE_ONNX)
@@ -167,6 +179,10 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
 
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     bool ok = read_any(s, path, o, out);
+    if (ok && out->module && *out->module->source_hash)
+        out->hash = out->module->source_hash;
+    if (ok && o->tuning)
+        ok = (out->tuning = fv_driver_tuning(s, fv_arena_new(s), o, out->hash)) != NULL;
     for (int i = 0; ok && out->module && i < count(o->states); i++)
         ok = fv_state_declare(out->module, o->states[i]);
     return ok;
@@ -196,8 +212,9 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     return fv_module_verify(m, NULL) && fv_run_passes(m, names, o->pipeline);
 }
 
-static fv_lower_options lower_options(const fv_driver_options *o) {
+static fv_lower_options lower_options(const fv_driver_options *o, const fv_source *source) {
     return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
+                              .tuning = source->tuning ? source->tuning : o->tuned, .choices = o->choices,
                               .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
                               .reasons = o->reasons};
 }
@@ -205,7 +222,7 @@ static fv_lower_options lower_options(const fv_driver_options *o) {
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
     fv_program *p = source->program;
     if (source->module) {
-        fv_lower_options lo = lower_options(o);
+        fv_lower_options lo = lower_options(o, source);
         if (!fv_driver_passes(source->module, o))
             return NULL;
         p = fv_lower(source->module, &lo);
@@ -232,7 +249,7 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
     if (kind == FV_EMIT_IR && source->module->definitions)
         return fv_error(s, "%s: definitions have no graph to write", out);
     if (graph) {
-        fv_lower_options lo = lower_options(driver);
+        fv_lower_options lo = lower_options(driver, source);
         writing w = {s, out};
         return fv_driver_passes(source->module, driver) &&
                (kind == FV_EMIT_IR ? write_definitions(&w, source->module, NULL)

@@ -350,6 +350,10 @@ static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, 
     return ok;
 }
 
+bool fv_driver_spares(fv_session *s, const char *out) {
+    return !is_mapped(fv_mappings(s), out) || fv_error(s, "-o %s would overwrite what was read", out);
+}
+
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
         return fv_error(s, "--weights is for code; the constants of a text lie in %s", side_of(p->arena, out));
