@@ -36,12 +36,24 @@ static bool has_name(const fv_region *r, const char *name) {
     return found;
 }
 
+/* Those that nothing reads any more stay in the module. */
+static bool has_constant(const fv_module *m, const char *name) {
+    for (int i = 0; i < m->nconsts; i++)
+        if (m->consts[i]->nuses && !strcmp(m->consts[i]->name, name))
+            return true;
+    return false;
+}
+
+static bool knows(const fv_module *m, const char *name) {
+    return has_name(m->funcs->body, name) || has_constant(m, name);
+}
+
 static void look_for(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
     fv_why_query *q = user;
     if (d || !q->name)
         return;
     bool was = q->is;
-    q->is = has_name(m->funcs->body, q->name);
+    q->is = knows(m, q->name);
     if (was && !q->is)
         q->gone = step;
 }
@@ -85,8 +97,11 @@ static void add_names(fv_why_query *q, const fv_region *r) {
 void fv_why_read(fv_why_query *q, const fv_source *source) {
     if (!q->name || !source->module)
         return;
-    add_names(q, source->module->funcs->body);
-    q->was = q->is = has_name(source->module->funcs->body, q->name);
+    const fv_module *m = source->module;
+    add_names(q, m->funcs->body);
+    for (int i = 0; i < m->nconsts; i++)
+        FV_PUSH(q->c->arena, q->names, q->nnames, q->cap_names, m->consts[i]->name);
+    q->is = knows(m, q->name);
 }
 
 /* ---- values with decisions ---- */
@@ -96,10 +111,8 @@ typedef struct subject {
     const fv_reason **reasons;
     int n, cap;
     const fv_kernel *kernel; /* that makes it; NULL: none of its own */
-    const fv_origin *origin; /* of the kernel */
-    double cycles;           /* of its launches */
-    bool known;              /* ... of all of them */
     bool shown;
+    int also;                /* 1 + the place of the same value with another kernel: of an operator that brings several; 0: none */
 } subject;
 
 typedef struct kernel_time {
@@ -126,11 +139,26 @@ typedef struct answer {
 static subject *subject_of(answer *w, const fv_value *v) {
     void **at = fv_ptrmap_at(&w->index, v);
     if (!*at) {
-        FV_PUSH(w->arena, w->all, w->n, w->cap, ((subject){.value = v, .known = true}));
+        FV_PUSH(w->arena, w->all, w->n, w->cap, ((subject){.value = v}));
         *fv_ptrmap_at(&w->index, v) = (void *)(intptr_t)w->n;
         return &w->all[w->n - 1];
     }
     return &w->all[(intptr_t)*at - 1];
+}
+
+/* Of the kernels that make the value that one; each has all of its decisions. */
+static subject *subject_with(answer *w, const fv_value *v, const fv_kernel *k) {
+    subject *s = subject_of(w, v);
+    while (s->kernel && s->kernel != k && s->also)
+        s = &w->all[s->also - 1];
+    if (!s->kernel || s->kernel == k)
+        return s;
+    subject other = {.value = v};
+    for (int i = 0; i < s->n; i++)
+        FV_PUSH(w->arena, other.reasons, other.n, other.cap, s->reasons[i]);
+    s->also = w->n + 1;
+    FV_PUSH(w->arena, w->all, w->n, w->cap, other);
+    return &w->all[w->n - 1];
 }
 
 static kernel_time *time_of(answer *w, const fv_kernel *k) {
@@ -147,13 +175,10 @@ static int by_time(const void *a, const void *b) {
 }
 
 static void add_launch(answer *w, const fv_reason_launch *l, const fv_launch_cost *cost, const fv_target *t) {
-    subject *s = subject_of(w, l->made);
+    subject *s = subject_with(w, l->made, l->kernel);
     kernel_time *k = time_of(w, l->kernel);
     double cycles = cost && cost->known ? fv_cost_cycles(&cost->cost, t) : 0;
     s->kernel = l->kernel;
-    s->origin = l->origin;
-    s->cycles += cycles;
-    s->known &= cost && cost->known;
     k->cycles += cycles;
     k->known &= cost && cost->known;
     k->launches++;
@@ -186,10 +211,10 @@ static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn 
                 continue;
             *fv_ptrmap_at(seen, y) = (void *)y;
             subject *s = subject_of(w, y);
-            if (s->kernel)
-                visit(user, s);
-            else
+            if (!s->kernel)
                 each_holder(w, y, seen, visit, user);
+            for (; s && s->kernel; s = s->also ? &w->all[s->also - 1] : NULL)
+                visit(user, s);
         }
     }
 }
@@ -314,7 +339,9 @@ static const char *suggestions(answer *w) {
 static bool explain_absence(answer *w) {
     fv_why_query *q = w->q;
     const char **why = &w->nothing;
-    if (q->gone)
+    if (has_constant(q->reasons->module, q->name))
+        *why = "a constant: what reads it has the decisions";
+    else if (q->gone)
         *why = fv_printf(w->arena, "after the pass %s there is nothing of it: it was computed, replaced, or nothing needed it", q->gone);
     else if (q->is && q->reasons->after)
         *why = fv_printf(w->arena, "it was decided about before '%s', after which the model was written", q->reasons->after);
@@ -398,7 +425,7 @@ void fv_why_print(const fv_why_query *q) {
 
 static json_t *fact_json(fv_arena *a, const fv_fact *f) {
     return f->kind == FV_FACT_NUMBER ? (f->u.n < 0 ? json_null() : json_integer(f->u.n))
-           : f->kind == FV_FACT_VALUE ? fv_json_text(f->u.value->name)
+           : fv_fact_name(f)          ? fv_json_text(fv_fact_name(f))
                                       : fv_json_text(fv_fact_str(a, f));
 }
 

@@ -10,7 +10,7 @@ typedef struct fv_why_query {
     fv_context *c;
     const char *name;    /* of a node, a value or a kernel, as the model has it; NULL: what costs most */
     fv_reasons *reasons; /* for the driver's options; NULL: nobody asks */
-    bool was, is;        /* is there such a node or value: as the model was read; by now */
+    bool is;             /* there is such a node or value, by now */
     const char *gone;    /* the pass that left nothing of it; NULL: none did */
     const char **names;  /* of nodes and values of the model as it was read */
     int nnames, cap_names;

@@ -25,6 +25,12 @@ static int count_facts(const char *sentence) {
     return n;
 }
 
+/* Are they told of by the same name? A node may have become several ops. */
+static bool is_same_node(const fv_op *a, const fv_op *b) {
+    const fv_origin *x = a->origin, *y = b->origin;
+    return a == b || (x->n && y->n && (x->n > 1) == (y->n > 1) && !strcmp(x->nodes[0], y->nodes[0]));
+}
+
 static bool is_same(const fv_fact *a, const fv_fact *b) {
     if (a->kind != b->kind)
         return false;
@@ -33,7 +39,7 @@ static bool is_same(const fv_fact *a, const fv_fact *b) {
     case FV_FACT_TEXT: return !strcmp(a->u.text, b->u.text);
     case FV_FACT_DIM: return a->u.dim == b->u.dim;
     case FV_FACT_VALUE: return a->u.value == b->u.value;
-    case FV_FACT_OP: return a->u.op == b->u.op;
+    case FV_FACT_OP: return is_same_node(a->u.op, b->u.op);
     }
     return false;
 }
@@ -131,7 +137,7 @@ void fv_reasons_end(fv_lowerer *l) {
         const fv_launch *n = &l->steps[i].launch;
         if (l->steps[i].kind != FV_STEP_LAUNCH)
             continue;
-        fv_reason_launch x = {n->kernel, fv_launch_value(n), n->origin, !n->made};
+        fv_reason_launch x = {n->kernel, fv_launch_value(n)};
         FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);
     }
     int kept = 0;
@@ -144,13 +150,18 @@ void fv_reasons_end(fv_lowerer *l) {
 
 /* ---- telling them ---- */
 
-static const char *op_str(fv_arena *a, const fv_op *op) {
+static const char *op_name(const fv_op *op) {
     const fv_origin *o = op->origin;
-    if (o->n)
-        return fv_printf(a, "'%s'%s", o->nodes[0], o->n > 1 ? " .." : "");
-    if (op->nout && op->out[0])
-        return fv_printf(a, "'%s'", op->out[0]->name);
-    return op->def->name;
+    return o->n ? o->nodes[0] : op->nout && op->out[0] ? op->out[0]->name : NULL;
+}
+
+const char *fv_fact_name(const fv_fact *f) {
+    return f->kind == FV_FACT_VALUE ? f->u.value->name : f->kind == FV_FACT_OP ? op_name(f->u.op) : NULL;
+}
+
+static const char *op_str(fv_arena *a, const fv_op *op) {
+    const char *name = op_name(op);
+    return name ? fv_printf(a, "'%s'%s", name, op->origin->n > 1 ? " .." : "") : op->def->name;
 }
 
 const char *fv_fact_str(fv_arena *a, const fv_fact *f) {

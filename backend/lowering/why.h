@@ -64,8 +64,6 @@ typedef struct fv_reason {
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
     const fv_value *made; /* what it is for; of an op with its own kernels its first result */
-    const fv_origin *origin;
-    bool custom;          /* the op brought the kernel */
 } fv_reason_launch;
 
 typedef struct fv_reasons {
@@ -106,6 +104,8 @@ void fv_reasons_end(fv_lowerer *l);
 const char *fv_reason_str(fv_arena *a, const fv_reason *r);
 /* The i-th fact: its name, as text; NULL: there are no more. */
 const char *fv_reason_fact(fv_arena *a, const fv_reason *r, int i);
+/* Of a value, or of the node that an operator is from; NULL: it is neither. */
+const char *fv_fact_name(const fv_fact *f);
 /* A fact as text. */
 const char *fv_fact_str(fv_arena *a, const fv_fact *f);
 

@@ -101,14 +101,20 @@ static bool has_none_alike(const fv_kernel *k) {
 }
 
 void fv_reuse_memory(fv_lowerer *l) {
+    const fv_value *made = NULL; /* by several launches, where its operator has its own kernels */
+    int mark = 0;
+    bool any = false;
     for (int step = 0; step < l->nsteps; step++) {
         const fv_launch *n = &l->steps[step].launch;
         if (l->steps[step].kind != FV_STEP_LAUNCH)
             continue;
+        if (made != fv_launch_value(n)) {
+            made = fv_launch_value(n);
+            mark = fv_why_mark(l);
+            any = false;
+        }
         if (l->reasons && has_none_alike(n->kernel))
-            fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
-        int mark = fv_why_mark(l);
-        bool any = false;
+            fv_declines(l, made, FV_WHY_place_unlike);
         for (int to = 0; to < n->nargs; to++)
             for (int from = 0; from < n->nargs; from++)
                 if (put_over(l, step, from, to)) {

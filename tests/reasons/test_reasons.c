@@ -9,6 +9,7 @@
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
+#include "tests/reasons/whole.h"
 
 TestSuite(reasons, .init = open_session, .fini = close_session);
 
@@ -79,6 +80,8 @@ static const char *decided(const char *options, const char *input) {
                        : fv_definitions_parse(session, input, ".", NULL);
     if (!m || (!m->definitions && !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL)) || !fv_lower(m, &o))
         return said();
+    const char *fault = reasons_fault(arena, &r);
+    cr_expect(!fault, "%s\n%s", fault, input);
     fv_text t = {.arena = arena};
     fv_text_put(&t, "");
     const fv_value *last = NULL;

@@ -447,7 +447,7 @@ said "group +yes +'/layer/Scale' takes its sums once a row"
 check 'why a kernel' 0 '^p: of /layer/Softmax' "$fovea" inspect softmax.fvir --why Mul_1
 check 'why, with all of it' 0 'second_contraction|contraction_summed: both have sums' "$fovea" inspect softmax.fvir --why m -v
 check 'why, as json' 0 '"code": "contraction_summed"' "$fovea" inspect softmax.fvir --why m --json
-said '"use": "./layer/Softmax."'
+said '"use": "/layer/Softmax"'
 check 'why what costs most' 0 'kernel MatMul_0, contract .*; 2 launches, [0-9.e+-]+ % of the estimated time' "$fovea" inspect softmax.fvir --why
 said 'kernel Neg_3, map'
 check 'before the model' 0 'kernel MatMul_0' "$fovea" inspect --why softmax.fvir --dim n=3
@@ -458,6 +458,21 @@ check 'no name' 2 'names no node' "$fovea" inspect softmax.fvir --why=
 check 'what passes computed' 0 'constant: after the pass [a-z-]+ there is nothing of it' "$fovea" inspect softmax.fvir --why constant
 check 'and as json' 0 '"why_nothing": "after the pass' "$fovea" inspect softmax.fvir --why constant --json
 check 'an input' 0 'nothing is decided' "$fovea" inspect softmax.fvir --why x
+check 'a constant' 0 '^w: a constant: what reads it' "$fovea" inspect softmax.fvir --why w
+check 'a constant that passes made' 0 '^c: a constant' "$fovea" inspect softmax.fvir --why c
+cat >sorted.fvir <<'E'
+fovea-ir 1
+module "sorted"
+symbol n 0..64
+const @k: i64[1] = [3]
+func @main(%x: f32[n, 4]) -> (%y, %i) {
+  %y, %i = TopK(%x, @k)                   loc("/TopK")
+  return %y, %i
+}
+E
+check 'why, of an operator with several kernels' 0 '^y_2: of /TopK, kernel order_fill_1, custom' "$fovea" inspect sorted.fvir --why
+said '^y_2: of /TopK, kernel order_2, custom'
+check 'why the first of them' 0 'schedule +yes +Order brings its own kernels' "$fovea" inspect sorted.fvir --why order_fill_1
 check 'why naive' 0 'schedule +yes +--schedule=naive' "$fovea" inspect softmax.fvir --why /layer/Softmax --schedule=naive
 check 'why without passes' 0 'group +no +it is a contraction' "$fovea" inspect softmax.fvir --why m -O0
 "$fovea" compile softmax.fvir -q -o softmax.fvk && "$fovea" compile softmax.fvir -q --emit=definitions -o softmax.fvd
