@@ -114,6 +114,14 @@ static bool shows_in_place(const fv_reasons *r, const fv_value *v) {
     return false;
 }
 
+/* Is something said of where it lies? The naive schedule puts nothing in place of another. */
+static bool is_placed(const told *t, const fv_kernel *k) {
+    bool placed = k->schedule->kind == FV_SCHEDULE_naive;
+    for (int i = 0; i < t->n && !placed; i++)
+        placed = !strcmp(step_of(t->list[i]), "memory");
+    return placed;
+}
+
 static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all) {
     for (int i = 0; i < r->nlaunches; i++) {
         const fv_reason_launch *n = &r->launches[i];
@@ -121,6 +129,8 @@ static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all
         if (!is_explained(t, n->kernel->schedule))
             return fv_printf(a, "nothing says why '%s' is made by '%s', %s", n->made->name, n->kernel->name,
                              fv_schedule_brief(a, n->kernel->schedule));
+        if (!is_placed(t, n->kernel))
+            return fv_printf(a, "nothing says where '%s' lies", n->made->name);
         if (says(t, FV_WHY_in_place) && !shows_in_place(r, n->made))
             return fv_printf(a, "'%s' is said to lie where something else did", n->made->name);
     }
