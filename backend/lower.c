@@ -21,6 +21,7 @@
 #include "backend/schedule/schedule.h"
 #include "backend/share.h"
 #include "ir/definition/definitions_verify.h"
+#include "ir/expr/unique.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
 
@@ -237,10 +238,14 @@ static bool run_steps(fv_lowerer *l) {
     return true;
 }
 
+/* The program's nodes may be those of definitions: constants are. */
+static void free_exprs(void *exprs) { fv_arena_free(exprs); }
+
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
-    fv_arena *a = fv_arena_new(m->session);
+    fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session); /* freed in this order, whoever frees them */
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
-    *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a,
+    fv_arena_at_free(a, free_exprs, exprs);
+    *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
                       .panels = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};

@@ -20,6 +20,8 @@
 
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/why.h"
+#include "ir/base/limits.h"
+#include "ir/expr/unique.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/print.h"
 #include "ir/type/tensor.h"
@@ -78,14 +80,8 @@ static bool is_better_known(const fv_expr *x, int arg) {
 static fv_expr *in_place_of(literals *z, fv_expr *x) {
     if (z->by)
         return z->by[z->n++];
-    fv_expr *three = FV_NEW(z->arena, fv_expr, 1);
-    *three = *x;
-    if (fv_elem_is_float((fv_elem)x->type.elem))
-        three->u.f = 3;
-    else
-        three->u.i = 3;
     FV_PUSH(z->arena, z->list, z->n, z->cap, x);
-    return three;
+    return fv_x_const(z->arena, (fv_elem)x->type.elem, 3);
 }
 
 /* A minimum or maximum of two variables asks for NaN and signs of zeros. Beside a bound one comparison is it, asked so
@@ -104,14 +100,14 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
         return x->type.elem == FV_BOOL ? x : in_place_of(z, x);
     if (x->n == 0)
         return x;
-    fv_expr *r = fv_alloc(z->arena, 1, sizeof *r + x->n * sizeof *r->arg);
+    fv_expr *args[FV_MAX_RANK + 2];
     int bound = -1;
-    *r = *x; /* as it stands: a constructor would fold zeros */
     for (int i = 0; i < x->n; i++) {
-        r->arg[i] = is_better_known(x, i) ? x->arg[i] : replaced(z, x->arg[i]);
-        if (is_float_literal(x->arg[i]) && r->arg[i]->op == FV_X_VAR)
+        args[i] = is_better_known(x, i) ? x->arg[i] : replaced(z, x->arg[i]);
+        if (is_float_literal(x->arg[i]) && args[i]->op == FV_X_VAR)
             bound = i;
     }
+    fv_expr *r = fv_x_node(z->arena, x, args); /* as it stands: a constructor would fold zeros */
     bool clamps = bound >= 0 && (x->op == FV_X_MIN || x->op == FV_X_MAX);
     return clamps ? clamped(z, r, bound) : r;
 }

@@ -8,6 +8,7 @@
 #include "backend/cost.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
+#include "ir/expr/rewrite.h"
 #include "tools/model.h"
 #include "tools/why.h"
 

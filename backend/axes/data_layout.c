@@ -18,6 +18,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/unique.h"
 
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
        MANY = 1 << 30 };
@@ -33,7 +34,7 @@ _Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
 
 static fv_layout *layout_of(fv_lowerer *l, fv_storage *s) {
     if (!s->layout)
-        s->layout = FV_NEW(l->arena, fv_layout, 1);
+        s->layout = FV_NEW(l->exprs, fv_layout, 1);
     return s->layout;
 }
 
@@ -75,7 +76,7 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
 
 static void fix_uses(fv_lowerer *l, fv_op *op) {
     bool own_kernel = fv_op_is(op, FV_OP_fv_Bind) || op->def->kernel, returns = op->def == &fv_return_def;
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
         if (op->in[i]) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
@@ -178,7 +179,7 @@ static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, 
 
 static int followed(fv_lowerer *l, const fv_definition *d) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     count_runs(l, d, d->body, runs, &moved, &seen);
     for (int i = 0; moved && i < d->rank; i++)
         if (runs[i] > runs[best])
@@ -226,21 +227,16 @@ static void move_last(void **items, int n, int inner) {
     items[n - 1] = x;
 }
 
-static fv_buf *moved_buf(fv_lowerer *l, const fv_buf *b, int inner, fv_ptrmap *bufs) {
-    void **known = fv_ptrmap_at(bufs, b);
-    if (*known)
-        return *known;
-    fv_buf *v = FV_NEW(l->arena, fv_buf, 1);
-    *v = *b;
-    v->extent = FV_NEW(l->arena, fv_expr *, b->rank + 1);
-    memcpy(v->extent, b->extent, (size_t)b->rank * sizeof *v->extent);
-    move_last((void **)v->extent, b->rank, inner);
-    return *fv_ptrmap_at(bufs, b) = v;
+static fv_buf *moved_buf(fv_lowerer *l, const fv_buf *b, int inner) {
+    fv_expr *extent[FV_MAX_RANK];
+    memcpy(extent, b->extent, (size_t)b->rank * sizeof *extent);
+    move_last((void **)extent, b->rank, inner);
+    return fv_buf_seen(l->exprs, b, b->rank, extent);
 }
 
 typedef struct mover {
     fv_lowerer *l;
-    fv_ptrmap memo, *bufs;
+    fv_ptrmap memo;
 } mover;
 
 static fv_expr *moved(mover *m, fv_expr *x) {
@@ -253,21 +249,21 @@ static fv_expr *moved(mover *m, fv_expr *x) {
     for (int i = 0; i < x->n; i++)
         args[i] = moved(m, x->arg[i]);
     if (s && s->inner >= 0) {
-        fv_buf *b = moved_buf(m->l, x->u.buf, s->inner, m->bufs);
+        fv_buf *b = moved_buf(m->l, x->u.buf, s->inner);
         move_last((void **)args, b->rank, s->inner);
-        y = x->op == FV_X_LOAD ? fv_x_load(m->l->arena, b, args)
-                               : fv_x_guard(m->l->arena, b, args, args[b->rank], args[b->rank + 1]);
+        y = x->op == FV_X_LOAD ? fv_x_load(m->l->exprs, b, args)
+                               : fv_x_guard(m->l->exprs, b, args, args[b->rank], args[b->rank + 1]);
     } else
-        y = fv_x_with_args(m->l->arena, x, args);
+        y = fv_x_with_args(m->l->exprs, x, args);
     *fv_ptrmap_at(&m->memo, x) = y;
     return y;
 }
 
-static fv_definition *in_order(fv_lowerer *l, fv_storage *s, fv_ptrmap *bufs) {
-    mover m = {.l = l, .memo = fv_ptrmap_in(l->arena), .bufs = bufs};
-    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
+    mover m = {.l = l, .memo = fv_ptrmap_in(l->exprs)};
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = *s->def;
-    d->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    d->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
     memcpy(d->index, s->def->index, (size_t)d->rank * sizeof *d->index);
     if (s->inner >= 0)
         move_last((void **)d->index, d->rank, s->inner);
@@ -292,7 +288,6 @@ static bool copy_moved(fv_lowerer *l) {
 
 bool fv_choose_data_layout(fv_lowerer *l) {
     fv_op *first = l->func->body->first;
-    fv_ptrmap bufs = fv_ptrmap_in(l->arena);
     bool any = false;
     for (fv_op *op = first; op; op = op->next)
         fix_uses(l, op);
@@ -309,7 +304,7 @@ bool fv_choose_data_layout(fv_lowerer *l) {
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && fv_storage_has_kernel(s))
-                s->def = in_order(l, s, &bufs);
+                s->def = in_order(l, s);
         }
     return true;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/unique.h"
 
 /* Is x = p * size of q + q? */
 static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
@@ -63,47 +65,34 @@ typedef struct merger {
     const fv_var *p, *q;
     fv_var *both;
     fv_ptrmap memo;
-    struct view {
-        const fv_buf *of;
-        int at; /* this axis and the next are one */
-        fv_buf *buf;
-    } *views;
-    int nviews, cap_views;
 } merger;
 
 static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
     fv_dims *t = l->module->dims;
     const fv_dim *d[2] = {a->op == FV_X_DIM ? a->u.dim : fv_dim_const(t, a->u.i),
                           b->op == FV_X_DIM ? b->u.dim : fv_dim_const(t, b->u.i)};
-    return fv_x_dim(l->arena, fv_dim_product(t, 2, d));
+    return fv_x_dim(l->exprs, fv_dim_product(t, 2, d));
 }
 
 /* The buffer with the axes at and at + 1 as one. */
 static fv_buf *view(merger *m, fv_buf *b, int at) {
-    for (int i = 0; i < m->nviews; i++)
-        if (m->views[i].of == b && m->views[i].at == at)
-            return m->views[i].buf;
-    fv_buf *v = FV_NEW(m->l->arena, fv_buf, 1);
-    *v = *b;
-    v->rank = b->rank - 1;
-    v->extent = FV_NEW(m->l->arena, fv_expr *, v->rank + 1);
-    for (int i = 0; i < v->rank; i++)
-        v->extent[i] = i < at ? b->extent[i]
-                       : i > at ? b->extent[i + 1]
-                                : product(m->l, b->extent[i], b->extent[i + 1]);
-    FV_PUSH(m->l->arena, m->views, m->nviews, m->cap_views, ((struct view){b, at, v}));
-    return v;
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < b->rank - 1; i++)
+        extent[i] = i < at ? b->extent[i]
+                    : i > at ? b->extent[i + 1]
+                             : product(m->l, b->extent[i], b->extent[i + 1]);
+    return fv_buf_seen(m->l->exprs, b, b->rank - 1, extent);
 }
 
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
         return x;
     if (is_joined(x, m->p, m->q))
-        return fv_x_var(m->l->arena, m->both);
+        return fv_x_var(m->l->exprs, m->both);
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
     if (known)
         return known;
-    fv_arena *a = m->l->arena;
+    fv_arena *a = m->l->exprs;
     fv_expr *args[FV_MAX_RANK + 2];
     int n = 0, at = -1, rank = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->rank : 0;
     for (int i = 0; i < x->n; i++) {
@@ -136,12 +125,12 @@ static fv_expr *merged(merger *m, fv_expr *x) {
 }
 
 static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_var **both) {
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     if (is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
         return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
-    fv_var *v = fv_index_var(l->arena, p->name, fv_dim_product(l->module->dims, 2, dims));
-    merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->arena)};
+    fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
+    merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->exprs)};
     d->body = merged(&m, d->body);
     d->place = d->place ? merged(&m, (fv_expr *)d->place) : NULL;
     *both = v;
@@ -176,7 +165,7 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
 
 typedef struct dropper {
     fv_arena *arena;
-    fv_ptrmap memo, bufs;
+    fv_ptrmap memo;
 } dropper;
 
 static bool is_one(const fv_expr *extent) {
@@ -186,17 +175,12 @@ static bool is_one(const fv_expr *extent) {
 
 /* The buffer without its axes of one element. */
 static fv_buf *without_axes(dropper *m, fv_buf *b) {
-    void **known = fv_ptrmap_at(&m->bufs, b);
-    if (*known)
-        return *known;
-    fv_buf *v = FV_NEW(m->arena, fv_buf, 1);
-    *v = *b;
-    v->rank = 0;
-    v->extent = FV_NEW(m->arena, fv_expr *, b->rank + 1);
+    fv_expr *extent[FV_MAX_RANK];
+    int n = 0;
     for (int i = 0; i < b->rank; i++)
         if (!is_one(b->extent[i]))
-            v->extent[v->rank++] = b->extent[i];
-    return *fv_ptrmap_at(&m->bufs, b) = v->rank < b->rank ? v : b;
+            extent[n++] = b->extent[i];
+    return n < b->rank ? fv_buf_seen(m->arena, b, n, extent) : b;
 }
 
 static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
@@ -247,35 +231,35 @@ static fv_expr *drop_ones(dropper *m, fv_expr *x) {
 }
 
 static void drop_axes(fv_lowerer *l, fv_definition *d) {
-    dropper m = {.arena = l->arena, .memo = fv_ptrmap_in(l->arena), .bufs = fv_ptrmap_in(l->arena)};
+    dropper m = {.arena = l->exprs, .memo = fv_ptrmap_in(l->exprs)};
     fv_var *ones[FV_MAX_RANK];
     fv_expr *zeros[FV_MAX_RANK];
     int n = 0, k = 0;
     for (int i = 0; i < d->rank; i++) {
         if (fv_dim_is_one(d->index[i]->dim)) {
-            zeros[k] = fv_x_int(l->arena, 0);
+            zeros[k] = fv_x_int(l->exprs, 0);
             ones[k++] = d->index[i];
         } else
             d->index[n++] = d->index[i];
     }
     d->rank = n;
     if (k)
-        d->body = fv_x_replace_vars(l->arena, d->body, k, ones, zeros);
+        d->body = fv_x_replace_vars(l->exprs, d->body, k, ones, zeros);
     if (k && d->place)
-        d->place = fv_x_replace_vars(l->arena, (fv_expr *)d->place, k, ones, zeros);
+        d->place = fv_x_replace_vars(l->exprs, (fv_expr *)d->place, k, ones, zeros);
     d->body = drop_ones(&m, d->body);
     d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
 }
 
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
-    fv_definition *r = FV_NEW(l->arena, fv_definition, 1);
+    fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     *r = *d;
-    r->index = FV_NEW(l->arena, fv_var *, d->rank + 1);
+    r->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
     memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
     drop_axes(l, r);
     merge_axes(l, r);
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     while (merge_reduced(l, r, r->body, &seen))
-        seen = fv_ptrmap_in(l->arena);
+        seen = fv_ptrmap_in(l->exprs);
     return r;
 }

@@ -13,6 +13,7 @@
 
 #include "backend/lowering/access.h"
 #include "ir/base/limits.h"
+#include "ir/expr/unique.h"
 
 static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c) {
     return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], c);
@@ -67,29 +68,16 @@ typedef struct splitter {
     fv_var *group, *rest;
     int64_t size; /* of a group */
     fv_ptrmap memo;
-    struct split_view {
-        const fv_buf *of;
-        int at;
-        fv_buf *buf;
-    } *views;
-    int nviews, cap_views;
 } splitter;
 
 /* The buffer with axis `at` as two. */
 static fv_buf *view(splitter *s, fv_buf *b, int at) {
-    for (int i = 0; i < s->nviews; i++)
-        if (s->views[i].of == b && s->views[i].at == at)
-            return s->views[i].buf;
-    fv_buf *v = FV_NEW(s->arena, fv_buf, 1);
-    *v = *b;
-    v->rank = b->rank + 1;
-    v->extent = FV_NEW(s->arena, fv_expr *, v->rank + 1);
+    fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < b->rank; i++)
-        v->extent[i + (i > at)] = b->extent[i];
-    v->extent[at] = fv_x_int(s->arena, b->extent[at]->u.i / s->size);
-    v->extent[at + 1] = fv_x_int(s->arena, s->size);
-    FV_PUSH(s->arena, s->views, s->nviews, s->cap_views, ((struct split_view){b, at, v}));
-    return v;
+        extent[i + (i > at)] = b->extent[i];
+    extent[at] = fv_x_int(s->arena, b->extent[at]->u.i / s->size);
+    extent[at + 1] = fv_x_int(s->arena, s->size);
+    return fv_buf_seen(s->arena, b, b->rank + 1, extent);
 }
 
 /* The first axis of whole groups that is indexed by the variable, behind *before groups of others; -1: there is
@@ -159,12 +147,12 @@ static fv_expr *split(splitter *s, fv_expr *x) {
 static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
     fv_dims *t = l->module->dims;
     fv_var *v = d->index[axis];
-    splitter s = {.arena = l->arena, .v = v, .size = size, .memo = fv_ptrmap_in(l->arena)};
+    splitter s = {.arena = l->exprs, .v = v, .size = size, .memo = fv_ptrmap_in(l->exprs)};
     int64_t before;
     if (d->place && axis_of(&s, d->place, &before) < 0)
         return false;
-    s.group = fv_index_var(l->arena, fv_printf(l->arena, "%s_group", v->name), fv_dim_const(t, v->dim->value / size));
-    s.rest = fv_index_var(l->arena, v->name, fv_dim_const(t, size));
+    s.group = fv_index_var(l->exprs, fv_printf(l->exprs, "%s_group", v->name), fv_dim_const(t, v->dim->value / size));
+    s.rest = fv_index_var(l->exprs, v->name, fv_dim_const(t, size));
     d->body = split(&s, d->body);
     d->place = d->place ? split(&s, (fv_expr *)d->place) : NULL;
     memmove(d->index + axis + 2, d->index + axis + 1, (size_t)(d->rank - axis - 1) * sizeof *d->index);
@@ -175,10 +163,10 @@ static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) 
 }
 
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *given) {
-    fv_definition *d = FV_NEW(l->arena, fv_definition, 1);
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     fv_expr *sums[2];
     *d = *given;
-    d->index = FV_NEW(l->arena, fv_var *, 2 * d->rank + 1);
+    d->index = FV_NEW(l->exprs, fv_var *, 2 * d->rank + 1);
     memcpy(d->index, given->index, (size_t)d->rank * sizeof *d->index);
     for (int i = 0; i < d->rank && d->rank < FV_MAX_RANK; i++) {
         bool one = fv_x_reductions(d->body, sums, 2) == 1;

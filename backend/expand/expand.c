@@ -5,6 +5,7 @@
 #include "backend/expand/types.h"
 #include "backend/expand/vector.h"
 #include "ir/base/diag.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/copy.h"
 
 typedef struct flattener {

@@ -11,6 +11,7 @@
 
 #include "backend/expand/lanes.h"
 #include "backend/expand/transpose.h"
+#include "ir/expr/rewrite.h"
 
 /* ---- lanes ---- */
 

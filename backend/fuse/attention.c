@@ -13,6 +13,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 
 enum { MAX_OUTER = 8,  /* axes of the definition */
        MAX_INNER = 16, /* sums within each other */
@@ -118,7 +119,7 @@ static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
 /* With these weights, and these values? */
 static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     const fv_value *y = d->value;
-    search s = {.l = l, .y = y, .arena = l->arena, .at = at, .along = {at->key}, .n = 1};
+    search s = {.l = l, .y = y, .arena = l->exprs, .at = at, .along = {at->key}, .n = 1};
     if (!find_scores(&s, at->weight) || !at->score) /* where neither factor has any it is said below */
         return false;
     if (!s.rows)
@@ -215,7 +216,7 @@ typedef struct fuser {
 static readers *readers_of(fuser *f, const fv_storage *s) {
     void **at = fv_ptrmap_at(&f->readers, s);
     if (!*at)
-        *at = FV_NEW(f->l->arena, readers, 1);
+        *at = FV_NEW(f->l->exprs, readers, 1);
     return *at;
 }
 
@@ -228,7 +229,7 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         return;
     *at = f;
     if (s && !known) {
-        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
         if (readers_of(f, s)->kernels++ == 0 && s->fate == FV_FATE_VIEW)
             add_reads(f, s->def->body, &inner);
     }
@@ -241,7 +242,7 @@ static void count_readers(fuser *f) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            fv_ptrmap seen = fv_ptrmap_in(l->arena);
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             if (s && fv_must_have_memory(l, s->value))
                 for (fv_storage *x = s; x; x = x->fate == FV_FATE_VIEW ? x->of : NULL)
                     readers_of(f, x)->memory = true;
@@ -263,7 +264,7 @@ static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
-        fv_ptrmap inner = fv_ptrmap_in(f->l->arena);
+        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
         if (has_score(f, s->def->body, levels - 1, &inner))
             return true;
         *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
@@ -308,7 +309,7 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
     if (*fv_ptrmap_at(&c->seen, x))
         return;
     if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
-        fv_ptrmap seen = fv_ptrmap_in(f->l->arena);
+        fv_ptrmap seen = fv_ptrmap_in(f->l->exprs);
         *fv_ptrmap_at(&c->seen, s) = s;
         if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
             c->list[c->n++] = s;
@@ -369,10 +370,10 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
     if (levels < LEVELS && is_found(f, &d, &at)) {
         y->def->body = d.body;
         *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
-        FV_PUSH(l->arena, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
+        FV_PUSH(l->exprs, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
         return true;
     }
-    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->arena)};
+    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->exprs)};
     if (levels > 0)
         find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
     for (int i = 0; i < c.n; i++)
@@ -404,7 +405,7 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
     *fv_ptrmap_at(&u->seen, x) = (void *)x;
     if (s) {
         void **at = fv_ptrmap_at(u->uses, s);
-        readers *r = *at ? *at : (*at = FV_NEW(f->l->arena, readers, 1));
+        readers *r = *at ? *at : (*at = FV_NEW(f->l->exprs, readers, 1));
         r->kernels += !*fv_ptrmap_at(&u->seen, s);
         r->memory |= fv_x_uses(x, u->query);
         *fv_ptrmap_at(&u->seen, s) = s;
@@ -431,10 +432,10 @@ static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weight
 /* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs no kernel. */
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
-    fv_ptrmap uses = fv_ptrmap_in(l->arena), scored = fv_ptrmap_in(l->arena);
+    fv_ptrmap uses = fv_ptrmap_in(l->exprs), scored = fv_ptrmap_in(l->exprs);
     for (int i = 0; i < f->nfused; i++) {
         const struct fused *x = &f->fused[i];
-        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->arena), .scored = &scored};
+        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->exprs), .scored = &scored};
         note_scored(f, &u, x->at.score);
         count_masks(f, &u, x->at.weight);
     }
@@ -454,7 +455,7 @@ static void take_masks(fuser *f) {
 }
 
 void fv_fuse_attention(fv_lowerer *l) {
-    fuser f = {.l = l, .readers = fv_ptrmap_in(l->arena), .scoreless = fv_ptrmap_in(l->arena)};
+    fuser f = {.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
     count_readers(&f);
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {

@@ -51,7 +51,7 @@ static bool is_read(fv_lowerer *l, const fv_expr *x, const fv_storage *what, fv_
 }
 
 static bool reads(fv_lowerer *l, const fv_storage *s, const fv_storage *what) {
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     return is_read(l, s->def->body, what, &seen);
 }
 
@@ -252,7 +252,7 @@ static bool plan(join *j) {
 
 static bool copy_part(join *j, int i) {
     fv_op *op = j->op;
-    const char *name = fv_printf(j->l->arena, "%s.part%d", op->out[0]->name, i);
+    const char *name = fv_printf(j->l->exprs, "%s.part%d", op->out[0]->name, i);
     fv_op *copy = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[i], 1, &name, op->origin);
     if (!fv_op_infer(copy) || !fv_define_op(j->l, copy))
         return false;
@@ -276,7 +276,7 @@ static bool carry_out(join *j) {
             fv_takes(j->l, v, computed ? FV_WHY_part_computed : FV_WHY_part_written, fv_v(whole));
         j->part[i]->fate = FV_FATE_PART;
         j->part[i]->of = j->whole;
-        member *m = FV_NEW(j->l->arena, member, 1);
+        member *m = FV_NEW(j->l->exprs, member, 1);
         *m = (member){j->part[i], j->axis, start, *j->members};
         start = fv_dim_add(t, start, size);
         *j->members = m;
@@ -296,7 +296,7 @@ typedef struct relocator {
 
 /* The indices of the element in the memory of its home. */
 static fv_storage *locate(const relocator *r, fv_storage *s, fv_expr **index) {
-    fv_arena *a = r->l->arena;
+    fv_arena *a = r->l->exprs;
     for (const member *m; (m = fv_ptrmap_get(&r->members, s)); s = s->of)
         index[m->axis] = fv_x_bin(a, FV_X_ADD, index[m->axis], fv_x_dim(a, m->start));
     return s;
@@ -311,17 +311,17 @@ static fv_expr *relocate(relocator *r, fv_expr *x) {
         args[i] = relocate(r, x->arg[i]);
     fv_storage *s = fv_storage_loaded(l, x);
     if (s && fv_ptrmap_get(&r->members, s)) {
-        fv_buf *b = fv_value_buf(l->arena, locate(r, s, args)->value);
-        y = x->op == FV_X_LOAD ? fv_x_load(l->arena, b, args)
-                               : fv_x_guard(l->arena, b, args, args[b->rank], args[b->rank + 1]);
+        fv_buf *b = fv_value_buf(l->exprs, locate(r, s, args)->value);
+        y = x->op == FV_X_LOAD ? fv_x_load(l->exprs, b, args)
+                               : fv_x_guard(l->exprs, b, args, args[b->rank], args[b->rank + 1]);
     } else
-        y = fv_x_with_args(l->arena, x, args);
+        y = fv_x_with_args(l->exprs, x, args);
     *fv_ptrmap_at(&r->memo, x) = y;
     return y;
 }
 
 static void settle(relocator *r, fv_storage *s) {
-    fv_arena *a = r->l->arena;
+    fv_arena *a = r->l->exprs;
     fv_expr *index[FV_MAX_RANK];
     r->memo = fv_ptrmap_in(a);
     s->def->body = relocate(r, s->def->body);
@@ -340,7 +340,7 @@ bool fv_concat_in_place(fv_lowerer *l) {
         if (fv_op_is(op, FV_OP_Concat) && plan(&j) && !carry_out(&j))
             return false;
     }
-    relocator r = {.l = l, .members = fv_ptrmap_in(l->arena)};
+    relocator r = {.l = l, .members = fv_ptrmap_in(l->exprs)};
     for (member *m = members; m; m = m->next)
         *fv_ptrmap_at(&r.members, m->s) = m;
     for (fv_op *op = members ? l->func->body->first : NULL; op; op = op->next)

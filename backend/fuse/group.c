@@ -13,10 +13,11 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 
 /* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
  * looks at definitions walks them so); arithmetic to redo. */
-enum { MAX_NODES = 400, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8, FEW_LOADS = 4 };
+enum { MAX_NODES = 270, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8, FEW_LOADS = 4 };
 
 /* ---- what is known of a value ---- */
 
@@ -30,7 +31,7 @@ typedef struct fv_grouped {
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
     if (!s->grouped)
-        s->grouped = FV_NEW(l->arena, fv_grouped, 1);
+        s->grouped = FV_NEW(l->exprs, fv_grouped, 1);
     return s->grouped;
 }
 
@@ -40,15 +41,28 @@ typedef struct shape_of_work {
     int nodes, arithmetic, loads, reductions, math, guards;
 } shape_of_work;
 
+static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
+    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
+        return NULL;
+    fv_elem t = v->type->elem;
+    if (t == FV_F32 || t == FV_F64)
+        return fv_x_const(l->exprs, t, fv_tensor_float(v->tensor, 0));
+    if (fv_elem_is_int(t) || t == FV_BOOL)
+        return fv_x_const_int(l->exprs, t, fv_tensor_int(v->tensor, 0));
+    return NULL;
+}
+
+static bool is_load(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
+
+/* A load counts for each that wants it. */
 static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_work *w) {
+    bool load = is_load(x);
+    w->loads += load;
     if (x->n && *fv_ptrmap_at(seen, x))
         return;
     if (x->n)
         *fv_ptrmap_at(seen, x) = (void *)x;
     w->nodes++;
-    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    if (load)
-        w->loads++;
     if (x->op == FV_X_GUARD)
         w->guards++;
     if (x->op == FV_X_REDUCE)
@@ -64,7 +78,7 @@ static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_w
 
 static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
     shape_of_work w = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     measure(d->body, false, &seen, &w);
     return w;
 }
@@ -107,7 +121,7 @@ static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
 }
 
 bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
-    fv_ptrmap memo = fv_ptrmap_in(l->arena);
+    fv_ptrmap memo = fv_ptrmap_in(l->exprs);
     return tree_size(d->body, &memo) < MAX_TREE;
 }
 
@@ -238,7 +252,7 @@ static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
             return;
         *at = (void *)x;
     }
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
+    if (is_load(x) && x->u.buf->value == v) {
         r->loads++;
         r->in_reduction |= inside;
         bool same, permuted = is_permuted(x, d, &same);
@@ -354,7 +368,7 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
         return false;
     reading r = {.identity = true};
     row_axes none = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     read_by(d->body, v, d, &none, false, &seen, &r);
     return r.identity && !r.in_reduction && !work_of(l, d).reductions;
 }
@@ -439,7 +453,7 @@ static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bo
     if (!d || is_contraction(d->body))
         return false;
     bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
-    row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->arena)};
+    row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
     return is_used_by_rows(&u, d->body, NULL);
 }
 
@@ -528,7 +542,7 @@ static bool is_row_of(const fv_type *t, const fv_type *v) {
 
 /* Is v read by sums only, which end in a result without rows that could hold it? */
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
     if (!y || !fv_storage_of(l, y)->def || reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
         return false;
@@ -614,7 +628,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
             continue;
         const fv_definition *d = fv_storage_of(l, use->out[i])->def;
         reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
-        fv_ptrmap seen = fv_ptrmap_in(l->arena);
+        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
         read_by(d->body, v, d, &axes, false, &seen, &r);
         shape_of_work c = work_of(l, d);
         if (!r.loads)
@@ -622,7 +636,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         int nodes = c.nodes + w->nodes * r.loads;
         if (nodes > MAX_NODES)
             return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes), fv_n(MAX_NODES));
-        fv_ptrmap others = fv_ptrmap_in(l->arena);
+        fv_ptrmap others = fv_ptrmap_in(l->exprs);
         if (w->math && w->reductions && has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
         const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
@@ -751,92 +765,39 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
 
 typedef struct substituter {
     fv_lowerer *l;
-    fv_ptrmap memo;
     const fv_origin **origin;
-    fv_expr **from, **to; /* loads that were substituted: equal ones share what they become */
-    int n, cap_from, cap_to;
 } substituter;
 
-static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
-    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
-        return NULL;
-    fv_elem t = v->type->elem;
-    if (t == FV_F32 || t == FV_F64)
-        return fv_x_const(l->arena, t, fv_tensor_float(v->tensor, 0));
-    if (fv_elem_is_int(t) || t == FV_BOOL)
-        return fv_x_const_int(l->arena, t, fv_tensor_int(v->tensor, 0));
-    return NULL;
+/* x, a load, as what is loaded is computed. */
+static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storage *from, fv_expr **args) {
+    fv_arena *a = s->l->exprs;
+    int rank = x->u.buf->rank;
+    *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, from->value));
+    fv_expr *y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
+    y = fv_x_convert(a, from->value->type->elem, y);
+    if (x->op == FV_X_LOAD)
+        return y;
+    return y->op == FV_X_LOAD ? fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1])
+                              : fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
 }
 
-static fv_expr *substitute(substituter *s, fv_expr *x) {
-    if (!x->n && x->op != FV_X_LOAD && x->op != FV_X_GUARD)
-        return x;
-    void *known = fv_ptrmap_get(&s->memo, x);
-    if (known)
-        return known;
-    fv_arena *a = s->l->arena;
-    fv_expr *args[FV_MAX_RANK + 2];
-    for (int i = 0; i < x->n; i++)
-        args[i] = substitute(s, x->arg[i]);
-    fv_expr *y;
-    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
-    fv_storage *from = v ? fv_storage_of(s->l, v) : NULL;
-    fv_expr *constant = v ? scalar_constant(s->l, v) : NULL;
-    int rank = v ? v->type->rank : 0;
+static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    const substituter *s = r->user;
+    const fv_value *v = is_load(x) ? x->u.buf->value : NULL;
+    if (!v)
+        return NULL;
+    fv_expr *constant = scalar_constant(s->l, v);
+    const fv_storage *from = fv_storage_of(s->l, v);
+    int rank = v->type->rank;
     if (constant)
-        y = x->op == FV_X_LOAD ? constant : fv_x_select(a, args[rank], constant, args[rank + 1]);
-    else if (from && from->fate == FV_FATE_SUBSTITUTED) {
-        fv_expr *load = fv_x_with_args(a, x, args);
-        for (int i = 0; i < s->n; i++)
-            if (fv_x_equal(s->from[i], load))
-                return *fv_ptrmap_at(&s->memo, x) = s->to[i];
-        *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, v));
-        y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
-        y = fv_x_convert(a, v->type->elem, y);
-        if (x->op == FV_X_GUARD && y->op == FV_X_LOAD)
-            y = fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1]);
-        else if (x->op == FV_X_GUARD)
-            y = fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
-        FV_PUSH(a, s->from, s->n, s->cap_from, load);
-        s->n--;
-        FV_PUSH(a, s->to, s->n, s->cap_to, y);
-    } else
-        y = fv_x_with_args(a, x, args);
-    *fv_ptrmap_at(&s->memo, x) = y;
-    return y;
+        return x->op == FV_X_LOAD ? constant : fv_x_select(r->arena, args[rank], constant, args[rank + 1]);
+    return from->fate == FV_FATE_SUBSTITUTED ? computed(s, x, from, args) : NULL;
 }
 
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
-    substituter sub = {.l = l, .memo = fv_ptrmap_in(l->arena), .origin = origin};
-    return substitute(&sub, x);
-}
-
-/* Equal reductions as one node: a contraction with two uses in its epilogue stays one. */
-typedef struct unifier {
-    fv_lowerer *l;
-    fv_ptrmap memo;
-    fv_expr **known;
-    int n, cap;
-} unifier;
-
-static fv_expr *unify(unifier *u, fv_expr *x) {
-    if (!x->n)
-        return x;
-    fv_expr *done = fv_ptrmap_get(&u->memo, x), *args[FV_MAX_RANK + 2], *y;
-    if (done)
-        return done;
-    for (int i = 0; i < x->n; i++)
-        args[i] = unify(u, x->arg[i]);
-    y = fv_x_with_args(u->l->arena, x, args);
-    int k = 0;
-    while (x->op == FV_X_REDUCE && k < u->n && !fv_x_equal(u->known[k], y))
-        k++;
-    if (x->op == FV_X_REDUCE && k < u->n)
-        y = u->known[k];
-    else if (x->op == FV_X_REDUCE)
-        FV_PUSH(u->l->arena, u->known, u->n, u->cap, y);
-    *fv_ptrmap_at(&u->memo, x) = y;
-    return y;
+    substituter s = {l, origin};
+    fv_x_rewriter r = {.arena = l->exprs, .after = substitute, .user = &s};
+    return fv_x_rewrite(&r, x);
 }
 
 void fv_group(fv_lowerer *l) {
@@ -852,10 +813,9 @@ void fv_group(fv_lowerer *l) {
             if (!s || !s->def)
                 continue;
             const fv_origin *origin = op->origin;
-            fv_ptrmap seen = fv_ptrmap_in(l->arena);
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             take_along(l, s, s->def->body, &seen);
-            unifier equal = {.l = l, .memo = fv_ptrmap_in(l->arena)};
-            s->def->body = unify(&equal, fv_substitute(l, s->def->body, &origin));
+            s->def->body = fv_substitute(l, s->def->body, &origin);
             if (!grouped_of(l, s)->sum && is_contraction(s->def->body))
                 grouped_of(l, s)->sum = s->value;
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;

@@ -29,7 +29,7 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
     if (op->nout > FV_MAX_OUT)
         return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
     int errors = fv_error_count(l->session);
-    if (!fv_define(l->arena, op, defs))
+    if (!fv_define(l->exprs, op, defs))
         return fv_error_count(l->session) > errors
                    ? false
                    : fv_op_error(op, "operator cannot be compiled: it has no definition");

@@ -2,6 +2,7 @@
 #include "backend/lowering/state.h"
 
 #include "backend/lowering/storage.h"
+#include "ir/expr/unique.h"
 
 /* The nodes of its origin that index by what data says. */
 static void note_checks(fv_lowerer *l, fv_defined *d) {
@@ -53,9 +54,12 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
 
 static void take_over(fv_lowerer *l, const fv_defined *d) {
     fv_storage *s = fv_storage_of(l, d->value);
+    fv_ptrmap memo = fv_ptrmap_in(l->exprs);
     if (d->def) {
-        s->def = FV_NEW(l->arena, fv_definition, 1);
+        s->def = FV_NEW(l->exprs, fv_definition, 1);
         *s->def = *d->def;
+        s->def->body = fv_x_import(l->exprs, d->def->body, &memo);
+        s->def->place = d->def->place ? fv_x_import(l->exprs, d->def->place, &memo) : NULL;
     }
     s->inner = d->last;
     s->fate = d->fate;

@@ -22,6 +22,7 @@
 #include "backend/schedule/materialize.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 
 enum { MOST_BLOCK = 4096,
        MOST_TASKS = 4096,
@@ -65,7 +66,7 @@ typedef struct attend {
 /* All axes of the result but the features, then the keys. */
 static fv_definition over_keys(const attend *a, fv_expr *body) {
     fv_definition s = {.value = a->d->value, .body = body};
-    s.index = FV_NEW(a->l->arena, fv_var *, a->d->rank + 1);
+    s.index = FV_NEW(a->l->exprs, fv_var *, a->d->rank + 1);
     for (int i = 0; i < a->d->rank; i++)
         if (i != a->at.column)
             s.index[s.rank++] = a->d->index[i];
@@ -87,12 +88,12 @@ static fv_buf *new_memory(attend *a, const char *what, const fv_dim *rows, const
     int n = a->nouter;
     memcpy(axes, a->outer, (size_t)n * sizeof *axes);
     axes[n++] = a->chunk;
-    axes[n++] = fv_index_var(a->l->arena, "row", rows);
-    axes[n++] = fv_index_var(a->l->arena, what, width);
-    const char *name = fv_printf(a->l->arena, "%s.%s", a->d->value->name, what);
+    axes[n++] = fv_index_var(a->l->exprs, "row", rows);
+    axes[n++] = fv_index_var(a->l->exprs, what, width);
+    const char *name = fv_printf(a->l->exprs, "%s.%s", a->d->value->name, what);
     fv_value *v = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
     v->kind = FV_VALUE_RESULT;
-    return fv_value_buf(a->l->arena, v);
+    return fv_value_buf(a->l->exprs, v);
 }
 
 static void set_tasks(attend *a) {
@@ -107,8 +108,8 @@ static void set_tasks(attend *a) {
     /* whole blocks: together they have no more rows than there are queries */
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
     const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
-    a->chunk = fv_index_var(a->l->arena, "chunk", chunks);
-    a->local = fv_index_var(a->l->arena, "row", fv_dim_min(t, queries, block));
+    a->chunk = fv_index_var(a->l->exprs, "chunk", chunks);
+    a->local = fv_index_var(a->l->exprs, "row", fv_dim_min(t, queries, block));
 }
 
 /* As many keys as panels of that width have. */
@@ -122,16 +123,16 @@ static const fv_dim *whole_panels(attend *a, int width) {
 static fv_expr *of_task(attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
     fv_expr *index[FV_MAX_RANK];
     for (int i = 0; i < a->nouter; i++)
-        index[i] = fv_x_var(a->l->arena, a->outer[i]);
-    index[a->nouter] = fv_x_var(a->l->arena, a->chunk);
+        index[i] = fv_x_var(a->l->exprs, a->outer[i]);
+    index[a->nouter] = fv_x_var(a->l->exprs, a->chunk);
     index[a->nouter + 1] = row;
-    index[a->nouter + 2] = fv_x_var(a->l->arena, last);
-    return fv_x_load(a->l->arena, b, index);
+    index[a->nouter + 2] = fv_x_var(a->l->exprs, last);
+    return fv_x_load(a->l->exprs, b, index);
 }
 
 /* The score, or the weight. */
 static fv_expr *in_memory(attend *a) {
-    return of_task(a, a->memory, fv_x_var(a->l->arena, a->local), a->at.key);
+    return of_task(a, a->memory, fv_x_var(a->l->exprs, a->local), a->at.key);
 }
 
 /* ---- what depends on the key alone ---- */
@@ -153,7 +154,7 @@ static bool is_of_key(const attend *a, const fv_expr *x, const fv_var *v) {
 
 /* The number of that part of the weights; nmasks: it is not among them. */
 static int mask_of(const attend *a, fv_expr *x, fv_var *v) {
-    fv_expr *key = fv_x_var(a->l->arena, a->at.key), *over = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+    fv_expr *key = fv_x_var(a->l->exprs, a->at.key), *over = fv_x_replace_vars(a->l->exprs, x, 1, &v, &key);
     int i = 0;
     while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
         i++;
@@ -165,9 +166,9 @@ static void find_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
         return;
     *fv_ptrmap_at(seen, x) = x;
     if (is_of_key(a, x, v)) {
-        fv_expr *key = fv_x_var(a->l->arena, a->at.key);
+        fv_expr *key = fv_x_var(a->l->exprs, a->at.key);
         if (mask_of(a, x, v) == a->nmasks && a->nmasks < MAX_MASKS)
-            a->of_key[a->nmasks++] = fv_x_replace_vars(a->l->arena, x, 1, &v, &key);
+            a->of_key[a->nmasks++] = fv_x_replace_vars(a->l->exprs, x, 1, &v, &key);
         return;
     }
     for (int i = 0; i < x->n; i++)
@@ -182,14 +183,14 @@ static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
     for (int i = 0; i < x->n && mask == a->nmasks; i++)
         args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
-    y = mask < a->nmasks ? of_task(a, a->masks, fv_x_int(a->l->arena, mask), v) : fv_x_with_args(a->l->arena, x, args);
+    y = mask < a->nmasks ? of_task(a, a->masks, fv_x_int(a->l->exprs, mask), v) : fv_x_with_args(a->l->exprs, x, args);
     return *fv_ptrmap_at(memo, x) = y;
 }
 
 /* The weights, over the memory and the masks. */
 static fv_expr *make_weights(attend *a) {
-    fv_ptrmap seen = fv_ptrmap_in(a->l->arena), memo = fv_ptrmap_in(a->l->arena);
-    fv_expr *weight = fv_weight_of(a->l->arena, &a->at, in_memory(a));
+    fv_ptrmap seen = fv_ptrmap_in(a->l->exprs), memo = fv_ptrmap_in(a->l->exprs);
+    fv_expr *weight = fv_weight_of(a->l->exprs, &a->at, in_memory(a));
     find_masks(a, weight, a->at.key, &seen);
     a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
     return with_masks(a, weight, a->at.key, &memo);
@@ -202,7 +203,7 @@ static void make_queries(attend *a, fv_op *op) {
     if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem) {
         a->queries = new_memory(a, "queries", a->local->dim, sum->u.red.vars[0]->dim);
         a->of_query = a->at.q;
-        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->arena, a->local), sum->u.red.vars[0]);
+        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), sum->u.red.vars[0]);
     } else
         a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q, NULL);
 }

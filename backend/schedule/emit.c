@@ -112,12 +112,9 @@ void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to) {
     FV_PUSH(e->arena, e->memo, e->nmemo, e->cap_memo, ((struct fv_emitted){from, to}));
 }
 
-/* Reductions count as the same where they are equal: substitution copies them. */
 static fv_expr *emitted(const fv_kemit *e, const fv_expr *x) {
     for (int i = e->nmemo; i-- > 0;)
-        if (e->memo[i].from == x ||
-            (x->op == FV_X_REDUCE && e->memo[i].from->op == FV_X_REDUCE &&
-             fv_x_equal(e->memo[i].from, x)))
+        if (e->memo[i].from == x)
             return e->memo[i].to;
     return NULL;
 }
@@ -196,11 +193,9 @@ static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
 }
 
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
-    for (int i = 0; i < e->keep.n; i++) {
-        const fv_expr *own = e->keep.passes[i].sum;
-        if (own == sum || (own && sum && fv_x_equal(own, sum)))
+    for (int i = 0; i < e->keep.n; i++)
+        if (e->keep.passes[i].sum == sum)
             return &e->keep.passes[i];
-    }
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
+#include "ir/expr/rewrite.h"
 
 enum { WORTH_KEEPING = 10, /* measured: sums of three or four loads are sooner computed again than stored */
        MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
@@ -76,8 +77,8 @@ static bool is_value(const fv_pass *pass, const fv_expr *x) {
 
 /* x, which is over j, as it is in that pass. */
 static fv_expr *as_in(const planner *p, const fv_pass *pass, const fv_expr *x) {
-    fv_expr *at = fv_x_var(p->e->arena, var_of(p, pass));
-    return fv_x_replace_vars(p->e->arena, (fv_expr *)x, 1, &p->j, &at);
+    fv_expr *at = fv_x_var(p->e->l->exprs, var_of(p, pass));
+    return fv_x_replace_vars(p->e->l->exprs, (fv_expr *)x, 1, &p->j, &at);
 }
 
 /* Nodes of x equal to `what`, outside of reductions and of `but`; more than max: max + 1. */
@@ -141,8 +142,8 @@ static const fv_expr *find_worth(const planner *p, int i, const fv_expr *x, cons
         return NULL;
     *fv_ptrmap_at(seen, x) = (void *)x;
     if (x->type.elem == p->elem && is_value(pass, x)) {
-        fv_expr *at = fv_x_var(p->e->arena, p->j);
-        const fv_expr *over_j = fv_x_replace_vars(p->e->arena, (fv_expr *)x, 1, &k, &at);
+        fv_expr *at = fv_x_var(p->e->l->exprs, p->j);
+        const fv_expr *over_j = fv_x_replace_vars(p->e->l->exprs, (fv_expr *)x, 1, &k, &at);
         if (is_wanted(p, i + 1, over_j, NULL) && !(p->now && is_wanted(p, i + 1, p->now, over_j)))
             return x;
     }
@@ -163,12 +164,12 @@ static void plan_pass(planner *p, int i) {
     }
     if (!pass->sum)
         return;
-    fv_ptrmap seen = fv_ptrmap_in(p->e->arena);
+    fv_ptrmap seen = fv_ptrmap_in(p->e->l->exprs);
     pass->x = find_worth(p, i, body_of(p, pass), held, &seen);
     if (pass->x) {
-        fv_expr *at = fv_x_var(p->e->arena, p->j);
+        fv_expr *at = fv_x_var(p->e->l->exprs, p->j);
         fv_var *k = var_of(p, pass);
-        p->now = fv_x_replace_vars(p->e->arena, (fv_expr *)pass->x, 1, &k, &at);
+        p->now = fv_x_replace_vars(p->e->l->exprs, (fv_expr *)pass->x, 1, &k, &at);
     }
 }
 
@@ -176,7 +177,7 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
     const fv_definition *d = e->def;
     planner p = {.e = e, .j = d->index[axis], .elem = stored};
     const fv_expr *outside[MAX_DEPTH];
-    fv_ptrmap seen = fv_ptrmap_in(e->arena);
+    fv_ptrmap seen = fv_ptrmap_in(e->l->exprs);
     e->keep.n = 0;
     bool some = find_passes(&p, d->body, outside, 0, &seen);
     if (d->place || !some || !e->keep.n) {

@@ -146,8 +146,8 @@ static base *axis_of(bases *b, const base *s) {
             x.low = fv_dim_add(t, x.low, reach);
         extent = x.term[i].by < 0 ? fv_dim_sub(t, extent, reach) : fv_dim_add(t, extent, reach);
     }
-    x.index = fv_index_var(b->l->arena, fv_printf(b->l->arena, "i%d", b->n), fv_dim_max(t, extent, fv_dim_const(t, 0)));
-    FV_PUSH(b->l->arena, b->list, b->n, b->cap, x);
+    x.index = fv_index_var(b->l->exprs, fv_printf(b->l->exprs, "i%d", b->n), fv_dim_max(t, extent, fv_dim_const(t, 0)));
+    FV_PUSH(b->l->exprs, b->list, b->n, b->cap, x);
     return &b->list[b->n - 1];
 }
 
@@ -155,7 +155,7 @@ static base *axis_of(bases *b, const base *s) {
 
 /* x in terms of the axes, which are found on the way; NULL: there are too many. */
 static fv_expr *over_axes(bases *b, fv_expr *x) {
-    fv_arena *a = b->l->arena;
+    fv_arena *a = b->l->exprs;
     const fv_dim *rest = fv_dim_const(b->l->module->dims, 0);
     fv_expr *known = x->n ? fv_ptrmap_get(&b->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
     base s = {0};
@@ -234,7 +234,7 @@ static void print_sources(fv_text *t, const fv_expr *x) {
 
 /* Equal copies are one: what it is, of which extents, of which values. Names alone tell nothing. */
 static const void *key_of(const bases *b, fv_expr *x) {
-    fv_text t = {.arena = b->l->arena};
+    fv_text t = {.arena = b->l->exprs};
     for (int i = 0; i < b->n; i++)
         fv_text_printf(&t, "%s < %p, ", b->list[i].index->name, (const void *)b->list[i].index->dim);
     fv_expr_print(&t, x);
@@ -246,8 +246,8 @@ static const void *key_of(const bases *b, fv_expr *x) {
  * elements than its variables have values then; else the variables. False: there are too many, or none. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
-    together.memo = fv_ptrmap_in(b->l->arena);
-    apart.memo = fv_ptrmap_in(b->l->arena);
+    together.memo = fv_ptrmap_in(b->l->exprs);
+    apart.memo = fv_ptrmap_in(b->l->exprs);
     apart.apart = true;
     fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
     *window = over[0] && over[1] && elements(&together) < elements(&apart);
@@ -258,7 +258,7 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
 
 fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                        fv_expr *factor, const fv_var *last) {
-    fv_arena *a = l->arena;
+    fv_arena *a = l->exprs;
     fv_expr *x = (fv_expr *)fv_x_stored(factor), *copy, *at[FV_MAX_RANK];
     fv_var *index[FV_MAX_RANK];
     bases b = begin(l, d, sum);

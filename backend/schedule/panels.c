@@ -14,6 +14,7 @@
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 #include "ir/base/mapping.h"
+#include "ir/expr/rewrite.h"
 
 /* ---- affine indices ---- */
 
@@ -204,7 +205,7 @@ static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int 
 /* Column j of the panels, 0 beyond the last one. */
 static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column, int rank,
                                 int width) {
-    fv_arena *a = l->arena;
+    fv_arena *a = l->exprs;
     fv_expr *j = fv_x_bin(a, FV_X_ADD,
                           fv_x_bin(a, FV_X_MUL, fv_x_var(a, p->index[p->panel]), fv_x_int(a, width)),
                           fv_x_var(a, p->index[rank - 1]));
@@ -230,13 +231,13 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
             p->index[n++] = d->index[i];
     p->panel = n;
     const fv_dim *w = fv_dim_const(l->module->dims, width);
-    p->index[n++] = fv_index_var(l->arena, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
+    p->index[n++] = fv_index_var(l->exprs, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
     for (int i = 0; i < nk; i++)
         p->index[n++] = sum->u.red.vars[i];
-    p->index[n++] = fv_index_var(l->arena, "c", w);
+    p->index[n++] = fv_index_var(l->exprs, "c", w);
     for (int i = 0; i < n; i++)
-        at[i] = fv_x_var(l->arena, p->index[i]);
-    fv_value *v = fv_new_value(l, fv_printf(l->arena, "%s.panels", fv_operand_name(x, d)),
+        at[i] = fv_x_var(l->exprs, p->index[i]);
+    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", fv_operand_name(x, d)),
                             (fv_elem)x->type.elem, n, p->index);
     v->tensor = constant_panels(l, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars,
                                 width);
@@ -253,8 +254,8 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         fv_define_operand(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
     }
     p->value = v;
-    p->load = fv_x_load(l->arena, fv_value_buf(l->arena, v), at);
-    p->x = fv_x_as_stored(l->arena, factor, x, p->load);
+    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at);
+    p->x = fv_x_as_stored(l->exprs, factor, x, p->load);
     return true;
 }
 

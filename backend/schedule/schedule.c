@@ -28,7 +28,7 @@ static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
 #undef SCHEDULE
     };
     if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
-        s->def->body = fv_x_zero(l->arena, (fv_elem)s->def->body->type.elem);
+        s->def->body = fv_x_zero(l->exprs, (fv_elem)s->def->body->type.elem);
     s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
     for (size_t i = 0; !all[i](l, s, op); i++)
         assert(i + 1 < sizeof all / sizeof *all);

@@ -58,6 +58,7 @@ struct fv_arena {
     size_t chunk;    /* size of the next chunk */
     size_t taken;    /* bytes that were handed out */
     closer *closers; /* last registered first */
+    void *slot;
 };
 
 /* ---- sessions and doors ---- */
@@ -166,6 +167,10 @@ void fv_arena_free(fv_arena *a) {
 
 fv_session *fv_arena_session(const fv_arena *a) {
     return a->session;
+}
+
+void **fv_arena_slot(fv_arena *a) {
+    return &a->slot;
 }
 
 void fv_arena_at_free(fv_arena *a, void (*fn)(void *), void *arg) {

@@ -43,6 +43,8 @@ _Noreturn void fv_out_of_memory(fv_session *s);
 fv_arena *fv_arena_new(fv_session *s);
 void fv_arena_free(fv_arena *a);
 fv_session *fv_arena_session(const fv_arena *a);
+/* A place of the arena for what is unique in it: ir/expr/unique.h. */
+void **fv_arena_slot(fv_arena *a);
 /* Runs fn(arg) when the arena is freed (last registered first): how mapped files are closed. */
 void fv_arena_at_free(fv_arena *a, void (*fn)(void *), void *arg);
 

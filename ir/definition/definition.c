@@ -1,25 +1,18 @@
-/* definition.c - definitions: index variables, loads of operands, substitution of variables. */
+/* definition.c - definitions: index variables, loads of operands. */
 #include "ir/definition/definition.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "ir/base/limits.h"
-#include "ir/base/ptrmap.h"
+#include "ir/expr/unique.h"
 #include "ir/graph/infer.h"
 
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v) {
-    fv_buf *b = FV_NEW(a, fv_buf, 1);
-    b->name = v->name;
-    b->elem = v->type->elem;
-    b->lanes = 1;
-    b->role = FV_BUF_IN;
-    b->rank = v->type->rank;
-    b->extent = FV_NEW(a, fv_expr *, b->rank + 1);
-    for (int i = 0; i < b->rank; i++)
-        b->extent[i] = fv_x_dim(a, v->type->dims[i]);
-    b->value = v;
-    return b;
+    fv_buf b = {.name = v->name, .elem = v->type->elem, .lanes = 1, .role = FV_BUF_IN, .value = v};
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < v->type->rank; i++)
+        extent[i] = fv_x_dim(a, v->type->dims[i]);
+    return fv_buf_seen(a, &b, v->type->rank, extent);
 }
 
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent) {
@@ -72,16 +65,9 @@ static fv_expr *to_arith(fv_definer *d, fv_expr *x) {
     return fv_x_convert(d->arena, fv_elem_arith((fv_elem)x->type.elem), x);
 }
 
-/* One buffer a value, so that loads of it are recognised as such. */
 static fv_buf *operand_buf(fv_definer *d, int in) {
     fv_value *v = fv_op_in(d->op, in);
     assert(v);
-    for (int i = 0; i < FV_MAX_OPERAND_BUFS; i++) {
-        if (!d->bufs[i])
-            return d->bufs[i] = fv_value_buf(d->arena, v);
-        if (d->bufs[i]->value == v)
-            return d->bufs[i];
-    }
     return fv_value_buf(d->arena, v);
 }
 
@@ -179,14 +165,4 @@ fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out) {
     for (int i = 0; i < t->rank; i++)
         index[i] = fv_d_broadcast(d, out->index[out->rank - t->rank + i], t->dims[i]);
     return fv_d_load(d, in, index);
-}
-
-/* ---- substitution ---- */
-
-fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from,
-                           fv_expr *const *to) {
-    fv_ptrmap map = fv_ptrmap_in(a), memo = fv_ptrmap_in(a);
-    for (int i = 0; i < n; i++)
-        *fv_ptrmap_at(&map, from[i]) = to[i];
-    return fv_x_subst(a, x, &map, &memo);
 }

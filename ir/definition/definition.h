@@ -7,7 +7,7 @@
  *   Softmax over the last axis of x: f32[n, m]
  *     y[i, j] = exp(x[i, j] - M) * (1 / S)   with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
  *
- * Expressions are DAGs: a node that occurs twice is computed once. */
+ * Expressions are DAGs in which equal nodes are one (ir/expr/unique.h): what occurs twice is computed once. */
 #ifndef FV_IR_DEFINITION_DEFINITION_H
 #define FV_IR_DEFINITION_DEFINITION_H
 
@@ -24,14 +24,11 @@ typedef struct fv_definition {
     const char *text; /* the formula, for people */
 } fv_definition;
 
-#define FV_MAX_OPERAND_BUFS 16
-
 typedef struct fv_definer {
     fv_module *module;
     fv_arena *arena;
     fv_op *op;
     fv_definition **out; /* one per result */
-    fv_buf *bufs[FV_MAX_OPERAND_BUFS]; /* of the operands, as they are loaded */
 } fv_definer;
 
 /* ---- for .define functions ---- */
@@ -59,12 +56,7 @@ const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
 /* The largest value of a sum of index variables with factors, the smallest if not `most`; it is reached. NULL: it is none. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
-/* An index variable for an axis. */
-fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
-/* Replaces variables in an expression, keeping sharing. */
-fv_expr *fv_x_replace_vars(fv_arena *a, fv_expr *x, int n, fv_var *const *from, fv_expr *const *to);
-
-/* Buffers that stand for graph values in definitions: one a value and arena. */
+/* The buffer that stands for a graph value in definitions: one a value where expressions are unique (ir/expr/unique.h). */
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
 
 #endif

@@ -28,8 +28,8 @@
  * kernel is called after. In a
  * definition %x[i, k] and @w[k, j] are elements of values, bare names index variables, lets, and symbols of dims;
  * dim(E) is a dim that is an expression of symbols. A reduction's variable is one variable wherever its name
- * stands; `index` declares those that a let uses before a reduction does. A let is one node: what it says is computed
- * once where its variables are the same. The result's indices stand in the order in which its memory has the
+ * stands; `index` declares those that a let uses before a reduction does. A let is a name: what is equal is computed
+ * once, with a name or without. The result's indices stand in the order in which its memory has the
  * axes: as its type has them, but for the axis behind `last`, which is the last there; so do those of whoever
  * loads it. `checks` names nodes whose indices come from data. */
 #ifndef FV_IR_DEFINITIONS_H

@@ -1,5 +1,5 @@
-/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. Nodes that stand in a definition
- * several times have names, so that what is one node stays one. */
+/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. What stands in a definition
+ * several times has a name, unless it is as short as one. */
 #include "ir/definition/definitions_print.h"
 
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "ir/kernel/printer.h"
 
 enum { VARS = 64,
+       WORTH_A_NAME = 5, /* nodes of its tree: what is shorter is written again, and is one node again when it is read */
        DEEPEST = 60 }; /* an expression that is deeper in parentheses is told in parts */
 
 static const char *const heads[] = {
@@ -149,7 +150,7 @@ static node *look_at(namer *n, const fv_expr *x) {
     return known;
 }
 
-static bool has_name(const node *k) { return k->uses > 1 && (k->x->n || k->x->op == FV_X_LOAD); }
+static bool has_name(const node *k) { return k->uses > 1 && (k->x->op == FV_X_REDUCE || k->x->size >= WORTH_A_NAME); }
 
 /* Names what is below x and has several uses, parts first. */
 static void name_parts(namer *n, const fv_expr *x) {

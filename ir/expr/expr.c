@@ -1,11 +1,11 @@
-/* expr.c - expressions: the table of operators, constructors, structural equality, intervals.
- * Folding of integers is in fold.c. */
+/* expr.c - expressions: the table of operators, constructors, structural equality.
+ * Folding of integers is in fold.c, making nodes in unique.c. */
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
-#include "ir/base/ptrmap.h"
+#include "ir/base/limits.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/unique.h"
 
 enum { FV_XF_0 = 0 }; /* the empty flag of the table */
 
@@ -43,13 +43,8 @@ fv_elem fv_elem_bits_elem(fv_elem e) {
 
 /* ---- making nodes ---- */
 
-static fv_expr *make(fv_arena *a, fv_expr_op op, fv_ktype type, int n) {
-    fv_expr *x = fv_alloc(a, 1, sizeof(fv_expr) + (size_t)n * sizeof(fv_expr *));
-    x->op = (uint16_t)op;
-    x->type = type;
-    x->n = (uint16_t)n;
-    return x;
-}
+/* What the payload of a node is, beside its operation, type and number of arguments. */
+#define HEAD(o, t, ...) (&(fv_expr){.op = (uint16_t)(o), .type = (t), .n = __VA_ARGS__})
 
 static bool is_arith_float(fv_elem e) { return e == FV_F32 || e == FV_F64; }
 
@@ -80,9 +75,7 @@ bool fv_x_allows(fv_expr_op op, fv_elem e) {
 
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v) {
     assert(e == FV_BOOL || is_arith_int(e));
-    fv_expr *x = make(a, FV_X_CONST, fv_kt(e, 1), 0);
-    x->u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v);
-    return x;
+    return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v)), NULL);
 }
 
 fv_expr *fv_x_int(fv_arena *a, int64_t value) { return fv_x_const_int(a, FV_I64, value); }
@@ -105,23 +98,17 @@ fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value) {
         assert(value >= -0x1p63 && value < 0x1p63);
         return fv_x_const_int(a, e, (int64_t)value);
     }
-    fv_expr *x = make(a, FV_X_CONST, fv_kt(e, 1), 0);
-    x->u.f = e == FV_F32 ? (double)(float)value : value;
-    return x;
+    return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.f = e == FV_F32 ? (double)(float)value : value), NULL);
 }
 
 fv_expr *fv_x_var(fv_arena *a, fv_var *v) {
-    fv_expr *x = make(a, FV_X_VAR, v->type, 0);
-    x->u.var = v;
-    return x;
+    return fv_x_node(a, HEAD(FV_X_VAR, v->type, 0, .u.var = v), NULL);
 }
 
 fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d) {
     if (fv_dim_is_const(d))
         return fv_x_int(a, d->value);
-    fv_expr *x = make(a, FV_X_DIM, fv_kt(FV_I64, 1), 0);
-    x->u.dim = d;
-    return x;
+    return fv_x_node(a, HEAD(FV_X_DIM, fv_kt(FV_I64, 1), 0, .u.dim = d), NULL);
 }
 
 bool fv_x_is_int(const fv_expr *x, int64_t *value) {
@@ -140,28 +127,20 @@ fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x) {
     if (lanes == x->type.lanes)
         return x;
     assert(x->type.lanes == 1);
-    fv_expr *r = make(a, FV_X_SPLAT, fv_kt((fv_elem)x->type.elem, lanes), 1);
-    r->arg[0] = x;
-    return r;
+    return fv_x_node(a, HEAD(FV_X_SPLAT, fv_kt((fv_elem)x->type.elem, lanes), 1), &x);
 }
 
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x) {
     assert(x->type.lanes == 1 && is_arith_int((fv_elem)x->type.elem));
     if (lanes == 1)
         return x;
-    fv_expr *r = make(a, FV_X_RAMP, fv_kt((fv_elem)x->type.elem, lanes), 1);
-    r->arg[0] = x;
-    return r;
+    return fv_x_node(a, HEAD(FV_X_RAMP, fv_kt((fv_elem)x->type.elem, lanes), 1), &x);
 }
 
 fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y) {
     assert((op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
     assert(x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
-    fv_expr *r = make(a, op, x->type, 2);
-    r->u.i = block;
-    r->arg[0] = x;
-    r->arg[1] = y;
-    return r;
+    return fv_x_node(a, HEAD(op, x->type, 2, .u.i = block), (fv_expr *[]){x, y});
 }
 
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
@@ -170,9 +149,7 @@ fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
     fv_expr *folded = fv_fold_un(a, op, x);
     if (folded)
         return folded;
-    fv_expr *r = make(a, op, x->type, 1);
-    r->arg[0] = x;
-    return r;
+    return fv_x_node(a, HEAD(op, x->type, 1), &x);
 }
 
 /* A scalar beside a vector is copied to all lanes. */
@@ -193,10 +170,7 @@ fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
         return folded;
     int lanes = common_lanes(x, y);
     fv_elem e = info->result == FV_XR_BOOL ? FV_BOOL : (fv_elem)x->type.elem;
-    fv_expr *r = make(a, op, fv_kt(e, lanes), 2);
-    r->arg[0] = fv_x_splat(a, lanes, x);
-    r->arg[1] = fv_x_splat(a, lanes, y);
-    return r;
+    return fv_x_node(a, HEAD(op, fv_kt(e, lanes), 2), (fv_expr *[]){fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y)});
 }
 
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
@@ -204,11 +178,8 @@ fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
     assert(is_arith_float((fv_elem)x->type.elem));
     int lanes = common_lanes(x, y);
     lanes = z->type.lanes > lanes ? z->type.lanes : lanes;
-    fv_expr *r = make(a, FV_X_FMA, fv_kt((fv_elem)x->type.elem, lanes), 3);
-    r->arg[0] = fv_x_splat(a, lanes, x);
-    r->arg[1] = fv_x_splat(a, lanes, y);
-    r->arg[2] = fv_x_splat(a, lanes, z);
-    return r;
+    fv_expr *args[] = {fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y), fv_x_splat(a, lanes, z)};
+    return fv_x_node(a, HEAD(FV_X_FMA, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
 }
 
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
@@ -219,11 +190,8 @@ fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
     if (fv_x_equal(x, y) && x->type.lanes >= c->type.lanes)
         return x;
     lanes = c->type.lanes > lanes ? c->type.lanes : lanes;
-    fv_expr *r = make(a, FV_X_SELECT, fv_kt((fv_elem)x->type.elem, lanes), 3);
-    r->arg[0] = fv_x_splat(a, lanes, c);
-    r->arg[1] = fv_x_splat(a, lanes, x);
-    r->arg[2] = fv_x_splat(a, lanes, y);
-    return r;
+    fv_expr *args[] = {fv_x_splat(a, lanes, c), fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y)};
+    return fv_x_node(a, HEAD(FV_X_SELECT, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
 }
 
 static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
@@ -245,9 +213,7 @@ fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
     fv_expr *folded = fv_fold_cast(a, op, e, x);
     if (folded)
         return folded;
-    fv_expr *r = make(a, op, fv_kt(e, x->type.lanes), 1);
-    r->arg[0] = x;
-    return r;
+    return fv_x_node(a, HEAD(op, fv_kt(e, x->type.lanes), 1), &x);
 }
 
 bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) { return can_cast(op, from, to); }
@@ -266,13 +232,9 @@ static int load_lanes(const fv_buf *b, fv_expr *const *index) {
 }
 
 fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes) {
-    fv_expr *r = make(a, FV_X_LOAD, fv_kt(b->elem, lanes), b->rank);
-    r->u.buf = b;
-    for (int i = 0; i < b->rank; i++) {
+    for (int i = 0; i < b->rank; i++)
         assert(index[i]->type.elem == FV_I64);
-        r->arg[i] = index[i];
-    }
-    return r;
+    return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint16_t)b->rank, .u.buf = b), index);
 }
 
 fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index) {
@@ -282,13 +244,13 @@ fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index) {
 fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
                       fv_expr *otherwise, int lanes) {
     assert(c->type.elem == FV_BOOL && otherwise->type.elem == b->elem);
-    fv_expr *r = make(a, FV_X_GUARD, fv_kt(b->elem, lanes), b->rank + 2);
-    r->u.buf = b;
+    fv_expr *args[FV_MAX_RANK + 2];
+    assert(b->rank <= FV_MAX_RANK);
     for (int i = 0; i < b->rank; i++)
-        r->arg[i] = index[i];
-    r->arg[b->rank] = fv_x_splat(a, lanes, c);
-    r->arg[b->rank + 1] = fv_x_splat(a, lanes, otherwise);
-    return r;
+        args[i] = index[i];
+    args[b->rank] = fv_x_splat(a, lanes, c);
+    args[b->rank + 1] = fv_x_splat(a, lanes, otherwise);
+    return fv_x_node(a, HEAD(FV_X_GUARD, fv_kt(b->elem, lanes), (uint16_t)(b->rank + 2), .u.buf = b), args);
 }
 
 fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
@@ -299,16 +261,6 @@ fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
     lanes = c->type.lanes > lanes ? c->type.lanes : lanes;
     lanes = otherwise->type.lanes > lanes ? otherwise->type.lanes : lanes;
     return fv_x_guard_n(a, b, index, c, otherwise, lanes);
-}
-
-fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body) {
-    fv_expr *r = make(a, FV_X_REDUCE, body->type, 1);
-    r->u.red.vars = FV_NEW(a, fv_var *, n);
-    memcpy(r->u.red.vars, vars, (size_t)n * sizeof *vars);
-    r->u.red.nvars = (uint8_t)n;
-    r->u.red.kind = (uint8_t)kind;
-    r->arg[0] = body;
-    return r;
 }
 
 /* ---- the same with other arguments ---- */
@@ -350,59 +302,13 @@ fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     return rebuild(a, x, args);
 }
 
-/* A copy of a load with another buffer. */
-static fv_expr *with_buffer(fv_arena *a, const fv_expr *x, fv_buf *b) {
-    fv_expr *r = make(a, (fv_expr_op)x->op, x->type, x->n);
-    memcpy(r->arg, x->arg, x->n * sizeof *x->arg);
-    r->u.buf = b;
-    return r;
-}
-
-fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map, fv_ptrmap *memo) {
-    fv_expr *r = x->op == FV_X_VAR ? fv_ptrmap_get(map, x->u.var) : NULL;
-    if (r)
-        return r;
-    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    fv_buf *buf = reads ? fv_ptrmap_get(map, x->u.buf) : NULL;
-    if (x->n == 0 && !buf)
-        return (fv_expr *)x;
-    r = fv_ptrmap_get(memo, x);
-    if (r)
-        return r;
-    if (buf && buf != x->u.buf)
-        r = with_buffer(a, x, buf);
-    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
-    for (int i = 0; i < x->n; i++)
-        args[i] = fv_x_subst(a, x->arg[i], map, memo);
-    r = fv_x_with_args(a, r ? r : x, args);
-    *fv_ptrmap_at(memo, x) = r;
-    return r;
-}
-
 /* ---- equality ---- */
-
-static bool same_payload(const fv_expr *a, const fv_expr *b) {
-    switch (a->op) {
-    case FV_X_CONST:
-        if (is_arith_float((fv_elem)a->type.elem))
-            return memcmp(&a->u.f, &b->u.f, sizeof a->u.f) == 0;
-        return a->u.i == b->u.i;
-    case FV_X_VAR: return a->u.var == b->u.var;
-    case FV_X_LOAD: case FV_X_GUARD: return a->u.buf == b->u.buf;
-    case FV_X_EVEN: case FV_X_ODD: return a->u.i == b->u.i;
-    case FV_X_DIM: return a->u.dim == b->u.dim;
-    case FV_X_REDUCE:
-        return a->u.red.kind == b->u.red.kind && a->u.red.nvars == b->u.red.nvars &&
-               memcmp(a->u.red.vars, b->u.red.vars, a->u.red.nvars * sizeof(fv_var *)) == 0;
-    default: return true;
-    }
-}
 
 bool fv_x_equal(const fv_expr *a, const fv_expr *b) {
     if (a == b)
         return true;
     if (a->op != b->op || a->type.elem != b->type.elem || a->type.lanes != b->type.lanes ||
-        a->n != b->n || !same_payload(a, b))
+        a->n != b->n || !fv_x_same_payload(a, b))
         return false;
     for (int i = 0; i < a->n; i++)
         if (!fv_x_equal(a->arg[i], b->arg[i]))
@@ -419,6 +325,8 @@ fv_expr *fv_x_zero(fv_arena *a, fv_elem e) {
 }
 
 bool fv_x_uses(const fv_expr *x, const fv_var *v) {
+    if (!(x->vars & fv_var_bit(v)) || fv_x_binds(x, v))
+        return false;
     if (x->op == FV_X_VAR)
         return x->u.var == v;
     for (int i = 0; i < x->n; i++)

@@ -47,6 +47,8 @@ struct fv_expr {
     uint16_t op; /* fv_expr_op */
     fv_ktype type;
     uint16_t n; /* arguments */
+    uint16_t size;        /* nodes of its tree, at most FV_X_MOST */
+    uint32_t vars, binds; /* bits of the variables that occur in it, and of those that reductions in it bind */
     union {
         int64_t i;         /* CONST of integers and bool (u64 by its bits); EVEN, ODD: lanes of a block */
         double f;          /* CONST of f32 and f64; f32 constants are exact floats */
@@ -60,6 +62,8 @@ struct fv_expr {
     } u;
     fv_expr *arg[];
 };
+
+enum { FV_X_MOST = UINT16_MAX };
 
 enum { FV_XR_SAME, FV_XR_BOOL, FV_XR_GIVEN };
 enum { FV_XF_COMMUTES = 1, FV_XF_FLOATS = 2, FV_XF_INTS = 4, FV_XF_MATH = 8, FV_XF_DEF = 16 };
@@ -104,12 +108,9 @@ fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_e
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
 /* A node like x with other arguments (x itself if none differs). */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
-/* With variables replaced: `map` from fv_var to fv_expr, from fv_buf to fv_buf; `memo` keeps sharing. */
-fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map,
-                    fv_ptrmap *memo);
 /* The same expression by structure; buffers and variables by identity. */
 bool fv_x_equal(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
-/* Does x use the variable? Not what a reduction binds. */
+/* Does the variable occur free in x? */
 bool fv_x_uses(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* Does it read memory? */
 bool fv_x_has_load(const fv_expr *x) FV_MUST_USE;

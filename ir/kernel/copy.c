@@ -3,6 +3,7 @@
 #include "ir/kernel/copy.h"
 
 #include "ir/base/ptrmap.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/kernel.h"
 
 enum { UNROLL_LIMIT = 4096 }; /* iterations of one loop; more stay a loop */

@@ -1,6 +1,7 @@
 /* func.c - inlining functions. */
 #include "ir/kernel/func.h"
 
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/copy.h"
 
 fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args) {

@@ -2,6 +2,7 @@
  *
  * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all where
  * there are none: what depends on data is not seen, nor is a choice that a check of the plan refuses. */
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/program_fit.h"
 #include "ir/kernel/verifier.h"
 

@@ -8,6 +8,7 @@
  *   of the kernel that comes of it. */
 #include "ir/kernel/reuse.h"
 
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/prove.h"
 
 #include <string.h>

@@ -9,6 +9,7 @@
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
+#include "ir/expr/rewrite.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 #include "ir/ops/upgrade.h"

@@ -8,6 +8,7 @@
 #include "backend/lower.h"
 #include "backend/consumer/consumer.h"
 #include "ir/base/ptrmap.h"
+#include "ir/expr/rewrite.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/print.h"
