@@ -8,6 +8,7 @@
 #include "backend/fuse/attention.h"
 #include "backend/fuse/concat_in_place.h"
 #include "backend/fuse/group.h"
+#include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
@@ -27,8 +28,14 @@
 
 static bool define_all(fv_lowerer *l) {
     bool ok = true;
-    for (fv_op *op = l->func->body->first; op; op = op->next)
+    int depth = 0;
+    for (fv_op *op = l->func->body->first; op; op = op->next) {
+        depth += (op->def == &fv_if_def) - (op->def == &fv_endif_def);
+        if (depth) /* what it assumes, a run that takes the other branch is not asked */
+            l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);
+        l->module->within = (struct fv_within){0};
+    }
     return ok;
 }
 
@@ -38,9 +45,10 @@ static bool copy_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        fv_why taken = s->value->kind != FV_VALUE_RESULT                  ? FV_WHY_result_given
+        fv_why taken = s->value->kind != FV_VALUE_RESULT                    ? FV_WHY_result_given
                        : !fv_type_is_told(ret->in[i]->type, s->value->type) ? FV_WHY_result_dims
-                                                                    : FV_WHY_none;
+                       : fv_is_told_late(s->value)                          ? FV_WHY_result_late
+                                                                            : FV_WHY_none;
         for (int k = 0; k < i && !taken; k++)
             taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice : FV_WHY_none;
         if (taken && !fv_copy_result(l, ret, i))
@@ -48,7 +56,7 @@ static bool copy_results(fv_lowerer *l) {
         if (taken)
             fv_declines(l, ret->in[i], taken, fv_v(s->value));
     }
-    return true;
+    return fv_copy_branch_results(l);
 }
 
 static const char *program_name(fv_arena *a, const char *name) {
@@ -127,17 +135,17 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
-    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let);
+    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || op->def == &fv_endif_def;
     for (int i = 0; i < op->nattrs; i++)
         if (binds && !strcmp(op->attrs[i].name, "symbols"))
             bound = &op->attrs[i];
         else if (op->attrs[i].kind == FV_ATTR_DIMS && !are_known(known, op, op->attrs[i].n, op->attrs[i].u.dims))
             return false;
+    for (int i = 0; bound && i < bound->n; i++)
+        know(known, bound->u.dims[i]);
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && !knows_type(known, op, op->out[i]->type))
             return false;
-    for (int i = 0; bound && i < bound->n; i++)
-        know(known, bound->u.dims[i]);
     return true;
 }
 
@@ -222,6 +230,9 @@ static bool look_after(fv_lowerer *l, const char *step) {
 
 static bool run_steps(fv_lowerer *l) {
     const fv_definitions *d = l->module->definitions;
+    fv_flatten_branches(l);
+    if (!fv_branches_are_legal(l) || !symbols_are_known(l))
+        return false;
     if (d)
         fv_lowerer_resume(l, d);
     if (d && !fv_check_ports(l))
@@ -248,7 +259,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
+                      .panels = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }
@@ -256,7 +267,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
 bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
                           bool (*put)(void *user, const fv_module *m, const fv_definitions *d), void *user) {
     fv_lowerer *l = begin(m, o);
-    bool ok = fv_module_bound(m) && symbols_are_known(l) && run_steps(l) && put(user, m, state_after(l, l->after));
+    bool ok = fv_module_bound(m) && run_steps(l) && put(user, m, state_after(l, l->after));
     fv_close_ports(l);
     fv_arena_free(l->arena);
     return ok;
@@ -273,7 +284,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l->program->source_hash = m->source_hash ? m->source_hash : "";
     l->program->producer = "fovea " FV_VERSION;
     l->weights = bytes_of_constants(m);
-    bool ok = fv_module_bound(m) && symbols_are_known(l) && run_steps(l);
+    bool ok = fv_module_bound(m) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = fv_schedule_op(l, op);
     if (ok) {

@@ -8,6 +8,7 @@
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/storage.h"
+#include "backend/memory/plan.h"
 #include "ir/base/limits.h"
 #include "ir/base/text.h"
 #include "ir/dim/text.h"
@@ -83,8 +84,16 @@ typedef struct writer {
     fv_ptrmap ready;  /* data symbols that are bound by now */
     bool *relations;  /* checked by now */
     fv_ptrmap sizes;  /* dims that were checked to be sizes */
-    const fv_type **doubtful; /* types with dims that may be negative */
-    int ndoubtful;
+    const fv_type **doubtful; /* types with dims that may be negative, of what is written and what is around it */
+    int ndoubtful, cap_doubtful;
+    const fv_op **assumed;    /* fv.Assume of what is written and around it; NULL: it was checked */
+    int nassumed, cap_assumed;
+    struct around {           /* a branch: what was known before it */
+        fv_ptrmap ready, sizes;
+        int ndoubtful, nassumed;
+        fv_buf **unknown;     /* what becomes of the symbols that its end binds */
+        struct around *outer;
+    } *around;
 } writer;
 
 static bool is_ready(writer *w, const fv_dim *d) {
@@ -105,9 +114,10 @@ static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
     s->text = text;
 }
 
-/* Where dims are checked: what the caller knows in the plan, which the size query shares. */
+/* Where dims are checked: what the caller knows in the plan, which the size query shares; but what only a branch needs,
+ * there. */
 static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
-    return a->from_data || b->from_data ? &w->b : &w->plan;
+    return a->from_data || b->from_data || w->around ? &w->b : &w->plan;
 }
 
 /* For the model's table, where the caller gives all symbols. */
@@ -150,6 +160,21 @@ static void check_sizes(writer *w, const fv_type *t) {
     }
 }
 
+/* What is assumed in a place, as soon as its symbols are known. */
+static void check_assumed(writer *w) {
+    for (int i = 0; i < w->nassumed; i++) {
+        const fv_op *op = w->assumed[i];
+        const fv_dim *a = op ? fv_op_find_attr(op, "left")->u.dims[0] : NULL, *b = op ? fv_op_find_attr(op, "right")->u.dims[0] : NULL;
+        if (!op || !is_ready(w, a) || !is_ready(w, b))
+            continue;
+        const fv_attr *says = fv_op_find_attr(op, "says");
+        struct fv_relation r = {a, b, fv_op_string(op, "why").s, says ? says->u.s.s : NULL};
+        check(&w->b, fv_x_bin(w->l->arena, FV_X_EQ, fv_p_dim(w->l, a), fv_p_dim(w->l, b)), FV_BAD_DIM,
+              fv_relation_str(w->l->arena, &r));
+        w->assumed[i] = NULL;
+    }
+}
+
 static bool may_be_negative(const fv_type *t) {
     for (int i = 0; t->kind == FV_TENSOR && i < t->rank; i++)
         if (t->dims[i]->lo < 0)
@@ -157,14 +182,16 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* Everything that the model computes, whether it gets memory or is substituted: what a run refuses is no matter of
- * schedules. */
-static void find_doubtful(writer *w) {
-    int cap = 0;
-    for (const fv_op *op = w->l->func->body->first; op; op = op->next)
-        for (int i = 0; i < op->nout; i++)
+/* Everything that is computed from that op on, up to the end of the branch, whether it gets memory or is substituted: what a
+ * run refuses is no matter of schedules. Branches in it are asked when they run. */
+static void find_doubtful(writer *w, const fv_op *op) {
+    for (int depth = 0; op && depth >= 0; op = op->next) {
+        depth -= op->def == &fv_endif_def || (op->def == &fv_else_def && !depth);
+        for (int i = 0; i < op->nout && !depth; i++)
             if (op->out[i] && may_be_negative(op->out[i]->type))
-                FV_PUSH(w->l->arena, w->doubtful, w->ndoubtful, cap, op->out[i]->type);
+                FV_PUSH(w->l->arena, w->doubtful, w->ndoubtful, w->cap_doubtful, op->out[i]->type);
+        depth += op->def == &fv_if_def;
+    }
 }
 
 /* As soon as their symbols are known. */
@@ -178,11 +205,26 @@ static fv_buf *buffer_of(writer *w, fv_value *v) {
     return fv_storage_root(fv_storage_of(w->l, v))->buf;
 }
 
+static void check_what_is_known(writer *w) {
+    check_relations(w);
+    check_assumed(w);
+    check_doubtful(w);
+}
+
 static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LET);
     s->var = fv_p_symbol_var(w->l, symbol);
     s->x = x;
     *fv_ptrmap_at(&w->ready, symbol) = (void *)symbol;
+}
+
+/* Element i in the order of memory: a view may be of another rank than what it is a view of. */
+static void index_of_element(fv_arena *a, const fv_buf *b, int i, fv_expr **index) {
+    fv_expr *left = fv_x_int(a, i);
+    for (int k = b->rank - 1; k >= 0; k--) {
+        index[k] = k ? fv_x_bin(a, FV_X_FLOORMOD, left, b->extent[k]) : left;
+        left = fv_x_bin(a, FV_X_FLOORDIV, left, b->extent[k]);
+    }
 }
 
 static void bind(writer *w, fv_op *op) {
@@ -196,16 +238,92 @@ static void bind(writer *w, fv_op *op) {
     for (int i = 0; b && i < symbols->n; i++) {
         const fv_dim *d = symbols->u.dims[i];
         fv_expr *index[FV_MAX_RANK];
-        for (int k = 0; k < b->rank; k++)
-            index[k] = fv_x_int(a, k == b->rank - 1 ? i : 0);
+        index_of_element(a, b, i, index);
         fv_expr *x = fv_x_convert(a, FV_I64, fv_x_load(a, b, index));
         x = fv_x_bin(a, FV_X_MAX, x, fv_x_int(a, d->lo));
         x = fv_x_bin(a, FV_X_MIN, x, fv_x_int(a, d->hi));
         let_symbol(w, d, x);
     }
-    check_relations(w);
+    check_what_is_known(w);
+}
+
+/* ---- branches ---- */
+
+static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
+    fv_ptrmap r = fv_ptrmap_in(a);
+    for (size_t i = 0; i < m->cap; i++)
+        if (m->keys[i])
+            *fv_ptrmap_at(&r, m->keys[i]) = m->values[i];
+    return r;
+}
+
+/* What runs from here on is the branch behind op. */
+static void enter_branch(writer *w, const fv_op *op) {
+    fv_arena *a = w->l->arena;
+    w->ready = copy_of(a, &w->around->ready);
+    w->sizes = copy_of(a, &w->around->sizes);
+    w->ndoubtful = w->around->ndoubtful;
+    w->nassumed = w->around->nassumed;
+    find_doubtful(w, op->next);
     check_doubtful(w);
 }
+
+static void begin_if(writer *w, const fv_op *op) {
+    fv_arena *a = w->l->arena;
+    const fv_attr *symbols = fv_op_find_attr(fv_branch_next(fv_branch_next(op)), "symbols");
+    struct around *r = FV_NEW(a, struct around, 1);
+    *r = (struct around){copy_of(a, &w->ready), copy_of(a, &w->sizes), w->ndoubtful, w->nassumed,
+                         FV_NEW(a, fv_buf *, symbols->n + 1), w->around};
+    for (int i = 0; i < symbols->n; i++)
+        r->unknown[i] = fv_kb_tile(&w->b, symbols->u.dims[i]->name, FV_I64, 0, NULL, fv_x_int(a, 0));
+    fv_expr *first[FV_MAX_RANK];
+    fv_buf *b = buffer_of(w, op->in[0]);
+    index_of_element(a, b, 0, first);
+    fv_kb_if(&w->b, fv_x_load(a, b, first));
+    w->around = r;
+    enter_branch(w, op);
+}
+
+/* The dims that the branch gave. */
+static void store_dims(writer *w, const fv_op *end) {
+    const fv_attr *dims = fv_op_find_attr(end, "dims");
+    for (int i = 0; i < dims->n; i++)
+        fv_kb_store(&w->b, w->around->unknown[i], NULL, fv_p_dim(w->l, dims->u.dims[i]), NULL);
+}
+
+static void end_if(writer *w, const fv_op *op) {
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols");
+    struct around *r = w->around;
+    fv_kb_end(&w->b);
+    w->ready = r->ready;
+    w->sizes = r->sizes;
+    w->ndoubtful = r->ndoubtful;
+    w->nassumed = r->nassumed;
+    w->around = r->outer;
+    for (int i = 0; i < symbols->n; i++)
+        let_symbol(w, symbols->u.dims[i], fv_x_load(w->l->arena, r->unknown[i], NULL));
+    check_what_is_known(w);
+}
+
+static void statement(writer *w, fv_op *op) {
+    if (fv_op_is(op, FV_OP_fv_Assume)) {
+        FV_PUSH(w->l->arena, w->assumed, w->nassumed, w->cap_assumed, op);
+        check_assumed(w);
+    } else if (op->def == &fv_if_def) {
+        begin_if(w, op);
+    } else if (op->def == &fv_else_def) {
+        store_dims(w, op);
+        fv_kb_else(&w->b);
+        enter_branch(w, op);
+    } else if (op->def == &fv_endif_def) {
+        store_dims(w, op);
+        end_if(w, op);
+    } else {
+        bind(w, op);
+    }
+}
+
+/* ---- launches ---- */
 
 /* May a tensor with these dims have more elements than an integer holds? */
 static bool may_overflow(const fv_port *port) {
@@ -248,6 +366,14 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
+/* What is allocated for a value: where a branch gives it, of the size that it has there. */
+static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
+    for (; s->fate == FV_FATE_VIEW; s = s->of)
+        if (s->of->value->def && s->of->value->def->def == &fv_endif_def)
+            return fv_bytes_of(l, s->value->type);
+    return b->bytes;
+}
+
 static void launch(writer *w, int index) {
     fv_lowerer *l = w->l;
     fv_launch *n = &l->steps[index].launch;
@@ -264,7 +390,7 @@ static void launch(writer *w, int index) {
         if (first && b->role == FV_BUF_HEAP) {
             fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
             st->buf = b;
-            st->x = b->bytes;
+            st->x = bytes_for(l, s, b);
         }
     }
     for (int i = 0; i < n->nliterals; i++)
@@ -356,11 +482,11 @@ bool fv_write_program(fv_lowerer *l) {
     const fv_region *r = l->func->body;
     for (int i = 0; i < r->nparams; i++)
         check_sizes(&w, r->params[i]->type);
-    find_doubtful(&w);
+    find_doubtful(&w, r->first);
     check_doubtful(&w);
     for (int i = 0; i < l->nsteps; i++) {
-        if (l->steps[i].kind == FV_STEP_BIND)
-            bind(&w, l->steps[i].bind);
+        if (l->steps[i].kind == FV_STEP_STATEMENT)
+            statement(&w, l->steps[i].op);
         else
             launch(&w, i);
         free_after(&w, i);

@@ -40,8 +40,12 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
                              .depth = around->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_op_error(op, "graphs are nested too deeply");
+    const struct fv_within around_it = im->m->within;
+    im->m->within = (struct fv_within){.block = region};
     fv_import_initializers(im, &inner, g);
-    return fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &inner, g);
+    bool ok = fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &inner, g);
+    im->m->within = around_it;
+    return ok;
 }
 
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {

@@ -75,7 +75,7 @@ static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
 }
 
 static void fix_uses(fv_lowerer *l, fv_op *op) {
-    bool own_kernel = fv_op_is(op, FV_OP_fv_Bind) || op->def->kernel, returns = op->def == &fv_return_def;
+    bool returns = op->def == &fv_return_def, own_kernel = fv_reads_memory(op) && !returns;
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
         if (op->in[i]) {

@@ -10,7 +10,7 @@
 
 extern const char *const fv_c_selftest_data_text; /* the same file, built in */
 
-enum { GUARD = 64, UNBOUNDED = 4096, HEAP = 1 << 20, MOST_SIZES = 4 };
+enum { GUARD = 64, UNBOUNDED = 4096, MOST_SIZES = 4 };
 
 /* ---- sizes for the dims of the test ---- */
 
@@ -44,7 +44,7 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 
 typedef struct test {
     int64_t *dims, *out_dims; /* out_dims: capacities filled in */
-    int64_t workspace;
+    int64_t workspace, heap; /* heap: what the run allocates besides */
     int64_t *elements;        /* inputs, then outputs: of outputs whose size is unknown, the capacity */
     int status;
     uint64_t sum;
@@ -143,8 +143,31 @@ static int64_t elements_after(const fv_program *p, const test *t, int output, co
     return n;
 }
 
+typedef struct heap {
+    fv_arena *arena;
+    int64_t used;
+} heap;
+
+/* As that of the self-test (heap_text), which is made as large as what is used here. */
+static void *heap_alloc(void *user, size_t bytes) {
+    enum { MOST = 64 << 20 };
+    heap *h = user;
+    size_t n = (bytes + 63) / 64 * 64;
+    if (bytes > (size_t)(MOST - h->used))
+        return NULL;
+    h->used += (int64_t)n;
+    return fv_alloc_aligned(h->arena, n ? n : 1, 64);
+}
+
+static void heap_free(void *user, void *p) {
+    (void)user;
+    (void)p;
+}
+
 static void record(fv_cg *g, test *t) {
     const fv_program *p = g->p;
+    heap h = {.arena = g->arena};
+    fv_env env = {.size = sizeof env, .alloc = heap_alloc, .free = heap_free, .user = &h};
     const void **in = FV_NEW(g->arena, const void *, p->ninputs + 1);
     void **out = FV_NEW(g->arena, void *, p->noutputs + 1);
     for (int i = 0; i < p->ninputs; i++) {
@@ -157,7 +180,8 @@ static void record(fv_cg *g, test *t) {
         out[i] = fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
     int64_t *out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     memcpy(out_dims, t->out_dims, (size_t)fv_out_dims_size(p) * sizeof *out_dims);
-    t->status = g->o->reference(g->o->reference_user, p, t->dims, in, out, out_dims);
+    t->status = g->o->reference(g->o->reference_user, p, t->dims, in, out, out_dims, &env);
+    t->heap = h.used;
     t->sum = 14695981039346656037u;
     for (int i = 0; t->status == FV_OK && i < p->noutputs; i++) {
         selftest_type type = type_of(&p->outputs[i]);
@@ -210,12 +234,13 @@ static bool is_modest(fv_cg *g, const test *first, const test *t, int64_t usual)
 }
 
 static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
+    enum { HEAP = 1 << 20 };
     test t = {0};
     if (s->n == MOST_SIZES || !sizes(g, usual, step, &t) || is_there(s, &t, g->p->nsymbols) ||
         !is_modest(g, &s->at[0], &t, usual))
         return;
     record(g, &t);
-    if (t.status == FV_OK)
+    if (t.status == FV_OK && t.heap <= HEAP)
         s->at[s->n++] = t;
 }
 
@@ -244,6 +269,14 @@ static int64_t most_bytes(const fv_program *p, const suite *s, int port) {
         int64_t n = port < 0 ? s->at[i].workspace : bytes_at(p, &s->at[i], port);
         most = n > most ? n : most;
     }
+    return most;
+}
+
+static int64_t most_heap(const suite *s) {
+    enum { NOT_RECORDED = 1 << 20 };
+    int64_t most = s->at[0].recorded ? 64 : NOT_RECORDED;
+    for (int i = 0; i < s->n; i++)
+        most = s->at[i].heap > most ? s->at[i].heap : most;
     return most;
 }
 
@@ -445,7 +478,7 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
     g->out = t;
     put_arrays(g, &made);
     if (g->p->uses_allocator)
-        fv_c_fill(g, t, heap_text, fv_printf(g->arena, "%d", HEAP), NULL);
+        fv_c_fill(g, t, heap_text, fv_printf(g->arena, "%lld", (long long)most_heap(&made)), NULL);
     put_sizes(g, &made);
     put_run(g);
     put_test(g, &made);

@@ -7,14 +7,16 @@
  * by a kernel of its own; the Concat itself is none then. Concats of Concats share one memory. A kernel
  * never reads of the memory that it writes a part of. */
 #include "backend/fuse/concat_in_place.h"
+
+#include <string.h>
+
+#include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
-
-#include <string.h>
 
 enum { MAX_PARTS = 256 };
 
@@ -92,7 +94,7 @@ static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
-        if (use->def->kernel || use->def == &fv_return_def || fv_op_is(use, FV_OP_fv_Bind))
+        if (fv_reads_memory(use))
             return false;
         for (int k = 0; k < use->nout; k++)
             if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
@@ -170,6 +172,8 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_own, whole);
     if (!can_be_placed(s))
         return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
+    if (!fv_is_made_beside(j->op, v))
+        return fv_declines(j->l, v, FV_WHY_part_around, whole);
     if (!is_private(j->l, v))
         return fv_declines(j->l, v, FV_WHY_part_read, whole);
     if (!is_once(j->op, v))
@@ -189,6 +193,8 @@ static bool separate(join *j) {
         }
         if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_kept, fv_v(j->op->in[i]));
+        if (is_substituted(j->part[i]) && !fv_is_made_beside(j->op, j->op->in[i]))
+            return fv_declines(j->l, j->op->out[0], FV_WHY_join_around, fv_v(j->op->in[i]));
         if (is_substituted(j->part[i]) && reads(j->l, j->part[i], j->root))
             return false; /* for safety: the whole would have read it, and be no part of that memory */
         for (int k = 0; k < j->n; k++)

@@ -335,6 +335,10 @@ static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **becau
             return FV_WHY_returned;
         if (fv_op_is(use, FV_OP_fv_Bind))
             return FV_WHY_gives_dims;
+        if (use->def == &fv_if_def)
+            return FV_WHY_decides;
+        if (use->def == &fv_else_def || use->def == &fv_endif_def)
+            return FV_WHY_branch_gives;
         if (is_costly_reshape(l, use))
             return FV_WHY_seen_reshaped;
         for (int k = 0; k < use->nout; k++)

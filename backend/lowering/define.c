@@ -22,7 +22,7 @@ static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *
 
 bool fv_define_op(fv_lowerer *l, fv_op *op) {
     fv_definition *defs[FV_MAX_OUT] = {0};
-    if (op->def == &fv_return_def || fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let))
+    if (op->def->has_effect)
         return true;
     if (op->def->kernel)
         return true;

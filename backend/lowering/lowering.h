@@ -35,16 +35,18 @@ typedef struct fv_launch {
     const fv_origin *origin;
 } fv_launch;
 
-typedef enum { FV_STEP_LAUNCH, FV_STEP_BIND } fv_step_kind;
+typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT } fv_step_kind;
 typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
-    fv_op *bind; /* the fv.Bind or fv.Let */
+    fv_op *op;   /* STATEMENT: fv.Bind, fv.Let, fv.Assume, if, else, endif */
+    int nvalues; /* whose memory it touches, or keeps alive up to here */
+    fv_value **values;
 } fv_step;
 /* The values whose memory a step touches. */
 static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
-    *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->bind->nin;
-    return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->bind->in;
+    *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->nvalues;
+    return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->values;
 }
 
 struct fv_lowerer {
@@ -60,7 +62,9 @@ struct fv_lowerer {
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was substituted into it */
     fv_ptrmap indexing;  /* interned names of nodes whose definition asks whether an index is legal -> 1 */
-    fv_ptrmap panels;    /* what was packed or copied, and how -> its tensor or value; that tensor -> its value */
+    fv_ptrmap panels;    /* what was packed, and how -> its tensor; that tensor -> its value */
+    fv_ptrmap copies;    /* what was copied in the run, and how -> its value; a branch forgets those of the other */
+    struct fv_branch *branch; /* the one that is scheduled: backend/lowering/branches.c */
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */

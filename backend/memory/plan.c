@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/consumer/consumer.h"
+#include "backend/lowering/branches.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
@@ -31,8 +32,7 @@ static void find_lifetimes(fv_lowerer *l) {
     }
 }
 
-/* A dim that is negative counts as 0: the run says so before it is used. */
-static fv_expr *bytes_of(fv_lowerer *l, const fv_type *t) {
+fv_expr *fv_bytes_of(fv_lowerer *l, const fv_type *t) {
     fv_arena *a = l->arena;
     fv_expr *x = fv_x_int(a, fv_elem_storage_bytes(t->elem));
     bool empty = false;
@@ -111,8 +111,10 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     find_lifetimes(l);
+    fv_hold_through_branches(l);
     if (!l->options->naive)
         fv_reuse_memory(l);
+    fv_join_branches(l);
     for (int i = 0; i < body->nparams; i++) {
         fv_storage *s = fv_storage_of(l, body->params[i]);
         s->buf = new_buffer(l, s->value->name, FV_BUF_INPUT, s->value->type);
@@ -139,7 +141,7 @@ void fv_plan_buffers(fv_lowerer *l) {
             }
             bool heap = fv_any_from_data(s->value->type->rank, s->value->type->dims);
             s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
-            s->buf->bytes = bytes_of(l, s->value->type);
+            s->buf->bytes = fv_bytes_of(l, s->value->type);
             name_what_was_there(l, s);
             if (heap)
                 fv_takes(l, s->value, FV_WHY_allocated);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "backend/lowering/branches.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/kernel/reuse.h"
@@ -51,6 +52,8 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_storage *x, const fv_s
         return fv_declines(l, made, FV_WHY_place_twice, operand);
     if (is_returned(l, x))
         return fv_declines(l, made, FV_WHY_place_returned, operand);
+    if (fv_is_told_late(x->value) && is_returned(l, y))
+        return fv_declines(l, made, FV_WHY_place_late, operand);
     return same_dims(x->value->type, y->value->type) || fv_declines(l, made, FV_WHY_place_dims, operand);
 }
 

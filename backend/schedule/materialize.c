@@ -277,10 +277,10 @@ fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
         at[i] = index_of(a, &b.list[i]);
     }
     const void *key = key_of(&b, copy);
-    fv_value *v = fv_ptrmap_get(&l->panels, key);
+    fv_value *v = fv_ptrmap_get(&l->copies, key);
     if (!v) {
         v = fv_precompute(l, op, d, "dense", b.n, index, copy);
-        *fv_ptrmap_at(&l->panels, key) = v;
+        *fv_ptrmap_at(&l->copies, key) = v;
         fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
     }
     return fv_x_as_stored(a, factor, x, fv_x_load(a, fv_value_buf(a, v), at));

@@ -5,6 +5,7 @@
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
+#include "backend/lowering/branches.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/custom.h"
@@ -37,9 +38,11 @@ static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
         return true;
-    if (fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let)) {
-        fv_step s = {.kind = FV_STEP_BIND, .bind = op};
-        FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+    if (op->def->has_effect) {
+        fv_add_statement(l, op);
+        for (int i = 0; i < op->nout; i++) /* of an endif */
+            if (op->out[i])
+                fv_takes(l, op->out[i], FV_WHY_branches_give);
         return true;
     }
     if (op->def->kernel)

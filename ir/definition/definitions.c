@@ -5,6 +5,8 @@
 
 #include "ir/base/text.h"
 #include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 enum { LONGEST_STEM = 80 };
 
@@ -69,6 +71,76 @@ const fv_opdef fv_define_def = {
     .types = {{"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
     .infer = infer_define,
 };
+
+/* ---- branches ---- */
+
+static bool infer_mark(fv_op *op) { return op->nout == 0 || fv_op_error(op, "has no results"); }
+
+/* Results are of the types that are written; symbols as many as dims of either branch. */
+static bool infer_endif(fv_op *op) {
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");
+    for (int i = 0; i < symbols->n; i++)
+        if (symbols->u.dims[i]->kind != FV_DIM_SYMBOL || !symbols->u.dims[i]->from_data)
+            return fv_op_error(op, "%s is no symbol of data", fv_dim_str(fv_op_module(op)->arena, symbols->u.dims[i]));
+    return (symbols->n == dims->n && op->nin == op->nout) ||
+           fv_op_error(op, "has %d symbols for %d dims, and %d results for %d", symbols->n, dims->n, op->nout, op->nin);
+}
+
+const fv_opdef fv_if_def = {
+    .name = "if",
+    .domain = "",
+    .since = {1},
+    .doc = "what follows runs where this holds",
+    .in = {{"cond", "B", .rank = FV_SCALAR}},
+    .types = {{"B", FV_SET(BOOL)}},
+    .infer = infer_mark,
+    .has_effect = true,
+};
+
+const fv_opdef fv_else_def = {
+    .name = "else",
+    .domain = "",
+    .since = {1},
+    .doc = "the results of what runs where it holds; what follows runs where not",
+    .in = {{"results", "T", FV_VARIADIC, -1}},
+    .attrs = {FV_A_REQUIRED("dims", DIMS)},
+    .types = {{"T", FV_SET_ANY}},
+    .infer = infer_mark,
+    .has_effect = true,
+};
+
+const fv_opdef fv_endif_def = {
+    .name = "endif",
+    .domain = "",
+    .since = {1},
+    .doc = "the results of what runs where not; one of both is the result",
+    .in = {{"results", "T", FV_VARIADIC, -1}},
+    .out = {{"outputs", "R", FV_VARIADIC, -1}},
+    .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("symbols", DIMS)},
+    .types = {{"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
+    .infer = infer_endif,
+    .has_effect = true,
+};
+
+const fv_opdef *fv_definitions_op(const char *name) {
+    static const fv_opdef *const all[] = {&fv_define_def, &fv_if_def, &fv_else_def, &fv_endif_def};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(all[i]->name, name))
+            return all[i];
+    return NULL;
+}
+
+bool fv_reads_memory(const fv_op *op) { return op->def->kernel || op->def->has_effect; }
+
+fv_op *fv_branch_next(const fv_op *op) {
+    int depth = 0;
+    for (op = op->next; op; op = op->next) {
+        if (depth == 0 && (op->def == &fv_else_def || op->def == &fv_endif_def))
+            return (fv_op *)op;
+        depth += (op->def == &fv_if_def) - (op->def == &fv_endif_def);
+    }
+    return NULL;
+}
 
 const char *fv_op_stem(const fv_op *op) {
     return op->def == &fv_define_def ? fv_op_string_or(op, "op", op->def->name).s : op->def->name;

@@ -95,6 +95,16 @@ bool fv_type_is_told(const fv_type *t, const fv_type *by) FV_MUST_USE;
 
 /* The op of a value that is its definition; not in the catalogue. */
 extern const fv_opdef fv_define_def;
+/* Branches, in one line of ops: what stands between `if` and `else` runs where the operand of `if` holds, what stands between
+ * `else` and `endif` where not. The operands of `else` and of `endif` are the results of the two, one of which the results of
+ * `endif` are; `symbols` of `endif` are then equal to its `dims`, or to those of `else`. Not in the catalogue. */
+extern const fv_opdef fv_if_def, fv_else_def, fv_endif_def;
+/* Does the op read its operands in memory, knowing no definitions? */
+bool fv_reads_memory(const fv_op *op) FV_MUST_USE;
+/* The op among those that stands in texts of definitions only; NULL: none is called so. */
+const fv_opdef *fv_definitions_op(const char *name);
+/* The `else` (or `endif`) of an `if`, the `endif` of an `else`; NULL: there is none. */
+fv_op *fv_branch_next(const fv_op *op);
 /* What a kernel of it is called after: its name, or for one that is defined what it was. */
 const char *fv_op_stem(const fv_op *op);
 

@@ -520,8 +520,6 @@ static bool line(fv_graph_reader *g, bool *taken) {
     return true;
 }
 
-static const fv_opdef *find_op(const char *name) { return strcmp(name, "define") ? NULL : &fv_define_def; }
-
 /* Goes to what follows the closing brace. */
 static bool skip(fv_lexer *l) {
     while (!fv_lex_is(l, "}") && l->tok.kind != FV_TOK_END && !l->failed)
@@ -596,6 +594,6 @@ static bool end(fv_graph_reader *g) {
 }
 
 fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder, const char *const *dims) {
-    static const fv_graph_dialect dialect = {"definitions", FV_DEFINITIONS_FORMAT, begin, line, find_op, behind, end};
+    static const fv_graph_dialect dialect = {"definitions", FV_DEFINITIONS_FORMAT, begin, line, fv_definitions_op, behind, end};
     return fv_module_parse_as(s, text, folder, dims, &dialect);
 }

@@ -462,7 +462,7 @@ static bool check_op(verifier *v, const fv_op *op) {
 
 /* What is returned, or read by who knows no definitions, is in memory, and lies there as its type says. */
 static bool check_uses(verifier *v, const fv_op *op) {
-    bool reads = op->def == &fv_return_def || op->def->kernel || op->def->has_effect;
+    bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
         const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
         bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->value);

@@ -559,6 +559,39 @@ static bool is_assumed(const fv_module *m, const fv_dim *a, const fv_dim *b) {
     return false;
 }
 
+struct fv_within fv_module_enter(const fv_op *op) {
+    fv_module *m = fv_region_module(op->block);
+    const struct fv_within around = m->within;
+    if (op->block->parent)
+        m->within = (struct fv_within){op->block, (fv_op *)op};
+    return around;
+}
+
+/* Is it stated above that place, there or around it? */
+static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim *a, const fv_dim *b) {
+    for (const fv_op *op = before ? before->prev : block->last; op; op = op->prev) {
+        if (!fv_op_is(op, FV_OP_fv_Assume))
+            continue;
+        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+        if ((left == a && right == b) || (left == b && right == a))
+            return true;
+    }
+    return block->parent && is_stated(block->parent->block, block->parent, a, b);
+}
+
+static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why, const char *says) {
+    struct fv_within at = m->within;
+    if (is_stated(at.block, at.before, a, b))
+        return;
+    fv_op *op = fv_op_new(at.block, at.before, fv_op_def(FV_OP_fv_Assume), 0, NULL, 0, NULL,
+                          at.before ? at.before->origin : at.block->parent->origin);
+    fv_op_set_dims(op, "left", 1, &a);
+    fv_op_set_dims(op, "right", 1, &b);
+    fv_op_set_string(op, "why", at.before ? fv_op_why(at.before, why) : why);
+    if (says)
+        fv_op_set_string(op, "says", says);
+}
+
 bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) {
     return fv_dim_compare(m->dims, a, b) == FV_DIM_EQUAL || is_assumed(m, a, b);
 }
@@ -572,6 +605,10 @@ bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const cha
     }
     if (is_assumed(m, a, b))
         return true;
+    if (m->within.block) {
+        state(m, a, b, why, says);
+        return true;
+    }
     struct fv_relation r = {a, b, fv_strdup(m->arena, why), says ? fv_strdup(m->arena, says) : NULL};
     FV_PUSH(m->arena, m->relations, m->nrelations, m->cap_relations, r);
     return true;

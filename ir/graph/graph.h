@@ -120,6 +120,12 @@ struct fv_module {
         const char *says; /* the condition in a user's words; NULL: a == b says it */
     } *relations;
     int nrelations, cap_relations;
+    /* Where what is assumed right now holds: in a branch, as fv.Assume before that op, or at the end of its block; no block:
+     * everywhere. */
+    struct fv_within {
+        fv_region *block;
+        fv_op *before;
+    } within;
     const char *source_hash; /* of the model's bytes, hex; "" for text */
     struct fv_definitions *definitions; /* of a module that lowering has begun with (definitions.h); NULL: a graph */
     struct fv_names *names;  /* which value names are taken */
@@ -187,12 +193,15 @@ const fv_origin *fv_origin_of(fv_module *m, const char *node);
 const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origin *b);
 const char *fv_origin_str(fv_arena *a, const fv_origin *o);
 
-/* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. */
+/* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. Within a branch it is a
+ * statement there: a run that takes the other one is not asked. */
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
 /* The same where a == b is a condition that nobody could read, made of min and max: `says` is what
  * messages print instead. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) FV_MUST_USE;
+/* What is assumed from now on holds where op stands, if that is a branch; the answer is what `within` was. */
+struct fv_within fv_module_enter(const fv_op *op) FV_MUST_USE;
 /* Are they equal, by proof or because the module assumes it? */
 bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* "WHY, node 'fc1'", where op has nodes. */

@@ -509,7 +509,7 @@ static said *said_of_results(const fv_op *op, said *few) {
     return all;
 }
 
-bool fv_op_infer(fv_op *op) {
+static bool infer_results(fv_op *op) {
     if (!fv_op_check(op))
         return false;
     said few[FV_MAX_OUT];
@@ -525,6 +525,13 @@ bool fv_op_infer(fv_op *op) {
         m->relations[i].why = fv_op_why(op, m->relations[i].why);
     infer_elems(op);
     return true;
+}
+
+bool fv_op_infer(fv_op *op) {
+    const struct fv_within around = fv_module_enter(op);
+    bool ok = infer_results(op);
+    fv_op_module(op)->within = around;
+    return ok;
 }
 
 bool fv_op_settle(fv_op *op) {

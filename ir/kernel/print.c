@@ -10,6 +10,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/printer.h"
+#include "ir/kernel/program_print.h"
 #include "ir/kernel/words.h"
 #include "ir/syntax/ast.h"
 
@@ -524,11 +525,15 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_put(p->t, "\n");
         break;
     case FV_S_LAUNCH: put_launch(p, s); break;
-    case FV_S_ALLOC: /* declares the buffer */
+    case FV_S_ALLOC: /* declares the buffer, but one that several allocate */
         fv_kp_line(p, "alloc ");
-        fv_kp_declare(p, s->buf, s->buf->name, 'b');
-        fv_text_put(p->t, ": ");
-        fv_kp_type(p, s->buf);
+        if (fv_program_allocs(&program->body, s->buf) > 1) {
+            put_name_of(p, s->buf, s->buf->name);
+        } else {
+            fv_kp_declare(p, s->buf, s->buf->name, 'b');
+            fv_text_put(p->t, ": ");
+            fv_kp_type(p, s->buf);
+        }
         fv_text_put(p->t, " bytes ");
         fv_kp_expr(p, s->x);
         fv_text_put(p->t, "\n");

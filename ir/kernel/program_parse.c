@@ -124,17 +124,22 @@ static bool parse_constant(reader *r) {
 
 /* ---- buffers ---- */
 
-static fv_buf *parse_declared(fv_kparser *k) {
+/* : f32[n, 4] */
+static fv_buf *parse_type_of(fv_kparser *k, const char *name) {
     fv_elem e;
     int lanes, rank;
     fv_expr **extent;
-    const char *name = fv_lex_name(&k->l, "a buffer");
-    if (!name || !fv_lex_expect(&k->l, ":") || !fv_kp_parse_elem(k, &e, &lanes) ||
+    if (!fv_lex_expect(&k->l, ":") || !fv_kp_parse_elem(k, &e, &lanes) ||
         !fv_kp_parse_extents(k, &rank, &extent))
         return NULL;
     fv_buf *b = fv_buf_new(k->arena, name, FV_BUF_WORK, e, rank, extent);
     fv_scope_buf(k, name, b);
     return b;
+}
+
+static fv_buf *parse_declared(fv_kparser *k) {
+    const char *name = fv_lex_name(&k->l, "a buffer");
+    return name ? parse_type_of(k, name) : NULL;
 }
 
 static bool add_buffer(reader *r, fv_buf *b) {
@@ -173,6 +178,10 @@ static bool parse_buffer(reader *r) {
         return false;
     if (fv_lex_accept(&r->k.l, "work"))
         return parse_place(r, b) && parse_held(r, b) && add_buffer(r, b);
+    if (fv_lex_accept(&r->k.l, "heap")) {
+        b->role = FV_BUF_HEAP;
+        return parse_held(r, b) && add_buffer(r, b);
+    }
     for (int i = 0; i < 3; i++) {
         int64_t index;
         if (!fv_lex_accept(&r->k.l, fv_role_text(with_index[i])))
@@ -187,7 +196,7 @@ static bool parse_buffer(reader *r) {
             r->program->constants[index].buf = b;
         return parse_held(r, b) && add_buffer(r, b);
     }
-    return fv_lex_error(&r->k.l, "expected input, output, const or work, found %s",
+    return fv_lex_error(&r->k.l, "expected input, output, const, work or heap, found %s",
                         fv_lex_found(&r->k.l));
 }
 
@@ -335,8 +344,13 @@ static bool parse_check(fv_kparser *p) {
     return fv_lex_expect(&p->l, ",") && (s->text = fv_kp_parse_string(p, "what is wrong"));
 }
 
+/* alloc y: f32[n] bytes 4 * n, or alloc y bytes 4 * n of a buffer above. */
 static bool parse_alloc(fv_kparser *p) {
-    fv_buf *b = parse_declared(p);
+    const char *name = fv_lex_name(&p->l, "a buffer");
+    fv_binding *known = name && fv_lex_is(&p->l, "bytes") ? fv_scope_find(p, name) : NULL;
+    if (known && (!known->buf || known->buf->role != FV_BUF_HEAP))
+        return fv_lex_error(&p->l, "'%.60s' is no buffer that is allocated", name);
+    fv_buf *b = known ? known->buf : name ? parse_type_of(p, name) : NULL;
     if (!b || !fv_lex_expect(&p->l, "bytes"))
         return false;
     fv_expr *bytes = fv_kx_parse(p, FV_I64);
@@ -346,7 +360,7 @@ static bool parse_alloc(fv_kparser *p) {
     s->buf = b;
     s->x = b->bytes = bytes;
     b->role = FV_BUF_HEAP;
-    return add_buffer((reader *)p, b);
+    return known || add_buffer((reader *)p, b);
 }
 
 /* setdim y[1] = n */

@@ -1,7 +1,7 @@
 /* program_print.c - the text form of host programs, and the side file of their constants.
  *
  * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, the run. Every name
- * is declared above its uses; buffers of the caller's allocator by the `alloc` in the run. */
+ * is declared above its uses; buffers of the caller's allocator by the `alloc` in the run, where there is one only. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -103,6 +103,13 @@ static void put_names(fv_kprinter *p, const char *what, int n, const char *const
     }
 }
 
+int fv_program_allocs(const fv_block *b, const fv_buf *buf) {
+    int n = 0;
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        n += (s->kind == FV_S_ALLOC && s->buf == buf) + fv_program_allocs(&s->body, buf) + fv_program_allocs(&s->other, buf);
+    return n;
+}
+
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
     fv_kp_line(p, "buffer ");
     fv_kp_declare(p, b, b->name, 'b');
@@ -114,7 +121,7 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
         fv_kp_expr(p, b->offset);
         fv_text_put(p->t, " bytes ");
         fv_kp_expr(p, b->bytes);
-    } else {
+    } else if (b->role != FV_BUF_HEAP) {
         fv_text_printf(p->t, " %d", b->index);
     }
     put_names(p, "over", b->nover, b->over);
@@ -196,7 +203,7 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
     put_plan(&p, pr);
     put_constants(&p, pr, whole);
     for (int i = 0; i < pr->nbuffers; i++)
-        if (pr->buffers[i]->role != FV_BUF_HEAP)
+        if (pr->buffers[i]->role != FV_BUF_HEAP || fv_program_allocs(&pr->body, pr->buffers[i]) > 1)
             put_buffer(&p, pr->buffers[i]);
     for (int i = 0; i < pr->ninputs; i++)
         put_port(&p, "input", &pr->inputs[i], NULL, NULL);

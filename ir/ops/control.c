@@ -1,45 +1,84 @@
-/* control.c - If, where it is known which branch runs. */
+/* control.c - If: one of two graphs. Where it is known which, that one is all there is; else the run decides. */
 
 #include "ir/base/limits.h"
+#include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 
-static const fv_region *branch(const fv_op *op, bool taken) {
-    const fv_attr *a = fv_op_find_attr(op, taken ? "then_branch" : "else_branch");
-    return a ? a->u.region : NULL;
+typedef struct joint { /* dims that are x in one branch and y in the other: a symbol that the run binds */
+    const fv_dim *x, *y, *symbol;
+} joint;
+
+typedef struct joints {
+    joint *list;
+    int n, cap;
+} joints;
+
+static const fv_dim *joined_dim(const fv_op *op, joints *all, int out, int axis, const fv_dim *x, const fv_dim *y) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *old = op->out[out]->type; /* of an inference before: the same symbols */
+    if (x == y)
+        return x;
+    for (int i = 0; i < all->n; i++)
+        if (all->list[i].x == x && all->list[i].y == y)
+            return all->list[i].symbol;
+    const fv_dim *d = old && old->kind == FV_TENSOR && axis < old->rank ? old->dims[axis] : NULL;
+    if (!d || d->kind != FV_DIM_SYMBOL || !d->from_data)
+        d = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), x->lo < y->lo ? x->lo : y->lo,
+                         x->hi > y->hi ? x->hi : y->hi, true);
+    FV_PUSH(m->arena, all->list, all->n, all->cap, ((joint){x, y, d}));
+    return d;
 }
 
-/* The results of the branch that is known to run; else both have to agree. */
+static void join_types(const fv_op *op, joints *all, int out, const fv_type *t, const fv_type *u) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *dims[FV_MAX_RANK];
+    if (fv_type_equal(t, u)) {
+        op->out[out]->type = t;
+        return;
+    }
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = joined_dim(op, all, out, i, t->dims[i], u->dims[i]);
+    op->out[out]->type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
+}
+
+/* The results of the branch that runs; where it is either, they agree but for dims. */
 static bool infer_if(fv_op *op) {
-    fv_arena *a = fv_op_module(op)->arena;
-    int64_t cond = 1;
-    bool known = fv_known_int(op->in[0], &cond);
-    const fv_op *one = branch(op, cond != 0)->last, *other = branch(op, known ? cond != 0 : cond == 0)->last;
+    int64_t cond;
+    if (!fv_known_int(op->in[0], &cond) && !fv_branch_hold(op))
+        return false;
+    int taken = fv_branch_taken(op);
+    const fv_op *one = fv_branch_of(op, taken != FV_BRANCH_ELSE)->last, *other = fv_branch_of(op, taken == FV_BRANCH_THEN)->last;
+    joints all = {0};
     if (one->nin < op->nout || other->nin < op->nout)
         return fv_op_error(op, "has %d outputs, its branches give %d and %d", op->nout, one->nin, other->nin);
     for (int i = 0; i < op->nout; i++) {
         const fv_type *t = one->in[i] ? one->in[i]->type : NULL, *u = other->in[i] ? other->in[i]->type : NULL;
         if (!t || !u)
             return fv_op_error(op, "output %d: its type is not known", i);
-        if (!fv_type_equal(t, u))
-            return fv_op_error(op, "operator not in the catalogue for branches whose types differ: output %d is %s "
-                               "and %s; shapes and constants must tell which branch runs",
-                               i, fv_type_str(a, t), fv_type_str(a, u));
         if (op->out[i])
-            op->out[i]->type = t;
+            join_types(op, &all, i, t, u);
     }
     return true;
 }
 
+/* What a branch assumes holds around it once it is known to run. */
+static void assume_around(fv_module *m, fv_op *op) {
+    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+    const fv_attr *says = fv_op_find_attr(op, "says");
+    if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
+        fv_op_erase(op); /* else the run says it, in that place */
+}
+
 static bool decompose_if(fv_rewriter *w, fv_op *op) {
-    int64_t cond;
-    if (!fv_known_int(op->in[0], &cond))
-        return fv_op_error(op, "operator not in the catalogue for a condition that depends on data; shapes and "
-                               "constants must tell it");
-    const fv_region *taken = branch(op, cond != 0);
+    const fv_region *taken = fv_branch_of(op, fv_branch_taken(op));
     fv_op *end = taken->last;
-    while (taken->first != end)
-        fv_op_move_before(taken->first, op);
+    while (taken->first != end) {
+        fv_op *first = taken->first;
+        fv_op_move_before(first, op);
+        if (fv_op_is(first, FV_OP_fv_Assume) && !op->block->parent)
+            assume_around(w->module, first);
+    }
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])
             fv_w_result(w, i, end->in[i]);
@@ -48,7 +87,7 @@ static bool decompose_if(fv_rewriter *w, fv_op *op) {
 
 const fv_opdef fv_ops_control[] = {
     {.domain = "", .name = "If", .id = FV_OP_If, .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
-     .doc = "one of two graphs; which one must follow from shapes and constants",
+     .doc = "one of two graphs; where shapes and constants do not tell which, the run does",
      .in = {{"cond", "B", .rank = FV_SCALAR}}, .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},
      .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_DATA}},

@@ -215,6 +215,13 @@ static bool infer_let(fv_op *op) {
     return are_symbols(op) && (n == nvalues || fv_op_error(op, "has %d symbols for %d values", n, nvalues));
 }
 
+static bool infer_assume(fv_op *op) {
+    int n[2];
+    dims_attr(op, "left", &n[0]);
+    dims_attr(op, "right", &n[1]);
+    return (n[0] == 1 && n[1] == 1) || fv_op_error(op, "has %d and %d dims, expected one of each", n[0], n[1]);
+}
+
 /* ---- Transpose ---- */
 
 static bool infer_transpose(fv_op *op) {
@@ -298,6 +305,12 @@ const fv_opdef fv_ops_view[] = {
      .doc = "binds symbols of dims to expressions over others at run time",
      .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("values", DIMS)},
      .infer = infer_let,
+     .has_effect = true},
+    {.domain = "fv", .name = "Assume", .id = FV_OP_fv_Assume, .since = {1},
+     .doc = "two dims are equal where this is reached, or the run ends",
+     .attrs = {FV_A_REQUIRED("left", DIMS), FV_A_REQUIRED("right", DIMS), FV_A_REQUIRED("why", STRING),
+               FV_A_OPTIONAL("says", STRING)},
+     .infer = infer_assume,
      .has_effect = true},
     {.domain = "", .name = "Transpose", .id = FV_OP_Transpose, .since = {1, 13, 21, 23, 24, 25},
      .doc = "permutes the axes; reverses them by default",

@@ -1,6 +1,8 @@
 /* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what associates. */
 #include "ir/rule/rewrite.h"
 
+#include "ir/graph/branch.h"
+#include "ir/graph/infer.h"
 #include "ir/rule/rule.h"
 
 enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
@@ -10,7 +12,8 @@ static bool is_wide(const fv_op *op) {
 }
 
 bool fv_op_must_rewrite(const fv_op *op) {
-    return op->def->decompose || op->def->rule || is_wide(op);
+    bool stays = fv_op_is(op, FV_OP_If) && fv_branch_taken(op) == FV_BRANCH_EITHER;
+    return !stays && (op->def->decompose || op->def->rule || is_wide(op));
 }
 
 /* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
@@ -25,20 +28,22 @@ static void narrow(fv_rewriter *w, fv_op *op) {
     fv_w_result(w, 0, w->failed ? NULL : fv_w_def(w, op->def, n, parts, op->nattrs, op->attrs));
 }
 
-bool fv_op_rewrite(fv_op *op) {
+static bool make_others(fv_op *op) {
     const fv_opdef *d = op->def;
     fv_rewriter w = fv_rewriter_at(op);
-    if (d->decompose) {
-        if (!d->decompose(&w, op) || w.failed)
-            return false;
-    } else if (d->rule) {
-        if (!fv_rule_expand(&w, op, d->rule) || w.failed)
-            return false;
-    } else {
-        narrow(&w, op);
-        if (w.failed)
-            return false;
-    }
-    fv_op_erase(op);
-    return true;
+    if (d->decompose)
+        return d->decompose(&w, op) && !w.failed;
+    if (d->rule)
+        return fv_rule_expand(&w, op, d->rule) && !w.failed;
+    narrow(&w, op);
+    return !w.failed;
+}
+
+bool fv_op_rewrite(fv_op *op) {
+    const struct fv_within around = fv_module_enter(op);
+    bool ok = make_others(op);
+    fv_op_module(op)->within = around;
+    if (ok)
+        fv_op_erase(op);
+    return ok;
 }

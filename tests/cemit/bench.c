@@ -159,7 +159,7 @@ bool shell(bench *b, const char *format, ...) {
 }
 
 static int interpret(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
-                     void *const *outputs, int64_t *out_dims) {
+                     void *const *outputs, int64_t *out_dims, const fv_env *env) {
     bench *b = user;
     fv_interp *i = fv_interp_new(b->a, p);
     size_t need = 0;
@@ -167,7 +167,7 @@ static int interpret(void *user, const fv_program *p, const int64_t *dims, const
     if (status != FV_OK)
         return status;
     void *work = fv_alloc_aligned(b->a, need + 64, 64);
-    return fv_interp_run(i, dims, inputs, outputs, out_dims, work, need, NULL);
+    return fv_interp_run(i, dims, inputs, outputs, out_dims, work, need, env);
 }
 
 fv_c_options with_reference(bench *b) {

@@ -445,7 +445,7 @@ static const struct family {
     int percent;
 } families[] = {{"pointwise", graph_pointwise, 35}, {"moves", graph_moves, 20}, {"picks", graph_picks, 10},
                 {"joins", graph_joins, 10},         {"sums", graph_sums, 18},   {"attention", graph_attention, 3},
-                {"images", graph_images, 4}};
+                {"images", graph_images, 4},        {"branches", graph_branches, 0}}; /* asked for by name */
 enum { FAMILIES = sizeof families / sizeof *families };
 
 int graph_family(const char *name) {
@@ -457,7 +457,7 @@ int graph_family(const char *name) {
 
 static const graph_op *choose_maker(graph *g, int family) {
     int at = rng_below(&g->r, 100), f = 0;
-    while (f < FAMILIES - 1 && at >= families[f].percent)
+    while (f < FAMILIES - 1 && at >= families[f].percent) /* all are 100 */
         at -= families[f++].percent;
     const graph_op *list = families[family < 0 ? f : family].list;
     int all = 0;

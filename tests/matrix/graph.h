@@ -94,7 +94,7 @@ typedef struct graph_op {
     int weight;
 } graph_op;
 extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sums[], graph_joins[],
-    graph_images[], graph_attention[]; /* NULL ends */
+    graph_images[], graph_attention[], graph_branches[]; /* NULL ends */
 
 /* Values that there are, of a type in the set and rank within bounds; made where there is none, or
  * by chance. */

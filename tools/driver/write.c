@@ -228,23 +228,21 @@ const char *fv_emit_prefix(fv_arena *a, const char *out) {
 
 /* What the self-test of a folder of C compares with. */
 static int reference(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
-                     void *const *outputs, int64_t *out_dims) {
+                     void *const *outputs, int64_t *out_dims, const fv_env *env) {
     fv_session *s = user;
     fv_arena *a = fv_arena_new(s);
     fv_interp *interp = fv_interp_new(a, p);
     size_t bytes = 0;
     int status = interp ? fv_interp_plan(interp, dims, &bytes, NULL) : FV_INTERNAL;
     void *work = status ? NULL : fv_alloc_aligned(a, bytes + 64, 64);
-    if (!status && p->uses_allocator)
-        status = FV_NO_MEMORY;
     if (!status)
-        status = fv_interp_run(interp, dims, inputs, outputs, out_dims, work, bytes, NULL);
+        status = fv_interp_run(interp, dims, inputs, outputs, out_dims, work, bytes, env);
     fv_arena_free(a);
     return status;
 }
 
 static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
-    fv_c_options o = {.reference = p->uses_allocator ? NULL : reference, .reference_user = s,
+    fv_c_options o = {.reference = reference, .reference_user = s,
                       .threads = !p->target->tools, .weights = weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");

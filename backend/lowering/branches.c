@@ -1,0 +1,294 @@
+/* branches.c - see branches.h. */
+#include "backend/lowering/branches.h"
+
+#include "backend/lowering/define.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
+#include "ir/graph/infer.h"
+
+static bool is_mark(const fv_op *op) { return op->def == &fv_if_def || op->def == &fv_else_def || op->def == &fv_endif_def; }
+
+/* ---- from regions to marks ---- */
+
+static fv_op *mark(fv_op *at, const fv_opdef *def, int nin, fv_value *const *in) {
+    return fv_op_new(at->block, at, def, nin, in, 0, NULL, at->origin);
+}
+
+static void move_out(fv_op *op, const char *name) {
+    fv_region *r = fv_op_find_attr(op, name)->u.region;
+    while (r->first != r->last)
+        fv_op_move_before(r->first, op);
+}
+
+/* Dims of the results that only the run tells: by symbol, and in each branch. */
+typedef struct unknown {
+    const fv_dim **symbols, **then, **other;
+    int n, cap[3];
+} unknown;
+
+static void note_unknown(fv_arena *a, unknown *u, const fv_type *t, const fv_type *then, const fv_type *other) {
+    for (int i = 0; i < t->rank; i++) {
+        int known = 0;
+        while (known < u->n && u->symbols[known] != t->dims[i])
+            known++;
+        if (known < u->n || (t->dims[i] == then->dims[i] && t->dims[i] == other->dims[i]))
+            continue;
+        int n[2] = {u->n, u->n};
+        FV_PUSH(a, u->then, n[0], u->cap[1], then->dims[i]);
+        FV_PUSH(a, u->other, n[1], u->cap[2], other->dims[i]);
+        FV_PUSH(a, u->symbols, u->n, u->cap[0], t->dims[i]);
+    }
+}
+
+/* Gives the op in place of which to go on. */
+static fv_op *flatten(fv_op *op) {
+    fv_arena *a = fv_op_module(op)->arena;
+    const fv_op *then = fv_op_find_attr(op, "then_branch")->u.region->last;
+    const fv_op *other = fv_op_find_attr(op, "else_branch")->u.region->last;
+    fv_value **in[2] = {FV_NEW(a, fv_value *, op->nout + 1), FV_NEW(a, fv_value *, op->nout + 1)};
+    fv_value **out = FV_NEW(a, fv_value *, op->nout + 1);
+    const char **names = FV_NEW(a, const char *, op->nout + 1);
+    unknown u = {0};
+    int n = 0;
+    for (int i = 0; i < op->nout; i++) {
+        if (!op->out[i] || !op->out[i]->nuses)
+            continue;
+        note_unknown(a, &u, op->out[i]->type, then->in[i]->type, other->in[i]->type);
+        in[0][n] = then->in[i];
+        in[1][n] = other->in[i];
+        names[n] = op->out[i]->name;
+        out[n++] = op->out[i];
+    }
+    fv_op *first = mark(op, &fv_if_def, 1, op->in);
+    move_out(op, "then_branch");
+    fv_op *middle = mark(op, &fv_else_def, n, in[0]);
+    fv_op_set_dims(middle, "dims", u.n, u.then);
+    move_out(op, "else_branch");
+    fv_op *end = fv_op_new(op->block, op, &fv_endif_def, n, in[1], n, names, op->origin);
+    fv_op_set_dims(end, "dims", u.n, u.other);
+    fv_op_set_dims(end, "symbols", u.n, u.symbols);
+    for (int i = 0; i < n; i++) {
+        end->out[i]->type = out[i]->type;
+        end->out[i]->elems = out[i]->elems;
+        end->out[i]->nelems = out[i]->nelems;
+        fv_replace_uses(out[i], end->out[i]);
+    }
+    fv_op_erase(op);
+    for (int i = 0; i < n; i++)
+        fv_value_rename(fv_op_module(end), end->out[i], names[i]);
+    return first->next;
+}
+
+void fv_flatten_branches(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op;)
+        op = fv_op_is(op, FV_OP_If) ? flatten(op) : op->next;
+}
+
+/* ---- what is legal ---- */
+
+typedef struct scope { /* a list of ops: main, or one side of an if */
+    const fv_op *mark;
+    struct scope *outer;
+    int depth;
+} scope;
+
+static bool is_around(const scope *outer, const scope *s) {
+    while (s && s != outer)
+        s = s->outer;
+    return s == outer;
+}
+
+/* The scope of what follows op; NULL after a diagnostic. */
+static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
+    bool in_else = s->mark && s->mark->def == &fv_else_def;
+    if (op->def == &fv_endif_def)
+        return in_else ? s->outer : (fv_op_error(op, "ends no else"), NULL);
+    if (op->def == &fv_else_def && (!s->mark || in_else))
+        return fv_op_error(op, "belongs to no if"), NULL;
+    if (!is_mark(op))
+        return s;
+    scope *inner = FV_NEW(l->arena, scope, 1);
+    *inner = (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def == &fv_if_def)};
+    return inner->depth <= FV_MAX_DEPTH ? inner : (fv_op_error(op, "is nested too deeply"), NULL);
+}
+
+static bool is_pair(const fv_op *middle, const fv_op *end) {
+    const fv_attr *dims[2] = {fv_op_find_attr(middle, "dims"), fv_op_find_attr(end, "dims")};
+    if (middle->nin != end->nin || dims[0]->n != dims[1]->n)
+        return fv_op_error(end, "has other results than its else");
+    for (int i = 0; i < end->nout; i++) {
+        const fv_type *t[] = {end->out[i] ? end->out[i]->type : NULL, middle->in[i]->type, end->in[i]->type};
+        for (int k = 0; k < 3; k++)
+            if (t[k] && (t[k]->kind != FV_TENSOR || t[k]->rank != t[1]->rank || t[k]->elem != t[1]->elem))
+                return fv_op_error(end, "result %d is %s, of what is %s", i, fv_type_str(fv_op_module(end)->arena, t[k]),
+                                   fv_type_str(fv_op_module(end)->arena, t[1]));
+    }
+    return true;
+}
+
+bool fv_branches_are_legal(fv_lowerer *l) {
+    fv_ptrmap made = fv_ptrmap_in(l->arena); /* value -> scope */
+    scope main = {0}, *s = &main;
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        for (int i = 0; i < op->nin; i++) {
+            const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
+            if (of && !is_around(of, s))
+                return fv_op_error(op, "uses %%%s, which is made in a branch that may not have run", op->in[i]->name);
+        }
+        if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def && !is_pair(s->mark, op))
+            return false;
+        s = scope_behind(l, op, s);
+        if (!s)
+            return false;
+        for (int i = 0; i < op->nout && s != &main; i++)
+            if (op->out[i])
+                *fv_ptrmap_at(&made, op->out[i]) = s;
+    }
+    return s == &main || fv_op_error(s->mark, "has no end");
+}
+
+/* ---- what branches give ---- */
+
+bool fv_is_made_beside(const fv_op *op, const fv_value *v) {
+    int depth = 0;
+    for (op = op->prev; op; op = op->prev) {
+        if (depth == 0 && (op->def == &fv_if_def || op->def == &fv_else_def))
+            return false;
+        if (v->def == op)
+            return true;
+        depth += (op->def == &fv_endif_def) - (op->def == &fv_if_def);
+    }
+    return false;
+}
+
+/* A value of its own, in memory of its own. */
+static bool is_own(fv_lowerer *l, const fv_op *end, int i) {
+    const fv_value *v = end->in[i];
+    const fv_storage *s = fv_storage_of(l, v);
+    bool own = v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && fv_is_made_beside(end, v);
+    for (int k = 0; k < i && own; k++)
+        own = end->in[k] != v;
+    return own;
+}
+
+bool fv_copy_branch_results(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nin && (op->def == &fv_else_def || op->def == &fv_endif_def); i++) {
+            const fv_value *given = op->in[i];
+            if (is_own(l, op, i))
+                continue;
+            if (!fv_copy_result(l, op, i))
+                return false;
+            fv_declines(l, op->in[i], FV_WHY_branch_copy, fv_v(given));
+        }
+    return true;
+}
+
+bool fv_is_told_late(const fv_value *v) {
+    return v->def && v->def->def == &fv_endif_def && fv_any_from_data(v->type->rank, v->type->dims);
+}
+
+/* ---- steps ---- */
+
+typedef struct fv_branch {
+    fv_ptrmap copies; /* that were there before */
+    struct fv_branch *outer;
+} fv_branch;
+
+static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
+    fv_ptrmap r = fv_ptrmap_in(a);
+    for (size_t i = 0; i < m->cap; i++)
+        if (m->keys[i])
+            *fv_ptrmap_at(&r, m->keys[i]) = m->values[i];
+    return r;
+}
+
+void fv_add_statement(fv_lowerer *l, fv_op *op) {
+    fv_step s = {.kind = FV_STEP_STATEMENT, .op = op, .nvalues = op->nin, .values = op->in};
+    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+    if (op->def == &fv_if_def) {
+        fv_branch *b = FV_NEW(l->arena, fv_branch, 1);
+        *b = (fv_branch){copy_of(l->arena, &l->copies), l->branch};
+        l->branch = b;
+    } else if (is_mark(op)) {
+        l->copies = copy_of(l->arena, &l->branch->copies);
+        l->branch = op->def == &fv_endif_def ? l->branch->outer : l->branch;
+    }
+}
+
+/* ---- memory ---- */
+
+static fv_storage *root_of(fv_lowerer *l, const fv_value *v) { return fv_storage_root(fv_storage_of(l, v)); }
+
+static int begin_of(const fv_lowerer *l, int end) {
+    int depth = 0;
+    for (int i = end; i >= 0; i--) {
+        const fv_op *op = l->steps[i].kind == FV_STEP_STATEMENT ? l->steps[i].op : NULL;
+        depth += (op && op->def == &fv_endif_def) - (op && op->def == &fv_if_def);
+        if (!depth)
+            return i;
+    }
+    return 0;
+}
+
+/* At the end of an if: what it gives, and all that it must not end. */
+static void hold(fv_lowerer *l, int end) {
+    fv_step *s = &l->steps[end];
+    int begin = begin_of(l, end), cap = 0, nheld = 0, n;
+    fv_value **held = NULL;
+    for (int i = 0; i < s->op->nin; i++)
+        FV_PUSH(l->arena, held, nheld, cap, s->op->in[i]);
+    for (int i = 0; i < s->op->nout; i++)
+        if (s->op->out[i]) {
+            fv_storage *o = root_of(l, s->op->out[i]);
+            o->first = begin;
+            o->last = o->last < end ? end : o->last;
+            FV_PUSH(l->arena, held, nheld, cap, s->op->out[i]);
+        }
+    for (int i = begin; i < end; i++) {
+        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        for (int k = 0; k < n; k++) {
+            fv_storage *x = root_of(l, values[k]);
+            if (x->first < begin && x->last >= begin && x->last < end) {
+                x->last = end;
+                FV_PUSH(l->arena, held, nheld, cap, values[k]);
+            }
+        }
+    }
+    s->values = held;
+    s->nvalues = nheld;
+}
+
+static bool is_end(const fv_step *s) { return s->kind == FV_STEP_STATEMENT && s->op->def == &fv_endif_def; }
+
+void fv_hold_through_branches(fv_lowerer *l) {
+    for (int i = 0; i < l->nsteps; i++)
+        if (is_end(&l->steps[i]))
+            hold(l, i);
+}
+
+static void join(fv_lowerer *l, const fv_op *end, const fv_op *results) {
+    for (int i = 0; i < end->nout; i++) {
+        if (!end->out[i])
+            continue;
+        fv_storage *o = fv_storage_of(l, end->out[i]), *s = root_of(l, results->in[i]);
+        s->fate = FV_FATE_VIEW;
+        s->of = o;
+    }
+}
+
+void fv_join_branches(fv_lowerer *l) {
+    const fv_op *middle[FV_MAX_DEPTH];
+    int depth = 0;
+    for (int i = 0; i < l->nsteps; i++) {
+        const fv_op *op = l->steps[i].kind == FV_STEP_STATEMENT ? l->steps[i].op : NULL;
+        if (op && op->def == &fv_else_def)
+            middle[depth++] = op;
+        if (op && op->def == &fv_endif_def) {
+            join(l, op, middle[--depth]);
+            join(l, op, op);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/* branches.h - an If whose condition is data: its branches as a part of the list of ops, between marks, until the program has
+ * them as blocks. */
+#ifndef FV_BACKEND_LOWERING_BRANCHES_H
+#define FV_BACKEND_LOWERING_BRANCHES_H
+
+#include "backend/lowering/lowering.h"
+
+/* Each If of main becomes if, ops, else, ops, endif (ir/definition/definitions.h). */
+void fv_flatten_branches(fv_lowerer *l);
+/* Do marks nest, and is each value used where it is made, or within? False after a diagnostic: a text may say anything. */
+bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
+/* Of what a branch gives, what is no memory that it has made is copied; false after a diagnostic. */
+bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
+/* Is v made in the list of ops that op stands in: in its branch, not around it? */
+bool fv_is_made_beside(const fv_op *op, const fv_value *v) FV_MUST_USE;
+/* Is it what branches give, in dims that are known only behind them? A caller's memory is asked for before. */
+bool fv_is_told_late(const fv_value *v) FV_MUST_USE;
+/* Adds the statement op to the steps. */
+void fv_add_statement(fv_lowerer *l, fv_op *op);
+/* What lives in a branch, and was made before it, lives up to its end. */
+void fv_hold_through_branches(fv_lowerer *l);
+/* What branches give lies in the memory of the result. */
+void fv_join_branches(fv_lowerer *l);
+
+#endif

@@ -1,0 +1,95 @@
+/* graph_branches.c - makers of graphs with an If that data decide: branches within branches, results that are inputs,
+ * of around, of dims that differ between the branches. */
+#include "tests/matrix/graph.h"
+
+static const fv_elem_set FLOATS = FV_SET(F32) | FV_SET(F64);
+enum { MOST = 6, DEPTH = 3 };
+
+typedef struct maker {
+    graph *g;
+    fv_text t;
+    gvalue *operands[MOST * DEPTH]; /* from around all branches */
+    int n;
+    bool blurs;
+} maker;
+
+static const char *new_name(graph *g) { return fv_printf(g->arena, "%%v%d", g->nnames++); }
+
+static const char *operand(maker *m, gvalue *v) {
+    if (m->n < MOST * DEPTH)
+        m->operands[m->n++] = v;
+    return v->name;
+}
+
+static const char *condition(maker *m) { return operand(m, graph_param(m->g, FV_BOOL, 0, NULL, NULL)); }
+
+static const char *make_if(maker *m, const char *const *names, int n, int rank, int depth);
+
+/* A value of the shape of the names, in one more line. */
+static const char *make_value(maker *m, const char *const *names, int n, int rank, int depth) {
+    static const char *const unary[] = {"Relu", "Neg", "Tanh", "Abs", "Sigmoid"};
+    rng *r = &m->g->r;
+    const char *x = names[rng_below(r, n)], *y = names[rng_below(r, n)], *name;
+    if (depth < DEPTH && rng_chance(r, 20))
+        return make_if(m, names, n, rank, depth + 1);
+    name = new_name(m->g);
+    if (rng_chance(r, 25)) {
+        m->blurs = true;
+        fv_text_printf(&m->t, "%s = Softmax(%s) {axis = -1} ", name, x);
+    } else if (rng_chance(r, 40)) {
+        fv_text_printf(&m->t, "%s = %s(%s, %s) ", name, rng_chance(r, 50) ? "Add" : "Max", x, y);
+    } else {
+        fv_text_printf(&m->t, "%s = %s(%s) ", name, CHOOSE(m->g, unary), x);
+    }
+    return name;
+}
+
+/* { lines; return a value }, joined to another along an axis where `longer` */
+static void make_branch(maker *m, const char *const *around, int n, int rank, int depth, bool longer) {
+    const char *names[2 * MOST];
+    rng *r = &m->g->r;
+    for (int i = 0; i < n; i++)
+        names[i] = around[i];
+    fv_text_put(&m->t, "^() { ");
+    for (int i = rng_below(r, 4); i > 0 && n < 2 * MOST; i--, n++)
+        names[n] = make_value(m, names, n, rank, depth);
+    const char *y = names[rng_chance(r, 70) ? n - 1 : rng_below(r, n)];
+    if (longer) {
+        const char *both = new_name(m->g);
+        fv_text_printf(&m->t, "%s = Concat(%s, %s) {axis = %d} ", both, y, names[rng_below(r, n)], rng_below(r, rank));
+        y = both;
+    }
+    fv_text_printf(&m->t, "return %s }", y);
+}
+
+static const char *make_if(maker *m, const char *const *names, int n, int rank, int depth) {
+    const char *name = new_name(m->g), *cond = condition(m);
+    fv_text_printf(&m->t, "%s = If(%s) {then_branch = ", name, cond);
+    make_branch(m, names, n < MOST ? n : MOST, rank, depth, false);
+    fv_text_put(&m->t, ", else_branch = ");
+    make_branch(m, names, n < MOST ? n : MOST, rank, depth, false);
+    fv_text_put(&m->t, "} ");
+    return name;
+}
+
+static bool make_branches(graph *g) {
+    maker m = {.g = g, .t = {.arena = g->arena}};
+    gvalue *x = graph_pick(g, FLOATS, 1, 4), *y = graph_like(g, x, x->elem), *out;
+    const char *names[2] = {operand(&m, x), operand(&m, y)}, *cond = condition(&m);
+    fv_text_printf(&m.t, "If(%s) {then_branch = ", cond);
+    make_branch(&m, names, 2, x->rank, 1, rng_chance(&g->r, 30));
+    fv_text_put(&m.t, ", else_branch = ");
+    make_branch(&m, names, 2, x->rank, 1, rng_chance(&g->r, 10));
+    fv_text_put(&m.t, "}");
+    line l = {.effect = m.blurs ? BLURS : SMOOTHLY};
+    return graph_lines(g, l, m.n, m.operands, 1, &out, "%s", m.t.s);
+}
+
+/* What stands between branches. */
+static bool make_around(graph *g) {
+    gvalue *x = graph_pick(g, FLOATS, 1, 4), *y = graph_broadcast(g, x, x->elem);
+    return rng_chance(&g->r, 50) ? graph_line(g, (line){.effect = SMOOTHLY}, (x, y), "Max(%s, %s)", x->name, y->name)
+                                 : graph_line(g, (line){.effect = BLURS}, (x), "Softmax(%s) {axis = -1}", x->name);
+}
+
+const graph_op graph_branches[] = {{"If", make_branches, 3}, {"", make_around, 2}, {NULL, NULL, 0}};
