@@ -394,6 +394,34 @@ static void put_constants(printer *p) {
             fv_put_const(&p->graph, p->module->consts[i]);
 }
 
+static void note_expr(fv_ptrmap *spoken, const fv_expr *x) {
+    if (*fv_ptrmap_at(spoken, x))
+        return;
+    *fv_ptrmap_at(spoken, x) = (void *)(uintptr_t)x;
+    if (x->op == FV_X_DIM)
+        fv_note_dim(spoken, x->u.dim);
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        fv_note_dim(spoken, x->u.red.vars[i]->dim);
+    for (int i = 0; i < x->n; i++)
+        note_expr(spoken, x->arg[i]);
+}
+
+/* The dims of ports and of definitions; what they load says its own. */
+static void note_dims(const printer *p, fv_ptrmap *spoken) {
+    const fv_definitions *d = p->definitions;
+    for (int i = 0; d->in && i < p->module->funcs->body->nparams; i++)
+        fv_note_type(spoken, d->in[i]);
+    for (int i = 0; d->out && i < p->module->funcs->body->last->nin; i++)
+        fv_note_type(spoken, d->out[i]);
+    for (int i = 0; i < d->n; i++) {
+        if (!d->all[i].def || !fv_ptrmap_get(&p->shown, d->all[i].value))
+            continue;
+        note_expr(spoken, d->all[i].def->body);
+        if (d->all[i].def->place)
+            note_expr(spoken, d->all[i].def->place);
+    }
+}
+
 static void put_packed(printer *p, const char *what, int n, const fv_type *const *types) {
     fv_text *t = p->graph.t;
     for (int i = 0; types && i < n; i++)
@@ -412,7 +440,9 @@ void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *
     fv_text_printf(t, "fovea-definitions %d after ", FV_DEFINITIONS_FORMAT);
     fv_text_string(t, d->after, strlen(d->after));
     fv_text_put(t, "\n");
-    fv_put_module_head(t, m);
+    fv_ptrmap spoken = fv_ptrmap_in(t->arena);
+    note_dims(&p, &spoken);
+    fv_put_module_head(t, m, &spoken);
     put_packed(&p, "input", f->body->nparams, d->in);
     put_packed(&p, "output", f->body->last->nin, d->out);
     put_constants(&p);

@@ -277,21 +277,21 @@ static void put_func(printer *p, const fv_func *f) {
 }
 
 /* Which dims occur: `seen` holds them. */
-static void note_dim(fv_ptrmap *seen, const fv_dim *d) {
+void fv_note_dim(fv_ptrmap *seen, const fv_dim *d) {
     void **at = fv_ptrmap_at(seen, d);
     if (*at)
         return;
     *at = seen;
     for (int i = 0; i < d->n; i++)
-        note_dim(seen, d->arg[i]);
+        fv_note_dim(seen, d->arg[i]);
 }
 
 static void note_dims(fv_ptrmap *seen, int n, const fv_dim *const *dims) {
     for (int i = 0; i < n; i++)
-        note_dim(seen, dims[i]);
+        fv_note_dim(seen, dims[i]);
 }
 
-static void note_type(fv_ptrmap *seen, const fv_type *t) {
+void fv_note_type(fv_ptrmap *seen, const fv_type *t) {
     for (; t; t = t->of)
         note_dims(seen, t->kind == FV_TENSOR ? t->rank : 0, t->dims);
 }
@@ -299,7 +299,7 @@ static void note_type(fv_ptrmap *seen, const fv_type *t) {
 static void note_value(fv_ptrmap *seen, const fv_value *v) {
     if (!v)
         return;
-    note_type(seen, v->type);
+    fv_note_type(seen, v->type);
     note_dims(seen, v->elems ? v->nelems : 0, v->elems);
 }
 
@@ -314,7 +314,7 @@ static void note_block(fv_ptrmap *seen, const fv_region *r) {
             if (a->kind == FV_ATTR_DIMS)
                 note_dims(seen, a->n, a->u.dims);
             else if (a->kind == FV_ATTR_TYPE)
-                note_type(seen, a->u.type);
+                fv_note_type(seen, a->u.type);
             else if (a->kind == FV_ATTR_REGION)
                 note_block(seen, a->u.region);
         }
@@ -322,18 +322,17 @@ static void note_block(fv_ptrmap *seen, const fv_region *r) {
 }
 
 /* The symbols that the module speaks of. */
-static void put_symbols(fv_text *t, const fv_module *m) {
-    fv_ptrmap seen = fv_ptrmap_in(t->arena);
+static void put_symbols(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
     for (const fv_func *f = m->funcs; f; f = f->next)
-        note_block(&seen, f->body);
+        note_block(seen, f->body);
     for (int i = 0; i < m->nrelations; i++) {
-        note_dim(&seen, m->relations[i].a);
-        note_dim(&seen, m->relations[i].b);
+        fv_note_dim(seen, m->relations[i].a);
+        fv_note_dim(seen, m->relations[i].b);
     }
     const fv_dim *const *symbols;
     int n = fv_dim_symbols(m->dims, &symbols);
     for (int i = 0; i < n; i++) {
-        if (!fv_ptrmap_get(&seen, symbols[i]))
+        if (!fv_ptrmap_get(seen, symbols[i]))
             continue;
         fv_text_printf(t, "symbol %s ", fv_dim_str(t->arena, symbols[i]));
         put_int(t, symbols[i]->lo);
@@ -343,7 +342,7 @@ static void put_symbols(fv_text *t, const fv_module *m) {
     }
 }
 
-void fv_put_module_head(fv_text *t, const fv_module *m) {
+void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken) {
     fv_text_put(t, "module ");
     fv_text_string(t, m->name, strlen(m->name));
     if (*m->source_hash) {
@@ -351,7 +350,7 @@ void fv_put_module_head(fv_text *t, const fv_module *m) {
         fv_text_string(t, m->source_hash, strlen(m->source_hash));
     }
     fv_text_put(t, "\n");
-    put_symbols(t, m);
+    put_symbols(t, m, spoken);
     for (int i = 0; i < m->nrelations; i++) {
         const struct fv_relation *r = &m->relations[i];
         fv_text_printf(t, "assume %s == ", fv_dim_str(t->arena, r->a));
@@ -377,7 +376,8 @@ void fv_put_const(printer *p, const fv_value *v) {
 
 static void print_module(printer *p, const fv_module *m) {
     fv_text_printf(p->t, "fovea-ir %d\n", FV_IR_FORMAT);
-    fv_put_module_head(p->t, m);
+    fv_ptrmap spoken = fv_ptrmap_in(p->t->arena);
+    fv_put_module_head(p->t, m, &spoken);
     for (int i = 0; i < m->nconsts; i++)
         fv_put_const(p, m->consts[i]);
     for (const fv_func *f = m->funcs; f; f = f->next)

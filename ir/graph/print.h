@@ -2,6 +2,7 @@
 #ifndef FV_IR_GRAPH_PRINT_H
 #define FV_IR_GRAPH_PRINT_H
 
+#include "ir/base/ptrmap.h"
 #include "ir/base/text.h"
 #include "ir/graph/graph.h"
 
@@ -26,7 +27,10 @@ typedef struct fv_graph_printer {
     int indent;
 } fv_graph_printer;
 
-void fv_put_module_head(fv_text *t, const fv_module *m); /* name, symbols, relations */
+void fv_note_dim(fv_ptrmap *spoken, const fv_dim *d);
+void fv_note_type(fv_ptrmap *spoken, const fv_type *t); /* may be NULL */
+/* Name, symbols, relations; `spoken` holds dims that others than its ops speak of, and then all. */
+void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken);
 void fv_put_const(fv_graph_printer *p, const fv_value *v);
 void fv_put_func_head(fv_graph_printer *p, const fv_func *f); /* up to its block */
 void fv_put_op(fv_graph_printer *p, const fv_op *op); /* a line, without its end */
