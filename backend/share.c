@@ -100,7 +100,7 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
         return x->type.elem == FV_BOOL ? x : in_place_of(z, x);
     if (x->n == 0)
         return x;
-    fv_expr *args[FV_MAX_RANK + 2];
+    fv_expr *args[FV_MAX_RANK + 2] = {0};
     int bound = -1;
     for (int i = 0; i < x->n; i++) {
         args[i] = is_better_known(x, i) ? x->arg[i] : replaced(z, x->arg[i]);

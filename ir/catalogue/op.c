@@ -42,7 +42,7 @@ const fv_opdef *fv_op_def(fv_op_id id) {
         for (const fv_opdef *d = fv_op_families[f]; d->name; d++)
             if (d->id == id && id != FV_OP_NONE)
                 return d;
-    assert(!"every named op has an entry");
+    assert(id == FV_OP_NONE && "every named op has an entry");
     return NULL;
 }
 

@@ -17,15 +17,39 @@ static bool is_alike(const fv_type *t, const fv_type *u) {
     return fv_type_equal(t, u) || (t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank);
 }
 
+/* The first result whose types are not alike; nout: there is none. */
+static int first_unlike(const fv_op *op) {
+    int i = 0;
+    for (; i < op->nout; i++) {
+        const fv_type *then = type_of(op, FV_BRANCH_THEN, i), *other = type_of(op, FV_BRANCH_ELSE, i);
+        if (op->out[i] && then && other && !is_alike(then, other))
+            break;
+    }
+    return i;
+}
+
+static bool is_declared(const fv_op *op, int which, int i) {
+    const fv_type *declared = op->out[i]->type;
+    return declared && is_alike(declared, type_of(op, which, i));
+}
+
 /* EITHER: their results are alike. */
 static int held_to(const fv_op *op) {
-    for (int i = 0; i < op->nout; i++) {
-        const fv_type *then = type_of(op, FV_BRANCH_THEN, i), *other = type_of(op, FV_BRANCH_ELSE, i);
-        const fv_type *declared = op->out[i] ? op->out[i]->type : NULL;
-        if (op->out[i] && then && other && !is_alike(then, other))
-            return declared && is_alike(declared, other) ? FV_BRANCH_ELSE : FV_BRANCH_THEN;
-    }
-    return FV_BRANCH_EITHER;
+    int i = first_unlike(op);
+    return i == op->nout ? FV_BRANCH_EITHER : is_declared(op, FV_BRANCH_ELSE, i) ? FV_BRANCH_ELSE : FV_BRANCH_THEN;
+}
+
+static bool is_single(const fv_type *t) {
+    bool single = t->kind == FV_TENSOR;
+    for (int i = 0; single && i < t->rank; i++)
+        single = fv_dim_is_one(t->dims[i]);
+    return single;
+}
+
+/* A number, as a scalar here and with an axis there: that is no axis squeezed, either may run, and who reads it broadcasts. */
+static bool is_number(const fv_op *op, int i) {
+    return is_single(type_of(op, FV_BRANCH_THEN, i)) && is_single(type_of(op, FV_BRANCH_ELSE, i)) &&
+           !is_declared(op, FV_BRANCH_THEN, i) && !is_declared(op, FV_BRANCH_ELSE, i);
 }
 
 int fv_branch_taken(const fv_op *op) {
@@ -37,10 +61,15 @@ int fv_branch_taken(const fv_op *op) {
 
 bool fv_branch_hold(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    int which = held_to(op), n;
+    int which = held_to(op), n, i = first_unlike(op);
     const fv_dim *const *cond;
     if (which == FV_BRANCH_EITHER)
         return true;
+    if (is_number(op, i))
+        return fv_op_error(op, "operator not in the catalogue for branches whose types differ: output %d is %s and %s; shapes and "
+                               "constants must tell which branch runs",
+                           i, fv_type_str(m->arena, type_of(op, FV_BRANCH_THEN, i)),
+                           fv_type_str(m->arena, type_of(op, FV_BRANCH_ELSE, i)));
     if (!fv_elems(op, 0, &n, &cond) || n != 1)
         return fv_op_error(op, "its condition is no element");
     const char *says = fv_printf(m->arena, "%s is taken", which == FV_BRANCH_THEN ? "then_branch" : "else_branch");
