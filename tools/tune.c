@@ -66,7 +66,7 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
     double took = fv_now_ms() - start;
     t->open_ms = took > t->open_ms ? took : t->open_ms;
     if (ok) {
-        double block = ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
+        double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
         k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
         double pair = 2 * (k->block + 1) * ms; /* as if the other took as long */
         t->pair_ms = pair > t->pair_ms ? pair : t->pair_ms;
