@@ -525,9 +525,9 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_put(p->t, "\n");
         break;
     case FV_S_LAUNCH: put_launch(p, s); break;
-    case FV_S_ALLOC: /* declares the buffer, but one that several allocate */
+    case FV_S_ALLOC: /* declares the buffer, but one that blocks allocate */
         fv_kp_line(p, "alloc ");
-        if (fv_program_allocs(&program->body, s->buf) > 1) {
+        if (!fv_program_declares(program, s->buf)) {
             put_name_of(p, s->buf, s->buf->name);
         } else {
             fv_kp_declare(p, s->buf, s->buf->name, 'b');

@@ -350,6 +350,8 @@ static bool parse_alloc(fv_kparser *p) {
     fv_binding *known = name && fv_lex_is(&p->l, "bytes") ? fv_scope_find(p, name) : NULL;
     if (known && (!known->buf || known->buf->role != FV_BUF_HEAP))
         return fv_lex_error(&p->l, "'%.60s' is no buffer that is allocated", name);
+    if (name && !known && p->b.depth)
+        return fv_lex_error(&p->l, "'%.60s' is allocated in a block: it is declared above, by 'buffer %.60s: TYPE heap'", name, name);
     fv_buf *b = known ? known->buf : name ? parse_type_of(p, name) : NULL;
     if (!b || !fv_lex_expect(&p->l, "bytes"))
         return false;

@@ -1,7 +1,8 @@
 /* program_print.c - the text form of host programs, and the side file of their constants.
  *
  * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, the run. Every name
- * is declared above its uses; buffers of the caller's allocator by the `alloc` in the run, where there is one only. */
+ * is declared above its uses; buffers of the caller's allocator by the `alloc` in the
+ * run, where there is one only and in no block. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -103,11 +104,17 @@ static void put_names(fv_kprinter *p, const char *what, int n, const char *const
     }
 }
 
-int fv_program_allocs(const fv_block *b, const fv_buf *buf) {
+static int allocs(const fv_block *b, const fv_buf *buf, bool within) {
     int n = 0;
-    for (const fv_stmt *s = b->first; s; s = s->next)
-        n += (s->kind == FV_S_ALLOC && s->buf == buf) + fv_program_allocs(&s->body, buf) + fv_program_allocs(&s->other, buf);
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        n += s->kind == FV_S_ALLOC && s->buf == buf;
+        n += within ? allocs(&s->body, buf, true) + allocs(&s->other, buf, true) : 0;
+    }
     return n;
+}
+
+bool fv_program_declares(const fv_program *p, const fv_buf *buf) {
+    return allocs(&p->body, buf, true) == 1 && allocs(&p->body, buf, false) == 1;
 }
 
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
@@ -203,7 +210,7 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
     put_plan(&p, pr);
     put_constants(&p, pr, whole);
     for (int i = 0; i < pr->nbuffers; i++)
-        if (pr->buffers[i]->role != FV_BUF_HEAP || fv_program_allocs(&pr->body, pr->buffers[i]) > 1)
+        if (pr->buffers[i]->role != FV_BUF_HEAP || !fv_program_declares(pr, pr->buffers[i]))
             put_buffer(&p, pr->buffers[i]);
     for (int i = 0; i < pr->ninputs; i++)
         put_port(&p, "input", &pr->inputs[i], NULL, NULL);

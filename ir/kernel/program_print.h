@@ -15,7 +15,7 @@ bool fv_program_has_side(const fv_program *p) FV_MUST_USE;
 /* Writes the constants that the text does not hold; false where writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 
-/* How many statements allocate the buffer. */
-int fv_program_allocs(const fv_block *b, const fv_buf *buf);
+/* Is the statement that allocates the buffer where the text declares it: the only one, and in no block? */
+bool fv_program_declares(const fv_program *p, const fv_buf *buf) FV_MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #include "ir/base/text.h"
 #include "ir/graph/state.h"
 #include "ir/kernel/program_fit.h"
+#include "ir/kernel/program_heap.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify.h"
 #include "ir/kernel/verify_parts.h"
@@ -259,7 +260,7 @@ static bool check_program(fv_kverifier *v) {
     if (!check_outputs(v))
         return false;
     v->where = "run";
-    return fv_kv_block(v, &p->body) && fv_kv_fits(v);
+    return fv_kv_block(v, &p->body) && fv_kv_heap(v) && fv_kv_fits(v);
 }
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {

@@ -1,0 +1,104 @@
+/* program_heap.c - buffers of the caller's allocator: is each allocated before it is used, on all ways through the run? */
+#include "ir/kernel/program_heap.h"
+
+#include <string.h>
+
+enum { NO, YES, MAYBE }; /* is it allocated? MAYBE: on some ways */
+
+typedef struct heap {
+    fv_kverifier *v;
+    fv_ptrmap number; /* buffer -> its place among the program's, and 1 */
+    int n;
+} heap;
+
+static uint8_t *state_of(const heap *h, uint8_t *states, const fv_buf *b) {
+    return &states[(intptr_t)fv_ptrmap_get(&h->number, b) - 1];
+}
+
+static bool check_use(const heap *h, uint8_t *states, const fv_buf *b) {
+    if (b->role != FV_BUF_HEAP)
+        return true;
+    uint8_t is = *state_of(h, states, b);
+    return is == YES || fv_kv_illegal(h->v, "'%s' is not allocated%s", b->name, is == MAYBE ? " on all ways" : "");
+}
+
+static bool check_loads(const heap *h, uint8_t *states, const fv_expr *x) {
+    if (!x)
+        return true;
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_use(h, states, x->u.buf))
+        return false;
+    for (int i = 0; i < x->n; i++)
+        if (!check_loads(h, states, x->arg[i]))
+            return false;
+    return true;
+}
+
+static bool check_parts(const heap *h, uint8_t *states, const fv_stmt *s) {
+    bool ok = check_loads(h, states, s->x) && check_loads(h, states, s->lo) && check_loads(h, states, s->hi);
+    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
+        ok = check_use(h, states, s->args[i]);
+    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
+        ok = check_loads(h, states, s->dims[i]);
+    return ok;
+}
+
+static bool check_block(const heap *h, uint8_t *states, const fv_block *b);
+
+/* Both ways; what is allocated on one of them may be allocated behind. */
+static bool check_if(const heap *h, uint8_t *states, const fv_stmt *s) {
+    uint8_t *other = FV_NEW(h->v->a, uint8_t, h->n + 1);
+    memcpy(other, states, (size_t)h->n);
+    if (!check_block(h, states, &s->body) || !check_block(h, other, &s->other))
+        return false;
+    for (int i = 0; i < h->n; i++)
+        states[i] = states[i] == other[i] ? states[i] : MAYBE;
+    return true;
+}
+
+static bool check_loop(const heap *h, uint8_t *states, const fv_stmt *s) {
+    uint8_t *before = FV_NEW(h->v->a, uint8_t, h->n + 1);
+    memcpy(before, states, (size_t)h->n);
+    if (!check_block(h, states, &s->body))
+        return false;
+    h->v->stmt = s;
+    for (int i = 0; i < h->n; i++)
+        if (states[i] != before[i])
+            return fv_kv_illegal(h->v, "'%s' is %s by one iteration, and not for the next", h->v->program->buffers[i]->name,
+                                 states[i] == NO ? "freed" : "allocated");
+    return true;
+}
+
+static bool check_stmt(const heap *h, uint8_t *states, const fv_stmt *s) {
+    if (!check_parts(h, states, s))
+        return false;
+    switch (s->kind) {
+    case FV_S_ALLOC:
+        if (*state_of(h, states, s->buf) != NO)
+            return fv_kv_illegal(h->v, "'%s' is allocated already", s->buf->name);
+        *state_of(h, states, s->buf) = YES;
+        return true;
+    case FV_S_FREE:
+        if (!check_use(h, states, s->buf))
+            return false;
+        *state_of(h, states, s->buf) = NO;
+        return true;
+    case FV_S_IF: return check_if(h, states, s);
+    default: return !s->body.first || check_loop(h, states, s);
+    }
+}
+
+static bool check_block(const heap *h, uint8_t *states, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        h->v->stmt = s;
+        if (!check_stmt(h, states, s))
+            return false;
+    }
+    return true;
+}
+
+bool fv_kv_heap(fv_kverifier *v) {
+    heap h = {.v = v, .number = fv_ptrmap_in(v->a), .n = v->program->nbuffers};
+    for (int i = 0; i < h.n; i++)
+        *fv_ptrmap_at(&h.number, v->program->buffers[i]) = (void *)(intptr_t)(i + 1);
+    return check_block(&h, FV_NEW(v->a, uint8_t, h.n + 1), &v->program->body);
+}
