@@ -73,17 +73,17 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
     w->inputs++;
 }
 
-static void mutations(const char *target) {
-    walk w = {.target = target, .seed = number("FV_SEED", 1), .rounds = number("FV_ROUNDS", 4)};
+static void mutations(const char *target, uint64_t rounds) {
+    walk w = {.target = target, .seed = number("FV_SEED", 1), .rounds = number("FV_ROUNDS", rounds)};
     corpus c = {.root = FV_SOURCE_ROOT, .add = run_mutations, .user = &w};
     corpus_walk(&c);
     cr_expect_gt(w.inputs, 0);
 }
 
-Test(fuzz, onnx, .timeout = 240) { mutations("onnx"); }
-Test(fuzz, graph, .timeout = 240) { mutations("graph"); }
-Test(fuzz, definitions, .timeout = 240) { mutations("definitions"); }
-Test(fuzz, kernel, .timeout = 240) { mutations("kernel"); }
-Test(fuzz, tuning, .timeout = 240) { mutations("tuning"); }
-Test(fuzz, npy, .timeout = 240) { mutations("npy"); }
-Test(fuzz, pb, .timeout = 240) { mutations("pb"); }
+Test(fuzz, onnx, .timeout = 900) { mutations("onnx", 4); }
+Test(fuzz, graph, .timeout = 900) { mutations("graph", 4); }
+Test(fuzz, definitions, .timeout = 900) { mutations("definitions", 2); }
+Test(fuzz, kernel, .timeout = 900) { mutations("kernel", 4); }
+Test(fuzz, tuning, .timeout = 900) { mutations("tuning", 4); }
+Test(fuzz, npy, .timeout = 900) { mutations("npy", 4); }
+Test(fuzz, pb, .timeout = 900) { mutations("pb", 4); }
