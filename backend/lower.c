@@ -4,15 +4,12 @@
 #include <assert.h>
 #include <string.h>
 
-#include "backend/axes/data_layout.h"
-#include "backend/fuse/attention.h"
-#include "backend/fuse/concat_in_place.h"
-#include "backend/fuse/group.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/state.h"
+#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/plan.h"
@@ -41,7 +38,7 @@ static bool define_all(fv_lowerer *l) {
 
 /* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
  * are copied; and a view whose dims may not be known yet when its memory is written. */
-static bool copy_results(fv_lowerer *l) {
+bool fv_step_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
@@ -175,38 +172,24 @@ static bool symbols_are_known(fv_lowerer *l) {
 
 /* ---- steps ---- */
 
-static bool define(fv_lowerer *l) { return fv_open_ports(l) && define_all(l); }
+bool fv_step_define(fv_lowerer *l) { return fv_open_ports(l) && define_all(l); }
 
-static bool group(fv_lowerer *l) {
-    fv_group(l);
-    return true;
-}
-
-static bool attend(fv_lowerer *l) {
-    fv_fuse_attention(l);
-    return true;
-}
-
-enum {
-#define STEP(id) STEP_##id,
-    FV_LOWER_STEPS(STEP)
-#undef STEP
-    NSTEPS
-};
-
-/* What does each, and whether it is also done where each op is alone. */
 static const struct {
+    const char *name;
     bool (*run)(fv_lowerer *l);
     bool naive;
-} steps[NSTEPS] = {
-    [STEP_define] = {define, true},        [STEP_group] = {group, false},
-    [STEP_attend] = {attend, false},       [STEP_results] = {copy_results, true},
-    [STEP_concat] = {fv_concat_in_place, false}, [STEP_layout] = {fv_choose_data_layout, false},
+} steps[] = {
+#define STEP(id, naive, leaves) {#id, fv_step_##id, naive},
+#define WHY(id, step, verdict, sentence, condition)
+#include "ir/definition/steps.def"
+#undef STEP
+#undef WHY
 };
+enum { NSTEPS = sizeof steps / sizeof *steps };
 
 bool fv_step_is_naive(const char *step) {
     for (int i = 0; i < NSTEPS; i++)
-        if (steps[i].naive && !strcmp(fv_lower_steps()[i], step))
+        if (steps[i].naive && !strcmp(steps[i].name, step))
             return true;
     return false;
 }
@@ -239,7 +222,7 @@ static bool run_steps(fv_lowerer *l) {
         return false;
     l->after = d ? d->after : NULL;
     for (int i = 0; i < NSTEPS; i++) {
-        const char *step = fv_lower_steps()[i];
+        const char *step = steps[i].name;
         if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive))
             continue;
         if (!steps[i].run(l) || !look_after(l, step))

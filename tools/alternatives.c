@@ -6,19 +6,12 @@ typedef struct change {
     enum { TIMES, OVER, TO } how;
     int64_t by;
 } change;
+enum { THREADS = -1 };
 
 /* One parameter at a time; a value that does not fit is none. */
 static const change changes[] = {
-    {FV_PARAMETER_block, TIMES, 2},          {FV_PARAMETER_task, TIMES, 4},
-    {FV_PARAMETER_prefetch, TO, 2 << 10},    {FV_PARAMETER_prefetch, TO, 0},
-    {FV_PARAMETER_block, OVER, 2},           {FV_PARAMETER_task, OVER, 2},
-    {FV_PARAMETER_tasks, TO, -1},            {FV_PARAMETER_prefetch_single, OVER, 4},
-    {FV_PARAMETER_outline, TO, 0},           {FV_PARAMETER_outline, TO, 1},
-    {FV_PARAMETER_block, OVER, 4},           {FV_PARAMETER_block, TIMES, 4},
-    {FV_PARAMETER_prefetch, OVER, 2},        {FV_PARAMETER_prefetch, TIMES, 2},
-    {FV_PARAMETER_prefetch_single, TIMES, 2}, {FV_PARAMETER_size, OVER, 2},
-    {FV_PARAMETER_task, TIMES, 16},          {FV_PARAMETER_task, OVER, 8},
-    {FV_PARAMETER_tasks, TIMES, 4},
+#define TRY(p, how, by) {FV_PARAMETER_##p, how, by},
+#include "ir/schedule/schedules.def"
 };
 enum { NCHANGES = sizeof changes / sizeof *changes, MOST_VECTORS = 4, NTILES = 2 * MOST_VECTORS };
 
@@ -51,7 +44,8 @@ static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns
 }
 
 static bool change_one(const fv_choice *c, const change *k, int threads, fv_schedule *s) {
-    int64_t old = s->value[k->p], value = k->how == TIMES ? old * k->by : k->how == OVER ? old / k->by : k->by < 0 ? threads : k->by;
+    int64_t old = s->value[k->p], to = k->by == THREADS ? threads : k->by;
+    int64_t value = k->how == TIMES ? old * k->by : k->how == OVER ? old / k->by : to;
     if (!fv_is_choice(&c->limits, k->p) || (old == 0 && k->how != TO))
         return false;
     s->value[k->p] = value;

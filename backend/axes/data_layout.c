@@ -7,14 +7,13 @@
  * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
  * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed
  * follows from how it lies (emit.c), so the choice is of the model alone, never of the target. */
-#include "backend/axes/data_layout.h"
-
 #include <string.h>
 
 #include "backend/axes/split.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -286,7 +285,8 @@ static bool copy_moved(fv_lowerer *l) {
     return true;
 }
 
-bool fv_choose_data_layout(fv_lowerer *l) {
+/* Decides `inner`, and puts it into the definitions. */
+bool fv_step_layout(fv_lowerer *l) {
     fv_op *first = l->func->body->first;
     bool any = false;
     for (fv_op *op = first; op; op = op->next)

@@ -10,6 +10,7 @@
 #include "backend/fuse/group.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -454,7 +455,8 @@ static void take_masks(fuser *f) {
     }
 }
 
-void fv_fuse_attention(fv_lowerer *l) {
+/* Attention becomes one definition; what it is made of is substituted. */
+bool fv_step_attend(fv_lowerer *l) {
     fuser f = {.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
     count_readers(&f);
     for (fv_op *op = l->func->body->first; op; op = op->next)
@@ -469,4 +471,5 @@ void fv_fuse_attention(fv_lowerer *l) {
                 fv_takes(l, s->value, FV_WHY_attends);
         }
     take_masks(&f);
+    return true;
 }

@@ -22,7 +22,4 @@ bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) 
 /* The weight with `with`, which is over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
 
-/* Attention becomes one definition; what it is made of is substituted. */
-void fv_fuse_attention(fv_lowerer *l);
-
 #endif

@@ -13,6 +13,7 @@
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -339,7 +340,8 @@ static void settle(relocator *r, fv_storage *s) {
     s->def->place = fv_x_load(a, fv_value_buf(a, home->value), index);
 }
 
-bool fv_concat_in_place(fv_lowerer *l) {
+/* Decides what is assembled of which parts. */
+bool fv_step_concat(fv_lowerer *l) {
     member *members = NULL;
     for (fv_op *op = l->func->body->last; op; op = op->prev) {
         join j = {.l = l, .members = &members, .op = op};

@@ -6,7 +6,5 @@
 
 /* Would most of what a Concat puts together be written where it belongs? Then it has memory. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) FV_MUST_USE;
-/* Decides `joined` and `within`; false after a diagnostic. */
-bool fv_concat_in_place(fv_lowerer *l) FV_MUST_USE;
 
 #endif

@@ -10,6 +10,7 @@
 #include "backend/fuse/concat_in_place.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
+#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -804,7 +805,8 @@ fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
     return fv_x_rewrite(&r, x);
 }
 
-void fv_group(fv_lowerer *l) {
+/* Decides which values are substituted and which are views, and substitutes definitions. */
+bool fv_step_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
@@ -825,4 +827,5 @@ void fv_group(fv_lowerer *l) {
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
             decide(l, op, s);
         }
+    return true;
 }

@@ -4,8 +4,6 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Decides which values are substituted and which are views, and substitutes definitions. */
-void fv_group(fv_lowerer *l);
 /* What else reads a value than definitions needs it in memory. */
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* x with the definitions of values that are substituted in it; their origins join *origin. */

@@ -13,9 +13,13 @@ enum { LONGEST_STEM = 80 };
 /* ---- steps ---- */
 
 const char *const *fv_lower_steps(void) {
-#define STEP(id) #id,
-    static const char *const names[] = {FV_LOWER_STEPS(STEP) NULL};
+#define STEP(id, naive, leaves) #id,
+#define WHY(id, step, verdict, sentence, condition)
+    static const char *const names[] = {
+#include "ir/definition/steps.def"
+        NULL};
 #undef STEP
+#undef WHY
     return names;
 }
 

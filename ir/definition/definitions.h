@@ -58,14 +58,7 @@ typedef struct fv_defined {
     const char *const *checks;
 } fv_defined;
 
-/* The steps of lowering, in their order. What values are before and after each:
- *   group    which are substituted or views
- *   attend   looks through views: the text has what they are until then
- *   results  what is returned has memory of its own after it
- *   concat   which are assembled, and of which parts; what is substituted may become one, and has its definition until then
- *   layout   in which order axes lie in memory */
-#define FV_LOWER_STEPS(STEP) STEP(define) STEP(group) STEP(attend) STEP(results) STEP(concat) STEP(layout)
-/* Their names; NULL terminated. */
+/* Names of the steps of lowering (ir/definition/steps.def), in their order; NULL terminated. */
 const char *const *fv_lower_steps(void);
 /* Is that step behind the one called `after`? */
 bool fv_step_comes(const char *after, const char *step) FV_MUST_USE;

@@ -29,8 +29,8 @@ def joined(strings):
 
 
 def read_table(path):
-    with open(path) as f:
-        text = f.read()
+    with open(path) as f: # of which a part may be in another file
+        text = re.sub(r'^#include "(.*)"', lambda m: open(m.group(1)).read(), f.read(), flags=re.M)
     found = ENTRY.findall(text)
     hold(len(found) == len(re.findall(r"^WHY\(", text, re.M)), "a line of", path, "cannot be read")
     return {name: (joined(step), verdict == "TAKEN", joined(sentence), joined(condition))
