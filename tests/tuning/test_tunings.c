@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/lower.h"
 #include "ir/graph/parse.h"
+#include "passes/passes.h"
 #include "tests/kernel/support.h"
+#include "tools/alternatives.h"
 #include "tools/driver/driver.h"
 
 enum { MOST_OUTPUTS = 4, SEQ = 37 };
@@ -260,3 +263,36 @@ static void check_target(const char *name) {
 Test(tunings, v2, .timeout = 200) { check_target("x86-64-v2"); }
 Test(tunings, v3, .timeout = 200) { check_target("x86-64-v3"); }
 Test(tunings, native, .timeout = 200) { check_target("native"); }
+
+/* ---- what is tried ---- */
+
+static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) {
+    for (int i = 0; i < all->n; i++) {
+        fv_schedule s;
+        int found;
+        *asked |= all->at[i].limits.choices;
+        for (int k = 0; (found = fv_alternative(arena, &all->at[i], 3, k, &s)) >= 0; k++)
+            *tried |= found ? s.stated : 0;
+    }
+}
+
+/* `fovea tune` tries other values of each parameter that is a choice, for a kernel of these models. */
+Test(tunings, all_are_tried, .timeout = 200) {
+    unsigned asked = 0, tried = 0;
+    fv_target target = *fv_target_find("x86-64-v3");
+    target.l2_bytes = 4 << 10; /* so that weights are prefetched */
+    open_session();
+    for (int i = 0; i < NMODELS; i++) {
+        fv_choices all = {0};
+        fv_module *m = fv_module_parse(session, text_of(&models[i]), NULL);
+        fv_lower_options o = {.target = &target, .choices = &all};
+        cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL) && fv_lower(m, &o), "%s", said());
+        note_tried(&all, &asked, &tried);
+    }
+    for (int p = 0; p < FV_NPARAMETERS; p++)
+        if (fv_parameter_is_tuned((fv_parameter)p)) {
+            cr_expect(asked >> p & 1, "'%s' is no choice of any kernel", fv_parameter_name((fv_parameter)p));
+            cr_expect(tried >> p & 1, "'%s' is not tried", fv_parameter_name((fv_parameter)p));
+        }
+    close_session();
+}
