@@ -111,13 +111,6 @@ static bool is_once(const fv_op *op, const fv_value *v) {
     return n == 1;
 }
 
-static double typical_elements(const fv_type *t) {
-    double n = 1;
-    for (int i = 0; i < t->rank; i++)
-        n *= (double)fv_typical_dim(t->dims[i]);
-    return n;
-}
-
 static bool is_returned(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++)
         if (v->uses[i].op->def == &fv_return_def)
@@ -129,9 +122,6 @@ static bool has_data_dims(const fv_op *op) {
     return fv_any_from_data(op->out[0]->type->rank, op->out[0]->type->dims);
 }
 
-/* -1: too many to be told. */
-static int64_t whole_number(double n) { return n < 1e18 ? (int64_t)n : -1; }
-
 /* Asked while values are grouped: what becomes of later ones is not known yet. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     double made = 0, all = 0;
@@ -140,14 +130,14 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_value *v = op->in[i];
         const fv_storage *s = fv_storage_of(l, v);
-        double n = typical_elements(v->type);
+        double n = fv_typical_elements(v->type);
         all += n;
         if (v->kind == FV_VALUE_RESULT && fv_storage_has_kernel(s) && is_once(op, v) && !is_returned(v))
             made += n;
     }
     if (made <= 0 || 2 * made < all)
         return false;
-    fv_declines(l, op->out[0], FV_WHY_parts_pay, fv_n(whole_number(made)), fv_n(whole_number(all)));
+    fv_declines(l, op->out[0], FV_WHY_parts_pay, fv_n(fv_whole_number(made)), fv_n(fv_whole_number(all)));
     return true;
 }
 
@@ -212,12 +202,12 @@ static bool separate(join *j) {
 static bool pays(const join *j) {
     double direct = 0, all = 0;
     for (int i = 0; i < j->n; i++) {
-        double n = typical_elements(j->op->in[i]->type);
+        double n = fv_typical_elements(j->op->in[i]->type);
         all += n;
         direct += j->direct[i] ? n : 0;
     }
     return (direct > 0 && 2 * direct >= all) ||
-           fv_declines(j->l, j->op->out[0], FV_WHY_join_copies, fv_n(whole_number(all)), fv_n(whole_number(direct)));
+           fv_declines(j->l, j->op->out[0], FV_WHY_join_copies, fv_n(fv_whole_number(all)), fv_n(fv_whole_number(direct)));
 }
 
 /* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by proof, too. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backend/fuse/concat_in_place.h"
+#include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/steps.h"
@@ -16,9 +17,10 @@
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
-/* Of a definition after substitution; written out as a tree, where shared nodes count each time (what
- * looks at definitions walks them so); arithmetic to redo. */
-enum { MAX_NODES = 270, MAX_TREE = 4000, CHEAP = 6, MAX_SHARED = 8, FEW_LOADS = 4 };
+/* MAX_NODES: of a definition after substitution. */
+enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4 };
+
+static bool is_load(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
 
 /* ---- what is known of a value ---- */
 
@@ -34,105 +36,6 @@ static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
     if (!s->grouped)
         s->grouped = FV_NEW(l->exprs, fv_grouped, 1);
     return s->grouped;
-}
-
-/* ---- what a definition is made of ---- */
-
-typedef struct shape_of_work {
-    int nodes, arithmetic, loads, reductions, math, guards;
-} shape_of_work;
-
-static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
-    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
-        return NULL;
-    fv_elem t = v->type->elem;
-    if (t == FV_F32 || t == FV_F64)
-        return fv_x_const(l->exprs, t, fv_tensor_float(v->tensor, 0));
-    if (fv_elem_is_int(t) || t == FV_BOOL)
-        return fv_x_const_int(l->exprs, t, fv_tensor_int(v->tensor, 0));
-    return NULL;
-}
-
-static bool is_load(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
-
-/* A load counts for each that wants it. */
-static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, shape_of_work *w) {
-    bool load = is_load(x);
-    w->loads += load;
-    if (x->n && *fv_ptrmap_at(seen, x))
-        return;
-    if (x->n)
-        *fv_ptrmap_at(seen, x) = (void *)x;
-    w->nodes++;
-    if (x->op == FV_X_GUARD)
-        w->guards++;
-    if (x->op == FV_X_REDUCE)
-        w->reductions++;
-    if (fv_expr_op_is_math((fv_expr_op)x->op))
-        w->math++;
-    if (!in_index && !load && x->op != FV_X_CONST && x->op != FV_X_CONVERT && x->op != FV_X_VAR &&
-        x->op != FV_X_DIM && x->op != FV_X_REDUCE)
-        w->arithmetic++;
-    for (int i = 0; i < x->n; i++)
-        measure(x->arg[i], in_index || (load && i < x->u.buf->rank), seen, w);
-}
-
-static shape_of_work work_of(fv_lowerer *l, const fv_definition *d) {
-    shape_of_work w = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    measure(d->body, false, &seen, &w);
-    return w;
-}
-
-static bool divides(const fv_expr *x, const fv_var *v) {
-    if ((x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD) && fv_x_uses(x, v))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (divides(x->arg[i], v))
-            return true;
-    return false;
-}
-
-/* Does some index take a division? */
-static bool divides_at_all(const fv_definition *d) {
-    for (int i = 0; i < d->rank; i++)
-        if (divides(d->body, d->index[i]))
-            return true;
-    return false;
-}
-
-/* Does each element along the last axis take a division to find? Others cost one a row. */
-static bool divides_along(const fv_definition *d) {
-    int last = d->rank - 1;
-    while (last >= 0 && fv_dim_is_one(d->index[last]->dim))
-        last--;
-    return last >= 0 && divides(d->body, d->index[last]);
-}
-
-static intptr_t tree_size(const fv_expr *x, fv_ptrmap *memo) {
-    if (!x->n)
-        return 1;
-    intptr_t n = (intptr_t)fv_ptrmap_get(memo, x);
-    if (n)
-        return n;
-    for (int i = 0; i < x->n && n < MAX_TREE; i++)
-        n += tree_size(x->arg[i], memo);
-    *fv_ptrmap_at(memo, x) = (void *)(n + 1);
-    return n + 1;
-}
-
-bool fv_is_small(fv_lowerer *l, const fv_definition *d) {
-    fv_ptrmap memo = fv_ptrmap_in(l->exprs);
-    return tree_size(d->body, &memo) < MAX_TREE;
-}
-
-bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) {
-    shape_of_work w = work_of(l, d);
-    return !w.reductions && !w.math && w.arithmetic <= CHEAP && w.loads <= 2;
-}
-
-static bool is_view(const shape_of_work *w) {
-    return !w->arithmetic && !w->reductions && w->loads <= 1 && !w->guards;
 }
 
 /* ---- how a consumer reads a value ---- */
@@ -375,7 +278,7 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
     row_axes none = {0};
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     read_by(d->body, v, d, &none, false, &seen, &r);
-    return r.identity && !r.in_reduction && !work_of(l, d).reductions;
+    return r.identity && !r.in_reduction && !fv_work_of(l, d).reductions;
 }
 
 /* ---- values of a row ---- */
@@ -476,13 +379,13 @@ static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     return end->type->elem == v->type->elem;
 }
 
-static bool is_costly(const shape_of_work *w) {
-    return w->math || w->arithmetic > CHEAP;
+static bool is_costly(const fv_work *w) {
+    return w->math || w->arithmetic > FV_CHEAP;
 }
 
 /* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. Else
  * why not. */
-static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     if (!runs_along_rows(own))
         return FV_WHY_rows_across;
@@ -493,23 +396,14 @@ static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work 
     return is_costly(w) && !keeps_type(l, v, use) ? FV_WHY_rows_type : FV_WHY_none;
 }
 
-static bool is_of_rows(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+static bool is_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     return not_of_rows(l, v, w, use) == FV_WHY_none;
-}
-
-static int64_t typical_elements(const fv_type *t) {
-    int64_t n = 1;
-    for (int i = 0; i < t->rank && n >= 0; i++) {
-        int64_t d = fv_typical_dim(t->dims[i]);
-        n = d < 0 || __builtin_mul_overflow(n, d, &n) ? -1 : n;
-    }
-    return n;
 }
 
 /* It would be computed again, but in rows, and those are not the same: both are said. */
 static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
     if (rows == FV_WHY_rows_long)
-        return fv_declines(l, v, rows, fv_n(typical_elements(v->type)), fv_n(FV_LONG_ROW));
+        return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(FV_LONG_ROW));
     return fv_declines(l, v, rows, fv_o(use));
 }
 
@@ -562,11 +456,11 @@ static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
 /* What is known where v, of work w, is to be substituted into d, which `use` computes. */
 typedef struct into {
     const fv_value *v;
-    const shape_of_work *w;
+    const fv_work *w;
     const fv_op *use;
     const fv_definition *own, *d;
     reading r;
-    shape_of_work c; /* of d */
+    fv_work c; /* of d */
 } into;
 
 /* A sum: only with d as its epilogue, or where it is computed once a row. */
@@ -598,16 +492,16 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
     if (is_costly(t->w))
-        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(t->w->math), fv_n(CHEAP));
+        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(t->w->math), fv_n(FV_CHEAP));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 
 /* What does not sum, in what is no contraction. */
 static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
-    const shape_of_work *w = t->w;
+    const fv_work *w = t->w;
     const reading *r = &t->r;
-    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic), limit = fv_n(CHEAP);
+    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic), limit = fv_n(FV_CHEAP);
     fv_why rows = not_of_rows(l, v, w, t->use);
     if (rows == FV_WHY_none)
         return fv_takes(l, v, FV_WHY_of_rows, use);
@@ -624,7 +518,7 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
 }
 
 /* May v be substituted into what `use` computes? */
-static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, const fv_op *use) {
+static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     row_axes axes = {0};
     add_row_axes(own->body, own, &axes);
@@ -635,7 +529,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const shape_of_work *w, cons
         reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
         fv_ptrmap seen = fv_ptrmap_in(l->exprs);
         read_by(d->body, v, d, &axes, false, &seen, &r);
-        shape_of_work c = work_of(l, d);
+        fv_work c = fv_work_of(l, d);
         if (!r.loads)
             continue;
         int nodes = c.nodes + w->nodes * r.loads;
@@ -700,7 +594,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
 
 /* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
  * whatever it costs; x of x * sigmoid(x), where it is cheap: what is done element by element computes it once. */
-static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_work *w) {
+static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
     int users = distinct_users(v), n = 0, rows = 0;
     if (users > MAX_SHARED)
         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
@@ -713,8 +607,8 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const shape_of_wo
     if (rows == n && has_last_use(l, v, BY_ROWS))
         return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
     if (is_costly(w))
-        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users), fv_n(typical_elements(v->type)),
-                           fv_n(w->arithmetic), fv_n(w->math), fv_n(CHEAP));
+        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users), fv_n(fv_whole_number(fv_typical_elements(v->type))),
+                           fv_n(w->arithmetic), fv_n(w->math), fv_n(FV_CHEAP));
     if (w->loads > FEW_LOADS)
         return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
     if (has_last_use(l, v, BY_ELEMENTS))
@@ -729,17 +623,17 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     const fv_value *v = s->value;
     const fv_op *because;
-    shape_of_work w = work_of(l, s->def);
+    fv_work w = fv_work_of(l, s->def);
     fv_why memory = needs_memory(l, v, &because);
     if (memory)
         return fv_declines(l, v, memory, fv_o(because));
     if (w.nodes > MAX_NODES)
         return fv_declines(l, v, FV_WHY_too_large, fv_n(w.nodes), fv_n(MAX_NODES));
     if (!fv_is_small(l, s->def))
-        return fv_declines(l, v, FV_WHY_tree_too_large, fv_n(MAX_TREE));
+        return fv_declines(l, v, FV_WHY_tree_too_large, fv_n(FV_MAX_TREE));
     if (fv_concat_pays(l, op))
         return false;
-    if (is_view(&w))
+    if (fv_is_view(&w))
         return fv_takes(l, v, FV_WHY_moves_only);
     g->rows = w.math && !g->rows ? v : g->rows;
     g->passes = w.math && w.reductions;
@@ -767,6 +661,17 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
 }
 
 /* ---- substitution ---- */
+
+static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
+    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
+        return NULL;
+    fv_elem t = v->type->elem;
+    if (t == FV_F32 || t == FV_F64)
+        return fv_x_const(l->exprs, t, fv_tensor_float(v->tensor, 0));
+    if (fv_elem_is_int(t) || t == FV_BOOL)
+        return fv_x_const_int(l->exprs, t, fv_tensor_int(v->tensor, 0));
+    return NULL;
+}
 
 typedef struct substituter {
     fv_lowerer *l;
@@ -810,8 +715,8 @@ bool fv_step_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
-            grouped_of(l, s)->costly = divides_along(s->def);
-            grouped_of(l, s)->divides = divides_at_all(s->def);
+            grouped_of(l, s)->costly = fv_divides_along(s->def);
+            grouped_of(l, s)->divides = fv_divides_at_all(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {

@@ -8,9 +8,5 @@
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* x with the definitions of values that are substituted in it; their origins join *origin. */
 fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin);
-/* Is d small enough to be walked as a tree? */
-bool fv_is_small(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
-/* Is an element of d computed again for no more than a few operations? */
-bool fv_is_cheap(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 
 #endif

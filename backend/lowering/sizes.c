@@ -17,3 +17,14 @@ int64_t fv_typical_dim(const fv_dim *d) {
         return -1;
     return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX; /* an extent may be any expression; a program's are within */
 }
+
+double fv_typical_elements(const fv_type *t) {
+    double n = 1;
+    for (int i = 0; i < t->rank; i++) {
+        int64_t d = fv_typical_dim(t->dims[i]);
+        n *= d < 0 ? (double)FV_DIM_MAX : (double)d;
+    }
+    return n;
+}
+
+int64_t fv_whole_number(double n) { return n < 1e18 ? (int64_t)n : -1; }

@@ -139,7 +139,7 @@ const char *const *fv_emit_names(void);           /* NULL terminated */
 const char *fv_emit_stem(fv_arena *a, const char *out);
 /* That, made fit as a prefix of names in C: "my_model" of "my__model.c", "int_v" of "int.c". */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
-/* False after a diagnostic: the file at `out` has been read in this session, and writing would be the end of it. */
+/* False after a diagnostic: s has read the file at `out`, and writing would be the end of it. */
 bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 /* Writes the program to `out`; expands it first where the kind needs it. Text goes to standard
  * output where `out` is `-`. Everything or nothing is written. False after a diagnostic. */
