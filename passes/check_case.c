@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/parts.h"
@@ -155,7 +156,7 @@ static void type_value(maker *k, const fv_ast *p, int class) {
     if (p->kind == FV_AST_NAME && strcmp(p->name, "_"))
         unite(k, class, name_of(k, p->name)->class);
     else if (fv_rule_number(p, &v)) {
-        if (v != (double)(int64_t)v)
+        if (!fv_is_whole(v))
             k->classes[root_class(k, class)].set &= FV_SET_FLOAT;
     } else if (p->kind == FV_AST_CALL)
         unite(k, class, type_op(k, p));
@@ -297,7 +298,7 @@ static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
         if (fv_elem_is_float(e))
             fv_tensor_set_float(t, i, v == 0 && fv_random_one_in(k->r, 2) ? -v : v);
         else
-            fv_tensor_set_int(t, i, (int64_t)v);
+            fv_tensor_set_int(t, i, fv_whole(v));
     return fv_const_new(k->m, stem, t);
 }
 
@@ -456,14 +457,14 @@ static void draw_attr(maker *k, fv_op *op, const fv_attr_def *d) {
 static void set_literal(fv_op *op, const fv_attr_def *d, const fv_ast *x) {
     int64_t list[FV_MAX_RANK];
     for (int i = 0; i < x->n && x->kind == FV_AST_LIST; i++)
-        list[i] = (int64_t)fv_rule_value(x->arg[i]);
+        list[i] = fv_whole(fv_rule_value(x->arg[i]));
     const double v = x->kind == FV_AST_LIST ? 0 : fv_rule_value(x);
     if (x->kind == FV_AST_LIST)
         fv_op_set_ints(op, d->name, x->n, list);
     else if (x->kind == FV_AST_STRING)
         fv_op_set_string(op, d->name, x->name);
     else if (d->kind == FV_ATTR_INT)
-        fv_op_set_int(op, d->name, (int64_t)v);
+        fv_op_set_int(op, d->name, fv_whole(v));
     else
         fv_op_set_float(op, d->name, (float)v);
 }

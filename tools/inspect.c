@@ -7,6 +7,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/cost.h"
 #include "ir/base/ptrmap.h"
+#include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "ir/expr/rewrite.h"
 #include "tools/model.h"
@@ -144,7 +145,7 @@ static void print_cost(view *v, int kernel) {
     if (!l)
         return;
     fv_out("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ", 1e-6 * l->cost.flops,
-           fv_size_str(a, (uint64_t)l->cost.read), fv_size_str(a, (uint64_t)l->cost.written));
+           fv_size_str(a, (uint64_t)fv_whole(l->cost.read)), fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
 }
 
 static void print_schedules(view *v) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
@@ -224,7 +225,7 @@ static const fv_dim *known_depth(fv_op *op) {
     if (v->kind != FV_VALUE_CONST || v->tensor->count != 1)
         return NULL;
     return fv_dim_const(fv_op_module(op)->dims, fv_elem_is_float(v->type->elem)
-                                                    ? (int64_t)fv_tensor_float(v->tensor, 0)
+                                                    ? fv_whole(fv_tensor_float(v->tensor, 0))
                                                     : fv_tensor_int(v->tensor, 0));
 }
 

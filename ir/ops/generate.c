@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/graph/infer.h"
 
 /* ---- Range ---- */
@@ -40,7 +41,7 @@ static const fv_dim *count_constants(const fv_op *op) {
     if (fv_elem_arith(a->elem) == FV_F32)
         span = (float)span;
     double n = ceil(span / fv_tensor_float(c, 0));
-    return fv_dim_const(t, !(n > 0) ? 0 : n < (double)FV_DIM_MAX ? (int64_t)n : FV_DIM_MAX);
+    return fv_dim_const(t, !(n > 0) ? 0 : n < (double)FV_DIM_MAX ? fv_whole(n) : FV_DIM_MAX);
 }
 
 static void range_elems(fv_op *op, const fv_dim *const *start, const fv_dim *const *delta,

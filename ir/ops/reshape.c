@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/upgrade.h"
@@ -434,7 +435,7 @@ static bool upgrade_tile(fv_op *op, int version) {
     for (int i = 1; i <= 2; i++) {
         fv_value *v = op->in[i];
         if (v->kind == FV_VALUE_CONST && fv_elem_is_float(v->type->elem) && v->tensor->count == 1)
-            v = fv_const_int(m, v->name, (int64_t)fv_tensor_float(v->tensor, 0));
+            v = fv_const_int(m, v->name, fv_whole(fv_tensor_float(v->tensor, 0)));
         fv_op_set_in(op, i, fv_w_cast(&w, v, FV_I64));
     }
     if (w.failed || !fv_elems(op, 1, &n1, &tiles) || !fv_elems(op, 2, &n2, &axis) || n1 != 1 || n2 != 1)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/graph/infer.h"
 
 static bool string_is(fv_string s, const char *text) {
@@ -95,7 +96,7 @@ static bool as_fraction(double s, int64_t *num, int64_t *den) {
     *den = 1;
     for (; *den < (INT64_C(1) << 30) && s != floor(s); s *= 2)
         *den *= 2;
-    *num = (int64_t)s;
+    *num = fv_whole(s);
     return s == floor(s) && s > 0 && s < 0x1p30;
 }
 
@@ -112,7 +113,7 @@ static const fv_dim *scaled_dim(fv_dims *t, const fv_dim *d, float s) {
     int64_t num, den;
     if (fv_dim_is_const(d)) {
         float n = floorf((float)d->value * s);
-        return fv_dim_const(t, n < (float)FV_DIM_MAX ? (int64_t)n : FV_DIM_MAX);
+        return fv_dim_const(t, n < (float)FV_DIM_MAX ? fv_whole((double)n) : FV_DIM_MAX);
     }
     if (!as_fraction((double)s, &num, &den) || num >= 1024)
         return NULL;
@@ -153,7 +154,7 @@ static bool infer_resize(fv_op *op) {
         if (r.by_sizes && !r.common)
             *d = sizes[i];
         else if (r.common)
-            *d = known ? fv_dim_const(m->dims, (int64_t)floor(scale * (double)(*d)->value + 0.5)) : NULL;
+            *d = known ? fv_dim_const(m->dims, fv_whole(floor(scale * (double)(*d)->value + 0.5))) : NULL;
         else
             *d = constant_scale(op, i, &s) && !r.crop ? scaled_dim(m->dims, *d, s) : NULL;
     }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/base/whole.h"
+
 /* ---- grammar ---- */
 
 static bool parse_name(fv_lexer *l, const char **out) {
@@ -152,7 +154,7 @@ static const fv_attr_def *find_attr(const fv_rule_scope *s, const fv_ast *named,
 static bool is_int_list(const fv_ast *x) {
     double v;
     for (int i = 0; i < x->n; i++)
-        if (!fv_rule_number(x->arg[i], &v) || v != (double)(int64_t)v)
+        if (!fv_rule_number(x->arg[i], &v) || !fv_is_whole(v))
             return false;
     return x->kind == FV_AST_LIST && x->n <= FV_MAX_RANK;
 }
@@ -160,7 +162,7 @@ static bool is_int_list(const fv_ast *x) {
 /* A literal value of an attribute of this kind. */
 static bool check_attr_literal(const fv_rule_scope *s, const fv_ast *x, const fv_attr_def *d) {
     double v;
-    bool ok = d->kind == FV_ATTR_INT      ? fv_rule_number(x, &v) && v == (double)(int64_t)v
+    bool ok = d->kind == FV_ATTR_INT      ? fv_rule_number(x, &v) && fv_is_whole(v)
               : d->kind == FV_ATTR_FLOAT  ? fv_rule_number(x, &v)
               : d->kind == FV_ATTR_STRING ? x->kind == FV_AST_STRING
                                           : d->kind == FV_ATTR_INTS && is_int_list(x);

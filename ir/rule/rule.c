@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/graph/infer.h"
 
 /* ---- captures, and why it does not match ---- */
@@ -237,11 +238,11 @@ static fv_value *build_number(fv_rewriter *w, const fv_matcher *m, double v) {
     fv_elem e = literal_type(m);
     if (fv_elem_is_float(e))
         return fv_w_float(w, e, v);
-    if (v != (double)(int64_t)v) { /* the type cannot hold it */
+    if (!fv_is_whole(v)) { /* the type cannot hold it */
         w->failed = true;
         return NULL;
     }
-    return fv_w_int(w, e, (int64_t)v);
+    return fv_w_int(w, e, fv_whole(v));
 }
 
 /* perm=p[q]: the list p at the positions q. */
@@ -264,7 +265,7 @@ static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv
     int64_t list[FV_MAX_RANK];
     if (x->kind == FV_AST_LIST) {
         for (int i = 0; i < x->n; i++)
-            list[i] = (int64_t)fv_rule_value(x->arg[i]);
+            list[i] = fv_whole(fv_rule_value(x->arg[i]));
         *out = fv_attr_ints(m, d->name, x->n, list);
         return true;
     }
@@ -273,7 +274,7 @@ static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv
         return true;
     }
     const double v = fv_rule_value(x);
-    *out = d->kind == FV_ATTR_INT ? fv_attr_int(m, d->name, (int64_t)v)
+    *out = d->kind == FV_ATTR_INT ? fv_attr_int(m, d->name, fv_whole(v))
                                   : fv_attr_float(m, d->name, (float)v);
     return true;
 }

@@ -249,8 +249,8 @@ static bool equal_lists(const fv_matcher *m, const term *a, const term *b) {
     return true;
 }
 
-static fv_elem elem_of(const term *t) { /* elements are numbered as ONNX numbers them */
-    return t->kind == ELEM ? t->elem : (fv_elem)t->number;
+static double code_of(const term *t) { /* elements are numbered as ONNX numbers them */
+    return t->kind == ELEM ? (double)t->elem : t->number;
 }
 
 static bool comparison_holds(const fv_matcher *m, const fv_ast *c) {
@@ -260,7 +260,7 @@ static bool comparison_holds(const fv_matcher *m, const fv_ast *c) {
     if (a.kind == LIST)
         return equal_lists(m, &a, &b);
     if (a.kind == ELEM || b.kind == ELEM)
-        return (elem_of(&a) == elem_of(&b)) == (c->name[0] == '=');
+        return (code_of(&a) == code_of(&b)) == (c->name[0] == '=');
     return compare_numbers(c->name, &a, &b);
 }
 
