@@ -137,9 +137,15 @@ static int count_of(const fv_program *p, const fv_buf *b) {
 
 static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
     bool known = b->role == FV_BUF_INPUT || b->role == FV_BUF_CONST || b->role == FV_BUF_WORK;
-    for (int i = 0; i < b->rank && known; i++)
-        if (!check_i64(v, b->extent[i], "an extent"))
+    for (int i = 0; i < b->rank; i++) {
+        const fv_expr *x = b->extent[i];
+        if (!x && !known)
+            continue; /* what is only known when the result is there */
+        if (!x || x->type.elem != FV_I64 || x->type.lanes != 1)
+            return fv_kv_illegal(v, "an extent is no i64");
+        if (!(known ? fv_kv_expr(v, x) : fv_kv_later(v, x)))
             return false;
+    }
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT: case FV_BUF_OUTPUT: case FV_BUF_CONST:
         if (b->index < 0 || b->index >= count_of(v->program, b))

@@ -84,19 +84,23 @@ static bool check_read(fv_kverifier *v, const fv_expr *x) {
     return check_access(v, b, x->arg, x->type.lanes);
 }
 
-static bool check_node(fv_kverifier *v, const fv_expr *x) {
+static bool check_operator(fv_kverifier *v, const fv_expr *x) {
     const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
     bool expanded = v->kernel && v->kernel->task;
     if (info->flags & FV_XF_DEF)
         return fv_kv_illegal(v, "%s has no meaning in a kernel", info->id);
     if (expanded && (info->flags & FV_XF_MATH))
         return fv_kv_illegal(v, "%s is left in an expanded kernel", info->text);
+    if (!v->kernel && (info->flags & FV_XF_MATH))
+        return fv_kv_illegal(v, "%s is an operation of kernels: the host program computes no such functions", info->text);
+    const char *problem = fv_x_problem(v->a, x);
+    return !problem || fv_kv_illegal(v, "%s", problem);
+}
+
+static bool check_node(fv_kverifier *v, const fv_expr *x) {
     if (x->op == FV_X_VAR && !in_scope(v, x->u.var))
         return fv_kv_illegal(v, "'%s' is not in scope", x->u.var->name);
-    const char *problem = fv_x_problem(v->a, x);
-    if (problem)
-        return fv_kv_illegal(v, "%s", problem);
-    return (x->op != FV_X_LOAD && x->op != FV_X_GUARD) || check_read(v, x);
+    return check_operator(v, x) && ((x->op != FV_X_LOAD && x->op != FV_X_GUARD) || check_read(v, x));
 }
 
 bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) {
@@ -104,6 +108,15 @@ bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) {
         if (!fv_kv_expr(v, x->arg[i]))
             return false;
     return check_node(v, x);
+}
+
+bool fv_kv_later(fv_kverifier *v, const fv_expr *x) {
+    for (int i = 0; i < x->n; i++)
+        if (!fv_kv_later(v, x->arg[i]))
+            return false;
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+        return fv_kv_illegal(v, "an extent loads '%s'", x->u.buf->name);
+    return check_operator(v, x);
 }
 
 static bool check_scalar(fv_kverifier *v, const fv_expr *x, fv_elem e, const char *what) {
