@@ -242,7 +242,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
+                      .panels = fv_ptrmap_in(a), .layouts = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }

@@ -62,7 +62,8 @@ struct fv_lowerer {
     fv_ptrmap storage;   /* value -> fv_storage */
     fv_ptrmap origins;   /* value -> joined fv_origin of what was substituted into it */
     fv_ptrmap indexing;  /* interned names of nodes whose definition asks whether an index is legal -> 1 */
-    fv_ptrmap panels;    /* what was packed, and how -> its tensor; that tensor -> its value */
+    fv_ptrmap panels;    /* what ops with kernels of their own packed, and how -> its value */
+    fv_ptrmap layouts;   /* tensor of a constant -> the panels of it (schedule/panels.c) */
     fv_ptrmap copies;    /* what was copied in the run, and how -> its value; a branch forgets those of the other */
     struct fv_branch *branch; /* the one that is scheduled: backend/lowering/branches.c */
     fv_step *steps;

@@ -205,31 +205,38 @@ static void make_queries(attend *a, fv_op *op) {
         a->of_query = a->at.q;
         a->qk.a = of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), sum->u.red.vars[0]);
     } else
-        a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q, NULL);
+        a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q);
 }
 
-static bool prepare(attend *a, fv_op *op) {
+/* Both products, and their tiles; false: they are no contractions that pay. Decides, and does nothing. */
+static bool choose(attend *a) {
     a->scores = over_keys(a, a->at.score);
     int row = a->at.row - (a->at.row > a->at.column);
     a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
                              .column = a->scores.rank - 1};
+    a->pv = (fv_contraction){.sum = a->at.sum, .b = a->at.v, .row = a->at.row, .column = a->at.column};
     fv_contract_tile(&a->chosen, &a->scores, &a->qk, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, &a->scores_tile.rows,
                      &a->scores_tile.columns);
-    if (a->scores_tile.columns < 2 || !fv_contract_operand(a->l, op, &a->scores, &a->qk, a->scores_tile.columns))
+    if (a->scores_tile.columns < 2 || !fv_contract_choose(a->l, &a->scores, &a->qk))
         return false;
     int rows = a->scores_tile.rows;
     a->block = (int)fv_choose(&a->chosen, FV_PARAMETER_block, block_rows(a, rows), rows, MOST_BLOCK, 1);
     int tasks = fv_processor_at(a->l->target->processor)->attend_tasks;
     a->tasks = (int)fv_choose(&a->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
+    fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns, &a->result_tile.rows,
+                     &a->result_tile.columns);
+    return a->result_tile.columns >= 2 && fv_contract_choose(a->l, a->d, &a->pv);
+}
+
+/* Operands, and memory of a task. */
+static void place(attend *a, fv_op *op) {
+    fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     set_tasks(a);
     make_queries(a, op);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
     a->weights = over_keys(a, make_weights(a));
-    a->pv = (fv_contraction){.sum = a->at.sum, .a = in_memory(a), .b = a->at.v, .row = a->at.row,
-                             .column = a->at.column};
-    fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns, &a->result_tile.rows,
-                     &a->result_tile.columns);
-    return a->result_tile.columns >= 2 && fv_contract_operand(a->l, op, a->d, &a->pv, a->result_tile.columns);
+    a->pv.a = in_memory(a);
+    fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
 }
 
 /* ---- the kernel ---- */
@@ -450,9 +457,10 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
 
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
     attend a = {.l = l, .d = s->def, .chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend)};
-    if (!fv_find_attention(l, a.d, &a.at) || !prepare(&a, op))
+    if (!fv_find_attention(l, a.d, &a.at) || !choose(&a))
         return false;
     fv_takes(l, s->value, FV_WHY_attends);
+    place(&a, op);
     if (a.nouter || !fv_dim_is_one(a.chunk->dim))
         fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a.tasks));
     else

@@ -20,7 +20,6 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
-#include "backend/schedule/materialize.h"
 #include "backend/schedule/precompute.h"
 #include "ir/definition/definitions.h"
 
@@ -160,26 +159,36 @@ static bool could_run_along(const fv_expr *x, const fv_var *j) {
 
 enum { FEW_ROWS = 4 }; /* fewer are not worth a copy of the other factor */
 
-bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool constant = fv_x_is_constant(c->b);
+    bool constant = fv_x_is_constant(c->b), loaded = is_loaded(c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS);
-    if (!constant && few && is_loaded(c->b) && !could_run_along(c->b, j))
+    bool few = !constant && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
+    if (few && loaded && !could_run_along(c->b, j))
         return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
-    if (!constant)
-        c->b = fv_materialize(l, op, d, c->sum, c->b, j);
-    bool contiguous = runs_along(c->b, j) && is_loaded(c->b);
-    if (!constant && !contiguous && few && is_loaded(c->b))
+    c->dense = !constant && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
+    bool contiguous = c->dense ? fv_dense_runs_along(&c->copy, j) : loaded && runs_along(c->b, j);
+    if (few && !contiguous && (loaded || c->dense))
         return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
-    c->packed = (constant || !contiguous) &&
-                fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
-    if (c->packed)
+    c->packed = constant || !contiguous;
+    if (c->packed && !fv_panels_fit(d, c->sum)) {
+        fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
+        c->packed = false;
+    }
+    return c->packed || contiguous;
+}
+
+void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+    if (c->dense)
+        c->b = fv_place_dense(l, op, d, &c->copy);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
+    if (c->packed) {
+        fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
         c->b = c->panels.x;
-    if (c->packed)
-        return fv_takes(l, d->value, c->panels.made_in_run ? FV_WHY_operand_packs : FV_WHY_operand_constant, name);
-    return contiguous && fv_takes(l, d->value, FV_WHY_operand_direct, name);
+    }
+    fv_takes(l, d->value, !c->packed ? FV_WHY_operand_direct : c->panels.made_in_run ? FV_WHY_operand_packs : FV_WHY_operand_constant,
+             name);
 }
 
 /* ---- the kernel ---- */
@@ -248,10 +257,11 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_contract_tile(&u, d, &c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t.mr, &t.nr);
     if (t.nr < 2)
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c.column]->dim));
-    if (!fv_contract_operand(l, op, d, &c, t.nr))
+    if (!fv_contract_choose(l, d, &c))
         return false;
     say_what_it_is(l, d, &c);
-    c.a = fv_materialize(l, op, d, c.sum, c.a, NULL);
+    fv_contract_place(l, op, d, &c, t.nr);
+    c.a = fv_materialize(l, op, d, c.sum, c.a);
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     t.e = &e;

@@ -1,4 +1,4 @@
-/* contract.h - operands and tiles of contractions. */
+/* contract.h - operands and tiles of contractions: chosen, then placed. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_H
 
@@ -9,7 +9,9 @@
 /* Chooses rows and columns of the register tile; 0: there is none. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c, fv_parameter rows, fv_parameter columns,
                       int *mr, int *nr);
-/* Packs b unless it can be read as it is; false: chains along k do better than either. */
-bool fv_contract_operand(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) FV_MUST_USE;
+/* Decides how b is read, and does nothing: dense and packed of c. False: chains along k do better than either. */
+bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
+/* Makes of b what was chosen; panels are nr wide. */
+void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
 
 #endif

@@ -15,7 +15,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
-#include "ir/kernel/print.h"
+#include "ir/expr/unique.h"
 
 typedef struct base { /* an axis of the copy: the sum of by * var */
     int n;
@@ -220,26 +220,10 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
-/* Which values x reads, and with which extents it sees them. */
-static void print_sources(fv_text *t, const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        fv_text_printf(t, " from %p", x->u.buf->value);
-    for (int i = 0; (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && i < x->u.buf->rank; i++) {
-        fv_text_put(t, " of ");
-        fv_expr_print(t, x->u.buf->extent[i]);
-    }
-    for (int i = 0; i < x->n; i++)
-        print_sources(t, x->arg[i]);
-}
-
-/* Equal copies are one: what it is, of which extents, of which values. Names alone tell nothing. */
-static const void *key_of(const bases *b, fv_expr *x) {
-    fv_text t = {.arena = b->l->exprs};
-    for (int i = 0; i < b->n; i++)
-        fv_text_printf(&t, "%s < %p, ", b->list[i].index->name, (const void *)b->list[i].index->dim);
-    fv_expr_print(&t, x);
-    print_sources(&t, x);
-    return fv_intern(b->l->session, t.s);
+/* Equal copies have one: of a reduction over their axes there is one only, whatever these are called. */
+static const void *key_of(fv_arena *a, const fv_dense *c) {
+    fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
+    return fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
 }
 
 /* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x, which has fewer
@@ -256,32 +240,47 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     return *copy && b->n;
 }
 
-fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                       fv_expr *factor, const fv_var *last) {
-    fv_arena *a = l->exprs;
-    fv_expr *x = (fv_expr *)fv_x_stored(factor), *copy, *at[FV_MAX_RANK];
-    fv_var *index[FV_MAX_RANK];
+bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor, const fv_var *last,
+                     fv_dense *dense) {
+    fv_expr *x = (fv_expr *)fv_x_stored(factor);
     bases b = begin(l, d, sum);
     bool window;
-    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
-    if (x->op == FV_X_LOAD || !find_axes(&b, x, &copy, &window))
-        return factor;
-    if (last && !window) {
-        fv_declines(l, d->value, FV_WHY_operand_no_window, name);
-        return factor;
-    }
-    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(b.n));
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &dense->copy, &window))
+        return false;
+    if (last && !window)
+        return fv_declines(l, d->value, FV_WHY_operand_no_window, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
     put_last(&b, last);
+    dense->factor = factor;
+    dense->n = b.n;
     for (int i = 0; i < b.n; i++) {
-        index[i] = b.list[i].index;
-        at[i] = index_of(a, &b.list[i]);
+        dense->index[i] = b.list[i].index;
+        dense->at[i] = index_of(l->exprs, &b.list[i]);
     }
-    const void *key = key_of(&b, copy);
+    return true;
+}
+
+bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {
+    int uses = 0;
+    for (int i = 0; i < c->n; i++)
+        uses += fv_x_uses(c->at[i], v);
+    return uses == 1 && fv_x_adds(c->at[c->n - 1], v);
+}
+
+fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *c) {
+    fv_expr *x = (fv_expr *)fv_x_stored(c->factor);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
+    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
+    const void *key = key_of(l->exprs, c);
     fv_value *v = fv_ptrmap_get(&l->copies, key);
     if (!v) {
-        v = fv_precompute(l, op, d, "dense", b.n, index, copy);
+        v = fv_precompute(l, op, d, "dense", c->n, c->index, c->copy);
         *fv_ptrmap_at(&l->copies, key) = v;
         fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
     }
-    return fv_x_as_stored(a, factor, x, fv_x_load(a, fv_value_buf(a, v), at));
+    return fv_x_as_stored(l->exprs, c->factor, x, fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
+}
+
+fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor) {
+    fv_dense c;
+    return fv_choose_dense(l, d, sum, factor, NULL, &c) ? fv_place_dense(l, op, d, &c) : factor;
 }

@@ -163,10 +163,33 @@ static bool const_dim(const fv_var *v, int64_t *n) {
     return fv_dim_is_const(v->dim);
 }
 
+/* What is laid out, and how: equal ones are made once. */
+typedef struct layout {
+    const fv_tensor *tensor;
+    int64_t at, columns;
+    int width, nouter, n;
+    int64_t by[MAX_LOOPS], count[MAX_LOOPS]; /* count: 0 of the columns */
+    const fv_tensor *made; /* NULL: not yet */
+    fv_value *value;       /* that it is */
+    struct layout *next;   /* of the same tensor */
+} layout;
+
+/* The one that is equal: there is one from now on. */
+static layout *layout_of(fv_lowerer *l, const layout *key) {
+    layout **first = (layout **)fv_ptrmap_at(&l->layouts, key->tensor);
+    for (layout *p = *first; p; p = p->next)
+        if (p->at == key->at && p->columns == key->columns && p->width == key->width && p->nouter == key->nouter &&
+            p->n == key->n && !memcmp(p->by, key->by, sizeof p->by) && !memcmp(p->count, key->count, sizeof p->count))
+            return p;
+    layout *p = FV_NEW(l->arena, layout, 1);
+    *p = *key;
+    p->next = *first;
+    return *first = p;
+}
+
 /* Panels of a constant whose index is affine; NULL: it is not. */
-static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int nouter,
-                                        fv_var *const *outer, const fv_var *column, int nk,
-                                        fv_var *const *ks, int width) {
+static layout *constant_panels(fv_lowerer *l, const fv_expr *load, int nouter, fv_var *const *outer, const fv_var *column, int nk,
+                               fv_var *const *ks, int width) {
     const fv_value *v = load->op == FV_X_LOAD ? load->u.buf->value : NULL;
     const fv_var *vars[MAX_LOOPS];
     int64_t on[MAX_LOOPS], kn[MAX_LOOPS], columns;
@@ -187,19 +210,17 @@ static const fv_tensor *constant_panels(fv_lowerer *l, const fv_expr *load, int 
     }
     if (!known || !offset_of(load, n, vars, &a))
         return NULL;
-    const char *key = fv_printf(l->arena, "%p %lld %d %lld", (const void *)v->tensor,
-                                (long long)a.at, width, (long long)columns);
-    for (int i = 0; i < n; i++)
-        key = fv_printf(l->arena, "%s %lld*%lld", key, (long long)a.by[i],
-                        (long long)(i < nouter ? on[i] : i == nouter ? 0 : kn[i - nouter - 1]));
-    const void *name = fv_intern(l->session, key);
-    const fv_tensor *made = fv_ptrmap_get(&l->panels, name);
-    if (!made) {
-        made = pack(l, v->tensor, &a, nouter, on, nk, kn, columns, width);
-        fv_mapping_drop(l->session, v->tensor->data, v->tensor->bytes);
-        *fv_ptrmap_at(&l->panels, name) = (void *)made;
+    layout key = {.tensor = v->tensor, .at = a.at, .columns = columns, .width = width, .nouter = nouter, .n = n};
+    for (int i = 0; i < n; i++) {
+        key.by[i] = a.by[i];
+        key.count[i] = i < nouter ? on[i] : i == nouter ? 0 : kn[i - nouter - 1];
     }
-    return made;
+    layout *p = layout_of(l, &key);
+    if (!p->made) {
+        p->made = pack(l, v->tensor, &a, nouter, on, nk, kn, columns, width);
+        fv_mapping_drop(l->session, v->tensor->data, v->tensor->bytes);
+    }
+    return p->made ? p : NULL;
 }
 
 /* Column j of the panels, 0 beyond the last one. */
@@ -219,13 +240,12 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
     return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
-bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                    fv_expr *factor, int column, int width, fv_panels *p) {
+bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) { return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK; }
+
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor, int column, int width,
+                    fv_panels *p) {
     fv_expr *x = (fv_expr *)fv_x_stored(factor), *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
-    if (d->rank + nk + 1 > FV_MAX_RANK)
-        return fv_declines(l, d->value, FV_WHY_operand_axes, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(factor, d))),
-                           fv_n(FV_MAX_RANK));
     for (int i = 0; i < d->rank; i++)
         if (i != column && fv_x_uses(x, d->index[i]))
             p->index[n++] = d->index[i];
@@ -239,16 +259,14 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         at[i] = fv_x_var(l->exprs, p->index[i]);
     fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", fv_operand_name(x, d)),
                             (fv_elem)x->type.elem, n, p->index);
-    v->tensor = constant_panels(l, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars,
-                                width);
-    p->made_in_run = !v->tensor;
-    if (v->tensor) {
+    layout *constant = constant_panels(l, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars, width);
+    p->made_in_run = !constant;
+    if (constant && constant->value) {
+        v = constant->value;
+    } else if (constant) {
         v->kind = FV_VALUE_CONST;
-        fv_value *known = fv_ptrmap_get(&l->panels, v->tensor);
-        if (known)
-            v = known;
-        else
-            *fv_ptrmap_at(&l->panels, v->tensor) = v;
+        v->tensor = constant->made;
+        constant->value = v;
     } else {
         fv_takes(l, v, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))), fv_v(d->value));
         fv_define_operand(l, op, v, p->index, column_of_panel(l, x, p, d->index[column], n, width), d);
@@ -256,6 +274,5 @@ bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     p->value = v;
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at);
     p->x = fv_x_as_stored(l->exprs, factor, x, p->load);
-    return true;
 }
 

@@ -15,8 +15,10 @@ typedef struct fv_panels {
     fv_expr *load;                  /* of an element, over these */
     fv_expr *x;                     /* the factor: the load, converted */
 } fv_panels;
-/* Of `factor` of `sum` in d, whose columns are that axis. False: it has too many axes. */
-bool fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                    fv_expr *factor, int column, int width, fv_panels *p) FV_MUST_USE;
+/* Would panels of a factor of `sum` in d have few enough axes? */
+bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
+/* Of `factor` of `sum` in d, whose columns are that axis; they fit. */
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor, int column, int width,
+                    fv_panels *p);
 
 #endif

@@ -3,6 +3,7 @@
 #define FV_BACKEND_SCHEDULE_TILE_H
 
 #include "backend/schedule/emit.h"
+#include "backend/schedule/materialize.h"
 #include "backend/schedule/panels.h"
 
 typedef struct fv_contraction {
@@ -10,7 +11,9 @@ typedef struct fv_contraction {
     fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
     int row, column; /* axes of the definition; row -1: none */
     bool each;       /* a runs along the columns as well: a depthwise convolution */
-    bool packed;
+    bool dense;      /* b is computed beforehand: how */
+    fv_dense copy;
+    bool packed;     /* b is read from panels */
     fv_panels panels;
 } fv_contraction;
 
