@@ -6,7 +6,7 @@
  * are columns of the constant factor, pixels are its rows. What is computed element by element from such
  * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
  * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed
- * follows from how it lies (emit.c), so the choice is of the model alone, never of the target. */
+ * follows from how it lies (order.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 
 #include "backend/axes/split.h"

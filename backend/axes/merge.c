@@ -84,6 +84,35 @@ static fv_buf *view(merger *m, fv_buf *b, int at) {
     return fv_buf_seen(m->l->exprs, b, b->rank - 1, extent);
 }
 
+/* Is the i-th variable of x one along which it has chains? */
+static bool is_chained(const fv_expr *x, int i) {
+    return x->u.red.order == FV_ORDER_CHAINS && i >= x->u.red.nvars - x->u.red.along;
+}
+
+/* x over these variables; `fewer` of those along which it has chains are gone. One chain has all that are in none. */
+static fv_expr *reduce_fewer(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body, int fewer) {
+    fv_expr *y = fv_x_reduce_like(a, x, n, vars, body);
+    int along = x->u.red.along - fewer;
+    return !fewer ? y : fv_x_reduce_in(a, y, along ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, along);
+}
+
+/* Does some reduction take the terms of p and q other than as neighbours, p around q, both in its chains or neither? */
+static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
+        fv_var *const *v = x->u.red.vars;
+        bool pair = v[i] == p && i + 1 < x->u.red.nvars && v[i + 1] == q && is_chained(x, i) == is_chained(x, i + 1);
+        if ((v[i] == p && !pair) || (v[i] == q && (!i || v[i - 1] != p)))
+            return true;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (binds_apart(x->arg[i], p, q, seen))
+            return true;
+    return false;
+}
+
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
         return x;
@@ -111,22 +140,23 @@ static fv_expr *merged(merger *m, fv_expr *x) {
     if (x->op == FV_X_REDUCE) {
         fv_var *vars[FV_MAX_RANK];
         int k = 0;
-        bool here = false;
+        bool here = false, chained = false;
         for (int i = 0; i < x->u.red.nvars; i++) {
             here |= x->u.red.vars[i] == m->p;
+            chained |= x->u.red.vars[i] == m->q && is_chained(x, i);
             if (x->u.red.vars[i] != m->q)
                 vars[k++] = x->u.red.vars[i] == m->p ? m->both : x->u.red.vars[i];
         }
         if (here)
-            y = fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, k, vars, args[0]);
+            y = reduce_fewer(a, x, k, vars, args[0], chained);
     }
     *fv_ptrmap_at(&m->memo, x) = y;
     return y;
 }
 
 static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_var **both) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    if (is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
+    if (binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
         return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
     fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
@@ -200,19 +230,19 @@ static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
 static fv_expr *drop_from_sum(dropper *m, const fv_expr *x, fv_expr **args) {
     fv_var *vars[FV_MAX_RANK], *ones[FV_MAX_RANK];
     fv_expr *zeros[FV_MAX_RANK];
-    int n = 0, k = 0;
+    int n = 0, k = 0, chained = 0;
     for (int i = 0; i < x->u.red.nvars; i++) {
         bool last = i + 1 == x->u.red.nvars && n == 0;
         if (fv_dim_is_one(x->u.red.vars[i]->dim) && !last) {
             zeros[k] = fv_x_int(m->arena, 0);
             ones[k++] = x->u.red.vars[i];
+            chained += is_chained(x, i);
         } else
             vars[n++] = x->u.red.vars[i];
     }
     if (!k)
         return fv_x_with_args(m->arena, x, args);
-    return fv_x_reduce(m->arena, (fv_reduce_kind)x->u.red.kind, n, vars,
-                       fv_x_replace_vars(m->arena, args[0], k, ones, zeros));
+    return reduce_fewer(m->arena, x, n, vars, fv_x_replace_vars(m->arena, args[0], k, ones, zeros), chained);
 }
 
 static fv_expr *drop_ones(dropper *m, fv_expr *x) {

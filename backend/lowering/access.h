@@ -19,7 +19,6 @@ fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
 /* Does a load of what runs along k run along v? */
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;
-enum { FV_CHAINS = 16 }; /* of a sum over contiguous elements: fixed, whatever the vector width */
 /* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours
  * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;

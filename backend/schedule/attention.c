@@ -10,9 +10,10 @@
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
  * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
  * it has in those schedules, whatever the blocks are. */
+#include "backend/schedule/attention.h"
+
 #include <string.h>
 
-#include "backend/fuse/attention.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
@@ -208,13 +209,17 @@ static void make_queries(attend *a, fv_op *op) {
         a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q);
 }
 
-/* Both products, and their tiles; false: they are no contractions that pay. Decides, and does nothing. */
-static bool choose(attend *a) {
+static void set_products(attend *a) {
     a->scores = over_keys(a, a->at.score);
     int row = a->at.row - (a->at.row > a->at.column);
     a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
                              .column = a->scores.rank - 1};
     a->pv = (fv_contraction){.sum = a->at.sum, .b = a->at.v, .row = a->at.row, .column = a->at.column};
+}
+
+/* Both products, and their tiles; false: they are no contractions that pay. Decides, and does nothing. */
+static bool choose(attend *a) {
+    set_products(a);
     fv_contract_tile(&a->chosen, &a->scores, &a->qk, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, &a->scores_tile.rows,
                      &a->scores_tile.columns);
     if (a->scores_tile.columns < 2 || !fv_contract_choose(a->l, &a->scores, &a->qk))
@@ -225,17 +230,19 @@ static bool choose(attend *a) {
     a->tasks = (int)fv_choose(&a->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
     fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns, &a->result_tile.rows,
                      &a->result_tile.columns);
-    return a->result_tile.columns >= 2 && fv_contract_choose(a->l, a->d, &a->pv);
+    if (a->result_tile.columns < 2 || !fv_contract_choose(a->l, a->d, &a->pv))
+        return false;
+    return (a->at.score->u.red.order != FV_ORDER_CHAINS && a->at.sum->u.red.order != FV_ORDER_CHAINS) ||
+           fv_declines(a->l, a->d->value, FV_WHY_attend_order);
 }
 
-/* Operands, and memory of a task. */
 static void place(attend *a, fv_op *op) {
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     set_tasks(a);
-    make_queries(a, op);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
     a->weights = over_keys(a, make_weights(a));
     a->pv.a = in_memory(a);
+    make_queries(a, op);
     fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
 }
 
@@ -368,7 +375,7 @@ static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *row
     emit_rows(a, &w, first, rows);
     if (plain)
         fv_kb_end(&e->b);
-    e->chains = false;
+    e->rows = false;
     e->vector = NULL;
     e->keep.n = 0;
 }
@@ -453,6 +460,15 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
     *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
     return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, block, binary(e, FV_X_SUB, size, from)));
+}
+
+bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
+    attend a = {.l = l, .d = d};
+    if (!fv_find_attention(l, d, &a.at))
+        return false;
+    set_products(&a);
+    *at = a.at;
+    return fv_contract_fits(l, &a.scores, &a.qk) && fv_contract_fits(l, d, &a.pv);
 }
 
 bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {

@@ -179,10 +179,20 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     return c->packed || contiguous;
 }
 
+bool fv_contract_fits(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    return rows && d->index[c->column]->dim->hi >= 2 && fv_contract_choose(l, d, c);
+}
+
+bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
+    fv_contraction c;
+    return recognise(l, d, &c) && fv_contract_fits(l, d, &c);
+}
+
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     if (c->dense)
         c->b = fv_place_dense(l, op, d, &c->copy);
-    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     if (c->packed) {
         fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
         c->b = c->panels.x;
@@ -257,8 +267,10 @@ bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_contract_tile(&u, d, &c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t.mr, &t.nr);
     if (t.nr < 2)
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c.column]->dim));
-    if (!fv_contract_choose(l, d, &c))
+    if (!fv_contract_choose(l, d, &c)) /* why its sum is no single chain is said there, too */
         return false;
+    if (c.sum->u.red.order == FV_ORDER_CHAINS)
+        return fv_declines(l, d->value, FV_WHY_contract_order);
     say_what_it_is(l, d, &c);
     fv_contract_place(l, op, d, &c, t.nr);
     c.a = fv_materialize(l, op, d, c.sum, c.a);

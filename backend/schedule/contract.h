@@ -11,6 +11,10 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
                       int *mr, int *nr);
 /* Decides how b is read, and does nothing: dense and packed of c. False: chains along k do better than either. */
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
+/* Is it a contraction, for which b can be read and is? Sums of d are one chain then. */
+bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
+/* The same of a sum of d whose factors are known. */
+bool fv_contract_fits(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
 /* Makes of b what was chosen; panels are nr wide. */
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
 

@@ -217,15 +217,37 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
+/* The last variables along which chains run; of what is the same in any order, one. */
+static int chained(const fv_expr *r) { return r->u.red.along > 1 ? r->u.red.along : 1; }
+
+/* Term `at` of a row. */
+static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
+    int first = r->u.red.nvars - chained(r);
+    for (int i = r->u.red.nvars - 1; i > first; i--) {
+        fv_expr *size = fv_kemit_dim(e, r->u.red.vars[i]->dim);
+        fv_kemit_bind(e, r->u.red.vars[i], fv_x_bin(e->arena, FV_X_FLOORMOD, at, size));
+        at = fv_x_bin(e->arena, FV_X_FLOORDIV, at, size);
+    }
+    fv_kemit_bind(e, r->u.red.vars[first], at);
+}
+
+/* Terms of a row. */
+static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
+    int n = r->u.red.nvars, first = n - chained(r);
+    fv_expr *size = fv_kemit_dim(e, r->u.red.vars[first]->dim);
+    for (int i = first + 1; i < n; i++)
+        size = fv_x_bin(e->arena, FV_X_MUL, size, fv_kemit_dim(e, r->u.red.vars[i]->dim));
+    return size;
+}
+
 /* One step of all chains at position k + lane; `limit`: only lanes below it. */
 static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k, fv_expr *limit) {
-    fv_var *v = r->u.red.vars[r->u.red.nvars - 1];
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *guard = e->guard;
     fv_expr *lane = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
                               fv_x_int(e->arena, chains), 1);
     fv_expr *at = fv_x_bin(e->arena, FV_X_ADD, k, lane);
-    fv_kemit_bind(e, v, at);
+    bind_chained(e, r, at);
     fv_expr *old = tile_at(e, acc, lane), *inside = NULL;
     if (limit) {
         inside = fv_x_bin(e->arena, FV_X_LT, at, limit);
@@ -242,28 +264,28 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, f
     fv_kemit_release(e, m);
 }
 
-/* A minimum or maximum is the same in any order: as many chains as hide the latency of a step. */
+/* What is the same in any order: as many chains as hide the latency of a step. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
     int n = IN_FLIGHT * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
-    bool any_order = r->u.red.kind != FV_SUM && r->u.red.kind != FV_PROD;
-    return !any_order || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS : n;
+    return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS : n;
 }
 
-/* Chains along the last variable, 16 of a sum (element i goes to chain i mod 16), then a fixed tree. */
+/* Chains along the last variables, 16 of a sum (term i goes to chain i mod 16), then a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     int n = r->u.red.nvars, chains = chains_of(e, r);
     int64_t extent = chains, c;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &extent, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *size = fv_kemit_dim(e, r->u.red.vars[n - 1]->dim);
+    int outer = n - chained(r);
+    fv_expr *size = chained_size(e, r);
     fv_expr *whole = fv_kb_let(
         &e->b, "whole",
         fv_x_bin(e->arena, FV_X_MUL,
                  fv_x_bin(e->arena, FV_X_FLOORDIV, size, fv_x_int(e->arena, chains)),
                  fv_x_int(e->arena, chains)));
-    open_loops(e, r, n - 1);
+    open_loops(e, r, outer);
     if (!fv_x_is_int(whole, &c) || c > 0) {
         fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[n - 1]->name, fv_x_int(e->arena, 0),
                                whole, chains);
@@ -279,7 +301,7 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
         if (!fv_x_is_int(size, &s))
             fv_kb_end(&e->b);
     }
-    close_loops(e, n - 1);
+    close_loops(e, outer);
     fv_kemit_release(e, m);
     for (int64_t half = chains / 2; half; half /= 2) {
         fv_buf *from = acc;
@@ -294,8 +316,12 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     return tile_at(e, acc, fv_x_int(e->arena, 0));
 }
 
+bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
+    return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS : e->rows && fv_x_is_row(r, e->vector);
+}
+
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
-    fv_expr *x = e->chains && fv_x_is_row(r, e->vector) ? reduce_chains(e, r) : reduce_serial(e, r);
+    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r) : reduce_serial(e, r);
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;

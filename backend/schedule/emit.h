@@ -36,7 +36,7 @@ typedef struct fv_kemit {
     int nmemo, cap_memo;
     fv_ptrmap uses;          /* node -> how many uses in the definition */
     fv_expr *guard;          /* loads only where this holds; NULL: always */
-    bool chains;             /* sums over contiguous elements use 16 chains */
+    bool rows;               /* what is the same in any order is taken by chains where terms lie side by side */
     const fv_var *vector;    /* the axis that vectors run along; NULL: none */
     const fv_var *plain;     /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
     struct fv_keep {         /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
@@ -73,6 +73,8 @@ void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 
+/* Is this reduction taken by several chains: as its order says, or where it is the same in any, as is quicker here? */
+bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
 /* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes: verifies nothing, names the kernel, adds the launch. */

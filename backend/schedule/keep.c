@@ -33,7 +33,7 @@ static bool uses_any(const fv_expr *x, const fv_expr *const *outside, int depth)
 
 static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *outside, int depth) {
     return sum->u.red.nvars == 1 && sum->u.red.vars[0]->dim == p->j->dim && !fv_x_uses(sum, p->j) &&
-           fv_x_is_row(sum, NULL) && !uses_any(sum, outside, depth);
+           fv_kemit_in_chains(p->e, sum) && !uses_any(sum, outside, depth);
 }
 
 /* In the order in which they are emitted: what is inside comes first. False: there are too many. */

@@ -1,6 +1,6 @@
 /* map.c - one loop nest over the output.
  *
- * naive: serial loops over every axis, each reduction one ascending chain:
+ * naive: serial loops over every axis, reductions in the order that is written on them, or one ascending chain:
  *     for i: for j: y[i, j] = body
  * map: rows are tasks, several a task where they are short, the last axis is a vector loop; reductions
  * that do not depend on it are computed once a row (this is what softmax and the norms need), by chains
@@ -38,8 +38,7 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_finish(&e, op, &(fv_schedule){.kind = FV_SCHEDULE_naive});
 }
 
-/* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it. */
-static int vector_axis(const fv_definition *d) {
+int fv_map_vector(const fv_definition *d) {
     int v = d->rank - 1;
     while (v >= 0 && fv_dim_is_one(d->index[v]->dim))
         v--;
@@ -189,7 +188,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 }
 
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
-    e->chains = true;
+    e->rows = true;
     e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
     if (w->vector < 0 || w->keeps_nothing)
@@ -225,7 +224,7 @@ bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
     const fv_definition *d = s->def;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     fv_expr *index[FV_MAX_RANK] = {0};
-    fv_row w = {.vector = vector_axis(d), .alone = true, .index = index};
+    fv_row w = {.vector = fv_map_vector(d), .alone = true, .index = index};
     w.at = w.vector;
     for (int i = 0; i < d->rank; i++)
         w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);

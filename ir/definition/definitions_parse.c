@@ -104,6 +104,25 @@ static fv_var *known_var(reader *r, const char *name) {
     return b ? b->var : NULL;
 }
 
+/* The order that stands there; behind the step that decides, one chain where nothing does. */
+static fv_expr *in_order(reader *r, const fv_ast *e, fv_expr *x) {
+    bool decided = !fv_step_comes(r->d->after, "order");
+    const char *problem = NULL;
+    if (e->chains && !decided)
+        problem = "the step \"order\" is to come, which decides on chains";
+    else if (e->chains && e->chains != FV_CHAINS)
+        problem = fv_printf(r->p.arena, "%d chains: there are %d", e->chains, FV_CHAINS);
+    else if (e->chains && (e->i < 1 || e->i > e->nvars))
+        problem = fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i, e->nvars);
+    if (!problem && decided && (e->chains || fv_x_is_ordered(x))) {
+        x = fv_x_reduce_in(r->p.arena, x, e->chains ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, e->chains ? (int)e->i : 0);
+        problem = fv_x_problem(r->p.arena, x);
+    }
+    if (problem)
+        fv_kx_error(&r->p, e, "%s", problem);
+    return problem ? NULL : x;
+}
+
 static fv_expr *reduction(reader *r, const fv_ast *e) {
     static const char *const kinds[] = {"sum", "prod", "min", "max", "any", "all"};
     fv_arena *a = r->p.arena;
@@ -138,7 +157,7 @@ static fv_expr *reduction(reader *r, const fv_ast *e) {
     const char *problem = fv_x_problem(a, x);
     if (problem)
         fv_kx_error(&r->p, e, "%s", problem);
-    return problem ? NULL : x;
+    return problem ? NULL : in_order(r, e, x);
 }
 
 static fv_buf *buffer_of(reader *r, const fv_value *v) {

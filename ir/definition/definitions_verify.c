@@ -237,6 +237,14 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
+/* Behind the step that decides, each sum has its order; before it, none has. */
+static bool check_order(verifier *v, const fv_expr *x) {
+    bool open = x->u.red.order == FV_ORDER_OPEN;
+    if (!fv_step_comes(v->d->after, "order"))
+        return !open || !fv_x_is_ordered(x) || illegal(v, "`%s`: in no order", as_text(v, x));
+    return open || illegal(v, "`%s`: in an order, and the step \"order\" is to come", as_text(v, x));
+}
+
 /* Node by node, parts first; *free: the variables of reductions that are free in it. */
 static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
     uint64_t *known = fv_ptrmap_get(&v->free, x), part;
@@ -258,6 +266,8 @@ static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
             return illegal(v, "'%s' is no index variable", x->u.var->name);
         *free |= bit_of(v, x->u.var);
     }
+    if (x->op == FV_X_REDUCE && !check_order(v, x))
+        return false;
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         const fv_var *var = x->u.red.vars[i];
         if (is_index(v->at->def, var))

@@ -279,11 +279,14 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     case FV_X_RAMP: return fv_x_ramp(a, x->type.lanes, args[0]);
     case FV_X_EVEN: case FV_X_ODD: return fv_x_blocks(a, op, x->u.i, args[0], args[1]);
     case FV_X_REDUCE:
-        return fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, x->u.red.nvars, x->u.red.vars,
-                           args[0]);
+        return fv_x_reduce_like(a, x, x->u.red.nvars, x->u.red.vars, args[0]);
     default:
         return x->n == 1 ? fv_x_un(a, op, args[0]) : fv_x_bin(a, op, args[0], args[1]);
     }
+}
+
+bool fv_x_is_ordered(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && (x->u.red.kind == FV_SUM || x->u.red.kind == FV_PROD) && fv_elem_is_float((fv_elem)x->type.elem);
 }
 
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args) {

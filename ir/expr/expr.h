@@ -43,6 +43,15 @@ typedef struct fv_var {
 
 typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } fv_reduce_kind;
 
+enum { FV_CHAINS = 16 };
+/* In which order the terms of a reduction are taken: what decides its bits. */
+typedef enum fv_order {
+    FV_ORDER_OPEN,    /* nothing is decided; or it is the same in any (fv_x_is_ordered) */
+    FV_ORDER_CHAIN,   /* one chain, the last variable fastest, ascending */
+    FV_ORDER_CHAINS   /* 16 chains along the last `along` variables together: term i of a row goes to chain i mod 16, the rows
+                         are those of the other variables; then chains c and c + 8, c + 4, c + 2, c + 1 are added */
+} fv_order;
+
 struct fv_expr {
     uint16_t op; /* fv_expr_op */
     fv_ktype type;
@@ -58,6 +67,9 @@ struct fv_expr {
         struct {           /* REDUCE: arg[0] is the body */
             fv_var **vars; /* extents are in var->dim */
             uint8_t nvars, kind;
+            uint8_t order; /* fv_order */
+            uint8_t along; /* FV_ORDER_CHAINS: how many of the last variables */
+            uint16_t label; /* which reduction of a definition it comes from, while one that is rewritten is looked at; else 0 */
         } red;
     } u;
     fv_expr *arg[];
@@ -106,6 +118,12 @@ fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y); /* EVEN, ODD */
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
+/* The reduction with other variables and another body, of its kind and order. */
+fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body);
+fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along);
+fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label); /* with other arguments and rewritten, it keeps it */
+/* Is it a reduction whose order shows in its bits: a sum or product of floats? */
+bool fv_x_is_ordered(const fv_expr *x) FV_MUST_USE;
 /* A node like x with other arguments (x itself if none differs). */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
 /* The same expression by structure; buffers and variables by identity. */

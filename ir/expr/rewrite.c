@@ -96,7 +96,7 @@ static fv_expr *replaced_below(fv_x_rewriter *r, const replacement *p, fv_expr *
         vars[i] = x->u.red.vars[i];
     if (would_capture(p, x))
         body = fv_x_rename(a, n, vars, body);
-    return fv_x_reduce(a, (fv_reduce_kind)x->u.red.kind, n, vars, fv_x_replace_vars(a, body, k, from, to));
+    return fv_x_reduce_like(a, x, n, vars, fv_x_replace_vars(a, body, k, from, to));
 }
 
 static fv_expr *replaced(fv_x_rewriter *r, fv_expr *x) {

@@ -62,9 +62,16 @@ static uint64_t hash_head(const fv_expr *x) {
     case FV_X_LOAD: case FV_X_GUARD: return mix_pointer(h, x->u.buf);
     case FV_X_EVEN: case FV_X_ODD: return mix(h, (uint64_t)x->u.i);
     case FV_X_DIM: return mix_pointer(h, x->u.dim);
-    case FV_X_REDUCE: return mix(h, (uint64_t)x->u.red.kind << 8 | x->u.red.nvars);
+    case FV_X_REDUCE:
+        h = mix(h, (uint64_t)x->u.red.label << 16 | (uint64_t)x->u.red.along << 8 | x->u.red.order);
+        return mix(h, (uint64_t)x->u.red.kind << 8 | x->u.red.nvars);
     default: return h;
     }
+}
+
+static bool same_reduction(const fv_expr *a, const fv_expr *b) {
+    return a->u.red.kind == b->u.red.kind && a->u.red.order == b->u.red.order && a->u.red.along == b->u.red.along &&
+           a->u.red.label == b->u.red.label;
 }
 
 bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) {
@@ -75,7 +82,7 @@ bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) {
     case FV_X_EVEN: case FV_X_ODD: return a->u.i == b->u.i;
     case FV_X_DIM: return a->u.dim == b->u.dim;
     case FV_X_REDUCE:
-        return a->u.red.kind == b->u.red.kind && a->u.red.nvars == b->u.red.nvars &&
+        return same_reduction(a, b) && a->u.red.nvars == b->u.red.nvars &&
                memcmp(a->u.red.vars, b->u.red.vars, a->u.red.nvars * sizeof(fv_var *)) == 0;
     default: return true;
     }
@@ -137,7 +144,7 @@ static bool is_node(const fv_expr *x, const fv_expr *head, fv_expr *const *args)
 fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
     table *t = table_of(a);
     if (head->op == FV_X_REDUCE)
-        return fv_x_reduce(a, (fv_reduce_kind)head->u.red.kind, head->u.red.nvars, head->u.red.vars, args[0]);
+        return fv_x_reduce_like(a, head, head->u.red.nvars, head->u.red.vars, args[0]);
     if (!t)
         return make(a, head, args);
     uint64_t hash = hash_head(head);
@@ -236,7 +243,7 @@ static bool are_alike(fv_arena *a, const scope *s, const fv_expr *x, const scope
         int n = x->u.red.nvars;
         scope in_x = within(s, n, x->u.red.vars), in_y = within(t, n, y->u.red.vars);
         fv_ptrmap own = fv_ptrmap_in(a);
-        alike = n == y->u.red.nvars && x->u.red.kind == y->u.red.kind;
+        alike = n == y->u.red.nvars && same_reduction(x, y);
         for (int i = 0; i < n && alike; i++)
             alike = in_x.vars[i]->dim == in_y.vars[i]->dim;
         alike = alike && are_alike(a, &in_x, x->arg[0], &in_y, y->arg[0], &own);
@@ -252,7 +259,7 @@ static bool are_alike(fv_arena *a, const scope *s, const fv_expr *x, const scope
 
 static bool is_reduction(fv_arena *a, const fv_expr *x, const fv_expr *head, fv_expr *body) {
     int n = head->u.red.nvars;
-    if (!same_kind(x, head) || x->u.red.kind != head->u.red.kind || x->u.red.nvars != n)
+    if (!same_kind(x, head) || !same_reduction(x, head) || x->u.red.nvars != n)
         return false;
     for (int i = 0; i < n; i++)
         if (x->u.red.vars[i]->dim != head->u.red.vars[i]->dim)
@@ -333,14 +340,12 @@ static fv_var **copy_vars(fv_arena *a, int n, fv_var *const *vars) {
     return copy;
 }
 
-fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body) {
+static fv_expr *reduce(fv_arena *a, fv_expr head, int n, fv_var *const *vars, fv_expr *body) {
     table *t = table_of(a);
     uint64_t hash = 0;
     bool again = t && binds_again(a, n, vars, body);
-    fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
     head.u.red.vars = again ? copy_vars(a, n, vars) : (fv_var **)(uintptr_t)vars;
     head.u.red.nvars = (uint8_t)n;
-    head.u.red.kind = (uint8_t)kind;
     if (again)
         body = fv_x_rename(a, n, head.u.red.vars, body);
     fv_expr *x = t ? find_reduction(a, t, &head, body, &hash) : NULL;
@@ -353,6 +358,31 @@ fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *var
     if (t)
         put(t, hash, x);
     return x;
+}
+
+fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body) {
+    fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
+    head.u.red.kind = (uint8_t)kind;
+    return reduce(a, head, n, vars, body);
+}
+
+fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body) {
+    fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
+    head.u.red = x->u.red;
+    return reduce(a, head, n, vars, body);
+}
+
+fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along) {
+    fv_expr head = *x;
+    head.u.red.order = (uint8_t)order;
+    head.u.red.along = (uint8_t)along;
+    return reduce(a, head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
+}
+
+fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label) {
+    fv_expr head = *x;
+    head.u.red.label = (uint16_t)label;
+    return reduce(a, head, x->u.red.nvars, x->u.red.vars, x->arg[0]);
 }
 
 /* ---- buffers ---- */

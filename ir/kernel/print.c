@@ -271,6 +271,10 @@ static void put_reduce(fv_kprinter *p, const fv_expr *x) {
         if (v->dim)
             fv_text_printf(p->t, " < %s", fv_dim_str(p->arena, v->dim));
     }
+    if (x->u.red.order == FV_ORDER_CHAINS)
+        fv_text_printf(p->t, " in %d chains", FV_CHAINS);
+    if (x->u.red.order == FV_ORDER_CHAINS && x->u.red.along > 1)
+        fv_text_printf(p->t, " along %d", x->u.red.along);
     fv_text_put(p->t, ": ");
     expr_at(p, x->arg[0], ANYWHERE);
 }

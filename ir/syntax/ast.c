@@ -2,6 +2,7 @@
 #include "ir/syntax/ast.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,20 @@ static bool starts_reduction(fv_lexer *l) {
     return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
 }
 
+/* in 16 chains [along 2] */
+static bool parse_chains(fv_lexer *l, fv_ast *e) {
+    int64_t chains;
+    if (!fv_lex_accept(l, "in"))
+        return true;
+    if (!fv_lex_int(l, &chains) || !fv_lex_expect(l, "chains"))
+        return false;
+    e->i = 1;
+    if (chains < 1 || chains > INT_MAX)
+        return fv_lex_error(l, "%lld chains", (long long)chains);
+    e->chains = (int)chains;
+    return !fv_lex_accept(l, "along") || fv_lex_int(l, &e->i);
+}
+
 static fv_ast *parse_reduction(fv_lexer *l) {
     fv_ast *e = node_at(l, FV_AST_REDUCE, &l->tok);
     int cap = 0;
@@ -106,7 +121,7 @@ static fv_ast *parse_reduction(fv_lexer *l) {
         }
         FV_PUSH(l->arena, e->vars, e->nvars, cap, v);
     } while (fv_lex_accept(l, ","));
-    if (!fv_lex_expect(l, ":"))
+    if (!parse_chains(l, e) || !fv_lex_expect(l, ":"))
         return NULL;
     fv_ast *body = parse_expr(l);
     arg_list list = {0};
@@ -366,6 +381,10 @@ static void print_reduce(fv_text *t, const fv_ast *e) {
             print_at(t, e->vars[i].extent, SHIFT_LEVEL);
         }
     }
+    if (e->chains)
+        fv_text_printf(t, " in %d chains", e->chains);
+    if (e->chains && e->i != 1)
+        fv_text_printf(t, " along %lld", (long long)e->i);
     fv_text_put(t, ": ");
     print_at(t, e->arg[0], LOOSEST);
 }

@@ -152,7 +152,10 @@ Test(mutants, of_steps, .timeout = 240) {
         fv_watch w = {&all, keep};
         fv_lower_options o = {.target = fv_target_find("x86-64-v3"), .verify = true, .watch = &w};
         cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL) && fv_lower(m, &o), "%s", said());
-        cr_assert_eq(all.n, 6);
+        int steps = 0;
+        while (fv_lower_steps()[steps])
+            steps++;
+        cr_assert_eq(all.n, steps);
         for (int k = 0; k < all.n; k++)
             try_some(all.text[k]);
     }

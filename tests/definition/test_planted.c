@@ -13,12 +13,12 @@
 
 TestSuite(planted, .init = open_session, .fini = close_session);
 
-typedef enum { OUTSIDE, NO_GUARD, WRONG_TYPE, TWICE, ESCAPED, SUBSTITUTED, BELOW, KINDS } kind;
+typedef enum { OUTSIDE, NO_GUARD, WRONG_TYPE, TWICE, ESCAPED, SUBSTITUTED, BELOW, ORDER, KINDS } kind;
 
 static const char *const reasons[KINDS] = {"begins at|goes to", "begins at|goes to|nothing says", "the value",  "may be, too",
-                                           "outside of the reduction", "is substituted", "is not made before"};
+                                           "outside of the reduction", "is substituted", "is not made before", "in an order|in no order|chains along"};
 static const char *const names[KINDS] = {"index outside", "lost guard", "wrong type", "part in the place of another",
-                                         "variable without reduction", "load of a substituted value", "load of a value below"};
+                                         "variable without reduction", "load of a substituted value", "load of a value below", "wrong order"};
 
 typedef struct field {
     const char *step;
@@ -85,6 +85,18 @@ static void plant_escape(const field *f, const fv_defined *x, const fv_expr *red
     x->def->body = body;
 }
 
+/* An order before any is decided; none, or one along more variables than there are, behind that. */
+static void plant_order(const field *f, const fv_defined *x, fv_expr *sum) {
+    fv_expr before = *sum;
+    bool decided = !fv_step_comes(f->step, "order");
+    sum->u.red.order = decided ? FV_ORDER_OPEN : FV_ORDER_CHAIN;
+    expect_refused(f, x);
+    sum->u.red.order = FV_ORDER_CHAINS;
+    sum->u.red.along = (uint8_t)(sum->u.red.nvars + 1);
+    expect_refused(f, x);
+    sum->u.red = before.u.red;
+}
+
 static void plant_in_nodes(const field *f, const fv_defined *x, fv_expr *e, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, e))
         return;
@@ -93,6 +105,8 @@ static void plant_in_nodes(const field *f, const fv_defined *x, fv_expr *e, fv_p
         plant_in_load(f, x, e);
     if (f->kind == ESCAPED && e->op == FV_X_REDUCE)
         plant_escape(f, x, e);
+    if (f->kind == ORDER && fv_x_is_ordered(e))
+        plant_order(f, x, e);
     for (int i = 0; i < e->n; i++)
         plant_in_nodes(f, x, e->arg[i], seen);
 }
@@ -166,7 +180,7 @@ Test(planted, faults, .timeout = 120) {
     }
     for (int i = 0; fv_lower_steps()[i]; i++) {
         const char *step = fv_lower_steps()[i];
-        bool parts = !strcmp(step, "concat") || !strcmp(step, "layout"), define = !strcmp(step, "define");
+        bool parts = !fv_step_comes(step, "concat"), define = !strcmp(step, "define");
         for (int k = 0; k < KINDS; k++)
             if ((k != TWICE || parts) && (k != SUBSTITUTED || !define))
                 cr_expect_gt(planted[i][k], 0, "no %s was planted after '%s'", names[k], step);

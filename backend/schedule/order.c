@@ -1,0 +1,189 @@
+/* order.c - in which order sums are taken.
+ *
+ *     y[i, j] = sum k: a[i, k] * b[k, j]               one chain: a contraction, many sums side by side
+ *     y[i] = sum k: x[i, k]                            16 chains along k: a vector loop over what lies side by side
+ *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c] one of the two, as columns are many or a row is long
+ *
+ * It follows from the definition and from where its operands lie, which the step `layout` decides for all targets alike; it is
+ * seen with axes split and merged, as schedules see it. Tiles, vectors, threads and the target have no part in it. Sums of
+ * integers, and minima and maxima, are the same in any order. */
+#include <assert.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/steps.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/attention.h"
+#include "backend/schedule/contract.h"
+#include "backend/schedule/map.h"
+#include "ir/expr/rewrite.h"
+#include "ir/kernel/build.h"
+
+typedef struct orders {
+    fv_lowerer *l;
+    fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
+    int met, rows;   /* sums that were looked at; those that have chains */
+} orders;
+
+static int chains_of(const orders *o, const fv_expr *sum) { return (int)(intptr_t)fv_ptrmap_get(&o->along, sum); }
+
+static void set_chains(orders *o, const fv_expr *sum, int along) { *fv_ptrmap_at(&o->along, sum) = (void *)(intptr_t)along; }
+
+/* ---- decisions ---- */
+
+/* Sums of x whose terms lie side by side have chains along them, unless neighbours along `vector` do. */
+static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (fv_x_is_ordered(x)) {
+        bool row = fv_x_is_row(x, vector);
+        set_chains(o, x, row);
+        o->rows += row;
+        o->met++;
+    }
+    for (int i = 0; i < x->n; i++)
+        take_rows(o, x->arg[i], vector, seen);
+}
+
+/* Sums of x have the chains of those of y, which is x with other scores. */
+static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
+    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x)) /* a score */
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (fv_x_is_ordered(x))
+        set_chains(o, x, chains_of(o, y));
+    for (int i = 0; i < x->n; i++)
+        take_like(o, x->arg[i], y->arg[i], seen);
+}
+
+/* Both products are one chain, sums along keys rows: scores lie side by side then. */
+static void take_weights(orders *o, const fv_attention *at) {
+    fv_arena *a = o->l->exprs;
+    fv_expr *key = fv_x_var(a, at->key), *extent = fv_x_dim(a, at->key->dim);
+    fv_buf *scores = fv_buf_new(a, "scores", FV_BUF_IN, (fv_elem)at->score->type.elem, 1, &extent);
+    fv_expr *weight = fv_weight_of(a, at, fv_x_load(a, scores, &key));
+    fv_ptrmap seen = fv_ptrmap_in(a), again = fv_ptrmap_in(a);
+    take_rows(o, weight, at->key, &seen);
+    take_like(o, at->weight, weight, &again);
+}
+
+/* The orders of the sums of d, and why. */
+static fv_why decide(orders *o, const fv_definition *d) {
+    fv_attention at;
+    int vector = fv_map_vector(d);
+    fv_ptrmap seen = fv_ptrmap_in(o->l->exprs);
+    if (fv_is_attended(o->l, d, &at)) {
+        take_weights(o, &at);
+        return FV_WHY_order_attends;
+    }
+    if (fv_is_contracted(o->l, d))
+        return FV_WHY_order_contracts;
+    take_rows(o, d->body, vector < 0 ? NULL : d->index[vector], &seen);
+    return o->rows ? FV_WHY_order_rows : FV_WHY_order_serial;
+}
+
+static void tell(const orders *o, const fv_definition *d, fv_why why) {
+    switch (why) {
+    case FV_WHY_order_contracts: fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim)); break;
+    case FV_WHY_order_attends: fv_takes(o->l, d->value, why, fv_n(o->rows)); break;
+    case FV_WHY_order_rows: fv_takes(o->l, d->value, why, fv_n(o->rows), fv_n(o->met)); break;
+    default: fv_takes(o->l, d->value, why, fv_n(o->met));
+    }
+}
+
+/* ---- which sum became which, when axes were split and merged ---- */
+
+typedef struct labels {
+    orders *o;
+    fv_expr **sums;   /* of the definition, by their labels - 1 */
+    const fv_expr **became;
+    fv_ptrmap label;
+    int n, cap;
+} labels;
+
+static fv_expr *label(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    FV_PUSH(r->arena, s->sums, s->n, s->cap, x);
+    *fv_ptrmap_at(&s->label, x) = (void *)(intptr_t)s->n;
+    return fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), s->n);
+}
+
+static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    assert(x->u.red.label);
+    fv_expr *y = fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), 0);
+    s->became[x->u.red.label - 1] = y;
+    return y;
+}
+
+/* How many of the last variables of the sum are by now the last one of what it became. */
+static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
+    const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
+    int m = 0, n = sum->u.red.nvars;
+    do {
+        assert(m < n && "what is merged is as long as its parts");
+        dims[m] = sum->u.red.vars[n - 1 - m]->dim;
+        m++;
+    } while (m < n && fv_dim_product(o->l->module->dims, m, dims) != length);
+    return m;
+}
+
+static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    const labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1]; /* NULL: nothing is left of it */
+    int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
+    return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
+}
+
+static fv_expr *rewritten(labels *s, const fv_expr *x, fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args)) {
+    fv_x_rewriter r = {.arena = s->o->l->exprs, .after = after, .user = s};
+    return fv_x_rewrite(&r, x);
+}
+
+static void choose(fv_lowerer *l, fv_storage *s) {
+    orders o = {.l = l, .along = fv_ptrmap_in(l->exprs)};
+    labels tell_by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *s->def;
+    d->body = rewritten(&tell_by, s->def->body, label);
+    tell_by.became = FV_NEW(l->exprs, const fv_expr *, tell_by.n);
+    fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
+    seen->body = rewritten(&tell_by, seen->body, unlabel);
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* schedules say theirs */
+    fv_why why = decide(&o, seen);
+    l->reasons = reasons;
+    tell(&o, seen, why);
+    d->body = rewritten(&tell_by, s->def->body, order);
+    s->def = d;
+}
+
+static bool has_sums(const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    bool found = fv_x_is_ordered(x);
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_sums(x->arg[i], seen);
+    return found;
+}
+
+bool fv_step_order(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
+                choose(l, s);
+        }
+    return true;
+}
