@@ -65,6 +65,8 @@ struct fv_lowerer {
     fv_ptrmap panels;    /* what ops with kernels of their own packed, and how -> its value */
     fv_ptrmap layouts;   /* tensor of a constant -> the panels of it (schedule/panels.c) */
     fv_ptrmap copies;    /* what was copied in the run, and how -> its value; a branch forgets those of the other */
+    struct fv_storage **operands; /* of the kernel that is placed: their kernels come before it */
+    int noperands, cap_operands;
     struct fv_branch *branch; /* the one that is scheduled: backend/lowering/branches.c */
     fv_step *steps;
     int nsteps, cap_steps;

@@ -22,6 +22,7 @@
 #include "backend/schedule/map.h"
 #include "backend/schedule/materialize.h"
 #include "backend/schedule/precompute.h"
+#include "backend/schedule/scheduler.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
@@ -198,15 +199,22 @@ static fv_expr *make_weights(attend *a) {
 }
 
 /* Queries that are computed, scaled or turned, are so once a block. */
-static void make_queries(attend *a, fv_op *op) {
+static void choose_queries(attend *a) {
     const fv_expr *q = fv_x_stored(a->at.q), *sum = a->at.score;
     bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
-    if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem) {
-        a->queries = new_memory(a, "queries", a->local->dim, sum->u.red.vars[0]->dim);
+    if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem)
         a->of_query = a->at.q;
-        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), sum->u.red.vars[0]);
-    } else
-        a->qk.a = fv_materialize(a->l, op, &a->scores, sum, a->at.q);
+    else
+        a->qk.dense_a = fv_choose_dense(a->l, &a->scores, sum, a->at.q, NULL, &a->qk.copy_a);
+}
+
+static void place_queries(attend *a, fv_op *op) {
+    fv_var *channel = a->at.score->u.red.vars[0];
+    if (a->of_query) {
+        a->queries = new_memory(a, "queries", a->local->dim, channel->dim);
+        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), channel);
+    } else if (a->qk.dense_a)
+        a->qk.a = fv_place_dense(a->l, op, &a->scores, &a->qk.copy_a);
 }
 
 static void set_products(attend *a) {
@@ -217,8 +225,8 @@ static void set_products(attend *a) {
     a->pv = (fv_contraction){.sum = a->at.sum, .b = a->at.v, .row = a->at.row, .column = a->at.column};
 }
 
-/* Both products, and their tiles; false: they are no contractions that pay. Decides, and does nothing. */
-static bool choose(attend *a) {
+/* Both products, and their tiles; false: they are no contractions that pay. */
+static bool choose_products(attend *a) {
     set_products(a);
     fv_contract_tile(&a->chosen, &a->scores, &a->qk, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, &a->scores_tile.rows,
                      &a->scores_tile.columns);
@@ -236,13 +244,15 @@ static bool choose(attend *a) {
            fv_declines(a->l, a->d->value, FV_WHY_attend_order);
 }
 
-static void place(attend *a, fv_op *op) {
+static void place(fv_lowerer *l, fv_op *op, void *plan) {
+    attend *a = plan;
+    (void)l;
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     set_tasks(a);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
     a->weights = over_keys(a, make_weights(a));
     a->pv.a = in_memory(a);
-    make_queries(a, op);
+    place_queries(a, op);
     fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
 }
 
@@ -252,7 +262,7 @@ static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c,
     const fv_dim *n = d->index[c->row]->dim;
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
-    fv_tile_defaults(&a->t);
+    fv_tile_defaults(a->l, &a->t);
     if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
         a->t.rest = n->value % rows;
 }
@@ -471,30 +481,39 @@ bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     return fv_contract_fits(l, &a.scores, &a.qk) && fv_contract_fits(l, d, &a.pv);
 }
 
-bool fv_schedule_attend(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    attend a = {.l = l, .d = s->def, .chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend)};
-    if (!fv_find_attention(l, a.d, &a.at) || !choose(&a))
-        return false;
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    attend *a = FV_NEW(l->arena, attend, 1);
+    a->l = l;
+    a->d = s->def;
+    a->chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend);
+    if (!fv_find_attention(l, a->d, &a->at) || !choose_products(a))
+        return NULL;
+    choose_queries(a);
     fv_takes(l, s->value, FV_WHY_attends);
-    place(&a, op);
-    if (a.nouter || !fv_dim_is_one(a.chunk->dim))
-        fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a.tasks));
+    return a;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
+    attend *a = plan;
+    if (a->nouter || !fv_dim_is_one(a->chunk->dim))
+        fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a->tasks));
     else
-        fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(a.d->index[a.at.row]->dim));
-    fv_kemit *e = &a.e;
+        fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(a->d->index[a->at.row]->dim));
+    fv_kemit *e = &a->e;
     fv_expr *first;
-    fv_kemit_init(e, l, a.d, "Attention");
-    fv_expr *rows = open_blocks(&a, &first);
-    fv_buf *memory = fv_kemit_in(e, a.memory);
+    fv_kemit_init(e, l, a->d, "Attention");
+    fv_expr *rows = open_blocks(a, &first);
+    fv_buf *memory = fv_kemit_in(e, a->memory);
     memory->role = FV_BUF_INOUT;
-    if (a.queries)
-        emit_queries(&a, first, rows);
-    emit_scores(&a, memory, first, rows);
-    emit_weights(&a, memory, first, rows);
-    emit_result(&a, s->value, first, rows);
+    if (a->queries)
+        emit_queries(a, first, rows);
+    emit_scores(a, memory, first, rows);
+    emit_weights(a, memory, first, rows);
+    emit_result(a, s->value, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
-    fv_kemit_finish(e, op, &a.chosen.how);
-    fv_chosen(&a.chosen, FV_SCHEDULE_attend);
-    return true;
+    fv_kemit_finish(e, op, &a->chosen.how);
+    fv_chosen(&a->chosen, FV_SCHEDULE_attend);
 }
+
+const fv_scheduler fv_schedule_attend = {.choose = choose, .place = place, .emit = emit};

@@ -21,6 +21,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/precompute.h"
+#include "backend/schedule/scheduler.h"
 #include "ir/definition/definitions.h"
 
 /* Does x lie in memory so that neighbouring columns are neighbours? */
@@ -228,12 +229,12 @@ static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int n
     return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
 }
 
-/* What is chosen besides the tile, once the operand is there: whether a parameter is a choice is not for others to decide.
- * Returns the rows of a block. */
+/* What is chosen besides the tile, once panels are there: whether they can be asked for in time. Returns the rows of a
+ * block. */
 static int64_t choose_rest(fv_choosing *u, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
     int64_t block = t->mr;
-    fv_tile_defaults(t);
+    fv_tile_defaults(u->l, t);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     if (rows > t->mr)
         block = block_rows(u->l->target, c, t->mr, t->nr);
@@ -257,53 +258,78 @@ static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contr
         fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
 }
 
-bool fv_schedule_contract(fv_lowerer *l, fv_storage *s, fv_op *op) {
+typedef struct plan {
+    const fv_definition *d;
     fv_contraction c;
+    fv_tile t;
+    fv_choosing chosen;
+    int64_t block; /* rows of a task */
+} plan;
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    plan *p = FV_NEW(l->arena, plan, 1);
+    const fv_definition *d = p->d = s->def;
+    fv_contraction *c = &p->c;
+    fv_tile *t = &p->t;
+    *t = (fv_tile){.c = c, .rest = -1};
+    if (!recognise(l, d, c))
+        return NULL;
+    p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
+    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
+    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
+    /* why its sum is no single chain is said where b is chosen, too */
+    is_kind = is_kind && fv_contract_choose(l, d, c) &&
+              (c->sum->u.red.order != FV_ORDER_CHAINS || fv_declines(l, d->value, FV_WHY_contract_order));
+    if (!is_kind)
+        return NULL;
+    c->dense_a = fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
+    say_what_it_is(l, d, c);
+    return p;
+}
+
+static void place(fv_lowerer *l, fv_op *op, void *as) {
+    plan *p = as;
+    fv_contract_place(l, op, p->d, &p->c, p->t.nr);
+    if (p->c.dense_a)
+        p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
+    p->block = choose_rest(&p->chosen, &p->t, p->d);
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    plan *p = as;
     const fv_definition *d = s->def;
-    fv_tile t = {.c = &c, .rest = -1};
-    if (!recognise(l, d, &c))
-        return false;
-    fv_choosing u = fv_choose_for(l, d, FV_SCHEDULE_contract);
-    fv_contract_tile(&u, d, &c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t.mr, &t.nr);
-    if (t.nr < 2)
-        return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c.column]->dim));
-    if (!fv_contract_choose(l, d, &c)) /* why its sum is no single chain is said there, too */
-        return false;
-    if (c.sum->u.red.order == FV_ORDER_CHAINS)
-        return fv_declines(l, d->value, FV_WHY_contract_order);
-    say_what_it_is(l, d, &c);
-    fv_contract_place(l, op, d, &c, t.nr);
-    c.a = fv_materialize(l, op, d, c.sum, c.a);
+    const fv_contraction *c = &p->c;
+    fv_tile *t = &p->t;
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
-    t.e = &e;
+    t->e = &e;
     fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
     for (int i = 0; i < d->rank; i++) {
-        if (i == c.row || i == c.column)
+        if (i == c->row || i == c->column)
             continue;
         index[i] = open_loop(&e, FV_PARALLEL, d->index[i]->name,
                              fv_kemit_dim(&e, d->index[i]->dim));
         fv_kemit_bind(&e, d->index[i], index[i]);
     }
-    int64_t block = choose_rest(&u, &t, d);
-    bool batch = d->rank > 1 + (c.row >= 0);
-    if (batch || (c.row >= 0 && d->index[c.row]->dim->hi > block) || d->index[c.column]->dim->hi > t.nr)
-        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(block), fv_n(t.nr));
+    bool batch = d->rank > 1 + (c->row >= 0);
+    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) || d->index[c->column]->dim->hi > t->nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(t->nr));
     else
-        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(block), fv_n(t.nr));
-    if (c.row >= 0)
-        open_rows(&t, block, &first, &rows);
-    fv_open_panels(&t, FV_PARALLEL);
-    fv_expr *here = fv_open_tiles(&t, first, rows);
-    fv_tile_sums(&t);
-    fv_tile_multiply(&t, here);
-    fv_tile_store(&t, s->value, index, here);
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(t->nr));
+    if (c->row >= 0)
+        open_rows(t, p->block, &first, &rows);
+    fv_open_panels(t, FV_PARALLEL);
+    fv_expr *here = fv_open_tiles(t, first, rows);
+    fv_tile_sums(t);
+    fv_tile_multiply(t, here);
+    fv_tile_store(t, s->value, index, here);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_schedule how = u.how;
-    if (c.packed)
-        fv_schedule_set(&how, FV_PARAMETER_operand, c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+    fv_schedule how = p->chosen.how;
+    if (c->packed)
+        fv_schedule_set(&how, FV_PARAMETER_operand, c->panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
     fv_kemit_finish(&e, op, &how);
-    fv_chosen(&u, FV_SCHEDULE_contract);
-    return true;
+    fv_chosen(&p->chosen, FV_SCHEDULE_contract);
 }
+
+const fv_scheduler fv_schedule_contract = {.choose = choose, .place = place, .emit = emit};

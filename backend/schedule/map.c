@@ -15,6 +15,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/choice.h"
 #include "backend/schedule/keep.h"
+#include "backend/schedule/scheduler.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 
@@ -219,37 +220,55 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
         fv_kb_end(&e->b);
 }
 
-bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    fv_kemit e;
+/* ---- the schedule ---- */
+
+typedef struct plan {
+    fv_row row;
+    fv_choosing chosen;
+} plan;
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_definition *d = s->def;
-    fv_kemit_init(&e, l, d, fv_op_stem(op));
-    fv_expr *index[FV_MAX_RANK] = {0};
-    fv_row w = {.vector = fv_map_vector(d), .alone = true, .index = index};
-    w.at = w.vector;
+    plan *p = FV_NEW(l->arena, plan, 1);
+    fv_row *w = &p->row;
+    w->vector = w->at = fv_map_vector(d);
+    w->alone = true;
     for (int i = 0; i < d->rank; i++)
-        w.alone &= i == w.vector || fv_dim_is_one(d->index[i]->dim);
+        w->alone &= i == w->vector || fv_dim_is_one(d->index[i]->dim);
+    const fv_processor *of = fv_processor_at(l->target->processor);
+    bool vector = w->vector >= 0 && w->alone;
+    fv_choosing *u = &p->chosen;
+    *u = fv_choose_for(l, d, FV_SCHEDULE_map);
+    if (u->wish && (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
+        u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
+    int task = vector ? of->vector_task : of->row_task;
+    w->task = fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
+    return p;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    plan *p = as;
+    fv_row *w = &p->row;
+    const fv_definition *d = s->def;
+    fv_kemit e;
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    fv_expr *index[FV_MAX_RANK] = {0}, *sum;
     bool inside[FV_MAX_RANK] = {false};
-    if (w.vector >= 0)
-        inside[w.vector] = true;
-    const fv_processor *p = fv_processor_at(l->target->processor);
-    bool vector = w.vector >= 0 && w.alone;
-    fv_choosing u = fv_choose_for(l, d, FV_SCHEDULE_map);
-    if (u.wish && (u.wish->schedule.kind == FV_SCHEDULE_row || u.wish->schedule.kind == FV_SCHEDULE_pack))
-        u.how.kind = u.wish->schedule.kind; /* which of them it is shows when it is made */
-    int task = vector ? p->vector_task : p->row_task;
-    w.task = fv_choose(&u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
-    fv_open_outer(&e, inside, work_of_row(d, w.vector, w.task), w.task, index);
-    fv_emit_row(&e, &w, s->value);
+    if (w->vector >= 0)
+        inside[w->vector] = true;
+    w->index = index;
+    fv_open_outer(&e, inside, work_of_row(d, w->vector, w->task), w->task, index);
+    fv_emit_row(&e, w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_expr *sum;
-    if (w.vector < 0)
+    if (w->vector < 0)
         fv_takes(l, s->value, fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
-        fv_takes(l, s->value, w.sums ? FV_WHY_maps_rows : FV_WHY_maps, fv_d(d->index[w.vector]->dim));
-    fv_schedule how = u.how;
-    how.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
+        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps, fv_d(d->index[w->vector]->dim));
+    fv_schedule how = p->chosen.how;
+    how.kind = w->sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
     fv_kemit_finish(&e, op, &how);
-    fv_chosen(&u, how.kind);
-    return true;
+    fv_chosen(&p->chosen, how.kind);
 }
+
+const fv_scheduler fv_schedule_map = {.choose = choose, .emit = emit};

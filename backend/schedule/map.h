@@ -11,8 +11,6 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
 /* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it; -1. */
 int fv_map_vector(const fv_definition *d);
 
-/* The kernel of one value. False, and nothing done: not its kind. */
-bool fv_schedule_map(fv_lowerer *l, fv_storage *s, fv_op *op) FV_MUST_USE;
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* takes all */
 
 /* A row, or an element where there is none, of e->def; other axes are bound. */

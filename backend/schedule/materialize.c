@@ -279,8 +279,3 @@ fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     }
     return fv_x_as_stored(l->exprs, c->factor, x, fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
 }
-
-fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor) {
-    fv_dense c;
-    return fv_choose_dense(l, d, sum, factor, NULL, &c) ? fv_place_dense(l, op, d, &c) : factor;
-}

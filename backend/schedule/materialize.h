@@ -22,7 +22,5 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
 /* The factor as a load of the copy, which is made unless an equal one is there. */
 fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *dense);
-/* Both; a factor that is a load, or has too many axes, is what it was. */
-fv_expr *fv_materialize(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor);
 
 #endif

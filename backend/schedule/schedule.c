@@ -10,10 +10,16 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/custom.h"
 #include "backend/schedule/map.h"
+#include "backend/schedule/scheduler.h"
 
-#define SCHEDULE(id) bool fv_schedule_##id(fv_lowerer *l, fv_storage *s, fv_op *op);
+static const struct {
+    const fv_scheduler *schedule;
+    bool of_operands;
+} all[] = {
+#define SCHEDULE(id, of_operands) {&fv_schedule_##id, of_operands},
 #include "backend/schedule/schedules.def"
 #undef SCHEDULE
+};
 
 static bool is_empty(const fv_definition *d) {
     for (int i = 0; i < d->rank; i++)
@@ -22,17 +28,30 @@ static bool is_empty(const fv_definition *d) {
     return false;
 }
 
+/* The kernel of s, behind those of its operands. */
+static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    void *plan = NULL;
+    size_t i = 0;
+    while ((s->operand && !all[i].of_operands) || !(plan = all[i].schedule->choose(l, s))) {
+        i++;
+        assert(i < sizeof all / sizeof *all && "the last one takes all");
+    }
+    if (all[i].schedule->place)
+        all[i].schedule->place(l, op, plan);
+    fv_storage **operands = l->operands;
+    int n = l->noperands;
+    l->operands = NULL;
+    l->noperands = l->cap_operands = 0;
+    for (int k = 0; k < n; k++)
+        make(l, operands[k], op);
+    all[i].schedule->emit(l, s, op, plan);
+}
+
 static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    static bool (*const all[])(fv_lowerer *, fv_storage *, fv_op *) = {
-#define SCHEDULE(id) fv_schedule_##id,
-#include "backend/schedule/schedules.def"
-#undef SCHEDULE
-    };
     if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
         s->def->body = fv_x_zero(l->exprs, (fv_elem)s->def->body->type.elem);
     s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
-    for (size_t i = 0; !all[i](l, s, op); i++)
-        assert(i + 1 < sizeof all / sizeof *all);
+    make(l, s, op);
 }
 
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {

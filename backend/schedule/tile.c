@@ -37,8 +37,7 @@ bool fv_can_prefetch(const fv_contraction *c) {
     return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim);
 }
 
-void fv_tile_defaults(fv_tile *t) {
-    const fv_lowerer *l = t->e->l;
+void fv_tile_defaults(const fv_lowerer *l, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     bool ahead = fv_can_prefetch(t->c) && l->weights > l->target->l2_bytes &&
                  t->nr * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;

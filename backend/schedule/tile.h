@@ -11,8 +11,8 @@ typedef struct fv_contraction {
     fv_expr *a, *b;  /* its factors: a goes with rows, b with columns */
     int row, column; /* axes of the definition; row -1: none */
     bool each;       /* a runs along the columns as well: a depthwise convolution */
-    bool dense;      /* b is computed beforehand: how */
-    fv_dense copy;
+    bool dense, dense_a; /* b, or a, is computed beforehand: how */
+    fv_dense copy, copy_a;
     bool packed;     /* b is read from panels */
     fv_panels panels;
 } fv_contraction;
@@ -39,7 +39,7 @@ typedef struct fv_tile {
 /* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
 /* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said. */
-void fv_tile_defaults(fv_tile *t);
+void fv_tile_defaults(const fv_lowerer *l, fv_tile *t);
 /* Loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows of the tile. */

@@ -7,7 +7,7 @@
  * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
  * comes along. The last block of an axis lies over that before it; where there are fewer than n elements,
  * they are gathered, as the schedule map does everywhere. */
-#include "backend/schedule/transpose.h"
+#include "backend/schedule/scheduler.h"
 
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -234,44 +234,58 @@ static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out
     fv_kb_end(&e->b);
 }
 
-bool fv_schedule_transpose(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    const fv_processor *p = fv_processor_at(l->target->processor);
-    transposed t = {.task = p->row_task, .line = p->line_bytes};
+typedef struct plan {
+    transposed t;
+    fv_choosing chosen;
+} plan;
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    const fv_processor *of = fv_processor_at(l->target->processor);
+    transposed t = {.task = of->row_task, .line = of->line_bytes};
     if (!is_transposed(l, s, &t))
-        return false;
+        return NULL;
+    plan *p = FV_NEW(l->arena, plan, 1);
+    p->chosen = fv_choose_for(l, s->def, s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose);
+    t.n = fv_choose(&p->chosen, FV_PARAMETER_size, t.n, MIN_BLOCK, t.n, 1);
+    t.task = fv_choose(&p->chosen, FV_PARAMETER_task, t.task, LEAST_TASK, MOST_TASK, 1);
+    p->t = t;
+    return p;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    plan *p = as;
+    transposed *t = &p->t;
     const fv_definition *d = s->def;
-    fv_choosing u = fv_choose_for(l, d, s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose);
-    t.n = fv_choose(&u, FV_PARAMETER_size, t.n, MIN_BLOCK, t.n, 1);
-    t.task = fv_choose(&u, FV_PARAMETER_task, t.task, LEAST_TASK, MOST_TASK, 1);
     fv_kemit e;
     fv_expr *index[FV_MAX_RANK] = {0};
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool inside[FV_MAX_RANK] = {false};
-    inside[t.u] = inside[t.v] = true;
-    const fv_dim *du = d->index[t.u]->dim, *dv = d->index[t.v]->dim;
-    int64_t width = fv_typical_dim(dv), rows = part_size(&t, t.u, width), columns = dv->hi;
+    inside[t->u] = inside[t->v] = true;
+    const fv_dim *du = d->index[t->u]->dim, *dv = d->index[t->v]->dim;
+    int64_t width = fv_typical_dim(dv), rows = part_size(t, t->u, width), columns = dv->hi;
     if (rows == du->hi) /* u is not cut: v is, where that is long */
-        columns = part_size(&t, t.v, rows);
-    bool whole = rows == du->hi && columns == dv->hi && width < t.task;
-    fv_open_outer(&e, inside, whole ? rows * width : t.task, t.task, index);
-    open_part(&e, du, rows, &t.top, &t.height);
-    open_part(&e, dv, columns, &t.left, &t.width);
+        columns = part_size(t, t->v, rows);
+    bool whole = rows == du->hi && columns == dv->hi && width < t->task;
+    fv_open_outer(&e, inside, whole ? rows * width : t->task, t->task, index);
+    open_part(&e, du, rows, &t->top, &t->height);
+    open_part(&e, dv, columns, &t->left, &t->width);
     if (du->hi > rows || dv->hi > columns)
         fv_takes(l, s->value, FV_WHY_tasks_across, fv_n(rows), fv_n(columns));
     else if (d->rank == 2)
         fv_declines(l, s->value, FV_WHY_tasks_square, fv_d(du), fv_d(dv));
     fv_buf *out = fv_kemit_out(&e, s->value);
-    fv_expr *blocks = both(&e, has_block(&e, &t, t.u, t.height, rows), has_block(&e, &t, t.v, t.width, columns));
+    fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows), has_block(&e, t, t->v, t->width, columns));
     if (blocks)
         fv_kb_if(&e.b, blocks);
-    emit_blocks(&e, &t, index, out);
+    emit_blocks(&e, t, index, out);
     if (blocks) {
         fv_kb_else(&e.b);
-        emit_gather(&e, &t, index, out);
+        emit_gather(&e, t, index, out);
     }
     while (e.b.depth)
         fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, &u.how);
-    fv_chosen(&u, u.how.kind);
-    return true;
+    fv_kemit_finish(&e, op, &p->chosen.how);
+    fv_chosen(&p->chosen, p->chosen.how.kind);
 }
+
+const fv_scheduler fv_schedule_transpose = {.choose = choose, .emit = emit};

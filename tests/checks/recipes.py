@@ -50,7 +50,7 @@ def main():
     append("passes/simplify.rules", block(b, "text", "rule "))
     append("passes/passes.def", block(b, "text", "PASS"))
     new_file("passes/constants_right.c", block(b, "c", r"/\* constants_right.c"), "passes/meson.build", "dead.c")
-    edit("backend/schedule/schedules.def", r"SCHEDULE\(contract\)\n(SCHEDULE.*\n)*", lambda m: block(b, "text", r"SCHEDULE\(contract\)"))
+    edit("backend/schedule/schedules.def", r"SCHEDULE\(contract, .*\n(SCHEDULE.*\n)*", lambda m: block(b, "text", r"SCHEDULE\(contract, "))
     small = block(b, "text", r"SCHEDULE\(small, ")
     edit("ir/schedule/schedules.def", r"SCHEDULE\(custom", lambda m: small + m.group(0))
     new_file("backend/schedule/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/map.c")
