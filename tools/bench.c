@@ -287,7 +287,8 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
         return FV_EXIT_MODEL;
     }
     c.arena = fv_arena_new(c.session);
-    int status = bench_model(&c, path, backend, results);
+    bool spares = !args->profile || !*args->profile || fv_spares_models(&c, "--profile=", args->profile);
+    int status = spares ? bench_model(&c, path, backend, results) : FV_EXIT_MODEL;
     fv_print_messages(&c);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);

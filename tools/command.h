@@ -104,6 +104,8 @@ void fv_print_line(const fv_args *a, const char *file, const char *line);
 /* The lines of a log as messages of the session, after a call that failed. False. */
 bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
 bool fv_is_terminal(int fd) FV_MUST_USE;
+/* False after a diagnostic: the file at `path`, which `option` names, is one of the models. */
+bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 

@@ -78,19 +78,11 @@ static const char *default_output(fv_context *c, const char *model, fv_emit_kind
     return fv_printf(c->arena, "%s%s", stem, fv_emit_suffix(kind));
 }
 
-static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
-           S_ISREG(x.st_mode);
-}
-
 /* ---- the work ---- */
 
 static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
-    if (same_file(model, r->out))
-        return fv_error(c->session, "-o %s would overwrite the model", r->out);
-    if (!fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
+    if (!fv_spares_models(c, "-o ", r->out) || !fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
         return false;
     fv_write_options wo = {o->level, r->weights};
     bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);

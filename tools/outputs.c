@@ -181,7 +181,7 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
 
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list) {
     bool one;
-    if (!place(c, m, path, &one))
+    if (!fv_spares_models(c, "-o ", path) || !place(c, m, path, &one))
         return false;
     for (int i = 0; i < m->table->noutputs; i++) {
         const char *name = m->table->outputs[i].name, *file = one ? path : file_of(c, m, path, i);

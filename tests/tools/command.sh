@@ -551,6 +551,11 @@ sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
 check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
 sed 's/order/coffee/' add.fvd >coffee.fvd
 check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
+cp add.fvir same.fvir
+check 'opt into the model' 1 'o ./same.fvir would overwrite the model' "$fovea" opt same.fvir -o ./same.fvir
+check 'outputs into the model' 1 'would overwrite the model' "$fovea" run same.fvir --backend=interp --input x=x.npy --input z=z.npy -o same.fvir
+check 'a trace into the model' 1 'profile=same.fvir would overwrite the model' "$fovea" bench same.fvir --backend=interp --seconds=0.001 --profile=same.fvir
+check 'which is whole' 0 '^$' sh -c 'cmp add.fvir same.fvir && echo'
 check 'opt to file' 0 '^$' sh -c "'$fovea' opt '$dates' -O1 -o o.fvir && echo"
 present o.fvir o.fvir.bin
 check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
