@@ -7,6 +7,8 @@
 #include "backend/lowering/why.h"
 #include "ir/dim/text.h"
 
+enum { NAMED = 4 }; /* kernels that the model has not, one by one */
+
 /* ---- keys ---- */
 
 /* What a definition computes, as text: nodes, variables and values by numbers in the order in which they come, no names but
@@ -161,22 +163,28 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
                 (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
 }
 
+/* Kernels of the tuning that the model has not: the first ones, and how many. */
+static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
+    const char *model = fv_diag_file_get(l->session);
+    int others = 0;
+    fv_diag_file(l->session, u->path);
+    for (int i = 0; i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        if (!fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
+            fv_warning_at(l->session, k->line, k->column,
+                          "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O", k->key);
+    }
+    if (others > NAMED)
+        fv_warning(l->session, "nor has the model %d more of its kernels", others - NAMED);
+    fv_diag_file(l->session, model);
+}
+
 bool fv_choices_end(fv_lowerer *l) {
     const fv_tuning *u = l->options->tuning;
     fv_choices *list = l->options->choices;
     for (int i = 0; list && i < list->n; i++)
         list->at[i].kernel = l->steps[list->at[i].step].launch.kernel;
-    if (!u)
-        return true;
-    const char *model = fv_diag_file_get(l->session);
-    for (int i = 0; i < u->n; i++) {
-        const fv_tuned_kernel *k = &u->kernels[i];
-        if (fv_ptrmap_get(&l->tuned, k))
-            continue;
-        fv_diag_file(l->session, u->path);
-        fv_warning_at(l->session, k->line, k->column,
-                      "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O", k->key);
-    }
-    fv_diag_file(l->session, model);
+    if (u)
+        warn_of_others(l, u);
     return l->refused.n == 0;
 }

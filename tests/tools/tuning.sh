@@ -79,6 +79,9 @@ check 'a byte 0' 1 'u.tuning: error: is a text that holds a byte 0' "$fovea" run
 check 'no file' 1 'nowhere: error: cannot open' "$fovea" run m.fvir --tuning=nowhere
 echo 'kernel "0123456789abcdef" map {task = 64}' | tuning
 check 'a kernel that is not there' 0 't.tuning:6:8: warning: the model has no kernel "0123456789abcdef"' "$fovea" run m.fvir --backend=$backend --tuning=t.tuning
+seq -f 'kernel "%016.0f" map {task = 64}' 0 99 | tuning
+check 'kernels that are not there' 0 't.tuning: warning: nor has the model 96 more of its kernels' "$fovea" run m.fvir --backend=$backend --tuning=t.tuning
+check 'the first of them' 0 '^4$' sh -c "'$fovea' run m.fvir --backend=$backend --tuning=t.tuning 2>&1 | grep -c 'has no kernel'"
 check 'the naive schedule' 2 '--schedule=naive has nothing' "$fovea" run m.fvir --schedule=naive --tuning=t.tuning
 check kernels 1 'made already: --tuning does not apply' "$fovea" run m.fvk --tuning=t.tuning
 if [ $backend = jit ]; then # from the cache: the same, the warning too; another tuning is another entry
