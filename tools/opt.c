@@ -140,8 +140,6 @@ int fv_cmd_opt(fv_context *c) {
     pipeline.report = report;
     pipeline.user = c;
     o.pipeline = &pipeline;
-    if (a->output && !fv_spares_models(c, "-o ", a->output))
-        return FV_EXIT_MODEL;
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {

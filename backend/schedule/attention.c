@@ -482,11 +482,15 @@ bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
 }
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
+    fv_attention found;
+    if (!fv_find_attention(l, s->def, &found))
+        return NULL;
     attend *a = FV_NEW(l->arena, attend, 1);
     a->l = l;
     a->d = s->def;
+    a->at = found;
     a->chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend);
-    if (!fv_find_attention(l, a->d, &a->at) || !choose_products(a))
+    if (!choose_products(a))
         return NULL;
     choose_queries(a);
     fv_takes(l, s->value, FV_WHY_attends);

@@ -267,13 +267,16 @@ typedef struct plan {
 } plan;
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
+    const fv_definition *d = s->def;
+    fv_contraction found;
+    if (!recognise(l, d, &found))
+        return NULL;
     plan *p = FV_NEW(l->arena, plan, 1);
-    const fv_definition *d = p->d = s->def;
     fv_contraction *c = &p->c;
     fv_tile *t = &p->t;
+    p->d = d;
+    *c = found;
     *t = (fv_tile){.c = c, .rest = -1};
-    if (!recognise(l, d, c))
-        return NULL;
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));

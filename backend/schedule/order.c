@@ -18,6 +18,7 @@
 #include "backend/schedule/attention.h"
 #include "backend/schedule/contract.h"
 #include "backend/schedule/map.h"
+#include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 
@@ -98,18 +99,17 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
 
 typedef struct labels {
     orders *o;
-    fv_expr **sums;   /* of the definition, by their labels - 1 */
-    const fv_expr **became;
-    fv_ptrmap label;
-    int n, cap;
+    fv_ptrmap label;        /* of each sum of the definition */
+    const fv_expr **became; /* by the label - 1 */
+    int n;
 } labels;
 
 static fv_expr *label(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     labels *s = r->user;
     if (!fv_x_is_ordered(x))
         return NULL;
-    FV_PUSH(r->arena, s->sums, s->n, s->cap, x);
-    *fv_ptrmap_at(&s->label, x) = (void *)(intptr_t)s->n;
+    static_assert(FV_MAX_DEFINITION_TREE <= UINT16_MAX + 1, "each sum has a label");
+    *fv_ptrmap_at(&s->label, x) = (void *)(intptr_t)++s->n;
     return fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), s->n);
 }
 
@@ -123,16 +123,17 @@ static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return y;
 }
 
-/* How many of the last variables of the sum are by now the last one of what it became. */
+/* How many of the last variables of the sum are by now the last one of what it became. One, where its length does not tell:
+ * that variable is not merged then. */
 static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
     const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
-    int m = 0, n = sum->u.red.nvars;
-    do {
-        assert(m < n && "what is merged is as long as its parts");
-        dims[m] = sum->u.red.vars[n - 1 - m]->dim;
-        m++;
-    } while (m < n && fv_dim_product(o->l->module->dims, m, dims) != length);
-    return m;
+    int n = sum->u.red.nvars;
+    for (int m = 1; m <= n && sum->u.red.vars[n - 1]->dim != length; m++) {
+        dims[m - 1] = sum->u.red.vars[n - m]->dim;
+        if (fv_dim_product(o->l->module->dims, m, dims) == length)
+            return m;
+    }
+    return 1;
 }
 
 static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {

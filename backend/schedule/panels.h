@@ -8,7 +8,7 @@
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
-    bool made_in_run;               /* by a kernel of its own, which has been scheduled; else a constant */
+    bool made_in_run;               /* by a kernel of its own, before; else a constant */
     int panel;                      /* that axis of it */
     fv_var *index[FV_MAX_RANK];     /* of its axes: axes of d, one for the panel, k of the sum,
                                        one for the column in the panel, which is the last */

@@ -552,7 +552,7 @@ check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition 
 sed 's/order/coffee/' add.fvd >coffee.fvd
 check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
 cp add.fvir same.fvir
-check 'opt into the model' 1 'o ./same.fvir would overwrite the model' "$fovea" opt same.fvir -o ./same.fvir
+check 'opt into the model' 1 'o ./same.fvir would overwrite what was read' "$fovea" opt same.fvir -o ./same.fvir
 check 'outputs into the model' 1 'would overwrite the model' "$fovea" run same.fvir --backend=interp --input x=x.npy --input z=z.npy -o same.fvir
 check 'a trace into the model' 1 'profile=same.fvir would overwrite the model' "$fovea" bench same.fvir --backend=interp --seconds=0.001 --profile=same.fvir
 check 'which is whole' 0 '^$' sh -c 'cmp add.fvir same.fvir && echo'

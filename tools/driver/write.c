@@ -89,6 +89,21 @@ static bool put(fv_session *s, const char *path, const void *data, size_t n) {
     return true;
 }
 
+/* ---- what was read ---- */
+
+static bool is_mapped(const fv_mapping *m, const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return false;
+    while (m && (m->stat.st_dev != st.st_dev || m->stat.st_ino != st.st_ino))
+        m = m->next;
+    return m != NULL;
+}
+
+bool fv_driver_spares(fv_session *s, const char *out) {
+    return !is_mapped(fv_mappings(s), out) || fv_error(s, "-o %s would overwrite what was read", out);
+}
+
 /* ---- text with a side file ---- */
 
 static const char *side_of(fv_arena *a, const char *out) {
@@ -151,7 +166,8 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
         fv_module_print_whole(&t, m);
     else
         fv_module_print(&t, m, beside, &side);
-    bool ok = side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n);
+    bool ok = (alone || (fv_driver_spares(s, out) && (!side.n || fv_driver_spares(s, side_of(a, out))))) &&
+              (side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n));
     fv_arena_free(a);
     return ok;
 }
@@ -326,15 +342,6 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
-static bool is_mapped(const fv_mapping *m, const char *path) {
-    struct stat st;
-    if (stat(path, &st))
-        return false;
-    while (m && (m->stat.st_dev != st.st_dev || m->stat.st_ino != st.st_ino))
-        m = m->next;
-    return m != NULL;
-}
-
 /* External data of a model may have the name of what is written beside the code. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                          fv_weights_kind weights) {
@@ -348,9 +355,6 @@ static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, 
     return ok;
 }
 
-bool fv_driver_spares(fv_session *s, const char *out) {
-    return !is_mapped(fv_mappings(s), out) || fv_error(s, "-o %s would overwrite what was read", out);
-}
 
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
