@@ -250,8 +250,8 @@ static void count_block(counter *c, const fv_block *block, double times) {
             count_block(c, &s->body, times);
             break;
         case FV_S_OUTLINE: count_block(c, &s->body, times); break;
-        case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_COMMENT: case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE:
-        case FV_S_SETDIM: break;
+        case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_COMMENT: case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
+        case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM: break;
         }
 }
 
@@ -332,7 +332,7 @@ static void bind_lets(counter *c, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_LET) {
             number *n = number_of(c, s->var);
-            n->known = evaluate(c, s->x, &n->value);
+            n->known = n->known || evaluate(c, s->x, &n->value);
         }
         bind_lets(c, &s->body);
         bind_lets(c, &s->other);

@@ -211,6 +211,22 @@ static bool look_after(fv_lowerer *l, const char *step) {
     return !verify || fv_definitions_verify(l->module, d, step);
 }
 
+/* Recurrences of ops that a text has as what they are. */
+static bool recur_all(fv_lowerer *l) {
+    bool ok = true;
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        if (op->def->recur && !fv_ptrmap_get(&l->recurrences, op))
+            ok &= fv_define_op(l, op);
+    return ok;
+}
+
+static bool is_left_out(const fv_lower_options *o, const char *step) {
+    const char *const *name = o->without;
+    while (name && *name && strcmp(*name, step))
+        name++;
+    return name && *name;
+}
+
 static bool run_steps(fv_lowerer *l) {
     const fv_definitions *d = l->module->definitions;
     fv_flatten_branches(l);
@@ -218,12 +234,12 @@ static bool run_steps(fv_lowerer *l) {
         return false;
     if (d)
         fv_lowerer_resume(l, d);
-    if (d && !fv_check_ports(l))
+    if (d && !(fv_check_ports(l) && recur_all(l)))
         return false;
     l->after = d ? d->after : NULL;
     for (int i = 0; i < NSTEPS; i++) {
         const char *step = steps[i].name;
-        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive))
+        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || is_left_out(l->options, step))
             continue;
         if (!steps[i].run(l) || !look_after(l, step))
             return false;
@@ -242,7 +258,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
                       .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a), .layouts = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
+                      .panels = fv_ptrmap_in(a), .recurrences = fv_ptrmap_in(a), .layouts = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }

@@ -1,11 +1,13 @@
 /* ports.c - types at the border. A program keeps an element of 4 or 2 bits in a byte; callers pass
  * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a packed
- * result is what an fv.Pack makes. The module is put back as it was when lowering is done. */
+ * result is what an fv.Pack makes. What is
+ * added to an input lies in its memory: see below. The module is put back as it was when lowering is done. */
 #include "backend/ports.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/graph/state.h"
 #include "ir/graph/infer.h"
 
 static bool is_packed(const fv_type *t) {
@@ -44,6 +46,110 @@ static bool pack(fv_lowerer *l, fv_op *ret, int i) {
     return true;
 }
 
+/* ---- what is added to an input lies in its memory ----
+ *
+ *   func @main(%past: f32[b, p, 8], ..) -> (%present state %past capacity cap) { .. %present = Concat(%past, %new) {axis = 1} .. }
+ *
+ * becomes a function of the memory, and the text of definitions has it so:
+ *
+ *   %past: f32[b, cap, 8];  %past.valid = fv.Slice(%past), its first p;  %present = fv.Extend(%past, %new) {start = [p]}, which
+ *   is returned;  %present.valid = fv.Slice(%present), its first p + 1
+ *
+ * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory of present be that of past. */
+
+/* The first of the memory. */
+static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t, const fv_origin *origin) {
+    fv_dims *table = l->module->dims;
+    const char *name = fv_printf(l->arena, "%s.valid", room->name);
+    fv_op *op = fv_op_new(l->func->body, before, fv_op_def(FV_OP_fv_Slice), 1, &room, 1, &name, origin);
+    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++) {
+        start[i] = fv_dim_const(table, 0);
+        step[i] = fv_dim_const(table, 1);
+    }
+    fv_op_set_dims(op, "start", t->rank, start);
+    fv_op_set_dims(op, "step", t->rank, step);
+    fv_op_set_dims(op, "dims", t->rank, t->dims);
+    op->out[0]->type = t; /* that this many are there, an entry check says */
+    return op->out[0];
+}
+
+/* What is new, where the Concat has several operands. */
+static fv_value *added(fv_lowerer *l, fv_op *concat, int axis) {
+    if (concat->nin == 2)
+        return concat->in[1];
+    const char *name = fv_printf(l->arena, "%s.new", concat->out[0]->name);
+    fv_op *op = fv_op_new(l->func->body, concat, concat->def, concat->nin - 1, concat->in + 1, 1, &name, concat->origin);
+    fv_op_set_int(op, "axis", axis);
+    return fv_op_infer(op) ? op->out[0] : NULL;
+}
+
+static bool open_state(fv_lowerer *l, int i) {
+    fv_module *m = l->module;
+    fv_region *body = l->func->body;
+    fv_value *past = body->params[l->func->states[i]->index], *present = body->last->in[i];
+    int axis;
+    fv_op *concat = fv_state_concat(l->func, i, &axis);
+    fv_value *new = concat ? added(l, concat, axis) : NULL;
+    if (!new)
+        return false;
+    const fv_type *t = past->type;
+    const fv_dim **dims = FV_NEW(m->arena, const fv_dim *, t->rank + 1), *start = t->dims[axis];
+    memcpy(dims, t->dims, (size_t)t->rank * sizeof *dims);
+    dims[axis] = l->func->capacity[i];
+    past->type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
+    fv_value *old = valid(l, body->first, past, t, fv_origin_of(m, past->name));
+    fv_value *all = valid(l, concat->next, present, present->type, concat->origin);
+    fv_replace_uses(past, old);
+    fv_op_set_in(old->def, 0, past);
+    fv_replace_uses(present, all);
+    fv_op_set_in(all->def, 0, present);
+    fv_op_set_in(body->last, i, present);
+    fv_op_set_in(concat, 0, past);
+    fv_op_set_in(concat, 1, new);
+    for (; concat->nin > 2; concat->nin--)
+        fv_op_set_in(concat, concat->nin - 1, NULL);
+    concat->def = fv_op_def(FV_OP_fv_Extend);
+    fv_op_set_int(concat, "axis", axis);
+    fv_op_set_dims(concat, "start", 1, &start);
+    present->type = past->type; /* not that of the Concat */
+    if (!all->nuses)
+        fv_op_erase(all->def);
+    if (!old->nuses)
+        fv_op_erase(old->def);
+    return fv_op_infer(concat);
+}
+
+static bool open_states(fv_lowerer *l) {
+    const fv_func *f = l->func;
+    for (int i = 0; f->capacity && i < f->body->last->nin; i++)
+        if (f->capacity[i] && !open_state(l, i))
+            return false;
+    return true;
+}
+
+/* As it was, but that what was Concat(past, a, b) is Concat(past, Concat(a, b)). */
+static void close_state(fv_lowerer *l, int i) {
+    fv_region *body = l->func->body;
+    fv_op *extend = body->last->in[i]->def;
+    if (!extend || !fv_op_is(extend, FV_OP_fv_Extend))
+        return;
+    fv_value *both[] = {extend->in[0], extend->out[0]};
+    extend->def = fv_op_def(FV_OP_Concat);
+    fv_op_drop_attr(extend, "start");
+    both[0]->type = l->in_types[both[0]->index];
+    both[1]->type = l->out_types[i];
+    for (int k = 0; k < 2; k++)
+        for (int n = both[k]->nuses; n-- > 0;) {
+            fv_op *slice = both[k]->uses[n].op;
+            if (!fv_op_is(slice, FV_OP_fv_Slice))
+                continue;
+            fv_replace_uses(slice->out[0], both[k]);
+            fv_op_erase(slice);
+            break; /* there is one */
+        }
+}
+
 /* A caller passes arrays of numbers, also where nothing in the model reads them. */
 static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, const fv_type *t) {
     if (t->kind == FV_TENSOR && t->elem != FV_STRING)
@@ -68,13 +174,17 @@ bool fv_open_ports(fv_lowerer *l) {
         return false;
     l->in_types = FV_NEW(l->arena, const fv_type *, r->nparams + 1);
     l->out_types = FV_NEW(l->arena, const fv_type *, r->last->nin + 1);
-    for (int i = 0; i < r->nparams; i++) {
+    for (int i = 0; i < r->nparams; i++)
         l->in_types[i] = r->params[i]->type;
+    for (int i = 0; i < r->last->nin; i++)
+        l->out_types[i] = r->last->in[i]->type;
+    if (!open_states(l))
+        return false;
+    for (int i = 0; i < r->nparams; i++) {
         if (is_packed(r->params[i]->type) && !unpack(l, r->params[i]))
             return false;
     }
     for (int i = 0; i < r->last->nin; i++) {
-        l->out_types[i] = r->last->in[i]->type;
         if (is_packed(r->last->in[i]->type) && !pack(l, r->last, i))
             return false;
     }
@@ -93,6 +203,9 @@ void fv_close_ports(fv_lowerer *l) {
             i--; /* a copy of a packed result is two */
         }
     }
+    for (int i = 0; l->out_types && l->func->capacity && i < r->last->nin; i++)
+        if (l->func->capacity[i])
+            close_state(l, i);
     for (int i = 0; l->in_types && i < r->nparams; i++) {
         fv_value *p = r->params[i];
         if (p->type == l->in_types[i])

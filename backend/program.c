@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/consumer/consumer.h"
+#include "backend/consumer/protocol.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/storage.h"
@@ -42,7 +43,8 @@ static void make_port(fv_lowerer *l, fv_port *port, const char *name, const fv_t
 
 static fv_buf *port_buffer(const fv_program *p, fv_buf_role role, int index) {
     for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == role && p->buffers[i]->index == index)
+        if ((p->buffers[i]->role == role && p->buffers[i]->index == index) ||
+            (role == FV_BUF_OUTPUT && p->buffers[i]->role == FV_BUF_INPUT && p->buffers[i]->output == 1 + index))
             return p->buffers[i];
     return NULL;
 }
@@ -84,6 +86,7 @@ typedef struct writer {
     fv_ptrmap ready;  /* data symbols that are bound by now */
     bool *relations;  /* checked by now */
     fv_ptrmap sizes;  /* dims that were checked to be sizes */
+    fv_expr *turn;    /* of the loop around */
     const fv_type **doubtful; /* types with dims that may be negative, of what is written and what is around it */
     int ndoubtful, cap_doubtful;
     const fv_op **assumed;    /* fv.Assume of what is written and around it; NULL: it was checked */
@@ -374,25 +377,24 @@ static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
     return b->bytes;
 }
 
-static void launch(writer *w, int index) {
+/* Memory for a value that is written from here on for the first time. */
+static void make_room(writer *w, fv_value *v) {
+    fv_buf *b = buffer_of(w, v);
+    if (b->role == FV_BUF_OUTPUT)
+        announce(w, b);
+    if (b->role == FV_BUF_HEAP) {
+        fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
+        st->buf = b;
+        st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
+    }
+}
+
+static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) {
     fv_lowerer *l = w->l;
-    fv_launch *n = &l->steps[index].launch;
-    for (int i = 0; i < n->nargs; i++)
-        check_sizes(w, n->args[i]->type);
     fv_buf **args = FV_NEW(l->arena, fv_buf *, n->nargs + n->nliterals + 1);
     fv_expr **dims = FV_NEW(l->arena, fv_expr *, n->ndims + 1);
-    for (int i = 0; i < n->nargs; i++) {
-        fv_buf *b = args[i] = buffer_of(w, n->args[i]);
-        fv_storage *s = fv_storage_of(l, n->args[i]);
-        bool first = s->first == index && n->kernel->bufs[i]->role != FV_BUF_IN;
-        if (first && b->role == FV_BUF_OUTPUT)
-            announce(w, b);
-        if (first && b->role == FV_BUF_HEAP) {
-            fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
-            st->buf = b;
-            st->x = bytes_for(l, s, b);
-        }
-    }
+    for (int i = 0; i < n->nargs; i++)
+        args[i] = buffer_of(w, values[i]);
     for (int i = 0; i < n->nliterals; i++)
         args[n->nargs + i] = n->literals[i];
     for (int i = 0; i < n->ndims; i++)
@@ -403,6 +405,47 @@ static void launch(writer *w, int index) {
     s->dims = dims;
     s->text = fv_origin_str(l->arena, n->origin);
     s->indexes = indexing_nodes(l, n->origin);
+}
+
+static void launch(writer *w, int index) {
+    fv_launch *n = &w->l->steps[index].launch;
+    fv_arena *a = w->l->arena;
+    for (int i = 0; i < n->nargs; i++)
+        check_sizes(w, n->args[i]->type);
+    for (int i = 0; i < n->nargs; i++)
+        if (fv_storage_of(w->l, n->args[i])->first == index && n->kernel->bufs[i]->role != FV_BUF_IN)
+            make_room(w, n->args[i]);
+    if (n->args_odd)
+        fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)), fv_x_int(a, 0)));
+    launch_with(w, n, n->args);
+    if (n->args_odd) {
+        fv_kb_else(&w->b);
+        launch_with(w, n, n->args_odd);
+        fv_kb_end(&w->b);
+    }
+}
+
+/* ---- loops ---- */
+
+static void begin_loop(writer *w, int index) {
+    fv_lowerer *l = w->l;
+    const fv_step *s = &l->steps[index];
+    for (int i = 0; i < s->nvalues; i++) {
+        bool again = false;
+        for (int k = 0; k < i && !again; k++)
+            again = buffer_of(w, s->values[k]) == buffer_of(w, s->values[i]);
+        check_sizes(w, s->values[i]->type);
+        if (!again && fv_storage_root(fv_storage_of(l, s->values[i]))->first == index)
+            make_room(w, s->values[i]);
+    }
+    w->turn = fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
+    *fv_ptrmap_at(&l->symbols, s->turn) = w->turn->u.var;
+    *fv_ptrmap_at(&w->ready, s->turn) = (void *)(uintptr_t)s->turn;
+}
+
+static void end_loop(writer *w) {
+    fv_kb_end(&w->b);
+    w->turn = NULL;
 }
 
 static void free_after(writer *w, int index) {
@@ -485,12 +528,15 @@ bool fv_write_program(fv_lowerer *l) {
     find_doubtful(&w, r->first);
     check_doubtful(&w);
     for (int i = 0; i < l->nsteps; i++) {
-        if (l->steps[i].kind == FV_STEP_STATEMENT)
-            statement(&w, l->steps[i].op);
-        else
-            launch(&w, i);
+        switch (l->steps[i].kind) {
+        case FV_STEP_LAUNCH: launch(&w, i); break;
+        case FV_STEP_STATEMENT: statement(&w, l->steps[i].op); break;
+        case FV_STEP_LOOP: begin_loop(&w, i); break;
+        case FV_STEP_END: end_loop(&w); break;
+        }
         free_after(&w, i);
     }
     own_dims(l);
+    fv_program_protocol(l->program);
     return true;
 }

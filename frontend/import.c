@@ -10,9 +10,11 @@
 
 #include "ir/base/mapping.h"
 #include "ir/base/limits.h"
+#include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
 
-enum { NEWEST_IR_VERSION = 13 };
+enum { NEWEST_IR_VERSION = 13,
+       MOST_SETTLED = 64 /* times that all that is imported so far is walked */ };
 
 /* ---- names ---- */
 
@@ -170,6 +172,16 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
 
 /* ---- nodes and outputs ---- */
 
+/* What a node assumes counts for those behind it, whose dims would grow otherwise; each time all that is there is walked. */
+static void settle(fv_importer *im) {
+    int n = im->m->nrelations;
+    if (n == im->relations || im->settled == MOST_SETTLED)
+        return;
+    im->settled++;
+    fv_module_settle(im->m);
+    im->relations = im->m->nrelations;
+}
+
 bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
     im->imported += nodes.n + 1;
     if (im->imported > im->nodes + FV_MAX_INLINED) {
@@ -179,8 +191,10 @@ bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
         return false;
     }
     const size_t *order = fv_import_order(im, sc, nodes);
-    for (size_t i = 0; order && i < nodes.n; i++)
+    for (size_t i = 0; order && i < nodes.n; i++) {
         fv_import_node(im, sc, nodes.at[order[i]]);
+        settle(im);
+    }
     return order != NULL;
 }
 
@@ -281,6 +295,8 @@ static bool import_graph(fv_importer *im) {
         fv_error(im->s, "the model has no outputs");
     name_results(im, g);
     bool ok = fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &sc, g);
+    if (ok)
+        fv_module_settle(im->m);
     check_declared(im, &sc, g->n_output, g->output);
     return ok;
 }

@@ -65,6 +65,7 @@ typedef struct fv_importer {
     size_t nodes;      /* of the model; functions counted once */
     size_t imported;   /* so far; functions and repeated bodies count each time */
     bool too_many;     /* of them, and said so */
+    int relations, settled; /* of the module when it was settled last; how often it was */
     bool strict;       /* departures are errors */
     int ndepartures[FV_LENIENT_KINDS];
     fv_ptrmap departures; /* which were met: what departs */

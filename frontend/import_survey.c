@@ -93,8 +93,9 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
         return r;
     }
     if (!r.def) {
-        r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)", where,
-                              (long long)version);
+        const char *why = fv_op_refusal(domain, op);
+        r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)%s%s", where, (long long)version,
+                              why ? ": " : "", why ? why : "");
         return r;
     }
     r.version = fv_op_version(r.def, (int)version);

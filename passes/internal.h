@@ -7,9 +7,13 @@
 #define PASS(id, name, doc) bool fv_pass_##id(fv_pass_run *r);
 #define AFTER(id, other, why)
 #define AGAIN(id, other, why)
+#define NEEDED(id, why)
+#define ASKED(id, why)
 #include "passes/passes.def"
 #undef PASS
 #undef AFTER
 #undef AGAIN
+#undef NEEDED
+#undef ASKED
 
 #endif

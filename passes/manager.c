@@ -4,15 +4,19 @@
 #include <string.h>
 
 #include "ir/definition/definitions.h"
+#include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
 #include "passes/internal.h"
 
 #define AFTER(id, other, why)
 #define AGAIN(id, other, why)
+#define NEEDED(id, why)
+#define ASKED(id, why)
 enum {
 #define PASS(id, name, doc) PASS_##id,
 #include "passes/passes.def"
 #undef PASS
+    NPASSES
 };
 
 static const fv_pass passes[] = {
@@ -23,6 +27,27 @@ static const fv_pass passes[] = {
 #undef AFTER
 #undef AGAIN
 
+#define PASS(id, name, doc)
+#define AFTER(id, other, why)
+#define AGAIN(id, other, why)
+#undef NEEDED
+#define NEEDED(id, why) [PASS_##id] = why,
+static const char *const needed[NPASSES + 1] = {
+#include "passes/passes.def"
+    NULL};
+#undef NEEDED
+#undef ASKED
+#define NEEDED(id, why)
+#define ASKED(id, why) [PASS_##id] = why,
+static const char *const asked[NPASSES + 1] = {
+#include "passes/passes.def"
+    NULL};
+#undef PASS
+#undef AFTER
+#undef AGAIN
+#undef ASKED
+#define ASKED(id, why)
+
 static const fv_pass_order orders[] = {
 #define PASS(id, name, doc)
 #define AFTER(id, other, why) {&passes[PASS_##id], FV_PASS_AFTER, &passes[PASS_##other], why},
@@ -31,7 +56,13 @@ static const fv_pass_order orders[] = {
 #undef PASS
 #undef AFTER
 #undef AGAIN
+#undef NEEDED
+#undef ASKED
     {0}};
+
+const char *fv_pass_needed(const fv_pass *p) { return needed[p - passes]; }
+
+const char *fv_pass_asked(const fv_pass *p) { return asked[p - passes]; }
 
 const fv_pass_order *fv_pass_order_at(int i) {
     return i >= 0 && i < (int)(sizeof orders / sizeof *orders) - 1 ? &orders[i] : NULL;
@@ -80,6 +111,45 @@ const char *const *fv_pipeline(char level) {
     return NULL;
 }
 
+/* ---- other lists than those of levels ---- */
+
+static bool is_in(const char *const *list, const char *name) {
+    while (list && *list && strcmp(*list, name))
+        list++;
+    return list && *list;
+}
+
+/* Behind the first runs of all that it has to come after. */
+static int place_in(const char *const *names, const fv_pass *p) {
+    int place = 0;
+    for (const fv_pass_order *o = orders; o->pass; o++) {
+        int other = o->pass == p && o->kind == FV_PASS_AFTER ? run_of(o->other, names, false) : -1;
+        place = other >= place ? other + 1 : place;
+    }
+    return place;
+}
+
+const char *const *fv_pipeline_with(fv_arena *a, const char *const *names, const char *const *enable, const char *const *disable) {
+    int n = 0;
+    while (names[n])
+        n++;
+    const char **list = FV_NEW(a, const char *, n + NPASSES + 1);
+    memcpy(list, names, (size_t)n * sizeof *list);
+    for (const fv_pass *p = passes; p->name; p++) {
+        if (!is_in(enable, p->name) || is_in(list, p->name))
+            continue;
+        int at = place_in(list, p);
+        memmove(list + at + 1, list + at, (size_t)(++n - at) * sizeof *list);
+        list[at] = p->name;
+    }
+    n = 0;
+    for (int i = 0; list[i]; i++)
+        if (!is_in(disable, list[i]))
+            list[n++] = list[i];
+    list[n] = NULL;
+    return list;
+}
+
 void fv_pass_count_one(fv_pass_run *r, const char *what) {
     r->changed = true;
     for (int i = 0; i < r->ncounts; i++)
@@ -88,6 +158,13 @@ void fv_pass_count_one(fv_pass_run *r, const char *what) {
             return;
         }
     FV_PUSH(r->arena, r->counts, r->ncounts, r->cap_counts, ((fv_pass_count){what, 1}));
+}
+
+const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name) {
+    for (; own && *own; own++)
+        if (!strcmp((*own)->name, name))
+            return *own;
+    return fv_pass_find(name);
 }
 
 static bool unknown(fv_module *m, const char *name) {
@@ -101,8 +178,11 @@ static bool unknown(fv_module *m, const char *name) {
 }
 
 static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o) {
-    fv_pass_run r = {.module = m, .arena = fv_arena_new(m->session)};
+    fv_pass_run r = {.pass = p, .module = m, .arena = fv_arena_new(m->session)};
+    int relations = m->nrelations;
     bool ok = p->run(&r);
+    if (ok && m->nrelations > relations)
+        fv_module_settle(m);
     if (ok && o && o->report)
         o->report(o->user, p->name, &r);
     if (ok && o && o->watch)
@@ -125,11 +205,12 @@ void fv_warn_of_order(fv_session *s, const char *const *names) {
 }
 
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) {
+    const fv_pass *const *own = o ? o->own : NULL;
     for (int i = 0; names[i]; i++)
-        if (!fv_pass_find(names[i]))
+        if (!fv_pass_find_own(own, names[i]))
             return unknown(m, names[i]);
     for (int i = 0; names[i]; i++)
-        if (!run_one(m, fv_pass_find(names[i]), o))
+        if (!run_one(m, fv_pass_find_own(own, names[i]), o))
             return false;
     return true;
 }

@@ -15,6 +15,7 @@ typedef struct fv_pass_count { /* "gelu-erf": 12 */
 } fv_pass_count;
 
 typedef struct fv_pass_run {
+    const struct fv_pass *pass; /* the one that runs */
     fv_module *module;
     fv_arena *arena; /* of this run of the pass: scratch */
     fv_pass_count *counts;
@@ -27,7 +28,13 @@ typedef struct fv_pass {
     const char *name;
     const char *doc;
     bool (*run)(fv_pass_run *r); /* false after a diagnostic */
+    void *user; /* of whoever has made the pass; NULL: it is of the table */
 } fv_pass;
+
+/* Why --disable does not take it; NULL: it does. */
+const char *fv_pass_needed(const fv_pass *p);
+/* Why it runs only where it is asked for; NULL: a level's list has it, or could. */
+const char *fv_pass_asked(const fv_pass *p);
 
 /* Where a pass stands beside another one that is in the same list: passes/passes.def has them, with why. */
 typedef enum {
@@ -54,18 +61,26 @@ const fv_pass *fv_pass_at(int i); /* NULL behind the last */
 typedef struct fv_pipeline_options {
     bool verify;                /* after every pass */
     const struct fv_watch *watch; /* NULL: nobody looks */
+    const fv_pass *const *own;  /* passes besides those of the table, NULL terminated; NULL: none */
     void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */
     void *user;
 } fv_pipeline_options;
 
-/* Applies the rules, but approximate ones, until none matches: what the pass simplify does with the
- * shipped ones. False after a diagnostic, where they come to no end. */
+/* Applies the rules that are as exact as `most`, or more, until none matches. False after a diagnostic, where they come to no
+ * end. */
+bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) FV_MUST_USE;
+/* The same but for approximate ones: what the pass simplify does with the shipped rules. */
 bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) FV_MUST_USE;
 
+/* The pass of that name among `own` (NULL: none), then in the table; NULL: there is none. */
+const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name);
 /* Runs passes by name (NULL terminated), in order. An unknown name is a diagnostic with the nearest. */
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) FV_MUST_USE;
 /* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. But for '0' it is one: what these levels
  * differ in is how code is made of kernels (fv_driver_llvm_level). */
 const char *const *fv_pipeline(char level);
+/* A list of passes with those of `enable` that it lacks, each behind the first runs of all that it has to come after, and without
+ * those of `disable`; both NULL terminated, or NULL; names that are no passes' say nothing. In the arena. */
+const char *const *fv_pipeline_with(fv_arena *a, const char *const *names, const char *const *enable, const char *const *disable);
 
 #endif

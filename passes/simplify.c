@@ -12,6 +12,7 @@ typedef struct simplifier {
     fv_pass_run *r;
     const fv_rule *rules;
     int nrules;
+    fv_exactness most;
     int64_t left;        /* applications */
     const fv_rule *last; /* that was applied */
 } simplifier;
@@ -25,7 +26,7 @@ static bool apply_all(simplifier *s, fv_region *block) {
         if (op->nout != 1 || !op->out[0] || !op->out[0]->nuses)
             continue;
         for (int i = 0; i < s->nrules; i++)
-            if (s->rules[i].exactness != FV_APPROXIMATE && fv_rule_apply(&s->rules[i], op, NULL)) {
+            if (s->rules[i].exactness <= s->most && fv_rule_apply(&s->rules[i], op, NULL)) {
                 fv_pass_count_one(s->r, s->rules[i].name);
                 s->last = &s->rules[i];
                 s->left--;
@@ -47,8 +48,8 @@ static int64_t count_ops(const fv_region *block) {
     return n;
 }
 
-bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
-    simplifier s = {.r = r, .rules = rules, .nrules = n};
+bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) {
+    simplifier s = {.r = r, .rules = rules, .nrules = n, .most = most};
     bool any = true;
     for (fv_func *f = r->module->funcs; f; f = f->next)
         s.left += MAX_APPLICATIONS * count_ops(f->body);
@@ -60,6 +61,10 @@ bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
     return !any || fv_error(r->module->session,
                             "the rules come to no end: '%s' still applies; what one of them makes, it "
                             "or another takes back", s.last->name);
+}
+
+bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
+    return fv_apply_rules(r, rules, n, FV_ROUNDING);
 }
 
 static bool apply_file(fv_pass_run *r, const char *file, const char *text) {

@@ -141,6 +141,7 @@ void fv_artifact_free(fv_artifact *a) {
 /* What one run works on. out_dims: for each output its capacity, then its dims. */
 typedef struct run_state {
     fv_artifact *artifact;
+    const fv_array *inputs;
     fv_array *outputs;
     unsigned char *ours; /* outputs that we allocate */
     int64_t *grow;       /* elements to try for outputs without a bound */
@@ -168,7 +169,7 @@ static void state_free(run_state *s) {
 static int state_new(run_state *s, fv_artifact *a, const fv_array *inputs, fv_array *outputs) {
     const fv_model *m = a->model;
     size_t no = (size_t)m->noutputs + 1;
-    *s = (run_state){.artifact = a, .outputs = outputs};
+    *s = (run_state){.artifact = a, .inputs = inputs, .outputs = outputs};
     s->ours = calloc(no, 1);
     s->grow = calloc(no, sizeof *s->grow);
     s->dims = calloc((size_t)m->nsymbols + 1, sizeof *s->dims);
@@ -224,6 +225,21 @@ static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacit
     return FV_OK;
 }
 
+/* What is added to an input is its memory. */
+static int share_output(run_state *s, int i, fv_log *log) {
+    const fv_model *m = s->artifact->model;
+    const fv_port_info *p = &m->outputs[i], *in = &m->inputs[p->state_of - 1];
+    const fv_array *x = &s->inputs[p->state_of - 1];
+    if (!s->ours[i] && s->outputs[i].data != x->data) {
+        fv_log_add(log, "error: output '%s' is given memory of its own, it lies in that of input '%s'", p->name, in->name);
+        return FV_BAD_ARGUMENT;
+    }
+    s->outputs[i].data = x->data;
+    s->outputs[i].axis = p->in_place - 1;
+    s->outputs[i].capacity = x->capacity ? x->capacity : x->dims[p->in_place - 1];
+    return FV_OK;
+}
+
 static int place_outputs(run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     int status = FV_OK;
@@ -231,8 +247,9 @@ static int place_outputs(run_state *s, fv_log *log) {
         const fv_port_info *p = &m->outputs[i];
         if (s->ours[i] && s->out_dims[at] == INT64_MAX)
             s->out_dims[at] = s->grow[i];
-        status = s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
-                            : use_output(&s->outputs[i], p, &s->out_dims[at], log);
+        status = p->in_place ? share_output(s, i, log)
+                 : s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
+                              : use_output(&s->outputs[i], p, &s->out_dims[at], log);
         s->out[i] = s->outputs[i].data;
     }
     return status;
@@ -256,8 +273,11 @@ static int run_once(run_state *s, const fv_env *env, fv_log *log) {
 
 static void drop_outputs(run_state *s) {
     for (int i = 0; i < s->artifact->model->noutputs; i++)
-        if (s->ours && s->ours[i])
+        if (s->ours && s->ours[i]) {
             fv_array_free(&s->outputs[i]);
+            s->outputs[i].data = NULL; /* also where it is an input's */
+            s->outputs[i].capacity = 0;
+        }
 }
 
 /* After FV_TOO_SMALL: the elements that outputs without a bound turned out to need. */
@@ -284,6 +304,8 @@ static void tell_dims(run_state *s) {
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
         s->outputs[i].type = m->outputs[i].type;
         s->outputs[i].rank = m->outputs[i].rank;
+        if (!m->outputs[i].in_place)
+            s->outputs[i].capacity = 0;
         for (int k = 0; k < m->outputs[i].rank; k++)
             s->outputs[i].dims[k] = s->out_dims[at + 1 + k];
     }
@@ -352,11 +374,16 @@ static void tell_relations(const run_state *s, fv_log *log) {
     }
 }
 
-/* After FV_TOO_SMALL: outputs whose size the run has told. */
+/* After FV_TOO_SMALL: outputs whose size the run has told, and states. */
 static void tell_capacities(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
         int64_t need = 1;
+        int axis = m->outputs[i].in_place - 1;
+        if (axis >= 0 && s->out_dims[at + 1 + axis] > s->outputs[i].capacity)
+            fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
+                       m->inputs[m->outputs[i].state_of - 1].name, (long long)s->outputs[i].capacity, axis, m->outputs[i].name,
+                       (long long)s->out_dims[at + 1 + axis]);
         if (!m->outputs[i].depends_on_data)
             continue;
         for (int k = 0; k < m->outputs[i].rank; k++)

@@ -204,6 +204,23 @@ static int check_types(const fv_model *m, const fv_array *inputs, const unsigned
     return FV_OK;
 }
 
+/* A capacity is that of a state which has room along that axis. */
+static int check_capacities(const fv_model *m, const fv_array *inputs, const unsigned char *given, fv_log *log) {
+    for (int i = 0; i < m->ninputs; i++) {
+        const fv_port_info *p = &m->inputs[i];
+        const fv_array *x = &inputs[i];
+        if ((given && !given[i]) || !x->capacity || (p->in_place && x->axis == p->in_place - 1 && x->capacity > 0))
+            continue;
+        if (!p->in_place)
+            fv_log_add(log, "error: input '%s' is given with a capacity, expected a dense array", p->name);
+        else
+            fv_log_add(log, "error: input '%s' is given with capacity %lld on axis %d, it grows along axis %d", p->name,
+                       (long long)x->capacity, (int)x->axis, (int)p->in_place - 1);
+        return FV_BAD_ARGUMENT;
+    }
+    return FV_OK;
+}
+
 /* A dim that is a symbol alone tells that symbol. */
 static void read_symbols(const fv_model *m, const fv_array *x, const fv_port_info *p, int64_t *dims,
                          unsigned char *known) {
@@ -214,6 +231,11 @@ static void read_symbols(const fv_model *m, const fv_array *x, const fv_port_inf
         known[s] = 1;
         dims[s] = x->dims[k];
     }
+    int s = p->in_place && x->capacity ? fv_dim_text_symbol(m, p->capacity) : -1;
+    if (s < 0 || known[s])
+        return;
+    known[s] = 1;
+    dims[s] = x->capacity;
 }
 
 /* The value of symbol s for which `text` is `want`, found by trying: a dim is linear in its symbols
@@ -248,6 +270,8 @@ static void solve_symbols(const fv_model *m, const fv_array *x, const fv_port_in
 int fv_find_dims(const fv_model *m, const fv_array *inputs, const unsigned char *given,
                  int64_t *dims, unsigned char *known, fv_log *log) {
     int status = check_types(m, inputs, given, log);
+    if (!status)
+        status = check_capacities(m, inputs, given, log);
     if (status)
         return status;
     for (int i = 0; i < m->ninputs; i++)
@@ -320,6 +344,31 @@ int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char
     return status;
 }
 
+/* An array without a capacity has room for what is in it. */
+static int64_t room_of(const fv_array *x, const fv_port_info *p) { return x->capacity ? x->capacity : x->dims[p->in_place - 1]; }
+
+static void read_rooms(const fv_model *m, const fv_array *inputs, int64_t *dims, const unsigned char *known) {
+    for (int i = 0; i < m->ninputs; i++) {
+        int s = m->inputs[i].in_place ? fv_dim_text_symbol(m, m->inputs[i].capacity) : -1;
+        if (s >= 0 && !known[s])
+            dims[s] = room_of(&inputs[i], &m->inputs[i]);
+    }
+}
+
+static int check_rooms(const fv_model *m, const fv_array *inputs, const int64_t *dims, fv_log *log) {
+    for (int i = 0; i < m->ninputs; i++) {
+        const fv_port_info *p = &m->inputs[i];
+        int64_t want = -1, have = p->in_place ? room_of(&inputs[i], p) : 0;
+        if (!p->in_place || (fv_eval_dim_text(m, dims, p->capacity, &want) && want == have))
+            continue;
+        fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, expected %lld%s%s", p->name, (long long)have,
+                   (int)p->in_place - 1, (long long)want, isdigit((unsigned char)*p->capacity) ? "" : ": ",
+                   isdigit((unsigned char)*p->capacity) ? "" : p->capacity);
+        return FV_BAD_DIM;
+    }
+    return FV_OK;
+}
+
 int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_log *log) {
     unsigned char *known = calloc((size_t)m->nsymbols + 1, 1);
     if (!known)
@@ -327,6 +376,10 @@ int fv_solve_dims(const fv_model *m, const fv_array *inputs, int64_t *dims, fv_l
     for (int s = 0; s < m->nsymbols; s++)
         dims[s] = m->symbols[s].lo;
     int status = fv_find_dims(m, inputs, NULL, dims, known, log);
+    if (!status)
+        read_rooms(m, inputs, dims, known);
     free(known);
-    return status ? status : fv_check_dims(m, inputs, NULL, dims, log);
+    if (!status)
+        status = fv_check_dims(m, inputs, NULL, dims, log);
+    return status ? status : check_rooms(m, inputs, dims, log);
 }

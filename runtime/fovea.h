@@ -40,17 +40,21 @@ enum {
     FV_TYPE_INT4, FV_TYPE_FLOAT4E2M1, FV_TYPE_FLOAT8E8M0, FV_TYPE_UINT2, FV_TYPE_INT2
 };
 
-/* A tensor in memory: dense, row-major, host byte order; packed types (4 and 2 bits) packed from
- * the low bits of each byte on, as ONNX does. */
+/* A tensor in memory: row-major, host byte order; packed types (4 and 2 bits) packed from the low bits of each
+ * byte on, as ONNX does. It is dense, unless it has a capacity: then its elements are the first dims[axis] along
+ * that axis of a tensor that has `capacity` there, and else the same dims. So is what a model adds to in place,
+ * fv_port_info.in_place. */
 typedef struct fv_array {
     int32_t type; /* FV_TYPE_ */
     int32_t rank;
     int64_t dims[FV_ARRAY_RANK];
     void *data;
     void *owner;  /* what fv_array_free frees; NULL: the data belongs to the caller */
+    int64_t capacity; /* along `axis`; 0: it is dense */
+    int32_t axis;
 } fv_array;
 void fv_array_free(fv_array *a);
-/* Bytes of its data; SIZE_MAX where that overflows or the type has no fixed size. */
+/* Bytes of its memory, with its capacity; SIZE_MAX where that overflows or the type has no fixed size. */
 size_t fv_array_bytes(const fv_array *a);
 
 /* The name of a status: "FV_BAD_DIM"; and what it means in a few words. */
@@ -90,10 +94,12 @@ typedef struct fv_run_options {
  * threads may run one artifact at the same time.
  *  inputs   model->ninputs arrays, in order; types and ranks must be the model's
  *  outputs  model->noutputs arrays, zeroed by the caller, or with data and dims of a buffer to use;
- *           those without data are allocated, and freed by fv_array_free
+ *           those without data are allocated, and freed by fv_array_free. One that is in_place is its input's
+ *           memory: its data is NULL or the same pointer; after the run it has dims and capacity, and can be the
+ *           input of the next one
  *  Returns FV_OK, or what fv_model.run returned; FV_BAD_ARGUMENT: an input's type
- *  or rank does not fit, a list is NULL though the model has members of it, options of another size; FV_BAD_DIM: dims are out of bounds or contradict each other; FV_TOO_SMALL: a
- *  buffer of the caller does not hold the output. Then nothing is left allocated, and the log says
+ *  or rank does not fit, or its capacity stands at another axis, a list is NULL though the model has members of it, options of another size; FV_BAD_DIM: dims are out of bounds or contradict each other; FV_TOO_SMALL: a
+ *  buffer of the caller does not hold the output, or a state has no room for what is new. Then nothing is left allocated, and the log says
  *  which input, dim or node it was. */
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
                     const fv_run_options *o, fv_log *log) FV_ANSWER;
@@ -112,10 +118,13 @@ typedef struct fv_compile_options {
     const char *const *passes; /* instead of the level's pipeline; NULL terminated */
     fv_backend_kind backend;
     int verify;           /* check the IR after every pass */
-    const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; NULL terminated */
+    const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; "past=present:1024",
+                                  INPUT=OUTPUT:CAPACITY, a number or a name: in_place besides; NULL terminated */
     const char *weights;  /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
     int strict;           /* an ONNX model that departs from the standard is an error, not a few warnings */
     const char *tuning;   /* path of what `fovea tune` has written for this model; NULL: none */
+    const char *const *enable;  /* passes that run only where they are asked for; NULL terminated; NULL: none */
+    const char *const *disable; /* passes, and steps of lowering, that are left out; the same. `fovea opt --list-passes` lists both */
 } fv_compile_options;
 
 /* Compiles to something that runs at once; or loads it, where that has been done before: from the cache on

@@ -1,9 +1,9 @@
-/* fovea_model.h - the binary interface of compiled models, ABI 1.
+/* fovea_model.h - the binary interface of compiled models, ABI 2.
  *
  * Generated headers repeat these declarations behind the same guard, so that generated C depends on
  * nothing and several models link into one program. Everything here is C99 and C++11. */
-#ifndef FOVEA_ABI_1
-#define FOVEA_ABI_1
+#ifndef FOVEA_ABI_2
+#define FOVEA_ABI_2
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,20 +18,21 @@ enum {
     FV_BAD_DIM = 1,     /* a dim is out of its bounds, or dims contradict each other */
     FV_BAD_INDEX = 2,   /* an index in the data is out of range; outputs are unspecified */
     FV_BAD_CPU = 3,     /* this CPU lacks what the code was compiled for */
-    FV_TOO_SMALL = 4,   /* workspace or an output's capacity; out_dims tell the need */
+    FV_TOO_SMALL = 4,   /* workspace, an output's capacity or that of a state; out_dims tell the need */
     FV_TOO_LARGE = 5,   /* sizes overflow what the machine can address */
     FV_NO_MEMORY = 6,   /* the allocator returned NULL, or there is none */
     FV_CANCELLED = 7,   /* the cancel flag was set */
-    FV_BAD_ARGUMENT = 8,/* a NULL or misaligned pointer, an fv_env of unknown size */
+    FV_BAD_ARGUMENT = 8,/* a NULL or misaligned pointer, an fv_env of no size */
     FV_BAD_MODEL = 9,   /* the compiler: the model is at fault; see the messages */
     FV_BAD_FILE = 10,   /* a file cannot be read, written or understood; env->weights is not the model's */
     FV_INTERNAL = 11    /* a bug in Fovea */
 };
 
 /* What the caller may give a run. Zero members are allowed: then there is one thread, no allocator
- * (only models whose uses_allocator is 0 run), no cancelling. */
+ * (only models whose uses_allocator is 0 run), no cancelling. Later versions have more members at the
+ * end: those that lie beyond `size` are as if they were zero, those that the model does not know are not read. */
 typedef struct fv_env {
-    size_t size; /* sizeof(fv_env) */
+    size_t size; /* sizeof(fv_env), of the caller's version */
     void *user;
     /* Calls task(arg, i) for 0 <= i < n, in any order, on any threads, and returns when all are done. */
     void (*parallel_for)(void *user, void (*task)(void *arg, int64_t i), void *arg, int64_t n);
@@ -55,9 +56,11 @@ typedef struct fv_port_info {
     int32_t depends_on_data;  /* outputs: some dim is known only after the run */
     int32_t state_of;         /* outputs: 1 + the input that takes this output at the next run (a
                                  cache: past and present); 0: it is no state */
-    int32_t in_place;         /* of a state: 0, input and output are two buffers; else the output
-                                 extends the input's buffer: the caller passes one pointer for both,
-                                 with room for the output's elements */
+    int32_t in_place;         /* of a state, input and output: 0, they are two buffers; else they are one, in which the
+                                 output adds to what is there: 1 + the axis along which that has room */
+    const char *capacity;     /* in_place: how many the buffer has along that axis, a number or a symbol of the model, as
+                                 text: its dims are those of the port, with this in the place of that one, and its
+                                 elements lie row-major in these dims; else NULL */
 } fv_port_info;
 
 typedef struct fv_symbol_info {
@@ -81,7 +84,10 @@ typedef struct fv_relation_info {
 /* dims: nsymbols values, in order of the table.
  * inputs, outputs: one pointer each, aligned to the element type; row-major; packed types as ONNX
  *   packs them; a tensor of no elements may be NULL. Inputs and outputs must not overlap,
- *   but for a state that is in_place.
+ *   but for a state that is in_place: its input points to the buffer, of `capacity`, and its output is
+ *   the same pointer, or NULL. What the input has stays; what the output has besides is written behind it,
+ *   and the rest of the buffer is neither read nor written. Where the output has more than the capacity, the
+ *   run returns FV_TOO_SMALL, and nothing is written but out_dims.
  * out_dims: for every output in turn one capacity (in elements; read for outputs that depend on
  *   data, else ignored), then `rank` actual dims, written by the run. NULL is allowed where no
  *   output depends on data.
@@ -95,7 +101,7 @@ typedef int (*fv_run_fn)(const int64_t *dims, const void *const *inputs, void *c
 typedef int (*fv_plan_fn)(const int64_t *dims, size_t *workspace, int64_t *out_dims);
 
 typedef struct fv_model {
-    uint32_t abi;  /* 1 */
+    uint32_t abi;  /* 2 */
     uint32_t size; /* sizeof(fv_model) */
     const char *name, *target, *source_hash, *producer;
     int32_t nsymbols, ninputs, noutputs;

@@ -36,7 +36,7 @@ fv_artifact *fv_artifact_new(const fv_model *model);
 const char *fv_library_fault(const char *path);
 /* Does a library that dlopen opened hold that many bytes of the table? */
 bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) FV_MUST_USE;
-/* What of the table leads out of the library, or is no text, count or type; NULL: all of it may be read. */
+/* The member of the table that leads out of the library, or is no text, count or type; NULL: all of it may be read. */
 const char *fv_table_fault(void *lib, const fv_model *t);
 /* Says that the argument is NULL. Returns FV_BAD_ARGUMENT. */
 int fv_log_missing(fv_log *l, const char *argument);

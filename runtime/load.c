@@ -131,8 +131,8 @@ static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log
         fv_log_add(log, "%s: error: is no compiled model: it has no fovea_model", path);
     else if (!model)
         fv_log_add(log, "%s: error: is no compiled model: its fovea_model gives NULL", path);
-    else if (model->abi != 1)
-        fv_log_add(log, "%s: error: was compiled for ABI %u, this library runs ABI 1; compile the model again", path,
+    else if (model->abi != 2)
+        fv_log_add(log, "%s: error: was compiled for ABI %u, this library runs ABI 2; compile the model again", path,
                    (unsigned)model->abi);
     else
         fv_log_add(log, "%s: error: was compiled by %s Fovea: its table has %u bytes, %u are expected; compile the "
@@ -142,7 +142,7 @@ static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log
 }
 
 static int damaged(const char *path, const char *what, fv_log *log) {
-    fv_log_add(log, "%s: error: is damaged: of its table %s cannot be read; compile the model again", path, what);
+    fv_log_add(log, "%s: error: is damaged (%s of its table); compile the model again", path, what);
     return FV_BAD_FILE;
 }
 
@@ -151,10 +151,10 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
     *(void **)&get = dlsym(lib, "fovea_model");
     const fv_model *model = get ? get() : NULL;
     if (model && !fv_table_is_in(lib, model, offsetof(fv_model, name)))
-        return damaged(path, "the table itself", log);
-    if (!model || model->abi != 1 || model->size != sizeof *model)
+        return damaged(path, "place", log);
+    if (!model || model->abi != 2 || model->size != sizeof *model)
         return unfit(path, model, get != NULL, log);
-    const char *fault = fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "the table itself";
+    const char *fault = fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
     if (fault)
         return damaged(path, fault, log);
     fv_artifact *a = fv_artifact_new(model);

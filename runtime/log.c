@@ -156,9 +156,11 @@ size_t fv_array_bytes(const fv_array *a) {
     size_t n = 1, bits = a ? types[type_index(a->type)].bits : 0;
     if (!a || a->rank < 0 || a->rank > FV_ARRAY_RANK)
         return SIZE_MAX;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)a->dims[i], &n))
+    for (int i = 0; i < a->rank; i++) {
+        int64_t dim = a->capacity && i == a->axis ? a->capacity : a->dims[i];
+        if (dim < 0 || a->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)dim, &n))
             return SIZE_MAX;
+    }
     if (!bits || __builtin_mul_overflow(n, bits, &bits))
         return n == 0 && bits ? 0 : SIZE_MAX;
     return bits / 8 + (bits % 8 != 0);

@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "table_sum.h"
 
-enum { MOST_SEGMENTS = 32, MOST_RANK = 255, LAST_TYPE = FV_TYPE_INT2 };
+enum { MOST_SEGMENTS = 32 };
 
 /* What of the library is in memory. */
 typedef struct segment {
@@ -59,62 +59,63 @@ static bool is_text(const image *m, const char *s) {
     return room && memchr(s, 0, room);
 }
 
-static bool is_text_or_null(const image *m, const char *s) {
-    return !s || is_text(m, s);
-}
-
 static bool is_list(const image *m, const void *list, int32_t n, size_t size) {
     return n == 0 || (n > 0 && (uintptr_t)list % _Alignof(void *) == 0 &&
                       (size_t)n <= room_at(m, (uintptr_t)list, PF_R) / size);
 }
 
-static bool is_port(const image *m, const fv_model *t, const fv_port_info *p) {
-    if (!is_text(m, p->name) || p->type < 1 || p->type > LAST_TYPE || p->rank > MOST_RANK || p->state_of < 0 ||
-        p->state_of > t->ninputs || !is_list(m, p->dims, p->rank, sizeof *p->dims))
-        return false;
-    for (int k = 0; k < p->rank; k++)
-        if (!is_text(m, p->dims[k]))
-            return false;
-    return true;
-}
-
-static bool are_ports(const image *m, const fv_model *t, const fv_port_info *ports, int32_t n) {
-    if (!is_list(m, ports, n, sizeof *ports))
-        return false;
-    for (int i = 0; i < n; i++)
-        if (!is_port(m, t, &ports[i]))
-            return false;
-    return true;
-}
-
-static bool are_symbols(const image *m, const fv_symbol_info *symbols, int32_t n) {
-    if (!is_list(m, symbols, n, sizeof *symbols))
-        return false;
-    for (int i = 0; i < n; i++)
-        if (!is_text(m, symbols[i].name) || symbols[i].lo > symbols[i].hi)
-            return false;
-    return true;
-}
-
-static bool are_launches(const image *m, const fv_launch_info *launches, int32_t n) {
-    if (!is_list(m, launches, n, sizeof *launches))
-        return false;
-    for (int i = 0; i < n; i++)
-        if (!is_text(m, launches[i].kernel) || !is_text(m, launches[i].nodes) || !is_text(m, launches[i].indexes))
-            return false;
-    return true;
-}
-
-static bool are_relations(const image *m, const fv_relation_info *relations, int32_t n) {
-    if (!is_list(m, relations, n, sizeof *relations))
-        return false;
-    for (int i = 0; i < n; i++)
-        if (!is_text(m, relations[i].left) || !is_text(m, relations[i].right) || !is_text(m, relations[i].why))
-            return false;
-    return true;
-}
-
 static bool is_code(const image *m, uintptr_t at) { return room_at(m, at, PF_X) > 0; }
+
+static bool are_texts(const image *m, const char *const *texts, int32_t n) {
+    if (!is_list(m, texts, n, sizeof *texts))
+        return false;
+    for (int32_t i = 0; i < n; i++)
+        if (!is_text(m, texts[i]))
+            return false;
+    return true;
+}
+
+static const char *structure_fault(const image *m, const fv_structure *type, const void *s);
+
+static bool is_member(const image *m, const void *s, const fv_member *x) {
+    const void *p = x->kind >= FV_MEMBER_TEXT && x->kind <= FV_MEMBER_CODE ? fv_member_pointer(s, x) : NULL;
+    switch (x->kind) {
+    case FV_MEMBER_NUMBER: return fv_member_number(s, x) >= x->least && fv_member_number(s, x) <= x->most;
+    case FV_MEMBER_TEXT: return is_text(m, p);
+    case FV_MEMBER_MAYBE: return !p || is_text(m, p);
+    case FV_MEMBER_TEXTS: return are_texts(m, p, fv_member_count(s, x));
+    case FV_MEMBER_CODE: return is_code(m, (uintptr_t)p);
+    case FV_MEMBER_WIDE: case FV_MEMBER_SIZE: case FV_MEMBER_SUM: return true;
+    case FV_MEMBER_LIST: break;
+    }
+    bool fits = is_list(m, p, fv_member_count(s, x), x->of->size);
+    for (int32_t i = 0; fits && i < fv_member_count(s, x); i++)
+        fits = !structure_fault(m, x->of, fv_member_element(s, x, i));
+    return fits;
+}
+
+/* The first member that may not be read, or says what cannot be. NULL: there is none. */
+static const char *structure_fault(const image *m, const fv_structure *type, const void *s) {
+    for (int i = 0; i < type->n; i++)
+        if (!is_member(m, s, &type->members[i]))
+            return type->members[i].name;
+    return NULL;
+}
+
+/* Does what single members say go together? */
+static bool are_ports(const fv_model *t, const fv_port_info *ports, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (ports[i].state_of > t->ninputs || ports[i].in_place > ports[i].rank || !ports[i].in_place != !ports[i].capacity)
+            return false;
+    return true;
+}
+
+static bool are_symbols(const fv_symbol_info *symbols, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (symbols[i].lo > symbols[i].hi)
+            return false;
+    return true;
+}
 
 bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) {
     image m;
@@ -124,21 +125,15 @@ bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) {
 const char *fv_table_fault(void *lib, const fv_model *t) {
     image m;
     if (!find_image(lib, &m))
-        return "the loader does not tell where it lies";
-    if (!is_text_or_null(&m, t->name) || !is_text_or_null(&m, t->target) || !is_text_or_null(&m, t->source_hash) ||
-        !is_text_or_null(&m, t->producer) || !is_text_or_null(&m, t->weights_file))
-        return "its names";
-    if (!are_symbols(&m, t->symbols, t->nsymbols))
-        return "its dims";
-    if (!are_ports(&m, t, t->inputs, t->ninputs))
-        return "its inputs";
-    if (!are_ports(&m, t, t->outputs, t->noutputs))
-        return "its outputs";
-    if (!are_launches(&m, t->launches, t->nlaunches))
-        return "its launches";
-    if (!are_relations(&m, t->relations, t->nrelations))
-        return "its relations";
-    if (!is_code(&m, (uintptr_t)t->plan) || !is_code(&m, (uintptr_t)t->run))
-        return "its functions";
-    return fv_table_sum(t) == t->checksum ? NULL : "its content, which has changed,";
+        return "place";
+    const char *fault = structure_fault(&m, &fv_model_structure, t);
+    if (fault)
+        return fault;
+    if (!are_symbols(t->symbols, t->nsymbols))
+        return "symbols";
+    if (!are_ports(t, t->inputs, t->ninputs))
+        return "inputs";
+    if (!are_ports(t, t->outputs, t->noutputs))
+        return "outputs";
+    return fv_table_sum(t) == t->checksum ? NULL : "checksum";
 }

@@ -5,7 +5,7 @@
 #ifndef FV_TABLE_SUM_H
 #define FV_TABLE_SUM_H
 
-#include "fovea_model.h"
+#include "table_members.h"
 
 static inline uint64_t fv_sum_byte(uint64_t sum, unsigned byte) {
     return (sum ^ byte) * UINT64_C(0x100000001b3);
@@ -18,45 +18,38 @@ static inline uint64_t fv_sum_number(uint64_t sum, int64_t n) {
     return sum;
 }
 
-/* NULL is as good as "": objects of LLVM's have no other. */
 static inline uint64_t fv_sum_text(uint64_t sum, const char *s) {
     for (s = s ? s : ""; *s; s++)
         sum = fv_sum_byte(sum, (unsigned char)*s);
     return fv_sum_byte(sum, 0);
 }
 
-static inline uint64_t fv_sum_ports(uint64_t sum, const fv_port_info *ports, int32_t n) {
-    for (int32_t i = 0; i < n; i++) {
-        const fv_port_info *p = &ports[i];
-        const int32_t numbers[] = {p->type, p->rank, p->depends_on_data, p->state_of, p->in_place};
-        sum = fv_sum_text(sum, p->name);
-        for (int k = 0; k < 5; k++)
-            sum = fv_sum_number(sum, numbers[k]);
-        for (int32_t k = 0; k < p->rank; k++)
-            sum = fv_sum_text(sum, p->dims[k]);
+static inline uint64_t fv_sum_structure(uint64_t sum, const fv_structure *type, const void *s) {
+    for (int k = 0; k < type->n; k++) {
+        const fv_member *m = &type->members[k];
+        if (m->traced)
+            continue;
+        switch (m->kind) {
+        case FV_MEMBER_NUMBER: sum = fv_sum_number(sum, fv_member_number(s, m)); break;
+        case FV_MEMBER_WIDE: sum = fv_sum_number(sum, fv_member_wide(s, m)); break;
+        case FV_MEMBER_MAYBE: sum = fv_sum_number(sum, fv_member_pointer(s, m) != NULL); /* fall through */
+        case FV_MEMBER_TEXT: sum = fv_sum_text(sum, fv_member_pointer(s, m)); break;
+        case FV_MEMBER_TEXTS:
+            for (int32_t i = 0; i < fv_member_count(s, m); i++)
+                sum = fv_sum_text(sum, fv_member_text(s, m, i));
+            break;
+        case FV_MEMBER_LIST:
+            for (int32_t i = 0; i < fv_member_count(s, m); i++)
+                sum = fv_sum_structure(sum, m->of, fv_member_element(s, m, i));
+            break;
+        case FV_MEMBER_CODE: case FV_MEMBER_SIZE: case FV_MEMBER_SUM: break;
+        }
     }
     return sum;
 }
 
 static inline uint64_t fv_table_sum(const fv_model *t) {
-    const char *texts[] = {t->name, t->target, t->source_hash, t->producer, t->weights_file};
-    const int32_t numbers[] = {(int32_t)t->abi, t->nsymbols, t->ninputs, t->noutputs, t->uses_allocator, t->nrelations,
-                               t->weights_file != NULL};
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (int i = 0; i < 5; i++)
-        sum = fv_sum_text(sum, texts[i]);
-    for (int i = 0; i < 7; i++)
-        sum = fv_sum_number(sum, numbers[i]);
-    for (int32_t i = 0; i < t->nsymbols; i++) {
-        sum = fv_sum_text(sum, t->symbols[i].name);
-        sum = fv_sum_number(fv_sum_number(sum, t->symbols[i].lo), t->symbols[i].hi);
-    }
-    sum = fv_sum_ports(fv_sum_ports(sum, t->inputs, t->ninputs), t->outputs, t->noutputs);
-    for (int32_t i = 0; i < t->nrelations; i++) {
-        const fv_relation_info *r = &t->relations[i];
-        sum = fv_sum_text(fv_sum_text(fv_sum_text(sum, r->left), r->right), r->why);
-    }
-    return sum;
+    return fv_sum_structure(UINT64_C(0xcbf29ce484222325), &fv_model_structure, t);
 }
 
 #endif

@@ -36,7 +36,7 @@ static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns
     int vectors = i / 2 + 1, registers = c->limits.registers;
     if (!fv_is_choice(&c->limits, rows) || c->limits.lanes < 2)
         return false;
-    int64_t most = c->limits.of[rows].most, n = (registers - 1 - vectors) / vectors;
+    int64_t most = c->limits.of[rows].most, wide = (int64_t)vectors * (c->limits.sums ? c->limits.sums : 1), n = (registers - 1 - wide) / wide;
     n = i % 2 ? n - 1 : n;
     s->value[rows] = n > most ? most : n;
     s->value[columns] = (int64_t)vectors * c->limits.lanes;

@@ -29,6 +29,15 @@ static const option options[] = {
     {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
     {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
+    {"--script", NULL, TEXT, AT(script), "F.lua", "run the passes that a script declares, and then the level's, or its pipeline", false},
+    {"--script-arg", NULL, LIST, AT(script_args), "K=V", "option K of the script; may be repeated", false},
+    {"--script-memory", NULL, NUMBER, AT(script_memory), "MIB", "memory that a script may take (1024)", false},
+    {"--script-steps", NULL, NUMBER, AT(script_steps), "N", "million instructions that a script may run (10000)", false},
+    {"--unsafe-lua", NULL, FLAG, AT(unsafe_lua), NULL, "all of Lua's libraries for the script: files, processes, bytecode", false},
+    {"--standard", NULL, FLAG, AT(standard), NULL, "no level's passes: operators of other domains become the standard's", false},
+    {"--levels", NULL, TEXT, AT(levels), "A,B", "-O of the one side and of the other", false},
+    {"--chunk", NULL, NUMBER, AT(chunk), "N", "values that one run makes visible (64); what asks for a value does not fuse it away", false},
+    {"--graph", NULL, FLAG, AT(graph), NULL, "the ops after the passes instead: what came, went and changed", false},
     {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes, and what each level runs", false},
     {"--dump-after", NULL, TEXT, AT(dump_after), "STEP", "print the module after that pass, or that step of lowering, on standard error", false},
     {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR", "write the module after each, to DIR/01-legalise.fvir and so on", false},
@@ -47,15 +56,19 @@ static const option options[] = {
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
+    {"--attention", NULL, FLAG, AT(attention), NULL, "each softmax and gate: which attention it is, and whether it is fused", false},
+    {"--require-fused", NULL, FLAG, AT(require_fused), NULL, "status 1, and nothing written, where an attention is not one kernel", false},
     {"--why", NULL, BEHIND, AT(why), "NODE", "decisions about a node, value or kernel, each with its reason; alone: about what costs most", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
     {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
     {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true, fv_processor_names},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
-    {"--state", NULL, LIST, AT(states), "IN=OUT", "output OUT is input IN of the next run; may be repeated", false},
+    {"--state", NULL, LIST, AT(states), "IN=OUT[:N]", "output OUT is input IN of the next run; with N, in one memory of capacity N; may be repeated", false},
     {"--strict", NULL, FLAG, AT(strict), NULL, "refuse an ONNX model that departs from the standard", true},
     {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},
+    {"--disable", NULL, LIST, AT(disable), "A,B", "leave out these passes and steps of lowering; may be repeated", true},
+    {"--enable", NULL, LIST, AT(enable), "A,B", "run these passes, too, which run only where they are asked for; may be repeated", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
     {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},
@@ -246,7 +259,7 @@ static int parse_environment(fv_args *a, const fv_command *c) {
 }
 
 static int check(const fv_args *a, const fv_command *c) {
-    if (a->schedule && strcmp(a->schedule, "naive") && strcmp(a->schedule, "default"))
+    if (a->schedule && c->run != fv_cmd_diff && strcmp(a->schedule, "naive") && strcmp(a->schedule, "default"))
         return fv_usage(a, "there is no schedule '%s'; there are naive and default", a->schedule);
     if (a->color && strcmp(a->color, "auto") && strcmp(a->color, "always") && strcmp(a->color, "never"))
         return fv_usage(a, "--color takes auto, always or never, not '%s'", a->color);
@@ -254,6 +267,13 @@ static int check(const fv_args *a, const fv_command *c) {
         return fv_usage(a, "--format takes npy or pb, not '%s'", a->format);
     if (a->nthread_list > 1 && c->run != fv_cmd_bench)
         return fv_usage(a, "--threads takes one number here");
+    if (a->script_memory < 1 || a->script_steps < 1)
+        return fv_usage(a, "--script-%s takes a number of at least 1", a->script_memory < 1 ? "memory" : "steps");
+    for (int i = 0; i < a->script_args.n; i++)
+        if (!strchr(a->script_args.at[i], '='))
+            return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script_args.at[i]);
+    if (c->run != fv_cmd_lua && !a->script && (a->script_args.n || a->unsafe_lua))
+        return fv_usage(a, "%s goes with --script", a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
     if (a->help || a->list_passes)
         return FV_EXIT_OK;
     if (a->n < c->min)
@@ -264,11 +284,14 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .seconds = c->run == fv_cmd_tune ? 60 : 2,
+    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .chunk = 64,
+                   .seconds = c->run == fv_cmd_tune ? 60 : 2, .script_memory = 1024, .script_steps = 10000,
                    .operand = operands};
     int status = parse_environment(a, c);
     bool options_end = false;
     for (int i = 0; i < argc && !status; i++) {
+        if (c->run == fv_cmd_lua && a->n) /* the rest is the script's */
+            options_end = true;
         if (!options_end && !strcmp(argv[i], "--"))
             options_end = true;
         else if (options_end || !is_option(argv[i]))

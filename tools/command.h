@@ -24,7 +24,7 @@ typedef struct fv_args {
     const char **operand;
     /* common */
     const char *target, *processor, *schedule, *tuning, *color;
-    fv_list_arg dims;
+    fv_list_arg dims, enable, disable;
     int threads, verbose; /* threads: the first of the list */
     int thread_list[FV_MAX_THREAD_LIST], nthread_list;
     char level;
@@ -35,10 +35,13 @@ typedef struct fv_args {
     const char *profile; /* "": printed; else also to that file */
     const char *why;     /* "": of what costs most; else of that name */
     const char *against, *against_model;
-    fv_list_arg inputs, states, at;
-    int seed, rounds;
+    const char *script; /* its passes are run */
+    fv_list_arg inputs, states, at, script_args;
+    int script_memory, script_steps; /* MiB; millions of instructions */
+    const char *levels; /* of diff: "0,2" */
+    int seed, rounds, chunk;
     double seconds;
-    bool list_passes, ops, memory, schedules, markdown;
+    bool list_passes, standard, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */
@@ -46,6 +49,7 @@ typedef struct fv_context {
     fv_session *session;
     fv_arena *arena;
     const fv_args *args;
+    struct fv_lua *script; /* of --script, once it is read; script.c */
 } fv_context;
 
 typedef struct fv_command {
@@ -83,6 +87,15 @@ int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
 int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, else 0 */
 
+/* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
+
+/* Reads --script, if it is given and not read yet, and has its passes run. False after a diagnostic. */
+bool fv_script_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
+/* What --help says of the options of the script. */
+int fv_script_help(const fv_args *a); /* the exit status */
+/* Status of a command whose options were refused: of the script, or of the command line. */
+int fv_refused(const fv_context *c);
+
 /* ---- looking at what is between passes and steps: dump.c ---- */
 
 /* Sees to --dump-after and --dump-dir of a command that begins; false after a message. */
@@ -114,8 +127,10 @@ int fv_cmd_compile(fv_context *c);
 int fv_cmd_run(fv_context *c);
 int fv_cmd_test(fv_context *c);
 int fv_cmd_inspect(fv_context *c);
+int fv_cmd_lua(fv_context *c);
 int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
 int fv_cmd_tune(fv_context *c);
+int fv_cmd_diff(fv_context *c);
 
 #endif

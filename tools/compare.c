@@ -6,6 +6,40 @@
 
 #include "ir/base/text.h"
 
+/* Bytes of what is along an axis and behind it, n of them; and how many of these blocks there are. */
+static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
+    fv_array block = {.type = x->type, .rank = x->rank - x->axis};
+    *blocks = 1;
+    for (int i = 0; i < x->axis; i++)
+        *blocks *= (size_t)x->dims[i];
+    for (int i = x->axis; i < x->rank; i++)
+        block.dims[i - x->axis] = i == x->axis ? n : x->dims[i];
+    return fv_array_bytes(&block);
+}
+
+/* The same elements without room for more. */
+static void *dense(fv_arena *a, const fv_array *x) {
+    size_t blocks, from = block_of(x, x->capacity, &blocks), to = block_of(x, x->dims[x->axis], &blocks);
+    char *r = fv_alloc_aligned(a, blocks * to + 1, 64);
+    for (size_t i = 0; i < blocks && to; i++)
+        memcpy(r + i * to, (const char *)x->data + i * from, to);
+    return r;
+}
+
+bool fv_array_add_room(fv_arena *a, fv_array *x, int axis, int64_t capacity) {
+    fv_array with = *x;
+    with.axis = axis;
+    with.capacity = capacity;
+    size_t blocks, bytes = fv_array_bytes(&with), to = block_of(&with, capacity, &blocks), from = block_of(&with, x->dims[axis], &blocks);
+    if (bytes == SIZE_MAX || capacity < x->dims[axis])
+        return false;
+    with.data = fv_alloc_aligned(a, bytes + 1, 64);
+    for (size_t i = 0; i < blocks && from; i++)
+        memcpy((char *)with.data + i * to, (const char *)x->data + i * from, from);
+    *x = with;
+    return true;
+}
+
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
     fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .data = x->data, .count = 1};
     int64_t *dims = FV_NEW(a, int64_t, x->rank + 1);
@@ -14,7 +48,11 @@ fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
         t.count *= (size_t)x->dims[i];
     }
     t.dims = dims;
-    t.bytes = fv_array_bytes(x);
+    fv_array packed = *x;
+    packed.capacity = 0;
+    t.bytes = fv_array_bytes(&packed);
+    if (x->capacity && x->capacity != x->dims[x->axis])
+        t.data = dense(a, x);
     return t;
 }
 

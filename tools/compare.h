@@ -20,6 +20,10 @@ typedef struct fv_difference {
     double atol, rtol; /* that were used */
 } fv_difference;
 fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol);
+/* Gives a dense array memory that has so many along an axis. False: it would hold less than there is, or no memory could be so
+ * large. */
+bool fv_array_add_room(fv_arena *a, fv_array *x, int axis, int64_t capacity) FV_MUST_USE;
+/* Its elements, in memory of their own where the array has room for more. */
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
 /* A view of the tensor, copied to the arena where its data is not aligned. False: no array can hold it. */
 bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out) FV_MUST_USE;

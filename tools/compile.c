@@ -5,7 +5,9 @@
 
 #include "backend/consumer/consumer.h"
 #include "frontend/file.h"
+#include "tools/attention.h"
 #include "tools/model.h"
+#include "tools/report.h"
 
 typedef struct result {
     fv_emit_kind kind;
@@ -13,6 +15,7 @@ typedef struct result {
     fv_program *program; /* NULL: what was written needs none */
     const fv_target *target;
     fv_weights_kind weights;
+    fv_attention_query attention;
 } result;
 
 /* ---- what to write, and where ---- */
@@ -22,6 +25,8 @@ static bool agrees(const fv_args *a, const result *r) {
     fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
     if (r->kind == FV_EMIT_C && a->output && !strcmp(a->output, "-"))
         return fv_usage(a, "C is more than one file: -o NAME.c or -o NAME/") == FV_EXIT_OK;
+    if (r->kind == FV_EMIT_ONNX)
+        return fv_usage(a, "`fovea opt` writes ONNX: a model is not compiled for that") == FV_EXIT_OK;
     if (end == FV_EMIT_NONE || end == r->kind || (end == FV_EMIT_KERNELS && r->kind == FV_EMIT_EXPANDED))
         return true;
     return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->emit, a->output) ==
@@ -35,7 +40,7 @@ static bool choose_kind(fv_context *c, result *r) {
         if (r->kind == FV_EMIT_NONE)
             fv_usage(a, "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd .fvk or, "
                         "for a folder of C, in /; or say --emit", a->output);
-        return r->kind != FV_EMIT_NONE;
+        return r->kind != FV_EMIT_NONE && agrees(a, r);
     }
     r->kind = fv_emit_by_name(a->emit);
     if (r->kind != FV_EMIT_NONE)
@@ -80,12 +85,39 @@ static const char *default_output(fv_context *c, const char *model, fv_emit_kind
 
 /* ---- the work ---- */
 
+typedef struct check {
+    fv_context *c;
+    result *r;
+} check;
+
+/* Before anything is written. */
+static bool accept(void *user) {
+    check *k = user;
+    fv_attention_judge(&k->r->attention);
+    return !k->c->args->require_fused || fv_attention_require(&k->r->attention);
+}
+
+/* What is written as a graph or as definitions is lowered for its own sake: that changes the graph. */
+static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
+    fv_source source;
+    check k = {c, r};
+    if (!c->args->require_fused || (r->kind != FV_EMIT_IR && r->kind != FV_EMIT_DEFINITIONS))
+        return true;
+    if (!strcmp(model, "-"))
+        return fv_error(c->session, "--require-fused with --emit=%s reads the model twice: give a file", fv_emit_name(r->kind));
+    return fv_driver_read(c->session, model, o, &source) && fv_driver_lower(c->session, &source, o) && accept(&k);
+}
+
 static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
-    if (!fv_spares_models(c, "-o ", r->out) || !fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
+    if (!fv_spares_models(c, "-o ", r->out) || !accept_graph(c, model, o, r) ||
+        !fv_driver_read(c->session, model, o, &source) || !fv_dump_applies(c, &source))
         return false;
-    fv_write_options wo = {o->level, r->weights};
+    check k = {c, r};
+    fv_write_options wo = {.level = o->level, .weights = r->weights, .user = &k, .accept = accept};
     bool ok = fv_driver_emit(c->session, &source, o, r->kind, r->out, &wo, &r->program);
+    if (ok && source.module && r->program)
+        fv_report_steps(c, o);
     r->target = r->program ? r->program->target : NULL;
     return ok;
 }
@@ -146,6 +178,7 @@ static const char *how_to_call(fv_context *c, const result *r) {
     case FV_EMIT_EXPANDED: return fv_printf(c->arena, "`fovea run %s`", r->out);
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
+    case FV_EMIT_ONNX:
     case FV_EMIT_NONE: break;
     }
     return NULL;
@@ -169,6 +202,8 @@ static void print_summary(fv_context *c, const result *r) {
         fv_out("%-28s %s\n", files[i], fv_size_str(c->arena, (uint64_t)size_of(files[i])));
     if (r->program)
         fv_out("target     %s\n", fv_target_str(c->arena, r->target));
+    if (r->program && fv_attention_count(&r->attention))
+        fv_out("attentions fused %s\n", fv_attention_count(&r->attention));
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where))
         fv_out("workspace  %s%s%s%s\n", fv_size_str(c->arena, bytes), *where ? " (" : "", where,
                *where ? ")" : "");
@@ -192,6 +227,8 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     if (r->program) {
         fv_json_set_text(d, "name", r->program->name);
         fv_json_set_text(d, "target", r->target->entry);
+        fv_json_set_int(d, "attentions", r->attention.attentions);
+        fv_json_set_int(d, "attentions_fused", r->attention.fused);
     }
     if (r->program && !is_text(r->kind) && workspace(c, r->program, &bytes, &where)) {
         fv_json_set_int(d, "workspace_bytes", (int64_t)bytes);
@@ -222,12 +259,14 @@ int fv_cmd_compile(fv_context *c) {
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
     if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
-        return FV_EXIT_USAGE;
+        return fv_refused(c);
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)
         return fv_usage(a, "--json and -o - both want standard output");
+    fv_attention_begin(&r.attention, c, &o);
     if (!o.name)
         o.name = fv_emit_prefix(c->arena, r.out);
+    fv_report_begin(c, &o);
     if (!write_result(c, model, &o, &r))
         return fv_failed(c);
     if (!a->name && has_names(r.kind) && o.name && strcmp(o.name, fv_emit_stem(c->arena, r.out)))

@@ -73,6 +73,10 @@ int fv_failed(const fv_context *c) {
     return FV_EXIT_MODEL;
 }
 
+int fv_refused(const fv_context *c) {
+    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+}
+
 void fv_note(const fv_context *c, const char *format, ...) {
     va_list args;
     if (c->args->quiet)

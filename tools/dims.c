@@ -47,10 +47,28 @@ static int64_t usual_total(const fv_subject *m) {
     return parts == 2 ? sum : 128;
 }
 
+/* The capacity of a state? Then *need is what its output has. */
+static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
+    const fv_model *t = m->table;
+    bool found = false;
+    *need = 0;
+    for (int i = 0; i < t->noutputs; i++) {
+        const fv_port_info *p = &t->outputs[i];
+        int64_t n;
+        if (!p->in_place || fv_dim_text_symbol(t, p->capacity) != s)
+            continue;
+        found = true;
+        if (fv_eval_dim_text(t, m->dims, p->dims[p->in_place - 1], &n) && n > *need)
+            *need = n;
+    }
+    return found;
+}
+
 static int64_t usual(const fv_subject *m, const fv_symbol_info *y) {
     static const int64_t values[] = {[OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0};
     role r = role_of(y->name);
-    int64_t v = r == TOTAL ? usual_total(m) : values[r];
+    int64_t v = r == TOTAL ? usual_total(m) : values[r], need;
+    v = is_capacity(m, (int)(y - m->table->symbols), &need) ? need : v;
     return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
 }
 
@@ -149,12 +167,15 @@ static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
 }
 
 /* Those of which others follow are chosen first: nothing is past, if that may be; then those that no
- * relation tells from others. */
-enum { ROUNDS = 3 };
+ * relation tells from others; capacities last. */
+enum { ROUNDS = 4 };
 
 static int round_of(const fv_subject *m, int s) {
     const fv_module *g = m->source.module;
     role r = role_of(m->table->symbols[s].name);
+    int64_t need;
+    if (is_capacity(m, s, &need))
+        return ROUNDS - 1;
     if (r == PAST || r == TOTAL)
         return r == PAST ? 0 : 2;
     for (int i = 0; g && i < g->nrelations; i++)

@@ -57,7 +57,8 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
             return dim_of(data, fv_op_int(op, "axis"));
     if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
-    for (int i = (int)fv_op_int(op, "batch_dims"); i < data->type->rank; i++)
+    int batch = fv_op_is(op, FV_OP_GatherND) ? (int)fv_op_int(op, "batch_dims") : 0;
+    for (int i = batch; i < data->type->rank; i++)
         d = d ? fv_dim_min(w->module->dims, d, dim_of(data, i)) : dim_of(data, i);
     return d;
 }

@@ -235,6 +235,19 @@ static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
 
+/* What the model adds to lies in memory of its capacity. */
+static bool add_room(fv_context *c, fv_subject *m, int i) {
+    const fv_port_info *p = &m->table->inputs[i];
+    int64_t capacity;
+    if (!p->in_place)
+        return true;
+    if (!fv_eval_dim_text(m->table, m->dims, p->capacity, &capacity))
+        capacity = 0;
+    return fv_array_add_room(c->arena, &m->inputs[i], p->in_place - 1, capacity) ||
+           fv_error(c->session, "input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64, p->name,
+                    m->inputs[i].dims[p->in_place - 1], (int)p->in_place - 1, capacity);
+}
+
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
     uint64_t state = (uint64_t)c->args->seed;
     bool ok = true;
@@ -242,6 +255,6 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) {
         if (!m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type))
             fv_subject_graph(c, m); /* it has hints */
     for (int i = 0; i < m->table->ninputs && ok; i++)
-        ok = m->given[i] || make_input(c, m, i, &state);
+        ok = (m->given[i] || make_input(c, m, i, &state)) && add_room(c, m, i);
     return ok;
 }

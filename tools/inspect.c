@@ -10,7 +10,9 @@
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
 #include "ir/expr/rewrite.h"
+#include "tools/attention.h"
 #include "tools/model.h"
+#include "tools/report.h"
 #include "tools/why.h"
 
 /* How often an operator occurs: as the model was read, and after the passes. */
@@ -31,6 +33,7 @@ typedef struct view {
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
     fv_why_query why;
+    fv_attention_query attention;
     fv_choices choices; /* for kernels */
     fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
     size_t weights;
@@ -230,7 +233,7 @@ static void evaluate_plan(view *v) {
     for (int i = 0; i < p->nsymbols; i++)
         set_value(v, p->symbol_vars[i], fv_x_int(v->c->arena, v->m.dims[i]));
     for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET)
+        if (s->kind == FV_S_LET && !fv_ptrmap_get(&v->values, s->var))
             set_value(v, s->var, value(v, s->x));
 }
 
@@ -357,8 +360,12 @@ static void print_ports(const char *what, const fv_port_info *ports, int n,
         fv_out("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
         for (int k = 0; k < ports[i].rank; k++)
             fv_out("%s%s", k ? ", " : "", ports[i].dims[k]);
-        fv_out("]%s%s\n", ports[i].state_of ? ", the next run's " : "",
+        fv_out("]%s%s", ports[i].state_of ? ", the next run's " : "",
                ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
+        if (ports[i].in_place)
+            fv_out(", %s %s on axis %d", ports[i].state_of ? "in its memory," : "in memory of", ports[i].capacity,
+                   (int)ports[i].in_place - 1);
+        fv_out("\n");
     }
 }
 
@@ -396,6 +403,8 @@ static void print_summary(view *v) {
            p->nconstants == 1 ? "" : "s");
     fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
            where, *where ? ")" : "");
+    if (fv_attention_count(&v->attention))
+        fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
     if (p->uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
     const char *processor = fv_processor_at(p->target->processor)->name;
@@ -412,6 +421,10 @@ static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *
         fv_json_set(o, "dims", fv_json_dims(ports[i].rank, ports[i].dims));
         if (ports[i].state_of)
             fv_json_set_text(o, "state_of", inputs[ports[i].state_of - 1].name);
+        if (ports[i].in_place) {
+            fv_json_set_text(o, "capacity", ports[i].capacity);
+            fv_json_set_int(o, "capacity_axis", ports[i].in_place - 1);
+        }
         fv_json_append(list, o);
     }
     return list;
@@ -432,6 +445,8 @@ static bool print_json(view *v, bool all) {
         fv_json_set(d, "memory", memory_json(v));
     if (all || a->schedules)
         fv_json_set(d, "schedules", schedules_json(v));
+    if (all || a->attention)
+        fv_attention_json(&v->attention, &v->m, d);
     if (a->why)
         fv_why_json(&v->why, d);
     return fv_json_print(v->c->session, d);
@@ -450,6 +465,8 @@ static bool open_view(view *v, const char *path) {
     o.look = !o.tuning; /* which is of one model, with its weights */
     o.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
+    fv_report_begin(c, &o);
+    fv_attention_begin(&v->attention, c, &o);
     if (!fv_driver_read(c->session, path, &o, &m->source))
         return false;
     fv_why_read(&v->why, &m->source);
@@ -458,8 +475,11 @@ static bool open_view(view *v, const char *path) {
     m->program = fv_driver_lower(c->session, &m->source, &o);
     if (!m->program)
         return false;
-    if (m->source.module)
+    if (m->source.module) {
+        fv_report_steps(c, &o);
         count_ops(v, m->source.module->funcs->body, true);
+    }
+    fv_attention_judge(&v->attention);
     m->table = fv_program_model(c->arena, m->program, NULL);
     m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
     m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
@@ -488,7 +508,7 @@ int fv_cmd_inspect(fv_context *c) {
     look(v);
     if (a->why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
         return fv_failed(c);
-    bool all = !a->ops && !a->memory && !a->schedules && !a->why;
+    bool all = !a->ops && !a->memory && !a->schedules && !a->why && !a->attention;
     if (a->json)
         return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
     print_summary(v);
@@ -498,6 +518,8 @@ int fv_cmd_inspect(fv_context *c) {
         print_memory(v);
     if (a->schedules)
         print_schedules(v);
+    if (a->attention)
+        fv_attention_print(&v->attention, &v->m);
     if (a->why)
         fv_why_print(&v->why);
     return FV_EXIT_OK;

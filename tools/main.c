@@ -12,9 +12,11 @@ static const char tolerance_text[] =
     "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"
     "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared exactly.\n";
 
+#define SCRIPT "--script --script-arg --script-memory --script-steps --unsafe-lua"
+
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --state --tuning", fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -23,7 +25,7 @@ const fv_command fv_commands[] = {
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
      "--backend --input --data-set --expect --output --format --seed --passes --state "
-     "--tuning", fv_cmd_run,
+     "--tuning " SCRIPT, fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
@@ -38,7 +40,7 @@ const fv_command fv_commands[] = {
      "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "
-     "--state --tuning", fv_cmd_bench,
+     "--state --tuning " SCRIPT, fv_cmd_bench,
      "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea run`; --dim\n"
      "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers are made\n"
      "once; what is timed is the model's run. The roof is measured in each round: multiply-adds in\n"
@@ -59,19 +61,45 @@ const fv_command fv_commands[] = {
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --why --passes --state --tuning", fv_cmd_inspect,
-     "Without --ops, --memory, --schedules and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
+     "--ops --memory --schedules --attention --why --passes --state --tuning", fv_cmd_inspect,
+     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
+     "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --passes --list-passes --dump-after --dump-dir --state", fv_cmd_opt,
+     "--output --emit --weights --passes --standard --list-passes --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
+     "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"
+     "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, --weights=object none.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
-     "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"},
+     "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"
+     "  fovea opt model.onnx -o smaller.onnx\n"
+     "  fovea opt model.onnx --standard -o portable.onnx\n"
+     "  fovea opt model.onnx --script mine.lua --script-arg limit=4 -v\n"},
+    {"lua", "F.lua [ARG...]", 1, 0, "run a script: graphs, passes and experiments in Lua",
+     "--output --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
+     "What stands behind F.lua is the script's: `arg` and `...` there. It writes files under the folder of\n"
+     "--output, which has to be there, and nowhere else. docs/lua.md is the language.\n"
+     "\nexamples:\n"
+     "  fovea lua count.lua model.onnx\n"
+     "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n"},
+    {"diff", "A [B]", 1, 2, "where two ways to run a model, or two models, come apart, op by op",
+     "--backend --levels --passes --chunk --graph --input --data-set --seed --state", fv_cmd_diff,
+     "The sides are told by --backend=A,B, --schedule=naive,default, --levels=0,2 and --passes=A,B:C,D, of which\n"
+     "one value is for both; without any, and with one model, the naive schedule at -O0 is compared with what\n"
+     "`run` does. Inputs are as in `fovea run`, the same for both. Values are made visible as outputs, --chunk of\n"
+     "them a run: one that is an output has memory of its own, so what was fused across it is not; with --chunk=1\n"
+     "that is one value at a time. Of two models values are matched by node, else by name. Status 1: they differ.\n"
+     "-v lists all values, not only those that differ.\n"
+     "\nexamples:\n"
+     "  fovea diff model.onnx\n"
+     "  fovea diff model.onnx --backend=jit,interp --data-set test_data_set_0\n"
+     "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
+     "  fovea diff model.onnx --graph --levels=0,2\n"},
     {"ops", "[NAME...]", 0, 0, "the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME: that operator whole, with attributes, types and what it means.\n"},
     {0}};
@@ -105,13 +133,15 @@ static int flush(int status) {
     return status ? status : FV_EXIT_MODEL;
 }
 
-static int help(const char *name) {
+static int help(const char *name, const fv_args *args) {
     const fv_command *c = name ? find(name) : NULL;
     if (name && !c)
         return unknown(name);
     fv_print_help(c);
     if (c && c->run == fv_cmd_test)
         fv_put_text(stdout, tolerance_text);
+    if (args)
+        return fv_script_help(args);
     return FV_EXIT_OK;
 }
 
@@ -127,7 +157,7 @@ static int run(int argc, char **argv) {
     }
     int status = fv_args_parse(&args, c, argc - 2, argv + 2, operands);
     if (!status)
-        status = args.help ? help(c->name) : fv_run_command(c, &args);
+        status = args.help ? help(c->name, &args) : fv_run_command(c, &args);
     fv_args_free(&args);
     free(operands);
     return status;
@@ -140,7 +170,7 @@ int main(int argc, char **argv) {
         return FV_EXIT_USAGE;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-        return flush(help(argc > 2 ? argv[2] : NULL));
+        return flush(help(argc > 2 ? argv[2] : NULL, NULL));
     if (!strcmp(argv[1], "--version")) {
         fv_out("fovea %s\n", FV_VERSION);
         return flush(FV_EXIT_OK);

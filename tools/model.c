@@ -146,6 +146,24 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
     return true;
 }
 
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, bool (*change)(void *user, fv_module *m),
+                             void *user, fv_subject *out) {
+    fv_driver_options o;
+    *out = (fv_subject){.path = path};
+    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &out->source))
+        return false;
+    if (!out->source.module || out->source.module->definitions)
+        return fv_error(c->session, "holds %s, no graph", out->source.module ? "definitions" : "kernels");
+    look_at_source(&(opening){c, out}, &out->source);
+    if (!change(user, out->source.module) || !(out->program = fv_driver_lower(c->session, &out->source, &o)))
+        return false;
+    look_at_program(&(opening){c, out}, out->program);
+    if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o.level)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
 void fv_subject_close(fv_subject *m) {
     for (int i = 0; m->outputs && i < m->table->noutputs; i++)
         fv_array_free(&m->outputs[i]);

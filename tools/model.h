@@ -49,6 +49,9 @@ bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, f
 /* The same of a model that is no library, with schedules of its own; *choices: what was chosen. Never from the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;
+/* The same of a graph that `change` has changed before its passes (false after a diagnostic). Never from the cache. */
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, bool (*change)(void *user, fv_module *m),
+                             void *user, fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is

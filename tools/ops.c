@@ -11,7 +11,7 @@
 /* How the op gets its meaning. */
 static const char *meaning(const fv_opdef *d) {
     return d->formula ? "formula" : d->rule ? "rule" : d->decompose ? "expansion"
-           : d->define ? "definition" : d->kernel ? "kernel" : "structure";
+           : d->define ? "definition" : d->recur ? "recurrence" : d->kernel ? "kernel" : "structure";
 }
 
 /* "1, 6, 13" */
@@ -70,6 +70,13 @@ static void print_domain(fv_context *c, const char *dom) {
     }
 }
 
+static void print_refused(void) {
+    fv_out("\n## Refused\n\n"
+           "| operator | because |\n| --- | --- |\n");
+    for (const fv_refusal *r = fv_refusals; r->name; r++)
+        fv_out("| %s%s%s | %s |\n", r->domain, *r->domain ? "." : "", r->name, r->reason);
+}
+
 static void print_markdown(fv_context *c) {
     fv_out("# Operators\n\n"
            "What Fovea supports, up to opset %d: %d operators of the standard, and %d that only its first\n"
@@ -84,8 +91,27 @@ static void print_markdown(fv_context *c) {
            "definition built in C, or a kernel.\n\n## The standard\n\n",
            FV_NEWEST_OPSET, count_of("", false), count_of("", true));
     print_domain(c, "");
+    fv_out("\n## `ai.onnx.ml`: classic models, over numbers\n\n"
+           "Where the standard leaves open what scores become, they are as in ONNX Runtime, but: the label of two\n"
+           "classes that both have weights in a TreeEnsembleClassifier is that of the higher score, base values are\n"
+           "added to the scores of their classes, of two to those that have weights, and post\\_transform of a TreeEnsemble is numbered as the standard\n"
+           "does. PROBIT, which would leave one score for two classes, is refused there. Labels, keys and categories\n"
+           "are numbers: there are no tensors of strings.\n\n");
+    print_domain(c, "ai.onnx.ml");
+    fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
+    print_domain(c, "ai.onnx.preview.training");
+    fv_out("\n## `com.microsoft`: ONNX Runtime's\n\n");
+    print_domain(c, "com.microsoft");
     fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");
     print_domain(c, "fv");
+    print_refused();
+    fv_out("\n## Other random numbers\n\n"
+           "The references of these tests of the standard are what another generator drew, and nothing\n"
+           "obliges an implementation to that: test_bernoulli_double and test_bernoulli_seed, both also\n"
+           "expanded; test_training_dropout, test_training_dropout_default, test_training_dropout_mask.\n"
+           "Here the generator is Philox 4x32 of ten rounds. Its key is the seed and the name\n"
+           "of the result, its counter the place of an element: the numbers are the same in every run, on\n"
+           "every target, with any number of threads.\n");
 }
 
 /* ---- JSON ---- */
@@ -218,6 +244,11 @@ static const fv_opdef *find(fv_context *c, const char *name) {
         if (!strcmp(names[i], name) || !strcmp(fv_printf(c->arena, "%s.%s", domain(d), d->name), name))
             return d;
     }
+    for (const fv_refusal *r = fv_refusals; r->name; r++)
+        if (!strcmp(*r->domain ? fv_printf(c->arena, "%s.%s", r->domain, r->name) : r->name, name)) {
+            fv_error(c->session, "operator not in the catalogue: '%s': %s", name, r->reason);
+            return NULL;
+        }
     const char *near = fv_nearest(name, names);
     fv_error(c->session, "operator not in the catalogue: '%s'%s%s%s", name,
              near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

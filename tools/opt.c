@@ -3,8 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/definition/step_names.h"
 #include "ir/graph/print.h"
 #include "tools/model.h"
+#include "tools/report.h"
 
 /* ---- --list-passes ---- */
 
@@ -39,6 +41,21 @@ static json_t *orders_json(const fv_pass *p) {
     return list;
 }
 
+static json_t *steps_json(void) {
+    json_t *list = json_array();
+    for (int i = 0; fv_step_name_at(i); i++) {
+        const fv_step_name *s = fv_step_name_at(i);
+        json_t *o = json_object();
+        fv_json_set_text(o, "name", s->name);
+        fv_json_set_text(o, "step", s->id);
+        fv_json_set_text(o, "doc", s->doc);
+        if (s->needed)
+            fv_json_set_text(o, "needed", s->needed);
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
 static int list_json(fv_context *c) {
     json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object(), *code = json_object();
     for (int i = 0; fv_pass_at(i); i++) {
@@ -46,6 +63,10 @@ static int list_json(fv_context *c) {
         fv_json_set_text(p, "name", fv_pass_at(i)->name);
         fv_json_set_text(p, "doc", fv_pass_at(i)->doc);
         fv_json_set(p, "order", orders_json(fv_pass_at(i)));
+        if (fv_pass_needed(fv_pass_at(i)))
+            fv_json_set_text(p, "needed", fv_pass_needed(fv_pass_at(i)));
+        if (fv_pass_asked(fv_pass_at(i)))
+            fv_json_set_text(p, "asked_for", fv_pass_asked(fv_pass_at(i)));
         fv_json_append(passes, p);
     }
     for (const char *l = levels; *l; l++) {
@@ -53,16 +74,32 @@ static int list_json(fv_context *c) {
         fv_json_set(code, (char[]){'O', *l, 0}, code_json(*l));
     }
     fv_json_set(d, "passes", passes);
+    fv_json_set(d, "steps", steps_json());
     fv_json_set(d, "levels", pipelines);
     fv_json_set(d, "code", code);
     return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
 }
 
 static void print_orders(const fv_pass *p) {
+    if (fv_pass_needed(p))
+        fv_out("%15s   needed: %s\n", "", fv_pass_needed(p));
+    if (fv_pass_asked(p))
+        fv_out("%15s   where --enable names it: %s\n", "", fv_pass_asked(p));
     for (int i = 0; fv_pass_order_at(i); i++) {
         const fv_pass_order *o = fv_pass_order_at(i);
         if (o->pass == p)
             fv_out("%15s   %safter %s: %s\n", "", o->kind == FV_PASS_AGAIN ? "again " : "", o->other->name, o->why);
+    }
+}
+
+static void print_steps(void) {
+    fv_out("\nsteps of lowering, from a graph to kernels\n");
+    for (int i = 0; fv_step_name_at(i); i++) {
+        const fv_step_name *s = fv_step_name_at(i);
+        fv_out("%-15s %s%s%s%s\n", s->name, s->doc, strcmp(s->id, s->name) ? " (step '" : "", strcmp(s->id, s->name) ? s->id : "",
+               strcmp(s->id, s->name) ? "')" : "");
+        if (s->needed)
+            fv_out("%15s   needed: %s\n", "", s->needed);
     }
 }
 
@@ -89,32 +126,39 @@ static int list_passes(fv_context *c) {
         fv_out("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
         print_orders(fv_pass_at(i));
     }
+    print_steps();
     print_levels();
     return FV_EXIT_OK;
 }
 
-/* ---- what passes say ---- */
+/* ---- all ---- */
 
-static void report(void *user, const char *pass, const fv_pass_run *r) {
-    fv_context *c = user;
-    if (!c->args->verbose)
-        return;
-    fv_err("%s:", pass);
-    for (int i = 0; i < r->ncounts; i++)
-        fv_err("%s %d %s", i ? "," : "", r->counts[i].n, r->counts[i].what);
-    fv_err("%s\n", r->ncounts ? "" : " nothing to do");
-}
+static bool is_graph(fv_emit_kind k) { return k == FV_EMIT_IR || k == FV_EMIT_ONNX; }
 
-static bool writes_ir(const fv_args *a) {
+/* What --emit says, else what -o ends in; graph IR where neither does. False after a message. */
+static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
-    size_t n = a->output ? strlen(a->output) : 0;
-    if (a->emit && strcmp(a->emit, "ir"))
-        fv_usage(a, "--emit %s: opt writes ir; `fovea compile` writes the rest", a->emit);
-    else if ((end != FV_EMIT_NONE && end != FV_EMIT_IR) || (n > 5 && !strcmp(a->output + n - 5, ".onnx")))
-        fv_usage(a, "-o %s: opt writes graph IR, a .fvir; `fovea compile` writes the rest", a->output);
+    *kind = a->emit ? fv_emit_by_name(a->emit) : end == FV_EMIT_NONE ? FV_EMIT_IR : end;
+    if (a->emit && !is_graph(*kind))
+        fv_usage(a, "--emit %s: opt writes ir and onnx; `fovea compile` writes the rest", a->emit);
+    else if (!is_graph(*kind) || (end != FV_EMIT_NONE && end != *kind))
+        fv_usage(a, "-o %s: opt writes graph IR, a .fvir, and .onnx; `fovea compile` writes the rest", a->output);
+    else if (*kind == FV_EMIT_ONNX && !a->output)
+        fv_usage(a, "--emit onnx: where to? -o OUT.onnx, or -o - for standard output");
     else
         return true;
     return false;
+}
+
+/* --weights of an ONNX model. */
+static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind *weights) {
+    *weights = a->weights ? fv_weights_by_name(a->weights) : FV_WEIGHTS_AUTO;
+    if (!a->weights)
+        return true;
+    if (kind != FV_EMIT_ONNX)
+        return fv_usage(a, "--weights is for ONNX: the constants of a text lie beside it, in .bin") == FV_EXIT_OK;
+    return *weights == FV_WEIGHTS_OBJECT || *weights == FV_WEIGHTS_FILE ||
+           fv_usage(a, "--weights %s: an ONNX model takes object, in the model, and file, beside it", a->weights) == FV_EXIT_OK;
 }
 
 /* For people. Who hands it to a program is told how. */
@@ -126,20 +170,37 @@ static void print_graph(fv_context *c, const fv_module *m) {
         fv_note(c, "larger constants are left out; -o - writes them, too");
 }
 
+/* --standard: before the passes that are named, or alone. */
+static const char *const *with_standard(fv_context *c, const char *const *passes) {
+    static const char *const alone[] = {"standardise", "remove-dead", NULL};
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    if (!passes)
+        return alone;
+    FV_PUSH(c->arena, list, n, cap, alone[0]);
+    for (const char *const *p = passes; *p; p++)
+        FV_PUSH(c->arena, list, n, cap, *p);
+    FV_PUSH(c->arena, list, n, cap, NULL);
+    return list;
+}
+
 int fv_cmd_opt(fv_context *c) {
     const fv_args *a = c->args;
     fv_driver_options o;
     fv_source source;
+    fv_emit_kind kind;
+    fv_weights_kind weights;
     if (a->list_passes)
         return list_passes(c);
-    if (!writes_ir(a) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, false))
-        return FV_EXIT_USAGE;
+    if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) || !fv_args_driver(c, &o, false))
+        return fv_refused(c);
+    if (a->standard)
+        o.passes = with_standard(c, o.passes);
+    if (!fv_dump_begin(c, &o, false))
+        return fv_refused(c);
     if (a->json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");
-    fv_pipeline_options pipeline = *o.pipeline;
-    pipeline.report = report;
-    pipeline.user = c;
-    o.pipeline = &pipeline;
+    fv_report_passes(c, &o);
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {
@@ -150,7 +211,10 @@ int fv_cmd_opt(fv_context *c) {
         return fv_failed(c);
     if (!a->output)
         print_graph(c, source.module);
-    else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
+    else if (kind == FV_EMIT_ONNX) {
+        if (!fv_spares_models(c, "-o ", a->output) || !fv_driver_write_onnx(c->session, source.module, a->output, weights, o.pipeline))
+            return fv_failed(c);
+    } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
         return fv_failed(c);
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK; /* a dump that could not be written */
 }

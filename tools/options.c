@@ -5,6 +5,7 @@
 #include "backend/c/names.h"
 #include "ir/base/diag.h"
 #include "ir/dim/option.h"
+#include "passes/switches.h"
 #include "tools/command.h"
 
 /* ---- target, dims, level, passes ---- */
@@ -68,12 +69,23 @@ static const char *const *split(fv_arena *a, const char *text) {
     return list;
 }
 
-static bool check_pass(const fv_args *a, const char *name) {
+/* The names of all uses of an option that takes lists; NULL: it is not used. */
+static const char *const *split_all(fv_arena *a, const fv_list_arg *all) {
+    fv_text t = {.arena = a};
+    for (int i = 0; i < all->n; i++)
+        fv_text_printf(&t, "%s,", all->at[i]);
+    return t.n ? split(a, t.s) : NULL;
+}
+
+static bool check_pass(const fv_args *a, const fv_pass *const *own, const char *name) {
     const char *names[256] = {0};
-    if (fv_pass_find(name))
+    int n = 0;
+    if (fv_pass_find_own(own, name))
         return true;
-    for (int i = 0; fv_pass_at(i) && i < 255; i++)
-        names[i] = fv_pass_at(i)->name;
+    for (; own && *own && n < 128; own++)
+        names[n++] = (*own)->name;
+    for (int i = 0; fv_pass_at(i) && n < 255; i++)
+        names[n++] = fv_pass_at(i)->name;
     const char *near = fv_nearest(name, names);
     if (near)
         fv_usage(a, "there is no pass '%s'; did you mean '%s'?", name, near);
@@ -107,14 +119,21 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
                              .strict = a->strict, .tuning = a->tuning,
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
+                             .enable = split_all(c->arena, &a->enable), .disable = split_all(c->arena, &a->disable),
                              .pipeline = pipeline};
     if (a->tuning && o->naive)
         return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
     if (a->name && !fv_c_name_is_fit(a->name))
         return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
+    o->pipeline = pipeline;
+    if (!fv_script_begin(c, o))
+        return false;
     for (int i = 0; o->passes && o->passes[i]; i++)
-        if (!check_pass(a, o->passes[i]))
+        if (!check_pass(a, o->pipeline->own, o->passes[i]))
             return false;
+    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->enable, o->disable);
+    if (wrong)
+        return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
     return find_target(c->arena, a, o, here);
 }
 

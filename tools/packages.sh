@@ -1,7 +1,7 @@
 # packages.sh - sourced by tools/quickstart, tools/check and tools/fuzz: what they need of Debian, and how it is
 # installed. Asks first when on a terminal, unless --yes was given.
 
-packages_build="gcc libc6-dev make meson ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libxxhash-dev libmd-dev libelf-dev libjansson-dev
+packages_build="gcc libc6-dev make meson ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libxxhash-dev libmd-dev libelf-dev libjansson-dev liblua5.4-dev
     llvm-19-dev lld-19"
 packages_test="git python3-onnx python3-numpy libcriterion-dev clang-19 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross g++
     gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"

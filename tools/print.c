@@ -163,6 +163,18 @@ void fv_err(const char *format, ...) {
     va_end(args);
 }
 
+void fv_put_lines(FILE *f, const char *text, size_t n) {
+    for (const char *end = text + n; text < end; text++) {
+        size_t part = 0;
+        while (text + part < end && text[part] != '\n' && text[part] != '\t')
+            part++;
+        put_shown(f, text, part);
+        text += part;
+        if (text < end)
+            fputc(*text, f);
+    }
+}
+
 void fv_put_text(FILE *f, const char *text) {
     fputs(text, f);
 }

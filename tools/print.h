@@ -15,5 +15,7 @@ void fv_verr(const char *format, va_list args);
 int fv_shown_width(const char *text);
 /* A text of several lines that Fovea wrote: help, a graph. It goes out as it is. */
 void fv_put_text(FILE *f, const char *text);
+/* A text that somebody else wrote, n bytes: line ends and tabs stay, the rest is shown as names are. */
+void fv_put_lines(FILE *f, const char *text, size_t n);
 
 #endif

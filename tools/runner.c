@@ -20,33 +20,14 @@ static int64_t elements(const fv_array *x) {
     return n;
 }
 
-/* A state whose output extends its input: one buffer for both. */
-static bool share_state(fv_runner *r, int i) {
-    const fv_port_info *port = &r->m->table->outputs[i];
-    int input = port->state_of - 1;
-    size_t bytes = fv_array_bytes(&r->m->outputs[i]), old = fv_array_bytes(&r->m->inputs[input]);
-    void *room = r->env.alloc(r->env.user, bytes > old ? bytes : old);
-    if (!room)
-        return false;
-    if (old)
-        memcpy(room, r->m->inputs[input].data, old);
-    r->in_place[i] = room;
-    r->in[input] = room;
-    r->out[i] = room;
-    return true;
-}
-
-static bool place(fv_runner *r) {
+static void place(fv_runner *r) {
     const fv_model *t = r->m->table;
     for (int i = 0; i < t->ninputs; i++)
         r->in[i] = r->m->inputs[i].data;
     for (int i = 0, at = 0; i < t->noutputs; at += 1 + t->outputs[i++].rank) {
         r->capacity[at] = elements(&r->m->outputs[i]);
         r->out[i] = r->m->outputs[i].data;
-        if (t->outputs[i].in_place && t->outputs[i].state_of && !share_state(r, i))
-            return false;
     }
-    return true;
 }
 
 static int out_dims_size(const fv_model *t) {
@@ -61,15 +42,15 @@ static bool make_buffers(fv_context *c, fv_runner *r) {
     fv_arena *a = c->arena;
     r->in = FV_NEW(a, const void *, t->ninputs + 1);
     r->out = FV_NEW(a, void *, t->noutputs + 1);
-    r->in_place = FV_NEW(a, void *, t->noutputs + 1);
     r->out_dims = FV_NEW(a, int64_t, out_dims_size(t) + 1);
     r->capacity = FV_NEW(a, int64_t, out_dims_size(t) + 1);
     int status = r->m->artifact->plan(r->m->artifact, r->m->dims, &r->workspace_bytes, NULL);
     if (status)
         return fv_error(c->session, "%s (%s)", fv_status_text(status), fv_status_name(status));
     r->workspace = r->env.alloc(r->env.user, r->workspace_bytes);
-    if (!r->workspace || !place(r))
+    if (!r->workspace)
         fv_out_of_memory(c->session);
+    place(r);
     return true;
 }
 
@@ -96,8 +77,6 @@ bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) {
 }
 
 void fv_runner_close(fv_runner *r) {
-    for (int i = 0; r->in_place && i < r->m->table->noutputs; i++)
-        free(r->in_place[i]);
     free(r->workspace);
     free(r->events);
     fv_pool_free(r->pool);

@@ -23,7 +23,6 @@ typedef struct fv_runner {
     int64_t *out_dims, *capacity;
     void *workspace;
     size_t workspace_bytes;
-    void **in_place; /* room for states, or NULL */
     /* of the last traced run */
     fv_event *events;
     int nevents, cap_events;

@@ -179,6 +179,8 @@ static void add_launch(answer *w, const fv_reason_launch *l, const fv_launch_cos
     kernel_time *k = time_of(w, l->kernel);
     double cycles = cost && cost->known ? fv_cost_cycles(&cost->cost, t) : 0;
     s->kernel = l->kernel;
+    for (int i = 0; l->group && i < l->group->nout; i++)
+        subject_with(w, l->group->out[i], l->kernel)->kernel = l->kernel;
     k->cycles += cycles;
     k->known &= cost && cost->known;
     k->launches++;
@@ -204,7 +206,7 @@ typedef void visit_fn(void *user, subject *s);
 /* What is not made by a kernel is computed by those who use it. */
 static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit, void *user) {
     for (int i = 0; i < v->nuses; i++) {
-        const fv_op *use = v->uses[i].op;
+        const fv_op *use = fv_reasons_op(w->q->reasons, v->uses[i].op);
         for (int k = 0; k < use->nout; k++) {
             const fv_value *y = use->out[k];
             if (!y || *fv_ptrmap_at(seen, y))
@@ -252,12 +254,21 @@ static void show(void *user, subject *s) {
     s->shown = true;
 }
 
+/* Has it memory of that name, as a recurrence has for its states? */
+static bool writes(const fv_kernel *k, const char *name) {
+    for (int i = 0; i < k->nbufs; i++)
+        if (k->bufs[i]->role != FV_BUF_IN && !strcmp(k->bufs[i]->name, name))
+            return true;
+    return false;
+}
+
 /* Those of that name, and the kernels that they are computed in. */
 static bool choose_named(answer *w, const char *name) {
     bool any = false;
     fv_ptrmap seen = fv_ptrmap_in(w->arena);
     for (int i = 0, n = w->n; i < n; i++) {
-        bool kernel = w->all[i].kernel && !strcmp(w->all[i].kernel->name, name);
+        const fv_kernel *k = w->all[i].kernel;
+        bool kernel = k && (!strcmp(k->name, name) || writes(k, name));
         if (!kernel && !is_called(w->all[i].value, name))
             continue;
         any = w->all[i].shown = true;

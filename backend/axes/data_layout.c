@@ -193,6 +193,7 @@ static void choose(fv_lowerer *l, fv_storage *s) {
     fv_storage *home = fv_storage_home(s);
     fv_layout *layout = layout_of(l, home);
     fv_expr *sum;
+    layout->fixed |= home->value->kind == FV_VALUE_PARAM;
     if (!layout->fixed && !layout->decided && d->rank > 1) {
         int axis = best_columns(l, d);
         bool product = axis >= 0;

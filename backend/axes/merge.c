@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
@@ -154,25 +155,48 @@ static fv_expr *merged(merger *m, fv_expr *x) {
     return y;
 }
 
-static bool try_merge(fv_lowerer *l, fv_definition *d, fv_var *p, fv_var *q, fv_var **both) {
+/* Definitions that share variables: those of a group, or one. */
+typedef struct together {
+    fv_definition **all;
+    int n;
+} together;
+
+static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
-    if (binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen)))
-        return false;
+    return binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen));
+}
+
+static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
+    for (int m = 0; m < t.n; m++)
+        if (is_apart_in(l, t.all[m], p, q))
+            return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
     fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
-    merger m = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->exprs)};
-    d->body = merged(&m, d->body);
-    d->place = d->place ? merged(&m, (fv_expr *)d->place) : NULL;
+    for (int m = 0; m < t.n; m++) {
+        fv_definition *d = t.all[m];
+        merger r = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->exprs)};
+        d->body = merged(&r, d->body);
+        d->place = d->place ? merged(&r, (fv_expr *)d->place) : NULL;
+    }
     *both = v;
     return true;
 }
 
-static void merge_axes(fv_lowerer *l, fv_definition *d) {
-    for (int i = d->rank - 1; i-- > 0;) {
-        if (!try_merge(l, d, d->index[i], d->index[i + 1], &d->index[i]))
+/* The axes i and i + 1 of d are v by now. */
+static void join_axes(fv_definition *d, int i, fv_var *v) {
+    d->index[i] = v;
+    d->rank--;
+    memmove(d->index + i + 1, d->index + i + 2, (size_t)(d->rank - i - 1) * sizeof *d->index);
+}
+
+/* Axes from `first` on, before `end`, which all of them have there. */
+static void merge_axes(fv_lowerer *l, together t, int first, int end) {
+    for (int i = end - 1; i-- > first;) {
+        fv_var *v;
+        if (!try_merge(l, t, t.all[0]->index[i], t.all[0]->index[i + 1], &v))
             continue;
-        d->rank--;
-        memmove(d->index + i + 1, d->index + i + 2, (size_t)(d->rank - i - 1) * sizeof *d->index);
+        for (int m = 0; m < t.n; m++)
+            join_axes(t.all[m], i, v);
     }
 }
 
@@ -183,7 +207,7 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_var *v;
     for (int i = 0; x->op == FV_X_REDUCE && i + 1 < x->u.red.nvars; i++)
-        if (try_merge(l, d, x->u.red.vars[i], x->u.red.vars[i + 1], &v))
+        if (try_merge(l, (together){&d, 1}, x->u.red.vars[i], x->u.red.vars[i + 1], &v))
             return true;
     for (int i = 0; i < x->n; i++)
         if (merge_reduced(l, d, x->arg[i], seen))
@@ -281,15 +305,35 @@ static void drop_axes(fv_lowerer *l, fv_definition *d) {
     d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
 }
 
-fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
+static fv_definition *without_ones(fv_lowerer *l, const fv_definition *d) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     *r = *d;
     r->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
     memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
     drop_axes(l, r);
-    merge_axes(l, r);
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    while (merge_reduced(l, r, r->body, &seen))
-        seen = fv_ptrmap_in(l->exprs);
+    return r;
+}
+
+int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged) {
+    fv_var *vars[FV_MAX_RANK];
+    for (int m = 0; m < n; m++)
+        merged[m] = without_ones(l, all[m]);
+    int shared = n > 1 ? fv_group_shared(n, merged, vars) : 0;
+    int before = merged[0]->rank;
+    merge_axes(l, (together){merged, n}, 0, shared);
+    shared -= before - merged[0]->rank;
+    for (int m = 0; m < n; m++) {
+        fv_definition *d = merged[m];
+        merge_axes(l, (together){&merged[m], 1}, shared, d->rank);
+        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+        while (merge_reduced(l, d, d->body, &seen))
+            seen = fv_ptrmap_in(l->exprs);
+    }
+    return shared;
+}
+
+fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
+    fv_definition *r, *all[] = {(fv_definition *)d};
+    fv_merge_group(l, 1, all, &r);
     return r;
 }

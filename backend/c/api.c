@@ -8,6 +8,13 @@ extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
     *elements = 1;
+    if (port->buf->role == FV_BUF_INPUT && port->buf->output) { /* that of the memory */
+        int64_t n;
+        for (int i = 0; i < port->rank; i++)
+            if (!fv_x_is_int(port->buf->extent[i], &n) || __builtin_mul_overflow(*elements, n, elements))
+                return false;
+        return true;
+    }
     for (int i = 0; i < port->rank; i++)
         if (!fv_dim_is_const(port->dims[i]) || __builtin_mul_overflow(*elements, port->dims[i]->value, elements))
             return false;
@@ -26,6 +33,15 @@ static int64_t array_size(const fv_port *port, int64_t elements) {
 
 /* ---- text of the header ---- */
 
+/* Of a state in the memory of its input: a number or a symbol, by the verifier. */
+static const char *capacity_of(const fv_cg *g, const fv_buf *b) {
+    int64_t number;
+    int symbol = 0;
+    if (fv_x_is_int(b->extent[b->along], &number))
+        return fv_printf(g->arena, "%lld", (long long)number);
+    return fv_program_symbol(g->p, b->extent[b->along]->u.var, &symbol) ? g->p->symbols[symbol]->name : "?";
+}
+
 static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
     fv_text dims = {.arena = g->arena};
     fv_text_put(&dims, "[");
@@ -41,7 +57,10 @@ static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
     if (fv_port_depends_on_data(port))
         fv_text_put(t, ", size known after the run");
     if (port->state_of)
-        fv_text_printf(t, "; %s of the next run", fv_c_comment(g->arena, g->p->inputs[port->state_of - 1].name));
+        fv_text_printf(t, "; %s of the next run%s", fv_c_comment(g->arena, g->p->inputs[port->state_of - 1].name),
+                       fv_port_is_shared(port) ? ", in its memory: the same pointer, or NULL" : "");
+    else if (fv_port_is_shared(port))
+        fv_text_printf(t, "; in memory of %s on axis %d", fv_c_comment(g->arena, capacity_of(g, port->buf)), port->buf->along);
     fv_text_put(t, "\n");
 }
 
@@ -99,7 +118,7 @@ static void put_head(fv_cg *g, fv_text *t) {
                       " * (usually below 2 KiB).\n", (long long)stack_bytes(p));
     fv_text_put(t, " * Threads: calls are re-entrant; any number of threads may run the model at the same time,\n"
                    " * each with its own workspace. No thread is started here.\n *\n");
-    fv_text_printf(t, " * Made by %s from a model with hash %s; ABI 1.\n", fv_c_maker(g),
+    fv_text_printf(t, " * Made by %s from a model with hash %s; ABI 2.\n", fv_c_maker(g),
                    fv_c_comment(g->arena, p->source_hash && *p->source_hash ? p->source_hash : "(none)"));
     fv_text_put(t, " * SPDX-License-Identifier: MIT-0 */\n");
 }
@@ -278,95 +297,6 @@ void fv_c_header(fv_cg *g, fv_text *t) {
 
 /* ---- definitions ---- */
 
-static void put_ports(fv_cg *g, const char *what, const fv_port_info *ports, int n) {
-    for (int i = 0; i < n; i++) {
-        fv_text t = {.arena = g->arena};
-        for (int k = 0; k < ports[i].rank; k++)
-            fv_text_printf(&t, "%s%s", k ? ", " : "", fv_c_string(g->arena, ports[i].dims[k]));
-        if (ports[i].rank)
-            fv_c_line(g, "static const char *const %s_%d[] = {%s};", what, i, t.s);
-    }
-    if (!n)
-        return;
-    fv_c_open(g, "static const fv_port_info %ss[] =", what);
-    for (int i = 0; i < n; i++)
-        fv_c_line(g, "{%s, %d, %d, %s, %d, %d, %d},", fv_c_string(g->arena, ports[i].name), ports[i].type, ports[i].rank,
-                  ports[i].rank ? fv_printf(g->arena, "%s_%d", what, i) : "NULL", ports[i].depends_on_data,
-                  ports[i].state_of, ports[i].in_place);
-    g->indent--;
-    fv_c_line(g, "};");
-}
-
-/* Only where launches are traced: the names take room. */
-static void put_launches(fv_cg *g, const fv_model *m) {
-    if (!m->nlaunches)
-        return;
-    fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
-    fv_c_open(g, "static const fv_launch_info launches[] =");
-    for (int i = 0; i < m->nlaunches; i++)
-        fv_c_line(g, "{%s, %s, %s},", fv_c_string(g->arena, m->launches[i].kernel),
-                  fv_c_strings(g->arena, m->launches[i].nodes), fv_c_strings(g->arena, m->launches[i].indexes));
-    g->indent--;
-    fv_c_line(g, "};");
-    fv_text_put(g->out, "#endif\n");
-}
-
-static void put_launch_members(fv_cg *g, const fv_model *m) {
-    if (!m->nlaunches) {
-        fv_c_line(g, "0, NULL,");
-        return;
-    }
-    fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
-    fv_c_line(g, "%d, launches,", m->nlaunches);
-    fv_text_put(g->out, "#else\n");
-    fv_c_line(g, "0, NULL,");
-    fv_text_put(g->out, "#endif\n");
-}
-
-static void put_relations(fv_cg *g, const fv_model *m) {
-    if (!m->nrelations)
-        return;
-    fv_c_open(g, "static const fv_relation_info relations[] =");
-    for (int i = 0; i < m->nrelations; i++)
-        fv_c_line(g, "{%s, %s, %s},", fv_c_strings(g->arena, m->relations[i].left),
-                  fv_c_strings(g->arena, m->relations[i].right), fv_c_strings(g->arena, m->relations[i].why));
-    g->indent--;
-    fv_c_line(g, "};");
-}
-
-static void put_model(fv_cg *g) {
-    const fv_model *m = fv_program_model(g->arena, g->p, fv_c_weights_file(g));
-    fv_c_open(g, "const fv_model *%s_model(void)", g->name);
-    if (m->nsymbols) {
-        fv_c_open(g, "static const fv_symbol_info symbols[] =");
-        for (int i = 0; i < m->nsymbols; i++)
-            fv_c_line(g, "{%s, %lld, INT64_C(%lld)},", fv_c_string(g->arena, m->symbols[i].name),
-                      (long long)m->symbols[i].lo, (long long)m->symbols[i].hi);
-        g->indent--;
-        fv_c_line(g, "};");
-    }
-    put_ports(g, "input", m->inputs, m->ninputs);
-    put_ports(g, "output", m->outputs, m->noutputs);
-    put_launches(g, m);
-    put_relations(g, m);
-    fv_c_open(g, "static const fv_model model =");
-    fv_c_line(g, "1, sizeof(fv_model),");
-    fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->name), fv_c_string(g->arena, m->target));
-    fv_c_line(g, "%s, %s,", fv_c_string(g->arena, m->source_hash), fv_c_string(g->arena, m->producer));
-    fv_c_line(g, "%d, %d, %d, %d,", m->nsymbols, m->ninputs, m->noutputs, m->uses_allocator);
-    fv_c_line(g, "%s, %s, %s,", m->nsymbols ? "symbols" : "NULL", m->ninputs ? "inputs" : "NULL",
-              m->noutputs ? "outputs" : "NULL");
-    fv_c_line(g, "%s, entry,", fv_c_checks_cpu(g) ? "plan_entry" : "plan");
-    put_launch_members(g, m);
-    fv_c_line(g, "%s,", m->weights_file ? fv_c_string(g->arena, m->weights_file) : "NULL");
-    fv_c_line(g, "%d, %s,", m->nrelations, m->nrelations ? "relations" : "NULL");
-    fv_c_line(g, "UINT64_C(0x%016llx)", (unsigned long long)m->checksum);
-    g->indent--;
-    fv_c_line(g, "};");
-    fv_c_line(g, "return &model;");
-    fv_c_close(g);
-}
-
 /* What comes before the question must not need the CPU: a function of its own, as compilers would make
  * vectors of the addresses. */
 static void put_guarded_run(fv_cg *g, const char *const *names, const char *parameters) {
@@ -430,5 +360,5 @@ void fv_c_public(fv_cg *g) {
                   "    return entry((const int64_t *)dims, inputs, outputs, (int64_t *)actual, workspace, bytes,\n"
                   "            env);\n"
                   "}\n\n", fv_c_checks_cpu(g) ? "plan_entry" : "plan", NULL);
-    put_model(g);
+    fv_c_table(g);
 }

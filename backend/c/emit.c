@@ -67,7 +67,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->sse41 = strstr(p->target->macros, "__SSE2__") == NULL;
     g->narrow = p->target->pointer_bits == 32;
     g->types.arena = g->helpers.arena = a;
-    g->made = g->names = g->used = fv_ptrmap_in(a);
+    g->made = g->names = g->used = g->pointers = fv_ptrmap_in(a);
     fv_c_scope_init(&g->scope, a);
     take_public_names(g);
     return g;

@@ -341,11 +341,11 @@ static const struct {
      "#endif\n"},
     {"cancelled", HEAD
      "bool cancelled(const fv_env *env) {\n"
-     "    return env && env->cancel && *env->cancel;\n"
+     "    return env->cancel && *env->cancel;\n"
      "}\n"},
-    {"bad_pointer", HEAD
-     "bool bad_pointer(const void *p, int64_t elements, size_t alignment) {\n"
-     "    return elements > 0 && (!p || (uintptr_t)p % alignment);\n"
+    {"is_aligned", HEAD
+     "bool is_aligned(const void *p, size_t alignment) { /* and not NULL */\n"
+     "    return p && (uintptr_t)p % alignment == 0;\n"
      "}\n"},
     {"allocate",
      "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
@@ -363,7 +363,7 @@ static const struct {
      "}\n"},
     {"launch",
      "static void launch(const fv_env *env, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {\n"
-     "    if (n > 1 && env && env->parallel_for) {\n"
+     "    if (n > 1 && env->parallel_for) {\n"
      "        env->parallel_for(env->user, task, arg, n);\n"
      "        return;\n"
      "    }\n"

@@ -1,5 +1,5 @@
-/* host.c - the host program as C: sizes and offsets, argument checks, the run. The order of the checks
- * is that of backend/consumer/consumer.h. */
+/* host.c - the host program as C: the plan, the size query, the run. What they ask of the caller is in their statements
+ * (backend/consumer/protocol.h). */
 #include <string.h>
 
 #include "backend/c/internal.h"
@@ -8,17 +8,9 @@
 bool fv_c_is_direct(const fv_program *p) {
     bool capacities = false;
     for (int i = 0; i < p->noutputs; i++)
-        capacities |= p->capacity && p->capacity[i];
+        capacities |= (p->capacity && p->capacity[i]) || fv_port_is_shared(&p->outputs[i]);
     return p->nsymbols == 0 && !capacities && !p->uses_allocator;
 }
-
-bool fv_c_has_layout(const fv_program *p) {
-    int64_t need;
-    bool is_small = fv_x_is_int(p->workspace, &need) && need < INT32_MAX - FV_BUFFER_ALIGN;
-    return p->nsymbols > 0 || p->plan.first || !is_small; /* a large one may be too large for the machine */
-}
-
-static bool has_capacity(const fv_program *p, int i) { return p->capacity && p->capacity[i]; }
 
 static const char *name_of(const fv_cg *g, const void *p) {
     const char *name = fv_ptrmap_get(&g->names, p);
@@ -29,311 +21,243 @@ static void set_name(fv_cg *g, const void *p, const char *name) {
     *fv_ptrmap_at(&g->names, p) = (void *)(uintptr_t)name;
 }
 
-static fv_expr *extent_of(fv_cg *g, const fv_port *port, int axis) {
-    bool known = port->extent && port->extent[axis];
-    return known ? port->extent[axis] : fv_x_int(g->arena, fv_port_bound(port, axis));
+/* ---- conditions ---- */
+
+/* Of a comparison. */
+static const char *side(fv_cg *g, const fv_expr *x) {
+    bool small = x->op == FV_X_CONST && x->type.elem == FV_U64 && (uint64_t)x->u.i <= INT32_MAX;
+    return small ? fv_printf(g->arena, "%d", (int)x->u.i) : fv_c_at(g, x, FV_C_SHIFT);
 }
 
-/* Can the elements of the port, times 8, overflow for some dims within bounds? */
-static bool may_overflow(fv_cg *g, const fv_port *port) {
-    int64_t most = 8, lo, hi;
-    for (int i = 0; i < port->rank; i++) {
-        fv_x_range(extent_of(g, port, i), &lo, &hi);
-        if (lo < 0 || __builtin_mul_overflow(most, hi > 1 ? hi : 1, &most))
-            return true;
+/* `x` or `!(x)`, as one writes it. */
+static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
+    const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->pointers, x->u.var) : NULL;
+    bool either = x->op == FV_X_OR, compares = x->op >= FV_X_LT && x->op <= FV_X_NE;
+    if (pointer)
+        return (fv_c_piece){fv_printf(g->arena, "%s%s", negate ? "!" : "", pointer), negate ? FV_C_UNARY : FV_C_PRIMARY, false};
+    if (x->op == FV_X_NOT)
+        return test(g, x->arg[0], !negate);
+    if (either || x->op == FV_X_AND) {
+        int prec = either != negate ? FV_C_OROR : FV_C_ANDAND;
+        fv_c_piece first = test(g, x->arg[0], negate);
+        const char *l = fv_c_paren(g, first, first.prec == prec ? prec : FV_C_EQUAL);
+        const char *r = fv_c_paren(g, test(g, x->arg[1], negate), FV_C_EQUAL);
+        return (fv_c_piece){fv_printf(g->arena, "%s %s %s", l, prec == FV_C_OROR ? "||" : "&&", r), prec, false};
     }
-    return most >= (g->narrow ? INT32_MAX : INT64_MAX);
-}
-
-fv_expr *fv_c_elements(fv_cg *g, const fv_port *port) {
-    fv_expr_op times = may_overflow(g, port) ? FV_X_MULSAT : FV_X_MUL;
-    fv_expr *n = NULL;
-    for (int i = 0; i < port->rank; i++)
-        n = n ? fv_x_bin(g->arena, times, n, extent_of(g, port, i)) : extent_of(g, port, i);
-    return n ? n : fv_x_int(g->arena, 1);
-}
-
-/* Packed types: two or more elements a byte; rounding up is within one byte a row of nothing. */
-static fv_expr *port_bytes(fv_cg *g, const fv_port *port) {
-    fv_expr *n = fv_c_elements(g, port);
-    int bits = fv_elem_bits(port->elem);
-    if (bits >= 8)
-        return fv_x_bin(g->arena, FV_X_MULSAT, n, fv_x_int(g->arena, bits / 8));
-    return fv_x_bin(g->arena, FV_X_FLOORDIV, n, fv_x_int(g->arena, 8 / bits));
-}
-
-/* ---- layout ---- */
-
-static void mark_extents(fv_cg *g) {
-    for (int i = 0; i < g->p->noutputs; i++)
-        for (int k = 0; k < g->p->outputs[i].rank; k++)
-            if (g->p->outputs[i].extent)
-                fv_c_mark_expr(g, g->p->outputs[i].extent[k]);
-}
-
-static void mark_layout_uses(fv_cg *g) {
-    const fv_program *p = g->p;
-    g->used = fv_ptrmap_in(g->arena);
-    fv_c_mark_used(g, &p->body);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (fv_c_is_used(g, p->buffers[i])) {
-            fv_c_mark_expr(g, p->buffers[i]->offset);
-            fv_c_mark_expr(g, p->buffers[i]->bytes);
-        }
-    for (int i = 0; i < p->ninputs; i++)
-        fv_c_mark_expr(g, fv_c_elements(g, &p->inputs[i]));
-    mark_extents(g);
-}
-
-static void put_symbols(fv_cg *g) {
-    for (int i = 0; i < g->p->nsymbols; i++)
-        if (fv_c_is_used(g, g->p->symbol_vars[i]))
-            fv_c_line(g, "%s = dims[%d];", fv_c_declare(g, g->p->symbol_vars[i]), i);
-}
-
-static void put_bounds(fv_cg *g) {
-    for (int i = 0; i < g->p->nsymbols; i++) {
-        const fv_var *d = g->p->symbol_vars[i];
-        fv_c_line(g, "if (dims[%d] < %lld || dims[%d] > %s) /* %s */", i, (long long)d->lo, i,
-                  fv_c_str(g, fv_x_int(g->arena, d->hi)), fv_c_comment(g->arena, d->dim->name));
-        fv_c_line(g, "    return FV_BAD_DIM;");
+    if (negate && compares && (x->arg[0]->type.elem == FV_I64 || x->op >= FV_X_EQ || x->arg[1]->op != FV_X_CONST) &&
+        fv_elem_is_int(x->arg[0]->type.elem)) {
+        static const char *const opposite[2][4] = {{">=", ">", "!=", "=="}, {"<=", "<", "!=", "=="}};
+        bool swap = x->arg[0]->op == FV_X_CONST;
+        const char *op = opposite[swap][x->op - FV_X_LT];
+        return (fv_c_piece){fv_printf(g->arena, "%s %s %s", side(g, x->arg[swap]), op, side(g, x->arg[!swap])), FV_C_LESS, false};
     }
+    if (negate)
+        return (fv_c_piece){fv_printf(g->arena, "!%s", fv_c_at(g, x, FV_C_UNARY)), FV_C_UNARY, false};
+    return fv_c_expr(g, x);
 }
 
-/* Nothing where the bounds of the dims exclude it, or it was asked before. */
-static void put_too_large(fv_cg *g, const fv_port *port) {
-    if (!may_overflow(g, port))
-        return;
-    const char *bytes = fv_c_at(g, port_bytes(g, port), FV_C_ADD);
-    if (!fv_c_helper_new(g, fv_printf(g->arena, "check %s", bytes)))
-        return;
-    fv_c_line(g, "if (%s >= PTRDIFF_MAX)", bytes);
-    fv_c_line(g, "    return FV_TOO_LARGE;");
-}
-
-/* Extents that some dims within bounds make negative. */
-static void each_doubtful_extent(fv_cg *g, void (*visit)(fv_cg *g, const fv_expr *x)) {
-    const fv_program *p = g->p;
-    for (int i = 0; i < p->ninputs + p->noutputs; i++) {
-        const fv_port *port = i < p->ninputs ? &p->inputs[i] : &p->outputs[i - p->ninputs];
-        for (int k = 0; k < port->rank; k++) {
-            int64_t lo, hi;
-            fv_x_range(extent_of(g, port, k), &lo, &hi);
-            if (lo < 0)
-                visit(g, extent_of(g, port, k));
-        }
-    }
-}
-
-static void put_negative(fv_cg *g, const fv_expr *x) {
-    const char *extent = fv_c_at(g, x, FV_C_ADD);
-    if (!fv_c_helper_new(g, fv_printf(g->arena, "negative %s", extent)))
-        return;
-    fv_c_line(g, "if (%s < 0)", extent);
-    fv_c_line(g, "    return FV_BAD_DIM;");
-}
-
-static void mark_layout_itself(fv_cg *g, const fv_ptrmap *members) {
-    const fv_program *p = g->p;
-    g->used = fv_ptrmap_in(g->arena);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && fv_ptrmap_get(members, s->var))
-            *fv_ptrmap_at(&g->used, s->var) = (void *)1;
-    for (int i = 0; i < p->ninputs; i++)
-        if (may_overflow(g, &p->inputs[i]))
-            fv_c_mark_expr(g, port_bytes(g, &p->inputs[i]));
-    for (int i = 0; i < p->noutputs; i++)
-        if (!has_capacity(p, i) && may_overflow(g, &p->outputs[i]))
-            fv_c_mark_expr(g, port_bytes(g, &p->outputs[i]));
-    each_doubtful_extent(g, fv_c_mark_expr);
-    fv_c_mark_expr(g, p->workspace);
-    fv_c_mark_used(g, &p->plan);
-}
-
-void fv_c_layout(fv_cg *g) {
-    const fv_program *p = g->p;
-    if (!fv_c_has_layout(p))
-        return;
-    mark_layout_uses(g);
-    fv_ptrmap outside = g->used; /* members; then what is needed to compute them */
-    int mark_at = g->scope.n;
-    fv_c_line(g, "/* Sizes, and offsets in the workspace. */");
-    fv_c_open(g, "struct layout");
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && fv_ptrmap_get(&outside, s->var))
-            fv_c_line(g, "%s;", fv_c_declare(g, s->var));
-    fv_c_line(g, "int64_t workspace;");
-    g->indent--;
-    fv_c_line(g, "};");
-    fv_c_line(g, "%s", "");
-    fv_ptrmap members = g->names;
-    g->names = fv_ptrmap_in(g->arena);
-    mark_layout_itself(g, &outside);
-    fv_c_scope_leave(&g->scope, mark_at);
-    fv_c_open(g, "static int layout(const int64_t *dims, struct layout *at)");
-    if (p->nsymbols == 0)
-        fv_c_line(g, "(void)dims;");
-    put_bounds(g);
-    put_symbols(g);
-    fv_c_block(g, &p->plan);
-    each_doubtful_extent(g, put_negative);
-    fv_c_line(g, "at->workspace = %s;", fv_c_str(g, p->workspace));
-    fv_c_line(g, "if (at->workspace > PTRDIFF_MAX - %d)", FV_BUFFER_ALIGN);
-    fv_c_line(g, "    return FV_TOO_LARGE;");
-    for (int i = 0; i < p->ninputs; i++)
-        put_too_large(g, &p->inputs[i]);
-    for (int i = 0; i < p->noutputs; i++)
-        if (!has_capacity(p, i))
-            put_too_large(g, &p->outputs[i]);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && fv_ptrmap_get(&outside, s->var))
-            fv_c_line(g, "at->%s = %s;", (const char *)fv_ptrmap_get(&members, s->var), name_of(g, s->var));
-    fv_c_line(g, "return FV_OK;");
-    fv_c_close(g);
-    fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
-    g->names = members;
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && fv_ptrmap_get(&outside, s->var))
-            set_name(g, s->var, fv_printf(g->arena, "at.%s", name_of(g, s->var)));
-    g->used = outside;
-}
-
-static const char *workspace_bytes(fv_cg *g) {
-    return fv_c_has_layout(g->p) ? "at.workspace" : fv_c_str(g, g->p->workspace);
-}
-
-/* ---- plan ---- */
-
-static void put_plan_outputs(fv_cg *g) {
-    const fv_program *p = g->p;
-    for (int i = 0; i < p->noutputs; i++) {
-        const fv_port *port = &p->outputs[i];
-        int at = fv_out_dims_at(p, i);
-        bool unknown = has_capacity(p, i) && !fv_port_is_bounded(port);
-        fv_c_line(g, "out_dims[%d] = %s; /* %s */", at, unknown ? "INT64_MAX" : fv_c_str(g, fv_c_elements(g, port)),
-                  fv_c_comment(g->arena, port->name));
-        for (int k = 0; k < port->rank; k++)
-            fv_c_line(g, "out_dims[%d] = %s;", at + 1 + k, fv_c_str(g, extent_of(g, port, k)));
-    }
-}
-
-static void put_plan(fv_cg *g) {
-    const fv_program *p = g->p;
-    int mark_at = g->scope.n;
-    fv_c_open(g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)", g->NAME);
-    if (fv_c_has_layout(p)) {
-        fv_c_line(g, "struct layout at;");
-        if (p->nsymbols) {
-            fv_c_line(g, "if (!dims)");
-            fv_c_line(g, "    return FV_BAD_ARGUMENT;");
-        }
-        fv_c_line(g, "int status = layout(dims, &at);");
-        fv_c_line(g, "if (status != FV_OK)");
-        fv_c_line(g, "    return status;");
-    } else {
-        fv_c_line(g, "(void)dims;");
-    }
-    fv_ptrmap all = g->used;
-    g->used = fv_ptrmap_in(g->arena);
-    mark_extents(g);
-    put_symbols(g);
-    g->used = all;
-    fv_c_line(g, "if (workspace)");
-    fv_c_line(g, "    *workspace = %s%s;", fv_c_has_layout(p) ? "(size_t)" : "", workspace_bytes(g));
-    fv_c_line(g, "if (!out_dims)");
-    fv_c_line(g, "    return FV_OK;");
-    put_plan_outputs(g);
-    fv_c_line(g, "return FV_OK;");
-    fv_c_close(g);
-    fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
-}
-
-/* ---- run: before the body ---- */
+const char *fv_c_test(fv_cg *g, const fv_expr *x) { return test(g, x, false).s; }
 
 static void put_return(fv_cg *g, const char *condition, const char *status) {
     fv_c_line(g, "if (%s)", condition);
     fv_c_line(g, "    return %s;", status);
 }
 
-static void put_out_dims(fv_cg *g) {
-    const fv_program *p = g->p;
-    bool any = false, all = false;
-    for (int i = 0; i < p->noutputs; i++) {
-        all |= has_capacity(p, i);
-        any |= p->outputs[i].rank > 0;
-    }
-    if (all)
-        put_return(g, "!out_dims", "FV_BAD_ARGUMENT");
-    for (int i = 0; i < p->noutputs; i++)
-        if (has_capacity(p, i)) {
-            int at = fv_out_dims_at(p, i);
-            fv_c_line(g, "%s = out_dims[%d] < 0 ? 0 : out_dims[%d];", fv_c_declare(g, p->capacity[i]), at, at);
-        }
-    if (!any) {
-        fv_c_line(g, "(void)out_dims;");
+static void put_fail(fv_cg *g, const char *condition, const char *status) {
+    if (!g->has_heap) {
+        put_return(g, condition, status);
         return;
     }
-    fv_c_open(g, "if (out_dims)");
-    for (int i = 0; i < p->noutputs; i++)
-        for (int k = 0; k < p->outputs[i].rank; k++)
-            if (p->outputs[i].extent && p->outputs[i].extent[k])
-                fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(p, i) + 1 + k,
-                          fv_c_str(g, p->outputs[i].extent[k]));
+    fv_c_open(g, "if (%s)", condition);
+    fv_c_line(g, "status = %s;", status);
+    fv_c_line(g, "goto done;");
     fv_c_close(g);
 }
 
-static void put_pointer_check(fv_cg *g, const fv_port *port, const char *pointer, const char *elements) {
-    const char *bad = fv_c_helper_fixed(g, "bad_pointer");
-    fv_c_line(g, "if (%s(%s, %s, %d)) /* %s */", bad, pointer, elements, fv_elem_storage_bytes(port->elem),
-              fv_c_comment(g->arena, port->name));
-    fv_c_line(g, "    return FV_BAD_ARGUMENT;");
+static const char *const status_names[] = {
+    "FV_OK", "FV_BAD_DIM", "FV_BAD_INDEX", "FV_BAD_CPU", "FV_TOO_SMALL", "FV_TOO_LARGE",
+    "FV_NO_MEMORY", "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL"};
+
+static void put_check(fv_cg *g, const fv_stmt *s) {
+    if (s->x->op == FV_X_VAR && s->x->u.var == g->cpu)
+        return;
+    const char *status = s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
+                             ? status_names[s->status] : "FV_INTERNAL";
+    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->pointers, s->x->u.var); /* `if (!inputs)` */
+    if (s->text && *s->text && !speaks)
+        fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text));
+    put_fail(g, test(g, s->x, true).s, status);
 }
 
-static void put_checks(fv_cg *g) {
-    const fv_program *p = g->p;
-    put_return(g, "env && env->size != sizeof *env", "FV_BAD_ARGUMENT");
-    if (fv_c_weights_file(g))
-        put_return(g, "check_weights(env) != FV_OK", "check_weights(env)");
-    if (p->nsymbols)
-        put_return(g, "!dims", "FV_BAD_ARGUMENT");
-    else
-        fv_c_line(g, "(void)dims;");
-    if (fv_c_has_layout(p)) {
-        fv_c_line(g, "struct layout at;");
-        fv_c_line(g, "int status = layout(dims, &at);");
-        put_return(g, "status != FV_OK", "status");
-    } else if (g->has_heap) {
-        fv_c_line(g, "int status = FV_OK;");
+/* ---- what the caller gives: expressions where it is used ---- */
+
+static const char *pointer(fv_cg *g, const fv_read *r) {
+    static const char *const names[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes", "given"};
+    if (r->at < 0)
+        return names[r->of];
+    return r->of == FV_ARG_ENV ? fv_printf(g->arena, "env->%s", fv_env_text(r->at)) : fv_printf(g->arena, "%s[%d]", names[r->of], r->at);
+}
+
+static const char *head_of_weights(fv_cg *g) {
+    if (!g->head) {
+        g->head = fv_c_name(&g->scope, "head", "head");
+        fv_c_line(g, "const uint64_t *%s = (const uint64_t *)env->weights;", g->head);
     }
-    put_symbols(g);
-    put_out_dims(g);
-    if (p->ninputs)
-        put_return(g, "!inputs", "FV_BAD_ARGUMENT");
-    if (p->noutputs)
-        put_return(g, "!outputs", "FV_BAD_ARGUMENT");
-    for (int i = 0; i < p->ninputs; i++)
-        put_pointer_check(g, &p->inputs[i], fv_printf(g->arena, "inputs[%d]", i),
-                          fv_c_str(g, fv_c_elements(g, &p->inputs[i])));
-    for (int i = 0; i < p->noutputs; i++)
-        put_pointer_check(g, &p->outputs[i], fv_printf(g->arena, "outputs[%d]", i),
-                          has_capacity(p, i) ? name_of(g, p->capacity[i])
-                                             : fv_c_str(g, fv_c_elements(g, &p->outputs[i])));
-    int64_t need;
-    bool none = fv_x_is_int(p->workspace, &need) && need == 0;
-    if (none) {
-        fv_c_line(g, "(void)workspace;");
-        fv_c_line(g, "(void)bytes;");
+    return g->head;
+}
+
+static const char *value(fv_cg *g, const fv_read *r) {
+    switch ((fv_argument)r->of) {
+    case FV_ARG_ACTUAL: return fv_printf(g->arena, "out_dims[%d]", fv_out_dims_at(g->p, r->at));
+    case FV_ARG_WEIGHTS: return fv_printf(g->arena, "%s[%d]", head_of_weights(g), r->at);
+    case FV_ARG_CPU: return "true"; /* asked by who calls this: api.c */
+    case FV_ARG_MOST: return "PTRDIFF_MAX";
+    default: return pointer(g, r);
+    }
+}
+
+static void read_(fv_cg *g, const fv_stmt *s) {
+    const fv_read *r = &s->read;
+    const char *text;
+    if (r->how == FV_READ_GIVEN) {
+        text = pointer(g, r);
+        *fv_ptrmap_at(&g->pointers, s->var) = (void *)(uintptr_t)text;
+        text = fv_printf(g->arena, "(%s != NULL)", text);
+    } else if (r->how == FV_READ_SAME) {
+        text = fv_printf(g->arena, "(outputs[%d] == NULL || outputs[%d] == inputs[%d])", r->at, r->at,
+                         g->p->outputs[r->at].state_of - 1);
+    } else if (r->how == FV_READ_ALIGNED) {
+        text = fv_printf(g->arena, "%s(%s, %d)", fv_c_helper_fixed(g, "is_aligned"), pointer(g, r), r->align);
     } else {
-        const char *w = workspace_bytes(g);
-        bool is_number = !fv_c_has_layout(p) && fv_x_is_int(p->workspace, &need);
-        put_return(g, fv_printf(g->arena, "bytes < %s%s", is_number ? "" : "(size_t)", w), "FV_TOO_SMALL");
-        put_return(g, fv_printf(g->arena, "%s(workspace, %s, %d)", fv_c_helper_fixed(g, "bad_pointer"), w,
-                                FV_BUFFER_ALIGN), "FV_BAD_ARGUMENT");
+        text = value(g, r);
     }
-    if (p->uses_allocator)
-        put_return(g, "!env || !env->alloc || !env->free", "FV_NO_MEMORY");
+    if (r->of == FV_ARG_CPU)
+        g->cpu = s->var;
+    set_name(g, s->var, text);
+}
+
+/* Does the block look at the argument, or write to it? */
+static bool looks_at(const fv_block *b, fv_argument of) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if ((s->kind == FV_S_READ && s->read.of == of) ||
+            (s->kind == FV_S_SETDIM && of == (s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL)) || looks_at(&s->body, of) ||
+            looks_at(&s->other, of))
+            return true;
+    return false;
+}
+
+/* ---- the plan ---- */
+
+static bool is_symbol(const fv_cg *g, const fv_stmt *s) {
+    int i;
+    return fv_program_symbol(g->p, s->var, &i);
+}
+
+/* What the plan computes for others. */
+static bool is_member(const fv_cg *g, const fv_stmt *s) {
+    return s->kind == FV_S_LET && !is_symbol(g, s) && fv_ptrmap_get(&g->members, s->var);
+}
+
+/* What is used behind the plan: by the size query, or by the run. */
+static void mark_uses(fv_cg *g, bool query) {
+    const fv_program *p = g->p;
+    g->used = fv_ptrmap_in(g->arena);
+    if (query) {
+        fv_c_mark_used(g, &p->query);
+        return;
+    }
+    fv_c_mark_used(g, &p->body);
+    for (int i = 0; i < p->nbuffers; i++)
+        if (fv_c_is_used(g, p->buffers[i]))
+            fv_c_mark_expr(g, p->buffers[i]->offset);
+}
+
+static void find_members(fv_cg *g) {
+    g->members = fv_ptrmap_in(g->arena);
+    for (int query = 0; query < 2; query++) {
+        mark_uses(g, query);
+        for (const fv_stmt *s = g->p->plan.first; s; s = s->next) {
+            if (s->kind != FV_S_LET || is_symbol(g, s) || !fv_c_is_used(g, s->var))
+                continue;
+            *fv_ptrmap_at(&g->members, s->var) = (void *)1;
+            g->has_members = true;
+        }
+    }
+}
+
+static void put_struct(fv_cg *g) {
+    int mark_at = g->scope.n;
+    fv_c_line(g, "/* Sizes, and offsets in the workspace. */");
+    fv_c_open(g, "struct layout");
+    for (const fv_stmt *s = g->p->plan.first; s; s = s->next)
+        if (is_member(g, s)) {
+            fv_c_line(g, "%s;", fv_c_declare(g, s->var));
+            *fv_ptrmap_at(&g->members, s->var) = (void *)(uintptr_t)name_of(g, s->var);
+        }
+    g->indent--;
+    fv_c_line(g, "};");
+    fv_c_line(g, "%s", "");
+    fv_c_scope_leave(&g->scope, mark_at);
+}
+
+void fv_c_layout(fv_cg *g) {
+    const fv_program *p = g->p;
+    if (!p->plan.first)
+        return;
+    find_members(g);
+    if (g->has_members)
+        put_struct(g);
+    int mark_at = g->scope.n;
+    g->used = fv_ptrmap_in(g->arena);
+    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+        if (is_member(g, s))
+            fv_c_mark(g, s->var);
+    fv_c_mark_used(g, &p->plan);
+    fv_c_open(g, "static int layout(const int64_t *dims%s)", g->has_members ? ", struct layout *at" : "");
+    if (!looks_at(&p->plan, FV_ARG_DIMS))
+        fv_c_line(g, "(void)dims;");
+    fv_c_block(g, &p->plan);
+    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+        if (is_member(g, s))
+            fv_c_line(g, "at->%s = %s;", (const char *)fv_ptrmap_get(&g->members, s->var), name_of(g, s->var));
+    fv_c_line(g, "return FV_OK;");
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+    fv_c_scope_leave(&g->scope, mark_at);
+    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+        if (is_member(g, s))
+            set_name(g, s->var, fv_printf(g->arena, "at.%s", (const char *)fv_ptrmap_get(&g->members, s->var)));
+}
+
+/* Calls it, and gives names to the symbols. */
+static void put_plan(fv_cg *g) {
+    if (!g->p->plan.first)
+        return;
+    if (g->has_members)
+        fv_c_line(g, "struct layout at;");
+    fv_c_line(g, "int status = layout(dims%s);", g->has_members ? ", &at" : "");
+    put_return(g, "status != FV_OK", "status");
+    for (const fv_stmt *s = g->p->plan.first; s; s = s->next)
+        if (s->kind == FV_S_LET && is_symbol(g, s) && fv_c_is_used(g, s->var)) {
+            const char *from = fv_c_str(g, s->x);
+            fv_c_line(g, "%s = %s;", fv_c_declare(g, s->var), from);
+        }
+}
+
+static void put_query(fv_cg *g) {
+    int mark_at = g->scope.n;
+    mark_uses(g, true);
+    fv_c_open(g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)", g->NAME);
+    if (!g->p->plan.first)
+        fv_c_line(g, "(void)dims;");
+    put_plan(g);
+    fv_c_block(g, &g->p->query);
+    if (!looks_at(&g->p->query, FV_ARG_ACTUAL))
+        fv_c_line(g, "(void)out_dims;");
+    fv_c_line(g, "return FV_OK;");
+    fv_c_close(g);
+    fv_c_line(g, "%s", "");
+    fv_c_scope_leave(&g->scope, mark_at);
 }
 
 /* ---- run: where buffers are ---- */
@@ -345,7 +269,12 @@ static void put_buffer(fv_cg *g, const fv_buf *b, bool *has_work) {
     const char *name = fv_c_name(&g->scope, b->name, "buffer");
     set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
-    case FV_BUF_INPUT: fv_c_line(g, "const %s *%s = inputs[%d];", type, name, b->index); break;
+    case FV_BUF_INPUT:
+        if (b->output) /* the caller's memory for both; what a cast takes off, an integer does without a warning */
+            fv_c_line(g, "%s *%s = (%s *)(uintptr_t)inputs[%d];", type, name, type, b->index);
+        else
+            fv_c_line(g, "const %s *%s = inputs[%d];", type, name, b->index);
+        break;
     case FV_BUF_OUTPUT: fv_c_line(g, "%s *%s = outputs[%d];", type, name, b->index); break;
     case FV_BUF_HEAP: fv_c_line(g, "%s *%s = NULL;", type, name); break;
     case FV_BUF_WORK: {
@@ -386,52 +315,18 @@ static bool uses_constants(const fv_cg *g) {
     return false;
 }
 
-/* The file of weights is known by its head. */
-static const char check_weights[] =
-    "static int check_weights(const fv_env *env) {\n"
-    "    static const uint64_t head[] = {\n"
-    "        UINT64_C(@0@), UINT64_C(@1@), UINT64_C(@2@), UINT64_C(@3@)\n"
-    "    };\n"
-    "    if (!env || !env->weights)\n"
-    "        return FV_BAD_FILE;\n"
-    "    if ((uintptr_t)env->weights % 64)\n"
-    "        return FV_BAD_ARGUMENT;\n"
-    "    if (env->weights_bytes < sizeof head)\n"
-    "        return FV_BAD_FILE;\n"
-    "    const uint64_t *found = (const uint64_t *)env->weights;\n"
-    "    bool good = env->weights_bytes == head[1];\n"
-    "    for (int i = 0; i < 4; i++)\n"
-    "        good = good && found[i] == head[i];\n"
-    "    return good ? FV_OK : FV_BAD_FILE;\n"
-    "}\n\n";
-
-static void put_check_weights(fv_cg *g) {
-    if (!fv_c_weights_file(g) || g->failed) /* then a constant has no data */
-        return;
-    fv_weights_head head = fv_weights_head_of(g->p);
-    const uint64_t words[] = {head.magic, head.bytes, head.id[0], head.id[1]};
-    const char *text[4];
-    for (int i = 0; i < 4; i++)
-        text[i] = fv_printf(g->arena, "0x%llx", (unsigned long long)words[i]);
-    fv_c_fill(g, g->out, check_weights, text[0], text[1], text[2], text[3], NULL);
-}
-
-void fv_c_run(fv_cg *g) {
+/* Behind this the run may leave through `done`. */
+static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
-    put_check_weights(g);
-    g->has_heap = p->uses_allocator;
-    if (!fv_c_has_layout(p))
-        mark_layout_uses(g);
-    put_plan(g);
-    int mark_at = g->scope.n;
-    fv_c_open(g, "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void *const *outputs, "
-              "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env)", g->NAME);
-    put_checks(g);
-    if (p->ninputs == 0)
-        fv_c_line(g, "(void)inputs;");
-    if (p->noutputs == 0)
-        fv_c_line(g, "(void)outputs;");
+    static const char *const names[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes"};
+    for (int i = 0; i < FV_ARG_ENV; i++)
+        if (i == FV_ARG_DIMS ? !p->plan.first : !looks_at(&p->body, (fv_argument)i))
+            fv_c_line(g, "(void)%s;", names[i]);
+    if (!block_uses_env(&p->body) && !fv_c_weights_file(g))
+        fv_c_line(g, "(void)env;");
     fv_c_line(g, "%s", "");
+    if (p->uses_allocator && !p->plan.first)
+        fv_c_line(g, "int status = FV_OK;");
     if (fv_c_weights_file(g) && uses_constants(g))
         fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;", g->name,
                   FV_WEIGHTS_HEAD);
@@ -439,63 +334,57 @@ void fv_c_run(fv_cg *g) {
     for (int i = 0; i < p->nbuffers; i++)
         if (fv_c_is_used(g, p->buffers[i]))
             put_buffer(g, p->buffers[i], &has_work);
-    int64_t need;
-    if (!has_work && !(fv_x_is_int(p->workspace, &need) && need == 0))
-        fv_c_line(g, "(void)workspace;");
     if (any_requires(p))
         fv_c_line(g, "int32_t error = FV_OK;");
-    if (!block_uses_env(&p->body) && !fv_c_weights_file(g))
-        fv_c_line(g, "(void)env;");
     fv_c_line(g, "%s", "");
-    fv_c_block(g, &p->body);
-    if (g->has_heap) {
-        fv_text_put(g->out, "done:\n");
-        for (int i = 0; i < p->nbuffers; i++)
-            if (p->buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->buffers[i]))
-                fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), name_of(g, p->buffers[i]));
-        fv_c_line(g, "return status;");
-    } else {
+    g->has_heap = p->uses_allocator;
+}
+
+static void put_end(fv_cg *g) {
+    const fv_program *p = g->p;
+    if (!g->has_heap) {
         fv_c_line(g, "return FV_OK;");
+        return;
     }
+    fv_text_put(g->out, "done:\n");
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->buffers[i]))
+            fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), name_of(g, p->buffers[i]));
+    fv_c_line(g, "return status;");
+}
+
+/* Whatever version of fv_env the caller has. */
+static void put_env(fv_cg *g) {
+    fv_c_line(g, "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
+    fv_c_line(g, "#define HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)");
+    fv_c_open(g, "static const fv_env *env_of(const fv_env *given, fv_env *own)");
+    fv_c_line(g, "const size_t size = given ? given->size : 0;");
+    for (int i = 0; i < FV_ENV_MEMBERS; i++)
+        fv_c_line(g, "own->%s = HAS(%s) ? given->%s : %s;", fv_env_text(i), fv_env_text(i), fv_env_text(i),
+                  fv_env_is_pointer(i) ? "NULL" : "0");
+    fv_c_line(g, "return own;");
+    fv_c_close(g);
+    fv_c_line(g, "#undef HAS");
+    fv_c_line(g, "%s", "");
+}
+
+void fv_c_run(fv_cg *g) {
+    put_query(g);
+    put_env(g);
+    mark_uses(g, false);
+    int mark_at = g->scope.n;
+    fv_c_open(g, "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void *const *outputs, "
+              "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)", g->NAME);
+    fv_c_line(g, "fv_env own;");
+    fv_c_line(g, "const fv_env *env = env_of(given, &own);");
+    fv_c_block(g, &g->p->body);
+    put_end(g);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
     fv_c_scope_leave(&g->scope, mark_at);
 }
 
 /* ---- statements ---- */
-
-static void put_fail(fv_cg *g, const char *condition, const char *status) {
-    if (!g->has_heap) {
-        put_return(g, condition, status);
-        return;
-    }
-    fv_c_open(g, "if (%s)", condition);
-    fv_c_line(g, "status = %s;", status);
-    fv_c_line(g, "goto done;");
-    fv_c_close(g);
-}
-
-static const char *const status_names[] = {
-    "FV_OK", "FV_BAD_DIM", "FV_BAD_INDEX", "FV_BAD_CPU", "FV_TOO_SMALL", "FV_TOO_LARGE",
-    "FV_NO_MEMORY", "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL"};
-
-/* The text of "not x". */
-static const char *negation(fv_cg *g, const fv_expr *x) {
-    bool swaps = (x->op == FV_X_LT || x->op == FV_X_LE) && x->arg[0]->type.elem == FV_I64;
-    if (swaps || x->op == FV_X_EQ || x->op == FV_X_NE) {
-        fv_expr_op op = x->op == FV_X_LT ? FV_X_LE : x->op == FV_X_LE ? FV_X_LT : x->op == FV_X_EQ ? FV_X_NE : FV_X_EQ;
-        return fv_c_str(g, fv_x_bin(g->arena, op, x->arg[swaps], x->arg[!swaps]));
-    }
-    return fv_printf(g->arena, "!%s", fv_c_at(g, x, FV_C_UNARY));
-}
-
-static void put_check(fv_cg *g, const fv_stmt *s) {
-    const char *status = s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
-                             ? status_names[s->status] : "FV_INTERNAL";
-    if (s->text && *s->text)
-        fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text));
-    put_fail(g, negation(g, s->x), status);
-}
 
 static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     const fv_buf *b = s->args[i], *parameter = s->kernel->bufs[i];
@@ -526,13 +415,13 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
     if (tasks && !strcmp(tasks, "1")) {
         const char *more = fv_printf(g->arena, "%s%s%s%s", k->requires_ ? sep : "", k->requires_ ? "&error" : "",
                                      fv_c_kernel_polls(k) ? (k->requires_ ? ", " : sep) : "",
-                                     fv_c_kernel_polls(k) ? "env ? env->cancel : NULL" : "");
+                                     fv_c_kernel_polls(k) ? "env->cancel" : "");
         fv_c_line(g, "%s(%s%s);", name, args.s, more);
     } else {
         const char *launch = fv_c_helper_fixed(g, "launch");
         fv_c_open(g, "%s", "");
         fv_c_line(g, "struct %s_args args = {%s%s%s};", name, args.s, k->requires_ ? ", &error" : "",
-                  fv_c_kernel_polls(k) ? ", env ? env->cancel : NULL" : "");
+                  fv_c_kernel_polls(k) ? ", env->cancel" : "");
         if (!tasks)
             tasks = fv_printf(g->arena, "%s_tasks(%s)", name, dims.s);
         fv_c_line(g, "%s(env, %s_task, &args, %s);", launch, name, tasks);
@@ -545,8 +434,19 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
         put_fail(g, "error != FV_OK", "FV_BAD_INDEX");
 }
 
+static void put_told(fv_cg *g, const fv_stmt *s) {
+    bool number = s->x->op == FV_X_CONST;
+    if (s->output < 0)
+        fv_c_line(g, "*workspace = %s%s;", number ? "" : "(size_t)", fv_c_at(g, s->x, FV_C_UNARY));
+    else
+        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis, fv_c_str(g, s->x));
+}
+
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     switch (s->kind) {
+    case FV_S_READ: read_(g, s); break;
+    case FV_S_PLAN: put_plan(g); break;
+    case FV_S_MEMORY: put_memory(g); break;
     case FV_S_WHILE: put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED"); break;
     case FV_S_CHECK: put_check(g, s); break;
     case FV_S_LAUNCH: put_launch(g, s); break;
@@ -560,9 +460,7 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), name_of(g, s->buf));
         fv_c_line(g, "%s = NULL;", name_of(g, s->buf));
         break;
-    case FV_S_SETDIM:
-        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis, fv_c_str(g, s->x));
-        break;
-    case FV_S_LET: case FV_S_STORE: case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_TILE: case FV_S_FOR: case FV_S_IF: case FV_S_OUTLINE: case FV_S_COMMENT: break;
+    case FV_S_SETDIM: put_told(g, s); break;
+    default: break; /* stmt.c does these */
     }
 }

@@ -35,6 +35,11 @@ typedef struct fv_cg {
     int indent;
     fv_ptrmap used;            /* fv_var, fv_buf: something reads it */
     bool in_kernel;
+    fv_ptrmap pointers;        /* variables of READs: the pointer that they ask for */
+    const char *head;          /* of the file of weights, where the run has looked at it */
+    const fv_var *cpu;         /* what the run is told of the CPU: who calls it has asked */
+    fv_ptrmap members;         /* variables of the plan that others use -> their names in struct layout */
+    bool has_members;
     bool has_heap;             /* failures of the host program leave through `done` */
     bool failed;
 } fv_cg;
@@ -118,9 +123,11 @@ const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k); /* its number where
 bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE;                  /* has a while */
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s);
 void fv_c_constants(fv_cg *g);    /* definitions, or declarations of those that lie elsewhere */
+const char *fv_c_test(fv_cg *g, const fv_expr *x); /* a condition of the host program, for `if` */
 void fv_c_layout(fv_cg *g);       /* struct layout, and the function that fills it */
 void fv_c_run(fv_cg *g);          /* plan and run with the types of fv_model */
 void fv_c_public(fv_cg *g);       /* the functions of the header */
+void fv_c_table(fv_cg *g);        /* ... and the last of them, NAME_model */
 void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g);             /* "Fovea 1.0" */
 bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;         /* x86: is there something to ask of cpuid? */
@@ -130,7 +137,5 @@ bool fv_c_write_folder(fv_cg *g, const char *path) FV_MUST_USE;
 void fv_c_add_weights(fv_cg *g, fv_c_files *f); /* the files that hold them, beside NAME.c */
 const char *fv_c_weights_file(const fv_cg *g);  /* NAME.weights; NULL: there is none */
 bool fv_c_is_direct(const fv_program *p) FV_MUST_USE; /* one call with arrays as arguments */
-bool fv_c_has_layout(const fv_program *p) FV_MUST_USE;
-fv_expr *fv_c_elements(fv_cg *g, const fv_port *port); /* saturating; unknown dims count their bound */
 
 #endif

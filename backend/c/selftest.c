@@ -14,6 +14,18 @@ enum { GUARD = 64, UNBOUNDED = 4096, MOST_SIZES = 4 };
 
 /* ---- sizes for the dims of the test ---- */
 
+/* Elements of a port; unknown dims count their bound. */
+static fv_expr *elements_of(fv_cg *g, const fv_port *port) {
+    fv_expr *n = fv_x_int(g->arena, 1);
+    if (fv_port_is_shared(port))
+        return fv_port_elements(g->arena, g->p, port);
+    for (int i = 0; i < port->rank; i++) {
+        fv_expr *extent = port->extent && port->extent[i] ? port->extent[i] : fv_x_int(g->arena, fv_port_bound(port, i));
+        n = fv_x_bin(g->arena, FV_X_MULSAT, n, extent);
+    }
+    return n;
+}
+
 static bool eval(fv_ptrmap *values, const fv_expr *x, int64_t *out) {
     int64_t a = 0, b = 0;
     if (x->op == FV_X_CONST) {
@@ -62,6 +74,23 @@ static int64_t within(const fv_var *symbol, int64_t wish) {
     return wish < symbol->lo ? symbol->lo : wish > symbol->hi ? symbol->hi : wish;
 }
 
+static bool is_shared(const fv_program *p, int output) { return fv_port_is_shared(&p->outputs[output]); }
+
+/* What nobody gave of capacities is what fits, and a bit. */
+static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
+    const fv_program *p = g->p;
+    for (int i = 0; i < p->noutputs && !g->o->test_dims; i++) {
+        const fv_buf *b = p->outputs[i].buf;
+        int64_t need;
+        int symbol;
+        if (!is_shared(p, i) || b->extent[b->along]->op != FV_X_VAR || !fv_program_symbol(p, b->extent[b->along]->u.var, &symbol) ||
+            !eval(values, p->outputs[i].extent[b->along], &need) || need + 2 <= t->dims[symbol])
+            continue;
+        t->dims[symbol] = within(p->symbol_vars[symbol], need + 2);
+        set_value(g, values, p->symbol_vars[symbol], t->dims[symbol]);
+    }
+}
+
 /* With `usual` for the first dim that nobody gave, and `step` more for each further one. */
 static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     const fv_program *p = g->p;
@@ -73,6 +102,7 @@ static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
         t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : within(p->symbol_vars[i], usual + step * i);
         set_value(g, &values, p->symbol_vars[i], t->dims[i]);
     }
+    choose_capacities(g, &values, t);
     for (const fv_stmt *s = p->plan.first; s; s = s->next) {
         int64_t v;
         if (s->kind == FV_S_LET && s->var->type.elem != FV_F32 && eval(&values, s->x, &v))
@@ -81,7 +111,7 @@ static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     bool ok = eval(&values, p->workspace, &t->workspace) && t->workspace < INT32_MAX;
     for (int i = 0; ok && i < p->ninputs + p->noutputs; i++) {
         bool unknown = i >= p->ninputs && has_capacity(p, i - p->ninputs);
-        ok = eval(&values, fv_c_elements(g, port_at(p, i)), &t->elements[i]);
+        ok = eval(&values, elements_of(g, port_at(p, i)), &t->elements[i]);
         if (unknown && (t->elements[i] > UNBOUNDED || !fv_port_is_bounded(port_at(p, i))))
             t->elements[i] = UNBOUNDED;
         ok = ok && t->elements[i] < INT32_MAX;
@@ -177,7 +207,8 @@ static void record(fv_cg *g, test *t) {
         in[i] = data;
     }
     for (int i = 0; i < p->noutputs; i++)
-        out[i] = fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
+        out[i] = is_shared(p, i) ? (void *)(uintptr_t)in[p->outputs[i].state_of - 1]
+                                 : fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
     int64_t *out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     memcpy(out_dims, t->out_dims, (size_t)fv_out_dims_size(p) * sizeof *out_dims);
     t->status = g->o->reference(g->o->reference_user, p, t->dims, in, out, out_dims, &env);
@@ -285,6 +316,8 @@ static void put_arrays(fv_cg *g, const suite *s) {
     for (int i = 0; i < p->ninputs + p->noutputs; i++) {
         selftest_type y = type_of(port_at(p, i));
         bool in = i < p->ninputs;
+        if (!in && is_shared(p, i - p->ninputs))
+            continue;
         const char *kind = in ? "input" : "output";
         int n = in ? i : i - p->ninputs;
         int64_t bytes = most_bytes(p, s, i);
@@ -314,6 +347,16 @@ static const char *numbered(fv_cg *g, const char *word, int n) {
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%s_%d", i ? ", " : "", word, i);
     return n ? t.s : "NULL";
+}
+
+/* Those in the memory of an input are that. */
+static const char *outputs(fv_cg *g) {
+    const fv_program *p = g->p;
+    fv_text t = {.arena = g->arena};
+    for (int i = 0; i < p->noutputs; i++)
+        fv_text_printf(&t, "%s%s_%d", i ? ", " : "", is_shared(p, i) ? "input" : "output",
+                       is_shared(p, i) ? p->outputs[i].state_of - 1 : i);
+    return p->noutputs ? t.s : "NULL";
 }
 
 static int at_least_one(int n) { return n > 0 ? n : 1; }
@@ -373,6 +416,11 @@ static void put_sum(fv_cg *g, int output) {
     int at = fv_out_dims_at(p, output);
     const fv_port *port = &p->outputs[output];
     fv_text n = {.arena = g->arena};
+    if (is_shared(p, output)) { /* all of the memory: what is not written stays */
+        int input = port->state_of - 1;
+        fv_c_line(g, "*sum = selftest_sum(input_%d, (size_t)t->inputs[%d], &input_type_%d, *sum);", input, input, input);
+        return;
+    }
     fv_text_printf(&n, "(size_t)t->outputs[%d]", output);
     if (has_capacity(p, output)) {
         n = (fv_text){.arena = g->arena};
@@ -403,11 +451,13 @@ static void put_run(fv_cg *g) {
     fv_c_open(g, "static int run_once(const selftest_size *t, const fv_env *env, unsigned char background, "
                  "uint64_t *sum)");
     fv_c_line(g, "static const void *const inputs[] = {%s};", numbered(g, "input", p->ninputs));
-    fv_c_line(g, "static void *const outputs[] = {%s};", numbered(g, "output", p->noutputs));
+    fv_c_line(g, "static void *const outputs[] = {%s};", outputs(g));
     fv_c_line(g, "int64_t actual[sizeof t->actual / sizeof *t->actual];");
     fv_c_line(g, "for (size_t i = 0; i < sizeof actual / sizeof *actual; i++)");
     fv_c_line(g, "    actual[i] = t->actual[i];");
     for (int i = 0; i < p->noutputs; i++) {
+        if (is_shared(p, i))
+            continue;
         fv_c_line(g, "for (size_t i = 0; i < sizeof output_%d; i++)", i);
         fv_c_line(g, "    output_%d[i] = background;", i);
     }

@@ -258,7 +258,7 @@ static void put_for(fv_cg *g, const fv_stmt *s) {
 }
 
 static void put_if(fv_cg *g, const fv_stmt *s) {
-    fv_c_open(g, "if (%s)", fv_c_str(g, s->x));
+    fv_c_open(g, "if (%s)", g->in_kernel ? fv_c_str(g, s->x) : fv_c_test(g, s->x));
     inner(g, &s->body);
     if (s->other.first) {
         g->indent--;
@@ -302,6 +302,7 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_WHILE: put_while(g, s); break;
         case FV_S_OUTLINE: fv_c_outline(g, s); break;
         case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
+        case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
         case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
             fv_c_host_stmt(g, s);
             break;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/c/layer.h"
+#include "backend/consumer/protocol.h"
 
 /* ---- what the target asks for ---- */
 
@@ -78,9 +79,9 @@ static const char macros[] =
     "#if defined(@NAME@_TRACED) && !defined(@NAME@_TRACE)\n"
     "/* env->trace is called, and the table of the model names the launches */\n"
     "#define @NAME@_TRACE(launch, kernel, nodes) \\\n"
-    "    do { if (env && env->trace) env->trace(env->user, launch, 0); } while (0)\n"
+    "    do { if (env->trace) env->trace(env->user, launch, 0); } while (0)\n"
     "#define @NAME@_TRACE_END(launch) \\\n"
-    "    do { if (env && env->trace) env->trace(env->user, launch, 1); } while (0)\n"
+    "    do { if (env->trace) env->trace(env->user, launch, 1); } while (0)\n"
     "#endif\n"
     "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it computes */\n"
     "#define @NAME@_TRACE(launch, kernel, nodes) ((void)0)\n"
@@ -175,12 +176,17 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_text_put(&g->helpers, "");
     g->out = &constants;
     fv_c_constants(g);
+    if (fv_c_weights_file(g) && !g->failed) { /* no constant is without data */
+        fv_weights_head file = fv_weights_head_of(p);
+        g->p = fv_program_with_weights(g->arena, p, &file);
+    }
     g->out = &code;
     for (int i = 0; i < p->nkernels; i++)
         fv_c_kernel(g, p->kernels[i]);
     fv_c_layout(g);
     fv_c_run(g);
     fv_c_public(g);
+    g->p = p;
     const char *flags = *p->target->cflags ? fv_printf(g->arena, "%s ", p->target->cflags) : "";
     const char *includes = fv_printf(g->arena, "%s%s", needed_cpu(g) ? "#include <cpuid.h>\n" : "",
                                      fv_c_layer_includes(g));

@@ -37,7 +37,16 @@ int fv_out_dims_size(const fv_program *p) {
     return fv_out_dims_at(p, p->noutputs);
 }
 
-static void port_info(fv_arena *a, const fv_port *port, fv_port_info *info) {
+/* A number or a symbol, by the verifier. */
+static const char *capacity_text(fv_arena *a, const fv_program *p, const fv_expr *x) {
+    int64_t number;
+    int symbol = 0;
+    if (fv_x_is_int(x, &number))
+        return fv_printf(a, "%lld", (long long)number);
+    return fv_program_symbol(p, x->u.var, &symbol) ? fv_dim_str(a, p->symbols[symbol]) : "0";
+}
+
+static void port_info(fv_arena *a, const fv_program *p, const fv_port *port, fv_port_info *info) {
     const char **dims = FV_NEW(a, const char *, port->rank);
     for (int i = 0; i < port->rank; i++)
         dims[i] = fv_dim_str(a, port->dims[i]);
@@ -47,12 +56,16 @@ static void port_info(fv_arena *a, const fv_port *port, fv_port_info *info) {
     info->dims = dims;
     info->depends_on_data = fv_port_depends_on_data(port);
     info->state_of = port->state_of;
+    if (port->buf->role != FV_BUF_INPUT || !port->buf->output)
+        return;
+    info->in_place = 1 + port->buf->along;
+    info->capacity = capacity_text(a, p, port->buf->extent[port->buf->along]);
 }
 
-static const fv_port_info *port_table(fv_arena *a, const fv_port *ports, int n) {
+static const fv_port_info *port_table(fv_arena *a, const fv_program *p, const fv_port *ports, int n) {
     fv_port_info *t = FV_NEW(a, fv_port_info, n);
     for (int i = 0; i < n; i++)
-        port_info(a, &ports[i], &t[i]);
+        port_info(a, p, &ports[i], &t[i]);
     return t;
 }
 
@@ -92,7 +105,7 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights
     for (int i = 0; i < p->nsymbols; i++)
         symbols[i] = (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
     fv_model *m = FV_NEW(a, fv_model, 1);
-    m->abi = 1;
+    m->abi = 2;
     m->size = sizeof *m;
     m->name = p->name;
     m->target = p->target->name;
@@ -103,8 +116,8 @@ fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights
     m->noutputs = p->noutputs;
     m->uses_allocator = p->uses_allocator;
     m->symbols = symbols;
-    m->inputs = port_table(a, p->inputs, p->ninputs);
-    m->outputs = port_table(a, p->outputs, p->noutputs);
+    m->inputs = port_table(a, p, p->inputs, p->ninputs);
+    m->outputs = port_table(a, p, p->outputs, p->noutputs);
     m->nlaunches = count_launches(&p->body);
     m->launches = launch_table(a, p, m->nlaunches);
     m->nrelations = p->nrelations;

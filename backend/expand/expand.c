@@ -2,6 +2,7 @@
  * This file holds the last step: unrolling, tasks, and the way through all steps. */
 #include "backend/expand/expand.h"
 
+#include "backend/consumer/protocol.h"
 #include "backend/expand/types.h"
 #include "backend/expand/vector.h"
 #include "ir/base/diag.h"
@@ -223,6 +224,7 @@ static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now
 }
 
 void fv_program_expand(fv_program *p) {
+    fv_program_protocol(p);
     for (int i = 0; i < p->nkernels; i++) {
         if (p->kernels[i]->task)
             continue; /* was read in expanded form */

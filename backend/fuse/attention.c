@@ -58,9 +58,26 @@ static fv_expr *over_key(search *s, fv_expr *x) {
     return !v ? NULL : v == s->at->key ? x : fv_x_replace_vars(s->arena, x, 1, &v, &key);
 }
 
+bool fv_has_products(const fv_expr *x) {
+    bool found = is_product_sum(x);
+    for (int i = 0; i < x->n && !found; i++)
+        found = fv_has_products(x->arg[i]);
+    return found;
+}
+
+/* Is it the same for the whole row, and made of no products? */
+static bool is_apart(const search *s, const fv_expr *x) {
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_uses(x, s->along[i]))
+            return false;
+    return !fv_has_products(x);
+}
+
 /* False: what is summed there is neither a score nor along a row. */
 static bool find_scores(search *s, fv_expr *x) {
     bool ok = true;
+    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && is_apart(s, x))
+        return true;
     if (is_product_sum(x) && !has_reduction(x->arg[0])) {
         fv_expr *score = over_key(s, x);
         if (score && s->at->score && !fv_x_equal(score, s->at->score))
@@ -126,6 +143,7 @@ static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at
         return false;
     if (!s.rows)
         return fv_declines(l, y, FV_WHY_attend_no_rows);
+    fv_find_hidden(s.arena, at);
     if (has_reduction(at->v))
         return fv_declines(l, y, FV_WHY_attend_values);
     if (at->score->type.elem != at->weight->type.elem)
@@ -174,6 +192,8 @@ static fv_expr *replace(replacer *r, fv_expr *x) {
     fv_expr *known = x->n ? fv_ptrmap_get(&r->memo, x) : x, *args[FV_MAX_RANK + 2], *y = NULL;
     if (known)
         return known;
+    if (x->op == FV_X_REDUCE && !fv_has_products(x)) /* no score is in it */
+        return x;
     fv_arena *a = r->s.arena;
     for (int i = 0; is_product_sum(x) && i < r->s.n && !y; i++) {
         fv_var *v = r->s.along[i], *key = r->s.at->key;
@@ -191,11 +211,13 @@ static fv_expr *replace(replacer *r, fv_expr *x) {
     return y;
 }
 
-fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) {
+fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with) {
     replacer r = {.s = {.arena = a, .at = (fv_attention *)at, .along = {at->key}, .n = 1},
                   .with = with, .memo = fv_ptrmap_in(a)};
-    return replace(&r, at->weight);
+    return replace(&r, x);
 }
+
+fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) { return fv_with_scores(a, at, at->weight, with); }
 
 /* ---- three definitions as one ---- */
 

@@ -8,6 +8,9 @@
 
 #include "backend/lowering/lowering.h"
 
+/* A block of queries looks for what it sees among so many keys at once: of fewer none can be skipped. */
+enum { FV_KEYS_TOGETHER = 64 };
+
 typedef struct fv_attention {
     fv_expr *sum;       /* over keys */
     fv_expr *weight, *v; /* its factors */
@@ -15,11 +18,21 @@ typedef struct fv_attention {
     fv_expr *score;     /* in weight, over the key; it stands there over the variables of sums along a row, too */
     fv_expr *q, *k;     /* factors of the score */
     int row, column;    /* axes of the definition: queries, features of v */
+    fv_expr *hidden;    /* where that holds, which is `where && seen`, a weight is 0 and stands beside 0 in place of v; or NULL */
+    fv_expr *where;     /* over query and key, without scores */
+    fv_expr *seen;      /* over the query, and over the maximum of what is elsewhere than there */
 } fv_attention;
 
 /* Is d attention whose keys and values are computed in the run? What it is not is declined, of d's value. */
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
+/* Are there sums of products of floats in x: scores, over whichever variable? */
+bool fv_has_products(const fv_expr *x) FV_MUST_USE;
+/* Finds out whether at->v is `0 where hidden, else v`, of weights that are a softmax of `-infinity where hidden, else x`; sets
+ * at->v then, and what hides. */
+void fv_find_hidden(fv_arena *a, fv_attention *at);
 /* The weight with `with`, which is over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
+/* The same of another expression with scores. */
+fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with);
 
 #endif

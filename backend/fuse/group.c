@@ -30,6 +30,7 @@ typedef struct fv_grouped {
     const fv_value *rows;  /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
     bool passes;           /* ... several times */
     const fv_value *sum;   /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    bool two;              /* there is another one beside it */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -196,7 +197,7 @@ static bool is_contraction(const fv_expr *x) {
     return false;
 }
 
-/* Does x load a value that was substituted and holds another contraction? One a kernel is enough. */
+/* Does x load a value that was substituted and holds another contraction? */
 static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
     fv_storage *s = fv_storage_loaded(l, x);
     const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
@@ -216,6 +217,7 @@ static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap
     fv_storage *from = fv_storage_loaded(l, x);
     if (from && from->fate == FV_FATE_SUBSTITUTED) {
         fv_grouped *own = grouped_of(l, s), *taken = grouped_of(l, from);
+        own->two |= taken->two || (own->sum && taken->sum && own->sum != taken->sum);
         own->sum = own->sum ? own->sum : taken->sum;
         own->rows = own->rows ? own->rows : taken->rows;
     }
@@ -237,6 +239,8 @@ static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **becau
         const fv_op *use = *because = v->uses[i].op;
         if (use->def == &fv_return_def)
             return FV_WHY_returned;
+        if (fv_op_is(use, FV_OP_fv_Extend) && v->uses[i].index == 1)
+            return FV_WHY_added;
         if (fv_op_is(use, FV_OP_fv_Bind))
             return FV_WHY_gives_dims;
         if (use->def == &fv_if_def)
@@ -463,6 +467,56 @@ typedef struct into {
     fv_work c; /* of d */
 } into;
 
+/* Has x taken two contractions already? */
+static bool takes_two(fv_lowerer *l, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(l, x);
+    bool two = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->two;
+    for (int i = 0; i < x->n && !two; i++)
+        two = takes_two(l, x->arg[i]);
+    return two;
+}
+
+/* The factor of a sum of products that no constant of the model is, over the variables of `first`; *constant: the other one. NULL:
+ * it is no such sum. */
+static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *first, const fv_expr **constant) {
+    fv_expr *to[FV_MAX_RANK];
+    const fv_expr *product = sum->arg[0];
+    int n = sum->u.red.nvars;
+    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars || !fv_elem_is_float((fv_elem)sum->type.elem))
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
+            return NULL;
+        to[i] = fv_x_var(a, first->u.red.vars[i]);
+    }
+    bool second = fv_x_is_constant(product->arg[1]);
+    *constant = fv_x_stored(product->arg[second]);
+    return fv_x_is_constant(product->arg[second]) ? fv_x_replace_vars(a, product->arg[!second], n, sum->u.red.vars, to) : NULL;
+}
+
+/* With v in it, would d be of two sums that read the same rows, each with a constant? One tile forms both then. */
+static bool has_same_rows(fv_lowerer *l, const into *t) {
+    fv_storage *s = fv_storage_of(l, t->v);
+    const fv_origin *origin = fv_storage_origin(l, t->v);
+    const fv_fate fate = s->fate;
+    fv_expr *sums[3];
+    if (!t->d->rank || takes_two(l, t->d->body) || grouped_of(l, s)->two)
+        return false;
+    s->fate = FV_FATE_SUBSTITUTED; /* to look at what would be */
+    fv_expr *whole = fv_substitute(l, t->d->body, &origin);
+    s->fate = fate;
+    if (fv_x_reductions(whole, sums, 3) != 2)
+        return false;
+    const fv_var *column = t->d->index[t->d->rank - 1];
+    const fv_expr *constant[2], *rows[2];
+    for (int i = 0; i < 2; i++) {
+        rows[i] = rows_of(l->exprs, sums[i], sums[0], &constant[i]);
+        if (!rows[i] || fv_x_uses(rows[i], column) || !fv_x_uses(constant[i], column))
+            return false;
+    }
+    return rows[0] == rows[1] && sums[0]->type.elem == sums[1]->type.elem && constant[0]->type.elem == constant[1]->type.elem;
+}
+
 /* A sum: only with d as its epilogue, or where it is computed once a row. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
@@ -478,11 +532,12 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
         return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
     if (t->c.reductions)
         return fv_declines(l, v, FV_WHY_sum_in_sum, fv_o(t->use));
-    if (takes_sum(l, t->d->body, sum))
+    bool second = takes_sum(l, t->d->body, sum);
+    if (second && !has_same_rows(l, t))
         return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
     if (!r->identity && !(r->ordered && !t->c.arithmetic) && !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
         return fv_declines(l, v, FV_WHY_sum_reordered, fv_o(t->use));
-    return fv_takes(l, v, FV_WHY_epilogue, fv_o(t->use));
+    return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
 /* A factor, or in one: the kernel packs it. */
@@ -554,57 +609,82 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
     return how == ANY_WAY || is_elementwise(l, op, v);
 }
 
-/* Does what `from` computes of v go into `to`, through values with one use each, that way at each step? */
-static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how) {
-    for (int steps = 0; steps < 10; steps++) {
-        if (!is_step(l, v, from, how))
-            return false;
-        if (from == to)
-            return true;
-        if (from->nout != 1 || from->out[0]->nuses == 0 || distinct_users(from->out[0]) != 1)
-            return false;
-        v = from->out[0];
-        from = v->uses[0].op;
-    }
-    return false;
-}
+enum { MAX_WAY = 32 }; /* operators between a value and where its uses end */
 
-static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
-    for (int i = 0; i < v->nuses; i++)
-        if (!leads_to(l, v, v->uses[i].op, to, how))
+/* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that were looked at. Element by element,
+ * or any way, through values with one use each; what runs along rows, and has no memory, may have several. */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how, fv_ptrmap *seen) {
+    if (!is_step(l, v, from, how))
+        return false;
+    if (from == to || *fv_ptrmap_at(seen, from))
+        return true;
+    *fv_ptrmap_at(seen, from) = (void *)from;
+    const fv_value *out = from->nout == 1 ? from->out[0] : NULL;
+    if (!out || out->nuses == 0 || seen->n > MAX_WAY || (how != BY_ROWS && distinct_users(out) != 1))
+        return false;
+    for (int i = 0; i < out->nuses; i++)
+        if (!leads_to(l, out, out->uses[i].op, to, how, seen))
             return false;
     return true;
 }
 
-/* Is there a use that all others end in? Or, element by element, whatever op they end in. */
+static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    for (int i = 0; i < v->nuses; i++)
+        if (!leads_to(l, v, v->uses[i].op, to, how, &seen))
+            return false;
+    return true;
+}
+
+/* Is there a use that all others end in? Or, element by element and by rows, whatever op they end in. */
 static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    const fv_op *op = v->uses[0].op;
-    for (int steps = 0; how == BY_ELEMENTS && steps < 10; steps++) {
-        if (op->nout != 1 || distinct_users(op->out[0]) != 1)
+    const fv_op *op = v->uses[0].op; /* that op is on the way from each use, so it is on the way from this one */
+    for (int steps = 0; how != ANY_WAY && steps < MAX_WAY; steps++) {
+        const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
+        if (!out || !out->nuses || (how == BY_ELEMENTS && distinct_users(out) != 1))
             return false;
-        op = op->out[0]->uses[0].op;
+        op = out->uses[0].op;
         if (all_lead_to(l, v, op, how))
             return true;
     }
     return false;
 }
 
-/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
+/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a row? */
+static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    row_axes axes = {0};
+    add_row_axes(own->body, own, &axes);
+    for (int i = 0; i < use->nout; i++) {
+        const fv_definition *d = use->out[i] ? fv_storage_of(l, use->out[i])->def : NULL;
+        reading r = {.by_rows = true};
+        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+        if (!d || is_contraction(d->body))
+            return false;
+        read_by(d->body, v, d, &axes, false, &seen, &r);
+        if (!r.by_rows)
+            return false;
+    }
+    return !is_contraction(own->body);
+}
+
+/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it, or it is computed once a row,
  * whatever it costs; x of x * sigmoid(x), where it is cheap: what is done element by element computes it once. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
-    int users = distinct_users(v), n = 0, rows = 0;
+    int users = distinct_users(v), n = 0, rows = 0, once = 0;
     if (users > MAX_SHARED)
         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
     for (int i = 0; i < v->nuses; i++) {
         n += suits(l, v, w, v->uses[i].op);
         rows += is_of_rows(l, v, w, v->uses[i].op);
+        once += w->reductions && is_once_a_row(l, v, v->uses[i].op);
     }
     if (n < v->nuses)
         return false;
-    if (rows == n && has_last_use(l, v, BY_ROWS))
+    if ((rows == n || once == n) && has_last_use(l, v, BY_ROWS))
         return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
     if (is_costly(w))
         return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users), fv_n(fv_whole_number(fv_typical_elements(v->type))),

@@ -174,7 +174,7 @@ const bytecode *fv_i_compile_kernel(fv_arena *a, const fv_kernel *k);
 
 /* ---- host programs: host_build.c, host.c ---- */
 
-/* What the plan computes of a buffer. */
+/* What is known of a buffer at MEMORY. */
 typedef struct host_buf {
     const fv_buf *buf;
     uint32_t bytes, offset; /* registers: of INPUT, OUTPUT, WORK; of WORK */
@@ -193,23 +193,26 @@ typedef struct site {
 
 struct fv_interp {
     const fv_program *program;
-    bytecode code;         /* launch part: the plan; task: the body */
-    host_buf *bufs;        /* nslots of them */
-    uint32_t *symbol_at;   /* registers */
-    uint32_t *capacity_at; /* per output; those without: unused */
-    uint32_t **extent_at;  /* per output and axis; of those known only after the run: unused */
-    uint32_t workspace_at, least_at; /* least_at: below 0 where some extent is */
+    bytecode code;  /* launch part: the size query; task: the run */
+    host_buf *bufs; /* of nslots, in order */
     fault_text fault;
     int64_t limit;         /* of iterations; 0: none */
     _Atomic(const char *) stopped; /* what the last run that stopped was at */
     fault_text index;              /* the first index that was refused, in words */
 };
 
-/* The run that a frame of a host program belongs to. */
+/* What the caller gave to the run, or size query, that a frame of a host program belongs to. */
 typedef struct host_run {
     fv_interp *interp;
-    const fv_env *env;
+    const int64_t *dims;
+    const void *const *inputs;
+    void *const *outputs;
     int64_t *out_dims;
+    unsigned char *workspace;
+    size_t bytes;
+    const fv_env *given;
+    fv_env env;   /* of the size that is known here */
+    size_t *need; /* size query: where the bytes of workspace are told */
 } host_run;
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size);
@@ -218,6 +221,8 @@ const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.data: the CHECK 
 const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */
 const insn *fv_i_alloc(frame *f, const insn *i);  /* a: bytes; u.imm: slot */
 const insn *fv_i_free(frame *f, const insn *i);   /* u.imm: slot */
-const insn *fv_i_setdim(frame *f, const insn *i); /* a: value; u.imm: place in out_dims */
+const insn *fv_i_setdim(frame *f, const insn *i); /* a: value; u.imm: place in out_dims; -1: the workspace */
+const insn *fv_i_read(frame *f, const insn *i);   /* u.data: the fv_read */
+const insn *fv_i_memory(frame *f, const insn *i); /* a: bytes of the workspace */
 
 #endif

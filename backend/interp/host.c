@@ -1,5 +1,6 @@
-/* host.c - running a host program: the steps that backend/consumer/consumer.h lists. */
+/* host.c - running a host program. What a run asks of its caller is in its statements (backend/consumer/protocol.h). */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ const insn *fv_i_check(frame *f, const insn *i) {
 }
 
 static void trace(const fv_env *env, const site *at, int end) {
-    if (env && env->trace)
+    if (env->trace)
         env->trace(env->user, at->number, end);
 }
 
@@ -37,10 +38,10 @@ const insn *fv_i_site(frame *f, const insn *i) {
     slot *args = AS(slot, f, at->args_at);
     for (int k = 0; k < at->nargs; k++)
         args[k] = f->slots[at->slots[k]];
-    trace(run->env, at, 0);
+    trace(&run->env, at, 0);
     refused_index refused = {0};
-    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, run->env, f->fault, &refused, &f->left);
-    trace(run->env, at, 1);
+    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, &run->env, f->fault, &refused, &f->left);
+    trace(&run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
     if (f->status == FV_BAD_INDEX && atomic_load(&refused.taken))
@@ -60,8 +61,8 @@ const insn *fv_i_alloc(frame *f, const insn *i) {
     if (bytes == 0)
         return i + 1;
     f->status = bytes < 0 || bytes == INT64_MAX ? FV_TOO_LARGE : FV_NO_MEMORY;
-    if (f->status == FV_NO_MEMORY && run->env && run->env->alloc)
-        s->base = run->env->alloc(run->env->user, (size_t)bytes);
+    if (f->status == FV_NO_MEMORY)
+        s->base = run->env.alloc(run->env.user, (size_t)bytes);
     if (!s->base)
         return NULL;
     s->bytes = (size_t)bytes;
@@ -71,7 +72,7 @@ const insn *fv_i_alloc(frame *f, const insn *i) {
 
 static void release(const host_run *run, slot *s) {
     if (s->base)
-        run->env->free(run->env->user, s->base);
+        run->env.free(run->env.user, s->base);
     *s = (slot){NULL, 0};
 }
 
@@ -81,12 +82,105 @@ const insn *fv_i_free(frame *f, const insn *i) {
 }
 
 const insn *fv_i_setdim(frame *f, const insn *i) {
-    if (f->host->out_dims)
-        f->host->out_dims[i->u.imm] = reg_int(f, i->a);
+    const host_run *run = f->host;
+    if (i->u.imm < 0)
+        *run->need = (size_t)reg_int(f, i->a);
+    else
+        run->out_dims[i->u.imm] = reg_int(f, i->a);
     return i + 1;
 }
 
-/* ---- steps ---- */
+/* ---- what the caller gives ---- */
+
+static const void *member(const fv_env *env, int at) {
+    static const size_t where[] = {
+#define ENV(id, name, kind) offsetof(fv_env, name),
+#include "ir/kernel/env.def"
+#undef ENV
+    };
+    return (const char *)env + where[at];
+}
+
+static const void *pointer(const host_run *run, const fv_read *r) {
+    const void *p = NULL;
+    switch ((fv_argument)r->of) {
+    case FV_ARG_DIMS: return run->dims;
+    case FV_ARG_INPUTS: return r->at < 0 ? (const void *)run->inputs : run->inputs[r->at];
+    case FV_ARG_OUTPUTS: return r->at < 0 ? (const void *)run->outputs : run->outputs[r->at];
+    case FV_ARG_ACTUAL: return run->out_dims;
+    case FV_ARG_WORKSPACE: return run->need ? (const void *)run->need : run->workspace;
+    case FV_ARG_ENV:
+        if (r->at < 0)
+            return run->given;
+        memcpy(&p, member(&run->env, r->at), sizeof p);
+        return p;
+    case FV_ARG_BYTES: case FV_ARG_WEIGHTS: case FV_ARG_CPU: case FV_ARG_MOST: case FV_ARGS: break;
+    }
+    return NULL;
+}
+
+static int64_t value(const host_run *run, const fv_read *r) {
+    size_t size;
+    switch ((fv_argument)r->of) {
+    case FV_ARG_DIMS: return run->dims[r->at];
+    case FV_ARG_ACTUAL: return run->out_dims[fv_out_dims_at(run->interp->program, r->at)];
+    case FV_ARG_BYTES: return (int64_t)run->bytes;
+    case FV_ARG_ENV:
+        memcpy(&size, member(&run->env, r->at), sizeof size);
+        return (int64_t)size;
+    case FV_ARG_WEIGHTS: return ((const int64_t *)run->env.weights)[r->at];
+    case FV_ARG_MOST: return PTRDIFF_MAX;
+    case FV_ARG_CPU: case FV_ARG_INPUTS: case FV_ARG_OUTPUTS: case FV_ARG_WORKSPACE: case FV_ARGS: break;
+    }
+    return true; /* any CPU */
+}
+
+const insn *fv_i_read(frame *f, const insn *i) {
+    const fv_read *r = i->u.data;
+    if (r->how == FV_READ_VALUE && r->of != FV_ARG_CPU) {
+        *AS(reg_i64, f, i->d) = value(f->host, r);
+        return i + 1;
+    }
+    const void *p = r->of == FV_ARG_CPU ? f : pointer(f->host, r);
+    if (r->how == FV_READ_SAME) {
+        int input = f->host->interp->program->outputs[r->at].state_of - 1;
+        *AS(reg_u8, f, i->d) = !p || p == f->host->inputs[input];
+        return i + 1;
+    }
+    *AS(reg_u8, f, i->d) = p && (r->how != FV_READ_ALIGNED || (uintptr_t)p % (unsigned)r->align == 0);
+    return i + 1;
+}
+
+static unsigned char *address(frame *f, const host_buf *h) {
+    const host_run *run = f->host;
+    int index = h->buf->index;
+    switch ((fv_buf_role)h->buf->role) {
+    case FV_BUF_INPUT: return (unsigned char *)(uintptr_t)run->inputs[index];
+    case FV_BUF_OUTPUT: return run->outputs[index];
+    case FV_BUF_CONST: return (unsigned char *)(uintptr_t)run->interp->program->constants[index].data;
+    case FV_BUF_WORK: return run->workspace + reg_int(f, h->offset);
+    default: return NULL;
+    }
+}
+
+const insn *fv_i_memory(frame *f, const insn *i) {
+    const fv_interp *p = f->host->interp;
+    int64_t need = reg_int(f, i->a);
+    for (int k = 0; k < p->program->nbuffers; k++) {
+        const host_buf *h = &p->bufs[k];
+        if (h->buf->role == FV_BUF_HEAP)
+            continue;
+        int64_t offset = h->buf->role == FV_BUF_WORK ? reg_int(f, h->offset) : 0;
+        int64_t size = h->buf->role == FV_BUF_CONST ? (int64_t)p->program->constants[h->buf->index].bytes : reg_int(f, h->bytes);
+        if (h->buf->role == FV_BUF_WORK && (offset < 0 || size < 0 || offset > need || size > need - offset))
+            return fv_i_fault(f, "buffer %s, %" PRId64 " bytes at %" PRId64 ", is outside a workspace of %" PRId64, h->buf->name,
+                              size, offset, need);
+        f->slots[k] = (slot){size ? address(f, h) : NULL, (size_t)size};
+    }
+    return i + 1;
+}
+
+/* ---- entries ---- */
 
 fv_interp *fv_interp_new(fv_arena *a, const fv_program *program) {
     fv_interp *p = FV_NEW(a, fv_interp, 1);
@@ -110,209 +204,38 @@ const char *fv_interp_stopped(const fv_interp *p) {
     return atomic_load(&p->stopped);
 }
 
-/* Step 1. */
-static int check_dims(const fv_program *p, const int64_t *dims) {
-    if (!dims && p->nsymbols)
-        return FV_BAD_ARGUMENT;
-    for (int i = 0; i < p->nsymbols; i++)
-        if (dims[i] < p->symbol_vars[i]->lo || dims[i] > p->symbol_vars[i]->hi)
-            return FV_BAD_DIM;
-    return FV_OK;
+/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All members have one size. */
+static fv_env env_of(const fv_env *given) {
+    fv_env env = {0};
+    size_t whole = given ? given->size / sizeof given->size * sizeof given->size : 0;
+    if (whole)
+        memcpy(&env, given, whole < sizeof env ? whole : sizeof env);
+    return env;
 }
 
-static bool has_capacity(const fv_program *p, int output) {
-    return p->capacity && p->capacity[output];
-}
-
-/* Are the bytes of the buffer what the plan says? */
-static bool is_planned_port(const fv_interp *p, int i) {
-    const fv_buf *buf = p->bufs[i].buf;
-    return buf->role == FV_BUF_INPUT ||
-           (buf->role == FV_BUF_OUTPUT && !has_capacity(p->program, buf->index));
-}
-
-/* Step 2. */
-static int plan(const host_run *run, frame *f, const int64_t *dims) {
-    const fv_interp *p = run->interp;
-    f->host = run;
-    for (int i = 0; i < p->program->nsymbols; i++)
-        *AS(reg_i64, f, p->symbol_at[i]) = dims[i];
-    int status = fv_i_exec(f, p->code.insns);
-    if (status != FV_OK)
-        return status;
-    int64_t need = reg_int(f, p->workspace_at);
-    if (reg_int(f, p->least_at) < 0)
-        return FV_BAD_DIM;
-    if (need > FV_MOST_BYTES || (uint64_t)need > SIZE_MAX)
-        return FV_TOO_LARGE;
-    for (int i = 0; i < p->program->nbuffers; i++)
-        if (is_planned_port(p, i) && reg_int(f, p->bufs[i].bytes) == INT64_MAX)
-            return FV_TOO_LARGE;
-    return FV_OK;
-}
-
-static void write_known_dims(const fv_interp *p, frame *f, int64_t *out_dims) {
-    for (int i = 0; out_dims && i < p->program->noutputs; i++) {
-        const fv_port *port = &p->program->outputs[i];
-        int64_t *at = out_dims + fv_out_dims_at(p->program, i);
-        for (int k = 0; k < port->rank; k++)
-            if (port->extent[k])
-                at[1 + k] = reg_int(f, p->extent_at[i][k]);
-    }
-}
-
-/* Step 3. */
-static int read_capacities(const fv_interp *p, frame *f, int64_t *out_dims) {
-    for (int i = 0; i < p->program->noutputs; i++) {
-        if (!has_capacity(p->program, i))
-            continue;
-        if (!out_dims)
-            return FV_BAD_ARGUMENT;
-        int64_t capacity = out_dims[fv_out_dims_at(p->program, i)];
-        *AS(reg_i64, f, p->capacity_at[i]) = capacity < 0 ? 0 : capacity;
-    }
-    write_known_dims(p, f, out_dims);
-    return FV_OK;
-}
-
-static size_t capacity_bytes(int64_t capacity, size_t size) {
-    size_t bytes;
-    return __builtin_mul_overflow((size_t)capacity, size, &bytes) ? PTRDIFF_MAX : bytes;
-}
-
-/* Step 4 for one buffer. */
-static int bind_port(const fv_interp *p, frame *f, int i, const void *const *inputs,
-                     void *const *outputs) {
-    const fv_buf *buf = p->bufs[i].buf;
-    size_t size = (size_t)fv_elem_storage_bytes(buf->elem), bytes;
-    unsigned char *base;
-    if (buf->role == FV_BUF_INPUT)
-        base = (unsigned char *)inputs[buf->index];
-    else
-        base = outputs[buf->index];
-    if (is_planned_port(p, i))
-        bytes = (size_t)reg_int(f, p->bufs[i].bytes);
-    else
-        bytes = capacity_bytes(reg_int(f, p->capacity_at[buf->index]), size);
-    if (bytes && (!base || (uintptr_t)base % size))
-        return FV_BAD_ARGUMENT;
-    f->slots[i] = (slot){base, bytes};
-    return FV_OK;
-}
-
-static int bind_ports(const fv_interp *p, frame *f, const void *const *inputs,
-                      void *const *outputs) {
-    int status = FV_OK;
-    if ((!inputs && p->program->ninputs) || (!outputs && p->program->noutputs))
-        return FV_BAD_ARGUMENT;
-    for (int i = 0; i < p->program->nbuffers && status == FV_OK; i++) {
-        fv_buf_role role = (fv_buf_role)p->bufs[i].buf->role;
-        if (role == FV_BUF_INPUT || role == FV_BUF_OUTPUT)
-            status = bind_port(p, f, i, inputs, outputs);
-    }
-    return status;
-}
-
-/* Step 5. */
-static int check_workspace(const fv_interp *p, frame *f, const void *workspace, size_t bytes) {
-    size_t need = (size_t)reg_int(f, p->workspace_at);
-    if (need > bytes)
-        return FV_TOO_SMALL;
-    bool aligned = workspace && (uintptr_t)workspace % FV_BUFFER_ALIGN == 0;
-    return need && !aligned ? FV_BAD_ARGUMENT : FV_OK;
-}
-
-static int bind_memory(const fv_interp *p, frame *f, unsigned char *workspace) {
-    int64_t need = reg_int(f, p->workspace_at);
-    for (int i = 0; i < p->program->nbuffers; i++) {
-        const host_buf *h = &p->bufs[i];
-        if (h->buf->role == FV_BUF_CONST) {
-            const fv_constant *c = &p->program->constants[h->buf->index];
-            f->slots[i] = (slot){(unsigned char *)c->data, c->bytes};
-        }
-        if (h->buf->role != FV_BUF_WORK)
-            continue;
-        int64_t offset = reg_int(f, h->offset), size = reg_int(f, h->bytes);
-        if (offset < 0 || size < 0 || offset > need || size > need - offset) {
-            fv_i_fault(f,
-                       "buffer %s, %" PRId64 " bytes at %" PRId64
-                       ", is outside a workspace of %" PRId64,
-                       h->buf->name, size, offset, need);
-            return FV_INTERNAL;
-        }
-        f->slots[i] = (slot){size ? workspace + offset : NULL, (size_t)size};
-    }
-    return FV_OK;
-}
-
-/* Steps 7 and 8. */
-static int run_body(const fv_interp *p, frame *f, const host_run *run) {
-    f->cancel = run->env ? run->env->cancel : NULL;
-    f->left = p->limit ? p->limit : INT64_MAX;
-    int status = fv_i_exec(f, p->code.task);
-    for (int i = 0; i < p->program->nbuffers; i++)
-        if (p->bufs[i].buf->role == FV_BUF_HEAP)
-            release(run, &f->slots[i]);
-    return status;
-}
-
-static bool knows_env(const fv_env *env) {
-    return !env || env->size == sizeof *env;
-}
-
-int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
-                  void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
-                  const fv_env *env) {
+static int enter(host_run *run, const insn *at) {
+    fv_interp *p = run->interp;
     frame f;
-    host_run run = {p, env, out_dims};
-    int status = knows_env(env) ? check_dims(p->program, dims) : FV_BAD_ARGUMENT;
-    if (status != FV_OK)
-        return status;
     if (!fv_i_frame_new(&f, &p->code, &p->fault))
         return FV_NO_MEMORY;
-    status = plan(&run, &f, dims);
-    if (status == FV_OK)
-        status = read_capacities(p, &f, out_dims);
-    if (status == FV_OK)
-        status = bind_ports(p, &f, inputs, outputs);
-    if (status == FV_OK)
-        status = check_workspace(p, &f, workspace, bytes);
-    if (status == FV_OK && p->program->uses_allocator && !(env && env->alloc && env->free))
-        status = FV_NO_MEMORY;
-    if (status == FV_OK)
-        status = bind_memory(p, &f, workspace);
-    if (status == FV_OK)
-        status = run_body(p, &f, &run);
+    f.host = run;
+    f.cancel = run->env.cancel;
+    f.left = p->limit ? p->limit : INT64_MAX;
+    int status = fv_i_exec(&f, at);
+    for (int i = 0; i < p->program->nbuffers; i++)
+        if (p->bufs[i].buf->role == FV_BUF_HEAP)
+            release(run, &f.slots[i]);
     free(f.r);
     return status;
 }
 
-/* Capacity and dims of an output, as the plan tells them. */
-static void plan_output(const fv_interp *p, frame *f, int output, int64_t *at) {
-    const fv_port *port = &p->program->outputs[output];
-    at[0] = 1;
-    for (int k = 0; k < port->rank; k++) {
-        at[1 + k] = port->extent[k] ? reg_int(f, p->extent_at[output][k]) : fv_port_bound(port, k);
-        if (__builtin_mul_overflow(at[0], at[1 + k], &at[0]))
-            at[0] = INT64_MAX;
-    }
-    if (!fv_port_is_bounded(port))
-        at[0] = INT64_MAX;
+int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs, void *const *outputs, int64_t *out_dims,
+                  void *workspace, size_t bytes, const fv_env *env) {
+    host_run run = {p, dims, inputs, outputs, out_dims, workspace, bytes, env, env_of(env), NULL};
+    return enter(&run, p->code.task);
 }
 
 int fv_interp_plan(fv_interp *p, const int64_t *dims, size_t *workspace, int64_t *out_dims) {
-    frame f;
-    const host_run run = {p, NULL, NULL};
-    int status = check_dims(p->program, dims);
-    if (status != FV_OK)
-        return status;
-    if (!fv_i_frame_new(&f, &p->code, &p->fault))
-        return FV_NO_MEMORY;
-    status = plan(&run, &f, dims);
-    if (status == FV_OK && workspace)
-        *workspace = (size_t)reg_int(&f, p->workspace_at);
-    for (int i = 0; status == FV_OK && out_dims && i < p->program->noutputs; i++)
-        plan_output(p, &f, i, out_dims + fv_out_dims_at(p->program, i));
-    free(f.r);
-    return status;
+    host_run run = {.interp = p, .dims = dims, .out_dims = out_dims, .need = workspace};
+    return enter(&run, p->code.insns);
 }

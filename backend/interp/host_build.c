@@ -1,4 +1,4 @@
-/* host_build.c - bytecode of a host program: the plan, then the body with its launches. */
+/* host_build.c - bytecode of a host program: the size query, then the run; the plan is part of both. */
 #include "backend/interp/build.h"
 
 typedef struct host_build {
@@ -57,98 +57,47 @@ static void check(build *b, const fv_stmt *s) {
     b->top = top;
 }
 
+static void read_(build *b, const fv_stmt *s) {
+    uint32_t d = fv_i_reg(b, s->var->type);
+    fv_i_set_var(b, s->var, d);
+    insn *i = fv_i_emit(b, fv_i_read);
+    i->d = d;
+    i->u.data = &s->read;
+}
+
+/* Bytes of an input or output; saturated. */
+static fv_expr *bytes_of(build *b, const fv_program *p, const fv_buf *buf) {
+    const fv_port *port = buf->role == FV_BUF_INPUT ? &p->inputs[buf->index] : &p->outputs[buf->index];
+    return fv_x_bin(b->arena, FV_X_MULSAT, fv_port_elements(b->arena, p, port), fv_x_int(b->arena, fv_elem_storage_bytes(buf->elem)));
+}
+
+static void memory(build *b, const fv_interp *h) {
+    const fv_program *p = h->program;
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *buf = p->buffers[i];
+        bool port = buf->role == FV_BUF_INPUT || buf->role == FV_BUF_OUTPUT;
+        if (buf->role == FV_BUF_WORK)
+            h->bufs[i].offset = fv_i_held(b, buf->offset);
+        if (port || buf->role == FV_BUF_WORK)
+            h->bufs[i].bytes = fv_i_held(b, port ? bytes_of(b, p, buf) : buf->bytes);
+    }
+    uint32_t need = fv_i_held(b, p->workspace ? p->workspace : fv_x_int(b->arena, 0));
+    fv_i_emit(b, fv_i_memory)->a = need;
+}
+
 static void host_statement(build *b, const fv_stmt *s) {
-    const fv_program *p = ((host_build *)b->host)->interp->program;
+    const fv_interp *h = ((host_build *)b->host)->interp;
+    int at = s->output < 0 ? -1 : fv_out_dims_at(h->program, s->output) + 1 + s->axis;
     switch (s->kind) {
+    case FV_S_READ: read_(b, s); break;
+    case FV_S_PLAN: fv_i_statements(b, &h->program->plan); break;
+    case FV_S_MEMORY: memory(b, h); break;
     case FV_S_CHECK: check(b, s); break;
     case FV_S_LAUNCH: launch(b, s); break;
     case FV_S_ALLOC: with_value(b, fv_i_alloc, s, fv_i_slot(b, s->buf)); break;
     case FV_S_FREE: fv_i_emit(b, fv_i_free)->u.imm = fv_i_slot(b, s->buf); break;
-    case FV_S_SETDIM:
-        with_value(b, fv_i_setdim, s, fv_out_dims_at(p, s->output) + 1 + s->axis);
-        break;
-    case FV_S_LET:
-    case FV_S_STORE:
-    case FV_S_PREFETCH:
-    case FV_S_TRANSPOSE:
-    case FV_S_TILE:
-    case FV_S_FOR:
-    case FV_S_IF:
-    case FV_S_WHILE:
-    case FV_S_OUTLINE:
-    case FV_S_COMMENT: break; /* not sent here */
-    }
-}
-
-/* ---- the plan ---- */
-
-/* Bytes of a buffer with these extents; saturated. */
-static uint32_t bytes_of(build *b, const fv_buf *buf) {
-    fv_expr *n = fv_x_int(b->arena, fv_elem_storage_bytes(buf->elem));
-    for (int i = 0; i < buf->rank; i++)
-        n = fv_x_bin(b->arena, FV_X_MULSAT, n, buf->extent[i]);
-    return fv_i_held(b, n);
-}
-
-static bool has_capacity(const fv_program *p, const fv_buf *buf) {
-    return buf->role == FV_BUF_OUTPUT && p->capacity && p->capacity[buf->index];
-}
-
-static void plan_buffer(build *b, host_buf *h, const fv_program *p) {
-    const fv_buf *buf = h->buf;
-    if (buf->role == FV_BUF_WORK) {
-        h->offset = fv_i_held(b, buf->offset);
-        h->bytes = fv_i_held(b, buf->bytes);
-    } else if (buf->role == FV_BUF_INPUT || (buf->role == FV_BUF_OUTPUT && !has_capacity(p, buf))) {
-        h->bytes = bytes_of(b, buf);
-    }
-}
-
-static void plan_output(build *b, const fv_port *port, uint32_t **extent_at) {
-    *extent_at = FV_NEW(b->arena, uint32_t, port->rank);
-    for (int i = 0; i < port->rank; i++)
-        if (port->extent[i])
-            (*extent_at)[i] = fv_i_held(b, port->extent[i]);
-}
-
-/* The least of the extents that are known before the run: none may be negative. */
-static fv_expr *least(build *b, fv_expr *x, const fv_port *ports, int n) {
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < ports[i].rank; k++)
-            if (ports[i].extent[k])
-                x = fv_x_bin(b->arena, FV_X_MIN, x, ports[i].extent[k]);
-    return x;
-}
-
-static void plan_part(build *b, fv_interp *h) {
-    const fv_program *p = h->program;
-    fv_expr *zero = fv_x_int(b->arena, 0);
-    fv_i_statements(b, &p->plan);
-    h->workspace_at = fv_i_held(b, p->workspace ? p->workspace : zero);
-    fv_expr *x = least(b, zero, p->inputs, p->ninputs);
-    h->least_at = fv_i_held(b, least(b, x, p->outputs, p->noutputs));
-    for (int i = 0; i < p->nbuffers; i++)
-        plan_buffer(b, &h->bufs[i], p);
-    for (int i = 0; i < p->noutputs; i++)
-        plan_output(b, &p->outputs[i], &h->extent_at[i]);
-    fv_i_emit(b, fv_i_end);
-}
-
-/* Registers that the run fills in: symbols and capacities. */
-static void given(build *b, fv_interp *h) {
-    const fv_program *p = h->program;
-    h->symbol_at = FV_NEW(b->arena, uint32_t, p->nsymbols);
-    h->capacity_at = FV_NEW(b->arena, uint32_t, p->noutputs);
-    h->extent_at = FV_NEW(b->arena, uint32_t *, p->noutputs);
-    h->bufs = FV_NEW(b->arena, host_buf, p->nbuffers);
-    for (int i = 0; i < p->nsymbols; i++)
-        fv_i_set_var(b, p->symbol_vars[i], h->symbol_at[i] = fv_i_reg(b, fv_kt(FV_I64, 1)));
-    for (int i = 0; i < p->noutputs; i++)
-        if (p->capacity && p->capacity[i])
-            fv_i_set_var(b, p->capacity[i], h->capacity_at[i] = fv_i_reg(b, fv_kt(FV_I64, 1)));
-    for (int i = 0; i < p->nbuffers; i++) {
-        h->bufs[i].buf = p->buffers[i];
-        fv_i_new_slot(b, p->buffers[i]);
+    case FV_S_SETDIM: with_value(b, fv_i_setdim, s, at); break;
+    default: break; /* not sent here */
     }
 }
 
@@ -158,11 +107,17 @@ bool fv_i_build_host(fv_arena *a, fv_interp *p) {
     fv_i_build_init(&b, a, p->program->name);
     b.host_stmt = host_statement;
     b.host = &h;
-    given(&b, p);
-    plan_part(&b, p);
-    int body = b.n;
+    p->bufs = FV_NEW(a, host_buf, p->program->nbuffers + 1);
+    for (int i = 0; i < p->program->nbuffers; i++) {
+        p->bufs[i].buf = p->program->buffers[i];
+        fv_i_new_slot(&b, p->program->buffers[i]);
+    }
+    fv_i_statements(&b, &p->program->plan);
+    fv_i_block(&b, &p->program->query);
+    fv_i_emit(&b, fv_i_end);
+    int run = b.n;
     fv_i_block(&b, &p->program->body);
     fv_i_emit(&b, fv_i_end);
-    fv_i_finish(&b, &p->code, body);
+    fv_i_finish(&b, &p->code, run);
     return !b.failed;
 }

@@ -76,6 +76,9 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_OUTLINE: fv_ll_outline(f, s); return;
     case FV_S_TRANSPOSE: fv_ll_fault(f->m, "a transpose is not expanded"); return;
     case FV_S_COMMENT: return;
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
     case FV_S_CHECK:
     case FV_S_LAUNCH:
     case FV_S_ALLOC:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/llvm/emit.h"
+#include "runtime/table_members.h"
 
 static LLVMValueRef data(fv_ll_module *m, LLVMValueRef value, const char *name) {
     LLVMValueRef g = LLVMAddGlobal(m->module, LLVMTypeOf(value), name);
@@ -23,101 +24,62 @@ static LLVMValueRef number(fv_ll_module *m, int64_t value) {
     return LLVMConstInt(m->i32, (unsigned long long)value, 1);
 }
 
-/* An array of n values of that type; NULL where there are none. */
-static LLVMValueRef list(fv_ll_module *m, LLVMTypeRef type, LLVMValueRef *values, int n) {
+/* An array of n values of one type; NULL where there are none. */
+static LLVMValueRef list(fv_ll_module *m, LLVMValueRef *values, int n) {
     if (n == 0)
         return LLVMConstNull(m->ptr);
-    return data(m, LLVMConstArray(type, values, (unsigned)n), "list");
+    return data(m, LLVMConstArray(LLVMTypeOf(values[0]), values, (unsigned)n), "list");
 }
 
-static LLVMValueRef ports(fv_ll_module *m, const fv_port_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->i32, m->i32, m->ptr, m->i32, m->i32, m->i32};
-    enum { N = sizeof fields / sizeof *fields };
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
+static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s, const LLVMValueRef *code);
+
+static LLVMValueRef texts(fv_ll_module *m, const void *s, const fv_member *x) {
+    int n = fv_member_count(s, x);
     LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef *dims = FV_NEW(m->arena, LLVMValueRef, info[i].rank);
-        for (int d = 0; d < info[i].rank; d++)
-            dims[d] = text(m, info[i].dims[d]);
-        LLVMValueRef name = text(m, info[i].name);
-        LLVMValueRef values[N] = {name,
-                                 number(m, info[i].type),
-                                 number(m, info[i].rank),
-                                 list(m, m->ptr, dims, info[i].rank),
-                                 number(m, info[i].depends_on_data),
-                                 number(m, info[i].state_of),
-                                 number(m, info[i].in_place)};
-        all[i] = LLVMConstStructInContext(m->context, values, N, 0);
-    }
-    return list(m, type, all, n);
+    for (int i = 0; i < n; i++)
+        all[i] = text(m, fv_member_text(s, x, i));
+    return list(m, all, n);
 }
 
-static LLVMValueRef symbols(fv_ll_module *m, const fv_symbol_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->i64, m->i64};
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 3, 0);
+static LLVMValueRef structures(fv_ll_module *m, const void *s, const fv_member *x) {
+    int n = fv_member_count(s, x);
     LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef values[] = {text(m, info[i].name), fv_ll_int(m, info[i].lo),
-                                 fv_ll_int(m, info[i].hi)};
-        all[i] = LLVMConstStructInContext(m->context, values, 3, 0);
-    }
-    return list(m, type, all, n);
+    for (int i = 0; i < n; i++)
+        all[i] = structure(m, x->of, fv_member_element(s, x, i), NULL);
+    return list(m, all, n);
 }
 
-static LLVMValueRef launches(fv_ll_module *m, const fv_launch_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->ptr, m->ptr};
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 3, 0);
-    LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef values[] = {text(m, info[i].kernel), text(m, info[i].nodes), text(m, info[i].indexes)};
-        all[i] = LLVMConstStructInContext(m->context, values, 3, 0);
+/* code: the next function; moved on. */
+static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x, const LLVMValueRef **code) {
+    switch (x->kind) {
+    case FV_MEMBER_NUMBER: return number(m, fv_member_number(s, x));
+    case FV_MEMBER_WIDE: case FV_MEMBER_SUM: return fv_ll_int(m, fv_member_wide(s, x));
+    case FV_MEMBER_TEXT: return text(m, fv_member_pointer(s, x));
+    case FV_MEMBER_MAYBE: return fv_member_pointer(s, x) ? text(m, fv_member_pointer(s, x)) : LLVMConstNull(m->ptr);
+    case FV_MEMBER_TEXTS: return texts(m, s, x);
+    case FV_MEMBER_LIST: return structures(m, s, x);
+    case FV_MEMBER_CODE: return *(*code)++;
+    case FV_MEMBER_SIZE: break;
     }
-    return list(m, type, all, n);
+    return number(m, 0); /* known when all members are */
 }
 
-static LLVMValueRef relations(fv_ll_module *m, const fv_relation_info *info, int n) {
-    LLVMTypeRef fields[] = {m->ptr, m->ptr, m->ptr};
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, 3, 0);
-    LLVMValueRef *all = FV_NEW(m->arena, LLVMValueRef, n);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef values[] = {text(m, info[i].left), text(m, info[i].right), text(m, info[i].why)};
-        all[i] = LLVMConstStructInContext(m->context, values, 3, 0);
-    }
-    return list(m, type, all, n);
-}
-
-static LLVMValueRef table(fv_ll_module *m, const fv_model *t, LLVMValueRef plan, LLVMValueRef run) {
-    LLVMTypeRef fields[] = {m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->i32, m->i32,
-                            m->i32, m->i32, m->ptr, m->ptr, m->ptr, m->ptr, m->ptr,
-                            m->i32, m->ptr, m->ptr, m->i32, m->ptr, m->i64};
-    enum { N = sizeof fields / sizeof *fields };
-    LLVMTypeRef type = LLVMStructTypeInContext(m->context, fields, N, 0);
-    LLVMValueRef v[N] = {number(m, t->abi)};
-    v[1] = number(m, (int64_t)LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), type));
-    const char *texts[] = {t->name, t->target, t->source_hash, t->producer};
-    for (int i = 0; i < 4; i++)
-        v[2 + i] = text(m, texts[i]);
-    const int32_t numbers[] = {t->nsymbols, t->ninputs, t->noutputs, t->uses_allocator};
-    for (int i = 0; i < 4; i++)
-        v[6 + i] = number(m, numbers[i]);
-    v[10] = symbols(m, t->symbols, t->nsymbols);
-    v[11] = ports(m, t->inputs, t->ninputs);
-    v[12] = ports(m, t->outputs, t->noutputs);
-    v[13] = plan;
-    v[14] = run;
-    v[15] = number(m, t->nlaunches);
-    v[16] = launches(m, t->launches, t->nlaunches);
-    v[17] = t->weights_file ? text(m, t->weights_file) : LLVMConstNull(m->ptr);
-    v[18] = number(m, t->nrelations);
-    v[19] = relations(m, t->relations, t->nrelations);
-    v[20] = fv_ll_int(m, (int64_t)t->checksum);
-    return data(m, LLVMConstStructInContext(m->context, v, N, 0), "model");
+static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s, const LLVMValueRef *code) {
+    LLVMValueRef *v = FV_NEW(m->arena, LLVMValueRef, type->n);
+    for (int i = 0; i < type->n; i++)
+        v[i] = member(m, s, &type->members[i], &code);
+    LLVMTypeRef whole = LLVMTypeOf(LLVMConstStructInContext(m->context, v, (unsigned)type->n, 0));
+    for (int i = 0; i < type->n; i++)
+        if (type->members[i].kind == FV_MEMBER_SIZE)
+            v[i] = number(m, (int64_t)LLVMABISizeOfType(LLVMGetModuleDataLayout(m->module), whole));
+    return LLVMConstStructInContext(m->context, v, (unsigned)type->n, 0);
 }
 
 /* const fv_model *NAME_model(void) */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
     const fv_program *p = m->program;
-    LLVMValueRef t = table(m, fv_program_model(m->arena, p, m->weights_file), plan, run);
+    const fv_model *model = fv_program_model(m->arena, p, m->weights_file);
+    LLVMValueRef t = data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
     LLVMValueRef fn = fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
                                      LLVMFunctionType(m->ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
     fv_ll_fn f;

@@ -33,26 +33,21 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n) {
         fv_x_count_loads(x->arg[i], v, n);
 }
 
-int fv_x_reductions(fv_expr *x, fv_expr **out, int max) {
-    int n = 0;
+int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max) {
     if (x->op == FV_X_REDUCE) {
-        if (max)
-            out[0] = x;
-        return 1;
+        int seen = 0;
+        while (seen < n && out[seen] != x)
+            seen++;
+        if (seen == n && n < max)
+            out[n++] = x;
+        return n;
     }
-    for (int i = 0; i < x->n && n < max; i++) {
-        fv_expr *found[64];
-        int k = fv_x_reductions(x->arg[i], found, max - n < 64 ? max - n : 64);
-        for (int j = 0; j < k; j++) {
-            int seen = 0;
-            while (seen < n && out[seen] != found[j])
-                seen++;
-            if (seen == n && n < max)
-                out[n++] = found[j];
-        }
-    }
+    for (int i = 0; i < x->n && n < max; i++)
+        n = fv_x_add_reductions(x->arg[i], out, n, max);
     return n;
 }
+
+int fv_x_reductions(fv_expr *x, fv_expr **out, int max) { return fv_x_add_reductions(x, out, 0, max); }
 
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) {
     bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;

@@ -17,6 +17,8 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
+/* The same behind n of others, none of them twice; returns how many there are then. */
+int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max);
 /* Does a load of what runs along k run along v? */
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;
 /* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours

@@ -2,6 +2,7 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/storage.h"
 #include "ir/definition/define.h"
+#include "ir/definition/recurrence.h"
 #include "ir/graph/infer.h"
 
 static bool requires_something(const fv_expr *x) {
@@ -28,6 +29,11 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
         return true;
     if (op->nout > FV_MAX_OUT)
         return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
+    if (op->def->recur) {
+        fv_recurrence *r = fv_recur(l->exprs, op);
+        *fv_ptrmap_at(&l->recurrences, op) = r;
+        return r != NULL;
+    }
     int errors = fv_error_count(l->session);
     if (!fv_define(l->exprs, op, defs))
         return fv_error_count(l->session) > errors

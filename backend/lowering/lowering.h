@@ -27,6 +27,7 @@ typedef struct fv_launch {
     fv_kernel *kernel;
     int nargs, ndims;
     fv_value *const *args;
+    fv_value *const *args_odd;   /* in a loop: those at its odd numbers, where states change places; NULL: the same */
     const fv_dim *const *dims;   /* what the kernel's dims are */
     int nliterals;
     fv_buf *const *literals;     /* for the parameters after those of args: backend/share.h */
@@ -35,11 +36,12 @@ typedef struct fv_launch {
     const fv_origin *origin;
 } fv_launch;
 
-typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT } fv_step_kind;
+typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT, FV_STEP_LOOP, FV_STEP_END } fv_step_kind;
 typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
     fv_op *op;   /* STATEMENT: fv.Bind, fv.Let, fv.Assume, if, else, endif */
+    const fv_dim *turn, *times; /* LOOP, up to the END: a symbol for the number of the turn, and how many there are */
     int nvalues; /* whose memory it touches, or keeps alive up to here */
     fv_value **values;
 } fv_step;
@@ -72,6 +74,7 @@ struct fv_lowerer {
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* of the ports, as the model has them */
     const char *after;   /* the last step that was done; NULL: none */
+    fv_ptrmap recurrences; /* op -> what it is, where it is one */
     int counter;         /* for kernel names */
     fv_ptrmap tuned;     /* kernels of the tuning that this model has; */
     fv_ptrmap refused;   /* those whose schedule is not legal */

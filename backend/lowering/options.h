@@ -24,6 +24,7 @@ typedef struct fv_lower_options {
     const fv_target *target;
     const char *name;   /* prefix of C names; NULL: from the module's name */
     bool naive;         /* --schedule=naive: each op alone, serial scalar loops */
+    const char *const *without; /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none is */
     bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
     const fv_tuning *tuning; /* what was found to be best for kernels; NULL: nothing was */
     fv_choices *choices; /* out: what is chosen; NULL: nobody asks */

@@ -1,7 +1,11 @@
 /* state.c - see state.h. */
 #include "backend/lowering/state.h"
 
+#include <string.h>
+
 #include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+#include "ir/definition/recurrence.h"
 #include "ir/expr/unique.h"
 
 /* The nodes of its origin that index by what data says. */
@@ -38,13 +42,18 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
                 d.def = NULL;
             if (d.fate == FV_FATE_VIEW)
                 d.of = fv_storage_root(s)->value;
-            if (d.fate == FV_FATE_PART)
+            if (d.fate == FV_FATE_PART || (d.fate == FV_FATE_ASSEMBLED && s->of && s->of->value->kind == FV_VALUE_PARAM))
                 d.of = fv_storage_home(s)->value;
             d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, FV_OP_fv_Reshape) && next.group) ||
                                                    (fv_op_is(op, FV_OP_Concat) && next.concat));
             note_checks(l, &d);
             FV_PUSH(l->arena, state->all, state->n, state->cap, d);
         }
+    for (const fv_op *op = body->first; op; op = op->next) {
+        fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+        if (r)
+            FV_PUSH(l->arena, state->recurrences, state->nrecurrences, state->cap_recurrences, r);
+    }
     state->in = outside(l, body->nparams, body->params, l->in_types);
     state->out = outside(l, body->last->nin, body->last->in, l->out_types);
     return state;
@@ -75,10 +84,36 @@ static const fv_type **port_types(fv_lowerer *l, int n, fv_value *const *values,
     return r;
 }
 
+typedef struct importer {
+    fv_arena *arena;
+    fv_ptrmap memo;
+} importer;
+
+static fv_expr *import(void *user, fv_expr *x) {
+    importer *m = user;
+    return fv_x_import(m->arena, x, &m->memo);
+}
+
+static void take_recurrence(fv_lowerer *l, const fv_recurrence *r) {
+    importer m = {l->exprs, fv_ptrmap_in(l->exprs)};
+    fv_recurrence *own = FV_NEW(l->exprs, fv_recurrence, 1);
+    *own = *r;
+    for (int i = 0; i < own->nelements; i++) {
+        int rank = own->elements[i].value->type->rank;
+        fv_expr **at = FV_NEW(l->exprs, fv_expr *, rank + 1);
+        memcpy(at, own->elements[i].at, (size_t)rank * sizeof *at);
+        own->elements[i].at = at;
+    }
+    fv_recurrence_rewrite(own, import, &m);
+    *fv_ptrmap_at(&l->recurrences, r->op) = own;
+}
+
 void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d) {
     const fv_region *body = l->func->body;
     for (int i = 0; i < d->n; i++)
         take_over(l, &d->all[i]);
+    for (int i = 0; i < d->nrecurrences; i++)
+        take_recurrence(l, d->recurrences[i]);
     l->in_types = port_types(l, body->nparams, body->params, d->in);
     l->out_types = port_types(l, body->last->nin, body->last->in, d->out);
 }

@@ -115,12 +115,30 @@ bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) {
     return told;
 }
 
+/* ---- ops whose results others give ---- */
+
+/* What was said of the op calls it by its node, or as what it gave. */
+void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to) {
+    fv_op *from = v->def;
+    if (!l->reasons)
+        return;
+    *fv_ptrmap_at(&l->reasons->moved, from) = to;
+    if (!from->origin->n && from->out[0])
+        from->origin = fv_origin_of(l->module, from->out[0]->name);
+}
+
+const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op) {
+    for (const fv_op *to; (to = fv_ptrmap_get(&r->moved, op));)
+        op = to;
+    return op;
+}
+
 /* ---- of one lowering ---- */
 
 void fv_reasons_begin(fv_lowerer *l) {
     fv_reasons *r = l->reasons = l->options->reasons;
     if (r)
-        *r = (fv_reasons){.arena = l->arena, .module = l->module, .last = fv_ptrmap_in(l->arena),
+        *r = (fv_reasons){.arena = l->arena, .module = l->module, .last = fv_ptrmap_in(l->arena), .moved = fv_ptrmap_in(l->arena),
                           .after = l->module->definitions ? l->module->definitions->after : NULL};
 }
 
@@ -137,7 +155,7 @@ void fv_reasons_end(fv_lowerer *l) {
         const fv_launch *n = &l->steps[i].launch;
         if (l->steps[i].kind != FV_STEP_LAUNCH)
             continue;
-        fv_reason_launch x = {n->kernel, fv_launch_value(n)};
+        fv_reason_launch x = {n->kernel, fv_launch_value(n), n->made && fv_is_group(n->op) ? n->op : NULL};
         FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);
     }
     int kept = 0;

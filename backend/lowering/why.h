@@ -63,7 +63,8 @@ typedef struct fv_reason {
 /* A launch of the program, in their order. */
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
-    const fv_value *made; /* what it is for; of an op with its own kernels its first result */
+    const fv_value *made; /* what it is for; of an op with its own kernels, and of a group, its first result */
+    const fv_op *group;   /* of which it makes all results; NULL: it makes that one */
 } fv_reason_launch;
 
 typedef struct fv_reasons {
@@ -73,6 +74,7 @@ typedef struct fv_reasons {
     fv_reason *all;        /* in the order in which they were taken; without those that are dropped */
     int n, cap;
     fv_ptrmap last;        /* value -> 1 + its last reason */
+    fv_ptrmap moved;       /* op -> the one that gives a result of it by now */
     fv_reason_launch *launches;
     int nlaunches, cap_launches;
 } fv_reasons;
@@ -93,6 +95,11 @@ bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);
 /* Has that step said something about v? */
 bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
+
+/* v becomes a result of that op. */
+void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
+/* The op that gives results of op by now; itself. */
+const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);
 
 /* Before the first step, and when the launches are known. */
 void fv_reasons_begin(fv_lowerer *l);

@@ -6,6 +6,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/branches.h"
+#include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
@@ -111,6 +112,7 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     find_lifetimes(l);
+    fv_hold_through_loops(l);
     fv_hold_through_branches(l);
     if (!l->options->naive)
         fv_reuse_memory(l);
@@ -121,7 +123,13 @@ void fv_plan_buffers(fv_lowerer *l) {
         s->buf->index = i;
     }
     for (int i = 0; i < body->last->nin; i++) {
-        fv_storage *s = returned(l, i);
+        fv_storage *s = returned(l, i), *home = fv_storage_home(s);
+        if (home->value->kind == FV_VALUE_PARAM) { /* it is added to what is there */
+            s->buf = home->buf;
+            s->buf->output = 1 + i;
+            s->buf->along = (int)fv_op_int(s->value->def, "axis");
+            continue;
+        }
         /* by the type of the result: the dims of what it is a view of may be known later only */
         s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;

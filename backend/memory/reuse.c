@@ -1,5 +1,6 @@
 /* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies there, each
- * element before it writes there takes that value's memory. */
+ * element before it writes there takes that value's memory. So does a result that a kernel makes of another one of its own,
+ * which nobody else reads. */
 #include "backend/memory/reuse.h"
 
 #include <string.h>
@@ -36,9 +37,14 @@ static bool same_dims(const fv_type *x, const fv_type *y) {
     return x->rank == y->rank && !memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims);
 }
 
-static bool can_go_over(fv_lowerer *l, int step, const fv_storage *x, const fv_storage *y) {
+/* The value of which it is said: which result, where there are several of a group. */
+static const fv_value *spoken_of(const fv_launch *n, int to) {
+    bool group = n->made && fv_is_group(n->op);
+    return group && n->args[to]->def == n->op ? n->args[to] : fv_launch_value(n);
+}
+
+static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_storage *x, const fv_storage *y) {
     const fv_launch *n = &l->steps[step].launch;
-    const fv_value *made = fv_launch_value(n);
     const fv_fact operand = fv_v(x->value);
     if (x == y)
         return false;
@@ -73,15 +79,25 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
     n->nargs--;
 }
 
+/* Is it of the same type and extents, and either an operand or a result that only this kernel reads? */
+static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
+    const fv_launch *n = &l->steps[step].launch;
+    if (!fv_kernel_alike(n->kernel, from, to))
+        return false;
+    const fv_storage *x = root_of(l, n->args[from]);
+    return n->kernel->bufs[from]->role == FV_BUF_IN || (x->last == step && !is_returned(l, x));
+}
+
 /* y lies where x did: one memory, which has the name of what is in it last. */
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
-    if (!fv_kernel_alike(n->kernel, from, to) || !can_go_over(l, step, x, y) || !is_own_kernel(l, step))
+    const fv_value *about = spoken_of(n, to);
+    if (!is_candidate(l, step, from, to) || !can_go_over(l, step, about, x, y) || !is_own_kernel(l, step))
         return false;
     if (!fv_kernel_reuse(n->kernel, from, to))
-        return fv_declines(l, fv_launch_value(n), FV_WHY_place_overlap, fv_v(x->value));
-    fv_takes(l, fv_launch_value(n), FV_WHY_in_place, fv_v(x->value));
+        return fv_declines(l, about, FV_WHY_place_overlap, fv_v(x->value));
+    fv_takes(l, about, FV_WHY_in_place, fv_v(x->value));
     forget_arg(n, from, l->arena);
     x->fate = FV_FATE_VIEW;
     x->of = y;
@@ -95,10 +111,11 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
 }
 
 /* Is there no operand whose memory a result could take? */
-static bool has_none_alike(const fv_kernel *k) {
-    for (int to = 0; to < k->nbufs; to++)
-        for (int from = 0; from < k->nbufs; from++)
-            if (fv_kernel_alike(k, from, to))
+static bool has_no_candidate(fv_lowerer *l, int step) {
+    int n = l->steps[step].launch.nargs;
+    for (int to = 0; to < n; to++)
+        for (int from = 0; from < n; from++)
+            if (is_candidate(l, step, from, to))
                 return false;
     return true;
 }
@@ -116,7 +133,7 @@ void fv_reuse_memory(fv_lowerer *l) {
             mark = fv_why_mark(l);
             any = false;
         }
-        if (l->reasons && has_none_alike(n->kernel))
+        if (l->reasons && has_no_candidate(l, step))
             fv_declines(l, made, FV_WHY_place_unlike);
         for (int to = 0; to < n->nargs; to++)
             for (int from = 0; from < n->nargs; from++)

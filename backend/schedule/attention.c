@@ -7,6 +7,9 @@
  *         for each row: scores[r, j] = weight(scores[r, ..])  as in a row kernel
  *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
  *
+ * Where a mask hides keys (fuse/fold_mask.c), a block looks for those that some of its queries see, and does the above with
+ * these only. Whether the others weigh nothing shows in the maximum of a row: where not, all is done again, with all keys.
+ *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
  * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
  * it has in those schedules, whatever the blocks are. */
@@ -43,6 +46,11 @@ typedef struct attend {
     fv_attention at;
     const fv_definition *d;        /* of the result */
     fv_definition scores, weights; /* [outer.., query, key] */
+    fv_definition folded;          /* weights of rows that see a key; no body: no mask is folded */
+    fv_expr *where, *seen;         /* as in at */
+    fv_expr *keys[2];              /* from here to there; NULL: all */
+    fv_buf *sees;                  /* of each row of the block: is what it does not see nothing? */
+    fv_buf *again;                 /* not 0: some row is not so */
     fv_contraction qk, pv;
     fv_tile t;
     fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features */
@@ -163,8 +171,11 @@ static int mask_of(const attend *a, fv_expr *x, fv_var *v) {
     return i;
 }
 
+/* A sum that is over other things than the row. */
+static bool is_aside(const attend *a, const fv_expr *x) { return x->op == FV_X_REDUCE && !loads_value(x, a->memory->value); }
+
 static void find_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
-    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || *fv_ptrmap_at(seen, x))
+    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(a, x) || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = x;
     if (is_of_key(a, x, v)) {
@@ -180,7 +191,7 @@ static void find_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
 /* x, along v, with such parts as loads of `masks`. */
 static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     fv_expr *y = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2];
-    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(a, x))
         return y ? y : x;
     int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
     for (int i = 0; i < x->n && mask == a->nmasks; i++)
@@ -189,13 +200,29 @@ static fv_expr *with_masks(attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     return *fv_ptrmap_at(memo, x) = y;
 }
 
-/* The weights, over the memory and the masks. */
-static fv_expr *make_weights(attend *a) {
-    fv_ptrmap seen = fv_ptrmap_in(a->l->exprs), memo = fv_ptrmap_in(a->l->exprs);
-    fv_expr *weight = fv_weight_of(a->l->exprs, &a->at, in_memory(a));
-    find_masks(a, weight, a->at.key, &seen);
+/* `where && seen` where that is seen, over whichever key. */
+static fv_expr *as_seen(fv_x_rewriter *r, fv_expr *x) {
+    const fv_attention *at = r->user;
+    return x->op != FV_X_AND ? NULL : x->arg[0] == at->seen ? x->arg[1] : x->arg[1] == at->seen ? x->arg[0] : NULL;
+}
+
+/* x over the memory and the masks. */
+static fv_expr *in_task(attend *a, fv_expr *x) {
+    fv_ptrmap memo = fv_ptrmap_in(a->l->exprs);
+    return with_masks(a, fv_with_scores(a->l->exprs, &a->at, x, in_memory(a)), a->at.key, &memo);
+}
+
+static void make_weights(attend *a) {
+    fv_ptrmap seen = fv_ptrmap_in(a->l->exprs);
+    find_masks(a, fv_weight_of(a->l->exprs, &a->at, in_memory(a)), a->at.key, &seen);
     a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
-    return with_masks(a, weight, a->at.key, &memo);
+    a->weights = over_keys(a, in_task(a, a->at.weight));
+    if (!a->at.hidden)
+        return;
+    fv_x_rewriter r = {.arena = a->l->exprs, .before = as_seen, .user = &a->at};
+    a->folded = over_keys(a, in_task(a, fv_x_rewrite(&r, a->at.weight)));
+    a->where = in_task(a, a->at.where);
+    a->seen = in_task(a, a->at.seen);
 }
 
 /* Queries that are computed, scaled or turned, are so once a block. */
@@ -220,9 +247,9 @@ static void place_queries(attend *a, fv_op *op) {
 static void set_products(attend *a) {
     a->scores = over_keys(a, a->at.score);
     int row = a->at.row - (a->at.row > a->at.column);
-    a->qk = (fv_contraction){.sum = a->at.score, .a = a->at.q, .b = a->at.k, .row = row,
+    a->qk = (fv_contraction){.sum = a->at.score, .nsums = 1, .sums = {a->at.score}, .a = a->at.q, .b = a->at.k, .row = row,
                              .column = a->scores.rank - 1};
-    a->pv = (fv_contraction){.sum = a->at.sum, .b = a->at.v, .row = a->at.row, .column = a->at.column};
+    a->pv = (fv_contraction){.sum = a->at.sum, .nsums = 1, .sums = {a->at.sum}, .b = a->at.v, .row = a->at.row, .column = a->at.column};
 }
 
 /* Both products, and their tiles; false: they are no contractions that pay. */
@@ -250,7 +277,7 @@ static void place(fv_lowerer *l, fv_op *op, void *plan) {
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     set_tasks(a);
     a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
-    a->weights = over_keys(a, make_weights(a));
+    make_weights(a);
     a->pv.a = in_memory(a);
     place_queries(a, op);
     fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
@@ -277,6 +304,7 @@ static void emit_scores(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows
     int depth = a->e.b.depth, last = memory->rank - 1;
     fv_kmark m = fv_kemit_mark(&a->e);
     set_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
+    memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     a->t.sums = memory;
@@ -288,10 +316,10 @@ static void emit_scores(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows
 }
 
 /* The sums along a row that x is made of, inner ones first; those that are equal once. */
-static void find_sums(fv_expr *x, const fv_var *key, sums *s) {
+static void find_sums(const attend *a, fv_expr *x, sums *s) {
     for (int i = 0; i < x->n; i++)
-        find_sums(x->arg[i], key, s);
-    if (x->op != FV_X_REDUCE || fv_x_uses(x, key))
+        find_sums(a, x->arg[i], s);
+    if (x->op != FV_X_REDUCE || fv_x_uses(x, a->at.key) || fv_kemit_is_known(&a->e, x))
         return;
     for (int i = 0; i < s->n; i++)
         if (fv_x_equal(s->sum[i], x))
@@ -319,7 +347,7 @@ static bool loads(const attend *a, const fv_expr *x, const sums *s, int known, c
 }
 
 /* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of that pass. */
-static bool can_keep(const attend *a, const sums *s) {
+static bool can_keep(const attend *a, const fv_definition *weights, const sums *s) {
     bool over = false;
     for (int i = 0; i < s->n; i++) {
         const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
@@ -327,7 +355,7 @@ static bool can_keep(const attend *a, const sums *s) {
         if (over && loads(a, s->sum[i]->arg[0], s, i, pass, pass ? pass->x : NULL))
             return false;
     }
-    return s->n < MAX_SUMS && !loads(a, a->weights.body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
+    return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
 }
 
 /* Opens a loop over rows, in which the first n sums are known. */
@@ -341,40 +369,73 @@ static fv_expr *open_row(attend *a, const sums *s, int n, fv_expr *first, fv_exp
     return r;
 }
 
-/* Each sum for all rows of the block, then the next: what one row waits for, others use. */
-static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
+/* Of each row: is what it does not see nothing, beside what it sees? */
+static void emit_sees(attend *a, const sums *s, int known, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    sums s = {0};
-    find_sums(a->weights.body, a->at.key, &s);
-    int mark = fv_why_mark(a->l);
-    fv_row_start(e, w, NULL);
-    w->keeps_nothing = e->keep.n && !can_keep(a, &s);
-    if (w->keeps_nothing) {
-        fv_why_drop(a->l, mark, FV_WHY_keeps);
-        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
-    }
-    for (int i = 0; i < s.n; i++)
-        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
-    for (int i = 0; i <= s.n; i++) {
-        fv_expr *r = w->index[w->at - 1] = open_row(a, &s, i, first, rows);
+    fv_expr *r = open_row(a, s, known, first, rows);
+    fv_expr *sees = fv_kb_let(&e->b, "sees", fv_kemit_expr(e, a->seen));
+    fv_kb_store(&e->b, a->sees, &r, fv_x_select(e->arena, sees, integer(e, 1), integer(e, 0)), NULL);
+    fv_kb_store(&e->b, a->again, NULL, fv_x_select(e->arena, sees, fv_x_load(e->arena, a->again, NULL), integer(e, 1)), NULL);
+    close_to(a, depth, m);
+}
+
+static fv_expr *is_done(attend *a) { return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0)); }
+
+/* Sums from that one on, to before the other, each for all rows of the block before the next: what one row waits for, others
+ * use. Behind the last of them is the row itself. */
+static void emit_sums(attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    for (int i = from; i < to; i++) {
+        fv_expr *r = w->index[w->at - 1] = open_row(a, s, i, first, rows);
         fv_row_start(e, w, NULL);
-        if (i < s.n)
-            fv_kb_store(&e->b, s.of_rows[i], &r, fv_kemit_expr(e, s.sum[i]), NULL);
+        if (i < s->n)
+            fv_kb_store(&e->b, s->of_rows[i], &r, fv_kemit_expr(e, s->sum[i]), NULL);
         else
             fv_emit_row(e, w, NULL);
         close_to(a, depth, m);
     }
 }
 
-static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+static void emit_rows(attend *a, fv_row *w, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    const fv_definition *weights = e->def;
+    bool folded = weights == &a->folded;
+    sums s = {0};
+    if (a->seen)
+        find_sums(a, a->seen, &s);
+    const int before = s.n;
+    find_sums(a, weights->body, &s);
+    int mark = fv_why_mark(a->l);
+    fv_row_start(e, w, NULL);
+    w->keeps_nothing |= e->keep.n && !can_keep(a, weights, &s);
+    if (w->keeps_nothing && (!a->seen || folded)) {
+        fv_why_drop(a->l, mark, FV_WHY_keeps);
+        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
+    }
+    for (int i = 0; i < s.n; i++)
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
+    emit_sums(a, w, &s, 0, before, first, rows);
+    if (a->seen)
+        emit_sees(a, &s, before, first, rows);
+    if (folded)
+        fv_kb_if(&e->b, is_done(a));
+    emit_sums(a, w, &s, before, s.n + 1, first, rows);
+    if (folded)
+        fv_kb_end(&e->b);
+}
+
+static void emit_weights(attend *a, const fv_definition *weights, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
-    fv_row w = {.vector = a->weights.rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    fv_row w = {.vector = weights->rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
     memcpy(index, a->at_memory, sizeof index);
-    fv_kemit_use(e, &a->weights);
-    fv_expr *plain = fv_kemit_plain(e, a->weights.body, a->at.key);
+    fv_kemit_use(e, weights);
+    fv_expr *plain = fv_kemit_plain(e, weights->body, a->at.key);
     if (plain) {
         fv_kb_if(&e->b, plain);
         e->plain = a->at.key;
@@ -390,14 +451,57 @@ static void emit_weights(attend *a, fv_buf *memory, fv_expr *first, fv_expr *row
     e->keep.n = 0;
 }
 
+/* Is what row r of the tile does not see left out of it? */
+static fv_expr *sees_all(attend *a, fv_expr *r) {
+    fv_kemit *e = &a->e;
+    fv_expr *local = binary(e, FV_X_ADD, a->t.done, r);
+    return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
+}
+
+/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed again without it. */
+static void emit_without_hidden(attend *a, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_tile *t = &a->t;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_elem type = (fv_elem)a->at.sum->type.elem;
+    int64_t width = t->nr;
+    fv_buf *odd = fv_kb_tile(&e->b, "odd", type, 1, &width, fv_x_const(x, type, 0));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
+    fv_kb_store(&e->b, odd, &c, fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)), NULL);
+    close_to(a, depth, m);
+    fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
+    fv_kb_if(&e->b, binary(e, FV_X_NE, any, any));
+    r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    c = open_loop(e, FV_SERIAL, "c", t->columns);
+    fv_tile_bind(t, r, c);
+    fv_kemit_hoist(e, a->where);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 0, NULL, fv_x_const(x, type, 0));
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", a->keys[0], a->keys[1], 1);
+    fv_kemit_bind(e, a->at.key, k);
+    fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
+    fv_kb_store(&e->b, acc, NULL, fv_x_fma(x, fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b), fv_x_load(x, acc, NULL)), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
+    close_to(a, depth, m);
+}
+
 static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
     set_tile(a, a->d, &a->pv, a->result_tile.rows, a->result_tile.columns);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
-    fv_tile_sums(&a->t);
+    fv_tile_sums(&a->t, a->t.mr);
+    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
     fv_tile_multiply(&a->t, here);
+    if (a->seen)
+        emit_without_hidden(a, here);
     fv_tile_store(&a->t, value, a->index, here);
     close_to(a, depth, m);
 }
@@ -444,6 +548,134 @@ static void emit_queries(attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit_use(e, a->d);
 }
 
+/* ---- keys that a block sees ---- */
+
+/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a row. */
+static int part_of_keys(const attend *a) {
+    int columns = a->scores_tile.columns, part = columns;
+    while (part % FV_CHAINS)
+        part += columns;
+    return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
+}
+
+/* Does some row see one of the keys of that part? */
+static fv_expr *is_part_seen(attend *a, fv_expr *part, fv_expr *first, fv_expr *rows, fv_expr *limit) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    int64_t width = part_of_keys(a);
+    fv_elem type = (fv_elem)a->memory->elem;
+    fv_buf *seen = fv_kb_tile(&e->b, "seen", type, 1, &width, fv_x_const(x, type, 0));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_hoist(e, a->where);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *key = binary(e, FV_X_ADD, part, c);
+    fv_kemit_bind(e, a->at.key, key);
+    e->guard = limit ? binary(e, FV_X_LT, key, limit) : NULL;
+    fv_expr *sees = fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where));
+    sees = e->guard ? binary(e, FV_X_AND, e->guard, sees) : sees;
+    e->guard = NULL;
+    sees = fv_x_select(x, sees, fv_x_const(x, type, 1), fv_x_load(x, seen, &c));
+    fv_kb_store(&e->b, seen, &c, sees, NULL);
+    close_to(a, depth, m);
+    return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, type, 0), fv_kemit_fold(e, seen, FV_REDUCE_MAX)));
+}
+
+static void note_part(attend *a, fv_expr *part, fv_expr *end, fv_buf *const *range, fv_expr *first, fv_expr *rows, fv_expr *limit) {
+    fv_kemit *e = &a->e;
+    fv_kb_if(&e->b, is_part_seen(a, part, first, rows, limit));
+    fv_kb_store(&e->b, range[0], NULL, binary(e, FV_X_MIN, fv_x_load(e->arena, range[0], NULL), part), NULL);
+    fv_kb_store(&e->b, range[1], NULL, end, NULL);
+    fv_kb_end(&e->b);
+}
+
+static void find_keys(attend *a, fv_buf *const *range, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int width = part_of_keys(a);
+    int64_t known;
+    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *w = integer(e, width);
+    fv_expr *whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, w), w));
+    if (!fv_x_uses(a->where, a->d->index[a->at.row]))
+        rows = integer(e, 1);
+    fv_kemit_use(e, &a->folded);
+    fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 0), whole, width);
+    note_part(a, part, binary(e, FV_X_ADD, part, w), range, first, rows, NULL);
+    fv_kb_end(&e->b);
+    if (fv_x_is_int(n, &known) && known % width == 0)
+        return;
+    fv_kb_if(&e->b, binary(e, FV_X_LT, whole, n));
+    note_part(a, whole, n, range, first, rows, n);
+    fv_kb_end(&e->b);
+}
+
+/* Which sums of the weights are over the scores: the others are of queries and keys as they were. */
+static void note_ranged(attend *a, const fv_expr *x, fv_ptrmap *ranged) {
+    if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
+        *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n; i++)
+        note_ranged(a, x->arg[i], ranged);
+}
+
+static void emit_block(attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    emit_scores(a, memory, first, rows);
+    emit_weights(a, &a->weights, memory, first, rows);
+    emit_result(a, value, first, rows);
+}
+
+/* With the keys that some row sees; then, where one of the others may weigh something, with all. */
+static void emit_folded(attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    int64_t block = a->block;
+    fv_ptrmap ranged = fv_ptrmap_in(a->l->exprs);
+    note_ranged(a, a->folded.body, &ranged);
+    note_ranged(a, a->seen, &ranged);
+    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *zero = integer(e, 0);
+    fv_buf *range[2] = {fv_kb_tile(&e->b, "from_key", FV_I64, 0, NULL, n), fv_kb_tile(&e->b, "to_key", FV_I64, 0, NULL, zero)};
+    a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &block, NULL);
+    a->again = fv_kb_tile(&e->b, "again", FV_I64, 0, NULL, zero);
+    fv_expr *plain = fv_kemit_plain(e, a->where, a->at.key);
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = a->at.key;
+        find_keys(a, range, first, rows);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    find_keys(a, range, first, rows);
+    if (plain)
+        fv_kb_end(&e->b);
+    fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
+    fv_expr *lo = binary(e, FV_X_MIN, fv_x_load(x, range[0], NULL), fv_x_load(x, range[1], NULL));
+    a->keys[0] = fv_kb_let(&e->b, "lo", fv_x_select(x, once, lo, zero));
+    a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, fv_x_load(x, range[1], NULL), n));
+    emit_scores(a, memory, first, rows);
+    fv_kb_if(&e->b, once);
+    e->range = (struct fv_range){a->at.key->dim, a->keys[0], a->keys[1], &ranged};
+    emit_weights(a, &a->folded, memory, first, rows);
+    e->range.dim = NULL;
+    fv_kb_else(&e->b);
+    emit_weights(a, &a->weights, memory, first, rows);
+    fv_kb_end(&e->b);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
+    emit_result(a, value, first, rows);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* What `seen` has of the whole task. */
+static void emit_bounds(attend *a) {
+    fv_kemit *e = &a->e;
+    fv_kemit_use(e, &a->folded);
+    e->rows = true;
+    fv_kemit_hoist(e, a->seen);
+    e->rows = false;
+    fv_kemit_use(e, a->d);
+}
+
 /* Tasks; then blocks of queries: *first is where one begins, the result how many it has. */
 static fv_expr *open_blocks(attend *a, fv_expr **first) {
     fv_kemit *e = &a->e;
@@ -465,6 +697,8 @@ static fv_expr *open_blocks(attend *a, fv_expr **first) {
     a->at_memory[n] = chunk;
     if (a->nmasks)
         emit_masks(a);
+    if (a->seen)
+        emit_bounds(a);
     if (queries->hi <= a->block)
         return size;
     fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
@@ -511,9 +745,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     memory->role = FV_BUF_INOUT;
     if (a->queries)
         emit_queries(a, first, rows);
-    emit_scores(a, memory, first, rows);
-    emit_weights(a, memory, first, rows);
-    emit_result(a, s->value, first, rows);
+    (a->seen ? emit_folded : emit_block)(a, s->value, memory, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
     fv_kemit_finish(e, op, &a->chosen.how);

@@ -67,14 +67,21 @@ static void put_node(canon *c, const fv_expr *x) {
     fv_text_put(&c->t, ")");
 }
 
-static const char *key_of(fv_lowerer *l, const fv_definition *d) {
+static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all) {
     fv_arena *a = fv_arena_new(l->session);
     canon c = {.arena = a, .t.arena = a, .numbers = fv_ptrmap_in(a)};
-    for (int i = 0; i < d->rank; i++)
-        put_var(&c, d->index[i]);
-    put_node(&c, d->body);
-    if (d->place)
-        put_node(&c, d->place);
+    for (int m = 0; m < n; m++) {
+        const fv_definition *d = all[m];
+        if (m)
+            fv_text_put(&c.t, ";");
+        for (int i = 0; i < d->rank; i++)
+            put_var(&c, d->index[i]);
+        put_node(&c, d->body);
+        if (d->place)
+            put_node(&c, d->place);
+        if (n > 1) /* who loads it loads that result */
+            is_known(&c, d->value, 'b');
+    }
     const char *key = fv_printf(l->arena, "%016llx", (unsigned long long)XXH3_64bits(c.t.s, c.t.n));
     fv_arena_free(a);
     return key;
@@ -83,11 +90,15 @@ static const char *key_of(fv_lowerer *l, const fv_definition *d) {
 /* ---- choosing ---- */
 
 fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind) {
+    return fv_choose_for_group(l, 1, &d, kind);
+}
+
+fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all, fv_schedule_kind kind) {
     const fv_lower_options *o = l->options;
-    fv_choosing c = {.l = l, .value = d->value, .how.kind = kind};
+    fv_choosing c = {.l = l, .value = all[0]->value, .how.kind = kind};
     if (!o->tuning && !o->choices)
         return c;
-    c.key = key_of(l, d);
+    c.key = key_of(l, n, all);
     c.wish = o->tuning ? fv_tuning_find(o->tuning, c.key) : NULL;
     return c;
 }

@@ -16,6 +16,8 @@ typedef struct fv_choosing {
 
 /* Begins for the kernel of d, which that schedule is about to make. */
 fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind);
+/* Of one that makes all of them. */
+fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all, fv_schedule_kind kind);
 /* A parameter that is a choice within least and most, multiples of step: what is wished, else what comes without. A wish
  * that is not legal is a diagnostic, and lowering fails in the end. Rows come before columns and blocks. */
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most, int64_t step);

@@ -1,5 +1,5 @@
 /* contract.c - matrix products and what is like them: a sum of products whose factors
- * depend one on a row index i, the other on a column index j.
+ * depend one on a row index i, the other on a column index j; or several with the same factor of rows.
  *
  *     parallel batch.., block of rows, panel of columns:
  *       for i0 in the block, step MR:
@@ -10,7 +10,8 @@
  *
  * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows that
  * are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
- * change no bit. */
+ * change no bit. Several sums with one factor a, as the gates of a recurrent layer are, share a tile: each a is
+ * read once for all of them, and a panel has the columns of the second b behind those of the first. */
 #include "backend/schedule/contract.h"
 
 #include <limits.h>
@@ -23,6 +24,7 @@
 #include "backend/schedule/precompute.h"
 #include "backend/schedule/scheduler.h"
 #include "ir/definition/definitions.h"
+#include "ir/expr/rewrite.h"
 
 /* Does x lie in memory so that neighbouring columns are neighbours? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
@@ -31,9 +33,8 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-/* The factors: b is the only one that depends on the column. */
-static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
-    const fv_expr *body = c->sum->arg[0];
+/* The factors of a product: b is the only one that depends on the column. */
+static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c, const fv_expr *body) {
     const fv_var *j = d->index[d->rank - 1];
     bool in[2] = {fv_x_uses(body->arg[0], j), fv_x_uses(body->arg[1], j)};
     c->each = in[0] && in[1];
@@ -54,23 +55,63 @@ static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     return true;
 }
 
-static bool recognise(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
-    fv_expr *sums[2], *inner;
-    memset(c, 0, sizeof *c);
-    if (d->rank < 1)
-        return fv_declines(l, d->value, FV_WHY_contract_one);
-    int n = fv_x_reductions(d->body, sums, 2);
-    if (n != 1)
-        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s(n ? "several" : "no"));
-    fv_expr *body = sums[0]->arg[0];
-    if (sums[0]->u.red.kind != FV_SUM || body->op != FV_X_MUL)
+/* The product that is summed, over the variables of `first`; NULL: it runs over others. */
+static fv_expr *product_over(fv_arena *a, const fv_expr *sum, const fv_expr *first) {
+    fv_expr *to[FV_MAX_RANK];
+    int n = sum->u.red.nvars;
+    if (n != first->u.red.nvars || sum->type.elem != first->type.elem)
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
+            return NULL;
+        to[i] = fv_x_var(a, first->u.red.vars[i]);
+    }
+    return fv_x_replace_vars(a, sum->arg[0], n, sum->u.red.vars, to);
+}
+
+static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
+    fv_expr *body = sum->arg[0], *inner;
+    if (sum->u.red.kind != FV_SUM || body->op != FV_X_MUL)
         return fv_declines(l, d->value, FV_WHY_contract_products);
     if (fv_x_reductions(body, &inner, 1))
         return fv_declines(l, d->value, FV_WHY_contract_nested);
-    if (!fv_elem_is_float((fv_elem)body->type.elem))
-        return fv_declines(l, d->value, FV_WHY_contract_type, fv_s(fv_elem_name((fv_elem)body->type.elem)));
-    c->sum = sums[0];
-    return set_factors(l, d, c);
+    return fv_elem_is_float((fv_elem)body->type.elem) ||
+           fv_declines(l, d->value, FV_WHY_contract_type, fv_s(fv_elem_name((fv_elem)body->type.elem)));
+}
+
+/* One of several sums: has it the factor of the first one that goes with the rows? */
+static bool set_sum(fv_lowerer *l, const fv_definition *d, fv_contraction *c, fv_expr *sum) {
+    const fv_expr *body = c->nsums ? product_over(l->exprs, sum, c->sum) : sum->arg[0];
+    fv_contraction own = {0};
+    if (body && !set_factors(l, d, &own, body))
+        return false;
+    if (!body || (c->nsums && (own.a != c->a || own.row != c->row || own.each || c->each)))
+        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s("several"));
+    if (!c->nsums)
+        *c = own;
+    c->factors[c->nsums] = own.b;
+    c->sums[c->nsums++] = sum;
+    c->sum = c->sums[0];
+    return true;
+}
+
+static bool recognise(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots, fv_contraction *c) {
+    fv_expr *sums[FV_MAX_SUMS + 1];
+    memset(c, 0, sizeof *c);
+    if (d->rank < 1)
+        return fv_declines(l, d->value, FV_WHY_contract_one);
+    int n = 0;
+    for (int i = 0; i < nroots; i++)
+        n = fv_x_add_reductions(roots[i], sums, n, FV_MAX_SUMS + 1);
+    if (n < 1 || n > FV_MAX_SUMS)
+        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s(n ? "many" : "no"));
+    for (int i = 0; i < n; i++)
+        if (!is_product(l, d, sums[i]))
+            return false;
+    for (int i = 0; i < n; i++)
+        if (!set_sum(l, d, c, sums[i]))
+            return false;
+    return true;
 }
 
 static bool is_loaded(const fv_expr *x) {
@@ -78,9 +119,15 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
+/* Are panels of the factor with the columns made when the model is compiled? */
+static bool has_constant_columns(const fv_definition *d, const fv_contraction *c) {
+    return fv_x_is_constant(c->b) || fv_is_joined_constant(c->b, d->index[c->column]);
+}
+
 /* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows the best are looked for. */
 enum { TILE = 4, FEW_TILES = 4 };
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
+enum { LEAST_TILES = 2, PAGE = 4096, LINE_BYTES = 64 }; /* LEAST_TILES: of a block of rows */
 
 /* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as long. */
 static int steps(int rows, int vectors, int least) {
@@ -102,6 +149,17 @@ static int best_rows(int rows, int most, int vectors, int in_flight) {
     return best;
 }
 
+/* Several sums share the registers: as many columns of each as leave rows to share what is read of the panels. */
+static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
+    int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
+    *nr = *nr / nsums > least ? *nr / nsums : least;
+    *mr = sums / (nsums * *nr);
+    /* their columns and one row's factor are held besides */
+    while (lanes > 1 && *mr > 1 && (*mr + 1) * nsums * *nr >= t->vector_registers)
+        --*mr;
+    *mr = *mr > 0 ? *mr : 1;
+}
+
 /* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are in flight. Returns what
  * columns are a multiple of: the lanes of a vector, or fewer where there are fewer columns. */
 static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
@@ -109,19 +167,21 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
     int in_flight = fv_processor_at(t->processor)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
+    if (c->nsums > 1)
+        share_tile(t, c->nsums, lanes, mr, nr);
     *nr *= lanes;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
-        *mr = best_rows((int)rows, *mr, *nr / lanes, in_flight);
+        *mr = best_rows((int)rows, *mr, *nr / lanes * c->nsums, in_flight);
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
         return lanes;
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (fv_x_is_constant(c->b) && *mr * (*nr / lanes) < in_flight)
-            *nr = in_flight / *mr * lanes;
+        if (has_constant_columns(d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
+            *nr = in_flight / (*mr * c->nsums) * lanes;
     }
     while (lanes > columns)
         lanes /= 2;
@@ -140,6 +200,7 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
         return;
     u->limits.lanes = lanes < 2 ? 1 : lanes;
     u->limits.registers = t->vector_registers;
+    u->limits.sums = c->nsums;
     int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
     *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
     *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
@@ -160,19 +221,64 @@ static bool could_run_along(const fv_expr *x, const fv_var *j) {
 
 enum { FEW_ROWS = 4 }; /* fewer are not worth a copy of the other factor */
 
+/* Does x depend on the step that the sum is taken in: on a state, or on a variable around the definition? */
+static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x, fv_ptrmap *seen) {
+    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    bool of_step = v && v->kind == FV_VALUE_RESULT && v->def->out[v->index] != v;
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (x->op == FV_X_VAR) {
+        of_step = fv_definition_axis(d, x->u.var) == d->rank;
+        for (int i = 0; i < sum->u.red.nvars; i++)
+            of_step &= sum->u.red.vars[i] != x->u.var;
+    }
+    for (int i = 0; i < x->n && !of_step; i++)
+        of_step = is_of_step(d, sum, x->arg[i], seen);
+    return of_step;
+}
+
+/* Can a kernel before this one make the factor, or panels of it? */
+static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, const fv_expr *factor) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    return !c->often || !is_of_step(d, c->sum, factor, &seen);
+}
+
+/* All are packed together: constants, or what has rows enough to be worth a copy. */
+static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
+    bool few = !c->often && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
+    for (int i = 0; i < c->nsums; i++) {
+        fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
+        if (few && !fv_x_is_constant(c->factors[i]))
+            return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
+        if (!is_made_before(l, d, c, c->factors[i]))
+            return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
+        if (!fv_panels_fit(d, c->sum))
+            return fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
+    }
+    c->packed = true;
+    return true;
+}
+
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    if (c->nsums > 1)
+        return choose_several(l, d, c);
     const fv_var *j = d->index[c->column];
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool constant = fv_x_is_constant(c->b), loaded = is_loaded(c->b);
+    bool constant = has_constant_columns(d, c), loaded = is_loaded(c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    bool few = !constant && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
+    bool few = !constant && !c->often && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
     if (few && loaded && !could_run_along(c->b, j))
         return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
-    c->dense = !constant && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
+    bool before = constant || is_made_before(l, d, c, c->b);
+    c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
     bool contiguous = c->dense ? fv_dense_runs_along(&c->copy, j) : loaded && runs_along(c->b, j);
     if (few && !contiguous && (loaded || c->dense))
         return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
     c->packed = constant || !contiguous;
+    if (c->packed && !before)
+        return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
     if (c->packed && !fv_panels_fit(d, c->sum)) {
         fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
         c->packed = false;
@@ -187,7 +293,7 @@ bool fv_contract_fits(fv_lowerer *l, const fv_definition *d, fv_contraction *c) 
 
 bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
     fv_contraction c;
-    return recognise(l, d, &c) && fv_contract_fits(l, d, &c);
+    return recognise(l, d, 1, (fv_expr *[]){d->body}, &c) && fv_contract_fits(l, d, &c);
 }
 
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
@@ -195,7 +301,8 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
     if (c->dense)
         c->b = fv_place_dense(l, op, d, &c->copy);
     if (c->packed) {
-        fv_make_panels(l, op, d, c->sum, c->b, c->column, nr, &c->panels);
+        c->factors[0] = c->b;
+        fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
         c->b = c->panels.x;
     }
     fv_takes(l, d->value, !c->packed ? FV_WHY_operand_direct : c->panels.made_in_run ? FV_WHY_operand_packs : FV_WHY_operand_constant,
@@ -217,29 +324,73 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one. */
-static int block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr) {
-    const fv_processor *p = fv_processor_at(t->processor);
-    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), room = t->l2_bytes / 8 * p->block_l2_eighths, depth = 1;
-    for (int i = 0; i < c->sum->u.red.nvars && depth >= 0 && depth < room; i++)
-        depth *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
-    depth = depth > 0 ? depth : 1;
-    int64_t rows = room / (bytes * depth) - 2 * nr;
-    rows = rows > p->block_tiles * mr ? p->block_tiles * mr : rows;
-    return (int)(rows < 2 * mr ? 2 * mr : rows / mr * mr);
+/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one, or, where
+ * all of them take `depth` steps before the next ones (0: all), such parts of these. May be less than 1. */
+static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
+    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
+    for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
+        steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
+    steps = steps > 0 ? steps : 1;
+    return (room / bytes - 2 * nr * c->nsums * (depth ? depth : steps)) / steps;
+}
+
+static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr, int64_t depth) {
+    int64_t rows = room_for_rows(t, c, nr, depth), most = fv_processor_at(t->processor)->block_tiles * mr;
+    rows = rows > most ? most : rows;
+    return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
+}
+
+/* Steps that all tiles of a block take before the next ones: where a and two panels have no room in the second-level cache, it
+ * has room for parts of panels, and the first for a tile's part of a. 0: all, since more parts take longer, in what begins and
+ * ends them, and have to pay for it. */
+static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
+    int64_t steps = c->sum->u.red.vars[0]->dim->value, bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS; /* a copy of them lies on the stack */
+    int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE, parts = most > 0 ? (steps + most - 1) / most : 1;
+    if (parts < 2 || room_for_rows(t, c, nr, 0) >= LEAST_TILES * mr)
+        return 0;
+    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
+    return depth < steps ? depth : 0;
+}
+
+/* Do more rows of a tile of a share sets of the first-level cache than half of their ways hold? A set is that of each line
+ * 4 kB further on, in all processors of the table. */
+static bool rows_collide(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr) {
+    const fv_expr *a = fv_x_stored(c->a);
+    int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
+    int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1, ways = t->l1_bytes / PAGE;
+    if (c->row < 0 || last < 1 || !fv_x_adds(a->arg[last - 1], d->index[c->row]))
+        return false;
+    if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
+        return false;
+    for (stride *= extent; sets < PAGE / LINE_BYTES && sets * stride % PAGE;)
+        sets *= 2;
+    return ways > 0 && sets * ways / 2 < mr;
 }
 
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time. Returns the rows of a
  * block. */
 static int64_t choose_rest(fv_choosing *u, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
-    int64_t block = t->mr;
+    const fv_target *target = u->l->target;
+    int64_t block = t->mr, steps = 0;
     fv_tile_defaults(u->l, t);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    if (rows > t->mr)
-        block = block_rows(u->l->target, c, t->mr, t->nr);
+    if (rows > t->mr) {
+        bool parts = fv_can_prefetch(c);
+        steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
+        t->depth = parts ? block_depth(target, c, t->mr, t->nr) : 0;
+        block = block_rows(target, c, t->mr, t->nr, t->depth);
+    }
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
+    if (steps > 0) {
+        t->depth = fv_choose(u, FV_PARAMETER_depth, !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
+        t->depth = t->depth < steps ? t->depth : 0;
+        if (!c->each)
+            t->copies = fv_choose(u, FV_PARAMETER_copies, t->depth && rows_collide(target, c, d, t->mr), 0, 1, 1);
+    }
     if (fv_can_prefetch(c)) {
         t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
         t->far = fv_choose(u, FV_PARAMETER_prefetch_single, t->far, 0, 1 << 24, 1);
@@ -258,79 +409,108 @@ static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contr
         fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
 }
 
-typedef struct plan {
-    const fv_definition *d;
-    fv_contraction c;
-    fv_tile t;
-    fv_choosing chosen;
-    int64_t block; /* rows of a task */
-} plan;
+/* Is each sum a chain, or may it be? */
+static bool is_one_chain(const fv_contraction *c) {
+    bool one = true;
+    for (int i = 0; i < c->nsums; i++)
+        one &= c->sums[i]->u.red.order != FV_ORDER_CHAINS;
+    return one;
+}
 
-static void *choose(fv_lowerer *l, const fv_storage *s) {
-    const fv_definition *d = s->def;
+fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots, bool often) {
     fv_contraction found;
-    if (!recognise(l, d, &found))
+    if (!recognise(l, d, n, roots, &found))
         return NULL;
-    plan *p = FV_NEW(l->arena, plan, 1);
+    fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
     fv_contraction *c = &p->c;
     fv_tile *t = &p->t;
     p->d = d;
     *c = found;
+    c->often = often;
     *t = (fv_tile){.c = c, .rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
     /* why its sum is no single chain is said where b is chosen, too */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
-              (c->sum->u.red.order != FV_ORDER_CHAINS || fv_declines(l, d->value, FV_WHY_contract_order));
+              (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense_a = fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
-    say_what_it_is(l, d, c);
+    c->dense_a = is_made_before(l, d, c, c->a) && fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
     return p;
 }
 
-static void place(fv_lowerer *l, fv_op *op, void *as) {
-    plan *p = as;
+void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) { say_what_it_is(l, p->d, &p->c); }
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    fv_contract_plan *p = fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
+    if (p)
+        fv_contract_tell(l, p);
+    return p;
+}
+
+void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     fv_contract_place(l, op, p->d, &p->c, p->t.nr);
     if (p->c.dense_a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
     p->block = choose_rest(&p->chosen, &p->t, p->d);
 }
 
-static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
-    plan *p = as;
-    const fv_definition *d = s->def;
+static void place(fv_lowerer *l, fv_op *op, void *as) { fv_contract_plan_place(l, op, as); }
+
+void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
+    const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
     fv_tile *t = &p->t;
-    fv_kemit e;
-    fv_kemit_init(&e, l, d, fv_op_stem(op));
-    t->e = &e;
-    fv_expr *index[FV_MAX_RANK], *rows = integer(&e, 1), *first = integer(&e, 0);
+    t->e = e;
+    fv_expr *index[FV_MAX_RANK], *rows = integer(e, 1), *first = integer(e, 0);
     for (int i = 0; i < d->rank; i++) {
         if (i == c->row || i == c->column)
             continue;
-        index[i] = open_loop(&e, FV_PARALLEL, d->index[i]->name,
-                             fv_kemit_dim(&e, d->index[i]->dim));
-        fv_kemit_bind(&e, d->index[i], index[i]);
+        index[i] = open_loop(e, FV_PARALLEL, d->index[i]->name, fv_kemit_dim(e, d->index[i]->dim));
+        fv_kemit_bind(e, d->index[i], index[i]);
     }
-    bool batch = d->rank > 1 + (c->row >= 0);
-    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) || d->index[c->column]->dim->hi > t->nr)
-        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(t->nr));
-    else
-        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(t->nr));
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
     fv_open_panels(t, FV_PARALLEL);
+    if (t->depth) {
+        fv_tile_sums(t, p->block);
+        int outer = e->b.depth;
+        fv_open_steps(t);
+        fv_tile_multiply(t, fv_open_tiles(t, first, rows));
+        while (e->b.depth > outer)
+            fv_kb_end(&e->b);
+    }
     fv_expr *here = fv_open_tiles(t, first, rows);
-    fv_tile_sums(t);
-    fv_tile_multiply(t, here);
-    fv_tile_store(t, s->value, index, here);
-    while (e.b.depth)
-        fv_kb_end(&e.b);
+    if (!t->depth) {
+        fv_tile_sums(t, t->mr);
+        fv_tile_multiply(t, here);
+    }
+    fv_tile_store(t, value, index, here);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+}
+
+fv_schedule fv_contract_schedule(const fv_contract_plan *p) {
     fv_schedule how = p->chosen.how;
-    if (c->packed)
-        fv_schedule_set(&how, FV_PARAMETER_operand, c->panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+    if (p->c.packed)
+        fv_schedule_set(&how, FV_PARAMETER_operand, p->c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+    return how;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    fv_contract_plan *p = as;
+    const fv_definition *d = s->def;
+    const fv_contraction *c = &p->c;
+    fv_kemit e;
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    bool batch = d->rank > 1 + (c->row >= 0);
+    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) || d->index[c->column]->dim->hi > p->t.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.nr));
+    else
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.nr));
+    fv_contract_emit(p, &e, s->value);
+    fv_schedule how = fv_contract_schedule(p);
     fv_kemit_finish(&e, op, &how);
     fv_chosen(&p->chosen, FV_SCHEDULE_contract);
 }

@@ -63,19 +63,34 @@ static bool has_extents(const fv_buf *b, int rank, fv_expr *const *extent) {
     return same;
 }
 
-/* A value may be a parameter more than once: seen with different axes. */
+/* A value may be a parameter more than once: seen with different axes. What the kernel makes and reads is one. */
 static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_expr *const *extent) {
     for (int i = 0; i < e->nargs; i++)
-        if (e->args[i] == v && has_extents(e->kernel->bufs[i], rank, extent))
-            return e->kernel->bufs[i];
+        if (e->args[i] == v && has_extents(e->kernel->bufs[i], rank, extent)) {
+            fv_buf *known = e->kernel->bufs[i];
+            if (role == FV_BUF_IN && known->role == FV_BUF_OUT)
+                known->role = FV_BUF_INOUT;
+            return known;
+        }
     fv_buf *b = fv_kernel_buf(e->kernel, v->name, role, v->type->elem, rank, extent);
     b->value = v;
     FV_PUSH(e->arena, e->args, e->nargs, e->cap_args, v);
     return b;
 }
 
+void fv_kemit_keep(fv_kemit *e, const fv_value *v) {
+    int64_t extent[FV_MAX_RANK];
+    for (int i = 0; i < v->type->rank; i++)
+        extent[i] = v->type->dims[i]->value;
+    fv_buf *tile = fv_kb_tile(&e->b, v->name, v->type->elem, v->type->rank, extent, NULL);
+    FV_PUSH(e->arena, e->tiles, e->ntiles, e->cap_tiles, ((struct fv_kept){v, tile}));
+}
+
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
     fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < e->ntiles; i++)
+        if (e->tiles[i].value == from->value)
+            return e->tiles[i].tile;
     for (int i = 0; i < from->rank; i++)
         extent[i] = fv_kemit_expr(e, from->extent[i]);
     return param(e, (fv_value *)from->value, FV_BUF_IN, from->rank, extent);
@@ -118,6 +133,8 @@ static fv_expr *emitted(const fv_kemit *e, const fv_expr *x) {
             return e->memo[i].to;
     return NULL;
 }
+
+bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) { return emitted(e, x) != NULL; }
 
 fv_kmark fv_kemit_mark(const fv_kemit *e) {
     return (fv_kmark){e->nbound, e->nmemo};
@@ -165,12 +182,16 @@ static fv_expr *tile_at(fv_kemit *e, fv_buf *t, fv_expr *i) {
     return fv_x_load(e->arena, t, &i);
 }
 
+/* Is it over a part of the row only? */
+static bool is_ranged(const fv_kemit *e, const fv_expr *r) { return e->range.dim && fv_ptrmap_get(e->range.sums, r); }
+
 /* Opens serial loops over the first n variables of the reduction. */
 static void open_loops(fv_kemit *e, const fv_expr *r, int n) {
+    bool ranged = is_ranged(e, r);
     for (int i = 0; i < n; i++) {
         fv_var *v = r->u.red.vars[i];
-        fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, fv_x_int(e->arena, 0),
-                                      fv_kemit_dim(e, v->dim), 1));
+        fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0), *to = ranged ? e->range.hi : fv_kemit_dim(e, v->dim);
+        fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1));
         fv_kemit_hoist(e, r->arg[0]);
     }
 }
@@ -190,6 +211,20 @@ static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
     close_loops(e, r->u.red.nvars);
     fv_kemit_release(e, m);
     return fv_x_load(e->arena, acc, NULL);
+}
+
+fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v) {
+    fv_elem t = (fv_elem)r->type.elem;
+    int64_t width = v->dim->value;
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &width, identity(e, r->u.red.kind, t));
+    fv_kmark m = fv_kemit_mark(e);
+    open_loops(e, r, r->u.red.nvars);
+    fv_expr *c = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, width), 1);
+    fv_kemit_bind(e, v, c);
+    fv_kb_store(&e->b, acc, &c, accumulate(e, r, tile_at(e, acc, c)), NULL);
+    close_loops(e, r->u.red.nvars + 1);
+    fv_kemit_release(e, m);
+    return acc;
 }
 
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
@@ -271,6 +306,23 @@ static int chains_of(const fv_kemit *e, const fv_expr *r) {
     return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS : n;
 }
 
+fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
+    int64_t n = fv_x_int_value(acc->extent[0]);
+    while (n % 2 == 0) {
+        fv_buf *from = acc;
+        n /= 2;
+        acc = fv_kb_tile(&e->b, "acc", from->elem, 1, &n, NULL);
+        fv_expr *i = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+        fv_expr *j = fv_x_bin(e->arena, FV_X_ADD, i, fv_x_int(e->arena, n));
+        fv_kb_store(&e->b, acc, &i, combine(e, kind, tile_at(e, from, i), tile_at(e, from, j)), NULL);
+        fv_kb_end(&e->b);
+    }
+    fv_expr *x = tile_at(e, acc, fv_x_int(e->arena, 0));
+    for (int64_t i = 1; i < n; i++)
+        x = combine(e, kind, x, tile_at(e, acc, fv_x_int(e->arena, i)));
+    return x;
+}
+
 /* Chains along the last variables, 16 of a sum (term i goes to chain i mod 16), then a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
@@ -279,16 +331,14 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &extent, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
     int outer = n - chained(r);
-    fv_expr *size = chained_size(e, r);
-    fv_expr *whole = fv_kb_let(
-        &e->b, "whole",
-        fv_x_bin(e->arena, FV_X_MUL,
-                 fv_x_bin(e->arena, FV_X_FLOORDIV, size, fv_x_int(e->arena, chains)),
-                 fv_x_int(e->arena, chains)));
+    bool ranged = is_ranged(e, r);
+    fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0), *size = ranged ? e->range.hi : chained_size(e, r);
+    fv_expr *steps = fv_x_bin(e->arena, FV_X_FLOORDIV, fv_x_bin(e->arena, FV_X_SUB, size, from), fv_x_int(e->arena, chains));
+    fv_expr *whole = fv_kb_let(&e->b, "whole", fv_x_bin(e->arena, FV_X_ADD, from,
+                                                        fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, chains))));
     open_loops(e, r, outer);
     if (!fv_x_is_int(whole, &c) || c > 0) {
-        fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[n - 1]->name, fv_x_int(e->arena, 0),
-                               whole, chains);
+        fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[n - 1]->name, from, whole, chains);
         chain_step(e, r, acc, chains, k, NULL);
         fv_kb_end(&e->b);
     }
@@ -303,17 +353,7 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     }
     close_loops(e, outer);
     fv_kemit_release(e, m);
-    for (int64_t half = chains / 2; half; half /= 2) {
-        fv_buf *from = acc;
-        acc = fv_kb_tile(&e->b, "acc", t, 1, &half, NULL);
-        fv_expr *i = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
-                               fv_x_int(e->arena, half), 1);
-        fv_expr *j = fv_x_bin(e->arena, FV_X_ADD, i, fv_x_int(e->arena, half));
-        fv_kb_store(&e->b, acc, &i,
-                    combine(e, r->u.red.kind, tile_at(e, from, i), tile_at(e, from, j)), NULL);
-        fv_kb_end(&e->b);
-    }
-    return tile_at(e, acc, fv_x_int(e->arena, 0));
+    return fv_kemit_fold(e, acc, (fv_reduce_kind)r->u.red.kind);
 }
 
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
@@ -475,7 +515,12 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     k->origin = fv_origin_str(e->arena, o);
     if (e->def) {
         fv_text t = {.arena = e->arena};
-        fv_definition_print(&t, e->def);
+        for (int i = 0; i < e->nall; i++) {
+            fv_text_put(&t, i ? "; " : "");
+            fv_definition_print(&t, e->all[i]);
+        }
+        if (!e->nall)
+            fv_definition_print(&t, e->def);
         k->formula = t.s;
     }
     fv_step step = {.kind = FV_STEP_LAUNCH,

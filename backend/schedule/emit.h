@@ -19,8 +19,15 @@ typedef struct fv_kemit {
     fv_kernel *kernel;
     fv_kbuilder b;
     const fv_definition *def;
+    const fv_definition *const *all; /* of a group: those that it makes, */
+    int nall;                        /* so many; 0: def alone */
     fv_value **args;         /* per parameter */
     int nargs, cap_args;
+    struct fv_kept {         /* values that lie in a tile of the kernel */
+        const fv_value *value;
+        fv_buf *tile;
+    } *tiles;
+    int ntiles, cap_tiles;
     const fv_dim **dims;     /* per kernel dim */
     int ndims, cap_dims;
     fv_expr **dim_exprs;
@@ -39,6 +46,11 @@ typedef struct fv_kemit {
     bool rows;               /* what is the same in any order is taken by chains where terms lie side by side */
     const fv_var *vector;    /* the axis that vectors run along; NULL: none */
     const fv_var *plain;     /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
+    struct fv_range {        /* sums over the terms of a row, and the row itself, go over these only */
+        const fv_dim *dim;   /* of a row; NULL: over all */
+        fv_expr *lo, *hi;    /* lo: a multiple of what steps are */
+        fv_ptrmap *sums;     /* which of the reductions */
+    } range;
     struct fv_keep {         /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
         fv_pass passes[FV_MAX_PASSES];
         int n, axis;         /* along which they run; n 0: nothing is kept */
@@ -51,7 +63,9 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
 /* What follows is of this definition. */
 void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
-fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from); /* the parameter for a buffer of the definition */
+fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from); /* the parameter for a buffer of the definition, or its tile */
+/* That value lies in the kernel, in a tile that is added here; its extents are known. */
+void fv_kemit_keep(fv_kemit *e, const fv_value *v);
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);       /* with the axes of the definition */
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
 /* Scopes: what is bound or emitted after a mark is forgotten at release. */
@@ -70,11 +84,16 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
  * 1: the condition that none of them is, for e->plain = v. NULL: it does not choose. */
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
+bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE; /* has it been emitted, and is in scope? */
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 
 /* Is this reduction taken by several chains: as its order says, or where it is the same in any, as is quicker here? */
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
+/* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its variable is not bound yet. */
+fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
+/* All elements of a tile of one axis as one: chain c and c + n / 2 of the n that there are, while n is even, then the others in turn. */
+fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
 /* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes: verifies nothing, names the kernel, adds the launch. */

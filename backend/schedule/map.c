@@ -53,8 +53,7 @@ int fv_map_vector(const fv_definition *d) {
     return v;
 }
 
-/* A single axis is cut into blocks, which are the tasks. */
-static void open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
+void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
     fv_expr *size = fv_kemit_dim(e, v->dim);
     fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
     if (v->dim->hi <= block)
@@ -92,8 +91,7 @@ static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
 
 /* ---- rows and tasks ---- */
 
-/* Elements that a row takes to compute; not counted much beyond `most`. */
-static int64_t work_of_row(const fv_definition *d, int vector, int64_t most) {
+int64_t fv_work_of_row(const fv_definition *d, int vector, int64_t most) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
     int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
@@ -110,6 +108,11 @@ static fv_expr *open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v, fv_expr *lo
     fv_expr *i = fv_kb_for(&e->b, kind, v->name, lo, hi, 1);
     fv_kemit_bind(e, v, i);
     return i;
+}
+
+fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
+    bool ranged = e->range.dim && e->range.dim == v->dim && kind == FV_VECTOR;
+    return open_axis(e, kind, v, ranged ? e->range.lo : fv_x_int(e->arena, 0), ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
 }
 
 /* Rows of the axis in blocks, which are tasks. */
@@ -154,8 +157,7 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
         if (i == blocked && rows > 1)
             index[i] = open_rows(e, d->index[i], rows);
         else
-            index[i] = open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i], zero,
-                                 fv_kemit_dim(e, d->index[i]->dim));
+            index[i] = fv_open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i]);
     }
     if (parallel)
         fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1), fv_n(work));
@@ -174,18 +176,20 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     w->sums = w->vector < 0 || e->nmemo > known;
     if (w->vector >= 0 && !w->alone)
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
+    if (w->leaves_sums && w->vector >= 0)
+        m = fv_kemit_mark(e);
     if (w->vector >= 0 && w->alone)
-        open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
+        fv_open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
     else if (w->vector >= 0)
-        w->index[w->at] = open_axis(e, FV_VECTOR, d->index[w->vector], fv_x_int(e->arena, 0),
-                                        fv_kemit_dim(e, d->index[w->vector]->dim));
+        w->index[w->at] = fv_open_axis(e, FV_VECTOR, d->index[w->vector]);
     for (int i = 0; last && i < last->n; i++)
         fv_kemit_memo(e, last->held[i], fv_x_load(e->arena, e->keep.row, w->index));
     fv_kemit_hoist(e, d->body);
     fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
     while (e->b.depth > before)
         fv_kb_end(&e->b);
-    fv_kemit_release(e, m);
+    if (!w->leaves_sums || w->vector >= 0)
+        fv_kemit_release(e, m);
 }
 
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
@@ -257,7 +261,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     if (w->vector >= 0)
         inside[w->vector] = true;
     w->index = index;
-    fv_open_outer(&e, inside, work_of_row(d, w->vector, w->task), w->task, index);
+    fv_open_outer(&e, inside, fv_work_of_row(d, w->vector, w->task), w->task, index);
     fv_emit_row(&e, w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);

@@ -8,6 +8,14 @@
  * them as many rows as make a task of that many elements. */
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index);
 
+/* Elements that a row along that axis takes to compute; not counted much beyond `most`. */
+int64_t fv_work_of_row(const fv_definition *d, int vector, int64_t most);
+
+/* The one axis v, in vectors: in blocks of that many elements, which are the tasks. */
+void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index);
+/* A loop over all of v; its variable is bound. */
+fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v);
+
 /* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it; -1. */
 int fv_map_vector(const fv_definition *d);
 
@@ -23,6 +31,7 @@ typedef struct fv_row {
     int at;
     bool asked;       /* e->plain has been decided */
     bool keeps_nothing;
+    bool leaves_sums; /* what is summed is wanted by other results of the group, behind it */
     bool sums;        /* out: it has reductions */
 } fv_row;
 /* What fv_emit_row begins with: from here on, sums are those of the row, and keep what they compute in it. */

@@ -19,6 +19,7 @@
 #include "backend/schedule/contract.h"
 #include "backend/schedule/map.h"
 #include "ir/base/limits.h"
+#include "ir/definition/recurrence.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 
@@ -178,13 +179,26 @@ static bool has_sums(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
+static fv_expr *one_chain(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    return fv_x_is_ordered(x) ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0) : NULL;
+}
+
+static fv_expr *in_one_chain(void *user, fv_expr *x) {
+    const fv_lowerer *l = user;
+    return fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = one_chain}, x);
+}
+
 bool fv_step_order(fv_lowerer *l) {
-    for (const fv_op *op = l->func->body->first; op; op = op->next)
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+        if (r) /* of a step, neighbours are summed side by side */
+            fv_recurrence_rewrite(r, in_one_chain, l);
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
                 choose(l, s);
         }
+    }
     return true;
 }

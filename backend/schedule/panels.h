@@ -5,6 +5,7 @@
 #include "backend/lowering/lowering.h"
 #include "ir/base/limits.h"
 
+enum { FV_MAX_FACTORS = 8 }; /* that share a panel */
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;                /* [.., panel, k.., column in the panel] */
@@ -14,11 +15,15 @@ typedef struct fv_panels {
                                        one for the column in the panel, which is the last */
     fv_expr *load;                  /* of an element, over these */
     fv_expr *x;                     /* the factor: the load, converted */
+    int width;                      /* columns of each factor in a panel */
 } fv_panels;
+/* Is it of constants that stand side by side, each column of one of them, so that their panels are one constant? */
+bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
 /* Would panels of a factor of `sum` in d have few enough axes? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
-/* Of `factor` of `sum` in d, whose columns are that axis; they fit. */
-void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, fv_expr *factor, int column, int width,
-                    fv_panels *p);
+/* Of factors of `sum` in d, one or several, whose columns are that axis; they fit. A panel has `width` columns of the first,
+ * then those of the second. */
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n, fv_expr *const *factors, int column,
+                    int width, fv_panels *p);
 
 #endif

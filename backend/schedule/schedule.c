@@ -1,59 +1,14 @@
-/* schedule.c - which schedule builds the kernel of a value: the first that takes it. */
+/* schedule.c - the kernels of what an op gives. */
 #include "backend/schedule/schedule.h"
 
-#include <assert.h>
-
-#include "backend/axes/merge.h"
-#include "backend/axes/split.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/custom.h"
-#include "backend/schedule/map.h"
-#include "backend/schedule/scheduler.h"
-
-static const struct {
-    const fv_scheduler *schedule;
-    bool of_operands;
-} all[] = {
-#define SCHEDULE(id, of_operands) {&fv_schedule_##id, of_operands},
-#include "backend/schedule/schedules.def"
-#undef SCHEDULE
-};
-
-static bool is_empty(const fv_definition *d) {
-    for (int i = 0; i < d->rank; i++)
-        if (d->index[i]->dim->hi <= 0)
-            return true;
-    return false;
-}
-
-/* The kernel of s, behind those of its operands. */
-static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    void *plan = NULL;
-    size_t i = 0;
-    assert(!l->noperands && "they belong to the kernel that is placed");
-    while ((s->operand && !all[i].of_operands) || !(plan = all[i].schedule->choose(l, s))) {
-        i++;
-        assert(i < sizeof all / sizeof *all && "the last one takes all");
-    }
-    if (all[i].schedule->place)
-        all[i].schedule->place(l, op, plan);
-    fv_storage **operands = l->operands;
-    int n = l->noperands;
-    l->operands = NULL;
-    l->noperands = l->cap_operands = 0;
-    for (int k = 0; k < n; k++)
-        make(l, operands[k], op);
-    all[i].schedule->emit(l, s, op, plan);
-}
-
-static void schedule(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    if (is_empty(s->def)) /* what does not run along the empty axis would be read before its loop, or packed */
-        s->def->body = fv_x_zero(l->exprs, (fv_elem)s->def->body->type.elem);
-    s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
-    make(l, s, op);
-}
+#include "backend/schedule/recur.h"
+#include "backend/schedule/together.h"
+#include "backend/schedule/value.h"
+#include "ir/definition/definitions.h"
 
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
@@ -67,15 +22,21 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     }
     if (op->def->kernel)
         return fv_schedule_custom(l, op);
+    fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+    if (r) {
+        fv_schedule_recurrence(l, r);
+        return true;
+    }
+    for (int i = 0; i < op->nout && !l->options->naive; i++)
+        if (op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i])))
+            fv_spare_empty(l, fv_storage_of(l, op->out[i]));
+    if (fv_is_group(op) && !l->options->naive && fv_schedule_together(l, op))
+        return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s || !fv_storage_has_kernel(s))
             continue;
-        if (l->options->naive) {
-            fv_schedule_naive(l, s, op);
-            fv_takes(l, s->value, FV_WHY_naive);
-        } else
-            schedule(l, s, op);
+        fv_schedule_value(l, s, op);
     }
     return true;
 }

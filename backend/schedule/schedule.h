@@ -1,4 +1,4 @@
-/* schedule.h - kernels of what an op gives, by the first schedule of schedules.def that takes it. */
+/* schedule.h - the kernels of what an op gives. */
 #ifndef FV_BACKEND_SCHEDULE_SCHEDULE_H
 #define FV_BACKEND_SCHEDULE_SCHEDULE_H
 

@@ -20,6 +20,12 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
     bool one = d->hi <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    if (t->columns_in[0] && !one) {
+        t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->columns_in[0], nr), fv_ceildiv(e, t->columns_in[1], nr), 1);
+        t->j0 = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, t->panel, nr));
+        t->columns = fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, nr, binary(e, FV_X_SUB, n, t->j0)));
+        return;
+    }
     fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
     t->last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
     fv_expr *after = binary(e, FV_X_MIN, t->last, binary(e, FV_X_ADD, panel, integer(e, 1)));
@@ -40,7 +46,7 @@ bool fv_can_prefetch(const fv_contraction *c) {
 void fv_tile_defaults(const fv_lowerer *l, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     bool ahead = fv_can_prefetch(t->c) && l->weights > l->target->l2_bytes &&
-                 t->nr * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
+                 fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
     t->near = ahead ? p->prefetch_bytes : 0;
     t->far = ahead ? p->prefetch_single_bytes : 0;
     t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
@@ -64,10 +70,20 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
                : fv_kb_let(&e->b, "rows", binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
 }
 
-void fv_tile_sums(fv_tile *t) {
+void fv_tile_sums(fv_tile *t, int64_t rows) {
     fv_kemit *e = t->e;
-    t->sums = fv_kb_tile(&e->b, "sums", (fv_elem)t->c->sum->type.elem, 2, (int64_t[]){t->mr, t->nr}, NULL);
+    fv_elem type = (fv_elem)t->c->sum->type.elem;
+    fv_expr *zero = t->depth ? fv_x_const(e->arena, type, 0) : NULL;
+    t->sums = fv_kb_tile(&e->b, "sums", type, 2, (int64_t[]){rows, fv_tile_width(t)}, zero);
     t->at[0] = t->at[1] = integer(e, 0);
+}
+
+static int64_t all_steps(const fv_tile *t) {
+    return t->c->sum->u.red.vars[0]->dim->value;
+}
+
+void fv_open_steps(fv_tile *t) {
+    t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0), integer(t->e, all_steps(t)), t->depth);
 }
 
 /* ---- a tile ---- */
@@ -75,6 +91,8 @@ void fv_tile_sums(fv_tile *t) {
 static void bind_column(fv_tile *t, fv_expr *c) {
     fv_kemit *e = t->e;
     fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
+    if (t->column)
+        fv_kemit_bind(e, t->column, binary(e, FV_X_ADD, t->left, c));
     if (!t->c->packed)
         return;
     const fv_panels *p = &t->c->panels;
@@ -89,23 +107,35 @@ static void bind_row(fv_tile *t, fv_expr *r) {
         fv_kemit_bind(t->e, t->local, binary(t->e, FV_X_ADD, t->done, r));
 }
 
-/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. */
+void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
+    bind_row(t, r);
+    bind_column(t, c);
+}
+
+/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What tiles share are the steps
+ * that come next, of the next panel or of this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t panel = t->c->sum->u.red.vars[0]->dim->value * t->nr;
+    int64_t width = fv_tile_width(t), panel = all_steps(t) * width, block = t->depth ? t->depth * width : panel;
     fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->far / bytes);
     if (t->whole) {
         fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)), *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
-        t->aim = fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
-        t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, t->nr), parts));
-        fv_expr *share = fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, panel / t->nr)));
-        fv_expr *last = binary(e, FV_X_SUB, integer(e, panel), share); /* shares are rounded up: the last one ends with the panel */
-        t->part = fv_kb_let(&e->b, "part", binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last));
+        t->aim = t->depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
+        t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
+        fv_expr *share = fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, block / width)));
+        fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share); /* shares are rounded up: the last one ends with the block */
+        fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
+        if (t->depth) { /* elements of step k: k * stride on from here */
+            fv_expr *next = binary(e, FV_X_MUL, binary(e, FV_X_ADD, t->from, integer(e, t->depth)), integer(e, width));
+            next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
+            part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part), binary(e, FV_X_MUL, t->from, t->stride));
+        }
+        t->part = fv_kb_let(&e->b, "part", part);
     }
     t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
@@ -128,7 +158,7 @@ static void prefetch(fv_tile *t, bool whole) {
     const fv_panels *p = &t->c->panels;
     int line = fv_processor_at(e->l->target->processor)->line_bytes / fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
-    for (int c = 0; c < t->nr; c += line)
+    for (int c = 0; c < fv_tile_width(t); c += line)
         prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
     if (whole && t->whole)
         prefetch_from(t, t->aim, integer(e, 0), binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
@@ -142,21 +172,75 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
+/* The loops over the steps of the sum; returns the innermost one's. */
+static fv_expr *open_sum(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum;
+    fv_expr *k = NULL;
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        fv_expr *n = t->steps_in[1] ? t->steps_in[1] : fv_kemit_dim(e, v->dim);
+        fv_expr *from = t->from ? t->from : t->steps_in[0] ? t->steps_in[0] : integer(e, 0);
+        fv_expr *to = t->from ? binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, integer(e, t->depth)), n) : n;
+        if (t->from && all_steps(t) % t->depth == 0)
+            to = binary(e, FV_X_ADD, from, integer(e, t->depth));
+        k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
+        fv_kemit_bind(e, v, k);
+    }
+    return k;
+}
+
+typedef enum { TO_SUMS, FROM_SUMS } direction;
+
+static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, direction d) {
+    fv_kemit *e = t->e;
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK];
+    place(t, binary(e, FV_X_ADD, first, r), c, there);
+    if (d == TO_SUMS)
+        fv_kb_store(&e->b, t->sums, there, fv_x_load(e->arena, acc, here), NULL);
+    else
+        fv_kb_store(&e->b, acc, here, fv_x_load(e->arena, t->sums, there), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* The rows of a in this block of steps, one behind the other. */
+static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    fv_var *k = t->c->sum->u.red.vars[0];
+    fv_buf *near = fv_kb_tile(&e->b, "near", (fv_elem)t->c->a->type.elem, 2, (int64_t[]){rows, t->depth + FV_SPACE}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *left = binary(e, FV_X_SUB, fv_kemit_dim(e, k->dim), t->from);
+    fv_expr *n = all_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left) : integer(e, t->depth);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", n);
+    fv_kemit_bind(e, k, binary(e, FV_X_ADD, t->from, c));
+    fv_kb_store(&e->b, near, (fv_expr *[]){r, c}, fv_kemit_expr(e, t->c->a), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    return near;
+}
+
 /* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
 static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
+    const int width = fv_tile_width(t);
     fv_elem type = (fv_elem)sum->type.elem;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, t->nr},
-                             fv_x_const(e->arena, type, 0));
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, width},
+                             t->from ? NULL : fv_x_const(e->arena, type, 0));
+    if (t->from)
+        move_sums(t, acc, first, rows, FROM_SUMS);
+    fv_buf *near = t->copies ? copy_rows(t, first, rows) : NULL;
     fv_kmark outer = fv_kemit_mark(e);
-    for (int i = 0; i < sum->u.red.nvars; i++) {
-        fv_var *v = sum->u.red.vars[i];
-        fv_kemit_bind(e, v, open_loop(e, FV_SERIAL, v->name, fv_kemit_dim(e, v->dim)));
-    }
-    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){t->nr}, NULL);
+    fv_expr *k = open_sum(t);
+    fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     bind_column(t, c);
     e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
     fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
@@ -167,8 +251,10 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         prefetch(t, rows == t->mr);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
-    fv_expr *a = t->c->each ? NULL : fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
-    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
+    fv_expr *here[2] = {r, t->from ? binary(e, FV_X_SUB, k, t->from) : k};
+    fv_expr *a = t->c->each ? NULL : near ? fv_x_load(e->arena, near, here) : fv_kemit_expr(e, t->c->a);
+    a = a ? fv_kb_let(&e->b, "a", a) : NULL;
+    c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     if (!a) {
         bind_column(t, c);
         e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
@@ -184,13 +270,14 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     for (int i = 0; i < sum->u.red.nvars; i++)
         fv_kb_end(&e->b);
     fv_kemit_release(e, outer);
-    r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
-    c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr));
-    fv_expr *from[2] = {r, c}, *to[FV_MAX_RANK];
-    place(t, binary(e, FV_X_ADD, first, r), c, to);
-    fv_kb_store(&e->b, t->sums, to, fv_x_load(e->arena, acc, from), NULL);
-    fv_kb_end(&e->b);
-    fv_kb_end(&e->b);
+    move_sums(t, acc, first, rows, TO_SUMS);
+}
+
+/* The first of n rows of the tile, in bounds that show it. */
+static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
+    fv_kemit *e = t->e;
+    fv_expr *x = binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->mr - n));
+    return fv_kb_let(&e->b, "row0", x);
 }
 
 /* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
@@ -217,7 +304,7 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
             continue;
         fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
         fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
-        multiply(t, first, n, edge);
+        multiply(t, t->within ? in_tile(t, first, n) : first, n, edge);
         fv_kb_end(&e->b);
         first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
     }
@@ -243,6 +330,8 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
+    if (t->depth)
+        t->at[0] = t->done;
     if (t->outlined)
         fv_kb_outline(&e->b);
     if (prefetches(t))
@@ -253,10 +342,22 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit_release(e, m);
 }
 
+/* The sums of row r and column c have names. */
+static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
+    fv_kemit *e = t->e;
+    for (int i = 0; i < t->c->nsums; i++) {
+        fv_expr *at[FV_MAX_RANK];
+        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->nr)), at);
+        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
+    }
+}
+
 static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, fv_expr *columns) {
     fv_kemit *e = t->e;
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
+    if (t->depth)
+        t->at[0] = t->done;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
     bind_row(t, r);
@@ -264,10 +365,11 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
     if (t->c->row >= 0)
         index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
     index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
-    fv_expr *at[FV_MAX_RANK];
-    place(t, r, c, at);
-    fv_kemit_memo(e, t->c->sum, fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
-    fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
+    name_sums(t, r, c);
+    if (t->put)
+        t->put(t->user, index);
+    else
+        fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);

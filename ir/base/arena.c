@@ -79,6 +79,10 @@ void fv_session_fail_at(fv_session *s, int64_t nth) {
     s->fail_in = nth;
 }
 
+size_t fv_session_taken(const fv_session *s) {
+    return s->taken;
+}
+
 void fv_session_limit(fv_session *s, size_t bytes) {
     s->limit = bytes;
 }

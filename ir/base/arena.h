@@ -37,6 +37,8 @@ void fv_session_free(fv_session *s);
 void fv_session_fail_at(fv_session *s, int64_t nth);
 /* Test hook: more than so many bytes in its arenas at a time are out of memory (0: no limit). */
 void fv_session_limit(fv_session *s, size_t bytes);
+/* Bytes that its arenas have handed out and not been freed with. */
+size_t fv_session_taken(const fv_session *s);
 _Noreturn void fv_out_of_memory(fv_session *s);
 
 /* An arena of the session; freed by fv_arena_free or with the session. */

@@ -23,6 +23,20 @@ void fv_messages_clear(fv_session *s) {
     s->spoken = NULL;
 }
 
+void fv_messages_drop(fv_session *s, const fv_message *last) {
+    fv_message *m = s->first;
+    s->nerrors = 0;
+    s->last = NULL;
+    if (!last)
+        s->first = NULL;
+    for (; last && m; m = m->next) {
+        s->nerrors += m->severity == FV_ERROR;
+        s->last = m;
+        if (m == last)
+            m->next = NULL;
+    }
+}
+
 void fv_diag_file(fv_session *s, const char *file) {
     s->file = file ? fv_intern(s, file) : NULL;
 }
@@ -113,7 +127,9 @@ const char *fv_message_str(fv_arena *a, const fv_message *m) {
     fv_text t = {.arena = a};
     fv_text_put(&t, m->file ? m->file : "");
     if (m->line)
-        fv_text_printf(&t, "%s%d:%d", m->file ? ":" : "", m->line, m->column);
+        fv_text_printf(&t, "%s%d", m->file ? ":" : "", m->line);
+    if (m->line && m->column)
+        fv_text_printf(&t, ":%d", m->column);
     fv_text_printf(&t, "%s%s: ", t.n ? ": " : "", severity[m->severity]);
     if (m->node && *m->node)
         fv_text_printf(&t, "node '%s'", m->node);

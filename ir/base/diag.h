@@ -13,7 +13,7 @@ typedef enum { FV_NOTE, FV_WARNING, FV_ERROR } fv_severity;
 typedef struct fv_message {
     fv_severity severity;
     const char *file;  /* the model or script; NULL: none */
-    int line, column;  /* of a text; 0: not known */
+    int line, column;  /* of a text; 0: not known, the column alone too */
     const char *node;  /* name of the ONNX node, "" where it has none; NULL: not about a node */
     const char *op;    /* operator of that node, "domain.Name"; NULL: none */
     const char *text;
@@ -24,6 +24,8 @@ typedef struct fv_message {
 const fv_message *fv_messages(const fv_session *s);
 int fv_error_count(const fv_session *s);
 void fv_messages_clear(fv_session *s);
+/* The messages behind `last` are gone, as if nobody had said them; NULL: all. */
+void fv_messages_drop(fv_session *s, const fv_message *last);
 /* Sets the file that following messages speak of (interned); NULL: none. */
 void fv_diag_file(fv_session *s, const char *file);
 const char *fv_diag_file_get(const fv_session *s);

@@ -25,6 +25,26 @@ const fv_opdef *fv_op_find(const char *domain, const char *name) {
     return lookup(domain, name);
 }
 
+#define SEQUENCES "sequences are lists of tensors, of any number"
+#define OPTIONALS "optional values are tensors that may not be there"
+#define STRINGS "strings have no size that a compiled model could plan memory by"
+#define MAPS "its operand is a map, and there are only tensors"
+#define SEARCH "it calls a graph once for each token, and keeps books between"
+#define FOREIGN "what it computes is in the format of another compiler"
+#define ORDERED "its tensors lie in an order that a library for one family of processors defines"
+const fv_refusal fv_refusals[] = {
+#define REFUSED(domain, name, reason) {domain, name, reason},
+#include "ir/catalogue/refused.def"
+#undef REFUSED
+    {0}};
+
+const char *fv_op_refusal(const char *domain, const char *name) {
+    for (const fv_refusal *r = fv_refusals; r->name; r++)
+        if (!strcmp(r->domain, domain) && !strcmp(r->name, name))
+            return r->reason;
+    return NULL;
+}
+
 const fv_opdef *fv_op_get(const char *qualified) {
     const char *dot = strrchr(qualified, '.');
     char domain[64] = "";

@@ -14,7 +14,7 @@
 #include "ir/type/type.h"
 
 #define FV_MAX_VERSIONS 12
-#define FV_MAX_IN 16
+#define FV_MAX_IN 18
 #define FV_MAX_OUT 8
 #define FV_MAX_ATTRS 24
 #define FV_MAX_TYPEVARS 6
@@ -90,6 +90,7 @@ typedef enum {
 struct fv_op;       /* ir/graph/graph.h */
 struct fv_rewriter; /* ir/graph/rewriter.h */
 struct fv_definer;  /* ir/definition/definition.h */
+struct fv_recurrence; /* ir/definition/recurrence.h */
 struct fv_custom;   /* ir/definition/custom.h */
 
 typedef struct fv_opdef {
@@ -115,6 +116,7 @@ typedef struct fv_opdef {
     const char *rule;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);
     bool (*define)(struct fv_definer *d, struct fv_op *op);
+    bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
     bool experimental; /* the standard tried it in its first opsets, and has it no more */
     bool has_effect;   /* kept even if no result is used */
@@ -137,6 +139,13 @@ const fv_opdef *fv_op_def(fv_op_id id); /* the entry of that identity, not of NO
 bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* any op of it */
 int fv_op_count(void);
 const fv_opdef *fv_op_at(int i); /* sorted by domain, name */
+/* Operators that the catalogue will not have (refused.def), NULL name behind the last. */
+typedef struct fv_refusal {
+    const char *domain, *name, *reason;
+} fv_refusal;
+extern const fv_refusal fv_refusals[];
+/* Why the operator is none of the catalogue, or NULL: nobody decided that. */
+const char *fv_op_refusal(const char *domain, const char *name);
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */
 int fv_op_version(const fv_opdef *d, int opset);
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);

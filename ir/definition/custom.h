@@ -1,6 +1,6 @@
 /* custom.h - operators that are kernels of their own: what an entry's .kernel builds with.
  *
- * Written for ops that no formula says: scattering, running sums, sorting, recurrent cells. A
+ * Written for ops that no formula says: scattering, sorting. A
  * .kernel function builds one or several kernels, which run one after the other:
  *
  *   bool kernel_copy(fv_custom *c, fv_op *op) {

@@ -25,6 +25,13 @@ fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent) {
     return v;
 }
 
+int fv_definition_axis(const fv_definition *d, const fv_var *v) {
+    int i = 0;
+    while (i < d->rank && d->index[i] != v)
+        i++;
+    return i;
+}
+
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
     return fv_index_var(d->arena, name, extent);
 }

@@ -50,6 +50,8 @@ fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to r
 
 /* An index variable for an axis. */
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
+/* Which index of d is v? d->rank: none. */
+int fv_definition_axis(const fv_definition *d, const fv_var *v);
 /* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
  * index that stays inside whenever there is something to compute is known to. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);

@@ -56,11 +56,14 @@ bool fv_type_is_told(const fv_type *t, const fv_type *by) {
 
 /* ---- define ---- */
 
-/* Its type is what is written; its kernel's name is part of names in C. */
+/* Their types are what is written; its kernel's name is part of names in C. */
 static bool infer_define(fv_op *op) {
     const char *stem = fv_op_stem(op);
-    if (op->nout != 1 || !op->out[0])
-        return fv_op_error(op, "has one result");
+    if (op->nout < 1 || op->nout > FV_MAX_OUT)
+        return fv_op_error(op, "has %d results, of 1 to %d", op->nout, FV_MAX_OUT);
+    for (int i = 0; i < op->nout; i++)
+        if (!op->out[i])
+            return fv_op_error(op, "leaves out a result");
     return (fv_is_name(stem) && strlen(stem) <= LONGEST_STEM) || fv_op_error(op, "op = \"%.80s\" is no name", stem);
 }
 
@@ -70,10 +73,28 @@ const fv_opdef fv_define_def = {
     .since = {1},
     .doc = "what its definition says",
     .in = {{"loads", "T", FV_VARIADIC, -1}},
-    .out = {{"result", "R"}},
+    .out = {{"results", "R", FV_VARIADIC, -1}},
     .attrs = {FV_A_OPTIONAL("op", STRING)},
     .types = {{"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
     .infer = infer_define,
+};
+
+static bool has_no_steps(fv_definer *d, struct fv_recurrence *r) {
+    (void)r;
+    return fv_op_error(d->op, "has no steps");
+}
+
+const fv_opdef fv_recurrence_def = {
+    .name = "recurrence",
+    .domain = "",
+    .since = {1},
+    .doc = "what its steps say",
+    .in = {{"loads", "T", FV_VARIADIC, -1}},
+    .out = {{"results", "R", FV_VARIADIC, -1}},
+    .attrs = {FV_A_OPTIONAL("op", STRING)},
+    .types = {{"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
+    .infer = infer_define,
+    .recur = has_no_steps,
 };
 
 /* ---- branches ---- */
@@ -127,14 +148,28 @@ const fv_opdef fv_endif_def = {
 };
 
 const fv_opdef *fv_definitions_op(const char *name) {
-    static const fv_opdef *const all[] = {&fv_define_def, &fv_if_def, &fv_else_def, &fv_endif_def};
+    static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def, &fv_else_def, &fv_endif_def};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i]->name, name))
             return all[i];
     return NULL;
 }
 
-bool fv_reads_memory(const fv_op *op) { return op->def->kernel || op->def->has_effect; }
+bool fv_reads_memory(const fv_op *op) { return op->def->kernel || op->def->recur || op->def->has_effect; }
+
+bool fv_is_group(const fv_op *op) { return op->def == &fv_define_def && op->nout > 1; }
+
+int fv_group_shared(int n, fv_definition *const *all, fv_var **shared) {
+    int count = 0;
+    for (int i = 0; i < all[0]->rank; i++) {
+        bool everywhere = true;
+        for (int m = 1; m < n && everywhere; m++)
+            everywhere = fv_definition_axis(all[m], all[0]->index[i]) < all[m]->rank;
+        if (everywhere)
+            shared[count++] = all[0]->index[i];
+    }
+    return count;
+}
 
 fv_op *fv_branch_next(const fv_op *op) {
     int depth = 0;
@@ -147,5 +182,5 @@ fv_op *fv_branch_next(const fv_op *op) {
 }
 
 const char *fv_op_stem(const fv_op *op) {
-    return op->def == &fv_define_def ? fv_op_string_or(op, "op", op->def->name).s : op->def->name;
+    return op->def == &fv_define_def || op->def == &fv_recurrence_def ? fv_op_string_or(op, "op", op->def->name).s : op->def->name;
 }

@@ -1,6 +1,6 @@
 /* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first, by graph_parse.c; definitions
  * when all values are known, since what is stored in a part of a Concat names that before it stands there. */
-#include "ir/definition/definitions_parse.h"
+#include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
 
@@ -8,55 +8,20 @@
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
 #include "ir/graph/parse.h"
-#include "ir/graph/parse_data.h"
-#include "ir/kernel/parser.h"
-
-typedef struct later {
-    fv_op *op;
-    int nchecks;
-    const char *const *checks;
-    fv_lexer at; /* the opening brace */
-} later;
-
-typedef struct packed {
-    bool input;
-    int64_t port;
-    const fv_type *type;
-    fv_token at;
-} packed;
-
-/* Of an expression that is walked as a tree. */
-typedef struct tree_size {
-    int nodes, height;
-} tree_size;
-
-typedef struct reader {
-    fv_graph_reader *graph;
-    fv_definitions *d;
-    later *blocks;
-    int nblocks, cap_blocks;
-    packed *ports;
-    int nports, cap_ports;
-    fv_ptrmap bufs;  /* value -> its buffer */
-    fv_ptrmap lets;  /* interned name -> expression, in this definition */
-    fv_ptrmap taken; /* value -> its line */
-    fv_ptrmap sizes; /* expression -> its tree_size */
-    fv_kparser p;
-} reader;
 
 /* ---- dims ---- */
 
-static const fv_dim *dim_of(reader *r, const fv_ast *e);
+static const fv_dim *dim_of(fv_definition_reader *r, const fv_ast *e);
 
 /* A symbol, or what it is fixed to; NULL: there is none of that name. */
-static const fv_dim *symbol_of(reader *r, const char *name) {
+static const fv_dim *symbol_of(fv_definition_reader *r, const char *name) {
     fv_dims *t = r->graph->m->dims;
     const fv_dim *d = fv_dim_find(t, name);
     return d && d->lo == d->hi ? fv_dim_const(t, d->lo) : d;
 }
 
 /* a + b, min(a, b, ..) */
-static const fv_dim *dim_of_several(reader *r, const fv_ast *e) {
+static const fv_dim *dim_of_several(fv_definition_reader *r, const fv_ast *e) {
     static const struct {
         const char *name;
         const fv_dim *(*make)(fv_dims *, const fv_dim *, const fv_dim *);
@@ -77,7 +42,7 @@ static const fv_dim *dim_of_several(reader *r, const fv_ast *e) {
     return d;
 }
 
-static const fv_dim *dim_of(reader *r, const fv_ast *e) {
+static const fv_dim *dim_of(fv_definition_reader *r, const fv_ast *e) {
     fv_dims *t = r->graph->m->dims;
     const fv_dim *d;
     switch (e->kind) {
@@ -99,13 +64,13 @@ static const fv_dim *dim_of(reader *r, const fv_ast *e) {
 
 /* ---- expressions ---- */
 
-static fv_var *known_var(reader *r, const char *name) {
+fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
     const fv_binding *b = fv_scope_find(&r->p, name);
     return b ? b->var : NULL;
 }
 
 /* The order that stands there; behind the step that decides, one chain where nothing does. */
-static fv_expr *in_order(reader *r, const fv_ast *e, fv_expr *x) {
+static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     bool decided = !fv_step_comes(r->d->after, "order");
     const char *problem = NULL;
     if (e->chains && !decided)
@@ -123,7 +88,7 @@ static fv_expr *in_order(reader *r, const fv_ast *e, fv_expr *x) {
     return problem ? NULL : x;
 }
 
-static fv_expr *reduction(reader *r, const fv_ast *e) {
+static fv_expr *reduction(fv_definition_reader *r, const fv_ast *e) {
     static const char *const kinds[] = {"sum", "prod", "min", "max", "any", "all"};
     fv_arena *a = r->p.arena;
     fv_var **vars = FV_NEW(a, fv_var *, e->nvars);
@@ -137,7 +102,7 @@ static fv_expr *reduction(reader *r, const fv_ast *e) {
     for (int i = 0; i < e->nvars; i++) {
         const fv_ast_var *v = &e->vars[i];
         const fv_dim *extent = v->extent && !v->group ? dim_of(r, v->extent) : NULL;
-        fv_var *known = known_var(r, v->name);
+        fv_var *known = fv_dr_var(r, v->name);
         if (!extent && !r->p.l.failed)
             fv_kx_error(&r->p, e, "the extent of '%.60s' is missing", v->name);
         if (!extent)
@@ -160,15 +125,32 @@ static fv_expr *reduction(reader *r, const fv_ast *e) {
     return problem ? NULL : in_order(r, e, x);
 }
 
-static fv_buf *buffer_of(reader *r, const fv_value *v) {
+static fv_buf *buffer_of(fv_definition_reader *r, const fv_value *v) {
     fv_buf *b = fv_ptrmap_get(&r->bufs, v);
     if (!b)
         *fv_ptrmap_at(&r->bufs, v) = b = fv_value_buf(r->p.arena, v);
     return b;
 }
 
-static fv_expr *value(reader *r, const fv_ast *e) {
-    const fv_value *v = fv_value_find(r->graph->m, e->name);
+const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name) {
+    for (int i = 0; r->recurrence && i < r->recurrence->nstates; i++)
+        if (!strcmp(r->recurrence->states[i].now->name, name))
+            return &r->recurrence->states[i];
+    return NULL;
+}
+
+/* before(%h[i]) */
+static fv_expr *state_before(fv_definition_reader *r, const fv_ast *e) {
+    const fv_state *s = e->arg[0]->kind == FV_AST_VALUE && e->arg[0]->i == '%' ? fv_dr_state(r, e->arg[0]->name) : NULL;
+    if (s)
+        return fv_kx_element(&r->p, e->arg[0], buffer_of(r, s->before));
+    fv_kx_error(&r->p, e, "there is no such state");
+    return NULL;
+}
+
+static fv_expr *value(fv_definition_reader *r, const fv_ast *e) {
+    const fv_state *s = e->i == '%' ? fv_dr_state(r, e->name) : NULL;
+    const fv_value *v = s ? s->now : fv_value_find(r->graph->m, e->name);
     if (!v || (v->kind == FV_VALUE_CONST) != (e->i == '@'))
         fv_kx_error(&r->p, e, "no value is called %c%.60s", (char)e->i, e->name);
     else if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
@@ -180,7 +162,7 @@ static fv_expr *value(reader *r, const fv_ast *e) {
 }
 
 static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
-    reader *r = p->defining;
+    fv_definition_reader *r = p->defining;
     fv_expr *let = e->kind == FV_AST_NAME ? fv_ptrmap_get(&r->lets, e->name) : NULL;
     *taken = true;
     if (let)
@@ -190,11 +172,13 @@ static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
     if (e->kind == FV_AST_REDUCE)
         return reduction(r, e);
     const fv_dim *d = NULL;
-    if (e->kind == FV_AST_NAME && !known_var(r, e->name)) {
+    if (e->kind == FV_AST_NAME && !fv_dr_var(r, e->name)) {
         d = symbol_of(r, e->name);
         *taken = d != NULL;
     } else if (e->kind == FV_AST_CALL && !strcmp(e->name, "dim") && e->n == 1) {
         d = dim_of(r, e->arg[0]);
+    } else if (e->kind == FV_AST_CALL && !strcmp(e->name, "before") && e->n == 1 && r->recurrence) {
+        return state_before(r, e);
     } else {
         *taken = false;
     }
@@ -203,23 +187,23 @@ static fv_expr *more(fv_kparser *p, const fv_ast *e, bool *taken) {
 
 /* ---- how large they are ---- */
 
-static tree_size measure(reader *r, const fv_expr *x) {
-    tree_size *known = fv_ptrmap_get(&r->sizes, x), all = {1, 1};
+static fv_tree_size measure(fv_definition_reader *r, const fv_expr *x) {
+    fv_tree_size *known = fv_ptrmap_get(&r->sizes, x), all = {1, 1};
     if (known)
         return *known;
     for (int i = 0; i < x->n; i++) {
-        tree_size part = measure(r, x->arg[i]);
+        fv_tree_size part = measure(r, x->arg[i]);
         all.nodes = all.nodes + part.nodes > FV_MAX_DEFINITION_TREE ? FV_MAX_DEFINITION_TREE + 1 : all.nodes + part.nodes;
         all.height = part.height >= all.height ? part.height + 1 : all.height;
     }
-    known = FV_NEW(r->p.arena, tree_size, 1);
+    known = FV_NEW(r->p.arena, fv_tree_size, 1);
     *fv_ptrmap_at(&r->sizes, x) = known;
     return *known = all;
 }
 
 /* Lets make of few lines what is very deep, or very large where all of it is written out. */
-static bool is_in_bounds(reader *r, const fv_expr *x, const fv_token *at) {
-    tree_size e = measure(r, x);
+bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_token *at) {
+    fv_tree_size e = measure(r, x);
     if (e.nodes <= FV_MAX_DEFINITION_TREE && e.height <= FV_MAX_DEFINITION_HEIGHT)
         return true;
     r->p.l.tok = *at;
@@ -231,17 +215,17 @@ static bool is_in_bounds(reader *r, const fv_expr *x, const fv_token *at) {
 /* ---- lines ---- */
 
 /* What only that step makes stands behind it. */
-static bool is_behind(reader *r, const char *step, const char *what) {
+static bool is_behind(fv_definition_reader *r, const char *step, const char *what) {
     return !fv_step_comes(r->d->after, step) ||
            fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step, r->d->after);
 }
 
-static bool read_index(reader *r) {
+bool fv_dr_index(fv_definition_reader *r) {
     fv_lexer *l = &r->p.l;
     const char *name = fv_lex_name(l, "an index variable");
     if (!name || !fv_lex_expect(l, "<"))
         return false;
-    if (known_var(r, name))
+    if (fv_dr_var(r, name))
         return fv_lex_error(l, "'%.60s' is declared twice", name);
     const fv_ast *e = fv_ast_parse(l);
     const fv_dim *extent = e ? dim_of(r, e) : NULL;
@@ -250,23 +234,23 @@ static bool read_index(reader *r) {
     return extent != NULL;
 }
 
-static bool read_let(reader *r) {
+static bool read_let(fv_definition_reader *r) {
     fv_lexer *l = &r->p.l;
     const char *name = fv_lex_name(l, "a name");
     if (!name || !fv_lex_expect(l, "="))
         return false;
-    if (known_var(r, name) || fv_ptrmap_get(&r->lets, name))
+    if (fv_dr_var(r, name) || fv_ptrmap_get(&r->lets, name))
         return fv_lex_error(l, "'%.60s' is declared twice", name);
     fv_token at = l->tok;
     fv_expr *x = fv_kx_parse(&r->p, FV_NO_ELEM);
-    if (!x || !is_in_bounds(r, x, &at))
+    if (!x || !fv_dr_is_in_bounds(r, x, &at))
         return false;
     *fv_ptrmap_at(&r->lets, name) = x;
     return true;
 }
 
 /* %NAME, a result of the op that has no line yet. */
-static fv_value *read_result(reader *r, const fv_op *op) {
+fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))
         return NULL;
@@ -284,13 +268,35 @@ static fv_value *read_result(reader *r, const fv_op *op) {
     return *fv_ptrmap_at(&r->taken, v) = v;
 }
 
-static fv_defined defined_as(const reader *r, fv_value *v, fv_fate fate, int block) {
+static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate fate, int block) {
     return (fv_defined){.value = v, .fate = fate, .last = -1, .origin = v->def->origin,
                         .nchecks = r->blocks[block].nchecks, .checks = r->blocks[block].checks};
 }
 
+/* A variable for each axis. In a group those that are called as one of the first result are that one. */
+static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names) {
+    fv_definition *d = x->def;
+    bool first = fv_is_group(x->value->def) && r->group != x->value->def;
+    if (r->group != x->value->def)
+        r->group_var = fv_ptrmap_in(r->p.arena);
+    d->index = FV_NEW(r->p.arena, fv_var *, d->rank + 1);
+    for (int i = 0; i < d->rank; i++) {
+        const fv_dim *extent = x->value->type->dims[fv_memory_axis(d->rank, x->last, i)];
+        fv_var *shared = fv_ptrmap_get(&r->group_var, names[i]);
+        if (shared && shared->dim != extent)
+            return fv_lex_error(&r->p.l, "'%.60s' is that of another result of the group, where it runs to %s, and not to %s", names[i],
+                                fv_dim_str(r->p.arena, shared->dim), fv_dim_str(r->p.arena, extent));
+        d->index[i] = shared ? shared : fv_index_var(r->p.arena, names[i], extent);
+        fv_scope_var(&r->p, names[i], d->index[i]);
+    }
+    for (int i = 0; i < d->rank && first; i++)
+        *fv_ptrmap_at(&r->group_var, names[i]) = d->index[i];
+    r->group = x->value->def;
+    return true;
+}
+
 /* [NAME, ...]: a variable for each axis, as they lie in memory. */
-static bool read_left(reader *r, fv_definition *d, const char **names) {
+static bool read_left(fv_definition_reader *r, fv_definition *d, const char **names) {
     fv_lexer *l = &r->p.l;
     int rank = d->value->type->rank, n = 0;
     if (!fv_lex_expect(l, "["))
@@ -302,7 +308,7 @@ static bool read_left(reader *r, fv_definition *d, const char **names) {
         for (int i = 0; i < n; i++)
             if (names[i] == name)
                 return fv_lex_error(l, "'%.60s' is declared twice", name);
-        if (known_var(r, name) || fv_ptrmap_get(&r->lets, name))
+        if (fv_dr_var(r, name) || fv_ptrmap_get(&r->lets, name))
             return fv_lex_error(l, "'%.60s' is declared twice", name);
         if (n == rank)
             return fv_lex_error(l, "more than the %d axes of %%%.60s", rank, d->value->name);
@@ -316,7 +322,7 @@ static bool read_left(reader *r, fv_definition *d, const char **names) {
     return fv_lex_expect(l, "]");
 }
 
-static bool read_last(reader *r, fv_defined *x) {
+static bool read_last(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "last") && !is_behind(r, "layout", "no axis is moved"))
         return false;
@@ -331,7 +337,15 @@ static bool read_last(reader *r, fv_defined *x) {
     return true;
 }
 
-static bool read_place(reader *r, fv_defined *x) {
+/* Is it an input in whose memory more than it may lie? */
+static bool has_room(const fv_definition_reader *r, const fv_value *v) {
+    for (int i = 0; i < r->nports; i++)
+        if (r->ports[i].valid && r->ports[i].input && v->kind == FV_VALUE_PARAM && r->ports[i].port == v->index)
+            return !fv_step_comes(r->d->after, "extend");
+    return false;
+}
+
+static bool read_place(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "at") && !is_behind(r, "concat", "nothing is a part"))
         return false;
@@ -345,9 +359,9 @@ static bool read_place(reader *r, fv_defined *x) {
     if (!place)
         return fv_kx_error(&r->p, e, "expected an element of a value");
     const fv_value *home = place->u.buf->value;
-    if (home->kind != FV_VALUE_RESULT || place->type.lanes != 1)
+    if ((home->kind != FV_VALUE_RESULT && !has_room(r, home)) || place->type.lanes != 1)
         return fv_kx_error(&r->p, e, "nothing can be stored there");
-    if (!is_in_bounds(r, place, &at))
+    if (!fv_dr_is_in_bounds(r, place, &at))
         return false;
     x->fate = FV_FATE_PART;
     x->of = (fv_value *)(uintptr_t)home;
@@ -355,11 +369,11 @@ static bool read_place(reader *r, fv_defined *x) {
     return true;
 }
 
-static bool read_names(reader *r) {
+static bool read_names(fv_definition_reader *r) {
     fv_lexer *l = &r->p.l;
     for (;;) {
         if (fv_lex_accept(l, "index")) {
-            if (!read_index(r))
+            if (!fv_dr_index(r))
                 return false;
         } else if (fv_lex_accept(l, "let")) {
             if (!read_let(r))
@@ -369,14 +383,14 @@ static bool read_names(reader *r) {
     }
 }
 
-static bool read_body(reader *r, fv_defined *x) {
+static bool read_body(fv_definition_reader *r, fv_defined *x) {
     fv_elem stored = x->value->type->elem;
     if (!fv_lex_expect(&r->p.l, "="))
         return false;
     fv_token at = r->p.l.tok;
     const fv_ast *e = fv_ast_parse(&r->p.l);
     fv_expr *body = e ? fv_kx_build(&r->p, e, stored) : NULL;
-    if (!body || !is_in_bounds(r, body, &at))
+    if (!body || !fv_dr_is_in_bounds(r, body, &at))
         return false;
     if (body->type.lanes != 1 || (body->type.elem != stored && body->type.elem != fv_elem_arith(stored)))
         return fv_kx_error(&r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
@@ -386,7 +400,7 @@ static bool read_body(reader *r, fv_defined *x) {
 }
 
 /* of VALUE */
-static bool read_home(reader *r, fv_defined *x) {
+static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))
         return false;
@@ -400,17 +414,17 @@ static bool read_home(reader *r, fv_defined *x) {
 }
 
 /* Does no step to come ask what the elements of a value are that has none of its own? */
-static bool goes_without(reader *r, const fv_defined *x) {
+static bool goes_without(fv_definition_reader *r, const fv_defined *x) {
     const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
     return !fv_step_comes(r->d->after, asks) ||
            fv_lex_error(&r->p.l, "the step \"%s\" is to come, which asks for the elements of %%%.60s; expected '[', found %s",
                         asks, x->value->name, fv_lex_found(&r->p.l));
 }
 
-static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
+static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate fate) {
     fv_lexer *l = &r->p.l;
     fv_arena *a = r->p.arena;
-    fv_value *v = read_result(r, op);
+    fv_value *v = fv_dr_result(r, op);
     const char *names[FV_MAX_RANK];
     int mark = fv_scope_open(&r->p);
     if (!v)
@@ -428,13 +442,8 @@ static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
     fv_definition *d = x.def = FV_NEW(a, fv_definition, 1);
     d->value = v;
     d->rank = v->type->rank;
-    if (!read_left(r, d, names) || (memory && !read_last(r, &x)))
+    if (!read_left(r, d, names) || (memory && !read_last(r, &x)) || !set_indices(r, &x, names))
         return false;
-    d->index = FV_NEW(a, fv_var *, d->rank + 1);
-    for (int i = 0; i < d->rank; i++) {
-        d->index[i] = fv_index_var(a, names[i], v->type->dims[fv_memory_axis(d->rank, x.last, i)]);
-        fv_scope_var(&r->p, names[i], d->index[i]);
-    }
     if (!read_names(r) || (memory && !read_place(r, &x)) || (view && !read_home(r, &x)) || !read_body(r, &x))
         return false;
     FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
@@ -443,25 +452,45 @@ static bool read_element(reader *r, fv_op *op, int block, fv_fate fate) {
     return true;
 }
 
-static bool read_assembled(reader *r, fv_op *op, int block) {
-    fv_value *v = read_result(r, op);
+/* over %past */
+static bool read_over(fv_definition_reader *r, const fv_op *op, fv_defined *x) {
+    fv_lexer *l = &r->p.l;
+    if (fv_lex_is(l, "over") && !is_behind(r, "extend", "nothing lies in the memory of an input"))
+        return false;
+    if (!fv_lex_accept(l, "over"))
+        return true;
+    const char *name = fv_lex_expect(l, "%") ? fv_lex_name(l, "an input") : NULL;
+    if (!name)
+        return false;
+    if (!fv_op_is(op, FV_OP_fv_Extend) || op->in[0]->kind != FV_VALUE_PARAM || strcmp(op->in[0]->name, name))
+        return fv_lex_error(l, "%%%.60s is no fv.Extend of the input %%%.60s", x->value->name, name);
+    x->of = op->in[0];
+    return true;
+}
+
+static bool read_assembled(fv_definition_reader *r, fv_op *op, int block) {
+    fv_value *v = fv_dr_result(r, op);
     if (!v)
         return false;
     fv_defined x = defined_as(r, v, FV_FATE_ASSEMBLED, block);
     if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
         return fv_lex_error(&r->p.l, "%%%.60s has no elements to compute", v->name);
-    if (!read_last(r, &x))
+    if (!read_last(r, &x) || !read_over(r, op, &x))
         return false;
     FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
     return true;
 }
 
-static bool read_block(reader *r, int block) {
+/* ---- what stands behind an op ---- */
+
+static bool read_block(fv_definition_reader *r, int block) {
     fv_lexer *l = &r->p.l;
     fv_op *op = r->blocks[block].op;
     *l = r->blocks[block].at;
     if (!fv_lex_expect(l, "{"))
         return false;
+    if (op->def == &fv_recurrence_def)
+        return fv_dr_recurrence(r, op);
     while (!fv_lex_accept(l, "}")) {
         bool ok = (!fv_lex_is(l, "substituted") || is_behind(r, "group", "nothing is substituted")) &&
                   (!fv_lex_is(l, "view") || is_behind(r, "group", "nothing is a view")) &&
@@ -501,10 +530,10 @@ static const char *step_names(fv_arena *a) {
 }
 
 static bool begin(fv_graph_reader *g) {
-    reader *r = FV_NEW(g->m->arena, reader, 1);
+    fv_definition_reader *r = FV_NEW(g->m->arena, fv_definition_reader, 1);
     fv_arena *a = g->m->arena;
-    *r = (reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
-                  .sizes = fv_ptrmap_in(a)};
+    *r = (fv_definition_reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
+                  .sizes = fv_ptrmap_in(a), .group_var = fv_ptrmap_in(a)};
     g->more = r;
     r->d = g->m->definitions = FV_NEW(a, fv_definitions, 1);
     if (!fv_lex_expect(&g->l, "after"))
@@ -518,13 +547,14 @@ static bool begin(fv_graph_reader *g) {
     return true;
 }
 
-/* packed input N: TYPE */
+/* packed input N: TYPE, valid input N: TYPE */
 static bool line(fv_graph_reader *g, bool *taken) {
-    reader *r = g->more;
-    packed p = {.at = g->l.tok};
+    fv_definition_reader *r = g->more;
+    fv_port_line p = {.at = g->l.tok};
     if (fv_lex_is(&g->l, "func") && g->m->funcs)
         return fv_lex_error(&g->l, "definitions are of one function, @%.60s", g->m->funcs->name);
-    *taken = fv_lex_accept(&g->l, "packed");
+    p.valid = fv_lex_accept(&g->l, "valid");
+    *taken = p.valid || fv_lex_accept(&g->l, "packed");
     if (!*taken)
         return true;
     p.input = fv_lex_accept(&g->l, "input");
@@ -533,8 +563,8 @@ static bool line(fv_graph_reader *g, bool *taken) {
     p.type = fv_read_type(g);
     if (!p.type)
         return false;
-    if (p.type->kind != FV_TENSOR || !fv_elem_is_packed(p.type->elem))
-        return fv_lex_error(&g->l, "%s is not packed", fv_type_str(g->m->arena, p.type));
+    if (p.type->kind != FV_TENSOR || fv_elem_is_packed(p.type->elem) == p.valid)
+        return fv_lex_error(&g->l, "%s is %s", fv_type_str(g->m->arena, p.type), p.valid ? "no tensor in memory" : "not packed");
     FV_PUSH(g->m->arena, r->ports, r->nports, r->cap_ports, p);
     return true;
 }
@@ -547,12 +577,14 @@ static bool skip(fv_lexer *l) {
 }
 
 static bool behind(fv_graph_reader *g, fv_op *op) {
-    reader *r = g->more;
-    later b = {.op = op};
+    fv_definition_reader *r = g->more;
+    fv_block_later b = {.op = op};
     if (!fv_read_nodes(g, "checks", &b.nchecks, &b.checks))
         return false;
     if (!fv_lex_is(&g->l, "{"))
-        return op->def != &fv_define_def || fv_lex_error(&g->l, "expected its definition in braces, found %s", fv_lex_found(&g->l));
+        return (op->def != &fv_define_def && op->def != &fv_recurrence_def) || fv_lex_error(&g->l, "expected its definition in braces, found %s", fv_lex_found(&g->l));
+    if (fv_is_group(op) && fv_step_comes(r->d->after, "join"))
+        return fv_lex_error(&g->l, "no kernel has several results before the step \"join\", and this is after \"%s\"", r->d->after);
     if (op->block != g->m->funcs->body)
         return fv_lex_error(&g->l, "what stands in a region of an op has no definitions");
     b.at = g->l;
@@ -567,19 +599,19 @@ static bool are_its_bytes(const fv_module *m, const fv_type *bytes, const fv_typ
     return bytes->kind == FV_TENSOR && bytes->elem == FV_U8 && bytes->rank == 1 && fv_module_equal(m, bytes->dims[0], n);
 }
 
-static bool set_ports(reader *r) {
+static bool set_ports(fv_definition_reader *r) {
     fv_arena *a = r->graph->m->arena;
     const fv_region *body = r->graph->m->funcs->body;
     r->d->in = FV_NEW(a, const fv_type *, body->nparams + 1);
     r->d->out = FV_NEW(a, const fv_type *, body->last->nin + 1);
     for (int i = 0; i < r->nports; i++) {
-        const packed *p = &r->ports[i];
+        const fv_port_line *p = &r->ports[i];
         const fv_value *v = p->port < 0 || p->port >= (p->input ? body->nparams : body->last->nin) ? NULL
                             : p->input ? body->params[p->port] : body->last->in[p->port];
         r->graph->l.tok = p->at;
         if (!v)
             return fv_lex_error(&r->graph->l, "there is no %s %lld", p->input ? "input" : "output", (long long)p->port);
-        if (!are_its_bytes(r->graph->m, v->type, p->type))
+        if (!p->valid && !are_its_bytes(r->graph->m, v->type, p->type))
             return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not the bytes of %s", v->name, fv_type_str(a, v->type),
                                 fv_type_str(a, p->type));
         const fv_type **type = &(p->input ? r->d->in : r->d->out)[p->port];
@@ -591,7 +623,7 @@ static bool set_ports(reader *r) {
 }
 
 /* A load's indices stand as its memory has the axes. */
-static void move_axes(reader *r) {
+static void move_axes(fv_definition_reader *r) {
     for (int i = 0; i < r->d->n; i++) {
         const fv_defined *x = &r->d->all[i];
         fv_buf *b = x->last >= 0 ? fv_ptrmap_get(&r->bufs, x->value) : NULL;
@@ -601,7 +633,7 @@ static void move_axes(reader *r) {
 }
 
 static bool end(fv_graph_reader *g) {
-    reader *r = g->more;
+    fv_definition_reader *r = g->more;
     fv_kparser_init(&r->p, g->m->arena, "");
     r->p.more = more;
     r->p.defining = r;

@@ -7,6 +7,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/definition/definitions_parse.h"
+#include "ir/definition/recurrence.h"
 #include "ir/dim/text.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/printer.h"
@@ -209,15 +210,33 @@ static void put_index(namer *n, const fv_var *v) {
     fv_text_printf(n->p->graph.t, " < %s", fv_dim_str(n->arena, v->dim));
 }
 
-static void put_definition(printer *p, const fv_defined *d) {
+/* In a group: the variables of the first result have the names that they have there, and no other is called so. */
+static void take_names(namer *n, const fv_defined *d, const namer *first, const fv_definition *of) {
+    for (int i = 0; first && i < of->rank; i++) {
+        char *name = fv_ptrmap_get(&first->vars, of->index[i]);
+        *fv_ptrmap_at(&n->taken, name) = of->index[i];
+        if (fv_definition_axis(d->def, of->index[i]) < d->def->rank)
+            *fv_ptrmap_at(&n->vars, of->index[i]) = name;
+    }
+}
+
+/* Nothing has a name yet but the symbols. */
+static namer new_namer(printer *p) {
     fv_arena *a = p->graph.t->arena;
-    fv_text *t = p->graph.t;
     namer n = {.p = p, .arena = a, .nodes = fv_ptrmap_in(a), .terms = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
                .vars = fv_ptrmap_in(a)};
     const fv_dim *const *symbols;
     int nsymbols = fv_dim_symbols(p->module->dims, &symbols);
     for (int i = 0; i < nsymbols; i++)
-        *fv_ptrmap_at(&n.taken, fv_intern(fv_arena_session(a), symbols[i]->name)) = &n;
+        *fv_ptrmap_at(&n.taken, fv_intern(fv_arena_session(a), symbols[i]->name)) = p;
+    return n;
+}
+
+/* `first`: of the group that it is in, with the names there; NULL: it is that, or in none. */
+static namer put_definition(printer *p, const fv_defined *d, const namer *first, const fv_definition *of) {
+    fv_text *t = p->graph.t;
+    namer n = new_namer(p);
+    take_names(&n, d, first, of);
     for (int i = 0; i < d->def->rank; i++)
         name_var(&n, d->def->index[i], -1);
     look_at(&n, d->def->body);
@@ -253,26 +272,30 @@ static void put_definition(printer *p, const fv_defined *d) {
     else
         put_expr(&n, d->def->body);
     fv_text_put(t, "\n");
+    return n;
 }
 
 static void put_defined(printer *p, const fv_defined *d) {
     fv_text *t = p->graph.t;
     if (d->def) {
-        put_definition(p, d);
+        put_definition(p, d, NULL, NULL);
         return;
     }
     fv_text_put(t, heads[d->fate]);
     fv_put_value(t, d->value);
     if (d->last >= 0)
         fv_text_printf(t, " last %d", d->last);
-    if (d->fate == FV_FATE_VIEW) {
-        fv_text_put(t, " of ");
+    if (d->fate == FV_FATE_VIEW || (d->fate == FV_FATE_ASSEMBLED && d->of)) {
+        fv_text_put(t, d->fate == FV_FATE_VIEW ? " of " : " over ");
         fv_put_value(t, d->of);
     }
     fv_text_put(t, "\n");
 }
 
 /* ---- ops ---- */
+
+/* It says what its result is to an input. */
+static bool is_state(const fv_op *op) { return fv_op_is(op, FV_OP_fv_Extend) && op->in[0]->kind == FV_VALUE_PARAM; }
 
 /* The values that x loads, each once, as operands. */
 static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, fv_text *t) {
@@ -303,25 +326,163 @@ static void put_block(printer *p, const fv_op *op) {
     fv_text_put(p->graph.t, any ? "  }\n" : "\n");
 }
 
-static void put_define(printer *p, const fv_defined *d) {
+/* An op for n results, which are one, or those of a group. */
+static void put_define(printer *p, const fv_op *op, int n, fv_value *const *out) {
     fv_text *t = p->graph.t;
     fv_ptrmap seen = fv_ptrmap_in(t->arena);
     fv_text operands = {.arena = t->arena};
-    if (d->def)
-        find_operands(p, d->def->body, &seen, &operands);
-    fv_text_put(t, "  ");
-    fv_put_value(t, d->value);
+    const fv_defined *first = fv_ptrmap_get(&p->defined, out[0]);
+    for (int i = 0; i < n && n > 1; i++)
+        *fv_ptrmap_at(&seen, out[i]) = out[i]; /* none is its own operand */
+    for (int i = 0; i < n; i++) {
+        const fv_defined *d = fv_ptrmap_get(&p->defined, out[i]);
+        if (d->def)
+            find_operands(p, d->def->body, &seen, &operands);
+    }
+    for (int i = 0; i < n; i++) {
+        fv_text_put(t, i ? ", " : "  ");
+        fv_put_value(t, out[i]);
+    }
     fv_text_printf(t, " = define(%s)", operands.n ? operands.s : "");
-    if (strcmp(fv_op_stem(d->value->def), fv_define_def.name))
-        fv_text_printf(t, " {op = \"%s\"}", fv_op_stem(d->value->def));
-    fv_text_put(t, " : ");
-    fv_put_type_of(t, d->value);
-    fv_put_nodes(t, "    loc(", d->origin->n, d->origin->nodes);
-    fv_put_nodes(t, " checks(", d->nchecks, d->checks);
+    if (strcmp(fv_op_stem(op), fv_define_def.name))
+        fv_text_printf(t, " {op = \"%s\"}", fv_op_stem(op));
+    for (int i = 0; i < n; i++) {
+        fv_text_put(t, i ? ", " : " : ");
+        fv_put_type_of(t, out[i]);
+    }
+    fv_put_nodes(t, "    loc(", first->origin->n, first->origin->nodes);
+    fv_put_nodes(t, " checks(", first->nchecks, first->checks);
     fv_text_put(t, " {\n");
-    put_defined(p, d);
+    namer names = n > 1 ? put_definition(p, first, NULL, NULL) : (namer){0};
+    for (int i = 1; i < n; i++)
+        put_definition(p, fv_ptrmap_get(&p->defined, out[i]), &names, first->def);
+    if (n == 1)
+        put_defined(p, first);
     fv_text_put(t, "  }\n");
 }
+
+/* ---- recurrences ---- */
+
+static const fv_recurrence *recurrence_of(const printer *p, const fv_op *op) {
+    for (int i = 0; i < p->definitions->nrecurrences; i++)
+        if (p->definitions->recurrences[i]->op == op)
+            return p->definitions->recurrences[i];
+    return NULL;
+}
+
+static void each_expr(const fv_recurrence *r, void (*with)(void *user, fv_expr *x), void *user) {
+    for (int i = 0; i < r->nstates; i++) {
+        if (r->states[i].first)
+            with(user, r->states[i].first);
+        with(user, r->states[i].step);
+    }
+    for (int i = 0; i < r->nelements; i++) {
+        for (int k = 0; k < r->elements[i].value->type->rank; k++)
+            with(user, r->elements[i].at[k]);
+        with(user, r->elements[i].x);
+    }
+}
+
+static void look_at_it(void *user, fv_expr *x) { look_at(user, x); }
+
+static void put_var(namer *n, const char *word, const fv_var *v) {
+    fv_text_printf(n->p->graph.t, "    %s ", word);
+    put_name(n, fv_ptrmap_get(&n->vars, v));
+    fv_text_printf(n->p->graph.t, " < %s\n", fv_dim_str(n->arena, v->dim));
+}
+
+static void put_state(namer *n, const char *word, const fv_state *s) {
+    fv_text *t = n->p->graph.t;
+    fv_text_printf(t, "    %s ", word);
+    fv_put_value(t, s->now);
+    fv_text_put(t, "[");
+    for (int i = 0; i < s->rank; i++) {
+        fv_text_put(t, i ? ", " : "");
+        put_name(n, fv_ptrmap_get(&n->vars, s->index[i]));
+    }
+    fv_text_put(t, "]");
+}
+
+static void put_emission(namer *n, const fv_emission *e) {
+    fv_text *t = n->p->graph.t;
+    fv_text_put(t, e->last ? "    last " : "    element ");
+    fv_put_value(t, e->value);
+    fv_text_put(t, "[");
+    for (int i = 0; i < e->value->type->rank; i++) {
+        fv_text_put(t, i ? ", " : "");
+        put_expr(n, e->at[i]);
+    }
+    fv_text_put(t, "] = ");
+    put_expr(n, e->x);
+    fv_text_put(t, "\n");
+}
+
+static void put_steps(printer *p, const fv_recurrence *r) {
+    fv_text *t = p->graph.t;
+    namer n = new_namer(p);
+    name_var(&n, r->t, -1);
+    for (int i = 0; i < r->nvars; i++)
+        name_var(&n, r->vars[i], -1);
+    each_expr(r, look_at_it, &n);
+    for (int i = 0; i < n.nreduced; i++)
+        name_var(&n, n.reduced[i], i);
+    put_var(&n, "along", r->t);
+    for (int i = 0; i < r->nvars; i++)
+        put_var(&n, "index", r->vars[i]);
+    for (int i = 0; i < r->nstates; i++) {
+        const fv_state *s = &r->states[i];
+        put_state(&n, "state", s);
+        fv_text_printf(t, ": %s%s", fv_elem_name(s->now->type->elem), s->first ? " = " : "\n");
+        if (s->first) {
+            put_expr(&n, s->first);
+            fv_text_put(t, "\n");
+        }
+    }
+    for (int i = 0; i < r->nstates; i++) {
+        put_state(&n, "step", &r->states[i]);
+        fv_text_put(t, " = ");
+        put_expr(&n, r->states[i].step);
+        fv_text_put(t, "\n");
+    }
+    for (int i = 0; i < r->nelements; i++)
+        put_emission(&n, &r->elements[i]);
+}
+
+typedef struct operands {
+    const printer *p;
+    fv_ptrmap seen;
+    fv_text t;
+} operands;
+
+static void find_its_operands(void *user, fv_expr *x) {
+    operands *o = user;
+    find_operands(o->p, x, &o->seen, &o->t);
+}
+
+static void put_recurrence(printer *p, const fv_recurrence *r) {
+    fv_text *t = p->graph.t;
+    operands o = {p, fv_ptrmap_in(t->arena), {.arena = t->arena}};
+    for (int i = 0; i < r->nstates; i++) /* none is its own operand */
+        *fv_ptrmap_at(&o.seen, r->states[i].now) = *fv_ptrmap_at(&o.seen, r->states[i].before) = (void *)(uintptr_t)r;
+    each_expr(r, find_its_operands, &o);
+    for (int i = 0; i < r->nelements; i++) {
+        fv_text_put(t, i ? ", " : "  ");
+        fv_put_value(t, r->elements[i].value);
+    }
+    fv_text_printf(t, " = recurrence(%s)", o.t.n ? o.t.s : "");
+    if (strcmp(fv_op_stem(r->op), fv_recurrence_def.name))
+        fv_text_printf(t, " {op = \"%s\"}", fv_op_stem(r->op));
+    for (int i = 0; i < r->nelements; i++) {
+        fv_text_put(t, i ? ", " : " : ");
+        fv_put_type_of(t, r->elements[i].value);
+    }
+    fv_put_nodes(t, "    loc(", r->op->origin->n, r->op->origin->nodes);
+    fv_text_put(t, " {\n");
+    put_steps(p, r);
+    fv_text_put(t, "  }\n");
+}
+
+/* ---- which ---- */
 
 /* Which ops are printed as what they are, and which values at all: all that have memory, and operands of such ops. */
 static void choose(printer *p) {
@@ -331,11 +492,11 @@ static void choose(printer *p) {
             const fv_defined *d = op->out[i] ? fv_ptrmap_get(&p->defined, op->out[i]) : NULL;
             if (d && (d->fate != FV_FATE_SUBSTITUTED || fv_ptrmap_get(&p->shown, op->out[i]))) {
                 *fv_ptrmap_at(&p->shown, op->out[i]) = op->out[i];
-                whole &= d->asked || d->fate == FV_FATE_VIEW || d->fate == FV_FATE_ASSEMBLED;
+                whole &= d->asked || d->fate == FV_FATE_VIEW || d->fate == FV_FATE_ASSEMBLED || is_state(op);
             } else if (d) {
                 whole = false;
             }
-            shown |= !d || fv_ptrmap_get(&p->shown, op->out[i]);
+            shown |= op->out[i] && (!d || fv_ptrmap_get(&p->shown, op->out[i])); /* what another op gives by now stands there */
         }
         if (!whole || !shown)
             continue;
@@ -347,6 +508,11 @@ static void choose(printer *p) {
 }
 
 static void put_op(printer *p, const fv_op *op) {
+    const fv_recurrence *r = recurrence_of(p, op);
+    if (r) {
+        put_recurrence(p, r);
+        return;
+    }
     if (fv_ptrmap_get(&p->whole, op)) {
         fv_op with = *op;
         const fv_defined *d = op->nout == 1 ? fv_ptrmap_get(&p->defined, op->out[0]) : NULL;
@@ -356,9 +522,13 @@ static void put_op(printer *p, const fv_op *op) {
         put_block(p, op);
         return;
     }
+    if (fv_is_group(op)) {
+        put_define(p, op, op->nout, op->out);
+        return;
+    }
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && fv_ptrmap_get(&p->shown, op->out[i]))
-            put_define(p, fv_ptrmap_get(&p->defined, op->out[i]));
+            put_define(p, op, 1, &op->out[i]);
 }
 
 /* ---- the module ---- */
@@ -406,6 +576,8 @@ static void note_expr(fv_ptrmap *spoken, const fv_expr *x) {
         note_expr(spoken, x->arg[i]);
 }
 
+static void note_it(void *user, fv_expr *x) { note_expr(user, x); }
+
 /* The dims of ports and of definitions; what they load says its own. */
 static void note_dims(const printer *p, fv_ptrmap *spoken) {
     const fv_definitions *d = p->definitions;
@@ -413,6 +585,12 @@ static void note_dims(const printer *p, fv_ptrmap *spoken) {
         fv_note_type(spoken, d->in[i]);
     for (int i = 0; d->out && i < p->module->funcs->body->last->nin; i++)
         fv_note_type(spoken, d->out[i]);
+    for (int i = 0; i < d->nrecurrences; i++) {
+        each_expr(d->recurrences[i], note_it, spoken);
+        fv_note_dim(spoken, d->recurrences[i]->t->dim);
+        for (int k = 0; k < d->recurrences[i]->nvars; k++)
+            fv_note_dim(spoken, d->recurrences[i]->vars[k]->dim);
+    }
     for (int i = 0; i < d->n; i++) {
         if (!d->all[i].def || !fv_ptrmap_get(&p->shown, d->all[i].value))
             continue;
@@ -426,7 +604,7 @@ static void put_packed(printer *p, const char *what, int n, const fv_type *const
     fv_text *t = p->graph.t;
     for (int i = 0; types && i < n; i++)
         if (types[i])
-            fv_text_printf(t, "packed %s %d: %s\n", what, i, fv_type_str(t->arena, types[i]));
+            fv_text_printf(t, "%s %s %d: %s\n", fv_elem_is_packed(types[i]->elem) ? "packed" : "valid", what, i, fv_type_str(t->arena, types[i]));
 }
 
 void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_text *side, bool whole) {

@@ -1,38 +1,18 @@
 /* definitions_verify.c - what is legal between two steps of lowering. */
-#include "ir/definition/definitions_verify.h"
+#include "ir/definition/definitions_verify_parts.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/base/limits.h"
-#include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
-#include "ir/definition/inside.h"
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
 #include "ir/graph/bounds.h"
 #include "ir/kernel/printer.h"
 
-enum { ENOUGH = 8, SETS = 64 }; /* messages; variables of one definition whose scopes are seen to */
+enum { ENOUGH = 8 }; /* messages */
 
-typedef struct verifier {
-    fv_module *m;
-    fv_session *session;
-    const fv_definitions *d;
-    fv_arena *a;
-    fv_ptrmap defined; /* value -> its fv_defined */
-    fv_ptrmap parts;   /* value that is assembled -> how many elements its parts have */
-    fv_ptrmap made;    /* value that is made above what is looked at -> itself */
-    const fv_defined *at;
-    fv_ptrmap free;    /* node -> set of the variables of reductions that are free in it */
-    const fv_var *vars[SETS];
-    int nvars, errors;
-    fv_inside *inside; /* of the definition that is looked at */
-    bool is_text;
-} verifier;
-
-static bool illegal(verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool illegal(verifier *v, const char *format, ...) {
+bool fv_dv_illegal(fv_verifier *v, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
@@ -42,7 +22,7 @@ static bool illegal(verifier *v, const char *format, ...) {
     return fv_error(v->session, "illegal definition of %%%s: %s", v->at->value->name, text);
 }
 
-static const char *as_text(verifier *v, const fv_expr *x) {
+const char *fv_dv_text(fv_verifier *v, const fv_expr *x) {
     fv_text t = {.arena = v->a};
     fv_kprinter p;
     fv_kprinter_init(&p, &t, false);
@@ -67,7 +47,7 @@ static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
 
 /* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index is outside? Said where it is
  * certain: an index that is a sum of variables with factors reaches its bounds, whatever the sizes. */
-static bool reaches_outside(verifier *v, const fv_expr *index, const fv_dim *extent, const char **how) {
+static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent, const char **how) {
     fv_dims *t = v->m->dims;
     for (int i = 0; v->at->def && i < v->at->def->rank; i++)
         if (v->at->def->index[i]->dim->hi <= 0)
@@ -98,7 +78,7 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
 
 /* What bounds exclude is refused before. What is loaded is no index before it was asked; else what is made of a graph may rest on
  * what operators know of sizes, and nothing states. Of a text it is said. */
-static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
+static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
     fv_expr *cond = guard ? x->arg[rank] : NULL;
@@ -108,18 +88,102 @@ static bool check_inside(verifier *v, const fv_expr *x, const fv_dim *const *ext
     while (bare < rank && !fv_inside_from_data(v->inside, x->arg[bare], cond))
         bare++;
     if (bare < rank && !(guard && !v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
-        return illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", as_text(v, x), bare,
+        return fv_dv_illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", fv_dv_text(v, x), bare,
                        fv_dim_str(v->a, extent[bare]));
     if (v->is_text)
         fv_warning(v->session, "definition of %%%s: `%s`: nothing says that index %d is inside of an axis of %s; no run asks",
-                   v->at->value->name, as_text(v, x), at, fv_dim_str(v->a, extent[at]));
+                   v->at->value->name, fv_dv_text(v, x), at, fv_dim_str(v->a, extent[at]));
     return true;
 }
 
 /* The value in whose memory it lies. */
-static const fv_value *memory_of(const verifier *v, const fv_value *x) {
+static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_VIEW ? d->of : x;
+}
+
+/* ---- inputs in whose memory a result lies ---- */
+
+/* The type that a port has for who calls, where more than that is in memory; NULL: it has all of it, or is packed. */
+static const fv_type *valid_type(const fv_type *const *types, int i) {
+    return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
+}
+
+/* Which result lies in the memory of a parameter, or is to? -1: none. */
+static int result_over(const fv_verifier *v, const fv_value *param) {
+    const fv_op *ret = v->m->funcs->body->last;
+    for (int i = 0; i < ret->nin; i++) {
+        const fv_op *op = valid_type(v->d->out, i) ? ret->in[i]->def : NULL;
+        if (op && fv_op_is(op, FV_OP_fv_Extend) && op->in[0] == param)
+            return i;
+    }
+    return -1;
+}
+
+/* The result that is assembled over it: parts of that lie there. */
+static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x) {
+    int i = x->kind == FV_VALUE_PARAM ? result_over(v, x) : -1;
+    const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
+    return d && d->fate == FV_FATE_ASSEMBLED && d->of == x ? d : NULL;
+}
+
+/* How many of an axis may be read: of the memory of a state what callers see of it, but for who says what it is. */
+static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
+    const fv_op *ret = v->m->funcs->body->last;
+    for (int i = 0; i < ret->nin; i++) /* what is to lie there */
+        if (ret->in[i] == from && valid_type(v->d->out, i))
+            return v->d->out[i]->dims[axis];
+    int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend) ? result_over(v, from) : -1;
+    if (i < 0)
+        return from->type->dims[axis];
+    const fv_type *t = assembled_over(v, from) ? v->d->out[i] : valid_type(v->d->in, from->index);
+    return t ? t->dims[axis] : from->type->dims[axis];
+}
+
+/* What is wrong with result i, which callers see less of than is in memory; NULL: nothing. */
+static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
+    const fv_func *f = v->m->funcs;
+    const fv_value *x = ret->in[i];
+    const fv_op *op = x->def;
+    if (!op || !fv_op_is(op, FV_OP_fv_Extend) || op->in[0]->kind != FV_VALUE_PARAM || !f->states || f->states[i] != op->in[0])
+        return "it is no fv.Extend of the input that it is the state of";
+    const fv_value *p = op->in[0];
+    const fv_type *in = valid_type(v->d->in, p->index), *out = v->d->out[i];
+    int axis = (int)fv_op_int(op, "axis");
+    if (!in || in->kind != FV_TENSOR || in->elem != p->type->elem || out->elem != in->elem || in->rank != p->type->rank ||
+        out->rank != in->rank)
+        return "the input has no valid part of that type and rank";
+    for (int k = 0; k < in->rank; k++)
+        if (k != axis && (in->dims[k] != p->type->dims[k] || out->dims[k] != in->dims[k]))
+            return fv_printf(v->a, "on axis %d, too, not all of the memory is valid", k);
+    const fv_dim *room = p->type->dims[axis], *start = fv_op_find_attr(op, "start")->u.dims[0];
+    if ((room->kind != FV_DIM_SYMBOL && !fv_dim_is_const(room)) || room->from_data)
+        return fv_printf(v->a, "its capacity, %s, is neither a number nor a symbol", fv_dim_str(v->a, room));
+    if (!f->capacity || f->capacity[i] != room)
+        return fv_printf(v->a, "the capacity that is declared is not %s", fv_dim_str(v->a, room));
+    if (start != in->dims[axis] || out->dims[axis] != fv_dim_add(v->m->dims, start, op->in[1]->type->dims[axis]))
+        return "what is added does not begin where the input ends, or does not end where the result does";
+    if (x->nuses > 1 && !fv_step_comes(v->d->after, "extend"))
+        for (int k = 0; k < x->nuses; k++)
+            if (x->uses[k].op == ret && x->uses[k].index != i)
+                return "it is another result as well";
+    const fv_defined *d = fv_ptrmap_get(&v->defined, x);
+    if (!fv_step_comes(v->d->after, "extend") && (!d || d->fate != FV_FATE_ASSEMBLED || d->of != p))
+        return fv_printf(v->a, "it is not assembled over %%%s, and this is after \"%s\"", p->name, v->d->after);
+    return NULL;
+}
+
+static bool check_ports(fv_verifier *v, const fv_op *ret) {
+    for (int i = 0; i < ret->nin; i++) {
+        const char *problem = valid_type(v->d->out, i) ? over_problem(v, ret, i) : NULL;
+        if (problem)
+            return fv_op_error(ret, "result %d, %%%s, has a valid part: %s", i, ret->in[i]->name, problem);
+    }
+    const fv_region *body = v->m->funcs->body;
+    for (int i = 0; i < body->nparams; i++)
+        if (valid_type(v->d->in, i) && result_over(v, body->params[i]) < 0)
+            return fv_op_error(ret, "%%%s has a valid part, and nothing is added to it", body->params[i]->name);
+    return true;
 }
 
 /* ---- parts ---- */
@@ -137,14 +201,14 @@ static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index
 }
 
 /* Along that axis of memory, where does the part begin and end? */
-static void part_range(const verifier *v, const fv_defined *part, int axis, const fv_dim **from, const fv_dim **to) {
+static void part_range(const fv_verifier *v, const fv_defined *part, int axis, const fv_dim **from, const fv_dim **to) {
     fv_dims *t = v->m->dims;
     *from = offset_in(t, part->def->place->arg[axis], part->def->index[axis]);
     *to = *from ? fv_dim_add(t, *from, part->def->index[axis]->dim) : NULL;
 }
 
 /* Is an index always before `from`, or from `to` on? */
-static bool is_beside(verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
+static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
     fv_expr *behind = fv_x_bin(v->a, FV_X_SUB, index, fv_x_dim(v->a, to));
     const fv_dim *rest = fv_dim_sub(t, whole, to);
@@ -153,7 +217,7 @@ static bool is_beside(verifier *v, fv_expr *index, const fv_dim *from, const fv_
 }
 
 /* Of a value whose parts are not all made yet: does a load of it reach none of those that are not? */
-static bool reaches_made_parts(verifier *v, const fv_expr *x, const fv_dim *const *extent) {
+static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank;
     fv_expr *cond = x->op == FV_X_GUARD ? x->arg[rank] : NULL;
     for (int i = 0; i < v->d->n; i++) {
@@ -167,36 +231,114 @@ static bool reaches_made_parts(verifier *v, const fv_expr *x, const fv_dim *cons
             beside = from && is_beside(v, x->arg[k], from, to, extent[k], cond);
         }
         if (!beside)
-            return illegal(v, "`%s`: nothing says that it is outside of %%%s, which is not made before", as_text(v, x),
+            return fv_dv_illegal(v, "`%s`: nothing says that it is outside of %%%s, which is not made before", fv_dv_text(v, x),
                            part->value->name);
     }
     return true;
 }
 
-static bool check_read(verifier *v, const fv_expr *x) {
+/* ---- groups ---- */
+
+/* The value in whose memory it is made: that of the whole, of a part. */
+static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
+    const fv_defined *d = fv_ptrmap_get(&v->defined, x);
+    return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
+}
+
+/* What one kernel makes besides is there with the same shared indices; of what it makes a part of, nothing is known. */
+static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
+    const fv_value *from = x->u.buf->value;
+    const fv_op *op = v->at->value->def;
+    const fv_defined *d = fv_ptrmap_get(&v->defined, from);
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] != from && home_of(v, op->out[i]) == home_of(v, from) && x != v->at->def->place)
+            return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel makes, lies there", fv_dv_text(v, x), op->out[i]->name);
+    for (int i = 0; from->def == op && from != v->at->value && i < d->def->rank; i++) {
+        bool shared = false, same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->def->index[i];
+        for (int k = 0; k < v->nshared; k++)
+            shared |= v->shared[k] == d->def->index[i];
+        int64_t c;
+        same |= fv_dim_is_one(d->def->index[i]->dim) && fv_x_is_int(x->arg[i], &c) && c == 0;
+        if (shared && !same)
+            return fv_dv_illegal(v, "`%s`: the same kernel makes it, and index %d is not '%s'", fv_dv_text(v, x), i, d->def->index[i]->name);
+    }
+    return true;
+}
+
+/* Its variables are shared ones, in their order and before those of its own, but for axes of one element. */
+static bool check_member(fv_verifier *v, const fv_definition *first) {
+    const fv_definition *d = v->at->def;
+    int next = 0, own = -1;
+    for (int i = 0; i < d->rank; i++) {
+        const fv_var *x = d->index[i];
+        int k = 0;
+        while (k < v->nshared && v->shared[k] != x)
+            k++;
+        if (k == v->nshared && d != first && fv_definition_axis(first, x) < first->rank)
+            return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group", x->name, first->value->name);
+        if (fv_dim_is_one(x->dim))
+            continue;
+        if (k < v->nshared && own >= 0)
+            return fv_dv_illegal(v, "'%s' is shared, and stands behind '%s', which is not", x->name, d->index[own]->name);
+        if (k < v->nshared && k < next)
+            return fv_dv_illegal(v, "'%s' is shared, and stands in another place in %%%s", x->name, first->value->name);
+        next = k < v->nshared ? k : next;
+        own = k < v->nshared ? own : i;
+    }
+    return true;
+}
+
+/* What one kernel makes has memory, and definitions that agree on what is shared. */
+static bool check_group(fv_verifier *v, const fv_op *op) {
+    fv_definition *all[FV_MAX_OUT];
+    for (int i = 0; i < op->nout; i++) {
+        const fv_defined *x = fv_ptrmap_get(&v->defined, op->out[i]);
+        if (!x)
+            return fv_op_error(op, "%%%s has no definition", op->out[i]->name);
+        v->at = x;
+        if (!x->def || (x->fate != FV_FATE_MEMORY && x->fate != FV_FATE_PART))
+            return fv_dv_illegal(v, "it is one of several results, and no kernel writes it");
+        all[i] = x->def;
+    }
+    v->nshared = fv_group_shared(op->nout, all, v->shared);
+    for (int i = 0; i < op->nout; i++) {
+        v->at = fv_ptrmap_get(&v->defined, op->out[i]);
+        if (!check_member(v, all[0]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- loads ---- */
+
+static bool check_read(fv_verifier *v, const fv_expr *x) {
     const fv_buf *b = x->u.buf;
     const fv_value *from = b->value;
     bool guard = x->op == FV_X_GUARD;
     const fv_defined *d = from ? fv_ptrmap_get(&v->defined, from) : NULL;
     if (!from || from->type->kind != FV_TENSOR)
-        return illegal(v, "'%s' is no value of the graph", b->name);
+        return fv_dv_illegal(v, "'%s' is no value of the graph", b->name);
     if (b->rank != from->type->rank || x->n != b->rank + (guard ? 2 : 0))
-        return illegal(v, "`%s`: the value has %d axes", as_text(v, x), from->type->rank);
+        return fv_dv_illegal(v, "`%s`: the value has %d axes", fv_dv_text(v, x), from->type->rank);
     if (b->elem != from->type->elem || x->type.elem != b->elem || x->type.lanes != 1)
-        return illegal(v, "`%s`: the value is %s, it is loaded as %s", as_text(v, x), fv_elem_name(from->type->elem),
+        return fv_dv_illegal(v, "`%s`: the value is %s, it is loaded as %s", fv_dv_text(v, x), fv_elem_name(from->type->elem),
                        fv_elem_name((fv_elem)x->type.elem));
     if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !(d && d->fate == FV_FATE_ASSEMBLED))
-        return illegal(v, "`%s`: the value is not made before", as_text(v, x));
+        return fv_dv_illegal(v, "`%s`: the value is not made before", fv_dv_text(v, x));
+    if (d && d->fate == FV_FATE_ASSEMBLED && d->of)
+        return fv_dv_illegal(v, "`%s`: it lies in the memory of %%%s, where it is loaded", fv_dv_text(v, x), d->of->name);
     if (d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, from))
-        return illegal(v, "`%s`: the value is assembled of no parts", as_text(v, x));
+        return fv_dv_illegal(v, "`%s`: the value is assembled of no parts", fv_dv_text(v, x));
     if (d && d->fate == FV_FATE_PART)
-        return illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s", as_text(v, x), d->of->name);
+        return fv_dv_illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s", fv_dv_text(v, x), d->of->name);
     if (v->at->fate == FV_FATE_PART && memory_of(v, from) == v->at->of && x != v->at->def->place)
-        return illegal(v, "`%s`: it is stored in what it reads", as_text(v, x));
+        return fv_dv_illegal(v, "`%s`: it is stored in what it reads", fv_dv_text(v, x));
+    if (fv_is_group(v->at->value->def) && !check_read_of_group(v, x))
+        return false;
     if (d && d->fate == FV_FATE_SUBSTITUTED && v->at->fate != FV_FATE_SUBSTITUTED)
-        return illegal(v, "`%s`: the value is substituted, it has no memory", as_text(v, x));
+        return fv_dv_illegal(v, "`%s`: the value is substituted, it has no memory", fv_dv_text(v, x));
     if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
-        return illegal(v, "`%s`: condition or other value is of the wrong type", as_text(v, x));
+        return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type", fv_dv_text(v, x));
     bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
     for (int i = 0; i < b->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
@@ -205,13 +347,16 @@ static bool check_read(verifier *v, const fv_expr *x) {
         const char *how;
         int axis = fv_memory_axis(b->rank, d ? d->last : -1, i);
         if (x->arg[i]->type.elem != FV_I64)
-            return illegal(v, "`%s`: index %d is no i64", as_text(v, x), i);
-        if (!guard && !empty && reaches_outside(v, x->arg[i], from->type->dims[axis], &how))
-            return illegal(v, "`%s`: index %d %s", as_text(v, x), i, how);
-        extent[i] = from->type->dims[axis];
+            return fv_dv_illegal(v, "`%s`: index %d is no i64", fv_dv_text(v, x), i);
+        extent[i] = readable(v, from, axis);
+        if (!guard && !empty && reaches_outside(v, x->arg[i], extent[i], &how))
+            return fv_dv_illegal(v, "`%s`: index %d %s", fv_dv_text(v, x), i, how);
     }
     if (empty && !v->is_text)
         return true;
+    const fv_defined *over = assembled_over(v, from);
+    if (over && v->is_text && !fv_ptrmap_get(&v->made, over->value) && x != v->at->def->place && !reaches_made_parts(v, x, extent))
+        return false;
     bool early = v->is_text && d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->made, from) && x != v->at->def->place;
     return check_inside(v, x, extent) && (!early || reaches_made_parts(v, x, extent));
 }
@@ -219,11 +364,11 @@ static bool check_read(verifier *v, const fv_expr *x) {
 /* ---- variables ---- */
 
 /* The bit of a variable of a reduction; 0: one too many to be followed. */
-static uint64_t bit_of(verifier *v, const fv_var *var) {
+static uint64_t bit_of(fv_verifier *v, const fv_var *var) {
     int i = 0;
     while (i < v->nvars && v->vars[i] != var)
         i++;
-    if (i == SETS)
+    if (i == FV_DV_SETS)
         return 0;
     if (i == v->nvars)
         v->vars[v->nvars++] = var;
@@ -238,15 +383,15 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
 }
 
 /* Behind the step that decides, each sum has its order; before it, none has. */
-static bool check_order(verifier *v, const fv_expr *x) {
+static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
-        return !open || !fv_x_is_ordered(x) || illegal(v, "`%s`: in no order", as_text(v, x));
-    return open || illegal(v, "`%s`: in an order, and the step \"order\" is to come", as_text(v, x));
+        return !open || !fv_x_is_ordered(x) || fv_dv_illegal(v, "`%s`: in no order", fv_dv_text(v, x));
+    return open || fv_dv_illegal(v, "`%s`: in an order, and the step \"order\" is to come", fv_dv_text(v, x));
 }
 
 /* Node by node, parts first; *free: the variables of reductions that are free in it. */
-static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
+static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     uint64_t *known = fv_ptrmap_get(&v->free, x), part;
     if (known) {
         *free = *known;
@@ -260,10 +405,10 @@ static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
     }
     const char *problem = fv_x_problem(v->a, x);
     if (problem || x->type.lanes != 1)
-        return illegal(v, "`%s`: %s", as_text(v, x), problem ? problem : "vectors are for kernels");
+        return fv_dv_illegal(v, "`%s`: %s", fv_dv_text(v, x), problem ? problem : "vectors are for kernels");
     if (x->op == FV_X_VAR && !is_index(v->at->def, x->u.var)) {
         if (!x->u.var->dim)
-            return illegal(v, "'%s' is no index variable", x->u.var->name);
+            return fv_dv_illegal(v, "'%s' is no index variable", x->u.var->name);
         *free |= bit_of(v, x->u.var);
     }
     if (x->op == FV_X_REDUCE && !check_order(v, x))
@@ -271,7 +416,7 @@ static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         const fv_var *var = x->u.red.vars[i];
         if (is_index(v->at->def, var))
-            return illegal(v, "`%s`: '%s' indexes the result as well", as_text(v, x), var->name);
+            return fv_dv_illegal(v, "`%s`: '%s' indexes the result as well", fv_dv_text(v, x), var->name);
         *free &= ~bit_of(v, var);
     }
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_read(v, x))
@@ -283,7 +428,7 @@ static bool check_node(verifier *v, const fv_expr *x, uint64_t *free) {
 }
 
 /* Is no reduction over a variable that runs already? Reductions nest a few deep only. */
-static bool check_nesting(verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
+static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
     uint64_t *with = fv_ptrmap_get(seen, x);
     if (with && (running & ~*with) == 0)
         return true;
@@ -293,7 +438,7 @@ static bool check_nesting(verifier *v, const fv_expr *x, uint64_t running, fv_pt
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         uint64_t bit = bit_of(v, x->u.red.vars[i]);
         if (running & bit)
-            return illegal(v, "`%s`: '%s' runs already", as_text(v, x), x->u.red.vars[i]->name);
+            return fv_dv_illegal(v, "`%s`: '%s' runs already", fv_dv_text(v, x), x->u.red.vars[i]->name);
         running |= bit;
     }
     for (int i = 0; i < x->n; i++)
@@ -302,7 +447,7 @@ static bool check_nesting(verifier *v, const fv_expr *x, uint64_t running, fv_pt
     return true;
 }
 
-static bool check_expr(verifier *v, const fv_expr *x) {
+bool fv_dv_expr(fv_verifier *v, const fv_expr *x) {
     uint64_t free;
     v->free = fv_ptrmap_in(v->a);
     v->nvars = 0;
@@ -310,34 +455,34 @@ static bool check_expr(verifier *v, const fv_expr *x) {
         return false;
     for (int i = 0; i < v->nvars; i++)
         if (free >> i & 1)
-            return illegal(v, "'%s' is used outside of the reduction over it", v->vars[i]->name);
+            return fv_dv_illegal(v, "'%s' is used outside of the reduction over it", v->vars[i]->name);
     fv_ptrmap seen = fv_ptrmap_in(v->a);
     return check_nesting(v, x, 0, &seen);
 }
 
 /* ---- one value ---- */
 
-static bool check_indices(verifier *v) {
+static bool check_indices(fv_verifier *v) {
     const fv_definition *d = v->at->def;
     const fv_type *t = v->at->value->type;
     if (d->value != v->at->value || d->rank != t->rank)
-        return illegal(v, "it has %d indices, the value %d axes", d->rank, t->rank);
+        return fv_dv_illegal(v, "it has %d indices, the value %d axes", d->rank, t->rank);
     if (v->at->last >= d->rank)
-        return illegal(v, "axis %d is last, of %d", v->at->last, d->rank);
+        return fv_dv_illegal(v, "axis %d is last, of %d", v->at->last, d->rank);
     for (int i = 0; i < d->rank; i++) {
         int axis = fv_memory_axis(d->rank, v->at->last, i);
         if (d->index[i]->dim != t->dims[axis])
-            return illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name, fv_dim_str(v->a, d->index[i]->dim),
+            return fv_dv_illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name, fv_dim_str(v->a, d->index[i]->dim),
                            fv_dim_str(v->a, t->dims[axis]));
         for (int k = 0; k < i; k++)
             if (d->index[k] == d->index[i])
-                return illegal(v, "index '%s' stands for two axes", d->index[i]->name);
+                return fv_dv_illegal(v, "index '%s' stands for two axes", d->index[i]->name);
     }
     return true;
 }
 
 /* Does no element of one part lie where one of the other does? */
-static bool are_apart(verifier *v, const fv_defined *a, const fv_defined *b) {
+static bool are_apart(fv_verifier *v, const fv_defined *a, const fv_defined *b) {
     const fv_dim *from[2], *to[2];
     for (int i = 0; i < a->def->rank; i++) {
         part_range(v, a, i, &from[0], &to[0]);
@@ -349,80 +494,113 @@ static bool are_apart(verifier *v, const fv_defined *a, const fv_defined *b) {
     return false;
 }
 
+/* Nothing is written where the input has something. */
+static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
+    const fv_type *in = v->d->in[x->of->index];
+    const fv_dim *from, *to;
+    for (int i = 0; i < in->rank; i++) {
+        part_range(v, x, i, &from, &to);
+        if (from && in->dims[i] != x->of->type->dims[i] && fv_dim_at_most(v->m->dims, in->dims[i], from))
+            return true;
+    }
+    return fv_dv_illegal(v, "it is stored at `%s`, where input %%%s has something", fv_dv_text(v, x->def->place), x->of->name);
+}
+
 /* Is it a block of the whole: each of its elements at its own indices, and something added to them? Its axes are then those
  * of the whole, in the same order of memory. */
-static bool check_block(verifier *v, const fv_defined *x, const fv_defined *home) {
+static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
     const fv_expr *place = x->def->place;
     int rank = x->def->rank;
     if (x->of->type->rank != rank)
-        return illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank, x->of->name, x->of->type->rank);
+        return fv_dv_illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank, x->of->name, x->of->type->rank);
     for (int i = 0; i < rank; i++) {
-        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, home->last, i)], *own = x->def->index[i]->dim;
+        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, last, i)], *own = x->def->index[i]->dim;
         part_range(v, x, i, &from, &to);
         if (!from)
-            return illegal(v, "it is stored at `%s`: index %d is not '%s', nor that and an offset", as_text(v, place), i,
+            return fv_dv_illegal(v, "it is stored at `%s`: index %d is not '%s', nor that and an offset", fv_dv_text(v, place), i,
                            x->def->index[i]->name);
-        if (fv_memory_axis(rank, home->last, i) != fv_memory_axis(rank, x->last, i))
-            return illegal(v, "its axes lie in another order in memory than those of %%%s, which it is a part of", x->of->name);
+        if (fv_memory_axis(rank, last, i) != fv_memory_axis(rank, x->last, i))
+            return fv_dv_illegal(v, "its axes lie in another order in memory than those of %%%s, which it is a part of", x->of->name);
         if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis is nobody's index */
-            return illegal(v, "axis %d has %s elements, in an axis of 1", fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
+            return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1", fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
     }
     return true;
 }
 
-static bool check_place(verifier *v) {
+static bool check_place(fv_verifier *v) {
     const fv_defined *x = v->at, *home = fv_ptrmap_get(&v->defined, x->of);
     const fv_expr *place = x->def->place;
-    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of || !home || home->fate != FV_FATE_ASSEMBLED)
-        return illegal(v, "it is stored in a value that is not assembled of parts");
+    bool over = assembled_over(v, x->of) != NULL;
+    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of || (!over && (!home || home->fate != FV_FATE_ASSEMBLED)))
+        return fv_dv_illegal(v, "it is stored in a value that is not assembled of parts");
     if (x->of->type->elem != x->value->type->elem)
-        return illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem), fv_elem_name(x->of->type->elem));
-    if (!check_expr(v, place) || !check_block(v, x, home))
+        return fv_dv_illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem), fv_elem_name(x->of->type->elem));
+    if (!fv_dv_expr(v, place) || !check_block(v, x, over ? -1 : home->last) || (over && !is_behind_input(v, x)))
         return false;
     for (const fv_defined *y = v->d->all; y < x; y++)
         if (y->fate == FV_FATE_PART && y->of == x->of && y->def->rank == x->def->rank && !are_apart(v, x, y))
-            return illegal(v, "it is stored at `%s`, where %%%s may be, too", as_text(v, place), y->value->name);
+            return fv_dv_illegal(v, "it is stored at `%s`, where %%%s may be, too", fv_dv_text(v, place), y->value->name);
     return true;
 }
 
 /* A text says why; steps may rest on what operators know. */
-static bool are_as_many(verifier *v, const fv_dim *a, const fv_dim *b) {
+static bool are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) {
     return v->is_text ? fv_module_equal(v->m, a, b) : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
 }
 
-static bool check_view(verifier *v) {
+static bool check_view(fv_verifier *v) {
     const fv_defined *x = v->at, *of = fv_ptrmap_get(&v->defined, x->of);
     const fv_type *a = x->value->type, *b = x->of->type;
     fv_dims *t = v->m->dims;
     if (x->of->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, x->of))
-        return illegal(v, "it is a view of %%%s, which is not made before", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, which is not made before", x->of->name);
+    if (result_over(v, x->of) >= 0)
+        return fv_dv_illegal(v, "it is a view of %%%s, of which only a part is valid", x->of->name);
     if (of && of->fate != FV_FATE_MEMORY && of->fate != FV_FATE_ASSEMBLED)
-        return illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
     if (of && of->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->of))
-        return illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
     if (of && of->last >= 0)
-        return illegal(v, "it is a view of %%%s, whose axes lie in another order in memory", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, whose axes lie in another order in memory", x->of->name);
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
         !are_as_many(v, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)))
-        return illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
+        return fv_dv_illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
     return true;
 }
 
-static const fv_dim *elements(verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
+static const fv_dim *elements(fv_verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
+
+/* What the input has, and its parts, are all that callers see of it. */
+static bool check_over(fv_verifier *v) {
+    const fv_value *x = v->at->value, *p = v->at->of;
+    const fv_dim *parts = fv_ptrmap_get(&v->parts, p);
+    int i = p->kind == FV_VALUE_PARAM ? result_over(v, p) : -1;
+    if (i < 0 || v->m->funcs->body->last->in[i] != x)
+        return fv_dv_illegal(v, "it is assembled over %%%s, and is not its state, with a valid part of both", p->name);
+    for (int k = 0; k < v->d->n; k++)
+        if (v->d->all[k].of == p && v->d->all[k].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[k].value))
+            return fv_dv_illegal(v, "it is assembled above its part %%%s", v->d->all[k].value->name);
+    const fv_dim *before = elements(v, v->d->in[p->index]), *all = elements(v, v->d->out[i]);
+    return (parts && are_as_many(v, fv_dim_add(v->m->dims, before, parts), all)) ||
+           fv_dv_illegal(v, "%%%s has %s elements and its parts %s, it has %s", p->name, fv_dim_str(v->a, before),
+                   parts ? fv_dim_str(v->a, parts) : "none", fv_dim_str(v->a, all));
+}
 
 /* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts is one that lies in another
  * one, as nobody's value. */
-static bool check_assembled(verifier *v) {
+static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
+    if (v->at->of)
+        return check_over(v);
     for (int i = 0; i < v->d->n; i++)
         if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[i].value))
-            return illegal(v, "it is assembled above its part %%%s", v->d->all[i].value->name);
+            return fv_dv_illegal(v, "it is assembled above its part %%%s", v->d->all[i].value->name);
     return !parts || are_as_many(v, parts, elements(v, x->type)) ||
-           illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts), fv_dim_str(v->a, elements(v, x->type)));
+           fv_dv_illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts), fv_dim_str(v->a, elements(v, x->type)));
 }
 
-static bool check_defined(verifier *v, const fv_defined *x) {
+static bool check_defined(fv_verifier *v, const fv_defined *x) {
     v->at = x;
     if (x->fate == FV_FATE_ASSEMBLED)
         return check_assembled(v);
@@ -430,52 +608,64 @@ static bool check_defined(verifier *v, const fv_defined *x) {
     if (x->fate == FV_FATE_VIEW && !check_view(v))
         return false;
     if (!x->def)
-        return x->fate != FV_FATE_MEMORY || illegal(v, "there is no definition");
+        return x->fate != FV_FATE_MEMORY || fv_dv_illegal(v, "there is no definition");
     fv_elem stored = x->value->type->elem, e = (fv_elem)x->def->body->type.elem;
-    if (!check_indices(v) || !check_expr(v, x->def->body))
+    if (!check_indices(v) || !fv_dv_expr(v, x->def->body))
         return false;
     if (e != stored && e != fv_elem_arith(stored))
-        return illegal(v, "it is %s, the value %s", fv_elem_name(e), fv_elem_name(stored));
+        return fv_dv_illegal(v, "it is %s, the value %s", fv_elem_name(e), fv_elem_name(stored));
     return x->fate != FV_FATE_PART || check_place(v);
 }
 
 /* ---- the module ---- */
 
-static void count_part(verifier *v, const fv_defined *x) {
+static void count_part(fv_verifier *v, const fv_defined *x) {
     const fv_dim *before = fv_ptrmap_get(&v->parts, x->of), *n = elements(v, x->value->type);
     *fv_ptrmap_at(&v->parts, x->of) = (void *)(uintptr_t)(before ? fv_dim_add(v->m->dims, before, n) : n);
 }
 
-static void note_made(verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
+void fv_dv_note_made(fv_verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
 
 /* Is each result of an op that has no kernel defined, once it could be? */
-static bool check_result(verifier *v, const fv_op *op, const fv_value *out) {
+static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
     const fv_defined *x = fv_ptrmap_get(&v->defined, out);
     if (x && op->def->kernel)
         return fv_op_error(op, "%%%s has a definition, and a kernel of its own", out->name);
-    if (!x && !op->def->kernel && !op->def->has_effect)
+    if (!x && !op->def->kernel && !op->def->recur && !op->def->has_effect)
         return fv_op_error(op, "%%%s has no definition", out->name);
     return !x || check_defined(v, x);
 }
 
+/* ---- ops ---- */
+
+static fv_recurrence *recurrence_of(const fv_verifier *v, const fv_op *op) {
+    for (int i = 0; i < v->d->nrecurrences; i++)
+        if (v->d->recurrences[i]->op == op)
+            return v->d->recurrences[i];
+    return NULL;
+}
+
 /* What is wrong in one is said of it, and not of who uses it. */
-static bool check_op(verifier *v, const fv_op *op) {
-    bool ok = true;
+static bool check_op(fv_verifier *v, const fv_op *op) {
+    fv_recurrence *r = recurrence_of(v, op);
+    bool ok = (!fv_is_group(op) || check_group(v, op)) && (!r || fv_dv_recurrence(v, op, r));
     for (int i = 0; i < op->nout; i++) {
         if (!op->out[i])
             continue;
         ok = ok && check_result(v, op, op->out[i]);
-        note_made(v, op->out[i]);
+        fv_dv_note_made(v, op->out[i]);
     }
     return ok;
 }
 
 /* What is returned, or read by who knows no definitions, is in memory, and lies there as its type says. */
-static bool check_uses(verifier *v, const fv_op *op) {
+static bool check_uses(fv_verifier *v, const fv_op *op) {
     bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
         const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
-        bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->value);
+        bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !x->of && !fv_ptrmap_get(&v->parts, x->value);
+        if (op->in[i] && op->in[i]->kind == FV_VALUE_PARAM && result_over(v, op->in[i]) >= 0)
+            return fv_op_error(op, "reads %%%s, of which only a part is valid", op->in[i]->name);
         if (x && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
             return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
     }
@@ -483,7 +673,7 @@ static bool check_uses(verifier *v, const fv_op *op) {
 }
 
 /* Once the step "results" is done, each result has memory that a kernel writes, and no other one has. */
-static bool check_results(verifier *v, const fv_op *ret) {
+static bool check_results(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
         const fv_value *x = ret->in[i], *memory = memory_of(v, x);
         if (memory->kind != FV_VALUE_RESULT || !fv_type_is_told(x->type, memory->type))
@@ -500,7 +690,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     if (!after && !fv_module_bound(m))
         return false;
     fv_arena *a = fv_arena_new(m->session);
-    verifier v = {.m = m, .session = m->session, .d = d, .a = a, .is_text = !after,
+    fv_verifier v = {.m = m, .session = m->session, .d = d, .a = a, .is_text = !after,
                   .defined = fv_ptrmap_in(a), .parts = fv_ptrmap_in(a), .made = fv_ptrmap_in(a)};
     const fv_region *body = m->funcs->body;
     for (int i = 0; i < d->n; i++)
@@ -509,8 +699,10 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
         if (d->all[i].fate == FV_FATE_PART)
             count_part(&v, &d->all[i]);
     for (int i = 0; i < body->nparams; i++)
-        note_made(&v, body->params[i]);
-    for (const fv_op *op = body->first; op && v.errors < ENOUGH; op = op->next)
+        fv_dv_note_made(&v, body->params[i]);
+    v.errors += !check_ports(&v, body->last);
+    bool ports = v.errors == 0; /* else it cannot be told what may be read */
+    for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) || (op == body->last && !check_results(&v, op));
     if (v.errors && after)
         fv_error(m->session, "step '%s' of lowering broke the definitions, see above", after);

@@ -13,7 +13,7 @@
 
 enum {
     WORTH_A_NAME = 5, /* nodes of its tree: x[i] + y is as long as a name and what it means */
-    LONGEST_TERM = 400, LONGEST = 640, /* characters */
+    LONGEST_TERM = 400, MOST_CLOSING = 80, LONGEST = 640, /* characters */
     MOST_NODES = 1 << 12
 };
 
@@ -104,6 +104,13 @@ static void put_term(terms *t, fv_text *out, const fv_expr *x) {
     p.defining = x;
     p.end = out->n + LONGEST_TERM;
     fv_kp_expr(&p, x);
+    size_t n = p.end + MOST_CLOSING;
+    if (out->n <= n)
+        return;
+    while (n > p.end && out->s[n] != ' ') /* between words: what ends there ends whole */
+        n--;
+    out->n = n;
+    fv_text_put(out, " ...");
 }
 
 static void put_left(fv_text *t, const fv_definition *d) {

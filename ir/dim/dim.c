@@ -435,60 +435,61 @@ static const fv_dim *combine(fv_dims *t, fv_dim_kind kind, const fv_dim *a, cons
     return a;
 }
 
-/* Puts the settled arguments together in the order of the text. */
-static const fv_dim *rebuild(fv_dims *t, const fv_dim *d) {
+static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
+    return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
+}
+
+/* Puts arguments together in the order of the text: settled, or made anew where there is a memo. */
+static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
-    const fv_dim *out = fv_dim_settle(t, d->arg[lead]);
+    const fv_dim *out = argument(t, d->arg[lead], memo);
     if (d->kind == FV_DIM_MIN || d->kind == FV_DIM_MAX_ || d->kind == FV_DIM_BROADCAST) {
         fv_dim_kind kind = d->kind;
         for (; d->arg[1]->kind == kind; d = d->arg[1])
-            out = combine(t, kind, out, fv_dim_settle(t, d->arg[1]->arg[0]));
-        return combine(t, kind, out, fv_dim_settle(t, d->arg[1]));
+            out = combine(t, kind, out, argument(t, d->arg[1]->arg[0], memo));
+        return combine(t, kind, out, argument(t, d->arg[1], memo));
     }
     for (int i = 0; i < d->n; i++)
         if (i != lead)
-            out = combine(t, d->kind, out, fv_dim_settle(t, d->arg[i]));
+            out = combine(t, d->kind, out, argument(t, d->arg[i], memo));
     return out;
 }
 
 const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d) {
     fv_dim *own = (fv_dim *)(uintptr_t)d; /* ours to change */
     if (d->settled)
-        return d->settled;
+        return d->settled == d ? d : fv_dim_settle(t, d->settled);
     own->settled = d; /* where rebuilding comes back to it, it stays as it is */
     if (d->n && !d->opaque)
-        own->settled = rebuild(t, d);
+        own->settled = rebuild(t, d, NULL);
     return d->settled;
 }
 
-/* ---- replacing and evaluating ---- */
+/* ---- equalities that hold ---- */
 
-typedef struct replacing {
-    fv_dims *t;
-    int n;
-    const fv_dim *const *from, *const *to;
-} replacing;
-
-static const fv_dim *replace(replacing *r, const fv_dim *d) {
-    if (d->kind == FV_DIM_CONST)
-        return d;
-    if (d->kind == FV_DIM_SYMBOL) {
-        for (int i = 0; i < r->n; i++)
-            if (r->from[i] == d)
-                return r->to[i];
-        return d;
+bool fv_dim_equate(const fv_dim *a, const fv_dim *b) {
+    fv_dim *own = (fv_dim *)(uintptr_t)a; /* ours to change */
+    switch (a->kind) {
+    case FV_DIM_FLOORDIV: case FV_DIM_CEILDIV: case FV_DIM_MOD:
+    case FV_DIM_MIN: case FV_DIM_MAX_: case FV_DIM_BROADCAST:
+        if (a->settled != a || b->size >= a->size || a->from_data || b->from_data)
+            return false;
+        own->settled = b;
+        return true;
+    case FV_DIM_CONST: case FV_DIM_SYMBOL: case FV_DIM_ADD: case FV_DIM_MUL: return false;
     }
-    const fv_dim *out = replace(r, d->arg[0]);
-    for (int i = 1; i < d->n; i++)
-        out = combine(r->t, d->kind, out, replace(r, d->arg[i]));
-    return out;
+    return false;
 }
 
-const fv_dim *fv_dim_replace(fv_dims *t, const fv_dim *d, int n, const fv_dim *const *from,
-                             const fv_dim *const *to) {
-    replacing r = {.t = t, .n = n, .from = from, .to = to};
-    return n ? replace(&r, d) : d;
+const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
+    const fv_dim *there = fv_ptrmap_get(memo, d);
+    if (there || !d->n || d->opaque)
+        return there ? there : d;
+    *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)(there = rebuild(t, d, memo));
+    return there;
 }
+
+/* ---- evaluating ---- */
 
 static bool apply(fv_dim_kind kind, int64_t a, int64_t b, int64_t *out) {
     switch (kind) {

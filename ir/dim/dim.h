@@ -12,6 +12,7 @@
 #define FV_IR_DIM_DIM_H
 
 #include "ir/base/arena.h"
+#include "ir/base/ptrmap.h"
 
 #define FV_DIM_MAX (INT64_C(1) << 40) /* the largest dim that a model may have */
 
@@ -42,7 +43,7 @@ struct fv_dim {
     uint32_t size;         /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
     bool opaque;           /* a sum or product that overflows or is too long for the normal form */
     bool from_data;        /* a symbol in it is bound at run time by data */
-    const fv_dim *settled; /* dim.c: what it simplifies to, itself for all that callers see */
+    const fv_dim *settled; /* dim.c: what it simplifies to, or is equated with; itself for all that callers see */
     const fv_dim *arg[];
 };
 
@@ -87,9 +88,11 @@ const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims); /* 1
  * be 0 but must not (a floordiv b must be 0 there). */
 const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
-/* Replaces symbols: from[i] by to[i]. */
-const fv_dim *fv_dim_replace(fv_dims *t, const fv_dim *d, int n, const fv_dim *const *from,
-                             const fv_dim *const *to);
+/* From here on a is written as b wherever it comes to be, for what holds wherever it counts; what was made before stays as it
+ * is until fv_dim_again. False: a is no min, max, broadcast, quotient or remainder, b is not shorter, or data decides one. */
+bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
+/* d made anew of its symbols, or of what the memo has in their place. */
+const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
 static inline bool fv_dim_is_const(const fv_dim *d) { return d->kind == FV_DIM_CONST; }
 static inline bool fv_dim_is_one(const fv_dim *d) { return d->kind == FV_DIM_CONST && d->value == 1; }
 

@@ -159,6 +159,8 @@ struct fv_buf {
                            follow the parameters once the kernel is numbered */
     /* host programs: */
     int index;          /* INPUT, OUTPUT, CONST: which one */
+    int output;         /* INPUT: 1 + the output that lies in it too, which is the same along all axes but `along`; 0: none */
+    int along;
     fv_expr *offset;    /* WORK: in bytes, over variables of the plan */
     fv_expr *bytes;     /* WORK, HEAP: size */
     int nover, nparts;  /* for people: values whose memory it took over when they died, the last one first; */

@@ -315,12 +315,24 @@ static void forget_op(fv_module *m, fv_op *op) {
 void fv_op_erase(fv_op *op) {
     forget_op(fv_region_module(op->block), op);
     unlink_op(op);
+    op->erased = true;
 }
 
 void fv_op_move_before(fv_op *op, fv_op *before) {
     assert(op != before);
     unlink_op(op);
     link_op(op, before->block, before);
+}
+
+void fv_op_take_result(fv_op *op, fv_value *v) {
+    fv_value **out = FV_NEW(fv_region_module(op->block)->arena, fv_value *, op->nout + 1);
+    for (int i = 0; i < op->nout; i++)
+        out[i] = op->out[i];
+    v->def->out[v->index] = NULL;
+    v->def = op;
+    v->index = op->nout;
+    out[op->nout++] = v;
+    op->out = out;
 }
 
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results) {
@@ -641,4 +653,11 @@ bool fv_op_warning(const fv_op *op, const char *format, ...) {
     say(op, FV_WARNING, format, args);
     va_end(args);
     return false;
+}
+
+void fv_op_note(const fv_op *op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(op, FV_NOTE, format, args);
+    va_end(args);
 }

@@ -42,6 +42,7 @@ struct fv_value {
     fv_region *block; /* PARAM: whose parameter */
     int index;        /* which result or parameter */
     const fv_tensor *tensor; /* CONST */
+    const fv_value *now;     /* of a recurrence (ir/definition/recurrence.h): this is that state before a step; else NULL */
     /* Small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): what each element is, or NULL */
     const fv_dim *const *elems;
     int nelems;
@@ -83,6 +84,7 @@ struct fv_op {
     fv_value **out;    /* NULL where an optional result is left out */
     fv_attr *attrs;
     const fv_origin *origin; /* never NULL */
+    bool erased;       /* it stands nowhere any more: for whoever kept a pointer to it */
     int mark;          /* scratch of whoever walks; meaningless between passes */
 };
 
@@ -101,6 +103,8 @@ struct fv_func {
     const char *const *result_names; /* the model's names of the outputs */
     const fv_value **states; /* of every result the parameter that takes it at the next run, or NULL
                                 (ir/graph/state.h); NULL: of none */
+    const fv_dim **capacity; /* of every result that is added to the memory of its state's parameter how many that holds
+                                along the axis, or NULL; NULL: of none */
     fv_func *next;
 };
 
@@ -181,6 +185,8 @@ void fv_replace_uses(fv_value *old, fv_value *with);
 /* Removes an op none of whose results is used (assert). */
 void fv_op_erase(fv_op *op);
 void fv_op_move_before(fv_op *op, fv_op *before);
+/* v, a result of another op, is the next one of op; there it is left out. */
+void fv_op_take_result(fv_op *op, fv_value *v);
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* the terminator */
 extern const fv_opdef fv_return_def; /* "fv.return": not in the catalogue, one ends every block */
 fv_value *fv_value_find(fv_module *m, const char *name);
@@ -212,5 +218,6 @@ const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 /* Diagnostics about an op: names its ONNX node. Return false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fv_op_note(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

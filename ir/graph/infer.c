@@ -205,6 +205,14 @@ bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const f
                                        "elements of an axis", fv_printf(m->arena, "%s%s", high, none)));
 }
 
+bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *most = fv_dim_max(m->dims, d, fv_dim_const(m->dims, least));
+    const char *says = fv_printf(m->arena, "%lld <= %s", (long long)least, fv_dim_str(m->arena, d));
+    return fv_module_require(m, most, d, what, says) ||
+           fv_op_error(op, "has %s %s, expected at least %lld", fv_dim_str(m->arena, d), what, (long long)least);
+}
+
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
     fv_module *m = fv_op_module(op);
     const fv_dim *n = fv_in_type(op, in)->dims[0];
@@ -258,13 +266,20 @@ static bool const_elems(fv_module *m, fv_value *v) {
     return true;
 }
 
+static void bounds_of_elem(fv_elem e, int64_t *lo, int64_t *hi) {
+    int bits = e == FV_BOOL ? 1 : fv_elem_bits(e);
+    bool small = bits <= 32, below = fv_elem_is_signed(e);
+    *hi = small ? (INT64_C(1) << (bits - below)) - 1 : FV_DIM_MAX;
+    *lo = !below ? 0 : small ? -*hi - 1 : -FV_DIM_MAX;
+}
+
 /* Puts an fv.Bind behind the definition of v: its elements become symbols. */
 static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
     const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
-    int64_t limit = v->type->elem == FV_BOOL ? 1 : FV_DIM_MAX;
+    int64_t lo, hi;
+    bounds_of_elem(v->type->elem, &lo, &hi);
     for (int i = 0; i < n; i++)
-        e[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i),
-                            v->type->elem == FV_BOOL ? 0 : -limit, limit, true);
+        e[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), lo, hi, true);
     v->elems = e;
     v->nelems = n;
     fv_region *r = v->kind == FV_VALUE_RESULT ? v->def->block : v->block;

@@ -32,6 +32,8 @@ bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
 bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step,
                      const fv_dim *count) FV_MUST_USE;
 /* Is operand `in`, a vector, one number for each of so many channels? False after a diagnostic. */
+/* Is there that many of `what` at least? Assumed where the run tells. */
+bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) FV_MUST_USE;
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE;
 /* Axis normalised to [0, rank); false after a diagnostic. */
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) FV_MUST_USE;

@@ -4,7 +4,7 @@
  *   symbol   symbol NAME LO..HI [data]
  *   assume   assume DIM == DIM "WHY" ["SAYS"]            SAYS: the condition in words
  *   const    const @NAME: TYPE = CONTENT
- *   func     func @NAME(PARAM, ...) [-> (%RESULT [state %PARAM], ...)] BLOCK
+ *   func     func @NAME(PARAM, ...) [-> (%RESULT [state %PARAM [capacity DIM]], ...)] BLOCK
  *   param    %NAME: TYPE [= [DIM, ...]]                  the elements of a small integer tensor
  *   block    { op ... return [VALUE, ...] }
  *   op       [%NAME | _, ... =] OP(VALUE | _, ...) [{NAME = ATTR, ...}]
@@ -27,6 +27,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/parse_data.h"
+#include "ir/graph/settle.h"
 #include "ir/graph/state.h"
 
 #include <string.h>
@@ -34,6 +35,11 @@
 static bool parse_block(fv_graph_reader *r, fv_region *region);
 
 /* A growing list of values. */
+typedef struct dim_list {
+    const fv_dim **at;
+    int n, cap;
+} dim_list;
+
 typedef struct value_list {
     int n, cap;
     fv_value **at;
@@ -394,17 +400,28 @@ static bool parse_block(fv_graph_reader *r, fv_region *region) {
 
 /* ---- the module ---- */
 
-/* (%RESULT [state %PARAM], ...); the states may be NULL. */
-static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states) {
+/* A number, or a symbol. */
+static const fv_dim *parse_capacity(fv_graph_reader *r) {
+    const fv_dim *d = fv_read_dim(r);
+    if (d && !fv_dim_is_const(d) && d->kind != FV_DIM_SYMBOL)
+        fv_lex_error(&r->l, "a capacity is a number or a symbol");
+    return r->l.failed ? NULL : d;
+}
+
+/* (%RESULT [state %PARAM [capacity DIM]], ...); states and capacities may be NULL. */
+static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states, dim_list *capacity) {
     fv_lexer *l = &r->l;
     if (!fv_lex_expect(l, "("))
         return false;
     while (!fv_lex_is(l, ")")) {
         const char *result = fv_lex_expect(l, "%") ? fv_lex_name(l, "a result") : NULL;
         fv_value *state = NULL;
-        if (!result || (fv_lex_accept(l, "state") && !parse_use(r, false, &state)))
+        const fv_dim *rows = NULL;
+        if (!result || (fv_lex_accept(l, "state") && (!parse_use(r, false, &state) ||
+                                                      (fv_lex_is(l, "capacity") && !(rows = parse_capacity(r))))))
             return false;
         FV_PUSH(r->m->arena, results->at, results->n, results->cap, result);
+        FV_PUSH(r->m->arena, capacity->at, capacity->n, capacity->cap, rows);
         FV_PUSH(r->m->arena, states->at, states->n, states->cap, state);
         if (!fv_lex_accept(l, ","))
             break;
@@ -413,7 +430,7 @@ static bool parse_results(fv_graph_reader *r, name_list *results, value_list *st
 }
 
 /* Once the types of the results are known; `at` is where they stand. */
-static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states, const fv_token *at) {
+static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states, const dim_list *capacity, const fv_token *at) {
     const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);
     for (int i = 0; i < states->n; i++) {
         if (!states->at[i])
@@ -421,6 +438,8 @@ static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
         const char *problem = fv_state_problem(r->m->arena, f, i, states->at[i]);
         f->states = list;
         list[i] = states->at[i];
+        if (capacity->at[i])
+            f->capacity = capacity->at;
         if (!problem)
             continue;
         r->l.tok = *at;
@@ -442,6 +461,7 @@ static void make_chosen(fv_graph_reader *r) {
 static bool parse_func(fv_graph_reader *r) {
     name_list results = {0};
     value_list states = {0};
+    dim_list capacity = {0};
     make_chosen(r);
     if (!fv_lex_expect(&r->l, "@"))
         return false;
@@ -456,7 +476,7 @@ static bool parse_func(fv_graph_reader *r) {
         return false;
     bool named = fv_lex_accept(&r->l, "->");
     fv_token at = r->l.tok;
-    if (named && !parse_results(r, &results, &states))
+    if (named && !parse_results(r, &results, &states, &capacity))
         return false;
     if (!parse_block(r, f->body))
         return false;
@@ -464,7 +484,7 @@ static bool parse_func(fv_graph_reader *r) {
         return fv_lex_error(&r->l, "@%s names %d results and returns %d", name, results.n,
                             f->body->last->nin);
     f->result_names = named ? results.at : NULL;
-    return set_states(r, f, &states, &at);
+    return set_states(r, f, &states, &capacity, &at);
 }
 
 static bool parse_const(fv_graph_reader *r) {
@@ -515,8 +535,10 @@ static bool parse_assume(fv_graph_reader *r) {
     const char *says = r->l.tok.kind == FV_TOK_STRING ? r->l.tok.s : NULL;
     if (says)
         fv_lex_next(&r->l);
-    if (fv_module_require(r->m, a, b, at.s, says))
+    if (fv_module_require(r->m, a, b, at.s, says)) {
+        fv_module_settle(r->m);
         return true;
+    }
     r->l.tok = at;
     if (says)
         return fv_lex_error(&r->l, "it never holds that %s: %s", says, at.s);
@@ -571,6 +593,7 @@ static bool parse_module(fv_graph_reader *r) {
         if (!ok)
             return false;
     }
+    fv_module_settle(r->m); /* what inference assumed */
     return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) && (!r->dialect || r->dialect->end(r));
 }
 

@@ -263,6 +263,8 @@ void fv_put_func_head(printer *p, const fv_func *f) {
             if (f->states && f->states[i]) {
                 fv_text_put(p->t, " state ");
                 fv_put_value(p->t, f->states[i]);
+                if (f->capacity && f->capacity[i])
+                    fv_text_printf(p->t, " capacity %s", fv_dim_str(p->t->arena, f->capacity[i]));
             }
         }
         fv_text_put(p->t, ")");
@@ -323,8 +325,12 @@ static void note_block(fv_ptrmap *seen, const fv_region *r) {
 
 /* The symbols that the module speaks of. */
 static void put_symbols(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
-    for (const fv_func *f = m->funcs; f; f = f->next)
+    for (const fv_func *f = m->funcs; f; f = f->next) {
         note_block(seen, f->body);
+        for (int i = 0; f->capacity && i < f->body->last->nin; i++)
+            if (f->capacity[i])
+                fv_note_dim(seen, f->capacity[i]);
+    }
     for (int i = 0; i < m->nrelations; i++) {
         fv_note_dim(seen, m->relations[i].a);
         fv_note_dim(seen, m->relations[i].b);

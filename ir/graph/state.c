@@ -1,11 +1,15 @@
 /* state.c - which outputs are the state of which inputs. */
 #include "ir/graph/state.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/base/diag.h"
 #include "ir/base/text.h"
+#include "ir/base/quoted.h"
 #include "ir/dim/text.h"
+#include "ir/graph/infer.h"
 
 /* ---- what is legal ---- */
 
@@ -48,6 +52,56 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
                     &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
 }
 
+/* ---- what is added to its input ---- */
+
+static bool is_no_concat(const fv_func *f, int i, const char *why) {
+    const fv_value *v = f->body->last->in[i], *p = f->states[i];
+    const char *out = result_name(f, i), *what = "it is not computed";
+    if (v->def && v->def->origin->n)
+        what = fv_printf(f->module->arena, "node '%s' (%s) makes it", fv_origin_str(f->module->arena, v->def->origin), v->def->def->name);
+    else if (v->def)
+        what = fv_printf(f->module->arena, "%s makes it", v->def->def->name);
+    return fv_error(f->module->session, "output '%s' cannot be added to the memory of input '%s': %s, %s; leave the capacity out, "
+                    "and they are two buffers", out, p->name, what, why);
+}
+
+/* Which of equal dims a Concat writes is nothing to the memory, but it has to be known. */
+static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int axis) {
+    const fv_type *t = op->out[0]->type;
+    for (int k = 0; k < t->rank; k++) {
+        if (t->dims[k]->from_data)
+            return fv_printf(a, "and data decide axis %d", k);
+        if (k != axis && t->dims[k] != p->type->dims[k])
+            return fv_printf(a, "and on axis %d it has %s, the input %s", k, fv_dim_str(a, t->dims[k]),
+                             fv_dim_str(a, p->type->dims[k]));
+    }
+    return NULL;
+}
+
+fv_op *fv_state_concat(const fv_func *f, int i, int *axis) {
+    const fv_value *p = f->states[i], *v = f->body->last->in[i];
+    fv_op *op = v->def;
+    const char *why = NULL;
+    if (p->type->kind == FV_TENSOR && fv_elem_is_packed(p->type->elem))
+        why = "and its elements lie several in a byte";
+    else if (!op || !fv_op_is(op, FV_OP_Concat) || op->nin < 2 || op->block != f->body)
+        why = "expected a Concat of the input and what is new";
+    else if (op->in[0] != p)
+        why = "whose first operand is not the input";
+    for (int k = 1; !why && k < op->nin; k++)
+        why = op->in[k] == p ? "which has the input twice" : NULL;
+    for (int k = 0; !why && k < f->body->last->nin; k++)
+        why = k != i && f->body->last->in[k] == v ? "which is another output as well" : NULL;
+    for (int k = 0; !why && k < f->body->last->nin; k++)
+        why = f->body->last->in[k] == p ? "and the input is an output as well" : NULL;
+    if (!why && !fv_infer_axis(op, fv_op_int(op, "axis"), v->type->rank, axis))
+        return NULL;
+    why = why ? why : differs(f->module->arena, op, p, *axis);
+    if (!why && fv_dim_is_one(f->capacity[i]) && (op->nin > 2 || !fv_dim_is_one(op->in[1]->type->dims[*axis])))
+        why = "and what is new is not known to be one, which is the capacity";
+    return !why || is_no_concat(f, i, why) ? op : NULL;
+}
+
 /* ---- --state ---- */
 
 static bool unknown(fv_module *m, const char *text, const char *what, const char *word,
@@ -64,7 +118,7 @@ static int find(const char *word, const char *const *names) {
     return -1;
 }
 
-static bool read_pair(fv_arena *a, const char *text, const char **in, const char **out) {
+static bool read_pair(fv_arena *a, const char *text, const char **in, const char **out, const char **capacity) {
     const char *end = text, *quoted = fv_option_quoted(a, text, &end);
     const char *equals = strchr(end, '=');
     if (!equals || (quoted && equals != end))
@@ -72,7 +126,40 @@ static bool read_pair(fv_arena *a, const char *text, const char **in, const char
     *in = quoted ? quoted : fv_strndup(a, text, (size_t)(equals - text));
     quoted = fv_option_quoted(a, equals + 1, &end);
     *out = quoted && !*end ? quoted : equals + 1;
+    *capacity = NULL;
+    if (quoted && *end == ':') {
+        *out = quoted;
+        *capacity = end + 1;
+    }
     return true;
+}
+
+/* An output may be called "out:0". */
+static void split_capacity(fv_arena *a, const char *const *outs, const char **out, const char **capacity) {
+    const char *colon = *capacity || find(*out, outs) >= 0 ? NULL : strrchr(*out, ':');
+    if (!colon)
+        return;
+    *capacity = colon + 1;
+    *out = fv_strndup(a, *out, (size_t)(colon - *out));
+}
+
+/* A number, or the name of a symbol. NULL after a diagnostic. */
+static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s) {
+    char *end;
+    errno = 0;
+    long long n = strtoll(s, &end, 10);
+    if (*s >= '0' && *s <= '9' && !*end && !errno && n > 0 && n <= FV_DIM_MAX)
+        return fv_dim_const(m->dims, n);
+    const fv_dim *d = fv_is_name(s) ? fv_dim_find(m->dims, s) : NULL;
+    if (d && d->from_data)
+        fv_error(m->session, "--state '%s': the capacity '%s' is a dim that data decide", text, s);
+    else if (d)
+        return d->lo == d->hi ? fv_dim_const(m->dims, d->lo) : d;
+    else if (fv_is_name(s))
+        return fv_dim_fresh(m->dims, s, 0, FV_DIM_MAX, false);
+    else
+        fv_error(m->session, "--state '%s': the capacity is '%s', expected a number from 1 on, or a name", text, s);
+    return NULL;
 }
 
 bool fv_state_declare(fv_module *m, const char *text) {
@@ -84,9 +171,10 @@ bool fv_state_declare(fv_module *m, const char *text) {
         ins[i] = f->body->params[i]->name;
     for (int i = 0; i < nout; i++)
         outs[i] = result_name(f, i);
-    const char *in, *out;
-    if (!read_pair(m->arena, text, &in, &out))
-        return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT", text);
+    const char *in, *out, *rows;
+    if (!read_pair(m->arena, text, &in, &out, &rows))
+        return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY", text);
+    split_capacity(m->arena, outs, &out, &rows);
     int i = find(in, ins), o = find(out, outs);
     if (i < 0 && o < 0 && find(in, outs) >= 0 && find(out, ins) >= 0)
         return fv_error(m->session, "--state '%s': the input comes first: --state %s=%s", text,
@@ -104,5 +192,14 @@ bool fv_state_declare(fv_module *m, const char *text) {
         return fv_error(m->session, "--state '%s': output '%s' is the state of input '%s' already", text,
                         outs[o], f->states[o]->name);
     f->states[o] = f->body->params[i];
-    return true;
+    if (!rows)
+        return true;
+    const fv_dim *capacity = read_capacity(m, text, rows);
+    if (!f->capacity)
+        f->capacity = FV_NEW(m->arena, const fv_dim *, nout + 1);
+    if (capacity && f->capacity[o] && f->capacity[o] != capacity)
+        return fv_error(m->session, "--state '%s': input '%s' has capacity %s already", text, in,
+                        fv_dim_str(m->arena, f->capacity[o]));
+    f->capacity[o] = capacity;
+    return capacity != NULL;
 }

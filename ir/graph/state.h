@@ -4,7 +4,10 @@
  *   func @main(%x: f32[1, 8], %past: f32[p, 8]) -> (%y, %present state %past) { ... }
  *
  * An output is the state of at most one input, and no two of the same. Both have the same element
- * type and rank; on each axis some size must be possible for both (p and p + 1 are). */
+ * type and rank; on each axis some size must be possible for both (p and p + 1 are).
+ *
+ * `%present state %past capacity 1024` says that present lies in the memory of past, which holds 1024 along the axis that
+ * grows: what past has is there already, and what is behind it is written. The capacity is a number or a symbol. */
 #ifndef FV_IR_GRAPH_STATE_H
 #define FV_IR_GRAPH_STATE_H
 
@@ -23,7 +26,11 @@ const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_sta
 /* What speaks against result `i` of f being the state of parameter p; NULL: nothing. In the arena. */
 const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_value *p);
 
-/* "INPUT=OUTPUT", as --state says it, of the first function, whose block is complete. False after a
+/* Of result i, which has a capacity: the Concat of its parameter and what is new that makes it, and its axis. NULL after a
+ * diagnostic: it is none. */
+fv_op *fv_state_concat(const fv_func *f, int i, int *axis) FV_MUST_USE;
+
+/* "INPUT=OUTPUT" or "INPUT=OUTPUT:CAPACITY", as --state says it, of the first function, whose block is complete. False after a
  * diagnostic. */
 bool fv_state_declare(fv_module *m, const char *text) FV_MUST_USE;
 

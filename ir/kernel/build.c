@@ -93,6 +93,14 @@ fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind) {
     return s;
 }
 
+fv_expr *fv_kb_read(fv_kbuilder *b, const fv_read *r, const char *name) {
+    fv_stmt *s = fv_kb_add(b, FV_S_READ);
+    s->var = fv_var_new(b->arena, name, fv_read_ktype(r));
+    fv_read_bounds(r, &s->var->lo, &s->var->hi);
+    s->read = *r;
+    return fv_x_var(b->arena, s->var);
+}
+
 static fv_expr *add_let(fv_kbuilder *b, const char *name, fv_expr *x) {
     fv_stmt *s = fv_kb_add(b, FV_S_LET);
     s->var = fv_var_new(b->arena, name, x->type);
@@ -343,6 +351,7 @@ int fv_program_number(fv_program *p) {
         if (p->capacity && p->capacity[i])
             p->capacity[i]->id = n.vars++;
     number_block(&n, &p->plan);
+    number_block(&n, &p->query);
     number_block(&n, &p->body);
     for (int i = 0; i < p->nbuffers; i++)
         p->buffers[i]->id = i;

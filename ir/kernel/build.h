@@ -44,6 +44,7 @@ void fv_kb_while(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_outline(fv_kbuilder *b);
 void fv_kb_end(fv_kbuilder *b);
 void fv_kb_comment(fv_kbuilder *b, const char *text);
+fv_expr *fv_kb_read(fv_kbuilder *b, const fv_read *r, const char *name); /* the variable */
 fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind); /* host statements: fill in the fields */
 
 /* Numbers every variable from 0 on (dims, then task, then in order of the text) and every tile from

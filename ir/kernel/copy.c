@@ -120,6 +120,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
         fv_kb_end(b);
         break;
     case FV_S_COMMENT: fv_kb_comment(b, s->text); break;
+    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
         break; /* not in kernels */
     }

@@ -19,6 +19,7 @@
 #define FV_IR_KERNEL_KERNEL_H
 
 #include "ir/expr/expr.h"
+#include "ir/kernel/argument.h"
 #include "ir/schedule/schedule.h"
 
 typedef struct fv_stmt fv_stmt;
@@ -40,11 +41,15 @@ typedef enum {
     FV_S_TRANSPOSE,/* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
     FV_S_COMMENT,/* a line of text; consumers may print it */
     /* host programs only: */
+    FV_S_READ,   /* var = what the caller gives: no more than that is known of it before a CHECK */
+    FV_S_PLAN,   /* the statements of the plan; what they name is known from here on */
+    FV_S_MEMORY, /* inputs, outputs, constants and the workspace are there from here on */
     FV_S_CHECK,  /* if !x: return status; text says what */
     FV_S_LAUNCH, /* run a kernel on buffers with dims */
     FV_S_ALLOC,  /* HEAP buffer of `x` bytes from the caller's allocator */
     FV_S_FREE,
-    FV_S_SETDIM, /* actual dim `axis` of output `index` = x */
+    FV_S_SETDIM, /* what the caller is told: actual dim `axis` of output `output` = x; axis -1: the elements that it needs;
+                    output -1: the bytes of workspace */
 } fv_stmt_kind;
 
 typedef enum { FV_SERIAL, FV_PARALLEL, FV_VECTOR, FV_UNROLL } fv_loop_kind;
@@ -56,7 +61,7 @@ struct fv_block {
 struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
-    fv_var *var;       /* LET, FOR */
+    fv_var *var;       /* LET, FOR, READ; LET of a symbol or capacity of the program: its value is known from here on */
     fv_buf *buf;       /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
     fv_expr *x;        /* value or condition */
     fv_expr **index;   /* STORE, PREFETCH: buf->rank of them */
@@ -74,6 +79,7 @@ struct fv_stmt {
     fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
     int launch;                /* LAUNCH: its number, in order of the text (fv_program_number) */
     int output, axis;          /* SETDIM */
+    fv_read read;              /* READ */
 };
 
 /* ---- kernels ---- */

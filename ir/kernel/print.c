@@ -181,9 +181,15 @@ static void put_call(fv_kprinter *p, const char *name, const fv_expr *x) {
     fv_text_put(p->t, ")");
 }
 
+/* Is it the state of a recurrence before a step? */
+static bool is_before(const fv_kprinter *p, const fv_expr *x) {
+    return p->values && x->u.buf->value && ((const fv_value *)x->u.buf->value)->now;
+}
+
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
+    const fv_value *v = b->value;
     if (p->values)
-        fv_put_value(p->t, b->value);
+        fv_put_value(p->t, v->now ? v->now : v);
     else
         put_name_of(p, b, b->name);
 }
@@ -305,6 +311,11 @@ static int level_of(const fv_expr *x) {
     return unary_text(x) ? UNARY_LEVEL : PRIMARY;
 }
 
+/* Is what was printed last there no more, in a formula that is too long? */
+static bool is_left_out(const fv_kprinter *p) {
+    return p->end && p->t->n > p->end && !strcmp(p->t->s + p->t->n - 3, "...");
+}
+
 static void put_operator(fv_kprinter *p, const fv_expr *x) {
     const char *text = binary_text(x);
     int level = fv_ast_level(text);
@@ -313,6 +324,8 @@ static void put_operator(fv_kprinter *p, const fv_expr *x) {
         return;
     }
     put_arg(p, x, 0, level);
+    if (is_left_out(p))
+        return; /* the rest of a chain */
     fv_text_printf(p->t, " %s ", text);
     put_arg(p, x, 1, level + 1);
 }
@@ -322,8 +335,14 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: put_const(p, x, false); break;
     case FV_X_VAR: put_name_of(p, x->u.var, x->u.var->name); break;
-    case FV_X_LOAD: put_index(p, x->u.buf, x->arg, x->type.lanes); break;
-    case FV_X_GUARD: put_guard(p, x); break;
+    case FV_X_LOAD: case FV_X_GUARD:
+        fv_text_put(p->t, is_before(p, x) ? "before(" : "");
+        if (x->op == FV_X_GUARD)
+            put_guard(p, x);
+        else
+            put_index(p, x->u.buf, x->arg, x->type.lanes);
+        fv_text_put(p->t, is_before(p, x) ? ")" : "");
+        break;
     case FV_X_NEG: case FV_X_NOT:
         fv_text_put(p->t, unary_text(x));
         expr_at(p, x->arg[0], UNARY_LEVEL);
@@ -426,7 +445,7 @@ void fv_kp_type(fv_kprinter *p, const fv_buf *b) {
     fv_text_put(p->t, "]");
 }
 
-static void put_body(fv_kprinter *p, const fv_block *block, const fv_program *program) {
+void fv_kp_body(fv_kprinter *p, const fv_block *block, const fv_program *program) {
     fv_text_put(p->t, " {\n");
     int mark = p->nscope;
     p->indent++;
@@ -487,7 +506,7 @@ static void put_loop(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     int mark = p->nscope;
     fv_kp_declare(p, s->var, s->var->name, 'v');
     fv_text_put(p->t, bounds.s);
-    put_body(p, &s->body, program);
+    fv_kp_body(p, &s->body, program);
     close_scope(p, mark);
     fv_text_put(p->t, "\n");
 }
@@ -495,10 +514,10 @@ static void put_loop(fv_kprinter *p, const fv_stmt *s, const fv_program *program
 static void put_if(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     fv_kp_line(p, "if ");
     fv_kp_expr(p, s->x);
-    put_body(p, &s->body, program);
+    fv_kp_body(p, &s->body, program);
     if (s->other.first) {
         fv_text_put(p->t, " else");
-        put_body(p, &s->other, program);
+        fv_kp_body(p, &s->other, program);
     }
     fv_text_put(p->t, "\n");
 }
@@ -519,8 +538,60 @@ static void put_launch(fv_kprinter *p, const fv_stmt *s) {
     fv_text_put(p->t, ")\n");
 }
 
+static void put_buffer_of(fv_kprinter *p, const fv_port *port) {
+    put_name_of(p, port->buf, port->buf->name);
+}
+
+/* dims[n], inputs[x], env.alloc, bytes */
+static void put_argument(fv_kprinter *p, const fv_read *r, const fv_program *program) {
+    bool input = r->of == FV_ARG_INPUTS, output = r->of == FV_ARG_OUTPUTS || r->of == FV_ARG_ACTUAL;
+    fv_text_put(p->t, fv_argument_text((fv_argument)r->of));
+    if (r->at < 0)
+        return;
+    if (r->of == FV_ARG_ENV) {
+        fv_text_printf(p->t, ".%s", fv_env_text(r->at));
+        return;
+    }
+    fv_text_put(p->t, "[");
+    if (r->of == FV_ARG_DIMS)
+        put_name_of(p, program->symbol_vars[r->at], program->symbol_vars[r->at]->name);
+    else if (input || output)
+        put_buffer_of(p, input ? &program->inputs[r->at] : &program->outputs[r->at]);
+    else
+        fv_text_printf(p->t, "%d", r->at);
+    fv_text_put(p->t, "]");
+}
+
+static void put_read(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
+    const char *how = fv_read_how_text((fv_read_how)s->read.how);
+    fv_kp_line(p, "read ");
+    fv_kp_declare(p, s->var, s->var->name, 'v');
+    fv_text_printf(p->t, " = %s%s", how, *how ? " " : "");
+    put_argument(p, &s->read, program);
+    if (s->read.how == FV_READ_ALIGNED)
+        fv_text_printf(p->t, " %d", s->read.align);
+    fv_text_put(p->t, "\n");
+}
+
+/* setdim y[1] = n, setcapacity y = n, setworkspace n */
+static void put_told(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
+    const fv_buf *b = program && s->output >= 0 ? program->outputs[s->output].buf : NULL;
+    fv_kp_line(p, s->output < 0 ? "setworkspace " : s->axis < 0 ? "setcapacity " : "setdim ");
+    if (s->output >= 0) {
+        put_name_of(p, b, b ? b->name : "?");
+        if (s->axis >= 0)
+            fv_text_printf(p->t, "[%d]", s->axis);
+        fv_text_put(p->t, " = ");
+    }
+    fv_kp_expr(p, s->x);
+    fv_text_put(p->t, "\n");
+}
+
 static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     switch (s->kind) {
+    case FV_S_READ: put_read(p, s, program); break;
+    case FV_S_PLAN: fv_kp_line(p, "plan\n"); break;
+    case FV_S_MEMORY: fv_kp_line(p, "memory\n"); break;
     case FV_S_CHECK:
         fv_kp_line(p, "check ");
         fv_kp_expr(p, s->x);
@@ -547,15 +618,7 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         put_name_of(p, s->buf, s->buf->name);
         fv_text_put(p->t, "\n");
         break;
-    case FV_S_SETDIM: {
-        const fv_buf *b = program ? program->outputs[s->output].buf : NULL;
-        fv_kp_line(p, "setdim ");
-        put_name_of(p, b, b ? b->name : "?");
-        fv_text_printf(p->t, "[%d] = ", s->axis);
-        fv_kp_expr(p, s->x);
-        fv_text_put(p->t, "\n");
-        break;
-    }
+    case FV_S_SETDIM: put_told(p, s, program); break;
     default: break;
     }
 }
@@ -563,6 +626,15 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
 static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     switch (s->kind) {
     case FV_S_LET: {
+        int i;
+        if (program && (fv_program_symbol(program, s->var, &i) || fv_program_capacity(program, s->var, &i))) {
+            fv_kp_line(p, "bind ");
+            put_name_of(p, s->var, s->var->name);
+            fv_text_put(p->t, " = ");
+            fv_kp_expr(p, s->x);
+            fv_text_put(p->t, "\n");
+            break;
+        }
         fv_kp_line(p, "let ");
         /* the value does not see the new name */
         fv_text value = {.arena = p->arena};
@@ -593,12 +665,12 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     case FV_S_WHILE:
         fv_kp_line(p, "while ");
         fv_kp_expr(p, s->x);
-        put_body(p, &s->body, program);
+        fv_kp_body(p, &s->body, program);
         fv_text_put(p->t, "\n");
         break;
     case FV_S_OUTLINE:
         fv_kp_line(p, "outline");
-        put_body(p, &s->body, program);
+        fv_kp_body(p, &s->body, program);
         fv_text_put(p->t, "\n");
         break;
     case FV_S_COMMENT:
@@ -608,6 +680,7 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_string(p->t, s->text, strlen(s->text));
         fv_text_put(p->t, "\n");
         break;
+    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
         put_host(p, s, program);
         break;
@@ -695,7 +768,7 @@ void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k) {
         fv_kp_expr(p, k->tasks);
         fv_text_put(p->t, k->requires_ ? " requires" : "");
     }
-    put_body(p, &k->body, NULL);
+    fv_kp_body(p, &k->body, NULL);
     fv_text_put(p->t, "\n");
     close_scope(p, mark);
 }

@@ -35,6 +35,7 @@ const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name);
 void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* " in 0..64" */
 void fv_kp_type(fv_kprinter *p, const fv_buf *b);
 void fv_kp_block(fv_kprinter *p, const fv_block *block, const fv_program *program);
+void fv_kp_body(fv_kprinter *p, const fv_block *block, const fv_program *program); /* " {", its lines, "}"; its names end */
 void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k);
 
 #endif

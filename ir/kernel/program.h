@@ -42,15 +42,33 @@ typedef struct fv_program {
     fv_kernel **kernels;       /* distinct ones */
     fv_buf **buffers;          /* INPUT, OUTPUT, CONST, WORK, HEAP */
     fv_var **capacity;         /* per output: variable with the caller's capacity in elements; NULL: the size is known */
-    fv_block plan;             /* LETs: sizes and offsets from symbols; CHECKs of these; shared by size query and run */
+    fv_block plan;             /* READs of dims; LETs: sizes and offsets from these; CHECKs; shared by size query and run */
     fv_expr *workspace;        /* bytes, over the plan */
+    fv_block query;            /* what the size query does behind the plan: tells what is asked for */
     fv_block body;             /* the run */
-    bool uses_allocator;       /* has HEAP buffers */
+    bool uses_allocator;       /* has HEAP buffers; env.alloc and env.free are the caller's */
     int nvars;                 /* set by fv_program_number: var->id < nvars */
     int nrelations, cap_relations;
     fv_program_relation *relations; /* for people; the text of a program does not hold them */
     const char *source_hash;   /* hex */
     const char *producer;      /* version of Fovea */
 } fv_program;
+
+/* Is there any statement of the protocol between model and caller: READ, PLAN, MEMORY, a size query? Texts may leave it to
+ * fv_program_protocol (backend/consumer/protocol.h). */
+bool fv_program_has_protocol(const fv_program *p) FV_MUST_USE;
+/* Symbol i or the capacity of output i; false: it is none. */
+bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
+bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
+
+/* Does an output lie in the memory of the input that it is the state of? */
+static inline bool fv_port_is_shared(const fv_port *port) { return port->buf->role == FV_BUF_INPUT && port->buf->output > 0; }
+/* `n <= capacity`, of such an output: it has no more along its axis than the memory. */
+fv_expr *fv_port_fits(fv_arena *a, const fv_port *output);
+/* Elements of an input or output, as its buffer holds them (saturating where they may overflow); of an output whose size
+ * depends on data its capacity. */
+fv_expr *fv_port_elements(fv_arena *a, const fv_program *p, const fv_port *port);
+/* `n == 0 | there`: what has no elements may be missing. */
+fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there);
 
 #endif

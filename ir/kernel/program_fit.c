@@ -40,7 +40,10 @@ static bool choose(choice *c, int64_t wish) {
         *fv_ptrmap_at(&c->values, s) = fv_x_int(c->v->a, n);
     }
     for (const fv_stmt *s = p->plan.first; s; s = s->next) {
-        if (s->kind == FV_S_LET)
+        int symbol;
+        if (s->kind == FV_S_READ && s->read.of == FV_ARG_DIMS && s->read.how == FV_READ_VALUE)
+            *fv_ptrmap_at(&c->values, s->var) = fv_ptrmap_get(&c->values, p->symbol_vars[s->read.at]);
+        if (s->kind == FV_S_LET && !fv_program_symbol(p, s->var, &symbol))
             *fv_ptrmap_at(&c->values, s->var) = value_of(c, s->x);
         if (s->kind == FV_S_CHECK && is_false(value_of(c, s->x)))
             return false;
@@ -116,6 +119,8 @@ static bool fits_port(const choice *c, const fv_port *port) {
     int64_t need, given;
     if (!has_its_extents(c, port))
         return false;
+    if (fv_port_is_shared(port)) /* the caller has the capacity, and a check asks for it */
+        return true;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))
         return true;
     if (fv_elem_is_packed(port->elem)) { /* of these, an element is a byte inside of programs only */

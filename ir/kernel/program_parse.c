@@ -171,6 +171,22 @@ static bool parse_held(reader *r, fv_buf *b) {
     }
 }
 
+/* input 0 output 1 along 2: the memory of both, where the output has more along that axis */
+static bool parse_shared(reader *r, fv_buf *b) {
+    int64_t output, along;
+    if (!fv_lex_accept(&r->k.l, fv_role_text(FV_BUF_OUTPUT)))
+        return true;
+    if (!fv_lex_int(&r->k.l, &output) || !fv_lex_expect(&r->k.l, "along") || !fv_lex_int(&r->k.l, &along))
+        return false;
+    if (output < 0 || output > FV_MAX_OPERANDS)
+        return fv_lex_error(&r->k.l, "no such %s", fv_role_text(FV_BUF_OUTPUT));
+    if (along < 0 || along >= b->rank)
+        return fv_lex_error(&r->k.l, "'%.60s' has no axis %lld", b->name, (long long)along);
+    b->output = 1 + (int)output;
+    b->along = (int)along;
+    return true;
+}
+
 static bool parse_buffer(reader *r) {
     static const fv_buf_role with_index[] = {FV_BUF_INPUT, FV_BUF_OUTPUT, FV_BUF_CONST};
     fv_buf *b = parse_declared(&r->k);
@@ -194,7 +210,7 @@ static bool parse_buffer(reader *r) {
         b->index = (int)index;
         if (b->role == FV_BUF_CONST && index < r->program->nconstants)
             r->program->constants[index].buf = b;
-        return parse_held(r, b) && add_buffer(r, b);
+        return (b->role != FV_BUF_INPUT || parse_shared(r, b)) && parse_held(r, b) && add_buffer(r, b);
     }
     return fv_lex_error(&r->k.l, "expected input, output, const, work or heap, found %s",
                         fv_lex_found(&r->k.l));
@@ -365,28 +381,146 @@ static bool parse_alloc(fv_kparser *p) {
     return known || add_buffer((reader *)p, b);
 }
 
-/* setdim y[1] = n */
-static bool parse_setdim(fv_kparser *p) {
-    int64_t axis;
+/* Which output has that buffer? -1 after a diagnostic. */
+static int parse_output_name(fv_kparser *p) {
     fv_buf *b = parse_buffer_name(p);
-    if (!b || !fv_lex_expect(&p->l, "[") || !fv_lex_int(&p->l, &axis) ||
-        !fv_lex_expect(&p->l, "]") || !fv_lex_expect(&p->l, "="))
-        return false;
+    for (int i = 0; b && i < p->program->noutputs; i++)
+        if (p->program->outputs[i].buf == b)
+            return i;
+    if (b)
+        fv_lex_error(&p->l, "'%.60s' is no output", b->name);
+    return -1;
+}
+
+static bool add_told(fv_kparser *p, int output, int axis) {
     fv_expr *x = fv_kx_parse(p, FV_I64);
     if (!x)
         return false;
-    for (int i = 0; i < p->program->noutputs; i++) {
-        if (p->program->outputs[i].buf != b)
-            continue;
-        if (axis < 0 || axis >= p->program->outputs[i].rank)
-            return fv_lex_error(&p->l, "output '%.60s' has no axis %lld", b->name, (long long)axis);
-        fv_stmt *s = fv_kb_add(&p->b, FV_S_SETDIM);
-        s->output = i;
-        s->axis = (int)axis;
-        s->x = x;
+    fv_stmt *s = fv_kb_add(&p->b, FV_S_SETDIM);
+    s->output = output;
+    s->axis = axis;
+    s->x = x;
+    return true;
+}
+
+/* setdim y[1] = n */
+static bool parse_setdim(fv_kparser *p) {
+    int64_t axis;
+    int output = parse_output_name(p);
+    if (output < 0 || !fv_lex_expect(&p->l, "[") || !fv_lex_int(&p->l, &axis) || !fv_lex_expect(&p->l, "]") ||
+        !fv_lex_expect(&p->l, "="))
+        return false;
+    if (axis < 0 || axis >= p->program->outputs[output].rank)
+        return fv_lex_error(&p->l, "output '%.60s' has no axis %lld", p->program->outputs[output].buf->name, (long long)axis);
+    return add_told(p, output, (int)axis);
+}
+
+/* setcapacity y = n */
+static bool parse_setcapacity(fv_kparser *p) {
+    int output = parse_output_name(p);
+    return output >= 0 && fv_lex_expect(&p->l, "=") && add_told(p, output, -1);
+}
+
+/* ---- what the caller gives ---- */
+
+/* Which of the ports has that buffer? */
+static bool parse_port_name(fv_kparser *p, const fv_port *ports, int n, int *at) {
+    fv_buf *b = parse_buffer_name(p);
+    for (*at = 0; b && *at < n; ++*at)
+        if (ports[*at].buf == b)
+            return true;
+    return b && fv_lex_error(&p->l, "'%.60s' is no buffer of these", b->name);
+}
+
+static bool parse_symbol_name(fv_kparser *p, int *at) {
+    const char *name = fv_lex_name(&p->l, "a symbol");
+    fv_binding *b = name ? fv_scope_find(p, name) : NULL;
+    return (b && b->var && fv_program_symbol(p->program, b->var, at)) ||
+           fv_lex_error(&p->l, "'%.60s' is no symbol", name ? name : "");
+}
+
+static bool parse_env_name(fv_kparser *p, int *at) {
+    const char *name = fv_lex_expect(&p->l, ".") ? fv_lex_name(&p->l, "a member of env") : NULL;
+    return name && ((*at = fv_env_from_text(name)) >= 0 || fv_lex_error(&p->l, "env has no member '%.60s'", name));
+}
+
+/* dims[n], inputs[x], env.alloc, bytes */
+static bool parse_argument(fv_kparser *p, fv_read *r) {
+    const fv_program *pr = p->program;
+    const char *name = fv_lex_name(&p->l, "an argument");
+    int64_t word = 0;
+    bool ok = true;
+    r->at = -1;
+    if (!name)
+        return false;
+    r->of = (uint8_t)fv_argument_from_text(name);
+    if (r->of == FV_ARGS)
+        return fv_lex_error(&p->l, "'%.60s' is nothing that a caller gives", name);
+    if (r->of == FV_ARG_ENV)
+        return !fv_lex_is(&p->l, ".") || parse_env_name(p, &r->at);
+    if (!fv_lex_accept(&p->l, "["))
         return true;
-    }
-    return fv_lex_error(&p->l, "'%.60s' is no output", b->name);
+    if (r->of == FV_ARG_DIMS)
+        ok = parse_symbol_name(p, &r->at);
+    else if (r->of == FV_ARG_INPUTS)
+        ok = parse_port_name(p, pr->inputs, pr->ninputs, &r->at);
+    else if (r->of == FV_ARG_OUTPUTS || r->of == FV_ARG_ACTUAL)
+        ok = parse_port_name(p, pr->outputs, pr->noutputs, &r->at);
+    else
+        ok = fv_lex_int(&p->l, &word);
+    if (ok && (word < 0 || word > INT32_MAX))
+        return fv_lex_error(&p->l, "there is no word %lld", (long long)word);
+    r->at = r->at < 0 ? (int)word : r->at;
+    return ok && fv_lex_expect(&p->l, "]");
+}
+
+/* read there = aligned inputs[x] 4 */
+static bool parse_read(fv_kparser *p) {
+    fv_read r = {.how = FV_READ_VALUE};
+    int64_t align = 0;
+    const char *name = fv_lex_name(&p->l, "a name");
+    if (!name || !fv_lex_expect(&p->l, "="))
+        return false;
+    if (fv_lex_accept(&p->l, "given"))
+        r.how = FV_READ_GIVEN;
+    else if (fv_lex_accept(&p->l, "aligned"))
+        r.how = FV_READ_ALIGNED;
+    else if (fv_lex_accept(&p->l, "same"))
+        r.how = FV_READ_SAME;
+    if (!parse_argument(p, &r) || (r.how == FV_READ_ALIGNED && !fv_lex_int(&p->l, &align)))
+        return false;
+    r.align = align < 0 || align > INT32_MAX ? 0 : (int)align;
+    fv_var *v = fv_kb_read(&p->b, &r, name)->u.var;
+    fv_scope_var(p, name, v);
+    return true;
+}
+
+/* bind n = n_given: of a symbol or capacity, which have no value before */
+static bool parse_bind(fv_kparser *p) {
+    int i;
+    const char *name = fv_lex_name(&p->l, "a symbol or capacity");
+    fv_binding *b = name ? fv_scope_find(p, name) : NULL;
+    if (!b || !b->var || !(fv_program_symbol(p->program, b->var, &i) || fv_program_capacity(p->program, b->var, &i)))
+        return fv_lex_error(&p->l, "'%.60s' is no symbol or capacity", name ? name : "");
+    fv_expr *x = fv_lex_expect(&p->l, "=") ? fv_kx_parse(p, FV_I64) : NULL;
+    if (!x)
+        return false;
+    fv_stmt *s = fv_kb_add(&p->b, FV_S_LET);
+    s->var = b->var;
+    s->x = x;
+    return true;
+}
+
+static bool add_mark(fv_kparser *p, fv_stmt_kind kind) {
+    fv_kb_add(&p->b, kind);
+    return true;
+}
+
+static bool parse_free(fv_kparser *p) {
+    fv_buf *b = parse_buffer_name(p);
+    if (b)
+        fv_kb_add(&p->b, FV_S_FREE)->buf = b;
+    return b != NULL;
 }
 
 bool fv_kp_parse_host(fv_kparser *p, bool *taken) {
@@ -397,14 +531,22 @@ bool fv_kp_parse_host(fv_kparser *p, bool *taken) {
         return parse_launch(p);
     if (fv_lex_accept(&p->l, "alloc"))
         return parse_alloc(p);
+    if (fv_lex_accept(&p->l, "free"))
+        return parse_free(p);
+    if (fv_lex_accept(&p->l, "read"))
+        return parse_read(p);
+    if (fv_lex_accept(&p->l, "bind"))
+        return parse_bind(p);
+    if (fv_lex_accept(&p->l, "plan"))
+        return add_mark(p, FV_S_PLAN);
+    if (fv_lex_accept(&p->l, "memory"))
+        return add_mark(p, FV_S_MEMORY);
     if (fv_lex_accept(&p->l, "setdim"))
         return parse_setdim(p);
-    if (fv_lex_accept(&p->l, "free")) {
-        fv_buf *b = parse_buffer_name(p);
-        if (b)
-            fv_kb_add(&p->b, FV_S_FREE)->buf = b;
-        return b != NULL;
-    }
+    if (fv_lex_accept(&p->l, "setcapacity"))
+        return parse_setcapacity(p);
+    if (fv_lex_accept(&p->l, "setworkspace"))
+        return add_told(p, -1, -1);
     *taken = false;
     return true;
 }
@@ -435,6 +577,11 @@ static bool parse_plan(reader *r) {
     return fv_kp_parse_statements(&r->k);
 }
 
+static bool parse_query(reader *r) {
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->query);
+    return fv_kp_parse_block(&r->k);
+}
+
 static bool parse_part(reader *r) {
     fv_lexer *l = &r->k.l;
     fv_program *pr = r->program;
@@ -456,6 +603,8 @@ static bool parse_part(reader *r) {
         return parse_output(r);
     if (fv_lex_accept(l, "plan"))
         return parse_plan(r);
+    if (fv_lex_accept(l, "query"))
+        return parse_query(r);
     if (fv_lex_accept(l, "workspace"))
         return (pr->workspace = fv_kx_parse(&r->k, FV_I64)) != NULL;
     if (fv_lex_accept(l, "name"))

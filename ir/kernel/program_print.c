@@ -1,8 +1,7 @@
 /* program_print.c - the text form of host programs, and the side file of their constants.
  *
- * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, the run. Every name
- * is declared above its uses; buffers of the caller's allocator by the `alloc` in the
- * run, where there is one only and in no block. */
+ * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, size query, the run. Every name is declared
+ * above its uses; buffers of the caller's allocator by the `alloc` in the run, where there is one only and in no block. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -130,6 +129,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
         fv_kp_expr(p, b->bytes);
     } else if (b->role != FV_BUF_HEAP) {
         fv_text_printf(p->t, " %d", b->index);
+        if (b->output)
+            fv_text_printf(p->t, " %s %d along %d", fv_role_text(FV_BUF_OUTPUT), b->output - 1, b->along);
     }
     put_names(p, "over", b->nover, b->over);
     put_names(p, "part", b->nparts, b->parts);
@@ -221,11 +222,14 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
         fv_text_put(t, "\n");
         fv_kernel_print(t, pr->kernels[i]);
     }
-    fv_text_put(t, "\nrun {\n");
-    p.indent++;
-    fv_kp_block(&p, &pr->body, pr);
-    p.indent--;
-    fv_text_put(t, "}\n");
+    if (pr->query.first) {
+        fv_text_put(t, "\nquery");
+        fv_kp_body(&p, &pr->query, pr);
+        fv_text_put(t, "\n");
+    }
+    fv_text_put(t, "\nrun");
+    fv_kp_body(&p, &pr->body, pr);
+    fv_text_put(t, "\n");
 }
 
 void fv_program_print(fv_text *t, const fv_program *pr) {

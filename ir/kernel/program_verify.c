@@ -6,6 +6,7 @@
 #include "ir/graph/state.h"
 #include "ir/kernel/program_fit.h"
 #include "ir/kernel/program_heap.h"
+#include "ir/kernel/program_protocol.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify.h"
 #include "ir/kernel/verify_parts.h"
@@ -31,7 +32,7 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     if (arg->elem != param->elem)
         return fv_kv_illegal(v, "argument '%s' is of %s, parameter '%s' of %s", arg->name,
                              fv_elem_name(arg->elem), param->name, fv_elem_name(param->elem));
-    bool read_only = arg->role == FV_BUF_INPUT || arg->role == FV_BUF_CONST;
+    bool read_only = (arg->role == FV_BUF_INPUT && !arg->output) || arg->role == FV_BUF_CONST;
     if (read_only && param->role != FV_BUF_IN)
         return fv_kv_illegal(v, "'%s' is only read, but parameter '%s' is written", arg->name,
                              param->name);
@@ -97,34 +98,35 @@ static bool check_i64(fv_kverifier *v, const fv_expr *x, const char *what) {
     return fv_kv_expr(v, x);
 }
 
-static bool check_setdim(fv_kverifier *v, const fv_stmt *s) {
-    const fv_program *p = v->program;
-    if (s->output < 0 || s->output >= p->noutputs)
-        return fv_kv_illegal(v, "there is no output %d", s->output);
-    if (s->axis < 0 || s->axis >= p->outputs[s->output].rank)
-        return fv_kv_illegal(v, "output %d has no axis %d", s->output, s->axis);
-    return check_i64(v, s->x, "the dim");
+static bool check_check(fv_kverifier *v, const fv_stmt *s) {
+    if (!s->x || s->x->type.elem != FV_BOOL || s->x->type.lanes != 1)
+        return fv_kv_illegal(v, "the condition is no bool");
+    if (fv_status_word(s->status)[0] == '?' || s->status == 0)
+        return fv_kv_illegal(v, "%d is no status of a failure", s->status);
+    if (!fv_kv_expr(v, s->x))
+        return false;
+    if (v->protocol)
+        fv_kv_learn(v, s->x);
+    return true;
 }
 
 bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
     bool in_plan = strcmp(v->where, "plan") == 0;
-    if (in_plan && s->kind != FV_S_CHECK)
+    if (in_plan && s->kind != FV_S_CHECK && s->kind != FV_S_READ)
         return fv_kv_illegal(v, "the plan has lets and checks only");
     switch (s->kind) {
-    case FV_S_CHECK:
-        if (!s->x || s->x->type.elem != FV_BOOL || s->x->type.lanes != 1)
-            return fv_kv_illegal(v, "the condition is no bool");
-        if (fv_status_word(s->status)[0] == '?' || s->status == 0)
-            return fv_kv_illegal(v, "%d is no status of a failure", s->status);
-        return fv_kv_expr(v, s->x);
+    case FV_S_READ: return fv_kv_read(v, s);
+    case FV_S_PLAN: return fv_kv_plan(v, s);
+    case FV_S_MEMORY: return fv_kv_memory(v, s);
+    case FV_S_CHECK: return check_check(v, s);
     case FV_S_LAUNCH: return check_launch(v, s);
     case FV_S_ALLOC:
-        if (s->buf->role != FV_BUF_HEAP || !v->program->uses_allocator)
+        if (s->buf->role != FV_BUF_HEAP || !v->program->uses_allocator || !in_scope(v, s->buf))
             return fv_kv_illegal(v, "'%s' is no buffer of the caller's allocator", s->buf->name);
         return check_i64(v, s->x, "the size");
     case FV_S_FREE:
         return s->buf->role == FV_BUF_HEAP || fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
-    case FV_S_SETDIM: return check_setdim(v, s);
+    case FV_S_SETDIM: return fv_kv_told(v, s) && check_i64(v, s->x, "the dim");
     default: return true;
     }
 }
@@ -143,7 +145,7 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
             continue; /* what is only known when the result is there */
         if (!x || x->type.elem != FV_I64 || x->type.lanes != 1)
             return fv_kv_illegal(v, "an extent is no i64");
-        if (!(known ? fv_kv_expr(v, x) : fv_kv_later(v, x)))
+        if (!fv_kv_later(v, x) || (known && !fv_kv_expr(v, x)))
             return false;
     }
     switch ((fv_buf_role)b->role) {
@@ -153,8 +155,8 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
                                  fv_role_text((fv_buf_role)b->role), b->index);
         return true;
     case FV_BUF_WORK:
-        return check_i64(v, b->offset, "the offset of a buffer") &&
-               check_i64(v, b->bytes, "the size of a buffer");
+        return check_i64(v, b->offset, "the offset of a buffer") && fv_kv_later(v, b->offset) &&
+               check_i64(v, b->bytes, "the size of a buffer") && fv_kv_later(v, b->bytes);
     case FV_BUF_HEAP: return true;
     case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: break;
     }
@@ -164,7 +166,8 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
 static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, int index) {
     if (!port->name || !port->cname || !fv_is_name(port->cname))
         return fv_kv_illegal(v, "%s %d has no name that is safe in C", fv_role_text(role), index);
-    if (!in_scope(v, port->buf) || port->buf->role != role || port->buf->index != index)
+    bool shared = role == FV_BUF_OUTPUT && port->buf && fv_port_is_shared(port) && port->buf->output == 1 + index;
+    if (!in_scope(v, port->buf) || (!shared && (port->buf->role != role || port->buf->index != index)))
         return fv_kv_illegal(v, "%s '%s' has no buffer", fv_role_text(role), port->name);
     fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem; /* callers pass packed elements packed */
     if (port->buf->elem != held)
@@ -174,8 +177,36 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
         if (!port->extent[i] && (role == FV_BUF_INPUT || !port->dims[i]->from_data))
             return fv_kv_illegal(v, "axis %d of %s '%s' has no extent", i, fv_role_text(role),
                                  port->name);
-        if (port->extent[i] && !check_i64(v, port->extent[i], "an extent"))
+        if (port->extent[i] && !(check_i64(v, port->extent[i], "an extent") && fv_kv_later(v, port->extent[i])))
             return false;
+    }
+    return true;
+}
+
+/* Of an input and the output in its memory: both are the whole of it but along one axis, where the output has more. */
+static bool check_shared(fv_kverifier *v, const fv_buf *b) {
+    const fv_program *p = v->program;
+    if (b->role != FV_BUF_INPUT || !b->output)
+        return true;
+    if (b->output > p->noutputs || p->outputs[b->output - 1].buf != b)
+        return fv_kv_illegal(v, "buffer '%s' is output %d, which lies elsewhere", b->name, b->output - 1);
+    const fv_port *in = &p->inputs[b->index], *out = &p->outputs[b->output - 1];
+    if (out->state_of != 1 + b->index)
+        return fv_kv_illegal(v, "output '%s' lies in the memory of input '%s', and is not its state", out->name, in->name);
+    if (in->rank != b->rank || out->rank != b->rank || fv_elem_is_packed(in->elem) || in->elem != out->elem)
+        return fv_kv_illegal(v, "'%s' and '%s' differ from their buffer in rank or type", in->name, out->name);
+    int64_t number;
+    int symbol;
+    if (b->along < 0 || b->along >= b->rank)
+        return fv_kv_illegal(v, "buffer '%s' has no axis %d", b->name, b->along);
+    const fv_expr *room = b->extent[b->along];
+    if (!fv_x_is_int(room, &number) && !(room->op == FV_X_VAR && fv_program_symbol(p, room->u.var, &symbol)))
+        return fv_kv_illegal(v, "extent %d of '%s', its capacity, is neither a number nor a symbol", b->along, b->name);
+    for (int i = 0; i < b->rank; i++) {
+        if (!in->extent[i] || !out->extent[i])
+            return fv_kv_illegal(v, "axis %d of '%s' is not known before the run", i, out->name);
+        if (i != b->along && (!fv_x_equal(in->extent[i], b->extent[i]) || !fv_x_equal(out->extent[i], b->extent[i])))
+            return fv_kv_illegal(v, "axis %d of '%s' or '%s' is not that of their buffer", i, in->name, out->name);
     }
     return true;
 }
@@ -193,6 +224,16 @@ static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
                     &(fv_state_side){out->name, out->elem, out->rank, out->dims});
 }
 
+/* Of an output that the caller gives whole. */
+static bool has_known_extents(fv_kverifier *v, const fv_buf *b) {
+    for (int i = 0; i < b->rank; i++)
+        if (!b->extent[i])
+            return fv_kv_illegal(v, "extent %d of '%s' is not known before the run", i, b->name);
+        else if (!fv_kv_expr(v, b->extent[i]))
+            return false;
+    return true;
+}
+
 static bool check_outputs(fv_kverifier *v) {
     const fv_program *p = v->program;
     for (int i = 0; i < p->noutputs; i++) {
@@ -208,6 +249,22 @@ static bool check_outputs(fv_kverifier *v) {
             return fv_kv_illegal(v, "%s", problem);
         if (has_capacity)
             fv_kv_declare(v, p->capacity[i]);
+        else if (!has_known_extents(v, p->outputs[i].buf))
+            return false;
+    }
+    return true;
+}
+
+/* A buffer that the caller gives is that of a port, whose size is looked at. */
+static bool have_ports(fv_kverifier *v) {
+    const fv_program *p = v->program;
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        bool given = b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT;
+        const fv_port *ports = b->role == FV_BUF_INPUT ? p->inputs : p->outputs;
+        if (given && ports[b->index].buf != b)
+            return fv_kv_illegal(v, "%s '%s' has two buffers, '%s' and '%s'", fv_role_text((fv_buf_role)b->role),
+                                 ports[b->index].name, ports[b->index].buf->name, b->name);
     }
     return true;
 }
@@ -228,32 +285,31 @@ static bool check_kernels(fv_kverifier *v) {
     return true;
 }
 
-/* Lets of the plan stay in scope for buffers, ports and the run. */
+/* Lets of the plan stay in scope for buffers and ports, and for what is behind it. */
 static bool check_plan(fv_kverifier *v) {
     v->where = "plan";
-    for (int i = 0; i < v->program->nsymbols; i++)
+    for (int i = 0; !v->protocol && i < v->program->nsymbols; i++)
         fv_kv_declare(v, v->program->symbol_vars[i]);
     for (const fv_stmt *s = v->program->plan.first; s; s = s->next) {
         fv_block one = {(fv_stmt *)s, (fv_stmt *)s};
         fv_stmt alone = *s;
         alone.next = NULL;
         one.first = one.last = &alone;
-        if (s->kind != FV_S_LET && s->kind != FV_S_CHECK && s->kind != FV_S_COMMENT)
+        if (s->kind != FV_S_LET && s->kind != FV_S_CHECK && s->kind != FV_S_COMMENT && s->kind != FV_S_READ)
             return fv_kv_illegal(v, "it has lets and checks only");
         if (!fv_kv_block(v, &one))
             return false;
-        if (s->kind == FV_S_LET)
+        if (s->kind == FV_S_LET || s->kind == FV_S_READ)
             fv_kv_declare(v, s->var);
+        if (s->kind == FV_S_READ) /* not that of `alone` */
+            *fv_ptrmap_at(&v->reads, s->var) = (void *)(uintptr_t)s;
     }
     v->stmt = NULL;
     return !v->program->workspace || check_i64(v, v->program->workspace, "the workspace");
 }
 
-static bool check_program(fv_kverifier *v) {
+static bool check_ports(fv_kverifier *v) {
     const fv_program *p = v->program;
-    v->where = "program";
-    if (!check_kernels(v) || !check_plan(v))
-        return false;
     v->where = "program";
     for (int i = 0; i < p->nbuffers; i++) {
         if (!check_buffer(v, p->buffers[i]))
@@ -263,15 +319,62 @@ static bool check_program(fv_kverifier *v) {
     for (int i = 0; i < p->ninputs; i++)
         if (!check_port(v, &p->inputs[i], FV_BUF_INPUT, i))
             return false;
-    if (!check_outputs(v))
+    if (!check_outputs(v) || !have_ports(v))
         return false;
-    v->where = "run";
-    return fv_kv_block(v, &p->body) && fv_kv_heap(v) && fv_kv_fits(v);
+    for (int i = 0; i < p->nbuffers; i++)
+        if (!check_shared(v, p->buffers[i]))
+            return false;
+    return true;
+}
+
+/* Nothing is known of the arguments, and no name is in scope. */
+static void begin_entry(fv_kverifier *v, const char *where) {
+    v->where = where;
+    v->stmt = NULL;
+    if (!v->protocol)
+        return;
+    v->scope = v->reads = fv_ptrmap_in(v->a);
+    v->ndeclared = v->nfacts = 0;
+    v->planned = v->has_memory = false;
+}
+
+static bool only_tells(fv_kverifier *v, const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        v->stmt = s;
+        if (s->kind != FV_S_READ && s->kind != FV_S_SETDIM && s->kind != FV_S_IF && s->kind != FV_S_LET && s->kind != FV_S_COMMENT)
+            return fv_kv_illegal(v, "the size query only tells what is asked for");
+        if (!only_tells(v, &s->body) || !only_tells(v, &s->other))
+            return false;
+    }
+    return true;
+}
+
+/* Behind the plan, and without buffers. */
+static bool check_query(fv_kverifier *v) {
+    begin_entry(v, "query");
+    if (v->protocol)
+        fv_kv_know_plan(v);
+    return only_tells(v, &v->program->query) && fv_kv_block(v, &v->program->query);
+}
+
+static bool check_run(fv_kverifier *v) {
+    begin_entry(v, "run");
+    if (!fv_kv_block(v, &v->program->body))
+        return false;
+    v->stmt = NULL;
+    return !v->protocol || v->has_memory || fv_kv_illegal(v, "it looks at arguments, but memory is never there");
+}
+
+static bool check_program(fv_kverifier *v) {
+    v->protocol = fv_program_has_protocol(v->program);
+    v->where = "program";
+    return check_kernels(v) && check_plan(v) && check_ports(v) && check_query(v) && check_run(v) && fv_kv_heap(v) &&
+           fv_kv_fits(v);
 }
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a), .outside = -1};
+    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a), .reads = fv_ptrmap_in(a), .outside = -1};
     bool ok = check_program(&v);
     fv_arena_free(a);
     return ok;

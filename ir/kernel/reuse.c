@@ -5,7 +5,10 @@
  * - where the load stands behind the store, the two never meet in one iteration of the loops around both;
  * - in no loop around both does a load of a later iteration meet a store of an earlier one. In parallel
  *   and vector loops no load meets the store of another iteration at all, which is what the verifier asks
- *   of the kernel that comes of it. */
+ *   of the kernel that comes of it.
+ *
+ * The input may be an output, too, which the kernel makes on its way and nobody wants behind it: what is said of its loads then
+ * holds of its stores as well. */
 #include "ir/kernel/reuse.h"
 
 #include "ir/expr/rewrite.h"
@@ -54,8 +57,8 @@ static void collect(reuse *r, accesses *list, const fv_stmt *s) {
     if (s->kind == FV_S_STORE) {
         for (int i = 0; i < s->buf->rank; i++)
             collect_expr(r, list, s->index[i]);
-        if (s->buf == r->to)
-            FV_PUSH(r->z.a, list->at, list->n, list->cap, ((access){s->index, true}));
+        if (s->buf == r->to || s->buf == r->from)
+            FV_PUSH(r->z.a, list->at, list->n, list->cap, ((access){s->index, s->buf == r->to}));
     }
     if (s->kind == FV_S_FOR || s->kind == FV_S_TILE)
         fv_prover_inner(&r->z, s->kind == FV_S_FOR ? (const void *)s->var : s->buf);
@@ -149,7 +152,7 @@ static void replace_block(fv_arena *a, fv_block *block, const fv_ptrmap *map) {
         bool indexed = s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH;
         for (int i = 0; indexed && i < s->buf->rank; i++)
             s->index[i] = fv_x_subst(a, s->index[i], map, &memo);
-        fv_buf *buf = s->kind == FV_S_PREFETCH ? fv_ptrmap_get(map, s->buf) : NULL;
+        fv_buf *buf = indexed ? fv_ptrmap_get(map, s->buf) : NULL;
         s->buf = buf ? buf : s->buf;
         replace_block(a, &s->body, map);
         replace_block(a, &s->other, map);
@@ -164,7 +167,7 @@ static void drop_parameter(fv_kernel *k, int i) {
 
 bool fv_kernel_alike(const fv_kernel *k, int from, int to) {
     const fv_buf *a = k->bufs[from], *b = k->bufs[to];
-    bool alike = a->role == FV_BUF_IN && b->role != FV_BUF_IN && a->elem == b->elem && a->rank == b->rank;
+    bool alike = from != to && b->role != FV_BUF_IN && a->elem == b->elem && a->rank == b->rank;
     for (int i = 0; alike && i < a->rank; i++)
         alike = fv_x_equal(a->extent[i], b->extent[i]);
     return alike;
@@ -173,13 +176,14 @@ bool fv_kernel_alike(const fv_kernel *k, int from, int to) {
 bool fv_kernel_reuse(fv_kernel *k, int from, int to) {
     fv_arena *a = k->arena;
     fv_buf *x = k->bufs[from], *y = k->bufs[to];
+    uint8_t role = x->role;
     reuse r = {.z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
     if (k->task || !fv_kernel_alike(k, from, to))
         return false;
     x->role = FV_BUF_INOUT; /* what an index reads of it may change */
     learn(&r, &k->body);
     bool ok = check_block(&r, &k->body);
-    x->role = FV_BUF_IN;
+    x->role = role;
     if (!ok)
         return false;
     fv_ptrmap map = fv_ptrmap_in(a);

@@ -15,6 +15,11 @@ typedef struct fv_kverifier {
     fv_ptrmap scope;          /* variables and tiles that are declared here */
     const void **declared;    /* in order, to close scopes */
     int ndeclared, cap_declared;
+    bool protocol;            /* the program has statements of the protocol: arguments are looked at (program_protocol.c) */
+    bool planned, has_memory; /* behind PLAN; MEMORY */
+    const fv_expr **facts;    /* conditions that hold here */
+    int nfacts, cap_facts;
+    fv_ptrmap reads;          /* variable -> its READ */
     int outside;              /* in an outline: so many are declared outside of it; else -1 */
 } fv_kverifier;
 

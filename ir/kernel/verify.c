@@ -9,6 +9,7 @@
 #include "ir/base/limits.h"
 #include "ir/expr/check.h"
 #include "ir/kernel/disjoint.h"
+#include "ir/kernel/program_protocol.h"
 #include "ir/kernel/verifier.h"
 #include "ir/kernel/verify_parts.h"
 
@@ -115,7 +116,7 @@ bool fv_kv_later(fv_kverifier *v, const fv_expr *x) {
         if (!fv_kv_later(v, x->arg[i]))
             return false;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return fv_kv_illegal(v, "an extent loads '%s'", x->u.buf->name);
+        return fv_kv_illegal(v, "a size loads '%s'", x->u.buf->name);
     return check_operator(v, x);
 }
 
@@ -132,7 +133,7 @@ static bool check_scalar(fv_kverifier *v, const fv_expr *x, fv_elem e, const cha
 static bool check_let(fv_kverifier *v, const fv_stmt *s) {
     if (!s->var || !s->x || s->var->type.elem != s->x->type.elem || s->var->type.lanes != s->x->type.lanes)
         return fv_kv_illegal(v, "variable and value differ in type");
-    if (!fv_kv_expr(v, s->x))
+    if (!fv_kv_expr(v, s->x) || (v->program && !fv_kv_bind(v, s)))
         return false;
     fv_kv_declare(v, s->var);
     return true;
@@ -213,10 +214,25 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
         return fv_kv_illegal(v, "the loop is not serial in an expanded kernel");
     if (!v->kernel && s->loop != FV_SERIAL)
         return fv_kv_illegal(v, "loops of host programs are serial");
-    int mark = v->ndeclared;
+    int mark = v->ndeclared, facts = v->nfacts;
     fv_kv_declare(v, s->var);
     bool ok = fv_kv_block(v, &s->body);
     close_scope(v, mark);
+    v->nfacts = facts;
+    return ok;
+}
+
+/* What the condition says holds in the block behind it. */
+static bool check_if(fv_kverifier *v, const fv_stmt *s) {
+    if (!check_scalar(v, s->x, FV_BOOL, "the condition"))
+        return false;
+    int mark = v->nfacts;
+    if (v->protocol)
+        fv_kv_learn(v, s->x);
+    bool ok = fv_kv_block(v, &s->body);
+    v->nfacts = mark;
+    ok = ok && fv_kv_block(v, &s->other);
+    v->nfacts = mark;
     return ok;
 }
 
@@ -246,11 +262,10 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_TILE: return check_tile(v, s);
     case FV_S_TRANSPOSE: return check_transpose(v, s);
     case FV_S_FOR: return check_for(v, s);
-    case FV_S_IF: case FV_S_WHILE:
-        return check_scalar(v, s->x, FV_BOOL, "the condition") && fv_kv_block(v, &s->body) &&
-               fv_kv_block(v, &s->other);
+    case FV_S_IF: case FV_S_WHILE: return check_if(v, s);
     case FV_S_OUTLINE: return check_outline(v, s);
     case FV_S_COMMENT: return true;
+    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
         if (v->kernel)
             return fv_kv_illegal(v, "only host programs have this statement");

@@ -2,7 +2,7 @@
 #include "ir/ops/dims.h"
 
 #include "ir/base/limits.h"
-#include "ir/definition/custom.h"
+#include "ir/definition/recurrence.h"
 #include "ir/graph/infer.h"
 
 /* ---- ArgMax, ArgMin ---- */
@@ -123,28 +123,20 @@ static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-static bool kernel_cumulate(fv_custom *c, fv_op *op) {
-    fv_arena *a = c->arena;
-    const fv_type *t = fv_in_type(op, 0);
-    fv_elem e = fv_elem_arith(t->elem);
+static bool recur_cumulate(fv_definer *d, fv_recurrence *r) {
+    fv_arena *a = d->arena;
+    const fv_op *op = d->op;
+    const fv_type *x = fv_in_type(op, 0);
     bool product = fv_op_int(op, "product"), exclusive = fv_op_int(op, "exclusive");
-    fv_custom_begin(c, product ? "cumprod" : "cumsum");
-    fv_buf *x = fv_custom_in(c, 0), *y = fv_custom_out(c, 0);
-    fv_expr *at[3], *n = fv_custom_dim(c, t->dims[1]);
-    at[0] = fv_custom_for(c, FV_PARALLEL, "i", t->dims[0]);
-    at[2] = fv_custom_for(c, FV_PARALLEL, "j", t->dims[2]);
-    fv_buf *sum = fv_kb_tile(&c->b, "sum", e, 0, NULL, fv_x_const(a, e, product));
-    at[1] = fv_custom_for(c, FV_SERIAL, "k", t->dims[1]);
+    r->t = fv_d_var(d, "t", x->dims[1]);
+    fv_var *index[2] = {fv_recurrence_index(d, r, "i", x->dims[0]), fv_recurrence_index(d, r, "j", x->dims[2])};
+    fv_expr *at[3] = {fv_x_var(a, index[0]), fv_x_var(a, r->t), fv_x_var(a, index[1])}, *own[2] = {at[0], at[2]};
     if (fv_op_int(op, "reverse"))
-        at[1] = fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, n, fv_x_int(a, 1)), at[1]);
-    fv_expr *old = fv_kb_let(&c->b, "old", fv_x_load(a, sum, NULL));
-    fv_expr *next = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, old, fv_custom_load(c, x, at));
-    next = fv_kb_let(&c->b, "next", next);
-    fv_custom_store(c, y, at, exclusive ? old : next, NULL);
-    fv_kb_store(&c->b, sum, NULL, next, NULL);
-    for (int i = 0; i < 3; i++)
-        fv_kb_end(&c->b);
-    fv_custom_end(c);
+        at[1] = fv_x_bin(a, FV_X_SUB, fv_x_bin(a, FV_X_SUB, fv_x_dim(a, x->dims[1]), fv_x_int(a, 1)), at[1]);
+    fv_state *s = fv_recurrence_state(d, r, product ? "p" : "s", x->elem, 2, index, fv_x_const(a, fv_elem_arith(x->elem), product));
+    fv_expr *before = fv_state_load(d, s->before, own);
+    s->step = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, before, fv_d_load(d, 0, at));
+    fv_recurrence_element(d, r, 0, at, exclusive ? before : fv_state_load(d, s->now, own));
     return true;
 }
 
@@ -214,6 +206,6 @@ const fv_opdef fv_ops_along[] = {
      .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
      .types = {{"T", SUMS}},
-     .kernel = kernel_cumulate},
+     .recur = recur_cumulate},
 
     {0}};

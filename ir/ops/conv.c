@@ -6,6 +6,7 @@
 
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/ops/dims.h"
 #include "ir/ops/microsoft.h"
 #include "ir/ops/window.h"
 
@@ -91,6 +92,35 @@ static bool infer_sums(fv_op *op) {
 
 /* ---- ConvTranspose ---- */
 
+static bool has_pads_operand(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_ConvTransposeWithDynamicPads);
+}
+
+static int bias_operand(const fv_op *op) {
+    return has_pads_operand(op) ? 3 : 2;
+}
+
+/* Where the padding is an operand, the window's becomes that. */
+static bool pads_of_operand(fv_op *op, fv_auto_pad mode, fv_window *w) {
+    int n;
+    const fv_dim *const *pads;
+    if (!has_pads_operand(op) || !fv_op_in(op, 2))
+        return true;
+    if (mode != FV_PAD_GIVEN)
+        return fv_op_error(op, "has Pads, and auto_pad is not NOTSET");
+    if (!fv_sized_operand(op, 2, 2 * w->n, &n, &pads))
+        return false;
+    if (n != 2 * w->n)
+        return fv_op_error(op, "has %d pads for %d axes", n, w->n);
+    for (int i = 0; i < w->n; i++) {
+        if (pads[i]->hi < 0 || pads[w->n + i]->hi < 0)
+            return fv_op_error(op, "a pad of axis %d is negative", i);
+        w->before[i] = pads[i];
+        w->after[i] = pads[w->n + i];
+    }
+    return true;
+}
+
 /* Dims of the result, and the padding before each axis, which may depend on them. */
 static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
@@ -101,7 +131,7 @@ static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
     fv_auto_pad mode = FV_PAD_GIVEN;
     const int64_t *shape = fv_op_ints(op, "output_shape", &n);
     if (!fv_window_read(op, x, fv_in_type(op, 1), w) || !fv_window_auto_pad(op, &mode) ||
-        !fv_window_list(op, "output_padding", w->n, 0, 0, extra))
+        !fv_window_list(op, "output_padding", w->n, 0, 0, extra) || !pads_of_operand(op, mode, w))
         return false;
     if (shape && n == x->rank) /* batch and channels too */
         shape += 2;
@@ -146,7 +176,7 @@ static bool infer_conv_transpose(fv_op *op) {
     dims[0] = x->dims[0];
     dims[1] = fv_dim_mul(m->dims, k->dims[1], fv_dim_const(m->dims, group));
     fv_infer_out(op, 0, x->elem, x->rank, dims);
-    return !fv_op_in(op, 2) || fv_infer_per_channel(op, 2, dims[1]);
+    return !fv_op_in(op, bias_operand(op)) || fv_infer_per_channel(op, bias_operand(op), dims[1]);
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -196,7 +226,7 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     a[0] = group;
     a[1] = fv_attr_dims(w->module, "dims", 2 * win.n + 2, products);
     in[0] = fv_w_op(w, FV_OP_fv_ConvProducts, 2, in, 2, a);
-    in[1] = fv_w_cast(w, fv_op_in(op, 2), e);
+    in[1] = fv_w_cast(w, fv_op_in(op, bias_operand(op)), e);
     int n = fv_window_attrs(w->module, &win, a);
     a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
     a[n++] = fv_attr_ints(w->module, "common", win.n, common);
@@ -211,11 +241,23 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
 #define Q "(o.. + pads..)"
 #define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
 
+/* ---- ONNX Runtime's: with an addition and an activation, and with the channels in the last axis ---- */
+
+static bool is_channels_last(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_NhwcConv) || fv_op_is(op, FV_OP_com_microsoft_NhwcFusedConv);
+}
+
 /* Z is added to the result. */
 static bool infer_fused_conv(fv_op *op) {
     const fv_attr *params = fv_op_find_attr(op, "activation_params");
-    if (!infer_conv(op) || !fv_infer_activation(op, params ? params->n : 0))
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    if (is_channels_last(op))
+        x = fv_type_channels_first(fv_op_module(op), x);
+    if (!fv_infer_conv(op, x, w, x->elem) || (fv_op_in(op, 2) && !fv_infer_per_channel(op, 2, w->dims[0])) ||
+        !fv_infer_activation(op, params ? params->n : 0))
         return false;
+    if (is_channels_last(op))
+        fv_infer_channels_last(op);
     const fv_type *y = op->out[0]->type;
     return fv_infer_fits(op, 3, y->rank, y->dims);
 }
@@ -227,15 +269,26 @@ static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < op->nattrs && n < FV_MAX_ATTRS; i++)
         if (strncmp(op->attrs[i].name, "activation", 10) != 0)
             own[n++] = op->attrs[i];
-    fv_value *y = fv_w_op(w, FV_OP_Conv, op->nin < 3 ? op->nin : 3, op->in, n, own), *z = fv_op_in(op, 3);
+    fv_value *in[3] = {op->in[0], op->in[1], fv_op_in(op, 2)}, *z = fv_op_in(op, 3);
+    if (is_channels_last(op))
+        in[0] = fv_w_channels_first(w, in[0]);
+    fv_value *y = fv_w_op(w, FV_OP_Conv, in[2] ? 3 : 2, in, n, own);
+    if (is_channels_last(op))
+        y = fv_w_channels_last(w, y);
     if (z)
         y = FV_W2(w, FV_OP_Add, y, z);
-    if (!fv_w_activation(w, fv_op_string_or(op, "activation", ""), params ? params->n : 0,
+    if (!fv_w_activation(w, fv_activation_of(op), params ? params->n : 0,
                          params ? params->u.floats : NULL, &y))
         return false;
     fv_w_result(w, 0, y);
     return true;
 }
+
+#define CONV_ATTRS                                                                                 \
+    FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS), FV_A_INT("group", 1),     \
+        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)
+#define CONV_IN {"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}
+#define ACTIVATION FV_A_OPTIONAL("activation", STRING), FV_A_OPTIONAL("activation_params", FLOATS)
 
 const fv_opdef fv_ops_conv[] = {
     {.domain = "fv", .name = "Conv", .id = FV_OP_fv_Conv, .since = {1},
@@ -263,16 +316,22 @@ const fv_opdef fv_ops_conv[] = {
      .decompose = decompose_conv},
     {.domain = "com.microsoft", .name = "FusedConv", .since = {1},
      .doc = "Conv, plus Z, and an activation",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
-     .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_INT("group", 1),
-               FV_A_OPTIONAL("kernel_shape", INTS),
-               FV_A_OPTIONAL("pads", INTS),
-               FV_A_OPTIONAL("strides", INTS),
-               FV_A_OPTIONAL("activation", STRING),
-               FV_A_OPTIONAL("activation_params", FLOATS)},
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS, ACTIVATION},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fused_conv,
+     .decompose = decompose_fused_conv},
+    {.domain = "com.microsoft", .name = "NhwcConv", .id = FV_OP_com_microsoft_NhwcConv, .since = {1},
+     .doc = "Conv of an input whose channels lie in the last axis; the filter is Conv's",
+     .in = {CONV_IN}, .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fused_conv,
+     .decompose = decompose_fused_conv},
+    {.domain = "com.microsoft", .name = "NhwcFusedConv", .id = FV_OP_com_microsoft_NhwcFusedConv, .since = {1},
+     .doc = "FusedConv of an input whose channels lie in the last axis; the filter is Conv's",
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS, ACTIVATION},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
      .decompose = decompose_fused_conv},
@@ -299,7 +358,20 @@ const fv_opdef fv_ops_conv[] = {
      .formula = "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, "
                 K " + " Q " mod common.. * kernel..] else 0); "
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
-    {.domain = "", .name = "ConvTranspose", .since = {1, 11, 22},
+    {.domain = "com.microsoft", .name = "ConvTransposeWithDynamicPads", .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads, .since = {1},
+     .doc = "ConvTranspose, whose padding is an operand",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
+               FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1),
+               FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}, {"S", FV_SET(I64)}},
+     .infer = infer_conv_transpose,
+     .decompose = decompose_conv_transpose},
+    {.domain = "", .name = "ConvTranspose", .id = FV_OP_ConvTranspose, .since = {1, 11, 22},
      .doc = "the transpose of a convolution",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),

@@ -169,6 +169,24 @@ fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *co
     return fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
 }
 
+static bool has_negative(const fv_value *v) {
+    for (size_t i = 0; v->kind == FV_VALUE_CONST && i < v->tensor->count; i++)
+        if (fv_tensor_int(v->tensor, i) < 0)
+            return true;
+    return v->kind != FV_VALUE_CONST;
+}
+
+fv_value *fv_w_rows(fv_rewriter *w, fv_value *table, fv_value *at) {
+    fv_attr axis = fv_attr_int(w->module, "axis", 0);
+    if (!table || !at)
+        return NULL;
+    if (has_negative(at)) {
+        fv_value *end = fv_w_ints(w, at->type->elem, 0, 1, table->type->dims);
+        at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, at, fv_w_int(w, at->type->elem, 0)), end, at);
+    }
+    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){table, at}, 1, &axis);
+}
+
 /* ---- in definitions ---- */
 
 fv_expr *fv_d_pick(fv_definer *d, fv_expr *i, int n, fv_expr *const *choices) {

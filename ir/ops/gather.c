@@ -107,6 +107,22 @@ static bool decompose_gather(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* ---- TorchEmbedding ---- */
+
+static bool infer_rows(fv_op *op) {
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    if (!gather_dims(op, 0, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, fv_in_type(op, 0)->elem, rank, dims);
+    return true;
+}
+
+static bool decompose_rows(fv_rewriter *w, fv_op *op) {
+    fv_w_result(w, 0, fv_w_rows(w, op->in[0], op->in[1]));
+    return true;
+}
+
 /* ---- GatherElements, GatherND ---- */
 
 static bool infer_gather_elements(fv_op *op) {
@@ -120,7 +136,7 @@ static bool infer_gather_elements(fv_op *op) {
 
 static bool nd_shape(fv_op *op, int *batch, int *depth) {
     const fv_type *x = fv_in_type(op, 0), *j = fv_in_type(op, 1);
-    int64_t b = fv_op_int(op, "batch_dims");
+    int64_t b = fv_opdef_attr(op->def, "batch_dims") ? fv_op_int(op, "batch_dims") : 0;
     const fv_dim *k = j->dims[j->rank - 1];
     if (!fv_dim_is_const(k))
         return fv_op_error(op, "the last dim of indices is %s, must be constant",
@@ -351,6 +367,20 @@ const fv_opdef fv_ops_gather[] = {
      .types = {{"T", DATA}, {"Tind", INDEX}},
      .infer = infer_gather_elements,
      .formula = "a.. = axis; i = wrap(indices[a.., j, c..], dim(data, axis)); output[a.., j, c..] = data[a.., i, c..]"},
+    {.domain = "com.microsoft", .name = "GatherND", .since = {1},
+     .doc = "the standard's GatherND, before it had it",
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
+     .types = {{"T", DATA}, {"Tind", INDEX}},
+     .infer = infer_gather_nd,
+     .define = define_gather_nd},
+    {.domain = "com.microsoft", .name = "TorchEmbedding", .since = {1},
+     .doc = "rows of a matrix at the positions in indices; what else it is given is for training",
+     .in = {{"weight", "T", .rank = FV_RANK(2)}, {"indices", "Tind"}, {"padding_idx", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
+            {"scale_grad_by_freq", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
+     .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_NUMBER}, {"Tind", FV_SET(I64)}, {"B", FV_SET(BOOL)}},
+     .infer = infer_rows,
+     .decompose = decompose_rows},
     {.domain = "", .name = "GatherND", .id = FV_OP_GatherND, .since = {11, 12, 13},
      .doc = "slices at positions that are rows of indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
@@ -372,14 +402,14 @@ const fv_opdef fv_ops_gather[] = {
      .types = {{"T1", FV_SET_NUMBER}, {"T3", DATA}},
      .infer = infer_fv_one_hot,
      .formula = "a.. = axis; i = wrap(indices[a.., c..], dim(output, axis)); output[a.., j, c..] = select(i == j, values[1], values[0])"},
-    {.domain = "", .name = "OneHot", .since = {9, 11},
+    {.domain = "", .name = "OneHot", .id = FV_OP_OneHot, .since = {9, 11},
      .doc = "values[1] at the position in indices along a new axis, elsewhere values[0]",
      .in = {{"indices", "T1"}, {"depth", "T2", .rank = FV_SCALAR}, {"values", "T3", .rank = FV_RANK(1)}}, .out = {{"output", "T3"}},
      .attrs = {FV_A_INT("axis", -1)},
      .types = {{"T1", FV_SET_NUMBER}, {"T2", FV_SET_NUMBER}, {"T3", FV_SET_NUMBER | FV_SET(BOOL)}},
      .infer = infer_one_hot,
      .decompose = decompose_one_hot},
-    {.domain = "", .name = "TensorScatter", .since = {24},
+    {.domain = "", .name = "TensorScatter", .id = FV_OP_TensorScatter, .since = {24},
      .doc = "a cache with an update written at each sequence's position",
      .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},
      .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},

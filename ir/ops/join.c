@@ -180,6 +180,33 @@ static bool infer_pad(fv_op *op) {
     return true;
 }
 
+static fv_value *flattened(fv_rewriter *w, fv_value *v, const fv_dim *n) {
+    if (v->kind != FV_VALUE_CONST)
+        return fv_w_reshape(w, v, 1, &n);
+    fv_tensor *t = fv_tensor_new(w->module->arena, FV_I64, 1, &n->value);
+    for (size_t i = 0; i < t->count; i++)
+        fv_tensor_set_int(t, i, fv_tensor_int(v->tensor, i));
+    return fv_const_new(w->module, v->name, t);
+}
+
+/* ONNX Runtime's: pads may be a matrix of one row. */
+static bool infer_pad_of_row(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *pads = fv_in_type(op, 1);
+    const fv_dim *n = fv_dim_const(m->dims, 2 * fv_in_type(op, 0)->rank);
+    if (pads->rank == 2) {
+        if (!fv_module_assume(m, pads->dims[0], fv_dim_const(m->dims, 1), "one row of pads") ||
+            !fv_module_assume(m, pads->dims[1], n, "two pads an axis"))
+            return fv_op_error(op, "pads is %s, expected [1, %s]", fv_type_str(m->arena, pads), fv_dim_str(m->arena, n));
+        fv_rewriter w = fv_rewriter_at(op);
+        fv_value *row = flattened(&w, op->in[1], n);
+        if (!row)
+            return false;
+        fv_op_set_in(op, 1, row);
+    }
+    return infer_pad(op);
+}
+
 static bool decompose_pad(fv_rewriter *w, fv_op *op) {
     const fv_dim *begin[FV_MAX_RANK], *end[FV_MAX_RANK];
     fv_string mode = fv_op_string(op, "mode");
@@ -337,6 +364,13 @@ const fv_opdef fv_ops_join[] = {
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_pad,
      .decompose = decompose_pad, .upgrade = upgrade_pad},
+    {.domain = "com.microsoft", .name = "Pad", .since = {1},
+     .doc = "Pad, whose pads may be a matrix of one row",
+     .in = {{"data", "T"}, {"pads", "S", .rank = FV_RANKS(1, 2)}, {"value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_STRING("mode", "constant")},
+     .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
+     .infer = infer_pad_of_row,
+     .decompose = decompose_pad},
     {.domain = "", .name = "CenterCropPad", .since = {18},
      .doc = "cropped or padded with zeros on both sides to a shape",
      .in = {{"input_data", "T"}, {"shape", "Tind", .rank = FV_LIST}}, .out = {{"output_data", "T"}},

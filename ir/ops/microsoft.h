@@ -4,6 +4,8 @@
 
 #include "ir/graph/rewriter.h"
 
+/* Attribute `activation`, or "". */
+fv_string fv_activation_of(const fv_op *op);
 /* *x becomes its activation by the operator of that name, with up to two parameters; "": stays. False
  * after a diagnostic. */
 bool fv_infer_activation(fv_op *op, int nparams) FV_MUST_USE; /* is attribute `activation` one? */

@@ -280,6 +280,17 @@ static bool decompose_mvn(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* The sink has the shape of the input, but for one element along the last axis. */
+static bool infer_sink_softmax(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0), *sink = fv_in_type(op, 1);
+    fv_module *m = fv_op_module(op);
+    for (int i = 0; i < x->rank; i++)
+        if (!fv_module_assume(m, sink->dims[i], i < x->rank - 1 ? x->dims[i] : fv_dim_const(m->dims, 1), "sink of a Softmax"))
+            return fv_op_error(op, "axis %d of the sink does not fit", i);
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
 const fv_opdef fv_ops_norm[] = {
     {.domain = "", .name = "Softmax", .id = FV_OP_Softmax, .since = {1, 11, 13},
      .doc = "exponentials times the reciprocal of their sum along an axis",
@@ -289,6 +300,12 @@ const fv_opdef fv_ops_norm[] = {
      .infer = fv_infer_along,
      .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
      .upgrade = upgrade_softmax},
+    {.domain = "fv", .name = "SinkSoftmax", .id = FV_OP_fv_SinkSoftmax, .since = {1},
+     .doc = "Softmax along the last axis of each row and one more number, whose weight is dropped",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"sink", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_sink_softmax,
+     .formula = "m = max(max k: X[a.., k], sink[a.., 0]); s = (sum k: exp(X[a.., k] - m)) + exp(sink[a.., 0] - m); Y[a.., j] = exp(X[a.., j] - m) * (1 / s)"},
     {.domain = "", .name = "LogSoftmax", .id = FV_OP_LogSoftmax, .since = {1, 11, 13},
      .doc = "logarithm of Softmax",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
@@ -346,7 +363,7 @@ const fv_opdef fv_ops_norm[] = {
      .infer = infer_batch_norm,
      .decompose = decompose_batch_norm,
      .upgrade = upgrade_batch_norm},
-    {.domain = "", .name = "GroupNormalization", .since = {18, 21},
+    {.domain = "", .name = "GroupNormalization", .id = FV_OP_GroupNormalization, .since = {18, 21},
      .doc = "groups of channels normalised over their positions",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"bias", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),

@@ -10,6 +10,7 @@
 #include "ir/graph/rewriter.h"
 #include "ir/ops/window.h"
 
+#include <float.h>
 #include <math.h>
 
 static bool infer_pool(fv_op *op) {
@@ -54,7 +55,7 @@ static bool infer_fv_pool(fv_op *op) {
     }
     if (d->n != x->rank)
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
-    const fv_type *y = fv_in_type(op, 1); /* fv.MaxPoolIndices */
+    const fv_type *y = fv_op_is(op, FV_OP_fv_MaxPoolIndices) ? fv_in_type(op, 1) : NULL;
     fv_module *m = fv_op_module(op);
     for (int i = 0; i < d->n; i++)
         if ((i < 2 && !fv_module_assume(m, d->u.dims[i], x->dims[i], "dims of a pool")) ||
@@ -63,6 +64,18 @@ static bool infer_fv_pool(fv_op *op) {
                                fv_dim_str(m->arena, (y ? y : x)->dims[i]));
     fv_infer_out(op, 0, fv_op_is(op, FV_OP_fv_MaxPoolIndices) ? FV_I64 : x->elem, d->n, d->u.dims);
     return true;
+}
+
+static bool infer_masked(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *masked = fv_in_type(op, 1);
+    if (masked->rank != x->rank - 1)
+        return fv_op_error(op, "input 'masked' has rank %d, expected %d", masked->rank, x->rank - 1);
+    for (int i = 1; i < masked->rank; i++)
+        if (!fv_module_assume(m, masked->dims[i], x->dims[i + 1], "a mask for each element"))
+            return fv_op_error(op, "axis %d has %s in X, %s in masked", i + 1, fv_dim_str(m->arena, x->dims[i + 1]),
+                               fv_dim_str(m->arena, masked->dims[i]));
+    return infer_fv_pool(op);
 }
 
 /* ---- MaxPool ---- */
@@ -79,6 +92,26 @@ static bool decompose_max_pool(fv_rewriter *w, fv_op *op) {
         fv_w_result(w, 1, fv_w_op(w, FV_OP_fv_MaxPoolIndices, 2, in, n, a));
     }
     fv_w_result(w, 0, in[1]);
+    return true;
+}
+
+/* ONNX Runtime's, with the channels in the last axis. */
+static bool infer_nhwc_max_pool(fv_op *op) {
+    const fv_type *x = fv_type_channels_first(fv_op_module(op), fv_in_type(op, 0));
+    const fv_dim *dims[FV_MAX_RANK] = {x->dims[0], x->dims[1]};
+    fv_window w;
+    if (!fv_window_read(op, x, NULL, &w))
+        return false;
+    fv_window_dims(fv_op_module(op)->dims, &w, x, dims + 2);
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    fv_infer_channels_last(op);
+    return true;
+}
+
+static bool decompose_nhwc_max_pool(fv_rewriter *w, fv_op *op) {
+    fv_value *x = fv_w_channels_first(w, op->in[0]);
+    fv_op *pool = fv_w_op_n(w, FV_OP_MaxPool, 1, &x, op->nattrs, op->attrs, 1);
+    fv_w_result(w, 0, pool ? fv_w_channels_last(w, pool->out[0]) : NULL);
     return true;
 }
 
@@ -211,6 +244,80 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     fv_expr *size = fv_x_dim(a, fv_dim_product(d->module->dims, x->rank - 2, x->dims + 2));
     def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, first, none), fv_x_int(a, -1),
                             add(a, mul(a, image, size), rest));
+    return true;
+}
+
+/* ---- MaxpoolWithMask: along each row of a window only up to the first element that is masked ---- */
+
+static bool infer_masked_pool(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *mask = fv_in_type(op, 1);
+    for (int i = 2; i < x->rank; i++)
+        if (!fv_module_assume(m, mask->dims[i], x->dims[i], "a mask for each element"))
+            return fv_op_error(op, "axis %d has %s in X, %s in the mask", i, fv_dim_str(m->arena, x->dims[i]),
+                               fv_dim_str(m->arena, mask->dims[i]));
+    return infer_pool(op);
+}
+
+static bool infer_last_masked(fv_op *op) {
+    fv_infer_out(op, 0, FV_I64, fv_in_type(op, 0)->rank, fv_in_type(op, 0)->dims);
+    return true;
+}
+
+/* Channels of all masks are one axis: they are taken in turn. */
+static bool decompose_masked_pool(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *mask = fv_in_type(op, 1);
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_window win;
+    fv_attr a[6], first = fv_attr_int(w->module, "first", mask->rank > 3);
+    int n;
+    if (!pool_attrs(w, op, &win, a, &n))
+        return false;
+    dims[0] = fv_dim_mul(t, mask->dims[0], mask->dims[1]);
+    for (int i = 2; i < mask->rank; i++)
+        dims[i - 1] = mask->dims[i];
+    fv_value *flat = fv_w_reshape(w, op->in[1], mask->rank - 1, dims);
+    fv_value *in[2] = {op->in[0], fv_w_op(w, FV_OP_fv_LastMasked, 1, &flat, 1, &first)};
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_MaskedMaxPool, 2, in, n, a));
+    return true;
+}
+
+/* max j: j where j <= i and element j of the row is 0, else -1. The first element of all may count as not masked. */
+static bool define_last_masked(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    int last = def->rank - 1;
+    fv_expr *index[FV_MAX_RANK], *place = fv_x_int(a, 0);
+    fv_var *j = fv_d_var(d, "j", def->index[last]->dim);
+    for (int i = 0; i < last; i++) {
+        index[i] = fv_x_var(a, def->index[i]);
+        place = i ? add(a, place, index[i]) : place;
+    }
+    index[last] = fv_x_var(a, j);
+    fv_expr *masked = fv_x_bin(a, FV_X_EQ, fv_d_load(d, 0, index), fv_x_const_int(a, FV_I32, 0));
+    masked = fv_x_bin(a, FV_X_AND, masked, fv_x_bin(a, FV_X_LE, index[last], fv_x_var(a, def->index[last])));
+    if (fv_op_int(op, "first"))
+        masked = fv_x_bin(a, FV_X_AND, masked, fv_x_bin(a, FV_X_LT, fv_x_int(a, 0), add(a, place, index[last])));
+    def->body = fv_x_reduce(a, FV_REDUCE_MAX, 1, &j, fv_x_select(a, masked, index[last], fv_x_int(a, -1)));
+    return true;
+}
+
+/* A tap counts where the last masked element of its row lies before the window. */
+static bool define_masked_max_pool(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    const fv_type *x = fv_in_type(op, 0), *masked = fv_in_type(op, 1);
+    taps w = taps_of(d, def);
+    fv_expr *at[FV_MAX_RANK], *channel = add(a, mul(a, w.index[0], fv_x_dim(a, x->dims[1])), w.index[1]);
+    at[0] = fv_x_bin(a, FV_X_FLOORMOD, channel, fv_x_dim(a, masked->dims[0]));
+    for (int i = 2; i < x->rank; i++)
+        at[i - 1] = w.index[i];
+    fv_expr *lowest = fv_x_const(a, FV_F32, -(double)FLT_MAX), *e = element(d, &w, lowest);
+    fv_expr *start = fv_x_bin(a, FV_X_MAX, fv_x_int(a, 0), window_start(d, def, x->rank - 3));
+    fv_expr *seen = fv_x_bin(a, FV_X_LT, fv_d_load_else(d, 1, at, fv_x_int(a, INT64_MAX)), start);
+    seen = fv_x_bin(a, FV_X_AND, seen, fv_x_bin(a, FV_X_LT, lowest, e)); /* not NaN */
+    def->body = fv_x_reduce(a, FV_REDUCE_MAX, w.n, w.k, fv_x_select(a, seen, e, lowest));
     return true;
 }
 
@@ -366,6 +473,36 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", MAX_TYPES}},
      .infer = infer_fv_pool,
      .define = define_max_pool},
+    {.domain = "com.microsoft", .name = "NhwcMaxPool", .since = {1},
+     .doc = "MaxPool of an input whose channels lie in the last axis",
+     .in = {{"x", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", MAX_TYPES}},
+     .infer = infer_nhwc_max_pool,
+     .decompose = decompose_nhwc_max_pool},
+    {.domain = "fv", .name = "LastMasked", .id = FV_OP_fv_LastMasked, .since = {1},
+     .doc = "up to each element of a row the last that is 0; -1 where there is none",
+     .in = {{"M", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "I"}},
+     .attrs = {FV_A_INT("first", 0)},
+     .types = {{"T", FV_SET(I32)}, {"I", FV_SET(I64)}},
+     .infer = infer_last_masked,
+     .define = define_last_masked},
+    {.domain = "fv", .name = "MaskedMaxPool", .id = FV_OP_fv_MaskedMaxPool, .since = {1},
+     .doc = "the largest element of each window, of whose rows only what lies before a masked one counts",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"masked", "I", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .attrs = {WINDOW},
+     .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I64)}},
+     .infer = infer_masked,
+     .define = define_masked_max_pool},
+    {.domain = "com.microsoft", .name = "MaxpoolWithMask", .since = {1},
+     .doc = "MaxPool, of whose windows rows end before the first element with mask 0; masks are taken in turn by the channels",
+     .in = {{"X", "T", .rank = FV_RANKS(3, 5)}, {"M", "I", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
+               FV_A_INT("storage_order", 0), FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I32)}},
+     .infer = infer_masked_pool,
+     .decompose = decompose_masked_pool},
     {.domain = "fv", .name = "MaxPoolIndices", .id = FV_OP_fv_MaxPoolIndices, .since = {1},
      .doc = "where in X the largest element Y of each window is",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Indices", "I"}},
@@ -373,7 +510,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_fv_pool,
      .define = define_max_pool_indices},
-    {.domain = "", .name = "MaxPool", .since = {1, 8, 10, 11, 12, 22},
+    {.domain = "", .name = "MaxPool", .id = FV_OP_MaxPool, .since = {1, 8, 10, 11, 12, 22},
      .doc = "the largest element of each window",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
@@ -393,7 +530,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_average_pool},
-    {.domain = "", .name = "AveragePool", .since = {1, 7, 10, 11, 19, 22},
+    {.domain = "", .name = "AveragePool", .id = FV_OP_AveragePool, .since = {1, 7, 10, 11, 19, 22},
      .doc = "the mean of each window",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
@@ -413,7 +550,7 @@ const fv_opdef fv_ops_pool[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_lp_pool},
-    {.domain = "", .name = "LpPool", .since = {1, 2, 11, 18, 22},
+    {.domain = "", .name = "LpPool", .id = FV_OP_LpPool, .since = {1, 2, 11, 18, 22},
      .doc = "the p-norm of each window",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
@@ -450,7 +587,7 @@ const fv_opdef fv_ops_pool[] = {
      .formula = "s = sum r..: select(p == 1, abs(X[n, c, r..]), select(p == 2, X[n, c, r..] * X[n, c, r..], "
                 "pow(abs(X[n, c, r..]), p))); "
                 "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
-    {.domain = "", .name = "GlobalLpPool", .since = {1, 2, 22},
+    {.domain = "", .name = "GlobalLpPool", .id = FV_OP_GlobalLpPool, .since = {1, 2, 22},
      .doc = "the p-norm of each channel",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("p", 2),

@@ -1,5 +1,5 @@
 /* recurrent.c - RNN, GRU, LSTM: attributes, shapes, and the expansion into one matrix product for the
- * inputs of all steps and a kernel for the steps (recurrent_kernel.c). */
+ * inputs of all steps and a recurrence over the steps (recurrent_steps.c). What AttnLSTM shares of it is in recurrent.h. */
 #include "ir/ops/recurrent.h"
 
 #include <string.h>
@@ -76,7 +76,8 @@ static bool is_string(fv_string s, const char *text) {
 }
 
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
-    bool lstm = fv_op_is(op, FV_OP_LSTM) || fv_op_is(op, FV_OP_fv_LSTM), gru = fv_op_is(op, FV_OP_GRU) || fv_op_is(op, FV_OP_fv_GRU);
+    bool attends = fv_op_is(op, FV_OP_com_microsoft_AttnLSTM) || fv_op_is(op, FV_OP_fv_AttnLSTM);
+    bool lstm = attends || fv_op_is(op, FV_OP_LSTM) || fv_op_is(op, FV_OP_fv_LSTM), gru = fv_op_is(op, FV_OP_GRU) || fv_op_is(op, FV_OP_fv_GRU);
     *r = (fv_recurrent){.kind = lstm ? FV_CELL_LSTM : gru ? FV_CELL_GRU : FV_CELL_RNN};
     r->gates = r->kind == FV_CELL_LSTM ? 4 : r->kind == FV_CELL_GRU ? 3 : 1;
     r->nacts = (int)r->kind + 1;
@@ -87,7 +88,7 @@ bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
     if (!both && !r->reverse && !is_string(direction, "forward"))
         return fv_op_error(op, "direction '%.*s' is none of forward, reverse, bidirectional",
                            (int)(direction.n > 40 ? 40 : direction.n), direction.s);
-    int64_t layout = fv_op_int(op, "layout");
+    int64_t layout = fv_opdef_attr(op->def, "layout") ? fv_op_int(op, "layout") : 0;
     if (layout != 0 && layout != 1)
         return fv_op_error(op, "layout is %lld, expected 0 or 1", (long long)layout);
     r->batch_first = layout == 1;
@@ -101,13 +102,15 @@ bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
 
 const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r) {
     const fv_attr *given = fv_op_find_attr(op, "hidden_size");
-    return given ? fv_dim_const(fv_op_module(op)->dims, given->u.i) : fv_in_type(op, in_r)->dims[2];
+    if (given)
+        return fv_dim_const(fv_op_module(op)->dims, given->u.i);
+    /* columns of fv.AttnLSTM's R go with more than units */
+    return fv_op_is(op, FV_OP_fv_AttnLSTM) ? fv_in_type(op, FV_STEPS_QW)->dims[1] : fv_in_type(op, in_r)->dims[2];
 }
 
 /* ---- shapes ---- */
 
-/* An operand, if it is there, has these dims. */
-static bool fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+bool fv_recurrent_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
     const char *name = op->def->in[in].name;
@@ -120,21 +123,16 @@ static bool fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
     return true;
 }
 
-typedef struct sizes {
-    const fv_dim *seq, *batch, *directions, *hidden;
-} sizes;
-
-/* dims of what holds the state of every direction and batch row */
-static void state_dims(const fv_recurrent *r, const sizes *s, const fv_dim **dims) {
+void fv_recurrent_state_dims(const fv_recurrent *r, const fv_recurrent_sizes *s, const fv_dim **dims) {
     dims[0] = r->batch_first ? s->batch : s->directions;
     dims[1] = r->batch_first ? s->directions : s->batch;
     dims[2] = s->hidden;
 }
 
-static void infer_results(fv_op *op, const fv_recurrent *r, const sizes *s) {
+void fv_recurrent_infer_results(fv_op *op, const fv_recurrent *r, const fv_recurrent_sizes *s) {
     const fv_dim *dims[3], *y[4] = {s->seq, s->directions, s->batch, s->hidden};
     fv_elem e = fv_in_type(op, 0)->elem;
-    state_dims(r, s, dims);
+    fv_recurrent_state_dims(r, s, dims);
     if (r->batch_first) {
         y[0] = s->batch;
         y[1] = s->seq;
@@ -145,15 +143,14 @@ static void infer_results(fv_op *op, const fv_recurrent *r, const sizes *s) {
     fv_infer_out(op, FV_REC_Y_C, e, 3, dims);
 }
 
-/* Attributes, and what X and R tell. */
-static bool read_sizes(fv_op *op, int in_r, fv_recurrent *r, sizes *s) {
+bool fv_recurrent_read_sizes(fv_op *op, int in_r, fv_recurrent *r, fv_recurrent_sizes *s) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *given = fv_op_find_attr(op, "hidden_size");
     if (!fv_recurrent_read(op, r))
         return false;
     if (given && (given->u.i < 1 || given->u.i > INT32_MAX))
         return fv_op_error(op, "hidden_size is %lld", (long long)given->u.i);
-    *s = (sizes){.seq = x->dims[r->batch_first], .batch = x->dims[!r->batch_first],
+    *s = (fv_recurrent_sizes){.seq = x->dims[r->batch_first], .batch = x->dims[!r->batch_first],
                  .directions = fv_dim_const(fv_op_module(op)->dims, r->directions),
                  .hidden = fv_recurrent_hidden(op, in_r)};
     return true;
@@ -162,20 +159,20 @@ static bool read_sizes(fv_op *op, int in_r, fv_recurrent *r, sizes *s) {
 static bool infer_recurrent(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     fv_recurrent r;
-    sizes s;
-    if (!read_sizes(op, FV_REC_R, &r, &s))
+    fv_recurrent_sizes s;
+    if (!fv_recurrent_read_sizes(op, FV_REC_R, &r, &s))
         return false;
     const fv_dim *gates = fv_dim_mul(t, fv_dim_const(t, r.gates), s.hidden);
     const fv_dim *w[3] = {s.directions, gates, fv_in_type(op, 0)->dims[2]}, *state[3];
     const fv_dim *bias[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 2), gates)};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
-    state_dims(&r, &s, state);
-    if (!fits(op, FV_REC_W, 3, w) || !fits(op, FV_REC_R, 3, (const fv_dim *[]){w[0], gates, s.hidden}) ||
-        !fits(op, FV_REC_B, 2, bias) || !fits(op, FV_REC_LENS, 1, &s.batch) || !fits(op, FV_REC_H, 3, state))
+    fv_recurrent_state_dims(&r, &s, state);
+    if (!fv_recurrent_fits(op, FV_REC_W, 3, w) || !fv_recurrent_fits(op, FV_REC_R, 3, (const fv_dim *[]){w[0], gates, s.hidden}) ||
+        !fv_recurrent_fits(op, FV_REC_B, 2, bias) || !fv_recurrent_fits(op, FV_REC_LENS, 1, &s.batch) || !fv_recurrent_fits(op, FV_REC_H, 3, state))
         return false;
-    if (r.kind == FV_CELL_LSTM && (!fits(op, FV_REC_C, 3, state) || !fits(op, FV_REC_P, 2, peep)))
+    if (r.kind == FV_CELL_LSTM && (!fv_recurrent_fits(op, FV_REC_C, 3, state) || !fv_recurrent_fits(op, FV_REC_P, 2, peep)))
         return false;
-    infer_results(op, &r, &s);
+    fv_recurrent_infer_results(op, &r, &s);
     return true;
 }
 
@@ -183,22 +180,22 @@ static bool infer_steps(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     fv_recurrent r;
-    sizes s;
-    if (!read_sizes(op, FV_STEPS_R, &r, &s))
+    fv_recurrent_sizes s;
+    if (!fv_recurrent_read_sizes(op, FV_STEPS_R, &r, &s))
         return false;
     const fv_dim *gates = fv_dim_mul(t, fv_dim_const(t, r.gates), s.hidden), *state[3];
     const fv_dim *all[3] = {x->dims[0], x->dims[1], fv_dim_mul(t, s.directions, gates)};
     const fv_dim *rec[3] = {s.directions, gates, s.hidden};
     const fv_dim *peep[2] = {s.directions, fv_dim_mul(t, fv_dim_const(t, 3), s.hidden)};
-    state_dims(&r, &s, state);
-    if (!fits(op, FV_STEPS_X, 3, all) || !fits(op, FV_STEPS_R, 3, rec) ||
-        !fits(op, FV_STEPS_LENS, 1, &s.batch) || !fits(op, FV_STEPS_H, 3, state))
+    fv_recurrent_state_dims(&r, &s, state);
+    if (!fv_recurrent_fits(op, FV_STEPS_X, 3, all) || !fv_recurrent_fits(op, FV_STEPS_R, 3, rec) ||
+        !fv_recurrent_fits(op, FV_STEPS_LENS, 1, &s.batch) || !fv_recurrent_fits(op, FV_STEPS_H, 3, state))
         return false;
-    if (r.kind == FV_CELL_LSTM && (!fits(op, FV_STEPS_C, 3, state) || !fits(op, FV_STEPS_P, 2, peep)))
+    if (r.kind == FV_CELL_LSTM && (!fv_recurrent_fits(op, FV_STEPS_C, 3, state) || !fv_recurrent_fits(op, FV_STEPS_P, 2, peep)))
         return false;
-    if (r.kind == FV_CELL_GRU && !fits(op, FV_STEPS_B, 2, (const fv_dim *[]){s.directions, s.hidden}))
+    if (r.kind == FV_CELL_GRU && !fv_recurrent_fits(op, FV_STEPS_B, 2, (const fv_dim *[]){s.directions, s.hidden}))
         return false;
-    infer_results(op, &r, &s);
+    fv_recurrent_infer_results(op, &r, &s);
     return true;
 }
 
@@ -234,38 +231,47 @@ static fv_value *input_bias(const expansion *e, fv_value *b) {
     return sum ? fv_w_reshape(e->w, sum, 1, &n) : NULL;
 }
 
-/* x * W^T + b of all gates, directions and steps at once. */
-static fv_value *input_part(const expansion *e, const fv_op *op) {
+fv_value *fv_w_recurrent_input(fv_rewriter *w, const fv_op *op, const fv_recurrent *r, const fv_dim *hidden, fv_value *weights) {
     static const int swap[2] = {1, 0};
-    const fv_type *x = fv_in_type(op, FV_REC_X);
-    const fv_dim *gates = fv_dim_const(e->t, e->r->gates);
-    const fv_dim *columns = fv_dim_mul(e->t, fv_dim_mul(e->t, e->directions, gates), e->hidden);
-    const fv_dim *flat[2] = {columns, x->dims[2]};
-    fv_value *weights = fv_w_transpose(e->w, fv_w_reshape(e->w, op->in[FV_REC_W], 2, flat), swap);
-    fv_value *y = FV_W2(e->w, FV_OP_fv_MatMul, op->in[FV_REC_X], weights), *b = fv_op_in(op, FV_REC_B);
-    if (b)
-        y = FV_W2(e->w, FV_OP_Add, y, input_bias(e, b));
-    return y;
+    fv_dims *t = w->module->dims;
+    const expansion e = {w, t, r, fv_dim_const(t, r->directions), hidden};
+    const fv_dim *columns = fv_dim_mul(t, fv_dim_mul(t, e.directions, fv_dim_const(t, r->gates)), hidden);
+    const fv_dim *flat[2] = {columns, fv_in_type(op, FV_REC_X)->dims[2]};
+    weights = weights ? fv_w_transpose(w, fv_w_reshape(w, weights, 2, flat), swap) : NULL;
+    fv_value *y = FV_W2(w, FV_OP_fv_MatMul, op->in[FV_REC_X], weights), *b = fv_op_in(op, FV_REC_B);
+    return b ? FV_W2(w, FV_OP_Add, y, input_bias(&e, b)) : y;
+}
+
+fv_value *fv_w_lengths(fv_rewriter *w, const fv_op *op, int in, int least, const fv_dim *most) {
+    fv_attr a[2] = {fv_attr_dims(w->module, "most", 1, &most), fv_attr_int(w->module, "least", least)};
+    return fv_op_in(op, in) ? fv_w_op(w, FV_OP_fv_Lengths, 1, &op->in[in], 2, a) : NULL;
 }
 
 /* Results that nobody uses are left out: they take no memory then. */
-static fv_op *steps_op(fv_op *op, int nin, fv_value *const *in) {
+static fv_op *steps_op(fv_op *op, fv_op_id id, int nin, fv_value *const *in) {
     static const char *const keep[] = {"activations", "activation_alpha", "activation_beta", "clip",
                                        "direction", "hidden_size", "input_forget", "layout", "linear_before_reset"};
     const char *outs[3] = {0};
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
             outs[i] = op->out[i]->name;
-    const fv_opdef *def = fv_op_def(fv_op_is(op, FV_OP_LSTM) ? FV_OP_fv_LSTM : fv_op_is(op, FV_OP_GRU) ? FV_OP_fv_GRU : FV_OP_fv_RNN);
     while (nin > 2 && !in[nin - 1])
         nin--;
-    fv_op *steps = fv_op_new(op->block, op, def, nin, in, op->nout, outs, op->origin);
+    fv_op *steps = fv_op_new(op->block, op, fv_op_def(id), nin, in, op->nout, outs, op->origin);
     for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) {
         const fv_attr *a = fv_op_find_attr(op, keep[i]);
         if (a)
             fv_op_attr(steps, a);
     }
     return fv_op_infer(steps) ? steps : NULL;
+}
+
+bool fv_w_recurrent_steps(fv_rewriter *w, fv_op *op, fv_op_id id, int nin, fv_value *const *in) {
+    fv_op *steps = w->failed || !in[0] ? NULL : steps_op(op, id, nin, in);
+    for (int i = 0; steps && i < op->nout; i++)
+        if (steps->out[i])
+            fv_w_result(w, i, steps->out[i]);
+    return steps != NULL;
 }
 
 static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
@@ -280,8 +286,8 @@ static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_dim *hidden = fv_recurrent_hidden(op, FV_REC_R);
     expansion e = {w, t, &r, fv_dim_const(t, r.directions), hidden};
-    fv_value *in[6] = {input_part(&e, op), op->in[FV_REC_R], fv_op_in(op, FV_REC_LENS), fv_op_in(op, FV_REC_H),
-                       NULL, NULL};
+    fv_value *lengths = fv_w_lengths(w, op, FV_REC_LENS, 0, fv_in_type(op, FV_REC_X)->dims[r.batch_first]);
+    fv_value *in[6] = {fv_w_recurrent_input(w, op, &r, hidden, op->in[FV_REC_W]), op->in[FV_REC_R], lengths, fv_op_in(op, FV_REC_H)};
     if (r.kind == FV_CELL_LSTM) {
         in[FV_STEPS_C] = fv_op_in(op, FV_REC_C);
         in[FV_STEPS_P] = fv_op_in(op, FV_REC_P);
@@ -289,20 +295,33 @@ static bool decompose_recurrent(fv_rewriter *w, fv_op *op) {
         fv_value *b = bias_of(&e, op->in[FV_REC_B], 1, 2, 1);
         in[FV_STEPS_B] = b ? fv_w_reshape(w, b, 2, (const fv_dim *[]){e.directions, hidden}) : NULL;
     }
-    if (w->failed || !in[0])
-        return false;
-    fv_op *steps = steps_op(op, r.kind == FV_CELL_LSTM ? 6 : r.kind == FV_CELL_GRU ? 5 : 4, in);
-    if (!steps)
-        return false;
-    for (int i = 0; i < op->nout; i++)
-        if (steps->out[i])
-            fv_w_result(w, i, steps->out[i]);
+    if (r.kind == FV_CELL_LSTM)
+        return fv_w_recurrent_steps(w, op, FV_OP_fv_LSTM, 6, in);
+    return r.kind == FV_CELL_GRU ? fv_w_recurrent_steps(w, op, FV_OP_fv_GRU, 5, in) : fv_w_recurrent_steps(w, op, FV_OP_fv_RNN, 4, in);
+}
+
+/* ---- lengths ---- */
+
+static bool infer_lengths(fv_op *op) {
+    const fv_attr *most = fv_op_find_attr(op, "most");
+    fv_infer_out(op, 0, FV_I64, 1, fv_in_type(op, 0)->dims);
+    return most->n == 1 || fv_op_error(op, "attribute 'most' has %d dims, expected 1", most->n);
+}
+
+static bool define_lengths(fv_definer *d, fv_op *op) {
+    fv_definition *y = fv_definition_new(d, 0);
+    fv_arena *a = d->arena;
+    fv_expr *i = fv_x_var(a, y->index[0]), *n = fv_x_convert(a, FV_I64, fv_d_load(d, 0, &i)), *least = fv_x_int(a, fv_op_int(op, "least"));
+    fv_expr *ok = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, least, n),
+                           fv_x_bin(a, FV_X_LE, n, fv_x_dim(a, fv_op_find_attr(op, "most")->u.dims[0])));
+    y->body = fv_x_select(a, fv_x_un(a, FV_X_REQUIRE, ok), n, least);
     return true;
 }
 
 /* ---- entries ---- */
 
 #define TYPES {{"T", FV_SET_FLOAT}, {"T1", FV_SET(I32)}}
+#define STEP_TYPES {{"T", FV_SET_FLOAT}, {"T1", FV_SET(I64)}}
 #define COMMON                                                                                     \
     FV_A_OPTIONAL("activations", STRINGS), FV_A_OPTIONAL("activation_alpha", FLOATS),              \
         FV_A_OPTIONAL("activation_beta", FLOATS), FV_A_OPTIONAL("clip", FLOAT),                    \
@@ -350,23 +369,30 @@ const fv_opdef fv_ops_recurrent[] = {
      .doc = "the steps of RNN; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS}, .out = {OUTPUTS},
      .attrs = {COMMON},
-     .types = TYPES,
+     .types = STEP_TYPES,
      .infer = infer_steps,
-     .kernel = fv_recurrent_kernel},
+     .recur = fv_recurrent_steps},
     {.domain = "fv", .name = "GRU", .id = FV_OP_fv_GRU, .since = {1},
      .doc = "the steps of GRU; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, {"Rbh", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(2)}}, .out = {OUTPUTS},
      .attrs = {COMMON, FV_A_INT("linear_before_reset", 0)},
-     .types = TYPES,
+     .types = STEP_TYPES,
      .infer = infer_steps,
-     .kernel = fv_recurrent_kernel},
+     .recur = fv_recurrent_steps},
     {.domain = "fv", .name = "LSTM", .id = FV_OP_fv_LSTM, .since = {1},
      .doc = "the steps of LSTM; X[t, b, (direction, gate, unit)] is the inputs' part of the gates",
      .in = {STEP_INPUTS, CELL},
      .out = {OUTPUTS, {"Y_c", "T", FV_OPTIONAL_OPERAND}},
      .attrs = {COMMON, FV_A_INT("input_forget", 0)},
-     .types = TYPES,
+     .types = STEP_TYPES,
      .infer = infer_steps,
-     .kernel = fv_recurrent_kernel},
+     .recur = fv_recurrent_steps},
+    {.domain = "fv", .name = "Lengths", .id = FV_OP_fv_Lengths, .since = {1},
+     .doc = "as many steps as each row has, `least` to `most`; another number is an index out of range",
+     .in = {{"X", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T1"}},
+     .attrs = {FV_A_REQUIRED("most", DIMS), FV_A_INT("least", 0)},
+     .types = {{"T", FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET(I64)}},
+     .infer = infer_lengths,
+     .define = define_lengths},
 
     {0}};

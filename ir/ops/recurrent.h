@@ -1,12 +1,13 @@
-/* recurrent.h - what RNN, GRU and LSTM say with their attributes, as expansion and kernel read it.
+/* recurrent.h - what RNN, GRU, LSTM and AttnLSTM say with their attributes, as expansion and steps read it.
  *
  * Gates are numbered as the standard lays out W, R and B: RNN i; GRU z r h; LSTM i o f c. The inputs'
  * part of all gates and all steps is one matrix product, x[t, b, (direction, gate, unit)]; what is left
- * are fv.RNN, fv.GRU and fv.LSTM, kernels that do the steps. */
+ * are fv.RNN, fv.GRU and fv.LSTM, recurrences over the steps. */
 #ifndef FV_IR_OPS_RECURRENT_H
 #define FV_IR_OPS_RECURRENT_H
 
-#include "ir/definition/custom.h"
+#include "ir/definition/definition.h"
+#include "ir/graph/rewriter.h"
 
 typedef enum { FV_CELL_RNN, FV_CELL_GRU, FV_CELL_LSTM } fv_cell_kind;
 
@@ -36,12 +37,33 @@ typedef struct fv_recurrent {
 /* Operands. fv.GRU has the recurrent bias of gate h where it is added before the reset. */
 enum { FV_REC_X, FV_REC_W, FV_REC_R, FV_REC_B, FV_REC_LENS, FV_REC_H, FV_REC_C, FV_REC_P };
 enum { FV_STEPS_X, FV_STEPS_R, FV_STEPS_LENS, FV_STEPS_H, FV_STEPS_C, FV_STEPS_P, FV_STEPS_B = FV_STEPS_C };
+/* Of AttnLSTM and fv.AttnLSTM, which has the query layer, keys, attention vector and memory. */
+enum { FV_REC_QW = FV_REC_P + 1, FV_REC_MW, FV_REC_V, FV_REC_M, FV_REC_MEMORY_LENS, FV_REC_AW };
+enum { FV_STEPS_QW = FV_STEPS_P + 1, FV_STEPS_KEYS, FV_STEPS_V, FV_STEPS_M, FV_STEPS_MEMORY_LENS, FV_STEPS_AW };
 enum { FV_REC_Y, FV_REC_Y_H, FV_REC_Y_C };
+
+typedef struct fv_recurrent_sizes {
+    const fv_dim *seq, *batch, *directions, *hidden;
+} fv_recurrent_sizes;
 
 /* The attributes of an op of either kind; false after a diagnostic. */
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) FV_MUST_USE;
 /* hidden_size, or what R says. */
 const fv_dim *fv_recurrent_hidden(const fv_op *op, int in_r);
-bool fv_recurrent_kernel(fv_custom *c, fv_op *op) FV_MUST_USE;
+/* The same, and what X and R, operand `in_r`, tell. */
+bool fv_recurrent_read_sizes(fv_op *op, int in_r, fv_recurrent *r, fv_recurrent_sizes *s) FV_MUST_USE;
+/* Has an operand, if it is there, these dims? False after a diagnostic. */
+bool fv_recurrent_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
+/* Dims of what holds the state of every direction and batch row. */
+void fv_recurrent_state_dims(const fv_recurrent *r, const fv_recurrent_sizes *s, const fv_dim **dims);
+void fv_recurrent_infer_results(fv_op *op, const fv_recurrent *r, const fv_recurrent_sizes *s);
+/* x * weights^T + b of all gates, directions and steps at once, for weights [directions, gates * hidden, inputs]. */
+fv_value *fv_w_recurrent_input(fv_rewriter *w, const fv_op *op, const fv_recurrent *r, const fv_dim *hidden, fv_value *weights);
+/* How many steps each row has, `least` to `most`, which data say: asked once. NULL, where the operand is left out. */
+fv_value *fv_w_lengths(fv_rewriter *w, const fv_op *op, int in, int least, const fv_dim *most);
+/* The op of the steps, over these operands, in place of op. */
+bool fv_w_recurrent_steps(fv_rewriter *w, fv_op *op, fv_op_id steps, int nin, fv_value *const *in) FV_MUST_USE;
+struct fv_recurrence;
+bool fv_recurrent_steps(fv_definer *d, struct fv_recurrence *r) FV_MUST_USE;
 
 #endif

@@ -287,11 +287,15 @@ static bool infer_unsqueeze(fv_op *op) {
     return true;
 }
 
+static bool infer_expand_dims(fv_op *op) {
+    return fv_infer_length(op, 1, 1) && infer_unsqueeze(op);
+}
+
 static bool decompose_squeeze(fv_rewriter *w, fv_op *op) {
     int n, rank = fv_in_type(op, 0)->rank;
     const fv_dim *const *e;
     if (fv_op_in(op, 1) && fv_elems(op, 1, &n, &e) && !fv_dims_are_const(n, e)) {
-        bool insert = fv_op_is(op, FV_OP_Unsqueeze);
+        bool insert = !fv_op_is(op, FV_OP_Squeeze);
         fv_attr a[3] = {fv_attr_int(w->module, "insert", insert),
                         fv_attr_int(w->module, "rank", insert ? rank + n : rank - n)};
         run_time_dims(w, op, FV_OP_fv_AxesDims, 2, a);
@@ -515,17 +519,17 @@ const fv_opdef fv_ops_reshape[] = {
      .doc = "`dims` without the axes that data names, or with axes of dim 1 inserted there",
      .in = {{"axes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("rank", INT), FV_A_INT("insert", 0)},
-     .types = {{"T", FV_SET(I64)}},
+     .types = {{"T", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_axes_dims,
      .define = define_axes_dims},
-    {.domain = "", .name = "Shape", .since = {1, 13, 15, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Shape", .id = FV_OP_Shape, .since = {1, 13, 15, 19, 21, 23, 24, 25},
      .doc = "the dims of axes start to end, as a tensor",
      .in = {{"data", "T"}}, .out = {{"shape", "T1"}},
      .attrs = {FV_A_OPTIONAL("end", INT), FV_A_INT("start", 0)},
      .types = {{"T", FV_SET_DATA}, {"T1", FV_SET(I64)}},
      .infer = infer_shape,
      .decompose = decompose_to_ints},
-    {.domain = "", .name = "Size", .since = {1, 13, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Size", .id = FV_OP_Size, .since = {1, 13, 19, 21, 23, 24, 25},
      .doc = "the number of elements",
      .in = {{"data", "T"}}, .out = {{"size", "T1"}},
      .types = {{"T", FV_SET_DATA}, {"T1", FV_SET(I64)}},
@@ -561,6 +565,12 @@ const fv_opdef fv_ops_reshape[] = {
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_unsqueeze,
      .decompose = decompose_squeeze, .upgrade = upgrade_axes},
+    {.domain = "com.microsoft", .name = "ExpandDims", .since = {1},
+     .doc = "Unsqueeze by one axis",
+     .in = {{"X", "T"}, {"axis", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I32)}},
+     .infer = infer_expand_dims,
+     .decompose = decompose_squeeze},
     {.domain = "", .name = "Expand", .id = FV_OP_Expand, .since = {8, 13},
      .doc = "broadcast to a shape",
      .in = {{"input", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},

@@ -3,12 +3,14 @@
  * symbol, which is a dim of what follows.
  *
  * All that sorts is fv.Order, a heap of positions. NaN counts as larger than every number. */
-#include "ir/ops/dims.h"
+#include "ir/ops/select.h"
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/ops/attend.h"
+#include "ir/ops/dims.h"
 
 /* ---- comparing items: rows of elements at x[a, i, c, 0], x[a, i, c, 1], ... ---- */
 
@@ -186,7 +188,7 @@ static bool kernel_order(fv_custom *c, fv_op *op) {
     return true;
 }
 
-static fv_value *order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descending) {
+fv_value *fv_w_order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descending) {
     if (!x)
         return NULL;
     const fv_dim *dims[3] = {x->type->dims[0], k, x->type->dims[2]};
@@ -223,7 +225,7 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     const fv_dim *dims[4] = {fv_dim_product(t, axis, x->dims), x->dims[axis],
                              fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1), fv_dim_const(t, 1)};
     const fv_dim *const *out = some->type->dims;
-    fv_value *at = order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis], fv_op_int(op, "largest") != 0);
+    fv_value *at = fv_w_order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis], fv_op_int(op, "largest") != 0);
     fv_value *in[2] = {op->in[0], at ? fv_w_reshape(w, at, x->rank, out) : NULL};
     fv_attr a = fv_attr_int(w->module, "axis", axis);
     if (op->out[0])
@@ -284,15 +286,14 @@ static bool kernel_non_zero(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* The positions of what is not 0 in x, `count` of them. */
-static fv_value *non_zero(fv_rewriter *w, fv_value *x, const fv_dim *count) {
+fv_value *fv_w_non_zero(fv_rewriter *w, fv_value *x, const fv_dim *count) {
     fv_w_bind(w, FV_W1(w, FV_OP_fv_CountNonZero, x), 1, &count);
     fv_attr a = fv_attr_dims(w->module, "dims", 1, &count);
     return fv_w_op(w, FV_OP_fv_NonZero, 1, &x, 1, &a);
 }
 
 static bool decompose_non_zero(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, non_zero(w, op->in[0], op->out[0]->type->dims[1]));
+    fv_w_result(w, 0, fv_w_non_zero(w, op->in[0], op->out[0]->type->dims[1]));
     return true;
 }
 
@@ -339,7 +340,7 @@ static bool decompose_compress(fv_rewriter *w, fv_op *op) {
     if (!x)
         return false;
     const fv_dim *count = op->out[0]->type->dims[axis];
-    fv_value *at = non_zero(w, op->in[1], count);
+    fv_value *at = fv_w_non_zero(w, op->in[1], count);
     fv_w_result(w, 0, gather(w, x, at ? fv_w_reshape(w, at, 1, &count) : NULL, axis));
     return true;
 }
@@ -440,36 +441,51 @@ static fv_value *start_of(fv_rewriter *w, fv_value *v, const fv_dim *n) {
 
 /* Runs in the order of their first items, instead of their values: `to` is the new number of each. */
 static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_value **length, fv_value **run) {
-    fv_value *from = order(w, as_items(w, *first, 0), n, false);
+    fv_value *from = fv_w_order(w, as_items(w, *first, 0), n, false);
     from = from ? fv_w_reshape(w, from, 1, &n) : NULL;
-    fv_attr a = fv_attr_dims(w->module, "dims", 1, &n);
-    fv_value *ends[2] = {fv_w_int(w, FV_I64, 0), fv_w_int(w, FV_I64, 1)};
-    fv_value *numbers = fv_w_op(w, FV_OP_fv_Range, 2, ends, 1, &a);
-    fv_value *to = FV_W3(w, FV_OP_ScatterElements, *first, from, numbers);
+    fv_value *to = FV_W3(w, FV_OP_ScatterElements, *first, from, fv_w_positions(w, n, 1, 0));
     *run = gather(w, to, *run, 0);
     *first = gather(w, *first, from, 0);
     *length = gather(w, *length, from, 0);
 }
 
-static bool decompose_unique(fv_rewriter *w, fv_op *op) {
+/* Result i is which[i] of: the items, where each is first, which each is, how often it is there. */
+static bool unique(fv_rewriter *w, fv_op *op, bool sorted, const int *which) {
     int axis;
     fv_value *x = along_axis(w, op, &axis), *rows = x ? as_items(w, x, axis) : NULL;
     if (!rows)
         return false;
     const fv_dim *n = op->out[0]->type->dims[axis];
-    fv_value *in[2] = {rows, order(w, rows, rows->type->dims[1], false)};
+    fv_value *in[2] = {rows, fv_w_order(w, rows, rows->type->dims[1], false)};
     fv_op *runs = fv_w_op_n(w, FV_OP_fv_Runs, 2, in, 0, NULL, 4);
     if (!runs)
         return false;
     fv_w_bind(w, runs->out[3], 1, &n);
     fv_value *run = runs->out[0], *first = start_of(w, runs->out[1], n), *length = start_of(w, runs->out[2], n);
-    if (!fv_op_int(op, "sorted") && first)
+    if (!sorted && first)
         by_appearance(w, n, &first, &length, &run);
     fv_value *results[4] = {gather(w, x, first, axis), first, run, length};
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])
-            fv_w_result(w, i, results[i]);
+            fv_w_result(w, i, results[which[i]]);
     return true;
+}
+
+static bool decompose_unique(fv_rewriter *w, fv_op *op) {
+    return unique(w, op, fv_op_int(op, "sorted") != 0, (int[]){0, 1, 2, 3});
+}
+
+/* ONNX Runtime's: of a vector, in the order of appearance, without the first positions. */
+static bool infer_unique_vector(fv_op *op) {
+    const fv_dim *n = NULL;
+    fv_infer_run_time(op, 0, fv_in_type(op, 0)->elem, 1, &n);
+    fv_infer_out(op, 1, FV_I64, 1, fv_in_type(op, 0)->dims);
+    fv_infer_out(op, 2, FV_I64, 1, &n);
+    return true;
+}
+
+static bool decompose_unique_vector(fv_rewriter *w, fv_op *op) {
+    return unique(w, op, false, (int[]){0, 2, 3});
 }
 
 #define TYPES (FV_SET_NUMBER | FV_SET(BOOL))
@@ -482,7 +498,7 @@ const fv_opdef fv_ops_select[] = {
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_order,
      .kernel = kernel_order},
-    {.domain = "", .name = "TopK", .since = {1, 10, 11, 24},
+    {.domain = "", .name = "TopK", .id = FV_OP_TopK, .since = {1, 10, 11, 24},
      .doc = "the k largest or smallest elements along an axis, in order, and where they are",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}}, .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
@@ -503,7 +519,7 @@ const fv_opdef fv_ops_select[] = {
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_non_zero,
      .kernel = kernel_non_zero},
-    {.domain = "", .name = "NonZero", .since = {9, 13},
+    {.domain = "", .name = "NonZero", .id = FV_OP_NonZero, .since = {9, 13},
      .doc = "positions of the elements that are not 0, one a column",
      .in = {{"X", "T"}}, .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
@@ -530,5 +546,12 @@ const fv_opdef fv_ops_select[] = {
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_unique,
      .decompose = decompose_unique},
+    {.domain = "com.microsoft", .name = "Unique", .since = {1},
+     .doc = "the elements of a vector without repetition as they appear, which each is, how often it is there",
+     .in = {{"x", "T", .rank = FV_RANK(1)}},
+     .out = {{"y", "T"}, {"idx", "I", FV_OPTIONAL_OPERAND}, {"counts", "I", FV_OPTIONAL_OPERAND}},
+     .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
+     .infer = infer_unique_vector,
+     .decompose = decompose_unique_vector},
 
     {0}};

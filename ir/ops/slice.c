@@ -326,6 +326,48 @@ static bool upgrade_split(fv_op *op, int version) {
     return fv_upgrade_attr_to_ints(op, "split", 1);
 }
 
+/* ---- UnfoldTensor ---- */
+
+static bool infer_unfold(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    fv_dims *t = m->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK], *one = fv_dim_const(t, 1);
+    int64_t n = fv_op_int(op, "size"), step = fv_op_int(op, "step");
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "dim"), x->rank, &axis))
+        return false;
+    if (n < 1 || n > FV_DIM_MAX || step < 1 || step > FV_DIM_MAX)
+        return fv_op_error(op, "size is %lld and step %lld, expected at least 1", (long long)n, (long long)step);
+    if (x->rank == FV_MAX_RANK)
+        return fv_op_error(op, "rank %d is more than %d", x->rank + 1, FV_MAX_RANK);
+    const fv_dim *size = fv_dim_const(t, n), *have = x->dims[axis];
+    if (!fv_module_require(m, fv_dim_max(t, have, size), have, "slices of UnfoldTensor",
+                           fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, size), fv_dim_str(m->arena, have))))
+        return fv_op_error(op, "axis %d has %s elements, size is %lld", axis, fv_dim_str(m->arena, have), (long long)n);
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = x->dims[i];
+    dims[axis] = fv_dim_add(t, fv_dim_floordiv(t, fv_dim_sub(t, have, size), fv_dim_const(t, step)), one);
+    dims[x->rank] = size;
+    fv_infer_out(op, 0, x->elem, x->rank + 1, dims);
+    return true;
+}
+
+static bool define_unfold(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *index[FV_MAX_RANK];
+    int axis, rank = def->rank - 1;
+    if (!fv_infer_axis(op, fv_op_int(op, "dim"), rank, &axis))
+        return false;
+    for (int i = 0; i < rank; i++)
+        index[i] = fv_x_var(a, def->index[i]);
+    fv_expr *start = fv_x_bin(a, FV_X_MUL, index[axis], fv_x_int(a, fv_op_int(op, "step")));
+    index[axis] = fv_x_bin(a, FV_X_ADD, start, fv_x_var(a, def->index[rank]));
+    def->body = fv_d_load(d, 0, index);
+    return true;
+}
+
 const fv_opdef fv_ops_slice[] = {
     {.domain = "fv", .name = "SliceBounds", .id = FV_OP_fv_SliceBounds, .since = {1},
      .doc = "starts, steps and dims of a slice of a tensor of `dims` by data",
@@ -358,5 +400,12 @@ const fv_opdef fv_ops_slice[] = {
      .types = {{"T", FV_SET_DATA}, {"S", FV_SET(I64)}},
      .infer = infer_split,
      .decompose = decompose_split, .upgrade = upgrade_split, .moved = 1},
+    {.domain = "com.microsoft", .name = "UnfoldTensor", .since = {1},
+     .doc = "all slices of `size` elements along axis `dim`, a step apart; the elements of each lie along a new last axis",
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("dim", -1), FV_A_REQUIRED("size", INT), FV_A_INT("step", 1)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_unfold,
+     .define = define_unfold},
 
     {0}};

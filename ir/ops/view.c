@@ -222,6 +222,35 @@ static bool infer_assume(fv_op *op) {
     return (n[0] == 1 && n[1] == 1) || fv_op_error(op, "has %d and %d dims, expected one of each", n[0], n[1]);
 }
 
+/* ---- fv.Extend: what an input of the model has room for ---- */
+
+static bool infer_extend(fv_op *op) {
+    const fv_type *room = fv_in_type(op, 0), *added = fv_in_type(op, 1);
+    int64_t axis = fv_op_int(op, "axis");
+    int n;
+    dims_attr(op, "start", &n);
+    if (axis < 0 || axis >= room->rank || added->rank != room->rank || n != 1)
+        return fv_op_error(op, "has axis %lld, ranks %d and %d, and %d starts", (long long)axis, room->rank, added->rank, n);
+    for (int i = 0; i < room->rank; i++)
+        if (i != axis && added->dims[i] != room->dims[i])
+            return fv_op_error(op, "axis %d has %s elements and %s", i, fv_dim_str(fv_op_module(op)->arena, room->dims[i]),
+                               fv_dim_str(fv_op_module(op)->arena, added->dims[i]));
+    fv_infer_out(op, 0, room->elem, room->rank, room->dims);
+    return true;
+}
+
+static bool define_extend(fv_definer *d, fv_op *op) {
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *index[FV_MAX_RANK];
+    int n, axis = (int)fv_op_int(op, "axis");
+    for (int i = 0; i < def->rank; i++)
+        index[i] = fv_x_var(d->arena, def->index[i]);
+    fv_expr *before = fv_d_load(d, 0, index);
+    index[axis] = fv_x_bin(d->arena, FV_X_SUB, index[axis], fv_x_dim(d->arena, dims_attr(op, "start", &n)[0]));
+    def->body = fv_d_load_else(d, 1, index, before);
+    return true;
+}
+
 /* ---- Transpose ---- */
 
 static bool infer_transpose(fv_op *op) {
@@ -281,6 +310,13 @@ const fv_opdef fv_ops_view[] = {
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_slice,
      .formula = "Y[i..] = X[start.. + i.. * step..]"},
+    {.domain = "fv", .name = "Extend", .id = FV_OP_fv_Extend, .since = {1},
+     .doc = "X, and in it A from start on along the axis",
+     .in = {{"X", "T"}, {"A", "T"}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("start", DIMS)},
+     .types = {{"T", FV_SET_DATA}},
+     .infer = infer_extend,
+     .define = define_extend},
     {.domain = "fv", .name = "Unpack", .id = FV_OP_fv_Unpack, .since = {1},
      .doc = "elements of 4 or 2 bits, from bytes as ONNX packs them",
      .in = {{"X", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "U"}},

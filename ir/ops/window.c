@@ -77,7 +77,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     if (!fv_window_list(op, "strides", w->n, 1, 1, w->stride) ||
         !fv_window_list(op, "dilations", w->n, 1, 1, w->dilation) ||
         !fv_window_list(op, "pads", 2 * w->n, 0, 0, pads) || !read_kernel(op, weight, w) ||
-        !fv_window_auto_pad(op, &mode))
+        (fv_opdef_attr(op->def, "auto_pad") && !fv_window_auto_pad(op, &mode)))
         return false;
     /* the standard's formulas for VALID are the same in both modes of rounding */
     w->ceil = mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
@@ -109,4 +109,35 @@ int fv_window_attrs(fv_module *m, const fv_window *w, fv_attr *out) {
     out[1] = fv_attr_ints(m, "strides", w->n, w->stride);
     out[2] = fv_attr_ints(m, "dilations", w->n, w->dilation);
     return 3;
+}
+
+/* ---- channels in the last axis ---- */
+
+const fv_type *fv_type_channels_first(fv_module *m, const fv_type *t) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = t->dims[i == 0 ? 0 : i == 1 ? t->rank - 1 : i - 1];
+    return fv_tensor_type(m->arena, t->elem, t->rank, dims);
+}
+
+fv_value *fv_w_channels_first(fv_rewriter *w, fv_value *x) {
+    int perm[FV_MAX_RANK];
+    for (int i = 0; x && i < x->type->rank; i++)
+        perm[i] = i == 0 ? 0 : i == 1 ? x->type->rank - 1 : i - 1;
+    return x ? fv_w_transpose(w, x, perm) : NULL;
+}
+
+fv_value *fv_w_channels_last(fv_rewriter *w, fv_value *x) {
+    int perm[FV_MAX_RANK];
+    for (int i = 0; x && i < x->type->rank; i++)
+        perm[i] = i == 0 ? 0 : i == x->type->rank - 1 ? 1 : i + 1;
+    return x ? fv_w_transpose(w, x, perm) : NULL;
+}
+
+void fv_infer_channels_last(fv_op *op) {
+    const fv_type *t = op->out[0]->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = t->dims[i == 0 ? 0 : i == t->rank - 1 ? 1 : i + 1];
+    fv_infer_out(op, 0, t->elem, t->rank, dims);
 }

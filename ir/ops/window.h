@@ -4,7 +4,7 @@
 #define FV_IR_OPS_WINDOW_H
 
 #include "ir/base/limits.h"
-#include "ir/graph/graph.h"
+#include "ir/graph/rewriter.h"
 
 /* Padding is in dims, because what auto_pad asks for depends on the input's. */
 typedef struct fv_window {
@@ -29,5 +29,12 @@ const fv_dim *fv_window_reach(fv_dims *t, const fv_window *w, int i);
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims);
 /* The same as attributes of a canonical op: pads (before), strides, dilations. Returns 3. */
 int fv_window_attrs(fv_module *m, const fv_window *w, fv_attr *out);
+
+/* Of operands whose channels lie in the last axis: with the channels in axis 1, and back. */
+const fv_type *fv_type_channels_first(fv_module *m, const fv_type *t);
+fv_value *fv_w_channels_first(fv_rewriter *w, fv_value *x);
+fv_value *fv_w_channels_last(fv_rewriter *w, fv_value *x);
+/* Result 0, which was inferred with the channels in axis 1, has them in the last axis. */
+void fv_infer_channels_last(fv_op *op);
 
 #endif

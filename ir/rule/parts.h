@@ -10,16 +10,11 @@ enum { FV_MAX_CAPTURES = 32 };
 
 /* ---- rule.c: matching ---- */
 
-typedef struct fv_capture {
-    const char *name;
-    fv_value *value;     /* or: */
-    const fv_attr *attr;
-} fv_capture;
-
 typedef struct fv_matcher {
     fv_session *session;
     fv_module *module;
     const fv_rule *rule;
+    fv_op *op; /* that it is tried at */
     fv_capture captures[FV_MAX_CAPTURES];
     int n;
     int depth, deepest; /* parts that matched, and the most that ever did */

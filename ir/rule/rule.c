@@ -193,7 +193,7 @@ static bool solve_conditions(fv_matcher *m) {
         }
         m->depth++;
     }
-    return true;
+    return !m->rule->holds || m->rule->holds(m->rule->user, m->op, m->n, m->captures) || miss(m, "its function says no");
 }
 
 /* Matches the first goal, then the rest; on failure everything is as it was. */
@@ -344,18 +344,32 @@ static bool replace(fv_matcher *m, fv_op *op) {
     return true;
 }
 
-bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) {
+static fv_matcher matcher_at(const fv_rule *r, fv_op *op, bool explain) {
     fv_module *module = fv_op_module(op);
-    fv_matcher m = {.session = module->session, .module = module, .rule = r, .deepest = -1,
-                    .explain = why != NULL};
-    bool ok = op->nout == 1 && op->out[0] && solve_op(&m, r->pattern, op, NULL);
-    if (ok) {
-        m.depth++;
-        ok = replace(&m, op);
-    }
-    if (why)
-        *why = (fv_mismatch){m.deepest, ok ? NULL : m.why ? m.why : "the op has not one result"};
+    return (fv_matcher){.session = module->session, .module = module, .rule = r, .op = op, .deepest = -1, .explain = explain};
+}
+
+static bool match(fv_matcher *m) {
+    fv_op *op = m->op;
+    bool ok = op->nout == 1 && op->out[0] && solve_op(m, m->rule->pattern, op, NULL);
+    m->depth += ok;
     return ok;
+}
+
+static bool tell(const fv_matcher *m, bool ok, fv_mismatch *why) {
+    if (why)
+        *why = (fv_mismatch){m->deepest, ok ? NULL : m->why ? m->why : "the op has not one result"};
+    return ok;
+}
+
+bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) {
+    fv_matcher m = matcher_at(r, op, why != NULL);
+    return tell(&m, match(&m) && replace(&m, op), why);
+}
+
+bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
+    fv_matcher m = matcher_at(r, op, why != NULL);
+    return tell(&m, match(&m), why);
 }
 
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {

@@ -51,6 +51,13 @@
 typedef enum { FV_EXACT, FV_ROUNDING, FV_APPROXIMATE } fv_exactness;
 #define FV_ROUNDING_ULPS 8
 
+/* What a name of the pattern stands for. */
+typedef struct fv_capture {
+    const char *name;
+    fv_value *value;     /* or: */
+    const fv_attr *attr;
+} fv_capture;
+
 typedef struct fv_rule {
     const char *name;
     fv_exactness exactness;
@@ -59,6 +66,9 @@ typedef struct fv_rule {
     int nwhere;
     fv_ast **where;
     int line;
+    /* Asked when all conditions hold, of the op and what the pattern captured there; NULL: nothing is. Changes nothing. */
+    bool (*holds)(void *user, fv_op *op, int n, const fv_capture *captures);
+    void *user;
 } fv_rule;
 
 /* Parses a file of rules; false after diagnostics with line and column, which tell of every rule
@@ -76,6 +86,9 @@ typedef struct fv_mismatch {
 /* Tries the rule at op; on a match replaces it (uses of op's result; a new value takes its name),
  * leaving dead ops to others. why may be NULL. */
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
+
+/* Does it match there? Changes nothing. */
+bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
 
 /* The `meaning` form: builds the right side for op. */
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;

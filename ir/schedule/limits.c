@@ -11,7 +11,7 @@ static fv_parameter rows_of(const fv_schedule *s, fv_parameter p) {
 }
 
 static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t rows, int64_t columns) {
-    int64_t sums = rows * ((columns + l->lanes - 1) / l->lanes), most = l->lanes > 1 ? l->registers - OPERANDS : SCALARS;
+    int64_t sums = rows * ((columns + l->lanes - 1) / l->lanes) * (l->sums ? l->sums : 1), most = l->lanes > 1 ? l->registers - OPERANDS : SCALARS;
     if (sums <= most)
         return NULL;
     if (l->lanes > 1)
@@ -19,6 +19,21 @@ static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t 
                          (long long)rows, (long long)columns, (long long)sums, (long long)most, l->registers);
     return fv_printf(a, "a tile has %lld x %lld sums, expected at most %lld without vectors", (long long)rows,
                      (long long)columns, (long long)most);
+}
+
+/* Sums of a block, and copies of rows, lie on the stack. */
+static const char *wrong_steps(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s, fv_parameter p) {
+    int64_t depth = s->value[FV_PARAMETER_depth], all = l->of[FV_PARAMETER_depth].most, rows = s->value[FV_PARAMETER_rows];
+    int64_t block = s->value[FV_PARAMETER_block], columns = s->value[FV_PARAMETER_columns] * (l->sums ? l->sums : 1);
+    if (p == FV_PARAMETER_depth && depth < all && block > FV_MOST_SUMS / columns)
+        return fv_printf(a, "a block of %lld x %lld sums takes all %lld steps at once, expected at most %d sums for fewer",
+                         (long long)block, (long long)columns, (long long)all, FV_MOST_SUMS);
+    if (p == FV_PARAMETER_copies && s->value[p] && depth == all)
+        return fv_printf(a, "rows are copied for a part of the steps, expected a 'depth' below %lld", (long long)all);
+    if (p == FV_PARAMETER_copies && s->value[p] && depth > FV_MOST_SUMS / rows - FV_SPACE)
+        return fv_printf(a, "a copy of %lld rows has %lld steps, expected at most %lld", (long long)rows, (long long)depth,
+                         (long long)(FV_MOST_SUMS / rows - FV_SPACE));
+    return NULL;
 }
 
 const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s, fv_parameter p) {
@@ -36,6 +51,8 @@ const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv
         return fv_printf(a, "'%s' is %lld, expected a power of 2", name, (long long)value);
     if (p == FV_PARAMETER_columns || p == FV_PARAMETER_score_columns)
         return wrong_tile(a, l, s->value[rows_of(s, p)], value);
+    if (p == FV_PARAMETER_depth || p == FV_PARAMETER_copies)
+        return wrong_steps(a, l, s, p);
     int64_t rows = s->value[rows_of(s, p)];
     if (p == FV_PARAMETER_block && value % rows)
         return fv_printf(a, "'%s' is %lld, expected a multiple of %lld, the rows of a tile", name, (long long)value,

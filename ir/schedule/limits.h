@@ -4,12 +4,17 @@
 
 #include "ir/schedule/schedule.h"
 
+/* What a contraction has on the stack: sums of a block whose tiles do a part of the steps, and copies of rows with so much between
+ * them that they do not lie a multiple of 4 kB apart. */
+enum { FV_MOST_SUMS = 1 << 14, FV_SPACE = 16 };
+
 typedef struct fv_schedule_limits {
     unsigned choices; /* bits of fv_parameter */
     struct {
         int64_t least, most, step; /* multiples of step */
     } of[FV_NPARAMETERS];
     int lanes, registers; /* that tiles are made of; lanes 1: of scalars */
+    int sums;             /* that share a tile, each with these columns; 0 counts as 1 */
 } fv_schedule_limits;
 
 static inline bool fv_is_choice(const fv_schedule_limits *l, fv_parameter p) {

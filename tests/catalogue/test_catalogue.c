@@ -523,6 +523,14 @@ ParameterizedTestParameters(catalogue, operators) {
     return cr_make_param_array(int, at, (size_t)n);
 }
 
+Test(catalogue, what_is_refused_is_not_there) {
+    for (const fv_refusal *r = fv_refusals; r->name; r++) {
+        cr_expect_null(fv_op_find(r->domain, r->name), "%s.%s is in the catalogue", r->domain, r->name);
+        cr_expect_str_eq(fv_op_refusal(r->domain, r->name), r->reason);
+    }
+    cr_expect_null(fv_op_refusal("", "Add"));
+}
+
 ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 600) {
     enum { MAX_LINES = 16 };
     const fv_opdef *d = fv_op_at(*which);

@@ -2,7 +2,7 @@
 
 In a fenced block of kind `console`, a line that begins with `$ ` is a command, the lines below it
 are what it prints; lines that begin with `> ` continue the command. A block whose first line is a
-comment that names a file (`/* hello.c - ...`, `# dense.fvir: ...`) is that file. The blocks of a
+comment that names a file (`/* hello.c - ...`, `# dense.fvir: ...`, `-- pass.lua: ...`) is that file. The blocks of a
 document are run in their order, in one folder, where everything of the project is found under its
 name, and `fovea` and its libraries are the ones in BUILD.
 
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
-NAME = re.compile(r"^(?:/\*|#|//) ([\w.-]+\.(?:c|h|fvir|fvk|fvd|rules|txt))\b")
+NAME = re.compile(r"^(?:/\*|#|//|--) ([\w.-]+\.(?:c|h|fvir|fvk|fvd|lua|rules|txt))\b")
 SIZE = re.compile(r"\b[\d.]+ (?:bytes|kB|MB|GB)")
 
 

@@ -124,7 +124,8 @@ def check_name(model, table, name):
     if "why_nothing" in doc: # an input, or a constant
         hold(not doc["why"] and doc["why_nothing"].startswith(("a constant", "an input")), name + ":", doc["why_nothing"])
         return
-    hold(any(name in (v["value"], v["kernel"], *v["nodes"]) for v in doc["why"]), "--why finds others for", name)
+    told = lambda v: [v["value"], v["kernel"], *v["nodes"], *(x for d in v["decisions"] for x in d["values"].values())]
+    hold(any(name in told(v) for v in doc["why"]), "--why finds others for", name) # memory of a kernel has no value of its own
     for v in doc["why"]:
         hold(v["decisions"], v["value"], "has no decisions for", name)
         hold(v["kernel"] or v["in"] is not None, v["value"], "is made nowhere")

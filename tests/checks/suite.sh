@@ -7,12 +7,15 @@ export FOVEA_CACHE_DIR= # what is tested is compiled
 fovea=$1/tools/fovea
 suite=${FOVEA_SHARED}/onnx-suite
 passed=0 failed=0 missing=0
+# Their references are numbers of another generator, of which the standard asks nothing; docs/operators.md lists them.
+drawn='/test_(bernoulli_(double|seed)(_expanded)?|training_dropout(_default|_mask)?)/'
 out=$(mktemp)
 for backend in interp jit "interp --schedule=naive"; do
     for part in node simple pytorch-converted pytorch-operator; do
         # shellcheck disable=SC2086
         "$fovea" test "$suite/$part" --backend=$backend >"$out" 2>&1
         status=$?
+        sed -i -E "\\#^FAILED .*$drawn.* element [0-9]+ is #d" "$out"
         [ $status -le 1 ] || echo "FAILED $part ($backend): status $status"
         grep '^FAILED' "$out" | grep -v 'operator not in the catalogue'
         bad=$(grep '^FAILED' "$out" | grep -vc 'operator not in the catalogue')

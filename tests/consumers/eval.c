@@ -415,6 +415,9 @@ static void run(evaluator *v, const fv_block *block) {
             break;
         case FV_S_OUTLINE: run(v, &s->body); break;
         case FV_S_PREFETCH: case FV_S_COMMENT: break;
+        case FV_S_READ:
+        case FV_S_PLAN:
+        case FV_S_MEMORY:
         case FV_S_CHECK:
         case FV_S_LAUNCH:
         case FV_S_ALLOC:

@@ -2,13 +2,16 @@
  * out_dims. Every consumer of this build must do the same (backend/consumer/consumer.h). */
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/parse.h"
+#include "ir/kernel/program_print.h"
 #include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
 
@@ -38,6 +41,7 @@ static fv_program *program(const char *text) {
     cr_assert(p, "%s", text);
     cr_assert(fv_program_verify(session, p), "%s", text);
     fv_program_expand(p);
+    cr_assert(fv_program_verify(session, p), "%s", text); /* with the protocol that it has now */
     return p;
 }
 
@@ -105,6 +109,35 @@ Test(program, launches_and_workspace) {
     }
 }
 
+/* ---- the protocol, as a text says it ---- */
+
+/* A text that asks its caller for less, or tells it something else, is refused whatever the verifier can prove of it. */
+Test(program, protocol_of_a_text) {
+    static const struct {
+        const char *from, *to;
+    } changes[] = {
+        {"check 0 <= n_given && n_given <= 100, ", "check 0 <= n_given && n_given <= 99, "},
+        {"setworkspace bytes * 2", "setworkspace bytes"},
+        {"setcapacity y = n", "setcapacity y = n + 1"},
+        {"setcapacity y = n\n", ""},
+        {"setdim y[0] = n", "setdim y[0] = 1"},
+        {"  check n == 0 || x_fits, BAD_ARGUMENT, \"input 'x'\"\n", ""},
+        {"aligned inputs[x] 4", "aligned inputs[x] 2"},
+        {"  read env_given = given env\n", ""},
+    };
+    fv_text t = {.arena = arena};
+    fv_program_print_whole(&t, program(chain));
+    cr_expect(fv_program_keeps_protocol(session, fv_program_parse(arena, t.s, NULL)), "%s", t.s);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        const char *at = strstr(t.s, changes[i].from);
+        cr_assert(at, "'%s' is not in\n%s", changes[i].from, t.s);
+        int before = (int)(at - t.s);
+        const char *text = fv_printf(arena, "%.*s%s%s", before, t.s, changes[i].to, at + strlen(changes[i].from));
+        fv_program *p = fv_program_parse(arena, text, NULL);
+        cr_expect(!p || !fv_program_keeps_protocol(session, p), "%s", text);
+    }
+}
+
 Test(program, bad_arguments) {
     fv_program *p = program(chain);
     FOR_EACH_CONSUMER(p, o) {
@@ -114,7 +147,7 @@ Test(program, bad_arguments) {
         void *out[] = {y}, *no_out[] = {NULL};
         int64_t d[2] = {5, 3}, empty[2] = {0, 3}, large[2] = {101, 3}, small[2] = {5, 0},
                 seven[2] = {5, 7}, four[2] = {1, 4};
-        fv_env env = {.size = sizeof env}, unknown = {.size = 8};
+        fv_env env = {.size = sizeof env}, unknown = {.size = 7};
         int32_t flag = 1;
         fv_env cancelled = {.size = sizeof cancelled, .cancel = &flag};
         cr_expect_eq(o->run(o, d, in, out, NULL, work, 128, &env), FV_OK);
@@ -139,6 +172,46 @@ Test(program, bad_arguments) {
         cr_expect_eq(o->plan(o, four, &need, NULL), FV_BAD_DIM);
         cr_expect_eq(need, 77);
         cr_expect_eq(o->plan(o, d, NULL, NULL), FV_OK);
+    }
+}
+
+/* An env of so many bytes, in memory that ends behind them. */
+static fv_env *env_of_size(const fv_env *from, size_t size) {
+    fv_env *env = malloc(size);
+    memcpy(env, from, size < sizeof *from ? size : sizeof *from);
+    memset((char *)env + sizeof *from, 0xa5, size > sizeof *from ? size - sizeof *from : 0);
+    memcpy(env, &size, sizeof size);
+    return env;
+}
+
+Test(program, env_of_other_versions) {
+    fv_program *p = program(chain);
+    FOR_EACH_CONSUMER(p, o) {
+        _Alignas(64) float x[5] = {0}, y[5] = {0};
+        _Alignas(64) char work[128];
+        int64_t d[2] = {5, 3};
+        int32_t flag = 1;
+        const fv_env all = {.cancel = &flag};
+        static const struct {
+            size_t size;
+            int status;
+        } cases[] = {
+            {sizeof(size_t), FV_OK},
+            {offsetof(fv_env, cancel), FV_OK}, /* is as if it were not given */
+            {offsetof(fv_env, cancel) + 4, FV_OK},
+            {offsetof(fv_env, trace), FV_CANCELLED},
+            {sizeof(fv_env), FV_CANCELLED},
+            {sizeof(fv_env) + 8, FV_CANCELLED},
+            {sizeof(fv_env) + 1000, FV_CANCELLED},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            fv_env *env = env_of_size(&all, cases[i].size);
+            int status = o->run(o, d, (const void *[]){x}, (void *[]){y}, NULL, work, 128, env);
+            cr_expect_eq(status, cases[i].status, "%s: env of %zu bytes: %d", c->name, cases[i].size, status);
+            free(env);
+        }
+        fv_env nonsense = {.size = 0};
+        cr_expect_eq(o->run(o, d, (const void *[]){x}, (void *[]){y}, NULL, work, 128, &nonsense), FV_BAD_ARGUMENT);
     }
 }
 
@@ -275,6 +348,9 @@ Test(program, sizes_from_data) {
         cr_expect_eq(o->run(o, &n, in, out, out_dims, work, 64, NULL), FV_NO_MEMORY);
         h = (heap){0, 0, true};
         cr_expect_eq(o->run(o, &n, in, out, out_dims, work, 64, &env), FV_NO_MEMORY);
+        fv_env *old = env_of_size(&env, offsetof(fv_env, free));
+        cr_expect_eq(o->run(o, &n, in, out, out_dims, work, 64, old), FV_NO_MEMORY);
+        free(old);
         h = (heap){0, 0, false};
         n = 0; /* nothing to allocate */
         cr_expect_eq(o->run(o, &n, in, (void *[]){NULL}, (int64_t[]){0, 0}, work, 64, &env), FV_OK);
@@ -330,7 +406,7 @@ Test(program, loops_and_branches) {
 
 Test(program, table_of_the_model) {
     const fv_model *m = fv_program_model(arena, program(positives), NULL);
-    cr_expect_eq(m->abi, 1);
+    cr_expect_eq(m->abi, 2);
     cr_expect_eq(m->size, sizeof *m);
     cr_expect_str_eq(m->name, "m");
     cr_expect_str_eq(m->target, "generic");

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
 #include "ir/base/diag.h"
 #include "ir/kernel/print.h"
@@ -266,6 +267,7 @@ static bool check_batch(batch *b) {
     for (int i = 0; i < b->n; i++)
         kernels[i] = fv_kernel_expand(b->arena, b->subjects[i].kernel, b->target);
     fv_program *p = program_of(b->arena, b->target, b->n, kernels);
+    fv_program_protocol(p);
     if (!fv_program_verify(b->session, p)) {
         complain(b, &b->subjects[0], "verifier", "the expanded program is not legal");
         return false;

@@ -1,5 +1,5 @@
 /* graphs.h - graphs of which the steps of lowering make all that definitions have: what is substituted, views, parts, axes moved
- * to the end, reductions in reductions, indices from data. */
+ * to the end, reductions in reductions, indices from data, recurrences. */
 #ifndef FV_TESTS_DEFINITION_GRAPHS_H
 #define FV_TESTS_DEFINITION_GRAPHS_H
 
@@ -19,6 +19,13 @@ static const char *const graphs[] = {
     "symbol n 1..64\n"
     "func @main(%q: f32[n, 16], %k: f32[n, 16], %v: f32[n, 16]) -> (%y) {\n"
     "  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n  %y = MatMul(%p, %v)\n  return %y\n}\n",
+    "symbol n 1..64\nsymbol room 0..100\n"
+    "func @main(%q: f32[2, 1, 8], %x: f32[2, 1, 8], %past: f32[2, n, 8]) -> (%y, %present state %past capacity room, %z) {\n"
+    "  %k = Tanh(%x)\n  %present = Concat(%past, %k) {axis = 1}\n  %t = Transpose(%present) {perm = [0, 2, 1]}\n"
+    "  %y = MatMul(%q, %t)\n  %z = Exp(%past)\n  return %y, %present, %z\n}\n",
+    "symbol n 1..64\n"
+    "func @main(%x: f32[5, n, 3], %w: f32[1, 12, 3], %r: f32[1, 12, 4], %l: i32[n]) -> (%y, %h) {\n"
+    "  %y, %h = GRU(%x, %w, %r, _, %l) {direction = \"reverse\"}\n  return %y, %h\n}\n",
 };
 enum { NGRAPHS = sizeof graphs / sizeof *graphs };
 

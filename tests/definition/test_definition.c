@@ -6,6 +6,7 @@
 #include "ir/definition/definitions_print.h"
 #include "ir/definition/definitions_parse.h"
 #include "ir/definition/definitions_verify.h"
+#include "ir/definition/print.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/verify.h"
 #include "passes/passes.h"
@@ -81,3 +82,30 @@ static const char *lowered(const char *options, const char *input) {
 }
 
 Test(definition, steps) { check_golden("../definition/steps.txt", lowered); }
+
+/* ---- formulas ---- */
+
+static const char *formula_of(const char *body) {
+    fv_text t = {.arena = arena};
+    fv_module *m = read(fv_printf(arena, "func @main(%%x: f32[200, 9]) -> (%%y) {\n  %%y = define(%%x) : f32[] {\n"
+                                         "    element %%y[] = %s\n  }\n  return %%y\n}\n", body));
+    cr_assert(m && m->definitions->n == 1, "%s", said());
+    fv_definition_print(&t, m->definitions->all[0].def);
+    return t.s;
+}
+
+Test(definition, formulas_are_a_few_lines) {
+    fv_text sums = {.arena = arena}, calls = {.arena = arena};
+    fv_text_put(&sums, "%x[0, 0]");
+    for (int i = 0; i < 120; i++) {
+        fv_text_printf(&sums, " + (sum k%d < %d: %%x[k%d, 1])", i, i + 2, i);
+        fv_text_put(&calls, "max(");
+    }
+    fv_text_put(&calls, "%x[0, 0]");
+    for (int i = 0; i < 120; i++)
+        fv_text_printf(&calls, ", %%x[%d, 1])", i);
+    const char *long_sum = formula_of(sums.s), *long_call = formula_of(calls.s);
+    cr_expect(strlen(long_sum) < 500 && strstr(long_sum, "...") == long_sum + strlen(long_sum) - 3, "%s", long_sum);
+    cr_expect(strlen(long_call) < 600, "%s", long_call);
+    cr_expect_str_eq(formula_of("%x[0, 0] + (%x[1, 0] - 1.0)"), "y[] = x[0, 0] + (x[1, 0] - 1.0)");
+}

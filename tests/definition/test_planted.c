@@ -15,7 +15,7 @@ TestSuite(planted, .init = open_session, .fini = close_session);
 
 typedef enum { OUTSIDE, NO_GUARD, WRONG_TYPE, TWICE, ESCAPED, SUBSTITUTED, BELOW, ORDER, KINDS } kind;
 
-static const char *const reasons[KINDS] = {"begins at|goes to", "begins at|goes to|nothing says", "the value",  "may be, too",
+static const char *const reasons[KINDS] = {"begins at|goes to", "begins at|goes to|nothing says", "the value",  "may be, too|where input",
                                            "outside of the reduction", "is substituted", "is not made before", "in an order|in no order|chains along"};
 static const char *const names[KINDS] = {"index outside", "lost guard", "wrong type", "part in the place of another",
                                          "variable without reduction", "load of a substituted value", "load of a value below", "wrong order"};

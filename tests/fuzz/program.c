@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/base/limits.h"
@@ -203,6 +204,6 @@ void fuzz_kernel(fv_session *s, const uint8_t *data, size_t size) {
         return;
     if (!p->target)
         p->target = fv_target_find(targets[hash % 4]);
-    if (fv_program_verify(s, p))
+    if (fv_program_verify(s, p) && fv_program_keeps_protocol(s, p)) /* as whoever runs a text asks */
         fuzz_program(s, p, false, hash);
 }

@@ -295,12 +295,38 @@ Test(dim, quotient_as_of_reshape) {
     predicate(fv_dim_quotient(dims, parse("batch * seq"), parse("seq")), "batch");
 }
 
-Test(dim, replace) {
-    const fv_dim *from[] = {parse("seq"), parse("past")}, *to[] = {parse("128"), parse("seq")};
-    predicate(fv_dim_replace(dims, parse("(seq + 63) floordiv 64 + past"), 2, from, to), "seq + 2");
-    predicate(fv_dim_replace(dims, parse("min(batch, seq)"), 2, from, to), "min(batch, 128)");
-    predicate(fv_dim_replace(dims, parse("batch"), 2, from, to), "batch");
-    predicate(fv_dim_replace(dims, parse("seq"), 0, from, to), "seq");
+static const fv_dim *again(const fv_dim *d) {
+    fv_ptrmap memo = fv_ptrmap_in(fv_dims_arena(dims));
+    return fv_dim_again(dims, d, &memo);
+}
+
+Test(dim, again) {
+    fv_ptrmap memo = fv_ptrmap_in(fv_dims_arena(dims));
+    *fv_ptrmap_at(&memo, parse("seq")) = (void *)parse("128");
+    *fv_ptrmap_at(&memo, parse("past")) = (void *)parse("seq");
+    predicate(fv_dim_again(dims, parse("(seq + 63) floordiv 64 + past"), &memo), "seq + 2");
+    predicate(fv_dim_again(dims, parse("min(batch, seq)"), &memo), "min(batch, 128)");
+    predicate(fv_dim_again(dims, parse("batch"), &memo), "batch");
+}
+
+Test(dim, equalities) {
+    const fv_dim *before = parse("max(min(past + seq, 2048) - past, 0)"), *min = parse("min(past + seq, 2048)");
+    cr_assert(fv_dim_equate(min, parse("past + seq")));
+    predicate(parse("min(past + seq, 2048)"), "past + seq");
+    predicate(parse("max(min(2048, seq + past) - past, 0)"), "seq");
+    predicate(again(before), "seq");
+    predicate(again(min), "past + seq");
+    cr_assert(fv_dim_equate(parse("broadcast(total, past + seq)"), parse("past + seq")));
+    predicate(parse("broadcast(min(past + seq, 2048), total)"), "past + seq");
+    cr_expect_not(fv_dim_equate(min, parse("seq")), "it is equated already");
+    cr_expect_not(fv_dim_equate(parse("min(seq, past)"), parse("min(seq, batch)")), "no side is shorter");
+    cr_expect_not(fv_dim_equate(parse("seq + past + batch"), parse("seq")), "a sum");
+    cr_expect_not(fv_dim_equate(parse("seq"), parse("4")), "a symbol");
+    predicate(again(parse("batch * 3 + min(seq, past) floordiv 7")), "batch * 3 + (min(past, seq) floordiv 7)");
+    /* what one is equated with may be equated with less */
+    cr_assert(fv_dim_equate(parse("max(batch, min(seq, past) mod 7)"), parse("min(seq, past)")));
+    cr_assert(fv_dim_equate(parse("min(seq, past)"), parse("seq")));
+    predicate(parse("max(batch, min(seq, past) mod 7)"), "max(batch, seq mod 7)");
 }
 
 Test(dim, symbols) {

@@ -65,6 +65,23 @@ Test(signature, states_that_cannot_be) {
             "5:79: error: input 'past' takes both 'a' and 'b'");
     refused("fovea-ir 1 func @main(%x: f32[2]) -> (%y state %x) { %y = Concat(%x, %x) {axis = 0} return %y }",
             "1:38: error: on axis 0 output 'y' has 4, which input 'x' with 2 never takes");
+    refused(HEAD INPUTS " -> (%all state %past capacity p + 1) {\n" CONCAT, "5:111: error: a capacity is a number or a symbol");
+}
+
+/* Is the declaration the same when it was printed? */
+Test(signature, capacities) {
+    fv_module *m = parse(HEAD INPUTS " -> (%all state %past capacity 64) {\n" CONCAT, NULL);
+    cr_assert(m != NULL, "%s", last_message());
+    const char *text = print(m);
+    cr_expect(strstr(text, "%all state %past capacity 64)") != NULL, "%s", text);
+    fv_module *again = parse(text, NULL);
+    cr_assert(again != NULL, "%s", last_message());
+    cr_expect_eq(again->funcs->capacity[0]->value, 64);
+    cr_expect(fv_state_declare(again, "past=all:64"));
+    cr_expect(!fv_state_declare(again, "past=all:65"));
+    cr_expect_str_eq(last_message(), "error: --state 'past=all:65': input 'past' has capacity 64 already");
+    cr_expect(!fv_state_declare(again, "past=all:x y"));
+    cr_expect(fv_state_declare(parse(HEAD INPUTS " -> (%all) {\n" CONCAT, NULL), "past=all:room"));
 }
 
 static void declare(const char *option, const char *message) {
@@ -83,7 +100,7 @@ static void declare(const char *option, const char *message) {
 
 Test(signature, states_as_options) {
     declare("past=all", "");
-    declare("past", "error: --state 'past': expected INPUT=OUTPUT");
+    declare("past", "error: --state 'past': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY");
     declare("all=past", "error: --state 'all=past': the input comes first: --state past=all");
     declare("pats=all", "error: --state 'pats=all': the model has no input 'pats'; did you mean 'past'?");
     declare("past=z", "error: --state 'past=z': the model has no output 'z'");

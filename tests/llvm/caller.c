@@ -13,7 +13,7 @@ static int check(void) {
     size_t work = 1;
     for (int i = 0; i < 24; i++)
         x[i] = (float)(i - 10);
-    if (m->abi != 1 || m->size != sizeof *m || m->plan(&n, &work, out_dims) != FV_OK || work != 0)
+    if (m->abi != 2 || m->size != sizeof *m || m->plan(&n, &work, out_dims) != FV_OK || work != 0)
         return 1;
     int status = m->run(&n, in, out, out_dims, 0, 0, 0);
     if (status != FV_OK)

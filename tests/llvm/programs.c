@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/expand/expand.h"
 #include "ir/base/text.h"
 #include "ir/kernel/parse.h"
 #include "tests/llvm/programs.h"
@@ -46,6 +47,7 @@ bench bench_open(const char *text, const char *target) {
         whole = fv_printf(b.a, "%.*s%s%s", (int)(at - text), text, target, at + 2);
     b.p = fv_program_parse(b.a, whole, NULL);
     cr_assert(b.p, "%s", said(&b));
+    fv_program_expand(b.p);
     return b;
 }
 

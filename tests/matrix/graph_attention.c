@@ -68,7 +68,8 @@ static gvalue *operand(maker *m, size heads, size rows, size columns, bool swapp
                 perm[i] = k;
     gvalue *x = graph_param(m->g, m->elem, 4, dims, n);
     bool same = perm[0] == 0 && perm[1] == 1 && perm[2] == 2;
-    return same ? x : ONE(m->g, MOVES, (x), "Transpose(%s) {perm = [%d, %d, %d, %d]}", x->name, perm[0], perm[1], perm[2], perm[3]);
+    return same ? x
+                : ONE(m->g, MOVES, (x), "Transpose(%s) {perm = [%d, %d, %d, %d]}", x->name, perm[0], perm[1], perm[2], perm[3]);
 }
 
 /* Each head of x several times. */
@@ -78,8 +79,12 @@ static gvalue *repeated(maker *m, gvalue *x) {
         return x;
     const char *h = fv_printf(g->arena, "%lld", (long long)(m->heads.n / m->groups));
     gvalue *y = ONE(g, MOVES, (x), "fv.Reshape(%s) {dims = [%s, %s, 1, %s, %s]}", x->name, x->dim[0], h, x->dim[2], x->dim[3]);
-    y = y ? ONE(g, MOVES, (y), "fv.Expand(%s) {dims = [%s, %s, %d, %s, %s]}", y->name, x->dim[0], h, m->groups, x->dim[2], x->dim[3]) : NULL;
-    return y ? ONE(g, MOVES, (y), "fv.Reshape(%s) {dims = [%s, %s, %s, %s]}", y->name, x->dim[0], m->heads.text, x->dim[2], x->dim[3]) : NULL;
+    y = y ? ONE(g, MOVES, (y), "fv.Expand(%s) {dims = [%s, %s, %d, %s, %s]}", y->name, x->dim[0], h, m->groups, x->dim[2],
+                x->dim[3])
+          : NULL;
+    return y ? ONE(g, MOVES, (y), "fv.Reshape(%s) {dims = [%s, %s, %s, %s]}", y->name, x->dim[0], m->heads.text, x->dim[2],
+                   x->dim[3])
+             : NULL;
 }
 
 static gvalue *scalar(graph *g, fv_elem e, const char *value) {
@@ -158,4 +163,56 @@ static bool make_attention(graph *g) {
     return y != NULL;
 }
 
-const graph_op graph_attention[] = {{"attention", make_attention, 1}, {NULL, NULL, 0}};
+static const char *name_of(const gvalue *v) {
+    return v ? v->name : "_";
+}
+
+/* ONNX Runtime's operator, across or of itself, with masks in its forms, or a past. What a mask adds is no number that
+ * leaves scores few bits. */
+static bool make_multi_head(graph *g) {
+    static const char *const fills[] = {"-8.0", "-3e38", "-inf"};
+    static const fv_elem elems[] = {FV_F32, FV_F32, FV_F16};
+    size batch = pool_size(g), queries = pool_size(g), keys = rng_chance(&g->r, 50) ? queries : pool_size(g),
+         past = pool_size(g);
+    fv_elem e = CHOOSE(g, elems);
+    int64_t heads = 1 + rng_below(&g->r, 3), head = 1 + rng_below(&g->r, 16),
+            v_head = rng_chance(&g->r, 50) ? head : 1 + rng_below(&g->r, 20);
+    size n = fixed_size(g, heads), h = fixed_size(g, head), hv = fixed_size(g, v_head), hidden = fixed_size(g, heads * head),
+         v_hidden = fixed_size(g, heads * v_head);
+    bool cached = rng_chance(&g->r, 25);
+    gvalue *x[8] = {
+        graph_param(g, e, 3, (const char *[]){batch.text, queries.text, hidden.text},
+                    (int64_t[]){batch.n, queries.n, hidden.n}),
+        graph_param(g, e, 3, (const char *[]){batch.text, keys.text, hidden.text}, (int64_t[]){batch.n, keys.n, hidden.n}),
+        graph_param(g, e, 3, (const char *[]){batch.text, keys.text, v_hidden.text}, (int64_t[]){batch.n, keys.n, v_hidden.n})};
+    if (rng_chance(&g->r, 40))
+        x[3] = graph_weight(g, e, 1, (int64_t[]){heads * (2 * head + v_head)});
+    const char *dims[4] = {batch.text, queries.text, keys.text, keys.text};
+    int64_t sizes[4] = {batch.n, queries.n, keys.n, keys.n};
+    int rank = cached ? 0 : rng_below(&g->r, 4);
+    if (rank == 2) {
+        dims[1] = keys.text;
+        sizes[1] = keys.n;
+    }
+    if (rank)
+        x[4] = graph_index(g, FV_I32, rank, dims, sizes, DATA_COUNT, rank == 1 ? keys.n + 1 : 2);
+    if (cached) {
+        x[6] = graph_param(g, e, 4, (const char *[]){batch.text, n.text, past.text, h.text},
+                           (int64_t[]){batch.n, heads, past.n, head});
+        x[7] = graph_param(g, e, 4, (const char *[]){batch.text, n.text, past.text, hv.text},
+                           (int64_t[]){batch.n, heads, past.n, v_head});
+    }
+    gvalue *operands[8], *y[3] = {NULL};
+    int count = 0;
+    for (int i = 0; i < 8; i++)
+        if (x[i])
+            operands[count++] = x[i];
+    return graph_lines(
+        g, (line){.effect = BLURS}, count, operands, cached ? 3 : 1, y,
+        "com.microsoft.MultiHeadAttention(%s, %s, %s, %s, %s, _, %s, %s) {num_heads = %lld, unidirectional = %d, "
+        "mask_filter_value = %s}",
+        name_of(x[0]), name_of(x[1]), name_of(x[2]), name_of(x[3]), name_of(x[4]), name_of(x[6]), name_of(x[7]),
+        (long long)heads, rng_chance(&g->r, 40), CHOOSE(g, fills));
+}
+
+const graph_op graph_attention[] = {{"attention", make_attention, 3}, {"multi_head", make_multi_head, 1}, {NULL, NULL, 0}};

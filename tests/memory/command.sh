@@ -94,6 +94,24 @@ if "$fovea" compile m.fvir -q -o m.so --weights=file 2>/dev/null; then
     each 'compile, object' "$fovea" compile m.fvir -o x.o --weights=file
     each 'compile, library' "$fovea" compile m.fvir -o x.so
 fi
+if "$fovea" lua --help >/dev/null 2>&1 && ! "$fovea" lua x.none 2>&1 | grep -q 'needs Lua'; then
+    cat >s.lua <<'T'
+fv.pass{name = "p", purpose = "q", options = {o = {default = 1, doc = "d"}}, run = function(m, p)
+  local op = m:find("h").op
+  local y = op:before("Softmax", op.inputs[1], {axis = 0}, {"soft"})
+  op:set_input(1, y)
+  local r = m:find("y").op
+  r:replace(r:before("Identity", r.inputs[1]))
+  print(y.type:dim(0) * 2, op, m:dim "n + 1", m:const("c", "f32", {2}, 1).tensor[1])
+  p:count "thing"
+  m:verify()
+end}
+T
+    echo 'local m = fv.load "m.fvir" m:run{fv.level "1"} print(m.text)' >l.lua
+    expected=same
+    each 'opt, script' "$fovea" opt m.fvir --script s.lua
+    each lua "$fovea" lua l.lua
+fi
 expected=any
 each bench "$fovea" bench m.fvir --backend=interp --rounds=1 --seconds=0.01 --json
 finish

@@ -53,7 +53,38 @@ static int64_t count_of(const fv_program *p, const fv_port *port, const int64_t 
     return n;
 }
 
-/* The first result. Every seventh element of a boolean is false. */
+/* What masks hide: of query i of n and key j of m. */
+typedef enum { SEVENTHS, CAUSAL, WINDOW, LATE, MIDDLE, NONE, ALL, ROWS, PATTERNS } pattern;
+static pattern hides;
+static float fill;    /* of a mask of floats that is called `hide`, where it hides */
+static bool poisoned; /* keys and values that no query sees are NaN and infinite */
+
+static bool is_seen(int64_t e, int64_t n, int64_t m) {
+    int64_t i = m ? e / m % (n ? n : 1) : 0, j = m ? e % m : 0;
+    switch (hides) {
+    case SEVENTHS: return e % 7 != 0;
+    case CAUSAL: return j <= i + (m > n ? m - n : 0);
+    case WINDOW: return j <= i && j > i - 9;
+    case LATE: return j >= m - 10;
+    case MIDDLE: return j >= m / 3 && j < m / 2;
+    case NONE: return true;
+    case ALL: return false;
+    case ROWS: return j <= i && i % 5 != 3;
+    case PATTERNS: break;
+    }
+    return true;
+}
+
+static double element(const fv_port *port, int i, int64_t e, int64_t n, int64_t m) {
+    if (!strcmp(port->name, "hide"))
+        return is_seen(e, n, m) ? 0 : (double)fill;
+    bool of_key = !strcmp(port->name, "k") || !strcmp(port->name, "v");
+    if (poisoned && of_key && hides == LATE && e / port->dims[port->rank - 1]->value < m - 10)
+        return e % 3 ? NAN : INFINITY;
+    return sin((double)(e * 7 + i * 131) * 0.7) * 1.25;
+}
+
+/* The first result. */
 static void *run(const fv_program *p, int n, int m, size_t *size) {
     int64_t dims[4], out_dims[16];
     const void *in[8];
@@ -71,9 +102,9 @@ static void *run(const fv_program *p, int n, int m, size_t *size) {
         bool wide = p->inputs[i].elem == FV_F64, flag = p->inputs[i].elem == FV_BOOL;
         in[i] = FV_NEW(arena, double, count + 1);
         for (int64_t e = 0; e < count; e++) {
-            double x = sin((double)(e * 7 + i * 131) * 0.7) * 1.25;
+            double x = flag ? 0 : element(&p->inputs[i], i, e, n, m);
             if (flag)
-                ((bool *)in[i])[e] = e % 7 != 0;
+                ((bool *)in[i])[e] = is_seen(e, n, m);
             else if (wide)
                 ((double *)in[i])[e] = x;
             else
@@ -214,6 +245,180 @@ Test(attend, pixels_of_an_image) { /* v is transposed: its rows are the features
     check("func @main(%q: f32[2, 8, n], %k: f32[2, 8, m], %v: f32[2, 20, m]) -> (%y) {\n"
           "  %qt = Transpose(%q) {perm = [0, 2, 1]}\n  %s = MatMul(%qt, %k)\n  %p = Softmax(%s) {axis = -1}\n"
           "  %pt = Transpose(%p) {perm = [0, 2, 1]}\n  %y = MatMul(%v, %pt)\n");
+}
+
+/* ---- what masks hide is left out ---- */
+
+static bool folds(const char *body, const char *text) {
+    const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
+    for (int i = 0; i < p->nkernels; i++)
+        if (p->kernels[i]->schedule->kind == FV_SCHEDULE_attend)
+            return strstr(p->kernels[i]->formula, text) != NULL;
+    return false;
+}
+
+/* Whatever the mask hides, the bits are those of three kernels, which leave nothing out; and those without what is hidden, of
+ * whatever it is. */
+static void check_masks(const char *body, float with) {
+    static const int sizes[][2] = {{70, 150}, {9, 64}, {13, 200}};
+    cr_assert(folds(body, ", 0.0, v["), "%s", body);
+    fill = with;
+    for (size_t t = 0; t < 3; t++) {
+        fv_target target = *fv_target_find("x86-64-v3");
+        target.vector_bits = tilings[t + 1].bits;
+        target.vector_registers = tilings[t + 1].registers;
+        target.l2_bytes = tilings[t + 1].l2_bytes;
+        const fv_program *one = lower(body, "%y", &target), *three = lower(body, "%y, %p", &target);
+        for (hides = SEVENTHS; hides < PATTERNS; hides++)
+            for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+                size_t a, b;
+                const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
+                cr_assert(same(x, y, a, false), "tiling %zu, mask %d, n = %d, m = %d\n%s", t, hides, sizes[i][0], sizes[i][1], body);
+                if (hides != LATE || (with < 0 && !isinf(with)))
+                    continue;
+                poisoned = true;
+                x = run(one, sizes[i][0], sizes[i][1], &a);
+                poisoned = false;
+                cr_assert(same(x, y, a, false), "hidden NaN: tiling %zu, n = %d, m = %d\n%s", t, sizes[i][0], sizes[i][1], body);
+            }
+    }
+    hides = SEVENTHS;
+}
+
+#define HEADS(mask) "func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 20], " mask ") -> (%y) {\n"
+#define SCORE "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n"
+#define REST "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n"
+
+Test(attend, hidden_by_a_choice, .timeout = 240) {
+    check_masks("const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]") SCORE "  %t = Where(%keep, %s, @low)\n" REST, 0);
+    check_masks("const @low: f32[] = -3.4028235e+38\nconst @c: f32[] = 4\n" HEADS("%keep: bool[n, m]") SCORE
+                "  %h = Not(%keep)\n  %u = Where(%h, @low, %s)\n  %t = Div(%u, @c)\n" REST, 0);
+    check_masks("const @low: f32[] = -10000\n" HEADS("%keep: bool[1, m]") SCORE "  %t = Where(%keep, %s, @low)\n" REST, 0);
+}
+
+Test(attend, hidden_by_an_addend, .timeout = 240) {
+    static const char *const body = HEADS("%hide: f32[n, m]") SCORE "  %t = Add(%s, %hide)\n" REST;
+    static const float fills[] = {-10000, -3.4028235e+38f, -1001};
+    for (int i = 0; i < 3; i++)
+        check_masks(body, fills[i]);
+}
+
+Test(attend, hidden_by_infinity_that_is_chosen_and_added, .timeout = 240) {
+    check_masks("const @low: f32[] = -inf\nconst @zero: f32[] = 0\n" HEADS("%keep: bool[n, m]") SCORE
+                "  %h = Where(%keep, @zero, @low)\n  %t = Add(%s, %h)\n" REST, -INFINITY);
+}
+
+/* A constant of n x m that says what the pattern hides: of bools, or of 0 and a fill. */
+static const char *table(pattern p, int n, int m, bool flags) {
+    fv_text t = {.arena = arena};
+    fv_text_printf(&t, "const @table: %s[%d, %d] = [", flags ? "bool" : "f32", n, m);
+    hides = p;
+    for (int e = 0; e < n * m; e++)
+        fv_text_printf(&t, "%s%s", e ? "," : "", flags ? (is_seen(e, n, m) ? "true" : "false") : is_seen(e, n, m) ? "0" : "-10000");
+    fv_text_put(&t, "]\n");
+    hides = SEVENTHS;
+    return t.s;
+}
+
+/* The bits are those of the same mask as an input. */
+Test(attend, hidden_by_a_table, .timeout = 240) {
+    static const char *const body = "const @low: f32[] = -inf\nfunc @main(%%q: f32[40, 8], %%k: f32[90, 8], %%v: f32[90, 20]%s) -> (%%y) {\n"
+                                    "  %%kt = Transpose(%%k) {perm = [1, 0]}\n  %%s = MatMul(%%q, %%kt)\n"
+                                    "  %%t = %s\n  %%p = Softmax(%%t) {axis = -1}\n  %%y = MatMul(%%p, %%v)\n";
+    const fv_target *target = fv_target_find("x86-64-v3");
+    fill = -10000;
+    for (pattern p = SEVENTHS; p < PATTERNS; p++)
+        for (int flags = 0; flags < 2; flags++) {
+            const char *text = fv_printf(arena, body, "", flags ? "Where(@table, %s, @low)" : "Add(%s, @table)");
+            text = fv_printf(arena, "%s%s", table(p, 40, 90, flags), text);
+            const char *as_input = fv_printf(arena, body, flags ? ", %keep: bool[40, 90]" : ", %hide: f32[40, 90]",
+                                             flags ? "Where(%keep, %s, @low)" : "Add(%s, %hide)");
+            bool compares = p == CAUSAL || p == WINDOW || p == LATE || p == MIDDLE;
+            cr_expect_eq(folds(text, "table["), !compares, "pattern %d", p);
+            size_t a, b;
+            hides = p;
+            const void *x = run(lower(text, "%y", target), 40, 90, &a), *y = run(lower(as_input, "%y", target), 40, 90, &b);
+            cr_expect(same(x, y, a, false), "pattern %d, %s", p, flags ? "bools" : "floats");
+            hides = SEVENTHS;
+        }
+}
+
+/* Fills that may be no less than a score, masks made of scores, and weights that are not 0 where the exponential is. */
+Test(attend, nothing_is_hidden) {
+    static const char *const bodies[] = {
+        "const @low: f32[] = -100\n" HEADS("%keep: bool[n, m]") SCORE "  %t = Where(%keep, %s, @low)\n" REST,
+        HEADS("%hide: f32[n, 1]") SCORE "  %t = Add(%s, %hide)\n" REST,
+        HEADS("%hide: f32[n, m], %a: f32[n, m]") SCORE "  %r = Mul(%s, %a)\n  %t = Add(%r, %hide)\n" REST,
+        "const @low: f32[] = -inf\nconst @c: f32[] = 0.5\n" HEADS("%keep: bool[n, m]") SCORE "  %r = ReduceMax(%s, @axis)\n"
+        "  %g = Greater(%r, @c)\n  %h = And(%keep, %g)\n  %t = Where(%h, %s, @low)\n" REST,
+        "const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]") SCORE "  %w = Where(%keep, %s, @low)\n  %r = ReduceMax(%s, @axis)\n"
+        "  %u = Neg(%r)\n  %t = Add(%w, %u)\n" REST,
+        "const @low: f32[] = -inf\nconst @one: f32[] = 1\n" HEADS("%keep: bool[n, m]") SCORE "  %t = Where(%keep, %s, @low)\n"
+        "  %r = Softmax(%t) {axis = -1}\n  %p = Add(%r, @one)\n  %y = MatMul(%p, %v)\n",
+        "const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m]") SCORE "  %t = Where(%keep, %s, @low)\n"
+        "  %e = Exp(%t)\n  %a = ReduceSum(%e, @axis)\n  %p = Div(%e, %a)\n  %y = MatMul(%p, %v)\n"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        cr_expect(!folds(fv_printf(arena, "const @axis: i64[1] = [-1]\n%s", bodies[i]), ", 0.0, v["), "%s", bodies[i]);
+}
+
+/* ---- a row at a time ---- */
+
+/* So many kernels make the whole of it; one of them is attention, which gives the bits of several: those where another value, z, is made of the weights beside them. */
+static void check_rows(int kernels, const char *body, const char *returned) {
+    static const int sizes[][2] = {{29, 37}, {5, 64}, {3, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
+    for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+        fv_target target = *fv_target_find("x86-64-v3");
+        target.vector_bits = tilings[t].bits;
+        target.vector_registers = tilings[t].registers;
+        const fv_program *one = lower(body, returned, &target);
+        const fv_program *three = lower(body, fv_printf(arena, "%s, %%z", returned), &target);
+        cr_assert_gt(three->nkernels, kernels);
+        cr_assert_eq(one->nkernels, kernels, "tiling %zu, %d kernels: %s", t, one->nkernels, body);
+        cr_assert_eq(attends(one), 0);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            size_t a, b;
+            const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
+            cr_assert_eq(a, b);
+            cr_assert(same(x, y, a, one->outputs[0].elem == FV_F64), "tiling %zu, n = %d, m = %d\n%s", t, sizes[i][0], sizes[i][1], body);
+        }
+    }
+}
+
+#define SCORE_OF_ROW "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n"
+#define REST_OF_ROW "  %p = Softmax(%t) {axis = -1}\n  %z = Neg(%p)\n  %y = MatMul(%p, %v)\n"
+
+/* A step of a decoder: heads of one query each, with a mask; features of a vector, of odd ones, of more than registers hold. */
+Test(attend, one_query) {
+    static const int features[] = {20, 64, 1, 700};
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        check_rows(1, fv_printf(arena, "const @low: f32[] = -10000\nfunc @main(%%q: f32[3, 1, 8], %%k: f32[3, m, 8], %%v: f32[3, m, %d], %%keep: bool[1, m]) "
+                                    "-> (%%y) {\n" "%s  %%t = Where(%%keep, %%s, @low)\n%s", features[i],
+                             "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n", REST_OF_ROW), "%y");
+    check_rows(1, "func @main(%q: f64[3, 1, 8], %k: f64[3, m, 8], %v: f64[3, m, 12]) -> (%y) {\n" SCORE_OF_ROW
+               "  %t = Tanh(%s)\n" REST_OF_ROW, "%y");
+    /* features that the run knows; weights that are returned */
+    check_rows(1, "func @main(%q: f32[3, 1, 8], %k: f32[3, m, 8], %v: f32[3, m, n]) -> (%y) {\n" SCORE_OF_ROW
+               "  %t = Neg(%s)\n" REST_OF_ROW, "%y");
+    check_rows(1, "func @main(%q: f32[3, 1, 8], %k: f32[3, m, 8], %v: f32[3, m, 20]) -> (%y) {\n" SCORE_OF_ROW
+               "  %t = Neg(%s)\n" REST_OF_ROW, "%y, %p");
+}
+
+/* Scores that are no product of rows: tanh(q + k) w, of which the elements are a kernel of their own; distances, of many queries. */
+Test(attend, additive) {
+    check_rows(2, "const @a: i64[1] = [-1]\nconst @one: i64[1] = [1]\nfunc @main(%q: f32[3, 1, 8], %k: f32[3, m, 8], %v: f32[3, m, 20], %w: f32[8]) -> (%y) {\n"
+               "  %h = Add(%q, %k)\n  %g = Tanh(%h)\n  %x = Mul(%g, %w)\n  %r = ReduceSum(%x, @a) {keepdims = 0}\n"
+               "  %p = Softmax(%r) {axis = -1}\n  %z = Neg(%p)\n  %u = Unsqueeze(%p, @one)\n  %y = MatMul(%u, %v)\n", "%y");
+    check_rows(1, "const @a: i64[1] = [-1]\nconst @b: i64[1] = [2]\nconst @one: i64[1] = [1]\nfunc @main(%q: f32[2, n, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]) -> (%y) {\n"
+               "  %i = Unsqueeze(%q, @b)\n  %c = Unsqueeze(%k, @one)\n  %h = Sub(%i, %c)\n  %g = Abs(%h)\n"
+               "  %r = ReduceSum(%g, @a) {keepdims = 0}\n  %t = Neg(%r)\n" REST_OF_ROW, "%y");
+}
+
+/* One row of very many keys is shared among tasks; what else reads scores, and what stands between, is in the way of none. */
+Test(attend, rows_that_tasks_share) {
+    const fv_target *target = fv_target_find("x86-64-v3");
+    const fv_program *p = lower("func @main(%q: f32[1, 1, 64], %k: f32[1, 90000, 64], %v: f32[1, 90000, 64]) -> (%y) {\n" SCORE_OF_ROW
+                                "  %t = Neg(%s)\n" REST_OF_ROW, "%y", target);
+    cr_expect_geq(p->nkernels, 3);
 }
 
 /* What is no attention, or is not worth it. */

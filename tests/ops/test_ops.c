@@ -197,12 +197,64 @@ Test(ops, control, .init = open_session, .fini = close_session) {
     check_golden("../ops/control.txt", run_case);
 }
 
+Test(ops, rotary, .init = open_session, .fini = close_session) {
+    check_golden("../ops/rotary.txt", run_case);
+}
+
+Test(ops, norms, .init = open_session, .fini = close_session) {
+    check_golden("../ops/norms.txt", run_case);
+}
+
+Test(ops, grid, .init = open_session, .fini = close_session) {
+    check_golden("../ops/grid.txt", run_case);
+}
+
+Test(ops, linalg, .init = open_session, .fini = close_session) {
+    check_golden("../ops/linalg.txt", run_case);
+}
+
+Test(ops, tokens, .init = open_session, .fini = close_session) {
+    check_golden("../ops/tokens.txt", run_case);
+}
+
 Test(ops, microsoft, .init = open_session, .fini = close_session) {
     check_golden("../ops/microsoft.txt", run_case);
 }
 
+Test(ops, attn_lstm, .init = open_session, .fini = close_session) {
+    check_golden("../ops/attn_lstm.txt", run_case);
+}
+
+Test(ops, causal, .init = open_session, .fini = close_session) {
+    check_golden("../ops/causal.txt", run_case);
+}
+
+Test(ops, microsoft_attention, .init = open_session, .fini = close_session) {
+    check_golden("../ops/microsoft_attention.txt", run_case);
+}
+
+Test(ops, ml, .init = open_session, .fini = close_session) {
+    check_golden("../ops/ml.txt", run_case);
+}
+
 Test(ops, loss, .init = open_session, .fini = close_session) {
     check_golden("../ops/loss.txt", run_case);
+}
+
+Test(ops, signal, .init = open_session, .fini = close_session) {
+    check_golden("../ops/signal.txt", run_case);
+}
+
+Test(ops, regions, .init = open_session, .fini = close_session) {
+    check_golden("../ops/regions.txt", run_case);
+}
+
+Test(ops, random, .init = open_session, .fini = close_session) {
+    check_golden("../ops/random.txt", run_case);
+}
+
+Test(ops, boxes, .init = open_session, .fini = close_session) {
+    check_golden("../ops/boxes.txt", run_case);
 }
 
 Test(ops, once, .init = open_session, .fini = close_session) {

@@ -385,3 +385,66 @@ Test(recurrent, sizes, .init = open_session, .fini = close_session) {
               {ops[i], 3, 11, 3, 5, "bidirectional", .lens = NONE, .constant = true, .h = true},
               {ops[i], 3, 15, 2, 9, .lens = NONE, .layout = 1, .bias = true});
 }
+
+/* Steps of which each is launched: what is taken of them follows from the longest row. The naive schedule takes them all. */
+typedef struct longs {
+    int seq, batch, hidden;
+    const char *direction;
+    int lens[6];
+} longs;
+
+static fv_program *lowered(const char *text, bool naive) {
+    fv_module *m = fv_module_parse(session, text, NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .naive = naive};
+    cr_assert(m && fv_run_passes(m, fv_pipeline(naive ? '0' : '2'), &po), "%s%s", text, said());
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s%s", text, said());
+    fv_program_expand(p);
+    return p;
+}
+
+/* Results of the program, one behind the other. */
+static float *run_longs(const longs *t, const fv_program *p, size_t n) {
+    void *results[3], *in[4];
+    int64_t dims[32] = {0}, symbols[2];
+    size_t bytes;
+    float *all = FV_NEW(arena, float, 3 * n);
+    unsigned seed = 7;
+    for (int i = 0; i < 2; i++)
+        symbols[i] = !strcmp(p->symbols[i]->name, "seq") ? t->seq : t->batch;
+    for (int i = 0; i < 4; i++) {
+        in[i] = FV_NEW(arena, float, 1 << 18);
+        for (int k = 0; k < 1 << 18; k++)
+            ((float *)in[i])[k] = (float)next(&seed) / 16;
+    }
+    memcpy(in[3], t->lens, sizeof t->lens);
+    for (int i = 0; i < 3; i++)
+        results[i] = all + (size_t)i * n;
+    memset(all, 0xff, 3 * n * sizeof *all);
+    fv_interp *interp = fv_interp_new(arena, p);
+    cr_assert_eq(fv_interp_plan(interp, symbols, &bytes, dims), 0);
+    int status = fv_interp_run(interp, symbols, (const void *const *)in, results, dims, fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
+    cr_assert_eq(status, 0, "status %d: %s", status, fv_interp_fault(interp));
+    return all;
+}
+
+static void check_longs(const longs *t) {
+    int d = strcmp(t->direction, "bidirectional") ? 1 : 2, h = t->hidden;
+    const char *text = fv_printf(arena, "fovea-ir 1\nmodule \"m\"\nsymbol seq 0..100\nsymbol batch 0..100\n"
+                                 "func @main(%%x: f32[seq, batch, 3], %%w: f32[%d, %d, 3], %%r: f32[%d, %d, %d], %%lens: i32[batch]) -> (%%y, %%h, %%c) {\n"
+                                 "  %%y, %%h, %%c = LSTM(%%x, %%w, %%r, _, %%lens) {direction = \"%s\"}\n  return %%y, %%h, %%c\n}\n",
+                                 d, 4 * h, d, 4 * h, h, t->direction);
+    size_t n = (size_t)(t->seq * d * t->batch * h);
+    const float *fast = run_longs(t, lowered(text, false), n), *naive = run_longs(t, lowered(text, true), n);
+    for (size_t i = 0; i < 3 * n; i++)
+        cr_assert(fabsf(fast[i] - naive[i]) <= 1e-6f || (isnan(fast[i]) && isnan(naive[i])), "%s: element %zu is %g, expected %g", t->direction,
+                  i, (double)fast[i], (double)naive[i]);
+}
+
+Test(recurrent, longest, .init = open_session, .fini = close_session) {
+    static const longs all[] = {{6, 3, 132, "forward", {2, 4, 1}}, {5, 2, 132, "reverse", {3, 3}}, {3, 2, 132, "bidirectional", {0, 0}},
+                                {4, 3, 132, "bidirectional", {4, 0, 2}}, {6, 6, 9, "bidirectional", {1, 0, 3, 2, 5, 4}}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        check_longs(&all[i]);
+}

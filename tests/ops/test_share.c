@@ -92,14 +92,15 @@ static void check_bits(const char *text) {
 
 /* ---- texts ---- */
 
-/* Constants, kernels and the run. */
+/* Constants, kernels, and the run behind what it asks of its caller. */
 static const char *shared(const char *options, const char *input) {
     (void)options;
     const char *text = program_text(lower(input, "x86-64-v3", false)), *kernels = strstr(text, "\nkernel ");
     fv_text t = {.arena = arena};
     for (const char *s = strstr(text, "\nconstant "); s; s = strstr(s + 1, "\nconstant "))
         fv_text_printf(&t, "%.*s\n", (int)strcspn(s + 1, "\n"), s + 1);
-    fv_text_put(&t, kernels + 1);
+    const char *query = strstr(kernels, "\nquery {"), *memory = strstr(kernels, "\n  memory\n");
+    fv_text_printf(&t, "%.*s\nrun {%s", (int)(query - kernels - 1), kernels + 1, memory + strlen("\n  memory"));
     check_bits(input);
     return t.s;
 }

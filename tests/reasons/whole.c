@@ -88,6 +88,7 @@ static const fv_why builds[FV_NSCHEDULES][WAYS] = {
     [FV_SCHEDULE_pack] = {FV_WHY_transposes, FV_WHY_maps},
     [FV_SCHEDULE_row] = {FV_WHY_maps_rows, FV_WHY_maps_sums, FV_WHY_maps_one},
     [FV_SCHEDULE_map] = {FV_WHY_maps},
+    [FV_SCHEDULE_recur] = {FV_WHY_recurs_alone, FV_WHY_recurs_inside, FV_WHY_recurs_stops},
     [FV_SCHEDULE_custom] = {FV_WHY_own_kernel},
     [FV_SCHEDULE_naive] = {FV_WHY_naive},
 };
@@ -106,6 +107,16 @@ static bool is_explained(const told *t, const fv_schedule *s) {
     return says(t, FV_WHY_in_place) || !fv_schedule_states(s, FV_PARAMETER_in_place) || !s->value[FV_PARAMETER_in_place];
 }
 
+/* ... of any of the results that the kernel makes. */
+static bool are_explained(fv_arena *a, fv_ptrmap *all, const fv_reason_launch *n) {
+    fv_schedule how = *n->kernel->schedule;
+    bool in_place = fv_schedule_states(&how, FV_PARAMETER_in_place) && how.value[FV_PARAMETER_in_place];
+    for (int i = 0; n->group && in_place && i < n->group->nout; i++)
+        if (says(told_of(a, all, n->group->out[i]), FV_WHY_in_place))
+            how.value[FV_PARAMETER_in_place] = false;
+    return is_explained(told_of(a, all, n->made), &how);
+}
+
 /* ... and of what lies in another's memory its schedule says so, or that of the operator's other kernels. */
 static bool shows_in_place(const fv_reasons *r, const fv_value *v) {
     for (int i = 0; i < r->nlaunches; i++)
@@ -122,14 +133,22 @@ static bool is_placed(const told *t, const fv_kernel *k) {
     return placed;
 }
 
+/* ... where one of several results lies in place, which settles it for the kernel. */
+static bool are_placed(fv_arena *a, fv_ptrmap *all, const fv_reason_launch *n) {
+    bool placed = is_placed(told_of(a, all, n->made), n->kernel);
+    for (int i = 0; n->group && !placed && i < n->group->nout; i++)
+        placed = is_placed(told_of(a, all, n->group->out[i]), n->kernel);
+    return placed;
+}
+
 static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all) {
     for (int i = 0; i < r->nlaunches; i++) {
         const fv_reason_launch *n = &r->launches[i];
         const told *t = told_of(a, all, n->made);
-        if (!is_explained(t, n->kernel->schedule))
+        if (!are_explained(a, all, n))
             return fv_printf(a, "nothing says why '%s' is made by '%s', %s", n->made->name, n->kernel->name,
                              fv_schedule_brief(a, n->kernel->schedule));
-        if (!is_placed(t, n->kernel))
+        if (!are_placed(a, all, n))
             return fv_printf(a, "nothing says where '%s' lies", n->made->name);
         if (says(t, FV_WHY_in_place) && !shows_in_place(r, n->made))
             return fv_printf(a, "'%s' is said to lie where something else did", n->made->name);

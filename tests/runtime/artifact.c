@@ -53,7 +53,7 @@ static int run(const int64_t *dims, const void *const *in, void *const *out, int
     return FV_OK;
 }
 
-static const fv_model model = {.abi = 1, .size = sizeof(fv_model), .name = "positive", .target = "generic",
+static const fv_model model = {.abi = 2, .size = sizeof(fv_model), .name = "positive", .target = "generic",
                                .nsymbols = 1, .ninputs = 1, .noutputs = 2, .symbols = symbols,
                                .inputs = inputs, .outputs = outputs, .plan = plan, .run = run};
 

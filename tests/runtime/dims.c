@@ -9,7 +9,7 @@ static const fv_symbol_info symbols[] = {{"batch", 0, 64}, {"seq", 1, 512}, {"pa
 static const char *const x_dims[] = {"batch", "seq", "768"};
 static const char *const mask_dims[] = {"batch", "past_len + seq"};
 static const fv_port_info inputs[] = {{"x", 1, 3, x_dims, 0, 0, 0}, {"mask", 7, 2, mask_dims, 0, 0, 0}};
-static const fv_model model = {.abi = 1, .size = sizeof(fv_model), .nsymbols = 3, .symbols = symbols,
+static const fv_model model = {.abi = 2, .size = sizeof(fv_model), .nsymbols = 3, .symbols = symbols,
                                .ninputs = 2, .inputs = inputs};
 
 static void evaluates(const char *text, int64_t want) {
@@ -59,7 +59,7 @@ Test(dims, nonsense) {
 
 Test(dims, names_in_backquotes) {
     static const fv_symbol_info odd[] = {{"a\\b", 0, 9}, {"`\033\n", 0, 9}, {"7", 0, 9}, {"", 0, 9}};
-    static const fv_model m = {.abi = 1, .size = sizeof m, .nsymbols = 4, .symbols = odd};
+    static const fv_model m = {.abi = 2, .size = sizeof m, .nsymbols = 4, .symbols = odd};
     const int64_t dims[] = {3, 5, 7, 9};
     int64_t got;
     cr_assert(fv_eval_dim_text(&m, dims, "`a\\\\b` * `\\`\\x1b\\n` + `7`", &got));

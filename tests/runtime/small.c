@@ -6,6 +6,7 @@
 
 #include "runtime/internal.h"
 #include "runtime/pool.h"
+#include "runtime/table_members.h"
 
 Test(log, collects_lines) {
     fv_log *l = fv_log_new();
@@ -101,3 +102,30 @@ Test(pool, regions_of_all_lengths, .timeout = 60) {
     cr_expect_eq(sum, expected);
     fv_pool_free(p);
 }
+
+static size_t size_of(fv_member_kind kind) {
+    switch (kind) {
+    case FV_MEMBER_NUMBER: case FV_MEMBER_SIZE: return sizeof(int32_t);
+    case FV_MEMBER_WIDE: case FV_MEMBER_SUM: return sizeof(int64_t);
+    case FV_MEMBER_TEXT: case FV_MEMBER_MAYBE: case FV_MEMBER_TEXTS: case FV_MEMBER_LIST: case FV_MEMBER_CODE: break;
+    }
+    return sizeof(void *);
+}
+
+/* Members in their order, without a gap but what alignment asks for, up to the end: none is left out. */
+static void expect_whole(const fv_structure *s) {
+    size_t at = 0, align = 1;
+    for (int i = 0; i < s->n; i++) {
+        const fv_member *m = &s->members[i];
+        size_t n = size_of(m->kind);
+        at = (at + n - 1) / n * n;
+        cr_expect_eq(m->at, at, "%s.%s", s->type, m->name);
+        at += n;
+        align = n > align ? n : align;
+        if (m->of)
+            expect_whole(m->of);
+    }
+    cr_expect_eq((at + align - 1) / align * align, s->size, "%s", s->type);
+}
+
+Test(table, lists_all_members) { expect_whole(&fv_model_structure); }

@@ -139,6 +139,165 @@ Test(api, states) {
         declares(FV_BACKEND_JIT, states);
 }
 
+/* ---- states in the memory of their inputs ---- */
+
+enum { HEADS = 2, FEATURES = 4, ROOM = 9, STEPS = 5 };
+
+/* Two caches, read by attention; the first also before anything is added, by its rows. */
+static const char cache_model[] =
+    "fovea-ir 1\nsymbol p 0..64\nsymbol s 1..8\nconst @rows: i64[2] = [1, 2]\n"
+    "func @main(%q: f32[2, s, 4], %nk: f32[2, s, 4], %nv: f32[2, s, 4], %k: f32[2, p, 4], %v: f32[2, p, 4]) -> (%y, %pk, %pv, %z) {\n"
+    "  %r = Tanh(%nk)\n  %pk = Concat(%k, %r) {axis = 1}\n  %pv = Concat(%v, %nv) {axis = 1}\n"
+    "  %t = Transpose(%pk) {perm = [0, 2, 1]}\n  %a = MatMul(%q, %t)\n  %w = Softmax(%a)\n  %o = MatMul(%w, %pv)\n"
+    "  %y = Add(%o, %r)\n  %z = ReduceSum(%k, @rows)\n  return %y, %pk, %pv, %z\n}\n";
+
+static fv_artifact *compile_cache(fv_backend_kind backend, bool naive, const char *const *states, fv_log *log) {
+    fv_artifact *a;
+    put(in_folder("kv.fvir"), cache_model);
+    fv_compile_options o = {.size = sizeof o, .backend = backend, .states = states, .naive = naive};
+    cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
+    return a;
+}
+
+static fv_array array_of(int64_t rows, float *data) {
+    return (fv_array){.type = FV_TYPE_FLOAT, .rank = 3, .dims = {HEADS, rows, FEATURES}, .data = data};
+}
+
+/* The first rows of memory that has room for more are those of a dense one. */
+static bool holds(const float *room, const float *dense, int64_t rows) {
+    for (int h = 0; h < HEADS; h++)
+        if (memcmp(room + h * ROOM * FEATURES, dense + h * rows * FEATURES, (size_t)rows * FEATURES * sizeof *room))
+            return false;
+    return true;
+}
+
+static void grows(fv_backend_kind backend, bool naive, const char *capacity, int threads) {
+    static const int64_t lengths[STEPS] = {3, 1, 1, 2, 2}; /* ROOM in all */
+    char k[32], v[32];
+    snprintf(k, sizeof k, "k=pk:%s", capacity);
+    snprintf(v, sizeof v, "v=pv:%s", capacity);
+    fv_log *log = fv_log_new();
+    fv_artifact *copied = compile_cache(backend, naive, (const char *const[]){"k=pk", "v=pv", NULL}, log);
+    fv_artifact *placed = compile_cache(backend, naive, (const char *const[]){k, v, NULL}, log);
+    const fv_model *m = fv_artifact_model(placed);
+    cr_expect_eq(m->outputs[1].in_place, 2);
+    cr_expect_eq(m->inputs[3].in_place, 2);
+    cr_expect_str_eq(m->outputs[2].capacity, capacity);
+    cr_expect_str_eq(m->inputs[4].dims[1], "p");
+    fv_run_options o = {.size = sizeof o, .threads = threads};
+    float new[3][8 * HEADS * FEATURES], room[2][HEADS * ROOM * FEATURES], before[2][HEADS * ROOM * FEATURES];
+    for (int i = 0; i < HEADS * ROOM * FEATURES; i++)
+        room[0][i] = room[1][i] = -7;
+    fv_array in[5], old[2], out[4] = {0};
+    for (int i = 0; i < 2; i++)
+        old[i] = array_of(0, NULL);
+    for (int i = 0; i < 2; i++) {
+        in[3 + i] = array_of(0, room[i]);
+        in[3 + i].capacity = ROOM;
+        in[3 + i].axis = 1;
+    }
+    for (int step = 0; step < STEPS; step++) {
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 8 * HEADS * FEATURES; j++)
+                new[i][j] = (float)((i * 31 + j * 7 + step * 13) % 17 - 8) / 8;
+            in[i] = array_of(lengths[step], new[i]);
+        }
+        fv_array given[5] = {in[0], in[1], in[2], old[0], old[1]}, want[4] = {0};
+        cr_assert_eq(fv_artifact_run(copied, given, want, &o, log), FV_OK, "%s", fv_log_text(log));
+        memset(out, 0, sizeof out);
+        cr_assert_eq(fv_artifact_run(placed, in, out, &o, log), FV_OK, "%s", fv_log_text(log));
+        cr_expect_eq(fv_array_bytes(&out[0]), fv_array_bytes(&want[0]));
+        cr_expect_eq(memcmp(out[0].data, want[0].data, fv_array_bytes(&out[0])), 0, "step %d", step);
+        cr_expect_eq(memcmp(out[3].data, want[3].data, fv_array_bytes(&out[3])), 0, "step %d", step);
+        for (int i = 0; i < 2; i++) {
+            int64_t rows = want[1 + i].dims[1];
+            cr_expect_eq(out[1 + i].data, room[i]);
+            cr_expect_eq(out[1 + i].dims[1], rows);
+            cr_expect_eq(out[1 + i].capacity, ROOM);
+            cr_expect(holds(room[i], want[1 + i].data, rows), "step %d", step);
+            for (int64_t r = rows; r < ROOM; r++)
+                cr_expect_eq(room[i][r * FEATURES], -7, "behind what is valid");
+            in[3 + i] = out[1 + i];
+            fv_array_free(&old[i]);
+            old[i] = want[1 + i];
+        }
+        fv_array_free(&out[0]);
+        fv_array_free(&out[3]);
+        fv_array_free(&want[0]);
+        fv_array_free(&want[3]);
+    }
+    memcpy(before, room, sizeof room);
+    in[0] = array_of(1, new[0]);
+    in[1] = array_of(1, new[1]);
+    in[2] = array_of(1, new[2]);
+    memset(out, 0, sizeof out);
+    fv_log_clear(log);
+    cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_TOO_SMALL);
+    cr_expect(strstr(fv_log_text(log), "input 'k' has capacity 9 on axis 1, output 'pk' needs 10") != NULL, "%s", fv_log_text(log));
+    cr_expect_eq(memcmp(before, room, sizeof room), 0, "nothing is written");
+    in[3].dims[1] = in[4].dims[1] = ROOM + 3;
+    cr_expect_eq(fv_artifact_run(placed, in, out, &o, NULL), FV_TOO_SMALL);
+    cr_expect_eq(memcmp(before, room, sizeof room), 0, "nothing is written");
+    in[3].dims[1] = in[4].dims[1] = 2;
+    out[1] = array_of(3, before[0]);
+    fv_log_clear(log);
+    cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_BAD_ARGUMENT);
+    cr_expect(strstr(fv_log_text(log), "output 'pk' is given memory of its own") != NULL, "%s", fv_log_text(log));
+    out[1] = (fv_array){0};
+    in[3].axis = 2;
+    cr_expect_eq(fv_artifact_run(placed, in, out, &o, NULL), FV_BAD_ARGUMENT);
+    in[3].axis = 1;
+    in[4].capacity = ROOM - 1; /* another one than k's, or the model's */
+    fv_log_clear(log);
+    cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_BAD_DIM);
+    cr_expect(strstr(fv_log_text(log), "input 'v' has capacity 8 on axis 1, expected 9") != NULL, "%s", fv_log_text(log));
+    for (int i = 0; i < 2; i++)
+        fv_array_free(&old[i]);
+    fv_artifact_free(copied);
+    fv_artifact_free(placed);
+    fv_log_free(log);
+}
+
+Test(api, states_in_place) {
+    for (int threads = 1; threads <= 3; threads++) {
+        grows(FV_BACKEND_INTERP, threads == 3, "cap", threads);
+        if (FV_HAVE_JIT) {
+            grows(FV_BACKEND_JIT, false, "cap", threads);
+            grows(FV_BACKEND_JIT, threads == 1, "9", threads);
+        }
+    }
+    grows(FV_BACKEND_C, false, "cap", 2);
+}
+
+static void refuses_state(const char *state, const char *message) {
+    fv_artifact *a;
+    fv_log *log = fv_log_new();
+    put(in_folder("odd.fvir"),
+        "fovea-ir 1\nsymbol p 0..64\nsymbol q 0..64\nfunc @main(%x: f32[1, 4], %past: f32[p, 4], %b: u4[p, 2], %w: f32[q, 4]) -> (%a, %y, %o, %c, %n, %m) {\n"
+        "  %a = Concat(%x, %past) {axis = 0} loc(\"front\")\n  %y = Concat(%past, %past) {axis = 0}\n  %o = Relu(%past) loc(\"act\")\n"
+        "  %c = Concat(%b, %b) {axis = 0}\n  %n = Concat(%past, %x) {axis = 0}\n  %m = Concat(%past, %w) {axis = 0}\n  return %a, %y, %o, %c, %n, %m\n}\n");
+    fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP, .states = (const char *const[]){state, NULL}};
+    cr_expect_eq(fv_compile(place, &o, log, &a), *message ? FV_BAD_MODEL : FV_OK, "%s", state);
+    cr_expect(strstr(fv_log_text(log), message) != NULL, "%s: %s", state, fv_log_text(log));
+    if (!*message)
+        fv_artifact_free(a);
+    fv_log_free(log);
+}
+
+Test(api, states_that_cannot_be_in_place) {
+    refuses_state("past=n:20", "");
+    refuses_state("past=n:1", "");
+    refuses_state("past=m:1", "and what is new is not known to be one, which is the capacity");
+    refuses_state("past=a:20", "output 'a' cannot be added to the memory of input 'past': node 'front' (Concat) makes it, "
+                               "whose first operand is not the input");
+    refuses_state("past=y:20", "which has the input twice");
+    refuses_state("past=o:cap", "node 'act' (Relu) makes it, expected a Concat of the input and what is new");
+    refuses_state("b=c:cap", "and its elements lie several in a byte");
+    refuses_state("past=n:0", "the capacity is '0', expected a number from 1 on, or a name");
+    refuses_state("past=n:1x", "the capacity is '1x'");
+    refuses_state("past=n:-3", "the capacity is '-3'");
+}
+
 /* Every backend tells a tracer its launches, whose names are in the table. */
 static void note(void *user, int32_t launch, int32_t end) {
     char *told = user;
@@ -242,12 +401,15 @@ static void refuses(const char *path, fv_compile_options o, int status, const ch
 
 Test(api, failures) {
     const char *const dims[] = {"n=101", NULL}, *const passes[] = {"legalize", NULL};
+    const char *const needed[] = {"share", "legalise", NULL}, *const nothing[] = {"shares", NULL};
     refuses(in_folder("none.onnx"), (fv_compile_options){0}, FV_BAD_FILE, "none.onnx: error: ");
     refuses(model, (fv_compile_options){.target = "pdp-11"}, FV_BAD_ARGUMENT, "no target 'pdp-11'");
     refuses(model, (fv_compile_options){.level = '7'}, FV_BAD_ARGUMENT, "no level '7'");
     refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
     refuses(model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
     refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
+    refuses(model, (fv_compile_options){.disable = needed}, FV_BAD_ARGUMENT, "error: disable=legalise: it cannot be left out");
+    refuses(model, (fv_compile_options){.enable = nothing}, FV_BAD_ARGUMENT, "error: enable=shares: there is no such pass or step");
     refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
     refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
     put(in_folder("bad.fvir"), "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"

@@ -248,10 +248,10 @@ table() {
     cc -shared -fPIC -I"$root" table.c -o table.so
 }
 if command -v cc >/dev/null; then
-    table 7 'sizeof(fv_model)' && check 'another ABI' 1 'table.so: error: was compiled for ABI 7, this library runs ABI 1; compile the model again' "$fovea" run table.so
-    table 1 'sizeof(fv_model) - 8' && check 'an older table' 1 'table.so: error: was compiled by an older Fovea' "$fovea" run table.so
-    table 1 'sizeof(fv_model) + 8' && check 'a newer table' 1 'table.so: error: was compiled by a newer Fovea' "$fovea" run table.so
-    table 1 'sizeof(fv_model)' 0 && check 'no table' 1 'table.so: error: is no compiled model: its fovea_model gives NULL' "$fovea" run table.so
+    table 7 'sizeof(fv_model)' && check 'another ABI' 1 'table.so: error: was compiled for ABI 7, this library runs ABI 2; compile the model again' "$fovea" run table.so
+    table 2 'sizeof(fv_model) - 8' && check 'an older table' 1 'table.so: error: was compiled by an older Fovea' "$fovea" run table.so
+    table 2 'sizeof(fv_model) + 8' && check 'a newer table' 1 'table.so: error: was compiled by a newer Fovea' "$fovea" run table.so
+    table 2 'sizeof(fv_model)' 0 && check 'no table' 1 'table.so: error: is no compiled model: its fovea_model gives NULL' "$fovea" run table.so
     echo 'int nothing;' | cc -shared -fPIC -x c - -o plain.so && check 'a library of others' 1 'plain.so: error: is no compiled model: it has no fovea_model' "$fovea" run plain.so
 fi
 

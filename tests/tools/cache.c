@@ -243,7 +243,8 @@ Test(cache, links) {
 Test(cache, keys) {
     static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL}, *const none[] = {NULL};
     static const char *const passes[] = {"legalise", "remove-dead", NULL},
-                            *const more[] = {"legalise", "share", "remove-dead", NULL};
+                            *const more[] = {"legalise", "share", "remove-dead", NULL},
+                            *const switched[] = {"merge-qkv", NULL};
     fv_session *session = fv_session_new();
     cr_assert(session);
     fv_target other = *fv_driver_target(fv_arena_new(session), NULL, true), cache = other, same = other;
@@ -251,7 +252,7 @@ Test(cache, keys) {
     cache.l2_bytes *= 2;
     const fv_driver_options all[] = {{0}, {.level = '1'}, {.level = '3'}, {.naive = true}, {.dims = dims},
                                      {.dims = wider}, {.dims = none}, {.name = "other"}, {.passes = passes},
-                                     {.passes = more}, {.target = &other}, {.target = &cache}};
+                                     {.passes = more}, {.enable = switched}, {.disable = switched}, {.target = &other}, {.target = &cache}};
     int n = sizeof all / sizeof *all;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < n; i++)

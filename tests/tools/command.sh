@@ -79,10 +79,10 @@ check 'two kinds at once' 2 'another kind of file' "$fovea" compile add.fvir -o 
 check 'a folder of an object' 2 'another kind of file' "$fovea" compile add.fvir -o x/ --emit=obj
 check 'C to standard output' 2 'more than one file' "$fovea" compile add.fvir --emit=c -o -
 check 'opt writes no C' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.c
-check 'opt writes no model' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.onnx
+check 'opt writes no library' 2 'opt writes graph IR' "$fovea" opt add.fvir -o x.so
 check 'a dump that never comes' 2 'that pass is not run' "$fovea" opt add.fvir -O0 --dump-after=share
 check 'table of one' 2 'goes with neither' "$fovea" ops --markdown Gemm
-absent x.c x.h x x.onnx
+absent x.c x.h x x.so
 
 # ---- run ----
 for b in $backends; do
@@ -381,6 +381,29 @@ for m in cache.fvir cache.onnx; do
     check "dim of an axis of $m" 0 'p in 2..5' "$fovea" inspect $m --dim past:0=2..5
     check "misspelt dim of $m" 1 "there is no dim 'pp'" "$fovea" compile $m --dim pp=3 -o no.c
 done
+for m in cache.fvir cache.onnx; do
+    check "room of $m" 0 'present: f32.*, the next run.s past, in its memory, 9 on axis 0$' "$fovea" inspect $m --state past=present:9
+    check "room of $m as json" 0 '"capacity": "room"' "$fovea" inspect $m --state past=present:room --json
+    check "room of $m in the graph" 0 '%present state %past capacity 9' "$fovea" opt $m --state past=present:9
+    check "room of $m, no number" 1 "the capacity is '1x', expected a number from 1 on, or a name" "$fovea" inspect $m --state past=present:1x
+    check "room of $m in C" 0 . "$fovea" compile $m --state past=present:room -o room/
+    grep -q 'past .*; in memory of room on axis 0$' room/room.h && tell 'header tells the room' yes || tell 'header tells the room' no
+    check "room of $m tests itself" 0 'one thread: ok' make -s -C room check
+    check "room of $m in a library" 0 . "$fovea" compile $m --state past=present:room -o room.so
+    check "a run of $m in its room" 0 '^present +f32\[4' "$fovea" run room.so --dim p=3 --dim room=4
+    check "a run of $m of room that it takes" 0 "dim 'room' is not given, 4 is taken" sh -c "'$fovea' run room.so --dim p=3 2>&1"
+    check "a run of $m without room" 1 "input 'past' has capacity 3 on axis 0, output 'present' needs 4" "$fovea" run room.so --dim p=3 --dim room=3
+    check "time of $m in its room" 0 . "$fovea" bench $m --state past=present:room --at p=3 --at room=9 --rounds=1 --seconds=0.01
+done
+"$fovea" inspect cache.fvir --state past=present --dim p=40..63 --schedules | grep -q 'writes 656 bytes' && tell 'two buffers are a copy' yes || tell 'two buffers are a copy' no
+"$fovea" inspect cache.fvir --state past=present:64 --dim p=40..63 --schedules >written
+[ "$(grep -c 'writes 16 bytes' written)" = 2 ] && ! grep -q 'writes 656' written && tell 'what is new is written' yes || tell 'what is new is written' no
+check 'kernels have room' 0 . "$fovea" compile cache.fvir --state past=present:room -o room.fvk
+check 'kernels keep it' 0 'the next run.s past, in its memory, room on axis 0$' "$fovea" inspect room.fvk
+check 'definitions have room' 0 . "$fovea" compile cache.fvir --state past=present:room --emit=definitions -o room.fvd
+for b in jit interp c; do
+    check "kernels run in their room by $b" 0 'f32\[4, 4\]' "$fovea" run room.fvk --backend=$b --dim p=3 --dim room=6
+done
 check 'kernels have states' 0 . "$fovea" compile cache.fvir --state past=present -o state.fvk
 check 'kernels keep them' 0 'the next run.s past$' "$fovea" inspect state.fvk
 check 'kernels take none' 1 'declare states' "$fovea" inspect state.fvk --state past=present
@@ -491,9 +514,22 @@ E
 "$fovea" compile view.fvir -q --emit=definitions -o view.fvd
 check 'why of kernels' 0 'no decisions: the file holds kernels' "$fovea" inspect softmax.fvk --why m
 check 'why of kernels, as json' 0 '"why": null' "$fovea" inspect softmax.fvk --why --json
-check 'why of definitions' 0 "steps up to 'order' were done before" "$fovea" inspect softmax.fvd --why
-check 'why of a value that is decided' 0 "r: it was decided about before 'order'" "$fovea" inspect view.fvd --why r
-check 'why of definitions, as json' 0 '"why_after": "order"' "$fovea" inspect softmax.fvd --why --json
+check 'why of definitions' 0 "steps up to 'join' were done before" "$fovea" inspect softmax.fvd --why
+check 'why of a value that is decided' 0 "r: it was decided about before 'join'" "$fovea" inspect view.fvd --why r
+check 'why of definitions, as json' 0 '"why_after": "join"' "$fovea" inspect softmax.fvd --why --json
+# random data of an operand that is an index lies inside what it is an index into
+indexed() { # NAME OP: of %x and the index %i
+    printf 'fovea-ir 1\nfunc @main(%%x: f32[3, 4], %%u: f32[2, 4], %%i: i64[2, 1]) -> (%%y) {\n  %%y = %s\n  return %%y\n}\n' "$2" >"$1.fvir"
+    check "random indices of $1" 0 'y  f32' "$fovea" run "$1.fvir" --backend=interp
+}
+indexed gather 'Gather(%x, %i) {axis = -1}'
+indexed gather_elements 'GatherElements(%x, %i) {axis = 1}'
+indexed gather_nd 'GatherND(%x, %i)'
+indexed gather_nd_batch 'GatherND(%u, %i) {batch_dims = 1}'
+indexed scatter_nd 'ScatterND(%x, %i, %u)'
+printf 'fovea-ir 1\nfunc @main(%%x: f32[3, 4], %%i: i64[2, 4], %%u: f32[2, 4]) -> (%%y) {\n  %%y = ScatterElements(%%x, %%i, %%u)\n  return %%y\n}\n' >scatter.fvir
+check 'random indices of scatter' 0 'y  f32' "$fovea" run scatter.fvir --backend=interp
+
 check 'opt' 0 '^func @main' "$fovea" opt add.fvir
 check 'opt verbose' 0 'legalise:' "$fovea" opt add.fvir -v --verify
 check 'opt dump' 0 '# after legalise' "$fovea" opt add.fvir --dump-after=legalise
@@ -501,7 +537,7 @@ check 'a step is not run by opt' 2 'that step is not run' "$fovea" opt add.fvir 
 check 'compile dump of a step' 0 'element %y\[i0, i1\] = %x\[i0, i1\] \+ %z\[i1\]' "$fovea" compile add.fvir --dump-after=group --emit=kernels -o -
 check 'misspelt step' 2 "did you mean 'layout'" "$fovea" compile add.fvir --dump-after=layuot -o x.fvk
 check 'a folder of dumps' 0 'fovea run x.fvk' "$fovea" compile add.fvir --dump-dir=dumps -o x.fvk
-present dumps/01-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd
+present dumps/01-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
 for text in dumps/*.fvd; do # from any step on to the same program
     check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
     tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
@@ -515,17 +551,36 @@ check 'a dump of a step, and no lowering' 2 'that step is not run' "$fovea" comp
 check 'a dump of a step that is done' 1 'holds definitions after "group": --dump-after=define does not apply, that step is not run' "$fovea" compile dumps/*-group.fvd --dump-after=define -o x.fvk
 check 'a dump of one that is to come' 0 '# after layout' "$fovea" compile dumps/*-group.fvd --dump-after=layout -o x.fvk
 check 'a dump of a pass that is done' 1 'that pass is not run' "$fovea" compile dumps/*-group.fvd --dump-after=legalise -o x.fvk
-check 'dumps when all is done' 1 'no step is to come' "$fovea" compile dumps/*-order.fvd --dump-dir=dumps -o again.fvk
+check 'dumps when all is done' 1 'no step is to come' "$fovea" compile dumps/*-join.fvd --dump-dir=dumps -o again.fvk
 check 'dumps of kernels' 1 'holds kernels: no pass and no step is run' "$fovea" compile x.fvk --dump-after=define -o again.fvk
 check 'passes of definitions' 1 'holds definitions: passes are for graphs' "$fovea" compile dumps/*-group.fvd --passes=legalise -o again.fvk
 check 'passes of kernels' 1 'holds kernels: passes are for graphs' "$fovea" compile x.fvk --passes=legalise -o again.fvk
-check 'a naive dump' 0 'after "results"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
+check 'a naive dump' 0 'after "extend"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
 
 # ---- definitions ----
-check 'definitions to standard output' 0 '^fovea-definitions 1 after "order"' "$fovea" compile add.fvir --emit=definitions -o -
+check 'definitions to standard output' 0 '^fovea-definitions 1 after "join"' "$fovea" compile add.fvir --emit=definitions -o -
 check 'definitions to a file' 0 'fovea run add.fvd' "$fovea" compile add.fvir -o add.fvd
 for backend in $backends; do
     check "definitions run ($backend)" 0 'y  f32\[2, 2\]  min 2  max 5  2 3 4 5' "$fovea" run add.fvd --backend=$backend --input x=x.npy --input z=z.npy
+done
+cat >sums.fvd <<'T'
+fovea-definitions 1 after "order"
+module "sums"
+symbol n 0..64
+func @main(%x: f32[n, 24], %w: f32[24, 40], %v: f32[40, 24], %u: f32[24]) -> (%y) {
+  %y = define(%x, %w, %v, %u) : f32[n, 40] {
+    element %y[i, j] = (sum k < 24: %x[i, k] * %w[k, j]) * tanh(sum k < 24: %x[i, k] * %v[j, k]) + (sum r < 24: %x[i, r] * (%u[r] + f32(j)))
+  }
+  return %y
+}
+T
+check 'several sums in one contraction' 0 'operand = packs' "$fovea" inspect sums.fvd --schedules
+for n in 1 7 40; do
+    mkdir sums$n
+    "$fovea" run sums.fvd --dim n=$n --schedule=naive -o sums$n/ >/dev/null
+    for backend in $backends; do
+        check "several sums of $n rows ($backend)" 0 '' "$fovea" run sums.fvd --dim n=$n --backend=$backend --expect=sums$n --atol=0 --rtol=0
+    done
 done
 check 'definitions through a pipe' 0 '^y ' sh -c "'$fovea' compile '$dates' --emit=definitions -o - | '$fovea' run - | sed 's/^probs/y/'"
 check 'passes on definitions' 1 'holds definitions; passes are for graphs' "$fovea" opt add.fvd
@@ -549,7 +604,7 @@ done
 check 'a dim of definitions' 0 'f32\[2, 2\]' "$fovea" run add.fvd --dim n=2
 sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
 check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
-sed 's/order/coffee/' add.fvd >coffee.fvd
+sed 's/join/coffee/' add.fvd >coffee.fvd
 check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
 cp add.fvir same.fvir
 check 'opt into the model' 1 'o ./same.fvir would overwrite what was read' "$fovea" opt same.fvir -o ./same.fvir

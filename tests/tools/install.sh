@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     int status = fv_load(argv[argc - 1], log, &a);
 #endif
     float x[6] = {1, 2, 3, 4, 5, 6}, z[2] = {10, 20};
-    fv_array in[2] = {{1, 2, {3, 2}, x, NULL}, {1, 1, {2}, z, NULL}}, out = {0};
+    fv_array in[2] = {{.type = 1, .rank = 2, .dims = {3, 2}, .data = x}, {.type = 1, .rank = 1, .dims = {2}, .data = z}}, out = {0};
     if (status == FV_OK)
         status = fv_artifact_run(a, in, &out, NULL, log);
     if (status == FV_OK)

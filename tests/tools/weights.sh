@@ -145,16 +145,28 @@ T
 fi
 
 # ---- a disk that has room for the code, and none for the weights ----
+heavy=heavy.onnx # 2 MB of weights, digits as floats
+onnx $heavy <<T
+ir_version: 8
+opset_import { version: 17 }
+graph {
+  name: "g"
+  node { op_type: "Add" input: "x" input: "w" output: "y" }
+  initializer { name: "w" dims: 512000 data_type: 1 raw_data: "$(seq 100000 500000 | tr -d '\n' | head -c 2048000)" }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 512000 } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+}
+T
 for w in object file incbin; do
     rm -rf f.* f_* f
     for o in f.c f/; do
-        check "full disk, $o with $w" 1 "cannot write 'f.*weights" sh -c "ulimit -f 600; '$fovea' compile '$dates' -o $o --weights=$w"
+        check "full disk, $o with $w" 1 "cannot write 'f.*weights" sh -c "ulimit -f 600; '$fovea' compile $heavy -o $o --weights=$w"
     done
     absent f.c f.h f f.weights f_weights.o f_weights.bin f_weights.S f_weights.c
 done
 if [ $llvm = yes ]; then
-    check 'full disk, library' 1 'f.weights: cannot write' sh -c "ulimit -f 600; '$fovea' compile '$dates' -o f.so --weights=file"
-    check 'full disk, object' 1 'cannot' sh -c "ulimit -f 600; '$fovea' compile '$dates' -o f.o --weights=object"
+    check 'full disk, library' 1 'f.weights: cannot write' sh -c "ulimit -f 600; '$fovea' compile $heavy -o f.so --weights=file"
+    check 'full disk, object' 1 'cannot' sh -c "ulimit -f 600; '$fovea' compile $heavy -o f.o --weights=object"
     absent f.so f.o f.weights
     [ -z "$(ls | grep '^f[.]')" ] && tell 'nothing is left' yes || tell 'nothing is left' no
 fi

@@ -52,6 +52,16 @@ static const char softmax[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
 static const char across[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
                              "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n";
 
+/* A sum so long that a block of rows has no room for it beside two panels. */
+static const char *weights(void) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nconst @w: f32[1408, 20] = [0.5");
+    for (int i = 1; i < 1408 * 20; i++)
+        fv_text_put(&t, ", 0.5");
+    fv_text_put(&t, "]\nfunc @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n");
+    return t.s;
+}
+
 static fv_program *lower(const char *graph, const fv_target *target, const fv_tuning *u, fv_choices *all) {
     fv_module *m = fv_module_parse(session, graph, NULL);
     fv_lower_options o = {.target = target, .tuning = u, .choices = all};
@@ -64,6 +74,7 @@ static const char *choice(const char *options, const char *input) {
     const char *graph = strstr(options, "attention") ? attention
                         : strstr(options, "softmax") ? softmax
                         : strstr(options, "across")  ? across
+                        : strstr(options, "weights") ? weights()
                                                      : product;
     const fv_target *target = fv_target_find(strstr(options, "generic") ? "generic" : "x86-64-v3");
     fv_choices all = {0};
@@ -86,8 +97,9 @@ Test(tuning, what_kernels_become, .init = open_session, .fini = close_session) {
 Test(tuning, keys, .init = open_session, .fini = close_session) {
     fv_choices all = {0};
     const char *graph = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nsymbol m 1..4096\nconst @a: f32[] = 0.5\nconst @b: f32[] = 0.25\n"
-                        "func @main(%x: f32[n, 40], %z: f32[n, 40], %w: f32[n, 41], %v: f32[m, 40]) -> (%p, %q, %r, %s, %t) {\n"
-                        "  %p = Mul(%x, @a)\n  %q = Mul(%z, @b)\n  %r = Mul(%w, @a)\n  %s = Mul(%v, @a)\n  %t = Add(%x, @a)\n"
+                        "func @main(%x: f32[n, 40], %z: f32[n, 40], %w: f32[n, 41], %v: f32[m, 40], %u: f32[n, 40]) -> "
+                        "(%p, %q, %r, %s, %t) {\n"
+                        "  %p = Mul(%x, @a)\n  %q = Mul(%z, @b)\n  %r = Mul(%w, @a)\n  %s = Mul(%v, @a)\n  %t = Add(%u, @a)\n"
                         "  return %p, %q, %r, %s, %t\n}\n";
     cr_assert(lower(graph, fv_target_find("x86-64-v3"), NULL, &all), "%s", said());
     cr_assert_eq(all.n, 5);

@@ -51,6 +51,8 @@ typedef struct model {
 static const model models[] = {
     {"a product with weights", {{"w", "64, 90", 5760}, {"b", "90", 90}},
      "func @main(%x: f32[2, n, 64]) -> (%y) {\n  %a = MatMul(%x, @w)\n  %s = Add(%a, @b)\n  %y = Relu(%s)\n  return %y\n}\n"},
+    {"a product with many steps", {{"w", "1408, 33", 1408 * 33}},
+     "func @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n"},
     {"a product with one row", {{"w", "64, 200", 12800}},
      "func @main(%x: f32[1, 64]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n"},
     {"a product of few rows", {{"w", "50, 33", 1650}},

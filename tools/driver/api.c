@@ -6,6 +6,7 @@
 #include "backend/c/names.h"
 #include "backend/consumer/weights.h"
 #include "driver.h"
+#include "passes/switches.h"
 
 typedef struct job {
     fv_session *session;
@@ -39,7 +40,8 @@ static int check_options(job *j, bool here) {
     j->driver = (fv_driver_options){
         .target = fv_driver_target(fv_arena_new(j->session), o->target, here),
         .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
-        .naive = o->naive != 0, .strict = o->strict != 0, .tuning = o->tuning, .name = o->name, .passes = o->passes, .pipeline = &j->pipeline};
+        .naive = o->naive != 0, .strict = o->strict != 0, .tuning = o->tuning, .name = o->name, .passes = o->passes,
+        .enable = o->enable, .disable = o->disable, .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
     if (o->naive && o->tuning)
@@ -55,6 +57,11 @@ static int check_options(job *j, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!fv_pass_find(o->passes[i]))
             return bad_option(j, "there is no pass", o->passes[i]);
+    const char *wrong = fv_switches_wrong(fv_arena_new(j->session), o->passes, o->enable, o->disable);
+    if (wrong) {
+        fv_log_add(j->log, "error: %s", wrong);
+        return FV_BAD_ARGUMENT;
+    }
     return FV_OK;
 }
 

@@ -115,7 +115,7 @@ static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
     fv_text t = {.arena = c->arena};
     unsigned version[3];
-    if (is_watched(o->pipeline) || o->tuned || o->choices || !put_tuning(&t, c, o))
+    if (is_watched(o->pipeline) || o->tuned || o->choices || (o->script && *o->script_varies) || !put_tuning(&t, c, o))
         return false;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     fv_pack_number(&t, FORMAT);
@@ -129,10 +129,13 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     put_list(&t, o->dims);
     put_list(&t, o->states);
     put_list(&t, o->passes);
+    put_list(&t, o->enable);
+    put_list(&t, o->disable);
     fv_pack_number(&t, (uint64_t)level);
     fv_pack_number(&t, o->naive);
     fv_pack_number(&t, o->strict);
     fv_pack_number(&t, o->dims_are_values);
+    fv_pack_text(&t, o->script);
     fv_pack_text(&t, o->name);
     fv_pack_text(&t, fv_path_name(path)); /* models are called after their files */
     c->base = fv_digest_of(t.s, t.n);

@@ -124,7 +124,7 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv
     fv_program_print(&text, j->out->program);
     fv_cache_writing *w = !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
     bool made = make_code(j);
-    if (made && w)
+    if (made && w && !(j->o->script && *j->o->script_varies))
         keep(j, c, key, files, w, text.s);
     fv_cache_end(w);
     j->out->keep_ms = fv_lap(&j->mark);

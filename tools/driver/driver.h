@@ -31,7 +31,11 @@ typedef struct fv_driver_options {
     bool look;               /* nothing will run: weights are not read, which takes minutes where they are large */
     const char *name;        /* prefix of C names; NULL: from the file's */
     const char *const *passes; /* NULL: the level's pipeline */
+    const char *const *enable, *const *disable; /* passes and steps (passes/switches.h), NULL terminated; NULL: none */
     const fv_pipeline_options *pipeline;
+    const char *script;      /* what the passes in pipeline->own depend on besides the module, as text; NULL: there are none */
+    const bool *script_varies; /* it is true when they have depended on something else: what they make is not kept */
+    struct fv_attention_sites *attentions; /* out: those of the graph after its passes (passes/attention/attention.h); NULL: nobody asks */
     struct fv_reasons *reasons; /* out: what lowering decided (backend/lowering/why.h); NULL: nobody asks */
 } fv_driver_options;
 
@@ -72,6 +76,8 @@ typedef struct fv_source {
  * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
  * here on. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) FV_MUST_USE;
+/* Names of the passes that a graph is given to, NULL terminated; NULL: there is no such level. In the arena. */
+const char *const *fv_driver_pipeline(fv_arena *a, const fv_driver_options *o);
 /* Runs the pipeline over the graph; definitions are past that, and are only verified. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
 /* What LLVM is told of a level: 0 to 3. It has none for less code: 2 for 's'. */
@@ -126,7 +132,7 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact);
 
 typedef enum {
     FV_EMIT_NONE, FV_EMIT_SO, FV_EMIT_OBJ, FV_EMIT_LIB, FV_EMIT_C, FV_EMIT_LLVM, FV_EMIT_ASM,
-    FV_EMIT_IR, FV_EMIT_DEFINITIONS, FV_EMIT_KERNELS,
+    FV_EMIT_IR, FV_EMIT_ONNX, FV_EMIT_DEFINITIONS, FV_EMIT_KERNELS,
     FV_EMIT_EXPANDED /* kernels as consumers get them */
 } fv_emit_kind;
 fv_emit_kind fv_emit_by_name(const char *name);   /* "so": as --emit takes it */
@@ -146,11 +152,18 @@ bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
 typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
+    void *user;
+    bool (*accept)(void *user); /* asked when it is lowered; false, after a message: nothing is written. NULL: all is accepted.
+                                   Not asked where no program is made, for FV_EMIT_IR and FV_EMIT_DEFINITIONS */
 } fv_write_options;
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o)
     FV_MUST_USE;
 /* Graph IR, with the large constants in `out`.bin; in the text where `out` is `-` or no regular file. With d: its definitions. */
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d, const char *out) FV_MUST_USE;
+/* An ONNX model of a graph whose passes have run: ops of ours are spelled in the standard's, which changes m. Weights lie in
+ * the model, or in `out`.data: by default where they are more than 1 GiB. To standard output where `out` is `-`. Everything or
+ * nothing is written. False after a diagnostic. */
+bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights, const fv_pipeline_options *o) FV_MUST_USE;
 /* All the way from what was read to `out`: passes, what the kind needs of lowering, and fv_driver_write. *p: the program, NULL
  * where it is written without one. False after diagnostics. */
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver, fv_emit_kind kind, const char *out,

@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "backend/consumer/protocol.h"
 #include "backend/lower.h"
 #include "driver.h"
 #include "frontend/file.h"
@@ -18,6 +19,8 @@
 #include "ir/graph/verify.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
+#include "passes/attention/attention.h"
+#include "passes/switches.h"
 #include "tuning.h"
 
 /* ---- what a file is ---- */
@@ -97,7 +100,7 @@ static int count(const char *const *list) {
 /* ---- reading ---- */
 
 static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char *what) {
-    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --passes does not apply", what);
+    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --%s does not apply", what, o->script ? "script" : "passes");
 }
 
 /* Kernels are made for certain dims and ports. */
@@ -201,8 +204,13 @@ int fv_driver_llvm_level(char level) {
     return level >= '0' && level <= '3' ? level - '0' : 2;
 }
 
-bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
+const char *const *fv_driver_pipeline(fv_arena *a, const fv_driver_options *o) {
     const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
+    return names ? fv_pipeline_with(a, names, o->enable, o->disable) : NULL;
+}
+
+bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
+    const char *const *names = fv_driver_pipeline(m->arena, o);
     if (!names)
         return fv_error(m->session, "there is no level -O%c", o->level);
     if (m->definitions)
@@ -212,8 +220,9 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     return fv_module_verify(m, NULL) && fv_run_passes(m, names, o->pipeline);
 }
 
-static fv_lower_options lower_options(const fv_driver_options *o, const fv_source *source) {
+static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o, const fv_source *source) {
     return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
+                              .without = fv_switches_steps(a, o->disable),
                               .tuning = source->tuning ? source->tuning : o->tuned, .choices = o->choices,
                               .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
                               .reasons = o->reasons};
@@ -222,12 +231,14 @@ static fv_lower_options lower_options(const fv_driver_options *o, const fv_sourc
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
     fv_program *p = source->program;
     if (source->module) {
-        fv_lower_options lo = lower_options(o, source);
+        fv_lower_options lo = lower_options(source->module->arena, o, source);
         if (!fv_driver_passes(source->module, o))
             return NULL;
+        if (o->attentions)
+            fv_attention_find(source->module->arena, source->module, o->attentions);
         p = fv_lower(source->module, &lo);
     }
-    return p && fv_program_verify(s, p) ? p : NULL;
+    return p && fv_program_verify(s, p) && (source->module || fv_program_keeps_protocol(s, p)) ? p : NULL;
 }
 
 typedef struct writing {
@@ -249,14 +260,14 @@ bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_opti
     if (kind == FV_EMIT_IR && source->module->definitions)
         return fv_error(s, "%s: definitions have no graph to write", out);
     if (graph) {
-        fv_lower_options lo = lower_options(driver, source);
+        fv_lower_options lo = lower_options(source->module->arena, driver, source);
         writing w = {s, out};
         return fv_driver_passes(source->module, driver) &&
                (kind == FV_EMIT_IR ? write_definitions(&w, source->module, NULL)
                                    : fv_lower_definitions(source->module, &lo, write_definitions, &w));
     }
     *p = fv_driver_lower(s, source, driver);
-    return *p && fv_driver_write(s, *p, kind, out, o);
+    return *p && (!o->accept || o->accept(o->user)) && fv_driver_write(s, *p, kind, out, o);
 }
 
 void fv_driver_log(fv_session *s, fv_log *log) {

@@ -27,14 +27,15 @@ static const struct {
     {"lib", ".a", FV_EMIT_LIB},         {"c", ".c", FV_EMIT_C},
     {"c", "/", FV_EMIT_C},              {"llvm", ".ll", FV_EMIT_LLVM},
     {"asm", ".s", FV_EMIT_ASM},         {"ir", ".fvir", FV_EMIT_IR},
+    {"onnx", ".onnx", FV_EMIT_ONNX},
     {"definitions", ".fvd", FV_EMIT_DEFINITIONS},
     {"kernels", ".fvk", FV_EMIT_KERNELS}, {"expanded", ".fvk", FV_EMIT_EXPANDED},
     {NULL, NULL, FV_EMIT_NONE},
 };
 
 const char *const *fv_emit_names(void) {
-    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "definitions", "kernels", "expanded",
-                                        NULL};
+    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "onnx", "definitions", "kernels",
+                                        "expanded", NULL};
     return names;
 }
 
@@ -376,7 +377,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_ASM:
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, fv_driver_llvm_level(o->level), o->weights);
-    case FV_EMIT_IR: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
+    case FV_EMIT_IR: case FV_EMIT_ONNX: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
     }
     return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvd .fvk, a folder /) nor by --emit",
                     out);

@@ -1,0 +1,456 @@
+/* fold_mask.c - what a mask hides from a query is absent: of the weights, of the sums along their row, of the product with values.
+ *
+ *     y[i, d] = sum j: w(x[i, j]) * v[j, d]                 x[i, j]: the score with scale and mask
+ *     hidden[i, j] = where[i, j] && most + T < max of what is not there < inf    a weight exp(x - max) rounds to +0
+ *     y[i, d] = sum j: w(-inf if hidden else x) * (0 if hidden else v[j, d])        w is 0 of -inf
+ *
+ * `where` is read from the mask: a condition that chooses a constant far below the scores, or an addend that is so far
+ * below. `most` is what x is at most there: of a condition the constant itself; of an addend it and a bound of the scores,
+ * |q| |k| as computed in the run. So a weight is left out only where it is proved to be zero, whatever was the fill; a row of
+ * which nothing is left to see keeps the meaning that the model gives it.
+ *
+ * What is left out needs not be computed: the schedule looks for the keys that a block of queries sees, and skips the others. */
+
+#include <math.h>
+
+#include "backend/fuse/attention.h"
+#include "backend/fuse/tables.h"
+#include "backend/fuse/work.h"
+#include "backend/lowering/steps.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+
+#define FAR_BELOW (-1000.0)     /* what is added or chosen to hide: -10000, -1e9, the lowest of a type, -infinity */
+#define MOST_CHANNELS (65536.0) /* of products whose rounding stays below 1%: (1 + 2^-24)^65536 < 1.01 */
+enum { DEPTH = 12 };
+/* exp(x) is +0 for x <= -T, of f32 and f64: their least denormals are exp(-103.3) and exp(-744.4). */
+static double underflow(const fv_expr *x) { return x->type.elem == FV_F64 ? 760 : 110; }
+
+typedef struct fold {
+    fv_arena *a;
+    const fv_attention *at;
+    fv_expr *max, *x; /* the row's maximum, of x over the key */
+    fv_expr *exp, *sum; /* exp(x - max), and the sum of it along the row; NULL: there is none */
+} fold;
+
+/* Where x is hidden, and what it is at most there. */
+typedef struct hides {
+    fv_expr *where; /* NULL: nowhere */
+    double most;
+    fv_expr *bound; /* counts in place of `most`, where the run tells it; or NULL */
+} hides;
+
+static const hides nowhere = {NULL, -INFINITY, NULL};
+
+/* ---- parts of expressions ---- */
+
+static bool number(const fv_expr *x, double *value) {
+    bool is = x->op == FV_X_CONST && fv_elem_is_float((fv_elem)x->type.elem);
+    *value = is ? x->u.f : 0;
+    return is;
+}
+
+static bool has_score(const fold *f, const fv_expr *x) {
+    if (x == f->at->score)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_score(f, x->arg[i]))
+            return true;
+    return false;
+}
+
+static fv_expr *float_of(const fold *f, double value) { return fv_x_const(f->a, (fv_elem)f->x->type.elem, value); }
+
+static fv_expr *bin(const fold *f, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(f->a, op, x, y); }
+
+static fv_expr *and_(const fold *f, fv_expr *x, fv_expr *y) { return x && y ? bin(f, FV_X_AND, x, y) : NULL; }
+
+static fv_expr *or_(const fold *f, fv_expr *x, fv_expr *y) { return x && y ? bin(f, FV_X_OR, x, y) : x ? x : y; }
+
+static fv_expr *not_(const fold *f, fv_expr *x) { return fv_x_un(f->a, FV_X_NOT, x); }
+
+/* ---- how large a score can be ---- */
+
+static fv_expr *largest(const fold *f, fv_expr *x, int n, fv_var *const *over) {
+    return fv_x_reduce(f->a, FV_REDUCE_MAX, n, over, fv_x_un(f->a, FV_X_ABS, x));
+}
+
+/* |sum c: q[c] * k[c]| in any order and with the roundings of it; NULL: nothing is known. */
+static fv_expr *score_bound(const fold *f) {
+    const fv_attention *at = f->at;
+    const fv_expr *sum = at->score;
+    fv_var *over[FV_MAX_RANK + 1] = {at->key};
+    double n = 1.01;
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        const fv_dim *d = sum->u.red.vars[i]->dim;
+        if (!fv_dim_is_const(d))
+            return NULL;
+        over[i + 1] = sum->u.red.vars[i];
+        n *= (double)d->value;
+    }
+    if (n > MOST_CHANNELS || at->q->type.elem != f->x->type.elem || at->k->type.elem != f->x->type.elem)
+        return NULL;
+    fv_expr *q = largest(f, at->q, sum->u.red.nvars, over + 1), *k = largest(f, at->k, sum->u.red.nvars + 1, over);
+    return bin(f, FV_X_MUL, bin(f, FV_X_MUL, q, k), float_of(f, n));
+}
+
+/* No smaller than y is when it is stored as f16 or bf16. */
+static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
+    fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
+    if (to == (fv_elem)f->x->type.elem)
+        return from == FV_F16 || from == FV_BF16 ? y : NULL;
+    if (to != FV_F16 && to != FV_BF16)
+        return NULL;
+    fv_expr *most = float_of(f, to == FV_F16 ? 65000 : 3.3e38), *more = bin(f, FV_X_ADD, bin(f, FV_X_MUL, y, float_of(f, 1.01)), float_of(f, 1e-7));
+    return fv_x_select(f->a, bin(f, FV_X_LT, more, most), more, float_of(f, INFINITY));
+}
+
+/* The largest |x|; NULL: nothing is known. */
+static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
+    double c;
+    if (x == f->at->score)
+        return score_bound(f);
+    if (number(x, &c))
+        return float_of(f, fabs(c));
+    if (!depth)
+        return NULL;
+    fv_expr *y = x->n ? bound_of(f, x->arg[0], depth - 1) : NULL, *z;
+    switch ((fv_expr_op)x->op) {
+    case FV_X_NEG: case FV_X_ABS: return y;
+    case FV_X_CONVERT: return y ? rounded(f, x, y) : NULL;
+    case FV_X_TANH: return float_of(f, 1);
+    case FV_X_MUL: case FV_X_ADD: case FV_X_SUB: case FV_X_MIN: case FV_X_MAX:
+        z = y ? bound_of(f, x->arg[1], depth - 1) : NULL;
+        return !z ? NULL : bin(f, x->op == FV_X_MUL ? FV_X_MUL : x->op == FV_X_MIN || x->op == FV_X_MAX ? FV_X_MAX : FV_X_ADD, y, z);
+    case FV_X_DIV: return y && number(x->arg[1], &c) && c != 0 ? bin(f, FV_X_DIV, y, float_of(f, fabs(c))) : NULL;
+    default: return NULL;
+    }
+}
+
+/* ---- what a mask hides ---- */
+
+static hides both(const fold *f, hides x, hides y) {
+    if (!x.where || !y.where)
+        return x.where ? x : y;
+    hides r = {or_(f, x.where, y.where), x.most > y.most ? x.most : y.most, x.bound};
+    if (x.bound && y.bound)
+        r.bound = bin(f, FV_X_MAX, x.bound, y.bound);
+    else if (x.bound || y.bound) { /* one is a number */
+        double n = x.bound ? y.most : x.most;
+        r.bound = bin(f, FV_X_MAX, x.bound ? x.bound : y.bound, float_of(f, n));
+    }
+    return r;
+}
+
+/* A value without scores. */
+static hides by_value(const fold *f, fv_expr *m, int depth) {
+    double c;
+    if (number(m, &c))
+        return c <= FAR_BELOW ? (hides){fv_x_const_int(f->a, FV_BOOL, 1), c, NULL} : nowhere;
+    if (m->op == FV_X_SELECT && depth) {
+        hides x = by_value(f, m->arg[1], depth - 1), y = by_value(f, m->arg[2], depth - 1);
+        x.where = and_(f, m->arg[0], x.where);
+        y.where = and_(f, not_(f, m->arg[0]), y.where);
+        return both(f, x, y);
+    }
+    if (!fv_x_uses(m, f->at->key))
+        return nowhere;
+    return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL}; /* at most that, where it is no more */
+}
+
+static hides hide(fold *f, fv_expr *x, int depth);
+
+/* p with scores, plus m without. */
+static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
+    hides inner = hide(f, p, depth), own = by_value(f, m, depth);
+    inner.where = and_(f, inner.where, bin(f, FV_X_LE, m, float_of(f, 0)));
+    if (own.where && own.most > -INFINITY) {
+        fv_expr *bound = bound_of(f, p, DEPTH);
+        own.bound = bound ? bin(f, FV_X_ADD, bound, float_of(f, own.most)) : NULL;
+        own.where = bound ? own.where : NULL;
+    }
+    return both(f, inner, own);
+}
+
+/* Times c, or by c, which is the same for the row. */
+static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
+    double c;
+    bool known = number(by, &c);
+    if (!h.where || (known && (!(c > 0) || isinf(c))) || fv_has_products(by) || fv_x_uses(by, f->at->key))
+        return nowhere;
+    if (!known) {
+        fv_expr *zero = float_of(f, 0), *far = float_of(f, INFINITY);
+        h.where = bin(f, FV_X_AND, h.where, bin(f, FV_X_AND, bin(f, FV_X_LT, zero, by), bin(f, FV_X_LT, by, far)));
+        h.bound = h.bound ? h.bound : isinf(h.most) ? NULL : float_of(f, h.most);
+    } else {
+        h.most = op == FV_X_MUL ? h.most * c : h.most / c;
+        h.most += isinf(h.most) ? 0 : fabs(h.most) * 1e-6; /* the run rounds */
+    }
+    h.bound = h.bound ? bin(f, op, h.bound, by) : NULL;
+    return h;
+}
+
+/* x has scores. */
+static hides hide(fold *f, fv_expr *x, int depth) {
+    double c;
+    if (!depth || x->n < 2)
+        return nowhere;
+    fv_expr *y = x->arg[0], *z = x->arg[1];
+    bool first = has_score(f, y), second = has_score(f, z);
+    switch ((fv_expr_op)x->op) {
+    case FV_X_SELECT: {
+        fv_expr *w = x->arg[2];
+        if (first)
+            return nowhere;
+        hides h = second ? hide(f, z, depth - 1) : by_value(f, z, depth - 1);
+        hides g = has_score(f, w) ? hide(f, w, depth - 1) : by_value(f, w, depth - 1);
+        h.where = and_(f, y, h.where);
+        g.where = and_(f, not_(f, y), g.where);
+        return both(f, h, g);
+    }
+    case FV_X_ADD: return first == second ? nowhere : by_addend(f, first ? y : z, first ? z : y, depth - 1);
+    case FV_X_MUL: return first != second ? scaled(f, hide(f, first ? y : z, depth - 1), FV_X_MUL, first ? z : y) : nowhere;
+    case FV_X_DIV: return first && !second ? scaled(f, hide(f, y, depth - 1), FV_X_DIV, z) : nowhere;
+    case FV_X_MAX: /* with the lowest of a type, as exporters clamp */
+        if (first != second && number(first ? z : y, &c) && c <= FAR_BELOW)
+            return both(f, hide(f, first ? y : z, depth - 1), (hides){fv_x_const_int(f->a, FV_BOOL, 0), c, NULL});
+        return nowhere;
+    default: return nowhere;
+    }
+}
+
+/* ---- are the weights a softmax of x? ---- */
+
+/* x over the key, which there is over v. */
+static fv_expr *over_key(const fold *f, fv_expr *x, fv_var *v) {
+    fv_expr *key = fv_x_var(f->a, f->at->key);
+    return fv_x_replace_vars(f->a, x, 1, &v, &key);
+}
+
+static bool is_max(const fold *f, fv_expr *x, const fv_expr *of) {
+    return x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && x->u.red.nvars == 1 && over_key(f, x->arg[0], x->u.red.vars[0]) == of;
+}
+
+/* exp(x - max x)? The same one wherever there is one. */
+static bool is_exp(fold *f, fv_expr *x) {
+    fv_expr *y = x->op == FV_X_EXP && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
+    if (f->exp || (f->max && y && y->arg[1] != f->max))
+        return x == f->exp;
+    if (!y || !has_score(f, y->arg[0]) || !is_max(f, y->arg[1], y->arg[0]))
+        return false;
+    f->exp = x;
+    f->x = y->arg[0];
+    f->max = y->arg[1];
+    return true;
+}
+
+/* Is whatever has scores that, the sum of it, or their maximum? */
+static bool find_parts(fold *f, fv_expr *x) {
+    if (!fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum)
+        return true;
+    if (x->op == FV_X_REDUCE) {
+        bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 && is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
+        f->sum = sum ? x : f->sum;
+        f->max = f->max ? f->max : x; /* the exponential will say so */
+        return sum || x == f->max;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!find_parts(f, x->arg[i]))
+            return false;
+    return true;
+}
+
+/* Finite, whatever memory holds? */
+static bool is_finite(const fv_expr *x) {
+    double c;
+    return number(x, &c) ? isfinite(c) : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
+}
+
+/* An integer with which every type of floats computes exactly. */
+static bool is_exact(double x) { return x == trunc(x) && fabs(x) <= 1024; }
+
+/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a number; false: nobody knows. */
+static bool value_beside(const fold *f, const fv_expr *x, double *value) {
+    double y, z;
+    *value = 0;
+    if (x == f->exp)
+        return true;
+    if (x->op == FV_X_CONST) {
+        *value = fv_elem_is_float((fv_elem)x->type.elem) ? x->u.f : (double)x->u.i;
+        return true;
+    }
+    if (x->op == FV_X_SELECT)
+        return value_beside(f, x->arg[1], value) && value_beside(f, x->arg[2], &y) && y == *value;
+    bool first = x->n > 0 && value_beside(f, x->arg[0], &y), second = x->n > 1 && value_beside(f, x->arg[1], &z);
+    if (x->op == FV_X_MUL && first != second) { /* 0 * (1 / sum), and the sum is at least 1 */
+        const fv_expr *other = x->arg[first];
+        bool inverse = other->op == FV_X_DIV && is_finite(other->arg[0]) && other->arg[1] == f->sum;
+        return (first ? y : z) == 0 && (inverse || is_finite(other));
+    }
+    if (x->op == FV_X_DIV && first && x->arg[1] == f->sum)
+        return y == 0;
+    if (!first || (x->n > 1 && !second) || x->n > 2)
+        return false;
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONVERT: { /* small integers, which the type has */
+        fv_elem to = (fv_elem)x->type.elem;
+        *value = y;
+        bool has_it = y >= 0 || fv_elem_is_float(to) || to == FV_I8 || to == FV_I16 || to == FV_I32 || to == FV_I64;
+        return has_it && y == trunc(y) && fabs(y) <= (fv_elem_bits(to) >= 16 || (fv_elem_is_int(to) && fv_elem_bits(to) == 8) ? 127 : 1);
+    }
+    case FV_X_RINT: *value = rint(y); return true;
+    case FV_X_NEG: *value = -y; return true;
+    case FV_X_MIN: *value = y < z ? y : z; return true;
+    case FV_X_MAX: *value = y > z ? y : z; return true;
+    case FV_X_ADD: *value = y + z; return is_exact(y) && is_exact(z);
+    case FV_X_SUB: *value = y - z; return is_exact(y) && is_exact(z);
+    case FV_X_MUL: *value = y * z; return is_exact(y) && is_exact(z);
+    case FV_X_DIV: return y == 0 && z != 0 && isfinite(z);
+    default: return false;
+    }
+}
+
+/* Is a weight 0 where its exponential is? */
+static bool is_nothing(const fold *f) {
+    double w;
+    return value_beside(f, f->at->weight, &w) && w == 0;
+}
+
+static bool is_softmax(fold *f) {
+    fv_expr *w = f->at->weight;
+    return find_parts(f, w) && f->exp && f->sum && f->exp->arg[0]->arg[1] == f->max && is_nothing(f);
+}
+
+/* ---- the definition without what is hidden ---- */
+
+typedef struct swap {
+    const fv_expr *from[3];
+    fv_expr *to[3];
+} swap;
+
+static fv_expr *swapped(fv_x_rewriter *r, fv_expr *x) {
+    const swap *s = r->user;
+    for (int i = 0; i < 3; i++)
+        if (x == s->from[i])
+            return s->to[i];
+    return NULL;
+}
+
+static fv_expr *with(fv_arena *a, const fv_expr *x, swap s) {
+    fv_x_rewriter r = {.arena = a, .before = swapped, .user = &s};
+    return fv_x_rewrite(&r, x);
+}
+
+/* `like` of that body, which is over the key. */
+static fv_expr *along(const fold *f, const fv_expr *like, fv_expr *body) {
+    fv_var *v = like->u.red.vars[0], *key = f->at->key;
+    fv_expr *at = fv_x_var(f->a, v);
+    return fv_x_reduce_like(f->a, like, 1, &v, fv_x_replace_vars(f->a, body, 1, &key, &at));
+}
+
+/* A maximum that is infinite makes NaN of the sum, which shows in each weight. */
+static fv_expr *seen_by(const fold *f, fv_expr *least, fv_expr *max) {
+    return bin(f, FV_X_AND, bin(f, FV_X_LT, least, max), bin(f, FV_X_LT, max, float_of(f, INFINITY)));
+}
+
+static fv_expr *without(const fold *f, const hides *h) {
+    fv_expr *low = float_of(f, -INFINITY), *max = along(f, f->max, fv_x_select(f->a, h->where, low, f->x));
+    fv_expr *t = float_of(f, underflow(f->x)), *least = h->bound ? bin(f, FV_X_ADD, h->bound, t) : float_of(f, h->most + t->u.f);
+    fv_expr *hidden = bin(f, FV_X_AND, h->where, seen_by(f, least, max));
+    fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x), *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, m));
+    fv_expr *weight = with(f->a, f->at->weight, (swap){{f->exp, f->sum, f->max}, {e, along(f, f->sum, e), m}});
+    fv_expr *v = fv_x_select(f->a, hidden, fv_x_zero(f->a, (fv_elem)f->at->v->type.elem), f->at->v);
+    const fv_expr *product = f->at->sum->arg[0];
+    bool first = product->arg[0] == f->at->weight;
+    fv_expr *args[2] = {first ? weight : v, first ? v : weight};
+    return fv_x_reduce_like(f->a, f->at->sum, 1, f->at->sum->u.red.vars, fv_x_with_args(f->a, product, args));
+}
+
+/* Does it check an index that data gives? Whether that is one of a hidden key is not to be seen. */
+static bool has_check(const fv_expr *x) {
+    bool found = x->op == FV_X_REQUIRE;
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_check(x->arg[i]);
+    return found;
+}
+
+static bool fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables) {
+    fv_attention at;
+    fv_definition d = *s->def;
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* those of attention stand there */
+    bool found = fv_find_attention(l, &d, &at);
+    if (found) {
+        d.body = fv_without_tables(l->exprs, tables, d.body);
+        found = d.body == s->def->body || fv_find_attention(l, &d, &at);
+    }
+    l->reasons = reasons;
+    if (!found || at.hidden)
+        return false;
+    if (at.key->dim->hi <= FV_KEYS_TOGETHER)
+        return fv_declines(l, s->value, FV_WHY_fold_few, fv_d(at.key->dim));
+    fold f = {.a = l->exprs, .at = &at};
+    if (!is_softmax(&f))
+        return fv_declines(l, s->value, FV_WHY_fold_weights);
+    hides h = hide(&f, f.x, DEPTH);
+    if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) || has_check(at.k) || has_check(at.v))
+        return fv_declines(l, s->value, FV_WHY_fold_nothing);
+    d.body = with(f.a, d.body, (swap){{at.sum}, {without(&f, &h)}});
+    if (!fv_is_small(l, &d))
+        return fv_declines(l, s->value, FV_WHY_fold_tree);
+    s->def->body = d.body;
+    return fv_takes(l, s->value, h.bound ? FV_WHY_folds_bound : FV_WHY_folds);
+}
+
+bool fv_step_fold(fv_lowerer *l) {
+    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def || !fv_storage_has_kernel(s))
+                continue;
+            int mark = fv_why_mark(l);
+            fv_why_settle(l, mark, fold_mask(l, s, &tables));
+        }
+    return true;
+}
+
+/* ---- in a definition ---- */
+
+static bool is_low(const fv_expr *x) {
+    double c;
+    return number(x, &c) && c == -INFINITY;
+}
+
+/* The maximum of x where the mask does not hide it, which is compared in `seen`; NULL: `seen` is no such condition. */
+static fv_expr *compared(const fold *f, fv_expr *seen, fv_expr *where) {
+    if (seen->op != FV_X_AND || seen->arg[0]->op != FV_X_LT || seen->arg[1]->op != FV_X_LT)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        fv_expr *least = seen->arg[i]->arg[0], *max = seen->arg[i]->arg[1];
+        fv_expr *of = fv_x_select(f->a, where, float_of(f, -INFINITY), f->x->arg[2]);
+        if (is_max(f, max, of) && seen == seen_by(f, least, max) && !fv_has_products(least) && !fv_x_uses(least, f->at->key))
+            return max;
+    }
+    return NULL;
+}
+
+void fv_find_hidden(fv_arena *a, fv_attention *at) {
+    double c;
+    fv_expr *v = at->v, *hidden = v->op == FV_X_SELECT ? v->arg[0] : NULL;
+    if (!hidden || hidden->op != FV_X_AND || !number(v->arg[1], &c) || c != 0 || signbit(c))
+        return;
+    fold f = {.a = a, .at = at};
+    if (!is_softmax(&f) || f.x->op != FV_X_SELECT || f.x->arg[0] != hidden || !is_low(f.x->arg[1]))
+        return;
+    bool second = fv_has_products(hidden->arg[0]);
+    fv_expr *where = hidden->arg[second], *seen = hidden->arg[!second];
+    if (fv_has_products(where) || !compared(&f, seen, where))
+        return;
+    at->hidden = hidden;
+    at->where = where;
+    at->seen = seen;
+    at->v = v->arg[2];
+}

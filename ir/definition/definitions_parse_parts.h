@@ -1,0 +1,59 @@
+/* definitions_parse_parts.h - what the files of the reader of definitions share. */
+#ifndef FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
+#define FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
+
+#include "ir/definition/definitions_parse.h"
+#include "ir/definition/recurrence.h"
+#include "ir/graph/parse_data.h"
+#include "ir/kernel/parser.h"
+
+typedef struct fv_block_later {
+    fv_op *op;
+    int nchecks;
+    const char *const *checks;
+    fv_lexer at; /* the opening brace */
+} fv_block_later;
+
+typedef struct fv_port_line {
+    bool input, valid;
+    int64_t port;
+    const fv_type *type;
+    fv_token at;
+} fv_port_line;
+
+/* Of an expression that is walked as a tree. */
+typedef struct fv_tree_size {
+    int nodes, height;
+} fv_tree_size;
+
+typedef struct fv_definition_reader {
+    fv_graph_reader *graph;
+    fv_definitions *d;
+    fv_block_later *blocks;
+    int nblocks, cap_blocks;
+    fv_port_line *ports;
+    int nports, cap_ports;
+    fv_ptrmap bufs;  /* value -> its buffer */
+    fv_ptrmap lets;  /* interned name -> expression, in this definition */
+    fv_ptrmap taken; /* value -> its line */
+    fv_ptrmap sizes; /* expression -> its fv_tree_size */
+    const fv_op *group;  /* of which the first result was read, */
+    fv_ptrmap group_var; /* interned name -> the variable of that name that indexes it */
+    fv_recurrence *recurrence; /* that is read; NULL: none */
+    fv_kparser p;
+} fv_definition_reader;
+
+/* The variable of that name that is in scope; NULL: there is none. */
+fv_var *fv_dr_var(fv_definition_reader *r, const char *name);
+/* The state of that name of the recurrence that is read; NULL: there is none. */
+const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name);
+/* NAME < DIM: a variable in scope from here on. */
+bool fv_dr_index(fv_definition_reader *r) FV_MUST_USE;
+/* %NAME, a result of the op that has no line yet; NULL after a message. */
+fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op);
+/* Is x no larger than definitions may be? A message at that token otherwise. */
+bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_token *at) FV_MUST_USE;
+/* What stands in the braces of a recurrence, the last one too. */
+bool fv_dr_recurrence(fv_definition_reader *r, fv_op *op) FV_MUST_USE;
+
+#endif

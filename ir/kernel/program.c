@@ -1,0 +1,62 @@
+/* program.c - what is asked of host programs. */
+#include "ir/kernel/program.h"
+
+#include "ir/expr/fold.h"
+
+static bool block_has_protocol(const fv_block *b) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if (s->kind == FV_S_READ || s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY || block_has_protocol(&s->body) ||
+            block_has_protocol(&s->other))
+            return true;
+    return false;
+}
+
+bool fv_program_has_protocol(const fv_program *p) {
+    return p->query.first || block_has_protocol(&p->plan) || block_has_protocol(&p->body);
+}
+
+bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) {
+    for (*i = 0; *i < p->nsymbols; ++*i)
+        if (p->symbol_vars[*i] == v)
+            return true;
+    return false;
+}
+
+bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) {
+    for (*i = 0; p->capacity && *i < p->noutputs; ++*i)
+        if (p->capacity[*i] == v)
+            return true;
+    return false;
+}
+
+/* Can they, times 8, overflow for some dims within bounds? */
+static bool may_overflow(const fv_buf *b) {
+    int64_t most = 8, lo, hi;
+    for (int i = 0; i < b->rank; i++) {
+        fv_x_range(b->extent[i], &lo, &hi);
+        if (lo < 0 || __builtin_mul_overflow(most, hi > 1 ? hi : 1, &most))
+            return true;
+    }
+    return false;
+}
+
+fv_expr *fv_port_elements(fv_arena *a, const fv_program *p, const fv_port *port) {
+    const fv_buf *b = port->buf;
+    fv_var *capacity = b->role == FV_BUF_OUTPUT && p->capacity ? p->capacity[b->index] : NULL;
+    if (capacity)
+        return fv_x_var(a, capacity);
+    fv_expr *n = fv_x_int(a, 1);
+    fv_expr_op times = may_overflow(b) ? FV_X_MULSAT : FV_X_MUL;
+    for (int i = 0; i < b->rank; i++)
+        n = i ? fv_x_bin(a, times, n, b->extent[i]) : b->extent[i];
+    return n;
+}
+
+fv_expr *fv_port_fits(fv_arena *a, const fv_port *output) {
+    const fv_buf *b = output->buf;
+    return fv_x_bin(a, FV_X_LE, output->extent[b->along], b->extent[b->along]);
+}
+
+fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there) {
+    return fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_EQ, n, fv_x_int(a, 0)), there);
+}

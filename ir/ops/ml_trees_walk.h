@@ -1,0 +1,20 @@
+/* ml_trees_walk.h - the operands of fv.Trees, and its functions. */
+#ifndef FV_IR_OPS_ML_TREES_WALK_H
+#define FV_IR_OPS_ML_TREES_WALK_H
+
+#include "ir/catalogue/op.h"
+
+/* Rows [N, F]. Nodes: what they ask and where they go (children: 2 for each, a leaf's are itself), and whether NaN goes to
+ * the first child. Trees: roots, steps to the deepest leaf, and the most of these of FV_TREES_LANES trees from each on.
+ * Trees starts[k] to starts[k + 1] are those of target k, whose values at the leaves are taken; or all of them lie between
+ * starts[0] and starts[1], and the weights of leaf i are those from first[i] to first[i + 1]. */
+enum {
+    FV_TREES_X, FV_TREES_FEATURES, FV_TREES_VALUES, FV_TREES_CHILDREN, FV_TREES_ROOTS, FV_TREES_DEPTHS, FV_TREES_TOGETHER,
+    FV_TREES_STARTS, FV_TREES_MISSING, FV_TREES_FIRST, FV_TREES_TARGETS, FV_TREES_WEIGHTS, FV_TREES_OPERANDS
+};
+enum { FV_TREES_LANES = 32 }; /* that walk next to each other: several vectors, whose loads overlap */
+
+bool fv_infer_trees(struct fv_op *op) FV_MUST_USE;
+bool fv_kernel_trees(struct fv_custom *c, struct fv_op *op) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,193 @@
+/* scores.c - from what the softmax gets inwards: what is the key compared with? */
+#include "passes/attention/parts.h"
+
+#include "ir/expr/rewrite.h"
+
+enum { DEEP = 4 }; /* products within each other, which project queries and keys */
+
+bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) {
+    fv_arena *a = f->e.arena;
+    return fv_loaded_sum(&f->e, load, out) && out->g && fv_is_computed(a, out->f) && fv_is_computed(a, out->g) &&
+           out->f != out->g;
+}
+
+/* ---- a product of queries and keys ---- */
+
+static bool has_sum(fv_finder *f, fv_expr *x) {
+    fv_expr *loads[FV_SOME_LOADS];
+    fv_summed sum;
+    int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS);
+    for (int i = 0; i < n; i++)
+        if (fv_element_sum(&f->e, fv_loaded(loads[i]), &sum) && sum.g)
+            return true;
+    return false;
+}
+
+/* In x, which is what the softmax gets or, with constants, what heads are mixed of. */
+/* Below the mixing of heads what is no query has no axis of its own. */
+static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k) {
+    for (int i = 0; i < x->rank; i++)
+        if (x->index[i] != x->key && fv_x_uses(q, x->index[i]) && !fv_x_uses(k, x->index[i]))
+            return true;
+    return false;
+}
+
+static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
+    if (f->looked > FV_MOST_LOOKED)
+        return false;
+    fv_expr *loads[FV_SOME_LOADS];
+    int n = fv_element_terms(f->e.arena, in, loads, FV_SOME_LOADS);
+    for (int plain = 1; plain >= 0; plain--) /* what is read at the key itself comes before what is gathered by it */
+        for (int i = 0; i < n; i++) {
+            fv_summed sum;
+            bool direct = false;
+            f->looked++;
+            for (int k = 0; k < loads[i]->u.buf->rank; k++)
+                direct |= loads[i]->arg[k]->op == FV_X_VAR && loads[i]->arg[k]->u.var == x->key;
+            if (direct != (plain == 1) || !fv_load_uses(loads[i], x->key) || !fv_loaded_sum(&f->e, loads[i], &sum) || !sum.g)
+                continue;
+            bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
+            bool kf = fv_x_uses(sum.f, x->key), kg = fv_x_uses(sum.g, x->key);
+            /* what is learned may stand for the queries, if there are several */
+            bool learned = cf != cg && kf != kg && (cf ? kf : kg) && x->query && fv_x_uses(kf ? sum.g : sum.f, x->query) &&
+                           (!fv_x_uses(kf ? sum.f : sum.g, x->query) || n == 1) && has_sum(f, kf ? sum.f : sum.g);
+            if (kf != kg && ((cf && cg) || learned) &&
+                (deep == DEEP || has_own_axis(x, kf ? sum.g : sum.f, kf ? sum.f : sum.g))) {
+                x->load = loads[i];
+                x->top = deep == DEEP ? loads[i] : x->top;
+                x->terms = (fv_expr *)sum.reduce;
+                x->k = kf ? sum.f : sum.g;
+                x->q = kf ? sum.g : sum.f;
+                return true;
+            }
+            if (cf != cg && deep > 0 && find_product(f, x, cf ? sum.f : sum.g, deep - 1)) {
+                for (int k = 0; k < sum.reduce->u.red.nvars && x->nmixed < FV_MAX_RANK; k++)
+                    x->mixed[x->nmixed++] = sum.reduce->u.red.vars[k];
+                x->top = loads[i];
+                return true;
+            }
+        }
+    return false;
+}
+
+/* ---- other scores ---- */
+
+typedef struct sources {
+    bool learned;  /* something is multiplied with constants */
+    bool keys;     /* and depends on the key, */
+    bool others;   /* something does not */
+} sources;
+
+static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned, sources *s) {
+    if (f->looked > FV_MOST_LOOKED)
+        return;
+    fv_expr *loads[FV_SOME_LOADS];
+    int n = fv_element_loads(f->e.arena, in, loads, FV_SOME_LOADS);
+    for (int i = 0; i < n; i++) {
+        const fv_value *v = fv_loaded(loads[i]);
+        fv_summed sum;
+        f->looked++;
+        if (v->kind == FV_VALUE_CONST || !fv_elem_is_float(v->type->elem))
+            continue;
+        bool is_sum = fv_loaded_sum(&f->e, loads[i], &sum);
+        bool cf = is_sum && fv_is_computed(f->e.arena, sum.f), cg = is_sum && sum.g && fv_is_computed(f->e.arena, sum.g);
+        if (deep > 0 && is_sum && cf != cg) {
+            bool constant = sum.g != NULL;
+            fv_expr *computed = cf ? sum.f : sum.g;
+            /* the element of a table for each key is no key */
+            find_sources(f, key, computed, deep - 1, learned || constant, s);
+            continue;
+        }
+        s->learned |= learned;
+        *(fv_load_uses(loads[i], key) ? &s->keys : &s->others) |= learned;
+    }
+}
+
+/* The last axis but that of the keys which is longer than 1: whose, is known when there is a product. */
+static fv_var *last_other(const fv_scores *x, int n) {
+    for (int i = x->rank; i-- > 0;)
+        if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)
+            return x->index[i];
+    return NULL;
+}
+
+/* Queries: an axis that the factor of the query has, and that of the key has not. */
+static void set_query(fv_scores *x) {
+    x->query = NULL;
+    for (int i = 0; i < x->rank; i++) {
+        fv_var *v = x->index[i];
+        if (v != x->key && !fv_dim_is_one(v->dim) && fv_x_uses(x->q, v) && !fv_x_uses(x->k, v))
+            x->query = v;
+    }
+}
+
+/* ... and where scores are no product, one that something without the key depends on. */
+static void set_query_of_sum(fv_finder *f, fv_scores *x) {
+    fv_expr *loads[FV_SOME_LOADS];
+    int n = fv_element_loads(f->e.arena, x->x, loads, FV_SOME_LOADS);
+    x->query = NULL;
+    for (int i = x->rank; i-- > 0 && !x->query;) {
+        fv_var *v = x->index[i];
+        bool alone = false, keyed = false;
+        for (int l = 0; l < n; l++) {
+            fv_summed sum;
+            fv_expr *more[FV_SOME_LOADS];
+            if (!fv_loaded_sum(&f->e, loads[l], &sum)) /* a mask */
+                continue;
+            int m = fv_element_loads(f->e.arena, sum.f, more, FV_SOME_LOADS);
+            if (sum.g)
+                m += fv_element_loads(f->e.arena, sum.g, more + m, FV_SOME_LOADS - m);
+            for (int j = 0; j < m; j++) {
+                bool key = fv_load_uses(more[j], x->key), var = fv_load_uses(more[j], v);
+                alone |= var && !key && fv_elem_is_float(more[j]->u.buf->elem);
+                keyed |= var && key && fv_elem_is_float(more[j]->u.buf->elem);
+            }
+        }
+        if (v != x->key && !fv_dim_is_one(v->dim) && alone && !keyed)
+            x->query = v;
+    }
+}
+
+static const char *formula_of(fv_finder *f, const fv_attention_site *s, const fv_scores *x) {
+    fv_text t = {.arena = f->arena};
+    fv_definition d = {.value = s->weighted, .rank = x->rank, .index = (fv_var **)x->index, .body = x->x};
+    fv_definition_print(&t, &d);
+    return t.s;
+}
+
+bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
+    x->rank = s->weighted->type->rank;
+    x->x = fv_element(&f->e, s->weighted, x->index);
+    x->key = x->index[s->axis];
+    for (int i = 0; i < 2 && !x->load; i++) {
+        x->query = last_other(x, i);
+        if (find_product(f, x, x->x, DEEP))
+            break;
+    }
+    s->formula = formula_of(f, s, x);
+    if (x->load) {
+        set_query(x);
+        s->score = fv_loaded(x->load);
+        const fv_op *op = s->score->def;
+        if (op && op->nin == 2 && op->in[0] && op->in[1]) {
+            bool swapped = false; /* which operand has the keys: the factors stand in their order */
+            fv_summed sum;
+            if (fv_loaded_sum(&f->e, x->load, &sum))
+                swapped = sum.f == x->k;
+            s->q = op->in[swapped];
+            s->k = op->in[!swapped];
+        }
+        s->kind = x->query || fv_is_computed(f->e.arena, x->q) ? FV_ATTENTION_CROSS : FV_ATTENTION_POOLING;
+        return true;
+    }
+    const fv_op *at = s->weighted->def ? s->weighted->def : s->softmax;
+    sources from = {0};
+    find_sources(f, x->key, x->x, DEEP, false, &from);
+    if (!from.learned)
+        return fv_stops(s, at, "what it is of are no scores: no product is in it");
+    if (!from.keys)
+        return fv_stops(s, at, "its scores do not depend on keys");
+    set_query_of_sum(f, x);
+    s->kind = from.others ? FV_ATTENTION_ADDITIVE : FV_ATTENTION_POOLING;
+    return true;
+}

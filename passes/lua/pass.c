@@ -1,0 +1,528 @@
+/* pass.c - passes and pipelines that a script declares, their options, and running them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/graph/verify.h"
+#include "passes/lua/internal.h"
+
+/* ---- options ---- */
+
+static const char *const kinds[] = {[LUA_TBOOLEAN] = "true or false", [LUA_TNUMBER] = "a number", [LUA_TSTRING] = "a text"};
+
+/* --script-arg NAME=VALUE; the last one counts. NULL: there is none. */
+static const char *given(const fv_lua *l, const char *name) {
+    const char *value = NULL;
+    size_t n = strlen(name);
+    for (int i = 0; l->o.args && l->o.args[i]; i++)
+        if (!strncmp(l->o.args[i], name, n) && l->o.args[i][n] == '=')
+            value = l->o.args[i] + n + 1;
+    return value;
+}
+
+/* Pushes the text as a value of the type that the one at `like` has. */
+static void push_given(lua_State *L, const char *name, const char *text, int like) {
+    int type = lua_type(L, like);
+    if (type == LUA_TSTRING) {
+        lua_pushstring(L, text);
+        return;
+    }
+    if (type == LUA_TBOOLEAN && (!strcmp(text, "true") || !strcmp(text, "false"))) {
+        lua_pushboolean(L, *text == 't');
+        return;
+    }
+    if (type == LUA_TNUMBER && lua_stringtonumber(L, text) && (!lua_isinteger(L, like) || lua_isinteger(L, -1)))
+        return;
+    luaL_error(L, "--script-arg %s=%s: option '%s' is %s", name, text, name,
+               lua_isinteger(L, like) ? "an integer" : kinds[type]);
+}
+
+typedef struct declaring {
+    fv_lua *l;
+    const char *name, *doc, *otherwise, *pass;
+} declaring;
+
+static bool add_option(void *arg) {
+    const declaring *d = arg;
+    fv_lua *l = d->l;
+    fv_arena *a = l->arena;
+    fv_lua_option o = {fv_strdup(a, d->name), fv_strdup(a, d->doc), fv_strdup(a, d->otherwise), d->pass ? fv_strdup(a, d->pass) : NULL};
+    int i = l->noptions;
+    FV_PUSH(a, l->options, l->noptions, l->cap_options, o);
+    for (; i > 0 && strcmp(l->options[i - 1].name, o.name) > 0; i--)
+        l->options[i] = l->options[i - 1];
+    l->options[i] = o;
+    return true;
+}
+
+/* NAME = DEFAULT or NAME = {default = .., doc = ".."}: the pair on the top of the stack; sets values[NAME]. */
+static void declare_option(lua_State *L, int values, const char *pass) {
+    fv_lua *l = fv_lua_of(L);
+    int pair = lua_gettop(L) - 1;
+    if (lua_type(L, pair) != LUA_TSTRING)
+        luaL_error(L, "options are declared by their names, not by a %s", luaL_typename(L, pair));
+    declaring d = {.l = l, .name = lua_tostring(L, pair), .doc = "", .pass = pass};
+    for (int i = 0; i < l->noptions; i++)
+        if (!strcmp(l->options[i].name, d.name))
+            luaL_error(L, "option '%s' is declared twice", d.name);
+    if (!*d.name || strpbrk(d.name, "= \n"))
+        luaL_error(L, "'%s' is no name of an option", d.name);
+    if (lua_istable(L, pair + 1)) {
+        lua_getfield(L, pair + 1, "doc");
+        d.doc = luaL_optstring(L, -1, "");
+        lua_getfield(L, pair + 1, "default");
+    } else {
+        lua_pushvalue(L, pair + 1);
+    }
+    int like = lua_gettop(L), type = lua_type(L, like);
+    if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
+        luaL_error(L, "option '%s': its default is a %s, expected a text, a number, true or false", d.name, luaL_typename(L, like));
+    d.otherwise = luaL_tolstring(L, like, NULL);
+    fv_lua_try(L, NULL, add_option, &d);
+    lua_pushvalue(L, pair);
+    if (given(l, d.name))
+        push_given(L, d.name, given(l, d.name), like);
+    else
+        lua_pushvalue(L, like);
+    lua_settable(L, values);
+    lua_settop(L, pair + 1);
+}
+
+/* The table of options at `arg`, or none: pushes the table of their values. */
+static void declare_options(lua_State *L, int arg, const char *pass) {
+    lua_newtable(L);
+    int values = lua_gettop(L);
+    if (lua_isnoneornil(L, arg))
+        return;
+    if (!lua_istable(L, arg))
+        luaL_error(L, "options is a %s, expected a table", luaL_typename(L, arg));
+    lua_pushnil(L);
+    while (lua_next(L, arg)) {
+        declare_option(L, values, pass);
+        lua_pop(L, 1);
+    }
+}
+
+int fv_lua_options_new(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (fv_lua_of(L)->loaded)
+        return luaL_error(L, "fv.options: options are declared while the script is read");
+    declare_options(L, 1, NULL);
+    return 1;
+}
+
+bool fv_lua_check_args(fv_lua *l) {
+    const char **names = FV_NEW(l->arena, const char *, l->noptions + 1);
+    for (int i = 0; i < l->noptions; i++)
+        names[i] = l->options[i].name;
+    for (int i = 0; l->o.args && l->o.args[i]; i++) {
+        const char *arg = l->o.args[i], *name = fv_strndup(l->arena, arg, strcspn(arg, "="));
+        bool known = false;
+        for (int k = 0; k < l->noptions; k++)
+            known |= !strcmp(names[k], name);
+        if (known)
+            continue;
+        const char *near = fv_nearest(name, names), *before = fv_diag_file_get(l->session);
+        fv_diag_file(l->session, l->path);
+        if (near)
+            fv_error(l->session, "--script-arg %s: the script has no option '%s'; did you mean '%s'?", arg, name, near);
+        else
+            fv_error(l->session, "--script-arg %s: the script has no option '%s'%s", arg, name,
+                     l->noptions ? "; --help lists those that it has" : ", and no other");
+        fv_diag_file(l->session, before);
+        return false;
+    }
+    return true;
+}
+
+/* ---- passes ---- */
+
+static bool run_pass(fv_pass_run *r);
+
+typedef struct adding {
+    fv_lua *l;
+    fv_lua_pass *p;
+    const char *name, *purpose;
+} adding;
+
+static bool add_pass(void *arg) {
+    adding *d = arg;
+    fv_lua *l = d->l;
+    fv_lua_pass *p = d->p = FV_NEW(l->arena, fv_lua_pass, 1);
+    *p = (fv_lua_pass){.pass = {.name = fv_strdup(l->arena, d->name), .doc = fv_strdup(l->arena, d->purpose), .run = run_pass, .user = p},
+                       .lua = l, .run = LUA_NOREF, .values = LUA_NOREF};
+    const fv_pass **list = FV_NEW(l->arena, const fv_pass *, l->npasses + 2);
+    for (int i = 0; i < l->npasses; i++)
+        list[i] = l->passes[i];
+    list[l->npasses++] = &p->pass;
+    l->passes = list;
+    return true;
+}
+
+static const fv_pass *find_own(const fv_lua *l, const char *name) {
+    for (int i = 0; i < l->npasses; i++)
+        if (!strcmp(l->passes[i]->name, name))
+            return l->passes[i];
+    return NULL;
+}
+
+fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose) {
+    fv_lua *l = fv_lua_of(L);
+    adding d = {l, NULL, name, purpose};
+    if (l->loaded)
+        luaL_error(L, "pass '%s': passes are declared while the script is read", name);
+    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(name))
+        luaL_error(L, "'%s' is no name of a pass: letters, digits, - and _", name);
+    if (fv_pass_find(name) || find_own(l, name))
+        luaL_error(L, "there is a pass '%s' already", name);
+    fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = NULL;
+    luaL_setmetatable(L, "fv.pass");
+    fv_lua_try(L, NULL, add_pass, &d);
+    *handle = d.p;
+    return d.p;
+}
+
+/* A field that is a text; pushed. */
+static const char *text_field(lua_State *L, int table, const char *name, const char *otherwise) {
+    lua_getfield(L, table, name);
+    if (lua_isnil(L, -1) && otherwise)
+        return otherwise;
+    if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "%s is a %s, expected a text", name, luaL_typename(L, -1));
+    return lua_tostring(L, -1);
+}
+
+static void check_fields(lua_State *L, int table, const char *const *names) {
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+        bool known = false;
+        for (const char *const *k = names; name && *k; k++)
+            known |= !strcmp(*k, name);
+        if (!known)
+            luaL_error(L, "fv.pass takes no '%s'%s", name ? name : luaL_typename(L, -2),
+                       name ? fv_lua_nearest(fv_lua_of(L), name, names) : "");
+        lua_pop(L, 1);
+    }
+}
+
+int fv_lua_pass_new(lua_State *L) {
+    static const char *const fields[] = {"name", "purpose", "options", "run", NULL};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    check_fields(L, 1, fields);
+    const char *name = text_field(L, 1, "name", NULL), *purpose = text_field(L, 1, "purpose", "");
+    if (lua_getfield(L, 1, "run") != LUA_TFUNCTION)
+        return luaL_error(L, "pass '%s': run is a %s, expected a function", name, luaL_typename(L, -1));
+    int run = lua_gettop(L);
+    lua_getfield(L, 1, "options");
+    declare_options(L, lua_gettop(L), name);
+    int values = lua_gettop(L);
+    fv_lua_pass *p = fv_lua_declare(L, name, purpose);
+    lua_pushvalue(L, run);
+    p->run = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushvalue(L, values);
+    p->values = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 1;
+}
+
+static fv_lua_pass *check_pass(lua_State *L) {
+    fv_lua_pass *p = *(fv_lua_pass **)luaL_checkudata(L, 1, "fv.pass");
+    if (!p)
+        luaL_error(L, "the pass was not declared");
+    return p;
+}
+
+static int pass_name(lua_State *L) {
+    lua_pushstring(L, check_pass(L)->pass.name);
+    return 1;
+}
+
+static int pass_purpose(lua_State *L) {
+    lua_pushstring(L, check_pass(L)->pass.doc);
+    return 1;
+}
+
+static int pass_options(lua_State *L) {
+    const fv_lua_pass *p = check_pass(L);
+    if (p->values == LUA_NOREF)
+        lua_newtable(L);
+    else
+        lua_rawgeti(L, LUA_REGISTRYINDEX, p->values);
+    return 1;
+}
+
+typedef struct counting {
+    fv_lua_pass *p;
+    const char *what;
+    int n;
+} counting;
+
+static bool count(void *arg) {
+    const counting *c = arg;
+    fv_pass_run *r = c->p->now;
+    const char *what = fv_strdup(r->arena, c->what);
+    for (int i = 0; i < c->n; i++)
+        fv_pass_count_one(r, what);
+    return true;
+}
+
+static int pass_count(lua_State *L) {
+    lua_Integer n = luaL_optinteger(L, 3, 1);
+    counting c = {check_pass(L), luaL_checkstring(L, 2), (int)n};
+    if (!c.p->now)
+        return luaL_error(L, "pass '%s' does not run now", c.p->pass.name);
+    if (n < 0 || n > 1000000)
+        return luaL_error(L, "pass:count: %I is no count", n);
+    fv_lua_try(L, NULL, count, &c);
+    return 0;
+}
+
+static int pass_str(lua_State *L) {
+    lua_pushfstring(L, "pass '%s'", check_pass(L)->pass.name);
+    return 1;
+}
+
+const fv_lua_class fv_lua_pass_class = {
+    "pass",
+    (const luaL_Reg[]){{"name", pass_name}, {"options", pass_options}, {"purpose", pass_purpose}, {NULL, NULL}},
+    (const luaL_Reg[]){{"count", pass_count}, {NULL, NULL}},
+    (const luaL_Reg[]){{"__tostring", pass_str}, {NULL, NULL}}};
+
+/* ---- running ---- */
+
+void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer) {
+    for (; l->running != outer; l->running = l->running->outer)
+        l->running->now = NULL;
+}
+
+/* Pushes a new handle of the pass: equal ones are not needed. */
+static void push_pass(lua_State *L, fv_lua_pass *p) {
+    fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = p;
+    luaL_setmetatable(L, "fv.pass");
+}
+
+static bool settle(void *box) {
+    return fv_lua_settle(box);
+}
+
+static int call_run(lua_State *L) {
+    fv_lua_pass *p = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, p->run);
+    fv_lua_box *box = fv_lua_push_box(L, p->now->module, false);
+    push_pass(L, p);
+    lua_pushvalue(L, -2); /* the module's handle stays */
+    lua_insert(L, 1);
+    lua_call(L, 2, 0);
+    fv_lua_try(L, box, settle, box);
+    return 0;
+}
+
+/* Its module is somebody else's, who changes and frees it: handles do not outlive the run. */
+static int end_loan(lua_State *L) {
+    const fv_lua_pass *p = lua_touserdata(L, 1);
+    if (!fv_lua_find_box(L, p->now->module))
+        return 0;
+    fv_lua_box *box = lua_touserdata(L, -1);
+    p->lua->poisoned = box->poisoned;
+    if (!p->around)
+        box->m = NULL;
+    return 0;
+}
+
+/* Is the module in the hands of the script already, by a pass around this one or because it has read it? */
+static int find_loan(lua_State *L) {
+    const fv_lua_pass *p = lua_touserdata(L, 1);
+    if (fv_lua_find_box(L, p->now->module))
+        p->lua->lent = ((const fv_lua_box *)lua_touserdata(L, -1))->m != NULL;
+    return 0;
+}
+
+static bool run_script(fv_lua_pass *p, const char *what) {
+    fv_lua *l = p->lua;
+    l->lent = false;
+    p->now->changed = true;
+    if (!fv_lua_protected(l, what, find_loan, p))
+        return false;
+    bool around = l->lent, ok = fv_lua_protected(l, what, call_run, p);
+    l->poisoned = false;
+    p->around = around;
+    if (!fv_lua_protected(l, what, end_loan, p))
+        return false;
+    if (l->poisoned) /* though the script has caught it */
+        fv_out_of_memory(l->session);
+    return ok;
+}
+
+/* Conditions in Lua see the module; handles of it do not outlive the run either. */
+static bool run_rules(fv_lua_pass *p, fv_pass_run *r, const char *what) {
+    fv_lua *l = p->lua;
+    l->lent = false;
+    if (!fv_lua_protected(l, what, find_loan, p))
+        return false;
+    p->around = l->lent;
+    bool ok = fv_lua_apply_rules(p, r);
+    return fv_lua_protected(l, what, end_loan, p) && ok;
+}
+
+/* What a script leaves is verified in every build. */
+static bool run_pass(fv_pass_run *r) {
+    fv_lua_pass *p = r->pass->user;
+    const char *what = fv_printf(r->arena, "pass '%s'", p->pass.name);
+    if (p->now)
+        return fv_error(r->module->session, "%s runs itself", what);
+    p->now = r;
+    p->outer = p->lua->running;
+    p->lua->running = p;
+    bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
+    fv_lua_end_passes(p->lua, p->outer);
+    return ok && fv_module_verify(r->module, p->pass.name);
+}
+
+/* ---- pipelines ---- */
+
+/* Names of passes, passes of the script, lists of these: appended to the list on the top of the stack. */
+static void flatten(lua_State *L, int arg, int depth) {
+    int list = lua_gettop(L);
+    if (depth > 8)
+        luaL_error(L, "lists of passes are nested too deeply");
+    for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, arg); i <= n; i++) {
+        luaL_checkstack(L, 6, NULL);
+        int type = lua_rawgeti(L, arg, i);
+        if (type == LUA_TTABLE) {
+            int inner = lua_gettop(L);
+            lua_pushvalue(L, list);
+            flatten(L, inner, depth + 1);
+        } else if (type == LUA_TSTRING) {
+            lua_pushvalue(L, -1);
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        } else if (luaL_testudata(L, -1, "fv.pass")) {
+            lua_pushstring(L, (*(fv_lua_pass **)lua_touserdata(L, -1))->pass.name);
+            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        } else {
+            luaL_error(L, "entry %I of the list of passes is a %s, expected a pass, its name, or a list", i, luaL_typename(L, -1));
+        }
+        lua_settop(L, list);
+    }
+}
+
+static void check_names(lua_State *L, int list) {
+    const fv_lua *l = fv_lua_of(L);
+    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
+        const char *names[300];
+        int n = 0;
+        lua_rawgeti(L, list, i);
+        const char *name = lua_tostring(L, -1);
+        if (!fv_pass_find(name) && !find_own(l, name)) {
+            for (int k = 0; fv_pass_at(k) && n < 150; k++)
+                names[n++] = fv_pass_at(k)->name;
+            for (int k = 0; k < l->npasses && n < 299; k++)
+                names[n++] = l->passes[k]->name;
+            names[n] = NULL;
+            luaL_error(L, "there is no pass '%s'%s", name, fv_lua_nearest(fv_lua_of(L), name, names));
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* The list at `arg` as one of names, pushed. */
+static int push_names(lua_State *L, int arg) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    flatten(L, arg, 0);
+    check_names(L, list);
+    return list;
+}
+
+typedef struct piping {
+    fv_lua *l;
+    const char **names; /* of Lua's strings; NULL terminated */
+    int n;
+} piping;
+
+static bool set_pipeline(void *arg) {
+    const piping *p = arg;
+    fv_lua *l = p->l;
+    const char **list = FV_NEW(l->arena, const char *, p->n + 1);
+    for (int i = 0; i < p->n; i++)
+        list[i] = fv_strdup(l->arena, p->names[i]);
+    l->pipeline = list;
+    return true;
+}
+
+/* The names in the list, as C sees them; the list has to stay on the stack. */
+static piping names_of(lua_State *L, int list) {
+    piping p = {fv_lua_of(L), NULL, (int)lua_rawlen(L, list)};
+    p.names = fv_lua_scratch(L, (size_t)p.n + 1, sizeof *p.names);
+    for (int i = 0; i < p.n; i++) {
+        lua_rawgeti(L, list, i + 1);
+        p.names[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    return p;
+}
+
+int fv_lua_pipeline_new(lua_State *L) {
+    if (fv_lua_of(L)->loaded)
+        return luaL_error(L, "fv.pipeline: the pipeline is declared while the script is read");
+    if (fv_lua_of(L)->pipeline)
+        return luaL_error(L, "fv.pipeline: the script has a pipeline already");
+    int list = push_names(L, 1);
+    piping p = names_of(L, list);
+    fv_lua_try(L, NULL, set_pipeline, &p);
+    lua_settop(L, list);
+    return 1;
+}
+
+int fv_lua_level(lua_State *L) {
+    const char *level = luaL_checkstring(L, 1);
+    const char *const *names = strlen(level) == 1 ? fv_pipeline(*level) : NULL;
+    if (!names)
+        return luaL_error(L, "there is no level '%s'; there are \"0\" to \"3\" and \"s\"", level);
+    lua_newtable(L);
+    for (int i = 0; names[i]; i++) {
+        lua_pushstring(L, names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+typedef struct running {
+    fv_lua *l;
+    fv_lua_box *box;
+    const char *const *names;
+} running;
+
+static bool run_passes(void *arg) {
+    const running *r = arg;
+    fv_pipeline_options o = {.own = r->l->passes};
+    fv_module *m = r->box->m;
+    return fv_lua_settle(r->box) && fv_module_verify(m, NULL) && fv_run_passes(m, r->names, &o) && fv_module_verify(m, NULL);
+}
+
+int fv_lua_module_run(lua_State *L) {
+    fv_lua_box *box = fv_lua_module(L, 1);
+    lua_settop(L, 2);
+    piping p = names_of(L, push_names(L, 2));
+    running r = {p.l, box, p.names};
+    fv_lua_change(L, box, run_passes, &r);
+    lua_settop(L, 1);
+    return 1;
+}
+
+const char *const *fv_lua_pipeline(fv_lua *l, char level) {
+    if (l->pipeline)
+        return l->pipeline;
+    const char *const *shipped = fv_pipeline(level);
+    int n = 0;
+    while (shipped[n])
+        n++;
+    const char **list = FV_NEW(l->arena, const char *, l->npasses + n + 1);
+    for (int i = 0; i < l->npasses; i++)
+        list[i] = l->passes[i]->name;
+    memcpy(list + l->npasses, shipped, (size_t)n * sizeof *list);
+    return list;
+}

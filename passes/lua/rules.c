@@ -1,0 +1,271 @@
+/* rules.c - rewrite rules of a script: the notation of ir/rule/rule.h, with conditions also in Lua.
+ *
+ * A rule that is text alone is tried on random instances when it is declared, as the shipped ones are by the tests. What a
+ * condition in Lua asks for nobody knows beforehand: such a rule is not. */
+#include <string.h>
+
+#include "passes/check.h"
+#include "passes/lua/internal.h"
+
+enum { INSTANCES = 20, SEED = 20240 };
+
+/* ---- conditions in Lua ---- */
+
+/* A question of the matcher. */
+typedef struct question {
+    fv_lua_rule *rule;
+    fv_op *op;
+    int n;
+    const fv_capture *captures;
+    bool answer;
+} question;
+
+static int ask(lua_State *L) {
+    question *q = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, q->rule->when);
+    lua_createtable(L, 0, q->n);
+    fv_lua_box *box = fv_lua_push_box(L, fv_region_module(q->op->block), false);
+    lua_insert(L, 1); /* it stays */
+    for (int i = 0; i < q->n; i++) {
+        if (q->captures[i].value)
+            fv_lua_push(L, box, &fv_lua_value_class, q->captures[i].value);
+        else
+            fv_lua_push_attr(L, box, q->captures[i].attr);
+        lua_setfield(L, -2, q->captures[i].name);
+    }
+    fv_lua_push(L, box, &fv_lua_op_class, q->op);
+    lua_call(L, 2, 1);
+    q->answer = lua_toboolean(L, -1);
+    return 0;
+}
+
+/* The matcher walks the graph while this is asked: it may look, and change nothing. */
+static bool holds(void *user, fv_op *op, int n, const fv_capture *captures) {
+    fv_lua_rule *rule = user;
+    fv_lua *l = rule->lua;
+    question q = {rule, op, n, captures, false};
+    if (l->condition_failed)
+        return false;
+    bool outer = l->matching;
+    l->matching = true;
+    l->condition_failed = !fv_lua_protected(l, rule->what, ask, &q);
+    l->matching = outer;
+    return !l->condition_failed && q.answer;
+}
+
+/* ---- declaring ---- */
+
+static bool parse(fv_lua_rule *r, const char *text) {
+    fv_lua *l = r->lua;
+    const char *before = fv_diag_file_get(l->session);
+    fv_rule *rules;
+    int n, errors = fv_error_count(l->session);
+    fv_diag_file(l->session, "the rule's text");
+    bool ok = fv_rules_parse(l->arena, fv_strdup(l->arena, text), &rules, &n) && fv_error_count(l->session) == errors;
+    if (ok && n != 1)
+        ok = fv_error(l->session, "holds %d rules, expected one", n);
+    fv_diag_file(l->session, before);
+    if (!ok)
+        return false;
+    r->rule = rules[0];
+    r->what = fv_printf(l->arena, "rule '%s'", r->rule.name);
+    return true;
+}
+
+static bool try_instances(fv_lua_rule *r) {
+    fv_session *s = r->lua->session;
+    fv_rule_report report;
+    if (fv_rule_check(r->lua->arena, &r->rule, SEED, INSTANCES, &report))
+        return true;
+    if (report.counterexample) {
+        fv_error(s, "rule '%s' does not hold", r->rule.name);
+        fv_lua_note_lines(r->lua, report.counterexample);
+        return false;
+    }
+    return report.compared > 0 ||
+           fv_error(s, "rule '%s' rewrites none of %d random instances of its pattern: %s; with check = false it is declared untried",
+                    r->rule.name, report.tried, report.declined ? report.declined : "none could be made");
+}
+
+typedef struct declaring {
+    fv_lua *l;
+    const char *text;
+    bool check;
+    fv_lua_rule *rule;
+} declaring;
+
+static bool declare(void *arg) {
+    declaring *d = arg;
+    d->rule = FV_NEW(d->l->arena, fv_lua_rule, 1);
+    *d->rule = (fv_lua_rule){.lua = d->l, .when = LUA_NOREF};
+    return parse(d->rule, d->text) && (!d->check || try_instances(d->rule));
+}
+
+/* rule(TEXT), rule(TEXT, WHEN), rule(TEXT, {when = .., check = ..}) */
+int fv_lua_rule_new(lua_State *L) {
+    declaring d = {.l = fv_lua_of(L), .text = luaL_checkstring(L, 1), .check = true};
+    lua_settop(L, 2);
+    if (lua_istable(L, 2)) {
+        lua_getfield(L, 2, "check");
+        d.check = lua_isnil(L, -1) || lua_toboolean(L, -1);
+        lua_getfield(L, 2, "when");
+        lua_replace(L, 2);
+    }
+    lua_settop(L, 2);
+    luaL_argexpected(L, lua_isnil(L, 2) || lua_isfunction(L, 2), 2, "function");
+    if (d.l->loaded)
+        return luaL_error(L, "fv.rule: rules are declared while the script is read");
+    d.check &= lua_isnil(L, 2);
+    fv_lua_rule **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = NULL;
+    fv_lua_try(L, NULL, declare, &d);
+    if (!lua_isnil(L, 2)) {
+        lua_pushvalue(L, 2);
+        d.rule->when = luaL_ref(L, LUA_REGISTRYINDEX);
+        d.rule->rule.holds = holds;
+        d.rule->rule.user = d.rule;
+    }
+    *handle = d.rule;
+    luaL_setmetatable(L, "fv.rule");
+    return 1;
+}
+
+typedef struct collecting {
+    fv_lua_pass *pass;
+    const fv_rule **from;
+    int n;
+} collecting;
+
+static bool collect(void *arg) {
+    const collecting *c = arg;
+    fv_rule *rules = FV_NEW(c->pass->lua->arena, fv_rule, c->n);
+    for (int i = 0; i < c->n; i++)
+        rules[i] = *c->from[i];
+    c->pass->rules = rules;
+    c->pass->nrules = c->n;
+    return true;
+}
+
+static const char *text_field(lua_State *L, const char *name, const char *otherwise) {
+    int type = lua_getfield(L, 1, name);
+    if (type == LUA_TNIL && otherwise)
+        return otherwise;
+    if (type != LUA_TSTRING)
+        luaL_error(L, "fv.rules: %s is a %s, expected a text", name, luaL_typename(L, -1));
+    return lua_tostring(L, -1);
+}
+
+/* rules{name =, purpose =, ends =, rule or text, ...}: a pass that applies them until none matches. */
+int fv_lua_rules_new(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    collecting c = {.n = (int)lua_rawlen(L, 1)};
+    c.from = fv_lua_scratch(L, (size_t)c.n, sizeof *c.from);
+    const char *name = text_field(L, "name", NULL), *purpose = text_field(L, "purpose", "");
+    lua_getfield(L, 1, "ends");
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return luaL_error(L, "fv.rules '%s': ends says why applying them comes to an end, in words", name);
+    if (!c.n)
+        return luaL_error(L, "fv.rules '%s' has no rules", name);
+    for (int i = 0; i < c.n; i++) {
+        luaL_checkstack(L, 10, "too many rules");
+        if (lua_rawgeti(L, 1, i + 1) == LUA_TSTRING) {
+            lua_pushcfunction(L, fv_lua_rule_new);
+            lua_insert(L, -2);
+            lua_call(L, 1, 1);
+        }
+        fv_lua_rule **handle = luaL_testudata(L, -1, "fv.rule");
+        if (!handle || !*handle)
+            return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text", name, i + 1, luaL_typename(L, -1));
+        c.from[i] = &(*handle)->rule; /* in the script's arena */
+        lua_pop(L, 1);
+    }
+    c.pass = fv_lua_declare(L, name, purpose);
+    fv_lua_try(L, NULL, collect, &c);
+    return 1;
+}
+
+bool fv_lua_apply_rules(fv_lua_pass *p, fv_pass_run *r) {
+    p->lua->condition_failed = false;
+    return fv_apply_rules(r, p->rules, p->nrules, FV_APPROXIMATE) && !p->lua->condition_failed;
+}
+
+/* ---- one rule, one op ---- */
+
+static fv_lua_rule *check_rule(lua_State *L) {
+    fv_lua_rule *r = *(fv_lua_rule **)luaL_checkudata(L, 1, "fv.rule");
+    if (!r)
+        luaL_error(L, "the rule was not declared");
+    return r;
+}
+
+typedef struct applying {
+    fv_lua_rule *rule;
+    fv_lua_box *box;
+    fv_op *op;
+    fv_mismatch why;
+    bool applied;
+} applying;
+
+static bool apply(void *arg) {
+    applying *a = arg;
+    if (!fv_lua_settle(a->box))
+        return false;
+    a->rule->lua->condition_failed = false;
+    a->applied = fv_rule_apply(&a->rule->rule, a->op, NULL);
+    return !a->rule->lua->condition_failed;
+}
+
+static int rule_apply(lua_State *L) {
+    applying a = {.rule = check_rule(L)};
+    a.op = fv_lua_op(L, 2, &a.box);
+    fv_lua_change(L, a.box, apply, &a);
+    lua_pushboolean(L, a.applied);
+    return 1;
+}
+
+static bool explain(void *arg) {
+    applying *a = arg;
+    a->rule->lua->condition_failed = false;
+    a->applied = fv_rule_matches(&a->rule->rule, a->op, &a->why);
+    return !a->rule->lua->condition_failed;
+}
+
+static int rule_explain(lua_State *L) {
+    applying a = {.rule = check_rule(L)};
+    a.op = fv_lua_op(L, 2, &a.box);
+    fv_lua_try(L, a.box, explain, &a);
+    lua_pushstring(L, a.applied ? NULL : a.why.why);
+    return 1;
+}
+
+static int rule_name(lua_State *L) {
+    lua_pushstring(L, check_rule(L)->rule.name);
+    return 1;
+}
+
+typedef struct printing {
+    fv_lua_rule *rule;
+    fv_text t;
+} printing;
+
+static bool print(void *arg) {
+    printing *p = arg;
+    p->t = (fv_text){.arena = fv_arena_new(p->rule->lua->session)};
+    fv_rule_print(&p->t, &p->rule->rule);
+    return true;
+}
+
+static int rule_text(lua_State *L) {
+    printing p = {check_rule(L), {0}};
+    fv_lua_try(L, NULL, print, &p);
+    lua_pushlstring(L, p.t.s, p.t.n);
+    fv_arena_free(p.t.arena);
+    return 1;
+}
+
+const fv_lua_class fv_lua_rule_class = {
+    "rule",
+    (const luaL_Reg[]){{"name", rule_name}, {"text", rule_text}, {NULL, NULL}},
+    (const luaL_Reg[]){{"apply", rule_apply}, {"explain", rule_explain}, {NULL, NULL}},
+    (const luaL_Reg[]){{"__tostring", rule_text}, {NULL, NULL}}};

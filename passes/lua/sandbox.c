@@ -1,0 +1,287 @@
+/* sandbox.c - what a script finds besides fv: Lua's libraries without those that reach for files, processes and bytecode.
+ *
+ * Whatever is here must not take long by itself: the limit of instructions is looked at between instructions of Lua, and a
+ * finalizer is run without it, so tables have none. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/lua/internal.h"
+
+/* ---- output ---- */
+
+static void put(lua_State *L, fv_lua_stream to, const char *s, size_t n) {
+    const fv_lua *l = fv_lua_of(L);
+    if (l->o.host.write)
+        l->o.host.write(l->o.host.user, to, s, n);
+}
+
+static int print(lua_State *L) {
+    int n = lua_gettop(L);
+    luaL_Buffer b;
+    lua_settop(L, n);
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_addchar(&b, '\n');
+    luaL_pushresult(&b);
+    size_t size;
+    const char *s = lua_tolstring(L, -1, &size);
+    put(L, FV_LUA_PRINT, s, size);
+    return 0;
+}
+
+static void write_all(lua_State *L, int first, fv_lua_stream to) {
+    for (int i = first; i <= lua_gettop(L); i++) {
+        size_t n;
+        const char *s = luaL_checklstring(L, i, &n);
+        put(L, to, s, n);
+    }
+}
+
+/* io.stdout and io.stderr: tables with these. */
+static int stream_write(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    write_all(L, 2, (fv_lua_stream)lua_tointeger(L, lua_upvalueindex(1)));
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int stream_flush(lua_State *L) {
+    lua_settop(L, 1);
+    return 1;
+}
+
+static void push_stream(lua_State *L, fv_lua_stream to) {
+    lua_newtable(L);
+    lua_pushinteger(L, to);
+    lua_pushcclosure(L, stream_write, 1);
+    lua_setfield(L, -2, "write");
+    lua_pushcfunction(L, stream_flush);
+    lua_setfield(L, -2, "flush");
+}
+
+static int io_write(lua_State *L) {
+    write_all(L, 1, FV_LUA_OUT);
+    lua_getfield(L, lua_upvalueindex(1), "stdout");
+    return 1;
+}
+
+/* ---- what depends on the run ---- */
+
+/* A function of Lua's, after which what the script does may depend on more than its text. */
+static int vary(lua_State *L) {
+    int n = lua_gettop(L);
+    fv_lua_of(L)->varies = true;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* The field of the library on the top, as `name` of the table below it. */
+static void keep_varying(lua_State *L, const char *name) {
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, vary, 1);
+    lua_setfield(L, -3, name);
+}
+
+/* io.stdin: only reading, and only through a table, which cannot be closed. */
+static int stdin_read(lua_State *L) {
+    int n = lua_gettop(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    fv_lua_of(L)->varies = true;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_replace(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static void push_stdin(lua_State *L) { /* the library of io is on the top */
+    static const char *const methods[] = {"read", "lines"};
+    lua_newtable(L);
+    for (int i = 0; i < 2; i++) {
+        lua_getfield(L, -2, "stdin");
+        lua_getfield(L, -1, methods[i]);
+        lua_pushcclosure(L, stdin_read, 2);
+        lua_setfield(L, -2, methods[i]);
+    }
+}
+
+static void open_io(lua_State *L) {
+    lua_newtable(L);
+    luaL_requiref(L, "fv.io", luaopen_io, 0); /* not where a script finds it */
+    keep_varying(L, "read");
+    push_stdin(L);
+    lua_setfield(L, -3, "stdin");
+    lua_pop(L, 1);
+    push_stream(L, FV_LUA_OUT);
+    lua_setfield(L, -2, "stdout");
+    push_stream(L, FV_LUA_ERR);
+    lua_setfield(L, -2, "stderr");
+    lua_pushvalue(L, -1);
+    lua_pushcclosure(L, io_write, 1);
+    lua_setfield(L, -2, "write");
+    lua_setglobal(L, "io");
+}
+
+static void open_os(lua_State *L) {
+    lua_newtable(L);
+    luaL_requiref(L, "fv.os", luaopen_os, 0);
+    keep_varying(L, "clock");
+    keep_varying(L, "date");
+    lua_pop(L, 1);
+    lua_setglobal(L, "os");
+}
+
+/* ---- text only ---- */
+
+/* load, without bytecode. */
+static int load_text(lua_State *L) {
+    int n = lua_gettop(L);
+    if (n < 2)
+        lua_settop(L, 2);
+    lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n); /* the environment may be nil, which is not none */
+    lua_pushliteral(L, "t");
+    lua_replace(L, 3);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static int set_metatable(lua_State *L) {
+    if (lua_istable(L, 2)) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return luaL_error(L, "setmetatable: there is no __gc here: a finalizer could not be stopped");
+        lua_pop(L, 1);
+    }
+    int n = lua_gettop(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static void wrap_global(lua_State *L, const char *name, lua_CFunction f) {
+    lua_getglobal(L, name);
+    lua_pushcclosure(L, f, 1);
+    lua_setglobal(L, name);
+}
+
+/* ---- require ---- */
+
+/* "a.b" as a path within the script's folder, links followed; the name is pushed. */
+static const char *find_file(lua_State *L, const char *name) {
+    const fv_lua *l = fv_lua_of(L);
+    char path[PATH_MAX], real[PATH_MAX], folder[PATH_MAX];
+    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != strlen(name) || strstr(name, "..") ||
+        *name == '.')
+        luaL_error(L, "require: '%s' is no name of a script: letters, digits, _ and -, with dots for folders", name);
+    const char *file = luaL_gsub(L, name, ".", "/");
+    if (snprintf(path, sizeof path, "%s/%s.lua", l->folder, file) >= (int)sizeof path)
+        luaL_error(L, "require: '%s' is too long a name", name);
+    if (!realpath(l->folder, folder) || !realpath(path, real))
+        luaL_error(L, "require: there is no %s", path);
+    size_t n = strlen(folder);
+    if (strncmp(real, folder, n) || (real[n] != '/' && n > 1))
+        luaL_error(L, "require: %s lies outside the folder of the script", path);
+    return lua_pushstring(L, path);
+}
+
+/* Scripts are loaded while the main chunk runs: what a compiled model depends on is known before it is compiled. */
+static int require(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    fv_lua *l = fv_lua_of(L);
+    size_t n;
+    lua_settop(L, 1);
+    if (!strcmp(name, "fv")) {
+        lua_getglobal(L, "fv");
+        return 1;
+    }
+    if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL) {
+        if (lua_islightuserdata(L, -1))
+            return luaL_error(L, "require: '%s' requires itself", name);
+        return 1;
+    }
+    if (l->loaded)
+        return luaL_error(L, "require: '%s' comes too late: scripts are read before passes run", name);
+    const char *path = find_file(L, name), *text = fv_lua_read(L, path, &n);
+    if (luaL_loadbufferx(L, text, n, lua_pushfstring(L, "@%s", path), "t") != LUA_OK)
+        return lua_error(L);
+    lua_pushlightuserdata(L, l);
+    lua_setfield(L, lua_upvalueindex(1), name);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, lua_upvalueindex(1), name);
+    return 1;
+}
+
+/* ---- all of it ---- */
+
+static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},          {LUA_COLIBNAME, luaopen_coroutine},
+                                     {LUA_TABLIBNAME, luaopen_table},    {LUA_STRLIBNAME, luaopen_string},
+                                     {LUA_MATHLIBNAME, luaopen_math},    {LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL}};
+
+static void forget(lua_State *L, const char *global) {
+    lua_pushnil(L);
+    lua_setglobal(L, global);
+}
+
+static void open_safe(lua_State *L) {
+    for (const luaL_Reg *r = libraries; r->name; r++) {
+        luaL_requiref(L, r->name, r->func, 1);
+        lua_pop(L, 1);
+    }
+    forget(L, "dofile");
+    forget(L, "loadfile");
+    lua_getglobal(L, "string");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "dump");
+    lua_pop(L, 1);
+    wrap_global(L, "load", load_text);
+    wrap_global(L, "setmetatable", set_metatable);
+    open_io(L);
+    open_os(L);
+    lua_newtable(L);
+    lua_pushcclosure(L, require, 1);
+    lua_setglobal(L, "require");
+}
+
+/* All of Lua; modules are looked for in the script's folder first. */
+static void open_all(lua_State *L) {
+    luaL_openlibs(L);
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/?.lua;%s", fv_lua_of(L)->folder, lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 2);
+}
+
+void fv_lua_open_libraries(lua_State *L) {
+    fv_lua *l = fv_lua_of(L);
+    if (l->o.unsafe)
+        open_all(L);
+    else
+        open_safe(L);
+    lua_pushcfunction(L, print);
+    lua_setglobal(L, "print");
+    lua_getglobal(L, "math"); /* a run is like the one before */
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, 0);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}

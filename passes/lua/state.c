@@ -1,0 +1,437 @@
+/* state.c - the Lua state of a script: its memory and its limits, protected calls, and what an error becomes. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/base/mapping.h"
+#include "passes/lua/internal.h"
+
+/* Instructions between two looks at the limits. */
+enum { INTERVAL = 1000 };
+
+fv_lua *fv_lua_of(lua_State *L) {
+    return *(fv_lua **)lua_getextraspace(L);
+}
+
+/* ---- limits ---- */
+
+static void *allocate(void *user, void *old, size_t old_size, size_t size) {
+    fv_lua *l = user;
+    size_t had = old ? old_size : 0; /* of a new object it is its kind */
+    if (!size) {
+        l->used -= had;
+        free(old);
+        return NULL;
+    }
+    if (size > had && size - had > l->o.memory - l->used) {
+        l->starved = true;
+        return NULL;
+    }
+    void *now = realloc(old, size);
+    if (!now && size <= had) /* Lua counts on it that smaller always fits */
+        now = old;
+    if (now)
+        l->used = l->used - had + size;
+    else
+        l->starved = false;
+    return now;
+}
+
+/* A signal has no argument: what it tells has to be here. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
+/* Once a limit is passed each further instruction fails, so that no pcall of the script gets around it. */
+static void look(lua_State *L, lua_Debug *ar) {
+    fv_lua *l = fv_lua_of(L);
+    (void)ar;
+    l->steps += INTERVAL;
+    if (!l->stop && interrupted)
+        l->stop = "interrupted";
+    else if (!l->stop && fv_session_taken(l->session) > l->base && fv_session_taken(l->session) - l->base > l->o.memory)
+        l->stop = "what the script makes needs more memory than it may; --script-memory=N allows more";
+    else if (!l->stop && l->steps >= l->o.steps)
+        l->stop = "the script has run as many instructions as it may; --script-steps=N allows more";
+    if (!l->stop)
+        return;
+    lua_sethook(L, look, LUA_MASKCOUNT, 1);
+    luaL_where(L, 0);
+    lua_pushstring(L, l->stop);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+/* ---- errors ---- */
+
+static void note_frame(fv_lua *l, const lua_Debug *ar) {
+    fv_lua_frame *f = &l->frames[l->nframes++];
+    const char *source = *ar->source == '@' ? ar->source + 1 : ar->short_src;
+    snprintf(f->source, sizeof f->source, "%s", source);
+    f->line = ar->currentline;
+    if (*ar->what == 'm')
+        snprintf(f->name, sizeof f->name, "in the main chunk");
+    else if (ar->name)
+        snprintf(f->name, sizeof f->name, "in function '%s'", ar->name);
+    else
+        snprintf(f->name, sizeof f->name, "in the function of line %d", ar->linedefined);
+}
+
+/* Lua puts "SOURCE:LINE: " before the text of most errors: that becomes the place of the message. */
+static const char *without_place(fv_lua *l, const lua_Debug *ar, const char *text) {
+    char place[LUA_IDSIZE + 20];
+    int n = snprintf(place, sizeof place, "%s:%d: ", ar->short_src, ar->currentline);
+    if (l->at >= 0)
+        return text;
+    for (; !strncmp(text, place, (size_t)n); text += n) /* coroutine.wrap adds one */
+        l->at = l->nframes - 1;
+    return text;
+}
+
+/* The handler of errors: keeps what is to be told, while the stack is still there. */
+static int keep(lua_State *L) {
+    fv_lua *l = fv_lua_of(L);
+    lua_Debug ar;
+    const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+    l->nframes = 0;
+    l->at = -1;
+    for (int level = 1; l->nframes < FV_LUA_FRAMES && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sln", &ar);
+        if (ar.currentline <= 0)
+            continue;
+        note_frame(l, &ar);
+        if (text)
+            text = without_place(l, &ar, text);
+    }
+    snprintf(l->message, sizeof l->message, text ? "%s" : "the error is a %s, and no text", text ? text : luaL_typename(L, 1));
+    return 1;
+}
+
+static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column, const char *format, ...) {
+    const char *before = fv_diag_file_get(l->session);
+    fv_message m = {.severity = severity, .line = at ? at->line : 0, .column = column};
+    va_list args;
+    fv_diag_file(l->session, at ? at->source : l->path);
+    va_start(args, format);
+    fv_say(l->session, &m, format, args);
+    va_end(args);
+    fv_diag_file(l->session, before);
+}
+
+void fv_lua_note_lines(fv_lua *l, const char *text) {
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        if (n)
+            say_at(l, FV_NOTE, NULL, 0, "%.*s", (int)n, text);
+    }
+}
+
+/* Where the message is "... near 'TOKEN'" and the line has that once: its column. The compiler of Lua tells lines only. */
+static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
+    const char *near = strstr(message, " near '"), *why;
+    if (!near || !at->line)
+        return 0;
+    const char *token = near + 7, *end = strrchr(token, '\'');
+    const fv_mapping *file = end && end > token ? fv_map_file(l->session, l->arena, at->source, O_NONBLOCK, &why) : NULL;
+    const char *s = file ? file->start : NULL, *stop = s ? s + file->size : NULL;
+    for (int line = 1; s && line < at->line; line++)
+        if ((s = memchr(s, '\n', (size_t)(stop - s))))
+            s++;
+    if (!s)
+        return 0;
+    const char *eol = memchr(s, '\n', (size_t)(stop - s));
+    size_t n = (size_t)((eol ? eol : stop) - s), length = (size_t)(end - token);
+    const char *found = memmem(s, n, token, length);
+    if (!found || memmem(found + 1, n - (size_t)(found + 1 - s), token, length))
+        return 0;
+    return (int)(found - s) + 1;
+}
+
+/* Errors of the compiler come without a stack: their place is in their text alone. */
+static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_frame *at) {
+    const char *colon = *text;
+    while ((colon = strchr(colon, ':')) && !(colon[1] >= '0' && colon[1] <= '9'))
+        colon++;
+    if (!colon)
+        return NULL;
+    char *end;
+    long line = strtol(colon + 1, &end, 10);
+    if (*end != ':')
+        return NULL;
+    snprintf(at->source, sizeof at->source, "%.*s", (int)(colon - *text), *text);
+    if (strncmp(*text, "...", 3) == 0) /* Lua shortens long names */
+        snprintf(at->source, sizeof at->source, "%s", l->path);
+    at->line = (int)line;
+    *text = end + 1 + (end[1] == ' ');
+    return at;
+}
+
+static void report(fv_lua *l, int status, const char *what) {
+    const char *text = l->message;
+    fv_lua_frame place;
+    if (status == LUA_ERRMEM && !l->starved)
+        fv_out_of_memory(l->session);
+    if (status == LUA_ERRMEM) {
+        say_at(l, FV_ERROR, NULL, 0, "%s%sthe script needs more memory than the %zu MiB that it may; --script-memory=N allows more",
+               what ? what : "", what ? ": " : "", l->o.memory >> 20);
+        return;
+    }
+    if (status == LUA_ERRERR)
+        text = "an error came while another one was handled";
+    const fv_lua_frame *at = l->at >= 0 ? &l->frames[l->at] : place_of_syntax(l, &text, &place);
+    say_at(l, FV_ERROR, at, at ? column_of(l, at, text) : 0, "%s%s%.*s", what ? what : "", what ? ": " : "",
+           (int)strcspn(text, "\n"), text);
+    fv_lua_note_lines(l, text + strcspn(text, "\n"));
+    for (int i = 0; i < l->nframes; i++)
+        say_at(l, FV_NOTE, &l->frames[i], 0, "%s", l->frames[i].name);
+}
+
+/* ---- protected calls ---- */
+
+static int call(fv_lua *l, lua_CFunction f, void *arg) {
+    lua_State *L = l->L;
+    if (!lua_checkstack(L, LUA_MINSTACK))
+        return LUA_ERRMEM;
+    lua_pushcfunction(L, keep); /* these three allocate nothing */
+    lua_pushcfunction(L, f);
+    lua_pushlightuserdata(L, arg);
+    int status = lua_pcall(L, 1, 0, -3);
+    lua_pop(L, status == LUA_OK ? 1 : 2);
+    return status;
+}
+
+bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
+    struct sigaction mine = {.sa_handler = note_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
+    bool outermost = l->depth++ == 0;
+    l->message[0] = 0;
+    l->nframes = 0;
+    l->at = -1;
+    if (outermost) {
+        interrupted = 0;
+        l->base = fv_session_taken(l->session);
+        sigaction(SIGINT, &mine, &before);
+    }
+    int status = call(l, f, arg);
+    if (outermost)
+        sigaction(SIGINT, &before, NULL);
+    l->depth--;
+    if (status != LUA_OK)
+        report(l, status, what);
+    return status == LUA_OK;
+}
+
+/* ---- calls into Fovea ---- */
+
+static const fv_message *last_message(const fv_session *s) {
+    const fv_message *m = fv_messages(s);
+    while (m && m->next)
+        m = m->next;
+    return m;
+}
+
+/* Errors since `before` as one text, with their places; notes are lines below. */
+static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) {
+    fv_arena *a = fv_arena_new(l->session);
+    size_t n = 0;
+    *out = 0;
+    for (const fv_message *m = before ? before->next : fv_messages(l->session); m && n < size; m = m->next) {
+        if (m->severity == FV_WARNING)
+            continue;
+        if (m->severity == FV_NOTE) {
+            n += (size_t)snprintf(out + n, size - n, "\n%s", m->text);
+            continue;
+        }
+        fv_message plain = *m;
+        if (m->file == fv_diag_file_get(l->session)) /* of what is worked on anyway */
+            plain.file = NULL;
+        const char *text = fv_message_str(a, &plain), *error = strstr(text, "error: ");
+        size_t head = error ? (size_t)(error - text) : 0; /* FILE:LINE:COLUMN:, if that is known */
+        n += (size_t)snprintf(out + n, size - n, "%s%.*s%s", n ? "; " : "", (int)head, text, error ? error + 7 : text);
+    }
+    fv_arena_free(a);
+}
+
+static _Noreturn void raise_messages(lua_State *L, const fv_message *before) {
+    fv_lua *l = fv_lua_of(L);
+    char text[FV_LUA_TEXT];
+    fv_door door;
+    if (FV_DOOR_OPEN(l->session, &door)) {
+        luaL_error(L, "out of memory");
+        abort(); /* luaL_error does not return */
+    }
+    gather(l, before, text, sizeof text);
+    fv_messages_drop(l->session, before);
+    fv_door_close(l->session, &door);
+    luaL_error(L, "%s", *text ? text : "failed");
+    abort();
+}
+
+void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
+    fv_lua *l = fv_lua_of(L);
+    lua_State *const outer = l->L; /* what runs is a coroutine, perhaps */
+    const fv_lua_pass *const around = l->running;
+    const bool matching = l->matching;
+    const int depth = l->depth;
+    const fv_message *before = last_message(l->session);
+    fv_door door;
+    if (FV_DOOR_OPEN(l->session, &door)) {
+        l->L = outer; /* as if what ran inside had ended */
+        l->matching = matching;
+        l->depth = depth;
+        fv_lua_end_passes(l, around);
+        if (changed)
+            changed->poisoned = true;
+        luaL_error(L, "out of memory");
+    }
+    l->L = L;
+    bool ok = work(arg);
+    l->L = outer;
+    fv_door_close(l->session, &door);
+    if (!ok)
+        raise_messages(L, before);
+}
+
+void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
+    if (fv_lua_of(L)->matching)
+        luaL_error(L, "a condition of a rule changes nothing");
+    fv_lua_try(L, changed, work, arg);
+}
+
+void *fv_lua_scratch(lua_State *L, size_t n, size_t size) {
+    if (size && n > SIZE_MAX / 2 / size)
+        luaL_error(L, "out of memory");
+    void *p = lua_newuserdatauv(L, n * size + 1, 0);
+    memset(p, 0, n * size + 1);
+    return p;
+}
+
+const char *fv_lua_nearest(fv_lua *l, const char *word, const char *const *names) {
+    static const char question[] = "; did you mean '%s'?";
+    const char *near = fv_nearest(word, names);
+    if (!near)
+        return "";
+    snprintf(l->message, sizeof l->message, question, near);
+    return l->message;
+}
+
+/* ---- files ---- */
+
+typedef struct reading {
+    fv_lua *l;
+    const char *path;
+    const char *text;
+    size_t n;
+} reading;
+
+static bool read_file(void *arg) {
+    reading *r = arg;
+    fv_lua *l = r->l;
+    const char *why;
+    const fv_mapping *m = fv_map_file(l->session, l->arena, r->path, O_NONBLOCK, &why);
+    if (!m)
+        return fv_error(l->session, "%s", why);
+    r->text = m->start ? m->start : "";
+    r->n = m->size;
+    if (memchr(r->text, 0, r->n))
+        return fv_error(l->session, "%s: holds a byte 0, and is no script", r->path);
+    fv_text_printf(&l->key, "%zu:", r->n);
+    fv_text_putn(&l->key, r->text, r->n);
+    return true;
+}
+
+const char *fv_lua_read(lua_State *L, const char *path, size_t *n) {
+    reading r = {fv_lua_of(L), path, NULL, 0};
+    fv_lua_try(L, NULL, read_file, &r);
+    *n = r.n;
+    return r.text;
+}
+
+/* ---- from start to end ---- */
+
+static const char *folder_of(fv_arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !slash ? "." : slash == path ? "/" : fv_strndup(a, path, (size_t)(slash - path));
+}
+
+static void push_words(lua_State *L, const fv_lua *l) {
+    lua_newtable(L);
+    lua_pushstring(L, l->path);
+    lua_rawseti(L, -2, 0);
+    for (int i = 0; l->o.words && l->o.words[i]; i++) {
+        lua_pushstring(L, l->o.words[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+static int start(lua_State *L) {
+    fv_lua *l = lua_touserdata(L, 1);
+    char name[4200];
+    size_t n;
+    int words = 0;
+    fv_lua_open_libraries(L);
+    fv_lua_open_module(L);
+    push_words(L, l);
+    lua_setglobal(L, "arg");
+    const char *text = fv_lua_read(L, l->path, &n);
+    size_t skip = n && *text == '#' ? strcspn(text, "\n") : 0; /* #!/usr/bin/env; the line still counts */
+    snprintf(name, sizeof name, "@%s", l->path);
+    if (luaL_loadbufferx(L, text + skip, n - skip, name, "t") != LUA_OK)
+        lua_error(L);
+    for (; l->o.words && l->o.words[words]; words++) {
+        luaL_checkstack(L, 2, "too many arguments");
+        lua_pushstring(L, l->o.words[words]);
+    }
+    lua_call(L, words, 0);
+    return 0;
+}
+
+static void close_state(void *arg) {
+    fv_lua *l = arg;
+    l->closing = true;
+    if (l->main)
+        lua_close(l->main);
+    l->main = l->L = NULL;
+}
+
+fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
+    fv_arena *a = fv_arena_new(s);
+    fv_lua *l = FV_NEW(a, fv_lua, 1);
+    *l = (fv_lua){.session = s, .arena = a, .o = *o, .path = fv_strdup(a, path), .folder = folder_of(a, path), .key = {.arena = a}, .varies = o->unsafe};
+    fv_text_printf(&l->key, "%s", LUA_RELEASE);
+    for (int i = 0; o->args && o->args[i]; i++)
+        fv_text_printf(&l->key, "\n%zu:%s", strlen(o->args[i]), o->args[i]);
+    l->passes = FV_NEW(a, const fv_pass *, 1);
+    fv_arena_at_free(a, close_state, l);
+    l->main = l->L = lua_newstate(allocate, l);
+    if (!l->L)
+        fv_out_of_memory(s);
+    *(fv_lua **)lua_getextraspace(l->L) = l;
+    lua_sethook(l->L, look, LUA_MASKCOUNT, INTERVAL);
+    if (!fv_lua_protected(l, NULL, start, l) || !fv_lua_check_args(l))
+        return NULL;
+    l->loaded = true;
+    return l;
+}
+
+const char *fv_lua_key(fv_lua *l) {
+    return l->key.s;
+}
+
+const bool *fv_lua_varies(const fv_lua *l) {
+    return &l->varies;
+}
+
+const fv_pass *const *fv_lua_passes(const fv_lua *l) {
+    return l->passes;
+}
+
+const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i) {
+    return i >= 0 && i < l->noptions ? &l->options[i] : NULL;
+}

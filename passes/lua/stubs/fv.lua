@@ -1,0 +1,298 @@
+---@meta
+-- What scripts of Fovea find (docs/lua.md), for editors. Lists count from 1, axes from 0.
+
+---@class fv
+---@field version string
+fv = {}
+
+---@alias fv.passes (string|fv.pass|fv.passes)[]
+---@alias fv.size integer|fv.dim
+---@alias fv.attribute integer|number|string|integer[]|number[]|string[]|fv.tensor|fv.type|fv.size[]|fv.region
+---@alias fv.operands fv.value|(fv.value|false)[]
+---@alias fv.names integer|(string|false)[]
+
+---The passes of a level: "0" to "3", "s".
+---@param level string
+---@return string[]
+function fv.level(level) end
+
+---The module in a file; in `fovea lua` only.
+---@param path string
+---@return fv.module
+function fv.load(path) end
+
+---Declares options of the script; returns their values.
+---@param options table<string, string|number|boolean|{default: string|number|boolean, doc: string?}>
+---@return table<string, string|number|boolean>
+function fv.options(options) end
+
+---The module that a text of graph IR says.
+---@param text string
+---@return fv.module
+function fv.parse(text) end
+
+---Declares a pass.
+---@param pass {name: string, purpose: string?, options: table?, run: fun(module: fv.module, pass: fv.pass)}
+---@return fv.pass
+function fv.pass(pass) end
+
+---What --script runs.
+---@param passes fv.passes
+---@return string[]
+function fv.pipeline(passes) end
+
+---A rewrite rule in the notation of the shipped ones; `when` is asked last.
+---@param text string
+---@param when (fun(captures: table<string, fv.value|fv.attribute>, op: fv.op): boolean?)|{when: function?, check: boolean?}?
+---@return fv.rule
+function fv.rule(text, when) end
+
+---A pass that applies rules until none matches; `ends` says why that comes to an end.
+---@param rules {name: string, purpose: string?, ends: string, [integer]: fv.rule|string}
+---@return fv.pass
+function fv.rules(rules) end
+
+---@class fv.module
+---@field constants fv.value[]
+---@field functions fv.func[]
+---@field main fv.func
+---@field name string
+---@field symbols fv.dim[]
+---@field text string
+local module = {}
+
+---A tensor of zeros, to be filled.
+---@param elem string
+---@param dims integer[]?
+---@return fv.tensor
+function module:buffer(elem, dims) end
+
+---A new constant.
+---@param name string
+---@param tensor fv.tensor
+---@return fv.value
+---@overload fun(self, name: string, elem: string, dims: integer[]?, elements: number|boolean|(number|boolean)[]): fv.value
+function module:const(name, tensor) end
+
+---@param x integer|string|fv.dim
+---@return fv.dim
+function module:dim(x) end
+
+---@param name string
+---@return fv.value?
+function module:find(name) end
+
+---Runs passes.
+---@param passes fv.passes
+---@return fv.module self
+function module:run(passes) end
+
+---Writes graph IR into the folder of --output.
+---@param name string
+function module:save(name) end
+
+---Raises where the module is not legal.
+---@return fv.module self
+function module:verify() end
+
+---@class fv.func
+---@field body fv.region
+---@field module fv.module
+---@field name string
+---@field outputs string[]
+---@field params fv.value[]
+---@field results fv.value[]
+local func = {}
+
+---@param name string?
+---@return fun(): fv.op?
+function func:ops(name) end
+
+---Also those in regions.
+---@param name string?
+---@return fun(): fv.op?
+function func:walk(name) end
+
+---@class fv.region
+---@field func fv.func
+---@field params fv.value[]
+---@field parent fv.op?
+---@field results fv.value[]
+local region = {}
+
+---An op at its end.
+---@param name string
+---@param inputs fv.operands
+---@param attrs table<string, fv.attribute>?
+---@param results fv.names?
+---@return fv.value ...
+function region:build(name, inputs, attrs, results) end
+
+---Result i is that value.
+---@param i integer
+---@param value fv.value
+function region:give(i, value) end
+
+---@param name string?
+---@return fun(): fv.op?
+function region:ops(name) end
+
+---Also those in regions.
+---@param name string?
+---@return fun(): fv.op?
+function region:walk(name) end
+
+---@class fv.op
+---@field alive boolean
+---@field attrs table<string, fv.attribute>
+---@field inputs (fv.value|false)[]
+---@field name string
+---@field next fv.op?
+---@field origin string[]
+---@field output fv.value
+---@field outputs (fv.value|false)[]
+---@field prev fv.op?
+---@field region fv.region
+---@field regions fv.region[]
+local op = {}
+
+---Builds an op behind this one.
+---@param name string
+---@param inputs fv.operands
+---@param attrs table<string, fv.attribute>?
+---@param results fv.names?
+---@return fv.value ...
+function op:after(name, inputs, attrs, results) end
+
+---An attribute, or its default.
+---@param name string
+---@return fv.attribute?
+function op:attr(name) end
+
+---Builds an op before this one.
+---@param name string
+---@param inputs fv.operands
+---@param attrs table<string, fv.attribute>?
+---@param results fv.names?
+---@return fv.value ...
+function op:before(name, inputs, attrs, results) end
+
+---Takes out an op whose results nothing uses.
+function op:erase() end
+
+---@param other fv.op
+---@return fv.op self
+function op:move_before(other) end
+
+---Its results become these values; it is erased.
+---@param ... fv.value
+function op:replace(...) end
+
+---Sets an attribute; nil: it is not given.
+---@param name string
+---@param value fv.attribute?
+---@return fv.op self
+function op:set(name, value) end
+
+---@param i integer
+---@param value fv.value|false
+---@return fv.op self
+function op:set_input(i, value) end
+
+---@class fv.value
+---@field alive boolean
+---@field elems fv.dim[]?
+---@field index integer?
+---@field kind "param"|"result"|"const"
+---@field name string
+---@field op fv.op?
+---@field tensor fv.tensor?
+---@field type fv.type
+---@field uses {op: fv.op, index: integer}[]
+local value = {}
+
+---@param name string
+---@return fv.value self
+function value:rename(name) end
+
+---All its uses become uses of the other one.
+---@param other fv.value
+function value:replace(other) end
+
+---@class fv.type
+---@field dims fv.dim[]?
+---@field elem string?
+---@field kind "tensor"|"sequence"|"optional"|"map"
+---@field of fv.type?
+---@field rank integer?
+local type = {}
+
+---@param axis integer from 0, or from -1 backwards
+---@return fv.dim
+function type:dim(axis) end
+
+---@class fv.dim
+---@field least integer
+---@field most integer
+---@field name string?
+---@field value integer?
+---@operator add(fv.size): fv.dim
+---@operator sub(fv.size): fv.dim
+---@operator mul(fv.size): fv.dim
+---@operator idiv(fv.size): fv.dim
+---@operator mod(fv.size): fv.dim
+local dim = {}
+
+---@param other fv.size
+---@return fv.dim
+function dim:ceildiv(other) end
+
+---@param other fv.size
+---@return "equal"|"different"|"unknown"
+function dim:compare(other) end
+
+---@param other fv.size
+---@return fv.dim
+function dim:max(other) end
+
+---@param other fv.size
+---@return fv.dim
+function dim:min(other) end
+
+---@class fv.tensor
+---@field bytes integer
+---@field count integer
+---@field dims integer[]
+---@field elem string
+---@field [integer] number|boolean|string
+---@operator len: integer
+local tensor = {}
+
+---@return (number|boolean|string)[]
+function tensor:list() end
+
+---@class fv.pass
+---@field name string
+---@field options table<string, string|number|boolean>
+---@field purpose string
+local pass = {}
+
+---Tells that it did that, once or n times.
+---@param what string
+---@param n integer?
+function pass:count(what, n) end
+
+---@class fv.rule
+---@field name string
+---@field text string
+local rule = {}
+
+---Rewrites there, where it matches: did it?
+---@param op fv.op
+---@return boolean
+function rule:apply(op) end
+
+---Why it does not match there; nil: it does.
+---@param op fv.op
+---@return string?
+function rule:explain(op) end

@@ -1,0 +1,41 @@
+/* standardise.c - operators of other domains (com.microsoft) become what their entries rewrite them to, until they are the
+ * standard's, or ops of ours that the pass spell writes in these. Needs nothing; before legalise, which takes the standard's
+ * operators apart, too. One whose meaning is none of simpler operators is an error: a model could not have it. */
+#include <string.h>
+
+#include "ir/rule/rewrite.h"
+#include "passes/internal.h"
+
+static bool is_foreign(const fv_op *op) { return *op->def->domain && strcmp(op->def->domain, "fv") != 0; }
+
+static bool standardise_block(fv_pass_run *r, fv_region *block) {
+    bool ok = true;
+    for (fv_op *op = block->first, *next; op; op = next) {
+        fv_op *before = op->prev;
+        const char *name = op->def->name;
+        next = op->next;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                ok &= standardise_block(r, op->attrs[i].u.region);
+        if (!is_foreign(op))
+            continue;
+        if (!fv_op_must_rewrite(op)) {
+            ok = fv_op_error(op, "is not made of the standard's operators");
+            continue;
+        }
+        if (!fv_op_rewrite(op)) {
+            ok = false;
+            continue;
+        }
+        next = before ? before->next : block->first;
+        fv_pass_count_one(r, name);
+    }
+    return ok;
+}
+
+bool fv_pass_standardise(fv_pass_run *r) {
+    bool ok = true;
+    for (fv_func *f = r->module->funcs; f; f = f->next)
+        ok &= standardise_block(r, f->body);
+    return ok;
+}

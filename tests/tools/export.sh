@@ -1,0 +1,131 @@
+# `fovea opt -o M.onnx`: what is written means the same, and what cannot be written is refused.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+set=$root/examples/dates/test/test_data_set_0
+text() { "$protoc" --proto_path="$root/frontend" --decode=onnx.ModelProto "$root/frontend/onnx.proto" <"$1"; }
+# fine NAME COMMAND...: its status is 0, whatever it says
+fine() {
+    what=$1
+    shift
+    check "$what" 0 '^fine$' sh -c '"$@" && echo fine' sh "$@"
+}
+"$fovea" run "$dates" --backend=interp --data-set "$set" -o want >/dev/null
+# same NAME FILE: the bits of the model that it was written from
+same() {
+    fine "$1: runs" "$fovea" run "$2" --backend=interp --data-set "$set" -o got
+    cmp -s got/probs.npy want/probs.npy && tell "$1 gives the same bits" yes || tell "$1 gives the same bits" no
+    rm -rf got
+}
+
+for o in -O2 -O0 --passes= --passes=legalise --standard; do
+    fine "dates $o" "$fovea" opt -q "$dates" $o -o d.onnx
+    same "dates $o" d.onnx
+done
+fine 'to standard output' sh -c "'$fovea' opt -q '$dates' --emit=onnx -o - | cmp - d2.onnx || '$fovea' opt -q '$dates' --emit=onnx -o - >d2.onnx"
+same 'standard output' d2.onnx
+check 'by --emit alone' 2 'where to\? -o OUT.onnx' "$fovea" opt "$dates" --emit=onnx
+check 'two kinds' 2 'opt writes graph IR' "$fovea" opt "$dates" --emit=ir -o d.onnx
+check 'by compile' 2 '`fovea opt` writes ONNX' "$fovea" compile "$dates" -o d.onnx
+check 'help' 0 'standard +no level' "$fovea" opt --help
+
+# ---- weights ----
+fine 'weights beside' "$fovea" opt -q "$dates" -o w.onnx --weights=file
+present w.onnx.data
+same 'weights beside' w.onnx
+text w.onnx | grep -q 'value: "w.onnx.data"' && tell 'the model names its weights' yes || tell 'the model names its weights' no
+[ "$(stat -c %s w.onnx)" -lt 60000 ] && tell 'the model is small' yes || tell 'the model is small' no
+check 'over its own weights' 1 'would overwrite what was read' "$fovea" opt -q w.onnx --emit=onnx -o w.onnx.data
+check 'over its own weights' 1 'would overwrite what was read' sh -c "cp w.onnx v.onnx; '$fovea' opt -q v.onnx -o w.onnx --weights=file"
+same 'its weights are as they were' w.onnx
+check 'over the model' 1 'would overwrite' "$fovea" opt -q w.onnx -o w.onnx
+ln -s w.onnx link.onnx
+check 'over the model by a link' 1 'would overwrite' "$fovea" opt -q w.onnx -o link.onnx
+check 'weights beside nothing' 1 'where nothing can lie' "$fovea" opt -q "$dates" --emit=onnx --weights=file -o -
+for w in incbin text; do
+    check "weights $w" 2 'takes object, in the model, and file, beside it' "$fovea" opt "$dates" -o d.onnx --weights=$w
+done
+check 'weights of a text' 2 'weights is for ONNX' "$fovea" opt "$dates" -o d.fvir --weights=file
+check 'a name that no model may have' 1 'is no name that a model may have' "$fovea" opt -q "$dates" -o 'a\b.onnx' --weights=file
+
+# a file of holes, of which nothing is read
+if truncate -s 2300000000 holes.bin 2>/dev/null; then
+    printf 'fovea-ir 1\nmodule "m"\nconst @w: f32[575000000] = file "holes.bin" 0 2300000000\n' >large.fvir
+    printf 'func @main(%%x: f32[575000000]) -> (%%y) {\n  %%y = Add(%%x, @w)\n  return %%y\n}\n' >>large.fvir
+    check 'more than 2 GiB in a model' 1 'ONNX allows 2 GiB in one file; --weights=file' "$fovea" opt -q large.fvir --passes= -o l.onnx --weights=object
+    check 'more than 1 GiB on standard output, where nothing lies beside' 1 'ONNX allows 2 GiB' "$fovea" opt -q large.fvir --passes= --emit=onnx -o -
+    rm -f holes.bin
+fi
+
+# ---- files that cannot be written ----
+if [ -c /dev/full ]; then
+    check 'a full device' 1 'No space left' "$fovea" opt -q "$dates" --emit=onnx -o /dev/full
+    check 'a full standard output' 1 'No space left' sh -c "'$fovea' opt -q '$dates' --emit=onnx -o - >/dev/full"
+fi
+mkdir full
+check 'a disk that is full' 1 'cannot write' sh -c "ulimit -f 8; '$fovea' opt -q '$dates' -o full/d.onnx"
+check 'weights on a disk that is full' 1 'cannot write' sh -c "ulimit -f 8; '$fovea' opt -q '$dates' -o full/d.onnx --weights=file"
+[ -z "$(ls -A full)" ] && tell 'nothing is left behind' yes || tell "left behind: $(ls -A full)" no
+check 'a folder that is not there' 1 'No such file' "$fovea" opt -q "$dates" -o nowhere/d.onnx
+mkdir folder.onnx
+check 'a folder' 1 'Is a directory' "$fovea" opt -q "$dates" -o folder.onnx
+
+# ---- names ----
+cat >names.fvir <<'T'
+fovea-ir 1
+module "a \"module\"\n"
+symbol `my dim` 0..1000
+const @`w of "weights"`: f32[3] = [1.0, 2.0, 3.0]
+func @main(%`in put`: f32[`my dim`, 3], %`h`: f32[3]) -> (%`/out\nput`, %`again`, %`in put`, %`c`) {
+  %`/h` = Add(%`in put`, @`w of "weights"`)    loc("same")
+  %`again` = Mul(%`/h`, %h)    loc("same")
+  return %`again`, %`again`, %`in put`, @`w of "weights"`
+}
+T
+fine names "$fovea" opt -q names.fvir -o n.onnx
+text n.onnx >n.txt
+for p in 'dim_param: "my dim"' 'name: "in put"' 'name: "/out\nput"' 'name: "again"' 'name: "c"' 'name: "same"' 'name: "same_1"'; do
+    grep -qF "$p" n.txt && tell "has $p" yes || tell "has $p" no
+done
+check 'names read back' 0 'again' "$fovea" run n.onnx --dim 'my dim=2'
+printf 'fovea-ir 1\nmodule "m"\nfunc @main(%%`a\\xff`: f32[2]) -> (%%y) {\n  %%y = Neg(%%`a\\xff`)\n  return %%y\n}\n' >latin.fvir
+check 'a name that is not UTF-8' 1 'is not UTF-8' "$fovea" opt -q latin.fvir -o l.onnx
+absent l.onnx
+
+# ---- a branch, with what it reads from around ----
+cat >branch.fvir <<'T'
+fovea-ir 1
+module "branch"
+symbol n 0..1000
+const @two: f32[] = 2.0
+func @main(%x: f32[n, 3], %c: bool[]) -> (%y) {
+  %z = If(%c) {then_branch = ^() {
+    %a = Mul(%x, @two)
+    return %a
+  }, else_branch = ^() {
+    return %x
+  }}
+  %y = Softmax(%z) {axis = 1}
+  return %y
+}
+T
+printf '' >none
+fine branch "$fovea" opt -q branch.fvir -o b.onnx
+for seed in 1 2 3; do
+    "$fovea" run -q branch.fvir --dim n=4 --seed=$seed >one 2>&1
+    "$fovea" run -q b.onnx --dim n=4 --seed=$seed >two 2>&1
+    cmp -s one two && tell "branch, seed $seed" yes || tell "branch, seed $seed" no
+done
+
+# ---- opsets ----
+text d.onnx | grep -q '^  version: 17$' && tell 'the lowest opset' yes || tell 'the lowest opset' no
+printf 'fovea-ir 1\nmodule "m"\nfunc @main(%%x: f32[2, 3]) -> (%%y, %%z) {\n  %%y = Gelu(%%x)\n  %%z = Cast(%%x) {to = 21}\n  return %%y, %%z\n}\n' >g.fvir
+fine 'a later opset' "$fovea" opt -q g.fvir --passes= -o g.onnx
+text g.onnx | grep -q '^ir_version: 10$' && text g.onnx | grep -q '^  version: 21$' && tell 'opset 21 of IR 10' yes || tell 'opset 21 of IR 10' no
+
+# ---- what has no spelling ----
+printf 'fovea-ir 1\nmodule "m"\nfunc @main(%%x: f32[2, 3, 3]) -> (%%y) {\n  %%y = com.microsoft.Inverse(%%x)\n  return %%y\n}\n' >i.fvir
+check 'no spelling' 1 'fv.Inverse has no spelling.*--passes=' "$fovea" opt -q i.fvir -o i.onnx
+absent i.onnx
+fine 'as it is' "$fovea" opt -q i.fvir --passes= -o i.onnx
+text i.onnx | grep -q 'domain: "com.microsoft"' && tell 'its domain is imported' yes || tell 'its domain is imported' no
+finish

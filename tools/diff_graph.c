@@ -1,0 +1,97 @@
+/* diff_graph.c - `fovea diff --graph`: the ops that the passes leave, of two sides. */
+#include <string.h>
+
+#include "ir/base/ptrmap.h"
+#include "ir/graph/print.h"
+#include "tools/diff.h"
+#include "tools/json.h"
+
+typedef struct listed {
+    const char *name, *line; /* of the first result, and the op as text */
+    bool there;              /* in the other one */
+} listed;
+
+typedef struct listing {
+    listed *at;
+    int n, cap;
+} listing;
+
+/* The lines of the function's text: what a user sees is what is compared. */
+static bool list(fv_context *c, const fv_side *s, listing *out) {
+    fv_context one = {c->session, c->arena, &s->args};
+    fv_driver_options o;
+    fv_source source;
+    *out = (listing){0};
+    if (!fv_args_driver(&one, &o, true) || !fv_driver_read(c->session, s->path, &o, &source))
+        return false;
+    if (!source.module || source.module->definitions)
+        return fv_error(c->session, "holds %s, no graph", source.module ? "definitions" : "kernels");
+    if (!fv_driver_passes(source.module, &o))
+        return false;
+    fv_text t = {.arena = c->arena};
+    fv_module_print(&t, source.module, NULL, NULL);
+    const char *body = strstr(t.s, "\nfunc ");
+    for (const char *p = body ? strchr(body + 1, '\n') : NULL; p && p[1] && p[1] != '}'; p = strchr(p + 1, '\n')) {
+        const char *line = p + 1 + strspn(p + 1, " "), *end = strstr(line, " = ");
+        size_t n = strcspn(line, "\n");
+        if (!strncmp(line, "return ", 7))
+            continue;
+        char *text = fv_strndup(c->arena, line, n), *loc = strstr(text, "    loc(");
+        if (loc)
+            *loc = 0;
+        size_t name = end && end < line + n ? (size_t)(end - line) : n;
+        FV_PUSH(c->arena, out->at, out->n, out->cap, ((listed){fv_intern(c->session, fv_strndup(c->arena, line, name)), text, false}));
+    }
+    return true;
+}
+
+static json_t *change(const char *what, const char *a, const char *b) {
+    json_t *o = json_object();
+    fv_json_set_text(o, "change", what);
+    fv_json_set_text(o, "a", a);
+    fv_json_set_text(o, "b", b);
+    return o;
+}
+
+int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
+    listing x, y;
+    if (!list(c, a, &x) || !list(c, b, &y))
+        return fv_failed(c);
+    fv_ptrmap of = fv_ptrmap_in(c->arena);
+    json_t *changes = json_array();
+    int gone = 0, came = 0, changed = 0;
+    for (int i = 0; i < y.n; i++)
+        *fv_ptrmap_at(&of, y.at[i].name) = &y.at[i];
+    for (int i = 0; i < x.n; i++) {
+        listed *other = fv_ptrmap_get(&of, x.at[i].name);
+        if (other)
+            other->there = true;
+        if (other && !strcmp(other->line, x.at[i].line))
+            continue;
+        gone += !other;
+        changed += other != NULL;
+        fv_json_append(changes, change(other ? "changed" : "gone", x.at[i].line, other ? other->line : NULL));
+        if (!c->args->json)
+            fv_out(other ? "- %s\n+ %s\n" : "- %s\n", x.at[i].line, other ? other->line : "");
+    }
+    for (int i = 0; i < y.n; i++) {
+        if (y.at[i].there)
+            continue;
+        came++;
+        fv_json_append(changes, change("new", NULL, y.at[i].line));
+        if (!c->args->json)
+            fv_out("+ %s\n", y.at[i].line);
+    }
+    bool ok = true;
+    if (c->args->json) {
+        json_t *d = fv_json_document();
+        fv_json_set_text(d, "a", a->label);
+        fv_json_set_text(d, "b", b->label);
+        fv_json_set(d, "changes", changes);
+        ok = fv_json_print(c->session, d);
+    } else {
+        json_decref(changes);
+        fv_out("%d of %d ops are gone, %d are new, %d changed\n", gone, x.n, came, changed);
+    }
+    return !ok ? fv_failed(c) : gone || came || changed ? FV_EXIT_MODEL : FV_EXIT_OK;
+}

@@ -1,0 +1,108 @@
+/* write_onnx.c - graphs to ONNX files: the model, and its weights beside it where they are many. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "frontend/export.h"
+#include "ir/base/mapping.h"
+
+/* Nothing is written beside standard output, a device or a pipe, and nothing renamed over it. */
+static bool stands_alone(const char *path) {
+    struct stat st;
+    return !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
+static bool cannot_write(fv_session *s, const char *path) {
+    return fv_error(s, "cannot write '%s': %s", path, strerror(errno ? errno : EIO));
+}
+
+typedef bool put_fn(const fv_export *e, FILE *f);
+
+/* Some systems tell of a full disk when the file is closed. */
+static bool put_and_close(const fv_export *e, put_fn *put, FILE *f) {
+    bool ok = put(e, f) && fflush(f) == 0;
+    int error = errno;
+    if (fclose(f) != 0 && ok)
+        return false;
+    errno = error;
+    return ok;
+}
+
+static bool write_alone(fv_session *s, const fv_export *e, const char *out) {
+    if (!strcmp(out, "-"))
+        return (fv_export_put(e, stdout) && fflush(stdout) == 0) ||
+               fv_error(s, "cannot write to standard output: %s", strerror(errno ? errno : EIO));
+    struct stat st;
+    errno = EISDIR;
+    FILE *f = stat(out, &st) == 0 && S_ISDIR(st.st_mode) ? NULL : fopen(out, "wb");
+    return (f && put_and_close(e, fv_export_put, f)) || cannot_write(s, out);
+}
+
+/* A new file beside `path`, as its permissions should be; NULL: errno tells. */
+static const char *make_beside(fv_arena *a, const fv_export *e, put_fn *put, const char *path) {
+    const char *name = fv_printf(a, "%s.%ld.tmp", path, (long)getpid());
+    FILE *f = fopen(name, "wbx");
+    if (!f)
+        return NULL;
+    if (put_and_close(e, put, f))
+        return name;
+    int error = errno;
+    unlink(name);
+    errno = error;
+    return NULL;
+}
+
+/* Both are whole before the first is renamed. The weights go first: a model never lies there without them. */
+static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out, const char *side) {
+    const char *weights = NULL, *model = NULL, *at = side;
+    errno = 0;
+    bool ok = !fv_export_has_side(e) || (weights = make_beside(a, e, fv_export_put_side, side)) != NULL;
+    if (ok) {
+        at = out;
+        ok = (model = make_beside(a, e, fv_export_put, out)) != NULL;
+    }
+    if (ok && weights) {
+        at = side;
+        ok = rename(weights, side) == 0;
+        weights = ok ? NULL : weights;
+    }
+    if (ok) {
+        at = out;
+        ok = rename(model, out) == 0;
+    }
+    if (!ok) {
+        cannot_write(s, at);
+        if (weights)
+            unlink(weights);
+        if (model)
+            unlink(model);
+    }
+    return ok;
+}
+
+/* What is written in place of an older model must be no part of the one that was read. */
+static bool spares(fv_session *s, const fv_export *e, const char *out, const char *side) {
+    return fv_driver_spares(s, out) && (!fv_export_has_side(e) || fv_driver_spares(s, side));
+}
+
+bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights, const fv_pipeline_options *o) {
+    static const char *const spell[] = {"spell", "share", "remove-dead", NULL};
+    if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
+        return fv_error(s, "--weights of an ONNX model are object, in the model, or file, beside it");
+    if (!fv_run_passes(m, spell, o))
+        return false;
+    fv_arena *a = fv_arena_new(s);
+    bool alone = stands_alone(out);
+    const char *side = alone ? NULL : fv_printf(a, "%s.data", out);
+    fv_export_options eo = {.side = side ? fv_path_name(side) : NULL,
+                            .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_BESIDE
+                                       : weights == FV_WEIGHTS_OBJECT ? FV_EXPORT_INSIDE
+                                                                      : FV_EXPORT_AUTO};
+    const fv_export *e = fv_onnx_export(s, a, m, &eo);
+    bool ok = e && (alone ? write_alone(s, e, out) : spares(s, e, out, side) && write_files(s, a, e, out, side));
+    fv_arena_free(a);
+    return ok;
+}

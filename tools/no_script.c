@@ -1,0 +1,19 @@
+/* no_script.c - scripts in a build without Lua: what asks for one is told. */
+#include "tools/command.h"
+
+static int refuse(const fv_args *a, const char *what) {
+    return fv_usage(a, "%s needs Lua, and this build of Fovea has none (meson's -Dlua=disabled)", what);
+}
+
+bool fv_script_begin(fv_context *c, fv_driver_options *o) {
+    (void)o;
+    return !c->args->script || refuse(c->args, "--script") == FV_EXIT_OK;
+}
+
+int fv_script_help(const fv_args *a) {
+    return a->script ? refuse(a, "--script") : FV_EXIT_OK;
+}
+
+int fv_cmd_lua(fv_context *c) {
+    return refuse(c->args, "fovea lua");
+}

@@ -1,0 +1,102 @@
+/* script.c - scripts in Lua: `fovea lua`, and --script of other commands. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ir/graph/verify.h"
+#include "passes/lua/lua.h"
+#include "tools/command.h"
+
+/* ---- what a script asks for ---- */
+
+/* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
+static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
+    const fv_context *c = user;
+    bool own = c->args->script == NULL;
+    fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
+}
+
+static fv_module *load(void *user, const char *path) {
+    fv_context *c = user;
+    fv_driver_options o;
+    fv_source source;
+    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &source))
+        return NULL;
+    if (source.module && !source.module->definitions)
+        return fv_module_verify(source.module, NULL) ? source.module : NULL;
+    fv_error(c->session, "'%s' holds %s, and no graph", path, source.module ? "definitions" : "kernels");
+    return NULL;
+}
+
+/* The folder is the user's; within it a script may make no other. */
+static bool save(void *user, const fv_module *m, const char *name) {
+    fv_context *c = user;
+    const char *folder = c->args->output;
+    struct stat st;
+    if (!folder)
+        return fv_error(c->session, "module:save needs a folder: fovea lua --output=DIR F.lua");
+    if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        return fv_error(c->session, "--output=%s is no folder", folder);
+    if (strchr(name, '/'))
+        return fv_error(c->session, "module:save: '%s' is no name of a file", name);
+    return fv_driver_write_ir(c->session, m, NULL, fv_printf(c->arena, "%s/%s", folder, name));
+}
+
+static fv_lua *open_script(fv_context *c, const char *path, bool program) {
+    const fv_args *a = c->args;
+    fv_lua_options o = {.host = {.user = c, .write = write, .load = program ? load : NULL, .save = program ? save : NULL},
+                        .args = a->script_args.at, .words = program ? a->operand + 1 : NULL,
+                        .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua};
+    return fv_lua_open(c->session, path, &o);
+}
+
+/* ---- --script ---- */
+
+bool fv_script_begin(fv_context *c, fv_driver_options *o) {
+    if (!c->args->script)
+        return true;
+    if (!c->script)
+        c->script = open_script(c, c->args->script, false);
+    if (!c->script)
+        return false;
+    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    *p = *o->pipeline;
+    p->own = fv_lua_passes(c->script);
+    o->pipeline = p;
+    if (!o->passes)
+        o->passes = fv_lua_pipeline(c->script, o->level ? o->level : '2');
+    o->script = fv_lua_key(c->script);
+    o->script_varies = fv_lua_varies(c->script);
+    return true;
+}
+
+static void print_help(const fv_lua *l, const char *path) {
+    fv_out("\npasses of %s:\n", path);
+    for (const fv_pass *const *p = fv_lua_passes(l); *p; p++)
+        fv_out("  %-20s %s\n", (*p)->name, (*p)->doc);
+    if (fv_lua_option_at(l, 0))
+        fv_out("\noptions of %s, as --script-arg NAME=VALUE:\n", path);
+    for (int i = 0; fv_lua_option_at(l, i); i++) {
+        const fv_lua_option *o = fv_lua_option_at(l, i);
+        fv_out("  %-20s %s%s(%s)\n", o->name, o->doc, *o->doc ? " " : "", o->otherwise);
+    }
+}
+
+static int help(fv_context *c) {
+    const fv_lua *l = open_script(c, c->args->script, false);
+    if (!l)
+        return fv_failed(c);
+    print_help(l, c->args->script);
+    return FV_EXIT_OK;
+}
+
+int fv_script_help(const fv_args *a) {
+    static const fv_command command = {.name = "help", .run = help};
+    return a->script ? fv_run_command(&command, a) : FV_EXIT_OK;
+}
+
+/* ---- fovea lua ---- */
+
+int fv_cmd_lua(fv_context *c) {
+    return open_script(c, c->args->operand[0], true) ? FV_EXIT_OK : fv_failed(c);
+}
