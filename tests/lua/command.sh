@@ -95,7 +95,7 @@ cat >wait.lua <<'T'
 print "begun" io.stdout:flush()
 while true do end
 T
-check 'interrupted' 1 'wait.lua:2: error: interrupted' env --default-signal=INT timeout --preserve-status -s INT 1 "$fovea" lua wait.lua
+check 'interrupted' 1 'wait.lua:2: error: interrupted' env --default-signal=INT timeout --foreground --preserve-status -s INT 1 "$fovea" lua wait.lua
 noted 'wait.lua:2: note: in the main chunk'
 
 # ---- files ----
