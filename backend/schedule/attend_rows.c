@@ -40,6 +40,7 @@ static bool finds_scores(const search *s, const fv_expr *x, const fv_var *v) {
         if (axis < 0 || axis >= d->rank || !sums_along(d, axis))
             return false;
         s->out->scores = x->u.buf->value;
+        s->out->keys = axis;
         return true;
     }
     for (int i = 0; i < x->n; i++)

@@ -13,6 +13,7 @@
 /* Three values of which the last may be such an attention. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
+    int keys; /* the axis of the scores along which a row of them lies */
 } fv_row_attention;
 
 /* Is y a sum of what lies along a row of weights, made along that row of scores, which are sums each? `def`: the definition of a

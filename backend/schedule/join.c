@@ -10,6 +10,7 @@
  *
  * So what one kernel computes is the outcome of a step, with reasons, and a text shows it: the schedule (together.c) is asked
  * here whether it can, and has nothing left to decide. */
+#include <math.h>
 #include <string.h>
 
 #include "backend/lowering/access.h"
@@ -18,6 +19,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend_rows.h"
+#include "backend/schedule/map.h"
 #include "backend/schedule/together.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -429,27 +431,12 @@ static const fv_definition *kernel_of(void *user, const fv_value *v) {
     return s && fv_storage_has_kernel(s) ? s->def : NULL;
 }
 
-/* What the scores of a row take, of typical dims. */
-static double work_of_row(const fv_definition *scores, double keys) {
-    fv_expr *sums[FV_MAX_IN];
-    double work = 0;
-    for (int i = 0, n = fv_x_reductions(scores->body, sums, FV_MAX_IN); i < n; i++) {
-        double terms = keys;
-        for (int k = 0; k < sums[i]->u.red.nvars; k++)
-            terms *= (double)fv_typical_dim(sums[i]->u.red.vars[k]->dim);
-        work += terms;
-    }
-    return work;
-}
-
 /* Are there rows for several cores, or is one not worth sharing? */
-static bool has_rows(joiner *j, const fv_definition *y, const fv_definition *scores) {
-    fv_expr *sum;
-    int n = fv_x_reductions(y->body, &sum, 1);
-    double keys = n ? (double)fv_typical_dim(sum->u.red.vars[0]->dim) : 1, work = work_of_row(scores, keys);
-    double rows = fv_typical_elements(scores->value->type) / (keys > 1 ? keys : 1);
-    return rows >= (double)FEW_ROWS || work <= (double)MOST_OF_ROW ||
-           fv_declines(j->l, y->value, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)), fv_n(fv_whole_number(work)), fv_n(MOST_OF_ROW));
+static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
+    const fv_definition *scores = fv_storage_of(j->l, at->scores)->def;
+    double keys = (double)fv_typical_dim(scores->index[at->keys]->dim), rows = fv_typical_elements(at->scores->type) / fmax(keys, 1);
+    return rows >= (double)FEW_ROWS || fv_work_of_row(scores, at->keys, MOST_OF_ROW + 1) <= MOST_OF_ROW ||
+           fv_declines(j->l, y, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)), fv_n(MOST_OF_ROW));
 }
 
 /* Is y, which no unit has, attention with weights and scores that units make? Then it is one kernel with them. */
@@ -467,7 +454,7 @@ static bool join_attention(joiner *j, fv_storage *y, int number, int stretch) {
     *b = (unit){.op = y->value->def, .n = 2, .of = {weights->of[0], y}, .place = number, .stretch = stretch};
     group g;
     int mark = fv_why_mark(l);
-    if (!fv_why_settle(l, mark, has_rows(j, y->def, fv_storage_of(l, at.scores)->def) && can_move_up(j, a, b) && is_apart(j, a) && try_group(l, a, b, &g)))
+    if (!fv_why_settle(l, mark, has_rows(j, y->value, &at) && can_move_up(j, a, b) && is_apart(j, a) && try_group(l, a, b, &g)))
         return false;
     carry_out(j, a, b, &g);
     a->attends = true;

@@ -206,6 +206,9 @@ bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_toge
     return true;
 }
 
+/* Has it an axis beyond those that are shared? */
+static bool has_own_axis(const fv_together *t, int m) { return t->all[m]->rank > t->outer; }
+
 /* ---- emitting ---- */
 
 typedef struct maker {
@@ -314,7 +317,7 @@ static void make_all(maker *k, bool plain) {
     for (int m = 0; m < t->n; m++) {
         if (!t->by_element)
             e->plain = plain && t->row[m] >= 0 ? t->all[m]->index[t->row[m]] : NULL;
-        if (t->by_element || (t->row[m] < 0 && t->all[m]->rank == t->outer))
+        if (t->by_element || (t->row[m] < 0 && !has_own_axis(t, m)))
             make_element(k, m);
         else if (t->row[m] < 0)
             make_elements(k, m);
@@ -388,7 +391,7 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
     k.e.nall = t->n;
     k.e.rows = true;
     for (int m = 0; m < t->n; m++)
-        work += fv_work_of_row(t->all[m], t->row[m] < 0 && t->all[m]->rank > t->outer ? t->all[m]->rank - 1 : t->row[m], k.task);
+        work += fv_work_of_row(t->all[m], t->row[m] < 0 && has_own_axis(t, m) ? t->all[m]->rank - 1 : t->row[m], k.task);
     for (int i = t->outer; i < t->all[0]->rank; i++)
         inside[i] = true;
     fv_open_outer(&k.e, inside, work, k.task, index);

@@ -535,10 +535,8 @@ static bool parse_assume(fv_graph_reader *r) {
     const char *says = r->l.tok.kind == FV_TOK_STRING ? r->l.tok.s : NULL;
     if (says)
         fv_lex_next(&r->l);
-    if (fv_module_require(r->m, a, b, at.s, says)) {
-        fv_module_settle(r->m);
+    if (fv_module_require(r->m, a, b, at.s, says))
         return true;
-    }
     r->l.tok = at;
     if (says)
         return fv_lex_error(&r->l, "it never holds that %s: %s", says, at.s);
@@ -585,8 +583,10 @@ static bool parse_module(fv_graph_reader *r) {
             ok = parse_symbol(r);
         else if (fv_lex_accept(l, "const"))
             ok = parse_const(r);
-        else if (fv_lex_accept(l, "func"))
+        else if (fv_lex_accept(l, "func")) {
+            fv_module_settle(r->m); /* what is assumed so far holds in the types that follow */
             ok = parse_func(r);
+        }
         else
             ok = fv_lex_error(l, "expected 'symbol', 'assume', 'const' or 'func', found %s",
                               fv_lex_found(l));

@@ -8,22 +8,13 @@
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 #include "ir/graph/verify.h"
+#include "tests/kernel/support.h"
 
-static fv_session *session;
-static fv_arena *arena;
-
-static void setup(void) {
-    session = fv_session_new();
-    arena = fv_arena_new(session);
-}
-static void teardown(void) {
-    fv_session_free(session);
-}
-TestSuite(settle, .init = setup, .fini = teardown);
+TestSuite(settle, .init = open_session, .fini = close_session);
 
 static fv_module *parsed(const char *text) {
     fv_module *m = fv_module_parse(session, text, NULL);
-    cr_assert(m != NULL, "%s\n%s", text, fv_message_str(arena, fv_messages(session)));
+    cr_assert(m != NULL, "%s\n%s", text, said());
     return m;
 }
 
