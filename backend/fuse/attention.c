@@ -8,6 +8,7 @@
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/fuse/group.h"
+#include "backend/fuse/substitute.h"
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"

@@ -5,9 +5,9 @@
  * simple index map expresses shares the memory of what it reshapes. */
 #include "backend/fuse/group.h"
 
-#include <string.h>
-
 #include "backend/fuse/concat_in_place.h"
+#include "backend/fuse/reading.h"
+#include "backend/fuse/substitute.h"
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -19,8 +19,6 @@
 
 /* MAX_NODES: of a definition after substitution. */
 enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4 };
-
-static bool is_load(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
 
 /* ---- what is known of a value ---- */
 
@@ -39,137 +37,7 @@ static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
     return s->grouped;
 }
 
-/* ---- how a consumer reads a value ---- */
-
-typedef struct reading {
-    int loads;          /* places where it is loaded */
-    bool ordered;       /* each at the consumer's indices, the last one last */
-    bool identity;      /* ... and all in their order */
-    bool in_reduction;
-    bool by_rows;       /* each once a row of the consumer, see is_by_row */
-    bool injective;     /* no two elements of the consumer read the same one */
-    bool variables;     /* each index is a variable of its own: no element is read for two places */
-} reading;
-
-/* Of a value with reductions: the axes that they depend on. */
-typedef struct row_axes {
-    bool on[FV_MAX_RANK];
-} row_axes;
-
-static void add_row_axes(const fv_expr *x, const fv_definition *d, row_axes *r) {
-    if (x->op == FV_X_REDUCE)
-        for (int i = 0; i < d->rank; i++)
-            r->on[i] |= fv_x_uses(x, d->index[i]);
-    for (int i = 0; i < x->n; i++)
-        add_row_axes(x->arg[i], d, r);
-}
-
-/* Which index of d is x? d->rank: none. */
-static int axis_of(const fv_expr *x, const fv_definition *d) {
-    int k = 0;
-    while (k < d->rank && !(x->op == FV_X_VAR && x->u.var == d->index[k]))
-        k++;
-    return k;
-}
-
-/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
- * along all others? Then they are computed once a row. Where the load is inside a reduction of the
- * consumer, every axis may be among the others. */
-static bool is_by_row(const fv_expr *load, const row_axes *r, const fv_definition *d, bool inside) {
-    bool told[FV_MAX_RANK] = {0};
-    for (int i = 0; i < load->u.buf->rank; i++) {
-        if (!r->on[i])
-            continue;
-        int k = axis_of(load->arg[i], d);
-        if (k == d->rank)
-            return false;
-        told[k] = true;
-    }
-    int last = d->rank - 1;
-    for (int k = 0; k < last; k++)
-        if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
-            return false;
-    return last < 0 || inside || !told[last];
-}
-
-/* Is every index of the load one of the consumer's, each once? */
-static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same) {
-    bool used[FV_MAX_RANK] = {0};
-    *same = true;
-    if (load->op != FV_X_LOAD || load->u.buf->rank != d->rank)
-        return false;
-    for (int i = 0; i < d->rank; i++) {
-        int k = axis_of(load->arg[i], d);
-        if (k == d->rank || used[k])
-            return false;
-        used[k] = true;
-        *same &= k == i;
-        if (i == d->rank - 1 && k != i)
-            return false;
-    }
-    return true;
-}
-
-/* Is x = v * constant + constant, for an index variable v of d? */
-static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
-    if (x->op == FV_X_VAR)
-        return axis_of(x, d) < d->rank ? x->u.var : NULL;
-    if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL)
-        return NULL;
-    for (int i = 0; i < 2; i++) {
-        const fv_expr *other = x->arg[1 - i];
-        bool known = other->op == FV_X_CONST || (other->op == FV_X_DIM && x->op != FV_X_MUL);
-        if (known && affine_in(x->arg[i], d) && !(x->op == FV_X_MUL && other->u.i == 0))
-            return affine_in(x->arg[i], d);
-    }
-    return NULL;
-}
-
-/* Does every variable of d stand in an index of its own? */
-static bool is_injective(const fv_expr *load, const fv_definition *d) {
-    for (int i = 0; i < load->u.buf->rank; i++) {
-        const fv_var *v = affine_in(load->arg[i], d);
-        if (!v && load->arg[i]->op != FV_X_CONST)
-            return false;
-        for (int k = 0; k < i && v; k++)
-            if (affine_in(load->arg[k], d) == v)
-                return false;
-    }
-    return true;
-}
-
-static bool has_own_variables(const fv_expr *load) {
-    for (int i = 0; i < load->u.buf->rank; i++) {
-        if (load->arg[i]->op != FV_X_VAR)
-            return false;
-        for (int k = 0; k < i; k++)
-            if (load->arg[k]->op == FV_X_VAR && load->arg[k]->u.var == load->arg[i]->u.var)
-                return false;
-    }
-    return true;
-}
-
-static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const row_axes *axes,
-                    bool inside, fv_ptrmap *seen, reading *r) {
-    if (x->n) {
-        void **at = fv_ptrmap_at(seen, x);
-        if (*at)
-            return;
-        *at = (void *)x;
-    }
-    if (is_load(x) && x->u.buf->value == v) {
-        r->loads++;
-        r->in_reduction |= inside;
-        bool same, permuted = is_permuted(x, d, &same);
-        r->ordered &= permuted;
-        r->identity &= permuted && same;
-        r->by_rows &= is_by_row(x, axes, d, inside);
-        r->variables &= has_own_variables(x);
-        r->injective &= is_injective(x, d);
-    }
-    for (int i = 0; i < x->n; i++)
-        read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
-}
+/* ---- what is known of definitions ---- */
 
 /* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
@@ -184,17 +52,6 @@ static bool covers(const fv_definition *consumer, const fv_value *v) {
     for (int i = 0; i < v->type->rank; i++)
         m += !fv_dim_is_one(v->type->dims[i]);
     return m >= n;
-}
-
-/* A sum of products, but not of squares. */
-static bool is_contraction(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
-        !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (is_contraction(x->arg[i]))
-            return true;
-    return false;
 }
 
 /* Does x load a value that was substituted and holds another contraction? */
@@ -278,10 +135,8 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
     const fv_definition *d = op->nout == 1 ? fv_storage_of(l, op->out[0])->def : NULL;
     if (!d)
         return false;
-    reading r = {.identity = true};
-    row_axes none = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    read_by(d->body, v, d, &none, false, &seen, &r);
+    const fv_row_axes none = {0};
+    fv_reading r = fv_reading_of(l, d, v, &none);
     return r.identity && !r.in_reduction && !fv_work_of(l, d).reductions;
 }
 
@@ -292,7 +147,7 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
 static bool runs_along_rows(const fv_definition *d) {
     int last = d->rank - 1;
     fv_load_count along = {0};
-    if (last < 0 || is_contraction(d->body))
+    if (last < 0 || fv_is_contraction(d->body))
         return false;
     fv_x_count_loads(d->body, d->index[last], &along);
     for (int i = 0; i < last; i++)
@@ -320,7 +175,7 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
     for (int i = 0; i < t->rank; i++) {
         const fv_expr *x = load->arg[i];
         bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
-        int a = axis_of(x, d);
+        int a = fv_axis_read(x, d);
         if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
             return false;
         if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
@@ -362,7 +217,7 @@ static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bo
             return false;
         d = use->out[i] ? fv_storage_of(l, use->out[i])->def : d;
     }
-    if (!d || is_contraction(d->body))
+    if (!d || fv_is_contraction(d->body))
         return false;
     bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
     row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
@@ -463,7 +318,7 @@ typedef struct into {
     const fv_work *w;
     const fv_op *use;
     const fv_definition *own, *d;
-    reading r;
+    fv_reading r;
     fv_work c; /* of d */
 } into;
 
@@ -520,8 +375,8 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
 /* A sum: only with d as its epilogue, or where it is computed once a row. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
-    const reading *r = &t->r;
-    bool contraction = is_contraction(t->own->body), into_contraction = is_contraction(t->d->body);
+    const fv_reading *r = &t->r;
+    bool contraction = fv_is_contraction(t->own->body), into_contraction = fv_is_contraction(t->d->body);
     if (r->by_rows && !contraction && !into_contraction)
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
@@ -555,7 +410,7 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
 static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
     const fv_work *w = t->w;
-    const reading *r = &t->r;
+    const fv_reading *r = &t->r;
     fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic), limit = fv_n(FV_CHEAP);
     fv_why rows = not_of_rows(l, v, w, t->use);
     if (rows == FV_WHY_none)
@@ -575,15 +430,12 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
 /* May v be substituted into what `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
-    row_axes axes = {0};
-    add_row_axes(own->body, own, &axes);
+    fv_row_axes axes = fv_row_axes_of(own);
     for (int i = 0; i < use->nout; i++) {
         if (!use->out[i])
             continue;
         const fv_definition *d = fv_storage_of(l, use->out[i])->def;
-        reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
-        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-        read_by(d->body, v, d, &axes, false, &seen, &r);
+        fv_reading r = fv_reading_of(l, d, v, &axes);
         fv_work c = fv_work_of(l, d);
         if (!r.loads)
             continue;
@@ -594,7 +446,7 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
         if (w->math && w->reductions && has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
         const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
-        bool factor = r.in_reduction && is_contraction(d->body);
+        bool factor = r.in_reduction && fv_is_contraction(d->body);
         if (!(w->reductions ? takes_reduction(l, &t) : factor ? takes_factor(l, &t) : takes_elements(l, &t)))
             return false;
     }
@@ -656,19 +508,13 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
 /* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a row? */
 static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
-    row_axes axes = {0};
-    add_row_axes(own->body, own, &axes);
+    fv_row_axes axes = fv_row_axes_of(own);
     for (int i = 0; i < use->nout; i++) {
         const fv_definition *d = use->out[i] ? fv_storage_of(l, use->out[i])->def : NULL;
-        reading r = {.by_rows = true};
-        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-        if (!d || is_contraction(d->body))
-            return false;
-        read_by(d->body, v, d, &axes, false, &seen, &r);
-        if (!r.by_rows)
+        if (!d || fv_is_contraction(d->body) || !fv_reading_of(l, d, v, &axes).by_rows)
             return false;
     }
-    return !is_contraction(own->body);
+    return !fv_is_contraction(own->body);
 }
 
 /* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it, or it is computed once a row,
@@ -693,7 +539,7 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
         return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
     if (has_last_use(l, v, BY_ELEMENTS))
         return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
-    if (users == 2 && !is_contraction(fv_storage_of(l, v)->def->body) && has_last_use(l, v, ANY_WAY))
+    if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) && has_last_use(l, v, ANY_WAY))
         return fv_takes(l, v, FV_WHY_shared_two);
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
@@ -740,56 +586,6 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         s->fate = FV_FATE_SUBSTITUTED;
 }
 
-/* ---- substitution ---- */
-
-static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
-    if (v->kind != FV_VALUE_CONST || v->tensor->count != 1 || fv_elem_is_packed(v->type->elem))
-        return NULL;
-    fv_elem t = v->type->elem;
-    if (t == FV_F32 || t == FV_F64)
-        return fv_x_const(l->exprs, t, fv_tensor_float(v->tensor, 0));
-    if (fv_elem_is_int(t) || t == FV_BOOL)
-        return fv_x_const_int(l->exprs, t, fv_tensor_int(v->tensor, 0));
-    return NULL;
-}
-
-typedef struct substituter {
-    fv_lowerer *l;
-    const fv_origin **origin;
-} substituter;
-
-/* x, a load, as what is loaded is computed. */
-static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storage *from, fv_expr **args) {
-    fv_arena *a = s->l->exprs;
-    int rank = x->u.buf->rank;
-    *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, from->value));
-    fv_expr *y = fv_x_replace_vars(a, from->def->body, rank, from->def->index, args);
-    y = fv_x_convert(a, from->value->type->elem, y);
-    if (x->op == FV_X_LOAD)
-        return y;
-    return y->op == FV_X_LOAD ? fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1])
-                              : fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
-}
-
-static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    const substituter *s = r->user;
-    const fv_value *v = is_load(x) ? x->u.buf->value : NULL;
-    if (!v)
-        return NULL;
-    fv_expr *constant = scalar_constant(s->l, v);
-    const fv_storage *from = fv_storage_of(s->l, v);
-    int rank = v->type->rank;
-    if (constant)
-        return x->op == FV_X_LOAD ? constant : fv_x_select(r->arena, args[rank], constant, args[rank + 1]);
-    return from->fate == FV_FATE_SUBSTITUTED ? computed(s, x, from, args) : NULL;
-}
-
-fv_expr *fv_substitute(fv_lowerer *l, fv_expr *x, const fv_origin **origin) {
-    substituter s = {l, origin};
-    fv_x_rewriter r = {.arena = l->exprs, .after = substitute, .user = &s};
-    return fv_x_rewrite(&r, x);
-}
-
 /* Decides which values are substituted and which are views, and substitutes definitions. */
 bool fv_step_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
@@ -807,7 +603,7 @@ bool fv_step_group(fv_lowerer *l) {
             fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             take_along(l, s, s->def->body, &seen);
             s->def->body = fv_substitute(l, s->def->body, &origin);
-            if (!grouped_of(l, s)->sum && is_contraction(s->def->body))
+            if (!grouped_of(l, s)->sum && fv_is_contraction(s->def->body))
                 grouped_of(l, s)->sum = s->value;
             *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
             decide(l, op, s);

@@ -1,0 +1,138 @@
+#include "backend/fuse/reading.h"
+
+static void add_row_axes(const fv_expr *x, const fv_definition *d, fv_row_axes *r) {
+    if (x->op == FV_X_REDUCE)
+        for (int i = 0; i < d->rank; i++)
+            r->on[i] |= fv_x_uses(x, d->index[i]);
+    for (int i = 0; i < x->n; i++)
+        add_row_axes(x->arg[i], d, r);
+}
+
+int fv_axis_read(const fv_expr *x, const fv_definition *d) {
+    int k = 0;
+    while (k < d->rank && !(x->op == FV_X_VAR && x->u.var == d->index[k]))
+        k++;
+    return k;
+}
+
+/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
+ * along all others? Then they are computed once a row. Where the load is inside a reduction of the
+ * consumer, every axis may be among the others. */
+static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d, bool inside) {
+    bool told[FV_MAX_RANK] = {0};
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (!r->on[i])
+            continue;
+        int k = fv_axis_read(load->arg[i], d);
+        if (k == d->rank)
+            return false;
+        told[k] = true;
+    }
+    int last = d->rank - 1;
+    for (int k = 0; k < last; k++)
+        if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
+            return false;
+    return last < 0 || inside || !told[last];
+}
+
+/* Is every index of the load one of the consumer's, each once? */
+static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same) {
+    bool used[FV_MAX_RANK] = {0};
+    *same = true;
+    if (load->op != FV_X_LOAD || load->u.buf->rank != d->rank)
+        return false;
+    for (int i = 0; i < d->rank; i++) {
+        int k = fv_axis_read(load->arg[i], d);
+        if (k == d->rank || used[k])
+            return false;
+        used[k] = true;
+        *same &= k == i;
+        if (i == d->rank - 1 && k != i)
+            return false;
+    }
+    return true;
+}
+
+/* Is x = v * constant + constant, for an index variable v of d? */
+static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
+    if (x->op == FV_X_VAR)
+        return fv_axis_read(x, d) < d->rank ? x->u.var : NULL;
+    if (x->op != FV_X_ADD && x->op != FV_X_SUB && x->op != FV_X_MUL)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const fv_expr *other = x->arg[1 - i];
+        bool known = other->op == FV_X_CONST || (other->op == FV_X_DIM && x->op != FV_X_MUL);
+        if (known && affine_in(x->arg[i], d) && !(x->op == FV_X_MUL && other->u.i == 0))
+            return affine_in(x->arg[i], d);
+    }
+    return NULL;
+}
+
+/* Does every variable of d stand in an index of its own? */
+static bool is_injective(const fv_expr *load, const fv_definition *d) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        const fv_var *v = affine_in(load->arg[i], d);
+        if (!v && load->arg[i]->op != FV_X_CONST)
+            return false;
+        for (int k = 0; k < i && v; k++)
+            if (affine_in(load->arg[k], d) == v)
+                return false;
+    }
+    return true;
+}
+
+static bool has_own_variables(const fv_expr *load) {
+    for (int i = 0; i < load->u.buf->rank; i++) {
+        if (load->arg[i]->op != FV_X_VAR)
+            return false;
+        for (int k = 0; k < i; k++)
+            if (load->arg[k]->op == FV_X_VAR && load->arg[k]->u.var == load->arg[i]->u.var)
+                return false;
+    }
+    return true;
+}
+
+static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const fv_row_axes *axes,
+                    bool inside, fv_ptrmap *seen, fv_reading *r) {
+    if (x->n) {
+        void **at = fv_ptrmap_at(seen, x);
+        if (*at)
+            return;
+        *at = (void *)x;
+    }
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v) {
+        r->loads++;
+        r->in_reduction |= inside;
+        bool same, permuted = is_permuted(x, d, &same);
+        r->ordered &= permuted;
+        r->identity &= permuted && same;
+        r->by_rows &= is_by_row(x, axes, d, inside);
+        r->variables &= has_own_variables(x);
+        r->injective &= is_injective(x, d);
+    }
+    for (int i = 0; i < x->n; i++)
+        read_by(x->arg[i], v, d, axes, inside || x->op == FV_X_REDUCE, seen, r);
+}
+
+fv_row_axes fv_row_axes_of(const fv_definition *d) {
+    fv_row_axes axes = {0};
+    add_row_axes(d->body, d, &axes);
+    return axes;
+}
+
+fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v, const fv_row_axes *axes) {
+    fv_reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    read_by(d->body, v, d, axes, false, &seen, &r);
+    return r;
+}
+
+bool fv_is_contraction(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+        !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (fv_is_contraction(x->arg[i]))
+            return true;
+    return false;
+}
