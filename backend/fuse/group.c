@@ -14,7 +14,6 @@
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
 /* MAX_NODES: of a definition after substitution. */

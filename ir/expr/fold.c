@@ -168,15 +168,8 @@ static range binary_range(fv_expr_op op, range a, range b) {
 }
 
 static range convert_range(const fv_expr *x) {
-    fv_elem e = (fv_elem)x->arg[0]->type.elem;
-    if (e == FV_BOOL)
-        return (range){0, 1};
-    if (!fv_elem_is_int(e) || fv_elem_bits(e) > 32)
-        return anything;
-    int bits = fv_elem_bits(e);
-    if (fv_elem_is_signed(e))
-        return (range){-(INT64_C(1) << (bits - 1)), (INT64_C(1) << (bits - 1)) - 1};
-    return (range){0, (INT64_C(1) << bits) - 1};
+    range r;
+    return fv_elem_range((fv_elem)x->arg[0]->type.elem, &r.lo, &r.hi) ? r : anything;
 }
 
 static range range_of(const fv_expr *x, int depth) {

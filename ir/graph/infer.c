@@ -266,18 +266,14 @@ static bool const_elems(fv_module *m, fv_value *v) {
     return true;
 }
 
-static void bounds_of_elem(fv_elem e, int64_t *lo, int64_t *hi) {
-    int bits = e == FV_BOOL ? 1 : fv_elem_bits(e);
-    bool small = bits <= 32, below = fv_elem_is_signed(e);
-    *hi = small ? (INT64_C(1) << (bits - below)) - 1 : FV_DIM_MAX;
-    *lo = !below ? 0 : small ? -*hi - 1 : -FV_DIM_MAX;
-}
-
 /* Puts an fv.Bind behind the definition of v: its elements become symbols. */
-static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
+static void bind_elems(fv_module *m, fv_value *v, int n) {
     const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
     int64_t lo, hi;
-    bounds_of_elem(v->type->elem, &lo, &hi);
+    if (!fv_elem_range(v->type->elem, &lo, &hi)) { /* as dims are bounded */
+        hi = FV_DIM_MAX;
+        lo = fv_elem_is_signed(v->type->elem) ? -FV_DIM_MAX : 0;
+    }
     for (int i = 0; i < n; i++)
         e[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), lo, hi, true);
     v->elems = e;
@@ -287,7 +283,6 @@ static void bind_elems(fv_module *m, fv_func *f, fv_value *v, int n) {
     fv_op *bind = fv_op_new(r, before, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL,
                             v->kind == FV_VALUE_RESULT ? v->def->origin : fv_origin_of(m, v->name));
     fv_op_set_dims(bind, "symbols", n, e);
-    (void)f;
 }
 
 /* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it was
@@ -343,7 +338,7 @@ bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
         } else {
             if (!is_small_int(v->type, &count))
                 return false;
-            bind_elems(m, op->block->func, v, count);
+            bind_elems(m, v, count);
         }
     }
     *n = v->nelems;

@@ -50,6 +50,15 @@ bool fv_elem_is_int(fv_elem e) {
 bool fv_elem_is_signed(fv_elem e) {
     return info(e)->kind == 'S';
 }
+
+bool fv_elem_range(fv_elem e, int64_t *lo, int64_t *hi) {
+    int bits = e == FV_BOOL ? 1 : fv_elem_bits(e);
+    if ((e != FV_BOOL && !fv_elem_is_int(e)) || bits > 32)
+        return false;
+    *hi = (INT64_C(1) << (bits - fv_elem_is_signed(e))) - 1;
+    *lo = fv_elem_is_signed(e) ? -*hi - 1 : 0;
+    return true;
+}
 fv_elem fv_elem_arith(fv_elem e) {
     return info(e)->arith;
 }

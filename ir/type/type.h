@@ -22,6 +22,8 @@ int fv_elem_bits(fv_elem e);                    /* in memory: 4 for i4 */
 bool fv_elem_is_float(fv_elem e) FV_MUST_USE;               /* of any width, storage-only ones too */
 bool fv_elem_is_int(fv_elem e) FV_MUST_USE;                 /* signed or unsigned; bool is not */
 bool fv_elem_is_signed(fv_elem e) FV_MUST_USE;              /* signed integer */
+/* The least and the largest value of an integer of at most 32 bits, or of a bool; false: of another type. */
+bool fv_elem_range(fv_elem e, int64_t *lo, int64_t *hi) FV_MUST_USE;
 /* The type that arithmetic on `e` is done in: f32 for the narrow floats, i8/u8 for packed. */
 fv_elem fv_elem_arith(fv_elem e);
 static inline bool fv_elem_is_packed(fv_elem e) { return fv_elem_bits(e) < 8; }
