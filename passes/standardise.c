@@ -1,14 +1,25 @@
 /* standardise.c - operators of other domains (com.microsoft) become what their entries rewrite them to, until they are the
- * standard's, or ops of ours that the pass spell writes in these. Needs nothing; before legalise, which takes the standard's
- * operators apart, too. One whose meaning is none of simpler operators is an error: a model could not have it. */
+ * standard's, or ops of ours that the pass spell writes in these; or what the table of spellings says (ir/spell/spellings.def).
+ * Needs nothing; before legalise, which takes the standard's operators apart, too. One that neither has is an error: a model
+ * could not have it. */
 #include <string.h>
 
 #include "ir/rule/rewrite.h"
+#include "ir/spell/spell.h"
 #include "passes/internal.h"
 
 static bool is_foreign(const fv_op *op) { return *op->def->domain && strcmp(op->def->domain, "fv") != 0; }
 
-static bool standardise_block(fv_pass_run *r, fv_region *block) {
+static bool make_standard(fv_spelling *all, fv_op *op) {
+    if (fv_op_must_rewrite(op))
+        return fv_op_rewrite(op);
+    if (!fv_op_spell(all, op))
+        return false;
+    fv_op_erase(op);
+    return true;
+}
+
+static bool standardise_block(fv_pass_run *r, fv_spelling *all, fv_region *block) {
     bool ok = true;
     for (fv_op *op = block->first, *next; op; op = next) {
         fv_op *before = op->prev;
@@ -16,14 +27,10 @@ static bool standardise_block(fv_pass_run *r, fv_region *block) {
         next = op->next;
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
-                ok &= standardise_block(r, op->attrs[i].u.region);
+                ok &= standardise_block(r, all, op->attrs[i].u.region);
         if (!is_foreign(op))
             continue;
-        if (!fv_op_must_rewrite(op)) {
-            ok = fv_op_error(op, "is not made of the standard's operators");
-            continue;
-        }
-        if (!fv_op_rewrite(op)) {
+        if (!make_standard(all, op)) {
             ok = false;
             continue;
         }
@@ -35,7 +42,9 @@ static bool standardise_block(fv_pass_run *r, fv_region *block) {
 
 bool fv_pass_standardise(fv_pass_run *r) {
     bool ok = true;
-    for (fv_func *f = r->module->funcs; f; f = f->next)
-        ok &= standardise_block(r, f->body);
+    for (fv_func *f = r->module->funcs; f; f = f->next) {
+        fv_spelling all = fv_spelling_of(r->arena, f);
+        ok &= standardise_block(r, &all, f->body);
+    }
     return ok;
 }

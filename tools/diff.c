@@ -2,7 +2,6 @@
  *
  * Values in between are made visible as outputs, a chunk of them a run. One that is an output has memory of its own, so what is
  * fused across it otherwise is not: a chunk of one value disturbs least, and takes the most runs. */
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@ typedef struct value {
 typedef struct finding {
     const value *v;
     fv_difference d;
-    double relative;
+    double relative;   /* the most of those that are not expected to be 0; -1: all are, or are equal */
     uint64_t ulp;      /* the most; of what is no float 0 */
     bool nan[2], inf[2];
 } finding;
@@ -58,6 +57,8 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     const fv_args *a = c->args;
     const char *level;
     *s = (fv_side){.path = a->operand[a->n > 1 ? i : 0], .args = *a};
+    if (!strcmp(s->path, "-"))
+        return fv_usage(a, "diff reads its models several times: standard input is read once, write it to a file") == FV_EXIT_OK;
     if (!set_part(c, "--backend", a->backend, ',', i, &s->args.backend) || !set_part(c, "--schedule", a->schedule, ',', i, &s->args.schedule) ||
         !set_part(c, "--passes", a->passes, ':', i, &s->args.passes) || !set_part(c, "--levels", a->levels, ',', i, &level))
         return false;
@@ -291,7 +292,7 @@ static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_
     const fv_args *args = d->c->args;
     const fv_tensor *both[2] = {a, b};
     fv_array x, y;
-    finding f = {.v = v};
+    finding f = {.v = v, .relative = -1};
     if (!fv_tensor_array(scratch, a, &x) || !fv_tensor_array(scratch, b, &y)) {
         f.d.shape = "has too many dims to be compared";
         return f;
@@ -307,7 +308,7 @@ static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_
         double want = fv_tensor_float(a, i), got = fv_tensor_float(b, i);
         if (want == got || isnan(want) || isnan(got))
             continue;
-        double relative = fabs(got - want) / fmax(fabs(want), DBL_MIN);
+        double relative = want != 0 ? fabs(got - want) / fabs(want) : -1;
         uint64_t p = place_of(a, i), q = place_of(b, i), apart = p < q ? q - p : p - q;
         f.relative = relative > f.relative ? relative : f.relative;
         f.ulp = apart > f.ulp ? apart : f.ulp;
@@ -371,8 +372,9 @@ static const char *how_far(fv_arena *a, const finding *f) {
         return f->d.shape;
     if (!f->d.differing && !(f->d.worst > 0))
         return fv_printf(a, "%zu elements are equal", f->d.count);
-    return fv_printf(a, "%zu of %zu elements differ; the worst, %zu, is %.9g, expected %.9g; absolute %.3g, relative %.3g, %" PRIu64 " ulp",
-                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst, f->relative, f->ulp);
+    const char *relative = f->relative < 0 ? "" : fv_printf(a, "relative %.3g, ", f->relative);
+    return fv_printf(a, "%zu of %zu elements differ; the worst, %zu, is %.9g, expected %.9g; absolute %.3g, %s%" PRIu64 " ulp",
+                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst, relative, f->ulp);
 }
 
 static const char *whose(const bool of[2]) { return of[0] && of[1] ? "of both" : of[0] ? "of A only" : "of B only"; }
@@ -428,7 +430,7 @@ static json_t *finding_json(const finding *f) {
     fv_json_set_int(o, "elements", (int64_t)f->d.count);
     fv_json_set_int(o, "differing", (int64_t)f->d.differing);
     fv_json_set(o, "absolute", fv_json_real(f->d.worst));
-    fv_json_set(o, "relative", fv_json_real(f->relative));
+    fv_json_set(o, "relative", f->relative < 0 ? json_null() : fv_json_real(f->relative));
     fv_json_set_int(o, "ulp", f->ulp > INT64_MAX ? INT64_MAX : (int64_t)f->ulp);
     fv_json_set_int(o, "worst_at", (int64_t)f->d.worst_at);
     fv_json_set_bool(o, "nan_in_a", f->nan[0]);

@@ -7,16 +7,39 @@
 #include "tools/json.h"
 
 typedef struct listed {
-    const char *name, *line; /* of the first result, and the op as text */
+    const char *name, *line; /* of the first result, or of the block that it ends; and the op as text */
     bool there;              /* in the other one */
 } listed;
 
 typedef struct listing {
     listed *at;
     int n, cap;
+    int ops; /* what blocks return is none */
 } listing;
 
-/* The lines of the function's text: what a user sees is what is compared. */
+static void add(fv_context *c, listing *out, const char *name, const char *line) {
+    char *text = fv_strdup(c->arena, line), *loc = strstr(text, "    loc(");
+    if (loc)
+        *loc = 0;
+    FV_PUSH(c->arena, out->at, out->n, out->cap, ((listed){fv_intern(c->session, name), text, false}));
+}
+
+/* The ops of a block and of those in it. What a block returns is an entry as well; `where` names the block. */
+static void list_block(fv_context *c, const fv_region *block, const char *where, listing *out) {
+    for (const fv_op *op = block->first; op; op = op->next) {
+        const char *line = fv_op_str(c->arena, op), *name = NULL;
+        for (int i = 0; i < op->nout && !name; i++)
+            name = op->out[i] ? op->out[i]->name : NULL;
+        bool returns = op->def == &fv_return_def;
+        out->ops += !returns;
+        add(c, out, returns ? fv_printf(c->arena, "return of %s", where) : name ? fv_printf(c->arena, "%%%s", name) : line,
+            returns ? fv_printf(c->arena, "%s  of %s", line, where) : line);
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                list_block(c, op->attrs[i].u.region, fv_printf(c->arena, "%s of %%%s", op->attrs[i].name, name ? name : "_"), out);
+    }
+}
+
 static bool list(fv_context *c, const fv_side *s, listing *out) {
     fv_context one = {c->session, c->arena, &s->args};
     fv_driver_options o;
@@ -28,20 +51,8 @@ static bool list(fv_context *c, const fv_side *s, listing *out) {
         return fv_error(c->session, "holds %s, no graph", source.module ? "definitions" : "kernels");
     if (!fv_driver_passes(source.module, &o))
         return false;
-    fv_text t = {.arena = c->arena};
-    fv_module_print(&t, source.module, NULL, NULL);
-    const char *body = strstr(t.s, "\nfunc ");
-    for (const char *p = body ? strchr(body + 1, '\n') : NULL; p && p[1] && p[1] != '}'; p = strchr(p + 1, '\n')) {
-        const char *line = p + 1 + strspn(p + 1, " "), *end = strstr(line, " = ");
-        size_t n = strcspn(line, "\n");
-        if (!strncmp(line, "return ", 7))
-            continue;
-        char *text = fv_strndup(c->arena, line, n), *loc = strstr(text, "    loc(");
-        if (loc)
-            *loc = 0;
-        size_t name = end && end < line + n ? (size_t)(end - line) : n;
-        FV_PUSH(c->arena, out->at, out->n, out->cap, ((listed){fv_intern(c->session, fv_strndup(c->arena, line, name)), text, false}));
-    }
+    for (const fv_func *f = source.module->funcs; f; f = f->next)
+        list_block(c, f->body, fv_printf(c->arena, "@%s", f->name), out);
     return true;
 }
 
@@ -91,7 +102,7 @@ int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
         ok = fv_json_print(c->session, d);
     } else {
         json_decref(changes);
-        fv_out("%d of %d ops are gone, %d are new, %d changed\n", gone, x.n, came, changed);
+        fv_out("%d of %d ops are gone, %d are new, %d changed\n", gone, x.ops, came, changed);
     }
     return !ok ? fv_failed(c) : gone || came || changed ? FV_EXIT_MODEL : FV_EXIT_OK;
 }

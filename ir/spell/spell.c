@@ -7,6 +7,7 @@
 
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/rewrite.h"
 #include "ir/rule/rule.h"
 
 /* ---- the table ---- */
@@ -75,11 +76,13 @@ bool fv_spell_is_silent(const fv_op *op) {
     return t && t->silent;
 }
 
-bool fv_spell_must(const fv_op *op) { return is_ours(op) && !fv_spell_is_silent(op); }
+bool fv_spell_must(const fv_op *op) {
+    return (is_ours(op) && !fv_spell_is_silent(op)) || (op->def->experimental && !fv_op_must_rewrite(op));
+}
 
 bool fv_spell_must_rewrite(const fv_op *op) {
     if (op->def->experimental)
-        return true;
+        return fv_op_must_rewrite(op);
     for (int i = 0; ours[i].op; i++)
         if (is_called(op->def, ours[i].op) && (!ours[i].attribute || fv_op_find_attr(op, ours[i].attribute)))
             return true;
@@ -93,7 +96,7 @@ bool fv_spell_refuse(const fv_op *op, const char *format, ...) {
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    fv_text_printf(&t, "%s.%s has no spelling in the standard's operators: %s", op->def->domain, op->def->name, why);
+    fv_text_printf(&t, "%s%s%s has no spelling in the standard's operators: %s", op->def->domain, *op->def->domain ? "." : "", op->def->name, why);
     return fv_op_error(op, "%s; --passes= writes the operators that the model has", t.s);
 }
 
@@ -101,7 +104,7 @@ bool fv_op_spell(fv_spelling *all, fv_op *op) {
     const spelling *t = find(spellings, op->def);
     fv_speller s = {fv_rewriter_at(op), all};
     if (!t)
-        return fv_spell_refuse(op, "nobody wrote one");
+        return fv_spell_refuse(op, "the table has none for it");
     if (t->by)
         return t->by(&s, op) && !s.w.failed;
     if (t->rule)

@@ -79,6 +79,26 @@ said '^- %h = MatMul'
 check 'graphs as json' 1 '"change": "changed"' "$fovea" diff m.fvir --graph --passes=share:legalise --json
 grep -v relu m.fvir | sed 's/%r/%a/' >less.fvir
 check 'an op that is gone' 1 '^- %r = Relu' "$fovea" diff m.fvir less.fvir --graph
+sed 's/return %y/return %g/; s/-> (%y)/-> (%g)/' m.fvir >returns.fvir
+check 'what is returned' 1 '^- return %y' "$fovea" diff m.fvir returns.fvir --graph --passes=:
+said '^0 of 5 ops are gone, 0 are new, 1 changed'
+cat >branch.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%c: bool[], %x: f32[2]) -> (%y) {
+  %y = If(%c) {then_branch = ^() {
+    %a = Exp(%x)
+    return %a
+  }, else_branch = ^() {
+    %b = Neg(%x)
+    return %b
+  }}
+  return %y
+}
+T
+sed 's/return %a/return %x/' branch.fvir >other.fvir
+check 'what a branch returns' 1 '^- return %a  of then_branch of %y' "$fovea" diff branch.fvir other.fvir --graph --passes=:
+said '^0 of 3 ops are gone, 0 are new, 1 changed'
 check 'values of one only' 1 '1 are in A only' "$fovea" diff m.fvir less.fvir $one
 
 # ---- what is no comparison ----
@@ -91,6 +111,7 @@ check 'states' 2 'state does not apply' "$fovea" diff m.fvir --state x=y
 check 'three models' 2 'is too much' "$fovea" diff m.fvir m.fvir m.fvir
 check 'a file that is not there' 1 'No such file' "$fovea" diff m.fvir nowhere.fvir
 sed 's/%x/%other/' m.fvir | sed 's/MatMul(%x/MatMul(%other/' >inputs.fvir
+check 'standard input' 2 'reads its models several times' sh -c "'$fovea' diff - <m.fvir"
 check 'other inputs' 1 "an input 'other'" "$fovea" diff m.fvir inputs.fvir $one
 sed 's/-> (%y)/-> (%z)/' m.fvir >outputs.fvir
 check 'other outputs' 1 'no output of the one is called as one of the other' "$fovea" diff m.fvir outputs.fvir $one
