@@ -453,7 +453,7 @@ static void add_domains(exporter *x, const fv_region *r, list *imports) {
             Onnx__OperatorSetIdProto *o = MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
             o->domain = fv_strdup(x->a, op->def->domain);
             o->has_version = 1;
-            o->version = 1;
+            o->version = fv_export_opset(x->m, op->def->domain);
             add(x, imports, o);
         }
         for (int i = 0; i < op->nattrs; i++)
@@ -487,7 +487,7 @@ static void make_model(exporter *x) {
     fv_func *f = x->m->funcs;
     Onnx__ModelProto *p = &x->out->model;
     list imports = {0};
-    x->opset = fv_export_opset(x->m);
+    x->opset = fv_export_opset(x->m, "");
     *p = (Onnx__ModelProto)ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto *standard = MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
     standard->domain = fv_strdup(x->a, "");

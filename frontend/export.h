@@ -40,8 +40,9 @@ bool fv_export_has_side(const fv_export *e) FV_MUST_USE;
 bool fv_export_put(const fv_export *e, FILE *f) FV_MUST_USE;
 bool fv_export_put_side(const fv_export *e, FILE *f) FV_MUST_USE;
 
-/* The lowest opset of the standard's that has what the module uses, and the IR version that came with it (export_opset.c). */
-int fv_export_opset(const fv_module *m);
+/* The lowest version of a domain's operators ("": the standard's) that has what the module uses, and the IR version that came
+ * with one of the standard's (export_opset.c). */
+int fv_export_opset(const fv_module *m, const char *domain);
 int fv_export_ir_version(int opset);
 /* The last operand of the op, a constant, that is an attribute in this opset, and its name; -1: none is. */
 int fv_export_moved(const fv_op *op, int opset, const char **attribute);

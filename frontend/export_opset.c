@@ -1,4 +1,4 @@
-/* export_opset.c - the lowest opset that a graph needs: the IR speaks the newest, most runtimes do not. */
+/* export_opset.c - the lowest version of a domain's operators that a graph needs: the IR speaks the newest, most runtimes do not. */
 #include <string.h>
 
 #include "frontend/export.h"
@@ -56,7 +56,7 @@ static bool has_word(const fv_op *op, const char *name, const char *word) {
     return a && a->kind == FV_ATTR_STRING && a->u.s.n == strlen(word) && !memcmp(a->u.s.s, word, a->u.s.n);
 }
 
-static bool is_about(const need *n, const fv_op *op) { return !n->op || (!*op->def->domain && !strcmp(op->def->name, n->op)); }
+static bool is_about(const need *n, const fv_op *op) { return !n->op || fv_opdef_is_called(op->def, n->op); }
 
 static bool holds(const need *n, const fv_op *op) {
     if (!is_about(n, op))
@@ -72,21 +72,28 @@ static bool holds(const need *n, const fv_op *op) {
     return false;
 }
 
-static int of_region(const fv_region *r, int opset) {
-    for (const fv_op *op = r->first; op; op = op->next) {
-        if (!*op->def->domain && op->def->since[0] > opset)
-            opset = op->def->since[0];
-        for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-            if (needs[i].opset > opset && holds(&needs[i], op))
-                opset = needs[i].opset;
-        for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION)
-                opset = of_region(op->attrs[i].u.region, opset);
-    }
-    return opset;
+/* Types (OF) are the standard's, whoever uses them. */
+static bool is_of_domain(const need *n, const fv_op *op, const char *domain) {
+    return n->op ? !strcmp(op->def->domain, domain) : !*domain;
 }
 
-int fv_export_opset(const fv_module *m) { return of_region(m->funcs->body, FV_EXPORT_OPSET); }
+static int of_region(const fv_region *r, const char *domain, int version) {
+    for (const fv_op *op = r->first; op; op = op->next) {
+        if (!strcmp(op->def->domain, domain) && op->def->since[0] > version)
+            version = op->def->since[0];
+        for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+            if (needs[i].opset > version && is_of_domain(&needs[i], op, domain) && holds(&needs[i], op))
+                version = needs[i].opset;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                version = of_region(op->attrs[i].u.region, domain, version);
+    }
+    return version;
+}
+
+int fv_export_opset(const fv_module *m, const char *domain) {
+    return of_region(m->funcs->body, domain, *domain ? 1 : FV_EXPORT_OPSET);
+}
 
 int fv_export_moved(const fv_op *op, int opset, const char **attribute) {
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)

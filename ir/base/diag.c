@@ -12,6 +12,13 @@ const fv_message *fv_messages(const fv_session *s) {
     return s->first;
 }
 
+const fv_message *fv_messages_last(const fv_session *s) {
+    const fv_message *m = s->first;
+    while (m && m->next)
+        m = m->next;
+    return m;
+}
+
 int fv_error_count(const fv_session *s) {
     return s->nerrors;
 }

@@ -22,6 +22,7 @@ typedef struct fv_message {
 
 /* The sink of a session keeps all messages in order. */
 const fv_message *fv_messages(const fv_session *s);
+const fv_message *fv_messages_last(const fv_session *s); /* NULL: there is none */
 int fv_error_count(const fv_session *s);
 void fv_messages_clear(fv_session *s);
 /* The messages behind `last` are gone, as if nobody had said them; NULL: all. */

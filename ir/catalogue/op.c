@@ -111,6 +111,13 @@ const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d) {
     return *d->domain ? fv_printf(a, "%s.%s", d->domain, d->name) : d->name;
 }
 
+bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) {
+    size_t n = strlen(d->domain);
+    if (!n)
+        return !strcmp(d->name, qualified);
+    return !strncmp(d->domain, qualified, n) && qualified[n] == '.' && !strcmp(d->name, qualified + n + 1);
+}
+
 const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name) {
     for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
         if (!strcmp(d->attrs[i].name, name))

@@ -120,6 +120,7 @@ typedef struct fv_opdef {
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
     bool experimental; /* the standard tried it in its first opsets, and has it no more */
     bool has_effect;   /* kept even if no result is used */
+    bool draws;        /* random numbers, other ones for each op: two that are written alike are not one */
     bool associates;   /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
     bool commutes;     /* of two operands: f(a, b) is f(b, a), to the bit */
     bool rounding;     /* its rule or expansion rounds differently from the standard's own function */
@@ -149,6 +150,8 @@ const char *fv_op_refusal(const char *domain, const char *name);
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */
 int fv_op_version(const fv_opdef *d, int opset);
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);
+/* Is that its name, with its domain in front if it is not the standard's? */
+bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) FV_MUST_USE;
 /* The declaration of operand or result i of at most `max`, seeing through a variadic last one; NULL: there are not so
  * many. */
 const fv_operand_def *fv_opdef_operand(const fv_operand_def *defs, int max, int i);

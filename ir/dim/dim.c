@@ -485,7 +485,8 @@ const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     const fv_dim *there = fv_ptrmap_get(memo, d);
     if (there || !d->n || d->opaque)
         return there ? there : d;
-    *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)(there = rebuild(t, d, memo));
+    there = rebuild(t, d, memo); /* the map may grow meanwhile */
+    *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)there;
     return there;
 }
 

@@ -29,8 +29,10 @@ static const fv_type *type_again(settler *s, const fv_type *t) {
     if (!t)
         return NULL;
     const fv_type *there = fv_ptrmap_get(&s->types, t);
-    if (!there)
-        *fv_ptrmap_at(&s->types, t) = (void *)(uintptr_t)(there = made_anew(s, t));
+    if (there)
+        return there;
+    there = made_anew(s, t); /* the map may grow meanwhile */
+    *fv_ptrmap_at(&s->types, t) = (void *)(uintptr_t)there;
     return there;
 }
 

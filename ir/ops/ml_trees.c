@@ -433,7 +433,7 @@ static bool read_members(tables *t, const numbers *members) {
 static bool read_inner(tables *t, const fv_tensor *modes, const numbers *splits) {
     for (int i = 0; i < t->n; i++) {
         int64_t mode = fv_tensor_int(modes, (size_t)i);
-        int yes, no;
+        int yes = 0, no = 0;
         if (mode < FV_TREE_LEQ || mode > FV_TREE_MEMBER)
             return fv_op_error(t->op, "nodes_modes has %lld, expected 0 to 6", (long long)mode);
         if (!read_branch(t, i, t->yes[i], t->yes_is_leaf[i] != 0, &yes) || !read_branch(t, i, t->no[i], t->no_is_leaf[i] != 0, &no))

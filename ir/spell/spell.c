@@ -50,16 +50,9 @@ static const struct {
 #undef GONE
     {0}};
 
-static bool is_called(const fv_opdef *d, const char *name) {
-    size_t n = strlen(d->domain);
-    if (!n)
-        return !strcmp(d->name, name);
-    return !strncmp(d->domain, name, n) && name[n] == '.' && !strcmp(d->name, name + n + 1);
-}
-
 static const spelling *find(const spelling *table, const fv_opdef *d) {
     for (const spelling *t = table; t->op; t++)
-        if (is_called(d, t->op))
+        if (fv_opdef_is_called(d, t->op))
             return t;
     return NULL;
 }
@@ -84,7 +77,7 @@ bool fv_spell_must_rewrite(const fv_op *op) {
     if (op->def->experimental)
         return fv_op_must_rewrite(op);
     for (int i = 0; ours[i].op; i++)
-        if (is_called(op->def, ours[i].op) && (!ours[i].attribute || fv_op_find_attr(op, ours[i].attribute)))
+        if (fv_opdef_is_called(op->def, ours[i].op) && (!ours[i].attribute || fv_op_find_attr(op, ours[i].attribute)))
             return true;
     return false;
 }

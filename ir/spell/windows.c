@@ -15,6 +15,8 @@ typedef struct window {
     bool padded; /* pads say it; else x is padded before */
 } window;
 
+enum { MOST_BEHIND = 256 }; /* windows that need more are padded before, which is right as well */
+
 /* From the first to the last element under a place. */
 static const fv_dim *reach(fv_dims *t, const window *w, int i) {
     const fv_dim *one = fv_dim_const(t, 1);
@@ -28,7 +30,7 @@ static bool behind(fv_module *m, const fv_type *x, const window *w, int i, int64
     if (!fv_dim_is_const(w->begin[i]) || w->begin[i]->value < 0 || !fv_dim_is_const(cover) || w->begin[i]->value >= cover->value)
         return false;
     const fv_dim *room = fv_dim_sub(t, fv_dim_add(t, x->dims[i + 2], w->begin[i]), cover);
-    for (int64_t e = 0; e < cover->value; e++) {
+    for (int64_t e = 0; e < cover->value && e < MOST_BEHIND; e++) {
         const fv_dim *places = fv_dim_add(t, fv_dim_floordiv(t, fv_dim_add(t, room, fv_dim_const(t, e)), step), fv_dim_const(t, 1));
         if (!fv_module_equal(m, places, w->dims[i]) && fv_dim_max(t, places, fv_dim_const(t, 0)) != w->dims[i])
             continue;

@@ -229,13 +229,6 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
 
 /* ---- calls into Fovea ---- */
 
-static const fv_message *last_message(const fv_session *s) {
-    const fv_message *m = fv_messages(s);
-    while (m && m->next)
-        m = m->next;
-    return m;
-}
-
 /* Errors since `before` as one text, with their places; notes are lines below. */
 static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) {
     fv_arena *a = fv_arena_new(l->session);
@@ -279,7 +272,7 @@ void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void
     const fv_lua_pass *const around = l->running;
     const bool matching = l->matching;
     const int depth = l->depth;
-    const fv_message *before = last_message(l->session);
+    const fv_message *before = fv_messages_last(l->session);
     fv_door door;
     if (FV_DOOR_OPEN(l->session, &door)) {
         l->L = outer; /* as if what ran inside had ended */

@@ -128,4 +128,57 @@ check 'no spelling' 1 'fv.Inverse has no spelling.*--passes=' "$fovea" opt -q i.
 absent i.onnx
 fine 'as it is' "$fovea" opt -q i.fvir --passes= -o i.onnx
 text i.onnx | grep -q 'domain: "com.microsoft"' && tell 'its domain is imported' yes || tell 'its domain is imported' no
+
+# ---- what newer models have no operator for, and what other domains' are ----
+cat >old.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: f32[3]) -> (%a, %b, %c, %d) {
+  %a = Affine(%x) {alpha = 2.0, beta = 1.0}
+  %b = Scale(%x) {scale = 3.0}
+  %c = ScaledTanh(%x) {alpha = 2.0, beta = 0.5}
+  %d = ParametricSoftplus(%x) {alpha = 2.0, beta = 0.5}
+  return %a, %b, %c, %d
+}
+T
+cat >foreign.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: f32[2, 3]) -> (%a, %b) {
+  %a = com.microsoft.QuickGelu(%x) {alpha = 1.5}
+  %b = com.microsoft.Trilu(%x) {upper = 0}
+  return %a, %b
+}
+T
+cat >versions.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: i64[3]) -> (%y, %z) {
+  %y = ai.onnx.ml.LabelEncoder(%x) {keys_int64s = [1, 2], values_int64s = [3, 4], default_int64 = 7}
+  %z = ai.onnx.ml.LabelEncoder(%x) {keys_tensor = tensor i64[2] [1, 2], values_tensor = tensor i64[2] [3, 4]}
+  return %y, %z
+}
+T
+alike() { # NAME OPTION...: what the model written from NAME.fvir prints is what that prints
+    name=$1
+    shift
+    fine "$name" "$fovea" opt -q "$name.fvir" "$@" -o "$name.onnx"
+    [ "$("$fovea" run -q --backend=interp "$name.fvir")" = "$("$fovea" run -q --backend=interp "$name.onnx")" ] &&
+        tell "$name means the same" yes || tell "$name means the same" no
+}
+alike old
+alike old --passes=
+alike foreign --standard
+alike versions --passes=
+text versions.onnx | grep -A 1 'domain: "ai.onnx.ml"' | grep -q 'version: 4' && tell 'its version' yes || tell 'its version' no
+cat >cdist.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%x: f32[2, 3], %y: f32[4, 3]) -> (%a) {
+  %a = com.microsoft.CDist(%x, %y)
+  return %a
+}
+T
+check 'no spelling of another domain' 1 'com.microsoft.CDist has no spelling' "$fovea" opt -q cdist.fvir --standard -o cdist.onnx
+absent cdist.onnx
 finish

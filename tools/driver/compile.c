@@ -26,13 +26,6 @@ typedef struct job {
     int nread;                /* messages since then, of reading it */
 } job;
 
-static const fv_message *last_message(fv_session *s) {
-    const fv_message *m = fv_messages(s);
-    while (m && m->next)
-        m = m->next;
-    return m;
-}
-
 static int count_messages(const job *j) {
     int n = 0;
     const fv_message *m = j->before ? j->before->next : fv_messages(j->session);
@@ -43,7 +36,7 @@ static int count_messages(const job *j) {
 
 static bool read_model(job *j) {
     fv_compiled *out = j->out;
-    j->before = last_message(j->session);
+    j->before = fv_messages_last(j->session);
     if (!fv_driver_read(j->session, j->path, j->o, &out->source))
         return false;
     out->read_ms = fv_lap(&j->mark);
