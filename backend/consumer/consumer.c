@@ -19,10 +19,25 @@ int64_t fv_port_bound(const fv_port *port, int axis) {
     return port->dims[axis]->hi;
 }
 
+/* Does more than the type of what a symbol is read from bound it? Nobody could allocate what that allows. */
+static bool is_bounded(const fv_dim *d) {
+    if (!d->from_data)
+        return true;
+    if (d->kind == FV_DIM_SYMBOL)
+        return d->hi < INT32_MAX;
+    bool any = false, all = true;
+    for (int i = 0; i < d->n; i++) {
+        bool is = is_bounded(d->arg[i]);
+        any |= is;
+        all &= is;
+    }
+    return d->kind == FV_DIM_MIN ? any : d->kind == FV_DIM_MOD ? is_bounded(d->arg[1]) : all;
+}
+
 bool fv_port_is_bounded(const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->from_data && port->dims[i]->hi > INT32_MAX)
-            return false; /* no bound that one could allocate */
+        if (port->dims[i]->from_data && (port->dims[i]->hi > INT32_MAX || !is_bounded(port->dims[i])))
+            return false;
     return true;
 }
 

@@ -626,6 +626,31 @@ check 'misspelt op' 1 "did you mean 'MatMul'" "$fovea" ops Matmull
 check 'ops json' 0 '"operators": \[' "$fovea" ops --json
 check 'ops markdown' 0 '^\| Add \|' "$fovea" ops --markdown
 
+# ---- an output whose size is an element of an input: nothing but its type bounds that ----
+cat >numbers.fvir <<'T'
+fovea-ir 1
+module "m"
+const @nine: i32[1] = [9]
+const @ten: i32[] = 10
+func @main() -> (%n, %t) {
+  %n = Identity(@nine)
+  %t = Identity(@ten)
+  return %n, %t
+}
+T
+cat >grouped.fvir <<'T'
+fovea-ir 1
+module "m"
+func @main(%q: f32[1, 3, 8], %k: f32[1, 3, 8], %v: f32[1, 3, 8], %pk: f32[1, 1, 20, 8], %pv: f32[1, 1, 20, 8], %n: i32[1], %t: i32[]) -> (%y, %nk, %nv) {
+  %y, %nk, %nv = com.microsoft.GroupQueryAttention(%q, %k, %v, %pk, %pv, %n, %t) {num_heads = 1, kv_num_heads = 1}
+  return %y, %nk, %nv
+}
+T
+mkdir numbers && "$fovea" run -q numbers.fvir --backend=interp --format=npy -o numbers/
+for b in jit interp c; do
+    check "data says the size, $b" 0 '^nk  f32\[1, 1, 20, 8\]' "$fovea" run -q grouped.fvir --backend=$b --input=n=numbers/n.npy --input=t=numbers/t.npy
+done
+
 # ---- test ----
 mkdir -p cases && cp -r "$root/examples/dates/test" cases/dates && cp "$dates" cases/dates/model.onnx
 check 'test' 0 '^[1-9][0-9]* passed, 0 failed$' "$fovea" test cases --backend=interp
