@@ -209,7 +209,7 @@ static void take_memory(fv_parts *p) {
     }
 }
 
-/* Bytes of the memory of all states, for one place along each variable around it; -1: not known. */
+/* Bytes of the memory of all states, for one place along each variable around it; -1: not known, or none. */
 static int64_t memory_bytes(const fv_parts *p) {
     int64_t all = 0;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -217,7 +217,7 @@ static int64_t memory_bytes(const fv_parts *p) {
         fv_var *index[FV_MAX_RANK];
         int64_t bytes = fv_elem_storage_bytes(s->now->type->elem) * (fv_has_places(p, s) ? 2 : 1);
         for (int k = fv_memory_axes(p, s, index); k-- > 0;) {
-            if (!fv_dim_is_const(index[k]->dim) || index[k]->dim->value > INT32_MAX / bytes)
+                if (!fv_dim_is_const(index[k]->dim) || index[k]->dim->value < 1 || index[k]->dim->value > INT32_MAX / bytes)
                 return -1;
             bytes *= index[k]->dim->value;
         }

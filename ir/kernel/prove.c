@@ -3,7 +3,8 @@
  * Some axis must tell them apart: with v' = v + step + t, t >= 0, for the iterations of a loop over v,
  * the difference of the two indices is proved to be at least 1, or at most -1. An index is a polynomial
  * over what is constant in the loop and over the variables of inner loops, each iteration having its
- * own; these are replaced by the bounds of their loops, the innermost first, until intervals decide. */
+ * own; these are replaced by the bounds of their loops, the innermost first, until intervals decide. Or the difference is
+ * never 0 since a divisor of all its coefficients is none of its constant: 2 * p - 1. */
 #include "ir/kernel/prove.h"
 
 #include "ir/expr/fold.h"
@@ -438,9 +439,34 @@ static bool apart(fv_prover *z, const fv_expr *later, const fv_expr *earlier, in
     return prove(z, &d);
 }
 
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Do the two differ, whatever the integers are that they are made of? */
+static bool differ_by_rest(fv_prover *z, const fv_expr *later, const fv_expr *earlier) {
+    z->steps = 0;
+    poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0);
+    add_scaled(&p, &q, -1);
+    uint64_t divisor = 0, rest = 0;
+    for (int i = 0; i < p.n; i++) {
+        uint64_t k = p.t[i].k < 0 ? 0 - (uint64_t)p.t[i].k : (uint64_t)p.t[i].k;
+        if (p.t[i].n)
+            divisor = common_divisor(divisor, k);
+        else
+            rest = k;
+    }
+    return !p.unknown && divisor && rest % divisor;
+}
+
 bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) {
     for (int d = 0; d < rank; d++)
-        if (apart(z, later[d], earlier[d], 1) || apart(z, later[d], earlier[d], -1))
+        if (differ_by_rest(z, later[d], earlier[d]) || apart(z, later[d], earlier[d], 1) || apart(z, later[d], earlier[d], -1))
             return true;
     return false;
 }

@@ -1,0 +1,73 @@
+# Recurrences that a text of definitions has: what is scheduled gives what the naive schedule gives.
+. "$(dirname "$0")/lib.sh"
+
+# alike NAME: of NAME.fvd
+alike() {
+    naive=$("$fovea" run -q "$1.fvd" --schedule=naive --backend=interp)
+    for b in jit interp c; do
+        check "$1, $b" 0 '^y  f32' "$fovea" run -q "$1.fvd" --backend=$b
+        [ "$(cat out)" = "$naive" ] && tell "$1, $b, as the naive schedule" yes || tell "$1, $b, as the naive schedule" no
+    done
+}
+# states NAME STEP: one state of eight places
+states() {
+    cat >"$1.fvd" <<T
+fovea-definitions 1 after "order"
+module "r"
+func @main(%x: f32[4, 8]) -> (%y) {
+  %y = recurrence(%x) : f32[4, 8] {
+    along t < 4
+    index j < 8
+    state %s[j]: f32 = 0.5
+    step %s[j] = $2
+    element %y[t, j] = %s[j]
+  }
+  return %y
+}
+T
+    alike "$1"
+}
+states turned '%x[t, j] + before(%s[7 - j])'
+states largest '%x[t, j] + (max m < 8: before(%s[m]))'
+states next '%x[t, j] + before(%s[(j + 1) mod 8])'
+cat >empty.fvd <<'T'
+fovea-definitions 1 after "order"
+module "r"
+func @main(%x: f32[4, 3, 0, 33], %w: f32[3, 3]) -> (%y) {
+  %y = recurrence(%x, %w) : f32[4, 3, 0, 33] {
+    along t < 4
+    index b < 3
+    index i < 0
+    index j < 33
+    state %s[b, i, j]: f32 = 0.5
+    step %s[b, i, j] = %x[t, b, i, j] + (sum m < 3, k < 0: before(%s[m, k, j]) * %w[m, b])
+    element %y[t, b, i, j] = %s[b, i, j]
+  }
+  return %y
+}
+T
+alike empty
+cat >rows.fvd <<'T'
+fovea-definitions 1 after "order"
+module "r"
+func @main(%x: f32[4, 0, 33], %w: f32[33, 33]) -> (%y) {
+  %y = recurrence(%x, %w) : f32[4, 0, 33] {
+    along t < 4
+    index i < 0
+    index j < 33
+    state %s[i, j]: f32 = 0.5
+    step %s[i, j] = %x[t, i, j] + (sum k < 33: before(%s[i, k]) * %w[k, j])
+    element %y[t, i, j] = %s[i, j]
+  }
+  return %y
+}
+T
+alike rows
+# a state whose last dim is a symbol, and is one
+for op in RNN GRU LSTM; do
+    gates=$(case $op in RNN) echo h ;; GRU) echo '3 * h' ;; *) echo '4 * h' ;; esac)
+    printf 'fovea-ir 1\nmodule "r"\nsymbol h 0..1024\nfunc @main(%%x: f32[3, 2, 4], %%w: f32[1, %s, 4], %%r: f32[1, %s, h]) -> (%%y) {\n  %%y, _ = %s(%%x, %%w, %%r) {hidden_size = 1%s}\n  return %%y\n}\n' \
+        "$gates" "$gates" $op "$([ $op = GRU ] && echo ', linear_before_reset = 1')" >$op.fvir
+    check "$op" 0 '^y  f32\[3, 1, 2, 1\]' "$fovea" run -q $op.fvir
+done
+finish
