@@ -7,7 +7,8 @@
  * `where` is read from the mask: a condition that chooses a constant far below the scores, or an addend that is so far
  * below. `most` is what x is at most there: of a condition the constant itself; of an addend it and a bound of the scores,
  * |q| |k| as computed in the run. So a weight is left out only where it is proved to be zero, whatever was the fill; a row of
- * which nothing is left to see keeps the meaning that the model gives it.
+ * which nothing is left to see keeps the meaning that the model gives it. A constant -infinity needs no bound: it hides every
+ * finite score, and one that is not finite as well, chosen or added.
  *
  * What is left out needs not be computed: the schedule looks for the keys that a block of queries sees, and skips the others. */
 
