@@ -57,6 +57,8 @@ static const option options[] = {
     {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
     {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
     {"--attention", NULL, FLAG, AT(attention), NULL, "each softmax and gate: which attention it is, and whether it is fused", false},
+    {"--attention-maps", NULL, TEXT, AT(attention_maps), "DIR", "weights of each attention: files, and a page to look at", false},
+    {"--labels", NULL, TEXT, AT(labels), "F.json", "what queries and keys are called on that page", false},
     {"--require-fused", NULL, FLAG, AT(require_fused), NULL, "status 1, and nothing written, where an attention is not one kernel", false},
     {"--why", NULL, BEHIND, AT(why), "NODE", "decisions about a node, value or kernel, each with its reason; alone: about what costs most", false},
     {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},

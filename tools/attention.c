@@ -74,6 +74,11 @@ static const fv_reason *reason_about(const fv_attention_query *q, const fv_value
     return NULL;
 }
 
+const char *fv_attention_name(const fv_attention_site *s) {
+    const fv_origin *o = s->softmax->origin;
+    return o->n ? o->nodes[0] : s->weights->name;
+}
+
 static const char *node_of(const fv_value *v) {
     const fv_origin *o = v->def ? v->def->origin : NULL;
     return o && o->n ? o->nodes[o->n - 1] : v->name;
@@ -223,11 +228,6 @@ bool fv_attention_require(const fv_attention_query *q) {
 
 /* ---- told ---- */
 
-static const char *name_of(const fv_attention_site *s) {
-    const fv_origin *o = s->softmax->origin;
-    return o->n ? o->nodes[0] : s->weights->name;
-}
-
 static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     const fv_subject *m = ctx;
     for (int i = 0; i < m->table->nsymbols; i++)
@@ -250,7 +250,7 @@ static int64_t spared(const fv_attention_fate *f, const fv_subject *m) {
     return n;
 }
 
-static const char *masks_of(fv_arena *a, unsigned mask) {
+const char *fv_attention_masks_str(fv_arena *a, unsigned mask) {
     fv_text t = {.arena = a};
     fv_text_put(&t, mask ? "" : "none");
     for (int i = 0; i < FV_NMASKS; i++)
@@ -259,7 +259,7 @@ static const char *masks_of(fv_arena *a, unsigned mask) {
     return t.s;
 }
 
-static const char *heads_of(fv_arena *a, const fv_attention_site *s) {
+const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s) {
     fv_text t = {.arena = a};
     fv_text_printf(&t, "%" PRId64 " head%s", s->query_heads, s->query_heads == 1 ? "" : "s");
     if (s->kv_heads != s->query_heads)
@@ -278,9 +278,9 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
     const fv_attention_site *s = f->site;
     fv_arena *a = q->c->arena;
     int64_t bytes = spared(f, m);
-    fv_out("\n%s: %s attention, %s%s\n", name_of(s), fv_attention_kind_name(s->kind), heads_of(a, s),
+    fv_out("\n%s: %s attention, %s%s\n", fv_attention_name(s), fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s),
            s->past ? ", with a past" : "");
-    fv_out("  %-9s %s%s%s\n", "mask", masks_of(a, s->mask), f->folded ? ": " : "", f->folded ? f->folded : "");
+    fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->mask), f->folded ? ": " : "", f->folded ? f->folded : "");
     if (isfinite(s->scale))
         fv_out("  %-9s %g\n", "scale", s->scale);
     fv_out("  %-9s %s\n", "score", brief(a, s->formula));
@@ -299,7 +299,7 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
 
 static void print_gate(const fv_attention_query *q, const fv_attention_fate *f) {
     const fv_attention_site *s = f->site;
-    fv_out("\n%s: %s gate\n", name_of(s), fv_attention_kind_name(s->kind));
+    fv_out("\n%s: %s gate\n", fv_attention_name(s), fv_attention_kind_name(s->kind));
     if (f->fused)
         fv_out("  %-9s yes: kernel %s\n", "fused", f->kernel->name);
     else
@@ -319,7 +319,7 @@ void fv_attention_print(const fv_attention_query *q, const fv_subject *m) {
         else if (f->site->gate)
             print_gate(q, f);
         else
-            fv_out("\n%s: no attention\n  %-9s %s\n", name_of(f->site), "why", f->site->why);
+            fv_out("\n%s: no attention\n  %-9s %s\n", fv_attention_name(f->site), "why", f->site->why);
     }
 }
 
@@ -342,7 +342,7 @@ static json_t *attention_json(const fv_attention_fate *f, const fv_subject *m) {
     fv_json_set_bool(o, "fused", f->fused);
     fv_json_set_text(o, "kind", fv_attention_kind_name(s->kind));
     fv_json_set_bool(o, "gate", s->gate);
-    fv_json_set_text(o, "softmax", name_of(s));
+    fv_json_set_text(o, "softmax", fv_attention_name(s));
     fv_json_set(o, "query_heads", number_json(s->query_heads));
     fv_json_set(o, "kv_heads", number_json(s->kv_heads));
     fv_json_set(o, "head_size", number_json(s->head_size));

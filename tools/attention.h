@@ -29,6 +29,11 @@ typedef struct fv_attention_query {
     int n, attentions, fused, softmaxes;
 } fv_attention_query;
 
+/* For people: the model's node, else the value; "causal, padding"; "8 heads (2 of keys and values) of 64". */
+const char *fv_attention_name(const fv_attention_site *s);
+const char *fv_attention_masks_str(fv_arena *a, unsigned mask);
+const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);
+
 /* Sees to it in the options of a driver; other reasons that are recorded there are shared. */
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o);
 /* After lowering; a program that was read as such has none. */

@@ -35,6 +35,7 @@ typedef struct fv_args {
     const char *profile; /* "": printed; else also to that file */
     const char *why;     /* "": of what costs most; else of that name */
     const char *against, *against_model;
+    const char *attention_maps, *labels;
     const char *script; /* its passes are run */
     fv_list_arg inputs, states, at, script_args;
     int script_memory, script_steps; /* MiB; millions of instructions */

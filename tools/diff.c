@@ -185,58 +185,17 @@ typedef struct chunk {
 /* The values of the chunk are outputs behind those that there are. */
 static bool show(void *user, fv_module *m) {
     const chunk *k = user;
-    fv_func *f = m->funcs;
-    fv_op *ret = f->body->last;
-    int n = ret->nin, all = n + k->n;
-    fv_value **results = FV_NEW(m->arena, fv_value *, all + 1);
-    const char **names = FV_NEW(m->arena, const char *, all + 1);
-    const fv_value **states = f->states ? FV_NEW(m->arena, const fv_value *, all + 1) : NULL;
-    const fv_dim **capacity = f->capacity ? FV_NEW(m->arena, const fv_dim *, all + 1) : NULL;
-    for (int i = 0; i < n; i++) {
-        results[i] = ret->in[i];
-        names[i] = f->result_names[i];
-        if (states)
-            states[i] = f->states[i];
-        if (capacity)
-            capacity[i] = f->capacity[i];
-    }
+    fv_value **values = FV_NEW(m->arena, fv_value *, k->n + 1);
+    const char **names = FV_NEW(m->arena, const char *, k->n + 1);
     for (int i = 0; i < k->n; i++) {
         const char *name = k->d->values[k->first + i].name[k->side];
-        results[n + i] = fv_value_find(m, name);
-        names[n + i] = fv_printf(m->arena, "value %d", i); /* of no output that a model has */
-        if (!results[n + i])
+        values[i] = fv_value_find(m, name);
+        names[i] = fv_printf(m->arena, "value %d", i); /* of no output that a model has */
+        if (!values[i])
             return fv_error(m->session, "value '%s' is not there when the model is read again", name);
     }
-    fv_region_return(f->body, all, results);
-    f->result_names = names;
-    f->states = states;
-    f->capacity = capacity;
+    fv_func_add_results(m->funcs, k->n, values, names);
     return true;
-}
-
-/* The base's inputs, by their names. */
-static bool give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) {
-    for (int i = 0; i < m->table->ninputs; i++) {
-        int k = 0;
-        while (k < base->table->ninputs && strcmp(base->table->inputs[k].name, m->table->inputs[i].name))
-            k++;
-        if (k == base->table->ninputs)
-            return fv_error(c->session, "has an input '%s', the other model has none", m->table->inputs[i].name);
-        if (base->table->inputs[k].type != m->table->inputs[i].type || base->table->inputs[k].rank != m->table->inputs[i].rank)
-            return fv_error(c->session, "input '%s' has another type or rank in the other model", m->table->inputs[i].name);
-        m->inputs[i] = base->inputs[k];
-        m->given[i] = 1;
-    }
-    return fv_choose_dims(c, m, true);
-}
-
-static bool execute(fv_context *c, fv_subject *m) {
-    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args)};
-    fv_log *log = fv_log_new();
-    int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
-    bool ok = status == FV_OK || fv_say_log(c, log);
-    fv_log_free(log);
-    return ok;
 }
 
 /* Runs the chunk in a session of its own; the outputs are in the arena of the comparison. */
@@ -244,6 +203,7 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
     const fv_side *s = &d->side[k->side];
     fv_context one = {.session = fv_session_new(), .args = &s->args};
     fv_subject m = {0};
+    const fv_change change = {.read = show, .user = k};
     fv_door door;
     bool ok = false;
     if (!one.session || FV_DOOR_OPEN(one.session, &door)) {
@@ -251,7 +211,7 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
         fv_out_of_memory(d->c->session);
     }
     one.arena = fv_arena_new(one.session);
-    ok = fv_subject_open_changed(&one, s->path, s->backend, show, k, &m) && give_inputs(&one, &d->base, &m) && execute(&one, &m);
+    ok = fv_subject_open_changed(&one, s->path, s->backend, &change, &m) && fv_give_inputs(&one, &d->base, &m) && !fv_subject_run(&one, &m);
     int n = ok ? m.table->noutputs : 0;
     *out = FV_NEW(keep, fv_tensor, n + 1);
     for (int i = 0; i < n; i++) {

@@ -258,3 +258,20 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) {
         ok = (m->given[i] || make_input(c, m, i, &state)) && add_room(c, m, i);
     return ok;
 }
+
+/* ---- those of another run ---- */
+
+bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) {
+    for (int i = 0; i < m->table->ninputs; i++) {
+        int k = 0;
+        while (k < base->table->ninputs && strcmp(base->table->inputs[k].name, m->table->inputs[i].name))
+            k++;
+        if (k == base->table->ninputs)
+            return fv_error(c->session, "has an input '%s', the other model has none", m->table->inputs[i].name);
+        if (base->table->inputs[k].type != m->table->inputs[i].type || base->table->inputs[k].rank != m->table->inputs[i].rank)
+            return fv_error(c->session, "input '%s' has another type or rank in the other model", m->table->inputs[i].name);
+        m->inputs[i] = base->inputs[k];
+        m->given[i] = 1;
+    }
+    return fv_choose_dims(c, m, true);
+}

@@ -25,14 +25,19 @@ const fv_command fv_commands[] = {
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
      "--backend --input --data-set --expect --output --format --seed --passes --state "
-     "--tuning " SCRIPT, fv_cmd_run,
+     "--tuning --attention-maps --labels " SCRIPT, fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
      "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
      "OUT.npy or OUT.pb or `-` where there is one output; --expect takes the same.\n"
+     "\n--attention-maps writes the weights of each attention to DIR, as .npy, and DIR/index.html, a page of heat\n"
+     "maps. They come from a second module, in which weights are outputs; what is printed comes from the model\n"
+     "as it is. F.json is a list of strings, one for each query or key, or {\"queries\": .., \"keys\": ..} of such\n"
+     "lists, or of lists of them, one for each entry of a batch.\n"
      "\nWith --expect, outputs may differ by atol + rtol * |reference|, as in `fovea test`.\n"
      "\nexamples:\n"
      "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
+     "  fovea run bert.onnx --input input_ids=ids.npy --attention-maps maps/ --labels tokens.json\n"
      "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
     {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes --seed", fv_cmd_test,
      "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a model,\n"

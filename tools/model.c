@@ -15,7 +15,10 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
     m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
     m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
-    m->safe = fv_safe_names(a, m->table->noutputs, m->table->outputs);
+    const char **names = FV_NEW(a, const char *, m->table->noutputs + 1);
+    for (int i = 0; i < m->table->noutputs; i++)
+        names[i] = m->table->outputs[i].name;
+    m->safe = fv_safe_names(a, m->table->noutputs, names);
 }
 
 /* Options that came too late for a library. */
@@ -146,22 +149,38 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
     return true;
 }
 
-bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, bool (*change)(void *user, fv_module *m),
-                             void *user, fv_subject *out) {
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, const fv_change *change,
+                             fv_subject *out) {
     fv_driver_options o;
     *out = (fv_subject){.path = path};
-    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &out->source))
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    o.passed = change->passed;
+    o.passed_user = change->user;
+    if (!fv_driver_read(c->session, path, &o, &out->source))
         return false;
     if (!out->source.module || out->source.module->definitions)
         return fv_error(c->session, "holds %s, no graph", out->source.module ? "definitions" : "kernels");
     look_at_source(&(opening){c, out}, &out->source);
-    if (!change(user, out->source.module) || !(out->program = fv_driver_lower(c->session, &out->source, &o)))
+    if (change->read && !change->read(change->user, out->source.module))
+        return false;
+    if (!(out->program = fv_driver_lower(c->session, &out->source, &o)))
         return false;
     look_at_program(&(opening){c, out}, out->program);
     if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o.level)))
         return false;
     make_room(c, out);
     return true;
+}
+
+int fv_subject_run(fv_context *c, fv_subject *m) {
+    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args)};
+    fv_log *log = fv_log_new();
+    int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
+    bool ok = status == FV_OK || fv_say_log(c, log);
+    fv_log_free(log);
+    return ok ? FV_OK : status;
 }
 
 void fv_subject_close(fv_subject *m) {

@@ -49,9 +49,17 @@ bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, f
 /* The same of a model that is no library, with schedules of its own; *choices: what was chosen. Never from the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;
-/* The same of a graph that `change` has changed before its passes (false after a diagnostic). Never from the cache. */
-bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, bool (*change)(void *user, fv_module *m),
-                             void *user, fv_subject *out) FV_MUST_USE;
+/* What is changed of a graph: as it was read, and behind its passes; NULL: nothing. False after a diagnostic. */
+typedef struct fv_change {
+    bool (*read)(void *user, fv_module *m);
+    bool (*passed)(void *user, fv_module *m);
+    void *user;
+} fv_change;
+/* The same of a graph that is changed. Never from the cache. */
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, const fv_change *change, fv_subject *out)
+    FV_MUST_USE;
+/* Runs it on its inputs. Returns the status of the run; not FV_OK: after messages. */
+int fv_subject_run(fv_context *c, fv_subject *m) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is
@@ -85,6 +93,9 @@ bool fv_read_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 /* Random ones for those that are not given, once the dims are chosen. */
 bool fv_make_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 
+/* The inputs of base, by their names, and dims that fit them; the data stays that of base. False after a message. */
+bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) FV_MUST_USE;
+
 /* Tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names inside the files
  * where they have all of them, else by number. False: *why. */
 bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
@@ -93,7 +104,10 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
 /* ---- outputs.c ---- */
 
 /* Names that are safe as file names and in C, unique. */
-const char **fv_safe_names(fv_arena *a, int n, const fv_port_info *ports);
+const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
+/* The folder that the option names is there, or is made. False after a message. */
+bool fv_make_folder(fv_context *c, const char *option, const char *path) FV_MUST_USE;
+const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const char *suffix); /* "folder/name.npy" */
 void fv_print_outputs(fv_context *c, const fv_subject *m);
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
 /* -o: a folder; one file or `-`, standard output, where there is one output. Adds "file" to the entries of `list` where

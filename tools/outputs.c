@@ -28,11 +28,11 @@ static const char *safe_name(fv_arena *a, const char *name, const char *const *o
     return unique;
 }
 
-const char **fv_safe_names(fv_arena *a, int n, const fv_port_info *ports) {
-    const char **names = FV_NEW(a, const char *, n + 1);
+const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
+    const char **safe = FV_NEW(a, const char *, n + 1);
     for (int i = 0; i < n; i++)
-        names[i] = safe_name(a, ports[i].name, names, i);
-    return names;
+        safe[i] = safe_name(a, names[i], safe, i);
+    return safe;
 }
 
 /* ---- what is in a tensor ---- */
@@ -144,21 +144,28 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool fv_make_folder(fv_context *c, const char *option, const char *path) {
+    return mkdir(path, 0777) == 0 || (errno == EEXIST && is_folder(path)) ||
+           fv_error(c->session, "%s: cannot make the folder %s: %s", option, path, strerror(errno));
+}
+
+const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const char *suffix) {
+    bool slash = *folder && folder[strlen(folder) - 1] == '/';
+    return fv_printf(a, "%s%s%s%s", folder, slash ? "" : "/", name, suffix);
+}
+
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
     *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK)));
     if (*one && m->table->noutputs != 1)
         return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path,
                         (int)m->table->noutputs);
-    if (*one || mkdir(path, 0777) == 0 || errno == EEXIST)
-        return true;
-    return fv_error(c->session, "cannot make the folder %s: %s", path, strerror(errno));
+    return *one || fv_make_folder(c, "-o", path);
 }
 
 static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
     bool pb = c->args->format && !strcmp(c->args->format, "pb");
-    bool slash = *folder && folder[strlen(folder) - 1] == '/';
-    return fv_printf(c->arena, "%s%s%s.%s", folder, slash ? "" : "/", m->safe[i], pb ? "pb" : "npy");
+    return fv_file_in(c->arena, folder, m->safe[i], pb ? ".pb" : ".npy");
 }
 
 /* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it fails. */

@@ -341,6 +341,28 @@ fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results) {
     return fv_op_new(r, NULL, &fv_return_def, n, results, 0, NULL, NULL);
 }
 
+void fv_func_add_results(fv_func *f, int n, fv_value *const *values, const char *const *names) {
+    const fv_op *ret = f->body->last;
+    fv_arena *a = f->module->arena;
+    int before = ret->nin, all = before + n;
+    fv_value **results = FV_NEW(a, fv_value *, all + 1);
+    const char **of_results = FV_NEW(a, const char *, all + 1);
+    const fv_value **states = f->states ? FV_NEW(a, const fv_value *, all + 1) : NULL;
+    const fv_dim **capacity = f->capacity ? FV_NEW(a, const fv_dim *, all + 1) : NULL;
+    for (int i = 0; i < all; i++) {
+        results[i] = i < before ? ret->in[i] : values[i - before];
+        of_results[i] = i < before ? f->result_names[i] : names[i - before];
+        if (states && i < before)
+            states[i] = f->states[i];
+        if (capacity && i < before)
+            capacity[i] = f->capacity[i];
+    }
+    fv_region_return(f->body, all, results);
+    f->result_names = of_results;
+    f->states = states;
+    f->capacity = capacity;
+}
+
 bool fv_op_is(const fv_op *op, fv_op_id id) {
     return op->def->id == id;
 }

@@ -188,6 +188,8 @@ void fv_op_move_before(fv_op *op, fv_op *before);
 /* v, a result of another op, is the next one of op; there it is left out. */
 void fv_op_take_result(fv_op *op, fv_value *v);
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* the terminator */
+/* n more results behind those that the function has, which stay what they are; none of them is a state. */
+void fv_func_add_results(fv_func *f, int n, fv_value *const *values, const char *const *names);
 extern const fv_opdef fv_return_def; /* "fv.return": not in the catalogue, one ends every block */
 fv_value *fv_value_find(fv_module *m, const char *name);
 /* Gives v another name, made unique; its old one is free again. */

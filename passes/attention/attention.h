@@ -40,6 +40,7 @@ typedef struct fv_attention_site {
     const fv_value *weighted; /* what the softmax gets; of a gate the map */
     const fv_value *weights;  /* what it gives; of a gate the sigmoid */
     int axis;                 /* of both: the keys */
+    int query_axis;           /* of both; -1: there is one query, or none is known */
     const fv_value *score;    /* the product of queries and keys; NULL: there is no such product */
     const fv_value *q, *k;    /* its operands, where its operator has two */
     const fv_value *product;  /* weights times values; of a gate the product of both; NULL: there is none */

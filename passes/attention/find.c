@@ -117,14 +117,23 @@ static const fv_origin *add_origin(fv_finder *f, const fv_origin *o, const fv_va
     return v && v->def ? fv_origin_join(f->module, o, v->def->origin) : o;
 }
 
+static int axis_of(const fv_scores *x, const fv_var *v) {
+    for (int i = 0; v && i < x->rank; i++)
+        if (x->index[i] == v)
+            return i;
+    return -1;
+}
+
 static void look_at(fv_finder *f, fv_attention_site *s) {
     fv_scores *x = FV_NEW(f->e.arena, fv_scores, 1);
     s->scale = (double)0;
+    s->query_axis = -1;
     f->looked = 0;
     if (fv_find_product(f, s, x) && fv_find_scores(f, s, x)) {
         fv_find_heads(f, s, x);
         fv_find_origin(f, s, x);
         fv_find_mask(f, s, x);
+        s->query_axis = axis_of(x, x->query);
         for (int i = 0; s->product->def && i < s->product->def->nin && !s->v; i++)
             s->v = s->product->def->in[i] != s->weights && s->product->def->nin == 2 ? s->product->def->in[i] : NULL;
         const fv_origin *o = s->score && s->score->def ? s->score->def->origin : NULL;

@@ -35,6 +35,8 @@ typedef struct fv_driver_options {
     const fv_pipeline_options *pipeline;
     const char *script;      /* what the passes in pipeline->own depend on besides the module, as text; NULL: there are none */
     const bool *script_varies; /* it is true when they have depended on something else: what they make is not kept */
+    bool (*passed)(void *user, fv_module *m); /* changes the graph behind its passes; false after a diagnostic. NULL: nobody does */
+    void *passed_user;
     struct fv_attention_sites *attentions; /* out: those of the graph after its passes (passes/attention/attention.h); NULL: nobody asks */
     struct fv_reasons *reasons; /* out: what lowering decided (backend/lowering/why.h); NULL: nobody asks */
 } fv_driver_options;

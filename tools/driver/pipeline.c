@@ -234,6 +234,8 @@ fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_dri
         fv_lower_options lo = lower_options(source->module->arena, o, source);
         if (!fv_driver_passes(source->module, o))
             return NULL;
+        if (o->passed && !o->passed(o->passed_user, source->module))
+            return NULL;
         if (o->attentions)
             fv_attention_find(source->module->arena, source->module, o->attentions);
         p = fv_lower(source->module, &lo);
