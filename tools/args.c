@@ -34,7 +34,7 @@ static const option options[] = {
     {"--script-memory", NULL, NUMBER, AT(script_memory), "MIB", "memory that a script may take (1024)", false},
     {"--script-steps", NULL, NUMBER, AT(script_steps), "N", "million instructions that a script may run (10000)", false},
     {"--unsafe-lua", NULL, FLAG, AT(unsafe_lua), NULL, "all of Lua's libraries for the script: files, processes, bytecode", false},
-    {"--standard", NULL, FLAG, AT(standard), NULL, "no level's passes: operators of other domains become the standard's", false},
+    {"--standard", NULL, FLAG, AT(standard), NULL, "no level's passes: operators of other domains become the standard's, attention its Attention", false},
     {"--levels", NULL, TEXT, AT(levels), "A,B", "-O of the one side and of the other", false},
     {"--chunk", NULL, NUMBER, AT(chunk), "N", "values that one run makes visible (64); what asks for a value does not fuse it away", false},
     {"--graph", NULL, FLAG, AT(graph), NULL, "the ops after the passes instead: what came, went and changed", false},

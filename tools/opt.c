@@ -170,9 +170,10 @@ static void print_graph(fv_context *c, const fv_module *m) {
         fv_note(c, "larger constants are left out; -o - writes them, too");
 }
 
-/* --standard: before the passes that are named, or alone. */
+/* --standard: before the passes that are named; without any with what attention is found behind. */
 static const char *const *with_standard(fv_context *c, const char *const *passes) {
-    static const char *const alone[] = {"standardise", "remove-dead", NULL};
+    static const char *const alone[] = {"standardise", "legalise", "fold-constants", "remove-dead", "write-attention",
+                                        "remove-dead", NULL};
     const char **list = NULL;
     int n = 0, cap = 0;
     if (!passes)

@@ -243,7 +243,7 @@ static bool decompose_attention(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_attention[] = {
-    {.domain = "", .name = "Attention", .since = {23, 24, 25},
+    {.id = FV_OP_Attention, .domain = "", .name = "Attention", .since = {23, 24, 25},
      .doc = "softmax(scale * q * k^T + mask) * v, by heads; with past keys and values, causal, in a window, capped",
      .in = {{"Q", "T1", .rank = FV_RANKS(3, 4)}, {"K", "T1", .rank = FV_RANK_AS("Q")}, {"V", "T2", .rank = FV_RANK_AS("Q")}, {"attn_mask", "U", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 4)},
             {"past_key", "T1", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)}, {"past_value", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)},

@@ -1,7 +1,7 @@
 # needs: shared
-# ONNX that `fovea opt` writes: read back it gives the same bits; the standard's checker takes it, where a python has the
-# package onnx; ONNX Runtime gives the same outputs, where FOVEA_ORT names its library. A sample of exported models and of the
-# standard's tests (all of it: SAMPLE=1). Usage: writing.sh BUILD
+# ONNX that `fovea opt` writes: read back it gives the same bits, with attention as an operator the same numbers; the standard's
+# checker takes it, where a python has the package onnx; ONNX Runtime gives the same outputs, where FOVEA_ORT names its library.
+# A sample of exported models and of the standard's tests (all of it: SAMPLE=1). Usage: writing.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
 python=

@@ -1,0 +1,246 @@
+/* write.c - recognised attention as the standard's Attention: the pass write-attention.
+ *
+ *     softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
+ *
+ * Written is what the operator says, and nothing near it: scores that are one product, times a number, with one mask. A query
+ * whose keys are all hidden gives NaN by a softmax and zeros by the operator; so a mask that hides has to be proved to leave
+ * each query a key. Rounding may be elsewhere: the standard leaves open where the scale is multiplied.
+ *
+ * Needs legalise, behind which attention is found; leaves an operator that lowering does not have, for who writes a model. */
+#include <float.h>
+#include <math.h>
+
+#include "passes/attention/attention.h"
+#include "passes/attention/write.h"
+#include "passes/internal.h"
+
+#include "ir/graph/rewriter.h"
+
+typedef struct reading {
+    fv_elements e;
+    const fv_attention_site *s;
+    fv_value *q, *kt, *v;    /* operands of the products: q * kt, weights * v */
+    double scale;
+    fv_value *added;         /* a mask of floats; NULL: none */
+    bool behind;             /* it is added to what the mask of bools has left */
+    fv_value *decides;       /* a mask of bools; NULL: none */
+    bool seen;               /* which of them is that of scores that are seen */
+    double hidden;           /* what stands for the others */
+    const char *why;         /* it is not written */
+} reading;
+
+static bool declines(reading *r, const char *why) {
+    r->why = r->why ? r->why : why;
+    return false;
+}
+
+/* ---- from the softmax to the product ---- */
+
+/* What casts to the type that it has, as exporters write them. */
+static fv_value *behind_casts(fv_value *v) {
+    while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_Cast) && v->type->elem == v->def->in[0]->type->elem)
+        v = v->def->in[0];
+    return v;
+}
+
+static bool is_number(const fv_value *v, double *n) {
+    if (v->kind != FV_VALUE_CONST || !v->tensor || v->tensor->count != 1 || !fv_elem_is_float(v->type->elem))
+        return false;
+    *n = fv_tensor_float(v->tensor, 0);
+    return true;
+}
+
+static bool scales(reading *r, double by) {
+    if (r->added || r->decides)
+        return declines(r, "what is masked is scaled");
+    r->scale *= by;
+    return isfinite(r->scale) || declines(r, "its scale is no number");
+}
+
+static bool adds(reading *r, fv_value *mask) {
+    if (r->added)
+        return declines(r, "several masks are added");
+    r->added = mask;
+    r->behind = r->decides != NULL;
+    return true;
+}
+
+static bool hides(reading *r, fv_value *decides, bool seen, const fv_value *otherwise) {
+    if (r->decides)
+        return declines(r, "several masks hide");
+    if (!is_number(otherwise, &r->hidden))
+        return declines(r, "what is hidden has scores of its own");
+    r->decides = decides;
+    r->seen = seen;
+    return true;
+}
+
+/* Reads what is done to the score, from inside outwards. */
+static bool read_scores(reading *r, fv_value *x, int deep) {
+    double n;
+    x = behind_casts(x);
+    const fv_op *op = x->kind == FV_VALUE_RESULT ? x->def : NULL;
+    if (x == r->s->score)
+        return true;
+    if (!op || deep == 0)
+        return false;
+    if (fv_op_is(op, FV_OP_Add))
+        for (int i = 0; i < 2; i++)
+            if (read_scores(r, op->in[i], deep - 1))
+                return adds(r, op->in[1 - i]);
+    if (fv_op_is(op, FV_OP_Mul))
+        for (int i = 0; i < 2; i++)
+            if (is_number(op->in[1 - i], &n) && read_scores(r, op->in[i], deep - 1))
+                return scales(r, n);
+    if (fv_op_is(op, FV_OP_Div) && is_number(op->in[1], &n) && read_scores(r, op->in[0], deep - 1))
+        return scales(r, 1 / n);
+    if (fv_op_is(op, FV_OP_Where))
+        for (int i = 1; i < 3; i++)
+            if (read_scores(r, op->in[i], deep - 1))
+                return hides(r, op->in[0], i == 1, op->in[3 - i]);
+    return false;
+}
+
+/* ---- is it what the operator says? ---- */
+
+static bool same_batch(const fv_type *a, const fv_type *b) {
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank - 2; i++)
+        same = a->dims[i] == b->dims[i];
+    return same;
+}
+
+static bool read_products(reading *r) {
+    const fv_op *score = r->s->score ? r->s->score->def : NULL, *product = r->s->product->def;
+    const fv_type *w = r->s->weights->type;
+    if (!fv_op_is(r->s->softmax, FV_OP_Softmax) || r->s->softmax->block->parent)
+        return declines(r, "its softmax is spelled out, has a sink, or stands in a branch");
+    if (!score || !fv_op_is(score, FV_OP_fv_MatMul) || !fv_op_is(product, FV_OP_fv_MatMul) || behind_casts(product->in[0]) != r->s->weights)
+        return declines(r, "it is not two plain products");
+    if (r->s->weights->nuses != 1)
+        return declines(r, "its weights have other readers");
+    if (w->rank < 2 || w->rank > 4 || r->s->axis != w->rank - 1)
+        return declines(r, "its keys are no last axis");
+    r->q = score->in[0];
+    r->kt = score->in[1];
+    r->v = product->in[1];
+    return (same_batch(r->q->type, w) && same_batch(r->kt->type, w) && same_batch(r->v->type, w) &&
+            r->q->type->elem == w->elem) ||
+           declines(r, "queries, keys and values are not of the same entries and heads");
+}
+
+/* The lowest float takes the place of a score by being added to it: it absorbs what is below its last bit. */
+static bool is_lowest(const reading *r) {
+    return (r->q->type->elem == FV_F32 && r->hidden == -(double)FLT_MAX) || (r->q->type->elem == FV_F64 && r->hidden == -DBL_MAX);
+}
+
+static bool read_mask(reading *r) {
+    static const char *const all = "its mask may hide all keys of a query";
+    bool infinite = r->added && !fv_mask_is_finite(&r->e, r->added);
+    if (r->added && r->added->type->elem != r->q->type->elem)
+        return declines(r, "its mask has another type");
+    if (infinite && (r->decides || !fv_mask_keeps_a_key(&r->e, r->added, true)))
+        return declines(r, all);
+    if (r->decides && !isinf(r->hidden) && !is_lowest(r))
+        return declines(r, "what is hidden has a score that is neither -inf nor the lowest number");
+    if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->behind) && !fv_mask_keeps_a_key(&r->e, r->decides, r->seen))))
+        return declines(r, all);
+    return true;
+}
+
+static bool read_site(reading *r) {
+    if (r->s->kind == FV_ATTENTION_NONE || r->s->gate)
+        return false;
+    if (!read_products(r))
+        return false;
+    return (read_scores(r, r->s->softmax->in[0], 8) && read_mask(r)) || declines(r, "more than a scale and a mask is in its scores");
+}
+
+/* ---- writing ---- */
+
+/* Of rank 4: three axes are entries of one head each. */
+static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
+    const fv_dim *one = fv_dim_const(w->module->dims, 1), *dims[4] = {one, one, one, one};
+    int n = x->type->rank;
+    for (int i = 0; i < n; i++)
+        dims[i < n - 2 ? i : i + 4 - n] = x->type->dims[i];
+    return n < 4 ? fv_w_reshape(w, x, 4, dims) : x;
+}
+
+/* Keys, which lie behind a transpose mostly. */
+static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
+    int perm[4] = {0, 1, 2, 3}, n = kt->type->rank;
+    const fv_op *op = kt->kind == FV_VALUE_RESULT && fv_op_is(kt->def, FV_OP_Transpose) ? kt->def : NULL;
+    const int64_t *given = op ? fv_op_ints(op, "perm", &(int){0}) : NULL;
+    bool same = true;
+    perm[n - 2] = n - 1;
+    perm[n - 1] = n - 2;
+    for (int i = 0; given && i < n; i++)
+        perm[i] = (int)given[perm[i]];
+    for (int i = 0; i < n; i++)
+        same &= perm[i] == i;
+    fv_value *x = given ? op->in[0] : kt;
+    return same ? x : fv_w_transpose(w, x, perm);
+}
+
+/* Runtimes broadcast no queries and no keys of a mask. */
+static fv_value *whole_mask(fv_rewriter *w, const fv_type *scores, fv_value *mask) {
+    const fv_dim *dims[4];
+    int n = mask->type->rank > 2 ? mask->type->rank : 2, r = scores->rank;
+    bool whole = mask->type->rank >= 2;
+    for (int i = 0; i < n; i++) {
+        int k = i - (n - mask->type->rank);
+        dims[i] = i < n - 2 ? mask->type->dims[k] : scores->dims[r - n + i];
+        whole &= k >= 0 && dims[i] == mask->type->dims[k];
+    }
+    mask = whole ? mask : fv_w_expand(w, mask, n, dims);
+    return mask && n == 3 && r == 3 ? with_heads(w, mask) : mask;
+}
+
+/* The mask that the operator takes; NULL: none, or *causal says all of it. */
+static fv_value *mask_of(reading *r, fv_rewriter *w, bool *causal) {
+    bool plain = r->decides && isinf(r->hidden) && !r->added;
+    *causal = plain && fv_mask_is_causal(&r->e, r->decides, r->seen);
+    if (*causal || !r->decides)
+        return r->added;
+    if (plain)
+        return r->seen ? r->decides : FV_W1(w, FV_OP_Not, r->decides);
+    fv_elem e = r->q->type->elem;
+    fv_value *shown = r->added ? r->added : fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, r->hidden);
+    if (r->behind && !isinf(r->hidden))
+        hidden = FV_W2(w, FV_OP_Add, hidden, r->added);
+    return FV_W3(w, FV_OP_Where, r->decides, r->seen ? shown : hidden, r->seen ? hidden : shown);
+}
+
+static void write_site(reading *r) {
+    fv_op *op = r->s->product->def;
+    fv_rewriter w = fv_rewriter_at(op);
+    const fv_type *scores = r->s->weights->type;
+    fv_attr attrs[2] = {fv_attr_float(w.module, "scale", (float)r->scale), fv_attr_int(w.module, "is_causal", 1)};
+    bool causal;
+    fv_value *mask = mask_of(r, &w, &causal);
+    fv_value *in[4] = {with_heads(&w, r->q), with_heads(&w, keys_of(&w, r->kt)), with_heads(&w, r->v),
+                       mask ? whole_mask(&w, scores, mask) : NULL};
+    fv_value *y = fv_w_op(&w, FV_OP_Attention, mask ? 4 : 3, in, causal ? 2 : 1, attrs);
+    if (y && scores->rank < 4)
+        y = fv_w_reshape(&w, y, scores->rank, op->out[0]->type->dims);
+    fv_w_result(&w, 0, y);
+    if (!w.failed)
+        fv_op_erase(op);
+}
+
+bool fv_pass_write_attention(fv_pass_run *run) {
+    fv_attention_sites sites;
+    fv_attention_find(run->arena, run->module, &sites);
+    for (int i = 0; i < sites.n; i++) {
+        reading r = {.e = fv_elements_new(run->module->session), .s = &sites.all[i], .scale = 1};
+        if (read_site(&r)) {
+            write_site(&r);
+            fv_pass_count_one(run, "Attention");
+        } else if (r.why) {
+            fv_pass_count_one(run, fv_printf(run->arena, "left alone, %s", r.why));
+        }
+        fv_elements_free(&r.e);
+    }
+    return true;
+}
