@@ -162,6 +162,8 @@ static bool compute(folder *f, fv_op **bad) {
         return fv_error(f->temp->session, "internal error: folding constants: %s",
                         interp ? fv_interp_fault(interp) : "no interpreter");
     for (int i = 0; status == FV_OK && i < f->n; i++) {
+        if (!fv_pass_may(f->r, f->originals[i]->def->def->name, f->originals[i]->def))
+            continue;
         fv_value *c = fv_const_new(f->r->module, f->originals[i]->name, tensors[i]);
         fv_replace_uses(f->originals[i], c);
         fv_value_take_name(f->r->module, c, f->originals[i]);
@@ -215,7 +217,8 @@ static fv_value *in_shape(fv_pass_run *r, const fv_value *x, const fv_type *t, c
 /* A constant in the shape of the op's result; it may have any size. */
 static void share_reshaped(fv_pass_run *r, fv_op *op, fv_ptrmap *made) {
     fv_value *y = op->out[0];
-    fv_value *c = op->in[0]->kind == FV_VALUE_CONST ? in_shape(r, op->in[0], y->type, y->name, made) : NULL;
+    bool may = op->in[0]->kind == FV_VALUE_CONST && fv_pass_may(r, op->def->name, op);
+    fv_value *c = may ? in_shape(r, op->in[0], y->type, y->name, made) : NULL;
     if (!c)
         return;
     if (!c->nuses)

@@ -60,7 +60,7 @@ static const fv_pass_order orders[] = {
 #undef ASKED
     {0}};
 
-const char *fv_pass_needed(const fv_pass *p) { return needed[p - passes]; }
+const char *fv_pass_needed(const fv_pass *p) { return p->user ? NULL : needed[p - passes]; }
 
 const char *fv_pass_asked(const fv_pass *p) { return asked[p - passes]; }
 
@@ -160,6 +160,11 @@ void fv_pass_count_one(fv_pass_run *r, const char *what) {
     FV_PUSH(r->arena, r->counts, r->ncounts, r->cap_counts, ((fv_pass_count){what, 1}));
 }
 
+bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) {
+    const fv_gate *gate = r->options ? r->options->gate : NULL;
+    return !gate || gate->may(gate->user, r->pass->name, what, op);
+}
+
 const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name) {
     for (; own && *own; own++)
         if (!strcmp((*own)->name, name))
@@ -178,9 +183,9 @@ static bool unknown(fv_module *m, const char *name) {
 }
 
 static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o) {
-    fv_pass_run r = {.pass = p, .module = m, .arena = fv_arena_new(m->session)};
+    fv_pass_run r = {.pass = p, .module = m, .arena = fv_arena_new(m->session), .options = o};
     int relations = m->nrelations;
-    bool ok = p->run(&r);
+    bool ok = (!fv_pass_needed(p) && !fv_pass_may(&r, NULL, NULL)) || p->run(&r);
     if (ok && m->nrelations > relations)
         fv_module_settle(m);
     if (ok && o && o->report)

@@ -215,6 +215,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
     fv_op *first = all[0]->product, *before = first->prev;
     int64_t at = 0;
     bool scaled = false;
+    const char *what = n == 2 ? "two of one input" : "three of one input";
     for (int i = 0; i < n; i++)
         scaled |= all[i]->scale != NULL;
     fv_value *y = FV_W2(&w, FV_OP_fv_MatMul, first->in[0], weights(&w, n, all));
@@ -227,6 +228,8 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
         parts[i] = part(&w, y, at, all[i]->product->out[0]->type);
     if (w.failed)
         return false;
+    if (!fv_pass_may(r, what, first))
+        return true;
     const fv_origin *origin = origin_of(r->module, n, all);
     for (fv_op *op = before ? before->next : first->block->first; op != first; op = op->next)
         op->origin = origin;
@@ -237,7 +240,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
             replace(&w, all[i]->bias, computed_operand(all[i]->bias));
         replace(&w, all[i]->product, parts[i]);
     }
-    fv_pass_count_one(r, n == 2 ? "two of one input" : "three of one input");
+    fv_pass_count_one(r, what);
     return true;
 }
 

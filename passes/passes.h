@@ -6,7 +6,7 @@
 #ifndef FV_PASSES_PASSES_H
 #define FV_PASSES_PASSES_H
 
-#include "ir/graph/graph.h"
+#include "ir/graph/gate.h"
 #include "ir/rule/rule.h"
 
 typedef struct fv_pass_count { /* "gelu-erf": 12 */
@@ -21,8 +21,11 @@ typedef struct fv_pass_run {
     fv_pass_count *counts;
     int ncounts, cap_counts;
     bool changed;
+    const struct fv_pipeline_options *options; /* NULL: there are none */
 } fv_pass_run;
 void fv_pass_count_one(fv_pass_run *r, const char *what); /* also sets changed */
+/* Is a change of an optimizing pass to be made? Asked before each. */
+bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) FV_MUST_USE;
 
 typedef struct fv_pass {
     const char *name;
@@ -58,8 +61,16 @@ void fv_warn_of_order(fv_session *s, const char *const *names);
 const fv_pass *fv_pass_find(const char *name);
 const fv_pass *fv_pass_at(int i); /* NULL behind the last */
 
+/* Who is told of rules that a pass has applied, in the order in which it tries them, until none matched. */
+typedef struct fv_rule_watch {
+    void *user;
+    void (*settled)(void *user, const fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most);
+} fv_rule_watch;
+
 typedef struct fv_pipeline_options {
     bool verify;                /* after every pass */
+    const fv_gate *gate;        /* asked before each pass that is not needed, and before the changes that passes make; NULL: all may be */
+    const fv_rule_watch *rules; /* NULL: nobody looks */
     const struct fv_watch *watch; /* NULL: nobody looks */
     const fv_pass *const *own;  /* passes besides those of the table, NULL terminated; NULL: none */
     void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */

@@ -76,6 +76,8 @@ static void share_block(fv_pass_run *r, fv_region *block) {
             *slot = e;
             continue;
         }
+        if (!fv_pass_may(r, op->def->name, op))
+            continue;
         for (int i = 0; i < op->nout; i++)
             if (op->out[i])
                 fv_replace_uses(op->out[i], e->op->out[i]);
@@ -103,9 +105,10 @@ static void share_constants(fv_pass_run *r) {
                 break;
             }
             if (fv_type_equal(table[at]->type, v->type) && fv_tensor_equal(table[at]->tensor, t)) {
-                if (v->nuses)
+                if (v->nuses && fv_pass_may(r, "constant", v->uses[0].op)) {
                     fv_pass_count_one(r, "constant");
-                fv_replace_uses(v, table[at]);
+                    fv_replace_uses(v, table[at]);
+                }
                 break;
             }
         }

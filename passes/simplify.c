@@ -17,6 +17,11 @@ typedef struct simplifier {
     const fv_rule *last; /* that was applied */
 } simplifier;
 
+static bool may(void *user, const fv_rule *rule, const fv_op *op) {
+    const simplifier *s = user;
+    return fv_pass_may(s->r, rule->name, op);
+}
+
 static bool apply_all(simplifier *s, fv_region *block) {
     bool any = false;
     for (fv_op *op = block->first; op && s->left > 0; op = op->next) {
@@ -26,7 +31,7 @@ static bool apply_all(simplifier *s, fv_region *block) {
         if (op->nout != 1 || !op->out[0] || !op->out[0]->nuses)
             continue;
         for (int i = 0; i < s->nrules; i++)
-            if (s->rules[i].exactness <= s->most && fv_rule_apply(&s->rules[i], op, NULL)) {
+            if (s->rules[i].exactness <= s->most && fv_rule_apply_if(&s->rules[i], op, may, s, NULL)) {
                 fv_pass_count_one(s->r, s->rules[i].name);
                 s->last = &s->rules[i];
                 s->left--;
@@ -58,6 +63,9 @@ bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness mo
         for (fv_func *f = r->module->funcs; f; f = f->next)
             any |= apply_all(&s, f->body);
     }
+    const fv_rule_watch *w = r->options ? r->options->rules : NULL;
+    if (!any && w)
+        w->settled(w->user, r, rules, n, most);
     return !any || fv_error(r->module->session,
                             "the rules come to no end: '%s' still applies; what one of them makes, it "
                             "or another takes back", s.last->name);

@@ -39,6 +39,7 @@ static const option options[] = {
     {"--chunk", NULL, NUMBER, AT(chunk), "N", "values that one run makes visible (64); what asks for a value does not fuse it away", false},
     {"--graph", NULL, FLAG, AT(graph), NULL, "the ops after the passes instead: what came, went and changed", false},
     {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes, and what each level runs", false},
+    {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]", "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere", false},
     {"--dump-after", NULL, TEXT, AT(dump_after), "STEP", "print the module after that pass, or that step of lowering, on standard error", false},
     {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR", "write the module after each, to DIR/01-legalise.fvir and so on", false},
     {"--input", NULL, LIST, AT(inputs), "N=F", "input N from F.npy or F.pb; may be repeated", false},

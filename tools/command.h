@@ -39,6 +39,7 @@ typedef struct fv_args {
     const char *script; /* its passes are run */
     fv_list_arg inputs, states, at, script_args;
     int script_memory, script_steps; /* MiB; millions of instructions */
+    const char *explain; /* "RULE" or "RULE@NODE" */
     const char *levels; /* of diff: "0,2" */
     int seed, rounds, chunk;
     double seconds;

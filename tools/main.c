@@ -74,13 +74,14 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --weights --passes --standard --list-passes --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
+     "--output --emit --weights --passes --standard --list-passes --explain --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"
      "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, --weights=object none.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
+     "  fovea opt model.onnx --explain gelu-erf-div@/encoder/layer.0/Mul_1\n"
      "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"
      "  fovea opt model.onnx -o smaller.onnx\n"
      "  fovea opt model.onnx --standard -o portable.onnx\n"

@@ -5,6 +5,7 @@
 
 #include "ir/definition/step_names.h"
 #include "ir/graph/print.h"
+#include "tools/explain.h"
 #include "tools/model.h"
 #include "tools/report.h"
 
@@ -199,6 +200,8 @@ int fv_cmd_opt(fv_context *c) {
         o.passes = with_standard(c, o.passes);
     if (!fv_dump_begin(c, &o, false))
         return fv_refused(c);
+    if (a->explain)
+        return fv_explain_rule(c, &o);
     if (a->json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");
     fv_report_passes(c, &o);

@@ -10,57 +10,14 @@ enum { MOST = 10, SUGGESTIONS = 3 };
 
 /* ---- before it is lowered ---- */
 
-static bool comes_from(const fv_origin *o, const char *node) {
-    for (int i = 0; i < o->n; i++)
-        if (!strcmp(o->nodes[i], node))
-            return true;
-    return false;
-}
-
-/* Whose op is of that node, or which is called so. */
-static bool is_called(const fv_value *v, const char *name) {
-    return !strcmp(v->name, name) || (v->def && comes_from(v->def->origin, name));
-}
-
-static bool has_name(const fv_region *r, const char *name) {
-    bool found = false;
-    for (int i = 0; i < r->nparams; i++)
-        found |= is_called(r->params[i], name);
-    for (const fv_op *op = r->first; op && !found; op = op->next) {
-        found = comes_from(op->origin, name);
-        for (int i = 0; i < op->nout; i++)
-            found |= op->out[i] && is_called(op->out[i], name);
-        for (int i = 0; i < op->nattrs; i++)
-            found |= op->attrs[i].kind == FV_ATTR_REGION && has_name(op->attrs[i].u.region, name);
-    }
-    return found;
-}
-
-/* Those that nothing reads any more stay in the module. */
-static bool has_constant(const fv_module *m, const char *name) {
-    for (int i = 0; i < m->nconsts; i++)
-        if (m->consts[i]->nuses && !strcmp(m->consts[i]->name, name))
-            return true;
-    return false;
-}
-
-static bool knows(const fv_module *m, const char *name) {
-    return has_name(m->funcs->body, name) || has_constant(m, name);
-}
-
 static void look_for(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
     fv_why_query *q = user;
     if (d || !q->name)
         return;
     bool was = q->is;
-    q->is = knows(m, q->name);
+    q->is = fv_module_has_name(m, q->name);
     if (was && !q->is)
         q->gone = step;
-}
-
-static const char *name_of(fv_arena *a, const char *given) {
-    const char *end, *name = fv_option_quoted(a, given, &end);
-    return name && !*end ? name : given;
 }
 
 void fv_why_begin(fv_why_query *q, fv_context *c, fv_driver_options *o) {
@@ -75,33 +32,15 @@ void fv_why_begin(fv_why_query *q, fv_context *c, fv_driver_options *o) {
     o->pipeline = p;
     q->reasons = o->reasons = FV_NEW(c->arena, fv_reasons, 1);
     if (*c->args->why)
-        q->name = name_of(c->arena, c->args->why);
-}
-
-static void add_names(fv_why_query *q, const fv_region *r) {
-    fv_arena *a = q->c->arena;
-    for (int i = 0; i < r->nparams; i++)
-        FV_PUSH(a, q->names, q->nnames, q->cap_names, r->params[i]->name);
-    for (const fv_op *op = r->first; op; op = op->next) {
-        for (int i = 0; i < op->origin->n; i++)
-            FV_PUSH(a, q->names, q->nnames, q->cap_names, op->origin->nodes[i]);
-        for (int i = 0; i < op->nout; i++)
-            if (op->out[i])
-                FV_PUSH(a, q->names, q->nnames, q->cap_names, op->out[i]->name);
-        for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION)
-                add_names(q, op->attrs[i].u.region);
-    }
+        q->name = fv_name_given(c->arena, c->args->why);
 }
 
 void fv_why_read(fv_why_query *q, const fv_source *source) {
     if (!q->name || !source->module)
         return;
     const fv_module *m = source->module;
-    add_names(q, m->funcs->body);
-    for (int i = 0; i < m->nconsts; i++)
-        FV_PUSH(q->c->arena, q->names, q->nnames, q->cap_names, m->consts[i]->name);
-    q->is = knows(m, q->name);
+    fv_list_names(q->c->arena, &q->names, m);
+    q->is = fv_module_has_name(m, q->name);
 }
 
 /* ---- values with decisions ---- */
@@ -269,7 +208,7 @@ static bool choose_named(answer *w, const char *name) {
     for (int i = 0, n = w->n; i < n; i++) {
         const fv_kernel *k = w->all[i].kernel;
         bool kernel = k && (!strcmp(k->name, name) || writes(k, name));
-        if (!kernel && !is_called(w->all[i].value, name))
+        if (!kernel && !fv_value_is_called(w->all[i].value, name))
             continue;
         any = w->all[i].shown = true;
         if (!w->all[i].kernel)
@@ -329,19 +268,19 @@ static const char *suggestions(answer *w) {
     fv_text t = {.arena = w->arena};
     for (int i = 0; i < w->n; i++)
         if (w->all[i].kernel)
-            FV_PUSH(w->arena, q->names, q->nnames, q->cap_names, w->all[i].kernel->name);
-    FV_PUSH(w->arena, q->names, q->nnames, q->cap_names, NULL);
+            FV_PUSH(w->arena, q->names.at, q->names.n, q->names.cap, w->all[i].kernel->name);
+    FV_PUSH(w->arena, q->names.at, q->names.n, q->names.cap, NULL);
     fv_text_put(&t, "");
     for (int n = 0; n < SUGGESTIONS; n++) {
-        const char *near = fv_nearest(q->name, q->names);
-        for (int i = 0; !near && i < q->nnames - 1; i++)
-            near = strlen(q->name) > 2 && strstr(q->names[i], q->name) ? q->names[i] : NULL;
+        const char *near = fv_nearest(q->name, q->names.at);
+        for (int i = 0; !near && i < q->names.n - 1; i++)
+            near = strlen(q->name) > 2 && strstr(q->names.at[i], q->name) ? q->names.at[i] : NULL;
         if (!near)
             break;
         fv_text_printf(&t, "%s%s", n ? ", " : "", fv_option_name(w->arena, near));
-        for (int i = 0; i < q->nnames - 1; i++)
-            if (q->names[i] == near || !strcmp(q->names[i], near))
-                q->names[i] = "";
+        for (int i = 0; i < q->names.n - 1; i++)
+            if (q->names.at[i] == near || !strcmp(q->names.at[i], near))
+                q->names.at[i] = "";
     }
     return t.s;
 }
@@ -350,7 +289,7 @@ static const char *suggestions(answer *w) {
 static bool explain_absence(answer *w) {
     fv_why_query *q = w->q;
     const char **why = &w->nothing;
-    if (has_constant(q->reasons->module, q->name))
+    if (fv_module_has_constant(q->reasons->module, q->name))
         *why = "a constant: what reads it has the decisions";
     else if (q->gone)
         *why = fv_printf(w->arena, "after the pass %s there is nothing of it: it was computed, replaced, or nothing needed it", q->gone);

@@ -4,6 +4,7 @@
 
 #include "backend/lowering/why.h"
 #include "tools/model.h"
+#include "tools/named.h"
 
 /* What --why asks about; made before the model is read. */
 typedef struct fv_why_query {
@@ -12,8 +13,7 @@ typedef struct fv_why_query {
     fv_reasons *reasons; /* for the driver's options; NULL: nobody asks */
     bool is;             /* there is such a node or value, by now */
     const char *gone;    /* the pass that left nothing of it; NULL: none did */
-    const char **names;  /* of nodes and values of the model as it was read */
-    int nnames, cap_names;
+    fv_name_list names;  /* of nodes and values of the model as it was read */
     struct answer *answer;
 } fv_why_query;
 

@@ -141,10 +141,8 @@ static void put_list(fv_text *t, const fv_attr *a) {
     fv_text_put(t, "]");
 }
 
-static void put_attr(printer *p, const fv_attr *a) {
+void fv_put_attr(printer *p, const fv_attr *a) {
     fv_text *t = p->t;
-    fv_text_name(t, a->name);
-    fv_text_put(t, " = ");
     switch (a->kind) {
     case FV_ATTR_INT: put_int(t, a->u.i); return;
     case FV_ATTR_FLOAT: fv_text_float(t, a->u.f); return;
@@ -170,7 +168,9 @@ static void put_attrs(printer *p, const fv_op *op) {
     fv_text_put(p->t, " {");
     for (int i = 0; i < op->nattrs; i++) {
         fv_text_put(p->t, i ? ", " : "");
-        put_attr(p, &op->attrs[i]);
+        fv_text_name(p->t, op->attrs[i].name);
+        fv_text_put(p->t, " = ");
+        fv_put_attr(p, &op->attrs[i]);
     }
     fv_text_put(p->t, "}");
 }

@@ -34,6 +34,7 @@ void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken);
 void fv_put_const(fv_graph_printer *p, const fv_value *v);
 void fv_put_func_head(fv_graph_printer *p, const fv_func *f); /* up to its block */
 void fv_put_op(fv_graph_printer *p, const fv_op *op); /* a line, without its end */
+void fv_put_attr(fv_graph_printer *p, const fv_attr *a); /* its value */
 void fv_put_value(fv_text *t, const fv_value *v); /* %x, @w; _ for none */
 void fv_put_type_of(fv_text *t, const fv_value *v); /* and what is known of its elements */
 /* WORD "NODE", ...), where there are any; the word has the opening parenthesis. */

@@ -19,7 +19,9 @@ typedef struct fv_matcher {
     int n;
     int depth, deepest; /* parts that matched, and the most that ever did */
     bool explain;
-    const char *why;
+    const char *why, *captured; /* of the deepest */
+    bool (*may)(void *user, const fv_rule *r, const fv_op *op); /* NULL: nobody is asked */
+    void *user;
 } fv_matcher;
 
 const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
@@ -30,8 +32,6 @@ const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
 bool fv_rule_number(const fv_ast *a, double *out) FV_MUST_USE;
 /* The value of what is one: rules are checked when they are parsed (assert). */
 double fv_rule_value(const fv_ast *a);
-/* The number that all elements of a constant are. */
-bool fv_rule_uniform(const fv_value *v, double *out) FV_MUST_USE;
 /* Is x what `want` becomes when it is rounded to type e? */
 bool fv_rule_rounds_to(fv_elem e, double want, double x) FV_MUST_USE;
 /* `c ~ e`, c of a type. */

@@ -1,12 +1,13 @@
 /* rule.c - matching rules against ops, and building the other side. See rule.h. */
 #include "ir/rule/parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/base/whole.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/constant.h"
+#include "ir/rule/seen.h"
 
 /* ---- captures, and why it does not match ---- */
 
@@ -23,12 +24,11 @@ static bool miss(fv_matcher *m, const char *format, ...) {
     if (!m->explain || m->depth <= m->deepest)
         return false;
     va_list args;
-    char line[300];
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    m->why = fv_vprintf(m->module->arena, format, args);
     va_end(args);
     m->deepest = m->depth;
-    m->why = fv_strdup(m->module->arena, line);
+    m->captured = fv_rule_seen(m->module->arena, m->n, m->captures, NULL);
     return false;
 }
 
@@ -189,7 +189,7 @@ static bool solve_conditions(fv_matcher *m) {
             fv_text t = {.arena = m->module->arena};
             if (m->explain)
                 fv_rule_print_condition(&t, m->rule->where[i]);
-            return miss(m, "%s does not hold", t.s ? t.s : "");
+            return miss(m, "%s does not hold: %s", t.s ? t.s : "", m->explain ? fv_rule_seen(m->module->arena, m->n, m->captures, m->rule->where[i]) : "");
         }
         m->depth++;
     }
@@ -340,6 +340,8 @@ static bool replace(fv_matcher *m, fv_op *op) {
     if (!same_type(m->module->dims, old->type, v->type))
         return miss(m, "the right side is %s, expected %s", fv_type_str(m->module->arena, v->type),
                     fv_type_str(m->module->arena, old->type));
+    if (m->may && !m->may(m->user, m->rule, op))
+        return false;
     fv_w_result(&w, 0, v);
     return true;
 }
@@ -357,13 +359,35 @@ static bool match(fv_matcher *m) {
 }
 
 static bool tell(const fv_matcher *m, bool ok, fv_mismatch *why) {
+    int all = fv_rule_parts(m->rule), parts = m->deepest < 0 ? 0 : m->deepest > all ? all : m->deepest;
     if (why)
-        *why = (fv_mismatch){m->deepest, ok ? NULL : m->why ? m->why : "the op has not one result"};
+        *why = (fv_mismatch){ok ? all : parts, ok ? NULL : m->why ? m->why : "the op has not one result",
+                             m->captured ? m->captured : ""};
     return ok;
 }
 
+static int count_parts(const fv_ast *p) {
+    double number;
+    int n = 1;
+    if (p->kind != FV_AST_CALL || fv_rule_number(p, &number))
+        return n;
+    for (int i = 0; i < p->n; i++)
+        n += p->arg[i]->kind == FV_AST_NAMED ? 0 : count_parts(p->arg[i]);
+    return n;
+}
+
+int fv_rule_parts(const fv_rule *r) { return count_parts(r->pattern) + r->nwhere; }
+
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     fv_matcher m = matcher_at(r, op, why != NULL);
+    return tell(&m, match(&m) && replace(&m, op), why);
+}
+
+bool fv_rule_apply_if(const fv_rule *r, fv_op *op, bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
+                      fv_mismatch *why) {
+    fv_matcher m = matcher_at(r, op, why != NULL);
+    m.may = may;
+    m.user = user;
     return tell(&m, match(&m) && replace(&m, op), why);
 }
 

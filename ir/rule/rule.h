@@ -46,17 +46,11 @@
 
 #include "ir/base/text.h"
 #include "ir/graph/rewriter.h"
+#include "ir/rule/capture.h"
 #include "ir/syntax/ast.h"
 
 typedef enum { FV_EXACT, FV_ROUNDING, FV_APPROXIMATE } fv_exactness;
 #define FV_ROUNDING_ULPS 8
-
-/* What a name of the pattern stands for. */
-typedef struct fv_capture {
-    const char *name;
-    fv_value *value;     /* or: */
-    const fv_attr *attr;
-} fv_capture;
 
 typedef struct fv_rule {
     const char *name;
@@ -77,15 +71,22 @@ bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) FV_M
 /* The rule as it is written. */
 void fv_rule_print(fv_text *t, const fv_rule *r);
 
-/* Why a rule did not match: the furthest that any attempt got. */
+/* Why a rule did not match: the furthest that any attempt got. Texts are in the arena of the module. */
 typedef struct fv_mismatch {
-    int depth;       /* parts of the pattern that matched */
-    const char *why; /* NULL: it did match; in the arena of the module */
+    int parts;            /* of fv_rule_parts that matched */
+    const char *why;      /* with the values that were seen; NULL: it did match */
+    const char *captured; /* "x is %x: f32[n], p is [1, 0]": what names stood for then; "": none did */
 } fv_mismatch;
+
+/* Ops, names and numbers of the pattern, and conditions: what has to match. */
+int fv_rule_parts(const fv_rule *r) FV_MUST_USE;
 
 /* Tries the rule at op; on a match replaces it (uses of op's result; a new value takes its name),
  * leaving dead ops to others. why may be NULL. */
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
+/* The same where `may` says so, which is asked once nothing else is in the way. What was built stays behind, dead, if not. */
+bool fv_rule_apply_if(const fv_rule *r, fv_op *op, bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
+                      fv_mismatch *why) FV_MUST_USE;
 
 /* Does it match there? Changes nothing. */
 bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;

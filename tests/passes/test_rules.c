@@ -84,7 +84,7 @@ RULES(what_cannot_be_checked_is_told) {
     fv_rule_report r;
     cr_expect_not(fv_rule_check(arena, rule_of("rule r: Relu(x) where rank(x) == 9 => x exact"), 1, 10, &r));
     cr_expect_null(r.counterexample);
-    cr_expect_str_eq(r.declined, "rank(x) == 9 does not hold");
+    cr_expect_str_eq(r.declined, "rank(x) == 9 does not hold: x is %x: f32[1]");
 }
 
 /* ---- what is refused when it is parsed ---- */
@@ -182,7 +182,7 @@ RULES(commutative_either_way) {
     gives(rule, F("%z = Mul(%x, @one) return %z"), "%x");
     gives(rule, F("%z = Mul(@one, %x) return %z"), "%x");
     gives("rule r: Div(x, c) where c == 1 => x exact", F("%z = Div(@one, %x) return %z"),
-          "c == 1 does not hold");
+          "c == 1 does not hold: c is %x: f32[n]");
 }
 
 /* A choice of one op is taken back where another one needs it. */
@@ -205,23 +205,27 @@ RULES(constants_as_near_as_their_type) {
     const char *rule = "rule r: Div(x, c) where c ~ sqrt(2) => x exact";
     gives(rule, F("%z = Div(%x, @root) return %z"), "%x");
     gives(rule, F("%z = Div(%h, @root_f16) return %z"), "%h");
-    gives(rule, F("%z = Div(%x, @one) return %z"), "c ~ sqrt(2) does not hold");
-    gives(rule, F("%z = Div(%x, %y) return %z"), "c ~ sqrt(2) does not hold");
+    gives(rule, F("%z = Div(%x, @one) return %z"), "c ~ sqrt(2) does not hold: c is @one = 1.0: f32[]");
+    gives(rule, F("%z = Div(%x, %y) return %z"), "c ~ sqrt(2) does not hold: c is %y: f32[n]");
     gives("rule r: Mul(x, 0.5) => x exact", F("%z = Mul(%x, @one) return %z"), "'one' is not the constant 0.5");
 }
 
 RULES(conditions) {
     gives("rule r: Mul(x, c) where const(c), scalar(c) => x exact", F("%z = Mul(%x, @half) return %z"), "%x");
     gives("rule r: Add(x, c) where scalar(c) => x exact", F("%z = Add(%y, %x) return %z"),
-          "scalar(c) does not hold");
+          "scalar(c) does not hold: c is %x: f32[n]");
     gives("rule r: Relu(Neg(x)) where int(x) => x exact", F("%a = Neg(%x) %z = Relu(%a) return %z"),
-          "int(x) does not hold");
+          "int(x) does not hold: x is %x: f32[n]");
     gives("rule r: Relu(x) where type(x) != f16, rank(x) >= 1 => x exact", F("%z = Relu(%x) return %z"), "%x");
     gives("rule r: Relu(x) where type(x) != f16 => x exact", F("%z = Relu(%h) return %z"),
-          "type(x) != f16 does not hold");
+          "type(x) != f16 does not hold: x is %h: f16[n]");
     gives("rule r: Softmax(x, axis=a) where last(a, x) => x exact", F("%z = Softmax(%x) return %z"), "%x");
     gives("rule r: Relu(x) where once(x) => x exact", F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"),
-          "once(x) does not hold");
+          "once(x) does not hold: x is %a: f32[n] with 2 uses");
+    gives("rule r: Transpose(x, perm=p) where identity(p) => x exact", "func @main(%x: f32[2, 2]) {%z = Transpose(%x) {perm = [1, 0]} return %z}",
+          "identity(p) does not hold: p is [1, 0]");
+    gives("rule r: fv.Reshape(x, dims=d) where shape(x) == d => x exact", F("%z = fv.Reshape(%x) {dims = [1, n]} return %z"),
+          "shape(x) == d does not hold: d is [1, n], x is %x: f32[n]");
 }
 
 RULES(attributes) {
@@ -250,6 +254,37 @@ RULES(why_not) {
     gives("rule r: Concat(x, y, axis=_) => x exact", F("%z = Concat(%x, %x, %x) {axis = 0} return %z"),
           "'z' has 3 operands");
     gives("rule r: fv.Reshape(x) => x exact", F("%z = Relu(%x) return %z"), "'z' is Relu, expected fv.Reshape");
+}
+
+/* What was captured there is told, and how many parts of all matched. */
+RULES(how_far) {
+    fv_module *m = module_of(fv_printf(arena, "%s%s", constants, F("%a = Erf(%x) %b = Add(@half, %a) %z = Mul(%y, %b) return %z")));
+    const fv_rule *rule = rule_of("rule r: Mul(x, Add(Erf(y), c)) where rank(y) == 1, c == 1 => x exact");
+    fv_mismatch why;
+    cr_expect_not(fv_rule_matches(rule, m->funcs->body->last->prev, &why));
+    cr_expect_eq(why.parts, 7);
+    cr_expect_eq(fv_rule_parts(rule), 8);
+    cr_expect_str_eq(why.captured, "x is %y: f32[n], y is %x: f32[n], c is @half = 0.5: f32[]");
+    cr_expect_str_eq(why.why, "c == 1 does not hold: c is @half = 0.5: f32[]");
+}
+
+static bool refuse(void *user, const fv_rule *r, const fv_op *op) {
+    (void)r;
+    (void)op;
+    ++*(int *)user;
+    return false;
+}
+
+/* Who may refuse is asked where nothing else is in the way, and once. */
+RULES(asked_before_it_is_applied) {
+    fv_module *m = module_of(fv_printf(arena, "%s%s", constants, F("%a = Mul(%x, @one) %z = Mul(%a, @half) return %z")));
+    const fv_rule *rule = rule_of("rule r: Mul(x, c) where c == 1 => x exact");
+    int asked = 0;
+    cr_expect_not(fv_rule_apply_if(rule, m->funcs->body->last->prev, refuse, &asked, NULL));
+    cr_expect_eq(asked, 0);
+    cr_expect_not(fv_rule_apply_if(rule, m->funcs->body->first, refuse, &asked, NULL));
+    cr_expect_eq(asked, 1);
+    cr_expect_str_eq(fv_op_str(arena, m->funcs->body->last->prev), "%z = Mul(%a, @half) : f32[n]");
 }
 
 /* A rule never changes a type or shape. */

@@ -1,0 +1,11 @@
+/* seen.h - what the matcher had before it when it gave up. */
+#ifndef FV_IR_RULE_SEEN_H
+#define FV_IR_RULE_SEEN_H
+
+#include "ir/rule/capture.h"
+#include "ir/syntax/ast.h"
+
+/* "c is @half = 0.5: f32[], a is -1": captures, all (NULL) or those that the condition speaks of; "": none. */
+const char *fv_rule_seen(fv_arena *a, int n, const fv_capture *captures, const fv_ast *condition);
+
+#endif
