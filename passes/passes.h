@@ -20,6 +20,7 @@ typedef struct fv_pass_run {
     fv_arena *arena; /* of this run of the pass: scratch */
     fv_pass_count *counts;
     int ncounts, cap_counts;
+    int64_t tried; /* rules at ops: what matching costs */
     bool changed;
     const struct fv_pipeline_options *options; /* NULL: there are none */
 } fv_pass_run;

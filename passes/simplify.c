@@ -2,24 +2,44 @@
 #include <string.h>
 
 #include "ir/catalogue/op.h"
+#include "ir/rule/index.h"
 #include "passes/embedded.h"
 #include "passes/internal.h"
 
 /* Rules that come to an end need a round or two, and seldom an application for every op. */
 enum { MAX_ROUNDS = 200, MAX_APPLICATIONS = 32 };
+/* What circles has come round within so many. */
+enum { MAX_LAST = 64 };
 
 typedef struct simplifier {
     fv_pass_run *r;
     const fv_rule *rules;
-    int nrules;
+    fv_rule_index *index;
     fv_exactness most;
-    int64_t left;        /* applications */
-    const fv_rule *last; /* that was applied */
+    int64_t left, done;              /* applications */
+    const fv_rule *last[MAX_LAST];   /* that were applied: number `done` is at done % MAX_LAST */
 } simplifier;
 
 static bool may(void *user, const fv_rule *rule, const fv_op *op) {
     const simplifier *s = user;
     return fv_pass_may(s->r, rule->name, op);
+}
+
+/* The first rule that matches. */
+static bool apply_one(simplifier *s, fv_op *op) {
+    for (int i = -1; (i = fv_rule_index_next(s->index, op, i)) >= 0;) {
+        const fv_rule *rule = &s->rules[i];
+        if (rule->exactness > s->most)
+            continue;
+        s->r->tried++;
+        if (!fv_rule_apply_if(rule, op, may, s, NULL))
+            continue;
+        fv_pass_count_one(s->r, rule->name);
+        s->last[s->done++ % MAX_LAST] = rule;
+        s->left--;
+        return true;
+    }
+    return false;
 }
 
 static bool apply_all(simplifier *s, fv_region *block) {
@@ -30,14 +50,7 @@ static bool apply_all(simplifier *s, fv_region *block) {
                 any |= apply_all(s, op->attrs[i].u.region);
         if (op->nout != 1 || !op->out[0] || !op->out[0]->nuses)
             continue;
-        for (int i = 0; i < s->nrules; i++)
-            if (s->rules[i].exactness <= s->most && fv_rule_apply_if(&s->rules[i], op, may, s, NULL)) {
-                fv_pass_count_one(s->r, s->rules[i].name);
-                s->last = &s->rules[i];
-                s->left--;
-                any = true;
-                break;
-            }
+        any |= apply_one(s, op);
     }
     return any;
 }
@@ -53,8 +66,27 @@ static int64_t count_ops(const fv_region *block) {
     return n;
 }
 
+/* "'ping' and 'pong' still apply": each once, the last that was applied first. */
+static const char *circle(const simplifier *s, fv_arena *a) {
+    fv_text t = {.arena = a};
+    const fv_rule *told[MAX_LAST];
+    int n = 0;
+    for (int i = 0; i < MAX_LAST && i < s->done; i++) {
+        const fv_rule *rule = s->last[(s->done - 1 - i) % MAX_LAST];
+        int k = 0;
+        while (k < n && told[k] != rule)
+            k++;
+        if (k == n)
+            told[n++] = rule;
+    }
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s'%s'", !i ? "" : i == n - 1 ? " and " : ", ", told[i]->name);
+    fv_text_put(&t, n > 1 ? " still apply" : " still applies");
+    return t.s;
+}
+
 bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) {
-    simplifier s = {.r = r, .rules = rules, .nrules = n, .most = most};
+    simplifier s = {.r = r, .rules = rules, .index = fv_rule_index_new(r->arena, rules, n), .most = most};
     bool any = true;
     for (fv_func *f = r->module->funcs; f; f = f->next)
         s.left += MAX_APPLICATIONS * count_ops(f->body);
@@ -67,8 +99,8 @@ bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness mo
     if (!any && w)
         w->settled(w->user, r, rules, n, most);
     return !any || fv_error(r->module->session,
-                            "the rules come to no end: '%s' still applies; what one of them makes, it "
-                            "or another takes back", s.last->name);
+                            "the rules come to no end: %s; what one of them makes, it or another takes back",
+                            circle(&s, r->arena));
 }
 
 bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {

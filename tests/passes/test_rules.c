@@ -6,6 +6,7 @@
 
 #include "ir/graph/print.h"
 #include "ir/graph/verify.h"
+#include "ir/rule/index.h"
 #include "ir/rule/parts.h"
 #include "passes/check.h"
 #include "passes/embedded.h"
@@ -313,12 +314,68 @@ RULES(endless_ones_are_stopped) {
     const char *neg = F("%z = Neg(%x) return %z"), *add = F("%z = Add(%x, %y) return %z");
     endless("rule turn: Add(x, y) => Add(y, x) exact", add, "the rules come to no end: 'turn' still applies;");
     endless("rule ping: Neg(x) => Sub(0, x) rounding rule pong: Sub(0, x) => Neg(x) rounding", neg,
-            "the rules come to no end: '");
+            "the rules come to no end: 'pong' and 'ping' still apply; what one of them makes, it or another takes back");
     endless("rule grow: Neg(x) => Neg(Neg(Neg(x))) exact", neg, "the rules come to no end: 'grow'");
     endless("rule double: Add(x, y) => Add(Add(x, y), Add(y, x)) rounding", add,
             "the rules come to no end: 'double'");
     endless("rule twice: Neg(Neg(x)) => x exact rule abs: Abs(Neg(x)) => Abs(x) exact",
             F("%a = Neg(%x) %b = Neg(%a) %c = Neg(%b) %d = Neg(%c) %e = Neg(%d) %z = Abs(%e) return %z"), "");
+}
+
+/* ---- many rules ---- */
+
+static const char *const unary[] = {"Abs", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "Erf", "Sin", "Cos",
+                                    "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Floor", "Ceil",
+                                    "Round", "Reciprocal", "Sign", "Softplus", "Softsign", "Elu", "Selu", "Celu", "HardSwish", "Mish"};
+enum { UNARY = sizeof unary / sizeof *unary, OPS = 10000 };
+
+/* One for each two of them in a row, none of which holds but for Neg(Neg(x)). */
+static int pairs(fv_rule **rules) {
+    fv_text t = {.arena = arena};
+    int n;
+    for (int i = 0; i < UNARY; i++)
+        for (int k = 0; k < UNARY; k++)
+            fv_text_printf(&t, "rule r%d-%d: %s(%s(x)) where rank(x) == %d => x exact\n", i, k, unary[i], unary[k], i == 1 && k == 1 ? 1 : 9);
+    cr_assert(fv_rules_parse(arena, t.s, rules, &n), "%s", said());
+    return n;
+}
+
+/* What is tried does not depend on how many rules there are of other ops: two rounds, in each the one of its two ops. */
+RULES(a_thousand_on_ten_thousand_ops) {
+    fv_rule *rules;
+    fv_text t = {.arena = arena};
+    int n = pairs(&rules);
+    cr_assert_gt(n, 1000);
+    fv_text_put(&t, "func @main(%v0: f32[n]) -> (%y) {");
+    for (int i = 0; i < OPS; i++)
+        fv_text_printf(&t, "%%v%d = %s(%%v%d)\n", i + 1, unary[(i / UNARY * 7 + i) % UNARY], i);
+    fv_text_printf(&t, "%%y = Neg(%%v%d) return %%y}", OPS);
+    fv_pass_run r = {.module = module_of(t.s), .arena = arena};
+    cr_assert(fv_simplify_with(&r, rules, n), "%s", said());
+    cr_expect_leq(r.tried, 2 * (OPS + 1));
+    cr_expect_geq(r.tried, OPS);
+}
+
+/* The index leaves out nothing that matches, and keeps the order of the rules. */
+RULES(indexed_as_they_stand) {
+    static const char text[] = "rule two: Mul(x, 2) => x exact rule add: Mul(Add(x, y), z) => x exact rule any: Mul(x, y) => x exact "
+                               "rule one: Mul(1, x) => x exact rule neg: Mul(x, Neg(y)) => x exact rule not: Add(x, y) => x exact";
+    static const char *const cases[][2] = {
+        {"%z = Mul(%x, %y)", "any "}, {"%z = Mul(%x, @one)", "two any one "}, {"%z = Mul(@one, %x)", "two any one "},
+        {"%a = Add(%x, %y) %z = Mul(%y, %a)", "add any "}, {"%a = Neg(%x) %b = Add(%x, %y) %z = Mul(%a, %b)", "add any neg "},
+        {"%a = Neg(%x) %z = Mul(%a, @one)", "two any one neg "}, {"%z = Add(%x, %y)", "not "}, {"%z = Sub(%x, %y)", ""}};
+    fv_rule *rules;
+    int n;
+    cr_assert(fv_rules_parse(arena, text, &rules, &n), "%s", said());
+    const fv_rule_index *index = fv_rule_index_new(arena, rules, n);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fv_module *m = module_of(fv_printf(arena, "%sfunc @main(%%x: f32[n], %%y: f32[n]) {%s return %%z}", constants, cases[i][0]));
+        fv_text t = {.arena = arena};
+        fv_text_put(&t, "");
+        for (int k = -1; (k = fv_rule_index_next(index, m->funcs->body->last->prev, k)) >= 0;)
+            fv_text_printf(&t, "%s ", rules[k].name);
+        cr_expect_str_eq(t.s, cases[i][1], "%s: %s", cases[i][0], t.s);
+    }
 }
 
 /* ---- rules as the meaning of an op ---- */

@@ -1,0 +1,93 @@
+/* index.c - see index.h. A rule stands under the op of its pattern, and there under one operand that tells most: the op that makes
+ * it, that it is a constant, or none. An op asks for the lists of its own op under each of its operands, whichever way round they
+ * stand, and gets their rules in the order of the rules. */
+#include "ir/rule/index.h"
+
+#include "ir/base/ptrmap.h"
+#include "ir/rule/parts.h"
+
+typedef struct list {
+    int *rules; /* ascending */
+    int n, cap;
+} list;
+
+/* Rules with patterns of one op. */
+typedef struct root {
+    list any;               /* that ask nothing of operands */
+    list constant;          /* one is a number */
+    fv_ptrmap by_operand;   /* the op that makes one -> list */
+} root;
+
+struct fv_rule_index {
+    fv_ptrmap roots; /* op -> root */
+};
+
+static const fv_ast *telling_operand(const fv_ast *pattern) {
+    const fv_ast *found = NULL;
+    double number;
+    for (int i = 0; i < pattern->n; i++) {
+        const fv_ast *x = pattern->arg[i];
+        bool is_number = fv_rule_number(x, &number);
+        if (x->kind == FV_AST_CALL && !is_number)
+            return x;
+        if (is_number)
+            found = x;
+    }
+    return found;
+}
+
+static list *list_of(fv_arena *a, root *r, const fv_ast *operand) {
+    double number;
+    if (!operand)
+        return &r->any;
+    if (fv_rule_number(operand, &number))
+        return &r->constant;
+    list **at = (list **)fv_ptrmap_at(&r->by_operand, fv_op_get(operand->name));
+    if (!*at)
+        *at = FV_NEW(a, list, 1);
+    return *at;
+}
+
+fv_rule_index *fv_rule_index_new(fv_arena *a, const fv_rule *rules, int n) {
+    fv_rule_index *x = FV_NEW(a, fv_rule_index, 1);
+    x->roots = fv_ptrmap_in(a);
+    for (int i = 0; i < n; i++) {
+        root **at = (root **)fv_ptrmap_at(&x->roots, fv_op_get(rules[i].pattern->name));
+        if (!*at) {
+            *at = FV_NEW(a, root, 1);
+            (*at)->by_operand = fv_ptrmap_in(a);
+        }
+        list *l = list_of(a, *at, telling_operand(rules[i].pattern));
+        FV_PUSH(a, l->rules, l->n, l->cap, i);
+    }
+    return x;
+}
+
+/* The least of the list that is more than `after`, if that is less than `found`; -1 is more than all. */
+static int nearer(const list *l, int after, int found) {
+    int low = 0, high = l ? l->n : 0;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (l->rules[middle] <= after)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is = l && low < l->n && (found < 0 || l->rules[low] < found);
+    return is ? l->rules[low] : found;
+}
+
+int fv_rule_index_next(const fv_rule_index *x, const fv_op *op, int after) {
+    const root *r = fv_ptrmap_get(&x->roots, op->def);
+    if (!r)
+        return -1;
+    int found = nearer(&r->any, after, -1);
+    for (int i = 0; i < op->nin; i++) {
+        const fv_value *v = op->in[i];
+        if (v && v->kind == FV_VALUE_CONST)
+            found = nearer(&r->constant, after, found);
+        else if (v && v->kind == FV_VALUE_RESULT)
+            found = nearer(fv_ptrmap_get(&r->by_operand, v->def->def), after, found);
+    }
+    return found;
+}
