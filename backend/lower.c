@@ -6,6 +6,7 @@
 
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
+#include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/state.h"
@@ -19,6 +20,7 @@
 #include "backend/schedule/schedule.h"
 #include "backend/share.h"
 #include "ir/definition/definitions_verify.h"
+#include "ir/definition/step_names.h"
 #include "ir/expr/unique.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
@@ -241,6 +243,8 @@ static bool run_steps(fv_lowerer *l) {
         const char *step = steps[i].name;
         if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || is_left_out(l->options, step))
             continue;
+        if (!steps[i].naive && !fv_may(l, fv_step_name_at(i)->name, NULL))
+            continue;
         if (!steps[i].run(l) || !look_after(l, step))
             return false;
         l->after = step;
@@ -256,7 +260,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
     fv_arena_at_free(a, free_exprs, exprs);
     *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
-                      .options = o, .target = o->target, .storage = fv_ptrmap_in(a),
+                      .options = o, .naive = o->naive, .target = o->target, .storage = fv_ptrmap_in(a),
                       .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
                       .panels = fv_ptrmap_in(a), .recurrences = fv_ptrmap_in(a), .layouts = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);

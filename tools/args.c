@@ -40,6 +40,10 @@ static const option options[] = {
     {"--graph", NULL, FLAG, AT(graph), NULL, "the ops after the passes instead: what came, went and changed", false},
     {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes, and what each level runs", false},
     {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]", "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere", false},
+    {"--bisect", NULL, FLAG, AT(bisect), NULL, "instead of the graph: the change after which outputs differ from those without any", false},
+    {"--bisect-test", NULL, TEXT, AT(bisect_test), "CMD", "the change after which that command fails; FOVEA_FLAGS tells it how many are made", false},
+    {"--stop-after", NULL, NUMBER, AT(stop_after), "N", "make only the first N rewrites, optional steps of lowering and schedules; 0: --schedule=naive of -O0", false},
+    {"--changes", NULL, TEXT, AT(changes), "F", "list in F what --stop-after counts, each before it is made", false},
     {"--dump-after", NULL, TEXT, AT(dump_after), "STEP", "print the module after that pass, or that step of lowering, on standard error", false},
     {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR", "write the module after each, to DIR/01-legalise.fvir and so on", false},
     {"--input", NULL, LIST, AT(inputs), "N=F", "input N from F.npy or F.pb; may be repeated", false},
@@ -287,7 +291,7 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .chunk = 64,
+    *a = (fv_args){.command = c->name, .words = argv, .nwords = argc, .stop_after = -1, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .chunk = 64,
                    .seconds = c->run == fv_cmd_tune ? 60 : 2, .script_memory = 1024, .script_steps = 10000,
                    .operand = operands};
     int status = parse_environment(a, c);
@@ -303,6 +307,42 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
             status = parse_one(a, c, argc, argv, &i, false);
     }
     return status ? status : check(a, c);
+}
+
+static bool is_about_the_work(const option *o) {
+    static const char *const names[] = {"--output", "--emit", "--weights", "--json", "--quiet", "--verbose", "--color", "--stop-after",
+                                        "--changes", "--bisect", "--bisect-test"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(o->name, names[i]))
+            return true;
+    return false;
+}
+
+const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand) {
+    const fv_command *from = fv_commands, *to = fv_commands;
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    while (strcmp(from->name, a->command))
+        from++;
+    while (strcmp(to->name, subcommand))
+        to++;
+    fv_args scratch = *a; /* they were parsed before: how many words an option has is all that is asked */
+    scratch.n = 0;
+    scratch.inputs.n = scratch.states.n = scratch.at.n = scratch.script_args.n = scratch.dims.n = scratch.enable.n = scratch.disable.n = 0;
+    for (int i = 0; i < a->nwords && strcmp(a->words[i], "--"); i++) {
+        int first = i;
+        if (!is_option(a->words[i])) {
+            scratch.n++;
+            continue;
+        }
+        const option *o = find(from, a->words[i], false);
+        if (parse_one(&scratch, from, a->nwords, a->words, &i, false) || !takes(to, o) || is_about_the_work(o))
+            continue;
+        for (int k = first; k <= i; k++)
+            FV_PUSH(arena, list, n, cap, a->words[k]);
+    }
+    FV_PUSH(arena, list, n, cap, NULL);
+    return list;
 }
 
 void fv_args_free(fv_args *a) {

@@ -20,6 +20,8 @@ typedef struct fv_list_arg {
 typedef struct fv_args {
     const char *command;
     char *environment; /* the words of FOVEA_FLAGS, which others point into; fv_args_free */
+    int nwords; /* as they were given, after the subcommand */
+    char **words;
     int n; /* operands: models, folders */
     const char **operand;
     /* common */
@@ -40,10 +42,13 @@ typedef struct fv_args {
     fv_list_arg inputs, states, at, script_args;
     int script_memory, script_steps; /* MiB; millions of instructions */
     const char *explain; /* "RULE" or "RULE@NODE" */
+    const char *changes; /* a file that lists them */
+    const char *bisect_test; /* a command of the shell */
+    int stop_after;          /* changes; -1: all are made */
     const char *levels; /* of diff: "0,2" */
     int seed, rounds, chunk;
     double seconds;
-    bool list_passes, standard, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua;
+    bool list_passes, standard, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua, bisect;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */
@@ -72,6 +77,9 @@ extern const fv_command fv_commands[]; /* ends with a NULL name */
  * Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
 void fv_args_free(fv_args *a); /* also after a failure */
+/* The options that were given, as words of another subcommand: those that it takes, but for what is said about the work or where
+ * results go. NULL terminated, in the arena. */
+const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 void fv_print_help(const fv_command *c); /* NULL: of the command itself */
 /* `fovea run: error: WHAT`: returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

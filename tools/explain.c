@@ -18,6 +18,7 @@ typedef struct attempt {
 
 typedef struct explanation {
     fv_context *c;
+    const fv_gate *outer;    /* of --stop-after; NULL: none */
     const char *rule, *node; /* node NULL: any */
     fv_name_list names;      /* of all rules of the passes that ran */
     fv_name_list nodes;      /* of the model as it was read */
@@ -42,6 +43,8 @@ static bool is_asked_about(const explanation *e, const fv_op *op) { return !e->n
 /* Of the rule where it is applied; of one node all that is done to it. */
 static bool tell_change(void *user, const char *pass, const char *what, const fv_op *op) {
     explanation *e = user;
+    if (e->outer && !e->outer->may(e->outer->user, pass, what, op))
+        return false;
     bool is_rule = what && !strcmp(what, e->rule);
     if (op && what && is_asked_about(e, op) && (is_rule || e->node)) {
         e->applied |= is_rule;
@@ -178,7 +181,7 @@ static bool read_graph(fv_context *c, const fv_driver_options *o, fv_source *sou
 }
 
 int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
-    explanation e = {.c = c};
+    explanation e = {.c = c, .outer = o->pipeline->gate};
     const fv_gate gate = {&e, tell_change};
     const fv_rule_watch watch = {&e, settled};
     fv_pipeline_options pipeline = *o->pipeline;

@@ -16,7 +16,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --stop-after --changes --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -24,7 +24,7 @@ const fv_command fv_commands[] = {
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
-     "--backend --input --data-set --expect --output --format --seed --passes --state "
+     "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after --changes "
      "--tuning --attention-maps --labels " SCRIPT, fv_cmd_run,
      "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
@@ -74,13 +74,16 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --weights --passes --standard --list-passes --explain --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
+     "--output --emit --weights --passes --standard --list-passes --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"
      "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, --weights=object none.\n"
+     "\n--bisect and --explain print no graph. --bisect leaves a folder: before and after the change, what repeats it.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
+     "  fovea opt model.onnx --bisect --data-set test_data_set_0\n"
+     "  fovea opt model.onnx --bisect-test './accuracy.sh' -o fault\n"
      "  fovea opt model.onnx --explain gelu-erf-div@/encoder/layer.0/Mul_1\n"
      "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"
      "  fovea opt model.onnx -o smaller.onnx\n"

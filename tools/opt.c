@@ -5,6 +5,7 @@
 
 #include "ir/definition/step_names.h"
 #include "ir/graph/print.h"
+#include "tools/bisect.h"
 #include "tools/explain.h"
 #include "tools/model.h"
 #include "tools/report.h"
@@ -194,6 +195,10 @@ int fv_cmd_opt(fv_context *c) {
     fv_weights_kind weights;
     if (a->list_passes)
         return list_passes(c);
+    if (a->bisect || a->bisect_test)
+        return fv_bisect(c);
+    if (a->inputs.n || a->data_set || a->backend)
+        return fv_usage(a, "%s goes with --bisect", a->inputs.n ? "--input" : a->data_set ? "--data-set" : "--backend");
     if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) || !fv_args_driver(c, &o, false))
         return fv_refused(c);
     if (a->standard)

@@ -7,6 +7,7 @@
 #include "ir/dim/option.h"
 #include "passes/switches.h"
 #include "tools/command.h"
+#include "tools/stop.h"
 
 /* ---- target, dims, level, passes ---- */
 
@@ -134,6 +135,8 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const char *wrong = fv_switches_wrong(c->arena, o->passes, o->enable, o->disable);
     if (wrong)
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
+    if (!fv_stop_begin(c, o))
+        return false;
     return find_target(c->arena, a, o, here);
 }
 

@@ -152,6 +152,13 @@ void fv_out(const char *format, ...) {
     va_end(args);
 }
 
+void fv_print(FILE *f, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    print(f, format, args);
+    va_end(args);
+}
+
 void fv_verr(const char *format, va_list args) {
     print(stderr, format, args);
 }

@@ -11,6 +11,7 @@
 void fv_out(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fv_err(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fv_verr(const char *format, va_list args);
+void fv_print(FILE *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What the width of a column has to be for the text to fit in. */
 int fv_shown_width(const char *text);
 /* A text of several lines that Fovea wrote: help, a graph. It goes out as it is. */

@@ -58,6 +58,7 @@ struct fv_lowerer {
     fv_arena *arena;     /* the program's */
     fv_arena *exprs;     /* of definitions, in which expressions are unique (ir/expr/unique.h); freed with that */
     const fv_lower_options *options;
+    bool naive;      /* what is scheduled now gets serial loops */
     const fv_target *target;
     struct fv_reasons *reasons; /* where decisions are recorded (why.h); NULL: nowhere */
     fv_program *program;

@@ -28,6 +28,8 @@ typedef struct fv_lower_options {
     bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
     const fv_tuning *tuning; /* what was found to be best for kernels; NULL: nothing was */
     fv_choices *choices; /* out: what is chosen; NULL: nobody asks */
+    const struct fv_gate *gate; /* asked before each step that naive lowering has not, each kernel's schedule, and for sharing memory
+                                   (ir/graph/gate.h); NULL: all may be */
     bool verify;        /* definitions, after each step; always in debug builds */
     const struct fv_watch *watch; /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
     struct fv_reasons *reasons;   /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */

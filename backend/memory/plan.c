@@ -6,6 +6,7 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/branches.h"
+#include "backend/lowering/gate.h"
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
@@ -114,7 +115,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     find_lifetimes(l);
     fv_hold_through_loops(l);
     fv_hold_through_branches(l);
-    if (!l->options->naive)
+    if (!l->options->naive && fv_may(l, "memory", NULL))
         fv_reuse_memory(l);
     fv_join_branches(l);
     for (int i = 0; i < body->nparams; i++) {

@@ -10,7 +10,7 @@ static const fv_schedule own = {.kind = FV_SCHEDULE_custom};
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
     /* naive: without tiles for vectors */
-    const fv_target *t = l->options->naive ? fv_target_find("generic") : l->target;
+    const fv_target *t = l->naive ? fv_target_find("generic") : l->target;
     if (!fv_custom_build(&c, l->module, l->arena, t, &l->panels, op))
         return false;
     for (int i = 0; i < op->nout; i++)

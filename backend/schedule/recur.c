@@ -225,11 +225,11 @@ static bool are_contractions(const fv_parts *p) {
 
 static void tell(const fv_parts *p, fv_why why) {
     for (int i = 0; i < p->r->op->nout; i++)
-        if (p->r->op->out[i] && p->l->options->naive)
+        if (p->r->op->out[i] && p->l->naive)
             fv_takes(p->l, p->r->op->out[i], FV_WHY_naive);
         else if (p->r->op->out[i])
             fv_takes(p->l, p->r->op->out[i], why, fv_d(p->r->t->dim), fv_n(p->products));
-    bool stops = !p->l->options->naive && !p->own && !p->column && fv_recur_length(p->l->exprs, p->r);
+    bool stops = !p->l->naive && !p->own && !p->column && fv_recur_length(p->l->exprs, p->r);
     for (int i = 0; i < p->r->op->nout && stops; i++)
         if (p->r->op->out[i])
             fv_takes(p->l, p->r->op->out[i], FV_WHY_recurs_stops, fv_d(p->r->t->dim));
@@ -237,7 +237,7 @@ static void tell(const fv_parts *p, fv_why why) {
 
 void fv_schedule_recurrence(fv_lowerer *l, fv_recurrence *r) {
     fv_parts p;
-    bool naive = l->options->naive;
+    bool naive = l->naive;
     fv_parts_of(l, r, &p);
     if (p.own) {
         tell(&p, FV_WHY_recurs_alone);

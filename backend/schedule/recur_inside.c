@@ -30,11 +30,11 @@ enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
 
 static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
 
-static const fv_schedule *schedule_of(const fv_parts *p) { return p->l->options->naive ? &naive_one : &own; }
+static const fv_schedule *schedule_of(const fv_parts *p) { return p->l->naive ? &naive_one : &own; }
 
 static int lanes_of(const fv_parts *p, fv_elem e) {
     int lanes = p->l->target->vector_bits / fv_elem_bits(e);
-    return p->l->options->naive || lanes < 2 ? 1 : lanes;
+    return p->l->naive || lanes < 2 ? 1 : lanes;
 }
 
 static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
@@ -137,7 +137,7 @@ static int64_t open_alone(alone *a) {
     bool inside[FV_MAX_RANK] = {false};
     fv_expr *index[FV_MAX_RANK] = {0};
     int64_t width = (int64_t)lanes * VECTORS;
-    if (a->p->l->options->naive) {
+    if (a->p->l->naive) {
         for (int i = 0; i < n; i++)
             bind_loop(e, FV_SERIAL, d->index[i]);
         return 1;
@@ -237,7 +237,7 @@ static void bind_row(inside *s) {
 /* Loops over what is not bound, the last one a vector; returns their number. */
 static int open_rest(inside *s, int n, fv_var *const *vars) {
     fv_kemit *e = &s->e;
-    bool naive = s->p->l->options->naive;
+    bool naive = s->p->l->naive;
     int opened = 0;
     for (int i = 0; i < n; i++) {
         if (s->bound[number_of(s->p->r, vars[i])])
@@ -548,7 +548,7 @@ static void take_steps(inside *s) {
     fv_kemit *e = &s->e;
     fv_parts *p = s->p;
     fv_arena *a = p->l->exprs;
-    fv_expr *length = p->l->options->naive || p->column ? NULL : fv_recur_length(a, p->r);
+    fv_expr *length = p->l->naive || p->column ? NULL : fv_recur_length(a, p->r);
     fv_expr *taken = length ? longest(s, length) : fv_kemit_dim(e, p->r->t->dim);
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, p->r->t, open_loop(e, FV_SERIAL, p->r->t->name, taken));
@@ -615,7 +615,7 @@ static void plan(inside *s) {
 void fv_recur_inside(fv_parts *p) {
     inside s = {.p = p};
     fv_kemit *e = &s.e;
-    bool naive = p->l->options->naive;
+    bool naive = p->l->naive;
     fv_parts_find_once(p);
     if (!naive)
         choose(&s);

@@ -2,6 +2,7 @@
 #include "backend/schedule/schedule.h"
 
 #include "backend/lowering/branches.h"
+#include "backend/lowering/gate.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/custom.h"
@@ -10,9 +11,17 @@
 #include "backend/schedule/value.h"
 #include "ir/definition/definitions.h"
 
+static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
+    bool makes = op->def->kernel || fv_ptrmap_get(&l->recurrences, op);
+    for (int i = 0; i < op->nout && !makes; i++)
+        makes = op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i]));
+    return makes;
+}
+
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
         return true;
+    l->naive = l->options->naive || (makes_kernel(l, op) && !fv_may(l, "schedule", op));
     if (op->def->has_effect) {
         fv_add_statement(l, op);
         for (int i = 0; i < op->nout; i++) /* of an endif */
@@ -27,10 +36,10 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         fv_schedule_recurrence(l, r);
         return true;
     }
-    for (int i = 0; i < op->nout && !l->options->naive; i++)
+    for (int i = 0; i < op->nout && !l->naive; i++)
         if (op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i])))
             fv_spare_empty(l, fv_storage_of(l, op->out[i]));
-    if (fv_is_group(op) && !l->options->naive && fv_schedule_together(l, op))
+    if (fv_is_group(op) && !l->naive && fv_schedule_together(l, op))
         return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

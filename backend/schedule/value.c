@@ -56,7 +56,7 @@ void fv_spare_empty(fv_lowerer *l, fv_storage *s) {
 }
 
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    if (l->options->naive) {
+    if (l->naive) {
         fv_schedule_naive(l, s, op);
         fv_takes(l, s->value, FV_WHY_naive);
         return;

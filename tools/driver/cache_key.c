@@ -93,7 +93,7 @@ static void put_list(fv_text *t, const char *const *list) {
 
 /* Who watches the passes wants them to run. */
 static bool is_watched(const fv_pipeline_options *p) {
-    return p && (p->verify || p->watch || p->report);
+    return p && (p->verify || p->watch || p->report || p->gate);
 }
 
 /* What the file says, and on which CPU that was asked. False: it cannot be read, which compiling will tell. */

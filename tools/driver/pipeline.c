@@ -225,6 +225,7 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o, c
                               .without = fv_switches_steps(a, o->disable),
                               .tuning = source->tuning ? source->tuning : o->tuned, .choices = o->choices,
                               .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
+                              .gate = o->pipeline ? o->pipeline->gate : NULL,
                               .reasons = o->reasons};
 }
 
