@@ -18,10 +18,42 @@ static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
     return makes;
 }
 
+/* How many reductions stand within each other; nodes are shared. */
+static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
+    intptr_t depth = (intptr_t)fv_ptrmap_get(known, x);
+    if (depth)
+        return depth - 1;
+    for (int i = 0; i < x->n; i++) {
+        intptr_t inner = depth_of(x->arg[i], known);
+        depth = inner > depth ? inner : depth;
+    }
+    depth += x->op == FV_X_REDUCE;
+    *fv_ptrmap_at(known, x) = (void *)(depth + 1);
+    return depth;
+}
+
+/* Attention has sums within sums within sums: serial loops would take the inner ones again for each term of the outer ones,
+ * for hours. What fused it answers for its schedule. */
+static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
+    fv_ptrmap known = fv_ptrmap_in(l->arena);
+    for (int i = 0; i < op->nout; i++) {
+        const fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (s && s->def && depth_of(s->def->body, &known) > 2)
+            return true;
+    }
+    return false;
+}
+
+static bool is_naive(fv_lowerer *l, const fv_op *op) {
+    if (l->options->naive || !l->options->gate)
+        return l->options->naive;
+    return makes_kernel(l, op) && !is_too_deep(l, op) && !fv_may(l, "schedule", op);
+}
+
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
         return true;
-    l->naive = l->options->naive || (makes_kernel(l, op) && !fv_may(l, "schedule", op));
+    l->naive = is_naive(l, op);
     if (op->def->has_effect) {
         fv_add_statement(l, op);
         for (int i = 0; i < op->nout; i++) /* of an endif */
