@@ -1,11 +1,9 @@
 /* bench.c - `fovea bench`: how long a model takes, beside another runtime and the machine's roof.
  *
- * Machines are noisy. So whoever is compared takes turns, round after round, in the other order each
- * time; a round starts with a run that is not counted, because the one before had the caches. */
+ * Whoever is compared takes turns (rounds.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backend/cost.h"
@@ -14,29 +12,6 @@
 
 /* Threads of the other runtime keep looking for work for some milliseconds after a run. */
 #define SETTLE_MS 40
-#define WARM_UP_MS 150
-enum { MAX_BLOCK = 100000, MAX_WARM_UP = 1000 };
-
-/* ---- statistics ---- */
-
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int n, double q) {
-    double at = q * (n - 1);
-    int below = (int)at;
-    return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]) : sorted[n - 1];
-}
-
-fv_summary fv_summarise(double *ms, int n) {
-    if (n == 0)
-        return (fv_summary){0};
-    qsort(ms, (size_t)n, sizeof *ms, by_size);
-    return (fv_summary){n, ms[0], quantile(ms, n, 0.25), quantile(ms, n, 0.5), quantile(ms, n, 0.75),
-                        quantile(ms, n, 0.95), ms[n - 1]};
-}
 
 /* ---- peak memory, as the system counts it ---- */
 
@@ -63,49 +38,23 @@ static void reset_peak_memory(void) {
 
 /* ---- runs ---- */
 
-static bool run(fv_bench *b, fv_contender *k, double *ms) {
+static bool run(void *user, double *ms) {
+    fv_party *k = user;
     if (k->ours)
-        return fv_runner_run(b->c, k->ours, ms);
+        return fv_runner_run(k->c, k->ours, ms);
     double start = fv_now_ms();
     bool ok = fv_ort_run(k->theirs);
     *ms = fv_now_ms() - start;
     return ok;
 }
 
-/* Until it is warm; from its time follows how many runs a round has. */
-static bool warm_up(fv_bench *b, fv_contender *k, double round_ms) {
-    double best = 1e300, spent = 0, ms;
-    for (int i = 0; i < MAX_WARM_UP && (i < 2 || spent < WARM_UP_MS); i++) {
-        if (!run(b, k, &ms))
-            return false;
-        spent += ms;
-        best = ms < best ? ms : best;
-    }
-    double block = round_ms / (best > 1e-6 ? best : 1e-6);
-    k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
-    return true;
-}
-
-static bool run_block(fv_bench *b, fv_contender *k, int round) {
-    double ms;
-    int first = k->n;
-    if (!run(b, k, &ms))
-        return false;
-    for (int i = 0; i < k->block; i++) {
-        if (!run(b, k, &ms))
-            return false;
-        FV_PUSH(b->c->arena, k->ms, k->n, k->cap, ms);
-    }
-    double *copy = FV_NEW(b->c->arena, double, k->block);
-    memcpy(copy, k->ms + first, (size_t)k->block * sizeof *copy);
-    k->round[round] = fv_summarise(copy, k->block).median;
-    return true;
-}
-
-static void settle(const fv_measurement *m, const fv_contender *k) {
-    struct timespec t = {.tv_nsec = SETTLE_MS * 1000000L};
-    if (k->theirs && m->threads > 1)
-        nanosleep(&t, NULL);
+static void enter(fv_bench *b, const fv_measurement *m, fv_party *k) {
+    k->c = b->c;
+    if (!k->ours && !k->theirs)
+        return;
+    k->turns.run = run;
+    k->turns.user = k;
+    k->turns.rest_ms = k->theirs && m->threads > 1 ? SETTLE_MS : 0;
 }
 
 static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
@@ -115,20 +64,6 @@ static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
     m->roof.gbs = r.gbs > m->roof.gbs ? r.gbs : m->roof.gbs;
     m->roof.region_us = round && m->roof.region_us < r.region_us ? m->roof.region_us : r.region_us;
     m->roof.parked_us = round && m->roof.parked_us < r.parked_us ? m->roof.parked_us : r.parked_us;
-}
-
-static bool run_round(fv_bench *b, fv_measurement *m, int round) {
-    fv_contender *order[2] = {&m->ours, &m->theirs};
-    measure_roof(b, m, round);
-    for (int i = 0; i < 2; i++) {
-        fv_contender *k = order[i ^ (round & 1)];
-        if (!k->ours && !k->theirs)
-            continue;
-        if (!run_block(b, k, round))
-            return false;
-        settle(m, k);
-    }
-    return true;
 }
 
 /* On a terminal only, and gone when something else is printed. */
@@ -142,23 +77,20 @@ static void show_progress(const fv_bench *b, const fv_measurement *m, int round)
 }
 
 static bool run_rounds(fv_bench *b, fv_measurement *m) {
-    double round_ms = 1e3 * b->c->args->seconds / m->rounds / (m->against ? 2 : 1);
-    if (!warm_up(b, &m->ours, round_ms))
+    fv_contender *both[2] = {&m->ours.turns, &m->theirs.turns};
+    enter(b, m, &m->ours);
+    enter(b, m, &m->theirs);
+    if (!fv_rounds_begin(both, 2, 1e3 * b->c->args->seconds / m->rounds / (m->against ? 2 : 1)))
         return false;
-    if (m->against && !warm_up(b, &m->theirs, round_ms))
-        return false;
-    settle(m, &m->theirs);
     bool ok = true;
     for (int i = 0; i < m->rounds && ok; i++) {
         show_progress(b, m, i);
-        ok = run_round(b, m, i);
+        measure_roof(b, m, i);
+        ok = fv_rounds_run(b->c->arena, both, 2, i);
     }
     show_progress(b, m, m->rounds);
-    if (!ok)
-        return false;
-    m->ours.all = fv_summarise(m->ours.ms, m->ours.n);
-    m->theirs.all = fv_summarise(m->theirs.ms, m->theirs.n);
-    return true;
+    fv_rounds_end(both, 2);
+    return ok;
 }
 
 /* ---- one number of threads ---- */
@@ -166,11 +98,9 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
 static void compute_ratios(fv_bench *b, fv_measurement *m) {
     if (!m->against)
         return;
-    m->ratio = m->ours.all.median / m->theirs.all.median;
+    m->ratio = m->ours.turns.all.median / m->theirs.turns.all.median;
     m->ratios = FV_NEW(b->c->arena, double, m->rounds);
-    for (int i = 0; i < m->rounds; i++)
-        m->ratios[i] = m->ours.round[i] / m->theirs.round[i];
-    qsort(m->ratios, (size_t)m->rounds, sizeof *m->ratios, by_size);
+    fv_rounds_ratios(&m->ours.turns, &m->theirs.turns, m->rounds, m->ratios);
 }
 
 static bool profile(fv_bench *b, fv_measurement *m) {
@@ -207,8 +137,8 @@ static bool measure(fv_bench *b, int threads, fv_measurement *m) {
     fv_runner r;
     *m = (fv_measurement){.rounds = b->c->args->rounds};
     m->roofs = FV_NEW(a, fv_roof, m->rounds);
-    m->ours.round = FV_NEW(a, double, m->rounds);
-    m->theirs.round = FV_NEW(a, double, m->rounds);
+    m->ours.turns.round = FV_NEW(a, double, m->rounds);
+    m->theirs.turns.round = FV_NEW(a, double, m->rounds);
     bool ok = fv_runner_open(b->c, &b->m, threads, &r) && measure_with(b, &r, m);
     fv_against_close(m);
     fv_runner_close(&r);

@@ -6,26 +6,16 @@
 #include "tools/compare.h"
 #include "tools/ort.h"
 #include "tools/roof.h"
+#include "tools/rounds.h"
 #include "tools/runner.h"
 
-/* Milliseconds of so many runs. */
-typedef struct fv_summary {
-    int n;
-    double min, q1, median, q3, p95, max;
-} fv_summary;
-/* Sorts `ms`. */
-fv_summary fv_summarise(double *ms, int n);
-
 /* Whoever takes part: a model of ours, or the other runtime's. */
-typedef struct fv_contender {
+typedef struct fv_party {
+    fv_contender turns;
+    fv_context *c;
     fv_runner *ours;
     fv_ort *theirs;
-    int block;     /* timed runs in a round */
-    double *ms;    /* of all timed runs, then sorted */
-    int n, cap;
-    double *round; /* median of each round */
-    fv_summary all;
-} fv_contender;
+} fv_party;
 
 /* What one launch, or all launches of a kernel, took in the traced runs. */
 typedef struct fv_profile_row {
@@ -53,7 +43,7 @@ typedef struct fv_measurement {
     int threads, rounds;
     size_t workspace;
     double first_ms;
-    fv_contender ours, theirs; /* runner and session are closed when it is printed */
+    fv_party ours, theirs; /* runner and session are closed when it is printed */
     fv_roof *roofs;            /* one a round */
     fv_roof roof;              /* the best */
     const char *against;       /* "onnxruntime 1.30.0", "fovea c"; NULL: there is nobody */

@@ -101,7 +101,7 @@ static void print_summary(fv_arena *a, const char *what, const fv_summary *s, co
 }
 
 static void print_rate(const fv_bench *b, const fv_measurement *m) {
-    double ms = m->ours.all.median;
+    double ms = m->ours.turns.all.median;
     if (!b->costs_known || ms <= 0)
         return;
     fv_out("%-10s %.4g GFLOP at %.4g GFLOP/s; %.4g MB at %.3g GB/s%s; %.0f%% of the roof\n", "rate",
@@ -122,7 +122,7 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     double worst = 0, atol = 0, rtol = 0;
     int n = b->m.table->noutputs;
-    print_summary(a, "against", &m->theirs.all, fv_printf(a, "; %s, opened in %s ms", m->against,
+    print_summary(a, "against", &m->theirs.turns.all, fv_printf(a, "; %s, opened in %s ms", m->against,
                                                          ms_str(a, m->against_load_ms)));
     fv_out("%-10s %.3f of theirs, %.3f to %.3f in the rounds\n", "ratio", m->ratio, m->ratios[0],
            m->ratios[m->rounds - 1]);
@@ -212,8 +212,8 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     if (m->roof.region_us > 0)
         fv_out("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
     fv_out("\n");
-    print_summary(a, "time", &m->ours.all, fv_printf(a, "; %d runs in %d round%s, the first %s ms",
-                                                     m->ours.all.n, m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
+    print_summary(a, "time", &m->ours.turns.all, fv_printf(a, "; %d runs in %d round%s, the first %s ms",
+                                                     m->ours.turns.all.n, m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
     print_rate(b, m);
     if (m->against)
         print_against(b, m);
@@ -240,9 +240,9 @@ static json_t *rounds_json(const fv_measurement *m) {
     json_t *list = json_array();
     for (int i = 0; i < m->rounds; i++) {
         json_t *o = json_object();
-        set_real(o, "median_ms", m->ours.round[i]);
+        set_real(o, "median_ms", m->ours.turns.round[i]);
         if (m->against)
-            set_real(o, "against_ms", m->theirs.round[i]);
+            set_real(o, "against_ms", m->theirs.turns.round[i]);
         set_real(o, "peak_gflops", m->roofs[i].gflops);
         set_real(o, "peak_gbs", m->roofs[i].gbs);
         fv_json_append(list, o);
@@ -278,7 +278,7 @@ static json_t *against_json(const fv_bench *b, const fv_measurement *m) {
     json_t *o = json_object(), *list = json_array();
     double worst = 0;
     fv_json_set_text(o, "name", m->against);
-    set_summary(o, &m->theirs.all);
+    set_summary(o, &m->theirs.turns.all);
     set_real(o, "load_ms", m->against_load_ms);
     set_real(o, "ratio", m->ratio);
     set_real(o, "round_ratio", m->rounds % 2 ? m->ratios[m->rounds / 2]
@@ -344,10 +344,10 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_text(o, "cpu", cpu_name(b->c->arena));
     fv_json_set_int(o, "threads", m->threads);
     fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.dims));
-    set_summary(o, &m->ours.all);
+    set_summary(o, &m->ours.turns.all);
     set_real(o, "first_ms", m->first_ms);
     fv_json_set(o, "gflop", b->costs_known ? fv_json_real(1e-9 * b->flops) : json_null());
-    fv_json_set(o, "gflops", b->costs_known ? fv_json_real(b->flops / m->ours.all.median * 1e-6) : json_null());
+    fv_json_set(o, "gflops", b->costs_known ? fv_json_real(b->flops / m->ours.turns.all.median * 1e-6) : json_null());
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);

@@ -139,17 +139,53 @@ static double distance(double x, double y) {
     return isnan(x) || isnan(y) ? INFINITY : fabs(x - y);
 }
 
-fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol) {
-    fv_tensor g = fv_array_tensor(a, got), w = fv_array_tensor(a, want);
-    fv_difference d = {.shape = other_shape(a, &g, &w), .count = g.count};
-    bool f = fv_elem_is_float(g.elem);
-    d.atol = !f ? 0 : atol < 0 ? usual_tolerance(g.elem) : atol;
-    d.rtol = !f ? 0 : rtol < 0 ? usual_tolerance(g.elem) : rtol;
-    if (!d.shape && !is_comparable(g.elem))
-        d.shape = fv_printf(a, "is %s, which cannot be compared", fv_elem_name(g.elem));
-    for (size_t i = 0; !d.shape && i < g.count; i++) {
-        double x = element(&g, i), y = element(&w, i), apart = distance(x, y);
+/* Where a float lies among all of its type, in their order; 0 for others. */
+static uint64_t place_of(const fv_tensor *t, size_t i) {
+    uint64_t bits = 0;
+    int width = fv_elem_bits(t->elem);
+    if (!fv_elem_is_float(t->elem) || width < 16)
+        return 0;
+    if (width == 16)
+        bits = ((const uint16_t *)t->data)[i];
+    else if (width == 32)
+        bits = ((const uint32_t *)t->data)[i];
+    else
+        bits = ((const uint64_t *)t->data)[i];
+    uint64_t top = UINT64_C(1) << (width - 1);
+    return bits & top ? top - (bits - top) : top + bits;
+}
+
+static void note_numbers(fv_difference *d, const fv_tensor *g, const fv_tensor *w, size_t i, double got, double want) {
+    if (got == want || isnan(got) || isnan(want))
+        return;
+    double relative = want != 0 ? fabs(got - want) / fabs(want) : -1;
+    uint64_t p = place_of(w, i), q = place_of(g, i), apart = p < q ? q - p : p - q;
+    d->relative = relative > d->relative ? relative : d->relative;
+    d->ulp = apart > d->ulp ? apart : d->ulp;
+}
+
+static void note_kinds(const fv_tensor *t, bool *nan, bool *inf) {
+    for (size_t i = 0; i < t->count && fv_elem_is_float(t->elem); i++) {
+        double e = fv_tensor_float(t, i);
+        *nan |= isnan(e) != 0;
+        *inf |= isinf(e) != 0;
+    }
+}
+
+fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol, double rtol) {
+    fv_difference d = {.shape = other_shape(a, g, w), .count = g->count, .relative = -1};
+    bool f = fv_elem_is_float(g->elem);
+    d.atol = !f ? 0 : atol < 0 ? usual_tolerance(g->elem) : atol;
+    d.rtol = !f ? 0 : rtol < 0 ? usual_tolerance(g->elem) : rtol;
+    if (!d.shape && !is_comparable(g->elem))
+        d.shape = fv_printf(a, "is %s, which cannot be compared", fv_elem_name(g->elem));
+    note_kinds(g, &d.nan[0], &d.inf[0]);
+    note_kinds(w, &d.nan[1], &d.inf[1]);
+    for (size_t i = 0; !d.shape && i < g->count; i++) {
+        double x = element(g, i), y = element(w, i), apart = distance(x, y);
         d.differing += !close_enough(x, y, d.atol, d.rtol);
+        if (f)
+            note_numbers(&d, g, w, i, x, y);
         if (i == 0 || apart > d.worst) {
             d.worst = apart;
             d.worst_at = i;
@@ -158,4 +194,9 @@ fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, 
         }
     }
     return d;
+}
+
+fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol) {
+    const fv_tensor g = fv_array_tensor(a, got), w = fv_array_tensor(a, want);
+    return fv_differ_tensors(a, &g, &w, atol, rtol);
 }

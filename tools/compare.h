@@ -17,8 +17,12 @@ typedef struct fv_difference {
     double worst;      /* the largest |a - b| of all elements; infinite where one is NaN, the other not */
     size_t worst_at;
     double got, want;  /* there */
+    double relative;   /* the largest |a - b| / |b| of those that are not expected to be 0; -1: all are, or are equal */
+    uint64_t ulp;      /* the most floats of the type from one to the other, where both are numbers; of what is no float 0 */
+    bool nan[2], inf[2]; /* is there any, in `got` and in `want`? */
     double atol, rtol; /* that were used */
 } fv_difference;
+fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol, double rtol);
 fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol);
 /* Gives a dense array memory that has so many along an axis. False: it would hold less than there is, or no memory could be so
  * large. */

@@ -3,7 +3,6 @@
  * Values in between are made visible as outputs, a chunk of them a run. One that is an output has memory of its own, so what is
  * fused across it otherwise is not: a chunk of one value disturbs least, and takes the most runs. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,10 +19,7 @@ typedef struct value {
 
 typedef struct finding {
     const value *v;
-    fv_difference d;
-    double relative;   /* the most of those that are not expected to be 0; -1: all are, or are equal */
-    uint64_t ulp;      /* the most; of what is no float 0 */
-    bool nan[2], inf[2];
+    fv_difference d; /* of B, where A is expected */
 } finding;
 
 typedef struct comparison {
@@ -232,55 +228,16 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
 
 /* ---- differences ---- */
 
-/* Where a float lies among all of its type, in their order; 0 for others. */
-static uint64_t place_of(const fv_tensor *t, size_t i) {
-    uint64_t bits = 0;
-    int width = fv_elem_bits(t->elem);
-    if (!fv_elem_is_float(t->elem) || width < 16)
-        return 0;
-    if (width == 16)
-        bits = ((const uint16_t *)t->data)[i];
-    else if (width == 32)
-        bits = ((const uint32_t *)t->data)[i];
-    else
-        bits = ((const uint64_t *)t->data)[i];
-    uint64_t top = UINT64_C(1) << (width - 1);
-    return bits & top ? top - (bits - top) : top + bits;
-}
-
-static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_tensor *b, fv_arena *scratch) {
+static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_tensor *b) {
     const fv_args *args = d->c->args;
-    const fv_tensor *both[2] = {a, b};
-    fv_array x, y;
-    finding f = {.v = v, .relative = -1};
-    if (!fv_tensor_array(scratch, a, &x) || !fv_tensor_array(scratch, b, &y)) {
-        f.d.shape = "has too many dims to be compared";
-        return f;
-    }
-    f.d = fv_differ(d->c->arena, &y, &x, args->atol, args->rtol);
-    for (int s = 0; s < 2; s++)
-        for (size_t i = 0; i < both[s]->count && fv_elem_is_float(both[s]->elem); i++) {
-            double e = fv_tensor_float(both[s], i);
-            f.nan[s] |= isnan(e) != 0;
-            f.inf[s] |= isinf(e) != 0;
-        }
-    for (size_t i = 0; !f.d.shape && i < a->count && fv_elem_is_float(a->elem); i++) {
-        double want = fv_tensor_float(a, i), got = fv_tensor_float(b, i);
-        if (want == got || isnan(want) || isnan(got))
-            continue;
-        double relative = want != 0 ? fabs(got - want) / fabs(want) : -1;
-        uint64_t p = place_of(a, i), q = place_of(b, i), apart = p < q ? q - p : p - q;
-        f.relative = relative > f.relative ? relative : f.relative;
-        f.ulp = apart > f.ulp ? apart : f.ulp;
-    }
-    return f;
+    return (finding){.v = v, .d = fv_differ_tensors(d->c->arena, b, a, args->atol, args->rtol)};
 }
 
 static bool differs(const finding *f) { return f->d.shape || f->d.differing; }
 
-static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, const fv_tensor *b, int na, int nb, fv_arena *scratch) {
+static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, const fv_tensor *b, int na, int nb) {
     for (int i = 0; i < k->n; i++) {
-        finding f = look(d, &d->values[k->first + i], &a[na + i], &b[nb + i], scratch);
+        finding f = look(d, &d->values[k->first + i], &a[na + i], &b[nb + i]);
         FV_PUSH(d->c->arena, d->found, d->nfound, d->cap_found, f);
     }
 }
@@ -296,10 +253,10 @@ static bool run_both(comparison *d, int first, int n, int inner) {
         while (out[s][outputs[s] + n].elem != FV_NO_ELEM)
             outputs[s]++;
     if (ok)
-        compare_chunk(d, &k[0], out[0], out[1], outputs[0], outputs[1], scratch);
+        compare_chunk(d, &k[0], out[0], out[1], outputs[0], outputs[1]);
     for (int i = inner; ok && first + n == inner && i < d->n; i++) {
         const value *v = &d->values[i];
-        finding f = look(d, v, &out[0][v->at[0]], &out[1][v->at[1]], scratch);
+        finding f = look(d, v, &out[0][v->at[0]], &out[1][v->at[1]]);
         FV_PUSH(d->c->arena, d->found, d->nfound, d->cap_found, f);
     }
     fv_arena_free(scratch);
@@ -332,12 +289,12 @@ static const char *how_far(fv_arena *a, const finding *f) {
         return f->d.shape;
     if (!f->d.differing && !(f->d.worst > 0))
         return fv_printf(a, "%zu elements are equal", f->d.count);
-    const char *relative = f->relative < 0 ? "" : fv_printf(a, "relative %.3g, ", f->relative);
+    const char *relative = f->d.relative < 0 ? "" : fv_printf(a, "relative %.3g, ", f->d.relative);
     return fv_printf(a, "%zu of %zu elements differ; the worst, %zu, is %.9g, expected %.9g; absolute %.3g, %s%" PRIu64 " ulp",
-                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst, relative, f->ulp);
+                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst, relative, f->d.ulp);
 }
 
-static const char *whose(const bool of[2]) { return of[0] && of[1] ? "of both" : of[0] ? "of A only" : "of B only"; }
+static const char *whose(const bool of[2]) { return of[0] && of[1] ? "of both" : of[1] ? "of A only" : "of B only"; }
 
 static const finding *first_that(const comparison *d, bool (*is)(const finding *f)) {
     for (int i = 0; i < d->nfound; i++)
@@ -345,8 +302,8 @@ static const finding *first_that(const comparison *d, bool (*is)(const finding *
             return &d->found[i];
     return NULL;
 }
-static bool has_nan(const finding *f) { return f->nan[0] || f->nan[1]; }
-static bool has_inf(const finding *f) { return f->inf[0] || f->inf[1]; }
+static bool has_nan(const finding *f) { return f->d.nan[0] || f->d.nan[1]; }
+static bool has_inf(const finding *f) { return f->d.inf[0] || f->d.inf[1]; }
 
 static int count_differing(const comparison *d) {
     int n = 0;
@@ -366,9 +323,9 @@ static void print_report(const comparison *d) {
     if (first)
         fv_out("first      %s: %s\n", what_of(a, first->v), how_far(a, first));
     if (nan)
-        fv_out("first NaN  %s, %s\n", what_of(a, nan->v), whose(nan->nan));
+        fv_out("first NaN  %s, %s\n", what_of(a, nan->v), whose(nan->d.nan));
     if (inf)
-        fv_out("first Inf  %s, %s\n", what_of(a, inf->v), whose(inf->inf));
+        fv_out("first Inf  %s, %s\n", what_of(a, inf->v), whose(inf->d.inf));
     for (int i = 0; i < d->nfound; i++)
         if (differs(&d->found[i]) || d->c->args->verbose)
             fv_out("  %-9s %s: %s\n", differs(&d->found[i]) ? "DIFFERS" : "", what_of(a, d->found[i].v), how_far(a, &d->found[i]));
@@ -390,13 +347,13 @@ static json_t *finding_json(const finding *f) {
     fv_json_set_int(o, "elements", (int64_t)f->d.count);
     fv_json_set_int(o, "differing", (int64_t)f->d.differing);
     fv_json_set(o, "absolute", fv_json_real(f->d.worst));
-    fv_json_set(o, "relative", f->relative < 0 ? json_null() : fv_json_real(f->relative));
-    fv_json_set_int(o, "ulp", f->ulp > INT64_MAX ? INT64_MAX : (int64_t)f->ulp);
+    fv_json_set(o, "relative", f->d.relative < 0 ? json_null() : fv_json_real(f->d.relative));
+    fv_json_set_int(o, "ulp", f->d.ulp > INT64_MAX ? INT64_MAX : (int64_t)f->d.ulp);
     fv_json_set_int(o, "worst_at", (int64_t)f->d.worst_at);
-    fv_json_set_bool(o, "nan_in_a", f->nan[0]);
-    fv_json_set_bool(o, "nan_in_b", f->nan[1]);
-    fv_json_set_bool(o, "inf_in_a", f->inf[0]);
-    fv_json_set_bool(o, "inf_in_b", f->inf[1]);
+    fv_json_set_bool(o, "nan_in_a", f->d.nan[1]);
+    fv_json_set_bool(o, "nan_in_b", f->d.nan[0]);
+    fv_json_set_bool(o, "inf_in_a", f->d.inf[1]);
+    fv_json_set_bool(o, "inf_in_b", f->d.inf[0]);
     return o;
 }
 
