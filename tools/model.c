@@ -149,6 +149,16 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
     return true;
 }
 
+static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend, fv_subject *out) {
+    if (!(out->program = fv_driver_lower(c->session, &out->source, o)))
+        return false;
+    look_at_program(&(opening){c, out}, out->program);
+    if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o->level)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
 bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, const fv_change *change,
                              fv_subject *out) {
     fv_driver_options o;
@@ -163,15 +173,14 @@ bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind ba
     if (!out->source.module || out->source.module->definitions)
         return fv_error(c->session, "holds %s, no graph", out->source.module ? "definitions" : "kernels");
     look_at_source(&(opening){c, out}, &out->source);
-    if (change->read && !change->read(change->user, out->source.module))
-        return false;
-    if (!(out->program = fv_driver_lower(c->session, &out->source, &o)))
-        return false;
-    look_at_program(&(opening){c, out}, out->program);
-    if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o.level)))
-        return false;
-    make_room(c, out);
-    return true;
+    return (!change->read || change->read(change->user, out->source.module)) && finish(c, &o, backend, out);
+}
+
+bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o, fv_backend_kind backend,
+                            fv_subject *out) {
+    *out = (fv_subject){.path = source->module->name, .source = *source};
+    look_at_source(&(opening){c, out}, &out->source);
+    return finish(c, o, backend, out);
 }
 
 int fv_subject_run(fv_context *c, fv_subject *m) {

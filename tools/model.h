@@ -60,6 +60,9 @@ bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind ba
     FV_MUST_USE;
 /* Runs it on its inputs. Returns the status of the run; not FV_OK: after messages. */
 int fv_subject_run(fv_context *c, fv_subject *m) FV_MUST_USE;
+/* The same of a graph that is in memory, and of options that are made already. Never from the cache. */
+bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o, fv_backend_kind backend,
+                            fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
 /* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL: there is

@@ -3,9 +3,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/file.h"
 #include "ir/graph/verify.h"
 #include "passes/lua/lua.h"
 #include "tools/command.h"
+#include "tools/laboratory.h"
 
 /* ---- what a script asks for ---- */
 
@@ -28,23 +30,45 @@ static fv_module *load(void *user, const char *path) {
     return NULL;
 }
 
-/* The folder is the user's; within it a script may make no other. */
-static bool save(void *user, const fv_module *m, const char *name) {
-    fv_context *c = user;
+/* The file of that name: the folder is the user's, and within it a script may make no other. NULL after a diagnostic. */
+static const char *path_of(fv_context *c, const char *what, const char *name) {
     const char *folder = c->args->output;
     struct stat st;
     if (!folder)
-        return fv_error(c->session, "module:save needs a folder: fovea lua --output=DIR F.lua");
-    if (stat(folder, &st) || !S_ISDIR(st.st_mode))
-        return fv_error(c->session, "--output=%s is no folder", folder);
-    if (strchr(name, '/'))
-        return fv_error(c->session, "module:save: '%s' is no name of a file", name);
-    return fv_driver_write_ir(c->session, m, NULL, fv_printf(c->arena, "%s/%s", folder, name));
+        fv_error(c->session, "%s needs a folder: fovea lua --output=DIR F.lua", what);
+    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        fv_error(c->session, "--output=%s is no folder", folder);
+    else if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+        fv_error(c->session, "%s: '%s' is no name of a file", what, name);
+    else
+        return fv_printf(c->arena, "%s/%s", folder, name);
+    return NULL;
+}
+
+static bool save(void *user, const fv_module *m, const char *name) {
+    fv_context *c = user;
+    const char *path = path_of(c, "module:save", name);
+    return path && fv_driver_write_ir(c->session, m, NULL, path);
+}
+
+static bool save_text(void *user, const char *text, size_t n, const char *name) {
+    fv_context *c = user;
+    const char *path = path_of(c, "fv.save", name);
+    return path && fv_driver_spares(c->session, path) && fv_file_write(c->session, path, text, n);
+}
+
+/* In other commands a script has the one model of the command, and only as long as a pass runs. */
+static fv_lua_host host_of(fv_context *c, bool program) {
+    if (!program)
+        return (fv_lua_host){.user = c, .write = write};
+    return (fv_lua_host){.user = c, .write = write, .load = load, .save = save, .save_text = save_text,
+                         .compile = fv_laboratory_compile, .release = fv_laboratory_release, .run = fv_laboratory_run,
+                         .time = fv_laboratory_time, .cost = fv_laboratory_cost, .differ = fv_laboratory_differ};
 }
 
 static fv_lua *open_script(fv_context *c, const char *path, bool program) {
     const fv_args *a = c->args;
-    fv_lua_options o = {.host = {.user = c, .write = write, .load = program ? load : NULL, .save = program ? save : NULL},
+    fv_lua_options o = {.host = host_of(c, program),
                         .args = a->script_args.at, .words = program ? a->operand + 1 : NULL,
                         .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua};
     return fv_lua_open(c->session, path, &o);

@@ -27,6 +27,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/parse_data.h"
+#include "ir/graph/print.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/state.h"
 
@@ -597,13 +598,19 @@ static bool parse_module(fv_graph_reader *r) {
     return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) && (!r->dialect || r->dialect->end(r));
 }
 
-static fv_module *parse_text(fv_session *s, const char *text, const char *folder, int nchosen,
-                             const fv_dim_option *chosen, const fv_graph_dialect *dialect) {
+/* What a text is read with. */
+typedef struct reading {
+    const char *text, *folder;
+    const fv_graph_dialect *dialect;
+    const fv_lent *lent;
+} reading;
+
+static fv_module *parse_text(fv_session *s, const reading *how, int nchosen, const fv_dim_option *chosen) {
     fv_module *m = fv_module_new(s, "model");
-    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = folder},
-                         .chosen = chosen, .nchosen = nchosen, .dialect = dialect};
-    r.end = text + strlen(text);
-    fv_lex_init(&r.l, s, m->arena, text);
+    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = how->folder}, .chosen = chosen, .nchosen = nchosen,
+                         .dialect = how->dialect, .lent = how->lent};
+    r.end = how->text + strlen(how->text);
+    fv_lex_init(&r.l, s, m->arena, how->text);
     if (parse_module(&r))
         return m;
     fv_module_free(m);
@@ -611,7 +618,7 @@ static fv_module *parse_text(fv_session *s, const char *text, const char *folder
 }
 
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) {
-    return parse_text(s, text, folder, 0, NULL, NULL);
+    return parse_text(s, &(reading){.text = text, .folder = folder}, 0, NULL);
 }
 
 /* ---- dims that the caller knows ---- */
@@ -664,17 +671,11 @@ static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, const char *
     return true;
 }
 
-fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
-                                const char *const *dims) {
-    return fv_module_parse_as(s, text, folder, dims, NULL);
-}
-
-fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder, const char *const *dims,
-                              const fv_graph_dialect *dialect) {
+static fv_module *parse_dims(fv_session *s, const reading *how, const char *const *dims) {
     int n = 0;
     while (dims && dims[n])
         n++;
-    fv_module *m = parse_text(s, text, folder, 0, NULL, dialect);
+    fv_module *m = parse_text(s, how, 0, NULL);
     if (!m || !n)
         return m;
     fv_arena *a = fv_arena_new(s);
@@ -683,7 +684,21 @@ fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folde
     for (int i = 0; i < n && ok; i++)
         ok = resolve(s, a, m, dims[i], chosen, i);
     fv_module_free(m);
-    m = ok ? parse_text(s, text, folder, n, chosen, dialect) : NULL;
+    m = ok ? parse_text(s, how, n, chosen) : NULL;
     fv_arena_free(a);
     return m;
+}
+
+fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims) {
+    return parse_dims(s, &(reading){.text = text, .folder = folder}, dims);
+}
+
+fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder, const char *const *dims,
+                              const fv_graph_dialect *dialect) {
+    return parse_dims(s, &(reading){.text = text, .folder = folder, .dialect = dialect}, dims);
+}
+
+fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent, const char *const *dims) {
+    return parse_dims(s, &(reading){.text = text, .folder = ".", .lent = lent}, dims);
 }

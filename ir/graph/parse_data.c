@@ -3,6 +3,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
+#include "ir/graph/print.h"
 
 #include <math.h>
 #include <string.h>
@@ -270,6 +271,18 @@ static const fv_tensor *parse_hex(fv_graph_reader *r, const fv_tensor *shape) {
     return t;
 }
 
+/* lent N */
+static const fv_tensor *parse_lent(fv_graph_reader *r, const fv_tensor *shape) {
+    int64_t i;
+    if (!fv_lex_int(&r->l, &i))
+        return NULL;
+    if (i < 0 || i >= r->lent->n || r->lent->at[i]->elem != shape->elem || r->lent->at[i]->bytes != shape->bytes) {
+        fv_lex_error(&r->l, "no tensor of that type is lent as %lld", (long long)i);
+        return NULL;
+    }
+    return r->lent->at[i];
+}
+
 /* The content of a tensor of that type. */
 const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
     fv_lexer *l = &r->l;
@@ -296,5 +309,7 @@ const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
     }
     if (fv_lex_accept(l, "hex"))
         return parse_hex(r, t);
+    if (r->lent && fv_lex_accept(l, "lent"))
+        return parse_lent(r, t);
     return fv_lex_accept(l, "file") ? parse_side(r, t) : parse_inline(r, t);
 }

@@ -101,6 +101,11 @@ static void put_in_side(printer *p, const fv_tensor *x) {
     fv_text_putn(p->side, fv_tensor_little_endian(p->side->arena, x), x->bytes); /* as files are */
 }
 
+static void lend(printer *p, const fv_tensor *x) {
+    fv_text_printf(p->t, "lent %d", p->lent->n);
+    FV_PUSH(p->lent->arena, p->lent->at, p->lent->n, p->lent->cap, x);
+}
+
 static bool is_short(const fv_tensor *x) {
     return x->count <= INLINE_ELEMENTS || x->elem == FV_STRING;
 }
@@ -108,6 +113,8 @@ static bool is_short(const fv_tensor *x) {
 static void put_content(printer *p, const fv_tensor *x) {
     if (is_short(x))
         put_elements(p->t, x);
+    else if (p->lent)
+        lend(p, x);
     else if (p->side)
         put_in_side(p, x);
     else if (p->whole)
@@ -396,6 +403,10 @@ void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_t
 
 void fv_module_print_whole(fv_text *t, const fv_module *m) {
     print_module(&(printer){.t = t, .whole = true}, m);
+}
+
+void fv_module_print_lent(fv_text *t, const fv_module *m, fv_lent *lent) {
+    print_module(&(printer){.t = t, .lent = lent}, m);
 }
 
 bool fv_module_is_elided(const fv_module *m) {

@@ -16,6 +16,14 @@ void fv_module_print_whole(fv_text *t, const fv_module *m);
 bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 
+/* Tensors that a text speaks of by their numbers: for one that is read again at once, where they are (copy.c). */
+typedef struct fv_lent {
+    fv_arena *arena;
+    const fv_tensor **at;
+    int n, cap;
+} fv_lent;
+void fv_module_print_lent(fv_text *t, const fv_module *m, fv_lent *lent);
+
 /* ---- parts, for texts that hold a graph among other things ---- */
 
 typedef struct fv_graph_printer {
@@ -23,6 +31,7 @@ typedef struct fv_graph_printer {
     const char *side_name;
     fv_text *side; /* where large constants go */
     bool whole;    /* without `side`: they are in the text; else they are elided */
+    fv_lent *lent; /* large constants are `lent N`, and are in that list; NULL: as `side` and `whole` say */
     bool elide;    /* regions too */
     int indent;
 } fv_graph_printer;

@@ -130,7 +130,7 @@ void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
             wrong(L, arg, d, of);
         const void *at = fv_lua_any(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class, &other);
         if (other != box)
-            luaL_error(L, "attribute '%s' is of another module", d->name);
+            luaL_error(L, "attribute '%s' is of %s module", d->name, other ? "another" : "no");
         if (tensor) {
             ((fv_lua_handle *)lua_touserdata(L, arg))->open = false;
             out->u.tensor = at;

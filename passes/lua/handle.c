@@ -5,7 +5,8 @@
 
 const fv_lua_class *const fv_lua_classes[] = {
     &fv_lua_module_class, &fv_lua_func_class, &fv_lua_region_class, &fv_lua_op_class,   &fv_lua_value_class,
-    &fv_lua_type_class,   &fv_lua_dim_class,  &fv_lua_tensor_class, &fv_lua_pass_class, &fv_lua_rule_class, NULL};
+    &fv_lua_type_class,   &fv_lua_dim_class,  &fv_lua_tensor_class, &fv_lua_pass_class, &fv_lua_rule_class,
+    &fv_lua_compiled_class, NULL};
 
 static const char boxes[] = "fv.boxes"; /* in the registry: address of a box to its handle, weak */
 
@@ -121,7 +122,7 @@ fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned) {
             return there;
         lua_pop(L, 1);
     }
-    fv_lua_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+    fv_lua_box *box = lua_newuserdatauv(L, sizeof *box, 2); /* handles; the module of which this one is a copy */
     *box = (fv_lua_box){.m = m, .owned = false};
     lua_newtable(L); /* handles of what is in it, by address */
     lua_newtable(L);
@@ -186,7 +187,8 @@ void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box)
     arg = lua_absindex(L, arg);
     fv_lua_handle *h = luaL_checkudata(L, arg, metatable_of(L, c));
     lua_pop(L, 1);
-    check_box(L, h->box);
+    if (h->box)
+        check_box(L, h->box);
     if (box)
         *box = h->box;
     return h->at;

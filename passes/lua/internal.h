@@ -68,7 +68,7 @@ typedef struct fv_lua_box {
 
 /* The handle of anything in a module. */
 typedef struct fv_lua_handle {
-    fv_lua_box *box;
+    fv_lua_box *box; /* NULL: a tensor that is of no module, with its memory behind the handle */
     void *at;
     bool open; /* of a tensor: may be written to */
 } fv_lua_handle;
@@ -98,7 +98,7 @@ typedef struct fv_lua_class {
     const luaL_Reg *getters, *methods, *meta;
 } fv_lua_class;
 extern const fv_lua_class fv_lua_module_class, fv_lua_func_class, fv_lua_region_class, fv_lua_op_class, fv_lua_value_class,
-    fv_lua_type_class, fv_lua_dim_class, fv_lua_tensor_class, fv_lua_pass_class, fv_lua_rule_class;
+    fv_lua_type_class, fv_lua_dim_class, fv_lua_tensor_class, fv_lua_pass_class, fv_lua_rule_class, fv_lua_compiled_class;
 extern const fv_lua_class *const fv_lua_classes[]; /* NULL terminated */
 extern const luaL_Reg fv_lua_functions[];          /* of fv itself */
 
@@ -114,6 +114,8 @@ void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
 /* The text of a file that the script consists of, which fv_lua_key then knows. Raises. */
 const char *fv_lua_read(lua_State *L, const char *path, size_t *n);
+/* Pushes what `str` says of x; returns 1. */
+int fv_lua_push_text(lua_State *L, const char *(*str)(fv_arena *a, const void *x), const void *x);
 /* Zeroed memory of Lua's, pushed. */
 void *fv_lua_scratch(lua_State *L, size_t n, size_t size);
 /* Each line of the text as a note. */
@@ -136,7 +138,7 @@ fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned);
 bool fv_lua_find_box(lua_State *L, const fv_module *m) FV_MUST_USE;
 fv_lua_box *fv_lua_module(lua_State *L, int arg);
 void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const void *at); /* nil for NULL */
-/* The object at `arg`; *box is its module. Raise where it is another kind, stale, or of a module that is gone. */
+/* The object at `arg`; *box is its module, NULL of a tensor that is of none. Raise where it is another kind, stale, or of a module that is gone. */
 void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box);
 fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box);
 fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box);
@@ -192,6 +194,10 @@ void fv_lua_check_type(lua_State *L, const fv_lua_box *box, const fv_value *old,
 
 int fv_lua_const(lua_State *L);  /* module:const */
 int fv_lua_buffer(lua_State *L); /* module:buffer */
+int fv_lua_tensor_new(lua_State *L); /* fv.tensor */
+/* A tensor of zeros in memory of Lua, which is of no module, pushed. Raises. */
+fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_t *dims);
+fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
 
 /* ---- pass.c ---- */
 
@@ -206,6 +212,43 @@ void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer);
 bool fv_lua_check_args(fv_lua *l) FV_MUST_USE;
 /* Declares the pass and pushes its handle; raises. With neither `run` nor rules it does nothing. */
 fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose);
+
+/* The list at `arg` of passes, names and lists of these as one of names, pushed; where. Raises. */
+int fv_lua_pass_names(lua_State *L, int arg);
+
+/* ---- table.c ---- */
+
+/* Raises where the table has a field besides `names`; `what` takes them: "fv.pass". */
+void fv_lua_check_fields(lua_State *L, int table, const char *what, const char *const *names);
+/* Fields, pushed; raise where they are there and something else. `otherwise` NULL: a text that has to be there. */
+const char *fv_lua_text_field(lua_State *L, int table, const char *name, const char *otherwise);
+lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise, lua_Integer least, lua_Integer most);
+double fv_lua_number_field(lua_State *L, int table, const char *name, double otherwise);
+/* The texts in the list at `arg`, NULL terminated, in memory of Lua, pushed; the list has to stay on the stack. Raises. */
+const char *const *fv_lua_texts(lua_State *L, int arg);
+/* Of {n = 4, m = "1..8"}: "m", "1..8", "n", "4", NULL; by name. In memory of Lua, pushed. NULL: there is no such field. Raises. */
+const char *const *fv_lua_dims_field(lua_State *L, int table, const char *name);
+/* The names of a table's fields, sorted, NULL terminated, in memory of Lua, pushed. Raises where one is no text. */
+const char *const *fv_lua_keys(lua_State *L, int table, const char *what);
+
+/* ---- compiled.c, measure.c, save.c ---- */
+
+int fv_lua_compile(lua_State *L); /* fv.compile */
+int fv_lua_run(lua_State *L);     /* fv.run */
+int fv_lua_time(lua_State *L);    /* fv.time */
+int fv_lua_diff(lua_State *L);    /* fv.diff */
+int fv_lua_save(lua_State *L);    /* fv.save */
+int fv_lua_compiled_cost(lua_State *L); /* compiled:cost */
+/* Raises where it is closed. */
+fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg);
+/* {inputs=, dims=, seed=, threads=} of the table at `arg`, or none, in memory of Lua; what it needs is pushed. Raises. */
+fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg);
+/* An arena that is freed by the one of these, or where an error goes past: then by the collector. Nothing is in it before
+ * somebody makes it, with a door open. Pushes what holds it. */
+fv_arena **fv_lua_push_arena(lua_State *L);
+void fv_lua_free_arena(fv_arena **a);
+/* Runs it, and pushes a table of its outputs by their names. */
+void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
 
 /* ---- rules.c ---- */
 

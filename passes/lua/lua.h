@@ -6,19 +6,10 @@
 #ifndef FV_PASSES_LUA_LUA_H
 #define FV_PASSES_LUA_LUA_H
 
+#include "passes/lua/host.h"
 #include "passes/passes.h"
 
 typedef struct fv_lua fv_lua;
-
-typedef enum { FV_LUA_PRINT, FV_LUA_OUT, FV_LUA_ERR } fv_lua_stream; /* print; io.write; io.stderr */
-
-/* What a script asks of whoever runs it; members may be NULL, and then it is told that this is not there. */
-typedef struct fv_lua_host {
-    void *user;
-    void (*write)(void *user, fv_lua_stream to, const char *text, size_t n);
-    fv_module *(*load)(void *user, const char *path);             /* a verified graph; NULL after diagnostics */
-    bool (*save)(void *user, const fv_module *m, const char *name); /* false after diagnostics */
-} fv_lua_host;
 
 typedef struct fv_lua_options {
     fv_lua_host host;

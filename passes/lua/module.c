@@ -50,7 +50,9 @@ static int fv_load(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg fv_lua_functions[] = {{"level", fv_lua_level},
+const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
+                                     {"diff", fv_lua_diff},
+                                     {"level", fv_lua_level},
                                      {"load", fv_load},
                                      {"options", fv_lua_options_new},
                                      {"parse", fv_parse},
@@ -58,6 +60,10 @@ const luaL_Reg fv_lua_functions[] = {{"level", fv_lua_level},
                                      {"pipeline", fv_lua_pipeline_new},
                                      {"rule", fv_lua_rule_new},
                                      {"rules", fv_lua_rules_new},
+                                     {"run", fv_lua_run},
+                                     {"save", fv_lua_save},
+                                     {"tensor", fv_lua_tensor_new},
+                                     {"time", fv_lua_time},
                                      {NULL, NULL}};
 
 static const luaL_Reg constants[] = {{"version", NULL}, {NULL, NULL}};
@@ -223,6 +229,28 @@ static int module_verify(lua_State *L) {
     return 1;
 }
 
+typedef struct copying {
+    fv_lua_box *box;
+    fv_module *copy;
+} copying;
+
+static bool copy(void *arg) {
+    copying *c = arg;
+    return verify(c->box) && (c->copy = fv_module_copy(c->box->m->session, c->box->m, NULL)) != NULL;
+}
+
+/* Large constants lie in the module that was copied: it lives as long. */
+static int module_copy(lua_State *L) {
+    copying c = {fv_lua_module(L, 1), NULL};
+    if (!c.box->owned)
+        return luaL_error(L, "module:copy: the module is lent to a pass");
+    fv_lua_change(L, c.box, copy, &c);
+    fv_lua_push_box(L, c.copy, true);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 2);
+    return 1;
+}
+
 typedef struct saving {
     const fv_lua_host *host;
     fv_lua_box *box;
@@ -238,8 +266,6 @@ static int module_save(lua_State *L) {
     saving s = {&fv_lua_of(L)->o.host, fv_lua_module(L, 1), luaL_checkstring(L, 2)};
     if (!s.host->save)
         return luaL_error(L, "module:save: only `fovea lua` writes what a script says");
-    if (!*s.name || *s.name == '/' || strstr(s.name, ".."))
-        return luaL_error(L, "module:save: '%s' does not lie under the folder of --output", s.name);
     fv_lua_change(L, s.box, save, &s);
     return 0;
 }
@@ -298,7 +324,7 @@ const fv_lua_class fv_lua_module_class = {
     "module",
     (const luaL_Reg[]){{"constants", module_constants}, {"functions", module_functions}, {"main", module_main}, {"name", module_name},
                        {"symbols", module_symbols}, {"text", module_text}, {NULL, NULL}},
-    (const luaL_Reg[]){{"buffer", fv_lua_buffer}, {"const", fv_lua_const}, {"dim", module_dim}, {"find", module_find},
+    (const luaL_Reg[]){{"buffer", fv_lua_buffer}, {"const", fv_lua_const}, {"copy", module_copy}, {"dim", module_dim}, {"find", module_find},
                        {"run", fv_lua_module_run}, {"save", module_save}, {"verify", module_verify}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", module_str}, {"__gc", module_gc}, {NULL, NULL}}};
 

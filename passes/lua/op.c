@@ -99,18 +99,8 @@ static int op_alive(lua_State *L) {
     return 1;
 }
 
-typedef struct printing {
-    fv_module *m;
-    const fv_op *op;
-    fv_arena *arena;
-    const char *text;
-} printing;
-
-static bool print(void *arg) {
-    printing *p = arg;
-    p->arena = fv_arena_new(p->m->session);
-    p->text = fv_op_str(p->arena, p->op);
-    return true;
+static const char *print(fv_arena *a, const void *op) {
+    return fv_op_str(a, op);
 }
 
 static int op_str(lua_State *L) {
@@ -119,11 +109,7 @@ static int op_str(lua_State *L) {
         lua_pushliteral(L, "op (erased)");
         return 1;
     }
-    printing p = {h->box->m, h->at, NULL, NULL};
-    fv_lua_try(L, NULL, print, &p);
-    lua_pushstring(L, p.text);
-    fv_arena_free(p.arena);
-    return 1;
+    return fv_lua_push_text(L, print, h->at);
 }
 
 /* ---- changes ---- */

@@ -183,36 +183,12 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
     return d.p;
 }
 
-/* A field that is a text; pushed. */
-static const char *text_field(lua_State *L, int table, const char *name, const char *otherwise) {
-    lua_getfield(L, table, name);
-    if (lua_isnil(L, -1) && otherwise)
-        return otherwise;
-    if (lua_type(L, -1) != LUA_TSTRING)
-        luaL_error(L, "%s is a %s, expected a text", name, luaL_typename(L, -1));
-    return lua_tostring(L, -1);
-}
-
-static void check_fields(lua_State *L, int table, const char *const *names) {
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-        bool known = false;
-        for (const char *const *k = names; name && *k; k++)
-            known |= !strcmp(*k, name);
-        if (!known)
-            luaL_error(L, "fv.pass takes no '%s'%s", name ? name : luaL_typename(L, -2),
-                       name ? fv_lua_nearest(fv_lua_of(L), name, names) : "");
-        lua_pop(L, 1);
-    }
-}
-
 int fv_lua_pass_new(lua_State *L) {
     static const char *const fields[] = {"name", "purpose", "options", "run", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    check_fields(L, 1, fields);
-    const char *name = text_field(L, 1, "name", NULL), *purpose = text_field(L, 1, "purpose", "");
+    fv_lua_check_fields(L, 1, "fv.pass", fields);
+    const char *name = fv_lua_text_field(L, 1, "name", NULL), *purpose = fv_lua_text_field(L, 1, "purpose", "");
     if (lua_getfield(L, 1, "run") != LUA_TFUNCTION)
         return luaL_error(L, "pass '%s': run is a %s, expected a function", name, luaL_typename(L, -1));
     int run = lua_gettop(L);
@@ -427,8 +403,7 @@ static void check_names(lua_State *L, int list) {
     }
 }
 
-/* The list at `arg` as one of names, pushed. */
-static int push_names(lua_State *L, int arg) {
+int fv_lua_pass_names(lua_State *L, int arg) {
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_newtable(L);
     int list = lua_gettop(L);
@@ -439,30 +414,20 @@ static int push_names(lua_State *L, int arg) {
 
 typedef struct piping {
     fv_lua *l;
-    const char **names; /* of Lua's strings; NULL terminated */
-    int n;
+    const char *const *names; /* of Lua's strings; NULL terminated */
 } piping;
 
 static bool set_pipeline(void *arg) {
     const piping *p = arg;
     fv_lua *l = p->l;
-    const char **list = FV_NEW(l->arena, const char *, p->n + 1);
-    for (int i = 0; i < p->n; i++)
+    int n = 0;
+    while (p->names[n])
+        n++;
+    const char **list = FV_NEW(l->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++)
         list[i] = fv_strdup(l->arena, p->names[i]);
     l->pipeline = list;
     return true;
-}
-
-/* The names in the list, as C sees them; the list has to stay on the stack. */
-static piping names_of(lua_State *L, int list) {
-    piping p = {fv_lua_of(L), NULL, (int)lua_rawlen(L, list)};
-    p.names = fv_lua_scratch(L, (size_t)p.n + 1, sizeof *p.names);
-    for (int i = 0; i < p.n; i++) {
-        lua_rawgeti(L, list, i + 1);
-        p.names[i] = lua_tostring(L, -1);
-        lua_pop(L, 1);
-    }
-    return p;
 }
 
 int fv_lua_pipeline_new(lua_State *L) {
@@ -470,8 +435,8 @@ int fv_lua_pipeline_new(lua_State *L) {
         return luaL_error(L, "fv.pipeline: the pipeline is declared while the script is read");
     if (fv_lua_of(L)->pipeline)
         return luaL_error(L, "fv.pipeline: the script has a pipeline already");
-    int list = push_names(L, 1);
-    piping p = names_of(L, list);
+    int list = fv_lua_pass_names(L, 1);
+    piping p = {fv_lua_of(L), fv_lua_texts(L, list)};
     fv_lua_try(L, NULL, set_pipeline, &p);
     lua_settop(L, list);
     return 1;
@@ -506,8 +471,7 @@ static bool run_passes(void *arg) {
 int fv_lua_module_run(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
     lua_settop(L, 2);
-    piping p = names_of(L, push_names(L, 2));
-    running r = {p.l, box, p.names};
+    running r = {fv_lua_of(L), box, fv_lua_texts(L, fv_lua_pass_names(L, 2))};
     fv_lua_change(L, box, run_passes, &r);
     lua_settop(L, 1);
     return 1;

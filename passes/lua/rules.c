@@ -244,24 +244,14 @@ static int rule_name(lua_State *L) {
     return 1;
 }
 
-typedef struct printing {
-    fv_lua_rule *rule;
-    fv_text t;
-} printing;
-
-static bool print(void *arg) {
-    printing *p = arg;
-    p->t = (fv_text){.arena = fv_arena_new(p->rule->lua->session)};
-    fv_rule_print(&p->t, &p->rule->rule);
-    return true;
+static const char *print(fv_arena *a, const void *rule) {
+    fv_text t = {.arena = a};
+    fv_rule_print(&t, rule);
+    return t.s;
 }
 
 static int rule_text(lua_State *L) {
-    printing p = {check_rule(L), {0}};
-    fv_lua_try(L, NULL, print, &p);
-    lua_pushlstring(L, p.t.s, p.t.n);
-    fv_arena_free(p.t.arena);
-    return 1;
+    return fv_lua_push_text(L, print, &check_rule(L)->rule);
 }
 
 const fv_lua_class fv_lua_rule_class = {

@@ -297,6 +297,29 @@ void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), v
     fv_lua_try(L, changed, work, arg);
 }
 
+typedef struct printing {
+    fv_session *session;
+    const char *(*str)(fv_arena *a, const void *x);
+    const void *x;
+    fv_arena *arena;
+    const char *text;
+} printing;
+
+static bool print(void *arg) {
+    printing *p = arg;
+    p->arena = fv_arena_new(p->session);
+    p->text = p->str(p->arena, p->x);
+    return true;
+}
+
+int fv_lua_push_text(lua_State *L, const char *(*str)(fv_arena *a, const void *x), const void *x) {
+    printing p = {.session = fv_lua_of(L)->session, .str = str, .x = x};
+    fv_lua_try(L, NULL, print, &p);
+    lua_pushstring(L, p.text);
+    fv_arena_free(p.arena);
+    return 1;
+}
+
 void *fv_lua_scratch(lua_State *L, size_t n, size_t size) {
     if (size && n > SIZE_MAX / 2 / size)
         luaL_error(L, "out of memory");

@@ -124,6 +124,37 @@ const fv_lua_class fv_lua_tensor_class = {
     (const luaL_Reg[]){{"list", tensor_list}, {NULL, NULL}},
     (const luaL_Reg[]){{"[]", tensor_at}, {"[]=", tensor_set}, {"__len", tensor_count}, {"__tostring", tensor_str}, {NULL, NULL}}};
 
+/* ---- tensors of no module ---- */
+
+enum { ALIGN = 64 };
+
+/* The handle, the tensor, its dims, its elements: one piece of memory, which Lua counts. */
+typedef struct loose {
+    fv_lua_handle handle;
+    fv_tensor tensor;
+    int64_t dims[];
+} loose;
+
+fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_t *dims) {
+    size_t count, bytes, head = sizeof(loose) + (size_t)rank * sizeof *dims;
+    if (!fv_tensor_size(elem, rank, dims, &count, &bytes) || bytes > SIZE_MAX / 4)
+        luaL_error(L, "there is no tensor of such a size");
+    loose *x = lua_newuserdatauv(L, head + bytes + ALIGN, 0);
+    char *data = (char *)x + head;
+    data += (ALIGN - (uintptr_t)data % ALIGN) % ALIGN;
+    x->tensor = (fv_tensor){.elem = elem, .rank = rank, .dims = x->dims, .count = count, .bytes = bytes, .data = data};
+    x->handle = (fv_lua_handle){.at = &x->tensor, .open = true};
+    for (int i = 0; i < rank; i++)
+        x->dims[i] = dims[i];
+    memset(data, 0, bytes);
+    luaL_setmetatable(L, "fv.tensor");
+    return &x->tensor;
+}
+
+fv_tensor *fv_lua_tensor_at(lua_State *L, int arg) {
+    return fv_lua_any(L, arg, &fv_lua_tensor_class, NULL);
+}
+
 /* ---- making ---- */
 
 typedef struct making {
@@ -146,6 +177,19 @@ static bool make_tensor(void *arg) {
         return fv_error(k->m->session, "a tensor of %zu bytes is more memory than the script may take; --script-memory=N allows more", bytes);
     k->tensor = fv_tensor_new(k->m->arena, k->elem, k->rank, k->dims);
     return k->tensor != NULL;
+}
+
+/* A tensor of no module is copied into this one. */
+static bool copy_tensor(void *arg) {
+    making *k = arg;
+    const fv_tensor *from = k->tensor;
+    k->elem = from->elem;
+    k->rank = from->rank;
+    memcpy(k->dims, from->dims, (size_t)from->rank * sizeof *from->dims);
+    if (!make_tensor(k))
+        return false;
+    memcpy((void *)(uintptr_t)k->tensor->data, from->data, from->bytes);
+    return true;
 }
 
 static bool make_const(void *arg) {
@@ -202,15 +246,31 @@ static void fill(lua_State *L, int arg, fv_tensor *t) {
     }
 }
 
+/* tensor(ELEM, DIMS, ELEMENTS): without elements zeros */
+int fv_lua_tensor_new(lua_State *L) {
+    making k = {.elem = fv_lua_elem(L, 1)};
+    check_elem(L, k.elem);
+    lua_settop(L, 3);
+    read_dims(L, 2, &k);
+    fv_tensor *t = fv_lua_push_tensor(L, k.elem, k.rank, k.dims);
+    if (!lua_isnil(L, 3))
+        fill(L, 3, t);
+    lua_settop(L, 4);
+    return 1;
+}
+
 /* const(NAME, TENSOR) or const(NAME, ELEM, DIMS, ELEMENTS) */
 int fv_lua_const(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1), *other;
     making k = {.m = box->m, .name = luaL_checkstring(L, 2), .most = fv_lua_of(L)->o.memory};
     if (fv_lua_is(L, 3, &fv_lua_tensor_class)) {
         k.tensor = fv_lua_any(L, 3, &fv_lua_tensor_class, &other);
-        if (other != box)
+        if (other && other != box)
             return luaL_error(L, "the tensor is of another module");
-        ((fv_lua_handle *)lua_touserdata(L, 3))->open = false;
+        if (other)
+            ((fv_lua_handle *)lua_touserdata(L, 3))->open = false;
+        else
+            fv_lua_change(L, box, copy_tensor, &k);
     } else {
         k.elem = fv_lua_elem(L, 3);
         check_elem(L, k.elem);

@@ -79,33 +79,12 @@ static int type_dim(lua_State *L) {
     return 1;
 }
 
-typedef struct printing {
-    fv_module *m;
-    const fv_type *type;
-    const fv_dim *dim;
-    fv_arena *arena;
-    const char *text;
-} printing;
-
-static bool print(void *arg) {
-    printing *p = arg;
-    p->arena = fv_arena_new(p->m->session);
-    p->text = p->type ? fv_type_str(p->arena, p->type) : fv_dim_str(p->arena, p->dim);
-    return true;
-}
-
-static int push_printed(lua_State *L, printing *p) {
-    fv_lua_try(L, NULL, print, p);
-    lua_pushstring(L, p->text);
-    fv_arena_free(p->arena);
-    return 1;
+static const char *print_type(fv_arena *a, const void *t) {
+    return fv_type_str(a, t);
 }
 
 static int type_str(lua_State *L) {
-    fv_lua_box *box;
-    printing p = {.type = check_type(L, &box)};
-    p.m = box->m;
-    return push_printed(L, &p);
+    return fv_lua_push_text(L, print_type, check_type(L, NULL));
 }
 
 static int type_eq(lua_State *L) {
@@ -234,11 +213,12 @@ static int dim_compare(lua_State *L) {
     return 1;
 }
 
+static const char *print_dim(fv_arena *a, const void *d) {
+    return fv_dim_str(a, d);
+}
+
 static int dim_str(lua_State *L) {
-    fv_lua_box *box;
-    printing p = {.dim = check_dim(L, &box)};
-    p.m = box->m;
-    return push_printed(L, &p);
+    return fv_lua_push_text(L, print_dim, check_dim(L, NULL));
 }
 
 const fv_lua_class fv_lua_dim_class = {

@@ -8,6 +8,7 @@
 
 #include "ir/kernel/print.h"
 #include "ir/kernel/program_print.h"
+#include "tests/text_file.h"
 
 fv_session *session;
 fv_arena *arena;
@@ -45,18 +46,6 @@ const char *said(void) {
 
 /* ---- golden files ---- */
 
-static char *read_file(const char *path) {
-    FILE *f = fopen(path, "rb");
-    cr_assert(f, "cannot read %s", path);
-    fseek(f, 0, SEEK_END);
-    size_t n = (size_t)ftell(f);
-    rewind(f);
-    char *s = fv_alloc(arena, n + 1, 1);
-    cr_assert_eq(fread(s, 1, n, f), n);
-    fclose(f);
-    return s;
-}
-
 /* The end of the line at s, behind its newline. */
 static const char *line_end(const char *s) {
     const char *end = strchr(s, '\n');
@@ -87,7 +76,7 @@ static void check_case(const char *file, const char *title, const char *options,
 
 void check_golden(const char *file, golden_fn run) {
     const char *path = fv_printf(arena, "%s/tests/kernel/%s", FV_SOURCE_ROOT, file);
-    const char *at = read_file(path), *first = find_line(at, "===");
+    const char *at = read_text_file(arena, path), *first = find_line(at, "===");
     fv_text now = {.arena = arena};
     fv_text_putn(&now, at, (size_t)(first - at));
     for (at = first; *at;) {

@@ -1,17 +1,6 @@
 # Scripts, by the command: where they run, what they may, and what is left when they fail.
 . "$(dirname "$0")/../tools/lib.sh"
-cat >m.fvir <<'T'
-fovea-ir 1
-module "m"
-symbol n 0..8
-const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]
-func @main(%x: f32[n, 2]) -> (%y) {
-  %h = MatMul(%x, @w)
-  %r = Relu(%h)
-  %y = Relu(%r)
-  return %y
-}
-T
+layer m.fvir '%r = Relu(%h)' '%y = Relu(%r)'
 cp m.fvir before.fvir
 cat >relu.lua <<'T'
 local o = fv.options{which = {default = "Relu", doc = "what is taken out"}}
@@ -83,6 +72,78 @@ echo "fv.load('relu.lua')" >one.lua
 check 'a model that is none' 1 'relu.lua' "$fovea" lua one.lua
 echo 'fv.load "m.fvir"' >one.lua
 check 'load in a pass' 1 'only .fovea lua. loads' "$fovea" opt m.fvir --script one.lua
+
+# ---- experiments ----
+head='local m = fv.load "m.fvir" local c = fv.compile(m, {backend = "interp"}) '
+# wrong WHAT MESSAGE SCRIPT
+wrong() {
+    echo "$3" >one.lua
+    check "$1" 1 "one.lua:1: error: .*$2" "$fovea" lua --output=made one.lua
+}
+cat >try.lua <<'T'
+local m = fv.load "m.fvir"
+local a, b = fv.compile(m, {backend = "interp"}), fv.compile(m, {level = 0, schedule = "naive", backend = "interp", dims = {n = 2}})
+print(a.inputs[1].name, a.inputs[1].dims[1], b.inputs[1].dims[1], a.outputs[1].elem)
+local x = fv.tensor("f32", {2, 2}, {1, 0, -1, 0})
+print(table.concat(fv.run(a, {x = x}).y:list(), " "))
+local rows, agree = fv.diff(a, b, {inputs = {x = x}})
+print(rows[1].name, rows[1].absolute, agree)
+print(select(2, fv.diff(fv.run(a, {x = x}), {y = fv.tensor("f32", {2, 3}, 1)})))
+print(fv.diff({y = fv.tensor("f32", {2}, {0/0, 1/0})}, {y = fv.tensor("f32", {2}, 1)})[1].nan_in_a)
+local t = fv.time{a, b, a, inputs = {x = x}, rounds = 2, seconds = 0.01}
+print(#t, t[1].ratio, t[2].ratio > 0, t[3].runs > 0)
+print(a:cost{dims = {n = 4}}.operations > a:cost{dims = {n = 2}}.operations, b:cost().known)
+local k = m:copy()
+k:run{fv.level "2"}
+print(m.text ~= k.text, fv.diff(fv.compile(k, {backend = "interp"}), a, {dims = {n = 3}})[1].ulp)
+m, k = nil, nil
+collectgarbage()
+print(fv.run(a, nil, {dims = {n = 1}, seed = 1, threads = 1}).y)
+fv.save("t.json", {rows = rows, s = 'a"\1', none = 0/0, list = {1, 2.5, true}, x = x})
+fv.save("t.csv", {{name = 'a "b"', ms = 0.1}, {name = "c", ms = 2}}, {"name", "ms"})
+T
+check experiments 0 '^x.n.2.f32$' "$fovea" lua --output=made try.lua
+for line in '1.0 2.0 3.0 0.0 0.0 0.0' 'y.0.0.true' 'false' '3.1.0.true.true' 'true.true' 'true.0' 'f32\[1, 3\]'; do said "^$line\$"; done
+python3 -c 'import json; d = json.load(open("made/t.json")); assert d["s"] == "a\"\1" and d["none"] is None and d["list"] == [1, 2.5, True] and d["x"] == [1, 0, -1, 0]' &&
+    tell 'JSON' yes || tell 'JSON' no
+printf 'name,ms\r\n"a ""b""",0.1\r\nc,2\r\n' | cmp -s - made/t.csv && tell 'CSV' yes || tell 'CSV' no
+wrong 'an option that is none' "fv.compile takes no 'levl'; did you mean 'level'" 'fv.compile(fv.load "m.fvir", {levl = 2})'
+wrong 'a level that is none' "no level '7'" 'fv.compile(fv.load "m.fvir", {level = 7})'
+wrong 'a backend that is none' "no backend 'gpu'; there are jit, c and interp" 'fv.compile(fv.load "m.fvir", {backend = "gpu"})'
+wrong 'a schedule that is none' "no schedule 'fast'" 'fv.compile(fv.load "m.fvir", {schedule = "fast"})'
+wrong 'a target that is none' "no target 'z80'" 'fv.compile(fv.load "m.fvir", {target = "z80"})'
+wrong 'a processor of another target' 'processor .zen4. is' 'fv.compile(fv.load "m.fvir", {target = "aarch64", processor = "zen4"})'
+wrong 'a step that is none' 'disable=nope: there is no such pass or step' 'fv.compile(fv.load "m.fvir", {disable = {"nope"}})'
+wrong 'no list of passes' 'passes is a string' 'fv.compile(fv.load "m.fvir", {passes = "simplify"})'
+wrong 'a pass of the script' "pass 'p' is the script's" 'local p = fv.pass{name = "p", run = print} fv.compile(fv.load "m.fvir", {passes = {p}})'
+wrong 'a graph that is not legal' 'cannot be compiled' 'fv.compile(fv.load "m.fvir", {passes = {}})'
+wrong 'a dim that is none' "there is no dim 'k'" 'fv.compile(fv.load "m.fvir", {dims = {k = 4}})'
+wrong 'half a dim' 'n is a number, expected an integer' 'fv.compile(fv.load "m.fvir", {dims = {n = 4.5}})'
+wrong 'an input that is none' "there is no input 'z'" "$head fv.run(c, {z = fv.tensor('f32', {2, 2})})"
+wrong 'an input that is no tensor' "input 'x' is a number" "$head fv.run(c, {x = 7})"
+wrong 'an input of another type' "input 'x' is i32, expected f32" "$head fv.run(c, {x = fv.tensor('i32', {2, 2})})"
+wrong 'an input of another rank' 'expected f32 of rank 2' "$head fv.run(c, {x = fv.tensor('f32', {2})})"
+wrong 'a dim out of bounds' "may be 0 to 8" "$head fv.run(c, nil, {dims = {n = 9}})"
+wrong 'bounds where a run takes a value' 'a run takes one value' "$head fv.run(c, nil, {dims = {n = '1..3'}})"
+wrong 'a negative number of threads' 'threads is -1' "$head fv.run(c, nil, {threads = -1})"
+wrong 'what was closed' 'was closed' "$head c:close() c:close() fv.run(c)"
+wrong 'nothing to time' 'takes 1 to 64 compiled modules, found 0' 'fv.time{}'
+wrong 'no rounds' 'rounds is 0' "$head fv.time{c, rounds = 0}"
+wrong 'no time' 'expected more than 0' "$head fv.time{c, seconds = 0/0}"
+wrong 'nothing to compare' 'and no nil' "$head fv.diff(c)"
+wrong 'nothing in common' 'nothing of A is called' "$head fv.diff(c, {z = fv.tensor('f32')})"
+wrong 'a tensor beyond the limit' 'tensor of such a size' "fv.tensor('f32', {1 << 62})"
+wrong 'another suffix' 'neither in .json nor in .csv' 'fv.save("x.txt", {})'
+wrong 'another folder' 'is no name of a file' 'fv.save("../x.json", {})'
+wrong 'a circle' 'or in a circle' 'local t = {} t.t = t fv.save("x.json", t)'
+wrong 'a function in a table' 'there is a function' 'fv.save("x.json", {print})'
+wrong 'a cell that is none' 'a cell is a table' 'fv.save("x.csv", {{{}}})'
+absent made/x.json
+absent made/x.csv
+echo 'fv.save("x.json", {})' >one.lua
+check 'fv.save without a folder' 1 'fv.save needs a folder' "$fovea" lua one.lua
+echo 'fv.pass{name = "p", run = function(m) fv.compile(m) end}' >one.lua
+check 'compile in a pass' 1 'only .fovea lua. compiles' "$fovea" opt m.fvir --script one.lua
 
 # ---- limits ----
 echo 'while true do end' >loop.lua

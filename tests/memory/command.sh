@@ -4,17 +4,7 @@
 preload=$(cd "$OLDPWD" && realpath "$4")
 export FAIL_REPORT=$work/report
 dates=$root/examples/dates/dates.onnx
-cat >m.fvir <<'T'
-fovea-ir 1
-module "m"
-symbol n 0..8
-const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]
-func @main(%x: f32[n, 2]) -> (%y) {
-  %h = MatMul(%x, @w)
-  %y = Relu(%h)
-  return %y
-}
-T
+layer m.fvir '%y = Relu(%h)'
 
 # once N ON COMMAND...: false where something is wrong
 once() {
@@ -111,6 +101,16 @@ T
     expected=same
     each 'opt, script' "$fovea" opt m.fvir --script s.lua
     each lua "$fovea" lua l.lua
+    cat >t.lua <<'T'
+local m = fv.load "m.fvir"
+local a = fv.compile(m, {backend = "interp"})
+local b <close> = fv.compile(m:copy(), {backend = "interp", schedule = "naive", dims = {n = 2}})
+print(fv.run(a, {x = fv.tensor("f32", {2, 2}, 1)}).y[1], fv.diff(a, b)[1].ulp, a:cost().operations)
+print(#fv.time{a, b, dims = {n = 2}, rounds = 1, seconds = 0.001, threads = 1})
+fv.save("t.json", a.inputs)
+T
+    mkdir -p lab
+    each 'lua, experiments' "$fovea" lua --output=lab t.lua
 fi
 expected=any
 each bench "$fovea" bench m.fvir --backend=interp --rounds=1 --seconds=0.01 --json

@@ -10,22 +10,11 @@
 
 #include "passes/passes.h"
 #include "tests/passes/support.h"
+#include "tests/text_file.h"
 
 enum { MAX_PASSES = 16, MAX_FILES = 64 };
 
 static const char folder[] = FV_SOURCE_ROOT "/tests/passes";
-
-static char *read_file(const char *path) {
-    FILE *f = fopen(path, "rb");
-    cr_assert(f, "cannot read %s", path);
-    fseek(f, 0, SEEK_END);
-    size_t n = (size_t)ftell(f);
-    rewind(f);
-    char *s = fv_alloc(arena, n + 1, 1);
-    cr_assert_eq(fread(s, 1, n, f), n);
-    fclose(f);
-    return s;
-}
 
 /* `opt NAME NAME ...` or `opt -O1` */
 static const char *const *passes_of(const char *options) {
@@ -72,7 +61,7 @@ static const char *check_case(const char *file, const char *at, fv_text *now) {
 }
 
 static void check_file(const char *name) {
-    const char *path = fv_printf(arena, "%s/%s", folder, name), *at = read_file(path);
+    const char *path = fv_printf(arena, "%s/%s", folder, name), *at = read_text_file(arena, path);
     fv_text now = {.arena = arena};
     cr_assert(*at == '#', "%s does not begin with a line #", name);
     while (*at)

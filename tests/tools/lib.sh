@@ -41,6 +41,16 @@ present() { for f; do [ -s "$f" ] && tell "$name: $f is there" yes || tell "$nam
 onnx() {
     "$protoc" --proto_path="$root/frontend" --encode=onnx.ModelProto "$root/frontend/onnx.proto" >"$1" || exit 1
 }
+# layer FILE OP...: a graph, of a product with a weight and these ops behind it, of which the last gives %y
+layer() {
+    file=$1
+    shift
+    {
+        printf '%s\n' 'fovea-ir 1' 'module "m"' 'symbol n 0..8' 'const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]' 'func @main(%x: f32[n, 2]) -> (%y) {'
+        printf '  %s\n' '%h = MatMul(%x, @w)' "$@" 'return %y'
+        echo '}'
+    } >"$file"
+}
 # npy FILE DESCR SHAPE BYTES: as printf writes the bytes
 npy() {
     head="{'descr': '$2', 'fortran_order': False, 'shape': ($3), }"

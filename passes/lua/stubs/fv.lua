@@ -11,6 +11,23 @@ fv = {}
 ---@alias fv.operands fv.value|(fv.value|false)[]
 ---@alias fv.names integer|(string|false)[]
 
+---@alias fv.dims_of_a_run table<string, integer>
+---@alias fv.outputs table<string, fv.tensor>
+
+---Compiles a copy of the module.
+---@param module fv.module
+---@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?}?
+---@return fv.compiled
+function fv.compile(module, options) end
+
+---Compares b with a, output by output; whether all agree.
+---@param a fv.compiled|fv.outputs
+---@param b fv.compiled|fv.outputs
+---@param options {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, atol: number?, rtol: number?}?
+---@return {name: string, differs: boolean, shape: string?, count: integer?, differing: integer?, absolute: number?, relative: number?, ulp: integer?, at: integer?, a: number?, b: number?, nan_in_a: boolean?, nan_in_b: boolean?, inf_in_a: boolean?, inf_in_b: boolean?}[]
+---@return boolean
+function fv.diff(a, b, options) end
+
 ---The passes of a level: "0" to "3", "s".
 ---@param level string
 ---@return string[]
@@ -52,6 +69,31 @@ function fv.rule(text, when) end
 ---@return fv.pass
 function fv.rules(rules) end
 
+---Runs it; inputs that are not given are random.
+---@param compiled fv.compiled
+---@param inputs table<string, fv.tensor>?
+---@param options {dims: fv.dims_of_a_run?, seed: integer?, threads: integer?}?
+---@return fv.outputs
+function fv.run(compiled, inputs, options) end
+
+---Writes a .json or a .csv into the folder of --output.
+---@param name string
+---@param data table
+---@param columns string[]?
+function fv.save(name, data, columns) end
+
+---A tensor of no module; without elements zeros.
+---@param elem string
+---@param dims integer[]?
+---@param elements number|boolean|(number|boolean)[]?
+---@return fv.tensor
+function fv.tensor(elem, dims, elements) end
+
+---Times compiled modules in turns; milliseconds, and ratios to the first.
+---@param contenders {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, rounds: integer?, seconds: number?, [integer]: fv.compiled}
+---@return {median: number, min: number, q1: number, q3: number, max: number, runs: integer, ratio: number}[]
+function fv.time(contenders) end
+
 ---@class fv.module
 ---@field constants fv.value[]
 ---@field functions fv.func[]
@@ -73,6 +115,10 @@ function module:buffer(elem, dims) end
 ---@return fv.value
 ---@overload fun(self, name: string, elem: string, dims: integer[]?, elements: number|boolean|(number|boolean)[]): fv.value
 function module:const(name, tensor) end
+
+---A module like it.
+---@return fv.module
+function module:copy() end
 
 ---@param x integer|string|fv.dim
 ---@return fv.dim
@@ -296,3 +342,16 @@ function rule:apply(op) end
 ---@param op fv.op
 ---@return string?
 function rule:explain(op) end
+
+---@class fv.compiled
+---@field inputs {name: string, elem: string, dims: (integer|string)[]}[]
+---@field outputs {name: string, elem: string, dims: (integer|string)[]}[]
+local compiled = {}
+
+---Frees it now.
+function compiled:close() end
+
+---What the cost model says.
+---@param how {dims: fv.dims_of_a_run?, inputs: table<string, fv.tensor>?}?
+---@return {known: boolean, operations: number, bytes: number, traffic: number, memory: number, cycles: number, launches: {kernel: string, schedule: string, known: boolean, operations: number, bytes: number, cycles: number}[]}
+function compiled:cost(how) end

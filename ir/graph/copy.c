@@ -1,0 +1,13 @@
+/* copy.c - a module once more: its text, read again, with what is large lent. */
+#include "ir/graph/parse.h"
+#include "ir/graph/print.h"
+
+fv_module *fv_module_copy(fv_session *s, const fv_module *m, const char *const *dims) {
+    fv_arena *a = fv_arena_new(s);
+    fv_text text = {.arena = a};
+    fv_lent lent = {.arena = a};
+    fv_module_print_lent(&text, m, &lent);
+    fv_module *copy = fv_module_parse_lent(s, text.s, &lent, dims);
+    fv_arena_free(a);
+    return copy;
+}

@@ -1,0 +1,268 @@
+/* compiled.c - what a script has compiled: fv.compile, fv.run, and what comes out.
+ *
+ * What is compiled is the host's, and lies in no memory that Lua sees. So that a search of many does not fill the machine with
+ * what is garbage already, fv.compile collects first. */
+#include <string.h>
+
+#include "ir/graph/verify.h"
+#include "passes/lua/internal.h"
+
+typedef struct compiled {
+    fv_lua_compiled *at; /* NULL: closed */
+    const fv_lua_host *host;
+} compiled;
+
+fv_lua_compiled *fv_lua_compiled_at(lua_State *L, int arg) {
+    const compiled *c = luaL_checkudata(L, arg, "fv.compiled");
+    if (!c->at)
+        luaL_error(L, "this compiled module was closed");
+    return c->at;
+}
+
+/* ---- fv.compile ---- */
+
+typedef struct compiling {
+    const fv_lua_host *host;
+    fv_lua_box *box;
+    fv_lua_how how;
+    fv_lua_compiled **out;
+} compiling;
+
+static bool compile(void *arg) {
+    compiling *c = arg;
+    return fv_lua_settle(c->box) && fv_module_verify(c->box->m, NULL) &&
+           c->host->compile(c->host->user, c->box->m, &c->how, c->out);
+}
+
+/* A text, or a number for it; NULL where it is not there. Pushed. */
+static const char *word_field(lua_State *L, int table, const char *name) {
+    int type = lua_getfield(L, table, name);
+    if (type == LUA_TNIL)
+        return NULL;
+    if (type != LUA_TSTRING && !lua_isinteger(L, -1))
+        luaL_error(L, "%s is a %s, expected a text", name, luaL_typename(L, -1));
+    return lua_tostring(L, -1);
+}
+
+static const char *const *words_field(lua_State *L, int table, const char *name) {
+    if (lua_getfield(L, table, name) == LUA_TNIL)
+        return NULL;
+    if (!lua_istable(L, -1))
+        luaL_error(L, "%s is a %s, expected a list of names", name, luaL_typename(L, -1));
+    return fv_lua_texts(L, lua_gettop(L));
+}
+
+/* Passes of the script change a module in the script's hands; what is compiled is a copy. */
+static const char *const *passes_field(lua_State *L, int table) {
+    int type = lua_getfield(L, table, "passes");
+    if (type == LUA_TNIL)
+        return NULL;
+    if (type != LUA_TTABLE)
+        luaL_error(L, "passes is a %s, expected a list of names", luaL_typename(L, -1));
+    const char *const *names = fv_lua_texts(L, fv_lua_pass_names(L, lua_gettop(L)));
+    for (int i = 0; names[i]; i++)
+        if (!fv_pass_find(names[i]))
+            luaL_error(L, "pass '%s' is the script's: module:run{...} runs it, on a module:copy() perhaps, before that is compiled", names[i]);
+    return names;
+}
+
+static fv_lua_how read_how(lua_State *L, int arg) {
+    static const char *const fields[] = {"backend", "dims", "disable", "enable", "level", "passes", "processor", "schedule", "target", NULL};
+    fv_lua_how h = {0};
+    if (lua_isnoneornil(L, arg))
+        return h;
+    luaL_checktype(L, arg, LUA_TTABLE);
+    luaL_checkstack(L, 40, NULL);
+    fv_lua_check_fields(L, arg, "fv.compile", fields);
+    h.level = word_field(L, arg, "level");
+    h.schedule = word_field(L, arg, "schedule");
+    h.backend = word_field(L, arg, "backend");
+    h.target = word_field(L, arg, "target");
+    h.processor = word_field(L, arg, "processor");
+    h.passes = passes_field(L, arg);
+    h.enable = words_field(L, arg, "enable");
+    h.disable = words_field(L, arg, "disable");
+    h.dims = fv_lua_dims_field(L, arg, "dims");
+    return h;
+}
+
+int fv_lua_compile(lua_State *L) {
+    const fv_lua_host *host = &fv_lua_of(L)->o.host;
+    compiling c = {.host = host, .box = fv_lua_module(L, 1)};
+    if (!host->compile || !c.box->owned)
+        return luaL_error(L, "fv.compile: only `fovea lua` compiles modules; here the command does");
+    c.how = read_how(L, 2);
+    compiled *made = lua_newuserdatauv(L, sizeof *made, 1);
+    *made = (compiled){.host = host};
+    luaL_setmetatable(L, "fv.compiled");
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1); /* its constants are the module's */
+    lua_gc(L, LUA_GCCOLLECT);
+    c.out = &made->at;
+    fv_lua_change(L, c.box, compile, &c);
+    return 1;
+}
+
+/* ---- what it is ---- */
+
+static int compiled_close(lua_State *L) {
+    compiled *c = luaL_checkudata(L, 1, "fv.compiled");
+    if (c->at)
+        c->host->release(c->at);
+    c->at = NULL;
+    return 0;
+}
+
+static void push_port(lua_State *L, const fv_lua_port *p) {
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, p->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, fv_elem_name(p->elem));
+    lua_setfield(L, -2, "elem");
+    lua_createtable(L, p->rank, 0);
+    for (int i = 0; i < p->rank; i++) {
+        if (!lua_stringtonumber(L, p->dims[i]))
+            lua_pushstring(L, p->dims[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "dims");
+}
+
+static int push_ports(lua_State *L, int n, const fv_lua_port *list) {
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        push_port(L, &list[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int compiled_inputs(lua_State *L) {
+    const fv_lua_compiled *c = fv_lua_compiled_at(L, 1);
+    return push_ports(L, c->ninputs, c->inputs);
+}
+
+static int compiled_outputs(lua_State *L) {
+    const fv_lua_compiled *c = fv_lua_compiled_at(L, 1);
+    return push_ports(L, c->noutputs, c->outputs);
+}
+
+static int compiled_str(lua_State *L) {
+    const compiled *c = luaL_checkudata(L, 1, "fv.compiled");
+    lua_pushstring(L, c->at ? "compiled module" : "compiled module (closed)");
+    return 1;
+}
+
+const fv_lua_class fv_lua_compiled_class = {
+    "compiled",
+    (const luaL_Reg[]){{"inputs", compiled_inputs}, {"outputs", compiled_outputs}, {NULL, NULL}},
+    (const luaL_Reg[]){{"close", compiled_close}, {"cost", fv_lua_compiled_cost}, {NULL, NULL}},
+    (const luaL_Reg[]){{"__tostring", compiled_str}, {"__gc", compiled_close}, {"__close", compiled_close}, {NULL, NULL}}};
+
+/* ---- what goes in, and comes out ---- */
+
+static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
+    const char *const *names = fv_lua_keys(L, table, "inputs");
+    while (names[in->n])
+        in->n++;
+    const fv_tensor **list = fv_lua_scratch(L, (size_t)in->n + 1, sizeof *list);
+    for (int i = 0; i < in->n; i++) {
+        lua_getfield(L, table, names[i]);
+        if (!fv_lua_is(L, -1, &fv_lua_tensor_class))
+            luaL_error(L, "input '%s' is a %s, expected a tensor", names[i], luaL_typename(L, -1));
+        list[i] = fv_lua_tensor_at(L, -1); /* stays in the table of inputs */
+        lua_pop(L, 1);
+    }
+    in->names = names;
+    in->tensors = list;
+}
+
+fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg) {
+    fv_lua_inputs in = {0};
+    if (lua_isnoneornil(L, arg))
+        return in;
+    luaL_checkstack(L, 40, NULL);
+    if (lua_getfield(L, arg, "inputs") != LUA_TNIL) {
+        if (!lua_istable(L, -1))
+            luaL_error(L, "inputs is a %s, expected a table of tensors by name", luaL_typename(L, -1));
+        read_tensors(L, lua_gettop(L), &in);
+    }
+    in.dims = fv_lua_dims_field(L, arg, "dims");
+    in.seed = (int)fv_lua_integer_field(L, arg, "seed", 0, 0, INT32_MAX);
+    in.threads = (int)fv_lua_integer_field(L, arg, "threads", 0, 0, 4096);
+    return in;
+}
+
+typedef struct running {
+    const fv_lua_host *host;
+    fv_session *session;
+    fv_lua_compiled *c;
+    const fv_lua_inputs *in;
+    fv_arena **arena;
+    fv_tensor *out;
+} running;
+
+static bool run(void *arg) {
+    running *r = arg;
+    *r->arena = fv_arena_new(r->session);
+    return r->host->run(r->host->user, r->c, r->in, *r->arena, r->out);
+}
+
+static int free_arena(lua_State *L) {
+    fv_arena **a = lua_touserdata(L, 1);
+    if (*a && !fv_lua_of(L)->closing) /* then the session frees it */
+        fv_arena_free(*a);
+    *a = NULL;
+    return 0;
+}
+
+/* An arena that goes with the variable on the stack, whatever is raised. */
+fv_arena **fv_lua_push_arena(lua_State *L) {
+    fv_arena **a = lua_newuserdatauv(L, sizeof *a, 0);
+    *a = NULL;
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_arena);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return a;
+}
+
+void fv_lua_free_arena(fv_arena **a) {
+    fv_arena_free(*a);
+    *a = NULL;
+}
+
+void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in) {
+    fv_lua *l = fv_lua_of(L);
+    luaL_checkstack(L, 8, NULL);
+    fv_tensor *out = fv_lua_scratch(L, (size_t)c->noutputs + 1, sizeof *out);
+    running r = {&l->o.host, l->session, c, in, fv_lua_push_arena(L), out};
+    fv_lua_try(L, NULL, run, &r);
+    lua_createtable(L, 0, c->noutputs);
+    for (int i = 0; i < c->noutputs; i++) {
+        const fv_tensor *t = fv_lua_push_tensor(L, out[i].elem, out[i].rank, out[i].dims);
+        if (t->bytes)
+            memcpy((void *)(uintptr_t)t->data, out[i].data, t->bytes);
+        lua_setfield(L, -2, c->outputs[i].name);
+    }
+    fv_lua_free_arena(r.arena);
+}
+
+/* run(COMPILED, INPUTS, {dims=, seed=, threads=}) */
+int fv_lua_run(lua_State *L) {
+    static const char *const fields[] = {"dims", "seed", "threads", NULL};
+    fv_lua_compiled *c = fv_lua_compiled_at(L, 1);
+    lua_settop(L, 3);
+    if (!lua_isnil(L, 2) && !lua_istable(L, 2))
+        return luaL_error(L, "fv.run: inputs is a %s, expected a table of tensors by name", luaL_typename(L, 2));
+    fv_lua_inputs in = {0};
+    if (!lua_isnil(L, 3)) {
+        luaL_checktype(L, 3, LUA_TTABLE);
+        fv_lua_check_fields(L, 3, "fv.run", fields);
+        in = fv_lua_read_inputs(L, 3);
+    }
+    if (!lua_isnil(L, 2))
+        read_tensors(L, 2, &in);
+    fv_lua_push_outputs(L, c, &in);
+    return 1;
+}
