@@ -4,6 +4,7 @@
 #include "frontend/import.h"
 #include "ir/base/limits.h"
 #include "ir/base/text.h"
+#include "ir/catalogue/own.h"
 
 enum { NODES_NAMED = 6 }; /* further nodes with the same problem, by name */
 
@@ -42,7 +43,7 @@ static int64_t imported_version(const fv_opsets *opsets, const char *domain) {
  * imports, but there is only one. 0: nobody can tell. */
 static int64_t implied_version(fv_importer *im, const fv_opsets *opsets, const char *domain) {
     int64_t version = opsets == &im->opsets ? 0 : imported_version(&im->opsets, domain);
-    if (!version && *domain && strcmp(domain, "fv") != 0 && fv_op_has_domain(domain))
+    if (!version && *domain && strcmp(domain, "fv") != 0 && fv_op_has_domain_in(im->s, domain))
         version = 1;
     if (version)
         fv_import_departs(im, FV_LENIENT_OPSET, fv_intern(im->s, domain), NULL,
@@ -84,7 +85,7 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
         return r;
     }
     r.is_constant = !*domain && !strcmp(op, "Constant");
-    r.def = strcmp(domain, "fv") != 0 ? fv_op_find(domain, op) : NULL; /* ours is no model's */
+    r.def = strcmp(domain, "fv") != 0 ? fv_op_find_in(im->s, domain, op) : NULL; /* ours is no model's */
     if (r.is_constant)
         return r;
     if (!r.def && is_misplaced(domain, op)) {

@@ -7,6 +7,7 @@
 #include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "ir/catalogue/own.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 #include "ir/graph/verify.h"
@@ -369,6 +370,7 @@ bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
         fv_session_free(session);
         fv_out_of_memory(fv_arena_session(a));
     }
+    fv_ops_lend(session, fv_arena_session(a));
     check k = {.arena = a, .session = session, .report = report};
     try_all(&k, r, seed, instances);
     fv_door_close(session, &door);

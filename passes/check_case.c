@@ -12,7 +12,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/whole.h"
-#include "ir/catalogue/op.h"
+#include "ir/catalogue/own.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/parts.h"
 #include "ir/type/float_bits.h"
@@ -164,7 +164,7 @@ static void type_value(maker *k, const fv_ast *p, int class) {
 
 /* Returns the class of its result. */
 static int type_op(maker *k, const fv_ast *p) {
-    const fv_opdef *d = fv_op_get(p->name);
+    const fv_opdef *d = fv_op_get_in(k->m->session, p->name);
     int first = k->nclasses, operands = 0;
     for (int i = 0; i < FV_MAX_TYPEVARS; i++)
         new_class(k, d->types[i].name ? d->types[i].set : CASE_TYPES);
@@ -496,7 +496,7 @@ static int first_class(const maker *k, const fv_ast *p) {
 }
 
 static fv_value *build_op(maker *k, const fv_ast *p) {
-    const fv_opdef *d = fv_op_get(p->name);
+    const fv_opdef *d = fv_op_get_in(k->m->session, p->name);
     fv_value *in[FV_MAX_IN];
     int first = first_class(k, p), n = 0;
     for (int i = 0; i < p->n; i++) {

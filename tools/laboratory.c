@@ -9,7 +9,7 @@
 
 #include "backend/cost.h"
 #include "ir/dim/option.h"
-#include "ir/graph/parse.h"
+#include "ir/graph/copy.h"
 #include "passes/switches.h"
 #include "tools/compare.h"
 #include "tools/rounds.h"

@@ -6,6 +6,7 @@
 
 #include "backend/cost.h"
 #include "ir/base/clock.h"
+#include "ir/catalogue/own.h"
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;
@@ -94,6 +95,7 @@ const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
     fv_session *s = m->reading = fv_session_new();
     if (!s || FV_DOOR_OPEN(s, &door))
         fv_out_of_memory(c->session);
+    fv_ops_lend(s, c->session);
     if (fv_driver_read(s, m->path, &o, &source) && source.module) {
         m->source = source;
         look_at_source(&(opening){c, m}, &source);

@@ -107,6 +107,10 @@ int fv_op_version(const fv_opdef *d, int opset) {
     return version;
 }
 
+const char *fv_opdef_source(const fv_opdef *d) {
+    return d->source ? d->source : "the catalogue";
+}
+
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d) {
     return *d->domain ? fv_printf(a, "%s.%s", d->domain, d->name) : d->name;
 }

@@ -124,7 +124,7 @@ typedef struct fv_opdef {
     bool associates;   /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
     bool commutes;     /* of two operands: f(a, b) is f(b, a), to the bit */
     bool rounding;     /* its rule or expansion rounds differently from the standard's own function */
-    const void *parsed; /* formula or rule after parsing; NULL in entries (see fv_catalogue) */
+    const char *source; /* where its formula or rule stands, for messages; NULL: the catalogue */
 } fv_opdef;
 
 /* ---- the catalogue ---- */
@@ -149,6 +149,7 @@ extern const fv_refusal fv_refusals[];
 const char *fv_op_refusal(const char *domain, const char *name);
 /* The version of the op that a model of this opset means; 0: it did not exist yet. */
 int fv_op_version(const fv_opdef *d, int opset);
+const char *fv_opdef_source(const fv_opdef *d); /* "the catalogue" */
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);
 /* Is that its name, with its domain in front if it is not the standard's? */
 bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) FV_MUST_USE;

@@ -2,11 +2,10 @@
  * attributes are known. */
 #include "ir/definition/formula_parts.h"
 
+#include "ir/graph/infer.h"
+
 #include <stdio.h>
 #include <string.h>
-
-/* Where lines and columns of a formula are; what is wrong with a model is said of the model's file. */
-static const char *const the_catalogue = "the catalogue";
 
 bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     char text[300];
@@ -18,7 +17,7 @@ bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     va_end(args);
     e->failed = true;
     const char *before = fv_diag_file_get(e->session);
-    fv_diag_file(e->session, the_catalogue);
+    fv_diag_file(e->session, fv_opdef_source(e->op->def)); /* what is wrong with a model is said of the model's file */
     fv_error_at(e->session, at->line, at->column, "formula of %s: %s", fv_opdef_qualified(e->arena, e->op->def), text);
     fv_diag_file(e->session, before);
     return false;
@@ -56,12 +55,17 @@ static bool parse(fv_session *s, fv_arena *a, const char *text, statement *out, 
     return true;
 }
 
+/* `i < n` on the left: the axis that i runs over has n elements. */
+static bool states_dim(const fv_ast *item) {
+    return item->kind == FV_AST_BINARY && !strcmp(item->name, "<") && item->arg[0]->kind == FV_AST_NAME;
+}
+
 /* Binds the names on the left of `Y[a.., j] = ...` to the index variables of the result. */
 static bool bind_left(fv_fenv *e, fv_ast *left, fv_definition *def) {
     int at = 0;
     bool fits = true;
     for (int i = 0; i < left->n && fits; i++) {
-        fv_ast *item = left->arg[i];
+        fv_ast *item = states_dim(left->arg[i]) ? left->arg[i]->arg[0] : left->arg[i];
         int axis, count;
         if (item->kind == FV_AST_NAME) {
             if (!(fits = at < def->rank))
@@ -137,31 +141,102 @@ static bool define(fv_definer *d, const statement *st, int n, int which, int out
     return define_body(e, &st[which], d->op->out[out]->type->elem, def);
 }
 
-bool fv_formula_define(fv_definer *d, const char *formula) {
+static bool parse_meaning(fv_definer *d, const char *formula, statement *st, int *n) {
     fv_session *s = d->module->session;
     const char *before = fv_diag_file_get(s);
+    fv_diag_file(s, fv_opdef_source(d->op->def));
+    bool parsed = parse(s, d->arena, formula, st, n);
+    fv_diag_file(s, before);
+    return parsed;
+}
+
+/* The statement of a result; -1 after a diagnostic. */
+static int statement_of(const fv_op *op, const statement *st, int n, int out) {
+    const fv_operand_def *outs = op->def->out;
+    for (int i = 0; i < n; i++)
+        if (st[i].left->kind != FV_AST_GROUP && fv_f_operand(outs, FV_MAX_OUT, st[i].left->name) == out)
+            return i;
+    fv_op_error(op, "its formula does not define result '%s'", outs[out].name);
+    return -1;
+}
+
+bool fv_formula_define(fv_definer *d, const char *formula) {
     statement st[FV_F_MAX_NAMES];
     int n;
-    fv_diag_file(s, the_catalogue);
-    bool parsed = parse(s, d->arena, formula, st, &n);
-    fv_diag_file(s, before);
-    if (!parsed)
+    if (!parse_meaning(d, formula, st, &n))
         return false;
     for (int out = 0; out < d->op->nout; out++) {
         if (!d->op->out[out])
             continue;
-        int which = -1;
-        const fv_operand_def *outs = d->op->def->out;
-        for (int i = 0; i < n && which < 0; i++)
-            if (st[i].left->kind != FV_AST_GROUP &&
-                fv_f_operand(outs, FV_MAX_OUT, st[i].left->name) == out)
-                which = i;
-        if (which < 0)
-            return fv_op_error(d->op, "its formula does not define result '%s'", outs[out].name);
-        if (!define(d, st, n, which, out, formula))
+        int which = statement_of(d->op, st, n, out);
+        if (which < 0 || !define(d, st, n, which, out, formula))
             return false;
     }
     return true;
+}
+
+/* ---- dims of results ---- */
+
+static bool infer_result(fv_definer *d, const statement *st, int out) {
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_ast *left = st->left;
+    fv_fenv *e = FV_NEW(d->arena, fv_fenv, 1);
+    *e = (fv_fenv){.d = d, .op = d->op, .arena = d->arena, .session = d->module->session};
+    if (left->kind != FV_AST_INDEX || left->n > FV_MAX_RANK)
+        return fv_f_error(e, left, "the dims of '%s' are not stated", left->name);
+    for (int i = 0; i < left->n; i++)
+        if (!states_dim(left->arg[i]))
+            return fv_f_error(e, left->arg[i], "expected INDEX < EXTENT, as of the other axes");
+        else if (!fv_f_dim(e, left->arg[i]->arg[1], &dims[i]))
+            return false;
+    fv_infer_out(d->op, out, fv_in_type(d->op, 0)->elem, left->n, dims);
+    return true;
+}
+
+bool fv_infer_by_formula(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    fv_definer d = {.module = m, .arena = fv_arena_new(m->session), .op = op};
+    statement st[FV_F_MAX_NAMES];
+    int n;
+    bool ok = parse_meaning(&d, op->def->formula, st, &n);
+    for (int out = 0; ok && out < op->nout; out++) {
+        int which = op->out[out] ? statement_of(op, st, n, out) : 0;
+        ok = which >= 0 && (!op->out[out] || infer_result(&d, &st[which], out));
+    }
+    fv_arena_free(d.arena);
+    return ok;
+}
+
+/* Is it so of any left side? */
+static bool any_left(fv_session *s, const char *formula, bool (*is)(const fv_ast *left)) {
+    fv_arena *a = fv_arena_new(s);
+    statement st[FV_F_MAX_NAMES];
+    int n;
+    bool found = false;
+    if (parse(s, a, formula, st, &n))
+        for (int i = 0; i < n; i++)
+            found |= is(st[i].left);
+    fv_arena_free(a);
+    return found;
+}
+
+static bool has_indices(const fv_ast *left) {
+    return left->kind == FV_AST_INDEX;
+}
+
+static bool has_dims(const fv_ast *left) {
+    bool has = false;
+    for (int i = 0; i < left->n && left->kind == FV_AST_INDEX; i++)
+        has |= states_dim(left->arg[i]);
+    return has;
+}
+
+bool fv_formula_states_dims(fv_session *s, const char *formula) {
+    return any_left(s, formula, has_dims);
+}
+
+bool fv_formula_is_elementwise(fv_session *s, const char *formula) {
+    return !any_left(s, formula, has_indices);
 }
 
 bool fv_formula_check(fv_session *s, const char *formula) {

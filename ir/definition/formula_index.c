@@ -242,7 +242,8 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
         fv_elem elem = fv_elem_arith(t->elem);
         return fv_f_strong(fv_d_load_else(e->d, in, index, fv_f_give(e, fv_f_eval(e, a->otherwise), elem)));
     }
-    return fv_f_strong(from_data ? fv_d_load_checked(e->d, in, index) : fv_d_load(e->d, in, index));
+    bool trusted = !from_data && !e->op->def->source; /* tests try the catalogue's on all kinds of dims */
+    return fv_f_strong(trusted ? fv_d_load(e->d, in, index) : fv_d_load_checked(e->d, in, index));
 }
 
 /* ---- reductions ---- */

@@ -1,4 +1,7 @@
 /* copy.c - a module once more: its text, read again, with what is large lent. */
+#include "ir/graph/copy.h"
+
+#include "ir/catalogue/own.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 
@@ -6,6 +9,8 @@ fv_module *fv_module_copy(fv_session *s, const fv_module *m, const char *const *
     fv_arena *a = fv_arena_new(s);
     fv_text text = {.arena = a};
     fv_lent lent = {.arena = a};
+    if (s != m->session)
+        fv_ops_lend(s, m->session);
     fv_module_print_lent(&text, m, &lent);
     fv_module *copy = fv_module_parse_lent(s, text.s, &lent, dims);
     fv_arena_free(a);

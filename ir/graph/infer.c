@@ -581,7 +581,8 @@ static bool infer_all_broadcast(fv_op *op, fv_elem e) {
             types[n++] = op->in[i]->type;
     if (!fv_infer_broadcast(op, n, types, &rank, dims))
         return false;
-    fv_infer_out(op, 0, e, rank, dims);
+    for (int i = 0; i < op->nout; i++)
+        fv_infer_out(op, i, e, rank, dims);
     return true;
 }
 

@@ -52,7 +52,7 @@ void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
 bool fv_infer_same(fv_op *op) FV_MUST_USE;       /* every result like operand 0 */
 bool fv_infer_along(fv_op *op) FV_MUST_USE;      /* the same; `axis`, the last by default, is one of its axes */
-bool fv_infer_elementwise(fv_op *op) FV_MUST_USE;/* broadcast of all operands; element type of operand 0 */
+bool fv_infer_elementwise(fv_op *op) FV_MUST_USE;/* broadcast of all operands, every result; element type of operand 0 */
 bool fv_infer_compare(fv_op *op) FV_MUST_USE;    /* broadcast of all operands; bool */
 
 #endif

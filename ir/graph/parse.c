@@ -23,11 +23,10 @@
 #include "ir/base/limits.h"
 #include "ir/base/session.h"
 #include "ir/base/text.h"
-#include "ir/catalogue/op.h"
+#include "ir/catalogue/own.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/parse_data.h"
-#include "ir/graph/print.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/state.h"
 
@@ -235,9 +234,13 @@ static bool parse_result_names(fv_graph_reader *r, name_list *out) {
 }
 
 static bool unknown_op(fv_graph_reader *r, const char *name) {
-    const char **names = FV_NEW(r->m->arena, const char *, fv_op_count() + 1);
-    for (int i = 0; i < fv_op_count(); i++)
-        names[i] = fv_opdef_qualified(r->m->arena, fv_op_at(i));
+    fv_session *s = r->m->session;
+    int n = fv_op_count();
+    while (fv_op_own(s, n - fv_op_count()))
+        n++;
+    const char **names = FV_NEW(r->m->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        names[i] = fv_opdef_qualified(r->m->arena, i < fv_op_count() ? fv_op_at(i) : fv_op_own(s, i - fv_op_count()));
     const char *near = fv_nearest(name, names);
     if (near)
         return fv_lex_error(&r->l, "operator '%s' is not known; did you mean '%s'?", name, near);
@@ -257,7 +260,7 @@ static const fv_opdef *parse_opdef(fv_graph_reader *r) {
     }
     if (!name)
         return NULL;
-    const fv_opdef *def = fv_op_find(domain.s, name);
+    const fv_opdef *def = fv_op_find_in(r->m->session, domain.s, name);
     if (!def && r->dialect)
         def = r->dialect->op(qualified);
     if (!def && !r->l.failed) {

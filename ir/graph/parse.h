@@ -3,6 +3,7 @@
 #define FV_IR_GRAPH_PARSE_H
 
 #include "ir/graph/graph.h"
+#include "ir/graph/lent.h"
 
 #define FV_IR_FORMAT 1
 /* `folder`: where side files are looked for. NULL after diagnostics. */
@@ -11,12 +12,8 @@ fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
 fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims);
 
-struct fv_lent; /* print.h */
 /* The text of fv_module_print_lent; the tensors have to outlive the module. */
-fv_module *fv_module_parse_lent(fv_session *s, const char *text, const struct fv_lent *lent, const char *const *dims);
-/* A module of its own that is like m, in session s, with dims fixed or bounded as above. Its large constants lie where those of
- * m do, which has to outlive it. m is verified. NULL after diagnostics. */
-fv_module *fv_module_copy(fv_session *s, const fv_module *m, const char *const *dims);
+fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent, const char *const *dims);
 
 /* ---- texts that are more than graph IR ---- */
 

@@ -3,7 +3,6 @@
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
-#include "ir/graph/print.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 
 #include "ir/dim/option.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/lent.h"
 #include "ir/graph/side.h"
 #include "ir/syntax/lex.h"
 
@@ -17,7 +18,7 @@ typedef struct fv_graph_reader {
     int nchosen;
     const struct fv_graph_dialect *dialect; /* NULL: graph IR alone */
     void *more;                             /* the dialect's */
-    const struct fv_lent *lent;             /* what `lent N` means; NULL: nothing is lent */
+    const fv_lent *lent;                    /* what `lent N` means; NULL: nothing is lent */
 } fv_graph_reader;
 
 /* What is written of a value: its type, and its elements if they are. */

@@ -5,6 +5,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/base/text.h"
 #include "ir/graph/graph.h"
+#include "ir/graph/lent.h"
 
 /* Constants of more than 16 elements go to `side` when it is given (then the text names the file
  * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
@@ -16,12 +17,7 @@ void fv_module_print_whole(fv_text *t, const fv_module *m);
 bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
 const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
 
-/* Tensors that a text speaks of by their numbers: for one that is read again at once, where they are (copy.c). */
-typedef struct fv_lent {
-    fv_arena *arena;
-    const fv_tensor **at;
-    int n, cap;
-} fv_lent;
+/* Larger constants are `lent N`, and are in that list. */
 void fv_module_print_lent(fv_text *t, const fv_module *m, fv_lent *lent);
 
 /* ---- parts, for texts that hold a graph among other things ---- */

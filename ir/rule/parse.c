@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/base/whole.h"
+#include "ir/catalogue/own.h"
 
 /* ---- grammar ---- */
 
@@ -116,7 +117,7 @@ static const fv_opdef *find_op(const fv_rule_scope *s, const fv_ast *call) {
     char domain[64] = "";
     if (dot && (size_t)(dot - call->name) < sizeof domain)
         memcpy(domain, call->name, (size_t)(dot - call->name));
-    const fv_opdef *d = fv_op_find(domain, dot ? dot + 1 : call->name);
+    const fv_opdef *d = fv_op_find_in(s->session, domain, dot ? dot + 1 : call->name);
     if (!d)
         fv_rule_error(s, call, "there is no op '%s'", call->name);
     return d;
@@ -316,7 +317,7 @@ static bool parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv
 bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
     fv_session *s = fv_arena_session(a);
     const char *before = fv_diag_file_get(s);
-    fv_diag_file(s, "the catalogue"); /* lines and columns are the rule's */
+    fv_diag_file(s, fv_opdef_source(def)); /* lines and columns are the rule's */
     bool ok = parse_meaning(a, def, text, out);
     fv_diag_file(s, before);
     return ok;

@@ -5,6 +5,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/whole.h"
+#include "ir/catalogue/own.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/constant.h"
 #include "ir/rule/seen.h"
@@ -311,7 +312,7 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
     fv_value *in[FV_MAX_IN];
     fv_attr attrs[FV_MAX_ATTRS];
     int nin = 0, nattrs = 0;
-    const fv_opdef *def = fv_op_get(x->name);
+    const fv_opdef *def = fv_op_get_in(m->session, x->name);
     for (int i = 0; i < x->n; i++)
         if (x->arg[i]->kind != FV_AST_NAMED)
             in[nin++] = build(w, m, x->arg[i]);
@@ -396,6 +397,15 @@ bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     return tell(&m, match(&m), why);
 }
 
+/* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
+static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
+    fv_module *m = fv_op_module(op);
+    bool same = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem && type->rank == want->rank;
+    for (int i = 0; same && i < want->rank; i++)
+        same = fv_module_assume(m, type->dims[i], want->dims[i], fv_op_why(op, "what its rule gives"));
+    return same || fv_op_error(op, "its rule gives %s, expected %s", fv_type_str(m->arena, type), fv_type_str(m->arena, want));
+}
+
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
     fv_module *module = w->module;
     fv_rule rule;
@@ -412,7 +422,8 @@ bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
             bind(&m, op->def->attrs[i].name, NULL, a);
     }
     fv_value *v = build(w, &m, rule.replacement);
-    if (v)
-        fv_w_result(w, 0, v);
-    return v != NULL;
+    if (!v || w->failed || !gives(op, op->out[0]->type, v->type))
+        return false;
+    fv_w_result(w, 0, v);
+    return true;
 }

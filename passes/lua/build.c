@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/catalogue/own.h"
 #include "ir/graph/infer.h"
 #include "passes/lua/internal.h"
 
@@ -10,17 +11,22 @@
 
 const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
     const char *text = luaL_checkstring(L, arg), *dot = strrchr(text, '.');
+    const fv_session *s = fv_lua_of(L)->session;
     char domain[64] = "";
     if (dot && (size_t)(dot - text) < sizeof domain)
         memcpy(domain, text, (size_t)(dot - text));
-    const fv_opdef *d = dot && !*domain ? NULL : fv_op_find(domain, dot ? dot + 1 : text);
+    const fv_opdef *d = dot && !*domain ? NULL : fv_op_find_in(s, domain, dot ? dot + 1 : text);
     if (d)
         return d;
-    int n = 0, count = fv_op_count();
-    const char **names = fv_lua_scratch(L, (size_t)count + 1, sizeof *names);
-    for (int i = 0; i < count; i++)
-        if (!strcmp(fv_op_at(i)->domain, domain))
-            names[n++] = fv_op_at(i)->name;
+    int n = 0, count = fv_op_count(), all = count;
+    while (fv_op_own(s, all - count))
+        all++;
+    const char **names = fv_lua_scratch(L, (size_t)all + 1, sizeof *names);
+    for (int i = 0; i < all; i++) {
+        const fv_opdef *other = i < count ? fv_op_at(i) : fv_op_own(s, i - count);
+        if (!strcmp(other->domain, domain))
+            names[n++] = other->name;
+    }
     luaL_error(L, "there is no op '%s'%s", text, fv_lua_nearest(fv_lua_of(L), dot ? dot + 1 : text, names));
     return NULL;
 }

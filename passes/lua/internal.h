@@ -250,6 +250,10 @@ void fv_lua_free_arena(fv_arena **a);
 /* Runs it, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
 
+/* ---- operator.c ---- */
+
+int fv_lua_op_new(lua_State *L); /* fv.op */
+
 /* ---- rules.c ---- */
 
 int fv_lua_rule_new(lua_State *L);  /* fv.rule */

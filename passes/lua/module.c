@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ir/dim/text.h"
+#include "ir/graph/copy.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
 #include "ir/graph/verify.h"
@@ -54,6 +55,7 @@ const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
                                      {"diff", fv_lua_diff},
                                      {"level", fv_lua_level},
                                      {"load", fv_load},
+                                     {"op", fv_lua_op_new},
                                      {"options", fv_lua_options_new},
                                      {"parse", fv_parse},
                                      {"pass", fv_lua_pass_new},

@@ -145,6 +145,97 @@ check 'fv.save without a folder' 1 'fv.save needs a folder' "$fovea" lua one.lua
 echo 'fv.pass{name = "p", run = function(m) fv.compile(m) end}' >one.lua
 check 'compile in a pass' 1 'only .fovea lua. compiles' "$fovea" opt m.fvir --script one.lua
 
+# ---- operators ----
+cat >snake.lua <<'T'
+fv.op{name = "Snake", domain = "com.example", attributes = {alpha = 1.0}, formula = "s = sin(alpha * X); Y = X + s * s / alpha"}
+fv.op{name = "Twice", domain = "com.example", rule = "Twice(X) => Neg(com.example.Snake(Neg(X), alpha=0.5))"}
+fv.op{name = "Rows", domain = "com.example", inputs = {{name = "X", rank = 2}, {name = "I", type = "i64", rank = 1}}, attributes = {first = 0},
+  formula = "Y[i < dim(I, 0), j < dim(X, 1)] = X[I[i] + first, j]"}
+fv.op{name = "Behind", domain = "com.example", inputs = {{name = "X", rank = 2}}, formula = "Y[i, j] = X[i + 1, j]"}
+fv.rules{name = "find", ends = "each takes a Sin away",
+  "rule s: Add(x, Mul(Sin(x), Sin(x))) where type(x) == f32 => com.example.Snake(x, alpha=1.0) rounding"}
+T
+cat >snake.fvir <<'T'
+fovea-ir 1
+module "snake"
+symbol n 0..8
+const @w: f32[2, 3] = [1, 2, 3, 4, 5, 6]
+func @main(%x: f32[n, 2], %i: i64[2]) -> (%y, %z, %r) {
+  %h = MatMul(%x, @w)
+  %y = com.example.Snake(%h) {alpha = 2.0}
+  %z = com.example.Twice(%h)
+  %r = com.example.Rows(%x, %i) {first = 1}
+  return %y, %z, %r
+}
+T
+mkdir -p as
+for how in --backend=jit --backend=c --backend=interp '--backend=interp --schedule=naive -O0' '--backend=interp -O1'; do
+    rm -rf as/*
+    check "operators: $how" 0 '^r  f32\[2, 2\]' "$fovea" run snake.fvir --script snake.lua --dim n=3 $how -o as
+    [ -d as.first ] || cp -r as as.first
+    diff -r as.first as >/dev/null && tell "operators: $how: the same bits" yes || tell "operators: $how: the same bits" no
+done
+check 'operators share a kernel' 0 '%y, %z = define' "$fovea" compile snake.fvir --script snake.lua --emit=definitions -o -
+said 'let t0 = sin\(2.0 \* %h\[i0, i1\]\)'
+onnx snake.onnx <<'T'
+ir_version: 8
+opset_import { domain: "" version: 17 }
+opset_import { domain: "com.example" version: 1 }
+graph {
+  name: "g"
+  node { op_type: "Snake" domain: "com.example" input: "x" output: "y" name: "s" attribute { name: "alpha" type: FLOAT f: 2 } }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_param: "n" } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_param: "n" } } } } }
+}
+T
+check "a model's own domain" 0 '^y  f32\[3\]' "$fovea" run snake.onnx --script snake.lua --dim n=3 --backend=interp
+check "a model's own domain, without" 1 'operator not in the catalogue' "$fovea" run snake.onnx --dim n=3 --backend=interp
+echo 'require "snake" local m = fv.load "snake.fvir" local c = fv.compile(m, {backend = "interp"})
+fv.run(c, {i = fv.tensor("i64", {2}, 9)}, {dims = {n = 3}})' >one.lua
+check 'an index beyond the end' 1 'one.lua:2: error: .*out of range' "$fovea" lua one.lua
+for backend in interp jit c; do
+    echo 'require "snake" local m = fv.parse [[fovea-ir 1 module "m" symbol n 0..8 func @main(%x: f32[n, 2]) -> (%y) { %y = com.example.Behind(%x) return %y }]]
+fv.run(fv.compile(m, {backend = "'$backend'"}), nil, {dims = {n = 3}})' >one.lua
+    check "reading behind the end, $backend" 1 'one.lua:2: error: .*out of range' "$fovea" lua one.lua
+done
+op='fv.op{name = "A", domain = "x",'
+wrong 'a name that a formula does not have' "the formula:1:9: formula of x.A: unknown name 'Z'" "$op formula = 'Y = X + Z'}"
+wrong 'half a formula' 'the formula:1:8: expected an expression' "$op formula = 'Y = X +'}"
+wrong 'a formula of something else' "does not define result 'Y'" "$op formula = 'Z = X'}"
+wrong 'half a shape' 'expected INDEX < EXTENT' "$op formula = 'Y[i < 4, j] = X[i, j]'}"
+wrong 'the dim of nothing' 'expected the name of an operand' "$op formula = 'Y[i < dim(Q, 0)] = X[i]'}"
+wrong 'a negative dim' 'would have -6 elements' "$op inputs = {{name = 'X', rank = 1}}, formula = 'Y[i < dim(X, 0) - 9] = X[i]'}"
+wrong 'no domain' 'is no domain' 'fv.op{name = "A", domain = "", formula = "Y = X"}'
+wrong 'a domain that is taken' 'is no domain' 'fv.op{name = "A", domain = "fv", formula = "Y = X"}'
+wrong 'a name that is none' 'is no name of an operator' 'fv.op{name = "A B", domain = "x", formula = "Y = X"}'
+wrong 'an operator that is there' 'there is an operator .com.microsoft.Gelu. already' 'fv.op{name = "Gelu", domain = "com.microsoft", formula = "Y = X"}'
+wrong 'twice' 'there is an operator .x.A. already' "$op formula = 'Y = X'} $op formula = 'Y = X'}"
+wrong 'two meanings' 'a formula and a rule' "$op formula = 'Y = X', rule = 'A(X) => X'}"
+wrong 'no meaning' 'neither a formula nor a rule' "$op}"
+wrong 'in a circle' "there is no op 'x.A'" "$op rule = 'A(X) => x.A(X)'}"
+wrong 'a rule of another type' 'its rule gives i64' "$op rule = 'A(X) => Shape(X)'}"
+wrong 'a rule of another shape' 'its rule gives f32.6, 3., expected f32.3, 3.' "$op rule = 'A(X) => Concat(X, X, axis=0)'}"
+wrong 'a rule of something else' 'expected A on the left' "$op rule = 'B(X) => Neg(X)'}"
+wrong 'an attribute that is a text' 'expected a number' "$op attributes = {a = 'b'}, formula = 'Y = X'}"
+wrong 'types that are none' "no element type 'q8'" "$op types = {'q8'}, formula = 'Y = X'}"
+wrong 'no types' 'types is a table, expected a list' "$op types = {}, formula = 'Y = X'}"
+wrong 'no inputs' 'inputs: 0 of them' "$op inputs = {}, formula = 'Y = X'}"
+wrong 'an input twice' "there are two 'X'" "$op inputs = {'X', 'X'}, formula = 'Y = X'}"
+wrong 'operands of another type' "input 'X' has type i32, expected float" \
+    "$op formula = 'Y = X'} fv.parse[[fovea-ir 1 module \"m\" func @main(%x: i32[2]) -> (%y) { %y = x.A(%x) return %y }]]"
+cat >sin.fvir <<'T'
+fovea-ir 1
+module "sin"
+symbol n 0..8
+func @main(%x: f32[n]) -> (%y) {
+  %s = Sin(%x)
+  %q = Mul(%s, %s)
+  %y = Add(%x, %q)
+  return %y
+}
+T
+check 'what a rule makes' 0 '%y = com.example.Snake' "$fovea" opt sin.fvir --script snake.lua --passes=find
+
 # ---- limits ----
 echo 'while true do end' >loop.lua
 check 'an endless loop' 1 'loop.lua:1: error: .*--script-steps' "$fovea" lua --script-steps=1 loop.lua

@@ -124,6 +124,8 @@ Test(lua, results, .init = open_session, .fini = close_session) {
 /* Of everything that allocates something. */
 static const char greedy[] =
     "local o = fv.options{a = {default = 1, doc = 'x'}}\n"
+    "fv.op{name = 'A', domain = 'd', attributes = {k = 2}, formula = 'Y = X * k', check = false}\n"
+    "fv.op{name = 'B', domain = 'd', rule = 'B(X) => d.A(Neg(X), k=3)', check = false}\n"
     "local twice = fv.rule('rule a: Relu(Relu(x)) => Relu(x) exact', {check = false})\n"
     "local w = fv.rule('rule b: Relu(x) => Abs(x) exact', function(c) return c.x.op.name == 'MatMul' end)\n"
     "fv.rules{name = 'rules', ends = 'x', twice, w}\n"

@@ -102,7 +102,10 @@ T
     each 'opt, script' "$fovea" opt m.fvir --script s.lua
     each lua "$fovea" lua l.lua
     cat >t.lua <<'T'
+fv.op{name = "A", domain = "x", attributes = {k = 2}, formula = "Y = X * k"}
+fv.op{name = "B", domain = "x", rule = "B(X) => x.A(Neg(X), k=3)"}
 local m = fv.load "m.fvir"
+m:find("y").op:set_input(1, m:find("y").op:before("x.B", m:find "h"))
 local a = fv.compile(m, {backend = "interp"})
 local b <close> = fv.compile(m:copy(), {backend = "interp", schedule = "naive", dims = {n = 2}})
 print(fv.run(a, {x = fv.tensor("f32", {2, 2}, 1)}).y[1], fv.diff(a, b)[1].ulp, a:cost().operations)

@@ -38,6 +38,11 @@ function fv.level(level) end
 ---@return fv.module
 function fv.load(path) end
 
+---Declares an operator, by a formula or a rule; returns its qualified name.
+---@param op {name: string, domain: string, purpose: string?, inputs: (string|{name: string, type: string?, rank: integer?, optional: boolean?})[]?, outputs: string[]?, types: string[]?, attributes: table<string, number>?, formula: string?, rule: string?, check: boolean?}
+---@return string
+function fv.op(op) end
+
 ---Declares options of the script; returns their values.
 ---@param options table<string, string|number|boolean|{default: string|number|boolean, doc: string?}>
 ---@return table<string, string|number|boolean>
