@@ -65,7 +65,7 @@ typedef struct fv_lua_cost {
 typedef struct fv_lua_difference {
     const char *shape; /* types or dims differ: in words, and nothing else is filled in; NULL: they do not */
     size_t count, differing;
-    double absolute, relative, got, want; /* the largest; the elements at `at` */
+    double absolute, relative, got, want; /* the largest, relative -1: of none; the elements at `at` */
     uint64_t ulp;
     size_t at;
     bool nan[2], inf[2]; /* in what we got, in what is expected */

@@ -124,7 +124,8 @@ static void push_difference(lua_State *L, const char *name, const fv_lua_differe
     set_integer(L, "count", (lua_Integer)d->count);
     set_integer(L, "differing", (lua_Integer)d->differing);
     set_number(L, "absolute", d->absolute);
-    set_number(L, "relative", d->relative);
+    if (d->relative >= 0)
+        set_number(L, "relative", d->relative);
     set_integer(L, "ulp", d->ulp > INT64_MAX ? INT64_MAX : (lua_Integer)d->ulp);
     if (d->count) {
         set_integer(L, "at", (lua_Integer)d->at + 1);
