@@ -75,17 +75,11 @@ static void read_attrs(lua_State *L, int arg, building *b) {
         return;
     luaL_argexpected(L, lua_istable(L, arg), arg, "table of attributes");
     b->attrs = fv_lua_scratch(L, FV_MAX_ATTRS, sizeof *b->attrs);
-    lua_pushnil(L);
-    while (lua_next(L, arg)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "%s: attributes are given by their names, not by a %s", b->def->name, luaL_typename(L, -2));
-        int value = lua_gettop(L);
-        const fv_attr_def *d = fv_lua_attr_def(L, b->def, lua_tostring(L, value - 1));
-        fv_lua_read_attr(L, value, b->box, d, b->def, &b->attrs[b->nattrs++]);
-        if (lua_gettop(L) > value) { /* what the attribute lies in stays below the pair */
-            lua_insert(L, value - 1);
-        }
-        lua_settop(L, lua_gettop(L) - 1);
+    luaL_checkstack(L, 4 * FV_MAX_ATTRS, NULL);
+    for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) { /* always in the same order */
+        const fv_attr_def *d = fv_lua_attr_def(L, b->def, *name);
+        lua_getfield(L, arg, *name);
+        fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]); /* what it lies in stays on the stack */
     }
 }
 
