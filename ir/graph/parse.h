@@ -6,7 +6,7 @@
 #include "ir/graph/lent.h"
 
 #define FV_IR_FORMAT 1
-/* `folder`: where side files are looked for. NULL after diagnostics. */
+/* `folder`: where side files are looked for (NULL: there are none). NULL after diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
 /* With dims fixed or bounded, as --dim says it (ir/dim/option.h); NULL terminated, or NULL. */
 fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,

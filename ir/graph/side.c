@@ -25,7 +25,11 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
         *error = fv_printf(s->arena, "the name '%s' is not that of a file beside the text", name);
         return NULL;
     }
-    const char *path = fv_printf(s->arena, "%s/%s", s->folder ? s->folder : ".", name);
+    if (!s->folder) {
+        *error = "no file lies beside this text";
+        return NULL;
+    }
+    const char *path = fv_printf(s->arena, "%s/%s", s->folder, name);
     side_file *f = FV_NEW(s->arena, side_file, 1);
     f->name = fv_strdup(s->arena, name);
     f->mapping = fv_map_file(fv_arena_session(s->arena), s->arena, path, O_NOFOLLOW, error);

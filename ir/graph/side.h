@@ -6,7 +6,7 @@
 
 typedef struct fv_side {
     fv_arena *arena;    /* the files stay mapped as long as it lives */
-    const char *folder; /* NULL: the current one */
+    const char *folder; /* NULL: there are none */
     struct fv_side_file *files;
 } fv_side;
 

@@ -21,7 +21,8 @@
 #include "ir/base/text.h"
 #include "passes/lua/lua.h"
 
-enum { FV_LUA_TEXT = 4000, FV_LUA_FRAMES = 20 };
+/* FV_LUA_INTERVAL: instructions between two looks at the limits. */
+enum { FV_LUA_TEXT = 4000, FV_LUA_FRAMES = 20, FV_LUA_INTERVAL = 1000 };
 
 /* A place in a script. */
 typedef struct fv_lua_frame {
@@ -50,6 +51,8 @@ struct fv_lua {
     const char **pipeline; /* NULL: the script has none */
     fv_lua_option *options; /* by name */
     int noptions, cap_options;
+    const char **files; /* scripts that were read */
+    int nfiles, cap_files;
     fv_text key;
     /* of the error that nobody caught */
     char message[FV_LUA_TEXT];
@@ -105,6 +108,10 @@ extern const luaL_Reg fv_lua_functions[];          /* of fv itself */
 /* ---- state.c ---- */
 
 fv_lua *fv_lua_of(lua_State *L);
+/* So many steps more; raises where a limit is passed. */
+void fv_lua_count(lua_State *L, int64_t steps);
+/* Bytes that what it makes may take besides what it has taken. */
+size_t fv_lua_room(lua_State *L);
 /* Runs f with `arg` as its light userdata; no error leaves. False after diagnostics. `what`, for messages: "pass 'x'", or NULL. */
 bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) FV_MUST_USE;
 /* Runs work(arg) with a door open. Raises where memory runs out, after which `changed` (or NULL) is not usable, and where the

@@ -21,7 +21,7 @@ static bool parse(void *arg) {
     fv_session *s = r->l->session;
     const char *before = fv_diag_file_get(s);
     fv_diag_file(s, "the graph's text");
-    r->m = fv_module_parse(s, r->text, r->l->folder);
+    r->m = fv_module_parse(s, r->text, NULL); /* no files: what a compiled model depends on is known before */
     bool ok = r->m && fv_module_verify(r->m, NULL);
     fv_diag_file(s, before);
     return ok;
@@ -278,17 +278,35 @@ typedef struct dim_text {
     const fv_dim *d;
 } dim_text;
 
-/* A symbol that nothing binds would be one that the module does not know. */
+/* Has the module all symbols of the text? Asked of a table of its own: whoever parses makes those that are new. */
+static bool has_symbols(fv_module *m, const char *text) {
+    fv_arena *a = fv_arena_new(m->session);
+    fv_dims *t = fv_dims_new(a);
+    const fv_dim *const *named, *const *there;
+    const char *at = text, *why, *lacks = NULL;
+    (void)fv_dim_parse(t, &at, &why); /* what is wrong with it is said where it counts */
+    int n = fv_dim_symbols(t, &named), all = fv_dim_symbols(m->dims, &there);
+    for (int i = 0; i < n && !lacks; i++) {
+        int k = 0;
+        while (k < all && strcmp(there[k]->name, named[i]->name))
+            k++;
+        lacks = k < all ? NULL : named[i]->name;
+    }
+    if (lacks)
+        fv_error(m->session, "the module has no symbol '%s'", lacks);
+    fv_arena_free(a);
+    return !lacks;
+}
+
+
 static bool parse_dim(void *arg) {
     dim_text *t = arg;
-    const fv_dim *const *symbols;
     const char *at = t->text, *why = "";
-    int before = fv_dim_symbols(t->m->dims, &symbols);
+    if (!has_symbols(t->m, t->text))
+        return false;
     t->d = fv_dim_parse(t->m->dims, &at, &why);
     if (!t->d || at[strspn(at, " ")])
         return fv_error(t->m->session, "'%s' is no dim: %s", t->text, t->d ? "there is more behind it" : why);
-    if (fv_dim_symbols(t->m->dims, &symbols) != before)
-        return fv_error(t->m->session, "the module has no symbol '%s'", symbols[before]->name);
     return true;
 }
 

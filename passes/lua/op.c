@@ -267,12 +267,43 @@ static bool erase(void *arg) {
     return true;
 }
 
+static bool lies_in(const fv_op *at, const fv_op *op) {
+    while (at && at != op)
+        at = at->block->parent;
+    return at == op;
+}
+
+/* A value of op's regions that is used elsewhere; NULL: there is none. */
+static const fv_value *find_used(const fv_op *op, const fv_region *block) {
+    for (const fv_op *o = block->first; o; o = o->next) {
+        for (int i = 0; i < o->nout; i++)
+            for (int k = 0; o->out[i] && k < o->out[i]->nuses; k++)
+                if (!lies_in(o->out[i]->uses[k].op, op))
+                    return o->out[i];
+        for (int i = 0; i < o->nattrs; i++) {
+            const fv_value *v = o->attrs[i].kind == FV_ATTR_REGION ? find_used(op, o->attrs[i].u.region) : NULL;
+            if (v)
+                return v;
+        }
+    }
+    for (int i = 0; i < block->nparams; i++)
+        for (int k = 0; k < block->params[i]->nuses; k++)
+            if (!lies_in(block->params[i]->uses[k].op, op))
+                return block->params[i];
+    return NULL;
+}
+
 /* Raises where something would be left that nobody gives. */
 static void check_erasable(lua_State *L, const fv_op *op, bool unused) {
     if (op->def == &fv_return_def)
         luaL_error(L, "fv.return ends its region, and stays there");
     if (op->def->has_effect)
         luaL_error(L, "%s has an effect besides its results, and stays", op->def->name);
+    for (int i = 0; i < op->nattrs; i++) {
+        const fv_value *v = op->attrs[i].kind == FV_ATTR_REGION ? find_used(op, op->attrs[i].u.region) : NULL;
+        if (v)
+            luaL_error(L, "'%s', in a region of this %s, has uses outside of it", v->name, op->def->name);
+    }
     for (int i = 0; unused && i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
             luaL_error(L, "'%s', a result of this %s, has uses: replace it first", op->out[i]->name, op->def->name);
@@ -321,6 +352,9 @@ static int op_replace(lua_State *L) {
         r.with[i] = fv_lua_value_in(L, i + 2, box);
         if (r.with[i]->kind == FV_VALUE_RESULT && r.with[i]->def == r.op)
             return luaL_error(L, "'%s' is a result of the op that goes", r.with[i]->name);
+        const fv_region *block = r.with[i]->kind == FV_VALUE_RESULT ? r.with[i]->def->block : r.with[i]->block;
+        if (r.with[i]->kind != FV_VALUE_CONST && block && lies_in(block->parent, r.op))
+            return luaL_error(L, "'%s' lies in a region of the op that goes", r.with[i]->name);
         fv_lua_check_type(L, box, old, r.with[i]);
     }
     fv_lua_change(L, box, replace, &r);

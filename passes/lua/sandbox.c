@@ -141,6 +141,53 @@ static void open_os(lua_State *L) {
     lua_setglobal(L, "os");
 }
 
+/* ---- what takes long ---- */
+
+/* Calls the function of Lua that is upvalue 1 with all arguments. */
+static int call_wrapped(lua_State *L) {
+    int n = lua_gettop(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* coroutine.create, coroutine.wrap: each coroutine begins to count anew, so it counts as what it may do uncounted. */
+static int make_coroutine(lua_State *L) {
+    fv_lua_count(L, FV_LUA_INTERVAL);
+    return call_wrapped(L);
+}
+
+/* table.move: as many steps as elements. */
+static int move_elements(lua_State *L) {
+    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
+    if (last >= first)
+        fv_lua_count(L, last - first < 0 || last - first > INT64_MAX / 4 ? INT64_MAX / 4 : last - first);
+    return call_wrapped(L);
+}
+
+/* table.insert and table.remove in the middle: as many steps as elements behind that. */
+static int shift_elements(lua_State *L) {
+    lua_Integer n = luaL_len(L, 1), at = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : n;
+    if (at >= 1 && at < n)
+        fv_lua_count(L, n - at > INT64_MAX / 4 ? INT64_MAX / 4 : n - at);
+    return call_wrapped(L);
+}
+
+static void wrap_field(lua_State *L, const char *library, const char *name, lua_CFunction f) {
+    lua_getglobal(L, library);
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, f, 1);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+/* Without a seed the numbers are others at each run. */
+static int seed_numbers(lua_State *L) {
+    fv_lua_of(L)->varies |= lua_gettop(L) == 0;
+    return call_wrapped(L);
+}
+
 /* ---- text only ---- */
 
 /* load, without bytecode. */
@@ -252,6 +299,12 @@ static void open_safe(lua_State *L) {
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
     lua_pop(L, 1);
+    wrap_field(L, "coroutine", "create", make_coroutine);
+    wrap_field(L, "coroutine", "wrap", make_coroutine);
+    wrap_field(L, "table", "move", move_elements);
+    wrap_field(L, "table", "insert", shift_elements);
+    wrap_field(L, "table", "remove", shift_elements);
+    wrap_field(L, "math", "randomseed", seed_numbers);
     wrap_global(L, "load", load_text);
     wrap_global(L, "setmetatable", set_metatable);
     open_io(L);

@@ -8,9 +8,6 @@
 #include "ir/base/mapping.h"
 #include "passes/lua/internal.h"
 
-/* Instructions between two looks at the limits. */
-enum { INTERVAL = 1000 };
-
 fv_lua *fv_lua_of(lua_State *L) {
     return *(fv_lua **)lua_getextraspace(L);
 }
@@ -47,11 +44,15 @@ static void note_interrupt(int signal) {
     interrupted = 1;
 }
 
-/* Once a limit is passed each further instruction fails, so that no pcall of the script gets around it. */
 static void look(lua_State *L, lua_Debug *ar) {
-    fv_lua *l = fv_lua_of(L);
     (void)ar;
-    l->steps += INTERVAL;
+    fv_lua_count(L, FV_LUA_INTERVAL);
+}
+
+/* Once a limit is passed each further instruction fails, in whatever coroutine, so that no pcall gets around it. */
+void fv_lua_count(lua_State *L, int64_t steps) {
+    fv_lua *l = fv_lua_of(L);
+    l->steps += steps;
     if (!l->stop && interrupted)
         l->stop = "interrupted";
     else if (!l->stop && fv_session_taken(l->session) > l->base && fv_session_taken(l->session) - l->base > l->o.memory)
@@ -60,11 +61,18 @@ static void look(lua_State *L, lua_Debug *ar) {
         l->stop = "the script has run as many instructions as it may; --script-steps=N allows more";
     if (!l->stop)
         return;
+    lua_sethook(l->main, look, LUA_MASKCOUNT, 1);
     lua_sethook(L, look, LUA_MASKCOUNT, 1);
     luaL_where(L, 0);
     lua_pushstring(L, l->stop);
     lua_concat(L, 2);
     lua_error(L);
+}
+
+size_t fv_lua_room(lua_State *L) {
+    const fv_lua *l = fv_lua_of(L);
+    size_t taken = fv_session_taken(l->session), made = taken > l->base ? taken - l->base : 0;
+    return made < l->o.memory ? l->o.memory - made : 0;
 }
 
 /* ---- errors ---- */
@@ -154,6 +162,14 @@ static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
     return (int)(found - s) + 1;
 }
 
+/* Is that a script that was read, or a name that Lua has shortened? */
+static bool has_read(const fv_lua *l, const char *name, size_t n) {
+    bool found = n > 3 && !strncmp(name, "...", 3);
+    for (int i = 0; i < l->nfiles && !found; i++)
+        found = strlen(l->files[i]) == n && !memcmp(l->files[i], name, n);
+    return found;
+}
+
 /* Errors of the compiler come without a stack: their place is in their text alone. */
 static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_frame *at) {
     const char *colon = *text;
@@ -163,7 +179,7 @@ static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_
         return NULL;
     char *end;
     long line = strtol(colon + 1, &end, 10);
-    if (*end != ':')
+    if (*end != ':' || !has_read(l, *text, (size_t)(colon - *text)))
         return NULL;
     snprintf(at->source, sizeof at->source, "%.*s", (int)(colon - *text), *text);
     if (strncmp(*text, "...", 3) == 0) /* Lua shortens long names */
@@ -222,6 +238,10 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
     if (outermost)
         sigaction(SIGINT, &before, NULL);
     l->depth--;
+    if (status == LUA_OK && outermost && l->stop) { /* a coroutine ended by it, and nothing came behind that */
+        snprintf(l->message, sizeof l->message, "%s", l->stop);
+        status = LUA_ERRRUN;
+    }
     if (status != LUA_OK)
         report(l, status, what);
     return status == LUA_OK;
@@ -357,6 +377,7 @@ static bool read_file(void *arg) {
     r->n = m->size;
     if (memchr(r->text, 0, r->n))
         return fv_error(l->session, "%s: holds a byte 0, and is no script", r->path);
+    FV_PUSH(l->arena, l->files, l->nfiles, l->cap_files, fv_strdup(l->arena, r->path));
     fv_text_printf(&l->key, "%zu:", r->n);
     fv_text_putn(&l->key, r->text, r->n);
     return true;
@@ -429,7 +450,7 @@ fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
     if (!l->L)
         fv_out_of_memory(s);
     *(fv_lua **)lua_getextraspace(l->L) = l;
-    lua_sethook(l->L, look, LUA_MASKCOUNT, INTERVAL);
+    lua_sethook(l->L, look, LUA_MASKCOUNT, FV_LUA_INTERVAL);
     if (!fv_lua_protected(l, NULL, start, l) || !fv_lua_check_args(l))
         return NULL;
     l->loaded = true;

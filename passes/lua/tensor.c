@@ -84,9 +84,13 @@ static void set_element(lua_State *L, fv_tensor *t, size_t i, int arg) {
     else if (fv_elem_is_float(t->elem) && lua_type(L, arg) == LUA_TNUMBER)
         fv_tensor_set_float(t, i, lua_tonumber(L, arg));
     else if (!fv_elem_is_float(t->elem) && t->elem != FV_BOOL && lua_isinteger(L, arg)) {
-        fv_tensor_set_int(t, i, lua_tointeger(L, arg));
-        if (fv_tensor_int(t, i) != lua_tointeger(L, arg))
-            luaL_error(L, "element %I: %I is no %s", (lua_Integer)i + 1, lua_tointeger(L, arg), fv_elem_name(t->elem));
+        const int64_t before = fv_tensor_int(t, i);
+        const lua_Integer x = lua_tointeger(L, arg);
+        fv_tensor_set_int(t, i, x);
+        if (fv_tensor_int(t, i) == x && (x >= 0 || fv_elem_is_signed(t->elem)))
+            return;
+        fv_tensor_set_int(t, i, before);
+        luaL_error(L, "element %I: %I is no %s", (lua_Integer)i + 1, lua_tointeger(L, arg), fv_elem_name(t->elem));
     } else {
         luaL_error(L, "element %I of %s: found a %s", (lua_Integer)i + 1, fv_elem_name(t->elem), luaL_typename(L, arg));
     }
@@ -223,7 +227,7 @@ static void check_elem(lua_State *L, fv_elem e) {
 
 int fv_lua_buffer(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
-    making k = {.m = box->m, .elem = fv_lua_elem(L, 2), .most = fv_lua_of(L)->o.memory};
+    making k = {.m = box->m, .elem = fv_lua_elem(L, 2), .most = fv_lua_room(L)};
     check_elem(L, k.elem);
     read_dims(L, 3, &k);
     fv_lua_change(L, box, make_tensor, &k);
@@ -262,7 +266,7 @@ int fv_lua_tensor_new(lua_State *L) {
 /* const(NAME, TENSOR) or const(NAME, ELEM, DIMS, ELEMENTS) */
 int fv_lua_const(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1), *other;
-    making k = {.m = box->m, .name = luaL_checkstring(L, 2), .most = fv_lua_of(L)->o.memory};
+    making k = {.m = box->m, .name = luaL_checkstring(L, 2), .most = fv_lua_room(L)};
     if (fv_lua_is(L, 3, &fv_lua_tensor_class)) {
         k.tensor = fv_lua_any(L, 3, &fv_lua_tensor_class, &other);
         if (other && other != box)

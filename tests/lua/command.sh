@@ -250,6 +250,54 @@ T
 check 'interrupted' 1 'wait.lua:2: error: interrupted' env --default-signal=INT timeout --foreground --preserve-status -s INT 1 "$fovea" lua wait.lua
 noted 'wait.lua:2: note: in the main chunk'
 
+# ---- limits from within coroutines, in one step of C, of all that is made ----
+echo 'local c = coroutine.create(function() while true do end end) print(coroutine.resume(c)) print "caught"' >once.lua
+check 'a coroutine that has no end' 1 'run as many instructions' "$fovea" lua --script-steps=1 once.lua
+cat >many.lua <<'T'
+local function body() for i = 1, 150 do local x = i end end
+while true do coroutine.wrap(body)() end
+T
+check 'coroutines without end' 1 'run as many instructions' "$fovea" lua --script-steps=1 many.lua
+echo 'table.move({}, 1, 1 << 60, 2)' >move.lua
+check 'elements without end' 1 'run as many instructions' "$fovea" lua move.lua
+echo 'table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)' >shift.lua
+check 'a length without end' 1 'run as many instructions' "$fovea" lua shift.lua
+cat >buffers.lua <<'T'
+local m = fv.parse "fovea-ir 1\nfunc @main(%x: f32[2]) -> (%y) {\n  %y = Neg(%x)\n  return %y\n}"
+for i = 1, 40 do m:buffer("u8", {60 << 20}) end
+T
+check 'many buffers' 1 'more memory than the script may take' "$fovea" lua --script-memory=64 buffers.lua
+cat >misuse.lua <<'T'
+local one = fv.parse "fovea-ir 1\nfunc @main(%x: f32[2]) -> (%y) {\n  %y = Neg(%x)\n  return %y\n}"
+local function said(f, ...) print((select(2, pcall(f, ...)))) end
+said(one.dim, one, "q + 1")
+said(one.dim, one, "q + 1")
+local b, u = one:buffer("u8", {2}), one:buffer("u64", {2})
+b[1] = 5
+said(function() b[1] = 256 end)
+said(function() u[1] = -1 end)
+print(b[1], u[1])
+said(fv.parse, 'fovea-ir 1\nconst @w: u8[1] = file "misuse.lua" 0 1\nfunc @main(%x: u8[1]) -> (%y) {\n  %y = Add(%x, @w)\n  return %y\n}')
+local m = fv.parse [[fovea-ir 1
+func @main(%c: bool[], %x: f32[2]) -> (%z) {
+  %y = If(%c) {then_branch = ^() {
+    %a = Exp(%x)
+    return %a
+  }, else_branch = ^() {
+    %b = Neg(%x)
+    return %b
+  }}
+  %z = Neg(%y)
+  return %z
+}]]
+said(function() m:find("y").op:replace(m:find "a") end)
+said(function() m:find("z").op:set_input(1, m:find "a") m:find("y").op:erase() end)
+error("/etc/passwd:1: x near 'root:x'", 0)
+T
+check 'misuse' 1 '^misuse.lua: error: /etc/passwd:1: x' "$fovea" lua misuse.lua
+[ "$(grep -c "no symbol 'q'" out)" = 2 ] && tell 'a symbol stays unknown' yes || tell 'a symbol stays unknown' no
+for line in '256 is no u8' '.1 is no u64' '^5.0$' 'no file lies beside' "'a' lies in a region" "'a', in a region of this If"; do said "$line"; done
+
 # ---- files ----
 mkdir -p lib sub/inner
 echo 'return {name = ...}' >lib/part.lua
