@@ -148,12 +148,17 @@ static bool read_mask(reading *r) {
     return true;
 }
 
+/* The operator's scale is an f32. */
+static bool has_scale(const reading *r) { return r->q->type->elem != FV_F64 || (double)(float)r->scale == r->scale; }
+
 static bool read_site(reading *r) {
     if (r->s->kind == FV_ATTENTION_NONE || r->s->gate)
         return false;
     if (!read_products(r))
         return false;
-    return (read_scores(r, r->s->softmax->in[0], 8) && read_mask(r)) || declines(r, "more than a scale and a mask is in its scores");
+    if (!read_scores(r, r->s->softmax->in[0], 8) || !read_mask(r))
+        return declines(r, "more than a scale and a mask is in its scores");
+    return has_scale(r) || declines(r, "its scale is no number of 32 bits");
 }
 
 /* ---- writing ---- */
