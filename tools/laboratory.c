@@ -22,6 +22,7 @@ typedef struct trial {
     fv_subject m;
     fv_arena *kept; /* lives as long as the trial */
     fv_arena *call;
+    int threads; /* of the command line */
 } trial;
 
 /* ---- the two sessions ---- */
@@ -155,7 +156,8 @@ bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how
         fv_out_of_memory(c->session);
     }
     *out = &t->shown;
-    t->args = (fv_args){.command = c->args->command, .atol = -1, .rtol = -1, .quiet = true, .threads = c->args->threads};
+    t->args = (fv_args){.command = c->args->command, .atol = -1, .rtol = -1, .quiet = true};
+    t->threads = fv_args_threads(c->args);
     return within(c, t, compile, &(compiling){m, how});
 }
 
@@ -215,23 +217,18 @@ static bool make_inputs(trial *t, void *in) {
     return begin_call(t, in) && fv_make_inputs(&t->c, &t->m);
 }
 
+/* What the call says, else the command line. */
 static int threads_of(const trial *t, const fv_lua_inputs *in) {
-    return in->threads ? in->threads : fv_args_threads(&t->args);
+    return in->threads ? in->threads : t->threads;
 }
 
 /* ---- running ---- */
 
 static bool execute(trial *t, void *arg) {
-    const fv_lua_inputs *in = arg;
-    fv_run_options o = {.size = sizeof o, .threads = threads_of(t, in)};
-    fv_log *log = NULL;
     if (!make_inputs(t, arg))
         return false;
-    log = fv_log_new();
-    int status = fv_artifact_run(t->m.artifact, t->m.inputs, t->m.outputs, &o, log);
-    bool ok = status == FV_OK || fv_say_log(&t->c, log);
-    fv_log_free(log);
-    return ok;
+    t->args.threads = threads_of(t, arg);
+    return fv_subject_run(&t->c, &t->m) == FV_OK;
 }
 
 bool fv_laboratory_run(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a, fv_tensor *out) {
