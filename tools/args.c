@@ -42,6 +42,7 @@ static const option options[] = {
     {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]", "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere", false},
     {"--bisect", NULL, FLAG, AT(bisect), NULL, "instead of the graph: the change after which outputs differ from those without any", false},
     {"--bisect-test", NULL, TEXT, AT(bisect_test), "CMD", "the change after which that command fails; FOVEA_FLAGS tells it how many are made", false},
+    {"--test", NULL, TEXT, AT(test), "CMD", "a command of the shell that fails on the model, whose path is \"$1\"", false},
     {"--stop-after", NULL, NUMBER, AT(stop_after), "N", "make only the first N rewrites, optional steps of lowering and schedules; 0: --schedule=naive of -O0", false},
     {"--changes", NULL, TEXT, AT(changes), "F", "list in F what --stop-after counts, each before it is made", false},
     {"--dump-after", NULL, TEXT, AT(dump_after), "STEP", "print the module after that pass, or that step of lowering, on standard error", false},

@@ -43,6 +43,7 @@ typedef struct fv_args {
     int script_memory, script_steps; /* MiB; millions of instructions */
     const char *explain; /* "RULE" or "RULE@NODE" */
     const char *changes; /* a file that lists them */
+    const char *test; /* of reduce: a command of the shell */
     const char *bisect_test; /* a command of the shell */
     int stop_after;          /* changes; -1: all are made */
     const char *levels; /* of diff: "0,2" */
@@ -142,5 +143,6 @@ int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
 int fv_cmd_tune(fv_context *c);
 int fv_cmd_diff(fv_context *c);
+int fv_cmd_reduce(fv_context *c);
 
 #endif

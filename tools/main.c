@@ -109,6 +109,13 @@ const fv_command fv_commands[] = {
      "  fovea diff model.onnx --backend=jit,interp --data-set test_data_set_0\n"
      "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
      "  fovea diff model.onnx --graph --levels=0,2\n"},
+    {"reduce", "MODEL", 1, 1, "shrink a model on which a command fails", "--output --test", fv_cmd_reduce,
+     "Takes away outputs, ops (what others read of them becomes an input or zero), makes dims and weights smaller, attributes\n"
+     "what they are by default, as long as CMD fails: a status other than 0. A smaller model may fail for another reason, so\n"
+     "CMD should ask for the one that is meant. OUT ends in .onnx or .fvir, and so does what CMD is given.\n"
+     "\nexamples:\n"
+     "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o small.onnx\n"
+     "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n"},
     {"ops", "[NAME...]", 0, 0, "the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME: that operator whole, with attributes, types and what it means.\n"},
     {0}};
