@@ -222,13 +222,6 @@ static bool recur_all(fv_lowerer *l) {
     return ok;
 }
 
-static bool is_left_out(const fv_lower_options *o, const char *step) {
-    const char *const *name = o->without;
-    while (name && *name && strcmp(*name, step))
-        name++;
-    return name && *name;
-}
-
 static bool run_steps(fv_lowerer *l) {
     const fv_definitions *d = l->module->definitions;
     fv_flatten_branches(l);
@@ -241,7 +234,7 @@ static bool run_steps(fv_lowerer *l) {
     l->after = d ? d->after : NULL;
     for (int i = 0; i < NSTEPS; i++) {
         const char *step = steps[i].name;
-        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || is_left_out(l->options, step))
+        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || fv_is_left_out(l->options, step))
             continue;
         if (!steps[i].naive && !fv_may(l, fv_step_name_at(i)->name, NULL))
             continue;

@@ -56,7 +56,7 @@ static void find_holders(const fv_attention_query *q, const fv_value *v, holders
     }
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = fv_reasons_op(q->reasons, v->uses[i].op);
-        for (int o = 0; o < use->nout; o++)
+        for (int o = use->nout; o-- > 0;) /* of a group, the last is made of the others */
             if (use->out[o])
                 find_holders(q, use->out[o], h);
     }
@@ -131,11 +131,11 @@ static bool leads_to_product(between *b, const fv_value *v) {
     return leads;
 }
 
-/* Is that kernel attention a query at a time? Its result is one of several. */
-static bool attends_by_rows(const fv_attention_query *q, const fv_kernel *k) {
+/* Does that kernel make attention for that reason? Its result is one of several. */
+static bool attends_since(const fv_attention_query *q, const fv_kernel *k, fv_why why) {
     for (int i = 0; i < q->reasons->n; i++) {
         const fv_reason *r = &q->reasons->all[i];
-        if (r->why == FV_WHY_joins_attention && kernel_of(q, r->about) == k)
+        if (r->why == why && kernel_of(q, r->about) == k)
             return true;
     }
     return false;
@@ -148,8 +148,9 @@ static void judge_softmax(const fv_attention_query *q, fv_attention_fate *f) {
     f->kernel = h.several ? NULL : h.kernel;
     const fv_reason *attends = h.value ? reason_about(q, h.value, "attend", true) : NULL;
     between b = {.q = q, .product = s->product, .seen = fv_ptrmap_in(q->c->arena)};
-    f->by_rows = f->kernel && attends_by_rows(q, f->kernel);
-    f->fused = f->kernel && (f->by_rows || (attends && attends->why == FV_WHY_attends) ||
+    f->by_rows = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_attention);
+    f->keeps = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_weights);
+    f->fused = f->kernel && (f->by_rows || f->keeps || (attends && attends->why == FV_WHY_attends) ||
                              (leads_to_product(&b, s->score ? s->score : s->weighted) && !b.stored));
     const fv_reason *mask = h.value ? reason_about(q, h.value, "fold", true) : NULL;
     f->folds = mask != NULL;
@@ -242,7 +243,7 @@ static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
 static int64_t spared(const fv_attention_fate *f, const fv_subject *m) {
     const fv_type *t = f->site->weighted->type;
     int64_t n = fv_elem_storage_bytes(t->elem), d;
-    if (f->by_rows)
+    if (f->by_rows || f->keeps)
         return -1;
     for (int i = 0; i < t->rank; i++)
         if (!fv_dim_eval(t->dims[i], value_of, (void *)(uintptr_t)m, &d) || __builtin_mul_overflow(n, d, &n))
@@ -286,7 +287,7 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
     fv_out("  %-9s %s\n", "score", brief(a, s->formula));
     fv_out("  %-9s %s\n", "merged", s->merged ? "yes: queries, keys and values of one input are one product" : "no");
     if (f->fused)
-        fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name, f->by_rows ? ", a query at a time" : "");
+        fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name, f->by_rows ? ", a query at a time" : f->keeps ? "; others read its weights, which lie in memory" : "");
     else
         fv_out("  %-9s no: %s", "fused", f->why);
     if (f->fused && bytes >= 0)

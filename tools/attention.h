@@ -11,6 +11,7 @@ typedef struct fv_attention_fate {
     const fv_attention_site *site;
     bool fused;                /* scores, weights and product are one kernel; of a gate: it lies nowhere as large as the map */
     bool by_rows;              /* a query at a time, whose scores and weights lie in memory */
+    bool keeps;                /* its weights lie in memory, since others read them */
     const fv_kernel *kernel;   /* that makes the product; NULL: several, or none */
     const char *folded;        /* what lowering says of its mask; NULL: nothing */
     bool folds;                /* keys that it hides are left out */

@@ -314,22 +314,32 @@ static fv_definition *without_ones(fv_lowerer *l, const fv_definition *d) {
     return r;
 }
 
+/* Are the first axes of each those that all share, in one order? */
+static bool are_first(int n, fv_definition *const *all, fv_var *const *shared, int nshared) {
+    for (int m = 0; m < n; m++)
+        if (memcmp(all[m]->index, shared, (size_t)nshared * sizeof *shared))
+            return false;
+    return true;
+}
+
 int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged) {
     fv_var *vars[FV_MAX_RANK];
     for (int m = 0; m < n; m++)
         merged[m] = without_ones(l, all[m]);
-    int shared = n > 1 ? fv_group_shared(n, merged, vars) : 0;
-    int before = merged[0]->rank;
-    merge_axes(l, (together){merged, n}, 0, shared);
+    int shared = n > 1 ? fv_group_shared(n, merged, vars) : 0, before = merged[0]->rank;
+    bool first = are_first(n, merged, vars, shared);
+    if (first)
+        merge_axes(l, (together){merged, n}, 0, shared);
     shared -= before - merged[0]->rank;
     for (int m = 0; m < n; m++) {
         fv_definition *d = merged[m];
-        merge_axes(l, (together){&merged[m], 1}, shared, d->rank);
+        if (first)
+            merge_axes(l, (together){&merged[m], 1}, shared, d->rank);
         fv_ptrmap seen = fv_ptrmap_in(l->exprs);
         while (merge_reduced(l, d, d->body, &seen))
             seen = fv_ptrmap_in(l->exprs);
     }
-    return shared;
+    return first ? shared : -1;
 }
 
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {

@@ -220,6 +220,12 @@ fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr
 
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) { return fv_with_scores(a, at, at->weight, with); }
 
+fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key) {
+    fv_var *from = at->key;
+    fv_expr *to = fv_x_var(a, key);
+    return fv_x_replace_vars(a, at->weight, 1, &from, &to);
+}
+
 /* ---- three definitions as one ---- */
 
 typedef struct readers {
@@ -227,7 +233,7 @@ typedef struct readers {
     bool memory; /* something else needs it in memory */
 } readers;
 
-typedef struct fuser {
+typedef struct fv_fuser {
     fv_lowerer *l;
     fv_ptrmap readers;  /* of a storage */
     fv_ptrmap scoreless; /* storage -> through how many values it is known to lead to no score, and 1 */
@@ -236,6 +242,11 @@ typedef struct fuser {
         fv_attention at;
     } *fused;
     int nfused, cap_fused;
+    struct within {
+        fv_storage *s; /* what is substituted in them */
+        fv_fate was;
+    } *within;
+    int nwithin, cap_within;
 } fuser;
 
 static readers *readers_of(fuser *f, const fv_storage *s) {
@@ -374,8 +385,10 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
     if (levels == LEVELS) /* what it is known by: the softmax */
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
+            FV_PUSH(f->l->exprs, f->within, f->nwithin, f->cap_within, ((struct within){list[i], was[i]}));
             fv_takes(f->l, list[i]->value, FV_WHY_in_attention, fv_v(y->value));
+        }
         return true;
     }
     for (int i = 0; i < n; i++)
@@ -405,6 +418,101 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
         if (fuse_with(f, y, &d, origin, factor, levels, &c.list[i], 1))
             return true;
     return c.n > 1 && fuse_with(f, y, &d, origin, factor, levels, c.list, c.n);
+}
+
+/* ---- weights that are kept ---- */
+
+/* The weights that this factor of the sum of d loads, each at a place of its own in memory; NULL: it loads none so. */
+static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, const fv_expr **load) {
+    fv_expr *sum;
+    if (fv_x_reductions(d->body, &sum, 1) != 1 || !is_product_sum(sum) || sum->u.red.nvars != 1)
+        return NULL;
+    const fv_expr *x = *load = fv_x_stored(sum->arg[0]->arg[factor]);
+    fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(f->l, x) : NULL;
+    if (!s || !s->def || s->fate != FV_FATE_MEMORY || is_own(f, s) || !has_reduction(s->def->body))
+        return NULL;
+    int keys = 0;
+    for (int i = 0; i < x->n; i++) {
+        const fv_expr *at = x->arg[i];
+        bool one = fv_dim_is_one(s->def->index[i]->dim), key = at->op == FV_X_VAR && at->u.var == sum->u.red.vars[0];
+        for (int k = 0; k < i; k++)
+            if (at->op == FV_X_VAR && x->arg[k] == at)
+                return NULL;
+        if (!one && !key && (at->op != FV_X_VAR || fv_definition_axis(d, at->u.var) == d->rank))
+            return NULL;
+        keys += key;
+    }
+    return keys == 1 ? s : NULL;
+}
+
+/* w over variables of d, but for a key of its own; NULL: d has an axis that is neither among them nor of features. */
+static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at, const fv_definition *w, const fv_expr *load,
+                                 fv_var **key) {
+    fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
+    *r = *w;
+    r->index = FV_NEW(l->exprs, fv_var *, w->rank + 1);
+    for (int i = 0; i < w->rank; i++) {
+        const fv_var *v = load->arg[i]->op == FV_X_VAR ? load->arg[i]->u.var : NULL;
+        bool shared = v && v != at->key;
+        r->index[i] = shared ? d->index[fv_definition_axis(d, v)] : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
+        *key = v == at->key ? r->index[i] : *key;
+    }
+    for (int i = 0; i < d->rank; i++)
+        if (i != at->column && !fv_dim_is_one(d->index[i]->dim) && fv_definition_axis(r, d->index[i]) == r->rank)
+            return NULL;
+    r->body = fv_weights_along(l->exprs, at, *key);
+    return fv_is_small(l, r) ? r : NULL;
+}
+
+/* Of what is fused by now, with w in it; false: it is no such attention. */
+static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w, const fv_expr *load, fv_kept_weights *out) {
+    *out = (fv_kept_weights){.weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
+    for (int i = 0; i < f->nwithin; i++)
+        if (f->within[i].s != w)
+            out->within[out->nwithin++] = f->within[i].s;
+    out->of_weights = weights_of(f->l, d, &f->fused[f->nfused - 1].at, w->def, load, &out->key);
+    return out->of_weights != NULL;
+}
+
+static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights *out) {
+    const fv_definition *d = of->def;
+    const fv_expr *load;
+    fv_storage y = *of, *w = loaded_weights(f, d, factor, &load);
+    if (!w)
+        return false;
+    y.def = FV_NEW(f->l->exprs, fv_definition, 1);
+    *y.def = *d;
+    f->nwithin = f->nfused = 0;
+    bool found = fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, LEVELS, &w, 1) && set_kept(f, d, &y, w, load, out);
+    for (int i = 0; i < f->nwithin; i++)
+        f->within[i].s->fate = f->within[i].was;
+    return found;
+}
+
+bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
+    struct fv_reasons *reasons = f->l->reasons;
+    const fv_origin *origin = fv_storage_origin(f->l, y->value);
+    f->l->reasons = NULL; /* who asks says what is done */
+    bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
+    *fv_ptrmap_at(&f->l->origins, y->value) = (void *)(uintptr_t)origin;
+    f->l->reasons = reasons;
+    return found;
+}
+
+bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
+    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
+    fv_attention at;
+    fv_storage folded = *y;
+    fv_definition result = *k->of_result, weights = *k->of_weights;
+    folded.def = &result;
+    if (!fv_fold_mask(l, &folded, &tables, true) || !fv_find_attention(l, &result, &at))
+        return false;
+    weights.body = fv_weights_along(l->exprs, &at, k->key);
+    if (!fv_is_small(l, &weights))
+        return fv_declines(l, y->value, FV_WHY_fold_tree);
+    *k->of_result = result;
+    *k->of_weights = weights;
+    return true;
 }
 
 /* ---- masks ---- */
@@ -479,10 +587,16 @@ static void take_masks(fuser *f) {
     }
 }
 
+fv_fuser *fv_fuser_new(fv_lowerer *l) {
+    fuser *f = FV_NEW(l->exprs, fuser, 1);
+    *f = (fuser){.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
+    count_readers(f);
+    return f;
+}
+
 /* Attention becomes one definition; what it is made of is substituted. */
 bool fv_step_attend(fv_lowerer *l) {
-    fuser f = {.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
-    count_readers(&f);
+    fuser *f = fv_fuser_new(l);
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
@@ -490,10 +604,10 @@ bool fv_step_attend(fv_lowerer *l) {
                 continue;
             const fv_origin *origin = fv_storage_origin(l, s->value);
             int mark = fv_why_mark(l);
-            bool fused = fuse(&f, s, *s->def, origin, 0, LEVELS) || fuse(&f, s, *s->def, origin, 1, LEVELS);
+            bool fused = fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
             if (fv_why_settle(l, mark, fused))
                 fv_takes(l, s->value, FV_WHY_attends);
         }
-    take_masks(&f);
+    take_masks(f);
     return true;
 }

@@ -34,6 +34,7 @@ typedef struct fold {
     const fv_attention *at;
     fv_expr *max, *x; /* the row's maximum, of x over the key */
     fv_expr *exp, *sum; /* exp(x - max), and the sum of it along the row; NULL: there is none */
+    bool kept;          /* weights are a result as well */
 } fold;
 
 /* Where x is hidden, and what it is at most there. */
@@ -272,9 +273,10 @@ static bool is_finite(const fv_expr *x) {
 /* An integer with which every type of floats computes exactly. */
 static bool is_exact(double x) { return x == trunc(x) && fabs(x) <= 1024; }
 
-/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a number; false: nobody knows. */
+/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a number; false: nobody knows. A zero
+ * whose sign nobody knows is -0. */
 static bool value_beside(const fold *f, const fv_expr *x, double *value) {
-    double y, z;
+    double y = 0, z = 0;
     *value = 0;
     if (x == f->exp)
         return true;
@@ -282,16 +284,23 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
         *value = fv_elem_is_float((fv_elem)x->type.elem) ? x->u.f : (double)x->u.i;
         return true;
     }
-    if (x->op == FV_X_SELECT)
-        return value_beside(f, x->arg[1], value) && value_beside(f, x->arg[2], &y) && y == *value;
+    if (x->op == FV_X_SELECT) {
+        bool same = value_beside(f, x->arg[1], &z) && value_beside(f, x->arg[2], &y) && y == z;
+        *value = same && signbit(z) ? z : y;
+        return same;
+    }
     bool first = x->n > 0 && value_beside(f, x->arg[0], &y), second = x->n > 1 && value_beside(f, x->arg[1], &z);
     if (x->op == FV_X_MUL && first != second) { /* 0 * (1 / sum), and the sum is at least 1 */
         const fv_expr *other = x->arg[first];
         bool inverse = other->op == FV_X_DIV && is_finite(other->arg[0]) && other->arg[1] == f->sum;
-        return (first ? y : z) == 0 && (inverse || is_finite(other));
+        double zero = first ? y : z, c;
+        *value = number(inverse ? other->arg[0] : other, &c) ? zero * c : -0.0;
+        return zero == 0 && (inverse || is_finite(other));
     }
-    if (x->op == FV_X_DIV && first && x->arg[1] == f->sum)
+    if (x->op == FV_X_DIV && first && x->arg[1] == f->sum) {
+        *value = y;
         return y == 0;
+    }
     if (!first || (x->n > 1 && !second) || x->n > 2)
         return false;
     switch ((fv_expr_op)x->op) {
@@ -303,20 +312,20 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     }
     case FV_X_RINT: *value = rint(y); return true;
     case FV_X_NEG: *value = -y; return true;
-    case FV_X_MIN: *value = y < z ? y : z; return true;
-    case FV_X_MAX: *value = y > z ? y : z; return true;
+    case FV_X_MIN: *value = y < z ? y : z < y ? z : signbit(y) ? y : z; return true;
+    case FV_X_MAX: *value = y > z ? y : z > y ? z : signbit(y) ? y : z; return true;
     case FV_X_ADD: *value = y + z; return is_exact(y) && is_exact(z);
     case FV_X_SUB: *value = y - z; return is_exact(y) && is_exact(z);
     case FV_X_MUL: *value = y * z; return is_exact(y) && is_exact(z);
-    case FV_X_DIV: return y == 0 && z != 0 && isfinite(z);
+    case FV_X_DIV: *value = y / z; return y == 0 && z != 0 && isfinite(z);
     default: return false;
     }
 }
 
-/* Is a weight 0 where its exponential is? */
+/* Is a weight 0 where its exponential is? One that is a result, +0. */
 static bool is_nothing(const fold *f) {
     double w;
-    return value_beside(f, f->at->weight, &w) && w == 0;
+    return value_beside(f, f->at->weight, &w) && w == 0 && !(f->kept && signbit(w));
 }
 
 static bool is_softmax(fold *f) {
@@ -377,7 +386,7 @@ static bool has_check(const fv_expr *x) {
     return found;
 }
 
-static bool fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables) {
+bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     fv_attention at;
     fv_definition d = *s->def;
     struct fv_reasons *reasons = l->reasons;
@@ -392,7 +401,7 @@ static bool fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables) {
         return false;
     if (at.key->dim->hi <= FV_KEYS_TOGETHER)
         return fv_declines(l, s->value, FV_WHY_fold_few, fv_d(at.key->dim));
-    fold f = {.a = l->exprs, .at = &at};
+    fold f = {.a = l->exprs, .at = &at, .kept = kept};
     if (!is_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);
@@ -413,7 +422,7 @@ bool fv_step_fold(fv_lowerer *l) {
             if (!s || !s->def || !fv_storage_has_kernel(s))
                 continue;
             int mark = fv_why_mark(l);
-            fv_why_settle(l, mark, fold_mask(l, s, &tables));
+            fv_why_settle(l, mark, fv_fold_mask(l, s, &tables, false));
         }
     return true;
 }

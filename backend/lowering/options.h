@@ -35,4 +35,7 @@ typedef struct fv_lower_options {
     struct fv_reasons *reasons;   /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */
 } fv_lower_options;
 
+/* Is that step not to be done? */
+bool fv_is_left_out(const fv_lower_options *o, const char *step) FV_MUST_USE;
+
 #endif

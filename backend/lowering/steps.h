@@ -10,5 +10,4 @@
 #include "ir/definition/steps.def"
 #undef STEP
 #undef WHY
-
 #endif

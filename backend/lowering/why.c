@@ -149,13 +149,21 @@ const fv_value *fv_launch_value(const fv_launch *n) {
     return n->made ? n->made : n->op->out[first];
 }
 
+/* Does it make a result of a group, and not an operand of its kernel? */
+static bool makes_group(const fv_launch *n) {
+    bool made = false;
+    for (int i = 0; fv_is_group(n->op) && i < n->op->nout; i++)
+        made |= n->op->out[i] == n->made;
+    return made;
+}
+
 void fv_reasons_end(fv_lowerer *l) {
     fv_reasons *r = l->reasons;
     for (int i = 0; r && i < l->nsteps; i++) {
         const fv_launch *n = &l->steps[i].launch;
         if (l->steps[i].kind != FV_STEP_LAUNCH)
             continue;
-        fv_reason_launch x = {n->kernel, fv_launch_value(n), n->made && fv_is_group(n->op) ? n->op : NULL};
+        fv_reason_launch x = {n->kernel, fv_launch_value(n), makes_group(n) ? n->op : NULL};
         FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);
     }
     int kept = 0;

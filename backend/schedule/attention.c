@@ -47,6 +47,7 @@ typedef struct attend {
     const fv_definition *d;        /* of the result */
     fv_definition scores, weights; /* [outer.., query, key] */
     fv_definition folded;          /* weights of rows that see a key; no body: no mask is folded */
+    const fv_definition *kept;     /* weights that are a result as well; NULL: nobody reads them */
     fv_expr *where, *seen;         /* as in at */
     fv_expr *keys[2];              /* from here to there; NULL: all */
     fv_buf *sees;                  /* of each row of the block: is what it does not see nothing? */
@@ -506,6 +507,34 @@ static void emit_result(attend *a, fv_value *value, fv_expr *first, fv_expr *row
     close_to(a, depth, m);
 }
 
+/* The weights of a block as a result; what is hidden from all of it is not in its memory. */
+static void emit_kept(attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_definition d = *a->kept;
+    fv_expr *index[FV_MAX_RANK], *key = NULL;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    d.body = in_memory(a);
+    fv_kemit_use(e, &d);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->local, r);
+    for (int i = 0; i < d.rank; i++)
+        if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
+            fv_kemit_bind(e, d.index[i], key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
+    fv_kemit_bind(e, a->at.key, key);
+    for (int i = 0; i < d.rank; i++)
+        index[i] = fv_kemit_expr(e, fv_x_var(a->l->exprs, d.index[i]));
+    fv_expr *w = fv_kemit_expr(e, d.body);
+    if (a->keys[0])
+        w = fv_x_select(x, binary(e, FV_X_AND, binary(e, FV_X_LE, a->keys[0], key), binary(e, FV_X_LT, key, a->keys[1])), w,
+                        fv_x_const(x, (fv_elem)w->type.elem, 0));
+    fv_kemit_store(e, fv_kemit_out(e, (fv_value *)(uintptr_t)d.value), index, w);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
 /* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
 static fv_buf *open_memory(attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
     fv_kemit *e = &a->e;
@@ -620,6 +649,8 @@ static void note_ranged(attend *a, const fv_expr *x, fv_ptrmap *ranged) {
 static void emit_block(attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     emit_scores(a, memory, first, rows);
     emit_weights(a, &a->weights, memory, first, rows);
+    if (a->kept)
+        emit_kept(a, first, rows);
     emit_result(a, value, first, rows);
 }
 
@@ -660,6 +691,8 @@ static void emit_folded(attend *a, fv_value *value, fv_buf *memory, fv_expr *fir
     emit_weights(a, &a->weights, memory, first, rows);
     fv_kb_end(&e->b);
     fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
+    if (a->kept)
+        emit_kept(a, first, rows);
     emit_result(a, value, first, rows);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
@@ -715,6 +748,8 @@ bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     return fv_contract_fits(l, &a.scores, &a.qk) && fv_contract_fits(l, d, &a.pv);
 }
 
+void fv_attend_keeps(void *plan, const fv_definition *weights) { ((attend *)plan)->kept = weights; }
+
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     fv_attention found;
     if (!fv_find_attention(l, s->def, &found))
@@ -748,6 +783,9 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     (a->seen ? emit_folded : emit_block)(a, s->value, memory, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
+    const fv_definition *all[2] = {a->kept, a->d};
+    e->all = all;
+    e->nall = a->kept ? 2 : 0;
     fv_kemit_finish(e, op, &a->chosen.how);
     fv_chosen(&a->chosen, FV_SCHEDULE_attend);
 }

@@ -13,12 +13,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/fuse/attention.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend_rows.h"
+#include "backend/schedule/attention.h"
 #include "backend/schedule/map.h"
 #include "backend/schedule/together.h"
 #include "ir/base/limits.h"
@@ -51,6 +53,7 @@ typedef struct readers { /* of a value, in their order */
 typedef struct joiner {
     fv_lowerer *l;
     fv_ptrmap places;  /* op -> 1 + its place */
+    fv_ptrmap stretches; /* op -> 1 + its stretch */
     fv_ptrmap units;   /* value -> the unit that makes it */
     fv_ptrmap readers; /* value -> its readers */
     fv_ptrmap reads;   /* body of a definition -> what it loads */
@@ -233,6 +236,8 @@ static int place_of(const joiner *j, const fv_value *v) {
             return place_of(j, v->uses[i].op->out[0]);
     return v->kind == FV_VALUE_RESULT ? (int)(intptr_t)fv_ptrmap_get(&j->places, v->def) - 1 : -1;
 }
+
+static int stretch_of(const joiner *j, const fv_op *op) { return (int)(intptr_t)fv_ptrmap_get(&j->stretches, op) - 1; }
 
 /* Is all that b reads made above a, or by it? */
 static bool can_move_up(joiner *j, const unit *a, const unit *b) {
@@ -464,6 +469,75 @@ static bool join_attention(joiner *j, fv_storage *y, int number, int stretch) {
     return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
 }
 
+/* Does anything between the op of s and that one read s? */
+static bool is_read_before(joiner *j, const fv_storage *s, const fv_op *end) {
+    fv_lowerer *l = j->l;
+    for (const fv_op *op = s->value->def->next; op != end; op = op->next) {
+        for (int i = 0; fv_reads_memory(op) && i < op->nin; i++)
+            if (op->in[i] && fv_storage_root(fv_storage_of(l, op->in[i])) == s)
+                return true;
+        for (int i = 0; i < op->nout; i++) {
+            const fv_storage *made = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            const reads *r = made && fv_storage_has_kernel(made) ? reads_of(j, made->def) : NULL;
+            for (int k = 0; r && k < r->n; k++)
+                if (fv_storage_root(fv_storage_of(l, r->all[k])) == s)
+                    return true;
+        }
+    }
+    return false;
+}
+
+/* Puts u, which are weights and what is made of them, where the second is made, if nobody wants the first before, else where the
+ * first is; false: what the second reads is not there yet. */
+static bool find_place(joiner *j, unit *u) {
+    const fv_storage *w = u->of[0], *y = u->of[1];
+    u->op = is_read_before(j, w, y->value->def) ? w->value->def : y->value->def;
+    u->place = place_of(j, u->op->out[0]);
+    return u->op == y->value->def || can_move_up(j, u, u);
+}
+
+/* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel with them, and their scores need
+ * none. */
+static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
+    fv_lowerer *l = j->l;
+    fv_kept_weights kept;
+    if (!fv_find_kept(f, y, &kept))
+        return false;
+    fv_value *w = kept.weights->value;
+    unit *u = FV_NEW(l->exprs, unit, 1);
+    *u = (unit){.op = w->def, .n = 2, .of = {kept.weights, y}, .stretch = stretch_of(j, w->def)};
+    if (u->stretch != stretch_of(j, y->value->def))
+        return fv_declines(l, y->value, FV_WHY_join_between, fv_v(w));
+    group was = group_of(NULL, u), g = {2, {kept.of_weights, kept.of_result}};
+    for (int i = 0; i < 2; i++)
+        u->of[i]->def = g.all[i];
+    if (!find_place(j, u) || !is_apart(j, u) || meet_in_memory(l, NULL, u, w) || !fv_is_attended_with(l, g.all[0], g.all[1])) {
+        for (int i = 0; i < 2; i++)
+            u->of[i]->def = was.all[i];
+        return false;
+    }
+    int mark = fv_why_mark(l);
+    fv_why_settle(l, mark, !fv_is_left_out(l->options, "fold") && fv_fold_kept(l, y, &kept));
+    carry_out(j, NULL, u, &g);
+    for (int i = 0; i < kept.nwithin; i++) {
+        kept.within[i]->fate = FV_FATE_SUBSTITUTED;
+        fv_takes(l, kept.within[i]->value, FV_WHY_in_attention, fv_v(y->value));
+    }
+    fv_takes(l, w, FV_WHY_joins_kept, fv_v(y->value));
+    return fv_takes(l, y->value, FV_WHY_joins_weights, fv_v(w));
+}
+
+static void join_all_weights(joiner *j) {
+    fv_fuser *f = fv_fuser_new(j->l);
+    for (fv_op *op = j->l->func->body->first, *next; op; op = next) {
+        next = op->next;
+        fv_storage *only = op->nout == 1 && op->out[0] ? fv_storage_of(j->l, op->out[0]) : NULL;
+        int mark = fv_why_mark(j->l);
+        if (only && fv_storage_has_kernel(only))
+            fv_why_settle(j->l, mark, join_weights(j, f, only));
+    }
+}
+
 /* ---- candidates ---- */
 
 /* The nearest kernel above that makes what u reads, other than those that were tried. */
@@ -579,17 +653,20 @@ static void place_op(joiner *j, fv_op *op, int number, int stretch) {
 
 /* Decides which values are results of one op. */
 bool fv_step_join(fv_lowerer *l) {
-    joiner j = {.l = l, .places = fv_ptrmap_in(l->exprs), .units = fv_ptrmap_in(l->exprs), .readers = fv_ptrmap_in(l->exprs),
-                .reads = fv_ptrmap_in(l->exprs)};
+    joiner j = {.l = l, .places = fv_ptrmap_in(l->exprs), .stretches = fv_ptrmap_in(l->exprs), .units = fv_ptrmap_in(l->exprs),
+                .readers = fv_ptrmap_in(l->exprs), .reads = fv_ptrmap_in(l->exprs)};
     int n = 0, stretch = 0;
-    for (fv_op *op = l->func->body->first; op; op = op->next)
-        *fv_ptrmap_at(&j.places, op) = (void *)(intptr_t)++n;
-    n = 0;
-    for (fv_op *op = l->func->body->first, *next; op; op = next, n++) {
-        next = op->next;
+    for (fv_op *op = l->func->body->first; op; op = op->next) {
         stretch += op->def->has_effect;
-        if (!op->def->has_effect && !op->def->kernel && op->def != &fv_return_def)
-            place_op(&j, op, n, stretch);
+        *fv_ptrmap_at(&j.places, op) = (void *)(intptr_t)++n;
+        *fv_ptrmap_at(&j.stretches, op) = (void *)(intptr_t)(stretch + 1);
+    }
+    if (!fv_is_left_out(l->options, "attend"))
+        join_all_weights(&j);
+    for (fv_op *op = l->func->body->first, *next; op; op = next) {
+        next = op->next;
+        if (!op->def->has_effect && !op->def->kernel && op->def != &fv_return_def && !fv_is_group(op))
+            place_op(&j, op, (int)(intptr_t)fv_ptrmap_get(&j.places, op) - 1, stretch_of(&j, op));
     }
     return true;
 }

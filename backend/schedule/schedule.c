@@ -5,6 +5,7 @@
 #include "backend/lowering/gate.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/attention.h"
 #include "backend/schedule/custom.h"
 #include "backend/schedule/recur.h"
 #include "backend/schedule/together.h"
@@ -71,7 +72,7 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     for (int i = 0; i < op->nout && !l->naive; i++)
         if (op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i])))
             fv_spare_empty(l, fv_storage_of(l, op->out[i]));
-    if (fv_is_group(op) && !l->naive && fv_schedule_together(l, op))
+    if (fv_is_group(op) && !l->naive && (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
         return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

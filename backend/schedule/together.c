@@ -191,6 +191,8 @@ static bool have_shared_rows(const fv_together *t, int shared) {
 bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_together *t) {
     *t = (fv_together){.n = n, .attends = fv_attends_by_rows(n, all)};
     int shared = fv_merge_group(l, n, all, t->all);
+    if (shared < 0)
+        return fv_declines(l, all[n - 1]->value, FV_WHY_together_order, fv_v(all[0]->value));
     if (!are_seen_as_made(l, t) || !have_own_memory(l, t))
         return false;
     bool rows = !t->attends && have_shared_rows(t, shared), sums = false;

@@ -265,25 +265,15 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     return true;
 }
 
-/* Its variables are shared ones, in their order and before those of its own, but for axes of one element. */
+/* What indexes it and the first one indexes all of them. */
 static bool check_member(fv_verifier *v, const fv_definition *first) {
     const fv_definition *d = v->at->def;
-    int next = 0, own = -1;
     for (int i = 0; i < d->rank; i++) {
-        const fv_var *x = d->index[i];
         int k = 0;
-        while (k < v->nshared && v->shared[k] != x)
+        while (k < v->nshared && v->shared[k] != d->index[i])
             k++;
-        if (k == v->nshared && d != first && fv_definition_axis(first, x) < first->rank)
-            return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group", x->name, first->value->name);
-        if (fv_dim_is_one(x->dim))
-            continue;
-        if (k < v->nshared && own >= 0)
-            return fv_dv_illegal(v, "'%s' is shared, and stands behind '%s', which is not", x->name, d->index[own]->name);
-        if (k < v->nshared && k < next)
-            return fv_dv_illegal(v, "'%s' is shared, and stands in another place in %%%s", x->name, first->value->name);
-        next = k < v->nshared ? k : next;
-        own = k < v->nshared ? own : i;
+        if (k == v->nshared && d != first && fv_definition_axis(first, d->index[i]) < first->rank)
+            return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group", d->index[i]->name, first->value->name);
     }
     return true;
 }

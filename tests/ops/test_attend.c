@@ -1,6 +1,6 @@
 /* Attention as one kernel gives the bits of three, where these have the scores in rows as well: each case is compiled as
- * it is, which has an `attend` kernel, and with its weights returned besides, which has none. For all tilings, and for
- * sizes that leave edges everywhere. */
+ * it is, which has an `attend` kernel; with its weights returned besides, which has one, too, of two results; and so without the
+ * step that makes these one, which has none. For all tilings, and for sizes that leave edges everywhere. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -20,19 +20,29 @@ static const struct tiling {
     int bits, registers, l2_bytes;
 } tilings[] = {{512, 32, 1 << 20}, {512, 32, 1 << 10}, {256, 16, 1 << 15}, {128, 16, 1 << 12}, {0, 16, 1 << 16}};
 
-static fv_program *lower(const char *body, const char *returned, const fv_target *target) {
+static fv_program *lower_without(const char *const *steps, const char *body, const char *returned, const fv_target *target) {
     const char *at = strstr(body, "(%y)");
     cr_assert(at);
     const char *text = fv_printf(arena, "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\nsymbol m 0..4096\n%.*s(%s)%s  return %s\n}\n",
                                  (int)(at - body), body, returned, at + 4, returned);
     fv_module *g = fv_module_parse(session, text, NULL);
     fv_pipeline_options po = {.verify = true};
-    fv_lower_options lo = {.target = target};
+    fv_lower_options lo = {.target = target, .without = steps};
     cr_assert(g && fv_run_passes(g, fv_pipeline('2'), &po), "%s", said());
     fv_program *p = fv_lower(g, &lo);
     cr_assert(p && fv_program_verify(session, p), "%s", said());
     fv_program_expand(p);
     return p;
+}
+
+static fv_program *lower(const char *body, const char *returned, const fv_target *target) {
+    return lower_without(NULL, body, returned, target);
+}
+
+/* In kernels of their own. */
+static fv_program *lower_apart(const char *body, const char *returned, const fv_target *target) {
+    static const char *const steps[] = {"join", NULL};
+    return lower_without(steps, body, returned, target);
 }
 
 static int attends(const fv_program *p) {
@@ -84,8 +94,8 @@ static double element(const fv_port *port, int i, int64_t e, int64_t n, int64_t 
     return sin((double)(e * 7 + i * 131) * 0.7) * 1.25;
 }
 
-/* The first result. */
-static void *run(const fv_program *p, int n, int m, size_t *size) {
+/* That result. */
+static void *run_for(int result, const fv_program *p, int n, int m, size_t *size) {
     int64_t dims[4], out_dims[16];
     const void *in[8];
     void *out[4];
@@ -118,13 +128,15 @@ static void *run(const fv_program *p, int n, int m, size_t *size) {
         for (int k = 0; k < p->outputs[i].rank; k++)
             count *= out_dims[d++];
         out[i] = FV_NEW(arena, double, count + 1);
-        if (i == 0)
+        if (i == result)
             *size = (size_t)(count * fv_elem_storage_bytes(p->outputs[i].elem));
     }
     int status = fv_interp_run(interp, dims, in, out, out_dims, fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
     cr_assert_eq(status, 0, "%s", fv_interp_fault(interp));
-    return out[0];
+    return out[result];
 }
+
+static void *run(const fv_program *p, int n, int m, size_t *size) { return run_for(0, p, n, m, size); }
 
 static bool same(const void *a, const void *b, size_t size, bool wide) {
     for (size_t i = 0; i < size; i += wide ? 8 : 4) {
@@ -136,17 +148,32 @@ static bool same(const void *a, const void *b, size_t size, bool wide) {
     return true;
 }
 
-/* y is the result, p what the graph has between its two products. */
-static void check(const char *body) {
+/* Weights that are returned beside what is made of them: both are as they are without that step. */
+static void check_kept(const char *body, const fv_target *target, int n, int m) {
+    const fv_program *kept = lower(body, "%y, %p", target), *apart = lower_apart(body, "%y, %p", target);
+    cr_assert_eq(attends(kept), 1, "%s", body);
+    cr_assert_eq(attends(apart), 0);
+    for (int i = 0; i < 2; i++) {
+        size_t a, b;
+        const void *x = run_for(i, kept, n, m, &a), *y = run_for(i, apart, n, m, &b);
+        cr_assert_eq(a, b);
+        cr_assert(same(x, y, a, kept->outputs[i].elem == FV_F64), "result %d, n = %d, m = %d\n%s", i, n, m, body);
+    }
+}
+
+/* y is the result, p what the graph has between its two products; `kept`: where it is returned, too, it is a result of one kernel. */
+static void check_either(const char *body, bool kept) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
         fv_target target = *fv_target_find("x86-64-v3");
         target.vector_bits = tilings[t].bits;
         target.vector_registers = tilings[t].registers;
         target.l2_bytes = tilings[t].l2_bytes;
-        const fv_program *one = lower(body, "%y", &target), *three = lower(body, "%y, %p", &target);
+        const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         cr_assert_eq(attends(one), 1, "tiling %zu", t);
         cr_assert_eq(attends(three), 0);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes && kept; i++)
+            check_kept(body, &target, sizes[i][0], sizes[i][1]);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             size_t a, b;
             const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
@@ -155,6 +182,8 @@ static void check(const char *body) {
         }
     }
 }
+
+static void check(const char *body) { check_either(body, true); }
 
 #define QKV(type) "func @main(%q: " type "[2, 3, n, 8], %k: " type "[2, 3, m, 8], %v: " type "[2, 3, m, 20]"
 #define SCORES "  %kt = Transpose(%k) {perm = [0, 1, 3, 2]}\n  %s = MatMul(%q, %kt)\n"
@@ -234,11 +263,11 @@ Test(attend, heads_that_share_keys) {
           "  %y = MatMul(%p, %f)\n");
 }
 
-Test(attend, batches_and_heads_in_one_axis) { /* as baddbmm leaves them, with a mask of the batch */
-    check("func @main(%q: f32[6, n, 8], %k: f32[6, m, 8], %v: f32[6, m, 8], %mask: f32[2, 1, n, m]) -> (%y) {\n"
+Test(attend, batches_and_heads_in_one_axis) { /* which are two of the result: weights are not kept then */ /* as baddbmm leaves them, with a mask of the batch */
+    check_either("func @main(%q: f32[6, n, 8], %k: f32[6, m, 8], %v: f32[6, m, 8], %mask: f32[2, 1, n, m]) -> (%y) {\n"
           "  %t = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %t)\n  %a = fv.Reshape(%s) {dims = [2, 3, n, m]}\n"
           "  %b = Add(%a, %mask)\n  %c = fv.Reshape(%b) {dims = [6, n, m]}\n  %p = Softmax(%c) {axis = -1}\n"
-          "  %o = MatMul(%p, %v)\n  %d = fv.Reshape(%o) {dims = [2, 3, n, 8]}\n  %y = Transpose(%d) {perm = [0, 2, 1, 3]}\n");
+          "  %o = MatMul(%p, %v)\n  %d = fv.Reshape(%o) {dims = [2, 3, n, 8]}\n  %y = Transpose(%d) {perm = [0, 2, 1, 3]}\n", false);
 }
 
 Test(attend, pixels_of_an_image) { /* v is transposed: its rows are the features */
@@ -268,12 +297,14 @@ static void check_masks(const char *body, float with) {
         target.vector_bits = tilings[t + 1].bits;
         target.vector_registers = tilings[t + 1].registers;
         target.l2_bytes = tilings[t + 1].l2_bytes;
-        const fv_program *one = lower(body, "%y", &target), *three = lower(body, "%y, %p", &target);
+        const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         for (hides = SEVENTHS; hides < PATTERNS; hides++)
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 size_t a, b;
                 const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
                 cr_assert(same(x, y, a, false), "tiling %zu, mask %d, n = %d, m = %d\n%s", t, hides, sizes[i][0], sizes[i][1], body);
+                if (i == 0)
+                    check_kept(body, &target, sizes[i][0], sizes[i][1]);
                 if (hides != LATE || (with < 0 && !isinf(with)))
                     continue;
                 poisoned = true;
