@@ -270,7 +270,7 @@ static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     bool elements = true;
     for (int m = 0; m < g.n; m++)
         elements &= axis_of(g.all[m], 0) < 0;
-    if (!shared && !elements)
+    if (!shared && !elements && !fv_attends_by_rows(g.n, g.all)) /* which may be of one row */
         return fv_declines(l, b->of[0]->value, FV_WHY_join_axes, fv_v(with));
     if (meet_in_memory(l, a, b, with))
         return false;
@@ -444,41 +444,25 @@ static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
            fv_declines(j->l, y, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)), fv_n(MOST_OF_ROW));
 }
 
-/* Is y, which no unit has, attention with weights and scores that units make? Then it is one kernel with them. */
-static bool join_attention(joiner *j, fv_storage *y, int number, int stretch) {
-    fv_lowerer *l = j->l;
-    fv_row_attention at;
-    if (!fv_find_row_attention(y->def, kernel_of, j, &at))
-        return false;
-    unit *a = whole(fv_ptrmap_get(&j->units, at.scores)), *weights = whole(fv_ptrmap_get(&j->units, at.weights));
-    if (!a || !weights || a == weights || weights->n != 1 || a->attends || weights->attends || a->n + 2 > FV_MAX_OUT)
-        return fv_declines(l, y->value, FV_WHY_join_scores, fv_v(at.weights), fv_v(at.scores));
-    if (a->stretch != stretch || weights->stretch != stretch)
-        return fv_declines(l, y->value, FV_WHY_join_between, fv_v(at.scores));
-    unit *b = FV_NEW(l->exprs, unit, 1);
-    *b = (unit){.op = y->value->def, .n = 2, .of = {weights->of[0], y}, .place = number, .stretch = stretch};
-    group g;
-    int mark = fv_why_mark(l);
-    if (!fv_why_settle(l, mark, has_rows(j, y->value, &at) && can_move_up(j, a, b) && is_apart(j, a) && try_group(l, a, b, &g)))
-        return false;
-    carry_out(j, a, b, &g);
-    a->attends = true;
-    weights->into = a;
-    *fv_ptrmap_at(&j->units, y->value) = a;
-    fv_takes(l, at.weights, FV_WHY_joins_made, fv_v(at.scores));
-    return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
+/* That is attention, by blocks of queries or by rows: the kernels of others find it. */
+static void note_attention(joiner *j, unit *u) {
+    u->attends = true;
+    for (int i = 0; i < u->n; i++)
+        *fv_ptrmap_at(&j->units, u->of[i]->value) = u;
 }
 
-/* Does anything between the op of s and that one read s? */
-static bool is_read_before(joiner *j, const fv_storage *s, const fv_op *end) {
+/* Does anything but u between the op of s and that one read s, or write to memory of an input, which s may be made of? */
+static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op *end) {
     fv_lowerer *l = j->l;
     for (const fv_op *op = s->value->def->next; op != end; op = op->next) {
+        if (fv_op_is(op, FV_OP_fv_Extend))
+            return true;
         for (int i = 0; fv_reads_memory(op) && i < op->nin; i++)
             if (op->in[i] && fv_storage_root(fv_storage_of(l, op->in[i])) == s)
                 return true;
         for (int i = 0; i < op->nout; i++) {
             const fv_storage *made = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            const reads *r = made && fv_storage_has_kernel(made) ? reads_of(j, made->def) : NULL;
+            const reads *r = made && fv_storage_has_kernel(made) && !makes(u, made->value) ? reads_of(j, made->def) : NULL;
             for (int k = 0; r && k < r->n; k++)
                 if (fv_storage_root(fv_storage_of(l, r->all[k])) == s)
                     return true;
@@ -487,13 +471,41 @@ static bool is_read_before(joiner *j, const fv_storage *s, const fv_op *end) {
     return false;
 }
 
-/* Puts u, which are weights and what is made of them, where the second is made, if nobody wants the first before, else where the
- * first is; false: what the second reads is not there yet. */
+/* Puts attention where its last result is made, if nobody wants the others before, else where the first is; false: what it reads is
+ * not there yet. */
 static bool find_place(joiner *j, unit *u) {
-    const fv_storage *w = u->of[0], *y = u->of[1];
-    u->op = is_read_before(j, w, y->value->def) ? w->value->def : y->value->def;
-    u->place = place_of(j, u->op->out[0]);
-    return u->op == y->value->def || can_move_up(j, u, u);
+    const fv_op *last = u->of[u->n - 1]->value->def;
+    bool down = true;
+    for (int i = 0; i < u->n - 1; i++)
+        down &= !is_bound(j, u, u->of[i], last);
+    u->op = u->of[down ? u->n - 1 : 0]->value->def;
+    u->place = place_of(j, u->of[down ? u->n - 1 : 0]->value);
+    return down || can_move_up(j, u, u);
+}
+
+static bool is_row(joiner *j, const fv_value *v) { return !fv_is_group(v->def) && fv_is_mapped(j->l, fv_storage_of(j->l, v)); }
+
+/* Is y attention whose weights and scores have kernels of rows? Then it is one kernel with them. */
+static bool join_attention(joiner *j, fv_storage *y) {
+    fv_lowerer *l = j->l;
+    fv_row_attention at;
+    if (!fv_find_row_attention(y->def, kernel_of, j, &at))
+        return false;
+    if (!is_row(j, at.scores) || !is_row(j, at.weights))
+        return fv_declines(l, y->value, FV_WHY_join_scores, fv_v(at.weights), fv_v(at.scores));
+    unit *u = FV_NEW(l->exprs, unit, 1);
+    *u = (unit){.n = 3, .of = {fv_storage_of(l, at.scores), fv_storage_of(l, at.weights), y}, .stretch = stretch_of(j, y->value->def)};
+    for (int i = 0; i < 2; i++)
+        if (stretch_of(j, u->of[i]->value->def) != u->stretch)
+            return fv_declines(l, y->value, FV_WHY_join_between, fv_v(at.scores));
+    group g;
+    int mark = fv_why_mark(l);
+    if (!fv_why_settle(l, mark, has_rows(j, y->value, &at) && find_place(j, u) && is_apart(j, u) && try_group(l, NULL, u, &g)))
+        return false;
+    carry_out(j, NULL, u, &g);
+    note_attention(j, u);
+    fv_takes(l, at.weights, FV_WHY_joins_made, fv_v(at.scores));
+    return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
 }
 
 /* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel with them, and their scores need
@@ -519,6 +531,7 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     int mark = fv_why_mark(l);
     fv_why_settle(l, mark, !fv_is_left_out(l->options, "fold") && fv_fold_kept(l, y, &kept));
     carry_out(j, NULL, u, &g);
+    note_attention(j, u);
     for (int i = 0; i < kept.nwithin; i++) {
         kept.within[i]->fate = FV_FATE_SUBSTITUTED;
         fv_takes(l, kept.within[i]->value, FV_WHY_in_attention, fv_v(y->value));
@@ -527,14 +540,16 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     return fv_takes(l, y->value, FV_WHY_joins_weights, fv_v(w));
 }
 
-static void join_all_weights(joiner *j) {
+/* Attention comes first: what others would be joined with may be a part of it. */
+static void join_attentions(joiner *j) {
+    bool blocks = !fv_is_left_out(j->l->options, "attend");
     fv_fuser *f = fv_fuser_new(j->l);
     for (fv_op *op = j->l->func->body->first, *next; op; op = next) {
         next = op->next;
         fv_storage *only = op->nout == 1 && op->out[0] ? fv_storage_of(j->l, op->out[0]) : NULL;
         int mark = fv_why_mark(j->l);
         if (only && fv_storage_has_kernel(only))
-            fv_why_settle(j->l, mark, join_weights(j, f, only));
+            fv_why_settle(j->l, mark, (blocks && join_weights(j, f, only)) || join_attention(j, only));
     }
 }
 
@@ -636,9 +651,6 @@ static void place(joiner *j, unit *u) {
 }
 
 static void place_op(joiner *j, fv_op *op, int number, int stretch) {
-    fv_storage *only = op->nout == 1 && op->out[0] ? fv_storage_of(j->l, op->out[0]) : NULL;
-    if (only && fv_storage_has_kernel(only) && join_attention(j, only, number, stretch))
-        return;
     unit *u = unit_of(j, op, number, stretch);
     if (u->n && is_whole(j, u)) {
         place(j, u);
@@ -661,8 +673,7 @@ bool fv_step_join(fv_lowerer *l) {
         *fv_ptrmap_at(&j.places, op) = (void *)(intptr_t)++n;
         *fv_ptrmap_at(&j.stretches, op) = (void *)(intptr_t)(stretch + 1);
     }
-    if (!fv_is_left_out(l->options, "attend"))
-        join_all_weights(&j);
+    join_attentions(&j);
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
         if (!op->def->has_effect && !op->def->kernel && op->def != &fv_return_def && !fv_is_group(op))

@@ -427,6 +427,9 @@ Test(attend, one_query) {
                              "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n", REST_OF_ROW), "%y");
     check_rows(1, "func @main(%q: f64[3, 1, 8], %k: f64[3, m, 8], %v: f64[3, m, 12]) -> (%y) {\n" SCORE_OF_ROW
                "  %t = Tanh(%s)\n" REST_OF_ROW, "%y");
+    /* one row, and no heads */
+    check_rows(1, "func @main(%q: f32[1, 8], %k: f32[m, 8], %v: f32[m, 20]) -> (%y) {\n  %kt = Transpose(%k) {perm = [1, 0]}\n"
+               "  %s = MatMul(%q, %kt)\n  %t = Neg(%s)\n" REST_OF_ROW, "%y");
     /* features that the run knows; weights that are returned */
     check_rows(1, "func @main(%q: f32[3, 1, 8], %k: f32[3, m, 8], %v: f32[3, m, n]) -> (%y) {\n" SCORE_OF_ROW
                "  %t = Neg(%s)\n" REST_OF_ROW, "%y");
