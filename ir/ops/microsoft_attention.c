@@ -141,7 +141,7 @@ static bool read_inputs(fv_op *op, inputs *x) {
     m->bias = x->at->added;
     if (!read_layout(op, x) || (is_decoder(op) && !check_decoder(op, x)) ||
         !fv_read_cache(op, m, x->at->past_key, x->at->past_value, x->at->past_length) ||
-        !fv_read_beams(op, m, x->at->beam_width, x->at->beams))
+        !fv_read_beams(op, m, fv_op_in(op, x->at->past_key), x->at->beam_width, x->at->beams))
         return false;
     fv_attention_dims *s = &m->d;
     const fv_dim *hidden = fv_dim_add(s->t, fv_dim_mul(s->t, fv_dim_const(s->t, 2), s->head), s->v_head);
@@ -302,7 +302,7 @@ static bool read_self(fv_op *op, fv_multi_head *m, const fv_dim **hidden, const 
     const fv_dim *block = fv_dim_const(m->d.t, 128 / fv_elem_bits(x->elem)), *blocks;
     if (m->reordered && (!m->capacity || !fv_split_dim(op, m->d.head, block, &blocks, "blocks of keys of 16 bytes")))
         return m->capacity ? false : fv_op_error(op, "needs past_present_share_buffer");
-    return !is_self_decoder(op) || fv_read_beams(op, m, BEAM_WIDTH, INDIRECTION);
+    return !is_self_decoder(op) || fv_read_beams(op, m, fv_op_in(op, PAST), BEAM_WIDTH, INDIRECTION);
 }
 
 static bool infer_self(fv_op *op) {

@@ -116,11 +116,13 @@ void fv_infer_present(fv_op *op, int out, const fv_multi_head *m, fv_elem e, con
     fv_infer_out(op, out, e, 4, (const fv_dim *[]){s->batch, s->kv_heads, m->capacity ? m->capacity : s->total, size});
 }
 
-bool fv_read_beams(fv_op *op, fv_multi_head *m, int width, int indirection) {
+bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indirection) {
     fv_module *module = fv_op_module(op);
     const fv_type *t = fv_in_type(op, indirection);
     const fv_dim *const *e, *one = fv_dim_const(m->d.t, 1);
     int n;
+    if (!past) /* keys of cross attention are of no beam */
+        return true;
     if (t && !m->capacity)
         return fv_op_error(op, "cache_indirection is for a past and a present of one buffer");
     if (t) {

@@ -31,8 +31,8 @@ bool fv_read_cache(fv_op *op, fv_multi_head *m, int key, int value, int length) 
 bool fv_read_past_length(fv_op *op, fv_multi_head *m, const fv_dim *past, int length) FV_MUST_USE;
 /* The shape of a present key or value, `size` being that of a head. */
 void fv_infer_present(fv_op *op, int out, const fv_multi_head *m, fv_elem e, const fv_dim *size);
-/* beam_width, where it is there, and cache_indirection, which it needs if it is not 1. */
-bool fv_read_beams(fv_op *op, fv_multi_head *m, int width, int indirection) FV_MUST_USE;
+/* beam_width, where it is there, and cache_indirection, which it needs if it is not 1; without a past they say nothing. */
+bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indirection) FV_MUST_USE;
 
 /* What is added to the scores, broadcast, of type f32; NULL: nothing. *infinite: some of it may be -inf. */
 fv_value *fv_w_added(fv_rewriter *w, fv_op *op, const fv_multi_head *m, bool *infinite);
