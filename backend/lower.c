@@ -12,6 +12,7 @@
 #include "backend/lowering/state.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/plan.h"
 #include "backend/ports.h"
@@ -29,8 +30,8 @@ static bool define_all(fv_lowerer *l) {
     bool ok = true;
     int depth = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
-        depth += (op->def == &fv_if_def) - (op->def == &fv_endif_def);
-        if (depth) /* what it assumes, a run that takes the other branch is not asked */
+        depth += fv_mark_depth(op);
+        if (depth) /* what it assumes, a run that takes the other branch, or no turn, is not asked */
             l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);
         l->module->within = (struct fv_within){0};
@@ -55,7 +56,7 @@ bool fv_step_results(fv_lowerer *l) {
         if (taken)
             fv_declines(l, ret->in[i], taken, fv_v(s->value));
     }
-    return fv_copy_branch_results(l);
+    return fv_copy_branch_results(l) && fv_copy_states(l);
 }
 
 static const char *program_name(fv_arena *a, const char *name) {
@@ -134,7 +135,8 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
-    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || op->def == &fv_endif_def;
+    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || op->def == &fv_endif_def || op->def == &fv_loop_def ||
+                 op->def == &fv_endloop_def;
     for (int i = 0; i < op->nattrs; i++)
         if (binds && !strcmp(op->attrs[i].name, "symbols"))
             bound = &op->attrs[i];
@@ -224,14 +226,15 @@ static bool recur_all(fv_lowerer *l) {
 
 static bool run_steps(fv_lowerer *l) {
     const fv_definitions *d = l->module->definitions;
-    fv_flatten_branches(l);
-    if (!fv_branches_are_legal(l) || !symbols_are_known(l))
+    if (!fv_flatten_regions(l) || !fv_branches_are_legal(l) || !symbols_are_known(l))
         return false;
     if (d)
         fv_lowerer_resume(l, d);
     if (d && !(fv_check_ports(l) && recur_all(l)))
         return false;
     l->after = d ? d->after : NULL;
+    if (d && !fv_check_copies(l))
+        return false;
     for (int i = 0; i < NSTEPS; i++) {
         const char *step = steps[i].name;
         if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || fv_is_left_out(l->options, step))

@@ -91,10 +91,11 @@ typedef struct writer {
     int ndoubtful, cap_doubtful;
     const fv_op **assumed;    /* fv.Assume of what is written and around it; NULL: it was checked */
     int nassumed, cap_assumed;
-    struct around {           /* a branch: what was known before it */
+    struct around {           /* a branch or a turn: what was known before it */
         fv_ptrmap ready, sizes;
         int ndoubtful, nassumed;
         fv_buf **unknown;     /* what becomes of the symbols that its end binds */
+        fv_buf *goes_on;      /* of a loop: does its condition hold? NULL: it has none */
         struct around *outer;
     } *around;
 } writer;
@@ -185,15 +186,15 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* Everything that is computed from that op on, up to the end of the branch, whether it gets memory or is substituted: what a
+/* Everything that is computed from that op on, up to the end of the branch or turn, whether it gets memory or is substituted: what a
  * run refuses is no matter of schedules. Branches in it are asked when they run. */
 static void find_doubtful(writer *w, const fv_op *op) {
     for (int depth = 0; op && depth >= 0; op = op->next) {
-        depth -= op->def == &fv_endif_def || (op->def == &fv_else_def && !depth);
+        depth -= fv_mark_depth(op) < 0 || (op->def == &fv_else_def && !depth);
         for (int i = 0; i < op->nout && !depth; i++)
             if (op->out[i] && may_be_negative(op->out[i]->type))
                 FV_PUSH(w->l->arena, w->doubtful, w->ndoubtful, w->cap_doubtful, op->out[i]->type);
-        depth += op->def == &fv_if_def;
+        depth += fv_mark_depth(op) > 0;
     }
 }
 
@@ -250,7 +251,7 @@ static void bind(writer *w, fv_op *op) {
     check_what_is_known(w);
 }
 
-/* ---- branches ---- */
+/* ---- branches and turns ---- */
 
 static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
     fv_ptrmap r = fv_ptrmap_in(a);
@@ -260,7 +261,7 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
     return r;
 }
 
-/* What runs from here on is the branch behind op. */
+/* What runs from here on is the branch or the turn behind op. */
 static void enter_branch(writer *w, const fv_op *op) {
     fv_arena *a = w->l->arena;
     w->ready = copy_of(a, &w->around->ready);
@@ -271,32 +272,21 @@ static void enter_branch(writer *w, const fv_op *op) {
     check_doubtful(w);
 }
 
-static void begin_if(writer *w, const fv_op *op) {
+/* Behind this, what is known is known within; each symbol that is bound behind the end has a variable, which is `first` until then. */
+static struct around *step_inside(writer *w, const fv_attr *symbols, const fv_attr *first) {
     fv_arena *a = w->l->arena;
-    const fv_attr *symbols = fv_op_find_attr(fv_branch_next(fv_branch_next(op)), "symbols");
     struct around *r = FV_NEW(a, struct around, 1);
-    *r = (struct around){copy_of(a, &w->ready), copy_of(a, &w->sizes), w->ndoubtful, w->nassumed,
-                         FV_NEW(a, fv_buf *, symbols->n + 1), w->around};
+    *r = (struct around){.ready = copy_of(a, &w->ready), .sizes = copy_of(a, &w->sizes), .ndoubtful = w->ndoubtful,
+                         .nassumed = w->nassumed, .unknown = FV_NEW(a, fv_buf *, symbols->n + 1), .outer = w->around};
     for (int i = 0; i < symbols->n; i++)
-        r->unknown[i] = fv_kb_tile(&w->b, symbols->u.dims[i]->name, FV_I64, 0, NULL, fv_x_int(a, 0));
-    fv_expr *first[FV_MAX_RANK];
-    fv_buf *b = buffer_of(w, op->in[0]);
-    index_of_element(a, b, 0, first);
-    fv_kb_if(&w->b, fv_x_load(a, b, first));
-    w->around = r;
-    enter_branch(w, op);
+        r->unknown[i] = fv_kb_tile(&w->b, symbols->u.dims[i]->name, FV_I64, 0, NULL,
+                                   first ? fv_p_dim(w->l, first->u.dims[i]) : fv_x_int(a, 0));
+    return r;
 }
 
-/* The dims that the branch gave. */
-static void store_dims(writer *w, const fv_op *end) {
-    const fv_attr *dims = fv_op_find_attr(end, "dims");
-    for (int i = 0; i < dims->n; i++)
-        fv_kb_store(&w->b, w->around->unknown[i], NULL, fv_p_dim(w->l, dims->u.dims[i]), NULL);
-}
-
-static void end_if(writer *w, const fv_op *op) {
-    const fv_attr *symbols = fv_op_find_attr(op, "symbols");
-    struct around *r = w->around;
+/* What was known before, and the symbols. */
+static void step_outside(writer *w, const fv_attr *symbols) {
+    const struct around *r = w->around;
     fv_kb_end(&w->b);
     w->ready = r->ready;
     w->sizes = r->sizes;
@@ -308,6 +298,52 @@ static void end_if(writer *w, const fv_op *op) {
     check_what_is_known(w);
 }
 
+static fv_expr *load_cond(writer *w, const fv_op *op) {
+    fv_expr *first[FV_MAX_RANK];
+    fv_buf *b = buffer_of(w, op->in[0]);
+    index_of_element(w->l->arena, b, 0, first);
+    return fv_x_load(w->l->arena, b, first);
+}
+
+static void begin_if(writer *w, const fv_op *op) {
+    struct around *r = step_inside(w, fv_op_find_attr(fv_branch_next(fv_branch_next(op)), "symbols"), NULL);
+    fv_kb_if(&w->b, load_cond(w, op));
+    w->around = r;
+    enter_branch(w, op);
+}
+
+/* The dims that the branch gave, or the turn. */
+static void store_dims(writer *w, const fv_attr *dims) {
+    for (int i = 0; i < dims->n; i++)
+        fv_kb_store(&w->b, w->around->unknown[i], NULL, fv_p_dim(w->l, dims->u.dims[i]), NULL);
+}
+
+static void begin_turns(writer *w, const fv_op *op) {
+    fv_arena *a = w->l->arena;
+    const fv_op *end = fv_loop_end(op);
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *times = fv_op_find_attr(op, "times");
+    struct around *r = step_inside(w, fv_op_find_attr(end, "symbols"), fv_op_find_attr(op, "first"));
+    fv_expr *more = times ? fv_x_bin(a, FV_X_LT, fv_x_load(a, r->unknown[0], NULL), fv_p_dim(w->l, times->u.dims[0])) : NULL;
+    if (op->in[0] || end->in[0]) {
+        r->goes_on = fv_kb_tile(&w->b, "goes_on", FV_BOOL, 0, NULL, op->in[0] ? load_cond(w, op) : fv_x_const_int(a, FV_BOOL, 1));
+        fv_expr *holds = fv_x_load(a, r->goes_on, NULL);
+        more = more ? fv_x_bin(a, FV_X_AND, more, holds) : holds;
+    }
+    fv_kb_while(&w->b, more ? more : fv_x_const_int(a, FV_BOOL, 1));
+    w->around = r;
+    enter_branch(w, op);
+    for (int i = 0; i < symbols->n; i++)
+        let_symbol(w, symbols->u.dims[i], fv_x_load(a, r->unknown[i], NULL));
+    check_what_is_known(w);
+}
+
+static void end_turns(writer *w, const fv_op *op) {
+    store_dims(w, fv_op_find_attr(op, "next"));
+    if (op->in[0])
+        fv_kb_store(&w->b, w->around->goes_on, NULL, load_cond(w, op), NULL);
+    step_outside(w, fv_op_find_attr(op, "symbols"));
+}
+
 static void statement(writer *w, fv_op *op) {
     if (fv_op_is(op, FV_OP_fv_Assume)) {
         FV_PUSH(w->l->arena, w->assumed, w->nassumed, w->cap_assumed, op);
@@ -315,12 +351,16 @@ static void statement(writer *w, fv_op *op) {
     } else if (op->def == &fv_if_def) {
         begin_if(w, op);
     } else if (op->def == &fv_else_def) {
-        store_dims(w, op);
+        store_dims(w, fv_op_find_attr(op, "dims"));
         fv_kb_else(&w->b);
         enter_branch(w, op);
     } else if (op->def == &fv_endif_def) {
-        store_dims(w, op);
-        end_if(w, op);
+        store_dims(w, fv_op_find_attr(op, "dims"));
+        step_outside(w, fv_op_find_attr(op, "symbols"));
+    } else if (op->def == &fv_loop_def) {
+        begin_turns(w, op);
+    } else if (op->def == &fv_endloop_def) {
+        end_turns(w, op);
     } else {
         bind(w, op);
     }
@@ -369,12 +409,18 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
-/* What is allocated for a value: where a branch gives it, of the size that it has there. */
+/* What is allocated for a value: where a branch or a turn gives it, of the size that it has there. */
 static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
     for (; s->fate == FV_FATE_VIEW; s = s->of)
-        if (s->of->value->def && s->of->value->def->def == &fv_endif_def)
+        if (s->of->value->def && fv_mark_depth(s->of->value->def) < 0)
             return fv_bytes_of(l, s->value->type);
     return b->bytes;
+}
+
+static void allocate(writer *w, fv_value *v, fv_buf *b) {
+    fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
+    st->buf = b;
+    st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
 }
 
 /* Memory for a value that is written from here on for the first time. */
@@ -382,11 +428,19 @@ static void make_room(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     if (b->role == FV_BUF_OUTPUT)
         announce(w, b);
-    if (b->role == FV_BUF_HEAP) {
-        fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
-        st->buf = b;
-        st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
-    }
+    if (b->role == FV_BUF_HEAP)
+        allocate(w, v, b);
+}
+
+/* A state that is of another size in the next turn. */
+static void make_room_again(writer *w, fv_value *v) {
+    const fv_storage *s = fv_storage_of(w->l, v), *root = fv_storage_root((fv_storage *)(uintptr_t)s);
+    fv_buf *b = root->buf;
+    bool state = s != root && root->value->def && root->value->def->def == &fv_endloop_def;
+    if (b->role != FV_BUF_HEAP || !state || fv_type_equal(v->type, root->value->type))
+        return;
+    fv_kb_add(&w->b, FV_S_FREE)->buf = b;
+    allocate(w, v, b);
 }
 
 static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) {
@@ -407,14 +461,24 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) 
     s->indexes = indexing_nodes(l, n->origin);
 }
 
+/* Where its memory begins to live: a copy of a state is known as that memory alone. */
+static int begins_at(fv_lowerer *l, const fv_value *v) {
+    fv_storage *s = fv_storage_of(l, v);
+    return s->first >= 0 ? s->first : fv_storage_root(s)->first;
+}
+
 static void launch(writer *w, int index) {
     fv_launch *n = &w->l->steps[index].launch;
     fv_arena *a = w->l->arena;
     for (int i = 0; i < n->nargs; i++)
         check_sizes(w, n->args[i]->type);
     for (int i = 0; i < n->nargs; i++)
-        if (fv_storage_of(w->l, n->args[i])->first == index && n->kernel->bufs[i]->role != FV_BUF_IN)
+        if (n->kernel->bufs[i]->role == FV_BUF_IN)
+            continue;
+        else if (begins_at(w->l, n->args[i]) == index)
             make_room(w, n->args[i]);
+        else
+            make_room_again(w, n->args[i]);
     if (n->args_odd)
         fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)), fv_x_int(a, 0)));
     launch_with(w, n, n->args);

@@ -1,6 +1,8 @@
-/* import_region.c - the branches of an If, which see the names around them. */
+/* import_region.c - the branches of an If and the body of a Loop, which see the names around them. */
 #include "frontend/import.h"
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
 
 bool fv_import_has_graphs(const Onnx__NodeProto *node) {
     for (size_t i = 0; i < node->n_attribute; i++)
@@ -9,26 +11,115 @@ bool fv_import_has_graphs(const Onnx__NodeProto *node) {
     return false;
 }
 
-/* A branch takes nothing: inputs beside its initializers are none of its own. */
-static bool has_no_inputs(fv_importer *im, fv_op *op, const Onnx__GraphProto *g) {
+/* The inputs of a graph that are not values of initializers. */
+static const Onnx__ValueInfoProto **inputs_of(fv_importer *im, const Onnx__GraphProto *g, int *n) {
+    const Onnx__ValueInfoProto **inputs = FV_NEW(im->tmp, const Onnx__ValueInfoProto *, g->n_input + 1);
     fv_ptrmap initializers = fv_ptrmap_in(im->tmp);
-    int n = 0;
+    *n = 0;
     for (size_t i = 0; i < g->n_initializer; i++)
         fv_import_map(&initializers, fv_intern(im->s, fv_text_of(g->initializer[i]->name)), g);
     for (size_t i = 0; i < g->n_input; i++)
-        n += !fv_ptrmap_get(&initializers, fv_intern(im->s, fv_text_of(g->input[i]->name)));
+        if (!fv_ptrmap_get(&initializers, fv_intern(im->s, fv_text_of(g->input[i]->name))))
+            inputs[(*n)++] = g->input[i];
+    return inputs;
+}
+
+/* ---- what a body takes ---- */
+
+/* The number of the turn, as a dim of the body's own; its rank is what the body declares. */
+static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
+    fv_module *m = im->m;
+    const fv_dim *times = fv_loop_times(body->parent), *one = fv_dim_const(m->dims, 1);
+    const char *name = fv_text_of(in->name);
+    int64_t last = times && times->hi > 0 ? times->hi - 1 : times ? 0 : FV_DIM_MAX;
+    fv_value *v = fv_param_new(body, name, fv_tensor_type(m->arena, FV_I64, fv_import_declared_rank(in) == 1, &one));
+    const fv_dim *turn = fv_dim_fresh(m->dims, v->name, 0, last, true);
+    fv_set_elems(v, 1, &turn);
+    return v;
+}
+
+/* A turn is taken where the condition holds. */
+static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
+    const fv_dim *one = fv_dim_const(im->m->dims, 1);
+    fv_value *v = fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, FV_BOOL, fv_import_declared_rank(in) == 1, &one));
+    fv_set_elems(v, 1, &one);
+    return v;
+}
+
+/* Which dims of states change from turn to turn, as far as attempts have shown. */
+typedef struct changes {
+    const fv_dim *(*symbols)[FV_MAX_RANK]; /* of each state; NULL: it stays */
+} changes;
+
+static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
+    const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    if (t->kind != FV_TENSOR) {
+        fv_op_error(body->parent, "state %d is %s; only tensors can be carried from turn to turn", k, fv_type_str(im->m->arena, t));
+        return NULL;
+    }
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = c->symbols[k][i] ? c->symbols[k][i] : t->dims[i];
+    return fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
+}
+
+/* States as they are, and slices. */
+static bool scan_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in) {
+    fv_region *body = inner->region;
+    const fv_op *op = body->parent;
+    int states = op->nin - fv_scan_inputs(op), axis;
+    if (fv_scan_inputs(op) < 0)
+        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs", (long long)fv_op_int(op, "num_scan_inputs"), op->nin);
+    if (n != op->nin)
+        return fv_op_error(op, "its body has %d inputs, expected %d", n, op->nin);
+    for (int i = 0; i < n; i++) {
+        const fv_type *t = op->in[i]->type;
+        if (i >= states && !fv_scan_axis(op, i - states, &axis))
+            return false;
+        t = i < states ? t : fv_without_axis(im->m->arena, t, axis);
+        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(body, fv_text_of(in[i]->name), t));
+    }
+    return true;
+}
+
+static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, const changes *c) {
+    fv_region *body = inner->region;
+    const fv_op *op = body->parent;
+    int states = fv_loop_states(op);
+    if (n != FV_BODY_STATE + states)
+        return fv_op_error(op, "its body has %d inputs, expected %d: the number of the turn, a condition, and %d states", n,
+                           FV_BODY_STATE + states, states);
+    for (int i = 0; i < n; i++) {
+        fv_value *v = i == FV_BODY_TURN   ? turn_param(im, body, in[i])
+                      : i == FV_BODY_COND ? cond_param(im, body, in[i])
+                                          : state_param(im, body, in[i], i - FV_BODY_STATE, c);
+        if (!v)
+            return false;
+        fv_import_define(im, inner, fv_text_of(in[i]->name), v);
+    }
+    return true;
+}
+
+static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const changes *c) {
+    const fv_op *op = inner->region->parent;
+    int n;
+    const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
+    if (fv_op_is(op, FV_OP_Loop))
+        return loop_params(im, inner, n, in, c);
+    if (fv_op_is(op, FV_OP_Scan))
+        return scan_params(im, inner, n, in);
     return !n || fv_op_error(op, "its body has %d inputs, expected 0", n);
 }
 
-static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name) {
+/* ---- bodies ---- */
+
+static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const changes *c) {
     const fv_import_scope *around = from.scope; /* whose names it sees */
     const Onnx__GraphProto *g = from.attr->g;
     if (!g)
         return fv_op_error(op, "attribute '%s' is empty", name);
     fv_region *region = fv_region_new(im->func, op);
     fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_REGION, .u.region = region});
-    if (!has_no_inputs(im, op, g))
-        return false;
     fv_import_scope inner = {.outer = around,
                              .values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),
@@ -40,12 +131,57 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
                              .depth = around->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_op_error(op, "graphs are nested too deeply");
+    if (!make_params(im, &inner, g, c))
+        return false;
     const struct fv_within around_it = im->m->within;
     im->m->within = (struct fv_within){.block = region};
     fv_import_initializers(im, &inner, g);
     bool ok = fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &inner, g);
     im->m->within = around_it;
     return ok;
+}
+
+/* ---- dims that change ---- */
+
+/* Dims in which what a turn gives is not, by proof, what it got: they become symbols. False: there are none. */
+static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
+    const fv_region *body = fv_loop_body(op);
+    bool found = false;
+    for (int k = 0; k < fv_loop_states(op); k++) {
+        const fv_value *state = body->params[FV_BODY_STATE + k], *next = body->last->in[FV_BODY_NEXT + k];
+        for (int i = 0; i < state->type->rank && next->type->kind == FV_TENSOR && next->type->rank == state->type->rank; i++) {
+            if (c->symbols[k][i] || fv_module_equal(im->m, state->type->dims[i], next->type->dims[i]))
+                continue;
+            c->symbols[k][i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", state->name, i), 0, FV_DIM_MAX, true);
+            found = true;
+        }
+    }
+    return found;
+}
+
+static const fv_message *last_message(const fv_session *s) {
+    const fv_message *m = fv_messages(s);
+    while (m && m->next)
+        m = m->next;
+    return m;
+}
+
+/* With the dims that states have before the loop; where a turn gives others, again, with symbols for those. Each attempt finds
+ * one more at least. What is said of an attempt that is given up is not about the model. */
+static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name) {
+    changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *, (fv_loop_states(op) + 1) * FV_MAX_RANK)};
+    for (;;) {
+        const fv_message *said = last_message(im->s);
+        int errors = fv_error_count(im->s);
+        bool ok = import_region(im, from, op, name, &c);
+        const fv_region *body = fv_loop_body(op);
+        bool whole = body && body->last && body->last->def == &fv_return_def && body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
+        if (!whole || !find_changes(im, op, &c))
+            return ok;
+        if (fv_error_count(im->s) > errors)
+            fv_messages_drop(im->s, said);
+        fv_op_drop_attr(op, name);
+    }
 }
 
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
@@ -55,7 +191,7 @@ bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__N
         bool bound_ok = true;
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
         if (b.attr && fv_import_is_graph(b.attr) && fv_opdef_attr(op->def, name))
-            ok &= import_region(im, b, op, name);
+            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name) : import_region(im, b, op, name, NULL);
     }
     return ok;
 }

@@ -4,6 +4,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
+#include "ir/graph/loop.h"
 #include "passes/internal.h"
 
 static void mention(fv_ptrmap *symbols, const fv_dim *d) {
@@ -22,6 +23,9 @@ static void mention_op(fv_ptrmap *symbols, const fv_op *op) {
         if (op->attrs[i].kind == FV_ATTR_DIMS && strcmp(op->attrs[i].name, "symbols"))
             for (int k = 0; k < op->attrs[i].n; k++)
                 mention(symbols, op->attrs[i].u.dims[k]);
+    const fv_dim *times = fv_op_is(op, FV_OP_Loop) ? fv_loop_times(op) : NULL;
+    if (times)
+        mention(symbols, times);
 }
 
 static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {

@@ -3,12 +3,13 @@
 
 #include "backend/lowering/define.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/graph/infer.h"
 
-static bool is_mark(const fv_op *op) { return op->def == &fv_if_def || op->def == &fv_else_def || op->def == &fv_endif_def; }
+static bool is_mark(const fv_op *op) { return op->def == &fv_else_def || fv_mark_depth(op); }
 
 /* ---- from regions to marks ---- */
 
@@ -42,8 +43,7 @@ static void note_unknown(fv_arena *a, unknown *u, const fv_type *t, const fv_typ
     }
 }
 
-/* Gives the op in place of which to go on. */
-static fv_op *flatten(fv_op *op) {
+fv_op *fv_flatten_branch(fv_op *op) {
     fv_arena *a = fv_op_module(op)->arena;
     const fv_op *then = fv_op_find_attr(op, "then_branch")->u.region->last;
     const fv_op *other = fv_op_find_attr(op, "else_branch")->u.region->last;
@@ -81,14 +81,9 @@ static fv_op *flatten(fv_op *op) {
     return first->next;
 }
 
-void fv_flatten_branches(fv_lowerer *l) {
-    for (fv_op *op = l->func->body->first; op;)
-        op = fv_op_is(op, FV_OP_If) ? flatten(op) : op->next;
-}
-
 /* ---- what is legal ---- */
 
-typedef struct scope { /* a list of ops: main, or one side of an if */
+typedef struct scope { /* a list of ops: main, one side of an if, or a turn */
     const fv_op *mark;
     struct scope *outer;
     int depth;
@@ -102,15 +97,17 @@ static bool is_around(const scope *outer, const scope *s) {
 
 /* The scope of what follows op; NULL after a diagnostic. */
 static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
-    bool in_else = s->mark && s->mark->def == &fv_else_def;
+    const fv_opdef *around = s->mark ? s->mark->def : NULL;
     if (op->def == &fv_endif_def)
-        return in_else ? s->outer : (fv_op_error(op, "ends no else"), NULL);
-    if (op->def == &fv_else_def && (!s->mark || in_else))
+        return around == &fv_else_def ? s->outer : (fv_op_error(op, "ends no else"), NULL);
+    if (op->def == &fv_endloop_def)
+        return around == &fv_loop_def ? s->outer : (fv_op_error(op, "ends no loop"), NULL);
+    if (op->def == &fv_else_def && around != &fv_if_def)
         return fv_op_error(op, "belongs to no if"), NULL;
     if (!is_mark(op))
         return s;
     scope *inner = FV_NEW(l->arena, scope, 1);
-    *inner = (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def == &fv_if_def)};
+    *inner = (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def != &fv_else_def)};
     return inner->depth <= FV_MAX_DEPTH ? inner : (fv_op_error(op, "is nested too deeply"), NULL);
 }
 
@@ -135,9 +132,11 @@ bool fv_branches_are_legal(fv_lowerer *l) {
         for (int i = 0; i < op->nin; i++) {
             const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
             if (of && !is_around(of, s))
-                return fv_op_error(op, "uses %%%s, which is made in a branch that may not have run", op->in[i]->name);
+                return fv_op_error(op, "uses %%%s, which is made in a branch or a turn that may not have run", op->in[i]->name);
         }
         if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def && !is_pair(s->mark, op))
+            return false;
+        if (op->def == &fv_endloop_def && s->mark && s->mark->def == &fv_loop_def && !fv_states_agree(s->mark, op))
             return false;
         s = scope_behind(l, op, s);
         if (!s)
@@ -154,11 +153,11 @@ bool fv_branches_are_legal(fv_lowerer *l) {
 bool fv_is_made_beside(const fv_op *op, const fv_value *v) {
     int depth = 0;
     for (op = op->prev; op; op = op->prev) {
-        if (depth == 0 && (op->def == &fv_if_def || op->def == &fv_else_def))
+        if (depth == 0 && (fv_mark_depth(op) > 0 || op->def == &fv_else_def))
             return false;
         if (v->def == op)
             return true;
-        depth += (op->def == &fv_endif_def) - (op->def == &fv_if_def);
+        depth -= fv_mark_depth(op);
     }
     return false;
 }
@@ -187,7 +186,7 @@ bool fv_copy_branch_results(fv_lowerer *l) {
 }
 
 bool fv_is_told_late(const fv_value *v) {
-    return v->def && v->def->def == &fv_endif_def && fv_any_from_data(v->type->rank, v->type->dims);
+    return v->def && (v->def->def == &fv_endif_def || v->def->def == &fv_endloop_def) && fv_any_from_data(v->type->rank, v->type->dims);
 }
 
 /* ---- steps ---- */
@@ -206,15 +205,18 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 }
 
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
-    fv_step s = {.kind = FV_STEP_STATEMENT, .op = op, .nvalues = op->nin, .values = op->in};
+    fv_step s = {.kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
+    for (int i = 0; i < op->nin; i++)
+        if (op->in[i])
+            s.values[s.nvalues++] = op->in[i];
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
-    if (op->def == &fv_if_def) {
+    if (fv_mark_depth(op) > 0) {
         fv_branch *b = FV_NEW(l->arena, fv_branch, 1);
         *b = (fv_branch){copy_of(l->arena, &l->copies), l->branch};
         l->branch = b;
     } else if (is_mark(op)) {
         l->copies = copy_of(l->arena, &l->branch->copies);
-        l->branch = op->def == &fv_endif_def ? l->branch->outer : l->branch;
+        l->branch = fv_mark_depth(op) < 0 ? l->branch->outer : l->branch;
     }
 }
 
@@ -226,24 +228,25 @@ static int begin_of(const fv_lowerer *l, int end) {
     int depth = 0;
     for (int i = end; i >= 0; i--) {
         const fv_op *op = l->steps[i].kind == FV_STEP_STATEMENT ? l->steps[i].op : NULL;
-        depth += (op && op->def == &fv_endif_def) - (op && op->def == &fv_if_def);
+        depth -= op ? fv_mark_depth(op) : 0;
         if (!depth)
             return i;
     }
     return 0;
 }
 
-/* At the end of an if: what it gives, and all that it must not end. */
+/* At the end of an if or a loop: what it gives, and all that it must not end. */
 static void hold(fv_lowerer *l, int end) {
     fv_step *s = &l->steps[end];
     int begin = begin_of(l, end), cap = 0, nheld = 0, n;
     fv_value **held = NULL;
     for (int i = 0; i < s->op->nin; i++)
-        FV_PUSH(l->arena, held, nheld, cap, s->op->in[i]);
+        if (s->op->in[i])
+            FV_PUSH(l->arena, held, nheld, cap, s->op->in[i]);
     for (int i = 0; i < s->op->nout; i++)
         if (s->op->out[i]) {
             fv_storage *o = root_of(l, s->op->out[i]);
-            o->first = begin;
+            o->first = o->first < 0 || o->first > begin ? begin : o->first;
             o->last = o->last < end ? end : o->last;
             FV_PUSH(l->arena, held, nheld, cap, s->op->out[i]);
         }
@@ -261,9 +264,9 @@ static void hold(fv_lowerer *l, int end) {
     s->nvalues = nheld;
 }
 
-static bool is_end(const fv_step *s) { return s->kind == FV_STEP_STATEMENT && s->op->def == &fv_endif_def; }
+static bool is_end(const fv_step *s) { return s->kind == FV_STEP_STATEMENT && fv_mark_depth(s->op) < 0; }
 
-void fv_hold_through_branches(fv_lowerer *l) {
+void fv_hold_through_marks(fv_lowerer *l) {
     for (int i = 0; i < l->nsteps; i++)
         if (is_end(&l->steps[i]))
             hold(l, i);

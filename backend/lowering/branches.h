@@ -5,20 +5,20 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Each If of main becomes if, ops, else, ops, endif (ir/definition/definitions.h). */
-void fv_flatten_branches(fv_lowerer *l);
+/* An If becomes if, ops, else, ops, endif (ir/definition/definitions.h). Gives the op in place of which to go on. */
+fv_op *fv_flatten_branch(fv_op *op);
 /* Do marks nest, and is each value used where it is made, or within? False after a diagnostic: a text may say anything. */
 bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
 /* Of what a branch gives, what is no memory that it has made is copied; false after a diagnostic. */
 bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
-/* Is v made in the list of ops that op stands in: in its branch, not around it? */
+/* Is v made in the list of ops that op stands in: in its branch or turn, not around it? */
 bool fv_is_made_beside(const fv_op *op, const fv_value *v) FV_MUST_USE;
-/* Is it what branches give, in dims that are known only behind them? A caller's memory is asked for before. */
+/* Is it what branches or turns give, in dims that are known only behind them? A caller's memory is asked for before. */
 bool fv_is_told_late(const fv_value *v) FV_MUST_USE;
 /* Adds the statement op to the steps. */
 void fv_add_statement(fv_lowerer *l, fv_op *op);
-/* What lives in a branch, and was made before it, lives up to its end. */
-void fv_hold_through_branches(fv_lowerer *l);
+/* What lives in a branch or a loop, and was made before it, lives up to its end. */
+void fv_hold_through_marks(fv_lowerer *l);
 /* What branches give lies in the memory of the result. */
 void fv_join_branches(fv_lowerer *l);
 

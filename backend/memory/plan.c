@@ -9,6 +9,7 @@
 #include "backend/lowering/gate.h"
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
 #include "backend/lowering/host_dims.h"
@@ -27,11 +28,18 @@ static void touch(fv_lowerer *l, fv_value *v, int step) {
 
 /* Which launches use which memory. */
 static void find_lifetimes(fv_lowerer *l) {
+    for (size_t i = 0; i < l->storage.cap; i++)
+        if (l->storage.keys[i]) {
+            fv_storage *s = l->storage.values[i];
+            s->first = s->last = -1;
+        }
     for (int i = 0, n; i < l->nsteps; i++) {
         fv_value *const *values = fv_step_values(&l->steps[i], &n);
         for (int k = 0; k < n; k++)
             touch(l, values[k], i);
     }
+    fv_hold_through_loops(l);
+    fv_hold_through_marks(l);
 }
 
 fv_expr *fv_bytes_of(fv_lowerer *l, const fv_type *t) {
@@ -112,10 +120,12 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
 /* Every root that some step uses gets its buffer; aliases are views of it. */
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
+    fv_join_states(l);
     find_lifetimes(l);
-    fv_hold_through_loops(l);
-    fv_hold_through_branches(l);
-    if (!l->options->naive && fv_may(l, "memory", NULL))
+    bool reuses = !l->options->naive && fv_may(l, "memory", NULL);
+    while (reuses && fv_spare_copy(l))
+        find_lifetimes(l);
+    if (reuses)
         fv_reuse_memory(l);
     fv_join_branches(l);
     for (int i = 0; i < body->nparams; i++) {

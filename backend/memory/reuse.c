@@ -8,6 +8,8 @@
 #include "backend/lowering/branches.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "ir/definition/definitions.h"
+#include "ir/graph/graph.h"
 #include "ir/kernel/reuse.h"
 
 static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
@@ -120,13 +122,103 @@ static bool has_no_candidate(fv_lowerer *l, int step) {
     return true;
 }
 
+/* ---- states of loops ---- */
+
+/* Does it lie in a state of a loop? That is where it is. */
+static bool is_state(fv_lowerer *l, const fv_value *v) {
+    const fv_op *gives = root_of(l, v)->value->def;
+    return gives && gives->def == &fv_endloop_def;
+}
+
+/* A copy that makes a state of a loop of what is there for it; NULL: the step is none. */
+static const fv_launch *state_copy(fv_lowerer *l, const fv_step *s) {
+    const fv_launch *n = &s->launch;
+    bool copies = s->kind == FV_STEP_LAUNCH && n->made && fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 2;
+    return copies && is_state(l, n->made) ? n : NULL;
+}
+
+static bool touches(fv_lowerer *l, const fv_step *s, const fv_storage *memory) {
+    int n;
+    fv_value *const *values = fv_step_values(s, &n);
+    for (int i = 0; i < n; i++)
+        if (root_of(l, values[i]) == memory)
+            return true;
+    return false;
+}
+
+static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *memory) {
+    int i = 0;
+    while (i < n->nargs && root_of(l, n->args[i]) != memory)
+        i++;
+    return i;
+}
+
+/* May the kernel that makes x, which reads the state, write it in its place? */
+static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
+    fv_launch *n = &l->steps[step].launch;
+    if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) || !is_once(l, n, x))
+        return false;
+    int from = parameter_in(l, n, state), to = parameter_in(l, n, x);
+    if (n->kernel->bufs[from]->role != FV_BUF_IN || !fv_kernel_alike(n->kernel, from, to) || !is_own_kernel(l, step) ||
+        !fv_kernel_reuse(n->kernel, from, to))
+        return false;
+    forget_arg(n, from, l->arena);
+    return true;
+}
+
+static bool is_laid_out_alike(fv_lowerer *l, const fv_launch *copy) {
+    for (int i = 0; i < copy->nargs; i++)
+        for (const fv_storage *s = fv_storage_of(l, copy->args[i]); s; s = s->fate == FV_FATE_VIEW ? s->of : NULL)
+            if (s->inner >= 0)
+                return false;
+    return true;
+}
+
+/* Nobody needs x behind the copy, and nobody the state from where x is made up to there. */
+static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
+    const fv_launch *copy = &l->steps[step].launch;
+    const fv_value *about = copy->made;
+    const fv_fact operand = fv_v(x->value);
+    if (x == state || x->value->kind != FV_VALUE_RESULT)
+        return fv_declines(l, about, FV_WHY_place_given, operand);
+    if (x->last != step)
+        return fv_declines(l, about, FV_WHY_place_needed, operand);
+    if (is_returned(l, x))
+        return fv_declines(l, about, FV_WHY_place_returned, operand);
+    if (!same_dims(x->value->type, state->value->type) || !is_laid_out_alike(l, copy))
+        return fv_declines(l, about, FV_WHY_place_dims, operand);
+    for (int i = x->first + 1; i < step; i++)
+        if (touches(l, &l->steps[i], state))
+            return fv_declines(l, about, FV_WHY_place_state, operand);
+    return !touches(l, &l->steps[x->first], state) || makes_in_place(l, x->first, state, x) ||
+           fv_declines(l, about, FV_WHY_place_overlap, operand);
+}
+
+bool fv_spare_copy(fv_lowerer *l) {
+    for (int i = 0; i < l->nsteps; i++) {
+        const fv_launch *n = state_copy(l, &l->steps[i]);
+        fv_storage *state = n ? root_of(l, n->made) : NULL, *x = n ? root_of(l, n->args[n->args[0] == n->made]) : NULL;
+        if (!n || !can_be_state(l, i, x, state))
+            continue;
+        fv_takes(l, x->value, FV_WHY_in_state, fv_v(state->value));
+        x->fate = FV_FATE_VIEW;
+        x->of = state;
+        memmove(&l->steps[i], &l->steps[i + 1], (size_t)(l->nsteps - i - 1) * sizeof *l->steps);
+        l->nsteps--;
+        return true;
+    }
+    return false;
+}
+
+/* ---- results ---- */
+
 void fv_reuse_memory(fv_lowerer *l) {
     const fv_value *made = NULL; /* by several launches, where its operator has its own kernels */
     int mark = 0;
     bool any = false;
     for (int step = 0; step < l->nsteps; step++) {
         const fv_launch *n = &l->steps[step].launch;
-        if (l->steps[step].kind != FV_STEP_LAUNCH)
+        if (l->steps[step].kind != FV_STEP_LAUNCH || is_state(l, fv_launch_value(n)))
             continue;
         if (made != fv_launch_value(n)) {
             made = fv_launch_value(n);

@@ -663,15 +663,27 @@ static void place_op(joiner *j, fv_op *op, int number, int stretch) {
     }
 }
 
+/* Does it write a state of a loop? That is memory which a turn also knows by another name. */
+static bool writes_state(const fv_op *op) {
+    for (int i = 0; i < op->nout; i++)
+        for (int k = 0; op->out[i] && k < op->out[i]->nuses; k++) {
+            const fv_use *use = &op->out[i]->uses[k];
+            if ((use->op->def == &fv_loop_def || use->op->def == &fv_endloop_def) && use->index)
+                return true;
+        }
+    return false;
+}
+
 /* Decides which values are results of one op. */
 bool fv_step_join(fv_lowerer *l) {
     joiner j = {.l = l, .places = fv_ptrmap_in(l->exprs), .stretches = fv_ptrmap_in(l->exprs), .units = fv_ptrmap_in(l->exprs),
                 .readers = fv_ptrmap_in(l->exprs), .reads = fv_ptrmap_in(l->exprs)};
     int n = 0, stretch = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
-        stretch += op->def->has_effect;
+        stretch += op->def->has_effect || writes_state(op);
         *fv_ptrmap_at(&j.places, op) = (void *)(intptr_t)++n;
         *fv_ptrmap_at(&j.stretches, op) = (void *)(intptr_t)(stretch + 1);
+        stretch += writes_state(op);
     }
     join_attentions(&j);
     for (fv_op *op = l->func->body->first, *next; op; op = next) {

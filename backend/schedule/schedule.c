@@ -57,9 +57,9 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     l->naive = is_naive(l, op);
     if (op->def->has_effect) {
         fv_add_statement(l, op);
-        for (int i = 0; i < op->nout; i++) /* of an endif */
+        for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
             if (op->out[i])
-                fv_takes(l, op->out[i], FV_WHY_branches_give);
+                fv_takes(l, op->out[i], op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);
         return true;
     }
     if (op->def->kernel)

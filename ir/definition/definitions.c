@@ -101,14 +101,19 @@ const fv_opdef fv_recurrence_def = {
 
 static bool infer_mark(fv_op *op) { return op->nout == 0 || fv_op_error(op, "has no results"); }
 
-/* Results are of the types that are written; symbols as many as dims of either branch. */
-static bool infer_endif(fv_op *op) {
-    const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");
+static bool are_symbols_of_data(const fv_op *op, const fv_attr *symbols) {
     for (int i = 0; i < symbols->n; i++)
         if (symbols->u.dims[i]->kind != FV_DIM_SYMBOL || !symbols->u.dims[i]->from_data)
             return fv_op_error(op, "%s is no symbol of data", fv_dim_str(fv_op_module(op)->arena, symbols->u.dims[i]));
-    return (symbols->n == dims->n && op->nin == op->nout) ||
-           fv_op_error(op, "has %d symbols for %d dims, and %d results for %d", symbols->n, dims->n, op->nout, op->nin);
+    return true;
+}
+
+/* Results are of the types that are written; symbols as many as dims of either branch. */
+static bool infer_endif(fv_op *op) {
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");
+    return are_symbols_of_data(op, symbols) &&
+           ((symbols->n == dims->n && op->nin == op->nout) ||
+            fv_op_error(op, "has %d symbols for %d dims, and %d results for %d", symbols->n, dims->n, op->nout, op->nin));
 }
 
 const fv_opdef fv_if_def = {
@@ -147,8 +152,66 @@ const fv_opdef fv_endif_def = {
     .has_effect = true,
 };
 
+/* ---- loops ---- */
+
+static bool infer_repeated(fv_op *op, const char *values) {
+    const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, values);
+    return are_symbols_of_data(op, symbols) &&
+           ((symbols->n == dims->n && symbols->n > 0 && op->nin == op->nout + 1) ||
+            fv_op_error(op, "has %d symbols for %d dims, and %d results for %d operands behind the condition", symbols->n, dims->n,
+                        op->nout, op->nin - 1));
+}
+
+static bool infer_loop(fv_op *op) {
+    const fv_attr *times = fv_op_find_attr(op, "times");
+    return infer_repeated(op, "first") && (!times || times->n == 1 || fv_op_error(op, "times is %d dims, expected 1", times->n));
+}
+
+static bool infer_endloop(fv_op *op) { return infer_repeated(op, "next"); }
+
+const fv_opdef fv_loop_def = {
+    .name = "loop",
+    .domain = "",
+    .since = {1},
+    .doc = "what follows runs again and again; what a turn sees of the states",
+    .in = {{"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"first", "T", FV_VARIADIC, -1}},
+    .out = {{"states", "R", FV_VARIADIC, -1}},
+    .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("first", DIMS), FV_A_OPTIONAL("times", DIMS)},
+    .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
+    .infer = infer_loop,
+    .has_effect = true,
+};
+
+const fv_opdef fv_endloop_def = {
+    .name = "endloop",
+    .domain = "",
+    .since = {1},
+    .doc = "what a turn makes of the states; what they are in the end",
+    .in = {{"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"next", "T", FV_VARIADIC, -1}},
+    .out = {{"states", "R", FV_VARIADIC, -1}},
+    .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("next", DIMS)},
+    .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
+    .infer = infer_endloop,
+    .has_effect = true,
+};
+
+int fv_mark_depth(const fv_op *op) {
+    return (op->def == &fv_if_def || op->def == &fv_loop_def) - (op->def == &fv_endif_def || op->def == &fv_endloop_def);
+}
+
+fv_op *fv_loop_end(const fv_op *op) {
+    int depth = 0;
+    for (op = op->next; op; op = op->next) {
+        if (depth == 0 && op->def == &fv_endloop_def)
+            return (fv_op *)op;
+        depth += fv_mark_depth(op);
+    }
+    return NULL;
+}
+
 const fv_opdef *fv_definitions_op(const char *name) {
-    static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def, &fv_else_def, &fv_endif_def};
+    static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def, &fv_else_def, &fv_endif_def,
+                                          &fv_loop_def, &fv_endloop_def};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i]->name, name))
             return all[i];

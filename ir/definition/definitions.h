@@ -104,6 +104,16 @@ extern const fv_opdef fv_recurrence_def;
  * `else` and `endif` where not. The operands of `else` and of `endif` are the results of the two, one of which the results of
  * `endif` are; `symbols` of `endif` are then equal to its `dims`, or to those of `else`. Not in the catalogue. */
 extern const fv_opdef fv_if_def, fv_else_def, fv_endif_def;
+/* A Loop, in the same line of ops: what stands between `loop` and `endloop` runs as often as `times` says, if it does, and as
+ * long as the first operand holds, if there is one: that of `loop` before the first turn, that of `endloop` behind each. The
+ * other operands are the states; a turn sees the results of `loop`, what is behind the last one are those of `endloop`. The
+ * `symbols` of `loop`, of which the first is the number of the turn, are equal to the dims `first`, then to `next`; what they
+ * would be in a turn behind the last one, the `symbols` of `endloop` are. Not in the catalogue. */
+extern const fv_opdef fv_loop_def, fv_endloop_def;
+/* 1 where something begins that has an end, if or loop; -1 at such an end; else 0. */
+int fv_mark_depth(const fv_op *op);
+/* The `endloop` of a `loop`; NULL: there is none. */
+fv_op *fv_loop_end(const fv_op *op);
 /* Is it one with several results: a group, whose first axes are shared? */
 bool fv_is_group(const fv_op *op) FV_MUST_USE;
 /* The variables that index all of these n results, as the first one has them; room for FV_MAX_RANK. Returns how many. */

@@ -292,16 +292,19 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
 
 /* Takes the uses that an op makes, and the names that it gave, out of the books; inner ops last to
  * first, so that nothing is used when its turn comes. */
+static void forget_op(fv_module *m, fv_op *op);
+
+static void forget_region(fv_module *m, fv_region *r) {
+    for (fv_op *inner = r->last; inner; inner = inner->prev)
+        forget_op(m, inner);
+    for (int k = 0; k < r->nparams; k++)
+        free_name(m, r->params[k]);
+}
+
 static void forget_op(fv_module *m, fv_op *op) {
-    for (int i = 0; i < op->nattrs; i++) {
-        fv_region *r = op->attrs[i].kind == FV_ATTR_REGION ? op->attrs[i].u.region : NULL;
-        if (!r)
-            continue;
-        for (fv_op *inner = r->last; inner; inner = inner->prev)
-            forget_op(m, inner);
-        for (int k = 0; k < r->nparams; k++)
-            free_name(m, r->params[k]);
-    }
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].kind == FV_ATTR_REGION)
+            forget_region(m, op->attrs[i].u.region);
     for (int i = 0; i < op->nin; i++) {
         drop_use(op, i);
         op->in[i] = NULL;
@@ -400,6 +403,8 @@ void fv_op_drop_attr(fv_op *op, const char *name) {
     fv_attr *a = find_attr(op, name);
     if (!a)
         return;
+    if (a->kind == FV_ATTR_REGION)
+        forget_region(fv_region_module(op->block), a->u.region);
     int i = (int)(a - op->attrs);
     memmove(a, a + 1, (size_t)(op->nattrs - 1 - i) * sizeof *a);
     op->nattrs--;

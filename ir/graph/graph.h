@@ -2,7 +2,7 @@
  *
  * SSA. A module owns functions and constants; a function owns one block; a block has parameters,
  * ops in order, and ends with a `return` op whose operands are its results, so every use of a value
- * is an operand. An If holds blocks as regions, which may use values from outside.
+ * is an operand. An If or a Loop holds blocks as regions, which may use values from outside.
  *
  *   fovea-ir 1
  *   module "dense"
@@ -156,7 +156,7 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
                  int nout, const char *const *outs, const fv_origin *origin);
 void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
-void fv_op_drop_attr(fv_op *op, const char *name);
+void fv_op_drop_attr(fv_op *op, const char *name); /* a region's ops with it */
 /* An attribute, or the default that its entry states. Asserts that the entry has one of that name and kind, with a default or
  * required; a required one that is left out, which fv_op_check refuses, is 0 or "". */
 int64_t fv_op_int(const fv_op *op, const char *name);

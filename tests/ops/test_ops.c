@@ -197,6 +197,14 @@ Test(ops, control, .init = open_session, .fini = close_session) {
     check_golden("../ops/control.txt", run_case);
 }
 
+Test(ops, loop, .init = open_session, .fini = close_session) {
+    check_golden("../ops/loop.txt", run_case);
+}
+
+Test(ops, scan, .init = open_session, .fini = close_session) {
+    check_golden("../ops/scan.txt", run_case);
+}
+
 Test(ops, rotary, .init = open_session, .fini = close_session) {
     check_golden("../ops/rotary.txt", run_case);
 }

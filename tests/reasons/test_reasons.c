@@ -101,7 +101,7 @@ static const char *decided(const char *options, const char *input) {
     return t.s;
 }
 
-static const char *const fixtures[] = {"group", "attend", "fold", "results", "schedule", "contract", "transpose", "map", "concat", "extend", "layout", "order", "join", "memory", "tuning"};
+static const char *const fixtures[] = {"group", "attend", "fold", "results", "schedule", "contract", "transpose", "map", "concat", "extend", "layout", "order", "join", "memory", "loops", "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) { check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided); }

@@ -1,0 +1,473 @@
+/* turns.c - see turns.h. */
+#include "backend/lowering/turns.h"
+
+#include "backend/lowering/branches.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/storage.h"
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
+#include "ir/graph/rewriter.h"
+
+/* ---- from a region to marks ---- */
+
+/* What goes from turn to turn: a state, or the rows that turns have made. These are one axis of elements where it takes a turn
+ * to know how long they are. */
+typedef struct carried {
+    fv_value *first, *out; /* out: the result of the Loop, or NULL */
+    int from;              /* which of the body's values it becomes, or gets as a row */
+    const fv_type *seen;   /* by a turn */
+    const fv_type *behind; /* the last turn */
+    const fv_dim *const *row; /* of elements: symbols of the dims of the row before; NULL: they are rows, or a state */
+    const char *name;
+} carried;
+
+typedef struct flattener {
+    fv_op *op, *loop;
+    fv_module *m;
+    fv_arena *a;
+    const fv_region *body;
+    fv_rewriter w;
+    carried *all;
+    int n, cap, nstates;
+    const fv_dim **symbols, **first, **next, **last; /* dims that change; the first is the number of the turn */
+    int ndims, cap_dims[4];
+    const fv_dim *rows;           /* how many turns there were, as soon as that is known */
+    bool ends_early;              /* where what a turn says of the condition counts, and is not known to hold */
+} flattener;
+
+static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, const fv_dim *next, const fv_dim *last) {
+    int n[3] = {f->ndims, f->ndims, f->ndims};
+    FV_PUSH(f->a, f->first, n[0], f->cap_dims[0], first);
+    FV_PUSH(f->a, f->next, n[1], f->cap_dims[1], next);
+    FV_PUSH(f->a, f->last, n[2], f->cap_dims[2], last);
+    FV_PUSH(f->a, f->symbols, f->ndims, f->cap_dims[3], symbol);
+}
+
+static const fv_dim *fresh(const flattener *f, const char *stem) { return fv_dim_fresh(f->m->dims, stem, 0, FV_DIM_MAX, true); }
+
+/* The symbol that the end binds where a result has d: that, or one that is equal to it, for what is known otherwise. */
+static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *stem) {
+    if (d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d))
+        return d;
+    const fv_dim *symbol = fresh(f, stem);
+    f->w.failed |= !fv_module_require(f->m, symbol, d, fv_op_why(f->op, "dims of what turns give"), NULL);
+    return symbol;
+}
+
+/* How many turns there were, as the end binds it. */
+static const fv_dim *count_of(flattener *f) {
+    const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_TURN]->name);
+    for (int i = f->nstates; i < f->op->nout && fv_loop_may_end_early(f->op); i++)
+        if (f->op->out[i])
+            return bound_behind(f, f->op->out[i]->type->dims[0], stem);
+    return fresh(f, stem);
+}
+
+/* The body may know it by another dim: of a loop that turns once it is 0. */
+static void number_turns(flattener *f) {
+    const fv_value *v = f->body->params[FV_BODY_TURN];
+    const fv_dim *d = v->elems ? v->elems[0] : NULL;
+    const fv_dim *turn = d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d) ? d : fresh(f, v->name);
+    fv_dims *t = f->m->dims;
+    const fv_dim *zero = fv_dim_const(t, 0), *count = count_of(f), *times = fv_loop_times(f->op);
+    add_dim(f, turn, zero, fv_dim_add(t, turn, fv_dim_const(t, 1)), count);
+    f->rows = times && !fv_loop_may_end_early(f->op) ? fv_dim_max(t, times, zero) : count;
+}
+
+static bool is_carried(const flattener *f, const fv_dim *symbol) {
+    int i = 0;
+    while (i < f->ndims && f->symbols[i] != symbol)
+        i++;
+    return i < f->ndims;
+}
+
+static bool is_used(const fv_value *v) { return v && v->nuses; }
+
+static void carry_state(flattener *f, int k) {
+    const fv_value *seen = f->body->params[FV_BODY_STATE + k], *next = f->body->last->in[FV_BODY_NEXT + k];
+    fv_value *first = f->op->in[FV_LOOP_FIRST + k], *out = k < f->op->nout && is_used(f->op->out[k]) ? f->op->out[k] : NULL;
+    const fv_dim *behind[FV_MAX_RANK];
+    for (int i = 0; i < seen->type->rank; i++) {
+        bool changes = fv_loop_changes(f->op, k, i);
+        const fv_dim *d = seen->type->dims[i];
+        behind[i] = !changes ? d : out ? bound_behind(f, out->type->dims[i], d->name) : fresh(f, d->name);
+        if (changes && !is_carried(f, d))
+            add_dim(f, d, first->type->dims[i], next->type->dims[i], behind[i]);
+    }
+    carried c = {.first = first, .out = out, .from = FV_BODY_NEXT + k, .seen = seen->type, .name = seen->name,
+                 .behind = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, behind)};
+    FV_PUSH(f->a, f->all, f->n, f->cap, c);
+}
+
+/* t, that many times. */
+static const fv_type *rows_of(const flattener *f, const fv_type *t, const fv_dim *rows) {
+    const fv_dim *dims[FV_MAX_RANK + 1];
+    dims[0] = rows;
+    for (int i = 0; i < t->rank; i++)
+        dims[1 + i] = t->dims[i];
+    return fv_tensor_type(f->a, t->elem, t->rank + 1, dims);
+}
+
+/* Before the first turn there are none. */
+static fv_value *nothing_of(flattener *f, const fv_type *t) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = i ? t->dims[i] : fv_dim_const(f->m->dims, 0);
+    fv_value *zero = fv_const_new(f->m, "c", fv_tensor_new(f->a, t->elem, 0, NULL));
+    return fv_w_expand(&f->w, zero, t->rank, dims);
+}
+
+static bool is_known_before(const flattener *f, const fv_type *row) {
+    for (int i = 0; i < row->rank; i++)
+        if (fv_unknown_above(f->op, row->dims[i]))
+            return false;
+    return true;
+}
+
+/* As the elements of the rows, one after the other, and the dims of the last one. */
+static void carry_elements(flattener *f, carried *c, const fv_type *row) {
+    fv_dims *t = f->m->dims;
+    const fv_dim **dims = FV_NEW(f->a, const fv_dim *, row->rank + 1), *zero = fv_dim_const(t, 0);
+    const fv_dim *seen = fresh(f, fv_printf(f->a, "%s_elements", c->name)), *behind = fresh(f, seen->name);
+    for (int i = 0; i < row->rank; i++) {
+        const fv_dim *d = c->out->type->dims[1 + i];
+        const char *stem = fv_printf(f->a, "%s_%d", c->name, 1 + i);
+        dims[i] = fresh(f, stem);
+        add_dim(f, dims[i], zero, row->dims[i], fv_unknown_above(f->op, row->dims[i]) ? bound_behind(f, d, stem) : fresh(f, stem));
+    }
+    add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), behind);
+    c->row = dims;
+    c->seen = fv_tensor_type(f->a, row->elem, 1, &seen);
+    c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
+}
+
+static void carry_rows(flattener *f, int i) {
+    const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
+    fv_value *out = f->op->out[i];
+    carried c = {.out = out, .from = FV_BODY_NEXT + i, .seen = rows_of(f, row, f->symbols[0]),
+                 .behind = rows_of(f, row, f->rows), .name = out->name};
+    if (!is_known_before(f, row))
+        carry_elements(f, &c, row);
+    c.first = nothing_of(f, c.seen);
+    FV_PUSH(f->a, f->all, f->n, f->cap, c);
+}
+
+static bool holds(const fv_value *cond) {
+    int64_t known;
+    return fv_known_int(cond, &known) && known;
+}
+
+static void begin(flattener *f) {
+    const fv_dim *times = fv_loop_times(f->op);
+    fv_value **in = FV_NEW(f->a, fv_value *, f->n + 1);
+    const char **names = FV_NEW(f->a, const char *, f->n + 1);
+    fv_value *cond = fv_op_in(f->op, FV_LOOP_COND);
+    in[0] = !cond || holds(cond) ? NULL : cond;
+    for (int i = 0; i < f->n; i++) {
+        in[1 + i] = f->all[i].first;
+        names[i] = f->all[i].name;
+    }
+    f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->n, in, f->n, names, f->op->origin);
+    fv_op_set_dims(f->loop, "symbols", f->ndims, f->symbols);
+    fv_op_set_dims(f->loop, "first", f->ndims, f->first);
+    if (times)
+        fv_op_set_dims(f->loop, "times", 1, &times);
+    for (int i = 0; i < f->n; i++)
+        f->loop->out[i]->type = f->all[i].seen;
+}
+
+/* By more than the end of the body, as whether the loop goes on, where that does not count. */
+static bool is_read(const flattener *f, const fv_value *v) {
+    bool read = false;
+    for (int i = 0; i < v->nuses; i++)
+        read |= v->uses[i].op != f->body->last || v->uses[i].index != FV_BODY_GOES_ON || f->ends_early;
+    return read;
+}
+
+static void know_as(flattener *f, int param, fv_elem e, const fv_dim *value) {
+    fv_value *v = f->body->params[param];
+    fv_attr a[3] = {fv_attr_dims(f->m, "values", 1, &value), fv_attr_elem(f->m, "to", e), fv_attr_int(f->m, "rank", v->type->rank)};
+    if (is_read(f, v))
+        fv_replace_uses(v, fv_w_op(&f->w, FV_OP_fv_Ints, 0, NULL, 3, a));
+}
+
+static void move_body(flattener *f) {
+    know_as(f, FV_BODY_TURN, FV_I64, f->symbols[0]);
+    know_as(f, FV_BODY_COND, FV_BOOL, fv_dim_const(f->m->dims, 1));
+    for (int i = 0; i < f->nstates; i++)
+        fv_replace_uses(f->body->params[FV_BODY_STATE + i], f->loop->out[i]);
+    while (f->body->first != f->body->last)
+        fv_op_move_before(f->body->first, f->op);
+}
+
+/* A row is of the shape of the one before. */
+static void compare_rows(flattener *f, const fv_dim *const *before, const fv_type *row) {
+    fv_dims *t = f->m->dims;
+    const fv_dim *zero = fv_dim_const(t, 0), *any = fv_dim_min(t, f->symbols[0], fv_dim_const(t, 1));
+    f->m->within = (struct fv_within){f->op->block, f->op};
+    for (int i = 0; i < row->rank && !f->w.failed; i++)
+        if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])), zero, "rows that turns give",
+                               fv_printf(f->a, "%s is what it was in the turn before", fv_dim_str(f->a, row->dims[i]))))
+            f->w.failed = !fv_op_error(f->op, "its turns give rows of several shapes");
+    f->m->within = (struct fv_within){0};
+}
+
+/* Behind what the turns before have made comes v. */
+static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_value *v) {
+    const fv_dim *one = fv_dim_const(f->m->dims, 1), *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
+    const fv_type *row = c->row ? fv_tensor_type(f->a, v->type->elem, 1, &elements) : rows_of(f, v->type, one);
+    fv_attr axis = fv_attr_int(f->m, "axis", 0);
+    if (c->row)
+        compare_rows(f, c->row, v->type);
+    fv_value *both[] = {before, fv_w_reshape(&f->w, v, row->rank, row->dims)};
+    return fv_w_op(&f->w, FV_OP_Concat, 2, both, 1, &axis);
+}
+
+/* Elements of rows are rows; and a model may declare how many they are. */
+static fv_value *as_declared(flattener *f, fv_value *v, const fv_type *t) {
+    fv_dims *d = f->m->dims;
+    if (fv_type_equal(v->type, t))
+        return v;
+    if (!fv_module_assume(f->m, fv_dim_product(d, v->type->rank, v->type->dims), fv_dim_product(d, t->rank, t->dims),
+                          fv_op_why(f->op, "what turns give")))
+        f->w.failed = !fv_op_error(f->op, "gives %s, and is declared %s", fv_type_str(f->a, v->type), fv_type_str(f->a, t));
+    return fv_w_reshape(&f->w, v, t->rank, t->dims);
+}
+
+static fv_op *end(flattener *f) {
+    fv_value *const *given = f->body->last->in;
+    fv_value **in = FV_NEW(f->a, fv_value *, f->n + 1);
+    const char **names = FV_NEW(f->a, const char *, f->n + 1);
+    in[0] = f->ends_early ? given[FV_BODY_GOES_ON] : NULL;
+    for (int i = 0; i < f->n; i++) {
+        const carried *c = &f->all[i];
+        in[1 + i] = i < f->nstates ? given[c->from] : with_row(f, c, f->loop->out[i], given[c->from]);
+        names[i] = c->out ? c->out->name : c->name;
+    }
+    if (f->w.failed)
+        return NULL;
+    fv_op *end = fv_op_new(f->op->block, f->op, &fv_endloop_def, 1 + f->n, in, f->n, names, f->op->origin);
+    fv_op_set_dims(end, "symbols", f->ndims, f->last);
+    fv_op_set_dims(end, "next", f->ndims, f->next);
+    for (int i = 0; i < f->n; i++)
+        end->out[i]->type = f->all[i].behind;
+    return end;
+}
+
+/* In the place of what the Loop gives, by its names. */
+static void take_results(flattener *f, const fv_op *end) {
+    fv_value **with = FV_NEW(f->a, fv_value *, f->n + 1);
+    for (int i = 0; i < f->n; i++) {
+        const carried *c = &f->all[i];
+        with[i] = c->out ? as_declared(f, end->out[i], c->out->type) : NULL;
+        if (c->out && with[i])
+            fv_replace_uses(c->out, with[i]);
+    }
+    fv_op_erase(f->op);
+    for (int i = 0; i < f->n; i++)
+        if (f->all[i].out && with[i])
+            fv_value_rename(f->m, with[i], f->all[i].out->name);
+}
+
+/* Gives the op in place of which to go on; NULL after a diagnostic. */
+static fv_op *flatten_loop(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    flattener f = {.op = op, .m = m, .a = m->arena, .body = fv_loop_body(op), .w = fv_rewriter_at(op), .nstates = fv_loop_states(op)};
+    f.ends_early = fv_op_in(op, FV_LOOP_COND) && !holds(f.body->last->in[FV_BODY_GOES_ON]);
+    number_turns(&f);
+    for (int i = 0; i < f.nstates; i++)
+        carry_state(&f, i);
+    for (int i = f.nstates; i < op->nout; i++)
+        if (is_used(op->out[i]))
+            carry_rows(&f, i);
+    if (f.w.failed)
+        return NULL;
+    begin(&f);
+    move_body(&f);
+    const fv_op *last = end(&f);
+    if (last)
+        take_results(&f, last);
+    return f.w.failed ? NULL : f.loop->next;
+}
+
+bool fv_flatten_regions(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op;) {
+        op = fv_op_is(op, FV_OP_If) ? fv_flatten_branch(op) : fv_op_is(op, FV_OP_Loop) ? flatten_loop(op) : op->next;
+        if (!op)
+            return fv_error_count(l->session) == 0;
+    }
+    return true;
+}
+
+/* ---- what is legal ---- */
+
+/* Is it proved, assumed, or said above that op? */
+static bool are_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) {
+    bool equal = fv_module_equal(fv_op_module(op), a, b);
+    for (op = op->prev; op && !equal; op = op->prev) {
+        if (!fv_op_is(op, FV_OP_fv_Assume))
+            continue;
+        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+        equal = (left == a && right == b) || (left == b && right == a);
+    }
+    return equal;
+}
+
+static int number_of(const fv_attr *symbols, const fv_dim *d) {
+    int i = 0;
+    while (i < symbols->n && symbols->u.dims[i] != d)
+        i++;
+    return i;
+}
+
+/* Of a state that has a row for each turn: as many as there may be at most. */
+static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
+    const fv_attr *times = fv_op_find_attr(loop, "times");
+    fv_dims *t = fv_op_module(loop)->dims;
+    return times && fv_dim_at_most(t, fv_dim_max(t, times->u.dims[0], fv_dim_const(t, 0)), d);
+}
+
+/* A dim of state i: where a symbol of the loop stands, it is what that is; else it stays. */
+static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
+    const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
+    const fv_dim *first = loop->in[1 + i]->type->dims[axis], *next = end->in[1 + i]->type->dims[axis];
+    const fv_dim *seen = loop->out[i]->type->dims[axis], *last = end->out[i]->type->dims[axis];
+    int k = number_of(symbols, seen);
+    if (k == symbols->n)
+        return are_equal(loop, first, seen) && are_equal(end, next, seen) && are_equal(end, last, seen);
+    return are_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
+           are_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
+           (last == fv_op_find_attr(end, "symbols")->u.dims[k] || (k == 0 && are_all_turns(loop, last)));
+}
+
+/* The first dim is the number of the turn: a row is written for each. */
+static bool counts_turns(const fv_op *loop, const fv_op *end) {
+    fv_dims *t = fv_op_module(loop)->dims;
+    const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0], *zero = fv_dim_const(t, 0);
+    return (fv_op_find_attr(loop, "first")->u.dims[0] == zero &&
+            fv_op_find_attr(end, "next")->u.dims[0] == fv_dim_add(t, turn, fv_dim_const(t, 1))) ||
+           fv_op_error(end, "its first symbol is not the number of the turn");
+}
+
+bool fv_states_agree(const fv_op *loop, const fv_op *end) {
+    fv_arena *a = fv_op_module(end)->arena;
+    if (loop->nout != end->nout || fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
+        return fv_op_error(end, "has other states than its loop");
+    if (!counts_turns(loop, end))
+        return false;
+    for (int i = 0; i < end->nout; i++) {
+        if (!loop->out[i] || !end->out[i])
+            return fv_op_error(end, "leaves out state %d, or its loop does", i);
+        const fv_type *t[] = {loop->in[1 + i]->type, end->in[1 + i]->type, end->out[i]->type}, *seen = loop->out[i]->type;
+        for (int k = 0; k < 3; k++)
+            if (t[k]->kind != FV_TENSOR || t[k]->rank != seen->rank || t[k]->elem != seen->elem)
+                return fv_op_error(end, "state %d is %s, and %s", i, fv_type_str(a, seen), fv_type_str(a, t[k]));
+        for (int k = 0; k < seen->rank; k++)
+            if (!dims_agree(loop, end, i, k))
+                return fv_op_error(end, "state %d is %s at first, then %s, then %s, and %s in the end: axis %d has no such dims", i,
+                                   fv_type_str(a, t[0]), fv_type_str(a, seen), fv_type_str(a, t[1]), fv_type_str(a, t[2]), k);
+    }
+    return true;
+}
+
+/* ---- copies ---- */
+
+static fv_storage *root_of(fv_lowerer *l, const fv_value *v) { return fv_storage_root(fv_storage_of(l, v)); }
+
+/* Does v lie in the memory of a state that a turn sees? */
+static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) { return root_of(l, v)->value->def == loop; }
+
+/* What a turn gives for a state may be another one, which by then holds what the next turn sees. */
+static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
+    for (int i = 0; i < end->nin; i++) {
+        bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];
+        if (end->in[i] && !stays && is_state(l, loop, end->in[i]) && !fv_copy_result(l, end, i))
+            return false;
+    }
+    for (int i = 1; i < end->nin; i++)
+        if (!is_state(l, loop, end->in[i]) && !fv_copy_result(l, end, i))
+            return false;
+    return true;
+}
+
+bool fv_copy_states(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next) {
+        if (op->def != &fv_loop_def)
+            continue;
+        for (int i = 1; i < op->nin; i++)
+            if (!fv_copy_result(l, op, i))
+                return false;
+        if (!copy_next(l, op, fv_loop_end(op)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- copies of a text ---- */
+
+/* In memory of its own, which nobody else sees, and that a kernel writes? */
+static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
+    const fv_value *v = mark->in[i];
+    const fv_storage *s = fv_storage_of(l, v);
+    return (v->kind == FV_VALUE_RESULT && v->nuses == 1 && s->fate == FV_FATE_MEMORY && !v->def->def->has_effect) ||
+           fv_op_error(mark, "operand %d, %%%s, has no memory of its own, and this is after \"%s\"", i, v->name, l->after);
+}
+
+/* Does no op from the one on that makes the next state read this one? */
+static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next, const fv_op *end) {
+    for (const fv_op *op = next->def; op != end; op = op->next)
+        for (int i = 0; i < op->nin; i++)
+            if (op->in[i] && root_of(l, op->in[i])->value == state)
+                return fv_op_error(op, "reads state %%%s, where %%%s lies, and this is after \"%s\"", state->name, next->name,
+                                   l->after);
+    return true;
+}
+
+static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
+    for (int i = 1; i < loop->nin; i++)
+        if (!is_own(l, loop, i))
+            return false;
+    if (end->in[0] && is_state(l, loop, end->in[0]))
+        return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"", l->after);
+    for (int i = 1; i < end->nin; i++) {
+        const fv_value *state = loop->out[i - 1], *next = end->in[i];
+        if (root_of(l, next)->value == state)
+            continue;
+        if (!is_own(l, end, i))
+            return false;
+        if (!fv_is_made_beside(end, next))
+            return fv_op_error(end, "operand %d, %%%s, is not made in a turn, and this is after \"%s\"", i, next->name, l->after);
+        if (!is_left_alone(l, state, next, end))
+            return false;
+    }
+    return true;
+}
+
+bool fv_check_copies(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op && !fv_step_comes(l->after, "results"); op = op->next)
+        if (op->def == &fv_loop_def && !has_copies(l, op, fv_loop_end(op)))
+            return false;
+    return true;
+}
+
+/* ---- memory ---- */
+
+static void lie_in(fv_storage *s, fv_storage *of) {
+    s->fate = FV_FATE_VIEW;
+    s->of = of;
+}
+
+void fv_join_states(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        const fv_op *end = op->def == &fv_loop_def ? fv_loop_end(op) : NULL;
+        for (int i = 0; end && i < end->nout; i++) {
+            fv_storage *s = fv_storage_of(l, end->out[i]), *next = root_of(l, end->in[1 + i]);
+            lie_in(fv_storage_of(l, op->in[1 + i]), s);
+            lie_in(fv_storage_of(l, op->out[i]), s);
+            if (next->value != op->out[i])
+                lie_in(next, s);
+        }
+    }
+}
