@@ -251,6 +251,71 @@ static void bind(writer *w, fv_op *op) {
     check_what_is_known(w);
 }
 
+/* ---- room ---- */
+
+/* May a tensor with these dims have more elements than an integer holds? */
+static bool may_overflow(const fv_port *port) {
+    int64_t n = 1;
+    for (int i = 0; i < port->rank; i++)
+        if (port->dims[i]->hi > 0 && __builtin_mul_overflow(n, port->dims[i]->hi, &n))
+            return true;
+    return false;
+}
+
+/* An output whose size depends on data: tell its dims, then see that it fits. */
+static void announce(writer *w, fv_buf *b) {
+    fv_lowerer *l = w->l;
+    fv_arena *a = l->arena;
+    fv_port *port = &l->program->outputs[b->index];
+    fv_var *capacity = l->program->capacity[b->index];
+    if (!capacity)
+        return;
+    fv_expr *n = fv_x_int(a, 1);
+    for (int i = 0; i < port->rank; i++) {
+        fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
+        s->output = b->index;
+        s->axis = i;
+        s->x = fv_p_dim(l, port->dims[i]);
+        n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
+    }
+    if (may_overflow(port)) /* no capacity would do */
+        check(&w->b, fv_x_bin(a, FV_X_LT, n, fv_x_int(a, INT64_MAX)), FV_TOO_LARGE,
+              fv_printf(a, "size of output '%s'", port->name));
+    check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
+          fv_printf(a, "capacity of output '%s'", port->name));
+}
+
+/* What is allocated for a value: where a branch or a turn gives it, of the size that it has there. */
+static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
+    for (; s->fate == FV_FATE_VIEW; s = s->of)
+        if (s->of->value->def && fv_mark_depth(s->of->value->def) < 0)
+            return fv_bytes_of(l, s->value->type);
+    return b->bytes;
+}
+
+static void allocate(writer *w, fv_value *v, fv_buf *b) {
+    fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
+    st->buf = b;
+    st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
+}
+
+/* Memory for a value that is written from here on for the first time. */
+static void make_room(writer *w, fv_value *v) {
+    fv_buf *b = buffer_of(w, v);
+    if (b->role == FV_BUF_OUTPUT)
+        announce(w, b);
+    if (b->role == FV_BUF_HEAP)
+        allocate(w, v, b);
+}
+
+/* Where its memory begins to live; that of a state is known by the state, whatever that lies in. */
+static int begins_at(fv_lowerer *l, const fv_value *v) {
+    const fv_storage *s = fv_storage_of(l, v);
+    while (s->first < 0 && s->fate == FV_FATE_VIEW)
+        s = s->of;
+    return s->first;
+}
+
 /* ---- branches and turns ---- */
 
 static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
@@ -318,9 +383,17 @@ static void store_dims(writer *w, const fv_attr *dims) {
         fv_kb_store(&w->b, w->around->unknown[i], NULL, fv_p_dim(w->l, dims->u.dims[i]), NULL);
 }
 
-static void begin_turns(writer *w, const fv_op *op) {
+/* For the rows of all turns. */
+static void make_room_for_rows(writer *w, const fv_op *end, int index) {
+    for (int i = 0; i < end->nout; i++)
+        if (end->out[i] && begins_at(w->l, end->out[i]) == index)
+            make_room(w, end->out[i]);
+}
+
+static void begin_turns(writer *w, const fv_op *op, int index) {
     fv_arena *a = w->l->arena;
     const fv_op *end = fv_loop_end(op);
+    make_room_for_rows(w, end, index);
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *times = fv_op_find_attr(op, "times");
     struct around *r = step_inside(w, fv_op_find_attr(end, "symbols"), fv_op_find_attr(op, "first"));
     fv_expr *more = times ? fv_x_bin(a, FV_X_LT, fv_x_load(a, r->unknown[0], NULL), fv_p_dim(w->l, times->u.dims[0])) : NULL;
@@ -344,7 +417,8 @@ static void end_turns(writer *w, const fv_op *op) {
     step_outside(w, fv_op_find_attr(op, "symbols"));
 }
 
-static void statement(writer *w, fv_op *op) {
+static void statement(writer *w, int index) {
+    fv_op *op = w->l->steps[index].op;
     if (fv_op_is(op, FV_OP_fv_Assume)) {
         FV_PUSH(w->l->arena, w->assumed, w->nassumed, w->cap_assumed, op);
         check_assumed(w);
@@ -358,7 +432,7 @@ static void statement(writer *w, fv_op *op) {
         store_dims(w, fv_op_find_attr(op, "dims"));
         step_outside(w, fv_op_find_attr(op, "symbols"));
     } else if (op->def == &fv_loop_def) {
-        begin_turns(w, op);
+        begin_turns(w, op, index);
     } else if (op->def == &fv_endloop_def) {
         end_turns(w, op);
     } else {
@@ -367,38 +441,6 @@ static void statement(writer *w, fv_op *op) {
 }
 
 /* ---- launches ---- */
-
-/* May a tensor with these dims have more elements than an integer holds? */
-static bool may_overflow(const fv_port *port) {
-    int64_t n = 1;
-    for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->hi > 0 && __builtin_mul_overflow(n, port->dims[i]->hi, &n))
-            return true;
-    return false;
-}
-
-/* An output whose size depends on data: tell its dims, then see that it fits. */
-static void announce(writer *w, fv_buf *b) {
-    fv_lowerer *l = w->l;
-    fv_arena *a = l->arena;
-    fv_port *port = &l->program->outputs[b->index];
-    fv_var *capacity = l->program->capacity[b->index];
-    if (!capacity)
-        return;
-    fv_expr *n = fv_x_int(a, 1);
-    for (int i = 0; i < port->rank; i++) {
-        fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
-        s->output = b->index;
-        s->axis = i;
-        s->x = fv_p_dim(l, port->dims[i]);
-        n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
-    }
-    if (may_overflow(port)) /* no capacity would do */
-        check(&w->b, fv_x_bin(a, FV_X_LT, n, fv_x_int(a, INT64_MAX)), FV_TOO_LARGE,
-              fv_printf(a, "size of output '%s'", port->name));
-    check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
-          fv_printf(a, "capacity of output '%s'", port->name));
-}
 
 /* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own kernel. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
@@ -409,35 +451,13 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
-/* What is allocated for a value: where a branch or a turn gives it, of the size that it has there. */
-static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
-    for (; s->fate == FV_FATE_VIEW; s = s->of)
-        if (s->of->value->def && fv_mark_depth(s->of->value->def) < 0)
-            return fv_bytes_of(l, s->value->type);
-    return b->bytes;
-}
-
-static void allocate(writer *w, fv_value *v, fv_buf *b) {
-    fv_stmt *st = fv_kb_add(&w->b, FV_S_ALLOC);
-    st->buf = b;
-    st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
-}
-
-/* Memory for a value that is written from here on for the first time. */
-static void make_room(writer *w, fv_value *v) {
-    fv_buf *b = buffer_of(w, v);
-    if (b->role == FV_BUF_OUTPUT)
-        announce(w, b);
-    if (b->role == FV_BUF_HEAP)
-        allocate(w, v, b);
-}
-
 /* A state that is of another size in the next turn. */
 static void make_room_again(writer *w, fv_value *v) {
-    const fv_storage *s = fv_storage_of(w->l, v), *root = fv_storage_root((fv_storage *)(uintptr_t)s);
-    fv_buf *b = root->buf;
-    bool state = s != root && root->value->def && root->value->def->def == &fv_endloop_def;
-    if (b->role != FV_BUF_HEAP || !state || fv_type_equal(v->type, root->value->type))
+    fv_buf *b = buffer_of(w, v);
+    const fv_storage *s = fv_storage_of(w->l, v);
+    while (s->fate == FV_FATE_VIEW && !(s->of->value->def && s->of->value->def->def == &fv_endloop_def))
+        s = s->of;
+    if (b->role != FV_BUF_HEAP || s->fate != FV_FATE_VIEW || fv_type_equal(v->type, s->of->value->type))
         return;
     fv_kb_add(&w->b, FV_S_FREE)->buf = b;
     allocate(w, v, b);
@@ -459,12 +479,6 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) 
     s->dims = dims;
     s->text = fv_origin_str(l->arena, n->origin);
     s->indexes = indexing_nodes(l, n->origin);
-}
-
-/* Where its memory begins to live: a copy of a state is known as that memory alone. */
-static int begins_at(fv_lowerer *l, const fv_value *v) {
-    fv_storage *s = fv_storage_of(l, v);
-    return s->first >= 0 ? s->first : fv_storage_root(s)->first;
 }
 
 static void launch(writer *w, int index) {
@@ -594,7 +608,7 @@ bool fv_write_program(fv_lowerer *l) {
     for (int i = 0; i < l->nsteps; i++) {
         switch (l->steps[i].kind) {
         case FV_STEP_LAUNCH: launch(&w, i); break;
-        case FV_STEP_STATEMENT: statement(&w, l->steps[i].op); break;
+        case FV_STEP_STATEMENT: statement(&w, i); break;
         case FV_STEP_LOOP: begin_loop(&w, i); break;
         case FV_STEP_END: end_loop(&w); break;
         }

@@ -8,6 +8,7 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/expr/unique.h"
@@ -159,6 +160,7 @@ static bool extend(mover *m, fv_op *op) {
 }
 
 bool fv_step_extend(fv_lowerer *l) {
+    fv_place_rows(l);
     mover m = {.l = l, .moved = fv_ptrmap_in(l->exprs)};
     bool any = false;
     for (fv_op *op = l->func->body->first; op; op = op->next) {

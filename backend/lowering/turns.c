@@ -12,8 +12,9 @@
 
 /* ---- from a region to marks ---- */
 
-/* What goes from turn to turn: a state, or the rows that turns have made. These are one axis of elements where it takes a turn
- * to know how long they are. */
+/* What goes from turn to turn: a state, or the rows that turns have made, where it is not known before how many they become.
+ * These are one axis of elements where it takes a turn to know how long they are. Behind all that come rows that do not go round: each
+ * turn writes its own. */
 typedef struct carried {
     fv_value *first, *out; /* out: the result of the Loop, or NULL */
     int from;              /* which of the body's values it becomes, or gets as a row */
@@ -30,7 +31,7 @@ typedef struct flattener {
     const fv_region *body;
     fv_rewriter w;
     carried *all;
-    int n, cap, nstates;
+    int n, cap, nstates, nround; /* the first nround of n go round */
     const fv_dim **symbols, **first, **next, **last; /* dims that change; the first is the number of the turn */
     int ndims, cap_dims[4];
     const fv_dim *rows;           /* how many turns there were, as soon as that is known */
@@ -143,15 +144,27 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
 }
 
-static void carry_rows(flattener *f, int i) {
+/* Is there memory for all rows before the first turn? */
+static bool are_placed(const flattener *f, int i) {
+    return !fv_loop_may_end_early(f->op) && fv_loop_times(f->op) && is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type);
+}
+
+static void add_rows(flattener *f, int i) {
     const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
     fv_value *out = f->op->out[i];
     carried c = {.out = out, .from = FV_BODY_NEXT + i, .seen = rows_of(f, row, f->symbols[0]),
                  .behind = rows_of(f, row, f->rows), .name = out->name};
     if (!is_known_before(f, row))
         carry_elements(f, &c, row);
-    c.first = nothing_of(f, c.seen);
+    if (!are_placed(f, i))
+        c.first = nothing_of(f, c.seen);
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
+}
+
+static void add_all_rows(flattener *f, bool placed) {
+    for (int i = f->nstates; i < f->op->nout; i++)
+        if (is_used(f->op->out[i]) && are_placed(f, i) == placed)
+            add_rows(f, i);
 }
 
 static bool holds(const fv_value *cond) {
@@ -165,16 +178,16 @@ static void begin(flattener *f) {
     const char **names = FV_NEW(f->a, const char *, f->n + 1);
     fv_value *cond = fv_op_in(f->op, FV_LOOP_COND);
     in[0] = !cond || holds(cond) ? NULL : cond;
-    for (int i = 0; i < f->n; i++) {
+    for (int i = 0; i < f->nround; i++) {
         in[1 + i] = f->all[i].first;
         names[i] = f->all[i].name;
     }
-    f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->n, in, f->n, names, f->op->origin);
+    f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->nround, in, f->nround, names, f->op->origin);
     fv_op_set_dims(f->loop, "symbols", f->ndims, f->symbols);
     fv_op_set_dims(f->loop, "first", f->ndims, f->first);
     if (times)
         fv_op_set_dims(f->loop, "times", 1, &times);
-    for (int i = 0; i < f->n; i++)
+    for (int i = 0; i < f->nround; i++)
         f->loop->out[i]->type = f->all[i].seen;
 }
 
@@ -214,7 +227,7 @@ static void compare_rows(flattener *f, const fv_dim *const *before, const fv_typ
     f->m->within = (struct fv_within){0};
 }
 
-/* Behind what the turns before have made comes v. */
+/* Behind what the turns before have made comes v; before NULL: it is all that there is. */
 static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_value *v) {
     const fv_dim *one = fv_dim_const(f->m->dims, 1), *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
     const fv_type *row = c->row ? fv_tensor_type(f->a, v->type->elem, 1, &elements) : rows_of(f, v->type, one);
@@ -222,6 +235,8 @@ static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_v
     if (c->row)
         compare_rows(f, c->row, v->type);
     fv_value *both[] = {before, fv_w_reshape(&f->w, v, row->rank, row->dims)};
+    if (!before)
+        return both[1];
     return fv_w_op(&f->w, FV_OP_Concat, 2, both, 1, &axis);
 }
 
@@ -243,7 +258,8 @@ static fv_op *end(flattener *f) {
     in[0] = f->ends_early ? given[FV_BODY_GOES_ON] : NULL;
     for (int i = 0; i < f->n; i++) {
         const carried *c = &f->all[i];
-        in[1 + i] = i < f->nstates ? given[c->from] : with_row(f, c, f->loop->out[i], given[c->from]);
+        in[1 + i] = i < f->nstates ? given[c->from]
+                    : with_row(f, c, i < f->nround ? f->loop->out[i] : NULL, given[c->from]);
         names[i] = c->out ? c->out->name : c->name;
     }
     if (f->w.failed)
@@ -279,9 +295,9 @@ static fv_op *flatten_loop(fv_op *op) {
     number_turns(&f);
     for (int i = 0; i < f.nstates; i++)
         carry_state(&f, i);
-    for (int i = f.nstates; i < op->nout; i++)
-        if (is_used(op->out[i]))
-            carry_rows(&f, i);
+    add_all_rows(&f, false);
+    f.nround = f.n;
+    add_all_rows(&f, true);
     if (f.w.failed)
         return NULL;
     begin(&f);
@@ -351,13 +367,30 @@ static bool counts_turns(const fv_op *loop, const fv_op *end) {
            fv_op_error(end, "its first symbol is not the number of the turn");
 }
 
+/* What a turn gives behind the states is a row of the result, which has room for all. */
+static bool is_row(const fv_op *loop, const fv_op *end, int i) {
+    fv_arena *a = fv_op_module(end)->arena;
+    const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
+    bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem && row->rank == all->rank &&
+                row->rank > 0 && fv_dim_is_one(row->dims[0]) && are_all_turns(loop, all->dims[0]);
+    for (int k = 1; fits && k < row->rank; k++)
+        fits = are_equal(end, row->dims[k], all->dims[k]);
+    if (loop->in[0] || end->in[0])
+        return fv_op_error(end, "gives rows, which are as many as turns, and a condition may end it before");
+    return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i, all ? fv_type_str(a, all) : "left out",
+                               fv_type_str(a, row));
+}
+
 bool fv_states_agree(const fv_op *loop, const fv_op *end) {
     fv_arena *a = fv_op_module(end)->arena;
-    if (loop->nout != end->nout || fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
+    if (loop->nout > end->nout || fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
         return fv_op_error(end, "has other states than its loop");
     if (!counts_turns(loop, end))
         return false;
-    for (int i = 0; i < end->nout; i++) {
+    for (int i = loop->nout; i < end->nout; i++)
+        if (!is_row(loop, end, i))
+            return false;
+    for (int i = 0; i < loop->nout; i++) {
         if (!loop->out[i] || !end->out[i])
             return fv_op_error(end, "leaves out state %d, or its loop does", i);
         const fv_type *t[] = {loop->in[1 + i]->type, end->in[1 + i]->type, end->out[i]->type}, *seen = loop->out[i]->type;
@@ -381,13 +414,21 @@ static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) { retu
 
 /* What a turn gives for a state may be another one, which by then holds what the next turn sees. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
-    for (int i = 0; i < end->nin; i++) {
+    for (int i = 0; i <= loop->nout; i++) {
         bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];
         if (end->in[i] && !stays && is_state(l, loop, end->in[i]) && !fv_copy_result(l, end, i))
             return false;
     }
-    for (int i = 1; i < end->nin; i++)
+    for (int i = 1; i <= loop->nout; i++)
         if (!is_state(l, loop, end->in[i]) && !fv_copy_result(l, end, i))
+            return false;
+    return true;
+}
+
+/* Before states become what they are next: a row may be one of them. */
+static bool copy_rows(fv_lowerer *l, const fv_op *loop, fv_op *end) {
+    for (int i = 1 + loop->nout; i < end->nin; i++)
+        if (!fv_copy_result(l, end, i))
             return false;
     return true;
 }
@@ -399,10 +440,34 @@ bool fv_copy_states(fv_lowerer *l) {
         for (int i = 1; i < op->nin; i++)
             if (!fv_copy_result(l, op, i))
                 return false;
-        if (!copy_next(l, op, fv_loop_end(op)))
+        fv_op *end = fv_loop_end(op);
+        if (!copy_rows(l, op, end) || !copy_next(l, op, end))
             return false;
     }
     return true;
+}
+
+/* ---- rows ---- */
+
+/* A row lies where the number of the turn says. */
+static void place_row(fv_lowerer *l, const fv_op *loop, const fv_op *end, int i) {
+    fv_storage *row = fv_storage_of(l, end->in[1 + i]), *all = fv_storage_of(l, end->out[i]);
+    fv_expr *index[FV_MAX_RANK];
+    for (int k = 0; k < row->def->rank; k++)
+        index[k] = fv_x_var(l->exprs, row->def->index[k]);
+    index[0] = fv_x_bin(l->exprs, FV_X_ADD, index[0], fv_x_dim(l->exprs, fv_op_find_attr(loop, "symbols")->u.dims[0]));
+    row->def->place = fv_x_load(l->exprs, fv_value_buf(l->exprs, all->value), index);
+    row->fate = FV_FATE_PART;
+    row->of = all;
+    all->fate = FV_FATE_ASSEMBLED;
+}
+
+void fv_place_rows(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        const fv_op *end = op->def == &fv_loop_def ? fv_loop_end(op) : NULL;
+        for (int i = op->nout; end && i < end->nout; i++)
+            place_row(l, op, end, i);
+    }
 }
 
 /* ---- copies of a text ---- */
@@ -425,13 +490,31 @@ static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *
     return true;
 }
 
+/* A row is where it belongs once that step is done; before, it is in memory of its own. */
+static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
+    bool placed = !fv_step_comes(l->after, "extend");
+    for (int i = loop->nout; i < end->nout; i++) {
+        const fv_storage *row = fv_storage_of(l, end->in[1 + i]);
+        bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) && row->value->nuses == 1 &&
+                     fv_is_made_beside(end, row->value);
+        if (placed && !there)
+            return fv_op_error(end, "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"", 1 + i,
+                               end->in[1 + i]->name, l->after);
+        if (!placed && (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_beside(end, row->value)))
+            return false;
+    }
+    return true;
+}
+
 static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
+    if (!has_rows(l, loop, end))
+        return false;
     for (int i = 1; i < loop->nin; i++)
         if (!is_own(l, loop, i))
             return false;
     if (end->in[0] && is_state(l, loop, end->in[0]))
         return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"", l->after);
-    for (int i = 1; i < end->nin; i++) {
+    for (int i = 1; i <= loop->nout; i++) {
         const fv_value *state = loop->out[i - 1], *next = end->in[i];
         if (root_of(l, next)->value == state)
             continue;
@@ -462,7 +545,7 @@ static void lie_in(fv_storage *s, fv_storage *of) {
 void fv_join_states(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next) {
         const fv_op *end = op->def == &fv_loop_def ? fv_loop_end(op) : NULL;
-        for (int i = 0; end && i < end->nout; i++) {
+        for (int i = 0; end && i < op->nout; i++) {
             fv_storage *s = fv_storage_of(l, end->out[i]), *next = root_of(l, end->in[1 + i]);
             lie_in(fv_storage_of(l, op->in[1 + i]), s);
             lie_in(fv_storage_of(l, op->out[i]), s);

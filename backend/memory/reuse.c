@@ -1,6 +1,7 @@
 /* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies there, each
  * element before it writes there takes that value's memory. So does a result that a kernel makes of another one of its own,
- * which nobody else reads. */
+ * which nobody else reads. And what becomes the state of a loop is made where the state is, if nobody needs that any more, or
+ * the kernel that makes it may write there. */
 #include "backend/memory/reuse.h"
 
 #include <string.h>
@@ -181,6 +182,8 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
     const fv_fact operand = fv_v(x->value);
     if (x == state || x->value->kind != FV_VALUE_RESULT)
         return fv_declines(l, about, FV_WHY_place_given, operand);
+    if (x->value->def->def == &fv_endif_def) /* each branch allocates it, where its size depends on data */
+        return fv_declines(l, about, FV_WHY_place_branches, operand);
     if (x->last != step)
         return fv_declines(l, about, FV_WHY_place_needed, operand);
     if (is_returned(l, x))

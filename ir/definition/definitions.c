@@ -209,6 +209,16 @@ fv_op *fv_loop_end(const fv_op *op) {
     return NULL;
 }
 
+fv_op *fv_loop_begin(const fv_op *op) {
+    int depth = 0;
+    for (op = op->prev; op; op = op->prev) {
+        if (depth == 0 && op->def == &fv_loop_def)
+            return (fv_op *)op;
+        depth -= fv_mark_depth(op);
+    }
+    return NULL;
+}
+
 const fv_opdef *fv_definitions_op(const char *name) {
     static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def, &fv_else_def, &fv_endif_def,
                                           &fv_loop_def, &fv_endloop_def};

@@ -112,8 +112,9 @@ extern const fv_opdef fv_if_def, fv_else_def, fv_endif_def;
 extern const fv_opdef fv_loop_def, fv_endloop_def;
 /* 1 where something begins that has an end, if or loop; -1 at such an end; else 0. */
 int fv_mark_depth(const fv_op *op);
-/* The `endloop` of a `loop`; NULL: there is none. */
+/* The `endloop` of a `loop`, and the `loop` of an `endloop`; NULL: there is none. */
 fv_op *fv_loop_end(const fv_op *op);
+fv_op *fv_loop_begin(const fv_op *op);
 /* Is it one with several results: a group, whose first axes are shared? */
 bool fv_is_group(const fv_op *op) FV_MUST_USE;
 /* The variables that index all of these n results, as the first one has them; room for FV_MAX_RANK. Returns how many. */

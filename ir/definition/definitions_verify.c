@@ -576,6 +576,22 @@ static bool check_over(fv_verifier *v) {
                    parts ? fv_dim_str(v->a, parts) : "none", fv_dim_str(v->a, all));
 }
 
+/* Of what has a row for each turn there is one part, which is where the number of the turn says. */
+static bool check_rows(fv_verifier *v, const fv_op *end) {
+    const fv_value *x = v->at->value;
+    const fv_op *loop = fv_loop_begin(end);
+    const fv_defined *row = end->in[1 + x->index] ? fv_ptrmap_get(&v->defined, end->in[1 + x->index]) : NULL;
+    const fv_dim *turn = loop ? fv_op_find_attr(loop, "symbols")->u.dims[0] : NULL, *from = NULL, *to;
+    if (row && row->fate == FV_FATE_PART && row->of == x && row->def->rank == x->type->rank && row->def->place->n == x->type->rank)
+        part_range(v, row, 0, &from, &to);
+    for (int i = 1; from && i < x->type->rank; i++) {
+        const fv_dim *begin;
+        part_range(v, row, i, &begin, &to);
+        from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
+    }
+    return (from && from == turn) || fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
+}
+
 /* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts is one that lies in another
  * one, as nobody's value. */
 static bool check_assembled(fv_verifier *v) {
@@ -583,6 +599,8 @@ static bool check_assembled(fv_verifier *v) {
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
     if (v->at->of)
         return check_over(v);
+    if (x->def->def == &fv_endloop_def)
+        return check_rows(v, x->def);
     for (int i = 0; i < v->d->n; i++)
         if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[i].value))
             return fv_dv_illegal(v, "it is assembled above its part %%%s", v->d->all[i].value->name);
@@ -653,10 +671,11 @@ static bool check_uses(fv_verifier *v, const fv_op *op) {
     bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
         const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
+        bool row = x && op->def == &fv_endloop_def && i && x->fate == FV_FATE_PART && x->of == op->out[i - 1];
         bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !x->of && !fv_ptrmap_get(&v->parts, x->value);
         if (op->in[i] && op->in[i]->kind == FV_VALUE_PARAM && result_over(v, op->in[i]) >= 0)
             return fv_op_error(op, "reads %%%s, of which only a part is valid", op->in[i]->name);
-        if (x && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
+        if (x && !row && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
             return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
     }
     return true;

@@ -1,7 +1,7 @@
 # Random graphs: interpreter, JIT and generated C give the same bits, and agree with the naive schedule
 # as far as docs/testing.md says. The seed is always the same, so that a failure is of the change at
 # hand; FOVEA_SEED chooses another, FOVEA_GRAPHS another number than 500, three tenths of which are made besides
-# with branches that data decide. Usage: graphs.sh BUILD
+# with branches that data decide and loops. Usage: graphs.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
 cache=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/fovea-check}

@@ -4,7 +4,7 @@
  *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
  *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
- * F: one of pointwise, moves, picks, joins, sums, images, and no operators of another; else of all.
+ * F: one of pointwise, moves, picks, joins, sums, images, branches, and no operators of another; else of all.
  * FV_SEED is another way to give the seed; graph I of a seed is always the same. A graph that fails
  * is made again with fewer lines, as few as still fail, and printed as graph IR. */
 #include <errno.h>
