@@ -184,8 +184,11 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     }
 }
 
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
     bool ok = true;
+    if (fv_op_is(op, FV_OP_Scan) && version < 9)
+        return fv_op_error(op, "in opset %d it goes over each item of a batch, as long as that is; only Scan of opset 9 on is supported",
+                           version);
     for (size_t i = 0; i < node->n_attribute; i++) {
         const char *name = fv_text_of(node->attribute[i]->name);
         bool bound_ok = true;

@@ -245,13 +245,13 @@ static bool decompose_scan(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_scan[] = {
-    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {9, 11, 16, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
      .doc = "a graph for each element of an axis; states go from turn to turn",
      .in = {{"initial_state_and_scan_inputs", "V", FV_VARIADIC, -1}},
      .out = {{"final_state_and_scan_outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("body", REGION), FV_A_REQUIRED("num_scan_inputs", INT), FV_A_OPTIONAL("scan_input_axes", INTS),
                FV_A_OPTIONAL("scan_input_directions", INTS), FV_A_OPTIONAL("scan_output_axes", INTS),
-               FV_A_OPTIONAL("scan_output_directions", INTS)},
+               FV_A_OPTIONAL("scan_output_directions", INTS), {.name = "directions", .kind = FV_ATTR_INTS, .until = 8}},
      .types = {{"V", FV_SET_DATA}},
      .infer = infer_scan,
      .decompose = decompose_scan},
