@@ -103,6 +103,9 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const On
 static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const changes *c) {
     const fv_op *op = inner->region->parent;
     int n;
+    for (int i = fv_op_is(op, FV_OP_Loop) ? FV_LOOP_FIRST : 0; i < op->nin; i++)
+        if (!op->in[i])
+            return fv_op_error(op, "input %d is left out, but required", i);
     const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
     if (fv_op_is(op, FV_OP_Loop))
         return loop_params(im, inner, n, in, c);
@@ -184,11 +187,8 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     }
 }
 
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
     bool ok = true;
-    if (fv_op_is(op, FV_OP_Scan) && version < 9)
-        return fv_op_error(op, "in opset %d it goes over each item of a batch, as long as that is; only Scan of opset 9 on is supported",
-                           version);
     for (size_t i = 0; i < node->n_attribute; i++) {
         const char *name = fv_text_of(node->attribute[i]->name);
         bool bound_ok = true;

@@ -245,7 +245,7 @@ static bool decompose_scan(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_scan[] = {
-    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {9, 11, 16, 19, 21, 23, 24, 25},
      .doc = "a graph for each element of an axis; states go from turn to turn",
      .in = {{"initial_state_and_scan_inputs", "V", FV_VARIADIC, -1}},
      .out = {{"final_state_and_scan_outputs", "V", FV_VARIADIC, -1}},
