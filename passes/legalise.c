@@ -44,13 +44,9 @@ static bool computes_nothing(const fv_op *op) {
 
 static bool make_empty(fv_op *op) {
     fv_rewriter w = fv_rewriter_at(op);
-    for (int i = 0; i < op->nout; i++) {
-        if (!op->out[i])
-            continue;
-        const fv_type *t = op->out[i]->type;
-        fv_value *zero = fv_const_new(w.module, "c", fv_tensor_new(w.module->arena, t->elem, 0, NULL));
-        fv_w_result(&w, i, fv_w_expand(&w, zero, t->rank, t->dims));
-    }
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            fv_w_result(&w, i, fv_w_zeros(&w, op->out[i]->type));
     if (w.failed)
         return false;
     fv_op_erase(op);

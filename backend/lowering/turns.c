@@ -60,7 +60,8 @@ static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *ste
 /* How many turns there were, as the end binds it. */
 static const fv_dim *count_of(flattener *f) {
     const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_TURN]->name);
-    for (int i = f->nstates; i < f->op->nout && fv_loop_may_end_early(f->op); i++)
+    bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
+    for (int i = f->nstates; i < f->op->nout && !known; i++)
         if (f->op->out[i])
             return bound_behind(f, f->op->out[i]->type->dims[0], stem);
     return fresh(f, stem);

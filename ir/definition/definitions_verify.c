@@ -589,7 +589,8 @@ static bool check_rows(fv_verifier *v, const fv_op *end) {
         part_range(v, row, i, &begin, &to);
         from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
     }
-    return (from && from == turn) || fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
+    bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo; /* there is one turn */
+    return (from && from == turn) || only || fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
 }
 
 /* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts is one that lies in another

@@ -16,7 +16,10 @@ const fv_dim *fv_loop_times(const fv_op *op) {
     int n;
     if (!fv_op_in(op, FV_LOOP_TIMES) || !fv_elems(op, FV_LOOP_TIMES, &n, &times) || n != 1)
         return NULL;
-    return fv_dim_is_const(times[0]) && times[0]->value >= FV_DIM_MAX ? NULL : times[0];
+    if (!fv_dim_is_const(times[0]))
+        return times[0];
+    int64_t known = times[0]->value;
+    return known >= FV_DIM_MAX ? NULL : known < 0 ? fv_dim_const(fv_op_module(op)->dims, 0) : times[0];
 }
 
 static bool holds(const fv_value *cond) {

@@ -161,6 +161,11 @@ fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const
     return fv_w_op(w, FV_OP_fv_Expand, 1, &x, 1, &a);
 }
 
+fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t) {
+    fv_value *zero = fv_const_new(w->module, "c", fv_tensor_new(w->module->arena, t->elem, 0, NULL));
+    return fv_w_expand(w, zero, t->rank, t->dims);
+}
+
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims) {
     if (!x)

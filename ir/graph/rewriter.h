@@ -31,6 +31,7 @@ fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v);
 fv_value *fv_w_reshape(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
 fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm);
 fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
+fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* of strings: empty ones */
 /* Elements start[i] + k * step[i], k < dims[i]; the start may be symbolic, steps are dims too */
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims);

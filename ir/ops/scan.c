@@ -230,10 +230,20 @@ static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
     return axis && v ? fv_w_transpose(w, v, perm) : v;
 }
 
+/* No turn is taken: states are what they were, and there are no rows. */
+static bool take_none(fv_rewriter *w, fv_op *op) {
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i])
+            fv_w_result(w, i, i < states_of(op) ? op->in[i] : fv_w_zeros(w, op->out[i]->type));
+    return !w->failed;
+}
+
 static bool decompose_scan(fv_rewriter *w, fv_op *op) {
     maker k = {.op = op, .m = w->module, .old = fv_loop_body(op)};
     if (!find_length(op, &k.length))
         return false;
+    if (fv_dim_is_const(k.length) && k.length->value == 0)
+        return take_none(w, op);
     make_loop(&k, w);
     take_body(&k);
     if (w->failed || k.w.failed || !fv_op_infer(k.loop))
