@@ -92,6 +92,19 @@ static bool find_length(fv_op *op, const fv_dim **length) {
     return true;
 }
 
+/* Of state k, before the scan, within and behind it: its dims are numbers where any of these says so. */
+static const fv_type *state_type(const fv_op *op, int k) {
+    const fv_region *body = fv_loop_body(op);
+    const fv_type *t = op->in[k]->type, *all[2] = {body->params[k]->type, body->last->in[k]->type};
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < t->rank; i++) {
+        dims[i] = t->dims[i];
+        for (int j = 0; j < 2; j++)
+            dims[i] = fv_dim_is_const(all[j]->dims[i]) ? all[j]->dims[i] : dims[i];
+    }
+    return fv_tensor_type(fv_op_module(op)->arena, t->elem, t->rank, dims);
+}
+
 static bool infer_states(fv_op *op) {
     const fv_region *body = fv_loop_body(op);
     for (int k = 0; k < states_of(op); k++) {
@@ -101,7 +114,7 @@ static bool infer_states(fv_op *op) {
         if (!assume_same(op, t, next, body->last))
             return fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t), str(op, next));
         if (k < op->nout && op->out[k])
-            op->out[k]->type = t;
+            op->out[k]->type = state_type(op, k);
     }
     return true;
 }
@@ -184,7 +197,7 @@ static void take_body(maker *k) {
     known_param(k, "turn", FV_I64, k->turn);
     given[0] = known_param(k, "go", FV_BOOL, fv_dim_const(k->m->dims, 1));
     for (int i = 0; i < states; i++)
-        fv_replace_uses(k->old->params[i], fv_param_new(k->body, k->old->params[i]->name, k->op->in[i]->type));
+        fv_replace_uses(k->old->params[i], fv_param_new(k->body, k->old->params[i]->name, state_type(k->op, i)));
     memcpy(given + 1, k->old->last->in, (size_t)n * sizeof *given);
     fv_op *ret = fv_op_new(k->body, NULL, &fv_return_def, n + 1, given, 0, NULL, k->op->origin);
     k->w = fv_rewriter_at(ret);
@@ -204,7 +217,10 @@ static void make_loop(maker *k, fv_rewriter *w) {
     const char **names = FV_NEW(k->m->arena, const char *, op->nout + 1);
     fv_attr a[3] = {fv_attr_dims(k->m, "values", 1, &k->length), fv_attr_elem(k->m, "to", FV_I64), fv_attr_int(k->m, "rank", 0)};
     in[FV_LOOP_TIMES] = fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
-    memcpy(in + FV_LOOP_FIRST, op->in, (size_t)states * sizeof *in);
+    for (int i = 0; i < states; i++) {
+        const fv_type *t = state_type(op, i);
+        in[FV_LOOP_FIRST + i] = fv_w_reshape(w, op->in[i], t->rank, t->dims);
+    }
     for (int i = 0; i < op->nout; i++)
         names[i] = op->out[i] ? op->out[i]->name : NULL;
     k->loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + states, in, op->nout, names, op->origin);
@@ -232,9 +248,11 @@ static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
 
 /* No turn is taken: states are what they were, and there are no rows. */
 static bool take_none(fv_rewriter *w, fv_op *op) {
-    for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
-            fv_w_result(w, i, i < states_of(op) ? op->in[i] : fv_w_zeros(w, op->out[i]->type));
+    for (int i = 0; i < op->nout; i++) {
+        const fv_type *t = op->out[i] ? op->out[i]->type : NULL;
+        if (t)
+            fv_w_result(w, i, i < states_of(op) ? fv_w_reshape(w, op->in[i], t->rank, t->dims) : fv_w_zeros(w, t));
+    }
     return !w->failed;
 }
 
