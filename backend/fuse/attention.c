@@ -266,8 +266,12 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
     *at = f;
     if (s && !known) {
         fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
-        if (readers_of(f, s)->kernels++ == 0 && s->fate == FV_FATE_VIEW)
+        bool first = readers_of(f, s)->kernels++ == 0;
+        if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
+        else if (first) /* a text behind a step has views without what they are */
+            for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of; of = of->fate == FV_FATE_VIEW ? of->of : NULL)
+                readers_of(f, of)->kernels++;
     }
     for (int i = 0; i < x->n; i++)
         add_reads(f, x->arg[i], seen);
