@@ -205,7 +205,7 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
 /* ---- import_region.c ---- */
 
 bool fv_import_has_graphs(const Onnx__NodeProto *node) FV_MUST_USE;
-/* The graphs of `op`, set as its attributes. */
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) FV_MUST_USE;
+/* The graphs of `op`, which has the operands of that version, set as its attributes. */
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) FV_MUST_USE;
 
 #endif

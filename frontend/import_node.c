@@ -156,7 +156,7 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
     fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
     for (int i = 0; i < b->nattrs; i++)
         fv_op_attr(op, &b->attrs[i]);
-    bool ok = fv_import_regions(im, sc, node, op) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op);
+    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op);
     return ok ? op : NULL;
 }
 

@@ -26,6 +26,13 @@ static const Onnx__ValueInfoProto **inputs_of(fv_importer *im, const Onnx__Graph
 
 /* ---- what a body takes ---- */
 
+/* The first operand that its body sees something of. */
+static int first_of_body(const fv_op *op, int version) {
+    if (fv_op_is(op, FV_OP_Scan))
+        return version < 9; /* behind sequence_lens */
+    return fv_op_is(op, FV_OP_Loop) ? FV_LOOP_FIRST : 0;
+}
+
 /* The number of the turn, as a dim of the body's own; its rank is what the body declares. */
 static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     fv_module *m = im->m;
@@ -63,20 +70,40 @@ static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__Value
     return fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
 }
 
-/* States as they are, and slices. */
-static bool scan_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in) {
+/* What a turn sees of operand i, a state or what it goes over; NULL after a diagnostic. */
+static const fv_type *seen(fv_importer *im, const fv_op *op, int i) {
+    int first_input = op->nin - fv_scan_inputs(op), axis;
+    const fv_type *t = op->in[i]->type;
+    if (i < first_input)
+        return t;
+    return fv_scan_axis(op, i - first_input, &axis) ? fv_without_axis(im->m->arena, t, axis) : NULL;
+}
+
+/* The same in opset 8, whose operands have an axis of the batch, and behind it one of the turns. */
+static const fv_type *seen_of_batch(fv_importer *im, const fv_op *op, int i) {
+    bool is_state = i < op->nin - fv_scan_inputs(op);
+    const fv_type *t = op->in[i]->type;
+    if (t->kind != FV_TENSOR || t->rank < (is_state ? 1 : 2)) {
+        fv_op_error(op, "input %d is %s, expected %s", i, fv_type_str(im->m->arena, t),
+                    is_state ? "an axis of the batch" : "axes of the batch and of the turns");
+        return NULL;
+    }
+    t = fv_without_axis(im->m->arena, t, 0);
+    return is_state ? t : fv_without_axis(im->m->arena, t, 0);
+}
+
+static bool scan_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, int version) {
     fv_region *body = inner->region;
     const fv_op *op = body->parent;
-    int states = op->nin - fv_scan_inputs(op), axis;
-    if (fv_scan_inputs(op) < 0)
-        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs", (long long)fv_op_int(op, "num_scan_inputs"), op->nin);
-    if (n != op->nin)
-        return fv_op_error(op, "its body has %d inputs, expected %d", n, op->nin);
+    int first = first_of_body(op, version), inputs = fv_scan_inputs(op);
+    if (inputs < 0 || inputs > op->nin - first)
+        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs", (long long)fv_op_int(op, "num_scan_inputs"), op->nin - first);
+    if (n != op->nin - first)
+        return fv_op_error(op, "its body has %d inputs, expected %d", n, op->nin - first);
     for (int i = 0; i < n; i++) {
-        const fv_type *t = op->in[i]->type;
-        if (i >= states && !fv_scan_axis(op, i - states, &axis))
+        const fv_type *t = version < 9 ? seen_of_batch(im, op, first + i) : seen(im, op, first + i);
+        if (!t)
             return false;
-        t = i < states ? t : fv_without_axis(im->m->arena, t, axis);
         fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(body, fv_text_of(in[i]->name), t));
     }
     return true;
@@ -100,23 +127,23 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const On
     return true;
 }
 
-static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const changes *c) {
+static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const changes *c, int version) {
     const fv_op *op = inner->region->parent;
     int n;
-    for (int i = fv_op_is(op, FV_OP_Loop) ? FV_LOOP_FIRST : 0; i < op->nin; i++)
+    for (int i = first_of_body(op, version); i < op->nin; i++)
         if (!op->in[i])
             return fv_op_error(op, "input %d is left out, but required", i);
     const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
     if (fv_op_is(op, FV_OP_Loop))
         return loop_params(im, inner, n, in, c);
     if (fv_op_is(op, FV_OP_Scan))
-        return scan_params(im, inner, n, in);
+        return scan_params(im, inner, n, in, version);
     return !n || fv_op_error(op, "its body has %d inputs, expected 0", n);
 }
 
 /* ---- bodies ---- */
 
-static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const changes *c) {
+static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const changes *c, int version) {
     const fv_import_scope *around = from.scope; /* whose names it sees */
     const Onnx__GraphProto *g = from.attr->g;
     if (!g)
@@ -134,7 +161,7 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
                              .depth = around->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_op_error(op, "graphs are nested too deeply");
-    if (!make_params(im, &inner, g, c))
+    if (!make_params(im, &inner, g, c, version))
         return false;
     const struct fv_within around_it = im->m->within;
     im->m->within = (struct fv_within){.block = region};
@@ -171,12 +198,12 @@ static const fv_message *last_message(const fv_session *s) {
 
 /* With the dims that states have before the loop; where a turn gives others, again, with symbols for those. Each attempt finds
  * one more at least. What is said of an attempt that is given up is not about the model. */
-static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name) {
+static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, int version) {
     changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *, (fv_loop_states(op) + 1) * FV_MAX_RANK)};
     for (;;) {
         const fv_message *said = last_message(im->s);
         int errors = fv_error_count(im->s);
-        bool ok = import_region(im, from, op, name, &c);
+        bool ok = import_region(im, from, op, name, &c, version);
         const fv_region *body = fv_loop_body(op);
         bool whole = body && body->last && body->last->def == &fv_return_def && body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
         if (!whole || !find_changes(im, op, &c))
@@ -187,14 +214,14 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     }
 }
 
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
     bool ok = true;
     for (size_t i = 0; i < node->n_attribute; i++) {
         const char *name = fv_text_of(node->attribute[i]->name);
         bool bound_ok = true;
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
         if (b.attr && fv_import_is_graph(b.attr) && fv_opdef_attr(op->def, name))
-            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name) : import_region(im, b, op, name, NULL);
+            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version) : import_region(im, b, op, name, NULL, version);
     }
     return ok;
 }

@@ -6,6 +6,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
+#include "ir/ops/scan.h"
 
 static const char *str(const fv_op *op, const fv_type *t) { return fv_type_str(fv_op_module(op)->arena, t); }
 
@@ -13,8 +14,7 @@ static int states_of(const fv_op *op) { return op->nin - fv_scan_inputs(op); }
 
 /* ---- attributes ---- */
 
-/* One 0 or 1 for each of n; none: 0. */
-static bool check_directions(const fv_op *op, const char *name, int n) {
+bool fv_check_directions(const fv_op *op, const char *name, int n) {
     int given;
     const int64_t *all = fv_op_ints(op, name, &given);
     if (all && given != n)
@@ -42,7 +42,8 @@ static bool check_attrs(const fv_op *op, int outputs) {
     int n;
     const int64_t *axes = fv_op_ints(op, "scan_output_axes", &n);
     return (!axes || n == outputs || fv_op_error(op, "scan_output_axes has %d axes for %d scan outputs", n, outputs)) &&
-           check_directions(op, "scan_input_directions", fv_scan_inputs(op)) && check_directions(op, "scan_output_directions", outputs);
+           fv_check_directions(op, "scan_input_directions", fv_scan_inputs(op)) &&
+           fv_check_directions(op, "scan_output_directions", outputs);
 }
 
 /* ---- types ---- */
@@ -260,7 +261,7 @@ static bool decompose_scan(fv_rewriter *w, fv_op *op) {
     maker k = {.op = op, .m = w->module, .old = fv_loop_body(op)};
     if (!find_length(op, &k.length))
         return false;
-    if (fv_dim_is_const(k.length) && k.length->value == 0)
+    if (k.length->hi <= 0)
         return take_none(w, op);
     make_loop(&k, w);
     take_body(&k);
@@ -273,7 +274,7 @@ static bool decompose_scan(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_scan[] = {
-    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {9, 11, 16, 19, 21, 23, 24, 25},
+    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
      .doc = "a graph for each element of an axis; states go from turn to turn",
      .in = {{"initial_state_and_scan_inputs", "V", FV_VARIADIC, -1}},
      .out = {{"final_state_and_scan_outputs", "V", FV_VARIADIC, -1}},
@@ -282,6 +283,7 @@ const fv_opdef fv_ops_scan[] = {
                FV_A_OPTIONAL("scan_output_directions", INTS), {.name = "directions", .kind = FV_ATTR_INTS, .until = 8}},
      .types = {{"V", FV_SET_DATA}},
      .infer = infer_scan,
+     .upgrade = fv_upgrade_scan, .moved = 8,
      .decompose = decompose_scan},
 
     {0}};
