@@ -221,8 +221,13 @@ void fv_reuse_memory(fv_lowerer *l) {
     bool any = false;
     for (int step = 0; step < l->nsteps; step++) {
         const fv_launch *n = &l->steps[step].launch;
-        if (l->steps[step].kind != FV_STEP_LAUNCH || is_state(l, fv_launch_value(n)))
+        if (l->steps[step].kind != FV_STEP_LAUNCH)
             continue;
+        if (is_state(l, fv_launch_value(n))) {
+            if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1) /* of nothing: there was no operand to ask about */
+                fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
+            continue;
+        }
         if (made != fv_launch_value(n)) {
             made = fv_launch_value(n);
             mark = fv_why_mark(l);
