@@ -68,8 +68,10 @@ bool fv_upgrade_replace(fv_op *op, fv_value *v) {
         fv_value_take_name(fv_op_module(op), v, op->out[0]);
     op->def = fv_op_def(FV_OP_Identity);
     op->nattrs = 0;
-    while (op->nin > 1)
-        fv_op_set_in(op, --op->nin, NULL);
+    while (op->nin > 1) {
+        fv_op_set_in(op, op->nin - 1, NULL);
+        op->nin--;
+    }
     fv_op_set_in(op, 0, v);
     return true;
 }

@@ -9,9 +9,10 @@
 #define FAR_BELOW 80 /* exp(-80) is nothing beside 1 */
 #define STEP 0x1p-10 /* of a score */
 #define NEGATIVE -30 /* and that is a number, added or asked for its sign */
-enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 7 };
+enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
-/* Of long sequences some rows and columns, at even distances. */
+/* Of long sequences some rows and columns, at even distances; of few rows also the first and the last columns, where a diagonal
+ * that starts or ends with them lies. */
 typedef struct picture {
     int rows, columns, hidden;
     int64_t queries, keys;
@@ -27,7 +28,14 @@ static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
 }
 
 static int64_t query_of(const picture *p, int row) { return row * p->queries / p->rows; }
-static int64_t key_of(const picture *p, int column) { return column * p->keys / p->columns; }
+static int64_t key_of(const picture *p, int column) {
+    int edge = p->queries == p->rows && p->keys > p->columns ? p->rows < MOST / 3 ? p->rows : MOST / 3 : 0;
+    if (column < edge)
+        return column;
+    if (column >= p->columns - edge)
+        return p->keys - (p->columns - column);
+    return edge + (column - edge) * (p->keys - 2 * edge) / (p->columns - 2 * edge);
+}
 
 /* Heads, batches, windows: the last of each, where masks are most likely to show. */
 static void set_others(fv_sample *s, const fv_scores *x) {
@@ -217,7 +225,7 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_sample_fit(&sample, x->summed->dim);
     int best = 0;
     double most = (double)fv_sample_dim(&sample, x->summed->dim) - 1;
-    const trial trials[TRIES] = {{1, FV_DATA_EVEN}, {0, FV_DATA_EVEN}, {1000, FV_DATA_EVEN}, {most, FV_DATA_EVEN},
+    const trial trials[TRIES] = {{1, FV_DATA_EVEN}, {0, FV_DATA_EVEN}, {1000, FV_DATA_EVEN}, {most, FV_DATA_EVEN}, {most + 1, FV_DATA_EVEN},
                                  {1, FV_DATA_ALTERNATES}, {1, FV_DATA_RISES}, {1, FV_SUMS_ALTERNATE}};
     bool both = look_at_data(f, &sample, x, x->x), data_hide = false, varies = false, whole;
     both |= e && look_at_data(f, &sample, x, e);

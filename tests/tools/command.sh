@@ -626,6 +626,25 @@ check 'misspelt op' 1 "did you mean 'MatMul'" "$fovea" ops Matmull
 check 'ops json' 0 '"operators": \[' "$fovea" ops --json
 check 'ops markdown' 0 '^\| Add \|' "$fovea" ops --markdown
 
+# ---- what a mask is called: of few queries and many keys, and beside lengths ----
+attends() { # NAME MASK QUERIES KEYS OPERANDS
+    cat >"$1.fvir" <<T
+fovea-ir 1
+module "m"
+symbol s 0..1024
+func @main(%q: f32[1, 2, $3, 8], %k: f32[1, 2, $4, 8], %v: f32[1, 2, $4, 8]${5:+, %n: i64[1]}) -> (%y) {
+  %y = Attention(%q, %k, %v${5:-}) {is_causal = 1}
+  return %y
+}
+T
+    check "mask of $1" 0 "^  mask +$2(:|\$)" "$fovea" inspect "$1.fvir" --attention
+}
+attends few causal 4 300
+attends seven causal 7 300
+attends many causal 300 300
+attends all causal s s
+attends lengths 'causal, padding' s s ', _, _, _, %n'
+
 # ---- an output whose size is an element of an input: nothing but its type bounds that ----
 cat >numbers.fvir <<'T'
 fovea-ir 1
