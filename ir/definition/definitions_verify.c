@@ -484,10 +484,19 @@ static bool are_apart(fv_verifier *v, const fv_defined *a, const fv_defined *b) 
     return false;
 }
 
+static bool is_empty(const fv_definition *d) {
+    bool empty = false;
+    for (int i = 0; i < d->rank; i++)
+        empty |= d->index[i]->dim->hi <= 0;
+    return empty;
+}
+
 /* Nothing is written where the input has something. */
 static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
     const fv_type *in = v->d->in[x->of->index];
     const fv_dim *from, *to;
+    if (is_empty(x->def))
+        return true;
     for (int i = 0; i < in->rank; i++) {
         part_range(v, x, i, &from, &to);
         if (from && in->dims[i] != x->of->type->dims[i] && fv_dim_at_most(v->m->dims, in->dims[i], from))

@@ -626,6 +626,22 @@ check 'misspelt op' 1 "did you mean 'MatMul'" "$fovea" ops Matmull
 check 'ops json' 0 '"operators": \[' "$fovea" ops --json
 check 'ops markdown' 0 '^\| Add \|' "$fovea" ops --markdown
 
+# ---- nothing is added to a state that fills its memory ----
+cat >full.fvir <<'T'
+fovea-ir 1
+module "m"
+symbol p 0..256
+symbol n 0..64
+func @main(%x: f32[2, n, 4], %past: f32[2, p, 4]) -> (%all) {
+  %new = Relu(%x)
+  %all = Concat(%past, %new) {axis = 1}
+  return %all
+}
+T
+for b in jit interp c; do
+    check "a state that is full, $b" 0 '^all  f32\[2, 8, 4\]' "$fovea" run -q full.fvir --state=past=all:8 --dim p=8 --dim n=0 --backend=$b
+done
+
 # ---- what a mask is called: of few queries and many keys, and beside lengths ----
 attends() { # NAME MASK QUERIES KEYS OPERANDS
     cat >"$1.fvir" <<T
