@@ -316,15 +316,19 @@ static Onnx__AttributeProto *attribute_of(exporter *x, const fv_op *op, const fv
 
 /* ---- nodes ---- */
 
-static char **names_of(exporter *x, fv_value *const *v, int *n) {
+/* Of those that are left out at the end none is named, but among the first `least`. */
+static char **names_of(exporter *x, fv_value *const *v, int *n, int least) {
     while (*n && !v[*n - 1])
         --*n;
-    char **names = FV_NEW(x->a, char *, *n + 1);
+    char **names = FV_NEW(x->a, char *, (*n > least ? *n : least) + 1);
+    for (int i = *n; i < least; i++)
+        names[i] = fv_strdup(x->a, "");
     for (int i = 0; i < *n; i++) {
         names[i] = v[i] ? text(x, name_of(x, v[i])) : fv_strdup(x->a, "");
         if (v[i] && v[i]->kind == FV_VALUE_CONST)
             list_constant(x, v[i]);
     }
+    *n = *n > least ? *n : least;
     return names;
 }
 
@@ -335,6 +339,14 @@ static Onnx__AttributeProto *ints_of(exporter *x, const fv_op *op, const char *n
     return attribute_of(x, op, &(fv_attr){.name = name, .kind = FV_ATTR_INTS, .n = (int)t->count, .u.ints = v});
 }
 
+/* Operands that stand before those that may be many are written, also where they are left out: a Loop has at least two. */
+static int least_inputs(const fv_opdef *d) {
+    int i = 0;
+    while (i < FV_MAX_IN && d->in[i].name && d->in[i].arity != FV_VARIADIC)
+        i++;
+    return i < FV_MAX_IN && d->in[i].name ? i : 0;
+}
+
 static Onnx__NodeProto *node_of(exporter *x, const fv_op *op) {
     Onnx__NodeProto *p = MESSAGE(x, Onnx__NodeProto, ONNX__NODE_PROTO__INIT);
     const char *label = fv_ptrmap_get(&x->labels, op);
@@ -343,8 +355,8 @@ static Onnx__NodeProto *node_of(exporter *x, const fv_op *op) {
     int moved = fv_export_moved(op, x->opset, &attribute);
     if (moved >= 0)
         nin = moved;
-    p->input = names_of(x, op->in, &nin);
-    p->output = names_of(x, op->out, &nout);
+    p->input = names_of(x, op->in, &nin, least_inputs(op->def));
+    p->output = names_of(x, op->out, &nout, 0);
     p->n_input = (size_t)nin;
     p->n_output = (size_t)nout;
     p->name = label ? text(x, label) : NULL;

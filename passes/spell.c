@@ -11,8 +11,10 @@ static bool spell_block(fv_pass_run *r, fv_spelling *all, fv_region *block);
 static bool spell_regions(fv_pass_run *r, fv_spelling *all, fv_op *op) {
     bool ok = true;
     for (int i = 0; i < op->nattrs; i++)
-        if (op->attrs[i].kind == FV_ATTR_REGION)
+        if (op->attrs[i].kind == FV_ATTR_REGION) {
+            fv_spelling_enter(all, op->attrs[i].u.region);
             ok &= spell_block(r, all, op->attrs[i].u.region);
+        }
     return ok;
 }
 

@@ -221,7 +221,7 @@ static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     for (int i = 0; i < v->type->rank; i++) {
         const fv_dim *d = v->type->dims[i];
         source from = {.kind = SHAPE, .value = v, .index = i, .times = 1};
-        bool everywhere = !v->def || !v->def->block->parent;
+        bool everywhere = !(v->def ? v->def->block : v->block)->parent;
         if (!lines && (d->kind == FV_DIM_SYMBOL || (d->n && everywhere)))
             found(all, d, from);
         const fv_dim *symbol = lines && !fv_dim_is_const(d) ? solved(t, d, &from.times, &from.plus) : NULL;
@@ -239,6 +239,11 @@ fv_spelling fv_spelling_of(fv_arena *a, fv_func *f) {
         for (int i = 0; i < f->body->nparams; i++)
             tells(&all, f->module->dims, f->body->params[i], lines);
     return all;
+}
+
+void fv_spelling_enter(fv_spelling *all, fv_region *block) {
+    for (int i = 0; i < block->nparams; i++)
+        tells(all, block->func->module->dims, block->params[i], false);
 }
 
 void fv_spelling_saw(fv_spelling *all, fv_op *op) {

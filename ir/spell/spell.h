@@ -23,6 +23,8 @@ typedef struct fv_speller {
 
 /* Nothing is known yet but the inputs of the function. */
 fv_spelling fv_spelling_of(fv_arena *a, fv_func *f);
+/* The same of what a block of an op takes: the number of a turn, dims of states. */
+void fv_spelling_enter(fv_spelling *all, fv_region *block);
 /* Symbols that the op binds, or that stand as dims of its results, can be read behind it. Asked of each op, in order. */
 void fv_spelling_saw(fv_spelling *all, fv_op *op);
 
