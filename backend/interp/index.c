@@ -149,7 +149,8 @@ void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r,
     char place[400] = "", range[64];
     if (name)
         put_place(place, sizeof place, r);
-    snprintf(range, sizeof range, "%" PRId64 " to %" PRId64, r->wraps ? -r->limit : 0, r->limit - 1);
+    int64_t least = r->wraps && r->limit > 0 ? -r->limit : 0, most = r->limit > 0 ? r->limit - 1 : -1;
+    snprintf(range, sizeof range, "%" PRId64 " to %" PRId64, least, most);
     if (name && r->direct)
         snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: may be %s", kind, name, place, r->value, range);
     else if (name)

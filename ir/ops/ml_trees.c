@@ -485,6 +485,8 @@ static bool read_ensemble(fv_op *op, fv_forest *f) {
     t.missing = fv_op_ints(op, "nodes_missing_value_tracks_true", &nmissing);
     if (nmissing && nmissing != t.n)
         return fv_op_error(op, "nodes_missing_value_tracks_true has %d entries for %d nodes", nmissing, t.n);
+    if (!nmissing)
+        t.missing = NULL; /* an empty list is there, and tells of none */
     if (!read_table(&t, "nodes_truenodeids", &t.yes) || !read_table(&t, "nodes_falsenodeids", &t.no) ||
         !read_table(&t, "nodes_trueleafs", &t.yes_is_leaf) || !read_table(&t, "nodes_falseleafs", &t.no_is_leaf) ||
         !read_numbers(op, NULL, "nodes_splits", &splits) || !read_numbers(op, NULL, "membership_values", &members))

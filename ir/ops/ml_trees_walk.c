@@ -12,8 +12,16 @@
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/ops/ml.h"
 
 enum { ROWS = 128 }; /* of a task: a tree is read for all of them */
+
+/* Sums, minima or maxima of weights; -1 after a diagnostic. */
+enum { SUMS, MINIMA, MAXIMA };
+static int aggregate_of(const fv_op *op) {
+    static const char *const names[] = {"SUM", "MIN", "MAX"};
+    return fv_ml_choice(op, "aggregate", 3, names);
+}
 
 bool fv_infer_trees(fv_op *op) {
     fv_module *m = fv_op_module(op);
@@ -22,6 +30,8 @@ bool fv_infer_trees(fv_op *op) {
     int64_t targets = fv_op_int(op, "targets");
     if (targets < 1 || targets > INT32_MAX)
         return fv_op_error(op, "has %lld targets", (long long)targets);
+    if (aggregate_of(op) < 0)
+        return false;
     const fv_dim *dims[2] = {x->dims[0], fv_dim_const(m->dims, targets)};
     fv_infer_out(op, 0, x->elem, 2, dims);
     if (!fv_module_assume(m, fv_in_type(op, FV_TREES_VALUES)->dims[0], nodes->dims[0], "a value for each node") ||
@@ -40,7 +50,7 @@ typedef struct walk {
     fv_custom *c;
     fv_arena *a;
     fv_elem e;
-    const char *aggregate;
+    int aggregate;
     fv_buf *x, *features, *values, *children, *missing, *roots, *depths, *together, *starts, *first, *targets, *weights, *y;
     fv_buf *at, *leaf, *score; /* tiles: where lanes are, where they came to; scores of the rows of a task */
     fv_expr *n, *zero, *one, *row; /* rows; the first one of the task */
@@ -76,12 +86,12 @@ static fv_expr *integer(const walk *z, int64_t v) {
 }
 
 static fv_expr *start_of(const walk *z) {
-    double v = z->aggregate[2] == 'N' ? INFINITY : z->aggregate[2] == 'X' ? -INFINITY : 0;
+    double v = z->aggregate == MINIMA ? INFINITY : z->aggregate == MAXIMA ? -INFINITY : 0;
     return fv_x_const(z->a, z->e, v);
 }
 
 static fv_expr *taken_with(const walk *z, fv_expr *score, fv_expr *weight) {
-    return bin(z, z->aggregate[2] == 'N' ? FV_X_MIN : z->aggregate[2] == 'X' ? FV_X_MAX : FV_X_ADD, score, weight);
+    return bin(z, z->aggregate == MINIMA ? FV_X_MIN : z->aggregate == MAXIMA ? FV_X_MAX : FV_X_ADD, score, weight);
 }
 
 /* ---- steps ---- */
@@ -238,8 +248,7 @@ bool fv_kernel_trees(fv_custom *c, fv_op *op) {
     static const int64_t width[1] = {FV_TREES_LANES}, rows[1] = {ROWS};
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, FV_TREES_X);
-    fv_string aggregate = fv_op_string(op, "aggregate");
-    walk z = {.c = c, .a = a, .e = x->elem, .aggregate = aggregate.s, .zero = fv_x_int(a, 0), .one = fv_x_int(a, 1)};
+    walk z = {.c = c, .a = a, .e = x->elem, .aggregate = aggregate_of(op), .zero = fv_x_int(a, 0), .one = fv_x_int(a, 1)};
     if (fv_op_in(op, FV_TREES_FIRST))
         fill(c, &z, op->out[0]->type);
     fv_custom_begin(c, "trees");

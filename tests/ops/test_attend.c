@@ -7,6 +7,7 @@
 
 #include "backend/lower.h"
 #include "backend/expand/expand.h"
+#include "backend/consumer/consumer.h"
 #include "backend/interp/interp.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
@@ -123,10 +124,11 @@ static void *run_for(int result, const fv_program *p, int n, int m, size_t *size
     }
     fv_interp *interp = fv_interp_new(arena, p);
     cr_assert(interp && fv_interp_plan(interp, dims, &bytes, out_dims) == 0);
-    for (int i = 0, d = 0; i < p->noutputs; i++) {
+    for (int i = 0; i < p->noutputs; i++) {
         int64_t count = 1;
+        const int64_t *d = out_dims + fv_out_dims_at(p, i) + 1; /* behind the capacity */
         for (int k = 0; k < p->outputs[i].rank; k++)
-            count *= out_dims[d++];
+            count *= d[k];
         out[i] = FV_NEW(arena, double, count + 1);
         if (i == result)
             *size = (size_t)(count * fv_elem_storage_bytes(p->outputs[i].elem));
