@@ -23,7 +23,6 @@ static bool has_sum(fv_finder *f, fv_expr *x) {
     return false;
 }
 
-/* In x, which is what the softmax gets or, with constants, what heads are mixed of. */
 /* Below the mixing of heads what is no query has no axis of its own. */
 static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k) {
     for (int i = 0; i < x->rank; i++)
@@ -32,6 +31,7 @@ static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k)
     return false;
 }
 
+/* In x, which is what the softmax gets or, with constants, what heads are mixed of. */
 static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
     if (f->looked > FV_MOST_LOOKED)
         return false;

@@ -27,6 +27,7 @@
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/frontend/model_text.h"
+#include "tests/text_file.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN 1
@@ -502,18 +503,6 @@ static int lines_of(fv_arena *a, const char *cases, const fv_opdef *d, int versi
     return n;
 }
 
-static char *read_cases(fv_arena *a) {
-    FILE *f = fopen(FV_SOURCE_ROOT "/tests/catalogue/cases.txt", "rb");
-    cr_assert(f);
-    fseek(f, 0, SEEK_END);
-    size_t n = (size_t)ftell(f);
-    rewind(f);
-    char *s = fv_alloc(a, n + 1, 1);
-    cr_assert_eq(fread(s, 1, n, f), n);
-    fclose(f);
-    return s;
-}
-
 ParameterizedTestParameters(catalogue, operators) {
     static int at[1024];
     int n = fv_op_count();
@@ -539,7 +528,7 @@ ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 
     const char *only = getenv("FV_OP");
     if (only && strcmp(only, fv_opdef_qualified(a, d)) != 0)
         cr_skip_test("not asked for");
-    const char *cases = read_cases(a);
+    const char *cases = read_text_file(a, FV_SOURCE_ROOT "/tests/catalogue/cases.txt");
     for (int v = 0; v < FV_MAX_VERSIONS && d->since[v]; v++) {
         instance lines[MAX_LINES];
         int n = lines_of(a, cases, d, d->since[v], lines, MAX_LINES);
