@@ -8,6 +8,7 @@
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
 
 static bool is_mark(const fv_op *op) { return op->def == &fv_else_def || fv_mark_depth(op); }
 
@@ -23,39 +24,81 @@ static void move_out(fv_op *op, const char *name) {
         fv_op_move_before(r->first, op);
 }
 
-/* Dims of the results that only the run tells: by symbol, and in each branch. */
+const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound, const char *stem) {
+    fv_module *m = fv_op_module(op);
+    bool is_bound = d->kind != FV_DIM_SYMBOL || !fv_unknown_above(op, d);
+    for (int i = 0; i < n && !is_bound; i++)
+        is_bound = bound[i] == d;
+    if (!is_bound)
+        return d;
+    const fv_dim *symbol = fv_dim_fresh(m->dims, stem, 0, FV_DIM_MAX, true);
+    return fv_module_require(m, symbol, d, fv_op_why(op, "dims that the run tells"), NULL) ? symbol : NULL;
+}
+
+fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {
+    fv_module *m = w->module;
+    if (fv_type_equal(v->type, t))
+        return v;
+    if (!fv_module_assume(m, fv_dim_product(m->dims, v->type->rank, v->type->dims), fv_dim_product(m->dims, t->rank, t->dims),
+                          fv_op_why(w->at, "what the run gives")))
+        w->failed = !fv_op_error(w->at, "gives %s, and is declared %s", fv_type_str(m->arena, v->type), fv_type_str(m->arena, t));
+    return fv_w_reshape(w, v, t->rank, t->dims);
+}
+
+/* Dims of the results that only the run tells: in each branch, as the results have them, and the symbols bound to them. */
 typedef struct unknown {
-    const fv_dim **symbols, **then, **other;
-    int n, cap[3];
+    const fv_dim **then, **other, **dims, **symbols;
+    int n, cap[4];
 } unknown;
 
-static void note_unknown(fv_arena *a, unknown *u, const fv_type *t, const fv_type *then, const fv_type *other) {
+/* What the end has for a dim of a result; NULL after a diagnostic. */
+static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv_dim *then, const fv_dim *other, const char *stem) {
+    fv_arena *a = fv_op_module(op)->arena;
+    if (d == then && d == other)
+        return d;
+    for (int i = 0; i < u->n; i++)
+        if (u->dims[i] == d && u->then[i] == then && u->other[i] == other)
+            return u->symbols[i];
+    const fv_dim *symbol = fv_bound_behind(op, d, u->n, u->symbols, stem);
+    if (!symbol)
+        return NULL;
+    int n[3] = {u->n, u->n, u->n};
+    FV_PUSH(a, u->then, n[0], u->cap[0], then);
+    FV_PUSH(a, u->other, n[1], u->cap[1], other);
+    FV_PUSH(a, u->dims, n[2], u->cap[2], d);
+    FV_PUSH(a, u->symbols, u->n, u->cap[3], symbol);
+    return symbol;
+}
+
+static const fv_type *type_behind(fv_op *op, unknown *u, const fv_value *result, const fv_type *then, const fv_type *other) {
+    fv_arena *a = fv_op_module(op)->arena;
+    const fv_type *t = result->type;
+    const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
-        int known = 0;
-        while (known < u->n && u->symbols[known] != t->dims[i])
-            known++;
-        if (known < u->n || (t->dims[i] == then->dims[i] && t->dims[i] == other->dims[i]))
-            continue;
-        int n[2] = {u->n, u->n};
-        FV_PUSH(a, u->then, n[0], u->cap[1], then->dims[i]);
-        FV_PUSH(a, u->other, n[1], u->cap[2], other->dims[i]);
-        FV_PUSH(a, u->symbols, u->n, u->cap[0], t->dims[i]);
+        dims[i] = dim_behind(op, u, t->dims[i], then->dims[i], other->dims[i], fv_printf(a, "%s_%d", result->name, i));
+        if (!dims[i])
+            return NULL;
     }
+    return fv_tensor_type(a, t->elem, t->rank, dims);
 }
 
 fv_op *fv_flatten_branch(fv_op *op) {
-    fv_arena *a = fv_op_module(op)->arena;
+    fv_module *m = fv_op_module(op);
+    fv_arena *a = m->arena;
     const fv_op *then = fv_op_find_attr(op, "then_branch")->u.region->last;
     const fv_op *other = fv_op_find_attr(op, "else_branch")->u.region->last;
     fv_value **in[2] = {FV_NEW(a, fv_value *, op->nout + 1), FV_NEW(a, fv_value *, op->nout + 1)};
     fv_value **out = FV_NEW(a, fv_value *, op->nout + 1);
+    const fv_type **types = FV_NEW(a, const fv_type *, op->nout + 1);
     const char **names = FV_NEW(a, const char *, op->nout + 1);
     unknown u = {0};
     int n = 0;
     for (int i = 0; i < op->nout; i++) {
         if (!op->out[i] || !op->out[i]->nuses)
             continue;
-        note_unknown(a, &u, op->out[i]->type, then->in[i]->type, other->in[i]->type);
+        types[n] = type_behind(op, &u, op->out[i], then->in[i]->type, other->in[i]->type);
+        if (!types[n])
+            return NULL;
         in[0][n] = then->in[i];
         in[1][n] = other->in[i];
         names[n] = op->out[i]->name;
@@ -69,15 +112,20 @@ fv_op *fv_flatten_branch(fv_op *op) {
     fv_op *end = fv_op_new(op->block, op, &fv_endif_def, n, in[1], n, names, op->origin);
     fv_op_set_dims(end, "dims", u.n, u.other);
     fv_op_set_dims(end, "symbols", u.n, u.symbols);
+    fv_rewriter w = fv_rewriter_at(op);
     for (int i = 0; i < n; i++) {
-        end->out[i]->type = out[i]->type;
+        end->out[i]->type = types[i];
         end->out[i]->elems = out[i]->elems;
         end->out[i]->nelems = out[i]->nelems;
-        fv_replace_uses(out[i], end->out[i]);
+        fv_value *with = fv_as_declared(&w, end->out[i], out[i]->type);
+        if (w.failed)
+            return NULL;
+        fv_replace_uses(out[i], with);
+        out[i] = with;
     }
     fv_op_erase(op);
     for (int i = 0; i < n; i++)
-        fv_value_rename(fv_op_module(end), end->out[i], names[i]);
+        fv_value_rename(m, out[i], names[i]);
     return first->next;
 }
 

@@ -4,9 +4,17 @@
 #define FV_BACKEND_LOWERING_BRANCHES_H
 
 #include "backend/lowering/lowering.h"
+#include "ir/graph/rewriter.h"
 
-/* An If becomes if, ops, else, ops, endif (ir/definition/definitions.h). Gives the op in place of which to go on. */
+/* An If becomes if, ops, else, ops, endif (ir/definition/definitions.h). Gives the op in place of which to go on; NULL after
+ * a diagnostic. */
 fv_op *fv_flatten_branch(fv_op *op);
+/* The symbol that the end of op, an If or Loop, binds where a result has d: d itself where that is a symbol to which nothing
+ * gives a value, neither above op nor among the n that are bound already; else a new one, which the run finds equal to d.
+ * NULL after a diagnostic. */
+const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound, const char *stem);
+/* What the end gives, as the type that is known or declared of it; w->failed is set after a diagnostic. */
+fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
 /* Do marks nest, and is each value used where it is made, or within? False after a diagnostic: a text may say anything. */
 bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
 /* Of what a branch gives, what is no memory that it has made is copied; false after a diagnostic. */

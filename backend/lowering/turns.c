@@ -48,13 +48,11 @@ static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, con
 
 static const fv_dim *fresh(const flattener *f, const char *stem) { return fv_dim_fresh(f->m->dims, stem, 0, FV_DIM_MAX, true); }
 
-/* The symbol that the end binds where a result has d: that, or one that is equal to it, for what is known otherwise. */
+/* The symbol that the end binds where a result has d. */
 static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *stem) {
-    if (d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d))
-        return d;
-    const fv_dim *symbol = fresh(f, stem);
-    f->w.failed |= !fv_module_require(f->m, symbol, d, fv_op_why(f->op, "dims of what turns give"), NULL);
-    return symbol;
+    const fv_dim *symbol = fv_bound_behind(f->op, d, f->ndims, f->last, stem);
+    f->w.failed |= !symbol;
+    return symbol ? symbol : d;
 }
 
 /* How many turns there were, as the end binds it. */
@@ -241,17 +239,6 @@ static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_v
     return fv_w_op(&f->w, FV_OP_Concat, 2, both, 1, &axis);
 }
 
-/* Elements of rows are rows; and a model may declare how many they are. */
-static fv_value *as_declared(flattener *f, fv_value *v, const fv_type *t) {
-    fv_dims *d = f->m->dims;
-    if (fv_type_equal(v->type, t))
-        return v;
-    if (!fv_module_assume(f->m, fv_dim_product(d, v->type->rank, v->type->dims), fv_dim_product(d, t->rank, t->dims),
-                          fv_op_why(f->op, "what turns give")))
-        f->w.failed = !fv_op_error(f->op, "gives %s, and is declared %s", fv_type_str(f->a, v->type), fv_type_str(f->a, t));
-    return fv_w_reshape(&f->w, v, t->rank, t->dims);
-}
-
 static fv_op *end(flattener *f) {
     fv_value *const *given = f->body->last->in;
     fv_value **in = FV_NEW(f->a, fv_value *, f->n + 1);
@@ -278,7 +265,7 @@ static void take_results(flattener *f, const fv_op *end) {
     fv_value **with = FV_NEW(f->a, fv_value *, f->n + 1);
     for (int i = 0; i < f->n; i++) {
         const carried *c = &f->all[i];
-        with[i] = c->out ? as_declared(f, end->out[i], c->out->type) : NULL;
+        with[i] = c->out ? fv_as_declared(&f->w, end->out[i], c->out->type) : NULL;
         if (c->out && with[i])
             fv_replace_uses(c->out, with[i]);
     }

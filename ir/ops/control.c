@@ -4,6 +4,7 @@
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ir/ops/dims.h"
 
 typedef struct joint { /* dims that are x in one branch and y in the other: a symbol that the run binds */
     const fv_dim *x, *y, *symbol;
@@ -14,19 +15,14 @@ typedef struct joints {
     int n, cap;
 } joints;
 
-static const fv_dim *joined_dim(const fv_op *op, joints *all, int out, int axis, const fv_dim *x, const fv_dim *y) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *old = op->out[out]->type; /* of an inference before: the same symbols */
+static const fv_dim *joined_dim(const fv_op *op, joints *all, int out, int rank, int axis, const fv_dim *x, const fv_dim *y) {
     if (x == y)
         return x;
     for (int i = 0; i < all->n; i++)
         if (all->list[i].x == x && all->list[i].y == y)
             return all->list[i].symbol;
-    const fv_dim *d = old && old->kind == FV_TENSOR && axis < old->rank ? old->dims[axis] : NULL;
-    if (!d || d->kind != FV_DIM_SYMBOL || !d->from_data)
-        d = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), x->lo < y->lo ? x->lo : y->lo,
-                         x->hi > y->hi ? x->hi : y->hi, true);
-    FV_PUSH(m->arena, all->list, all->n, all->cap, ((joint){x, y, d}));
+    const fv_dim *d = fv_run_time_dim(op, out, rank, axis, x->lo < y->lo ? x->lo : y->lo, x->hi > y->hi ? x->hi : y->hi);
+    FV_PUSH(fv_op_module(op)->arena, all->list, all->n, all->cap, ((joint){x, y, d}));
     return d;
 }
 
@@ -38,7 +34,7 @@ static void join_types(const fv_op *op, joints *all, int out, const fv_type *t, 
         return;
     }
     for (int i = 0; i < t->rank; i++)
-        dims[i] = joined_dim(op, all, out, i, t->dims[i], u->dims[i]);
+        dims[i] = joined_dim(op, all, out, t->rank, i, t->dims[i], u->dims[i]);
     op->out[out]->type = fv_tensor_type(m->arena, t->elem, t->rank, dims);
 }
 

@@ -119,18 +119,20 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
 
 /* ---- what data decides ---- */
 
-void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims) {
+const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo, int64_t hi) {
     fv_module *m = fv_op_module(op);
-    fv_value *v = op->out[out];
-    if (!v)
+    const fv_type *said = op->out[out]->type;
+    if (said && said->kind == FV_TENSOR && said->rank == rank)
+        return said->dims[axis];
+    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), lo, hi, true);
+}
+
+void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims) {
+    if (!op->out[out])
         return;
-    const fv_type *old = v->type; /* of an inference before: the same symbols */
-    bool keep = old && old->kind == FV_TENSOR && old->elem == e && old->rank == rank;
     for (int i = 0; i < rank; i++)
         if (!dims[i])
-            dims[i] = keep ? old->dims[i]
-                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), 0,
-                                          FV_DIM_MAX, true);
+            dims[i] = fv_run_time_dim(op, out, rank, i, 0, FV_DIM_MAX);
     fv_infer_out(op, out, e, rank, dims);
 }
 

@@ -30,6 +30,9 @@ bool fv_fix_length(fv_op *op, int in, int length) FV_MUST_USE;
  * them (then `axes` is not set). False after a diagnostic. */
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) FV_MUST_USE;
 
+/* What the run tells of an axis of an output of that rank: the dim that an inference before or a declaration says, or a new
+ * symbol within lo..hi. */
+const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo, int64_t hi);
 /* fv_infer_out for dims of which some are NULL: these are decided by data, and get symbols; the op's
  * expansion binds them (fv_w_bind). */
 void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims);

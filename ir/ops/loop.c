@@ -3,6 +3,7 @@
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
+#include "ir/ops/dims.h"
 
 static const char *str(const fv_op *op, const fv_type *t) { return fv_type_str(fv_op_module(op)->arena, t); }
 
@@ -39,16 +40,6 @@ static bool are_alike(const fv_type *t, const fv_type *u) {
     return t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
-/* What an inference before said, or a new symbol. */
-static const fv_dim *known_behind(const fv_op *op, int out, int axis) {
-    const fv_type *old = op->out[out]->type;
-    const fv_dim *d = old && old->kind == FV_TENSOR && axis < old->rank ? old->dims[axis] : NULL;
-    fv_module *m = fv_op_module(op);
-    if (d && d->kind == FV_DIM_SYMBOL && d->from_data)
-        return d;
-    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), 0, FV_DIM_MAX, true);
-}
-
 /* Is a dim that does not change what it was, before the loop and behind a turn? */
 static bool assume_same(const fv_op *op, int k, int axis) {
     fv_module *m = fv_op_module(op);
@@ -79,7 +70,7 @@ static bool infer_state(fv_op *op, int k) {
         bool changes = fv_loop_changes(op, k, i);
         if (!changes && !assume_same(op, k, i))
             return false;
-        dims[i] = !changes ? first->type->dims[i] : there ? known_behind(op, k, i) : NULL;
+        dims[i] = !changes ? first->type->dims[i] : there ? fv_run_time_dim(op, k, t->rank, i, 0, FV_DIM_MAX) : NULL;
     }
     if (there)
         op->out[k]->type = fv_tensor_type(fv_op_module(op)->arena, t->elem, t->rank, dims);
@@ -95,10 +86,10 @@ static bool infer_rows(fv_op *op, int out, const fv_dim **count) {
     if (t->kind != FV_TENSOR || t->rank >= FV_MAX_RANK)
         return fv_op_error(op, "output %d is made of %s, expected a tensor of at most %d axes", out, str(op, t), FV_MAX_RANK - 1);
     if (!*count)
-        *count = times && !fv_loop_may_end_early(op) ? fv_dim_max(m->dims, times, fv_dim_const(m->dims, 0)) : known_behind(op, out, 0);
+        *count = times && !fv_loop_may_end_early(op) ? fv_dim_max(m->dims, times, fv_dim_const(m->dims, 0)) : fv_run_time_dim(op, out, t->rank + 1, 0, 0, FV_DIM_MAX);
     dims[0] = *count;
     for (int i = 0; i < t->rank; i++) /* of all rows, as the run says */
-        dims[1 + i] = fv_unknown_above(op, t->dims[i]) ? known_behind(op, out, 1 + i) : t->dims[i];
+        dims[1 + i] = fv_unknown_above(op, t->dims[i]) ? fv_run_time_dim(op, out, t->rank + 1, 1 + i, 0, FV_DIM_MAX) : t->dims[i];
     op->out[out]->type = fv_tensor_type(m->arena, t->elem, t->rank + 1, dims);
     return true;
 }
