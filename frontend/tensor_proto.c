@@ -286,6 +286,10 @@ static const fv_tensor *decode_internal(const decoder *d) {
                          d->size));
         return NULL;
     }
+    if (!p.field && d->count) {
+        bad(d, "holds no data");
+        return NULL;
+    }
     if (p.field && p.field != typed_field(d->elem)) {
         bad(d, fv_printf(d->r->arena, "elements of type %s cannot be in %s", fv_elem_name(d->elem),
                          field_name(p.field)));
