@@ -133,8 +133,7 @@ static const fv_dim *in_graph(const fv_subject *m, int s) {
     return fv_dim_find(m->source.module->dims, m->table->symbols[s].name);
 }
 
-/* What the relations leave of the symbols, given those that are known. */
-static fv_bounds *find_bounds(fv_context *c, const fv_subject *m) {
+fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
     fv_module *g = m->source.module;
     fv_bounds *b = g ? fv_bounds_new(c->arena, g) : NULL;
     for (int i = 0; i < m->nlacks && b; i++)
@@ -208,7 +207,7 @@ static bool is_all_known(const fv_subject *m) {
 
 static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
     fv_subject_graph(c, m); /* it has relations */
-    const chooser h = {c, m, find_bounds(c, m)};
+    const chooser h = {c, m, fv_subject_bounds(c, m)};
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)
         for (int s = 0; s < m->table->nsymbols; s++)

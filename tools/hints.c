@@ -48,13 +48,23 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
 /* Is that operand an index into another one? Then into how many elements at least. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements, FV_OP_ScatterElements, FV_OP_NONE};
+    static const struct {
+        fv_op_id op;
+        int operand, axis; /* of the first operand */
+    } of_axis[] = {{FV_OP_RoiAlign, 2, 0}, {FV_OP_com_microsoft_CropAndResize, 2, 0}, {FV_OP_NegativeLogLikelihoodLoss, 1, 1},
+                   {FV_OP_SoftmaxCrossEntropyLoss, 1, 1}, {FV_OP_NONE, 0, 0}};
     const fv_value *data = fv_op_in(op, 0);
     const fv_dim *d = NULL;
+    for (int i = 0; of_axis[i].op && data; i++)
+        if (fv_op_is(op, of_axis[i].op) && operand == of_axis[i].operand)
+            return dim_of(data, of_axis[i].axis);
     if (operand != 1 || !data)
         return NULL;
     for (int i = 0; along[i]; i++)
         if (fv_op_is(op, along[i]))
             return dim_of(data, fv_op_int(op, "axis"));
+    if ((fv_op_is(op, FV_OP_CumSum) || fv_op_is(op, FV_OP_CumProd)) && data->type->kind == FV_TENSOR)
+        return fv_dim_const(w->module->dims, data->type->rank); /* an axis */
     if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
     int batch = fv_op_is(op, FV_OP_GatherND) ? (int)fv_op_int(op, "batch_dims") : 0;

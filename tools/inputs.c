@@ -217,7 +217,41 @@ static void fill(fv_tensor *t, range r, uint64_t *state) {
     }
 }
 
-static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
+/* ---- elements that are dims ---- */
+
+static const fv_value *param_of(const fv_subject *m, const char *name) {
+    const fv_region *body = m->source.module ? m->source.module->funcs->body : NULL;
+    for (int i = 0; body && i < body->nparams; i++)
+        if (!strcmp(body->params[i]->name, name))
+            return body->params[i];
+    return NULL;
+}
+
+/* Element i of an input, where the graph knows it as a symbol; NULL: it does not. */
+static const fv_dim *symbol_of(const fv_value *v, size_t i) {
+    const fv_dim *d = v && v->elems && i < (size_t)v->nelems ? v->elems[i] : NULL;
+    return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
+}
+
+/* Elements that are dims become the nearest that the model's relations allow, with those that are chosen already. */
+static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
+    int64_t n;
+    for (size_t i = 0; b && i < t->count; i++)
+        if (symbol_of(v, i) && fv_bounds_choose(b, symbol_of(v, i), fv_tensor_int(t, i), &n))
+            fv_tensor_set_int(t, i, n);
+}
+
+/* What is given stays as it is: the run says what is wrong with it. */
+static void take_given(fv_context *c, fv_bounds **b, const fv_value *v, const fv_array *given) {
+    const fv_tensor t = fv_array_tensor(c->arena, given);
+    for (size_t i = 0; *b && i < t.count; i++) {
+        const fv_dim *d = symbol_of(v, i);
+        if (d && !fv_bounds_within(*b, d, fv_tensor_int(&t, i), fv_tensor_int(&t, i)))
+            *b = NULL;
+    }
+}
+
+static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64_t *state) {
     const fv_port_info *p = &m->table->inputs[i];
     int64_t dims[FV_ARRAY_RANK];
     if (p->type == FV_STRING || p->rank > FV_ARRAY_RANK)
@@ -231,6 +265,8 @@ static bool make_input(fv_context *c, fv_subject *m, int i, uint64_t *state) {
         return fv_error(c->session, "input '%s' is too large%s%s", p->name, m->table->nsymbols ? " where " : "",
                         fv_dims_str(c->arena, m->table, m->dims));
     fill(t, range_of(m, p), state);
+    if (fv_elem_is_int(t->elem))
+        fit(param_of(m, p->name), b, t);
     return fv_tensor_array(c->arena, t, &m->inputs[i]) ||
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
@@ -250,12 +286,17 @@ static bool add_room(fv_context *c, fv_subject *m, int i) {
 
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
     uint64_t state = (uint64_t)c->args->seed;
-    bool ok = true;
+    bool ok = true, ints = false;
     for (int i = 0; i < m->table->ninputs; i++)
-        if (!m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type))
-            fv_subject_graph(c, m); /* it has hints */
+        ints |= !m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);
+    if (ints)
+        fv_subject_graph(c, m); /* it has hints and relations */
+    fv_bounds *b = ints ? fv_subject_bounds(c, m) : NULL;
+    for (int i = 0; i < m->table->ninputs && b; i++)
+        if (m->given[i])
+            take_given(c, &b, param_of(m, m->table->inputs[i].name), &m->inputs[i]);
     for (int i = 0; i < m->table->ninputs && ok; i++)
-        ok = (m->given[i] || make_input(c, m, i, &state)) && add_room(c, m, i);
+        ok = (m->given[i] || make_input(c, m, i, b, &state)) && add_room(c, m, i);
     return ok;
 }
 

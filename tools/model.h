@@ -85,6 +85,9 @@ void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
  * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1, or what the model's relations
  * allow that is nearest -- each said in a note, unless `quietly`. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
+/* What the model's relations leave of its symbols, given the dims that are known; NULL: there is no graph, or what is given
+ * contradicts it. */
+fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m);
 /* "batch = 1, seq = 128", or "" */
 const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);
 json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);

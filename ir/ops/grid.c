@@ -366,7 +366,7 @@ const fv_opdef fv_ops_grid[] = {
                 "top = tl + (te - tl) * fx; bottom = bl + (be - bl) * fx; "
                 "n = X[r, c, " CROP_ROUNDED("y") ", " CROP_ROUNDED("x") "] else 0.0; "
                 "Y[r, c, i, j] = select(ok, select(nearest != 0, n, top + (bottom - top) * fy), extrapolation_value)"},
-    {.domain = "com.microsoft", .name = "CropAndResize", .since = {1},
+    {.domain = "com.microsoft", .name = "CropAndResize", .id = FV_OP_com_microsoft_CropAndResize, .since = {1},
      .doc = "boxes of images, resized to one size; a value outside of the image",
      .in = {{"X", "T1", .rank = FV_RANK(4)}, {"rois", "T1", .rank = FV_RANK(2)}, {"batch_indices", "T2", .rank = FV_RANK(1)}, {"crop_size", "T2", .rank = FV_RANK(1)}},
      .out = {{"Y", "T1"}},

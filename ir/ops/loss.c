@@ -100,11 +100,11 @@ static bool decompose_cross_entropy(fv_rewriter *w, fv_op *op) {
     .types = {{"T", FV_SET_FLOAT}, {"Tind", FV_SET(I32) | FV_SET(I64)}}, .infer = infer_loss
 
 const fv_opdef fv_ops_loss[] = {
-    {.domain = "", .name = "NegativeLogLikelihoodLoss", .since = {12, 13, 22},
+    {.domain = "", .name = "NegativeLogLikelihoodLoss", .id = FV_OP_NegativeLogLikelihoodLoss, .since = {12, 13, 22},
      .doc = "minus the score of the label at each place, weighted by class; all of them, their sum or mean",
      .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"target", "Tind", .rank = FV_RANK_FROM(1)}, {"weight", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"loss", "T"}},
      COMMON, .decompose = decompose_likelihood},
-    {.domain = "", .name = "SoftmaxCrossEntropyLoss", .since = {12, 13},
+    {.domain = "", .name = "SoftmaxCrossEntropyLoss", .id = FV_OP_SoftmaxCrossEntropyLoss, .since = {12, 13},
      .doc = "NegativeLogLikelihoodLoss of LogSoftmax",
      .in = {{"scores", "T", .rank = FV_RANK_FROM(2)}, {"labels", "Tind", .rank = FV_RANK_FROM(1)}, {"weights", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"output", "T"}, {"log_prob", "T", FV_OPTIONAL_OPERAND}},

@@ -265,7 +265,7 @@ static bool kernel_roi_pool(fv_custom *c, fv_op *op) {
 }
 
 const fv_opdef fv_ops_roi[] = {
-    {.domain = "", .name = "RoiAlign", .since = {10, 16, 22},
+    {.domain = "", .name = "RoiAlign", .id = FV_OP_RoiAlign, .since = {10, 16, 22},
      .doc = "regions of images, resized to one size: means, or maxima, of samples between elements",
      .in = {{"X", "T1", .rank = FV_RANK(4)}, {"rois", "T1", .rank = FV_RANK(2)}, {"batch_indices", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T1"}},
      .attrs = {FV_A_STRING("coordinate_transformation_mode", "half_pixel"), FV_A_STRING("mode", "avg"), FV_A_INT("output_height", 1),

@@ -529,6 +529,21 @@ indexed gather_nd_batch 'GatherND(%u, %i) {batch_dims = 1}'
 indexed scatter_nd 'ScatterND(%x, %i, %u)'
 printf 'fovea-ir 1\nfunc @main(%%x: f32[3, 4], %%i: i64[2, 4], %%u: f32[2, 4]) -> (%%y) {\n  %%y = ScatterElements(%%x, %%i, %%u)\n  return %%y\n}\n' >scatter.fvir
 check 'random indices of scatter' 0 'y  f32' "$fovea" run scatter.fvir --backend=interp
+random() { # NAME PATTERN PARAMETERS OP [OPTIONS]: of random inputs comes what is declared
+    printf 'fovea-ir 1\nfunc @main(%s) -> (%%y) {\n  %%y = %s\n  return %%y\n}\n' "$3" "$4" >"$1.fvir"
+    check "random inputs of $1" 0 "$2" "$fovea" run "$1.fvir" --backend=interp "${@:5}"
+}
+random cumsum 'y  f32.5' '%x: f32[5], %a: i64[]' 'CumSum(%x, %a)'
+random roi_align 'y  f32.3, 2, 1, 1' '%x: f32[1, 2, 4, 4], %r: f32[3, 4], %b: i64[3]' 'RoiAlign(%x, %r, %b)'
+random loss 'y  f32' '%x: f32[3, 1], %t: i64[3]' 'NegativeLogLikelihoodLoss(%x, %t)'
+# elements that are dims are such that the model's relations hold, with those that are given
+random expand 'y  f32.3, 7' '%x: f32[3, 1], %s: i64[2]' 'Expand(%x, %s) : f32[3, 7]'
+random pad 'y  f32.9' '%x: f32[4], %p: i64[2]' 'Pad(%x, %p) : f32[9]'
+printf 'fovea-ir 1\nconst @one: i64[] = 1\nfunc @main(%%start: i64[], %%limit: i64[]) -> (%%y) {\n  %%y = Range(%%start, %%limit, @one) : i64[6]\n  return %%y\n}\n' >range.fvir
+printf '\x93NUMPY\x01\x00\x46\x00%-69s\n\x04\x00\x00\x00\x00\x00\x00\x00' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" >four.npy
+check 'random limit behind a given start' 0 'y  i64.6.  min 4  max 9' "$fovea" run range.fvir --input start=four.npy
+check 'a given limit that contradicts' 1 'dims contradict each other' "$fovea" run range.fvir --input limit=four.npy --input start=four.npy
+printf '\x93NUMPY\x01\x00\x46\x00%-69s\n\x02\x00\x00\x00\x00\x00\x00\x00' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" >two.npy
 
 check 'opt' 0 '^func @main' "$fovea" opt add.fvir
 check 'opt verbose' 0 'legalise:' "$fovea" opt add.fvir -v --verify
