@@ -8,7 +8,7 @@
  * import_order.c   nodes in an order in which operands come first
  * import_attr.c    attributes and Constant nodes
  * import_node.c    one node: operands, upgrade, inference; functions inlined
- * import_region.c  branches of If, bodies of Loop
+ * import_region.c  branches of If, bodies of Loop, other graphs in nodes
  *
  * Everything that is wrong is said, not only the first fault. So a value that could not be made is
  * defined as im->poison, and who uses it is skipped in silence. The module is thrown away at the

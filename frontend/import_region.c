@@ -1,6 +1,7 @@
-/* import_region.c - the branches of an If and the body of a Loop, which see the names around them. */
+/* import_region.c - the branches of an If, the body of a Loop, and other graphs in a node, which see the names around them. */
 #include "frontend/import.h"
 #include "ir/base/limits.h"
+#include "ir/graph/check.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 
@@ -57,6 +58,13 @@ static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueI
 typedef struct changes {
     const fv_dim *(*symbols)[FV_MAX_RANK]; /* of each state; NULL: it stays */
 } changes;
+
+/* What the parameters of a body follow from, besides the operands of its op. */
+typedef struct around {
+    int version;           /* of the op */
+    const changes *loop;   /* of a Loop, else NULL */
+    const fv_type *handed; /* the op's entry says what each of its regions takes; NULL: it does not */
+} around;
 
 static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
     const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
@@ -127,41 +135,51 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const On
     return true;
 }
 
-static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const changes *c, int version) {
+static bool handed_param(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, const fv_type *t) {
+    if (n != 1)
+        return fv_op_error(inner->region->parent, "its body has %d inputs, expected 1", n);
+    const char *name = fv_text_of(in[0]->name);
+    fv_import_define(im, inner, name, fv_param_new(inner->region, name, t));
+    return true;
+}
+
+static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const around *a) {
     const fv_op *op = inner->region->parent;
     int n;
-    for (int i = first_of_body(op, version); i < op->nin; i++)
+    for (int i = first_of_body(op, a->version); i < op->nin; i++)
         if (!op->in[i])
             return fv_op_error(op, "input %d is left out, but required", i);
     const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
     if (fv_op_is(op, FV_OP_Loop))
-        return loop_params(im, inner, n, in, c);
+        return loop_params(im, inner, n, in, a->loop);
     if (fv_op_is(op, FV_OP_Scan))
-        return scan_params(im, inner, n, in, version);
+        return scan_params(im, inner, n, in, a->version);
+    if (a->handed)
+        return handed_param(im, inner, n, in, a->handed);
     return !n || fv_op_error(op, "its body has %d inputs, expected 0", n);
 }
 
 /* ---- bodies ---- */
 
-static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const changes *c, int version) {
-    const fv_import_scope *around = from.scope; /* whose names it sees */
+static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const around *a) {
+    const fv_import_scope *outer = from.scope; /* whose names it sees */
     const Onnx__GraphProto *g = from.attr->g;
     if (!g)
         return fv_op_error(op, "attribute '%s' is empty", name);
     fv_region *region = fv_region_new(im->func, op);
     fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_REGION, .u.region = region});
-    fv_import_scope inner = {.outer = around,
+    fv_import_scope inner = {.outer = outer,
                              .values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),
                              .declared = fv_ptrmap_in(im->tmp),
                              .region = region,
-                             .opsets = around->opsets,
-                             .call = around->call,
-                             .prefix = around->prefix,
-                             .depth = around->depth + 1};
+                             .opsets = outer->opsets,
+                             .call = outer->call,
+                             .prefix = outer->prefix,
+                             .depth = outer->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_op_error(op, "graphs are nested too deeply");
-    if (!make_params(im, &inner, g, c, version))
+    if (!make_params(im, &inner, g, a))
         return false;
     const struct fv_within around_it = im->m->within;
     im->m->within = (struct fv_within){.block = region};
@@ -203,7 +221,7 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     for (;;) {
         const fv_message *said = last_message(im->s);
         int errors = fv_error_count(im->s);
-        bool ok = import_region(im, from, op, name, &c, version);
+        bool ok = import_region(im, from, op, name, &(around){.version = version, .loop = &c});
         const fv_region *body = fv_loop_body(op);
         bool whole = body && body->last && body->last->def == &fv_return_def && body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
         if (!whole || !find_changes(im, op, &c))
@@ -216,12 +234,15 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
 
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
     bool ok = true;
+    around a = {.version = version};
+    if (op->def->handed && !(fv_op_check(op) && (a.handed = op->def->handed(op))))
+        return false;
     for (size_t i = 0; i < node->n_attribute; i++) {
         const char *name = fv_text_of(node->attribute[i]->name);
         bool bound_ok = true;
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
         if (b.attr && fv_import_is_graph(b.attr) && fv_opdef_attr(op->def, name))
-            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version) : import_region(im, b, op, name, NULL, version);
+            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version) : import_region(im, b, op, name, &a);
     }
     return ok;
 }

@@ -100,6 +100,8 @@ static void print_markdown(fv_context *c) {
     print_domain(c, "ai.onnx.ml");
     fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
     print_domain(c, "ai.onnx.preview.training");
+    fv_out("\n## `ai.onnx.preview`: what the standard tries\n\n");
+    print_domain(c, "ai.onnx.preview");
     fv_out("\n## `com.microsoft`: ONNX Runtime's\n\n");
     print_domain(c, "com.microsoft");
     fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");

@@ -112,6 +112,9 @@ typedef struct fv_opdef {
     /* Types (and elems, where small integers) of the results: fv_infer_* of ir/graph/infer.h. False after a
      * diagnostic. NULL: every result is like the first operand. */
     bool (*infer)(struct fv_op *op);
+    /* Of an op each of whose regions takes one value, and may be left out: the type of that value, by operands and attributes
+     * that are as the entry says. NULL after a diagnostic. (What Loop and Scan hand to their bodies is in ir/graph/loop.h.) */
+    const fv_type *(*handed)(struct fv_op *op);
     const char *formula;
     const char *rule;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);

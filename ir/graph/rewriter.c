@@ -213,6 +213,24 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         fv_value_take_name(w->module, v, old);
 }
 
+/* What a region assumes holds around it once it is known to run. */
+static void assume_around(fv_module *m, fv_op *op) {
+    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+    const fv_attr *says = fv_op_find_attr(op, "says");
+    if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
+        fv_op_erase(op); /* else the run says it, in that place */
+}
+
+fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r) {
+    while (r->first != r->last) {
+        fv_op *first = r->first;
+        fv_op_move_before(first, w->at);
+        if (fv_op_is(first, FV_OP_fv_Assume) && !w->at->block->parent)
+            assume_around(w->module, first);
+    }
+    return r->last->in;
+}
+
 bool fv_op_adopt_lists(fv_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_operand_def *d = fv_opdef_operand(op->def->in, FV_MAX_IN, i);

@@ -44,6 +44,9 @@ fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank
 /* Replaces result i of the op being expanded; a value that is new takes over its name. */
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 
+/* Moves what a region of the op being expanded computes before it. Returns what the region gives. */
+fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r);
+
 /* Operands that are lists, but of rank 0, become vectors of one element: PyTorch exports axes so, and
  * ONNX Runtime takes them. False after a diagnostic. */
 bool fv_op_adopt_lists(fv_op *op) FV_MUST_USE;

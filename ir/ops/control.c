@@ -58,26 +58,11 @@ static bool infer_if(fv_op *op) {
     return true;
 }
 
-/* What a branch assumes holds around it once it is known to run. */
-static void assume_around(fv_module *m, fv_op *op) {
-    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
-    const fv_attr *says = fv_op_find_attr(op, "says");
-    if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
-        fv_op_erase(op); /* else the run says it, in that place */
-}
-
 static bool decompose_if(fv_rewriter *w, fv_op *op) {
-    const fv_region *taken = fv_branch_of(op, fv_branch_taken(op));
-    fv_op *end = taken->last;
-    while (taken->first != end) {
-        fv_op *first = taken->first;
-        fv_op_move_before(first, op);
-        if (fv_op_is(first, FV_OP_fv_Assume) && !op->block->parent)
-            assume_around(w->module, first);
-    }
+    fv_value *const *given = fv_w_inline(w, fv_branch_of(op, fv_branch_taken(op)));
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])
-            fv_w_result(w, i, end->in[i]);
+            fv_w_result(w, i, given[i]);
     return true;
 }
 

@@ -116,6 +116,39 @@ for seed in 1 2 3; do
     cmp -s one two && tell "branch, seed $seed" yes || tell "branch, seed $seed" no
 done
 
+# ---- graphs that take a value, and read from around: as they are, in the standard's operators, as one that says the same ----
+cat >flex.fvir <<'T'
+fovea-ir 1
+module "flex"
+symbol n 4..100
+const @low: f32[] = -inf
+const @two: f32[] = 2.0
+func @main(%q: f32[1, 2, n, 8], %m: bool[n, n], %b: f32[n]) -> (%y, %z) {
+  %y = ai.onnx.preview.FlexAttention(%q, %q, %q) {scale = 0.5, score_mod = ^(%s: f32[1, 2, n, n]) {
+    %t = Add(%s, %b)
+    %u = Where(%m, %t, @low)
+    return %u
+  }, prob_mod = ^(%w: f32[1, 2, n, n]) {
+    return %w
+  }}
+  %z = ai.onnx.preview.FlexAttention(%q, %q, %q) {scale = 0.5, score_mod = ^(%r: f32[1, 2, n, n]) {
+    %o = Mul(%r, @two)
+    return %o
+  }}
+  return %y, %z
+}
+T
+"$fovea" run -q flex.fvir --dim n=9 --backend=interp --seed=5 -o want >/dev/null
+for o in --passes= -O2 --standard; do
+    fine "FlexAttention $o" "$fovea" opt -q flex.fvir $o -o flex.onnx
+    check "FlexAttention $o: the same" 0 '2 of 2 outputs as expected' "$fovea" run flex.onnx --dim n=9 --seed=5 --expect want
+    text flex.onnx >flex$o.txt
+done
+[ "$(grep -c 'op_type: "FlexAttention"' flex--passes=.txt)" = 2 ] && grep -q 'domain: "ai.onnx.preview"' flex--passes=.txt &&
+    tell 'FlexAttention as it is' yes || tell 'FlexAttention as it is' no
+grep -q 'op_type: "FlexAttention"' flex-O2.txt && tell 'FlexAttention in the standard' no || tell 'FlexAttention in the standard' yes
+grep -q 'op_type: "Attention"' flex--standard.txt && tell 'FlexAttention as Attention' yes || tell 'FlexAttention as Attention' no
+
 # ---- opsets ----
 text d.onnx | grep -q '^  version: 17$' && tell 'the lowest opset' yes || tell 'the lowest opset' no
 printf 'fovea-ir 1\nmodule "m"\nfunc @main(%%x: f32[2, 3]) -> (%%y, %%z) {\n  %%y = Gelu(%%x)\n  %%z = Cast(%%x) {to = 21}\n  return %%y, %%z\n}\n' >g.fvir
