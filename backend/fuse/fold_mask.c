@@ -22,6 +22,7 @@
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
+#include "ir/type/float_bits.h"
 
 #define FAR_BELOW (-1000.0)     /* what is added or chosen to hide: -10000, -1e9, the lowest of a type, -infinity */
 #define MOST_CHANNELS (65536.0) /* of products whose rounding stays below 1%: (1 + 2^-24)^65536 < 1.01 */
@@ -48,10 +49,26 @@ static const hides nowhere = {NULL, -INFINITY, NULL};
 
 /* ---- parts of expressions ---- */
 
+static bool is_float(const fv_expr *x) { return fv_elem_is_float((fv_elem)x->type.elem); }
+
+static double rounded_to(const fv_expr *x, double value) {
+    fv_elem e = (fv_elem)x->type.elem;
+    return fv_float_decode(e, fv_float_encode(e, value));
+}
+
+/* Also one that was rounded to narrow types. */
 static bool number(const fv_expr *x, double *value) {
-    bool is = x->op == FV_X_CONST && fv_elem_is_float((fv_elem)x->type.elem);
+    bool is = x->op == FV_X_CONST && is_float(x);
     *value = is ? x->u.f : 0;
-    return is;
+    if (x->op != FV_X_CONVERT || !is_float(x) || !number(x->arg[0], value))
+        return is;
+    *value = rounded_to(x, *value);
+    return true;
+}
+
+/* Of the type that x is computed in, or of a narrow one, each of whose numbers that type has? */
+static bool is_like(const fv_expr *x, const fv_expr *y) {
+    return y->type.elem == x->type.elem || y->type.elem == FV_F16 || y->type.elem == FV_BF16;
 }
 
 static bool has_score(const fold *f, const fv_expr *x) {
@@ -146,11 +163,22 @@ static hides both(const fold *f, hides x, hides y) {
     return r;
 }
 
+/* As another type of floats: rounding keeps the order. */
+static hides converted(const fold *f, const fv_expr *x, hides h) {
+    h.most = rounded_to(x, h.most);
+    h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem, fv_x_convert(f->a, (fv_elem)x->type.elem, h.bound)) : NULL;
+    return h;
+}
+
 /* A value without scores. */
 static hides by_value(const fold *f, fv_expr *m, int depth) {
     double c;
+    if (!is_like(f->x, m))
+        return nowhere;
     if (number(m, &c))
         return c <= FAR_BELOW ? (hides){fv_x_const_int(f->a, FV_BOOL, 1), c, NULL} : nowhere;
+    if (m->op == FV_X_CONVERT && depth && is_like(f->x, m->arg[0]))
+        return converted(f, m, by_value(f, m->arg[0], depth - 1));
     if (m->op == FV_X_SELECT && depth) {
         hides x = by_value(f, m->arg[1], depth - 1), y = by_value(f, m->arg[2], depth - 1);
         x.where = and_(f, m->arg[0], x.where);
@@ -159,6 +187,7 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     }
     if (!fv_x_uses(m, f->at->key))
         return nowhere;
+    m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
     return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL}; /* at most that, where it is no more */
 }
 
@@ -197,7 +226,11 @@ static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
 /* x has scores. */
 static hides hide(fold *f, fv_expr *x, int depth) {
     double c;
-    if (!depth || x->n < 2)
+    if (!depth || x->n < 1 || !is_like(f->x, x))
+        return nowhere;
+    if (x->op == FV_X_CONVERT)
+        return is_like(f->x, x->arg[0]) ? converted(f, x, hide(f, x->arg[0], depth - 1)) : nowhere;
+    if (x->n < 2)
         return nowhere;
     fv_expr *y = x->arg[0], *z = x->arg[1];
     bool first = has_score(f, y), second = has_score(f, z);

@@ -15,6 +15,17 @@ static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
     return NULL;
 }
 
+/* f32(x[]) of a constant x of a narrow type, which has no arithmetic and so no numbers. */
+static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args) {
+    const fv_expr *from = x->op == FV_X_CONVERT ? args[0] : NULL;
+    const fv_value *v = from && from->op == FV_X_LOAD ? from->u.buf->value : NULL;
+    fv_elem to = (fv_elem)x->type.elem;
+    if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 || (to != FV_F32 && to != FV_F64) ||
+        (v->type->elem != FV_F16 && v->type->elem != FV_BF16))
+        return NULL;
+    return fv_x_const(l->exprs, to, fv_tensor_float(v->tensor, 0));
+}
+
 typedef struct substituter {
     fv_lowerer *l;
     const fv_origin **origin;
@@ -37,7 +48,7 @@ static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const substituter *s = r->user;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     if (!v)
-        return NULL;
+        return widened_constant(s->l, x, args);
     fv_expr *constant = scalar_constant(s->l, v);
     const fv_storage *from = fv_storage_of(s->l, v);
     int rank = v->type->rank;
