@@ -1,7 +1,10 @@
-/* embedded.h - rule files as strings, made at build time. */
+/* embedded.h - rule files as strings, and pipelines as tables, made at build time. */
 #ifndef FV_PASSES_EMBEDDED_H
 #define FV_PASSES_EMBEDDED_H
 
+#include "passes/passes.h"
+
 extern const char *const fv_simplify_rules, *const fv_strength_rules;
+extern const fv_pipeline_table fv_pipeline_O0, fv_pipeline_O1, fv_pipeline_O2, fv_pipeline_O3, fv_pipeline_Os; /* passes/pipelines */
 
 #endif

@@ -1,4 +1,4 @@
-/* manager.c - the table of passes, the shipped pipelines, and running them. */
+/* manager.c - the table of passes, and running them. */
 #include "passes/passes.h"
 
 #include <string.h>
@@ -68,21 +68,6 @@ const fv_pass_order *fv_pass_order_at(int i) {
     return i >= 0 && i < (int)(sizeof orders / sizeof *orders) - 1 ? &orders[i] : NULL;
 }
 
-/* The first or the last run of a pass in a list; -1: it has none. */
-static int run_of(const fv_pass *p, const char *const *names, bool last) {
-    int at = -1;
-    for (int i = 0; names[i] && (last || at < 0); i++)
-        if (!strcmp(names[i], p->name))
-            at = i;
-    return at;
-}
-
-bool fv_pass_order_holds(const fv_pass_order *o, const char *const *names) {
-    bool last = o->kind == FV_PASS_AGAIN;
-    int at = run_of(o->pass, names, last), other = run_of(o->other, names, last);
-    return at < 0 || other < 0 || at > other;
-}
-
 const fv_pass *fv_pass_at(int i) {
     return i >= 0 && i < (int)(sizeof passes / sizeof *passes) - 1 ? &passes[i] : NULL;
 }
@@ -92,62 +77,6 @@ const fv_pass *fv_pass_find(const char *name) {
         if (!strcmp(p->name, name))
             return p;
     return NULL;
-}
-
-/* What is needed for lowering at all comes in every pipeline: "legalise" leaves only ops that have
- * a definition or a kernel. */
-static const char *const least[] = {"legalise", "remove-dead", NULL};
-static const char *const all[] = {"legalise", "fold-constants", "simplify", "reduce-strength",
-                                  "fold-constants", "share", "remove-dead", NULL};
-
-const char *const *fv_pipeline(char level) {
-    switch (level) {
-    case '0': return least;
-    case '1':
-    case '2':
-    case '3':
-    case 's': return all;
-    }
-    return NULL;
-}
-
-/* ---- other lists than those of levels ---- */
-
-static bool is_in(const char *const *list, const char *name) {
-    while (list && *list && strcmp(*list, name))
-        list++;
-    return list && *list;
-}
-
-/* Behind the first runs of all that it has to come after. */
-static int place_in(const char *const *names, const fv_pass *p) {
-    int place = 0;
-    for (const fv_pass_order *o = orders; o->pass; o++) {
-        int other = o->pass == p && o->kind == FV_PASS_AFTER ? run_of(o->other, names, false) : -1;
-        place = other >= place ? other + 1 : place;
-    }
-    return place;
-}
-
-const char *const *fv_pipeline_with(fv_arena *a, const char *const *names, const char *const *enable, const char *const *disable) {
-    int n = 0;
-    while (names[n])
-        n++;
-    const char **list = FV_NEW(a, const char *, n + NPASSES + 1);
-    memcpy(list, names, (size_t)n * sizeof *list);
-    for (const fv_pass *p = passes; p->name; p++) {
-        if (!is_in(enable, p->name) || is_in(list, p->name))
-            continue;
-        int at = place_in(list, p);
-        memmove(list + at + 1, list + at, (size_t)(++n - at) * sizeof *list);
-        list[at] = p->name;
-    }
-    n = 0;
-    for (int i = 0; list[i]; i++)
-        if (!is_in(disable, list[i]))
-            list[n++] = list[i];
-    list[n] = NULL;
-    return list;
 }
 
 void fv_pass_count_one(fv_pass_run *r, const char *what) {
@@ -200,13 +129,6 @@ static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o
         ok = fv_module_verify(m, p->name);
     fv_arena_free(r.arena);
     return ok;
-}
-
-void fv_warn_of_order(fv_session *s, const char *const *names) {
-    for (const fv_pass_order *o = orders; o->pass; o++)
-        if (!fv_pass_order_holds(o, names))
-            fv_warning(s, "pass '%s' should run %safter '%s': %s", o->pass->name, o->kind == FV_PASS_AGAIN ? "again " : "",
-                       o->other->name, o->why);
 }
 
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) {

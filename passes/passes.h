@@ -1,11 +1,12 @@
 /* passes.h - graph IR to graph IR: passes, pipelines, and what a pass says it did.
  *
  * A pass is a function from module to module with a name, one line of purpose and counts of what it
- * did. A pipeline is a list of passes; -O0 has a shipped one, -O1 to -O3 and -Os share another. The verifier runs after
- * every pass in debug builds and where asked. */
+ * did. A pipeline is a table: passes, and the steps of lowering behind them; those of the levels are in passes/pipelines. The
+ * verifier runs after every pass in debug builds and where asked. */
 #ifndef FV_PASSES_PASSES_H
 #define FV_PASSES_PASSES_H
 
+#include "ir/base/text.h"
 #include "ir/graph/gate.h"
 #include "ir/rule/rule.h"
 
@@ -72,6 +73,7 @@ typedef struct fv_pipeline_options {
     bool verify;                /* after every pass */
     const fv_gate *gate;        /* asked before each pass that is not needed, and before the changes that passes make; NULL: all may be */
     const fv_rule_watch *rules; /* NULL: nobody looks */
+    const char *const *without; /* names of rules that are not applied, NULL terminated; NULL: all may be */
     const struct fv_watch *watch; /* NULL: nobody looks */
     const fv_pass *const *own;  /* passes besides those of the table, NULL terminated; NULL: none */
     void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */
@@ -81,16 +83,32 @@ typedef struct fv_pipeline_options {
 /* Applies the rules that are as exact as `most`, or more, until none matches. False after a diagnostic, where they come to no
  * end. */
 bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) FV_MUST_USE;
-/* The same but for approximate ones: what the pass simplify does with the shipped rules. */
-bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) FV_MUST_USE;
+
+/* Has a shipped pass a rule of that name? */
+bool fv_rule_is_shipped(fv_arena *a, const char *name) FV_MUST_USE;
 
 /* The pass of that name among `own` (NULL: none), then in the table; NULL: there is none. */
 const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name);
 /* Runs passes by name (NULL terminated), in order. An unknown name is a diagnostic with the nearest. */
 bool fv_run_passes(fv_module *m, const char *const *names, const fv_pipeline_options *o) FV_MUST_USE;
-/* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. But for '0' it is one: what these levels
- * differ in is how code is made of kernels (fv_driver_llvm_level). */
+/* How a model is compiled, as its table in Lua says it (passes/pipelines). Lists are NULL terminated. */
+typedef struct fv_pipeline_table {
+    const char *purpose;       /* for people; NULL: it says none */
+    const char *const *passes; /* in their order */
+    const char *const *steps;  /* of lowering that are done (ir/definition/step_names.h), in their order; NULL: all */
+    const char *code;          /* "0" to "3", "s": how much is looked for in code, by LLVM and by a C compiler; NULL: "2" */
+} fv_pipeline_table;
+
+/* The shipped pipeline of level '0', '1', '2', '3' or 's'; NULL: there is no such level. */
+const fv_pipeline_table *fv_pipeline_shipped(char level);
+/* Its passes. */
 const char *const *fv_pipeline(char level);
+/* What is wrong with a list of steps, in the arena; NULL: nothing. */
+const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps);
+/* The table in Lua, as `--pipeline` reads it; p has steps and code. */
+void fv_pipeline_print(fv_text *t, const fv_pipeline_table *p);
+/* Is it in the list, which may be NULL? */
+bool fv_is_in(const char *const *list, const char *name) FV_MUST_USE;
 /* A list of passes with those of `enable` that it lacks, each behind the first runs of all that it has to come after, and without
  * those of `disable`; both NULL terminated, or NULL; names that are no passes' say nothing. In the arena. */
 const char *const *fv_pipeline_with(fv_arena *a, const char *const *names, const char *const *enable, const char *const *disable);

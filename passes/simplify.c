@@ -22,7 +22,8 @@ typedef struct simplifier {
 
 static bool may(void *user, const fv_rule *rule, const fv_op *op) {
     const simplifier *s = user;
-    return fv_pass_may(s->r, rule->name, op);
+    const fv_pipeline_options *o = s->r->options;
+    return !(o && fv_is_in(o->without, rule->name)) && fv_pass_may(s->r, rule->name, op);
 }
 
 /* The first rule that matches. */
@@ -103,25 +104,48 @@ bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness mo
                             circle(&s, r->arena));
 }
 
-bool fv_simplify_with(fv_pass_run *r, const fv_rule *rules, int n) {
-    return fv_apply_rules(r, rules, n, FV_ROUNDING);
-}
+/* ---- the shipped rules ---- */
 
-static bool apply_file(fv_pass_run *r, const char *file, const char *text) {
-    fv_session *s = r->module->session;
+typedef struct rule_file {
+    const char *path;
+    const char *const *text;
+} rule_file;
+
+static const rule_file simplify_rules = {"passes/simplify.rules", &fv_simplify_rules},
+                       strength_rules = {"passes/strength.rules", &fv_strength_rules};
+
+static bool read_file(fv_arena *a, const rule_file *f, fv_rule **rules, int *n) {
+    fv_session *s = fv_arena_session(a);
     const char *before = fv_diag_file_get(s);
-    fv_rule *rules;
-    int n, errors = fv_error_count(s);
-    fv_diag_file(s, file);
-    bool ok = fv_rules_parse(r->module->arena, text, &rules, &n);
+    int errors = fv_error_count(s);
+    fv_diag_file(s, f->path);
+    bool ok = fv_rules_parse(a, *f->text, rules, n) && fv_error_count(s) == errors;
     fv_diag_file(s, before);
-    return ok && fv_simplify_with(r, rules, n) && fv_error_count(s) == errors;
+    return ok;
 }
 
-bool fv_pass_simplify(fv_pass_run *r) {
-    return apply_file(r, "passes/simplify.rules", fv_simplify_rules);
+static bool apply_file(fv_pass_run *r, const rule_file *f, fv_exactness most) {
+    fv_rule *rules;
+    int n, errors = fv_error_count(r->module->session);
+    return read_file(r->module->arena, f, &rules, &n) && fv_apply_rules(r, rules, n, most) &&
+           fv_error_count(r->module->session) == errors;
 }
 
-bool fv_pass_reduce_strength(fv_pass_run *r) {
-    return apply_file(r, "passes/strength.rules", fv_strength_rules);
+bool fv_pass_simplify(fv_pass_run *r) { return apply_file(r, &simplify_rules, FV_ROUNDING); }
+
+bool fv_pass_simplify_exact(fv_pass_run *r) { return apply_file(r, &simplify_rules, FV_EXACT); }
+
+bool fv_pass_reduce_strength(fv_pass_run *r) { return apply_file(r, &strength_rules, FV_ROUNDING); }
+
+bool fv_rule_is_shipped(fv_arena *a, const char *name) {
+    const rule_file *files[] = {&simplify_rules, &strength_rules};
+    for (int i = 0; i < 2; i++) {
+        fv_rule *rules;
+        int n = 0;
+        bool read = read_file(a, files[i], &rules, &n);
+        for (int k = 0; read && k < n; k++)
+            if (!strcmp(rules[k].name, name))
+                return true;
+    }
+    return false;
 }

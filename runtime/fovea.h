@@ -124,7 +124,7 @@ typedef struct fv_compile_options {
     int strict;           /* an ONNX model that departs from the standard is an error, not a few warnings */
     const char *tuning;   /* path of what `fovea tune` has written for this model; NULL: none */
     const char *const *enable;  /* passes that run only where they are asked for; NULL terminated; NULL: none */
-    const char *const *disable; /* passes, and steps of lowering, that are left out; the same. `fovea opt --list-passes` lists both */
+    const char *const *disable; /* passes, steps of lowering and rules that are left out; the same. `fovea opt --list-passes` lists the first two */
 } fv_compile_options;
 
 /* Compiles to something that runs at once; or loads it, where that has been done before: from the cache on

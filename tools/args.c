@@ -30,6 +30,7 @@ static const option options[] = {
     {"--backend", NULL, TEXT, AT(backend), "B", "jit, c or interp; `test` takes several, with commas", false},
     {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
     {"--script", NULL, TEXT, AT(script), "F.lua", "run the passes that a script declares, and then the level's, or its pipeline", false},
+    {"--pipeline", NULL, TEXT, AT(pipeline), "F.lua", "passes, steps of lowering and level of code, as the table that a script returns", false},
     {"--script-arg", NULL, LIST, AT(script_args), "K=V", "option K of the script; may be repeated", false},
     {"--script-memory", NULL, NUMBER, AT(script_memory), "MIB", "memory that a script may take (1024)", false},
     {"--script-steps", NULL, NUMBER, AT(script_steps), "N", "million instructions that a script may run (10000)", false},
@@ -39,6 +40,8 @@ static const option options[] = {
     {"--chunk", NULL, NUMBER, AT(chunk), "N", "values that one run makes visible (64); what asks for a value does not fuse it away", false},
     {"--graph", NULL, FLAG, AT(graph), NULL, "the ops after the passes instead: what came, went and changed", false},
     {"--list-passes", NULL, FLAG, AT(list_passes), NULL, "list the passes, and what each level runs", false},
+    {"--print-pipeline", NULL, FLAG, AT(print_pipeline), NULL, "print the pipeline that would run, as a table for --pipeline", false},
+    {"--only-node", NULL, TEXT, AT(only_node), "NODE", "of what rules and passes rewrite, only what lies at that node, or gives that value", false},
     {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]", "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere", false},
     {"--bisect", NULL, FLAG, AT(bisect), NULL, "instead of the graph: the change after which outputs differ from those without any", false},
     {"--bisect-test", NULL, TEXT, AT(bisect_test), "CMD", "the change after which that command fails; FOVEA_FLAGS tells it how many are made", false},
@@ -75,7 +78,7 @@ static const option options[] = {
     {"--strict", NULL, FLAG, AT(strict), NULL, "refuse an ONNX model that departs from the standard", true},
     {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},
-    {"--disable", NULL, LIST, AT(disable), "A,B", "leave out these passes and steps of lowering; may be repeated", true},
+    {"--disable", NULL, LIST, AT(disable), "A,B", "leave out these passes, steps of lowering and rules; may be repeated", true},
     {"--enable", NULL, LIST, AT(enable), "A,B", "run these passes, too, which run only where they are asked for; may be repeated", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
@@ -280,9 +283,11 @@ static int check(const fv_args *a, const fv_command *c) {
     for (int i = 0; i < a->script_args.n; i++)
         if (!strchr(a->script_args.at[i], '='))
             return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script_args.at[i]);
-    if (c->run != fv_cmd_lua && !a->script && (a->script_args.n || a->unsafe_lua))
-        return fv_usage(a, "%s goes with --script", a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
-    if (a->help || a->list_passes)
+    if (a->script && a->pipeline)
+        return fv_usage(a, "--script and --pipeline: one of them; the file of a pipeline is a script, too");
+    if (c->run != fv_cmd_lua && !a->script && !a->pipeline && (a->script_args.n || a->unsafe_lua))
+        return fv_usage(a, "%s goes with --script and --pipeline", a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
+    if (a->help || a->list_passes || a->print_pipeline)
         return FV_EXIT_OK;
     if (a->n < c->min)
         return fv_usage(a, "%s is missing; see `fovea %s --help`", c->operands, c->name);
@@ -292,7 +297,7 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name, .words = argv, .nwords = argc, .stop_after = -1, .atol = -1, .rtol = -1, .level = '2', .rounds = 5, .chunk = 64,
+    *a = (fv_args){.command = c->name, .words = argv, .nwords = argc, .stop_after = -1, .atol = -1, .rtol = -1, .rounds = 5, .chunk = 64,
                    .seconds = c->run == fv_cmd_tune ? 60 : 2, .script_memory = 1024, .script_steps = 10000,
                    .operand = operands};
     int status = parse_environment(a, c);

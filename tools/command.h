@@ -29,7 +29,7 @@ typedef struct fv_args {
     fv_list_arg dims, enable, disable;
     int threads, verbose; /* threads: the first of the list */
     int thread_list[FV_MAX_THREAD_LIST], nthread_list;
-    char level;
+    char level; /* 0: not given */
     bool strict, verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
@@ -39,9 +39,11 @@ typedef struct fv_args {
     const char *against, *against_model;
     const char *attention_maps, *labels;
     const char *script; /* its passes are run */
+    const char *pipeline; /* a script that returns one */
     fv_list_arg inputs, states, at, script_args;
     int script_memory, script_steps; /* MiB; millions of instructions */
     const char *explain; /* "RULE" or "RULE@NODE" */
+    const char *only_node;
     const char *changes; /* a file that lists them */
     const char *test; /* of reduce: a command of the shell */
     const char *bisect_test; /* a command of the shell */
@@ -49,7 +51,7 @@ typedef struct fv_args {
     const char *levels; /* of diff: "0,2" */
     int seed, rounds, chunk;
     double seconds;
-    bool list_passes, standard, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua, bisect;
+    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua, bisect;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */
@@ -100,7 +102,7 @@ int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, els
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
 
-/* Reads --script, if it is given and not read yet, and has its passes run. False after a diagnostic. */
+/* Reads --script or --pipeline, if one is given and not read yet, and has its passes run. False after a diagnostic. */
 bool fv_script_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
 /* What --help says of the options of the script. */
 int fv_script_help(const fv_args *a); /* the exit status */

@@ -74,7 +74,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     if (fv_args_backends(&s->args, backends) != 1 || !fv_args_driver(&one, &o, true))
         return false;
     s->backend = backends[0];
-    s->label = fv_printf(c->arena, "%s, %s, -O%c%s%s%s", s->path, fv_backend_name(s->backend), s->args.level,
+    s->label = fv_printf(c->arena, "%s, %s, -O%c%s%s%s", s->path, fv_backend_name(s->backend), o.level ? o.level : '2',
                          o.naive ? ", naive schedule" : "", s->args.passes ? ", passes " : "", s->args.passes ? s->args.passes : "");
     return true;
 }

@@ -39,22 +39,18 @@ static void look(void *user, const char *step, const fv_module *m, const fv_defi
         write(d, step, m, definitions);
 }
 
-static bool is_in(const char *const *list, const char *name) {
-    while (list && *list && strcmp(*list, name))
-        list++;
-    return list && *list;
-}
-
 /* Will there be such a pass, or such a step? */
 static bool comes(const fv_context *c, const fv_driver_options *o, const char *name, bool lowers) {
-    const char *const *passes = fv_driver_pipeline(c->arena, o), *const *without = fv_switches_steps(c->arena, o->disable);
+    fv_pipeline_table will;
+    if (!fv_driver_pipeline(c->arena, o, &will))
+        return fv_usage(c->args, "there is no level -O%c", o->level) == FV_EXIT_OK;
+    const char *const *without = fv_switches_steps(c->arena, will.steps);
     const char *names[256] = {0};
     int n = 0;
-    for (const char *const *p = passes; *p; p++)
-        if (!strcmp(*p, name))
-            return true;
+    if (fv_is_in(will.passes, name))
+        return true;
     for (const char *const *p = fv_lower_steps(); lowers && *p; p++)
-        if (!strcmp(*p, name) && (!o->naive || fv_step_is_naive(name)) && !is_in(without, name))
+        if (!strcmp(*p, name) && (!o->naive || fv_step_is_naive(name)) && !fv_is_in(without, name))
             return true;
     for (int i = 0; fv_pass_at(i) && n < 200; i++)
         names[n++] = fv_pass_at(i)->name;

@@ -111,7 +111,7 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
             return fv_error(t->c.session, "processor '%s' is %s, the target %s is not", h->processor, fv_processor_at(id)->architecture,
                             fv_target_str(t->kept, base));
     }
-    const char *wrong = fv_switches_wrong(t->kept, o->passes, o->enable, o->disable);
+    const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }
 

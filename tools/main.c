@@ -12,7 +12,7 @@ static const char tolerance_text[] =
     "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"
     "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared exactly.\n";
 
-#define SCRIPT "--script --script-arg --script-memory --script-steps --unsafe-lua"
+#define SCRIPT "--script --pipeline --script-arg --script-memory --script-steps --unsafe-lua"
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
@@ -74,7 +74,7 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --weights --passes --standard --list-passes --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
+     "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"

@@ -7,11 +7,12 @@ static int refuse(const fv_args *a, const char *what) {
 
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     (void)o;
-    return !c->args->script || refuse(c->args, "--script") == FV_EXIT_OK;
+    const fv_args *a = c->args;
+    return (!a->script && !a->pipeline) || refuse(a, a->script ? "--script" : "--pipeline") == FV_EXIT_OK;
 }
 
 int fv_script_help(const fv_args *a) {
-    return a->script ? refuse(a, "--script") : FV_EXIT_OK;
+    return a->script || a->pipeline ? refuse(a, a->script ? "--script" : "--pipeline") : FV_EXIT_OK;
 }
 
 int fv_cmd_lua(fv_context *c) {

@@ -8,6 +8,7 @@
 #include "tools/bisect.h"
 #include "tools/explain.h"
 #include "tools/model.h"
+#include "tools/named.h"
 #include "tools/report.h"
 
 /* ---- --list-passes ---- */
@@ -21,10 +22,18 @@ static json_t *pipeline_json(char level) {
     return list;
 }
 
+static json_t *purposes_json(void) {
+    json_t *o = json_object();
+    for (const char *l = levels; *l; l++)
+        fv_json_set_text(o, (char[]){'O', *l, 0}, fv_pipeline_shipped(*l)->purpose);
+    return o;
+}
+
 /* What a level chooses besides passes: LLVM's optimization of code, and the option of the C compiler of --backend=c. */
 static json_t *code_json(char level) {
     json_t *o = json_object();
-    fv_json_set(o, "llvm", json_integer(fv_driver_llvm_level(level)));
+    fv_json_set(o, "llvm", json_integer(fv_driver_llvm(level).level));
+    fv_json_set_bool(o, "small", fv_driver_llvm(level).small);
     fv_json_set_text(o, "cc", (char[]){'-', 'O', level, 0});
     return o;
 }
@@ -78,6 +87,7 @@ static int list_json(fv_context *c) {
     fv_json_set(d, "passes", passes);
     fv_json_set(d, "steps", steps_json());
     fv_json_set(d, "levels", pipelines);
+    fv_json_set(d, "purposes", purposes_json());
     fv_json_set(d, "code", code);
     return fv_json_print(c->session, d) ? FV_EXIT_OK : FV_EXIT_MODEL;
 }
@@ -105,20 +115,16 @@ static void print_steps(void) {
     }
 }
 
-/* Levels that run the same passes are one line; then what each chooses for the code of kernels. */
+/* What each runs, and what is told to LLVM and to the C compiler of --backend=c. */
 static void print_levels(void) {
-    fv_out("\npasses\n");
-    for (const char *l = levels, *next; *l; l = next) {
-        for (next = l; *next && fv_pipeline(*next) == fv_pipeline(*l); next++)
-            fv_out("%s-O%c", next == l ? "  " : ", ", *next);
-        fv_out(":");
+    fv_out("\npipelines of levels\n");
+    for (const char *l = levels; *l; l++) {
+        fv_out("-O%c             %s\n%15s  ", *l, fv_pipeline_shipped(*l)->purpose, "");
         for (const char *const *p = fv_pipeline(*l); *p; p++)
             fv_out(" %s", *p);
-        fv_out("\n");
+        fv_out("\n%15s   code: level %d of LLVM%s, -O%c of the C compiler of --backend=c\n", "", fv_driver_llvm(*l).level,
+               fv_driver_llvm(*l).small ? ", small functions" : "", *l);
     }
-    fv_out("code    by LLVM    by the C compiler of --backend=c\n");
-    for (const char *l = levels; *l; l++)
-        fv_out("  -O%c   level %d    -O%c\n", *l, fv_driver_llvm_level(*l), *l);
 }
 
 static int list_passes(fv_context *c) {
@@ -130,6 +136,17 @@ static int list_passes(fv_context *c) {
     }
     print_steps();
     print_levels();
+    return FV_EXIT_OK;
+}
+
+static int print_pipeline(fv_context *c) {
+    fv_driver_options o;
+    fv_pipeline_table p;
+    fv_text t = {.arena = c->arena};
+    if (!fv_args_driver(c, &o, false) || !fv_driver_pipeline(c->arena, &o, &p))
+        return fv_refused(c);
+    fv_pipeline_print(&t, &p);
+    fv_put_text(stdout, t.s);
     return FV_EXIT_OK;
 }
 
@@ -187,6 +204,16 @@ static const char *const *with_standard(fv_context *c, const char *const *passes
     return list;
 }
 
+static int no_node(fv_context *c, const fv_module *m) {
+    fv_name_list names = {0};
+    fv_list_names(c->arena, &names, m);
+    FV_PUSH(c->arena, names.at, names.n, names.cap, NULL);
+    const char *given = c->args->only_node, *near = fv_nearest(fv_name_given(c->arena, given), names.at);
+    if (near)
+        return fv_usage(c->args, "--only-node %s: there is no such node or value; did you mean '%s'?", given, near);
+    return fv_usage(c->args, "--only-node %s: there is no such node or value", given);
+}
+
 int fv_cmd_opt(fv_context *c) {
     const fv_args *a = c->args;
     fv_driver_options o;
@@ -195,6 +222,10 @@ int fv_cmd_opt(fv_context *c) {
     fv_weights_kind weights;
     if (a->list_passes)
         return list_passes(c);
+    if (a->print_pipeline)
+        return print_pipeline(c);
+    if (a->only_node && (a->bisect || a->bisect_test))
+        return fv_usage(a, "--bisect looks at all changes: --only-node does not apply");
     if (a->bisect || a->bisect_test)
         return fv_bisect(c);
     if (a->inputs.n || a->data_set || a->backend)
@@ -216,6 +247,8 @@ int fv_cmd_opt(fv_context *c) {
         fv_error(c->session, "holds %s; passes are for graphs", source.module ? "definitions" : "kernels");
         return FV_EXIT_MODEL;
     }
+    if (a->only_node && !fv_module_has_name(source.module, fv_name_given(c->arena, a->only_node)))
+        return no_node(c, source.module);
     if (!fv_driver_passes(source.module, &o))
         return fv_failed(c);
     if (!a->output)

@@ -132,7 +132,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!check_pass(a, o->pipeline->own, o->passes[i]))
             return false;
-    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->enable, o->disable);
+    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->steps, o->enable, o->disable);
     if (wrong)
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
     if (!fv_stop_begin(c, o))

@@ -50,12 +50,13 @@ static bool has_reasons(const fv_step_name *s) {
 }
 
 void fv_report_steps(const fv_context *c, const fv_driver_options *o) {
-    for (int i = 0; c->args->verbose && fv_step_name_at(i); i++) {
+    fv_pipeline_table p;
+    if (!c->args->verbose || !fv_driver_pipeline(c->arena, o, &p))
+        return;
+    for (int i = 0; fv_step_name_at(i); i++) {
         const fv_step_name *s = fv_step_name_at(i);
         bool runs = !o->naive && !(o->reasons->after && !fv_step_comes(o->reasons->after, s->id));
-        for (int k = 0; o->disable && o->disable[k]; k++)
-            runs &= strcmp(o->disable[k], s->name) != 0;
-        if (runs && has_reasons(s))
+        if (runs && fv_is_in(p.steps, s->name) && has_reasons(s))
             print_step(c, s, o->reasons);
     }
 }

@@ -14,7 +14,7 @@
 /* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
 static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
-    bool own = c->args->script == NULL;
+    bool own = !c->args->script && !c->args->pipeline;
     fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
 }
 
@@ -70,25 +70,33 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
     const fv_args *a = c->args;
     fv_lua_options o = {.host = host_of(c, program),
                         .args = a->script_args.at, .words = program ? a->operand + 1 : NULL,
-                        .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua};
+                        .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua,
+                        .pipeline = a->pipeline && !program};
     return fv_lua_open(c->session, path, &o);
 }
 
-/* ---- --script ---- */
+/* ---- --script and --pipeline ---- */
+
+/* What is read besides the model; NULL: nothing. */
+static const char *script_of(const fv_args *a) { return a->pipeline ? a->pipeline : a->script; }
 
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
-    if (!c->args->script)
+    if (!script_of(c->args))
         return true;
     if (!c->script)
-        c->script = open_script(c, c->args->script, false);
+        c->script = open_script(c, script_of(c->args), false);
     if (!c->script)
         return false;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *p = *o->pipeline;
     p->own = fv_lua_passes(c->script);
     o->pipeline = p;
+    const fv_pipeline_table table = fv_lua_pipeline(c->script, o->level ? o->level : '2');
     if (!o->passes)
-        o->passes = fv_lua_pipeline(c->script, o->level ? o->level : '2');
+        o->passes = table.passes;
+    o->steps = table.steps;
+    if (!o->level && table.code)
+        o->level = *table.code;
     o->script = fv_lua_key(c->script);
     o->script_varies = fv_lua_varies(c->script);
     return true;
@@ -107,16 +115,16 @@ static void print_help(const fv_lua *l, const char *path) {
 }
 
 static int help(fv_context *c) {
-    const fv_lua *l = open_script(c, c->args->script, false);
+    const fv_lua *l = open_script(c, script_of(c->args), false);
     if (!l)
         return fv_failed(c);
-    print_help(l, c->args->script);
+    print_help(l, script_of(c->args));
     return FV_EXIT_OK;
 }
 
 int fv_script_help(const fv_args *a) {
     static const fv_command command = {.name = "help", .run = help};
-    return a->script ? fv_run_command(&command, a) : FV_EXIT_OK;
+    return script_of(a) ? fv_run_command(&command, a) : FV_EXIT_OK;
 }
 
 /* ---- fovea lua ---- */

@@ -12,6 +12,8 @@ typedef struct counter {
     int done;
     bool stopped;
     FILE *list; /* of --changes; NULL: none */
+    const char *node; /* of --only-node; NULL: all may be changed */
+    const fv_pass *const *own;
 } counter;
 
 static void close_list(void *list) { fclose(list); }
@@ -26,6 +28,8 @@ static bool may(void *user, const char *stage, const char *what, const fv_op *op
     counter *n = user;
     fv_arena *a = n->c->arena;
     const int limit = n->c->args->stop_after;
+    if (n->node && op && what && fv_pass_find_own(n->own, stage) && !fv_op_is_called(op, n->node))
+        return false;
     if (limit >= 0 && n->done == limit) {
         if (!n->stopped && n->c->args->verbose)
             fv_err("stopped before %s\n", change_str(a, stage, what, op));
@@ -42,12 +46,12 @@ static bool may(void *user, const char *stage, const char *what, const fv_op *op
 
 bool fv_stop_begin(fv_context *c, fv_driver_options *o) {
     const fv_args *a = c->args;
-    if (a->stop_after < 0 && !a->changes)
+    if (a->stop_after < 0 && !a->changes && !a->only_node)
         return true;
     counter *n = FV_NEW(c->arena, counter, 1);
     fv_gate *gate = FV_NEW(c->arena, fv_gate, 1);
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *n = (counter){.c = c};
+    *n = (counter){.c = c, .node = a->only_node ? fv_name_given(c->arena, a->only_node) : NULL, .own = o->pipeline->own};
     if (a->changes) {
         if (!fv_spares_models(c, "--changes=", a->changes))
             return false;

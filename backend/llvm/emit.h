@@ -20,6 +20,7 @@ typedef struct fv_ll_module {
     const fv_program *program;
     const fv_target *target;
     int level;
+    bool small; /* functions are marked so */
     bool resident; /* code in memory: constants are found through NAME_constants */
     const unsigned char *part_of; /* of each kernel: the module that it is in; NULL: there is one module */
     int part;                     /* the first has plan, run and table */

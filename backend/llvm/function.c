@@ -65,6 +65,8 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     LLVMSetLinkage(fn, linkage == FV_LL_EXPORTED ? LLVMExternalLinkage : LLVMInternalLinkage);
     const unsigned whole = (unsigned)LLVMAttributeFunctionIndex;
     fv_ll_attr(m, fn, whole, "nounwind");
+    if (m->small)
+        fv_ll_attr(m, fn, whole, "optsize");
     text_attr(m, fn, "no-builtins", "");
     set_cpu(m, fn, baseline);
     return fn;

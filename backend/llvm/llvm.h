@@ -27,6 +27,7 @@ typedef enum {
 
 typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
+    bool small;         /* functions of fewer bytes where that costs little time; nor does this */
     const char *soname; /* SO: NULL: the last part of the path */
     fv_weights_kind weights; /* AUTO: in the object, beyond 1 GiB in a file; nowhere for IR and ASM, which
                                 declare them. OBJECT: of IR and ASM one beside the text. FILE: beside it */

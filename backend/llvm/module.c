@@ -154,6 +154,7 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
     m->program = p;
     m->target = p->target;
     m->level = level < 0 ? 0 : level > 3 ? 3 : level;
+    m->small = o && o->small;
     m->resident = resident;
     m->arena = fv_arena_new(s);
     m->kernels = fv_ptrmap_in(m->arena);

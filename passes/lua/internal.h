@@ -48,7 +48,7 @@ struct fv_lua {
     int depth;            /* protected calls inside each other */
     const fv_pass **passes; /* NULL terminated */
     int npasses;
-    const char **pipeline; /* NULL: the script has none */
+    fv_pipeline_table pipeline; /* without passes: the script has none */
     fv_lua_option *options; /* by name */
     int noptions, cap_options;
     const char **files; /* scripts that were read */
@@ -209,10 +209,7 @@ fv_tensor *fv_lua_tensor_at(lua_State *L, int arg);
 /* ---- pass.c ---- */
 
 int fv_lua_pass_new(lua_State *L);     /* fv.pass */
-int fv_lua_pipeline_new(lua_State *L); /* fv.pipeline */
-int fv_lua_level(lua_State *L);        /* fv.level */
 int fv_lua_options_new(lua_State *L);  /* fv.options */
-int fv_lua_module_run(lua_State *L);   /* module:run */
 /* The passes that run inside `outer` do so no more: they ended, or memory did. */
 void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer);
 /* --script-arg of what nobody has declared. False after a diagnostic. */
@@ -220,6 +217,13 @@ bool fv_lua_check_args(fv_lua *l) FV_MUST_USE;
 /* Declares the pass and pushes its handle; raises. With neither `run` nor rules it does nothing. */
 fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose);
 
+/* ---- pipeline.c ---- */
+
+int fv_lua_pipeline_new(lua_State *L); /* fv.pipeline */
+int fv_lua_level(lua_State *L);        /* fv.level */
+int fv_lua_module_run(lua_State *L);   /* module:run */
+/* The table is the script's pipeline. Raises. */
+void fv_lua_set_pipeline(lua_State *L, int table);
 /* The list at `arg` of passes, names and lists of these as one of names, pushed; where. Raises. */
 int fv_lua_pass_names(lua_State *L, int arg);
 

@@ -18,6 +18,7 @@ typedef struct fv_lua_options {
     size_t memory;            /* bytes that the state may take */
     int64_t steps;            /* instructions that it may run */
     bool unsafe;              /* all of Lua's libraries */
+    bool pipeline;            /* what the main chunk returns is the script's pipeline */
 } fv_lua_options;
 
 /* An option that a script has declared. */
@@ -33,8 +34,8 @@ fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o);
 
 /* The passes that it has declared, NULL terminated: fv_pipeline_options.own. */
 const fv_pass *const *fv_lua_passes(const fv_lua *l);
-/* The names of its pipeline, NULL terminated; without fv.pipeline all its passes and then the ones of the level. */
-const char *const *fv_lua_pipeline(fv_lua *l, char level);
+/* Its pipeline; without one all its passes and then the ones of the level. Steps and code may be NULL. Lives as long as the state. */
+fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i); /* by name; NULL behind the last */
 
 /* All that what it does depends on: its text, that of what it requires, the arguments. Valid while the state lives. */

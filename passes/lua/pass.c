@@ -1,4 +1,4 @@
-/* pass.c - passes and pipelines that a script declares, their options, and running them. */
+/* pass.c - passes that a script declares, their options, and running them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,13 +159,6 @@ static bool add_pass(void *arg) {
     return true;
 }
 
-static const fv_pass *find_own(const fv_lua *l, const char *name) {
-    for (int i = 0; i < l->npasses; i++)
-        if (!strcmp(l->passes[i]->name, name))
-            return l->passes[i];
-    return NULL;
-}
-
 fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose) {
     fv_lua *l = fv_lua_of(L);
     adding d = {l, NULL, name, purpose};
@@ -173,7 +166,7 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
         luaL_error(L, "pass '%s': passes are declared while the script is read", name);
     if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(name))
         luaL_error(L, "'%s' is no name of a pass: letters, digits, - and _", name);
-    if (fv_pass_find(name) || find_own(l, name))
+    if (fv_pass_find_own(l->passes, name))
         luaL_error(L, "there is a pass '%s' already", name);
     fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = NULL;
@@ -355,138 +348,4 @@ static bool run_pass(fv_pass_run *r) {
     bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
     fv_lua_end_passes(p->lua, p->outer);
     return ok && fv_module_verify(r->module, p->pass.name);
-}
-
-/* ---- pipelines ---- */
-
-/* Names of passes, passes of the script, lists of these: appended to the list on the top of the stack. */
-static void flatten(lua_State *L, int arg, int depth) {
-    int list = lua_gettop(L);
-    if (depth > 8)
-        luaL_error(L, "lists of passes are nested too deeply");
-    for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, arg); i <= n; i++) {
-        luaL_checkstack(L, 6, NULL);
-        int type = lua_rawgeti(L, arg, i);
-        if (type == LUA_TTABLE) {
-            int inner = lua_gettop(L);
-            lua_pushvalue(L, list);
-            flatten(L, inner, depth + 1);
-        } else if (type == LUA_TSTRING) {
-            lua_pushvalue(L, -1);
-            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-        } else if (luaL_testudata(L, -1, "fv.pass")) {
-            lua_pushstring(L, (*(fv_lua_pass **)lua_touserdata(L, -1))->pass.name);
-            lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-        } else {
-            luaL_error(L, "entry %I of the list of passes is a %s, expected a pass, its name, or a list", i, luaL_typename(L, -1));
-        }
-        lua_settop(L, list);
-    }
-}
-
-static void check_names(lua_State *L, int list) {
-    const fv_lua *l = fv_lua_of(L);
-    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
-        const char *names[300];
-        int n = 0;
-        lua_rawgeti(L, list, i);
-        const char *name = lua_tostring(L, -1);
-        if (!fv_pass_find(name) && !find_own(l, name)) {
-            for (int k = 0; fv_pass_at(k) && n < 150; k++)
-                names[n++] = fv_pass_at(k)->name;
-            for (int k = 0; k < l->npasses && n < 299; k++)
-                names[n++] = l->passes[k]->name;
-            names[n] = NULL;
-            luaL_error(L, "there is no pass '%s'%s", name, fv_lua_nearest(fv_lua_of(L), name, names));
-        }
-        lua_pop(L, 1);
-    }
-}
-
-int fv_lua_pass_names(lua_State *L, int arg) {
-    luaL_checktype(L, arg, LUA_TTABLE);
-    lua_newtable(L);
-    int list = lua_gettop(L);
-    flatten(L, arg, 0);
-    check_names(L, list);
-    return list;
-}
-
-typedef struct piping {
-    fv_lua *l;
-    const char *const *names; /* of Lua's strings; NULL terminated */
-} piping;
-
-static bool set_pipeline(void *arg) {
-    const piping *p = arg;
-    fv_lua *l = p->l;
-    int n = 0;
-    while (p->names[n])
-        n++;
-    const char **list = FV_NEW(l->arena, const char *, n + 1);
-    for (int i = 0; i < n; i++)
-        list[i] = fv_strdup(l->arena, p->names[i]);
-    l->pipeline = list;
-    return true;
-}
-
-int fv_lua_pipeline_new(lua_State *L) {
-    if (fv_lua_of(L)->loaded)
-        return luaL_error(L, "fv.pipeline: the pipeline is declared while the script is read");
-    if (fv_lua_of(L)->pipeline)
-        return luaL_error(L, "fv.pipeline: the script has a pipeline already");
-    int list = fv_lua_pass_names(L, 1);
-    piping p = {fv_lua_of(L), fv_lua_texts(L, list)};
-    fv_lua_try(L, NULL, set_pipeline, &p);
-    lua_settop(L, list);
-    return 1;
-}
-
-int fv_lua_level(lua_State *L) {
-    const char *level = luaL_checkstring(L, 1);
-    const char *const *names = strlen(level) == 1 ? fv_pipeline(*level) : NULL;
-    if (!names)
-        return luaL_error(L, "there is no level '%s'; there are \"0\" to \"3\" and \"s\"", level);
-    lua_newtable(L);
-    for (int i = 0; names[i]; i++) {
-        lua_pushstring(L, names[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    return 1;
-}
-
-typedef struct running {
-    fv_lua *l;
-    fv_lua_box *box;
-    const char *const *names;
-} running;
-
-static bool run_passes(void *arg) {
-    const running *r = arg;
-    fv_pipeline_options o = {.own = r->l->passes};
-    fv_module *m = r->box->m;
-    return fv_lua_settle(r->box) && fv_module_verify(m, NULL) && fv_run_passes(m, r->names, &o) && fv_module_verify(m, NULL);
-}
-
-int fv_lua_module_run(lua_State *L) {
-    fv_lua_box *box = fv_lua_module(L, 1);
-    lua_settop(L, 2);
-    running r = {fv_lua_of(L), box, fv_lua_texts(L, fv_lua_pass_names(L, 2))};
-    fv_lua_change(L, box, run_passes, &r);
-    lua_settop(L, 1);
-    return 1;
-}
-
-const char *const *fv_lua_pipeline(fv_lua *l, char level) {
-    if (l->pipeline)
-        return l->pipeline;
-    const char *const *shipped = fv_pipeline(level);
-    int n = 0;
-    while (shipped[n])
-        n++;
-    const char **list = FV_NEW(l->arena, const char *, l->npasses + n + 1);
-    for (int i = 0; i < l->npasses; i++)
-        list[i] = l->passes[i]->name;
-    memcpy(list + l->npasses, shipped, (size_t)n * sizeof *list);
-    return list;
 }

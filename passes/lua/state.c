@@ -425,7 +425,11 @@ static int start(lua_State *L) {
         luaL_checkstack(L, 2, "too many arguments");
         lua_pushstring(L, l->o.words[words]);
     }
-    lua_call(L, words, 0);
+    lua_call(L, words, 1);
+    if (l->o.pipeline && lua_istable(L, -1))
+        fv_lua_set_pipeline(L, lua_gettop(L));
+    else if (l->o.pipeline && !l->pipeline.passes)
+        luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}", luaL_typename(L, -1));
     return 0;
 }
 

@@ -632,8 +632,8 @@ check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
 check 'list passes' 0 'legalise +operators become' "$fovea" opt --list-passes
 check 'list passes, their order' 0 '^ +again after reduce-strength: it makes' "$fovea" opt --list-passes
 check 'passes in another order' 0 "warning: pass 'reduce-strength' should run after 'simplify': patterns" "$fovea" opt add.fvir --passes=reduce-strength,simplify
-check 'list passes, the levels' 0 '^  -O1, -O2, -O3, -Os: legalise ' "$fovea" opt --list-passes
-check 'list passes, code of levels' 0 '^  -Os   level 2    -Os' "$fovea" opt --list-passes
+check 'list passes, the levels' 0 '^ +legalise fold-constants simplify-exact share remove-dead$' "$fovea" opt --list-passes
+said '^ +code: level 2 of LLVM, small functions, -Os of the C compiler'
 check 'list passes as json' 0 '"levels"' "$fovea" opt --list-passes --json
 check 'ops' 0 '[0-9]+ operators, up to opset' "$fovea" ops
 check 'one op' 0 'versions +1, 6, 7, 9, 11, 13' "$fovea" ops Gemm

@@ -57,7 +57,7 @@ static int check_options(job *j, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!fv_pass_find(o->passes[i]))
             return bad_option(j, "there is no pass", o->passes[i]);
-    const char *wrong = fv_switches_wrong(fv_arena_new(j->session), o->passes, o->enable, o->disable);
+    const char *wrong = fv_switches_wrong(fv_arena_new(j->session), o->passes, NULL, o->enable, o->disable);
     if (wrong) {
         fv_log_add(j->log, "error: %s", wrong);
         return FV_BAD_ARGUMENT;

@@ -107,8 +107,8 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
                      t.code, t.load);
 }
 
-static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
-    fv_llvm_options o = {.level = level};
+static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {
+    fv_llvm_options o = fv_driver_llvm(level);
     fv_jit *jit = fv_jit_new(s, p, &o);
     if (!jit)
         return NULL;
@@ -134,7 +134,7 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     return NULL;
 }
 
-static fv_artifact *from_jit(fv_session *s, fv_program *p, int level) {
+static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {
     (void)p;
     (void)level;
     fv_error(s, "this fovea was built without LLVM; use --backend=c or --backend=interp");
@@ -258,7 +258,7 @@ static fv_artifact *from_c(fv_session *s, const fv_program *given, char level) {
 static fv_artifact *make(fv_session *s, fv_program *p, fv_backend_kind backend, char level) {
     switch (backend) {
     case FV_BACKEND_INTERP: return from_interp(s, p);
-    case FV_BACKEND_JIT: return from_jit(s, p, fv_driver_llvm_level(level));
+    case FV_BACKEND_JIT: return from_jit(s, p, level);
     case FV_BACKEND_C: return from_c(s, p, level);
     }
     return NULL;

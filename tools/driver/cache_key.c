@@ -129,6 +129,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     put_list(&t, o->dims);
     put_list(&t, o->states);
     put_list(&t, o->passes);
+    put_list(&t, o->steps);
     put_list(&t, o->enable);
     put_list(&t, o->disable);
     fv_pack_number(&t, (uint64_t)level);

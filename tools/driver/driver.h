@@ -22,7 +22,7 @@ typedef struct fv_driver_options {
     const char *const *dims; /* --dim, NULL terminated */
     bool dims_are_values;    /* of a run: kernels, which state their own dims, are read nevertheless */
     const char *const *states; /* --state, NULL terminated */
-    char level;              /* '0' to '3', 's'; 0: '2' */
+    char level;              /* '0' to '3', 's'; 0: '2'. Of passes and steps where these are NULL, and of code */
     bool naive;
     bool strict;             /* of ONNX models: fv_import_options */
     const char *tuning;      /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
@@ -30,8 +30,9 @@ typedef struct fv_driver_options {
     fv_choices *choices;     /* out: what was chosen for kernels, in the program's memory; NULL: nobody asks */
     bool look;               /* nothing will run: weights are not read, which takes minutes where they are large */
     const char *name;        /* prefix of C names; NULL: from the file's */
-    const char *const *passes; /* NULL: the level's pipeline */
-    const char *const *enable, *const *disable; /* passes and steps (passes/switches.h), NULL terminated; NULL: none */
+    const char *const *passes; /* NULL: those of the level's pipeline */
+    const char *const *steps;  /* of lowering that are done, by their names; NULL: those of the level's pipeline */
+    const char *const *enable, *const *disable; /* passes, steps and rules (passes/switches.h), NULL terminated; NULL: none */
     const fv_pipeline_options *pipeline;
     const char *script;      /* what the passes in pipeline->own depend on besides the module, as text; NULL: there are none */
     const bool *script_varies; /* it is true when they have depended on something else: what they make is not kept */
@@ -78,12 +79,12 @@ typedef struct fv_source {
  * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
  * here on. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) FV_MUST_USE;
-/* Names of the passes that a graph is given to, NULL terminated; NULL: there is no such level. In the arena. */
-const char *const *fv_driver_pipeline(fv_arena *a, const fv_driver_options *o);
+/* What a graph is given to, with switches. False: there is no such level. Lists are in the arena. */
+bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_table *out) FV_MUST_USE;
 /* Runs the pipeline over the graph; definitions are past that, and are only verified. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
-/* What LLVM is told of a level: 0 to 3. It has none for less code: 2 for 's'. */
-int fv_driver_llvm_level(char level);
+/* What LLVM is told of a level: for 's' what it is told for '2', and that functions are to be small. */
+fv_llvm_options fv_driver_llvm(char level);
 /* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
 /* The program text of a kernel alone: its parameters are inputs and outputs. NULL after a diagnostic. */

@@ -200,29 +200,43 @@ const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here) {
     return strncmp(t->name, "x86-64", 6) ? t : fv_target_find("x86-64-v3");
 }
 
-int fv_driver_llvm_level(char level) {
-    return level >= '0' && level <= '3' ? level - '0' : 2;
+fv_llvm_options fv_driver_llvm(char level) {
+    return (fv_llvm_options){.level = level >= '0' && level <= '3' ? level - '0' : 2, .small = level == 's'};
 }
 
-const char *const *fv_driver_pipeline(fv_arena *a, const fv_driver_options *o) {
-    const char *const *names = o->passes ? o->passes : fv_pipeline(o->level ? o->level : '2');
-    return names ? fv_pipeline_with(a, names, o->enable, o->disable) : NULL;
+/* Names of steps, in their order, without those that are disabled. */
+static const char *const *steps_of(fv_arena *a, const fv_driver_options *o, const fv_pipeline_table *level) {
+    const char *const *steps = o->steps ? o->steps : level->steps;
+    return fv_pipeline_with(a, steps, NULL, o->disable);
+}
+
+bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_table *out) {
+    const fv_pipeline_table *level = fv_pipeline_shipped(o->level ? o->level : '2');
+    if (!level)
+        return false;
+    *out = (fv_pipeline_table){.purpose = o->passes ? NULL : level->purpose, .code = level->code, .steps = steps_of(a, o, level),
+                               .passes = fv_pipeline_with(a, o->passes ? o->passes : level->passes, o->enable, o->disable)};
+    return true;
 }
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
-    const char *const *names = fv_driver_pipeline(m->arena, o);
-    if (!names)
+    fv_pipeline_options with = o->pipeline ? *o->pipeline : (fv_pipeline_options){0};
+    with.without = o->disable;
+    fv_pipeline_table p;
+    if (!fv_driver_pipeline(m->arena, o, &p))
         return fv_error(m->session, "there is no level -O%c", o->level);
     if (m->definitions)
         return fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
     if (o->passes)
-        fv_warn_of_order(m->session, names);
-    return fv_module_verify(m, NULL) && fv_run_passes(m, names, o->pipeline);
+        fv_warn_of_order(m->session, p.passes);
+    return fv_module_verify(m, NULL) && fv_run_passes(m, p.passes, &with);
 }
 
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o, const fv_source *source) {
+    fv_pipeline_table p = {0}; /* passes have run by then: there is such a level */
+    const char *const *without = fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
     return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
-                              .without = fv_switches_steps(a, o->disable),
+                              .without = without,
                               .tuning = source->tuning ? source->tuning : o->tuned, .choices = o->choices,
                               .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
                               .gate = o->pipeline ? o->pipeline->gate : NULL,

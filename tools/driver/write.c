@@ -194,8 +194,9 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
 }
 
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       int level, fv_weights_kind weights) {
-    fv_llvm_options o = {.level = level, .weights = weights};
+                       char level, fv_weights_kind weights) {
+    fv_llvm_options o = fv_driver_llvm(level);
+    o.weights = weights;
     bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
     if (beside && (is_standard(out) || is_special(out)))
         return fv_error(s, "the weights would lie beside %s, where nothing can lie: name a file with -o%s",
@@ -211,7 +212,7 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
 }
 #else
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
-                       int level, fv_weights_kind weights) {
+                       char level, fv_weights_kind weights) {
     (void)p;
     (void)kind;
     (void)level;
@@ -376,7 +377,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_LLVM:
     case FV_EMIT_ASM:
         fv_program_expand(p);
-        return write_llvm(s, p, kind, out, fv_driver_llvm_level(o->level), o->weights);
+        return write_llvm(s, p, kind, out, o->level, o->weights);
     case FV_EMIT_IR: case FV_EMIT_ONNX: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
     }
     return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvd .fvk, a folder /) nor by --emit",

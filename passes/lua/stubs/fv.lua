@@ -6,6 +6,7 @@
 fv = {}
 
 ---@alias fv.passes (string|fv.pass|fv.passes)[]
+---@alias fv.pipeline_table {[integer]: string|fv.pass|fv.passes, steps: string[]?, code: string?, purpose: string?}
 ---@alias fv.size integer|fv.dim
 ---@alias fv.attribute integer|number|string|integer[]|number[]|string[]|fv.tensor|fv.type|fv.size[]|fv.region
 ---@alias fv.operands fv.value|(fv.value|false)[]
@@ -28,9 +29,9 @@ function fv.compile(module, options) end
 ---@return boolean
 function fv.diff(a, b, options) end
 
----The passes of a level: "0" to "3", "s".
+---The pipeline of a level: "0" to "3", "s".
 ---@param level string
----@return string[]
+---@return fv.pipeline_table
 function fv.level(level) end
 
 ---The module in a file; in `fovea lua` only.
@@ -59,9 +60,9 @@ function fv.parse(text) end
 function fv.pass(pass) end
 
 ---What --script runs.
----@param passes fv.passes
----@return string[]
-function fv.pipeline(passes) end
+---@param pipeline fv.pipeline_table
+---@return fv.pipeline_table
+function fv.pipeline(pipeline) end
 
 ---A rewrite rule in the notation of the shipped ones; `when` is asked last.
 ---@param text string

@@ -1,0 +1,7 @@
+-- -O0: what compiling needs, and code that is made quickly. The graph stays as near the model as it can.
+return {
+  purpose = "what compiling needs, and code that is made quickly",
+  "legalise", "remove-dead",
+  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
+  code = "0",
+}

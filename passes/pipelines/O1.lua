@@ -1,0 +1,7 @@
+-- -O1: of the rewrites those that are exact: no formula is replaced by one that rounds elsewhere.
+return {
+  purpose = "exact rewrites only, and code in which little was looked for",
+  "legalise", "fold-constants", "simplify-exact", "share", "remove-dead",
+  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
+  code = "1",
+}

@@ -1,0 +1,9 @@
+-- -O2, which is what compiling does unless it is told otherwise: also rewrites that compute the same and round elsewhere.
+return {
+  purpose = "also rewrites that round elsewhere, and code as good as is worth its time",
+  "legalise", "fold-constants", "simplify", "reduce-strength",
+  "fold-constants", -- reciprocals that reduce-strength asks for
+  "share", "remove-dead",
+  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
+  code = "2",
+}

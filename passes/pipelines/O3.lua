@@ -1,0 +1,7 @@
+-- -O3: the graph as at -O2, of which a second round of the passes finds nothing more; the compiler of code takes all the time it wants.
+return {
+  purpose = "the graph as at -O2, and all that the compiler of code has",
+  "legalise", "fold-constants", "simplify", "reduce-strength", "fold-constants", "share", "remove-dead",
+  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
+  code = "3",
+}

@@ -1,0 +1,7 @@
+-- -Os: the graph as at -O2, code of fewer bytes where that costs little time.
+return {
+  purpose = "the graph as at -O2, and code of fewer bytes",
+  "legalise", "fold-constants", "simplify", "reduce-strength", "fold-constants", "share", "remove-dead",
+  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
+  code = "s",
+}
