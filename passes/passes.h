@@ -103,6 +103,8 @@ typedef struct fv_pipeline_table {
 const fv_pipeline_table *fv_pipeline_shipped(char level);
 /* Its passes. */
 const char *const *fv_pipeline(char level);
+/* The names of all steps of lowering, in the arena. */
+const char *const *fv_pipeline_steps(fv_arena *a);
 /* What is wrong with a list of steps, in the arena; NULL: nothing. */
 const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps);
 /* The table in Lua, as `--pipeline` reads it; p has steps and code. */

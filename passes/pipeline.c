@@ -67,6 +67,15 @@ static const char *unknown_step(fv_arena *a, const char *name) {
     return fv_printf(a, "there is no step '%s' of lowering%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+const char *const *fv_pipeline_steps(fv_arena *a) {
+    const char **names = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; fv_step_name_at(i); i++)
+        FV_PUSH(a, names, n, cap, fv_step_name_at(i)->name);
+    FV_PUSH(a, names, n, cap, NULL);
+    return names;
+}
+
 const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps) {
     int last = -1;
     for (const char *const *s = steps; *s; s++) {

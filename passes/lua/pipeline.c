@@ -1,6 +1,7 @@
 /* pipeline.c - pipelines of a script: tables of passes, steps of lowering and a level of code, as those in passes/pipelines. */
 #include <string.h>
 
+#include "ir/definition/step_names.h"
 #include "ir/graph/verify.h"
 #include "passes/lua/internal.h"
 
@@ -140,13 +141,24 @@ static void push_names(lua_State *L, const char *const *names) {
     }
 }
 
+static void push_all_steps(lua_State *L) {
+    lua_newtable(L);
+    for (int i = 0; fv_step_name_at(i); i++) {
+        lua_pushstring(L, fv_step_name_at(i)->name);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 int fv_lua_level(lua_State *L) {
     const char *level = luaL_checkstring(L, 1);
     const fv_pipeline_table *p = strlen(level) == 1 ? fv_pipeline_shipped(*level) : NULL;
     if (!p)
         return luaL_error(L, "there is no level '%s'; there are \"0\" to \"3\" and \"s\"", level);
     push_names(L, p->passes);
-    push_names(L, p->steps);
+    if (p->steps)
+        push_names(L, p->steps);
+    else
+        push_all_steps(L);
     lua_setfield(L, -2, "steps");
     lua_pushstring(L, p->purpose);
     lua_setfield(L, -2, "purpose");

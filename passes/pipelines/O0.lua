@@ -2,6 +2,5 @@
 return {
   purpose = "what compiling needs, and code that is made quickly",
   "legalise", "remove-dead",
-  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
   code = "0",
 }

@@ -2,6 +2,5 @@
 return {
   purpose = "exact rewrites only, and code in which little was looked for",
   "legalise", "fold-constants", "simplify-exact", "share", "remove-dead",
-  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
   code = "1",
 }

@@ -4,6 +4,5 @@ return {
   "legalise", "fold-constants", "simplify", "reduce-strength",
   "fold-constants", -- reciprocals that reduce-strength asks for
   "share", "remove-dead",
-  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
   code = "2",
 }

@@ -2,6 +2,5 @@
 return {
   purpose = "the graph as at -O2, and all that the compiler of code has",
   "legalise", "fold-constants", "simplify", "reduce-strength", "fold-constants", "share", "remove-dead",
-  steps = {"define", "group", "fuse-attention", "fold-mask", "results", "concat-in-place", "extend", "layout", "order", "join"},
   code = "3",
 }

@@ -207,7 +207,7 @@ fv_llvm_options fv_driver_llvm(char level) {
 /* Names of steps, in their order, without those that are disabled. */
 static const char *const *steps_of(fv_arena *a, const fv_driver_options *o, const fv_pipeline_table *level) {
     const char *const *steps = o->steps ? o->steps : level->steps;
-    return fv_pipeline_with(a, steps, NULL, o->disable);
+    return fv_pipeline_with(a, steps ? steps : fv_pipeline_steps(a), NULL, o->disable);
 }
 
 bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_table *out) {
