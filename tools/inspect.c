@@ -6,11 +6,10 @@
 
 #include "backend/consumer/consumer.h"
 #include "backend/cost.h"
-#include "ir/base/ptrmap.h"
 #include "ir/base/whole.h"
 #include "ir/catalogue/op.h"
-#include "ir/expr/rewrite.h"
 #include "tools/attention.h"
+#include "tools/footprint.h"
 #include "tools/model.h"
 #include "tools/report.h"
 #include "tools/why.h"
@@ -35,7 +34,7 @@ typedef struct view {
     fv_why_query why;
     fv_attention_query attention;
     fv_choices choices; /* for kernels */
-    fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
+    fv_footprint footprint;
     size_t weights;
 } view;
 
@@ -212,74 +211,6 @@ static const char *families(view *v) {
 
 /* ---- memory ---- */
 
-static void set_value(view *v, const fv_var *var, fv_expr *x) {
-    *fv_ptrmap_at(&v->values, var) = x;
-}
-
-static fv_expr *value(view *v, const fv_expr *x) {
-    fv_ptrmap memo = fv_ptrmap_in(v->c->arena);
-    return fv_x_subst(v->c->arena, x, &v->values, &memo);
-}
-
-/* The number that an expression of the plan has at the chosen dims, or -1. */
-static int64_t number(view *v, const fv_expr *x) {
-    int64_t n;
-    return x && fv_x_is_int(value(v, x), &n) ? n : -1;
-}
-
-static void evaluate_plan(view *v) {
-    const fv_program *p = v->m.program;
-    v->values = fv_ptrmap_in(v->c->arena);
-    for (int i = 0; i < p->nsymbols; i++)
-        set_value(v, p->symbol_vars[i], fv_x_int(v->c->arena, v->m.dims[i]));
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && !fv_ptrmap_get(&v->values, s->var))
-            set_value(v, s->var, value(v, s->x));
-}
-
-static int64_t buffer_bytes(view *v, const fv_buf *b) {
-    if (b->bytes)
-        return number(v, b->bytes);
-    int64_t n = fv_elem_storage_bytes(b->elem);
-    for (int i = 0; i < b->rank && n >= 0; i++) {
-        int64_t e = b->extent ? number(v, b->extent[i]) : -1;
-        n = e < 0 || __builtin_mul_overflow(n, e, &n) ? -1 : n;
-    }
-    return n;
-}
-
-static const char *role_of(const fv_buf *b) {
-    return b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_OUTPUT ? "output"
-           : b->role == FV_BUF_CONST ? "weight" : b->role == FV_BUF_WORK ? "workspace" : "allocated";
-}
-
-/* The most that buffers of the workspace have to hold at once: those that a launch uses now, and did or
- * will besides. */
-static int64_t lower_bound(view *v) {
-    const fv_program *p = v->m.program;
-    int *first = FV_NEW(v->c->arena, int, p->nbuffers + 1), *last = FV_NEW(v->c->arena, int, p->nbuffers + 1);
-    int n = 0;
-    int64_t most = 0;
-    for (const fv_stmt *s = p->body.first; s; s = s->next) {
-        if (s->kind != FV_S_LAUNCH)
-            continue;
-        n++;
-        for (int i = 0; i < s->kernel->nbufs; i++) {
-            int b = s->args[i]->id;
-            first[b] = first[b] ? first[b] : n;
-            last[b] = n;
-        }
-    }
-    for (int k = 1; k <= n; k++) {
-        int64_t live = 0;
-        for (int b = 0; b < p->nbuffers; b++)
-            if (p->buffers[b]->role == FV_BUF_WORK && first[b] && first[b] <= k && k <= last[b])
-                live += buffer_bytes(v, p->buffers[b]);
-        most = live > most ? live : most;
-    }
-    return most;
-}
-
 /* Do the offsets hold for all dims, of which there are some? */
 static bool is_fixed(const fv_program *p) {
     int64_t n;
@@ -293,21 +224,20 @@ static void print_names(const char *what, int n, const char *const *names) {
 
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
-    int64_t workspace = p->workspace ? number(v, p->workspace) : 0, bound = lower_bound(v);
-    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)workspace),
-           is_fixed(p) ? ", whatever the dims are within their bounds" : "", fv_size_str(v->c->arena, (uint64_t)bound));
+    const fv_footprint *f = &v->footprint;
+    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)f->workspace),
+           is_fixed(p) ? ", whatever the dims are within their bounds" : "", fv_size_str(v->c->arena, (uint64_t)f->bound));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
-        int64_t bytes = buffer_bytes(v, b), offset = number(v, b->offset);
         char at[32] = "", n[32] = "by data";
         if (b->role == FV_BUF_WORK)
-            snprintf(at, sizeof at, "%" PRId64, offset);
-        if (bytes >= 0)
-            snprintf(n, sizeof n, "%" PRId64, bytes);
-        fv_out("%-10s %12s %12s  %s: %s[", role_of(b), at, n, b->name, fv_elem_name(b->elem));
+            snprintf(at, sizeof at, "%" PRId64, f->buffers[i].offset);
+        if (f->buffers[i].bytes >= 0)
+            snprintf(n, sizeof n, "%" PRId64, f->buffers[i].bytes);
+        fv_out("%-10s %12s %12s  %s: %s[", fv_buffer_role(b), at, n, b->name, fv_elem_name(b->elem));
         for (int k = 0; k < b->rank; k++) {
-            int64_t e = b->extent ? number(v, b->extent[k]) : -1;
+            int64_t e = b->extent ? fv_footprint_number(f, b->extent[k]) : -1;
             fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
         }
         fv_out("]");
@@ -330,13 +260,13 @@ static json_t *memory_json(view *v) {
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
         json_t *e = json_object();
-        int64_t bytes = buffer_bytes(v, b);
+        int64_t bytes = v->footprint.buffers[i].bytes;
         fv_json_set_text(e, "name", b->name);
-        fv_json_set_text(e, "role", role_of(b));
+        fv_json_set_text(e, "role", fv_buffer_role(b));
         fv_json_set_text(e, "type", fv_elem_name(b->elem));
         fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
         if (b->role == FV_BUF_WORK)
-            fv_json_set_int(e, "offset", number(v, b->offset));
+            fv_json_set_int(e, "offset", v->footprint.buffers[i].offset);
         if (b->nover)
             fv_json_set(e, "in_place_of", names_json(b->nover, b->over));
         if (b->nparts)
@@ -344,8 +274,8 @@ static json_t *memory_json(view *v) {
         fv_json_append(list, e);
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
-    fv_json_set_int(o, "workspace_bytes", p->workspace ? number(v, p->workspace) : 0);
-    fv_json_set_int(o, "lower_bound_bytes", lower_bound(v));
+    fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
+    fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "fixed", is_fixed(p));
     fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
     fv_json_set(o, "buffers", list);
@@ -391,7 +321,6 @@ static void print_summary(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
     const char *where = fv_dims_str(a, v->m.table, v->m.dims);
-    int64_t workspace = p->workspace ? number(v, p->workspace) : 0;
     print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
     print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
     print_symbols(v->m.table);
@@ -401,7 +330,7 @@ static void print_summary(view *v) {
            v->nlaunches == 1 ? "" : "es", families(v));
     fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
            p->nconstants == 1 ? "" : "s");
-    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)workspace), *where ? " (" : "",
+    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace), *where ? " (" : "",
            where, *where ? ")" : "");
     if (fv_attention_count(&v->attention))
         fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
@@ -491,7 +420,7 @@ static void look(view *v) {
     const fv_program *p = v->m.program;
     v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
     count_launches(v, &p->body);
-    evaluate_plan(v);
+    v->footprint = fv_footprint_of(v->c->arena, p, v->m.dims);
     evaluate_costs(v);
     for (int i = 0; i < p->nconstants; i++)
         v->weights += p->constants[i].bytes;

@@ -440,6 +440,22 @@ said '"fixed": false'
 check 'kernels keep that' 0 . "$fovea" compile parts.fvir -o parts.fvk
 check 'and tell it' 0 'in place of c, parts a, b$' "$fovea" inspect parts.fvk --memory
 check 'places that are fixed' 0 'workspace  1.0 kB, whatever the dims are within their bounds' "$fovea" inspect parts.fvir --memory --dim n=0..16
+cat >within.fvir <<'END'
+fovea-ir 1
+module "within"
+func @main(%x: f32[40, 8], %c: bool[]) -> (%y) {
+  %y = If(%c) {then_branch = ^() {
+    %a = Softmax(%x) {axis = 1}
+    %b = Softmax(%a) {axis = 0}
+    return %b
+  }, else_branch = ^() {
+    %r = Relu(%x)
+    return %r
+  }}
+  return %y
+}
+END
+check 'memory of a branch' 0 'workspace  1.3 kB; what is alive at once takes at least 1.3 kB' "$fovea" inspect within.fvir --memory
 check 'inspect schedules' 0 'contract [{]rows = [0-9]+, columns = [0-9]+, .*[}], [0-9]+ launch' "$fovea" inspect "$dates" --schedules
 check 'inspect json' 0 '"schedules": \[' "$fovea" inspect "$dates" --json
 check 'inspect naive' 0 'naive' "$fovea" inspect "$dates" --schedule=naive
