@@ -59,7 +59,7 @@ static const option options[] = {
     {"--at", NULL, LIST, AT(at), "S=N", "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
     {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
     {"--seconds", NULL, REAL, AT(seconds), "X", "that all rounds together take, or what one run a round takes (2); all of `tune` (60)", false},
-    {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too", false},
+    {"--profile", NULL, OPTIONAL, AT(profile), NULL, "time by kernel; --profile=F.json: a trace for Perfetto, too, which `view` reads", false},
     {"--against", NULL, TEXT, AT(against), "LIB", "the same elsewhere: libonnxruntime.so, a compiled library, or a backend", false},
     {"--against-model", NULL, TEXT, AT(against_model), "F.onnx", "what that library runs, where MODEL is no ONNX file", false},
     {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},

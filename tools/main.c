@@ -116,6 +116,15 @@ const fv_command fv_commands[] = {
      "\nexamples:\n"
      "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o small.onnx\n"
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n"},
+    {"view", "MODEL", 1, 1, "a page to look at: graphs, fusions, memory, time",
+     "--output --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
+     "OUT is one HTML file that needs nothing else: the graph before and after the passes, what is computed in which kernel,\n"
+     "kernels with their C, the workspace over a run. With --profile=F.json, as `fovea bench --profile=F.json` writes it\n"
+     "of the same model and dims, times are measured ones. --json prints what such a page holds.\n"
+     "\nexamples:\n"
+     "  fovea view bert.onnx -o bert.html\n"
+     "  fovea bench bert.onnx --at seq=128 --profile=bert.json\n"
+     "  fovea view bert.onnx --dim seq=128 --profile=bert.json -o bert.html\n"},
     {"ops", "[NAME...]", 0, 0, "the operators that are supported", "--markdown", fv_cmd_ops,
      "With a NAME: that operator whole, with attributes, types and what it means.\n"},
     {0}};

@@ -111,3 +111,15 @@ bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const
     fv_arena_free(a);
     return ok;
 }
+
+bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) {
+    static const fv_c_options defaults;
+    fv_cg *g = cg_new(s, a, p, &defaults);
+    for (int i = 0; i < p->nkernels && !g->failed; i++) {
+        fv_text t = {.arena = a};
+        g->out = &t;
+        fv_c_kernel(g, p->kernels[i]);
+        out[i] = t.s;
+    }
+    return !g->failed;
+}

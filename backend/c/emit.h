@@ -34,4 +34,8 @@ typedef struct fv_c_options {
 /* `o` may be NULL: the defaults. False after a diagnostic. */
 bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path) FV_MUST_USE;
 
+/* For looking at: the functions of each kernel, without the helpers and types that they use. out: p->nkernels texts in the
+ * arena. False after a diagnostic. */
+bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) FV_MUST_USE;
+
 #endif

@@ -630,3 +630,17 @@ void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *
         put_op(&p, op);
     fv_text_put(t, "}\n");
 }
+
+static printer printer_of_one(fv_text *t, const fv_module *m) {
+    return (printer){.graph = {.t = t, .indent = 1}, .module = m, .defined = fv_ptrmap_in(t->arena)};
+}
+
+void fv_defined_print(fv_text *t, const fv_module *m, const fv_defined *d) {
+    printer p = printer_of_one(t, m);
+    put_definition(&p, d, NULL, NULL);
+}
+
+void fv_recurrence_print(fv_text *t, const fv_module *m, const fv_recurrence *r) {
+    printer p = printer_of_one(t, m);
+    put_steps(&p, r);
+}

@@ -9,4 +9,8 @@
 void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_text *side,
                           bool whole);
 
+/* The lines of that text that say what one value is, or the results of one recurrence; d->def is not NULL. */
+void fv_defined_print(fv_text *t, const fv_module *m, const fv_defined *d);
+void fv_recurrence_print(fv_text *t, const fv_module *m, const struct fv_recurrence *r);
+
 #endif

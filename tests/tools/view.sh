@@ -1,0 +1,130 @@
+# `view`: the page, what it holds, names that nobody vouches for, and what cannot be shown. Chromium opens it where there is one.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+
+# ops FILE: as other commands count them, of the model and after the passes
+ops() {
+    "$fovea" inspect "$1" --ops -q | awk '$1 == "all" { print $2 }'
+    "$fovea" opt "$1" -q | sed -n '/^func/,$p' | grep -cE '^ *([%_].* = |fv\.[A-Za-z]+\()'
+}
+# shown FILE: as the page has them, both together
+shown() { grep -o '"op":"' "$1" | wc -l; }
+same() { [ "$2" = "$3" ] && tell "$1" yes || { echo "$2, expected $3"; tell "$1" no; }; }
+
+# ---- a page of its own ----
+check 'dates' 0 '^ops +235, 202 after the passes' "$fovea" view "$dates" -o dates.html
+said '^dates.html'
+said '^kernels +[0-9]+, [0-9]+ launches'
+same 'the ops of dates' "$(shown dates.html)" $(($(ops "$dates" | paste -sd+)))
+grep -q 'src=\|href=\|https\?://\|@import\|url(' dates.html && tell 'it loads nothing' no || tell 'it loads nothing' yes
+grep -q 'Content-Security-Policy" content="default-src .none' dates.html && tell 'it may load nothing' yes || tell 'it may load nothing' no
+"$fovea" view "$dates" -q -o again.html >out 2>err
+cmp -s dates.html again.html && tell 'the same bytes again' yes || tell 'the same bytes again' no
+[ -s out ] || [ -s err ] && tell 'quiet' no || tell 'quiet' yes
+check 'standard output' 0 '' "$fovea" view "$dates" -o -
+cmp -s out dates.html && tell 'the page alone' yes || tell 'the page alone' no
+check 'standard input' 0 'ops' sh -c '"$0" view - -o piped.html <"$1"' "$fovea" "$dates"
+for how in -O0 --schedule=naive --target=cortex-m4 --passes=legalise; do
+    check "dates $how" 0 'ops +235' "$fovea" view "$dates" $how -o how.html
+done
+
+# ---- what it holds ----
+layer m.fvir '%r = Relu(%h)    loc("/block/relu")' '%y = Mul(%r, %r)    loc("/block/mul")'
+check 'as json' 0 '"schema": 1' "$fovea" view m.fvir --json --dim n=4
+said '"name": "Mul_0"'
+said 'element %r\[i0, i1\] = max\(%h\[i0, i1\], 0.0\)'
+said 'static M_KERNEL void Mul_0'
+said '"/block/relu"'
+same 'all ops are of the one kernel' "$(grep -A1 '"launches": \[' out | grep -c '^ *0$')" 3
+layer two.fvir '%a = Softmax(%h) {axis = 1}' '%b = MatMul(%a, %h2)' '%y = Softmax(%b) {axis = 1}'
+sed -i 's/^  %h = .*/&\n  %h2 = Transpose(%h)/' two.fvir
+check 'memory' 0 '"bound": [1-9]' "$fovea" view two.fvir --json --dim n=4
+said '"workspace": [1-9]'
+cat >branch.fvir <<'T'
+fovea-ir 1
+module "branch"
+symbol n 0..1000
+func @main(%x: f32[n, 3], %c: bool[]) -> (%y) {
+  %z = If(%c) {then_branch = ^() {
+    %a = Relu(%x)
+    return %a
+  }, else_branch = ^() {
+    %b = Concat(%x, %x) {axis = 0}
+    return %b
+  }}
+  %y = Softmax(%z) {axis = 1}
+  return %y
+}
+T
+check 'branches' 0 '^ops +4, 4' "$fovea" view branch.fvir -o branch.html
+same 'the ops of branches' "$(shown branch.html)" $(($(ops branch.fvir | paste -sd+)))
+grep -q '"name":"else_branch"' branch.html && tell 'a box for a branch' yes || tell 'a box for a branch' no
+printf '%s\n' 'fovea-ir 1' 'module "none"' 'func @main(%x: f32[2]) -> (%x) {' '  return %x' '}' >none.fvir
+check 'a model without ops' 0 '^ops +0, 0' "$fovea" view none.fvir -o none.html
+
+# ---- names ----
+evil='</script><img src=x onerror=alert(1)><!--<script>'
+sed "s|/block/relu|/$evil/$evil|; s|/block/mul|/\\\\x1b[31m\\\\xe2\\\\x80\\\\xae\\\\xff$evil/b|; s|module \"m\"|module \"$evil\"|" m.fvir >"evil&lt;.fvir"
+check 'evil names' 0 'ops' "$fovea" view "evil&lt;.fvir" -o evil.html
+same 'no tags but ours' "$(grep -o '<[/!]*[a-z-]*' evil.html | grep -c '<!-\|<img\|</script')" 2
+LC_ALL=C grep -q "$(printf '[\033\177\377]')" evil.html && tell 'nothing that does not show' no || tell 'nothing that does not show' yes
+
+# ---- a profile ----
+trace() { printf '{"traceEvents": [%s]}' "$1" >profile.json; }
+trace '{"name": "x", "dur": 1500, "args": {"kernel": "Mul_0"}}, {"name": "x", "dur": 500, "args": {"kernel": "Mul_0"}}'
+check 'a profile' 0 '"ms": 2.0' "$fovea" view m.fvir --json --profile=profile.json
+"$fovea" view m.fvir --json >out 2>err
+name='no profile'
+grep -q '"ms"\|run_ms' out && tell "$name: no times" no || tell "$name: no times" yes
+trace '{"name": "x", "dur": 1, "args": {"kernel": "Other_7"}}'
+check 'of another model' 1 "profile.json: its kernel 'Other_7' is none of this model's" "$fovea" view m.fvir -o p.html --profile=profile.json
+for event in '{"dur": 1, "args": {}}' '{"dur": 1, "args": 3}' '{"args": {"kernel": "Mul_0"}}' '{"dur": -1, "args": {"kernel": "Mul_0"}}' 7 null; do
+    trace "$event"
+    check "event $event" 1 'profile.json: an event of it names no kernel, or has no duration' "$fovea" view m.fvir -o p.html --profile=profile.json
+done
+trace ''
+check 'no events' 1 'profile.json: holds no events' "$fovea" view m.fvir -o p.html --profile=profile.json
+echo '{' >profile.json
+check 'no JSON' 1 'profile.json: line [0-9]+:' "$fovea" view m.fvir -o p.html --profile=profile.json
+check 'no profile there' 1 'absent.json' "$fovea" view m.fvir -o p.html --profile=absent.json
+check 'no file named' 2 'of which file' "$fovea" view m.fvir -o p.html --profile
+absent p.html
+
+# ---- what cannot be shown ----
+check 'nowhere to go' 2 'where to\? -o F.html' "$fovea" view m.fvir
+check 'two places' 2 '--json .* goes without -o' "$fovea" view m.fvir --json -o p.html
+check 'no model' 2 'view' "$fovea" view
+check 'two models' 2 'view' "$fovea" view m.fvir m.fvir -o p.html
+check 'absent' 1 'absent.onnx' "$fovea" view absent.onnx -o p.html
+echo nothing >broken.onnx
+check 'broken' 1 'broken.onnx: error' "$fovea" view broken.onnx -o p.html
+"$fovea" compile m.fvir -q -o m.fvk
+check 'kernels' 1 'm.fvk: error: holds kernels; a page is of a graph' "$fovea" view m.fvk -o p.html
+"$fovea" compile m.fvir -q --emit=definitions -o m.fvd
+check 'definitions' 1 'holds definitions' "$fovea" view m.fvd -o p.html
+check 'a text that is wrong' 1 'error' sh -c 'echo "fovea-ir 1" | "$0" view - -o p.html' "$fovea"
+absent p.html
+cp m.fvir kept.fvir
+check 'onto the model' 1 'm.fvir' "$fovea" view m.fvir -o m.fvir
+cmp -s m.fvir kept.fvir && tell 'the model stays' yes || tell 'the model stays' no
+check 'a folder that is not there' 1 'absent/p.html' "$fovea" view m.fvir -o absent/p.html
+check 'no such pass' 2 "there is no pass 'folde'" "$fovea" view m.fvir --passes=folde -o p.html
+check 'help' 0 'fovea view bert.onnx -o bert.html' "$fovea" view --help
+
+# ---- as a browser shows it ----
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+# opened FILE: what the document has become when all boxes are open
+opened() {
+    timeout 100 "$browser" --headless=new --no-sandbox --disable-gpu --user-data-dir="$work/browser" --virtual-time-budget=4000 --window-size=1280,800 \
+        --dump-dom "file://$work/$1#graph&open=all" 2>/dev/null
+}
+if [ -n "$browser" ] && opened none.html | grep -q 'data-ready'; then
+    for page in dates branch evil none; do
+        opened $page.html >dom
+        same "$page: ops that are drawn" "$(grep -o 'data-drawn="[0-9]*"' dom | tr -dc '0-9\n' | paste -sd+ | { read -r sum && echo $((sum)); })" "$(shown $page.html)"
+        grep -q '<img' dom && tell "$page: no element but ours" no || tell "$page: no element but ours" yes
+    done
+else
+    echo "as a browser shows it: skipped, there is no Chromium that starts"
+fi
+finish

@@ -1,0 +1,572 @@
+/* view.js - the page around the graphs: search, what is told of an op or a kernel, kernels by time, memory over a run. */
+
+const data = JSON.parse(document.getElementById('data').textContent);
+const sides = ['before the passes', 'after the passes'];
+let colors = {};
+
+/* ---- elements ---- */
+
+/* el('p.doc', {title: ..}, 'text', child): texts are escaped by being texts. */
+function el(what, attributes, ...children) {
+  const [tag, ...classes] = what.split('.'), e = document.createElement(tag);
+  if (classes.length) e.className = classes.join(' ');
+  for (const [name, value] of Object.entries(attributes || {}))
+    if (name.startsWith('on')) e.addEventListener(name.slice(2), value);
+    else if (name === 'style') e.style.cssText = value;
+    else if (value !== false) e.setAttribute(name, value === true ? '' : value);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) e.append(child.nodeType ? child : shown(child));
+  return e;
+}
+
+function code(text, wide) {
+  const pre = el(wide ? 'pre.wide' : 'pre');
+  pre.textContent = text.split('\n').map(shown).join('\n');
+  return pre;
+}
+
+function link(text, fn) {
+  return el('button.link', {onclick: fn}, text);
+}
+
+/* A name, or how it ends: paths begin alike. */
+function ending(name) {
+  return el('code', {title: shown(name)}, name.length > 38 ? '…' + [...name].slice(-37).join('') : name);
+}
+
+function swatch(color) {
+  return el('i.swatch', {style: 'background:' + color});
+}
+
+/* ---- numbers ---- */
+
+function bytes(n) {
+  for (const [unit, size] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]])
+    if (n >= 0.9995 * size) return (n / size < 9.95 ? (n / size).toFixed(1) : Math.round(n / size)) + ' ' + unit;
+  return n + ' bytes';
+}
+
+function percent(x) {
+  return (100 * x).toFixed(x < 0.0995 ? 1 : 0) + ' %';
+}
+
+function flops(n) {
+  if (!n) return 'none';
+  return n >= 1e9 ? (n / 1e9).toFixed(1) + ' GFLOP' : n >= 1e6 ? (n / 1e6).toFixed(1) + ' MFLOP' : (n / 1e3).toFixed(1) + ' kFLOP';
+}
+
+/* ---- what goes with what ---- */
+
+const [before, after] = data.graphs;
+const kernelColor = i => `hsl(${(212 + i * 137.508) % 360} 52% 56%)`;
+const opsOfLaunch = data.launches.map(() => []);
+const opsOfNode = [new Map(), new Map()];
+data.graphs.forEach((g, side) => g.ops.forEach((op, i) => {
+  for (const node of nodesOf(side, i)) {
+    if (!opsOfNode[side].has(node)) opsOfNode[side].set(node, []);
+    opsOfNode[side].get(node).push(i);
+  }
+}));
+after.ops.forEach((op, i) => (op.launches || []).forEach(l => opsOfLaunch[l].push(i)));
+
+/* What tells where an op comes from; of a text, which may name no nodes, what its results are called, as passes keep that. */
+function nodesOf(side, op) {
+  const o = data.graphs[side].ops[op];
+  return o.nodes || o.out.filter(v => v >= 0).map(v => '%' + data.graphs[side].values[v][0]);
+}
+
+/* Ops of the other graph that come from the same nodes. */
+function counterparts(side, op) {
+  const found = new Set();
+  for (const node of nodesOf(side, op)) for (const other of opsOfNode[1 - side].get(node) || []) found.add(other);
+  return [...found];
+}
+
+/* Launches in which an op is computed: of one before the passes those of what became of it. */
+function launchesOf(side, op) {
+  if (side === 1) return after.ops[op].launches || [];
+  return [...new Set(counterparts(0, op).flatMap(i => after.ops[i].launches || []))];
+}
+
+data.graphs.forEach((g, side) => g.ops.forEach((op, i) => {
+  const launch = launchesOf(side, i)[0];
+  if (launch !== undefined) op.stripe = kernelColor(data.launches[launch][0]);
+}));
+
+function nameOf(side, op) {
+  const o = data.graphs[side].ops[op], out = o.out.find(v => v >= 0);
+  return out === undefined ? (o.nodes || [''])[0] : data.graphs[side].values[out][0];
+}
+
+/* ---- the page ---- */
+
+const aside = el('aside', {'aria-label': 'what is chosen'});
+const tip = el('div', {id: 'tip', hidden: true});
+const query = el('input', {type: 'search', placeholder: 'Search ops, nodes, kernels', 'aria-label': 'search', oninput: () => search()});
+const results = el('div.results', {hidden: true, role: 'listbox'});
+const tabs = {graph: el('section.tab.panes'), kernels: el('section.tab.sheet', {hidden: true}), memory: el('section.tab.sheet', {hidden: true})};
+const buttons = {};
+let graphs = [], current = 'graph';
+
+function show(tab) {
+  current = tab;
+  for (const name in tabs) {
+    tabs[name].hidden = name !== tab;
+    buttons[name].setAttribute('aria-selected', name === tab);
+  }
+  if (tab === 'graph') redraw();
+  if (tab === 'memory') drawMemory();
+  tip.hidden = true;
+}
+
+function build() {
+  const facts = [count(before.ops.length, 'op') + ' → ' + after.ops.length.toLocaleString('en'), count(data.kernels.length, 'kernel'),
+    count(data.launches.length, 'launch').replace('launchs', 'launches'), bytes(data.memory.weights) + ' of weights', data.dims, data.target];
+  const nav = el('nav', {role: 'tablist'});
+  for (const name in tabs) {
+    buttons[name] = el('button', {role: 'tab', onclick: () => show(name)}, {graph: 'Graph', kernels: data.run_ms ? 'Time' : 'Kernels', memory: 'Memory'}[name]);
+    nav.append(buttons[name]);
+  }
+  document.title = shown(data.model) + ' · Fovea';
+  document.body.append(
+    el('header', null, el('h1', {title: shown(data.model)}, data.model), el('div.facts', {title: shown(facts.join(' · '))}, facts.filter(f => f).join(' · ')), nav,
+      el('div.search', null, query, el('kbd', null, '/'), results)),
+    el('main', null, Object.values(tabs), aside), tip);
+  buildGraphs();
+  buildKernels();
+  buildMemory();
+}
+
+/* ---- graphs ---- */
+
+function readColors() {
+  const style = getComputedStyle(document.documentElement), get = name => style.getPropertyValue('--' + name).trim();
+  colors = {font: getComputedStyle(document.body).fontFamily, depth: [get('depth0'), get('depth1')]};
+  for (const name of ['ink', 'soft', 'border', 'accent', 'edge', 'folded', 'port', 'strong', 'related', 'found', 'panel', 'bar']) colors[name] = get(name);
+  for (const name of ['product', 'reduce', 'element', 'move', 'control']) colors[name] = {fill: get(name), edge: get(name + '-edge')};
+}
+
+function buildGraphs() {
+  const on = {select: (graph, item) => selectItem(graphs.indexOf(graph), item), hover, fold: (path, open) => fold(path, open)};
+  data.graphs.forEach((g, side) => {
+    const canvas = el('canvas', {tabindex: 0, 'aria-label': 'graph ' + sides[side]});
+    const pane = el('div.pane', null, el('h2', null, sides[side][0].toUpperCase() + sides[side].slice(1) + ' ', el('small', null, count(g.ops.length, 'op'))), canvas,
+      el('div.tools', null, el('button', {title: 'smaller', onclick: () => graphs[side].zoom(0.8)}, '−'), el('button', {title: 'larger', onclick: () => graphs[side].zoom(1.25)}, '+'),
+        el('button', {title: 'all of it', onclick: () => { graphs[side].fit(); graphs[side].draw(); }}, 'Fit'),
+        el('button', {title: 'open every box', onclick: () => foldAll(true)}, 'Open all'), el('button', {title: 'close every box', onclick: () => foldAll(false)}, 'Fold all')));
+    tabs.graph.append(pane);
+    graphs.push(new Graph(g, canvas, on));
+  });
+  new ResizeObserver(() => redraw()).observe(tabs.graph);
+}
+
+function redraw() {
+  graphs.forEach(graph => graph.draw());
+}
+
+/* In both, so that they can be compared. What is folded stays where it is on the page. */
+function fold(path, open) {
+  for (const graph of graphs) graph.setOpen(path, open);
+  redraw();
+}
+
+function foldAll(open) {
+  for (const graph of graphs) {
+    graph.openAll(open);
+    graph.fit(0.3);
+  }
+  redraw();
+}
+
+function hover(graph, item, event) {
+  const op = item ? graph.opOf(item) : -1, side = graphs.indexOf(graph);
+  tip.hidden = !item || (op < 0 && item.kind !== ITEM.input && item.kind !== ITEM.output);
+  graph.canvas.style.cursor = item ? 'pointer' : '';
+  if (tip.hidden) return;
+  if (op >= 0) tip.replaceChildren(el('b', null, graph.g.ops[op].op), el('span', null, nameOf(side, op)));
+  else tip.replaceChildren(el('b', null, item.ref < 0 ? '' : graph.g.values[item.ref][0]), el('span', null, item.ref < 0 ? '' : graph.g.values[item.ref][1]));
+  placeTip(event);
+}
+
+function placeTip(event) {
+  tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + 'px';
+  tip.style.top = Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8) + 'px';
+}
+
+/* ---- choosing ---- */
+
+function selectItem(side, item) {
+  const op = item ? graphs[side].opOf(item) : -1;
+  if (op >= 0) selectOp(side, op, false);
+  else if (!item || item.kind !== ITEM.scope) selectNothing();
+}
+
+function clear() {
+  for (const graph of graphs) for (const set of [graph.chosen, graph.related, graph.values]) set.clear();
+}
+
+function selectNothing() {
+  clear();
+  tellPage();
+  redraw();
+  remember('');
+}
+
+/* The op, those that one kernel computes with it, and those of the other graph that it came from or became. */
+function selectOp(side, op, move) {
+  const graph = graphs[side], o = graph.g.ops[op], other = graphs[1 - side];
+  clear();
+  graph.chosen.add(op);
+  for (const v of [...o.in, ...o.out]) graph.values.add(v);
+  for (const i of counterparts(side, op)) other.chosen.add(i);
+  for (const launch of launchesOf(side, op)) markLaunch(launch);
+  if (move && current !== 'graph') show('graph');
+  if (move) graph.center(op, graph.reveal(op));
+  const first = counterparts(side, op)[0];
+  if (first !== undefined) other.center(first, move && other.reveal(first));
+  tellOp(side, op);
+  redraw();
+  remember('op=' + side + ':' + op);
+}
+
+function markLaunch(launch) {
+  for (const i of opsOfLaunch[launch]) {
+    graphs[1].related.add(i);
+    for (const k of counterparts(1, i)) graphs[0].related.add(k);
+  }
+}
+
+function selectKernel(kernel) {
+  clear();
+  data.launches.forEach(([k], launch) => { if (k === kernel) markLaunch(launch); });
+  tellKernel(kernel);
+  [...document.querySelectorAll('tbody tr')].forEach(row => row.setAttribute('aria-selected', row.dataset.kernel === String(kernel)));
+  redraw();
+  remember('kernel=' + kernel);
+}
+
+/* The address of the page says what is chosen, so that it can be sent. */
+function remember(what) {
+  try {
+    history.replaceState(null, '', '#' + [current, what].filter(s => s).join('&'));
+  } catch { /* some browsers do not let files */ }
+}
+
+/* ---- what is told ---- */
+
+function section(title, ...children) {
+  const all = children.flat().filter(c => c);
+  return all.length ? [el('h3', null, title), ...all] : [];
+}
+
+function valueRow(side, v) {
+  if (v < 0) return null;
+  const g = data.graphs[side], [name, type] = g.values[v], maker = graphs[side].maker.get(v);
+  return el('div.row', null, maker === undefined ? name : link(name, () => selectOp(side, maker, true)), ' ', el('code', null, type));
+}
+
+function opLink(side, op) {
+  return el('div.row', null, link(data.graphs[side].ops[op].op, () => selectOp(side, op, true)), ' ', ending(nameOf(side, op)));
+}
+
+/* The first of many, and how many more there are. */
+function some(list, make, most = 12) {
+  return [...list.slice(0, most).map(make), list.length > most ? el('div.row', null, el('code', null, 'and ' + (list.length - most) + ' more')) : null];
+}
+
+function kernelLink(kernel) {
+  return el('div.row', null, swatch(kernelColor(kernel)), link(data.kernels[kernel].name, () => selectKernel(kernel)), ' ', el('code', null, data.kernels[kernel].family));
+}
+
+function later(title, make) {
+  const d = el('details', {ontoggle: () => { if (d.open && d.children.length === 1) d.append(make()); }}, el('summary', null, title));
+  return d;
+}
+
+function kernelTexts(kernel) {
+  const k = data.kernels[kernel];
+  return [k.computes ? [el('h3', null, 'Computes'), code(k.computes)] : [], later('Kernel', () => code(k.text, true)), k.c ? later('C', () => code(k.c, true)) : null].flat();
+}
+
+/* Lines without what all of them are indented by. */
+function dedent(text) {
+  const lines = text.replace(/\n+$/, '').split('\n'), depth = Math.min(...lines.map(l => l.search(/\S|$/)));
+  return lines.map(l => l.slice(depth)).join('\n');
+}
+
+function tellOp(side, op) {
+  const g = data.graphs[side], o = g.ops[op], others = counterparts(side, op), launches = launchesOf(side, op);
+  const kernels = [...new Set(launches.map(l => data.launches[l][0]))];
+  const fused = [...new Set(launches.flatMap(l => opsOfLaunch[l]))].filter(i => side === 0 || i !== op);
+  const gone = side === 0 && !others.length ? el('p.doc', null, 'Nothing of it is left: it was known when the model was compiled, or nothing needed it, or a rewrite made something else of it.') : null;
+  aside.scrollTop = 0;
+  aside.replaceChildren(el('h2', null, o.op), el('p.doc', null, data.docs[o.op] || ''), gone || '',
+    ...section('Nodes', some(o.nodes || [], n => el('div.row', null, n))),
+    ...section('Results', o.out.map(v => valueRow(side, v))),
+    ...section('Operands', some(o.in, v => valueRow(side, v))),
+    ...section('Attributes', o.attrs ? code(o.attrs) : null),
+    ...section('Definition', o.definition ? code(dedent(o.definition)) : null),
+    ...section(side ? 'Before the passes' : 'After the passes', some(others, i => opLink(1 - side, i))),
+    ...section('Kernel', some(kernels, kernelLink)),
+    ...section('Computed with', some(side ? fused : [], i => opLink(1, i))),
+    ...(kernels.length === 1 ? kernelTexts(kernels[0]) : []));
+}
+
+function tellKernel(kernel) {
+  const k = data.kernels[kernel], ops = [...new Set(data.launches.flatMap(([of], l) => of === kernel ? opsOfLaunch[l] : []))];
+  const nodes = data.launches.filter(([of]) => of === kernel).map(([, from]) => from);
+  aside.scrollTop = 0;
+  aside.replaceChildren(el('h2', null, swatch(kernelColor(kernel)), k.name), el('p.doc', null, k.schedule),
+    ...section('Launches', some(nodes, n => el('div.row', null, n || k.name), 6)),
+    ...section('Costs', 'flops' in k ? el('div.row', null, flops(k.flops), ', reads ', bytes(k.read), ', writes ', bytes(k.written)) : null),
+    ...section('Ops', some(ops, i => opLink(1, i))),
+    ...kernelTexts(kernel),
+    current === 'graph' ? '' : el('p', {style: 'margin-top:14px'}, link('Show in the graph', () => { show('graph'); if (ops.length) { graphs[1].reveal(ops[0]); graphs[1].center(ops[0], true); } redraw(); })));
+}
+
+function tellPage() {
+  const kinds = {product: 'products', reduce: 'reductions', element: 'elementwise', move: 'shapes and moves', control: 'control'};
+  const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ['Esc', 'choose nothing']];
+  aside.replaceChildren(el('h2', null, data.model), el('p.doc', null, 'Choose an op to see where it comes from, what it means, and the kernel that computes it. Boxes open where they are clicked, in both graphs.'),
+    ...section('Colours', el('div.legend', null, Object.entries(kinds).map(([kind, text]) => el('div', null, el('i.swatch', {style: `background:var(--${kind});border-color:var(--${kind}-edge)`}), text)))),
+    ...section('Kernels, the stripe of an op', some(byCost(), kernelLink, 14)),
+    ...section('Keys', el('div.keys', null, keys.map(([key, text]) => [el('kbd', null, key), el('span', null, text)]))),
+    ...section('Made by', el('div.row', null, 'fovea ' + data.version + ', for ' + data.target)));
+}
+
+/* ---- kernels ---- */
+
+const cost = k => data.run_ms ? k.ms : k.share || 0;
+function byCost() {
+  return data.kernels.map((k, i) => i).sort((a, b) => cost(data.kernels[b]) - cost(data.kernels[a]));
+}
+
+function buildKernels() {
+  const all = data.kernels.reduce((sum, k) => sum + cost(k), 0) || 1, most = Math.max(...data.kernels.map(cost), 1e-30);
+  const head = [['Kernel', 'text'], ['Schedule', 'text'], ['Launches'], [data.run_ms ? 'ms' : null], ['Share', 'text'], ['Of time'], ['Work'], [data.run_ms ? 'GFLOP/s' : null], ['Reads'], ['Writes']].filter(([name]) => name);
+  const rows = byCost().map(i => {
+    const k = data.kernels[i], known = 'flops' in k;
+    return el('tr', {'data-kernel': i, onclick: () => selectKernel(i)}, el('td.text', null, swatch(kernelColor(i)), k.name), el('td.text', null, k.family), el('td', null, k.launches),
+      data.run_ms ? el('td', null, k.ms.toFixed(3)) : null,
+      el('td.text.grow', null, el('span.bar', null, el('i', {style: `width:${100 * cost(k) / most}%;background:${kernelColor(i)}`}))), el('td', null, percent(cost(k) / all)),
+      el('td', null, known ? flops(k.flops) : 'by data'), data.run_ms ? el('td', null, known && k.ms > 0 ? (k.flops / k.ms * 1e-6).toFixed(1) : '') : null,
+      el('td', null, known ? bytes(k.read) : ''), el('td', null, known ? bytes(k.written) : ''));
+  });
+  tabs.kernels.append(el('h2', null, data.run_ms ? 'Time by kernel' : 'Kernels by estimated time'),
+    el('p', null, data.run_ms ? `Measured: one run of ${data.run_ms.toFixed(2)} ms in kernels.` : 'Estimated from what each computes and moves; fovea view --profile shows times that were measured.',
+      data.dims ? ' With ' + data.dims + '.' : ''),
+    el('table', null, el('thead', null, el('tr', null, head.map(([name, kind]) => el(kind ? 'th.text' : 'th', null, name)))), el('tbody', null, rows)));
+}
+
+/* ---- memory ---- */
+
+const memoryChart = el('canvas');
+let memoryHits = [];
+
+function buildMemory() {
+  const m = data.memory, figure = (value, what) => el('div', null, el('b', null, value), el('span', null, what));
+  tabs.memory.append(el('h2', null, 'Workspace over a run'),
+    el('p', null, 'Each block is a buffer: from the first launch that uses it to the last, at its place in the workspace. The line is what is alive; no workspace could be smaller than its highest point.',
+      data.dims ? ' With ' + data.dims + '.' : '', m.allocates ? ' Buffers whose size depends on data come from an allocator, and are not here.' : ''),
+    el('div.figures', null, figure(bytes(m.workspace), 'workspace'), figure(bytes(m.bound), 'lower bound'), figure(m.bound ? percent(m.workspace / m.bound - 1) : '0 %', 'above it'),
+      figure(bytes(m.weights), 'weights'), figure(m.buffers.length, 'buffers')),
+    el('div.chart', null, memoryChart));
+  memoryChart.addEventListener('pointermove', e => {
+    const hit = memoryHits.findLast(h => e.offsetX >= h.x && e.offsetX <= h.x + h.w && e.offsetY >= h.y && e.offsetY <= h.y + h.h);
+    tip.hidden = !hit;
+    if (!hit) return;
+    const [name, size, , first, last] = hit.buffer, where = l => data.kernels[data.launches[l - 1][0]].name;
+    tip.replaceChildren(el('b', null, name), el('span', null, bytes(size) + ', from launch ' + first + ', ' + where(first) + ', to ' + last + ', ' + where(last)));
+    placeTip(e);
+  });
+  memoryChart.addEventListener('pointerleave', () => tip.hidden = true);
+  new ResizeObserver(() => drawMemory()).observe(memoryChart);
+}
+
+function drawMemory() {
+  const c = memoryChart, p = c.getContext('2d'), ratio = devicePixelRatio || 1, m = data.memory, n = m.live.length;
+  const width = c.clientWidth, height = c.clientHeight, left = 64, bottom = 26, top = 8, right = 6;
+  if (!width) return;
+  c.width = Math.round(width * ratio);
+  c.height = Math.round(height * ratio);
+  p.setTransform(ratio, 0, 0, ratio, 0, 0);
+  p.font = '11px ' + colors.font;
+  const most = Math.max(m.workspace, m.bound, 1) * 1.04, step = (width - left - right) / Math.max(n, 1);
+  const y = b => height - bottom - (height - bottom - top) * b / most;
+  memoryHits = [];
+  axes(p, most, y, left, width - right, height - bottom, n, step);
+  for (const buffer of m.buffers) {
+    const [, size, offset, first, last] = buffer;
+    const hit = {buffer, x: left + (first - 1) * step, y: y(offset + size), w: (last - first + 1) * step, h: Math.max(1, y(offset) - y(offset + size))};
+    memoryHits.push(hit);
+    p.globalAlpha = 0.5;
+    p.fillStyle = kernelColor(data.launches[first - 1][0]);
+    p.fillRect(hit.x + 0.5, hit.y + 0.5, Math.max(1, hit.w - 1), Math.max(1, hit.h - 1));
+    p.globalAlpha = 1;
+    if (hit.w > 60 && hit.h > 15) {
+      p.fillStyle = colors.ink;
+      p.fillText(shorten(p, shown(buffer[0]), hit.w - 12), hit.x + 6, hit.y + 13);
+    }
+  }
+  line(p, m.workspace, 'workspace ' + bytes(m.workspace), colors.soft, [], y, left, width - right);
+  line(p, m.bound, 'lower bound ' + bytes(m.bound), colors.accent, [5, 4], y, left, width - right);
+  p.beginPath();
+  m.live.forEach((b, i) => {
+    if (i) p.lineTo(left + i * step, y(b));
+    else p.moveTo(left, y(b));
+    p.lineTo(left + (i + 1) * step, y(b));
+  });
+  p.lineWidth = 1.8;
+  p.strokeStyle = colors.accent;
+  p.stroke();
+}
+
+/* The next of 1, 2, 5, 10, 20, .. */
+function round(x) {
+  const unit = 10 ** Math.floor(Math.log10(x));
+  return [1, 2, 5, 10].map(f => f * unit).find(t => t >= x * 0.999);
+}
+
+function axes(p, most, y, left, right, bottom, n, step) {
+  const tick = round(most / 5);
+  p.lineWidth = 1;
+  p.strokeStyle = colors.border;
+  p.fillStyle = colors.soft;
+  for (let b = 0; b <= most; b += tick) {
+    p.beginPath();
+    p.moveTo(left, y(b));
+    p.lineTo(right, y(b));
+    p.stroke();
+    p.textAlign = 'right';
+    p.fillText(bytes(b), left - 8, y(b) + 4);
+  }
+  p.textAlign = 'center';
+  const every = Math.max(1, round(n / 12));
+  for (let i = every; i <= n; i += every) p.fillText(i, left + (i - 0.5) * step, bottom + 17);
+  p.textAlign = 'left';
+  p.fillText('launch', 8, bottom + 17);
+}
+
+function line(p, at, text, color, dash, y, left, right) {
+  p.setLineDash(dash);
+  p.lineWidth = 1.2;
+  p.strokeStyle = color;
+  p.beginPath();
+  p.moveTo(left, y(at));
+  p.lineTo(right, y(at));
+  p.stroke();
+  p.setLineDash([]);
+  p.fillStyle = color;
+  p.textAlign = dash.length ? 'left' : 'right';
+  p.fillText(text, dash.length ? left + 6 : right - 6, y(at) - 5);
+  p.textAlign = 'left';
+}
+
+/* ---- search ---- */
+
+let hits = [], chosenHit = 0;
+
+function search() {
+  const words = query.value.toLowerCase().split(/\s+/).filter(w => w);
+  hits = [];
+  for (const graph of graphs) graph.found.clear();
+  if (words.length) {
+    data.kernels.forEach((k, i) => { if (words.every(w => k.name.toLowerCase().includes(w))) hits.push({kernel: i}); });
+    data.graphs.forEach((g, side) => g.ops.forEach((op, i) => {
+      const text = [op.op, nameOf(side, i), ...(op.nodes || [])].join(' ').toLowerCase();
+      if (!words.every(w => text.includes(w))) return;
+      hits.push({side, op: i});
+      graphs[side].found.add(i);
+    }));
+  }
+  chosenHit = 0;
+  showHits(words.length > 0);
+  redraw();
+}
+
+function showHits(open) {
+  const most = 60, begin = Math.max(0, Math.min(chosenHit - 10, hits.length - most));
+  results.hidden = !open;
+  results.replaceChildren(...hits.slice(begin, begin + most).map((hit, i) => {
+    const kernel = 'kernel' in hit;
+    return el('div', {role: 'option', 'aria-selected': String(begin + i === chosenHit), onpointerdown: e => { e.preventDefault(); take(begin + i); results.hidden = true; }},
+      el('b', null, kernel ? data.kernels[hit.kernel].name : data.graphs[hit.side].ops[hit.op].op), el('span', null, kernel ? 'kernel' : nameOf(hit.side, hit.op)), kernel ? '' : hit.side ? 'after' : 'before');
+  }), el('p', null, hits.length ? count(hits.length, 'hit') : 'Nothing is called so.'));
+  results.querySelector('[aria-selected=true]')?.scrollIntoView({block: 'nearest'});
+}
+
+function take(i) {
+  chosenHit = i;
+  const hit = hits[i];
+  if ('kernel' in hit) {
+    selectKernel(hit.kernel);
+    return;
+  }
+  selectOp(hit.side, hit.op, true);
+}
+
+query.addEventListener('keydown', e => {
+  if (!hits.length && e.key !== 'Escape') return;
+  if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
+    e.preventDefault();
+    chosenHit = (chosenHit + (e.key === 'ArrowDown' ? 1 : hits.length - 1)) % hits.length;
+    showHits(true);
+  } else if (e.key === 'Enter') {
+    take(results.hidden ? (chosenHit + (e.shiftKey ? hits.length - 1 : 1)) % hits.length : chosenHit);
+    results.hidden = true;
+  } else if (e.key === 'Escape') {
+    query.value = '';
+    search();
+    query.blur();
+  }
+});
+query.addEventListener('blur', () => results.hidden = true);
+query.addEventListener('focus', () => { if (hits.length) showHits(true); });
+
+/* ---- keys ---- */
+
+const keys = {
+  '/': () => query.select(),
+  f: () => { graphs.forEach(g => g.fit()); redraw(); },
+  '+': () => graphs.forEach(g => g.zoom(1.25)), '=': () => graphs.forEach(g => g.zoom(1.25)), '-': () => graphs.forEach(g => g.zoom(0.8)),
+  e: () => foldAll(true), c: () => foldAll(false),
+  1: () => show('graph'), 2: () => show('kernels'), 3: () => show('memory'),
+  Enter: () => { if (hits.length) take((chosenHit + 1) % hits.length); },
+  Escape: selectNothing
+};
+
+addEventListener('keydown', e => {
+  if (e.target === query || e.ctrlKey || e.metaKey || e.altKey || !Object.hasOwn(keys, e.key)) return;
+  if (e.key === 'Enter' && e.target.tagName === 'BUTTON') return;
+  e.preventDefault();
+  keys[e.key]();
+});
+
+/* ---- begin ---- */
+
+/* #kernels, #memory, #graph&op=1:17, #graph&open=all */
+function follow() {
+  const parts = location.hash.slice(1).split('&'), value = name => (parts.find(p => p.startsWith(name + '=')) || '').slice(name.length + 1);
+  if (value('open') === 'all') {
+    foldAll(true);
+    graphs.forEach(graph => graph.fit());
+  }
+  if (Object.hasOwn(tabs, parts[0])) show(parts[0]);
+  const [side, op] = value('op').split(':').map(Number), kernel = Number(value('kernel') || NaN);
+  if (data.graphs[side]?.ops[op]) selectOp(side, op, true);
+  else if (data.kernels[kernel]) selectKernel(kernel);
+}
+
+readColors();
+build();
+tellPage();
+show('graph');
+graphs.forEach(graph => graph.fit(0.45));
+follow();
+graphs.forEach(graph => graph.drawNow());
+document.body.dataset.ready = Math.round(performance.now());
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  readColors();
+  redraw();
+  drawMemory();
+});
+addEventListener('hashchange', follow);
