@@ -13,6 +13,7 @@
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/turns.h"
+#include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/plan.h"
 #include "backend/ports.h"
@@ -62,13 +63,6 @@ bool fv_step_results(fv_lowerer *l) {
 static const char *program_name(fv_arena *a, const char *name) {
     const char *r = fv_safe_name(a, name && *name ? name : "model");
     return *r >= '0' && *r <= '9' ? fv_printf(a, "m%s", r) : r;
-}
-
-static int64_t bytes_of_constants(const fv_module *m) {
-    int64_t n = 0;
-    for (int i = 0; i < m->nconsts; i++)
-        n += m->consts[i]->nuses ? (int64_t)m->consts[i]->tensor->bytes : 0;
-    return n;
 }
 
 /* ---- symbols ---- */
@@ -282,7 +276,7 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     l->program->name = program_name(a, o->name ? o->name : m->name);
     l->program->source_hash = m->source_hash ? m->source_hash : "";
     l->program->producer = "fovea " FV_VERSION;
-    l->weights = bytes_of_constants(m);
+    l->weights = fv_weights_of(m);
     bool ok = fv_module_bound(m) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = fv_schedule_op(l, op);

@@ -79,7 +79,7 @@ struct fv_lowerer {
     int counter;         /* for kernel names */
     fv_ptrmap tuned;     /* kernels of the tuning that this model has; */
     fv_ptrmap refused;   /* those whose schedule is not legal */
-    int64_t weights;     /* bytes of all constants */
+    int64_t weights;     /* bytes of the constants that a turn of the loop that is scheduled reads; of all where there is none */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
     int cap_buffers, cap_constants, cap_kernels;
 };

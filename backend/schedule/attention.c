@@ -290,7 +290,7 @@ static void set_tile(attend *a, const fv_definition *d, const fv_contraction *c,
     const fv_dim *n = d->index[c->row]->dim;
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
-    fv_tile_defaults(a->l, &a->t);
+    fv_tile_defaults(a->l, a->d->value->def, &a->t);
     if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
         a->t.rest = n->value % rows;
 }

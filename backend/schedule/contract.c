@@ -371,11 +371,11 @@ static bool rows_collide(const fv_target *t, const fv_contraction *c, const fv_d
 
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time. Returns the rows of a
  * block. */
-static int64_t choose_rest(fv_choosing *u, fv_tile *t, const fv_definition *d) {
+static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
     const fv_target *target = u->l->target;
     int64_t block = t->mr, steps = 0;
-    fv_tile_defaults(u->l, t);
+    fv_tile_defaults(u->l, op, t);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     if (rows > t->mr) {
         bool parts = fv_can_prefetch(c);
@@ -453,7 +453,7 @@ void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     fv_contract_place(l, op, p->d, &p->c, p->t.nr);
     if (p->c.dense_a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
-    p->block = choose_rest(&p->chosen, &p->t, p->d);
+    p->block = choose_rest(&p->chosen, op, &p->t, p->d);
 }
 
 static void place(fv_lowerer *l, fv_op *op, void *as) { fv_contract_plan_place(l, op, as); }

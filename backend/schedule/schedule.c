@@ -4,6 +4,7 @@
 #include "backend/lowering/branches.h"
 #include "backend/lowering/gate.h"
 #include "backend/lowering/storage.h"
+#include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attention.h"
 #include "backend/schedule/custom.h"
@@ -57,6 +58,8 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     l->naive = is_naive(l, op);
     if (op->def->has_effect) {
         fv_add_statement(l, op);
+        if (op->def == &fv_loop_def || op->def == &fv_endloop_def)
+            fv_weights_pass(l, op);
         for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
             if (op->out[i])
                 fv_takes(l, op->out[i], op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);

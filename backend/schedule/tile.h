@@ -54,8 +54,8 @@ typedef struct fv_tile {
 static inline int fv_tile_width(const fv_tile *t) { return t->nr * t->c->nsums; }
 /* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
-/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said. */
-void fv_tile_defaults(const fv_lowerer *l, fv_tile *t);
+/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said, in the kernel of op. */
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t);
 /* Loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows of the tile. */

@@ -140,7 +140,8 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     *t = here ? *here : *entry;
     t->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->l1_bytes);
     t->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->l2_bytes);
-    t->l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes);
+    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes), known = fv_processor_at(t->processor)->l3_bytes;
+    t->l3_bytes = known && known < last ? known : last; /* some systems tell of all of a package, of which a core has a part */
     return t;
 }
 

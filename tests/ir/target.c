@@ -49,5 +49,7 @@ Test(target, caches_are_those_of_the_processor) {
     cr_expect(fv_target_for(arena, fv_target_find("aarch64"), FV_PROCESSOR_neoverse_n1));
     const fv_target *here = fv_target_choose(arena, "native");
     cr_expect(here->l2_bytes > 0 && here->processor == fv_processor_here());
+    int most = fv_processor_at(here->processor)->l3_bytes;
+    cr_expect(!most || here->l3_bytes <= most, "no more than the family has");
     fv_session_free(session);
 }

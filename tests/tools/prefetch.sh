@@ -1,0 +1,66 @@
+# How far prefetches run ahead follows from the cache that holds what is read until it is read again: of x86-64-v3, 256 kB and 8 MB.
+. "$(dirname "$0")/lib.sh"
+
+truncate -s 9437184 large.bin
+# model NAME: with a row times 9 MB beside what standard input says of %x
+model() {
+    {
+        cat <<'M'
+fovea-ir 1
+module "m"
+const @large: f32[1536, 1536] = file "large.bin" 0 9437184
+const @w: f32[192, 192] = file "large.bin" 0 147456
+const @wide: f32[192, 768] = file "large.bin" 0 589824
+const @ih: f32[1, 768, 192] = file "large.bin" 0 589824
+const @hh: f32[1, 768, 192] = file "large.bin" 0 589824
+const @times: i64[] = 4
+M
+        cat
+    } >"$1.fvir"
+}
+# ahead NAME KERNEL BYTES: of the kernels of that op, those of a single tile
+ahead() {
+    check "$1, $2" 0 "^$2_[0-9]*: contract .*prefetch_single = $3," "$fovea" inspect "$1.fvir" --schedules --target=x86-64-v3
+}
+model alone <<'M'
+func @main(%x: f32[n, 192]) -> (%y) {
+  %y = MatMul(%x, @wide)
+  return %y
+}
+M
+sed -i 's/^module.*/&\nsymbol n 1..64/' alone.fvir
+ahead alone MatMul 2048
+model beside <<'M'
+func @main(%x: f32[1, 192], %z: f32[1, 1536]) -> (%a, %b) {
+  %a = MatMul(%x, @w)
+  %b = MatMul(%z, @large)
+  return %a, %b
+}
+M
+ahead beside MatMul 131072
+# what a turn reads stays in the second-level cache, or in the last one
+model loop <<'M'
+func @main(%x: f32[1, 192], %z: f32[1, 1536]) -> (%y, %b) {
+  %y = Loop(@times, _, %x) {body = ^(%i: i64[] = [t], %go: bool[] = [1], %h: f32[1, 192]) {
+    %m = MatMul(%h, @w)
+    %a = Tanh(%m)
+    return %go, %a
+  }}
+  %r = MatMul(%z, @large)
+  %b = Relu(%r)
+  return %y, %b
+}
+M
+ahead loop Tanh 0
+ahead loop Relu 131072
+# and what a step does
+model steps <<'M'
+func @main(%x: f32[9, 1, 192], %z: f32[1, 1536]) -> (%y, %b) {
+  %y, _, _ = LSTM(%x, @ih, @hh) {hidden_size = 192}
+  %b = MatMul(%z, @large)
+  return %y, %b
+}
+M
+ahead steps LSTM 2048
+ahead steps MatMul 131072
+finish
