@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "backend/axes/merge.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
@@ -443,10 +444,7 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) { say_what_it_is(l, p->d, &p->c); }
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
-    fv_contract_plan *p = fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
-    if (p)
-        fv_contract_tell(l, p);
-    return p;
+    return fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
@@ -456,7 +454,44 @@ void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     p->block = choose_rest(&p->chosen, op, &p->t, p->d);
 }
 
-static void place(fv_lowerer *l, fv_op *op, void *as) { fv_contract_plan_place(l, op, as); }
+typedef struct copied {
+    fv_expr *x, *copy;
+} copied;
+
+static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
+    const copied *c = w->user;
+    return x == c->x ? c->copy : NULL;
+}
+
+/* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once it is copied: such rows are
+ * one axis then. */
+static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
+    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
+    fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
+    fv_definition d = *p->d;
+    d.body = fv_x_rewrite(&w, d.body);
+    const fv_definition *joined = fv_merge_axes(l, &d);
+    p->c.a = c.copy;
+    p->c.dense_a = false;
+    if (joined->rank == d.rank)
+        return;
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* they are told */
+    fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
+    l->reasons = reasons;
+    if (!q)
+        return;
+    *p = *q;
+    p->t.c = &p->c;
+}
+
+static void place(fv_lowerer *l, fv_op *op, void *as) {
+    fv_contract_plan *p = as;
+    if (p->c.dense_a)
+        copy_rows_of(l, op, p);
+    fv_contract_tell(l, p);
+    fv_contract_plan_place(l, op, p);
+}
 
 void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
     const fv_definition *d = p->d;
@@ -500,7 +535,7 @@ fv_schedule fv_contract_schedule(const fv_contract_plan *p) {
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_contract_plan *p = as;
-    const fv_definition *d = s->def;
+    const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));

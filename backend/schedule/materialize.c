@@ -220,6 +220,23 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
+/* The axes that are axes of d have its order, whatever the factor reads first: rows that the copy has like the result are one
+ * axis then, where the factor kept them apart. */
+static void order_as(bases *b, const fv_definition *d) {
+    int next = 0;
+    for (int i = 0; i < d->rank; i++)
+        for (int k = 0; k < b->n; k++) {
+            if (b->list[k].n != 1 || b->list[k].term[0].var != d->index[i])
+                continue;
+            while (fv_definition_axis(d, b->list[next].term[0].var) == d->rank)
+                next++;
+            base x = b->list[k];
+            b->list[k] = b->list[next];
+            b->list[next++] = x;
+            break;
+        }
+}
+
 /* Equal copies have one: of a reduction over their axes there is one only, whatever these are called. */
 static const void *key_of(fv_arena *a, const fv_dense *c) {
     fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
@@ -249,6 +266,8 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
         return false;
     if (last && !window)
         return fv_declines(l, d->value, FV_WHY_operand_no_window, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
+    if (!window)
+        order_as(&b, d);
     put_last(&b, last);
     dense->factor = factor;
     dense->n = b.n;
