@@ -20,6 +20,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/attend_keys.h"
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/contract.h"
 #include "backend/schedule/map.h"
@@ -123,11 +124,14 @@ static void set_tasks(attend *a) {
     a->local = fv_index_var(a->l->exprs, "row", fv_dim_min(t, queries, block));
 }
 
-/* As many keys as panels of that width have. */
-static const fv_dim *whole_panels(attend *a, int width) {
+/* Room for as many keys as panels of that width have. Where these are whole pairs of lines it is one line more: rows of a tile
+ * that were a power of two apart would share a set of the first-level cache. */
+static const fv_dim *row_of_keys(attend *a, int width) {
+    enum { LINE = 64 };
     fv_dims *t = a->l->module->dims;
-    const fv_dim *w = fv_dim_const(t, width);
-    return fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
+    int64_t line = LINE / fv_elem_storage_bytes((fv_elem)a->at.score->type.elem);
+    const fv_dim *w = fv_dim_const(t, width), *keys = fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
+    return width % (2 * line) ? keys : fv_dim_add(t, keys, fv_dim_const(t, line));
 }
 
 /* That element of what a task has. */
@@ -277,7 +281,7 @@ static void place(fv_lowerer *l, fv_op *op, void *plan) {
     (void)l;
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     set_tasks(a);
-    a->memory = new_memory(a, "scores", a->local->dim, whole_panels(a, a->scores_tile.columns));
+    a->memory = new_memory(a, "scores", a->local->dim, row_of_keys(a, a->scores_tile.columns));
     make_weights(a);
     a->pv.a = in_memory(a);
     place_queries(a, op);
@@ -587,55 +591,10 @@ static int part_of_keys(const attend *a) {
     return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
 }
 
-/* Does some row see one of the keys of that part? */
-static fv_expr *is_part_seen(attend *a, fv_expr *part, fv_expr *first, fv_expr *rows, fv_expr *limit) {
-    fv_kemit *e = &a->e;
-    fv_arena *x = e->arena;
-    int depth = e->b.depth;
-    fv_kmark m = fv_kemit_mark(e);
-    int64_t width = part_of_keys(a);
-    fv_elem type = (fv_elem)a->memory->elem;
-    fv_buf *seen = fv_kb_tile(&e->b, "seen", type, 1, &width, fv_x_const(x, type, 0));
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
-    fv_kemit_hoist(e, a->where);
-    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *key = binary(e, FV_X_ADD, part, c);
-    fv_kemit_bind(e, a->at.key, key);
-    e->guard = limit ? binary(e, FV_X_LT, key, limit) : NULL;
-    fv_expr *sees = fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where));
-    sees = e->guard ? binary(e, FV_X_AND, e->guard, sees) : sees;
-    e->guard = NULL;
-    sees = fv_x_select(x, sees, fv_x_const(x, type, 1), fv_x_load(x, seen, &c));
-    fv_kb_store(&e->b, seen, &c, sees, NULL);
-    close_to(a, depth, m);
-    return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, type, 0), fv_kemit_fold(e, seen, FV_REDUCE_MAX)));
-}
-
-static void note_part(attend *a, fv_expr *part, fv_expr *end, fv_buf *const *range, fv_expr *first, fv_expr *rows, fv_expr *limit) {
-    fv_kemit *e = &a->e;
-    fv_kb_if(&e->b, is_part_seen(a, part, first, rows, limit));
-    fv_kb_store(&e->b, range[0], NULL, binary(e, FV_X_MIN, fv_x_load(e->arena, range[0], NULL), part), NULL);
-    fv_kb_store(&e->b, range[1], NULL, end, NULL);
-    fv_kb_end(&e->b);
-}
-
 static void find_keys(attend *a, fv_buf *const *range, fv_expr *first, fv_expr *rows) {
-    fv_kemit *e = &a->e;
-    int width = part_of_keys(a);
-    int64_t known;
-    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *w = integer(e, width);
-    fv_expr *whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, w), w));
-    if (!fv_x_uses(a->where, a->d->index[a->at.row]))
-        rows = integer(e, 1);
-    fv_kemit_use(e, &a->folded);
-    fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 0), whole, width);
-    note_part(a, part, binary(e, FV_X_ADD, part, w), range, first, rows, NULL);
-    fv_kb_end(&e->b);
-    if (fv_x_is_int(n, &known) && known % width == 0)
-        return;
-    fv_kb_if(&e->b, binary(e, FV_X_LT, whole, n));
-    note_part(a, whole, n, range, first, rows, n);
-    fv_kb_end(&e->b);
+    fv_kemit_use(&a->e, &a->folded);
+    fv_key_search s = {&a->e, a->where, a->d->index[a->at.row], a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+    fv_find_keys(&s, range, first, rows);
 }
 
 /* Which sums of the weights are over the scores: the others are of queries and keys as they were. */

@@ -1,0 +1,192 @@
+/* attend_keys.c - see attend_keys.h.
+ *
+ * Of a mask that compares positions, `key > query + past`, it is known of a part without a look at its elements: what a
+ * comparison has on its sides grows, or falls, with the query and with the key, so their first and their last one tell what
+ * holds for all. Where something else has a part in the mask, what is left of the parts is looked at element by element. */
+#include "backend/schedule/attend_keys.h"
+
+#include "backend/schedule/blocks.h"
+#include "ir/expr/rewrite.h"
+
+/* ---- what holds for all queries and keys of a part ---- */
+
+typedef enum { CONSTANT = 0, RISING = 1, FALLING = 2, ANY = 3 } direction; /* as a variable grows: bits of what may be */
+
+static direction turned(direction d) { return (direction)((d & RISING) << 1 | (d & FALLING) >> 1); }
+
+/* No sum or product of a few of these wraps: positions and dims, not what data say. */
+static bool is_bounded(const fv_expr *x) {
+    bool bounded = x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->op != FV_X_BITCAST;
+    for (int i = 0; i < x->n && bounded; i++)
+        bounded = is_bounded(x->arg[i]);
+    return bounded || (x->op == FV_X_CONVERT && fv_elem_is_int((fv_elem)x->arg[0]->type.elem) &&
+                       fv_elem_bits((fv_elem)x->arg[0]->type.elem) <= 32);
+}
+
+static direction direction_of(const fv_expr *x, const fv_var *v) {
+    int64_t by;
+    if (!fv_x_uses(x, v))
+        return CONSTANT;
+    if (x->op == FV_X_VAR)
+        return RISING;
+    if (x->type.elem != FV_I64 || !is_bounded(x))
+        return ANY;
+    switch (x->op) {
+    case FV_X_ADD:
+    case FV_X_MIN:
+    case FV_X_MAX: return direction_of(x->arg[0], v) | direction_of(x->arg[1], v);
+    case FV_X_SUB: return direction_of(x->arg[0], v) | turned(direction_of(x->arg[1], v));
+    case FV_X_NEG: return turned(direction_of(x->arg[0], v));
+    case FV_X_FLOORDIV:
+        return fv_x_is_int(x->arg[1], &by) && by > 0 ? direction_of(x->arg[0], v) : ANY;
+    case FV_X_MUL:
+        for (int i = 0; i < 2; i++)
+            if (fv_x_is_int(x->arg[i], &by) && by > -(1 << 16) && by < 1 << 16)
+                return by < 0 ? turned(direction_of(x->arg[1 - i], v)) : direction_of(x->arg[1 - i], v);
+        return ANY;
+    default: return ANY;
+    }
+}
+
+typedef struct corner {
+    const fv_key_search *s;
+    fv_var *first[2], *last[2]; /* of queries, of keys */
+} corner;
+
+/* a - b where it is greatest, or least: both sides there; false: that is not known. */
+static bool at_corner(const corner *c, fv_expr *const *side, bool greatest, fv_expr **out) {
+    fv_arena *x = c->s->e->l->exprs;
+    const fv_var *v[2] = {c->s->query, c->s->key};
+    fv_expr *to[2];
+    for (int i = 0; i < 2; i++) {
+        direction d = direction_of(side[0], v[i]) | turned(direction_of(side[1], v[i]));
+        if (d == ANY)
+            return false;
+        to[i] = fv_x_var(x, (d == RISING) == greatest ? c->last[i] : c->first[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        out[i] = fv_x_replace_vars(x, side[i], 2, (fv_var *[]){(fv_var *)(uintptr_t)v[0], (fv_var *)(uintptr_t)v[1]}, to);
+    return true;
+}
+
+static fv_expr *either(fv_arena *x, fv_expr *a, fv_expr *b) { return !a || !b ? a ? a : b : fv_x_bin(x, FV_X_OR, a, b); }
+static fv_expr *both(fv_arena *x, fv_expr *a, fv_expr *b) { return a && b ? fv_x_bin(x, FV_X_AND, a, b) : NULL; }
+
+/* Does the comparison hold for all, or for none? NULL: that is not known. */
+static fv_expr *compared_by_all(const corner *c, const fv_expr *x, bool holds) {
+    fv_arena *a = c->s->e->l->exprs;
+    fv_expr *most[2], *least[2];
+    if (!fv_elem_is_int((fv_elem)x->arg[0]->type.elem) || !at_corner(c, x->arg, true, most) || !at_corner(c, x->arg, false, least))
+        return NULL;
+    fv_expr *below = fv_x_bin(a, FV_X_LT, most[0], most[1]), *above = fv_x_bin(a, FV_X_LT, least[1], least[0]);
+    fv_expr *not_above = fv_x_bin(a, FV_X_LE, most[0], most[1]), *not_below = fv_x_bin(a, FV_X_LE, least[1], least[0]);
+    switch (x->op) {
+    case FV_X_LT: return holds ? below : not_below;
+    case FV_X_LE: return holds ? not_above : above;
+    default: return (x->op == FV_X_EQ) == holds ? both(a, not_above, not_below) : either(a, below, above);
+    }
+}
+
+/* A condition under which x holds for all queries and keys of the part, or for none of them; NULL: none is known. *exact stays
+ * if it is what has to be, in as far as x compares positions once. */
+static fv_expr *of_all(const corner *c, const fv_expr *x, bool holds, bool *exact) {
+    fv_arena *a = c->s->e->l->exprs;
+    switch (x->op) {
+    case FV_X_NOT: return of_all(c, x->arg[0], !holds, exact);
+    case FV_X_AND:
+    case FV_X_OR: {
+        fv_expr *p = of_all(c, x->arg[0], holds, exact), *q = of_all(c, x->arg[1], holds, exact);
+        return (x->op == FV_X_AND) == holds ? both(a, p, q) : either(a, p, q);
+    }
+    case FV_X_LT:
+    case FV_X_LE:
+    case FV_X_EQ:
+    case FV_X_NE: {
+        fv_expr *known = compared_by_all(c, x, holds);
+        *exact &= known != NULL;
+        return known;
+    }
+    default: *exact = false; return NULL;
+    }
+}
+
+/* Emits a condition under which no query sees a key of the part; NULL: none is known. *exact: else one does, or it does no harm to look
+ * at the part. */
+static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_expr *first, fv_expr *queries, bool *exact) {
+    fv_kemit *e = s->e;
+    fv_expr *one = integer(e, 1), *ends[2][2] = {{first, binary(e, FV_X_SUB, binary(e, FV_X_ADD, first, queries), one)},
+                                                 {part, binary(e, FV_X_SUB, end, one)}};
+    const fv_var *v[2] = {s->query, s->key};
+    corner c = {.s = s};
+    for (int i = 0; i < 2; i++) {
+        c.first[i] = fv_index_var(e->l->exprs, "first", v[i]->dim);
+        c.last[i] = fv_index_var(e->l->exprs, "last", v[i]->dim);
+        fv_kemit_bind(e, c.first[i], ends[i][0]);
+        fv_kemit_bind(e, c.last[i], ends[i][1]);
+    }
+    *exact = true;
+    fv_expr *hidden = of_all(&c, s->where, true, exact);
+    return hidden ? fv_kemit_expr(e, hidden) : NULL;
+}
+
+/* ---- element by element ---- */
+
+/* Does some query see one of the keys of that part? */
+static fv_expr *is_seen(const fv_key_search *s, fv_expr *part, fv_expr *first, fv_expr *queries, fv_expr *limit) {
+    fv_kemit *e = s->e;
+    fv_arena *x = e->arena;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    int64_t width = s->width;
+    fv_buf *seen = fv_kb_tile(&e->b, "seen", s->elem, 1, &width, fv_x_const(x, s->elem, 0));
+    if (!fv_x_uses(s->where, s->query))
+        queries = integer(e, 1);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", queries);
+    fv_kemit_bind(e, s->query, binary(e, FV_X_ADD, first, r));
+    fv_kemit_hoist(e, s->where);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *key = binary(e, FV_X_ADD, part, c);
+    fv_kemit_bind(e, s->key, key);
+    e->guard = limit ? binary(e, FV_X_LT, key, limit) : NULL;
+    fv_expr *sees = fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, s->where));
+    sees = e->guard ? binary(e, FV_X_AND, e->guard, sees) : sees;
+    e->guard = NULL;
+    sees = fv_x_select(x, sees, fv_x_const(x, s->elem, 1), fv_x_load(x, seen, &c));
+    fv_kb_store(&e->b, seen, &c, sees, NULL);
+    while (e->b.depth > depth)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, s->elem, 0), fv_kemit_fold(e, seen, FV_REDUCE_MAX)));
+}
+
+static void look_at(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_buf *const *range, fv_expr *first, fv_expr *queries,
+                    fv_expr *limit) {
+    fv_kemit *e = s->e;
+    int depth = e->b.depth;
+    bool exact;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *hidden = is_hidden(s, part, end, first, queries, &exact);
+    if (hidden)
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hidden));
+    if (!hidden || !exact)
+        fv_kb_if(&e->b, is_seen(s, part, first, queries, limit));
+    fv_kb_store(&e->b, range[0], NULL, binary(e, FV_X_MIN, fv_x_load(e->arena, range[0], NULL), part), NULL);
+    fv_kb_store(&e->b, range[1], NULL, end, NULL);
+    while (e->b.depth > depth)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_find_keys(const fv_key_search *s, fv_buf *const range[2], fv_expr *first, fv_expr *queries) {
+    fv_kemit *e = s->e;
+    int64_t known;
+    fv_expr *n = fv_kemit_dim(e, s->key->dim), *w = integer(e, s->width);
+    fv_expr *whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, w), w));
+    fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 0), whole, s->width);
+    look_at(s, part, binary(e, FV_X_ADD, part, w), range, first, queries, NULL);
+    fv_kb_end(&e->b);
+    if (fv_x_is_int(n, &known) && known % s->width == 0)
+        return;
+    fv_kb_if(&e->b, binary(e, FV_X_LT, whole, n));
+    look_at(s, whole, n, range, first, queries, n);
+    fv_kb_end(&e->b);
+}
