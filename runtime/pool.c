@@ -1,9 +1,13 @@
 /* pool.c - a pool of threads for parallel regions.
  *
- * Tasks are numbered by the problem; threads take the next numbers from a counter, so uneven cores
- * balance. The caller takes part. A region is open while tasks may be left; threads that come late find
- * it closed, and nobody waits for them. Between regions a thread looks for the next one for a few
- * microseconds, then parks. (Generated C gets this file with its own names.) */
+ * Tasks are numbered by the problem. Each thread has a share of them, the same part in every region: of
+ * values that one region makes and the next one reads, and of weights that each run reads, it has its
+ * part in its own caches. Who is done takes from the shares of others, so uneven cores balance. (Affinity
+ * scheduling: Markatos and LeBlanc, Supercomputing 1992.)
+ *
+ * The caller takes part. A region is open while tasks may be left; threads that come late find it closed,
+ * and nobody waits for them. Between regions a thread looks for the next one for a few microseconds, then
+ * parks. (Generated C gets this file with its own names.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -28,16 +32,24 @@
 #define OPEN UINT64_C(0x10000)
 #define NUMBER UINT64_C(0x20000) /* and above */
 
+/* A thread's share of the tasks: how many of it are taken. They lie side by side: a region that is over in
+ * a microsecond waits for every line of cache that comes from another core. */
+typedef struct share {
+    int64_t taken;
+    fv_pool *pool;
+} share;
+
 struct fv_pool {
     pthread_mutex_t region; /* held while a parallel region is going on */
     pthread_mutex_t lock;   /* for those that park */
     pthread_cond_t work, done;
     int threads, cpus, stop, parked, waiting; /* cpus: that these threads may run on */
     pthread_t *ids;
+    share *shares; /* the first one is the caller's */
     uint64_t state;
     void (*task)(void *arg, int64_t i);
     void *arg;
-    int64_t n, next;
+    int64_t n, each, more; /* shares have `each` tasks, the first `more` of them one more */
 };
 
 /* ---- how many threads ---- */
@@ -164,18 +176,34 @@ static int spin(const fv_pool *p, uint64_t mask, uint64_t value, int until_equal
 
 /* ---- regions ---- */
 
-/* Half of what would be this thread's share of the rest at a time: neighbours, which share what they
- * read, go to one thread, and in the end all are done at once. */
-static void take_tasks(fv_pool *p) {
-    int64_t n = p->n, i = __atomic_load_n(&p->next, __ATOMIC_RELAXED);
+static void deal_tasks(fv_pool *p) {
+    p->each = p->n / p->threads;
+    p->more = p->n % p->threads;
+    for (int i = 0; i < p->threads; i++)
+        p->shares[i].taken = 0;
+}
+
+/* Half of what is left of the share at a time: neighbours, which share what they read, go to one thread,
+ * and in the end all are done at once. */
+static void take_from(const fv_pool *p, share *s) {
+    int64_t number = s - p->shares, n = p->each + (number < p->more);
+    int64_t first = number * p->each + (number < p->more ? number : p->more);
+    int64_t i = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
     while (i < n) {
-        int64_t end = i + (n - i) / (2 * (int64_t)p->threads) + 1;
-        if (!__atomic_compare_exchange_n(&p->next, &i, end, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        int64_t end = i + (n - i) / 2 + 1;
+        if (!__atomic_compare_exchange_n(&s->taken, &i, end, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             continue;
         for (; i < end; i++)
-            p->task(p->arg, i);
-        i = __atomic_load_n(&p->next, __ATOMIC_RELAXED);
+            p->task(p->arg, first + i);
+        i = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
     }
+}
+
+/* Its own first, then those of the threads behind it. */
+static void take_tasks(fv_pool *p, const share *own) {
+    int first = (int)(own - p->shares);
+    for (int i = 0; i < p->threads; i++)
+        take_from(p, &p->shares[(first + i) % p->threads]);
 }
 
 /* Round to nearest, denormals as they are: whatever the thread that made this one has set. */
@@ -191,11 +219,11 @@ static void set_arithmetic(void) {
 }
 
 /* Takes part in the region if it is still open. Returns its number. */
-static uint64_t enter(fv_pool *p) {
+static uint64_t enter(fv_pool *p, const share *own) {
     uint64_t s = state_of(p);
     while (s & OPEN)
         if (__atomic_compare_exchange_n(&p->state, &s, s + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-            take_tasks(p);
+            take_tasks(p, own);
             uint64_t left = __atomic_sub_fetch(&p->state, 1, __ATOMIC_SEQ_CST);
             if (!(left & INSIDE) && __atomic_load_n(&p->waiting, __ATOMIC_SEQ_CST)) {
                 pthread_mutex_lock(&p->lock);
@@ -208,7 +236,8 @@ static uint64_t enter(fv_pool *p) {
 }
 
 static void *worker(void *arg) {
-    fv_pool *p = arg;
+    const share *own = arg;
+    fv_pool *p = own->pool;
     uint64_t seen = 0;
     set_arithmetic();
     for (;;) {
@@ -223,7 +252,7 @@ static void *worker(void *arg) {
             if (stop)
                 return NULL;
         }
-        seen = enter(p);
+        seen = enter(p, own);
     }
 }
 
@@ -250,14 +279,14 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
     p->task = task;
     p->arg = arg;
     p->n = n;
-    p->next = 0;
+    deal_tasks(p);
     __atomic_store_n(&p->state, (state_of(p) / NUMBER + 1) * NUMBER | OPEN, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->parked, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&p->lock);
         wake(p);
         pthread_mutex_unlock(&p->lock);
     }
-    take_tasks(p);
+    take_tasks(p, p->shares);
     __atomic_and_fetch(&p->state, ~OPEN, __ATOMIC_SEQ_CST);
     if (!spin(p, INSIDE, 0, 1)) {
         pthread_mutex_lock(&p->lock);
@@ -281,17 +310,22 @@ fv_pool *fv_pool_new(int threads) {
     if (threads > 1024)
         threads = 1024;
     p->ids = calloc((size_t)threads, sizeof *p->ids);
-    if (!p->ids) {
+    p->shares = calloc((size_t)threads, sizeof *p->shares);
+    if (!p->ids || !p->shares) {
+        free(p->shares);
+        free(p->ids);
         free(p);
         return NULL;
     }
+    for (int i = 0; i < threads; i++)
+        p->shares[i].pool = p;
     pthread_mutex_init(&p->region, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
     p->cpus = usable_cpus();
     p->threads = 1;
-    while (p->threads < threads && pthread_create(&p->ids[p->threads], NULL, worker, p) == 0)
+    while (p->threads < threads && pthread_create(&p->ids[p->threads], NULL, worker, &p->shares[p->threads]) == 0)
         p->threads++; /* fewer than wished for do the same work */
     return p;
 }
@@ -309,6 +343,7 @@ void fv_pool_free(fv_pool *p) {
     pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->region);
+    free(p->shares);
     free(p->ids);
     free(p);
 }

@@ -1,5 +1,6 @@
 /* small.c - logs, statuses, arrays, the pool. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 #include <string.h>
@@ -100,6 +101,30 @@ Test(pool, regions_of_all_lengths, .timeout = 60) {
     for (int i = 0; i < 7; i++)
         sum += atomic_load(&hits[i]);
     cr_expect_eq(sum, expected);
+    fv_pool_free(p);
+}
+
+static _Atomic int begun;
+static pthread_t who[2];
+
+/* Waits for the other one, or a second: where there is one CPU, one thread does both. */
+static void meet(void *arg, int64_t i) {
+    (void)arg;
+    who[i] = pthread_self();
+    atomic_fetch_add(&begun, 1);
+    for (int k = 0; k < 1000 && atomic_load(&begun) < 2; k++)
+        usleep(1000);
+}
+
+/* What a thread has in its caches from the region before is what it takes in the next one. */
+Test(pool, each_thread_has_its_part, .timeout = 60) {
+    fv_pool *p = fv_pool_new(2);
+    fv_env env = fv_pool_env(p);
+    for (int round = 0; round < 20; round++) {
+        atomic_store(&begun, 0);
+        env.parallel_for(env.user, meet, NULL, 2);
+        cr_assert(pthread_equal(who[0], pthread_self()), "the caller has the first");
+    }
     fv_pool_free(p);
 }
 
