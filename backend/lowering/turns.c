@@ -3,6 +3,7 @@
 
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
@@ -34,7 +35,8 @@ typedef struct flattener {
     int n, cap, nstates, nround; /* the first nround of n go round */
     const fv_dim **symbols, **first, **next, **last; /* dims that change; the first is the number of the turn */
     int ndims, cap_dims[4];
-    const fv_dim *rows;           /* how many turns there were, as soon as that is known */
+    const fv_dim *rows;           /* how many turns there were, as soon as that is known; */
+    const fv_dim *room;           /* and how many there are at most, which is known before; NULL: nobody knows */
     bool ends_early;              /* where what a turn says of the condition counts, and is not known to hold */
 } flattener;
 
@@ -73,7 +75,8 @@ static void number_turns(flattener *f) {
     fv_dims *t = f->m->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *count = count_of(f), *times = fv_loop_times(f->op);
     add_dim(f, turn, zero, fv_dim_add(t, turn, fv_dim_const(t, 1)), count);
-    f->rows = times && !fv_loop_may_end_early(f->op) ? fv_dim_max(t, times, zero) : count;
+    f->room = times ? fv_dim_max(t, times, zero) : NULL;
+    f->rows = times && !fv_loop_may_end_early(f->op) ? f->room : count;
 }
 
 static bool is_carried(const flattener *f, const fv_dim *symbol) {
@@ -143,16 +146,23 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
 }
 
+/* Is it no waste to have memory for a row of each turn that there may be, if fewer are taken? */
+static bool has_room(const flattener *f, const fv_type *row) {
+    return row->elem != FV_STRING &&
+           (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <= FV_MOST_ROOM;
+}
+
 /* Is there memory for all rows before the first turn? */
 static bool are_placed(const flattener *f, int i) {
-    return !fv_loop_may_end_early(f->op) && fv_loop_times(f->op) && is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type);
+    const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
+    return f->room && is_known_before(f, row) && (f->rows == f->room || has_room(f, row));
 }
 
 static void add_rows(flattener *f, int i) {
     const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
     fv_value *out = f->op->out[i];
     carried c = {.out = out, .from = FV_BODY_NEXT + i, .seen = rows_of(f, row, f->symbols[0]),
-                 .behind = rows_of(f, row, f->rows), .name = out->name};
+                 .behind = rows_of(f, row, are_placed(f, i) ? f->room : f->rows), .name = out->name};
     if (!is_known_before(f, row))
         carry_elements(f, &c, row);
     if (!are_placed(f, i))
@@ -260,12 +270,27 @@ static fv_op *end(flattener *f) {
     return end;
 }
 
+/* Of the rows that there is memory for, those of the turns that were taken. */
+static fv_value *taken_rows(flattener *f, fv_value *all) {
+    fv_dims *t = f->m->dims;
+    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
+    if (f->rows == f->room)
+        return all;
+    for (int i = 0; i < all->type->rank; i++) {
+        start[i] = fv_dim_const(t, 0);
+        step[i] = fv_dim_const(t, 1);
+        dims[i] = i ? all->type->dims[i] : f->rows;
+    }
+    return fv_w_slice(&f->w, all, start, step, dims);
+}
+
 /* In the place of what the Loop gives, by its names. */
 static void take_results(flattener *f, const fv_op *end) {
     fv_value **with = FV_NEW(f->a, fv_value *, f->n + 1);
     for (int i = 0; i < f->n; i++) {
         const carried *c = &f->all[i];
-        with[i] = c->out ? fv_as_declared(&f->w, end->out[i], c->out->type) : NULL;
+        fv_value *given = i < f->nround ? end->out[i] : taken_rows(f, end->out[i]);
+        with[i] = c->out ? fv_as_declared(&f->w, given, c->out->type) : NULL;
         if (c->out && with[i])
             fv_replace_uses(c->out, with[i]);
     }
@@ -355,7 +380,15 @@ static bool counts_turns(const fv_op *loop, const fv_op *end) {
            fv_op_error(end, "its first symbol is not the number of the turn");
 }
 
-/* What a turn gives behind the states is a row of the result, which has room for all. */
+static bool is_returned(const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++)
+        if (v->uses[i].op->def == &fv_return_def)
+            return true;
+    return false;
+}
+
+/* What a turn gives behind the states is a row of the result, which has room for all; of those that a condition may leave out,
+ * who reads it knows. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
@@ -363,7 +396,7 @@ static bool is_row(const fv_op *loop, const fv_op *end, int i) {
                 row->rank > 0 && fv_dim_is_one(row->dims[0]) && are_all_turns(loop, all->dims[0]);
     for (int k = 1; fits && k < row->rank; k++)
         fits = are_equal(end, row->dims[k], all->dims[k]);
-    if (loop->in[0] || end->in[0])
+    if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
         return fv_op_error(end, "gives rows, which are as many as turns, and a condition may end it before");
     return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i, all ? fv_type_str(a, all) : "left out",
                                fv_type_str(a, row));

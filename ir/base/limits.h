@@ -18,6 +18,7 @@
 #define FV_MAX_TUNED 16384    /* kernels that a tuning file speaks of */
 #define FV_MAX_STRUCTURE (1u << 30) /* bytes that a model's structure, without tensors, may take */
 #define FV_MAX_SPARSE_BYTES (1u << 28) /* of all sparse tensors of a model, made dense */
+#define FV_MOST_ROOM (1 << 28) /* bytes for rows of turns that a loop may take; more are got as turns are taken */
 #define FV_FIXED_WORKSPACE (1 << 28) /* bounds of dims that allow more bytes leave offsets to the run */
 #define FV_FOLD_BYTES 65536   /* larger constants are not folded by the interpreter */
 

@@ -85,8 +85,9 @@ static bool infer_rows(fv_op *op, int out, const fv_dim **count) {
     const fv_dim *dims[FV_MAX_RANK + 1], *times = fv_loop_times(op);
     if (t->kind != FV_TENSOR || t->rank >= FV_MAX_RANK)
         return fv_op_error(op, "output %d is made of %s, expected a tensor of at most %d axes", out, str(op, t), FV_MAX_RANK - 1);
+    const fv_dim *most = times ? fv_dim_max(m->dims, times, fv_dim_const(m->dims, 0)) : NULL;
     if (!*count)
-        *count = times && !fv_loop_may_end_early(op) ? fv_dim_max(m->dims, times, fv_dim_const(m->dims, 0)) : fv_run_time_dim(op, out, t->rank + 1, 0, 0, FV_DIM_MAX);
+        *count = most && !fv_loop_may_end_early(op) ? most : fv_run_time_dim(op, out, t->rank + 1, 0, 0, most ? most->hi : FV_DIM_MAX);
     dims[0] = *count;
     for (int i = 0; i < t->rank; i++) /* of all rows, as the run says */
         dims[1 + i] = fv_unknown_above(op, t->dims[i]) ? fv_run_time_dim(op, out, t->rank + 1, 1 + i, 0, FV_DIM_MAX) : t->dims[i];
