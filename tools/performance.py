@@ -33,6 +33,7 @@ POINTS = [
     ("Decoders and vision, the whole input at once",
      [point("gpt2", (0.92, 0.92), 128, 1), point("llama", (0.92, 0.92), 128, 1), point("vit-base", (0.92, 0.92), None, 1)]),
     ("Decoders, one token", [point(m, (0.90, 0.90), 1, 1, 128) for m in ("gpt2-past", "llama-past")]),
+    ("Loops, 40 tokens and 16 greedy steps", [point("seq2seq", (0.70, 0.70), 40, 1)]),
     ("Small models", [point(m, (0.5, 0.5)) for m in ("mlp", "mcu", "cnn")]),
     ("Others", [point("distilbert", None, 128, 1), point("whisper-tiny-encoder", None, None, 1),
                 point("seq2seq-step", None, 40, 1)]),
