@@ -150,8 +150,8 @@ static void judge_softmax(const fv_attention_query *q, fv_attention_fate *f) {
     between b = {.q = q, .product = s->product, .seen = fv_ptrmap_in(q->c->arena)};
     f->by_rows = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_attention);
     f->keeps = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_weights);
-    f->fused = f->kernel && (f->by_rows || f->keeps || (attends && attends->why == FV_WHY_attends) ||
-                             (leads_to_product(&b, s->score ? s->score : s->weighted) && !b.stored));
+    bool leads = leads_to_product(&b, s->score ? s->score : s->weighted), attended = attends && attends->why == FV_WHY_attends;
+    f->fused = f->kernel && (f->by_rows || f->keeps || (!b.stored && (leads || attended)));
     const fv_reason *mask = h.value ? reason_about(q, h.value, "fold", true) : NULL;
     f->folds = mask != NULL;
     mask = mask ? mask : h.value ? reason_about(q, h.value, "fold", false) : NULL;
@@ -279,7 +279,8 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
     const fv_attention_site *s = f->site;
     fv_arena *a = q->c->arena;
     int64_t bytes = spared(f, m);
-    fv_out("\n%s: %s attention, %s%s\n", fv_attention_name(s), fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s),
+    fv_out("\n%s: %s attention, %s%s%s%s%s\n", fv_attention_name(s), fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s),
+           s->mixed ? ", mixed" : "", s->combined ? ", several combined" : "", s->sink ? ", with a sink" : "",
            s->past ? ", with a past" : "");
     fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->mask), f->folded ? ": " : "", f->folded ? f->folded : "");
     if (isfinite(s->scale))
@@ -351,6 +352,9 @@ static json_t *attention_json(const fv_attention_fate *f, const fv_subject *m) {
     fv_json_set(o, "mask", masks_json(s->mask));
     fv_json_set_bool(o, "mask_folded", f->folds);
     fv_json_set(o, "score", fv_json_text(s->formula));
+    fv_json_set_bool(o, "sink", s->sink);
+    fv_json_set_bool(o, "mixed", s->mixed);
+    fv_json_set_bool(o, "combined", s->combined);
     fv_json_set_bool(o, "past", s->past);
     fv_json_set_bool(o, "qkv_merged", s->merged);
     for (int i = 0; i < s->nodes->n; i++)

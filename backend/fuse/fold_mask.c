@@ -34,7 +34,8 @@ typedef struct fold {
     fv_arena *a;
     const fv_attention *at;
     fv_expr *max, *x; /* the row's maximum, of x over the key */
-    fv_expr *exp, *sum; /* exp(x - max), and the sum of it along the row; NULL: there is none */
+    fv_expr *shift;   /* that maximum, or the larger one of it and a sink, which is the same for the row */
+    fv_expr *exp, *sum; /* exp(x - shift), and the sum of it along the row; NULL: there is none */
     bool kept;          /* weights are a result as well */
 } fold;
 
@@ -268,17 +269,41 @@ static bool is_max(const fold *f, fv_expr *x, const fv_expr *of) {
     return x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && x->u.red.nvars == 1 && over_key(f, x->arg[0], x->u.red.vars[0]) == of;
 }
 
-/* exp(x - max x)? The same one wherever there is one. */
+static bool is_same_for_row(const fold *f, const fv_expr *x) { return !fv_has_products(x) && !fv_x_uses(x, f->at->key); }
+
+/* The maximum of x in `shift`, which may have a sink beside it; NULL: it has none. */
+static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
+    if (is_max(f, shift, x))
+        return shift;
+    for (int i = 0; i < 2 && shift->op == FV_X_MAX; i++)
+        if (is_max(f, shift->arg[i], x) && is_same_for_row(f, shift->arg[1 - i]))
+            return shift->arg[i];
+    return NULL;
+}
+
+/* exp(x - shift)? The same one wherever there is one. */
 static bool is_exp(fold *f, fv_expr *x) {
     fv_expr *y = x->op == FV_X_EXP && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
-    if (f->exp || (f->max && y && y->arg[1] != f->max))
+    fv_expr *max = y && !f->exp && has_score(f, y->arg[0]) ? max_in(f, y->arg[1], y->arg[0]) : NULL;
+    if (f->exp || (f->max && max != f->max))
         return x == f->exp;
-    if (!y || !has_score(f, y->arg[0]) || !is_max(f, y->arg[1], y->arg[0]))
+    if (!max)
         return false;
     f->exp = x;
     f->x = y->arg[0];
-    f->max = y->arg[1];
+    f->max = max;
+    f->shift = y->arg[1];
     return true;
+}
+
+/* The sum, or it and the exponential of a sink: at least 1, where the shift is finite. */
+static bool is_total(const fold *f, const fv_expr *x) {
+    bool found = x == f->sum;
+    for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {
+        const fv_expr *e = x->arg[1 - i];
+        found = e->op == FV_X_EXP && e->arg[0]->op == FV_X_SUB && e->arg[0]->arg[1] == f->shift && is_same_for_row(f, e->arg[0]->arg[0]);
+    }
+    return found;
 }
 
 /* Is whatever has scores that, the sum of it, or their maximum? */
@@ -325,12 +350,12 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     bool first = x->n > 0 && value_beside(f, x->arg[0], &y), second = x->n > 1 && value_beside(f, x->arg[1], &z);
     if (x->op == FV_X_MUL && first != second) { /* 0 * (1 / sum), and the sum is at least 1 */
         const fv_expr *other = x->arg[first];
-        bool inverse = other->op == FV_X_DIV && is_finite(other->arg[0]) && other->arg[1] == f->sum;
+        bool inverse = other->op == FV_X_DIV && is_finite(other->arg[0]) && is_total(f, other->arg[1]);
         double zero = first ? y : z, c;
         *value = number(inverse ? other->arg[0] : other, &c) ? zero * c : -0.0;
         return zero == 0 && (inverse || is_finite(other));
     }
-    if (x->op == FV_X_DIV && first && x->arg[1] == f->sum) {
+    if (x->op == FV_X_DIV && first && is_total(f, x->arg[1])) {
         *value = y;
         return y == 0;
     }
@@ -363,7 +388,7 @@ static bool is_nothing(const fold *f) {
 
 static bool is_softmax(fold *f) {
     fv_expr *w = f->at->weight;
-    return find_parts(f, w) && f->exp && f->sum && f->exp->arg[0]->arg[1] == f->max && is_nothing(f);
+    return find_parts(f, w) && f->exp && f->sum && is_nothing(f);
 }
 
 /* ---- the definition without what is hidden ---- */
@@ -402,7 +427,8 @@ static fv_expr *without(const fold *f, const hides *h) {
     fv_expr *low = float_of(f, -INFINITY), *max = along(f, f->max, fv_x_select(f->a, h->where, low, f->x));
     fv_expr *t = float_of(f, underflow(f->x)), *least = h->bound ? bin(f, FV_X_ADD, h->bound, t) : float_of(f, h->most + t->u.f);
     fv_expr *hidden = bin(f, FV_X_AND, h->where, seen_by(f, least, max));
-    fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x), *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, m));
+    fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x);
+    fv_expr *shift = with(f->a, f->shift, (swap){{f->max}, {m}}), *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, shift));
     fv_expr *weight = with(f->a, f->at->weight, (swap){{f->exp, f->sum, f->max}, {e, along(f, f->sum, e), m}});
     fv_expr *v = fv_x_select(f->a, hidden, fv_x_zero(f->a, (fv_elem)f->at->v->type.elem), f->at->v);
     const fv_expr *product = f->at->sum->arg[0];

@@ -49,6 +49,9 @@ typedef struct fv_attention_site {
     int64_t head_size;        /* terms of a score; 0: not known */
     double scale;             /* of the scores, in front of everything that is added; NAN: none is constant */
     unsigned mask;            /* FV_MASK_ */
+    bool sink;                /* its rows have one more weight, which is dropped */
+    bool mixed;               /* scores or weights are sums over heads: talking heads */
+    bool combined;            /* several of its weights make the factor of a value: differential attention */
     bool past;                /* keys of earlier runs are among the keys */
     bool merged;              /* those of queries, keys and values that read one input come from one product */
     const char *formula;      /* of what the softmax gets, for people */

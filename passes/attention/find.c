@@ -133,6 +133,7 @@ static void look_at(fv_finder *f, fv_attention_site *s) {
         fv_find_heads(f, s, x);
         fv_find_origin(f, s, x);
         fv_find_mask(f, s, x);
+        s->mixed |= x->nmixed > 0;
         s->query_axis = axis_of(x, x->query);
         for (int i = 0; s->product->def && i < s->product->def->nin && !s->v; i++)
             s->v = s->product->def->in[i] != s->weights && s->product->def->nin == 2 ? s->product->def->in[i] : NULL;
@@ -150,7 +151,7 @@ static void look_at_op(fv_finder *f, fv_op *op) {
         int rank = op->in[0]->type->rank;
         int64_t axis = fv_op_is(op, FV_OP_Softmax) ? fv_op_int(op, "axis") : -1;
         s = (fv_attention_site){.softmax = op, .weighted = op->in[0], .weights = op->out[0], .nodes = op->origin,
-                                .axis = (int)(axis < 0 ? axis + rank : axis)};
+                                .axis = (int)(axis < 0 ? axis + rank : axis), .sink = fv_op_is(op, FV_OP_fv_SinkSoftmax)};
         if (rank)
             look_at(f, &s);
     } else if (fv_op_is(op, FV_OP_Exp) && is_spelled(f, op, &s)) {

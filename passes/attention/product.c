@@ -31,6 +31,17 @@ static const fv_expr *weights_in(const walk *k, fv_expr *x) {
     return NULL;
 }
 
+/* Are there other weights in x than those of the first load? */
+static bool has_several(const walk *k, fv_expr *x) {
+    fv_expr *loads[FV_SOME_LOADS];
+    int n = fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS);
+    const fv_expr *first = weights_in(k, x);
+    for (int i = 0; i < n; i++)
+        if (fv_loaded(loads[i]) == k->w && !fv_x_equal(loads[i], first))
+            return true;
+    return false;
+}
+
 /* Is it a mask, or the same for the whole row? */
 static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *loads[FV_SOME_LOADS];
@@ -85,6 +96,7 @@ static bool weigh_mixed(walk *k, const fv_value *y, int axis) {
         k->w = w;
         k->axis = was;
     }
+    k->s->mixed |= found;
     return found;
 }
 
@@ -110,6 +122,7 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
     if (!is_weight(k, weight, at->u.var))
         return fv_stops(k->s, y->def, "what is multiplied with the values are no longer the weights");
     k->s->product = y;
+    k->s->combined = has_several(k, weight);
     k->x->values = other;
     k->x->weight = weight;
     k->x->summed = at->u.var;

@@ -1,6 +1,6 @@
 -- -Os: the graph as at -O2, code of fewer bytes where that costs little time.
 return {
   purpose = "the graph as at -O2, and code of fewer bytes",
-  "legalise", "fold-constants", "simplify", "reduce-strength", "fold-constants", "share", "remove-dead",
+  "legalise", "fold-constants", "simplify", "sink-softmax", "reduce-strength", "fold-constants", "share", "remove-dead",
   code = "s",
 }

@@ -343,6 +343,15 @@ Test(attend, hidden_by_infinity_that_is_chosen_and_added, .timeout = 240) {
                 "  %h = Where(%keep, @zero, @low)\n  %t = Add(%s, %h)\n" REST, -INFINITY);
 }
 
+/* One more term of the sum, which is not weighted with anything. */
+Test(attend, hidden_beside_a_sink, .timeout = 240) {
+    check_masks("const @low: f32[] = -inf\n" HEADS("%keep: bool[n, m], %sink: f32[n, 1]") SCORE "  %t = Where(%keep, %s, @low)\n"
+                "  %p = fv.SinkSoftmax(%t, %sink)\n  %y = MatMul(%p, %v)\n", 0);
+    check_masks("const @sink: f32[1, 1] = [0.5]\nconst @zeros: i64[1] = [0]\nconst @ones: i64[1] = [1]\n" HEADS("%hide: f32[n, m]") SCORE "  %t = Add(%s, %hide)\n"
+                "  %d = Shape(%q)\n  %r = Slice(%d, @zeros, @ones)\n  %c = Concat(%r, @ones) {axis = 0}\n  %e = Expand(@sink, %c)\n"
+                "  %p = fv.SinkSoftmax(%t, %e)\n  %y = MatMul(%p, %v)\n", -10000);
+}
+
 /* Products, masks and weights of a narrow type, whose number in ONNX that is; %mask is the one of it that hides. */
 static const char *narrow(const char *mask, int type, const char *masks) {
     return fv_printf(arena, "func @main(%%q: f32[n, 8], %%k: f32[m, 8], %%v: f32[m, 20], %s) -> (%%y) {\n"

@@ -1,0 +1,146 @@
+/* sinks.c - a softmax of rows with one element more, whose weight is cut off, becomes one with a sink: attention sinks, as
+ * exporters write them.
+ *
+ *     c = Concat(scores, sink)                      the column may stand first, too
+ *     w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
+ *     Slice(w): the columns of the scores
+ *
+ * Rows of scores and weights have the length of the keys then, so what is around them is attention like any other. The sum is
+ * the same, its terms in another order; taking the maximum away before changes nothing, since a softmax does that itself.
+ *
+ * No rule of a file: that the slice is all but the sink is said by sizes and offsets of one axis, of which the notation of rules
+ * knows nothing.
+ *
+ * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
+#include <string.h>
+
+#include "ir/catalogue/op.h"
+#include "ir/graph/rewriter.h"
+#include "passes/internal.h"
+
+typedef struct sunk {
+    const fv_op *softmax, *slice;
+    fv_value *scores, *sink; /* what the Concat has beside each other */
+    fv_elem elem;            /* of the softmax */
+} sunk;
+
+static fv_op *maker(const fv_value *v, fv_op_id id) {
+    return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
+}
+
+static fv_value *before_cast(fv_value *v) {
+    const fv_op *cast = maker(v, FV_OP_Cast);
+    return cast ? cast->in[0] : v;
+}
+
+static bool is_last_axis(const fv_op *op) {
+    int rank = op->out[0]->type->rank;
+    int64_t axis = fv_op_int(op, "axis");
+    return rank && (axis == -1 || axis == rank - 1);
+}
+
+static bool is_maximum(const fv_op *op) {
+    static const char name[] = "ReduceMax";
+    fv_string kind = fv_op_string(op, "kind");
+    return kind.n == sizeof name - 1 && !memcmp(kind.s, name, kind.n);
+}
+
+/* Is m the largest of each row of x? */
+static bool is_row_maximum(const fv_value *m, const fv_value *x) {
+    const fv_op *op = maker(m, FV_OP_fv_Reduce);
+    if (!op || op->in[0] != x || !is_maximum(op))
+        return false;
+    const fv_attr *extent = fv_op_find_attr(op, "extent");
+    for (int i = 0; i < extent->n - 1; i++)
+        if (!fv_dim_is_one(extent->u.dims[i]))
+            return false;
+    return extent->n == x->type->rank && m->type->rank == x->type->rank && extent->u.dims[extent->n - 1] == x->type->dims[extent->n - 1];
+}
+
+static fv_value *before_shift(fv_value *v) {
+    const fv_op *sub = maker(v, FV_OP_Sub);
+    return sub && is_row_maximum(sub->in[1], sub->in[0]) ? sub->in[0] : v;
+}
+
+/* Are the columns from `first` on, as many as those of the scores, all that is taken? */
+static bool takes(const fv_op *slice, const fv_value *scores, int64_t first) {
+    const fv_attr *start = fv_op_find_attr(slice, "start"), *step = fv_op_find_attr(slice, "step");
+    const fv_type *t = slice->out[0]->type;
+    fv_module *m = fv_region_module(slice->block);
+    for (int i = 0; i < t->rank; i++) {
+        int64_t from = i == t->rank - 1 ? first : 0;
+        if (!fv_dim_is_one(step->u.dims[i]) || !fv_dim_is_const(start->u.dims[i]) || start->u.dims[i]->value != from ||
+            !fv_module_equal(m, t->dims[i], scores->type->dims[i]))
+            return false;
+    }
+    return true;
+}
+
+/* By one operator whose results anybody reads? A Split leaves a slice for each of its parts. */
+static bool is_read_once(const fv_value *v) {
+    int n = 0;
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *op = v->uses[i].op;
+        bool read = op->def == &fv_return_def || op->def->has_effect;
+        for (int k = 0; k < op->nout && !read; k++)
+            read = op->out[k] && op->out[k]->nuses;
+        n += read;
+    }
+    return n == 1;
+}
+
+static bool find_sink(const fv_op *slice, sunk *s) {
+    fv_value *w = slice->in[0], *weights = before_cast(w);
+    const fv_op *softmax = maker(weights, FV_OP_Softmax);
+    if (!softmax || softmax->block != slice->block || !is_last_axis(softmax) || !is_read_once(w) || !is_read_once(weights))
+        return false;
+    const fv_op *concat = maker(before_cast(before_shift(before_cast(softmax->in[0]))), FV_OP_Concat);
+    if (!concat || concat->nin != 2 || !is_last_axis(concat))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        fv_value *sink = concat->in[i], *scores = concat->in[1 - i];
+        *s = (sunk){softmax, slice, scores, sink, weights->type->elem};
+        if (fv_dim_is_one(sink->type->dims[sink->type->rank - 1]) && takes(slice, scores, i == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
+    static const char what[] = "column that is cut off";
+    if (!fv_pass_may(r, what, slice))
+        return true;
+    fv_rewriter w = fv_rewriter_at(slice);
+    const fv_op *before = slice->prev;
+    fv_value *y = FV_W2(&w, FV_OP_fv_SinkSoftmax, fv_w_cast(&w, s->scores, s->elem), fv_w_cast(&w, s->sink, s->elem));
+    y = y ? fv_w_cast(&w, y, slice->out[0]->type->elem) : NULL;
+    fv_w_result(&w, 0, y);
+    if (w.failed)
+        return false;
+    const fv_origin *origin = fv_origin_join(r->module, s->softmax->origin, slice->origin);
+    for (fv_op *op = slice->prev; op != before; op = op->prev)
+        op->origin = origin;
+    fv_op_erase(slice);
+    fv_pass_count_one(r, what);
+    return true;
+}
+
+static bool sink_block(fv_pass_run *r, fv_region *block) {
+    sunk s;
+    for (fv_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION && !sink_block(r, op->attrs[i].u.region))
+                return false;
+        if (fv_op_is(op, FV_OP_fv_Slice) && find_sink(op, &s) && !sink(r, op, &s))
+            return false;
+    }
+    return true;
+}
+
+bool fv_pass_sink_softmax(fv_pass_run *r) {
+    for (fv_func *f = r->module->funcs; f; f = f->next)
+        if (!sink_block(r, f->body))
+            return false;
+    return true;
+}
