@@ -21,7 +21,8 @@
 
 enum { QUERY, KEY, VALUE, STATE, DECAY, BETA };
 enum { OUTPUT, PRESENT, STATES };
-enum { MAX_WINDOW = 8 }; /* of state_window, as ONNX Runtime has it */
+enum { MAX_WINDOW = 8,    /* of state_window, as ONNX Runtime has it */
+       MOST_HEADS = 4096 }; /* that are tried where symbols tell how many */
 
 /* ---- what the operators say ---- */
 
@@ -87,12 +88,25 @@ static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
                        fv_dim_str(m->arena, dim));
 }
 
-/* Keys of ONNX Runtime may have fewer heads than values, as many as their columns tell. */
+/* How many heads of n columns there are in all, whatever the symbols are; 0: that is not known. */
+static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_t most) {
+    if (fv_dim_is_const(all) && fv_dim_is_const(n))
+        return n->value > 0 && all->value % n->value == 0 ? all->value / n->value : 0;
+    for (int64_t k = 1; k <= most && k <= MOST_HEADS; k++)
+        if (most % k == 0 && fv_module_equal(m, all, fv_dim_mul(m->dims, n, fv_dim_const(m->dims, k))))
+            return k;
+    return 0;
+}
+
+/* Keys of ONNX Runtime may have fewer heads than values, as many as their columns tell, beside those of a query or a state; where
+ * none of them does before the run, as many. */
 static bool key_heads(fv_op *op, packing *h) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = fv_in_type(op, KEY)->dims[2];
-    bool known = fv_dim_is_const(all) && fv_dim_is_const(h->dk) && h->dk->value > 0 && all->value % h->dk->value == 0;
-    h->key = h->microsoft && known ? all->value / h->dk->value : h->value;
+    const fv_type *state = fv_in_type(op, STATE);
+    h->key = h->microsoft ? heads_in(m, all, h->dk, h->value) : h->value;
+    h->key = h->key || !state ? h->key : heads_in(m, all, state->dims[state->rank - 2], h->value);
+    h->key = h->key ? h->key : h->value;
     if (h->key < 1 || h->value % h->key)
         return fv_op_error(op, "input 'key' has %lld heads, they do not divide %lld", (long long)h->key, (long long)h->value);
     return has_dim(op, KEY, 2, fv_dim_mul(m->dims, h->dk, fv_dim_const(m->dims, h->key)));

@@ -109,6 +109,16 @@ static fv_value *rows_at(fv_rewriter *w, fv_value *x, fv_value *at) {
     return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){x, at}, 1, &axis);
 }
 
+/* With a row more, of zeros, which places have where there is no token at all. */
+static fv_value *with_row(fv_rewriter *w, fv_value *x, const packed *p) {
+    const fv_dim *zero = fv_dim_const(p->d.t, 0), *begin[2] = {zero, zero};
+    if (!x)
+        return NULL;
+    const fv_dim *dims[2] = {fv_dim_add(p->d.t, p->tokens, fv_dim_const(p->d.t, 1)), x->type->dims[1]};
+    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 2, begin), fv_attr_dims(w->module, "dims", 2, dims)};
+    return fv_w_op(w, FV_OP_fv_Pad, 1, &x, 2, a);
+}
+
 /* Query, key and value of each token, [tokens, size]. */
 static void of_tokens(fv_rewriter *w, const fv_op *op, const packed *p, fv_value **qkv) {
     const fv_dim *start = fv_dim_const(p->d.t, 0), *one = fv_dim_const(p->d.t, 1);
@@ -137,7 +147,8 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
     const fv_attention_dims *s = &p.d;
     const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1), *column[2] = {s->batch, one};
     const fv_dim *dims[4] = {s->batch, one, one, one}, *places = fv_dim_mul(s->t, s->batch, s->queries);
-    const fv_dim *last = fv_dim_sub(s->t, p.tokens, one), *rows[2] = {places, p.v_hidden};
+    bool may_be_none = p.tokens->lo < 1;
+    const fv_dim *last = may_be_none ? p.tokens : fv_dim_sub(s->t, p.tokens, one), *rows[2] = {places, p.v_hidden};
     fv_value *ends = fv_w_cast(w, op->in[p.ends], FV_I64);
     fv_value *first = fv_w_part(w, ends, 0, zero, s->batch),
              *length = FV_W2(w, FV_OP_Sub, fv_w_part(w, ends, 0, one, s->batch), first);
@@ -145,6 +156,8 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
     fv_value *at = FV_W2(w, FV_OP_Add, fv_w_reshape(w, first, 2, column), fv_w_positions(w, s->queries, 2, 1));
     at = FV_W2(w, FV_OP_Min, at, fv_w_ints(w, FV_I64, 0, 1, &last));
     of_tokens(w, op, &p, qkv);
+    for (int i = QUERY; i <= VALUE && may_be_none; i++)
+        qkv[i] = with_row(w, qkv[i], &p);
     for (int i = QUERY; i <= VALUE; i++)
         qkv[i] = fv_w_split_heads(w, s, rows_at(w, qkv[i], at), s->keys, s->q_heads, i == VALUE ? s->v_head : s->head);
     fv_attend a = {
