@@ -275,7 +275,12 @@ static int by_wish(const void *a, const void *b) {
     return x->at != y->at ? (x->at > y->at) - (x->at < y->at) : x->place - y->place;
 }
 
-/* In the order of the middles of what they are linked to, above or below. */
+/* No line leads to it, and none from it. */
+static bool is_alone(const work *w, int node) {
+    return w->up.at[node] == w->up.at[node + 1] && w->down.at[node] == w->down.at[node + 1];
+}
+
+/* In the order of the middles of what they are linked to, above or below; what is alone comes behind. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];
@@ -287,7 +292,7 @@ static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
             int other = by_upper ? e->upper : e->lower;
             sum += (w->place[other] + 0.5) / w->size[w->l->nodes[other].layer];
         }
-        wishes[i] = (wish){node, i, count ? sum / count : (i + 0.5) / n};
+        wishes[i] = (wish){node, i, count ? sum / count : is_alone(w, node) ? 1 : (i + 0.5) / n};
     }
     if (n)
         qsort(wishes, (size_t)n, sizeof *wishes, by_wish);
@@ -381,13 +386,13 @@ typedef struct block {
  * regression of what remains when distances are taken away (pool adjacent violators). */
 static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
     fv_layout *l = w->l;
-    double offset = 0;
+    double offset = 0, at = 0;
     int n = 0, i = 0;
     for (int k = 0; k < w->size[layer]; k++) {
         int node = w->layer[layer][k];
-        double weight;
+        double weight, there = wanted(w, node, by_upper, &weight);
         offset += k ? distance(l, w->layer[layer][k - 1], node) : 0;
-        double at = wanted(w, node, by_upper, &weight) - offset;
+        at = k && is_alone(w, node) ? at : there - offset; /* beside the one before it */
         blocks[n++] = (block){at, weight, 1};
         for (; n > 1 && blocks[n - 2].at > blocks[n - 1].at; n--) {
             block *a = &blocks[n - 2], *b = &blocks[n - 1];

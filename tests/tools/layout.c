@@ -91,6 +91,43 @@ Test(layout, late) {
     cr_assert_eq(l.nodes[k].layer, l.nodes[c].layer - 1);
 }
 
+static bool is_alone(int i) {
+    bool alone = true;
+    for (int k = 0; k < l.nnets; k++) {
+        alone &= l.nets[k].from != i || !l.nets[k].nto;
+        for (int t = 0; t < l.nets[k].nto; t++)
+            alone &= l.nets[k].to[t] != i;
+    }
+    return alone;
+}
+
+/* How far the next node to the left of it is; 0: there is none. */
+static double gap_before(int i) {
+    double gap = 0;
+    for (int k = 0; k < l.n; k++) {
+        double between = l.nodes[i].x - l.nodes[i].width / 2 - l.nodes[k].x - l.nodes[k].width / 2;
+        if (l.nodes[k].layer == l.nodes[i].layer && l.nodes[k].x < l.nodes[i].x && (gap == 0 || between < gap))
+            gap = between;
+    }
+    return gap;
+}
+
+/* What has no lines stands right beside the one before it, wherever that is. */
+Test(layout, alone) {
+    srand(3);
+    for (int turn = 0; turn < 60; turn++) {
+        l = (fv_layout){.arena = l.arena};
+        for (int i = 0; i < 14; i++)
+            node(10 + rand() % 200, FV_PLACE_FREE);
+        for (int i = 0; i < 6; i++)
+            NET(rand() % 14, rand() % 14);
+        fv_layout_find(&l);
+        is_sound();
+        for (int i = 0; i < 14; i++)
+            cr_assert(!is_alone(i) || gap_before(i) < 20, "turn %d: node %d is %g away", turn, i, gap_before(i));
+    }
+}
+
 /* In a circle one net goes round, without bends; all others go down. */
 Test(layout, circle) {
     int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE);

@@ -46,17 +46,16 @@ class Graph {
     this.listen();
   }
 
-  /* The largest scopes, as long as that is not too much to look at. */
+  /* The largest scopes, as long as that is not too much to look at; one that holds most of the graph in any case. */
   openFirst() {
-    let boxes = this.g.scopes[0].items.length;
-    const inside = [...this.g.scopes[0].items];
-    for (;;) {
-      const closed = inside.filter(([kind, ref]) => kind === ITEM.scope && !this.open.has(ref)).map(([, ref]) => ref);
-      const next = closed.sort((a, b) => this.g.scopes[b].ops - this.g.scopes[a].ops || a - b)[0];
-      if (next === undefined || boxes + this.g.scopes[next].items.length > START) return;
+    const inside = s => this.g.scopes[s].items.filter(([kind]) => kind === ITEM.scope).map(([, ref]) => ref);
+    let boxes = this.g.scopes[0].items.length, closed = inside(0);
+    while (closed.length) {
+      const next = closed.reduce((a, b) => this.g.scopes[b].ops > this.g.scopes[a].ops ? b : a);
       boxes += this.g.scopes[next].items.length;
-      inside.push(...this.g.scopes[next].items);
+      if (boxes > START && 2 * this.g.scopes[next].ops < this.g.ops.length) return;
       this.open.add(next);
+      closed = closed.filter(s => s !== next).concat(inside(next));
     }
   }
 
@@ -103,6 +102,13 @@ class Graph {
     if (!was || !is) return;
     this.view.x += (was.x - is.x) * this.view.k;
     this.view.y += (was.y - is.y) * this.view.k;
+  }
+
+  /* What is open there is open here. */
+  openLike(other) {
+    this.open = new Set([0]);
+    this.byPath.forEach((s, path) => { if (other.open.has(other.byPath.get(path))) this.open.add(s); });
+    this.compose();
   }
 
   openAll(open) {
@@ -184,6 +190,12 @@ class Graph {
     this.draw();
   }
 
+  pan(dx, dy) {
+    this.view.x += dx;
+    this.view.y += dy;
+    this.draw();
+  }
+
   /* ---- the pointer ---- */
 
   listen() {
@@ -205,11 +217,9 @@ class Graph {
       const dx = e.clientX - drag.x, dy = e.clientY - drag.y;
       drag.moved ||= Math.abs(dx) + Math.abs(dy) > 4;
       if (!drag.moved) return;
-      this.view.x += dx;
-      this.view.y += dy;
       drag.x = e.clientX;
       drag.y = e.clientY;
-      this.draw();
+      this.pan(dx, dy);
     });
     c.addEventListener('pointerup', e => {
       if (drag && !drag.moved) this.click(this.at(e.offsetX, e.offsetY));
@@ -417,11 +427,13 @@ function placeRows(rows, box, nets) {
 
 /* The ends of a net at its boxes, and how far it reaches. */
 function attach(net) {
-  const xs = [net.from, ...net.bends, ...net.to], ends = [net.from, ...net.to];
-  net.left = Math.min(...xs.map(e => e.x - e.w / 2));
-  net.right = Math.max(...xs.map(e => e.x + e.w / 2));
-  net.top = Math.min(...ends.map(e => e.y - e.h / 2)) - 30;
-  net.bottom = Math.max(...ends.map(e => e.y + e.h / 2)) + 30;
+  Object.assign(net, {left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity});
+  for (const e of [net.from, ...net.bends, ...net.to]) {
+    net.left = Math.min(net.left, e.x - e.w / 2);
+    net.right = Math.max(net.right, e.x + e.w / 2);
+    net.top = Math.min(net.top, e.y - e.h / 2 - 60); // what goes round goes that far
+    net.bottom = Math.max(net.bottom, e.y + e.h / 2 + 60);
+  }
   net.out = {net, x: net.from.x};
   net.from.outs.push(net.out);
   net.ends = net.to.map(to => {

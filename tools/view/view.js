@@ -156,6 +156,7 @@ function buildGraphs() {
     tabs.graph.append(pane);
     graphs.push(new Graph(g, canvas, on));
   });
+  graphs[1].openLike(graphs[0]);
   new ResizeObserver(() => redraw()).observe(tabs.graph);
 }
 
@@ -325,7 +326,7 @@ function tellKernel(kernel) {
 
 function tellPage() {
   const kinds = {product: 'products', reduce: 'reductions', element: 'elementwise', move: 'shapes and moves', control: 'control'};
-  const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ['Esc', 'choose nothing']];
+  const keys = [['/', 'search'], ['Enter', 'next of what was found'], ['f', 'fit'], ['+ −', 'zoom, as the wheel does'], ['← ↑ ↓ →', 'move'], ['e  c', 'open, fold all boxes'], ['1 2 3', 'graph, kernels, memory'], ['Esc', 'choose nothing']];
   aside.replaceChildren(el('h2', null, data.model), el('p.doc', null, 'Choose an op to see where it comes from, what it means, and the kernel that computes it. Boxes open where they are clicked, in both graphs.'),
     ...section('Colours', el('div.legend', null, Object.entries(kinds).map(([kind, text]) => el('div', null, el('i.swatch', {style: `background:var(--${kind});border-color:var(--${kind}-edge)`}), text)))),
     ...section('Kernels, the stripe of an op', some(byCost(), kernelLink, 14)),
@@ -341,7 +342,7 @@ function byCost() {
 }
 
 function buildKernels() {
-  const all = data.kernels.reduce((sum, k) => sum + cost(k), 0) || 1, most = Math.max(...data.kernels.map(cost), 1e-30);
+  const all = data.kernels.reduce((sum, k) => sum + cost(k), 0) || 1, most = data.kernels.reduce((top, k) => Math.max(top, cost(k)), 1e-30);
   const head = [['Kernel', 'text'], ['Schedule', 'text'], ['Launches'], [data.run_ms ? 'ms' : null], ['Share', 'text'], ['Of time'], ['Work'], [data.run_ms ? 'GFLOP/s' : null], ['Reads'], ['Writes']].filter(([name]) => name);
   const rows = byCost().map(i => {
     const k = data.kernels[i], known = 'flops' in k;
@@ -524,10 +525,12 @@ query.addEventListener('focus', () => { if (hits.length) showHits(true); });
 
 /* ---- keys ---- */
 
+const both = fn => () => graphs.forEach(fn);
 const keys = {
   '/': () => query.select(),
-  f: () => { graphs.forEach(g => g.fit()); redraw(); },
-  '+': () => graphs.forEach(g => g.zoom(1.25)), '=': () => graphs.forEach(g => g.zoom(1.25)), '-': () => graphs.forEach(g => g.zoom(0.8)),
+  f: both(g => { g.fit(); g.draw(); }),
+  '+': both(g => g.zoom(1.25)), '=': both(g => g.zoom(1.25)), '-': both(g => g.zoom(0.8)),
+  ArrowLeft: both(g => g.pan(60, 0)), ArrowRight: both(g => g.pan(-60, 0)), ArrowUp: both(g => g.pan(0, 60)), ArrowDown: both(g => g.pan(0, -60)),
   e: () => foldAll(true), c: () => foldAll(false),
   1: () => show('graph'), 2: () => show('kernels'), 3: () => show('memory'),
   Enter: () => { if (hits.length) take((chosenHit + 1) % hits.length); },
@@ -535,6 +538,7 @@ const keys = {
 };
 
 addEventListener('keydown', e => {
+  if (current !== 'graph' && e.key.startsWith('Arrow')) return; // they scroll
   if (e.target === query || e.ctrlKey || e.metaKey || e.altKey || !Object.hasOwn(keys, e.key)) return;
   if (e.key === 'Enter' && e.target.tagName === 'BUTTON') return;
   e.preventDefault();
