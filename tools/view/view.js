@@ -105,10 +105,13 @@ const query = el('input', {type: 'search', placeholder: 'Search ops, nodes, kern
 const results = el('div.results', {hidden: true, role: 'listbox'});
 const tabs = {graph: el('section.tab.panes'), kernels: el('section.tab.sheet', {hidden: true}), memory: el('section.tab.sheet', {hidden: true})};
 const buttons = {};
-let graphs = [], current = 'graph';
+const makers = {kernels: buildKernels, memory: buildMemory}; // of what has not been looked at yet
+let graphs = [], current = 'graph', chosenKernel = -1;
 
 function show(tab) {
   current = tab;
+  makers[tab]?.();
+  delete makers[tab];
   for (const name in tabs) {
     tabs[name].hidden = name !== tab;
     buttons[name].setAttribute('aria-selected', name === tab);
@@ -132,8 +135,6 @@ function build() {
       el('div.search', null, query, el('kbd', null, '/'), results)),
     el('main', null, Object.values(tabs), aside), tip);
   buildGraphs();
-  buildKernels();
-  buildMemory();
 }
 
 /* ---- graphs ---- */
@@ -202,6 +203,7 @@ function selectItem(side, item) {
 }
 
 function clear() {
+  chooseRow(-1);
   for (const graph of graphs) for (const set of [graph.chosen, graph.related, graph.values]) set.clear();
 }
 
@@ -236,11 +238,17 @@ function markLaunch(launch) {
   }
 }
 
+/* Of the table of kernels. */
+function chooseRow(kernel) {
+  chosenKernel = kernel;
+  for (const row of tabs.kernels.querySelectorAll('tbody tr')) row.setAttribute('aria-selected', String(row.dataset.kernel === String(kernel)));
+}
+
 function selectKernel(kernel) {
   clear();
   data.launches.forEach(([k], launch) => { if (k === kernel) markLaunch(launch); });
+  chooseRow(kernel);
   tellKernel(kernel);
-  [...document.querySelectorAll('tbody tr')].forEach(row => row.setAttribute('aria-selected', row.dataset.kernel === String(kernel)));
   redraw();
   remember('kernel=' + kernel);
 }
@@ -317,8 +325,8 @@ function tellKernel(kernel) {
   const nodes = data.launches.filter(([of]) => of === kernel).map(([, from]) => from);
   aside.scrollTop = 0;
   aside.replaceChildren(el('h2', null, swatch(kernelColor(kernel)), k.name), el('p.doc', null, k.schedule),
-    ...section('Launches', some(nodes, n => el('div.row', null, n || k.name), 6)),
-    ...section('Costs', 'flops' in k ? el('div.row', null, flops(k.flops), ', reads ', bytes(k.read), ', writes ', bytes(k.written)) : null),
+    ...section('Launches', some(nodes, n => el('div.row.brief', {title: shown(n)}, n || k.name), 6)),
+    ...section('Costs', 'flops' in k ? el('div.row', null, k.flops ? flops(k.flops) + ', reads ' : 'reads ', bytes(k.read), ', writes ', bytes(k.written)) : null),
     ...section('Ops', some(ops, i => opLink(1, i))),
     ...kernelTexts(kernel),
     current === 'graph' ? '' : el('p', {style: 'margin-top:14px'}, link('Show in the graph', () => { show('graph'); if (ops.length) { graphs[1].reveal(ops[0]); graphs[1].center(ops[0], true); } redraw(); })));
@@ -356,6 +364,7 @@ function buildKernels() {
     el('p', null, data.run_ms ? `Measured: one run of ${data.run_ms.toFixed(2)} ms in kernels.` : 'Estimated from what each computes and moves; fovea view --profile shows times that were measured.',
       data.dims ? ' With ' + data.dims + '.' : ''),
     el('table', null, el('thead', null, el('tr', null, head.map(([name, kind]) => el(kind ? 'th.text' : 'th', null, name)))), el('tbody', null, rows)));
+  chooseRow(chosenKernel);
 }
 
 /* ---- memory ---- */
