@@ -52,9 +52,21 @@ static bool write_page(fv_view *v, json_t *document) {
 
 /* ---- the model ---- */
 
+/* Once more where that tells layers. */
+static void take_before(fv_view *v, const fv_module *m) {
+    fv_arena *a = v->c->arena;
+    v->layers = fv_ptrmap_in(a);
+    fv_view_graph_take(&v->before, a, m, &v->layers);
+    fv_view_find_layers(&v->before, &v->layers);
+    if (v->layers.n)
+        fv_view_graph_take(&v->before, a, m, &v->layers);
+    fv_view_place(&v->before);
+}
+
 static bool take_after(void *user, fv_module *m) {
     fv_view *v = user;
-    fv_view_graph_take(&v->after, v->c->arena, m);
+    fv_view_graph_take(&v->after, v->c->arena, m, &v->layers);
+    fv_view_place(&v->after);
     return true;
 }
 
@@ -85,7 +97,7 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
         return false;
     if (!m->source.module || m->source.module->definitions)
         return fv_error(c->session, "holds %s; a page is of a graph", m->source.module ? "definitions" : "kernels");
-    fv_view_graph_take(&v->before, c->arena, m->source.module);
+    take_before(v, m->source.module);
     if (!(m->program = fv_driver_lower(c->session, &m->source, o)))
         return false;
     m->table = fv_program_model(c->arena, m->program, NULL);

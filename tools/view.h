@@ -1,5 +1,5 @@
 /* view.h - `fovea view`: what its page holds. view_graph.c takes graphs as they are before and after the passes,
- * view_scopes.c finds what of them can be folded, view_place.c where it is drawn, view_kernels.c what computes it; view_json.c
+ * view_scopes.c and view_layers.c find what of them can be folded, view_place.c where it is drawn, view_kernels.c what computes it; view_json.c
  * writes it down, and view/page.js draws that. */
 #ifndef FV_TOOLS_VIEW_H
 #define FV_TOOLS_VIEW_H
@@ -55,6 +55,12 @@ typedef struct fv_view_scope {
     fv_ptrmap nets, ports[2]; /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
 } fv_view_scope;
 
+/* A layer that nodes are of whose path does not tell: a part of the path, behind so many others. */
+typedef struct fv_view_layer {
+    int depth;
+    const char *name;
+} fv_view_layer;
+
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
@@ -62,11 +68,12 @@ typedef struct fv_view_graph {
     fv_view_value *values;
     fv_view_scope *scopes;   /* parents first */
     fv_ptrmap op_of, value_of, region_of, scope_of; /* fv_op, fv_value, fv_region, interned path -> 1 + place */
-    const fv_func *func;     /* NULL: nothing was taken */
+    const fv_func *func;
+    const fv_ptrmap *layers; /* interned node -> its fv_view_layer */
 } fv_view_graph;
 
-/* The main function of m as it is now. */
-void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m);
+/* The main function of m as it is now: ops and scopes. */
+void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m, const fv_ptrmap *layers);
 /* The index of a value that some op of the graph has, or a region; -1: none. */
 int fv_view_value_of(const fv_view_graph *g, const fv_value *v);
 
@@ -76,6 +83,11 @@ int fv_view_value_of(const fv_view_graph *g, const fv_value *v);
 int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op);
 int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op);
 void fv_view_drop_scopes(fv_view_graph *g);
+
+/* ---- view_layers.c ---- */
+
+/* Adds layers of scopes that are flat to those of nodes. */
+void fv_view_find_layers(const fv_view_graph *g, fv_ptrmap *layers);
 
 /* ---- view_place.c ---- */
 
@@ -94,6 +106,7 @@ typedef struct fv_view_kernel {
 typedef struct fv_view {
     fv_context *c;
     fv_subject m;                    /* never run */
+    fv_ptrmap layers;                /* as the model has them before the passes: of both graphs */
     fv_view_graph before, after;
     fv_reasons reasons;
     int nkernels, nlaunches;

@@ -93,13 +93,12 @@ static void take_region(fv_view_graph *g, const fv_region *r, int scope) {
             take_values(g, op->nin, op->in);
 }
 
-void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m) {
+void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m, const fv_ptrmap *layers) {
     *g = (fv_view_graph){.arena = a, .op_of = fv_ptrmap_in(a), .value_of = fv_ptrmap_in(a), .region_of = fv_ptrmap_in(a),
-                         .scope_of = fv_ptrmap_in(a), .func = m->funcs};
+                         .scope_of = fv_ptrmap_in(a), .func = m->funcs, .layers = layers};
     int all = fv_view_scope_new(g, -1, "", 0, -1);
     g->scopes[all].region = true;
     *fv_ptrmap_at(&g->region_of, m->funcs->body) = (void *)(intptr_t)(all + 1);
     take_region(g, m->funcs->body, all);
     fv_view_drop_scopes(g);
-    fv_view_place(g);
 }

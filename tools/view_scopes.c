@@ -33,7 +33,7 @@ typedef struct part {
 } part;
 
 /* The parts of a node's path, without its own name; of a node without name it is that of its first output. */
-static int split(const char *node, part out[DEEPEST]) {
+static int split_name(const char *node, part out[DEEPEST]) {
     const char *open = strchr(node, '('), *slash = strchr(node, '/');
     int n = 0;
     for (const char *s = open && slash && open < slash ? open + 1 : node; (slash = strchr(s, '/')) && n < DEEPEST; s = slash + 1)
@@ -42,12 +42,23 @@ static int split(const char *node, part out[DEEPEST]) {
     return n;
 }
 
+/* With the layer; what is in regions has none of its own. */
+static int split(const fv_view_graph *g, int within, const char *node, part out[DEEPEST]) {
+    const fv_view_layer *layer = within ? NULL : fv_ptrmap_get(g->layers, fv_intern(fv_arena_session(g->arena), node));
+    int n = split_name(node, out);
+    if (!layer || layer->depth > n || n == DEEPEST)
+        return n;
+    memmove(out + layer->depth + 1, out + layer->depth, (size_t)(n - layer->depth) * sizeof *out);
+    out[layer->depth] = (part){layer->name, strlen(layer->name)};
+    return n + 1;
+}
+
 /* What the paths of all nodes begin with. */
-static int common_parts(const fv_origin *o, part out[DEEPEST]) {
-    int n = split(o->nodes[0], out);
+static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, part out[DEEPEST]) {
+    int n = split(g, within, o->nodes[0], out);
     for (int i = 1; i < o->n; i++) {
         part other[DEEPEST];
-        int m = split(o->nodes[i], other), k = 0;
+        int m = split(g, within, o->nodes[i], other), k = 0;
         while (k < n && k < m && out[k].n == other[k].n && !memcmp(out[k].s, other[k].s, out[k].n))
             k++;
         n = k;
@@ -66,7 +77,7 @@ int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op) {
     part parts[DEEPEST];
     if (!op->origin->n)
         return scope_of_operand(g, within, op);
-    int n = common_parts(op->origin, parts), scope = within;
+    int n = common_parts(g, within, op->origin, parts), scope = within;
     for (int i = 0; i < n; i++)
         scope = child(g, scope, parts[i].s, parts[i].n);
     return scope;

@@ -62,6 +62,25 @@ grep -q '"name":"else_branch"' branch.html && tell 'a box for a branch' yes || t
 printf '%s\n' 'fovea-ir 1' 'module "none"' 'func @main(%x: f32[2]) -> (%x) {' '  return %x' '}' >none.fvir
 check 'a model without ops' 0 '^ops +0, 0' "$fovea" view none.fvir -o none.html
 
+# two layers of 31 ops, of which one reads a weight of the layer, and six ops in front of them
+flat() {
+    printf '%s\n' 'fovea-ir 1' 'module "flat"' 'const @`m.norm.weight`: f32[2] = [1, 2]'
+    printf 'const @`m.layers.%d.ln.weight`: f32[2] = [1, 2]\n' 0 1
+    printf 'func @main(%%x0: f32[2]) -> (%%y) {\n'
+    for i in $(seq 68); do
+        case $i in
+        7 | 38) echo "%x$i = Mul(%x$((i - 1)), @\`m.layers.$((i / 38)).ln.weight\`) loc(\"$1/Mul_$i\")" ;;
+        *) echo "%x$i = Sigmoid(%x$((i - 1))) loc(\"$1/Sigmoid_$i\")" ;;
+        esac
+    done
+    printf '%%y = Mul(%%x68, @`m.norm.weight`) loc("%s/Mul_69")\nreturn %%y\n}\n' "$1"
+}
+for path in '' /m /m/n; do
+    flat "$path" >flat.fvir
+    check "layers by weights in '$path'" 0 '^ops +69, 69' "$fovea" view flat.fvir -o flat.html
+    same 'both layers, in both graphs' "$(grep -o '"path":"'$path'/layers.[01]","parent":0,"op":-1,"ops":31' flat.html | sort | uniq -c | grep -c '^ *2 ')" 2
+done
+
 # ---- names ----
 evil='</script><img src=x onerror=alert(1)><!--<script>'
 sed "s|/block/relu|/$evil/$evil|; s|/block/mul|/\\\\x1b[31m\\\\xe2\\\\x80\\\\xae\\\\xff$evil/b|; s|module \"m\"|module \"$evil\"|" m.fvir >"evil&lt;.fvir"
