@@ -23,6 +23,16 @@ bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) {
     return true;
 }
 
+const char *fv_file_text(fv_session *s, fv_arena *a, const char *path) {
+    fv_file f;
+    if (!fv_file_map(s, a, path, &f))
+        return NULL;
+    if (!memchr(f.data, 0, f.size))
+        return fv_strndup(a, (const char *)f.data, f.size);
+    fv_error(s, "is a text that holds a byte 0");
+    return NULL;
+}
+
 /* ---- writing ---- */
 
 static bool write_all(int fd, const char *data, size_t size) {

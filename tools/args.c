@@ -285,7 +285,7 @@ static int check(const fv_args *a, const fv_command *c) {
             return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script_args.at[i]);
     if (a->script && a->pipeline)
         return fv_usage(a, "--script and --pipeline: one of them; the file of a pipeline is a script, too");
-    if (c->run != fv_cmd_lua && !a->script && !a->pipeline && (a->script_args.n || a->unsafe_lua))
+    if (c->run != fv_cmd_lua && c->run != fv_cmd_test && !a->script && !a->pipeline && (a->script_args.n || a->unsafe_lua))
         return fv_usage(a, "%s goes with --script and --pipeline", a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
     if (a->help || a->list_passes || a->print_pipeline)
         return FV_EXIT_OK;

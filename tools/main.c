@@ -39,9 +39,12 @@ const fv_command fv_commands[] = {
      "  fovea run bert.onnx --dim seq=16 --input input_ids=ids.npy -o out/\n"
      "  fovea run bert.onnx --input input_ids=ids.npy --attention-maps maps/ --labels tokens.json\n"
      "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
-    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout", "--backend --passes --seed", fv_cmd_test,
+    {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout, rules, or tests in Lua",
+     "--backend --passes --seed --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_test,
      "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a model,\n"
      "which has no reference: then it runs on random inputs, and is compared with its naive schedule.\n"
+     "F.rules: each rewrite rule is tried on random instances of its pattern; of one that does not hold\n"
+     "the smallest is printed. F.lua: what it declares by fv.test is run (docs/lua.md).\n"
      "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
      "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "

@@ -8,13 +8,14 @@
 #include "passes/lua/lua.h"
 #include "tools/command.h"
 #include "tools/laboratory.h"
+#include "tools/script.h"
 
 /* ---- what a script asks for ---- */
 
 /* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
 static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
-    bool own = !c->args->script && !c->args->pipeline;
+    bool own = !strcmp(c->args->command, "lua");
     fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
 }
 
@@ -69,7 +70,7 @@ static fv_lua_host host_of(fv_context *c, bool program) {
 static fv_lua *open_script(fv_context *c, const char *path, bool program) {
     const fv_args *a = c->args;
     fv_lua_options o = {.host = host_of(c, program),
-                        .args = a->script_args.at, .words = program ? a->operand + 1 : NULL,
+                        .args = a->script_args.at, .words = !strcmp(a->command, "lua") ? a->operand + 1 : NULL,
                         .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua,
                         .pipeline = a->pipeline && !program};
     return fv_lua_open(c->session, path, &o);
@@ -125,6 +126,18 @@ static int help(fv_context *c) {
 int fv_script_help(const fv_args *a) {
     static const fv_command command = {.name = "help", .run = help};
     return script_of(a) ? fv_run_command(&command, a) : FV_EXIT_OK;
+}
+
+/* ---- fovea test ---- */
+
+int fv_script_test(fv_context *c, const char *path, void (*tell)(fv_context *c, void *user, const char *name, bool passed), void *user) {
+    fv_lua *l = open_script(c, path, true);
+    int n = 0;
+    for (; l && fv_lua_test_name(l, n); n++) {
+        bool passed = fv_lua_test_run(l, n);
+        tell(c, user, fv_lua_test_name(l, n), passed);
+    }
+    return l ? n : -1;
 }
 
 /* ---- fovea lua ---- */

@@ -1,5 +1,5 @@
 /* test.c - `fovea test`: folders in the ONNX backend-test layout, and models alone. A model is compiled
- * once for each backend; that serves all its data sets. */
+ * once for each backend; that serves all its data sets. Rules and scripts are in test_text.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,15 +9,7 @@
 
 #include "tools/compare.h"
 #include "tools/model.h"
-
-typedef struct tests {
-    const fv_args *args;
-    fv_backend_kind backends[3];
-    int nbackends;
-    int passed, failed;
-    json_t *failures; /* with --json */
-    bool progress;
-} tests;
+#include "tools/test.h"
 
 /* ---- folders ---- */
 
@@ -54,32 +46,39 @@ static int list(fv_arena *a, const char *folder, const char *prefix, const char 
 
 /* ---- results ---- */
 
-static void clear_progress(const tests *t) {
+static void clear_progress(const fv_tests *t) {
     if (t->progress)
         fv_err("\r\033[K");
 }
 
-static void show_progress(const tests *t, const char *folder, const char *backend) {
+void fv_test_progress(const fv_tests *t, const char *path, const char *name) {
     if (t->progress)
-        fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, folder, backend);
+        fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, path, name);
 }
 
-static void fail(tests *t, const char *folder, const char *backend, const char *why) {
+void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name, const char *why, const char *more) {
     t->failed++;
     clear_progress(t);
     if (!t->failures) {
-        fv_out("FAILED %s (%s): %s\n", folder, backend, why);
+        fv_out("FAILED %s (%s): %s\n", path, name, why);
+        for (const char *line = more; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+            fv_out("  %.*s\n", (int)strcspn(line, "\n"), line);
         return;
     }
     json_t *o = json_object();
-    fv_json_set_text(o, "folder", folder);
-    fv_json_set_text(o, "backend", backend);
+    fv_json_set_text(o, "folder", path);
+    fv_json_set_text(o, kind, name);
     fv_json_set_text(o, "reason", why);
+    if (more)
+        fv_json_set_text(o, "more", more);
     fv_json_append(t->failures, o);
 }
 
-/* The last error as one line, without the file; an operator that is not known explains all others. */
-static const char *last_error(fv_context *c, const char *otherwise) {
+static void fail(fv_tests *t, const char *folder, const char *backend, const char *why) {
+    fv_test_fail(t, folder, "backend", backend, why, NULL);
+}
+
+const char *fv_test_error(fv_context *c, const char *otherwise) {
     const char *text = otherwise;
     for (const fv_message *m = fv_messages(c->session); m; m = m->next)
         if (m->severity == FV_ERROR) {
@@ -125,7 +124,7 @@ static const char *run_set(fv_context *c, fv_artifact *art, const char *set) {
     const char *why;
     if (!fv_read_set(c, set, "input", m->ninputs, m->inputs, in, &why) ||
         !fv_read_set(c, set, "output", m->noutputs, m->outputs, want, &why))
-        return why ? why : last_error(c, "cannot read the data set");
+        return why ? why : fv_test_error(c, "cannot read the data set");
     for (int i = 0; i < m->ninputs; i++)
         if (!fv_tensor_array(c->arena, in[i], &inputs[i]))
             return fv_printf(c->arena, "input '%s' cannot be passed", m->inputs[i].name);
@@ -140,7 +139,7 @@ static const char *run_set(fv_context *c, fv_artifact *art, const char *set) {
 /* ---- one model on one backend ---- */
 
 static void run_sets(fv_context *c, fv_artifact *art, const char *folder, const char *backend,
-                     tests *t) {
+                     fv_tests *t) {
     const char **sets;
     int n = list(c->arena, folder, "test_data_set_", &sets);
     if (!n)
@@ -158,7 +157,7 @@ static void run_sets(fv_context *c, fv_artifact *art, const char *folder, const 
     }
 }
 
-static void run_model(fv_context *c, const char *folder, fv_backend_kind backend, tests *t) {
+static void run_model(fv_context *c, const char *folder, fv_backend_kind backend, fv_tests *t) {
     const char *name = fv_backend_name(backend);
     fv_driver_options o;
     fv_compiled made;
@@ -167,7 +166,7 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
     if (fv_driver_compile(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, backend, NULL, &made))
         run_sets(c, made.artifact, folder, name, t);
     else
-        fail(t, folder, name, last_error(c, "cannot be compiled"));
+        fail(t, folder, name, fv_test_error(c, "cannot be compiled"));
     fv_artifact_free(made.artifact);
 }
 
@@ -202,12 +201,12 @@ static const char *keep_outputs(fv_subject *m, reference *ref) {
     return NULL;
 }
 
-static void run_file(fv_context *c, const char *path, fv_backend_kind backend, tests *t, reference *ref) {
+static void run_file(fv_context *c, const char *path, fv_backend_kind backend, fv_tests *t, reference *ref) {
     fv_subject m;
     const char *why = NULL;
     bool made = ref->outputs != NULL;
     if (!fv_subject_open(c, path, backend, &m) || !fv_choose_dims(c, &m, true) || !fv_make_inputs(c, &m))
-        why = last_error(c, "cannot be compiled");
+        why = fv_test_error(c, "cannot be compiled");
     if (!why)
         why = run(c, m.artifact, m.inputs, m.outputs);
     if (!why)
@@ -219,34 +218,49 @@ static void run_file(fv_context *c, const char *path, fv_backend_kind backend, t
     fv_subject_close(&m);
 }
 
-/* ---- one model in a session of its own: what it took is given back ---- */
+/* ---- each in a session of its own ---- */
 
-/* ref NULL: a folder with data. */
-static void test_model(const char *path, fv_backend_kind backend, tests *t, const fv_args *args,
-                       reference *ref) {
+void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args, void (*work)(fv_context *c, void *arg), void *arg) {
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
-        fail(t, path, fv_backend_name(backend), "out of memory");
+        fail(t, path, name, "out of memory");
         fv_session_free(c.session);
         return;
     }
     c.arena = fv_arena_new(c.session);
-    show_progress(t, path, fv_backend_name(backend));
-    if (ref)
-        run_file(&c, path, backend, t, ref);
-    else
-        run_model(&c, path, backend, t);
+    fv_test_progress(t, path, name);
+    work(&c, arg);
     fv_door_close(c.session, &door);
     fv_session_free(c.session);
 }
 
-static void test_folder(const char *folder, tests *t) {
+typedef struct model_test {
+    fv_tests *t;
+    const char *path;
+    fv_backend_kind backend;
+    reference *ref; /* NULL: a folder with data */
+} model_test;
+
+static void run_one(fv_context *c, void *arg) {
+    const model_test *m = arg;
+    if (m->ref)
+        run_file(c, m->path, m->backend, m->t, m->ref);
+    else
+        run_model(c, m->path, m->backend, m->t);
+}
+
+static void test_model(const char *path, fv_backend_kind backend, fv_tests *t, const fv_args *args, reference *ref) {
+    model_test m = {t, path, backend, ref};
+    fv_test_alone(t, path, fv_backend_name(backend), args, run_one, &m);
+}
+
+static void test_folder(const char *folder, fv_tests *t) {
     for (int i = 0; i < t->nbackends; i++)
         test_model(folder, t->backends[i], t, t->args, NULL);
 }
 
-static void test_file(const char *path, tests *t) {
+static void test_file(const char *path, fv_tests *t) {
     fv_args naive = *t->args;
     reference ref = {0};
     naive.schedule = "naive";
@@ -261,9 +275,22 @@ static void test_file(const char *path, tests *t) {
     free(ref.outputs);
 }
 
-/* A folder that holds model.onnx, a root of such folders, or a model alone. */
-static void test_root(fv_context *c, const char *root, tests *t) {
+static bool ends_in(const char *path, const char *suffix) {
+    size_t n = strlen(path), k = strlen(suffix);
+    return n > k && !strcmp(path + n - k, suffix);
+}
+
+/* A folder that holds model.onnx, a root of such folders, a model alone, rules, or a script. */
+static void test_root(fv_context *c, const char *root, fv_tests *t) {
     const char **names;
+    if (is_file(root) && ends_in(root, ".rules")) {
+        fv_test_rules(t, root);
+        return;
+    }
+    if (is_file(root) && ends_in(root, ".lua")) {
+        fv_test_script(t, root);
+        return;
+    }
     if (is_file(root) && fv_file_is_graph(fv_driver_path_kind(root))) {
         test_file(root, t);
         return;
@@ -287,7 +314,7 @@ static void test_root(fv_context *c, const char *root, tests *t) {
 }
 
 int fv_cmd_test(fv_context *c) {
-    tests t = {.args = c->args, .failures = c->args->json ? json_array() : NULL,
+    fv_tests t = {.args = c->args, .failures = c->args->json ? json_array() : NULL,
                .progress = fv_is_terminal(STDERR_FILENO) && !c->args->quiet};
     fv_driver_options o;
     t.nbackends = fv_args_backends(c->args, t.backends);

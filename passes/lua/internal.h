@@ -49,6 +49,8 @@ struct fv_lua {
     const fv_pass **passes; /* NULL terminated */
     int npasses;
     fv_pipeline_table pipeline; /* without passes: the script has none */
+    struct fv_lua_test *tests; /* in their order */
+    int ntests, cap_tests;
     fv_lua_option *options; /* by name */
     int noptions, cap_options;
     const char **files; /* scripts that were read */
@@ -88,6 +90,11 @@ typedef struct fv_lua_pass {
     struct fv_lua_pass *outer; /* the one that runs around it */
     bool around;      /* the module was in the hands of the script before */
 } fv_lua_pass;
+
+typedef struct fv_lua_test {
+    const char *name;
+    int run; /* reference to its function */
+} fv_lua_test;
 
 typedef struct fv_lua_rule {
     fv_rule rule;
@@ -260,6 +267,10 @@ fv_arena **fv_lua_push_arena(lua_State *L);
 void fv_lua_free_arena(fv_arena **a);
 /* Runs it, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
+
+/* ---- test.c ---- */
+
+int fv_lua_test_new(lua_State *L); /* fv.test */
 
 /* ---- operator.c ---- */
 

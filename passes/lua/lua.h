@@ -38,6 +38,11 @@ const fv_pass *const *fv_lua_passes(const fv_lua *l);
 fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i); /* by name; NULL behind the last */
 
+/* The name of its i-th test, in the order in which they were declared; NULL behind the last. */
+const char *fv_lua_test_name(const fv_lua *l, int i);
+/* Runs that test. False after diagnostics. */
+bool fv_lua_test_run(fv_lua *l, int i) FV_MUST_USE;
+
 /* All that what it does depends on: its text, that of what it requires, the arguments. Valid while the state lives. */
 const char *fv_lua_key(fv_lua *l);
 /* Becomes true when it has asked for something else: the time, standard input, or the libraries of --unsafe-lua. */

@@ -65,6 +65,7 @@ const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
                                      {"run", fv_lua_run},
                                      {"save", fv_lua_save},
                                      {"tensor", fv_lua_tensor_new},
+                                     {"test", fv_lua_test_new},
                                      {"time", fv_lua_time},
                                      {NULL, NULL}};
 

@@ -27,14 +27,8 @@ static bool fits(fv_session *s, fv_arena *a, const fv_tuning *u, const char *mod
 }
 
 static const fv_tuning *read(fv_session *s, fv_arena *a, const fv_driver_options *o, const char *model) {
-    fv_file f;
-    if (!fv_file_map(s, a, o->tuning, &f))
-        return NULL;
-    if (memchr(f.data, 0, f.size)) {
-        fv_error(s, "is a text that holds a byte 0");
-        return NULL;
-    }
-    const fv_tuning *u = fv_tuning_parse(s, a, fv_strndup(a, (const char *)f.data, f.size));
+    const char *text = fv_file_text(s, a, o->tuning);
+    const fv_tuning *u = text ? fv_tuning_parse(s, a, text) : NULL;
     return u && fits(s, a, u, model, o->target) ? u : NULL;
 }
 

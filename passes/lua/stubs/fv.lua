@@ -95,6 +95,11 @@ function fv.save(name, data, columns) end
 ---@return fv.tensor
 function fv.tensor(elem, dims, elements) end
 
+---Declares a test, which `fovea test F.lua` runs: it passes where no error leaves it.
+---@param name string
+---@param run fun()
+function fv.test(name, run) end
+
 ---Times compiled modules in turns; milliseconds, and ratios to the first.
 ---@param contenders {inputs: table<string, fv.tensor>?, dims: fv.dims_of_a_run?, seed: integer?, threads: integer?, rounds: integer?, seconds: number?, [integer]: fv.compiled}
 ---@return {median: number, min: number, q1: number, q3: number, max: number, runs: integer, ratio: number}[]
