@@ -49,6 +49,14 @@ static bool set_part(fv_context *c, const char *option, const char *text, char b
     return !text || *out || fv_usage(c->args, "%s takes one value, or one for each side", option) == FV_EXIT_OK;
 }
 
+/* Those of -O0, as --passes has them: what a script would run is not run then, while its operators are known. */
+static const char *least_passes(fv_arena *a) {
+    fv_text t = {.arena = a};
+    for (const char *const *p = fv_pipeline('0'); *p; p++)
+        fv_text_printf(&t, "%s%s", t.n ? "," : "", *p);
+    return t.s;
+}
+
 static bool make_side(fv_context *c, int i, fv_side *s) {
     const fv_args *a = c->args;
     const char *level;
@@ -67,6 +75,8 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     if (a->n == 1 && !i && !a->backend && !a->schedule && !a->passes && !a->levels) { /* what nobody has told */
         s->args.schedule = "naive";
         s->args.level = '0';
+        if (a->script || a->pipeline)
+            s->args.passes = least_passes(c->arena);
     }
     fv_driver_options o; /* says what is wrong with the rest */
     fv_backend_kind backends[3];
@@ -392,7 +402,7 @@ int fv_cmd_diff(fv_context *c) {
     if (c->args->chunk < 1)
         return fv_usage(c->args, "--chunk takes a number of at least 1");
     if (!make_side(c, 0, &d->side[0]) || !make_side(c, 1, &d->side[1]))
-        return FV_EXIT_USAGE;
+        return fv_refused(c);
     if (c->args->graph)
         return fv_diff_graphs(c, &d->side[0], &d->side[1]);
     bool ok = list_values(d) && make_inputs(d) && run_all(d);

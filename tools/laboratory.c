@@ -103,7 +103,7 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     if (!choose_words(t, h))
         return false;
     *o = (fv_driver_options){.level = t->args.level, .naive = h->schedule && !strcmp(h->schedule, "naive"), .passes = h->passes,
-                             .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
+                             .tuned = h->schedules, .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
                              .target = fv_driver_target(t->kept, h->target, true)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
         const fv_target *base = o->target;
@@ -111,6 +111,8 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
             return fv_error(t->c.session, "processor '%s' is %s, the target %s is not", h->processor, fv_processor_at(id)->architecture,
                             fv_target_str(t->kept, base));
     }
+    if (o->tuned && o->naive)
+        return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
     const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }
@@ -353,7 +355,7 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
 }
 
 static void add_launch(fv_arena *a, fv_lua_cost *sum, fv_lua_launch *out, const fv_launch_cost *l, const fv_target *target) {
-    *out = (fv_lua_launch){fv_strdup(a, l->kernel->name), schedule_str(a, l->kernel->schedule), l->known};
+    *out = (fv_lua_launch){fv_strdup(a, l->kernel->name), fv_strdup(a, l->kernel->origin ? l->kernel->origin : ""), schedule_str(a, l->kernel->schedule), l->known};
     sum->known &= l->known;
     if (!l->known)
         return;

@@ -59,7 +59,7 @@ const fv_command fv_commands[] = {
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"tune", "MODEL", 1, 1, "find schedules of its kernels that are faster on this machine",
-     "--output --backend --seconds --input --data-set --at --seed --passes --state", fv_cmd_tune,
+     "--output --backend --seconds --input --data-set --at --seed --passes --state " SCRIPT, fv_cmd_tune,
      "Tries other schedules for the costliest kernels, two programs in turns; what looks faster is measured\n"
      "again in 15 rounds, and kept where 12 are faster. OUT is a text that `compile`, `run`, `bench` and\n"
      "`inspect` take as --tuning=OUT, for this model, target, CPU and version. No schedule changes a bit of a\n"
@@ -69,7 +69,7 @@ const fv_command fv_commands[] = {
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --attention --why --passes --state --tuning", fv_cmd_inspect,
+     "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT, fv_cmd_inspect,
      "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
@@ -100,7 +100,7 @@ const fv_command fv_commands[] = {
      "  fovea lua count.lua model.onnx\n"
      "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n"},
     {"diff", "A [B]", 1, 2, "where two ways to run a model, or two models, come apart, op by op",
-     "--backend --levels --passes --chunk --graph --input --data-set --seed --state", fv_cmd_diff,
+     "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT, fv_cmd_diff,
      "The sides are told by --backend=A,B, --schedule=naive,default, --levels=0,2 and --passes=A,B:C,D, of which\n"
      "one value is for both; without any, and with one model, the naive schedule at -O0 is compared with what\n"
      "`run` does. Inputs are as in `fovea run`, the same for both. Values are made visible as outputs, --chunk of\n"

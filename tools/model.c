@@ -118,7 +118,7 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims_are_values = true;
-    o.tuned = tuned;
+    o.tuned = tuned ? tuned : o.tuned;
     o.choices = choices;
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;

@@ -98,6 +98,9 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     o->steps = table.steps;
     if (!o->level && table.code)
         o->level = *table.code;
+    if (fv_lua_schedules(c->script) && o->tuning)
+        return fv_usage(c->args, "--tuning and a script that says schedules: one of them") == FV_EXIT_OK;
+    o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
     o->script = fv_lua_key(c->script);
     o->script_varies = fv_lua_varies(c->script);
     return true;

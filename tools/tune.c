@@ -422,7 +422,9 @@ int fv_cmd_tune(fv_context *c) {
     if (a->schedule && !strcmp(a->schedule, "naive"))
         return fv_usage(a, "--schedule=naive has nothing to tune");
     if (!fv_args_driver(c, &o, true))
-        return FV_EXIT_USAGE;
+        return fv_refused(c);
+    if (o.tuned)
+        return fv_usage(a, "the script says schedules, which are what is looked for here");
     tuner t = {.c = c, .path = a->operand[0], .backend = backends[0], .begin = fv_now_ms(), .list = a->json ? json_array() : NULL};
     t.end = t.begin + 1e3 * a->seconds;
     int kind = fv_driver_path_kind(t.path);

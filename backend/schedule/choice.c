@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/dim/text.h"
 
@@ -87,6 +88,30 @@ static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all)
     return key;
 }
 
+/* ---- what a tuning says ---- */
+
+static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
+    const fv_origin *o = fv_storage_origin(l, v);
+    bool is = !*k->node || !strcmp(v->name, k->node);
+    for (int i = 0; i < o->n && !is; i++)
+        is = !strcmp(o->nodes[i], k->node);
+    return is;
+}
+
+/* The last entry for kernels of that schedule which make v; NULL: there is none. Those before it were meant, too. */
+static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v, fv_schedule_kind kind) {
+    const fv_tuning *u = l->options->tuning;
+    const fv_tuned_kernel *found = NULL;
+    for (int i = 0; u && i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        if (!k->node || k->schedule.kind != kind || !is_of(l, k, v))
+            continue;
+        *fv_ptrmap_at(&l->tuned, k) = l;
+        found = k;
+    }
+    return found;
+}
+
 /* ---- choosing ---- */
 
 fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind) {
@@ -100,19 +125,27 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
         return c;
     c.key = key_of(l, n, all);
     c.wish = o->tuning ? fv_tuning_find(o->tuning, c.key) : NULL;
+    for (int m = 0; m < n && !c.wish; m++)
+        c.wish = find_of_node(l, all[m]->value, kind);
     return c;
 }
 
 /* One message for each kernel of the tuning, however many layers it stands for. */
-static void refuse(fv_choosing *c, int line, int column, const char *why) {
-    fv_lowerer *l = c->l;
+static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column, const char *why) {
     const char *model = fv_diag_file_get(l->session);
-    if (fv_ptrmap_get(&l->refused, c->wish))
+    if (fv_ptrmap_get(&l->refused, wish))
         return;
-    *fv_ptrmap_at(&l->refused, c->wish) = l;
+    *fv_ptrmap_at(&l->refused, wish) = l;
     fv_diag_file(l->session, l->options->tuning->path);
     fv_error_at(l->session, line, column, "%s", why);
     fv_diag_file(l->session, model);
+}
+
+bool fv_wants_naive(fv_lowerer *l, const fv_value *v) { return find_of_node(l, v, FV_SCHEDULE_naive) != NULL; }
+
+void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why) {
+    const fv_tuned_kernel *k = find_of_node(l, v, FV_SCHEDULE_naive);
+    refuse(l, k, k->line, k->column, why);
 }
 
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most, int64_t step) {
@@ -129,7 +162,7 @@ int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t lea
         c->how.value[p] = w->schedule.value[p];
     const char *wrong = fv_schedule_wrong(c->l->arena, &c->limits, &c->how, p);
     if (wrong) { /* of what is not stated: it does not go with what is */
-        refuse(c, stated ? w->places.at[p].line : w->line, stated ? w->places.at[p].column : w->column, wrong);
+        refuse(c->l, w, stated ? w->places.at[p].line : w->line, stated ? w->places.at[p].column : w->column, wrong);
         c->how.value[p] = otherwise;
     }
     return c->how.value[p];
@@ -139,11 +172,11 @@ static void check_wish(fv_choosing *c) {
     const fv_tuned_kernel *w = c->wish;
     fv_arena *a = c->l->arena;
     if (w->schedule.kind != c->how.kind)
-        refuse(c, w->line, w->column, fv_printf(a, "the kernel's schedule is '%s', not '%s'", fv_schedule_name(c->how.kind),
+        refuse(c->l, w, w->line, w->column, fv_printf(a, "the kernel's schedule is '%s', not '%s'", fv_schedule_name(c->how.kind),
                                                 fv_schedule_name(w->schedule.kind)));
     for (int p = 0; p < FV_NPARAMETERS; p++)
         if (fv_schedule_states(&w->schedule, (fv_parameter)p) && !fv_is_choice(&c->limits, (fv_parameter)p))
-            refuse(c, w->places.at[p].line, w->places.at[p].column,
+            refuse(c->l, w, w->places.at[p].line, w->places.at[p].column,
                    fv_schedule_wrong(a, &c->limits, &w->schedule, (fv_parameter)p));
     *fv_ptrmap_at(&c->l->tuned, w) = c->l;
 }
@@ -174,6 +207,19 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
                 (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
 }
 
+/* A node that a script names is a mistake of the script's, where a key may be of another level. */
+static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
+    for (int i = 0; i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        bool naive = k->schedule.kind == FV_SCHEDULE_naive;
+        if (k->node && *k->node && !fv_ptrmap_get(&l->tuned, k) && !fv_ptrmap_get(&l->refused, k))
+            refuse(l, k, k->line, k->column,
+                   fv_printf(l->arena, "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` tells which there are",
+                             naive ? "makes" : "of", k->node, naive ? "" : " has schedule '", naive ? "" : fv_schedule_name(k->schedule.kind),
+                             naive ? "" : "'"));
+    }
+}
+
 /* Kernels of the tuning that the model has not: the first ones, and how many. */
 static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     const char *model = fv_diag_file_get(l->session);
@@ -181,7 +227,7 @@ static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     fv_diag_file(l->session, u->path);
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
-        if (!fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
+        if (k->key && !fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
             fv_warning_at(l->session, k->line, k->column,
                           "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O", k->key);
     }
@@ -195,7 +241,9 @@ bool fv_choices_end(fv_lowerer *l) {
     fv_choices *list = l->options->choices;
     for (int i = 0; list && i < list->n; i++)
         list->at[i].kernel = l->steps[list->at[i].step].launch.kernel;
-    if (u)
+    if (u) {
+        refuse_others(l, u);
         warn_of_others(l, u);
+    }
     return l->refused.n == 0;
 }

@@ -21,6 +21,10 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
 /* A parameter that is a choice within least and most, multiples of step: what is wished, else what comes without. A wish
  * that is not legal is a diagnostic, and lowering fails in the end. Rows come before columns and blocks. */
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most, int64_t step);
+/* Does the tuning want serial loops for what makes v? */
+bool fv_wants_naive(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
+/* The same was not possible: a diagnostic, for one of several ops. */
+void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why);
 /* The kernel is made, the last step launches it: notes it, sees to it that nothing else was wished, and says what was. */
 void fv_chosen(fv_choosing *c, fv_schedule_kind kind);
 /* After all kernels have been made: warns of what the tuning says of others. False: a wish was not legal. */

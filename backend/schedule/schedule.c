@@ -7,6 +7,7 @@
 #include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attention.h"
+#include "backend/schedule/choice.h"
 #include "backend/schedule/custom.h"
 #include "backend/schedule/recur.h"
 #include "backend/schedule/together.h"
@@ -46,7 +47,20 @@ static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
+/* The result of op for which a tuning wants serial loops; NULL: none. */
+static const fv_value *wants_naive(fv_lowerer *l, const fv_op *op) {
+    for (int i = 0; l->options->tuning && i < op->nout; i++)
+        if (op->out[i] && makes_kernel(l, op) && fv_wants_naive(l, op->out[i]))
+            return op->out[i];
+    return NULL;
+}
+
 static bool is_naive(fv_lowerer *l, const fv_op *op) {
+    const fv_value *v = wants_naive(l, op);
+    if (v && is_too_deep(l, op))
+        fv_refuse_naive(l, v, "serial loops would take its inner sums again for each term of the outer ones");
+    if (v)
+        return !is_too_deep(l, op);
     if (l->options->naive || !l->options->gate)
         return l->options->naive;
     return makes_kernel(l, op) && !is_too_deep(l, op) && !fv_may(l, "schedule", op);

@@ -111,7 +111,7 @@ void fv_tuning_print(fv_text *t, const fv_tuning *u) {
 
 const fv_tuned_kernel *fv_tuning_find(const fv_tuning *u, const char *key) {
     for (int i = 0; i < u->n; i++)
-        if (!strcmp(u->kernels[i].key, key))
+        if (u->kernels[i].key && !strcmp(u->kernels[i].key, key))
             return &u->kernels[i];
     return NULL;
 }

@@ -17,8 +17,10 @@
 enum { FV_TUNING_FORMAT = 1, FV_KERNEL_KEY = 16 /* characters */ };
 
 typedef struct fv_tuned_kernel {
-    const char *key;
-    fv_schedule schedule;
+    const char *key;           /* NULL: the kernels that `node` says */
+    const char *node;          /* those that store a value of that name or come from that ONNX node, and have that schedule; "": all that
+                                  have it. Of scripts: in a text kernels have keys */
+    fv_schedule schedule;      /* naive: they are made of serial loops instead */
     const char *note;          /* for people, printed only; NULL: none */
     int line, column;          /* of the key; 0: it was not read */
     fv_schedule_places places; /* of the parameters */
@@ -31,7 +33,7 @@ typedef struct fv_tuning {
         int line, column;
     } at_model, at_producer, at_target, at_cpu;
     int n;
-    fv_tuned_kernel *kernels; /* no key twice */
+    fv_tuned_kernel *kernels; /* no key twice; of those with a node the last counts */
 } fv_tuning;
 
 /* NULL after a diagnostic with line and column; the session's file is the text's. */

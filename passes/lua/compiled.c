@@ -67,7 +67,8 @@ static const char *const *passes_field(lua_State *L, int table) {
 }
 
 static fv_lua_how read_how(lua_State *L, int arg) {
-    static const char *const fields[] = {"backend", "dims", "disable", "enable", "level", "passes", "processor", "schedule", "target", NULL};
+    static const char *const fields[] = {"backend", "dims", "disable", "enable", "level", "passes", "processor", "schedule",
+                                         "schedules", "target", NULL};
     fv_lua_how h = {0};
     if (lua_isnoneornil(L, arg))
         return h;
@@ -83,6 +84,7 @@ static fv_lua_how read_how(lua_State *L, int arg) {
     h.enable = words_field(L, arg, "enable");
     h.disable = words_field(L, arg, "disable");
     h.dims = fv_lua_dims_field(L, arg, "dims");
+    h.schedules = fv_lua_schedules_field(L, arg);
     return h;
 }
 

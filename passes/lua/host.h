@@ -6,6 +6,7 @@
 #define FV_PASSES_LUA_HOST_H
 
 #include "ir/graph/graph.h"
+#include "ir/schedule/tuning.h"
 
 typedef enum { FV_LUA_PRINT, FV_LUA_OUT, FV_LUA_ERR } fv_lua_stream; /* print; io.write; io.stderr */
 
@@ -14,6 +15,7 @@ typedef struct fv_lua_how {
     const char *level, *schedule, *backend, *target, *processor;
     const char *const *passes, *const *enable, *const *disable; /* shipped passes */
     const char *const *dims; /* in pairs: "n", "1..8" */
+    const fv_tuning *schedules; /* by nodes; NULL: as they come */
 } fv_lua_how;
 
 typedef struct fv_lua_port {
@@ -47,7 +49,7 @@ typedef struct fv_lua_timing {
 
 /* What launches cost, by the cost model (backend/cost.h). */
 typedef struct fv_lua_launch {
-    const char *kernel, *schedule; /* schedule "": written by hand */
+    const char *kernel, *origin, *schedule; /* origin: the nodes that it comes from, with commas; schedule "": written by hand */
     bool known;                    /* false: a dim of it is known in the run only, and the rest is 0 */
     double operations, bytes, cycles;
 } fv_lua_launch;

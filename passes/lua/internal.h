@@ -49,6 +49,8 @@ struct fv_lua {
     const fv_pass **passes; /* NULL terminated */
     int npasses;
     fv_pipeline_table pipeline; /* without passes: the script has none */
+    fv_tuning schedules; /* that the script wishes */
+    int cap_schedules;
     struct fv_lua_test *tests; /* in their order */
     int ntests, cap_tests;
     fv_lua_option *options; /* by name */
@@ -267,6 +269,14 @@ fv_arena **fv_lua_push_arena(lua_State *L);
 void fv_lua_free_arena(fv_arena **a);
 /* Runs it, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
+
+/* ---- schedule.c ---- */
+
+int fv_lua_schedule_new(lua_State *L); /* fv.schedule */
+/* Of the table {match=, name=, params=}; its texts live as long as the script. Raises. */
+fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table);
+/* The list `schedules` of such tables in the table, in memory of Lua, pushed; NULL: there is none. Raises. */
+const fv_tuning *fv_lua_schedules_field(lua_State *L, int table);
 
 /* ---- test.c ---- */
 

@@ -38,6 +38,9 @@ const fv_pass *const *fv_lua_passes(const fv_lua *l);
 fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level);
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i); /* by name; NULL behind the last */
 
+/* What it wishes for kernels, by nodes; NULL: nothing. Lives as long as the state. */
+const fv_tuning *fv_lua_schedules(const fv_lua *l);
+
 /* The name of its i-th test, in the order in which they were declared; NULL behind the last. */
 const char *fv_lua_test_name(const fv_lua *l, int i);
 /* Runs that test. False after diagnostics. */

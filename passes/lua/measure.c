@@ -231,8 +231,9 @@ static void push_cost(lua_State *L, const fv_lua_cost *c) {
     lua_createtable(L, c->nlaunches, 0);
     for (int i = 0; i < c->nlaunches; i++) {
         const fv_lua_launch *k = &c->launches[i];
-        lua_createtable(L, 0, 6);
+        lua_createtable(L, 0, 7);
         set_text(L, "kernel", k->kernel);
+        set_text(L, "origin", k->origin);
         set_text(L, "schedule", k->schedule);
         set_bool(L, "known", k->known);
         set_number(L, "operations", k->operations);

@@ -7,6 +7,7 @@ fv = {}
 
 ---@alias fv.passes (string|fv.pass|fv.passes)[]
 ---@alias fv.pipeline_table {[integer]: string|fv.pass|fv.passes, steps: string[]?, code: string?, purpose: string?}
+---@alias fv.schedule_wish {match: string?, name: string, params: table<string, integer|boolean>?}
 ---@alias fv.size integer|fv.dim
 ---@alias fv.attribute integer|number|string|integer[]|number[]|string[]|fv.tensor|fv.type|fv.size[]|fv.region
 ---@alias fv.operands fv.value|(fv.value|false)[]
@@ -17,7 +18,7 @@ fv = {}
 
 ---Compiles a copy of the module.
 ---@param module fv.module
----@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?}?
+---@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?, schedules: fv.schedule_wish[]?}?
 ---@return fv.compiled
 function fv.compile(module, options) end
 
@@ -87,6 +88,11 @@ function fv.run(compiled, inputs, options) end
 ---@param data table
 ---@param columns string[]?
 function fv.save(name, data, columns) end
+
+---Wishes a schedule for the kernels of a node or value, or for all of that schedule.
+---@param wish fv.schedule_wish
+---@return fv.schedule_wish
+function fv.schedule(wish) end
 
 ---A tensor of no module; without elements zeros.
 ---@param elem string
@@ -364,5 +370,5 @@ function compiled:close() end
 
 ---What the cost model says.
 ---@param how {dims: fv.dims_of_a_run?, inputs: table<string, fv.tensor>?}?
----@return {known: boolean, operations: number, bytes: number, traffic: number, memory: number, cycles: number, launches: {kernel: string, schedule: string, known: boolean, operations: number, bytes: number, cycles: number}[]}
+---@return {known: boolean, operations: number, bytes: number, traffic: number, memory: number, cycles: number, launches: {kernel: string, origin: string, schedule: string, known: boolean, operations: number, bytes: number, cycles: number}[]}
 function compiled:cost(how) end

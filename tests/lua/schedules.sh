@@ -1,0 +1,103 @@
+# Schedules that scripts wish, and scripts of inspect, diff and tune.
+. "$(dirname "$0")/../tools/lib.sh"
+layer m.fvir '%r = Relu(%h) loc("act")' '%y = Exp(%r)'
+sed -i 's/%h = MatMul(%x, @w)/& loc("fc")/' m.fvir
+cat >attend.fvir <<'T'
+fovea-ir 1
+module "attend"
+symbol n 0..64
+func @main(%q: f32[2, n, 16], %k: f32[2, 16, n], %v: f32[2, n, 16]) -> (%y) {
+  %s = MatMul(%q, %k)
+  %p = Softmax(%s) {axis = -1} loc("/softmax")
+  %y = MatMul(%p, %v) loc("/values")
+  return %y
+}
+T
+wish() { echo "fv.schedule{$1}" >w.lua; }
+kernels() { "$fovea" compile "$1" --script w.lua --target=x86-64-v3 --emit=kernels -o -; }
+
+wish 'match = "fc", name = "contract", params = {rows = 2, outline = false}'
+check 'of a node' 0 'schedule contract \{rows = 2, .*outline = false' kernels m.fvir
+wish 'match = "y", name = "contract", params = {rows = 3}'
+check 'of a value' 0 'schedule contract \{rows = 3, ' kernels m.fvir
+wish 'name = "contract", params = {rows = 1}'
+check 'of all' 0 'schedule contract \{rows = 1, ' kernels m.fvir
+wish 'match = "fc", name = "contract"} fv.schedule{match = "fc", name = "contract", params = {rows = 4}'
+check 'the last counts' 0 'schedule contract \{rows = 4, ' kernels m.fvir
+wish 'match = "fc", name = "naive"'
+check 'serial loops' 0 'schedule naive' kernels m.fvir
+wish 'match = "/values", name = "attend", params = {block = 48}'
+check 'of attention' 0 'schedule attend \{.*block = 48' kernels attend.fvir
+for n in 1 7; do
+    wish 'match = "fc", name = "contract", params = {rows = 1}'
+    "$fovea" run m.fvir --dim n=$n -o a.npy -q
+    "$fovea" run m.fvir --dim n=$n -o b.npy -q --script w.lua
+    check "the same bits ($n)" 0 '^$' sh -c 'cmp a.npy b.npy && echo'
+done
+cat >bits.lua <<'T'
+local m = fv.load "m.fvir"
+local plain = fv.compile(m)
+for _, how in ipairs{{match = "fc", name = "contract", params = {rows = 5}}, {match = "y", name = "naive"}} do
+  local other = fv.compile(m, {schedules = {how}})
+  for _, n in ipairs{0, 1, 2, 5, 8} do
+    local _, agree = fv.diff(plain, other, {dims = {n = n}, atol = 0, rtol = 0})
+    assert(agree, how.name .. " of " .. n)
+  end
+end
+assert(not pcall(fv.compile, m, {schedules = {{match = "nope", name = "contract"}}}))
+assert(not pcall(fv.compile, m, {schedules = {{name = "map"}}, schedule = "naive"}))
+print(select(2, pcall(fv.compile, m, {schedules = {{match = "fc", name = "contract", params = {rows = 3}}, 7}})))
+print(select(2, pcall(fv.compile, m, {schedules = 7})))
+T
+check 'the same bits, dims of the run' 0 'a schedule is a number, expected a table' "$fovea" lua bits.lua
+said 'schedules is a number, expected a list'
+
+refused() { # NAME STATUS PATTERN WISH
+    wish "$4"
+    check "$1" "$2" "$3" kernels "${5:-m.fvir}"
+    noted 'w.lua:1: error'
+}
+refused 'no such node' 1 "no kernel of 'fd' has schedule 'contract'" 'match = "fd", name = "contract"'
+refused 'no such node, serial' 1 "no kernel makes 'fd'" 'match = "fd", name = "naive"'
+refused 'another schedule' 1 "no kernel of 'fc' has schedule 'map'" 'match = "fc", name = "map"'
+refused 'no schedule' 1 "'contrct'" 'match = "fc", name = "contrct"'
+refused 'no parameter' 1 "'rws' is no parameter; did you mean 'rows'" 'name = "contract", params = {rws = 1}'
+refused 'of another schedule' 1 "'score_rows'" 'name = "contract", params = {score_rows = 1}'
+refused 'no choice' 1 "no choice" 'name = "contract", params = {in_place = true}'
+refused 'far too large' 1 "'rows' is 1000000, expected 1 to 64" 'name = "contract", params = {rows = 1000000}'
+refused 'too large for the kernel' 1 "'rows' is 64, expected" 'match = "fc", name = "contract", params = {rows = 64}'
+refused 'no number' 1 'params: rows is a string' 'name = "contract", params = {rows = "x"}'
+refused 'half a number' 1 'params: rows is a number, expected an integer' 'name = "contract", params = {rows = 1.5}'
+refused 'no table' 1 'params is a number' 'name = "contract", params = 3'
+refused 'without a name' 1 'name is a nil' 'match = "fc"'
+refused 'a name of anything' 1 "is no name of a schedule" 'name = "contract {"'
+refused 'another field' 1 "takes no 'nam'; did you mean 'name'" 'nam = "contract"'
+refused 'attention as serial loops' 1 'serial loops would take its inner sums again' 'match = "/values", name = "naive"' attend.fvir
+echo 'fv.pass{name = "p", run = function() fv.schedule{name = "map"} end}' >late.lua
+check 'in a pass' 1 'late.lua:1: error: pass .p.: fv.schedule: schedules are declared while' "$fovea" opt m.fvir --script late.lua
+wish 'name = "map"'
+if "$fovea" run m.fvir --dim n=1 -q --backend=jit >/dev/null 2>&1; then # built with LLVM
+    "$fovea" tune m.fvir --seconds=0.01 -o m.tuning -q
+    check 'beside a tuning' 2 '--tuning and a script that says schedules' "$fovea" run m.fvir --script w.lua --tuning m.tuning
+    check 'what is tuned' 2 'which are what is looked for' "$fovea" tune m.fvir --script w.lua --seconds=0.01 -o no.tuning
+    absent no.tuning
+fi
+check 'of the naive schedule there is none' 0 'schedule naive' sh -c "'$fovea' compile m.fvir --script w.lua --schedule=naive --emit=kernels -o -"
+
+# ---- scripts of other commands ----
+cat >wrong.lua <<'T'
+fv.pass{name = "wrong", purpose = "a Relu is an Abs", run = function(m)
+  for op in m.main:ops "Relu" do op:replace(op:before("Abs", op.inputs[1])) end
+end}
+T
+check 'inspect' 0 '1 Abs|Abs' "$fovea" inspect m.fvir --script wrong.lua --ops --dim n=2
+check 'diff finds what a pass breaks' 1 '^first +%r ' "$fovea" diff m.fvir --script wrong.lua --dim n=3
+check 'diff of one side each' 0 ' 0 differ' "$fovea" diff m.fvir --script wrong.lua --schedule=naive,default --dim n=3
+wish 'match = "fc", name = "contract", params = {rows = 1}'
+check 'inspect, schedules' 0 'contract' "$fovea" inspect m.fvir --script w.lua --schedules --target=x86-64-v3 --dim n=4
+check 'the reason' 0 'tuning +yes +the tuning says so: contract' "$fovea" inspect m.fvir --script w.lua --why=y --target=x86-64-v3 --dim n=4
+echo 'fv.nothing()' >bad.lua
+for command in inspect diff 'opt --bisect' 'tune -o x'; do
+    check "a script that fails, of $command" 1 'bad.lua:1: error' "$fovea" $command m.fvir --script bad.lua
+done
+finish
