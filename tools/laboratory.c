@@ -97,13 +97,22 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
     return choose_level(s, h->level, &t->args.level);
 }
 
+const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, int n, const fv_lua_kernel *list) {
+    fv_hand_kernels *kernels = FV_NEW(a, fv_hand_kernels, 1);
+    fv_hand_kernel *at = FV_NEW(a, fv_hand_kernel, n + 1);
+    for (int i = 0; i < n; i++)
+        at[i] = (fv_hand_kernel){list[i].text, list[i].path, list[i].line};
+    *kernels = (fv_hand_kernels){n, at};
+    return n ? kernels : NULL;
+}
+
 static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) {
     fv_pipeline_options *pipeline = FV_NEW(t->kept, fv_pipeline_options, 1);
     fv_processor_id id;
     if (!choose_words(t, h))
         return false;
     *o = (fv_driver_options){.level = t->args.level, .naive = h->schedule && !strcmp(h->schedule, "naive"), .passes = h->passes,
-                             .tuned = h->schedules, .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
+                             .tuned = h->schedules, .kernels = fv_laboratory_kernels(t->kept, h->nkernels, h->kernels), .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
                              .target = fv_driver_target(t->kept, h->target, true)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
         const fv_target *base = o->target;
@@ -113,6 +122,8 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     }
     if (o->tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
+    if (o->kernels && o->naive)
+        return fv_error(t->c.session, "kernels by hand are for another schedule than the naive one");
     const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }

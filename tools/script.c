@@ -101,6 +101,10 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (fv_lua_schedules(c->script) && o->tuning)
         return fv_usage(c->args, "--tuning and a script that says schedules: one of them") == FV_EXIT_OK;
     o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
+    int n = 0;
+    while (fv_lua_kernel_at(c->script, n))
+        n++;
+    o->kernels = o->naive ? NULL : fv_laboratory_kernels(c->arena, n, fv_lua_kernel_at(c->script, 0));
     o->script = fv_lua_key(c->script);
     o->script_varies = fv_lua_varies(c->script);
     return true;

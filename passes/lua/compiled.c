@@ -66,8 +66,19 @@ static const char *const *passes_field(lua_State *L, int table) {
     return names;
 }
 
+/* Texts of kernels. */
+static const fv_lua_kernel *kernels_field(lua_State *L, int table, int *n) {
+    const char *const *texts = words_field(L, table, "kernels");
+    for (*n = 0; texts && texts[*n];)
+        ++*n;
+    fv_lua_kernel *list = fv_lua_scratch(L, (size_t)*n + 1, sizeof *list);
+    for (int i = 0; i < *n; i++)
+        list[i] = (fv_lua_kernel){texts[i], fv_lua_of(L)->path, fv_lua_line(L)};
+    return list;
+}
+
 static fv_lua_how read_how(lua_State *L, int arg) {
-    static const char *const fields[] = {"backend", "dims", "disable", "enable", "level", "passes", "processor", "schedule",
+    static const char *const fields[] = {"backend", "dims", "disable", "enable", "kernels", "level", "passes", "processor", "schedule",
                                          "schedules", "target", NULL};
     fv_lua_how h = {0};
     if (lua_isnoneornil(L, arg))
@@ -85,6 +96,7 @@ static fv_lua_how read_how(lua_State *L, int arg) {
     h.disable = words_field(L, arg, "disable");
     h.dims = fv_lua_dims_field(L, arg, "dims");
     h.schedules = fv_lua_schedules_field(L, arg);
+    h.kernels = kernels_field(L, arg, &h.nkernels);
     return h;
 }
 

@@ -10,12 +10,20 @@
 
 typedef enum { FV_LUA_PRINT, FV_LUA_OUT, FV_LUA_ERR } fv_lua_stream; /* print; io.write; io.stderr */
 
+/* A kernel that a script has written, which is verified; `line`: of the script, where it says so. */
+typedef struct fv_lua_kernel {
+    const char *text, *path;
+    int line;
+} fv_lua_kernel;
+
 /* How a module is compiled: as the options of that name of the command have it; NULL where the script does not say. */
 typedef struct fv_lua_how {
     const char *level, *schedule, *backend, *target, *processor;
     const char *const *passes, *const *enable, *const *disable; /* shipped passes */
     const char *const *dims; /* in pairs: "n", "1..8" */
     const fv_tuning *schedules; /* by nodes; NULL: as they come */
+    const fv_lua_kernel *kernels; /* by hand */
+    int nkernels;
 } fv_lua_how;
 
 typedef struct fv_lua_port {

@@ -49,6 +49,8 @@ struct fv_lua {
     const fv_pass **passes; /* NULL terminated */
     int npasses;
     fv_pipeline_table pipeline; /* without passes: the script has none */
+    fv_lua_kernel *kernels; /* in the order in which they were declared */
+    int nkernels, cap_kernels;
     fv_tuning schedules; /* that the script wishes */
     int cap_schedules;
     struct fv_lua_test *tests; /* in their order */
@@ -270,8 +272,14 @@ void fv_lua_free_arena(fv_arena **a);
 /* Runs it, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
 
+/* ---- kernel.c ---- */
+
+int fv_lua_kernel_new(lua_State *L); /* fv.kernel */
+
 /* ---- schedule.c ---- */
 
+/* The line of the script that runs. */
+int fv_lua_line(lua_State *L);
 int fv_lua_schedule_new(lua_State *L); /* fv.schedule */
 /* Of the table {match=, name=, params=}; its texts live as long as the script. Raises. */
 fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table);

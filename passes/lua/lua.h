@@ -41,6 +41,9 @@ const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i); /* by name; NULL 
 /* What it wishes for kernels, by nodes; NULL: nothing. Lives as long as the state. */
 const fv_tuning *fv_lua_schedules(const fv_lua *l);
 
+/* Its i-th kernel; NULL behind the last. Lives as long as the state. */
+const fv_lua_kernel *fv_lua_kernel_at(const fv_lua *l, int i);
+
 /* The name of its i-th test, in the order in which they were declared; NULL behind the last. */
 const char *fv_lua_test_name(const fv_lua *l, int i);
 /* Runs that test. False after diagnostics. */

@@ -53,6 +53,7 @@ static int fv_load(lua_State *L) {
 
 const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
                                      {"diff", fv_lua_diff},
+                                     {"kernel", fv_lua_kernel_new},
                                      {"level", fv_lua_level},
                                      {"load", fv_load},
                                      {"op", fv_lua_op_new},

@@ -47,7 +47,7 @@ static const char *schedule_text(lua_State *L, const char *name, int params) {
     return lua_tostring(L, -1);
 }
 
-static int current_line(lua_State *L) {
+int fv_lua_line(lua_State *L) {
     lua_Debug at;
     for (int level = 0; lua_getstack(L, level, &at); level++)
         if (lua_getinfo(L, "l", &at) && at.currentline > 0)
@@ -62,7 +62,7 @@ fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table) {
     if (!lua_istable(L, table))
         luaL_error(L, "a schedule is a %s, expected a table {match =, name =, params =}", luaL_typename(L, table));
     fv_lua_check_fields(L, table, "fv.schedule", fields);
-    wishing w = {.l = fv_lua_of(L), .line = current_line(L)};
+    wishing w = {.l = fv_lua_of(L), .line = fv_lua_line(L)};
     w.node = fv_lua_text_field(L, table, "match", "");
     const char *name = fv_lua_text_field(L, table, "name", NULL);
     if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))

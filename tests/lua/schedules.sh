@@ -100,4 +100,53 @@ echo 'fv.nothing()' >bad.lua
 for command in inspect diff 'opt --bisect' 'tune -o x'; do
     check "a script that fails, of $command" 1 'bad.lua:1: error' "$fovea" $command m.fvir --script bad.lua
 done
+
+# ---- kernels by hand ----
+cat >hand.lua <<'T'
+fv.kernel [[
+kernel Exp_0(x: f32[n, 2], w: f32[2, 3], out y: f32[n, 3]; n in 0..8) {
+  for i < n {
+    for j < 3 {
+      tile acc: f32 = 0.0
+      for k < 2 {
+        acc = fma(x[i, k], w[k, j], acc)
+      }
+      let r = acc
+      y[i, j] = exp(max(r, 0.0))
+    }
+  }
+}]]
+T
+"$fovea" compile m.fvir --target=x86-64-v3 --emit=kernels -o m.fvk -q
+sed -n 's/^\(kernel Exp_0(.*)\)$/\1/p' m.fvk >head # what stands in panels there
+sed -i "s/^kernel .* {$/$(sed 's/[&/\\]/\\&/g' head) {/" hand.lua
+case $(cat head) in *w.panels*) sed -i 's/ w\[k, j\]/ `w.panels`[j floordiv WIDTH, k, j mod WIDTH]/' hand.lua ;; esac
+sed -i "s/WIDTH/$(sed -n 's/.*w.panels`: f32\[[0-9]*, [0-9]*, \([0-9]*\)\].*/\1/p' head)/g" hand.lua
+by_hand() { "$fovea" compile m.fvir --target=x86-64-v3 --emit=kernels -o - --script "$1"; }
+check 'by hand' 0 'y\[i, j\] = exp' by_hand hand.lua
+check 'in C' 0 'hand.c' "$fovea" compile m.fvir --target=x86-64-v3 --script hand.lua -o hand.c
+changed() { # NAME PATTERN SED
+    sed "$3" hand.lua >changed.lua
+    check "$1" 1 "$2" by_hand changed.lua
+    noted 'changed.lua:1: error'
+}
+changed 'other bits' "gives other bits than the one that it replaces: y where n = [0-9]+: element [0-9]+ is" 's/max(r, 0.0)/max(r, 0.5)/'
+changed 'a last row that is left out' 'gives other bits' 's/i < n/i < n - 1/'
+changed 'a row too many' 'reaches outside of what it is given where n' 's/i < n/i < n + 1/'
+changed 'no such kernel' "there is no kernel 'Exp_9'; did you mean 'Exp_0'" 's/Exp_0/Exp_9/'
+changed 'other parameters' 'it is `kernel Exp_0.*, the kernel that it replaces `kernel Exp_0' 's/0\.\.8/0..9/'
+echo 'fv.kernel "kernel x("' >changed.lua
+check 'no text of a kernel' 1 "changed.lua:1: error: the kernel's text:1:10" by_hand changed.lua
+echo 'fv.kernel(7)' >changed.lua
+check 'no kernel' 1 "changed.lua:1: error: the kernel's text:1:1" by_hand changed.lua
+cat >compiled.lua <<'T'
+local m = fv.load "m.fvir"
+local text = io.read "a":match "%[%[(.*)%]%]"
+local plain, hand = fv.compile(m, {target = "x86-64-v3", backend = "interp"}), fv.compile(m, {target = "x86-64-v3", backend = "interp", kernels = {text}})
+for _, n in ipairs{0, 1, 3, 8} do assert(select(2, fv.diff(plain, hand, {dims = {n = n}, atol = 0, rtol = 0}))) end
+print(hand:cost().launches[1].schedule == "", pcall(fv.compile, m, {kernels = {text}, schedule = "naive"}))
+print(pcall(fv.compile, m, {kernels = {"kernel x("}}))
+T
+check 'of fv.compile' 0 '^true	false	kernels by hand are for another schedule' sh -c "'$fovea' lua compiled.lua <hand.lua"
+said '^false	.*expected a buffer, found the end of the text'
 finish

@@ -115,7 +115,7 @@ static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
     fv_text t = {.arena = c->arena};
     unsigned version[3];
-    if (is_watched(o->pipeline) || o->tuned || o->choices || (o->script && *o->script_varies) || !put_tuning(&t, c, o))
+    if (is_watched(o->pipeline) || o->tuned || o->kernels || o->choices || (o->script && *o->script_varies) || !put_tuning(&t, c, o))
         return false;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     fv_pack_number(&t, FORMAT);

@@ -13,6 +13,7 @@
 #include "ir/definition/definitions.h"
 #include "passes/passes.h"
 #include "runtime/internal.h"
+#include "tools/driver/by_hand.h"
 
 /* How a model is compiled: what the command line and fv_compile_options say, with defaults. */
 typedef struct fv_driver_options {
@@ -27,6 +28,7 @@ typedef struct fv_driver_options {
     bool strict;             /* of ONNX models: fv_import_options */
     const char *tuning;      /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
     const fv_tuning *tuned;  /* the same in memory, which need not be for this model */
+    const fv_hand_kernels *kernels; /* in the place of those of their names; NULL: none */
     fv_choices *choices;     /* out: what was chosen for kernels, in the program's memory; NULL: nobody asks */
     bool look;               /* nothing will run: weights are not read, which takes minutes where they are large */
     const char *name;        /* prefix of C names; NULL: from the file's */

@@ -255,7 +255,10 @@ fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_dri
             fv_attention_find(source->module->arena, source->module, o->attentions);
         p = fv_lower(source->module, &lo);
     }
-    return p && fv_program_verify(s, p) && (source->module || fv_program_keeps_protocol(s, p)) ? p : NULL;
+    return p && fv_program_verify(s, p) && (source->module || fv_program_keeps_protocol(s, p)) &&
+                   (!o->kernels || fv_driver_replace_kernels(s, p, o->kernels))
+               ? p
+               : NULL;
 }
 
 typedef struct writing {

@@ -7,6 +7,7 @@
  * ours copies the one to the other first. */
 #include <string.h>
 
+#include "backend/c/names.h"
 #include "driver.h"
 #include "ir/base/limits.h"
 #include "ir/kernel/parse.h"
@@ -37,14 +38,25 @@ static const char *port_name(fv_arena *a, const fv_buf *b, bool output) {
 }
 
 static void put_buffer(fv_text *t, const fv_buf *b, bool output, int index) {
-    fv_text_printf(t, "buffer %s: ", port_name(t->arena, b, output));
+    fv_text_put(t, "buffer ");
+    fv_text_name(t, port_name(t->arena, b, output));
+    fv_text_put(t, ": ");
     put_type(t, b);
     fv_text_printf(t, " %s %d\n", output ? "output" : "input", index);
 }
 
-static void put_port(fv_text *t, const fv_buf *b, bool output) {
+/* Its name in C: `w.panels` is none. */
+static const char *safe_name(fv_arena *a, const char *name, int index) {
+    return fv_c_name_is_fit(name) ? name : fv_printf(a, "parameter_%d", index);
+}
+
+static void put_port(fv_text *t, const fv_buf *b, bool output, int index) {
     const char *name = port_name(t->arena, b, output);
-    fv_text_printf(t, "%s %s = \"%s\" as %s: ", output ? "output" : "input", name, b->name, name);
+    fv_text_put(t, output ? "output " : "input ");
+    fv_text_name(t, name);
+    fv_text_put(t, " = ");
+    fv_text_string(t, b->name, strlen(b->name));
+    fv_text_printf(t, " as %s: ", safe_name(t->arena, name, index));
     put_type(t, b);
     put_extents(t, b);
 }
@@ -53,15 +65,24 @@ static bool is_port(const fv_buf *b, bool output) {
     return b->role == FV_BUF_INOUT || b->role == (output ? FV_BUF_OUT : FV_BUF_IN);
 }
 
+static void put_dim(fv_text *t, const char *before, const fv_var *dim) {
+    fv_text_put(t, before);
+    fv_text_name(t, dim->name);
+}
+
 static void put_dims(fv_text *t, const fv_kernel *k) {
     for (int i = 0; i < k->ndims; i++)
-        fv_text_printf(t, "%s%s", i ? ", " : "; ", k->dims[i]->name);
+        put_dim(t, i ? ", " : "; ", k->dims[i]);
 }
+
+static const char *copy_name(fv_arena *a, const fv_buf *b) { return fv_printf(a, "copy_to_%s", b->name); }
 
 /* kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
 static void put_copy(fv_text *t, const fv_kernel *k, const fv_buf *b) {
     fv_text index = {.arena = t->arena};
-    fv_text_printf(t, "kernel copy_to_%s(from: ", b->name);
+    fv_text_put(t, "kernel ");
+    fv_text_name(t, copy_name(t->arena, b));
+    fv_text_put(t, "(from: ");
     put_type(t, b);
     fv_text_put(t, ", out to: ");
     put_type(t, b);
@@ -82,25 +103,36 @@ static void put_run(fv_text *t, const fv_kernel *k) {
     fv_text_put(t, "run {\n");
     for (int i = 0; i < k->nbufs; i++)
         if (k->bufs[i]->role == FV_BUF_INOUT) {
-            const char *from = k->bufs[i]->name;
-            fv_text_printf(t, "launch copy_to_%s(%s, %s_out", from, from, from);
+            fv_text_put(t, "launch ");
+            fv_text_name(t, copy_name(t->arena, k->bufs[i]));
+            fv_text_put(t, "(");
+            fv_text_name(t, port_name(t->arena, k->bufs[i], false));
+            fv_text_put(t, ", ");
+            fv_text_name(t, port_name(t->arena, k->bufs[i], true));
             put_dims(t, k);
             fv_text_put(t, ")\n");
         }
-    fv_text_printf(t, "launch %s(", k->name);
-    for (int i = 0; i < k->nbufs; i++)
-        fv_text_printf(t, "%s%s", i ? ", " : "",
-                       port_name(t->arena, k->bufs[i], k->bufs[i]->role != FV_BUF_IN));
+    fv_text_put(t, "launch ");
+    fv_text_name(t, k->name);
+    fv_text_put(t, "(");
+    for (int i = 0; i < k->nbufs; i++) {
+        fv_text_put(t, i ? ", " : "");
+        fv_text_name(t, port_name(t->arena, k->bufs[i], k->bufs[i]->role != FV_BUF_IN));
+    }
     put_dims(t, k);
     fv_text_put(t, ")\n}\n");
 }
 
 static void put_program(fv_text *t, const fv_kernel *k) {
-    fv_text_printf(t, "fovea-program 1\nname %s\n", k->name);
+    fv_text_put(t, "fovea-program 1\nname ");
+    fv_text_name(t, k->name);
+    fv_text_put(t, "\n");
     for (int i = 0; i < k->ndims; i++) {
         int64_t lo = k->dims[i]->lo < 0 ? 0 : k->dims[i]->lo;
         int64_t hi = k->dims[i]->hi > FV_DIM_MAX ? FV_DIM_MAX : k->dims[i]->hi;
-        fv_text_printf(t, "symbol %s in %lld..%lld\n", k->dims[i]->name, (long long)lo, (long long)hi);
+        fv_text_put(t, "symbol ");
+        fv_text_name(t, k->dims[i]->name);
+        fv_text_printf(t, " in %lld..%lld\n", (long long)lo, (long long)hi);
     }
     fv_text_put(t, "plan {\n}\nworkspace 0\n");
     for (int output = 0; output < 2; output++)
@@ -110,7 +142,7 @@ static void put_program(fv_text *t, const fv_kernel *k) {
     for (int output = 0; output < 2; output++)
         for (int i = 0; i < k->nbufs; i++)
             if (is_port(k->bufs[i], output))
-                put_port(t, k->bufs[i], output);
+                put_port(t, k->bufs[i], output, i);
     for (int i = 0; i < k->nbufs; i++)
         if (k->bufs[i]->role == FV_BUF_INOUT)
             put_copy(t, k, k->bufs[i]);

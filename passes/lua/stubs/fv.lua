@@ -18,7 +18,7 @@ fv = {}
 
 ---Compiles a copy of the module.
 ---@param module fv.module
----@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?, schedules: fv.schedule_wish[]?}?
+---@param options {level: string|integer?, schedule: string?, backend: string?, target: string?, processor: string?, passes: fv.passes?, enable: string[]?, disable: string[]?, dims: table<string, integer|string>?, schedules: fv.schedule_wish[]?, kernels: string[]?}?
 ---@return fv.compiled
 function fv.compile(module, options) end
 
@@ -29,6 +29,11 @@ function fv.compile(module, options) end
 ---@return {name: string, differs: boolean, shape: string?, count: integer?, differing: integer?, absolute: number?, relative: number?, ulp: integer?, at: integer?, a: number?, b: number?, nan_in_a: boolean?, nan_in_b: boolean?, inf_in_a: boolean?, inf_in_b: boolean?}[]
 ---@return boolean
 function fv.diff(a, b, options) end
+
+---A kernel by hand, in the place of the one of its name, which gives the same bits; returns that name.
+---@param text string
+---@return string
+function fv.kernel(text) end
 
 ---The pipeline of a level: "0" to "3", "s".
 ---@param level string
