@@ -15,8 +15,11 @@
  * element, as packed types (u4, i4, u2, i2, f4e2m1), where each must fit. */
 const fv_tensor *fv_tensor_read(fv_session *s, fv_arena *a, const char *path, fv_elem want);
 const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path, fv_elem want);
-/* A TensorProto. A SequenceProto or OptionalProto is recognised, and refused as not supported. */
+/* A TensorProto. A SequenceProto or OptionalProto is recognised, and refused: it is no tensor. */
 const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path);
+/* The `nparts` tensors that a value is made of (ir/ops/sequence.h) which a file holds as a SequenceProto or OptionalProto of
+ * tensors of `e`, or, where it is an optional tensor or a sequence of one, as that tensor. */
+bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts, const fv_tensor **parts) FV_MUST_USE;
 
 /* Writes .npy or, by any other suffix, TensorProto; `name` is the tensor's name in the latter.
  * bf16 and f8 go to .npy as unsigned integers of their bits, packed types as one byte an element;
@@ -31,6 +34,10 @@ const fv_tensor *fv_tensor_from_npy(fv_session *s, fv_arena *a, const uint8_t *d
 const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                    const char *what);
 bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t) FV_MUST_USE;
+bool fv_parts_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *what, fv_elem e, int nparts,
+                      const fv_tensor **parts) FV_MUST_USE;
+/* Is it a tensor? Nobody hears why not. */
+bool fv_tensor_is_pb(const uint8_t *data, size_t size) FV_MUST_USE;
 void fv_tensor_to_pb(fv_text *out, const fv_tensor *t, const char *name);
 
 #endif

@@ -138,6 +138,9 @@ static Onnx__TensorShapeProto *shape_of(exporter *x, const fv_type *t, bool symb
         const fv_dim *d = t->dims[i];
         Onnx__TensorShapeProto__Dimension *dim =
             MESSAGE(x, Onnx__TensorShapeProto__Dimension, ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT);
+        shape->dim[i] = dim;
+        if (!d)
+            continue;
         if (fv_dim_is_const(d)) {
             dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
             dim->dim_value = d->value;
@@ -145,7 +148,6 @@ static Onnx__TensorShapeProto *shape_of(exporter *x, const fv_type *t, bool symb
             dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
             dim->dim_param = text(x, d->name);
         }
-        shape->dim[i] = dim;
     }
     return shape;
 }
@@ -179,7 +181,7 @@ static Onnx__TypeProto *type_of(exporter *x, const fv_type *t, bool symbols) {
     p->tensor_type = MESSAGE(x, Onnx__TypeProto__Tensor, ONNX__TYPE_PROTO__TENSOR__INIT);
     p->tensor_type->has_elem_type = 1;
     p->tensor_type->elem_type = (int32_t)t->elem;
-    p->tensor_type->shape = shape_of(x, t, symbols);
+    p->tensor_type->shape = t->rank < 0 ? NULL : shape_of(x, t, symbols);
     return p;
 }
 

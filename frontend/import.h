@@ -170,6 +170,8 @@ bool fv_import_symbols(fv_importer *im, const fv_import_options *o) FV_MUST_USE;
 /* The type of a graph's input; its dims are symbols. `what` for errors: "input 'x'". */
 const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const char *stem,
                               const char *what);
+/* The type of what a sequence or optional holds: a tensor's rank and dims may be open. */
+const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what);
 /* The rank that is declared; -1: none. */
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,

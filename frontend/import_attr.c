@@ -161,7 +161,7 @@ static bool read_value(fv_importer *im, const Onnx__AttributeProto *a, const cha
             fv_error(im->s, "%s is empty", what);
         return out->u.tensor != NULL;
     case FV_ATTR_TYPE:
-        out->u.type = a->tp ? fv_import_type(im, a->tp, what, what) : elem_type(im, a->i);
+        out->u.type = a->tp ? fv_import_held_type(im, a->tp, what) : elem_type(im, a->i);
         if (!out->u.type && !a->tp)
             fv_error(im->s, "%s: element type %lld is not known", what, (long long)a->i);
         return out->u.type != NULL;

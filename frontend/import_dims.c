@@ -43,8 +43,6 @@ static const Onnx__TensorShapeProto *shape_of(const Onnx__TypeProto *t) {
     for (int depth = 0; t && depth < FV_MAX_MESSAGE_DEPTH; depth++)
         switch (t->value_case) {
         case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return t->tensor_type->shape;
-        case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: t = t->sequence_type->elem_type; break;
-        case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: t = t->optional_type->elem_type; break;
         case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: t = t->map_type->value_type; break;
         default: return NULL;
         }
@@ -315,15 +313,34 @@ static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, c
     return map;
 }
 
-/* What a sequence or optional holds. That may have no shape, which no operator takes so far. */
-static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t,
-                                   const char *stem, const char *what) {
-    if (t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && !t->tensor_type->shape) {
-        fv_error(im->s, "%s holds tensors without shape: operator not in the catalogue for these",
-                 what);
+/* Tensors in a sequence or optional: each may have another size where none is declared. */
+static const fv_type *element_type(fv_importer *im, const Onnx__TypeProto__Tensor *t, const char *what) {
+    const fv_dim *dims[FV_MAX_ELEMENT_RANK];
+    fv_elem e;
+    if (!elem_of(im, t->elem_type, what, &e))
         return NULL;
+    if (!t->shape)
+        return fv_tensor_type(im->m->arena, e, FV_ANY_RANK, NULL);
+    if (t->shape->n_dim > FV_MAX_ELEMENT_RANK)
+        return fv_error(im->s, "%s holds tensors of rank %zu, at most %d is supported there", what, t->shape->n_dim,
+                        FV_MAX_ELEMENT_RANK),
+               NULL;
+    for (size_t i = 0; i < t->shape->n_dim; i++) {
+        int64_t size = value_of(t->shape->dim[i]);
+        if (size > FV_DIM_MAX)
+            return fv_error(im->s, "%s: dim %zu is too large", what, i), NULL;
+        dims[i] = size < 0 ? NULL : fv_dim_const(im->m->dims, size);
     }
-    const fv_type *of = fv_import_type(im, t, stem, what);
+    return fv_tensor_type(im->m->arena, e, (int)t->shape->n_dim, dims);
+}
+
+const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what) {
+    bool tensor = t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    return tensor ? element_type(im, t->tensor_type, what) : fv_import_type(im, t, what, what);
+}
+
+static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t, const char *what) {
+    const fv_type *of = fv_import_held_type(im, t, what);
     return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
 }
 
@@ -336,9 +353,9 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
     case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return tensor_type(im, t->tensor_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return map_type(im, t->map_type, stem, what);
     case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
-        return wrapped_type(im, FV_SEQUENCE, t->sequence_type->elem_type, stem, what);
+        return wrapped_type(im, FV_SEQUENCE, t->sequence_type->elem_type, what);
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
-        return wrapped_type(im, FV_OPTIONAL, t->optional_type->elem_type, stem, what);
+        return wrapped_type(im, FV_OPTIONAL, t->optional_type->elem_type, what);
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
         return fv_error(im->s, "%s is a sparse tensor: these are not supported as values", what),
                NULL;

@@ -116,6 +116,21 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
     return true;
 }
 
+/* A tensor out of a sequence of which nobody knows the ranks has the one that is declared. */
+static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const fv_op *op) {
+    const fv_type *t = fv_in_type(op, 0);
+    bool reads = fv_op_is(op, FV_OP_SequenceAt) || fv_op_is(op, FV_OP_ConcatFromSequence) || fv_op_is(op, FV_OP_OptionalGetElement);
+    if (!reads || !t || t->kind == FV_TENSOR || t->kind == FV_MAP || fv_type_tensor(t)->rank != FV_ANY_RANK)
+        return;
+    const Onnx__ValueInfoProto *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, node->output[0]));
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank = declared ? fv_import_declared_rank(declared) : -1;
+    for (int i = 0; i < rank; i++)
+        dims[i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", node->output[0], i), 0, FV_DIM_MAX, true);
+    if (rank >= 0)
+        op->out[0]->type = fv_tensor_type(im->m->arena, fv_type_tensor(t)->elem, rank, dims);
+}
+
 /* What an older version requires; fv_op_check asks for the newest one's. */
 static bool has_required_attrs(fv_op *op, int version) {
     const fv_opdef *d = op->def;
@@ -156,7 +171,10 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
     fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
     for (int i = 0; i < b->nattrs; i++)
         fv_op_attr(op, &b->attrs[i]);
-    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && type_op(op);
+    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op);
+    if (ok)
+        fix_rank(im, sc, node, op);
+    ok = ok && type_op(op);
     return ok ? op : NULL;
 }
 

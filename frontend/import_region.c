@@ -54,9 +54,10 @@ static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     return v;
 }
 
-/* Which dims of states change from turn to turn, as far as attempts have shown. */
+/* What of states changes from turn to turn, as far as attempts have shown. */
 typedef struct changes {
-    const fv_dim *(*symbols)[FV_MAX_RANK]; /* of each state; NULL: it stays */
+    const fv_dim *(*symbols)[FV_MAX_RANK]; /* dims of each state; NULL: it stays */
+    const fv_type **types; /* of each that is a sequence or optional: one for all turns; NULL: that before the loop */
 } changes;
 
 /* What the parameters of a body follow from, besides the operands of its op. */
@@ -69,10 +70,12 @@ typedef struct around {
 static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
     const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
     const fv_dim *dims[FV_MAX_RANK];
-    if (t->kind != FV_TENSOR) {
-        fv_op_error(body->parent, "state %d is %s; only tensors can be carried from turn to turn", k, fv_type_str(im->m->arena, t));
+    if (t->kind == FV_MAP) {
+        fv_op_error(body->parent, "state %d is %s, which cannot be carried from turn to turn", k, fv_type_str(im->m->arena, t));
         return NULL;
     }
+    if (t->kind != FV_TENSOR)
+        return fv_param_new(body, fv_text_of(in->name), c->types[k] ? c->types[k] : t);
     for (int i = 0; i < t->rank; i++)
         dims[i] = c->symbols[k][i] ? c->symbols[k][i] : t->dims[i];
     return fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
@@ -135,6 +138,38 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const On
     return true;
 }
 
+/* What a turn of a SequenceMap sees: an element of a sequence, of which each may have other dims; or a tensor. */
+static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i, const Onnx__ValueInfoProto *in) {
+    const fv_type *t = op->in[i]->type, *of = t->kind == FV_SEQUENCE ? t->of : NULL;
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank = of && of->rank < 0 ? fv_import_declared_rank(in) : of ? of->rank : 0;
+    if (t->kind == FV_TENSOR)
+        return t;
+    if (!of || rank < 0 || rank > FV_MAX_ELEMENT_RANK) {
+        fv_op_error(op, "input %d is %s, of which nothing tells the rank of the elements", i, fv_type_str(im->m->arena, t));
+        return NULL;
+    }
+    for (int k = 0; k < rank; k++) {
+        const fv_dim *known = of->rank >= 0 ? of->dims[k] : NULL;
+        dims[k] = known ? known : fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", fv_text_of(in->name), k), 0, FV_DIM_MAX, true);
+    }
+    return fv_tensor_type(im->m->arena, of->elem, rank, dims);
+}
+
+static bool map_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in) {
+    fv_region *body = inner->region;
+    const fv_op *op = body->parent;
+    if (n != op->nin)
+        return fv_op_error(op, "its body has %d inputs, expected %d", n, op->nin);
+    for (int i = 0; i < n; i++) {
+        const fv_type *t = seen_by_map(im, op, i, in[i]);
+        if (!t)
+            return false;
+        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(body, fv_text_of(in[i]->name), t));
+    }
+    return true;
+}
+
 static bool handed_param(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, const fv_type *t) {
     if (n != 1)
         return fv_op_error(inner->region->parent, "its body has %d inputs, expected 1", n);
@@ -154,6 +189,8 @@ static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__Gra
         return loop_params(im, inner, n, in, a->loop);
     if (fv_op_is(op, FV_OP_Scan))
         return scan_params(im, inner, n, in, a->version);
+    if (fv_op_is(op, FV_OP_SequenceMap))
+        return map_params(im, inner, n, in);
     if (a->handed)
         return handed_param(im, inner, n, in, a->handed);
     return !n || fv_op_error(op, "its body has %d inputs, expected 0", n);
@@ -191,12 +228,23 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
 
 /* ---- dims that change ---- */
 
+/* A sequence or optional that a turn gives, and one that it got: is there a type for both, which is another? */
+static bool widen(const fv_importer *im, const fv_type *got, const fv_type *given, const fv_type **out) {
+    const fv_type *both = fv_type_join(im->m->arena, got, given);
+    if (!both || fv_type_equal(both, got))
+        return false;
+    *out = both;
+    return true;
+}
+
 /* Dims in which what a turn gives is not, by proof, what it got: they become symbols. False: there are none. */
 static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     const fv_region *body = fv_loop_body(op);
     bool found = false;
     for (int k = 0; k < fv_loop_states(op); k++) {
         const fv_value *state = body->params[FV_BODY_STATE + k], *next = body->last->in[FV_BODY_NEXT + k];
+        if (state->type->kind != FV_TENSOR)
+            found |= widen(im, state->type, next->type, &c->types[k]);
         for (int i = 0; i < state->type->rank && next->type->kind == FV_TENSOR && next->type->rank == state->type->rank; i++) {
             if (c->symbols[k][i] || fv_module_equal(im->m, state->type->dims[i], next->type->dims[i]))
                 continue;
@@ -205,6 +253,21 @@ static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
         }
     }
     return found;
+}
+
+/* What a turn gives for a state that is an optional is there, if it is none itself. */
+static bool give_optionals(fv_op *op) {
+    fv_region *body = (fv_region *)(uintptr_t)fv_loop_body(op);
+    for (int k = 0; k < fv_loop_states(op); k++) {
+        fv_value *next = body->last->in[FV_BODY_NEXT + k];
+        if (body->params[FV_BODY_STATE + k]->type->kind != FV_OPTIONAL || next->type->kind == FV_OPTIONAL)
+            continue;
+        fv_op *made = fv_op_new(body, body->last, fv_op_def(FV_OP_Optional), 1, &next, 1, &next->name, op->origin);
+        if (!fv_op_infer(made))
+            return false;
+        fv_op_set_in(body->last, FV_BODY_NEXT + k, made->out[0]);
+    }
+    return true;
 }
 
 static const fv_message *last_message(const fv_session *s) {
@@ -217,14 +280,15 @@ static const fv_message *last_message(const fv_session *s) {
 /* With the dims that states have before the loop; where a turn gives others, again, with symbols for those. Each attempt finds
  * one more at least. What is said of an attempt that is given up is not about the model. */
 static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, int version) {
-    changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *, (fv_loop_states(op) + 1) * FV_MAX_RANK)};
+    changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *, (fv_loop_states(op) + 1) * FV_MAX_RANK),
+                 FV_NEW(im->tmp, const fv_type *, fv_loop_states(op) + 1)};
     for (;;) {
         const fv_message *said = last_message(im->s);
         int errors = fv_error_count(im->s);
         bool ok = import_region(im, from, op, name, &(around){.version = version, .loop = &c});
         const fv_region *body = fv_loop_body(op);
         bool whole = body && body->last && body->last->def == &fv_return_def && body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
-        if (!whole || !find_changes(im, op, &c))
+        if (!whole || !give_optionals(op) || !find_changes(im, op, &c))
             return ok;
         if (fv_error_count(im->s) > errors)
             fv_messages_drop(im->s, said);

@@ -393,7 +393,7 @@ static const fv_tensor *decode_file(fv_session *s, fv_arena *a, const uint8_t *d
 }
 
 /* Tries it where nobody hears the diagnostics. */
-static bool is_tensor(const uint8_t *data, size_t size) {
+bool fv_tensor_is_pb(const uint8_t *data, size_t size) {
     fv_session *s = fv_session_new();
     fv_door door;
     bool is = false;
@@ -412,14 +412,14 @@ static bool is_sequence(const uint8_t *data, size_t size) {
     return size &&
            (fv_wire_matches(&onnx__sequence_proto__descriptor, data, size) ||
             fv_wire_matches(&onnx__optional_proto__descriptor, data, size)) &&
-           !is_tensor(data, size);
+           !fv_tensor_is_pb(data, size);
 }
 
 const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                    const char *what) {
     if (!is_sequence(data, size))
         return decode_file(s, a, data, size, what);
-    fv_error(s, "'%s' holds a sequence or an optional: these are not supported yet", what);
+    fv_error(s, "'%s' holds a sequence or an optional, expected a tensor", what);
     return NULL;
 }
 

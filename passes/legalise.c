@@ -1,11 +1,15 @@
 /* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known to have
  * no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led there is dead.
  *
+ * Sequences and optionals are taken apart on the way: what a block takes and gives by unpack.c, what its ops make and read of
+ * them by their expansions, which find an fv.Ragged in each operand.
+ *
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
 #include "ir/catalogue/op.h"
 #include "ir/rule/rewrite.h"
 #include "passes/internal.h"
+#include "passes/unpack.h"
 
 /* ---- what has no elements ---- */
 
@@ -57,10 +61,13 @@ static bool make_empty(fv_op *op) {
 
 static bool legalise_block(fv_pass_run *r, fv_region *block) {
     bool ok = true;
+    fv_unpack_params(block);
     for (fv_op *op = block->first; op;) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 ok &= legalise_block(r, op->attrs[i].u.region);
+        if (ok && fv_unpack_must(op) && !(op = fv_unpack_op(op)))
+            return false;
         bool nothing = computes_nothing(op);
         if (!nothing && !fv_op_must_rewrite(op)) {
             op = op->next;
@@ -83,6 +90,6 @@ static bool legalise_block(fv_pass_run *r, fv_region *block) {
 bool fv_pass_legalise(fv_pass_run *r) {
     bool ok = true;
     for (fv_func *f = r->module->funcs; f; f = f->next)
-        ok &= legalise_block(r, f->body);
+        ok = legalise_block(r, f->body) && fv_unpack_results(f) && ok;
     return ok;
 }

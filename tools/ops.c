@@ -23,13 +23,27 @@ static const char *versions(fv_arena *a, const fv_opdef *d) {
     return t.s;
 }
 
+static bool may_be(const fv_typevar *v, fv_type_kind k) { return v->kinds ? v->kinds >> k & 1 : k == FV_TENSOR; }
+
+/* "float, i32", "float or seq(float)" */
+static const char *type_of(fv_arena *a, const fv_typevar *v) {
+    const char *set = fv_elem_set_str(a, v->set);
+    fv_text t = {.arena = a};
+    if (may_be(v, FV_TENSOR))
+        fv_text_put(&t, set);
+    if (may_be(v, FV_SEQUENCE))
+        fv_text_printf(&t, "%sseq(%s)", t.n ? " or " : "", set);
+    if (may_be(v, FV_OPTIONAL))
+        fv_text_printf(&t, "%soptional(%s)", t.n ? " or " : "", set);
+    return t.s;
+}
+
 /* "T: float; Tind: i32, i64" */
 static const char *all_types(fv_arena *a, const fv_opdef *d) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
-        fv_text_printf(&t, "%s%s: %s", i ? "; " : "", d->types[i].name,
-                       fv_elem_set_str(a, d->types[i].set));
+        fv_text_printf(&t, "%s%s: %s", i ? "; " : "", d->types[i].name, type_of(a, &d->types[i]));
     return t.s;
 }
 
@@ -231,8 +245,7 @@ static void print_op(fv_context *c, const fv_opdef *d) {
     print_operands(c, "outputs", d->out, FV_MAX_OUT);
     print_attrs(d);
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
-        fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
-               fv_elem_set_str(c->arena, d->types[i].set));
+        fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name, type_of(c->arena, &d->types[i]));
     print_meaning(d);
 }
 

@@ -25,8 +25,6 @@ const fv_opdef *fv_op_find(const char *domain, const char *name) {
     return lookup(domain, name);
 }
 
-#define SEQUENCES "sequences are lists of tensors, of any number"
-#define OPTIONALS "optional values are tensors that may not be there"
 #define STRINGS "strings have no size that a compiled model could plan memory by"
 #define MAPS "its operand is a map, and there are only tensors"
 #define SEARCH "it calls a graph once for each token, and keeps books between"

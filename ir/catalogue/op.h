@@ -75,7 +75,8 @@ typedef struct fv_attr_def {
 
 typedef struct fv_typevar {
     const char *name;
-    fv_elem_set set;
+    fv_elem_set set; /* of a tensor, or of the tensors in what else it may be */
+    fv_kind_set kinds; /* 0: tensors alone */
 } fv_typevar;
 
 /* The operators that C code speaks of: what is misspelt does not compile. */

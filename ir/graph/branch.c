@@ -13,8 +13,10 @@ static const fv_type *type_of(const fv_op *op, int which, int i) {
     return end && i < end->nin && end->in[i] ? end->in[i]->type : NULL;
 }
 
-static bool is_alike(const fv_type *t, const fv_type *u) {
-    return fv_type_equal(t, u) || (t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank);
+static bool is_alike(const fv_op *op, const fv_type *t, const fv_type *u) {
+    if (t->kind != FV_TENSOR)
+        return fv_type_join(fv_op_module(op)->arena, t, u) != NULL;
+    return u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
 /* The first result whose types are not alike; nout: there is none. */
@@ -22,7 +24,7 @@ static int first_unlike(const fv_op *op) {
     int i = 0;
     for (; i < op->nout; i++) {
         const fv_type *then = type_of(op, FV_BRANCH_THEN, i), *other = type_of(op, FV_BRANCH_ELSE, i);
-        if (op->out[i] && then && other && !is_alike(then, other))
+        if (op->out[i] && then && other && !is_alike(op, then, other))
             break;
     }
     return i;
@@ -30,7 +32,7 @@ static int first_unlike(const fv_op *op) {
 
 static bool is_declared(const fv_op *op, int which, int i) {
     const fv_type *declared = op->out[i]->type;
-    return declared && is_alike(declared, type_of(op, which, i));
+    return declared && is_alike(op, declared, type_of(op, which, i));
 }
 
 /* EITHER: their results are alike. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/text.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
@@ -66,6 +67,22 @@ static const fv_typevar *find_typevar(const fv_opdef *d, const char *name) {
     return NULL;
 }
 
+static const char *kinds_str(fv_arena *a, fv_kind_set kinds) {
+    static const char *const names[] = {"a tensor", "a sequence", "an optional"};
+    fv_text t = {.arena = a};
+    for (int k = FV_TENSOR; k <= FV_OPTIONAL; k++)
+        if (kinds >> k & 1)
+            fv_text_printf(&t, "%s%s", t.n ? " or " : "", names[k]);
+    return t.s;
+}
+
+static bool check_kind(const fv_op *op, const fv_operand_def *d, const fv_typevar *var, const fv_type *t) {
+    fv_arena *a = op->block->func->module->arena;
+    fv_kind_set kinds = var->kinds ? var->kinds : FV_KIND(TENSOR);
+    return kinds >> t->kind & 1 ||
+           fv_op_error(op, "input '%s' is %s, expected %s", d->name, fv_type_str(a, t), kinds_str(a, kinds));
+}
+
 /* Operands that share a type variable have one element type, which is in its set. */
 static bool check_types(const fv_op *op) {
     const char *bound_name[FV_MAX_TYPEVARS] = {0};
@@ -79,9 +96,9 @@ static bool check_types(const fv_op *op) {
         const fv_typevar *var = find_typevar(op->def, d->type);
         if (!var || !t)
             continue;
-        if (t->kind != FV_TENSOR)
-            return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,
-                               fv_type_str(op->block->func->module->arena, t));
+        if (!check_kind(op, d, var, t))
+            return false;
+        t = fv_type_tensor(t);
         if (!(var->set >> t->elem & 1) &&
             (t->elem == FV_STRING || t->elem == FV_C64 || t->elem == FV_C128))
             return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,

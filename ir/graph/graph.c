@@ -164,6 +164,24 @@ fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type) {
     return v;
 }
 
+void fv_region_set_params(fv_region *r, int n, fv_value *const *params) {
+    fv_module *m = fv_region_module(r);
+    fv_value **old = r->params;
+    int all = r->nparams;
+    r->params = FV_NEW(m->arena, fv_value *, 2 * n + 1);
+    for (int i = 0; i < all; i++)
+        old[i]->index = -1;
+    for (r->nparams = 0; r->nparams < n; r->nparams++) {
+        r->params[r->nparams] = params[r->nparams];
+        params[r->nparams]->index = r->nparams;
+    }
+    for (int i = 0; i < all; i++) {
+        assert(old[i]->index >= 0 || !old[i]->nuses);
+        if (old[i]->index < 0)
+            free_name(m, old[i]);
+    }
+}
+
 /* ---- constants ---- */
 
 fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t) {
@@ -377,6 +395,16 @@ static fv_attr *find_attr(const fv_op *op, const char *name) {
         if (op->attrs[i].name == name || strcmp(op->attrs[i].name, name) == 0)
             return &op->attrs[i];
     return NULL;
+}
+
+void fv_op_move_attrs(fv_op *from, fv_op *to) {
+    to->attrs = from->attrs;
+    to->nattrs = from->nattrs;
+    from->attrs = NULL;
+    from->nattrs = 0;
+    for (int i = 0; i < to->nattrs; i++)
+        if (to->attrs[i].kind == FV_ATTR_REGION)
+            to->attrs[i].u.region->parent = to;
 }
 
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name) {

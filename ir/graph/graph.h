@@ -143,6 +143,8 @@ fv_func *fv_func_new(fv_module *m, const char *name);
 fv_region *fv_region_new(fv_func *f, fv_op *parent);
 /* `stem` is made unique by a suffix _1, _2, ... */
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type);
+/* The block's parameters are these, of its own, in this order; the others, which nobody uses (assert), are gone. */
+void fv_region_set_params(fv_region *r, int n, fv_value *const *params);
 fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t);
 /* A constant of rank 0 or 1. */
 fv_value *fv_const_int(fv_module *m, const char *stem, int64_t v);
@@ -156,6 +158,8 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
                  int nout, const char *const *outs, const fv_origin *origin);
 void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
+/* `to`, which has none, gets the attributes of `from`, regions too; that has none then. */
+void fv_op_move_attrs(fv_op *from, fv_op *to);
 void fv_op_drop_attr(fv_op *op, const char *name); /* a region's ops with it */
 /* An attribute, or the default that its entry states. Asserts that the entry has one of that name and kind, with a default or
  * required; a required one that is left out, which fv_op_check refuses, is 0 or "". */

@@ -13,7 +13,9 @@
  *            | hex "DIGITS"                            little-endian
  *   attr     INT | FLOAT | "TEXT" | [list] | [DIM, ...] | tensor TYPE CONTENT | TYPE
  *            | ^(PARAM, ...) BLOCK
- *   type     ELEM[DIM, ...] | seq(TYPE) | optional(TYPE) | map(ELEM, TYPE)
+ *   type     ELEM[DIM, ...] | seq(HELD) | optional(HELD) | map(ELEM, TYPE)
+ *   held     ELEM[DIM | _, ...] | ELEM[*] | ELEM | seq(HELD) | optional(HELD)
+ *                                                      _: axes, *: ranks may differ; ELEM alone: there are no elements
  *   value    %NAME | @NAME                               @: a constant
  *
  * Types of results may be left out; those that are written must not contradict what is inferred.
@@ -197,7 +199,7 @@ static bool parse_attr(fv_graph_reader *r, fv_op *op) {
         ok = parse_tensor_attr(r, &a);
     } else if (l->tok.kind == FV_TOK_NAME && !fv_lex_is(l, "inf") && !fv_lex_is(l, "nan")) {
         a.kind = FV_ATTR_TYPE;
-        ok = (a.u.type = fv_read_type(r)) != NULL;
+        ok = (a.u.type = fv_read_held_type(r)) != NULL;
     } else {
         ok = parse_number_attr(r, &a, kind);
     }

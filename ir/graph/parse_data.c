@@ -48,22 +48,78 @@ bool fv_read_dims(fv_graph_reader *r, int *n, const fv_dim *const **out) {
     return fv_lex_expect(&r->l, "]");
 }
 
+/* ELEM */
+static bool parse_elem(fv_graph_reader *r, fv_elem *out) {
+    const char *name = r->l.tok.s;
+    if (r->l.tok.kind != FV_TOK_NAME)
+        return fv_lex_error(&r->l, "expected a type, found %s", fv_lex_found(&r->l));
+    if (!fv_elem_parse(name, strlen(name), out))
+        return fv_lex_error(&r->l, "'%s' is no element type", name);
+    fv_lex_next(&r->l);
+    return true;
+}
+
+/* Behind the current token: is it `mark`, and then `,` or `]`? */
+static bool stands_alone(const fv_graph_reader *r, char mark) {
+    static const char spaces[] = " \t\r\n";
+    const char *next = r->l.tok.start + r->l.tok.n;
+    next += strspn(next, spaces);
+    if (*next != mark)
+        return false;
+    next += 1 + strspn(next + 1, spaces);
+    return *next == ',' || *next == ']';
+}
+
+/* DIM | _ , behind the current token; `_` is NULL. */
+static bool parse_axis(fv_graph_reader *r, const fv_dim **out) {
+    if (!stands_alone(r, '_'))
+        return (*out = fv_read_dim(r)) != NULL;
+    *out = NULL;
+    fv_lex_next(&r->l);
+    fv_lex_next(&r->l);
+    return true;
+}
+
+/* [DIM | _, ...] or [*] */
+static const fv_type *parse_element_dims(fv_graph_reader *r, fv_elem e) {
+    const fv_dim *dims[FV_MAX_ELEMENT_RANK];
+    const char *next = r->l.tok.start + 1;
+    int n = 0;
+    if (stands_alone(r, '*')) {
+        fv_lex_next(&r->l);
+        fv_lex_next(&r->l);
+        n = FV_ANY_RANK;
+    } else if (next[strspn(next, " \t\r\n")] == ']') {
+        fv_lex_next(&r->l);
+    } else {
+        do {
+            if (n == FV_MAX_ELEMENT_RANK) {
+                fv_lex_error(&r->l, "an element of a sequence has more than %d axes", FV_MAX_ELEMENT_RANK);
+                return NULL;
+            }
+            if (!parse_axis(r, &dims[n++]))
+                return NULL;
+        } while (fv_lex_is(&r->l, ","));
+    }
+    return fv_lex_expect(&r->l, "]") ? fv_tensor_type(r->m->arena, e, n, dims) : NULL;
+}
+
+const fv_type *fv_read_held_type(fv_graph_reader *r) {
+    fv_elem e;
+    if (fv_lex_is(&r->l, "seq") || fv_lex_is(&r->l, "optional"))
+        return fv_read_type(r);
+    if (!parse_elem(r, &e))
+        return NULL;
+    return fv_lex_is(&r->l, "[") ? parse_element_dims(r, e) : fv_tensor_type(r->m->arena, e, FV_NO_RANK, NULL);
+}
+
 static const fv_type *parse_wrapped(fv_graph_reader *r, fv_type_kind kind) {
     fv_elem key = FV_NO_ELEM;
     if (!fv_lex_expect(&r->l, "("))
         return NULL;
-    if (kind == FV_MAP) {
-        const char *name = fv_lex_name(&r->l, "an element type");
-        if (!name)
-            return NULL;
-        if (!fv_elem_parse(name, strlen(name), &key)) {
-            fv_lex_error(&r->l, "'%s' is no element type", name);
-            return NULL;
-        }
-        if (!fv_lex_expect(&r->l, ","))
-            return NULL;
-    }
-    const fv_type *of = fv_read_type(r);
+    if (kind == FV_MAP && !(parse_elem(r, &key) && fv_lex_expect(&r->l, ",")))
+        return NULL;
+    const fv_type *of = kind == FV_MAP ? fv_read_type(r) : fv_read_held_type(r);
     if (!of || !fv_lex_expect(&r->l, ")"))
         return NULL;
     fv_type *t = FV_NEW(r->m->arena, fv_type, 1);
@@ -75,17 +131,7 @@ static const fv_type *parse_tensor_type(fv_graph_reader *r) {
     fv_elem e;
     int n;
     const fv_dim *const *dims;
-    const char *name = r->l.tok.s;
-    if (r->l.tok.kind != FV_TOK_NAME) {
-        fv_lex_error(&r->l, "expected a type, found %s", fv_lex_found(&r->l));
-        return NULL;
-    }
-    if (!fv_elem_parse(name, strlen(name), &e)) {
-        fv_lex_error(&r->l, "'%s' is no element type", name);
-        return NULL;
-    }
-    fv_lex_next(&r->l);
-    if (!fv_read_dims(r, &n, &dims))
+    if (!parse_elem(r, &e) || !fv_read_dims(r, &n, &dims))
         return NULL;
     if (n > FV_MAX_RANK) {
         fv_lex_error(&r->l, "rank %d is more than %d", n, FV_MAX_RANK);

@@ -38,6 +38,7 @@ typedef struct fv_number {
 const fv_dim *fv_read_dim(fv_graph_reader *r); /* behind the current token */
 bool fv_read_dims(fv_graph_reader *r, int *n, const fv_dim *const **out) FV_MUST_USE; /* [DIM, ...] */
 const fv_type *fv_read_type(fv_graph_reader *r);
+const fv_type *fv_read_held_type(fv_graph_reader *r); /* of what a sequence or optional holds */
 bool fv_read_declared(fv_graph_reader *r, fv_declared *d) FV_MUST_USE; /* TYPE [= [DIM, ...]] */
 bool fv_read_number(fv_graph_reader *r, fv_number *out) FV_MUST_USE;
 const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type);

@@ -297,7 +297,8 @@ void fv_note_dim(fv_ptrmap *seen, const fv_dim *d) {
 
 static void note_dims(fv_ptrmap *seen, int n, const fv_dim *const *dims) {
     for (int i = 0; i < n; i++)
-        fv_note_dim(seen, dims[i]);
+        if (dims[i])
+            fv_note_dim(seen, dims[i]);
 }
 
 void fv_note_type(fv_ptrmap *seen, const fv_type *t) {

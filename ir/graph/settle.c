@@ -8,14 +8,15 @@ typedef struct settler {
     fv_ptrmap types;
 } settler;
 
-static const fv_dim *again(settler *s, const fv_dim *d) { return fv_dim_again(s->m->dims, d, &s->dims); }
+/* NULL is an axis of which nothing is known, in a sequence. */
+static const fv_dim *again(settler *s, const fv_dim *d) { return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL; }
 
 /* NULL: they are what they were. */
 static const fv_dim *const *all_again(settler *s, int n, const fv_dim *const *dims) {
     int i = 0;
     while (i < n && again(s, dims[i]) == dims[i])
         i++;
-    if (i == n)
+    if (i >= n)
         return NULL;
     const fv_dim **out = FV_NEW(s->m->arena, const fv_dim *, n);
     for (i = 0; i < n; i++)

@@ -29,8 +29,8 @@ static const fv_dim *joined_dim(const fv_op *op, joints *all, int out, int rank,
 static void join_types(const fv_op *op, joints *all, int out, const fv_type *t, const fv_type *u) {
     fv_module *m = fv_op_module(op);
     const fv_dim *dims[FV_MAX_RANK];
-    if (fv_type_equal(t, u)) {
-        op->out[out]->type = t;
+    if (t->kind != FV_TENSOR || fv_type_equal(t, u)) {
+        op->out[out]->type = fv_type_join(m->arena, t, u);
         return;
     }
     for (int i = 0; i < t->rank; i++)
@@ -71,7 +71,7 @@ const fv_opdef fv_ops_control[] = {
      .doc = "one of two graphs; where shapes and constants do not tell which, the run does",
      .in = {{"cond", "B", .rank = FV_SCALAR}}, .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},
-     .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_DATA}},
+     .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_DATA, FV_KIND_ANY}},
      .infer = infer_if,
      .decompose = decompose_if},
 

@@ -140,21 +140,20 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
     if (!v || w->failed)
         return;
     fv_module *m = w->module;
-    const fv_dim *symbols[FV_MAX_ELEMS];
+    const fv_dim *symbols[FV_MAX_ELEMS] = {0};
     for (int i = 0; i < n; i++) {
-        symbols[i] = dims[i];
-        if (dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data)
-            continue;
-        symbols[i] = fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), -FV_DIM_MAX,
-                                  FV_DIM_MAX, true);
-        if (!fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
-                               fv_printf(m->arena, "the size that data gives is %s",
-                                         fv_dim_str(m->arena, dims[i]))))
-            w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
+        bool binds = dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data;
+        symbols[i] = binds ? dims[i]
+                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), -FV_DIM_MAX, FV_DIM_MAX, true);
     }
     fv_set_elems(v, n, symbols);
     fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
     fv_op_set_dims(bind, "symbols", n, symbols);
+    for (int i = 0; i < n; i++) /* behind the op: what a branch assumes stands where it is known */
+        if (symbols[i] != dims[i] &&
+            !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
+                               fv_printf(m->arena, "the size that data gives is %s", fv_dim_str(m->arena, dims[i]))))
+            w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
 }
 
 fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems) {

@@ -36,8 +36,13 @@ static bool has_shape_of_body(const fv_op *op) {
 
 /* ---- states ---- */
 
-static bool are_alike(const fv_type *t, const fv_type *u) {
-    return t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
+/* May a state of type t be u? */
+static bool may_be(const fv_op *op, const fv_type *t, const fv_type *u) {
+    if (t->kind != FV_TENSOR) {
+        const fv_type *either = fv_type_join(fv_op_module(op)->arena, t, u);
+        return either && fv_type_equal(either, t);
+    }
+    return u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
 /* Is a dim that does not change what it was, before the loop and behind a turn? */
@@ -61,11 +66,16 @@ static bool infer_state(fv_op *op, int k) {
     const fv_dim *dims[FV_MAX_RANK];
     if (!first)
         return fv_op_error(op, "state %d is left out", k);
-    if (!are_alike(first->type, t))
+    if (!may_be(op, t, first->type))
         return fv_op_error(op, "state %d is %s before the loop, its body takes %s", k, str(op, first->type), str(op, t));
-    if (!are_alike(next, t))
+    if (!may_be(op, t, next))
         return fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t), str(op, next));
     bool there = k < op->nout && op->out[k];
+    if (t->kind != FV_TENSOR) {
+        if (there)
+            op->out[k]->type = t;
+        return true;
+    }
     for (int i = 0; i < t->rank; i++) {
         bool changes = fv_loop_changes(op, k, i);
         if (!changes && !assume_same(op, k, i))
@@ -117,7 +127,7 @@ const fv_opdef fv_ops_loop[] = {
             {"v_initial", "V", FV_VARIADIC, -1}},
      .out = {{"v_final_and_scan_outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("body", REGION)},
-     .types = {{"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"V", FV_SET_DATA}},
+     .types = {{"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"V", FV_SET_DATA, FV_KIND_ANY}},
      .infer = infer_loop},
 
     {0}};

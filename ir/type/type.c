@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ir/base/limits.h"
 #include "ir/base/text.h"
 #include "ir/dim/text.h"
 
@@ -65,7 +66,7 @@ fv_elem fv_elem_arith(fv_elem e) {
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims) {
     fv_type *t = FV_NEW(a, fv_type, 1);
-    const fv_dim **copy = FV_NEW(a, const fv_dim *, rank);
+    const fv_dim **copy = FV_NEW(a, const fv_dim *, rank > 0 ? rank : 0);
     for (int i = 0; i < rank; i++)
         copy[i] = dims[i];
     *t = (fv_type){.kind = FV_TENSOR, .elem = e, .rank = rank, .dims = copy};
@@ -92,18 +93,54 @@ bool fv_type_equal(const fv_type *a, const fv_type *b) {
     return true;
 }
 
+const fv_type *fv_type_tensor(const fv_type *t) {
+    while (t->kind != FV_TENSOR)
+        t = t->of;
+    return t;
+}
+
+static const fv_type *join_elements(fv_arena *a, const fv_type *x, const fv_type *y) {
+    const fv_dim *dims[FV_MAX_RANK];
+    if (x->elem != y->elem)
+        return NULL;
+    if (x->rank == FV_NO_RANK || y->rank == FV_NO_RANK)
+        return x->rank == FV_NO_RANK ? y : x;
+    if (x->rank != y->rank || x->rank == FV_ANY_RANK)
+        return fv_tensor_type(a, x->elem, FV_ANY_RANK, NULL);
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = x->dims[i] == y->dims[i] ? x->dims[i] : NULL;
+    return fv_tensor_type(a, x->elem, x->rank, dims);
+}
+
+const fv_type *fv_type_join(fv_arena *a, const fv_type *x, const fv_type *y) {
+    if (fv_type_equal(x, y))
+        return x;
+    if (x->kind != y->kind || (x->kind != FV_SEQUENCE && x->kind != FV_OPTIONAL))
+        return NULL;
+    bool tensors = x->of->kind == FV_TENSOR && y->of->kind == FV_TENSOR;
+    const fv_type *of = tensors ? join_elements(a, x->of, y->of) : fv_type_join(a, x->of, y->of);
+    return of ? fv_wrap_type(a, x->kind, of) : NULL;
+}
+
+static void put_tensor(fv_text *t, const fv_type *type) {
+    fv_text_put(t, fv_elem_name(type->elem));
+    if (type->rank == FV_NO_RANK)
+        return;
+    fv_text_put(t, "[");
+    if (type->rank == FV_ANY_RANK)
+        fv_text_put(t, "*");
+    for (int i = 0; i < type->rank; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : "", type->dims[i] ? fv_dim_str(t->arena, type->dims[i]) : "_");
+    fv_text_put(t, "]");
+}
+
 static void put_type(fv_text *t, const fv_type *type) {
     if (!type) {
         fv_text_put(t, "untyped");
         return;
     }
     switch (type->kind) {
-    case FV_TENSOR:
-        fv_text_printf(t, "%s[", fv_elem_name(type->elem));
-        for (int i = 0; i < type->rank; i++)
-            fv_text_printf(t, "%s%s", i ? ", " : "", fv_dim_str(t->arena, type->dims[i]));
-        fv_text_put(t, "]");
-        return;
+    case FV_TENSOR: put_tensor(t, type); return;
     case FV_SEQUENCE: fv_text_put(t, "seq("); break;
     case FV_OPTIONAL: fv_text_put(t, "optional("); break;
     case FV_MAP: fv_text_printf(t, "map(%s, ", fv_elem_name(type->elem)); break;

@@ -1,7 +1,7 @@
 /* type.h - element types, and the types of values.
  *
  * Types are immutable and live in their module's arena. A tensor's rank is always known; its dims
- * are symbolic expressions. */
+ * are symbolic expressions. Of tensors in a sequence or optional less may be known. */
 #ifndef FV_IR_TYPE_TYPE_H
 #define FV_IR_TYPE_TYPE_H
 
@@ -48,18 +48,34 @@ const char *fv_elem_set_str(fv_arena *a, fv_elem_set set);
 
 typedef enum { FV_TENSOR, FV_SEQUENCE, FV_OPTIONAL, FV_MAP } fv_type_kind;
 
+/* Sets of kinds, for constraints. */
+typedef uint32_t fv_kind_set;
+#define FV_KIND(k) ((fv_kind_set)1 << FV_##k)
+#define FV_KIND_ANY (FV_KIND(TENSOR) | FV_KIND(SEQUENCE) | FV_KIND(OPTIONAL))
+
+/* Ranks of what a sequence or optional holds, besides numbers: */
+enum {
+    FV_ANY_RANK = -1, /* elements may differ in rank */
+    FV_NO_RANK = -2   /* there are no elements so far */
+};
+
 typedef struct fv_type {
     fv_type_kind kind;
     fv_elem elem;                /* of a tensor; key type of a map */
     int rank;                    /* of a tensor */
-    const fv_dim *const *dims;   /* rank of them */
+    const fv_dim *const *dims;   /* rank of them; NULL, in a sequence or optional: elements may differ */
     const struct fv_type *of;    /* of sequence, optional, map */
 } fv_type;
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims);
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
 bool fv_type_equal(const fv_type *a, const fv_type *b) FV_MUST_USE;
-/* "f32[batch, seq, 768]", "seq(f32[n])", "optional(i64[])" */
+/* The tensors that a value is made of: the type itself, or what a sequence or optional holds, at any depth. */
+const fv_type *fv_type_tensor(const fv_type *t);
+/* The type of sequences, or of optionals, that are either; NULL: there is none. */
+const fv_type *fv_type_join(fv_arena *a, const fv_type *x, const fv_type *y);
+/* "f32[batch, seq, 768]", "seq(f32[_, 8])" where an axis differs, "seq(f32[*])" where ranks do, "seq(f32)" without elements,
+ * "optional(i64[])" */
 const char *fv_type_str(fv_arena *a, const fv_type *t);
 
 /* ---- sizes, checked: false where the result does not fit ---- */

@@ -20,6 +20,14 @@ static const char *elem_of(const fv_opdef *d, const char *var) {
     return "f32";
 }
 
+/* What operands of that type are, if not tensors. */
+static const char *holder_of(const fv_opdef *d, const char *var) {
+    for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
+        if (!strcmp(d->types[i].name, var) && d->types[i].kinds && !(d->types[i].kinds >> FV_TENSOR & 1))
+            return d->types[i].kinds >> FV_SEQUENCE & 1 ? "seq" : "optional";
+    return NULL;
+}
+
 static int rank_of(const instance *x, const fv_rank_def *r) {
     for (int i = 0; r->as && i < x->nin; i++)
         if (!strcmp(x->def->in[i].name, r->as))
@@ -39,7 +47,7 @@ instance instance_derive(fv_arena *a, const fv_opdef *def, int version) {
         if (d->arity == FV_OPTIONAL_OPERAND)
             continue;
         for (int copies = d->arity == FV_VARIADIC ? 2 : 1; copies > 0; copies--) {
-            operand o = {.elem = elem_of(def, d->type), .rank = rank_of(&x, &d->rank)};
+            operand o = {.holder = holder_of(def, d->type), .elem = elem_of(def, d->type), .rank = rank_of(&x, &d->rank)};
             for (int k = 0; k < o.rank; k++)
                 o.dims[k] = o.rank == 1 ? "3" : dims[k % 4];
             if (d->rank.list) {
@@ -76,6 +84,8 @@ static operand parse_operand(fv_arena *a, const char *s) {
     operand o = {.absent = !strcmp(s, "_")};
     if (o.absent)
         return o;
+    o.holder = !strncmp(s, "seq(", 4) ? "seq" : !strncmp(s, "optional(", 9) ? "optional" : NULL;
+    s += o.holder ? strlen(o.holder) + 1 : 0;
     o.elem = take(a, &s, "[");
     assert(*s == '[');
     for (s++; *s != ']'; s += *s == ',') {
@@ -137,11 +147,15 @@ bool instance_is_onnx(const instance *x) {
     return strcmp(x->def->domain, "fv") != 0;
 }
 
+/* A constant is a tensor, whatever is wanted. */
 static void put_type(fv_text *t, const operand *o) {
+    bool held = o->holder && !o->content;
+    if (held)
+        fv_text_printf(t, "%s(", o->holder);
     fv_text_printf(t, "%s[", o->elem);
     for (int k = 0; k < o->rank; k++)
         fv_text_printf(t, "%s%s", k ? ", " : "", o->dims[k]);
-    fv_text_put(t, "]");
+    fv_text_put(t, held ? "])" : "]");
 }
 
 static bool is_string(const operand *o) {

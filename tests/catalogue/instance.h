@@ -10,6 +10,7 @@ enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
 
 typedef struct operand {
     bool absent, undecodable;
+    const char *holder;         /* "seq", "optional": it holds such tensors; NULL: it is one */
     const char *elem;           /* "f32" */
     int rank;
     const char *dims[MAX_DIMS]; /* numbers, or names of symbols */
@@ -34,7 +35,7 @@ typedef struct instance {
  * may be, and no attributes. */
 instance instance_derive(fv_arena *a, const fv_opdef *def, int version);
 
-/* `Op@V(f32[2, n], i64[1]{5}, _) name=value name=[1, 2] -> 2`: of version V, and of newer ones up to the
+/* `Op@V(f32[2, n], i64[1]{5}, seq(f32[2]), _) name=value name=[1, 2] -> 2`: of version V, and of newer ones up to the
  * next line of the operator. _ is an operand that is left out, {} what a constant holds, -> tells the
  * number of results where it is not that of the required ones. Asserts. */
 instance instance_parse(fv_arena *a, const char *line);

@@ -252,7 +252,7 @@ static fv_text parse_sparse(parser *p) {
 
 /* ---- attributes and nodes ---- */
 
-enum { FLOAT = 1, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, SPARSE = 11 };
+enum { FLOAT = 1, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS, SPARSE = 11, TYPE = 13 };
 
 static void parse_line(parser *p, fv_text *graph);
 
@@ -315,6 +315,10 @@ static fv_text parse_attr(parser *p, const char *called) {
         fv_text t = parse_sparse(p);
         put_message(&attr, 22, &t);
         put_int(&attr, 20, SPARSE);
+    } else if (try(p, "type")) {
+        type t = parse_type(p);
+        put_message(&attr, 14, &t.bytes);
+        put_int(&attr, 20, TYPE);
     } else {
         fv_text t = parse_tensor(p, NULL);
         put_message(&attr, 5, &t);

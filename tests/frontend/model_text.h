@@ -8,6 +8,7 @@
  *   sparse s f32[2, 3] at 0 4 = 1.5 2
  *   y, z = "node" com.custom.Op(x, , w) axis=1 alpha=0.5 mode="text" axes=[1, 2] scales=[0.5]
  *          value=f32[2]{1 2} sparse_value=sparse s f32[2, 3] at 0 4 = 1.5 2 body={ ...lines of a graph... } k=@outer
+ *          type=type seq(f32[2])
  *   function com.custom.F(a, b) -> (c) attrs k alpha=1.0 { ...lines; opset lines... }
  *
  * Names with other characters than letters, digits, _ . / : are quoted. # starts a comment. */

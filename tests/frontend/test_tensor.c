@@ -196,7 +196,94 @@ Test(tensor, sequences_are_recognised) {
     put_message(&sequence, 3, &tensor);
     cr_expect(!fv_tensor_from_pb(session, arena, (uint8_t *)sequence.s, sequence.n, "file"));
     cr_expect_str_eq(last_message(),
-                     "'file' holds a sequence or an optional: these are not supported yet");
+                     "'file' holds a sequence or an optional, expected a tensor");
+}
+
+/* ---- sequences and optionals ---- */
+
+static fv_text sequence_of(int n, fv_tensor *const *tensors) {
+    fv_text out = {.arena = arena};
+    put_text(&out, 1, "s");
+    put_int(&out, 2, 1);
+    for (int i = 0; i < n; i++) {
+        fv_text t = {.arena = arena};
+        fv_tensor_to_pb(&t, tensors[i], "");
+        put_message(&out, 3, &t);
+    }
+    return out;
+}
+
+static bool parts_of(const fv_text *bytes, fv_elem e, int n, const fv_tensor **parts) {
+    return fv_parts_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", e, n, parts);
+}
+
+static fv_tensor *numbers(int64_t n) {
+    fv_tensor *t = fv_tensor_new(arena, FV_I64, 1, &n);
+    for (int64_t i = 0; i < n; i++)
+        fv_tensor_set_int(t, (size_t)i, i);
+    return t;
+}
+
+Test(tensor, sequences_are_two_tensors) {
+    const fv_tensor *parts[3];
+    fv_text bytes = sequence_of(3, (fv_tensor *[]){numbers(2), numbers(0), sample(FV_I64)});
+    cr_assert(parts_of(&bytes, FV_I64, 2, parts));
+    cr_expect(parts[0]->rank == 1 && parts[0]->dims[0] == 14 && fv_tensor_int(parts[0], 1) == 1);
+    cr_expect(!memcmp((const char *)parts[0]->data + 16, sample(FV_I64)->data, 96));
+    static const int64_t shapes[] = {1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1, 1};
+    cr_expect(parts[1]->dims[0] == 3 && parts[1]->dims[1] == 9 && !memcmp(parts[1]->data, shapes, sizeof shapes));
+    bytes = sequence_of(0, NULL);
+    cr_assert(parts_of(&bytes, FV_I64, 2, parts));
+    cr_expect(parts[0]->count == 0 && parts[1]->dims[0] == 0);
+    fv_text alone = {.arena = arena};
+    fv_tensor_to_pb(&alone, numbers(4), "t");
+    cr_assert(parts_of(&alone, FV_I64, 2, parts));
+    cr_expect(parts[0]->count == 4 && parts[1]->dims[0] == 1);
+}
+
+Test(tensor, optional_sequences_are_three) {
+    const fv_tensor *parts[3];
+    fv_text bytes = sequence_of(1, (fv_tensor *[]){numbers(2)}), there = {.arena = arena}, none = {.arena = arena};
+    put_int(&there, 2, 3);
+    put_message(&there, 5, &bytes);
+    cr_assert(parts_of(&there, FV_I64, 3, parts));
+    cr_expect(parts[0]->count == 2 && parts[1]->dims[0] == 1 && fv_tensor_int(parts[2], 0) == 1);
+    cr_assert(parts_of(&bytes, FV_I64, 3, parts)); /* what it holds will do */
+    cr_expect(parts[0]->count == 2 && fv_tensor_int(parts[2], 0) == 1);
+    put_int(&none, 2, 3);
+    cr_assert(parts_of(&none, FV_I64, 3, parts));
+    cr_expect(parts[0]->count == 0 && parts[1]->dims[0] == 0 && fv_tensor_int(parts[2], 0) == 0);
+}
+
+Test(tensor, sequences_that_cannot_be) {
+    const fv_tensor *parts[3];
+    fv_text bytes = sequence_of(2, (fv_tensor *[]){numbers(2), sample(FV_F32)}), nested = {.arena = arena}, twice = {.arena = arena};
+    cr_expect(!parts_of(&bytes, FV_I64, 2, parts));
+    cr_expect_str_eq(last_message(), "'file' holds a tensor of f32, expected i64");
+    int64_t many[] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+    bytes = sequence_of(1, (fv_tensor *[]){fv_tensor_new(arena, FV_I64, 9, many)});
+    cr_expect(!parts_of(&bytes, FV_I64, 2, parts));
+    cr_expect_str_eq(last_message(), "'file' holds a tensor of rank 9, at most 8 is supported there");
+    bytes = sequence_of(1, (fv_tensor *[]){sample(FV_U4)});
+    cr_expect(!parts_of(&bytes, FV_U4, 2, parts));
+    cr_expect_str_eq(last_message(), "'file' holds tensors of u4, which cannot be read from a sequence");
+    put_message(&nested, 5, &bytes);
+    put_message(&nested, 5, &bytes);
+    cr_expect(!parts_of(&nested, FV_I64, 2, parts));
+    cr_expect_str_eq(last_message(), "'file' holds something else than tensors in a sequence or an optional");
+    put_bytes(&twice, 3, "\xff", 1);
+    cr_expect(!parts_of(&twice, FV_I64, 2, parts));
+}
+
+Test(tensor, bits_of_a_sequence_flipped) {
+    const fv_tensor *parts[3];
+    fv_text out = sequence_of(2, (fv_tensor *[]){numbers(2), numbers(3)});
+    for (size_t bit = 0; bit < out.n * 8; bit++) { /* no crash is all that is asked */
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+        bool read = parts_of(&out, FV_I64, 2, parts);
+        (void)read;
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+    }
 }
 
 /* ---- .npy ---- */
