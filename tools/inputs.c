@@ -177,7 +177,7 @@ static bool no_such_input(fv_context *c, const values *v, const char *arg) {
 }
 
 static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
-    values v = values_of(c->arena, m->table->ninputs, m->table->inputs, true);
+    values whole = values_of(c->arena, m->table->ninputs, m->table->inputs, true), v = whole;
     const fv_tensor *t[FV_MAX_PARTS];
     const char *path;
     int i = find_value(c, &v, arg, &path);
@@ -186,7 +186,7 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
         i = find_value(c, &v, arg, &path);
     }
     if (i < 0)
-        return no_such_input(c, &v, arg);
+        return no_such_input(c, &whole, arg);
     if (!read_value(c, path, (fv_elem)m->table->inputs[v.first[i]].type, v.nparts[i], t))
         return false;
     for (int k = 0; k < v.nparts[i]; k++) {

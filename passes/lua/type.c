@@ -42,7 +42,7 @@ static int type_elem(lua_State *L) {
 
 static int type_rank(lua_State *L) {
     const fv_type *t = check_type(L, NULL);
-    if (t->kind == FV_TENSOR)
+    if (t->kind == FV_TENSOR && t->rank >= 0)
         lua_pushinteger(L, t->rank);
     else
         lua_pushnil(L);
@@ -52,7 +52,7 @@ static int type_rank(lua_State *L) {
 static int type_dims(lua_State *L) {
     fv_lua_box *box;
     const fv_type *t = check_type(L, &box);
-    if (t->kind == FV_TENSOR)
+    if (t->kind == FV_TENSOR && t->rank >= 0)
         fv_lua_push_dims(L, box, t->rank, t->dims);
     else
         lua_pushnil(L);
@@ -71,7 +71,7 @@ static int type_dim(lua_State *L) {
     fv_lua_box *box;
     const fv_type *t = check_type(L, &box);
     lua_Integer axis = luaL_checkinteger(L, 2);
-    if (t->kind != FV_TENSOR)
+    if (t->kind != FV_TENSOR || t->rank < 0)
         return luaL_error(L, "only a tensor has dims");
     if (axis < -t->rank || axis >= t->rank)
         return luaL_error(L, "there is no axis %I: the rank is %d", axis, t->rank);
