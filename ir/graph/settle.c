@@ -138,15 +138,33 @@ static void drop_implied(settler *s) {
     m->nrelations = n;
 }
 
+/* ---- all ---- */
+
+static void settle_module(settler *s) {
+    for (fv_func *f = s->m->funcs; f; f = f->next)
+        settle_func(s, f);
+    for (int i = 0; i < s->m->nconsts; i++)
+        settle_value(s, s->m->consts[i]);
+}
+
 void fv_module_settle(fv_module *m) {
     fv_arena *a = fv_arena_new(m->session);
     settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
     while (equate(&s))
         continue;
     drop_implied(&s);
-    for (fv_func *f = m->funcs; f; f = f->next)
-        settle_func(&s, f);
-    for (int i = 0; i < m->nconsts; i++)
-        settle_value(&s, m->consts[i]);
+    settle_module(&s);
+    fv_arena_free(a);
+}
+
+void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim) {
+    fv_arena *a = fv_arena_new(m->session);
+    settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
+    *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
+    for (int i = 0; i < m->nrelations; i++) {
+        m->relations[i].a = again(&s, m->relations[i].a);
+        m->relations[i].b = again(&s, m->relations[i].b);
+    }
+    settle_module(&s);
     fv_arena_free(a);
 }

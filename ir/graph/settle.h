@@ -8,5 +8,7 @@
 /* Equates what relations of the module say to be equal, and makes all its dims anew: of types, attributes, contents, relations.
  * A relation that another one implies by that is gone. */
 void fv_module_settle(fv_module *m);
+/* Wherever the symbol stands, `dim` does from here on: they are the same in every run. */
+void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
 
 #endif

@@ -244,7 +244,7 @@ const fv_opdef fv_ops_sequence[] = {
      .doc = "how many elements there are",
      .in = {{"input_sequence", "S"}}, .out = {{"length", "I"}}, .types = {SEQUENCE, {"I", FV_SET(I64)}},
      .infer = infer_length, .decompose = fv_decompose_sequence_length},
-    {.domain = "", .name = "SplitToSequence", .since = {11, 24},
+    {.domain = "", .name = "SplitToSequence", .id = FV_OP_SplitToSequence, .since = {11, 24},
      .doc = "parts of a tensor along an axis, as a sequence",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"split", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 1)}},
      .out = {{"output_sequence", "S"}}, .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1)},

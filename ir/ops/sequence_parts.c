@@ -5,6 +5,8 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
+#include "ir/graph/settle.h"
 #include "ir/ops/dims.h"
 #include "ir/ops/sequence.h"
 
@@ -151,6 +153,33 @@ void fv_w_check_parts(fv_rewriter *w, const char *name, fv_value *const *parts) 
         w->failed = true;
 }
 
+/* ---- elements of one shape ---- */
+
+/* The row that the whole table repeats; NULL: rows may differ. */
+static const fv_dim *const *row_of_all(const ragged *r) {
+    const fv_value *shapes = r->part[FV_PART_SHAPES];
+    const fv_dim *const *row;
+    int n;
+    bool repeats = shapes->kind == FV_VALUE_RESULT && fv_op_is(shapes->def, FV_OP_fv_Expand) && shapes->def->in[0]->type->rank == 1;
+    return repeats && fv_elems(shapes->def, 0, &n, &row) && n == FV_SHAPE_COLUMNS ? row : NULL;
+}
+
+/* What the result's type has as dims are these; a symbol that nothing gives a value is one of them. */
+static bool are_dims(fv_rewriter *w, fv_op *op, int rank, const fv_dim *const *dims) {
+    for (int i = 0; i < rank; i++) {
+        const fv_dim *said = op->out[0]->type->dims[i];
+        if (said != dims[i] && fv_unknown_above(op, said) == said)
+            fv_module_replace_dim(w->module, said, dims[i]);
+        else if (!hold(w, op, said, dims[i], "all elements of the sequence have the declared shape"))
+            return false;
+    }
+    return true;
+}
+
+static bool is_rank(fv_rewriter *w, fv_op *op, const fv_dim *const *row, int rank) {
+    return hold(w, op, row[0], constant(w, rank), fv_printf(w->module->arena, "the elements have rank %d", rank));
+}
+
 /* ---- lookups ---- */
 
 static fv_value *position(fv_rewriter *w, fv_op *op, int in) {
@@ -164,10 +193,25 @@ static void look_up(fv_rewriter *w, fv_value *table, fv_value *at, int n, const 
         fv_w_bind(w, fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){table, at}, 1, &axis), n, found);
 }
 
+/* A Gather knows which positions there are. */
+static fv_value *element_of_stack(fv_rewriter *w, fv_op *op, const ragged *r, const fv_dim *const *row, fv_value *at) {
+    int rank = op->out[0]->type->rank;
+    const fv_dim *dims[FV_MAX_ELEMENT_RANK + 1] = {r->length};
+    for (int i = 0; i < rank; i++)
+        dims[1 + i] = row[1 + i];
+    fv_attr axis = fv_attr_int(w->module, "axis", 0);
+    fv_value *all = fv_w_reshape(w, r->part[FV_PART_DATA], rank + 1, dims);
+    return is_rank(w, op, row, rank) && are_dims(w, op, rank, row + 1) && all && at
+               ? fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){all, at}, 1, &axis) : NULL;
+}
+
 /* The tensor at a position, of the type of result 0. */
 static fv_value *element_at(fv_rewriter *w, fv_op *op, const ragged *r, fv_value *at) {
     const fv_type *t = op->out[0]->type;
     const fv_dim *found[2 + FV_MAX_ELEMENT_RANK] = {fresh(w, "start"), fresh(w, "rank")};
+    const fv_dim *const *row = row_of_all(r);
+    if (row)
+        return element_of_stack(w, op, r, row, at);
     fv_value *shapes = cut(w, r->part[FV_PART_SHAPES], 1, constant(w, 0), constant(w, 1 + t->rank));
     fv_value *starts = as_column(w, sums_before(w, sizes(w, r->part[FV_PART_SHAPES])));
     for (int i = 0; i < t->rank; i++)
@@ -419,11 +463,29 @@ static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     return true;
 }
 
+/* Elements of one shape: what lies as [length, before, at, behind] becomes [before, length, at, behind]. */
+static bool lay_beside(fv_rewriter *w, fv_op *op, const ragged *r, const fv_dim *const *row, int axis, bool anew) {
+    fv_dims *t = w->module->dims;
+    int rank = op->out[0]->type->rank;
+    const fv_dim *dims[FV_MAX_ELEMENT_RANK + 1], *at = anew ? constant(w, 1) : row[1 + axis], *all = fv_dim_mul(t, r->length, at);
+    for (int i = 0; i < rank; i++)
+        dims[i] = i == axis ? all : row[1 + i - (anew && i > axis)];
+    const fv_dim *apart[] = {r->length, fv_dim_product(t, axis, dims), at, fv_dim_product(t, rank - axis - 1, dims + axis + 1)};
+    if (!is_rank(w, op, row, rank - anew) || !are_dims(w, op, rank, dims) || !fv_infer_at_least(op, r->length, 1, "elements in the sequence"))
+        return false;
+    fv_value *y = fv_w_transpose(w, fv_w_reshape(w, r->part[FV_PART_DATA], 4, apart), (int[]){1, 0, 2, 3});
+    fv_w_result(w, 0, y ? fv_w_reshape(w, y, rank, dims) : NULL);
+    return true;
+}
+
 bool fv_decompose_concat_from_sequence(fv_rewriter *w, fv_op *op) {
     ragged r;
     int axis;
     if (!take_apart(op, &r) || !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, &axis))
         return false;
+    const fv_dim *const *row = row_of_all(&r);
+    if (row)
+        return lay_beside(w, op, &r, row, axis, fv_op_int(op, "new_axis"));
     return fv_op_int(op, "new_axis") ? stack(w, op, &r, axis) : chain(w, op, &r, axis);
 }
 
