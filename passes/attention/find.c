@@ -50,11 +50,11 @@ static bool is_made_of(fv_finder *f, const fv_value *v, const fv_value *of) {
     return v == of || loads_value(f, fv_element(&f->e, v, index), of);
 }
 
-/* A division by n, at most so many operators behind it. */
+/* A division by n, or its reciprocal, at most so many operators behind it. */
 static const fv_op *division_by(fv_finder *f, const fv_value *n, int deep) {
     for (int i = 0; i < n->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
         const fv_op *op = n->uses[i].op;
-        if (fv_op_is(op, FV_OP_Div) && n->uses[i].index == 1)
+        if ((fv_op_is(op, FV_OP_Div) && n->uses[i].index == 1) || fv_op_is(op, FV_OP_Reciprocal))
             return op;
         const fv_definition *d = op->nout == 1 && op->out[0] ? fv_element_definition(&f->e, op->out[0]) : NULL;
         const fv_op *found = d && !d->body->binds ? division_by(f, op->out[0], deep - 1) : NULL;
@@ -104,7 +104,7 @@ static bool is_spelled(fv_finder *f, const fv_op *op, fv_attention_site *s) {
     fv_elements_stop(&f->e, e);
     const fv_value *n = sum_of(f, e, &s->axis, 4);
     const fv_op *division = n ? division_by(f, n, 4) : NULL;
-    bool direct = division && is_made_of(f, division->in[0], e);
+    bool direct = division && fv_op_is(division, FV_OP_Div) && is_made_of(f, division->in[0], e);
     fv_elements_stop(&f->e, NULL);
     if (direct)
         s->weights = division->out[0];

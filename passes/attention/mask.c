@@ -133,22 +133,27 @@ static bool differ(const picture *a, const picture *b) {
     return false;
 }
 
-/* Notes sums, which are numbers and no masks; is there something else that depends on both query and key? */
-static bool look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in) {
+typedef struct mask_data {
+    bool both; /* some depend on query and key, */
+    bool rows; /* others on the query, */
+    bool rest; /* and others not on it */
+} mask_data;
+
+/* Notes sums, which are numbers and no masks, and what else there is. */
+static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in, mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, in, loads, FV_SOME_LOADS);
-    bool both = false;
     for (int i = 0; i < n; i++) {
         const fv_value *v = fv_loaded(loads[i]);
         fv_summed sum;
         if (v->kind == FV_VALUE_CONST || (x->top && v == fv_loaded(x->top)))
             continue;
+        bool row = x->query && fv_load_uses(loads[i], x->query);
         if (fv_element_sum(&f->e, v, &sum) && (sum.g || fv_elem_is_float(v->type->elem)))
             *fv_ptrmap_at(&s->sums, v) = (void *)v;
         else
-            both |= x->query && fv_load_uses(loads[i], x->key) && fv_load_uses(loads[i], x->query);
+            *(!row ? &d->rest : fv_load_uses(loads[i], x->key) ? &d->both : &d->rows) = true;
     }
-    return both;
 }
 
 static double scale_of(fv_sample *s, const fv_scores *x) {
@@ -227,9 +232,12 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     double most = (double)fv_sample_dim(&sample, x->summed->dim) - 1;
     const trial trials[TRIES] = {{1, FV_DATA_EVEN}, {0, FV_DATA_EVEN}, {1000, FV_DATA_EVEN}, {most, FV_DATA_EVEN}, {most + 1, FV_DATA_EVEN},
                                  {1, FV_DATA_ALTERNATES}, {1, FV_DATA_RISES}, {1, FV_SUMS_ALTERNATE}};
-    bool both = look_at_data(f, &sample, x, x->x), data_hide = false, varies = false, whole;
-    both |= e && look_at_data(f, &sample, x, e);
-    look_at_data(f, &sample, x, x->weight);
+    bool data_hide = false, varies = false, whole;
+    mask_data from = {0}, of_weights = {0};
+    look_at_data(f, &sample, x, x->x, &from);
+    if (e)
+        look_at_data(f, &sample, x, e, &from);
+    look_at_data(f, &sample, x, x->weight, &of_weights);
     unsigned shape = 0;
     for (int t = 0; t < TRIES; t++) {
         sample.score = x->load ? fv_loaded(x->top) : NULL;
@@ -245,10 +253,10 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
         shape |= trials[t].kind == FV_DATA_EVEN ? shape_of(&all[t], &whole) : 0;
         varies |= all[t].varies;
     }
-    for (int t = 0; t < TRIES - 1; t++)
-        data_hide |= differ(&all[t], &all[best]);
+    for (int t = 1; t < TRIES - 1; t++)
+        data_hide |= differ(&all[t], &all[0]);
     shape_of(&all[best], &whole);
-    both &= data_hide;
+    bool both = data_hide && (from.both || (from.rows && !from.rest));
     bool by_sums = trials[best].kind == FV_DATA_EVEN && differ(&all[TRIES - 1], &all[best]);
     if (shape & FV_MASK_CAUSAL)
         shape |= far_window(f, x, trials[best].data, a);

@@ -103,6 +103,33 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
     }
 }
 
+/* Does it sum what is made of a key and of something beside it, over what both have: a distance? */
+static bool is_comparison(fv_finder *f, const fv_scores *x, const fv_expr *load) {
+    fv_expr *of[FV_SOME_LOADS];
+    fv_summed sum;
+    if (!fv_loaded_sum(&f->e, load, &sum) || (sum.g && sum.g != sum.f))
+        return false;
+    bool keys = false, others = false;
+    int n = fv_element_loads(f->e.arena, sum.f, of, FV_SOME_LOADS);
+    for (int i = 0; i < n; i++) {
+        bool term = false;
+        for (int t = 0; t < sum.reduce->u.red.nvars; t++)
+            term |= fv_load_uses(of[i], sum.reduce->u.red.vars[t]);
+        if (term && fv_loaded(of[i])->kind != FV_VALUE_CONST && fv_elem_is_float(of[i]->u.buf->elem))
+            *(fv_load_uses(of[i], x->key) ? &keys : &others) = true;
+    }
+    return keys && others;
+}
+
+static bool has_comparison(fv_finder *f, const fv_scores *x) {
+    fv_expr *loads[FV_SOME_LOADS];
+    int n = fv_element_loads(f->e.arena, x->x, loads, FV_SOME_LOADS);
+    for (int i = 0; i < n; i++)
+        if (is_comparison(f, x, loads[i]))
+            return true;
+    return false;
+}
+
 /* The last axis but that of the keys which is longer than 1: whose, is known when there is a product. */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
@@ -182,12 +209,13 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
     }
     const fv_op *at = s->weighted->def ? s->weighted->def : s->softmax;
     sources from = {0};
+    bool compares = has_comparison(f, x);
     find_sources(f, x->key, x->x, DEEP, false, &from);
-    if (!from.learned)
+    if (!compares && !from.learned)
         return fv_stops(s, at, "what it is of are no scores: no product is in it");
-    if (!from.keys)
+    if (!compares && !from.keys)
         return fv_stops(s, at, "its scores do not depend on keys");
     set_query_of_sum(f, x);
-    s->kind = from.others ? FV_ATTENTION_ADDITIVE : FV_ATTENTION_POOLING;
+    s->kind = compares || from.others ? FV_ATTENTION_ADDITIVE : FV_ATTENTION_POOLING;
     return true;
 }
