@@ -110,23 +110,31 @@ static fv_expr *of_all(const corner *c, const fv_expr *x, bool holds, bool *exac
     }
 }
 
-/* Emits a condition under which no query sees a key of the part; NULL: none is known. *exact: else one does, or it does no harm to look
- * at the part. */
-static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_expr *first, fv_expr *queries, bool *exact) {
-    fv_kemit *e = s->e;
+/* The first and the last query and key of a part. */
+static corner corners_of(const fv_key_search *s) {
+    corner c = {.s = s};
+    const fv_var *v[2] = {s->query, s->key};
+    for (int i = 0; i < 2; i++) {
+        c.first[i] = fv_index_var(s->e->l->exprs, "first", v[i]->dim);
+        c.last[i] = fv_index_var(s->e->l->exprs, "last", v[i]->dim);
+    }
+    return c;
+}
+
+static void bind_corners(const corner *c, fv_expr *part, fv_expr *end, fv_expr *first, fv_expr *queries) {
+    fv_kemit *e = c->s->e;
     fv_expr *one = integer(e, 1), *ends[2][2] = {{first, binary(e, FV_X_SUB, binary(e, FV_X_ADD, first, queries), one)},
                                                  {part, binary(e, FV_X_SUB, end, one)}};
-    const fv_var *v[2] = {s->query, s->key};
-    corner c = {.s = s};
     for (int i = 0; i < 2; i++) {
-        c.first[i] = fv_index_var(e->l->exprs, "first", v[i]->dim);
-        c.last[i] = fv_index_var(e->l->exprs, "last", v[i]->dim);
-        fv_kemit_bind(e, c.first[i], ends[i][0]);
-        fv_kemit_bind(e, c.last[i], ends[i][1]);
+        fv_kemit_bind(e, c->first[i], ends[i][0]);
+        fv_kemit_bind(e, c->last[i], ends[i][1]);
     }
-    *exact = true;
-    fv_expr *hidden = of_all(&c, s->where, true, exact);
-    return hidden ? fv_kemit_expr(e, hidden) : NULL;
+}
+
+bool fv_knows_free_keys(const fv_key_search *s) {
+    corner c = corners_of(s);
+    bool exact;
+    return of_all(&c, s->where, false, &exact) != NULL;
 }
 
 /* ---- element by element ---- */
@@ -158,35 +166,57 @@ static fv_expr *is_seen(const fv_key_search *s, fv_expr *part, fv_expr *first, f
     return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, s->elem, 0), fv_kemit_fold(e, seen, FV_REDUCE_MAX)));
 }
 
-static void look_at(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_buf *const *range, fv_expr *first, fv_expr *queries,
+static void set(fv_kemit *e, fv_buf *b, fv_expr *x) { fv_kb_store(&e->b, b, NULL, x, NULL); }
+static fv_expr *get(fv_kemit *e, fv_buf *b) { return fv_x_load(e->arena, b, NULL); }
+
+/* Of several rows of free parts the first one. */
+static void note_free(const corner *c, fv_buf *const *range, fv_expr *part, fv_expr *end) {
+    fv_kemit *e = c->s->e;
+    bool exact;
+    fv_expr *free = of_all(c, c->s->where, false, &exact);
+    if (!free)
+        return;
+    fv_expr *to = get(e, range[1]), *none = binary(e, FV_X_EQ, to, integer(e, 0));
+    fv_expr *next = binary(e, FV_X_OR, none, binary(e, FV_X_EQ, to, part));
+    fv_kb_if(&e->b, binary(e, FV_X_AND, next, fv_kemit_expr(e, free)));
+    set(e, range[0], fv_x_select(e->arena, none, part, get(e, range[0])));
+    set(e, range[1], end);
+    fv_kb_end(&e->b);
+}
+
+static void look_at(const fv_key_search *s, fv_expr *part, fv_expr *end, const fv_keys_found *found, fv_expr *first, fv_expr *queries,
                     fv_expr *limit) {
     fv_kemit *e = s->e;
     int depth = e->b.depth;
-    bool exact;
+    bool exact = true;
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *hidden = is_hidden(s, part, end, first, queries, &exact);
+    corner c = corners_of(s);
+    bind_corners(&c, part, end, first, queries);
+    fv_expr *hidden = of_all(&c, s->where, true, &exact); /* `exact`: else some query sees one, or it does no harm to look at the part */
     if (hidden)
-        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hidden));
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, hidden)));
     if (!hidden || !exact)
         fv_kb_if(&e->b, is_seen(s, part, first, queries, limit));
-    fv_kb_store(&e->b, range[0], NULL, binary(e, FV_X_MIN, fv_x_load(e->arena, range[0], NULL), part), NULL);
-    fv_kb_store(&e->b, range[1], NULL, end, NULL);
+    set(e, found->seen[0], binary(e, FV_X_MIN, get(e, found->seen[0]), part));
+    set(e, found->seen[1], end);
+    if (!limit)
+        note_free(&c, found->free, part, end);
     while (e->b.depth > depth)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }
 
-void fv_find_keys(const fv_key_search *s, fv_buf *const range[2], fv_expr *first, fv_expr *queries) {
+void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries) {
     fv_kemit *e = s->e;
     int64_t known;
     fv_expr *n = fv_kemit_dim(e, s->key->dim), *w = integer(e, s->width);
     fv_expr *whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, w), w));
     fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 0), whole, s->width);
-    look_at(s, part, binary(e, FV_X_ADD, part, w), range, first, queries, NULL);
+    look_at(s, part, binary(e, FV_X_ADD, part, w), found, first, queries, NULL);
     fv_kb_end(&e->b);
     if (fv_x_is_int(n, &known) && known % s->width == 0)
         return;
     fv_kb_if(&e->b, binary(e, FV_X_LT, whole, n));
-    look_at(s, whole, n, range, first, queries, n);
+    look_at(s, whole, n, found, first, queries, n);
     fv_kb_end(&e->b);
 }

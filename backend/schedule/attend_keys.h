@@ -12,8 +12,15 @@ typedef struct fv_key_search {
     fv_elem elem;      /* a float type of lanes as wide as the scores */
 } fv_key_search;
 
-/* Emits a search for the parts with a key that one of the queries first .. first + queries - 1 sees: range[0] becomes where the first of
- * them begins, range[1] where the last one ends. They are i64 scalars, the number of keys and 0 before. */
-void fv_find_keys(const fv_key_search *s, fv_buf *const range[2], fv_expr *first, fv_expr *queries);
+/* i64 scalars; parts are [0] to before [1]. */
+typedef struct fv_keys_found {
+    fv_buf *seen[2]; /* from the first part with a key that some query sees to the last one; the number of keys and 0 before */
+    fv_buf *free[2]; /* parts side by side of which each query sees each key; 0 and 0 before */
+} fv_keys_found;
+
+/* Emits a search for them, for the queries first .. first + queries - 1. */
+void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries);
+/* Can it tell that a part is free, other than by a look at each element? */
+bool fv_knows_free_keys(const fv_key_search *s) FV_MUST_USE;
 
 #endif

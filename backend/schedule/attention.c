@@ -8,7 +8,7 @@
  *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
  *
  * Where a mask hides keys (fuse/fold_mask.c), a block looks for those that some of its queries see, and does the above with
- * these only. Whether the others weigh nothing shows in the maximum of a row: where not, all is done again, with all keys.
+ * these only; among them for those that all see, where rows need not ask for the mask. Whether the others weigh nothing shows in the maximum of a row: where not, all is done again, with all keys.
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
  * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
@@ -591,10 +591,14 @@ static int part_of_keys(const attend *a) {
     return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
 }
 
-static void find_keys(attend *a, fv_buf *const *range, fv_expr *first, fv_expr *rows) {
+static fv_key_search search_of(attend *a) {
+    return (fv_key_search){&a->e, a->where, a->d->index[a->at.row], a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+}
+
+static void find_keys(attend *a, const fv_keys_found *found, fv_expr *first, fv_expr *rows) {
     fv_kemit_use(&a->e, &a->folded);
-    fv_key_search s = {&a->e, a->where, a->d->index[a->at.row], a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
-    fv_find_keys(&s, range, first, rows);
+    fv_key_search s = search_of(a);
+    fv_find_keys(&s, found, first, rows);
 }
 
 /* Which sums of the weights are over the scores: the others are of queries and keys as they were. */
@@ -613,6 +617,8 @@ static void emit_block(attend *a, fv_value *value, fv_buf *memory, fv_expr *firs
     emit_result(a, value, first, rows);
 }
 
+static fv_buf *new_scalar(attend *a, const char *name, fv_expr *is) { return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is); }
+
 /* With the keys that some row sees; then, where one of the others may weigh something, with all. */
 static void emit_folded(attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
@@ -622,28 +628,35 @@ static void emit_folded(attend *a, fv_value *value, fv_buf *memory, fv_expr *fir
     note_ranged(a, a->folded.body, &ranged);
     note_ranged(a, a->seen, &ranged);
     fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *zero = integer(e, 0);
-    fv_buf *range[2] = {fv_kb_tile(&e->b, "from_key", FV_I64, 0, NULL, n), fv_kb_tile(&e->b, "to_key", FV_I64, 0, NULL, zero)};
+    fv_key_search s = search_of(a);
+    const bool frees = fv_knows_free_keys(&s);
+    fv_keys_found found = {.seen = {new_scalar(a, "from_key", n), new_scalar(a, "to_key", zero)}};
+    for (int i = 0; i < 2 && frees; i++)
+        found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &block, NULL);
-    a->again = fv_kb_tile(&e->b, "again", FV_I64, 0, NULL, zero);
+    a->again = new_scalar(a, "again", zero);
     fv_expr *plain = fv_kemit_plain(e, a->where, a->at.key);
     if (plain) {
         fv_kb_if(&e->b, plain);
         e->plain = a->at.key;
-        find_keys(a, range, first, rows);
+        find_keys(a, &found, first, rows);
         e->plain = NULL;
         fv_kb_else(&e->b);
     }
-    find_keys(a, range, first, rows);
+    find_keys(a, &found, first, rows);
     if (plain)
         fv_kb_end(&e->b);
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
-    fv_expr *lo = binary(e, FV_X_MIN, fv_x_load(x, range[0], NULL), fv_x_load(x, range[1], NULL));
+    fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
     a->keys[0] = fv_kb_let(&e->b, "lo", fv_x_select(x, once, lo, zero));
-    a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, fv_x_load(x, range[1], NULL), n));
+    a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
     emit_scores(a, memory, first, rows);
     fv_kb_if(&e->b, once);
-    e->range = (struct fv_range){a->at.key->dim, a->keys[0], a->keys[1], &ranged};
+    e->range = (struct fv_range){.dim = a->at.key->dim, .lo = a->keys[0], .hi = a->keys[1], .sums = &ranged, .width = s.width,
+                                 .term = a->at.key, .where = a->where};
+    for (int i = 0; i < 2 && frees; i++)
+        e->range.free[i] = fv_kb_let(&e->b, i ? "free_hi" : "free_lo", binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
     emit_weights(a, &a->folded, memory, first, rows);
     e->range.dim = NULL;
     fv_kb_else(&e->b);

@@ -11,6 +11,7 @@
 #include "backend/lowering/storage.h"
 #include "ir/base/limits.h"
 #include "ir/definition/print.h"
+#include "ir/expr/rewrite.h"
 
 enum { IN_FLIGHT = 4 }; /* vectors of a maximum */
 
@@ -299,6 +300,40 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, f
     fv_kemit_release(e, m);
 }
 
+/* What is known of conditions within x when it is known itself. */
+static void know(fv_kemit *e, const fv_expr *x, bool holds) {
+    fv_kemit_memo(e, x, fv_x_const_int(e->arena, FV_BOOL, holds));
+    if (x->op == FV_X_NOT)
+        know(e, x->arg[0], !holds);
+    for (int i = 0; i < 2 && x->op == (holds ? FV_X_AND : FV_X_OR); i++)
+        know(e, x->arg[i], holds);
+}
+
+static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from, fv_expr *to) {
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[r->u.red.nvars - 1]->name, from, to, chains);
+    chain_step(e, r, acc, chains, k, NULL);
+    fv_kb_end(&e->b);
+}
+
+/* Terms from `from` to `to`, of which those in between are free of a condition: it is not asked for there. What is on both sides of
+ * them is one loop, in two turns. */
+static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from, fv_expr *to) {
+    fv_arena *x = e->arena;
+    fv_var *was = (fv_var *)(uintptr_t)e->range.term;
+    fv_expr *zero = fv_x_int(x, 0), *term = fv_x_var(e->l->exprs, r->u.red.vars[0]);
+    fv_expr *turn = fv_kb_for(&e->b, FV_SERIAL, "turn", zero, fv_x_int(x, 2), 1), *before = fv_x_bin(x, FV_X_EQ, turn, zero);
+    fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_select(x, before, from, e->range.free[1]));
+    fv_expr *hi = fv_kb_let(&e->b, "hi", fv_x_select(x, before, e->range.free[0], to));
+    chain_steps(e, r, acc, chains, lo, hi);
+    fv_kb_if(&e->b, before);
+    fv_kmark m = fv_kemit_mark(e);
+    know(e, fv_x_replace_vars(e->l->exprs, e->range.where, 1, &was, &term), false);
+    chain_steps(e, r, acc, chains, e->range.free[0], e->range.free[1]);
+    fv_kemit_release(e, m);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
 /* What is the same in any order: as many chains as hide the latency of a step. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
@@ -338,9 +373,8 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
                                                         fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, chains))));
     open_loops(e, r, outer);
     if (!fv_x_is_int(whole, &c) || c > 0) {
-        fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[n - 1]->name, from, whole, chains);
-        chain_step(e, r, acc, chains, k, NULL);
-        fv_kb_end(&e->b);
+        bool parted = ranged && e->range.free[0] && e->range.width % chains == 0;
+        (parted ? chain_steps_around : chain_steps)(e, r, acc, chains, from, whole);
     }
     int64_t s;
     bool exact = fv_x_is_int(size, &s) && s % chains == 0;

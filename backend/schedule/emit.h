@@ -50,6 +50,10 @@ typedef struct fv_kemit {
         const fv_dim *dim;   /* of a row; NULL: over all */
         fv_expr *lo, *hi;    /* lo: a multiple of what steps are */
         fv_ptrmap *sums;     /* which of the reductions */
+        fv_expr *free[2];    /* from here to there, in between, `where` does not hold; NULL: nobody knows */
+        int width;           /* of which both are whole multiples behind lo */
+        const fv_var *term;
+        fv_expr *where;      /* over the term */
     } range;
     struct fv_keep {         /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
         fv_pass passes[FV_MAX_PASSES];

@@ -10,6 +10,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/interp/interp.h"
 #include "ir/graph/parse.h"
+#include "ir/kernel/program_print.h"
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
@@ -402,6 +403,45 @@ Test(attend, hidden_by_a_table, .timeout = 240) {
             const void *x = run(lower(text, "%y", target), 40, 90, &a), *y = run(lower(as_input, "%y", target), 40, 90, &b);
             cr_expect(same(x, y, a, false), "pattern %d, %s", p, flags ? "bools" : "floats");
             hides = SEVENTHS;
+        }
+}
+
+static bool has_free_keys(const fv_program *p) {
+    fv_text t = {.arena = arena};
+    fv_program_print(&t, p);
+    return strstr(t.s, "tile free_from") != NULL;
+}
+
+/* Where positions decide, blocks of keys that all queries of a block see are told from those that a mask goes through: the bits
+ * are those of three kernels. */
+Test(attend, hidden_by_positions, .timeout = 240) {
+    static const int sizes[][2] = {{70, 330}, {13, 200}, {140, 130}};
+    static const char *const sees[] = {
+        "  %c = LessOrEqual(%j, %i)\n", "  %c = GreaterOrEqual(%j, %i)\n",
+        "  %d = Sub(%cols, %rows)\n  %last = Add(%i, %d)\n  %c = LessOrEqual(%j, %last)\n", /* behind a past */
+        "  %a = LessOrEqual(%j, %i)\n  %f = Sub(%i, @ninety)\n  %b = Greater(%j, %f)\n  %c = And(%a, %b)\n", /* a window */
+        "  %a = LessOrEqual(%j, @ninety)\n  %b = Greater(%j, @late)\n  %c = Or(%a, %b)\n", /* free keys on both sides of a gap */
+        "  %e = Equal(%i, %j)\n  %c = Not(%e)\n"};
+    for (size_t k = 0; k < sizeof sees / sizeof *sees; k++)
+        for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+            fv_target target = *fv_target_find("x86-64-v3");
+            target.vector_bits = tilings[t].bits;
+            target.vector_registers = tilings[t].registers;
+            target.l2_bytes = tilings[t].l2_bytes;
+            const char *body = fv_printf(arena, "const @low: f32[] = -inf\nconst @zero: i64[] = 0\nconst @one: i64[] = 1\n"
+                "const @axis: i64[1] = [1]\nconst @ninety: i64[] = 90\nconst @late: i64[] = 180\n"
+                "func @main(%%q: f32[n, 8], %%k: f32[m, 8], %%v: f32[m, 20]) -> (%%y) {\n" "%s"
+                "  %%qs = Shape(%%q)\n  %%rows = Gather(%%qs, @zero)\n  %%ks = Shape(%%k)\n  %%cols = Gather(%%ks, @zero)\n"
+                "  %%j = Range(@zero, %%cols, @one)\n  %%r = Range(@zero, %%rows, @one)\n  %%i = Unsqueeze(%%r, @axis)\n%s"
+                "  %%t = Where(%%c, %%s, @low)\n%s", SCORE, sees[k], REST);
+            const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
+            cr_assert_eq(attends(one), 1);
+            cr_assert(has_free_keys(one), "%s", body);
+            for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+                size_t a, b;
+                const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
+                cr_assert(same(x, y, a, false), "tiling %zu, n = %d, m = %d\n%s", t, sizes[i][0], sizes[i][1], body);
+            }
         }
 }
 
