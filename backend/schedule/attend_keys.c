@@ -133,7 +133,7 @@ static void bind_corners(const corner *c, fv_expr *part, fv_expr *end, fv_expr *
 
 bool fv_knows_free_keys(const fv_key_search *s) {
     corner c = corners_of(s);
-    bool exact;
+    bool exact = true;
     return of_all(&c, s->where, false, &exact) != NULL;
 }
 
@@ -172,7 +172,7 @@ static fv_expr *get(fv_kemit *e, fv_buf *b) { return fv_x_load(e->arena, b, NULL
 /* Of several rows of free parts the first one. */
 static void note_free(const corner *c, fv_buf *const *range, fv_expr *part, fv_expr *end) {
     fv_kemit *e = c->s->e;
-    bool exact;
+    bool exact = true;
     fv_expr *free = of_all(c, c->s->where, false, &exact);
     if (!free)
         return;
