@@ -1,10 +1,12 @@
 /* dead.c - ops that nothing uses are removed, last first; an fv.Bind when none of its symbols is
- * mentioned any more by what is left, or by what the model assumes. */
+ * mentioned any more by what is left, or by what the model assumes. The same is true of a Loop and an If, which
+ * give dims beside their results. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/loop.h"
+#include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 
 static void mention(fv_ptrmap *symbols, const fv_dim *d) {
@@ -14,7 +16,16 @@ static void mention(fv_ptrmap *symbols, const fv_dim *d) {
         mention(symbols, d->arg[i]);
 }
 
+/* What it will be rewritten to may have dims that operands say. */
+static void mention_operands(fv_ptrmap *symbols, const fv_op *op) {
+    for (int i = 0; i < op->nin; i++)
+        for (int k = 0; op->in[i] && op->in[i]->elems && k < op->in[i]->nelems; k++)
+            mention(symbols, op->in[i]->elems[k]);
+}
+
 static void mention_op(fv_ptrmap *symbols, const fv_op *op) {
+    if (fv_op_must_rewrite(op))
+        mention_operands(symbols, op);
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && op->out[i]->type->kind == FV_TENSOR)
             for (int k = 0; k < op->out[i]->type->rank; k++)
@@ -36,6 +47,22 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
     return false;
 }
 
+/* Is a symbol of d mentioned that nothing above `op` gives? */
+static bool gives_mentioned(const fv_op *op, const fv_dim *d, const fv_ptrmap *symbols) {
+    bool found = d->kind == FV_DIM_SYMBOL && fv_ptrmap_get(symbols, d) && fv_unknown_above(op, d);
+    for (int i = 0; i < d->n && !found; i++)
+        found = gives_mentioned(op, d->arg[i], symbols);
+    return found;
+}
+
+static bool gives_dims(const fv_op *op, const fv_ptrmap *symbols) {
+    bool found = false;
+    for (int i = 0; i < op->nout && !found; i++)
+        for (int k = 0; op->out[i] && op->out[i]->type->kind == FV_TENSOR && k < op->out[i]->type->rank && !found; k++)
+            found = gives_mentioned(op, op->out[i]->type->dims[k], symbols);
+    return found;
+}
+
 static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     if (op->def == &fv_return_def)
         return false;
@@ -46,7 +73,7 @@ static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
             return false;
-    return true;
+    return !gives_dims(op, symbols);
 }
 
 /* Backwards: users come after what they use, so one walk sees everything that becomes dead; a

@@ -94,11 +94,13 @@ fv_op *fv_flatten_branch(fv_op *op) {
     unknown u = {0};
     int n = 0;
     for (int i = 0; i < op->nout; i++) {
-        if (!op->out[i] || !op->out[i]->nuses)
+        if (!op->out[i])
             continue;
         types[n] = type_behind(op, &u, op->out[i], then->in[i]->type, other->in[i]->type);
         if (!types[n])
             return NULL;
+        if (!op->out[i]->nuses) /* its dims may be read nevertheless */
+            continue;
         in[0][n] = then->in[i];
         in[1][n] = other->in[i];
         names[n] = op->out[i]->name;

@@ -90,7 +90,7 @@ static bool is_used(const fv_value *v) { return v && v->nuses; }
 
 static void carry_state(flattener *f, int k) {
     const fv_value *seen = f->body->params[FV_BODY_STATE + k], *next = f->body->last->in[FV_BODY_NEXT + k];
-    fv_value *first = f->op->in[FV_LOOP_FIRST + k], *out = k < f->op->nout && is_used(f->op->out[k]) ? f->op->out[k] : NULL;
+    fv_value *first = f->op->in[FV_LOOP_FIRST + k], *out = k < f->op->nout ? f->op->out[k] : NULL;
     const fv_dim *behind[FV_MAX_RANK];
     for (int i = 0; i < seen->type->rank; i++) {
         bool changes = fv_loop_changes(f->op, k, i);
@@ -99,7 +99,7 @@ static void carry_state(flattener *f, int k) {
         if (changes && !is_carried(f, d))
             add_dim(f, d, first->type->dims[i], next->type->dims[i], behind[i]);
     }
-    carried c = {.first = first, .out = out, .from = FV_BODY_NEXT + k, .seen = seen->type, .name = seen->name,
+    carried c = {.first = first, .out = is_used(out) ? out : NULL, .from = FV_BODY_NEXT + k, .seen = seen->type, .name = seen->name,
                  .behind = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, behind)};
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
@@ -170,9 +170,14 @@ static void add_rows(flattener *f, int i) {
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
+/* Of rows that nobody reads the dims may be, where only the turns tell them. */
+static bool are_wanted(const flattener *f, int i) {
+    return f->op->out[i] && (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
+}
+
 static void add_all_rows(flattener *f, bool placed) {
     for (int i = f->nstates; i < f->op->nout; i++)
-        if (is_used(f->op->out[i]) && are_placed(f, i) == placed)
+        if (are_wanted(f, i) && are_placed(f, i) == placed)
             add_rows(f, i);
 }
 
