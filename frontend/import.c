@@ -269,14 +269,11 @@ static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
     }
 }
 
-/* Shapes that the model declares for what nodes make; an output's word counts most. */
-static void note_declared(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
+void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared) {
     for (size_t i = 0; i < g->n_value_info; i++)
-        fv_import_map(&sc->declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)),
-                      g->value_info[i]);
+        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)), g->value_info[i]);
     for (size_t i = 0; i < g->n_output; i++)
-        fv_import_map(&sc->declared, fv_intern(im->s, fv_text_of(g->output[i]->name)),
-                      g->output[i]);
+        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->output[i]->name)), g->output[i]);
 }
 
 static bool import_graph(fv_importer *im) {
@@ -284,10 +281,11 @@ static bool import_graph(fv_importer *im) {
     fv_import_scope sc = {.values = fv_ptrmap_in(im->tmp),
                           .stems = fv_ptrmap_in(im->tmp),
                           .declared = fv_ptrmap_in(im->tmp),
+                          .in_body = fv_ptrmap_in(im->tmp),
                           .region = im->func->body,
                           .opsets = &im->opsets,
                           .prefix = ""};
-    note_declared(im, &sc, g);
+    fv_import_note_declared(im, g, &sc.declared);
     import_inputs(im, &sc, g);
     fv_import_initializers(im, &sc, g);
     check_declared(im, &sc, g->n_input, g->input);

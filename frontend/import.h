@@ -91,6 +91,7 @@ struct fv_import_scope {
     fv_ptrmap values;             /* by interned name */
     fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
     fv_ptrmap declared;           /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
+    fv_ptrmap in_body;            /* of a body, of which only ranks count: what its turns have is not said by one size */
     fv_region *region;
     const fv_opsets *opsets;
     const fv_call *call; /* NULL: in the model's graph */
@@ -106,6 +107,8 @@ typedef struct fv_nodes {
 /* ---- import.c ---- */
 
 fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
+/* Types that the graph declares for what nodes make, by interned name; an output's word counts most. */
+void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared);
 /* Says so where the name is taken. */
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,

@@ -341,6 +341,10 @@ const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, co
 
 static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t, const char *what) {
     const fv_type *of = fv_import_held_type(im, t, what);
+    if (of && !fv_type_may_hold(kind, of))
+        return fv_error(im->s, "%s is %s, which is not supported: a sequence holds tensors, an optional a tensor or a sequence", what,
+                        fv_type_str(im->tmp, fv_wrap_type(im->tmp, kind, of))),
+               NULL;
     return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
 }
 

@@ -122,7 +122,8 @@ static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
     bool reads = fv_op_is(op, FV_OP_SequenceAt) || fv_op_is(op, FV_OP_ConcatFromSequence) || fv_op_is(op, FV_OP_OptionalGetElement);
     if (!reads || !t || t->kind == FV_TENSOR || t->kind == FV_MAP || fv_type_tensor(t)->rank != FV_ANY_RANK)
         return;
-    const Onnx__ValueInfoProto *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, node->output[0]));
+    const char *name = fv_intern(im->s, node->output[0]);
+    const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, name), *declared = here ? here : fv_ptrmap_get(&sc->in_body, name);
     const fv_dim *dims[FV_MAX_RANK];
     int rank = declared ? fv_import_declared_rank(declared) : -1;
     for (int i = 0; i < rank; i++)
@@ -307,6 +308,7 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
     fv_import_scope inner = {.values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),
                              .declared = fv_ptrmap_in(im->tmp),
+                             .in_body = fv_ptrmap_in(im->tmp),
                              .region = sc->region,
                              .opsets = &f->opsets,
                              .call = &call,
@@ -360,6 +362,7 @@ static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__Node
                              .values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),
                              .declared = fv_ptrmap_in(im->tmp),
+                             .in_body = fv_ptrmap_in(im->tmp),
                              .region = sc->region,
                              .opsets = around->opsets,
                              .call = around->call,
@@ -367,6 +370,7 @@ static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__Node
                              .depth = sc->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_import_node_error(im, sc, node, "graphs are nested too deeply");
+    fv_import_note_declared(im, g, &inner.in_body);
     for (size_t i = 0; i < node->n_output; i++)
         if (*node->output[i])
             fv_import_map(&inner.stems, fv_intern(im->s, fv_text_of(g->output[i]->name)),

@@ -209,6 +209,7 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
                              .values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),
                              .declared = fv_ptrmap_in(im->tmp),
+                             .in_body = fv_ptrmap_in(im->tmp),
                              .region = region,
                              .opsets = outer->opsets,
                              .call = outer->call,
@@ -218,6 +219,7 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
         return fv_op_error(op, "graphs are nested too deeply");
     if (!make_params(im, &inner, g, a))
         return false;
+    fv_import_note_declared(im, g, &inner.in_body);
     const struct fv_within around_it = im->m->within;
     im->m->within = (struct fv_within){.block = region};
     fv_import_initializers(im, &inner, g);

@@ -120,6 +120,10 @@ static const fv_type *parse_wrapped(fv_graph_reader *r, fv_type_kind kind) {
     if (kind == FV_MAP && !(parse_elem(r, &key) && fv_lex_expect(&r->l, ",")))
         return NULL;
     const fv_type *of = kind == FV_MAP ? fv_read_type(r) : fv_read_held_type(r);
+    if (of && kind != FV_MAP && !fv_type_may_hold(kind, of)) {
+        fv_lex_error(&r->l, "a sequence holds tensors, an optional a tensor or a sequence, found %s", fv_type_str(r->m->arena, of));
+        return NULL;
+    }
     if (!of || !fv_lex_expect(&r->l, ")"))
         return NULL;
     fv_type *t = FV_NEW(r->m->arena, fv_type, 1);

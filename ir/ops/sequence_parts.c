@@ -23,7 +23,8 @@ int fv_ragged_parts(const fv_type *t) {
 
 bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) {
     if (v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Ragged))
-        return fv_op_error(op, "reads %%%s, which is not taken apart: the pass 'legalise' does that with a whole module", v->name);
+        return fv_error_count(fv_op_module(op)->session) == 0 && /* else what makes it could not be, as was said */
+               fv_op_error(op, "reads %%%s, which is not taken apart: the pass 'legalise' does that with a whole module", v->name);
     for (int i = 0; i < v->def->nin; i++)
         parts[i] = v->def->in[i];
     return true;
@@ -219,6 +220,8 @@ static fv_value *element_at(fv_rewriter *w, fv_op *op, const ragged *r, fv_value
     look_up(w, concat(w, 1, 2, (fv_value *[]){starts, shapes}), at, 2 + t->rank, found);
     if (w->failed || !hold(w, op, found[1], constant(w, t->rank), fv_printf(w->module->arena, "the element has rank %d", t->rank)))
         return NULL;
+    if (r->elements == constant(w, 0)) /* where there is no tensor either, the lookup fails in the run */
+        return fv_w_zeros(w, t);
     fv_value *x = cut(w, r->part[FV_PART_DATA], 0, found[0], fv_dim_product(w->module->dims, t->rank, t->dims));
     return x ? fv_w_reshape(w, x, t->rank, t->dims) : NULL;
 }
@@ -289,6 +292,12 @@ static fv_value *without(fv_rewriter *w, fv_value *all, const fv_dim *at, const 
     return concat(w, 0, 2, parts);
 }
 
+/* What is left of no elements without one of them. The lookup fails, which is for the run to say: a body that never runs may have it. */
+static fv_value *nothing_of(fv_rewriter *w, const fv_value *all, const fv_dim *found) {
+    const fv_dim *dims[] = {found, constant(w, FV_SHAPE_COLUMNS)};
+    return fv_w_zeros(w, fv_tensor_type(w->module->arena, all->type->elem, all->type->rank, dims));
+}
+
 bool fv_decompose_sequence_erase(fv_rewriter *w, fv_op *op) {
     ragged r;
     if (!take_apart(op, &r))
@@ -297,8 +306,11 @@ bool fv_decompose_sequence_erase(fv_rewriter *w, fv_op *op) {
     fv_value *size = sizes(w, r.part[FV_PART_SHAPES]);
     fv_value *columns[] = {as_column(w, count_up(w, r.length)), as_column(w, sums_before(w, size)), as_column(w, size)};
     look_up(w, concat(w, 1, 3, columns), fv_op_in(op, 1) ? position(w, op, 1) : fv_w_int(w, FV_I64, -1), 3, found);
-    return !w->failed && put_together(w, op, without(w, r.part[FV_PART_DATA], found[1], found[2]),
-                                      without(w, r.part[FV_PART_SHAPES], found[0], constant(w, 1)));
+    fv_value **part = r.part;
+    if (r.length == constant(w, 0))
+        return put_together(w, op, nothing_of(w, part[FV_PART_DATA], found[1]), nothing_of(w, part[FV_PART_SHAPES], found[0]));
+    return !w->failed && put_together(w, op, without(w, part[FV_PART_DATA], found[1], found[2]),
+                                      without(w, part[FV_PART_SHAPES], found[0], constant(w, 1)));
 }
 
 bool fv_decompose_sequence_length(fv_rewriter *w, fv_op *op) {

@@ -73,6 +73,10 @@ const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *co
     return t;
 }
 
+bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) {
+    return of->kind == FV_TENSOR || (kind == FV_OPTIONAL && of->kind == FV_SEQUENCE);
+}
+
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of) {
     assert(kind != FV_TENSOR);
     fv_type *t = FV_NEW(a, fv_type, 1);

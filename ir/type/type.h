@@ -69,6 +69,8 @@ typedef struct fv_type {
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims);
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
+/* A sequence holds tensors, an optional a tensor or a sequence: what operators take of what ONNX allows. */
+bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) FV_MUST_USE;
 bool fv_type_equal(const fv_type *a, const fv_type *b) FV_MUST_USE;
 /* The tensors that a value is made of: the type itself, or what a sequence or optional holds, at any depth. */
 const fv_type *fv_type_tensor(const fv_type *t);
