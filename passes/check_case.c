@@ -16,6 +16,7 @@
 #include "ir/graph/infer.h"
 #include "ir/rule/parts.h"
 #include "ir/type/float_bits.h"
+#include "passes/check_draw.h"
 
 /* ---- random numbers ---- */
 
@@ -90,6 +91,11 @@ typedef struct maker {
     int nclasses;
     name names[FV_MAX_CAPTURES + 1];
     int nnames;
+    struct captured_attr {
+        const char *name;
+        fv_attr attr;
+    } attrs[FV_MAX_CAPTURES];
+    int nattrs;
     struct typed_op {
         const fv_ast *p;
         int first; /* of the classes of its type variables */
@@ -134,11 +140,17 @@ static name *name_of(maker *k, const char *s) {
     return n;
 }
 
-/* The operand's declaration: a variadic one serves for all from there on. */
+/* The declaration of an operand, or of a result: a variadic one serves for all from there on. */
 static const fv_operand_def *operand(const fv_opdef *d, int i) {
     while (i > 0 && (i >= FV_MAX_IN || !d->in[i].name))
         i--;
     return &d->in[i];
+}
+
+static const fv_operand_def *result_of(const fv_opdef *d, int i) {
+    while (i > 0 && (i >= FV_MAX_OUT || !d->out[i].name))
+        i--;
+    return &d->out[i];
 }
 
 /* Classes of an op's type variables stand behind `first`, in order of the entry. */
@@ -149,13 +161,27 @@ static int variable(const fv_opdef *d, int first, const char *type) {
     return first + i;
 }
 
+static bool is_about(const fv_ast *p, double *v) {
+    bool is = fv_pattern_kind_of(p) == FV_PATTERN_ABOUT;
+    if (is)
+        *v = fv_rule_value(p->arg[0]);
+    return is;
+}
+
+/* result(i, op): the op, and which of its results. */
+static const fv_ast *op_of(const fv_ast *p, int *result) {
+    bool one = fv_pattern_kind_of(p) == FV_PATTERN_RESULT;
+    *result = one ? (int)p->arg[0]->i : 0;
+    return one ? p->arg[1] : p;
+}
+
 static int type_op(maker *k, const fv_ast *p);
 
 static void type_value(maker *k, const fv_ast *p, int class) {
     double v;
     if (p->kind == FV_AST_NAME && strcmp(p->name, "_"))
         unite(k, class, name_of(k, p->name)->class);
-    else if (fv_rule_number(p, &v)) {
+    else if (fv_rule_number(p, &v) || is_about(p, &v)) {
         if (!fv_is_whole(v))
             k->classes[root_class(k, class)].set &= FV_SET_FLOAT;
     } else if (p->kind == FV_AST_CALL)
@@ -164,6 +190,8 @@ static void type_value(maker *k, const fv_ast *p, int class) {
 
 /* Returns the class of its result. */
 static int type_op(maker *k, const fv_ast *p) {
+    int result;
+    p = op_of(p, &result);
     const fv_opdef *d = fv_op_get_in(k->m->session, p->name);
     int first = k->nclasses, operands = 0;
     for (int i = 0; i < FV_MAX_TYPEVARS; i++)
@@ -173,7 +201,7 @@ static int type_op(maker *k, const fv_ast *p) {
     for (int i = 0; i < p->n; i++)
         if (p->arg[i]->kind != FV_AST_NAMED)
             type_value(k, p->arg[i], variable(d, first, operand(d, operands++)->type));
-    return variable(d, first, d->out[0].type);
+    return variable(d, first, result_of(d, result)->type);
 }
 
 /* Conditions that speak of types. */
@@ -302,9 +330,9 @@ static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
     return fv_const_new(k->m, stem, t);
 }
 
-static fv_value *number_for(maker *k, const char *stem, fv_elem e, const fv_ast *condition) {
-    double v = fv_rule_value(condition->arg[1]);
-    switch (condition->name[0]) {
+/* A constant that compares so with v. */
+static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparison, double v) {
+    switch (comparison) {
     case '~':
         if (fv_elem_is_float(e))
             v = fv_float_decode(e, fv_float_encode(e, v) - FV_ABOUT_ULPS +
@@ -321,7 +349,7 @@ static fv_value *leaf(maker *k, const char *stem, fv_elem e) {
     const fv_ast *number = wanted_number(k->rule, stem);
     const fv_dim *dims[FV_MAX_RANK];
     if (number)
-        return number_for(k, stem, e, number);
+        return number_for(k, stem, e, number->name[0], fv_rule_value(number->arg[1]));
     if (wants_constant(k->rule, stem)) {
         fv_tensor *t = small_tensor(k, e);
         fv_random_fill(k->r, t);
@@ -348,6 +376,8 @@ static fv_value *build_value(maker *k, const fv_ast *p, int class) {
     }
     if (fv_rule_number(p, &v))
         return uniform(k, "c", elem_of(k, class), v);
+    if (is_about(p, &v))
+        return number_for(k, "c", elem_of(k, class), '~', v);
     return build_op(k, p);
 }
 
@@ -424,6 +454,13 @@ static void draw_slice(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_dims(op, "dims", n, dims);
 }
 
+static void draw_split(maker *k, fv_op *op, fv_elem result) {
+    (void)result;
+    int rank = op->in[0]->type->rank;
+    fv_op_set_int(op, "axis", rank ? fv_random_below(k->r, rank) : 0);
+    fv_op_set_int(op, "num_outputs", op->nout);
+}
+
 static void draw_to(maker *k, fv_op *op, fv_elem result) {
     (void)k;
     fv_op_set_int(op, "to", result);
@@ -434,7 +471,7 @@ static const struct {
     const char *op;
     void (*draw)(maker *k, fv_op *op, fv_elem result);
 } drawers[] = {{"Transpose", draw_perm}, {"fv.Reshape", draw_reshape}, {"fv.Expand", draw_expand},
-               {"fv.Slice", draw_slice}, {"Cast", draw_to}};
+               {"fv.Slice", draw_slice}, {"Cast", draw_to}, {"Split", draw_split}};
 
 static bool is_captured(const fv_ast *p, const char *attr) {
     for (int i = 0; i < p->n; i++)
@@ -469,6 +506,23 @@ static void set_literal(fv_op *op, const fv_attr_def *d, const fv_ast *x) {
         fv_op_set_float(op, d->name, (float)v);
 }
 
+/* What has a name is the same wherever that stands. */
+static void unite_attr(maker *k, fv_op *op, const fv_ast *named) {
+    const char *captured = named->arg[0]->name;
+    const fv_attr *drawn = fv_op_find_attr(op, named->name);
+    int i = 0;
+    while (i < k->nattrs && strcmp(k->attrs[i].name, captured) != 0)
+        i++;
+    if (i == k->nattrs) {
+        if (drawn && k->nattrs < FV_MAX_CAPTURES && strcmp(captured, "_") != 0)
+            k->attrs[k->nattrs++] = (struct captured_attr){captured, *drawn};
+        return;
+    }
+    fv_attr same = k->attrs[i].attr;
+    same.name = named->name;
+    fv_op_attr(op, &same);
+}
+
 static void draw_attrs(maker *k, const fv_ast *p, fv_op *op, fv_elem result) {
     bool drawn = false;
     for (size_t i = 0; i < sizeof drawers / sizeof *drawers; i++)
@@ -484,6 +538,8 @@ static void draw_attrs(maker *k, const fv_ast *p, fv_op *op, fv_elem result) {
     for (int i = 0; i < p->n; i++)
         if (p->arg[i]->kind == FV_AST_NAMED && p->arg[i]->arg[0]->kind != FV_AST_NAME)
             set_literal(op, fv_opdef_attr(op->def, p->arg[i]->name), p->arg[i]->arg[0]);
+        else if (p->arg[i]->kind == FV_AST_NAMED)
+            unite_attr(k, op, p->arg[i]);
 }
 
 /* ---- ops ---- */
@@ -496,8 +552,10 @@ static int first_class(const maker *k, const fv_ast *p) {
 }
 
 static fv_value *build_op(maker *k, const fv_ast *p) {
+    int result;
+    p = op_of(p, &result);
     const fv_opdef *d = fv_op_get_in(k->m->session, p->name);
-    fv_value *in[FV_MAX_IN];
+    fv_value **in = FV_NEW(k->m->arena, fv_value *, p->n + 1);
     int first = first_class(k, p), n = 0;
     for (int i = 0; i < p->n; i++) {
         if (p->arg[i]->kind == FV_AST_NAMED)
@@ -506,14 +564,17 @@ static fv_value *build_op(maker *k, const fv_ast *p) {
         if (!(in[n++] = build_value(k, p->arg[i], class)))
             return NULL;
     }
-    const char *out = d->name;
-    fv_op *op = fv_op_new(k->body, NULL, d, n, in, 1, &out, fv_origin_of(k->m, d->name));
-    draw_attrs(k, p, op, elem_of(k, variable(d, first, d->out[0].type)));
-    return fv_op_infer(op) ? op->out[0] : NULL;
+    const char *names[FV_MAX_OUT];
+    int nout = fv_rule_results(d, result);
+    for (int i = 0; i < nout; i++)
+        names[i] = d->name;
+    fv_op *op = fv_op_new(k->body, NULL, d, n, in, nout, names, fv_origin_of(k->m, d->name));
+    draw_attrs(k, p, op, elem_of(k, variable(d, first, result_of(d, result)->type)));
+    return fv_op_infer(op) ? op->out[result] : NULL;
 }
 
 static fv_value *build_instance(maker *k) {
-    const fv_ast *p = k->rule->pattern;
+    const fv_ast *p = fv_pattern_draw(k->m->arena, k->r, k->rule->pattern);
     type_op(k, p);
     for (int i = 0; i < k->rule->nwhere; i++)
         narrow_by(k, k->rule->where[i]);

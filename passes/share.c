@@ -14,25 +14,6 @@ typedef struct entry {
     struct entry *next;
 } entry;
 
-static bool attr_equal(const fv_attr *a, const fv_attr *b) {
-    if (a->kind != b->kind || a->n != b->n)
-        return false;
-    switch (a->kind) {
-    case FV_ATTR_INT: return a->u.i == b->u.i;
-    case FV_ATTR_FLOAT: return !memcmp(&a->u.f, &b->u.f, sizeof a->u.f);
-    case FV_ATTR_STRING: return a->u.s.n == b->u.s.n && !memcmp(a->u.s.s, b->u.s.s, a->u.s.n);
-    case FV_ATTR_INTS: return !a->n || !memcmp(a->u.ints, b->u.ints, (size_t)a->n * sizeof(int64_t));
-    case FV_ATTR_FLOATS: return !a->n || !memcmp(a->u.floats, b->u.floats, (size_t)a->n * sizeof(float));
-    case FV_ATTR_DIMS:
-        return !a->n || !memcmp(a->u.dims, b->u.dims, (size_t)a->n * sizeof(fv_dim *));
-    case FV_ATTR_TENSOR: return fv_tensor_equal(a->u.tensor, b->u.tensor);
-    case FV_ATTR_TYPE: return fv_type_equal(a->u.type, b->u.type);
-    case FV_ATTR_STRINGS:
-    case FV_ATTR_REGION: return false;
-    }
-    return false;
-}
-
 static bool same_op(const fv_op *a, const fv_op *b) {
     if (a->def != b->def || a->nin != b->nin || a->nout != b->nout || a->nattrs != b->nattrs)
         return false;
@@ -45,7 +26,7 @@ static bool same_op(const fv_op *a, const fv_op *b) {
             return false;
     for (int i = 0; i < a->nattrs; i++) {
         const fv_attr *other = fv_op_find_attr(b, a->attrs[i].name);
-        if (!other || !attr_equal(&a->attrs[i], other))
+        if (!other || !fv_attr_equal(&a->attrs[i], other))
             return false;
     }
     return true;

@@ -43,15 +43,21 @@ static bool apply_one(simplifier *s, fv_op *op) {
     return false;
 }
 
+static bool has_uses(const fv_op *op) {
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && op->out[i]->nuses)
+            return true;
+    return false;
+}
+
 static bool apply_all(simplifier *s, fv_region *block) {
     bool any = false;
     for (fv_op *op = block->first; op && s->left > 0; op = op->next) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 any |= apply_all(s, op->attrs[i].u.region);
-        if (op->nout != 1 || !op->out[0] || !op->out[0]->nuses)
-            continue;
-        any |= apply_one(s, op);
+        if (has_uses(op))
+            any |= apply_one(s, op);
     }
     return any;
 }

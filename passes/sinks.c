@@ -8,8 +8,8 @@
  * Rows of scores and weights have the length of the keys then, so what is around them is attention like any other. The sum is
  * the same, its terms in another order; taking the maximum away before changes nothing, since a softmax does that itself.
  *
- * No rule of a file: that the slice is all but the sink is said by sizes and offsets of one axis, of which the notation of rules
- * knows nothing.
+ * No rule of a file: where casts stand decides the types of what is built, the slice begins behind the sink where that stands
+ * first, and readers of which nobody reads anything do not count. The notation of rules says none of these.
  *
  * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
 #include <string.h>

@@ -57,7 +57,7 @@ static bool tell_change(void *user, const char *pass, const char *what, const fv
 
 /* The op that the pattern is of: "fv.Reshape". */
 static bool is_root(const fv_rule *r, const fv_op *op, fv_arena *a) {
-    return !strcmp(r->pattern->name, fv_opdef_qualified(a, op->def));
+    return !strcmp(fv_rule_root(r)->name, fv_opdef_qualified(a, op->def));
 }
 
 static bool ask_only(void *user, const fv_rule *r, const fv_op *op) {
@@ -128,7 +128,7 @@ static void explain(explanation *e, const fv_pass_run *p, const fv_rule *r, fv_e
     if (e->n > MOST && !e->c->args->verbose)
         say(e, "%s: not at %d more, which have less of it; -v lists them", p->pass->name, e->n - MOST);
     if (!e->n && !e->applied)
-        say(e, "%s: it leaves no %s%s", p->pass->name, e->node ? "op of " : r->pattern->name, e->node ? e->node : "");
+        say(e, "%s: it leaves no %s%s", p->pass->name, e->node ? "op of " : fv_rule_root(r)->name, e->node ? e->node : "");
     e->applied = false;
 }
 

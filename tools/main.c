@@ -87,7 +87,7 @@ const fv_command fv_commands[] = {
      "  fovea opt model.onnx -O1 --verify\n"
      "  fovea opt model.onnx --bisect --data-set test_data_set_0\n"
      "  fovea opt model.onnx --bisect-test './accuracy.sh' -o fault\n"
-     "  fovea opt model.onnx --explain gelu-erf-div@/encoder/layer.0/Mul_1\n"
+     "  fovea opt model.onnx --explain gelu-erf@/encoder/layer.0/Mul_1\n"
      "  fovea opt model.onnx --passes=legalise,simplify --dump-after=legalise -o model.fvir\n"
      "  fovea opt model.onnx -o smaller.onnx\n"
      "  fovea opt model.onnx --standard -o portable.onnx\n"

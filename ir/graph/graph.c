@@ -557,6 +557,25 @@ void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v) 
     fv_op_attr(op, &(fv_attr){.name = name, .kind = FV_ATTR_DIMS, .n = n, .u.dims = copy});
 }
 
+bool fv_attr_equal(const fv_attr *a, const fv_attr *b) {
+    if (a->kind != b->kind || a->n != b->n)
+        return false;
+    switch (a->kind) {
+    case FV_ATTR_INT: return a->u.i == b->u.i;
+    case FV_ATTR_FLOAT: return !memcmp(&a->u.f, &b->u.f, sizeof a->u.f);
+    case FV_ATTR_STRING: return a->u.s.n == b->u.s.n && !memcmp(a->u.s.s, b->u.s.s, a->u.s.n);
+    case FV_ATTR_INTS: return !a->n || !memcmp(a->u.ints, b->u.ints, (size_t)a->n * sizeof(int64_t));
+    case FV_ATTR_FLOATS: return !a->n || !memcmp(a->u.floats, b->u.floats, (size_t)a->n * sizeof(float));
+    case FV_ATTR_DIMS:
+        return !a->n || !memcmp(a->u.dims, b->u.dims, (size_t)a->n * sizeof(fv_dim *));
+    case FV_ATTR_TENSOR: return fv_tensor_equal(a->u.tensor, b->u.tensor);
+    case FV_ATTR_TYPE: return fv_type_equal(a->u.type, b->u.type);
+    case FV_ATTR_STRINGS:
+    case FV_ATTR_REGION: return false;
+    }
+    return false;
+}
+
 /* ---- origins ---- */
 
 const fv_origin *fv_origin_of(fv_module *m, const char *node) {

@@ -158,6 +158,8 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
                  int nout, const char *const *outs, const fv_origin *origin);
 void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
+/* The same kind and content, whatever they are called; regions and lists of texts never are. */
+bool fv_attr_equal(const fv_attr *a, const fv_attr *b) FV_MUST_USE;
 /* `to`, which has none, gets the attributes of `from`, regions too; that has none then. */
 void fv_op_move_attrs(fv_op *from, fv_op *to);
 void fv_op_drop_attr(fv_op *op, const char *name); /* a region's ops with it */

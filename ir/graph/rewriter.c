@@ -41,6 +41,10 @@ fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int 
     return new_op(w, fv_op_def(op), nin, in, nattrs, attrs, nout);
 }
 
+fv_op *fv_w_def_n(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs, const fv_attr *attrs, int nout) {
+    return new_op(w, def, nin, in, nattrs, attrs, nout);
+}
+
 fv_value *fv_w_def(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                    const fv_attr *attrs) {
     fv_op *op = new_op(w, def, nin, in, nattrs, attrs, 1);

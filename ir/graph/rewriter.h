@@ -20,6 +20,7 @@ fv_value *fv_w_op(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int
                   const fv_attr *attrs);
 fv_value *fv_w_def(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                    const fv_attr *attrs);
+fv_op *fv_w_def_n(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs, const fv_attr *attrs, int nout);
 fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
                  const fv_attr *attrs, int nout); /* several results */
 #define FV_W1(w, op, x) fv_w_op((w), (op), 1, (fv_value *[]){(x)}, 0, NULL)

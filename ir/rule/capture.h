@@ -7,7 +7,9 @@
 typedef struct fv_capture {
     const char *name;
     fv_value *value;     /* or: */
-    const fv_attr *attr;
+    const fv_attr *attr; /* or, of `name..`: */
+    int n;
+    fv_value *const *values;
 } fv_capture;
 
 #endif

@@ -4,6 +4,7 @@
 #include "ir/rule/index.h"
 
 #include "ir/base/ptrmap.h"
+#include "ir/catalogue/own.h"
 #include "ir/rule/parts.h"
 
 typedef struct list {
@@ -24,25 +25,22 @@ struct fv_rule_index {
 
 static const fv_ast *telling_operand(const fv_ast *pattern) {
     const fv_ast *found = NULL;
-    double number;
     for (int i = 0; i < pattern->n; i++) {
-        const fv_ast *x = pattern->arg[i];
-        bool is_number = fv_rule_number(x, &number);
-        if (x->kind == FV_AST_CALL && !is_number)
-            return x;
-        if (is_number)
-            found = x;
+        fv_pattern_kind kind = fv_pattern_kind_of(pattern->arg[i]);
+        if (kind == FV_PATTERN_OP)
+            return pattern->arg[i];
+        if (kind == FV_PATTERN_NUMBER || kind == FV_PATTERN_ABOUT)
+            found = pattern->arg[i];
     }
     return found;
 }
 
 static list *list_of(fv_arena *a, root *r, const fv_ast *operand) {
-    double number;
     if (!operand)
         return &r->any;
-    if (fv_rule_number(operand, &number))
+    if (fv_pattern_kind_of(operand) != FV_PATTERN_OP)
         return &r->constant;
-    list **at = (list **)fv_ptrmap_at(&r->by_operand, fv_op_get(operand->name));
+    list **at = (list **)fv_ptrmap_at(&r->by_operand, fv_op_get_in(fv_arena_session(a), operand->name));
     if (!*at)
         *at = FV_NEW(a, list, 1);
     return *at;
@@ -52,12 +50,13 @@ fv_rule_index *fv_rule_index_new(fv_arena *a, const fv_rule *rules, int n) {
     fv_rule_index *x = FV_NEW(a, fv_rule_index, 1);
     x->roots = fv_ptrmap_in(a);
     for (int i = 0; i < n; i++) {
-        root **at = (root **)fv_ptrmap_at(&x->roots, fv_op_get(rules[i].pattern->name));
+        const fv_ast *pattern = fv_rule_root(&rules[i]);
+        root **at = (root **)fv_ptrmap_at(&x->roots, fv_op_get_in(fv_arena_session(a), pattern->name));
         if (!*at) {
             *at = FV_NEW(a, root, 1);
             (*at)->by_operand = fv_ptrmap_in(a);
         }
-        list *l = list_of(a, *at, telling_operand(rules[i].pattern));
+        list *l = list_of(a, *at, telling_operand(pattern));
         FV_PUSH(a, l->rules, l->n, l->cap, i);
     }
     return x;

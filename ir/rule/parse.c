@@ -98,18 +98,25 @@ const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name) 
     return NULL;
 }
 
-static bool add_name(fv_rule_scope *s, const fv_ast *at, bool is_attr, fv_attr_kind kind) {
+static bool add(fv_rule_scope *s, const fv_ast *at, fv_rule_name name) {
     const fv_rule_name *old = fv_rule_find_name(s, at->name);
+    name.name = at->name;
     if (!strcmp(at->name, "_"))
         return true;
-    if (old && (old->is_attr || is_attr))
-        return fv_rule_error(s, at, "'%s' is captured twice; only values may be", at->name);
+    if (old && (old->is_attr != name.is_attr || old->is_rest != name.is_rest || old->kind != name.kind))
+        return fv_rule_error(s, at, "'%s' is captured as another kind of thing before", at->name);
     if (old)
         return true;
     if (s->n == FV_MAX_CAPTURES)
         return fv_rule_error(s, at, "captures more than %d names", FV_MAX_CAPTURES);
-    s->names[s->n++] = (fv_rule_name){at->name, is_attr, kind};
+    s->names[s->n++] = name;
     return true;
+}
+
+static bool add_value(fv_rule_scope *s, const fv_ast *at) { return add(s, at, (fv_rule_name){0}); }
+
+static bool add_attr(fv_rule_scope *s, const fv_ast *at, fv_attr_kind kind) {
+    return add(s, at, (fv_rule_name){.is_attr = true, .kind = kind});
 }
 
 static const fv_opdef *find_op(const fv_rule_scope *s, const fv_ast *call) {
@@ -123,16 +130,29 @@ static const fv_opdef *find_op(const fv_rule_scope *s, const fv_ast *call) {
     return d;
 }
 
-static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def,
-                                int n) {
-    int least = 0, most = 0;
+static bool is_variadic(const fv_opdef *def) {
+    int n = 0;
+    while (n < FV_MAX_IN && def->in[n].name)
+        n++;
+    return n && def->in[n - 1].arity == FV_VARIADIC;
+}
+
+/* n operands, and any number of others where one of them is `xs..`. */
+static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def, int n) {
+    int least = 0, most = 0, rests = 0;
+    for (int i = 0; i < call->n; i++)
+        rests += call->arg[i]->kind == FV_AST_GROUP;
+    if (rests && !is_variadic(def))
+        return fv_rule_error(s, call, "%s has no operands of any number, which `..` stands for", call->name);
     for (; most < FV_MAX_IN && def->in[most].name; most++)
         if (def->in[most].arity == FV_REQUIRED)
             least = most + 1;
         else if (def->in[most].arity == FV_VARIADIC)
             least = most + def->in[most].min;
-    if (most && def->in[most - 1].arity == FV_VARIADIC)
+    if (is_variadic(def))
         most = FV_MAX_IN;
+    n -= rests;
+    least = rests ? 0 : least;
     if (n < least || n > most)
         return fv_rule_error(s, call, "%s has %d operands here, expected %s%d", call->name, n,
                              n < least && least < most   ? "at least "
@@ -175,17 +195,12 @@ static bool check_pattern_attr(fv_rule_scope *s, const fv_ast *named, const fv_o
     const fv_ast *x = named->arg[0];
     if (!d)
         return false;
-    return x->kind == FV_AST_NAME ? add_name(s, x, true, d->kind) : check_attr_literal(s, x, d);
+    return x->kind == FV_AST_NAME ? add_attr(s, x, d->kind) : check_attr_literal(s, x, d);
 }
 
-static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
-    double v;
-    if (p->kind == FV_AST_NAME)
-        return add_name(s, p, false, FV_ATTR_INT);
-    if (fv_rule_number(p, &v))
-        return true;
-    if (p->kind != FV_AST_CALL)
-        return fv_rule_error(s, p, "expected an op, a name or a number");
+static bool check_pattern(fv_rule_scope *s, const fv_ast *p);
+
+static bool check_op(fv_rule_scope *s, const fv_ast *p) {
     const fv_opdef *def = find_op(s, p);
     int operands = 0;
     if (!def)
@@ -197,6 +212,90 @@ static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
             return false;
     }
     return check_operand_count(s, p, def, operands);
+}
+
+/* What both of two scopes know. */
+static void keep_common(fv_rule_scope *s, const fv_rule_scope *other) {
+    int n = 0;
+    for (int i = 0; i < s->n; i++) {
+        const fv_rule_name *k = fv_rule_find_name(other, s->names[i].name);
+        if (k && k->is_attr == s->names[i].is_attr && k->is_rest == s->names[i].is_rest && k->kind == s->names[i].kind)
+            s->names[n++] = s->names[i];
+    }
+    s->n = n;
+}
+
+static bool check_either(fv_rule_scope *s, const fv_ast *p) {
+    fv_rule_scope other = *s;
+    if (!check_pattern(s, p->arg[0]) || !check_pattern(&other, p->arg[1]))
+        return false;
+    keep_common(s, &other);
+    return true;
+}
+
+/* Cast, fv.Reshape(), Transpose(perm=[1, 0]), Cast | Identity: nothing is captured of what may not be there. */
+static bool check_skipped(const fv_rule_scope *s, const fv_ast *p) {
+    if (fv_pattern_kind_of(p) == FV_PATTERN_EITHER)
+        return check_skipped(s, p->arg[0]) && check_skipped(s, p->arg[1]);
+    if (p->kind != FV_AST_NAME && fv_pattern_kind_of(p) != FV_PATTERN_OP)
+        return fv_rule_error(s, p, "expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])");
+    const fv_opdef *def = find_op(s, p);
+    if (!def)
+        return false;
+    for (int i = 0; i < p->n; i++) {
+        const fv_ast *named = p->arg[i], *value = named->n ? named->arg[0] : NULL;
+        const fv_attr_def *d = named->kind == FV_AST_NAMED ? find_attr(s, named, def) : NULL;
+        if (named->kind != FV_AST_NAMED)
+            return fv_rule_error(s, named, "what may be skipped is an op of one operand, which is left out here");
+        if (!d)
+            return false;
+        if (value->kind == FV_AST_NAME ? strcmp(value->name, "_") != 0 : !check_attr_literal(s, value, d))
+            return value->kind == FV_AST_NAME && fv_rule_error(s, value, "'%s' would not be known where nothing is skipped", value->name);
+    }
+    return true;
+}
+
+static bool check_skipping(fv_rule_scope *s, const fv_ast *p) {
+    if (p->n != 2)
+        return fv_rule_error(s, p, "expected %s(OP, pattern)", p->name);
+    return check_skipped(s, p->arg[0]) && check_pattern(s, p->arg[1]);
+}
+
+/* result(i, OP(...)): is there such a result? */
+static bool check_result(const fv_rule_scope *s, const fv_ast *p) {
+    if (p->n != 2 || p->arg[0]->kind != FV_AST_INT || fv_pattern_kind_of(p->arg[1]) != FV_PATTERN_OP)
+        return fv_rule_error(s, p, "expected result(i, OP(...)), where i counts from 0");
+    const fv_opdef *def = find_op(s, p->arg[1]);
+    int n = 0;
+    if (!def)
+        return false;
+    while (n < FV_MAX_OUT && def->out[n].name)
+        n++;
+    bool any = n && def->out[n - 1].arity == FV_VARIADIC;
+    if (p->arg[0]->i < 0 || p->arg[0]->i >= (any ? FV_MAX_OUT : n))
+        return fv_rule_error(s, p->arg[0], "%s has no result %lld", p->arg[1]->name, (long long)p->arg[0]->i);
+    return true;
+}
+
+static bool check_about(const fv_rule_scope *s, const fv_ast *p) {
+    double v;
+    return fv_rule_number(p->arg[0], &v) || fv_rule_error(s, p, "expected a number behind ~");
+}
+
+static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
+    switch (fv_pattern_kind_of(p)) {
+    case FV_PATTERN_NAME: return add_value(s, p);
+    case FV_PATTERN_NUMBER: return true;
+    case FV_PATTERN_ABOUT: return check_about(s, p);
+    case FV_PATTERN_OP: return check_op(s, p);
+    case FV_PATTERN_EITHER: return check_either(s, p);
+    case FV_PATTERN_OPTIONAL:
+    case FV_PATTERN_REPEATED: return check_skipping(s, p);
+    case FV_PATTERN_RESULT: return check_result(s, p) && check_op(s, p->arg[1]);
+    case FV_PATTERN_REST: return add(s, p, (fv_rule_name){.is_rest = true});
+    case FV_PATTERN_NONE: break;
+    }
+    return fv_rule_error(s, p, "expected an op, a name or a number");
 }
 
 /* ---- the right side ---- */
@@ -232,35 +331,57 @@ static bool check_value_name(const fv_rule_scope *s, const fv_ast *x) {
     const fv_rule_name *k = fv_rule_find_name(s, x->name);
     if (!k)
         return fv_rule_error(s, x, "the pattern captures no '%s'", x->name);
+    if (k->is_rest)
+        return fv_rule_error(s, x, "'%s' stands for operands: write %s..", x->name, x->name);
     return !k->is_attr || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
            fv_rule_error(s, x, "attribute '%s' is no number", x->name);
+}
+
+static bool check_rest(const fv_rule_scope *s, const fv_ast *x) {
+    const fv_rule_name *k = fv_rule_find_name(s, x->name);
+    return (k && k->is_rest) || fv_rule_error(s, x, "the pattern captures no '%s..'", x->name);
+}
+
+static bool check_replacement(const fv_rule_scope *s, const fv_ast *x);
+
+static bool check_new_op(const fv_rule_scope *s, const fv_ast *x) {
+    const fv_opdef *def = find_op(s, x);
+    int operands = 0;
+    if (!def)
+        return false;
+    for (int i = 0; i < x->n; i++) {
+        const fv_ast *arg = x->arg[i];
+        bool named = arg->kind == FV_AST_NAMED;
+        operands += !named;
+        if (named ? !check_new_attr(s, arg, def) : arg->kind == FV_AST_GROUP ? !check_rest(s, arg) : !check_replacement(s, arg))
+            return false;
+    }
+    return check_operand_count(s, x, def, operands);
 }
 
 static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     double v;
     if (x->kind == FV_AST_NAME && (fv_rule_find_name(s, x->name) || !fv_rule_number(x, &v)))
         return check_value_name(s, x);
-    if (fv_rule_number(x, &v))
-        return true;
-    if (x->kind != FV_AST_CALL)
-        return fv_rule_error(s, x, "expected an op, a captured name or a number");
-    const fv_opdef *def = find_op(s, x);
-    int operands = 0;
-    if (!def)
-        return false;
-    for (int i = 0; i < x->n; i++) {
-        bool named = x->arg[i]->kind == FV_AST_NAMED;
-        operands += !named;
-        if (named ? !check_new_attr(s, x->arg[i], def) : !check_replacement(s, x->arg[i]))
-            return false;
+    switch (fv_pattern_kind_of(x)) {
+    case FV_PATTERN_NAME: /* pi */
+    case FV_PATTERN_NUMBER: return true;
+    case FV_PATTERN_OP: return check_new_op(s, x);
+    case FV_PATTERN_RESULT: return check_result(s, x) && check_new_op(s, x->arg[1]);
+    case FV_PATTERN_ABOUT:
+    case FV_PATTERN_EITHER:
+    case FV_PATTERN_OPTIONAL:
+    case FV_PATTERN_REPEATED:
+    case FV_PATTERN_REST:
+    case FV_PATTERN_NONE: break;
     }
-    return check_operand_count(s, x, def, operands);
+    return fv_rule_error(s, x, "expected an op, a captured name or a number");
 }
 
 static bool check_rule(fv_session *session, const fv_rule *r) {
     fv_rule_scope s = {.session = session, .rule = r->name};
-    double v;
-    if (r->pattern->kind != FV_AST_CALL || fv_rule_number(r->pattern, &v))
+    fv_pattern_kind kind = fv_pattern_kind_of(r->pattern);
+    if (kind != FV_PATTERN_OP && kind != FV_PATTERN_RESULT)
         return fv_rule_error(&s, r->pattern, "expected an op on the left of =>");
     if (!check_pattern(&s, r->pattern))
         return false;
@@ -303,12 +424,12 @@ static bool parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv
         const fv_ast *x = out->pattern->arg[i];
         if (x->kind != FV_AST_NAME)
             return fv_rule_error(&s, x, "expected the name of an operand");
-        if (!add_name(&s, x, false, FV_ATTR_INT))
+        if (!add_value(&s, x))
             return false;
     }
     for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++) {
         fv_ast name = {.kind = FV_AST_NAME, .name = def->attrs[i].name};
-        if (!def->attrs[i].until && !add_name(&s, &name, true, def->attrs[i].kind))
+        if (!def->attrs[i].until && !add_attr(&s, &name, def->attrs[i].kind))
             return false;
     }
     return check_replacement(&s, out->replacement);

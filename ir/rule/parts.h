@@ -26,6 +26,25 @@ typedef struct fv_matcher {
 
 const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
 
+/* ---- pattern.c: what a node of a pattern is ---- */
+
+typedef enum {
+    FV_PATTERN_NAME,     /* x */
+    FV_PATTERN_NUMBER,   /* 0.5 */
+    FV_PATTERN_ABOUT,    /* ~sqrt(2) */
+    FV_PATTERN_OP,       /* Add(x, y) */
+    FV_PATTERN_EITHER,   /* Div(x, y) | Mul(x, y) */
+    FV_PATTERN_OPTIONAL, /* optional(Cast, x) */
+    FV_PATTERN_REPEATED, /* repeated(Cast, x) */
+    FV_PATTERN_RESULT,   /* result(1, TopK(x, k)) */
+    FV_PATTERN_REST,     /* xs.. */
+    FV_PATTERN_NONE
+} fv_pattern_kind;
+
+fv_pattern_kind fv_pattern_kind_of(const fv_ast *p);
+/* How many results an op has of which number `result` is wanted: that, and those that are not optional. */
+int fv_rule_results(const fv_opdef *def, int result);
+
 /* ---- where.c: numbers and conditions ---- */
 
 /* A number without names of values: 0.5, sqrt(2), 2 * pi. */
@@ -46,6 +65,7 @@ typedef struct fv_rule_name {
     const char *name;
     bool is_attr;
     fv_attr_kind kind; /* of an attribute */
+    bool is_rest;      /* operands: xs.. */
 } fv_rule_name;
 
 typedef struct fv_rule_scope {

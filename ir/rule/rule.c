@@ -33,15 +33,29 @@ static bool miss(fv_matcher *m, const char *format, ...) {
     return false;
 }
 
+static const char *seen(const fv_matcher *m, const fv_attr *a) {
+    return m->explain ? fv_rule_seen_attr(m->module->arena, a) : "";
+}
+
 static bool bind(fv_matcher *m, const char *name, fv_value *value, const fv_attr *attr) {
     if (!strcmp(name, "_"))
         return true;
     const fv_capture *c = fv_rule_capture(m, name);
+    if (c && attr)
+        return fv_attr_equal(c->attr, attr) || miss(m, "'%s' is %s and %s", name, seen(m, c->attr), seen(m, attr));
     if (c)
         return c->value == value ||
                miss(m, "'%s' is %s and %s", name, c->value->name, value->name);
-    m->captures[m->n++] = (fv_capture){name, value, attr};
+    m->captures[m->n++] = (fv_capture){.name = name, .value = value, .attr = attr};
     return true;
+}
+
+/* Its first result that there is. */
+static const char *called(const fv_op *op) {
+    int i = 0;
+    while (i < op->nout - 1 && !op->out[i])
+        i++;
+    return op->nout && op->out[i] ? op->out[i]->name : op->def->name;
 }
 
 /* ---- attributes ---- */
@@ -92,11 +106,11 @@ static bool match_attr(fv_matcher *m, const fv_ast *named, const fv_op *op) {
     if (want->kind == FV_AST_NAME && !strcmp(want->name, "_"))
         return true;
     if (!a)
-        return miss(m, "'%s' has no attribute '%s'", op->out[0]->name, named->name);
+        return miss(m, "'%s' has no attribute '%s'", called(op), named->name);
     if (want->kind == FV_AST_NAME)
         return bind(m, want->name, NULL, a);
     return is_literal(a, want) ||
-           miss(m, "'%s' has another '%s'", op->out[0]->name, named->name);
+           miss(m, "'%s' has another '%s'", called(op), named->name);
 }
 
 static bool is_mentioned(const fv_ast *p, const char *attr) {
@@ -122,66 +136,173 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
     for (int i = 0; i < op->nattrs; i++) {
         const fv_attr_def *d = fv_opdef_attr(op->def, op->attrs[i].name);
         if (d && d->has_default && !is_mentioned(p, d->name) && !is_default(d, &op->attrs[i]))
-            return miss(m, "'%s' has another '%s' than by default", op->out[0]->name, d->name);
+            return miss(m, "'%s' has another '%s' than by default", called(op), d->name);
     }
     return true;
 }
 
 /* ---- matching ---- */
 
-/* What is still to be matched: a list, so that a choice between the two ways round of an op holds
- * for all that comes after it, the conditions too. */
+enum { MOST_REPEATED = 64 };
+
+/* What is still to be matched: a list, so that a choice holds for all that comes after it, the conditions too. Choices are the two
+ * ways round of an op, alternatives, how much is skipped, and how many operands a name stands for. */
 typedef struct goal {
     const fv_ast *p;
-    fv_value *v;
+    fv_value *v; /* it has to match p; or, where it is NULL, */
+    const fv_op *op;
+    fv_value *const *in; /* operands of op from here on match arguments of p from `arg` on */
+    int nin, arg;
     const struct goal *next;
 } goal;
 
 static bool solve(fv_matcher *m, const goal *g);
 
-static bool solve_operands(fv_matcher *m, const fv_ast *p, const fv_op *op, bool swapped,
-                           const goal *next) {
-    goal goals[FV_MAX_IN];
-    int n = 0;
-    for (int i = 0; i < p->n; i++) {
-        if (p->arg[i]->kind == FV_AST_NAMED)
-            continue;
-        fv_value *v = fv_op_in(op, swapped ? 1 - n : n);
-        if (!v)
-            return miss(m, "'%s' has %d operands", op->out[0]->name, n);
-        goals[n] = (goal){p->arg[i], v, &goals[n + 1]};
-        n++;
-    }
-    if (n != op->nin)
-        return miss(m, "'%s' has %d operands", op->out[0]->name, op->nin);
-    if (n)
-        goals[n - 1].next = next;
-    return solve(m, n ? goals : next);
+static void go_back(fv_matcher *m, int n, int depth) {
+    m->n = n;
+    m->depth = depth;
 }
 
-static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_op *op, const goal *next) {
-    const char *dot = strrchr(p->name, '.');
-    const char *domain = op->def->domain, *name = op->def->name;
-    bool same = !strcmp(dot ? dot + 1 : p->name, name) &&
-                (dot ? strlen(domain) == (size_t)(dot - p->name) &&
-                           !strncmp(domain, p->name, (size_t)(dot - p->name))
-                     : !*domain);
-    if (!same)
-        return miss(m, "'%s' is %s%s%s, expected %s", op->out[0] ? op->out[0]->name : "", domain,
-                    *domain ? "." : "", name, p->name);
-    if (op->nout != 1 || !op->out[0])
-        return miss(m, "%s has %d results", name, op->nout);
+static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *values) {
+    const fv_capture *c = fv_rule_capture(m, name);
+    if (c)
+        return (c->n == n && !memcmp(c->values, values, (size_t)n * sizeof *values)) || miss(m, "'%s..' stands for other operands as well", name);
+    m->captures[m->n++] = (fv_capture){.name = name, .n = n, .values = values};
+    return true;
+}
+
+static bool solve_operands(fv_matcher *m, const goal *g);
+
+/* As few as let the rest match. */
+static bool solve_rest(fv_matcher *m, const char *name, const goal *g, goal *rest) {
+    int n = m->n, depth = m->depth;
+    for (int k = 0; k <= g->nin; k++) {
+        rest->in = g->in + k;
+        rest->nin = g->nin - k;
+        if (bind_rest(m, name, k, g->in)) {
+            m->depth++;
+            if (solve_operands(m, rest))
+                return true;
+        }
+        go_back(m, n, depth);
+    }
+    return false;
+}
+
+static bool has_rest(const fv_ast *p) {
+    for (int i = 0; i < p->n; i++)
+        if (p->arg[i]->kind == FV_AST_GROUP)
+            return true;
+    return false;
+}
+
+static bool solve_operands(fv_matcher *m, const goal *g) {
+    int arg = g->arg;
+    while (arg < g->p->n && g->p->arg[arg]->kind == FV_AST_NAMED)
+        arg++;
+    if (arg == g->p->n && !g->nin)
+        return solve(m, g->next);
+    if (arg == g->p->n) /* where some stand for any number, another number is tried */
+        return !has_rest(g->p) && miss(m, "'%s' has %d operands", called(g->op), g->op->nin);
+    const fv_ast *p = g->p->arg[arg];
+    goal rest = {.p = g->p, .op = g->op, .arg = arg + 1, .next = g->next};
+    if (p->kind == FV_AST_GROUP)
+        return solve_rest(m, p->name, g, &rest);
+    if (!g->nin || !*g->in)
+        return miss(m, "'%s' has %d operands", called(g->op), g->op->nin - g->nin);
+    rest.in = g->in + 1;
+    rest.nin = g->nin - 1;
+    goal first = {.p = p, .v = *g->in, .next = &rest};
+    return solve(m, &first);
+}
+
+static bool is_of(const fv_op *op, const char *name) {
+    const char *dot = strrchr(name, '.'), *domain = op->def->domain;
+    if (strcmp(dot ? dot + 1 : name, op->def->name) != 0)
+        return false;
+    return dot ? strlen(domain) == (size_t)(dot - name) && !strncmp(domain, name, (size_t)(dot - name)) : !*domain;
+}
+
+/* Of an op, or result(i, an op). */
+static const fv_ast *op_of(const fv_ast *p) { return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p; }
+static int result_of(const fv_ast *p) { return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? (int)p->arg[0]->i : -1; }
+
+/* v is result number `result`, or the only one, where that is -1. */
+static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_value *v, int result, const goal *next) {
+    const fv_op *op = v->def;
+    if (!is_of(op, p->name))
+        return miss(m, "'%s' is %s%s%s, expected %s", v->name, op->def->domain, *op->def->domain ? "." : "", op->def->name, p->name);
+    if (result < 0 && op->nout != 1)
+        return miss(m, "%s has %d results", op->def->name, op->nout);
+    if (result >= 0 && (result >= op->nout || op->out[result] != v))
+        return miss(m, "'%s' is not result %d of %s", v->name, result, op->def->name);
     m->depth++;
     int n = m->n, depth = m->depth;
+    goal operands = {.p = p, .op = op, .in = op->in, .nin = op->nin, .next = next};
     if (!match_attrs(m, p, op))
         return false;
-    if (solve_operands(m, p, op, false, next))
+    if (solve_operands(m, &operands))
         return true;
     m->depth = depth;
-    if (!op->def->commutes || op->nin != 2)
+    if (!op->def->commutes || op->nin != 2 || has_rest(p))
         return false;
+    fv_value *turned[2] = {op->in[1], op->in[0]};
+    operands.in = turned;
     m->n = n;
-    return match_attrs(m, p, op) && solve_operands(m, p, op, true, next);
+    return match_attrs(m, p, op) && solve_operands(m, &operands);
+}
+
+static bool solve_either(fv_matcher *m, const goal *g) {
+    int n = m->n, depth = m->depth, deepest = m->deepest;
+    goal one = *g;
+    for (int i = 0; i < 2; i++) {
+        one.p = g->p->arg[i];
+        if (solve(m, &one))
+            return true;
+        go_back(m, n, depth);
+    }
+    if (!m->explain || deepest >= depth || m->deepest != depth) /* one of them got further, or others did */
+        return false;
+    fv_text t = {.arena = m->module->arena};
+    fv_ast_print(&t, g->p);
+    m->why = fv_printf(t.arena, "'%s' is none of %s", g->v->name, t.s);
+    return false;
+}
+
+/* Is v made by an op that may be skipped? */
+static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) {
+    if (fv_pattern_kind_of(wrapper) == FV_PATTERN_EITHER)
+        return is_skipped(m, wrapper->arg[0], v) || is_skipped(m, wrapper->arg[1], v);
+    const fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
+    return op && op->nin == 1 && op->in[0] && op->nout == 1 && is_of(op, wrapper->name) && match_attrs(m, wrapper, op);
+}
+
+/* As many are skipped as let the rest match. */
+static bool solve_skipping(fv_matcher *m, const goal *g, int most) {
+    fv_value *at[MOST_REPEATED + 1] = {g->v};
+    int n = m->n, depth = m->depth, skipped = 0;
+    for (; skipped < most && is_skipped(m, g->p->arg[0], at[skipped]); skipped++)
+        at[skipped + 1] = at[skipped]->def->in[0];
+    for (; skipped >= 0; skipped--) {
+        goal inner = {.p = g->p->arg[1], .v = at[skipped], .next = g->next};
+        if (solve(m, &inner))
+            return true;
+        go_back(m, n, depth);
+    }
+    return false;
+}
+
+static bool is_number(fv_matcher *m, const fv_value *v, double want) {
+    double have;
+    return (fv_rule_uniform(v, &have) && fv_rule_rounds_to(v->type->elem, want, have)) || miss(m, "'%s' is not the constant %g", v->name, want);
+}
+
+static bool is_about(fv_matcher *m, const fv_value *v, double want) {
+    double have;
+    if (!fv_rule_uniform(v, &have))
+        return miss(m, "'%s' is no constant of one number, expected one within %d ulp of %.9g", v->name, FV_ABOUT_ULPS, want);
+    return fv_rule_is_about(v->type->elem, have, want) ||
+           miss(m, "'%s' is %.9g, expected what is within %d ulp of %.9g", v->name, have, FV_ABOUT_ULPS, want);
 }
 
 static bool solve_conditions(fv_matcher *m) {
@@ -197,32 +318,39 @@ static bool solve_conditions(fv_matcher *m) {
     return !m->rule->holds || m->rule->holds(m->rule->user, m->op, m->n, m->captures) || miss(m, "its function says no");
 }
 
+static bool solve_next(fv_matcher *m, bool ok, const goal *g) {
+    m->depth++;
+    return ok && solve(m, g->next);
+}
+
+static bool solve_value(fv_matcher *m, const goal *g) {
+    const fv_ast *p = g->p;
+    switch (fv_pattern_kind_of(p)) {
+    case FV_PATTERN_NAME: return solve_next(m, bind(m, p->name, g->v, NULL), g);
+    case FV_PATTERN_NUMBER: return solve_next(m, is_number(m, g->v, fv_rule_value(p)), g);
+    case FV_PATTERN_ABOUT: return solve_next(m, is_about(m, g->v, fv_rule_value(p->arg[0])), g);
+    case FV_PATTERN_EITHER: return solve_either(m, g);
+    case FV_PATTERN_OPTIONAL: return solve_skipping(m, g, 1);
+    case FV_PATTERN_REPEATED: return solve_skipping(m, g, MOST_REPEATED);
+    case FV_PATTERN_OP:
+    case FV_PATTERN_RESULT:
+        if (g->v->kind != FV_VALUE_RESULT)
+            return miss(m, "'%s' is not the result of %s", g->v->name, op_of(p)->name);
+        return solve_op(m, op_of(p), g->v, result_of(p), g->next);
+    case FV_PATTERN_REST:
+    case FV_PATTERN_NONE: break;
+    }
+    return false; /* operands, which are matched by the op; nothing else is parsed */
+}
+
 /* Matches the first goal, then the rest; on failure everything is as it was. */
 static bool solve(fv_matcher *m, const goal *g) {
     if (!g)
         return solve_conditions(m);
     int n = m->n, depth = m->depth;
-    double want, have;
-    bool ok;
-    if (g->p->kind == FV_AST_NAME) {
-        ok = bind(m, g->p->name, g->v, NULL);
-        m->depth++;
-        ok = ok && solve(m, g->next);
-    } else if (fv_rule_number(g->p, &want)) {
-        ok = fv_rule_uniform(g->v, &have) && fv_rule_rounds_to(g->v->type->elem, want, have);
-        if (!ok)
-            miss(m, "'%s' is not the constant %g", g->v->name, want);
-        m->depth++;
-        ok = ok && solve(m, g->next);
-    } else if (g->v->kind == FV_VALUE_RESULT) {
-        ok = solve_op(m, g->p, g->v->def, g->next);
-    } else {
-        ok = miss(m, "'%s' is not the result of %s", g->v->name, g->p->name);
-    }
-    if (!ok) {
-        m->n = n;
-        m->depth = depth;
-    }
+    bool ok = g->v ? solve_value(m, g) : solve_operands(m, g);
+    if (!ok)
+        go_back(m, n, depth);
     return ok;
 }
 
@@ -297,6 +425,40 @@ static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef 
     return true;
 }
 
+static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x);
+
+/* Those that `x..` stands for count one by one. */
+static int count_operands(const fv_matcher *m, const fv_ast *call) {
+    int n = 0;
+    for (int i = 0; i < call->n; i++)
+        n += call->arg[i]->kind == FV_AST_GROUP ? fv_rule_capture(m, call->arg[i]->name)->n : call->arg[i]->kind != FV_AST_NAMED;
+    return n;
+}
+
+/* Result number i of so many as there have to be. */
+static fv_value *build_op(fv_rewriter *w, const fv_matcher *m, const fv_ast *call, int result) {
+    fv_value **in = FV_NEW(w->module->arena, fv_value *, count_operands(m, call) + 1);
+    fv_attr attrs[FV_MAX_ATTRS];
+    int nin = 0, nattrs = 0;
+    const fv_opdef *def = fv_op_get_in(m->session, call->name);
+    for (int i = 0; i < call->n; i++) {
+        const fv_ast *x = call->arg[i];
+        const fv_capture *rest = x->kind == FV_AST_GROUP ? fv_rule_capture(m, x->name) : NULL;
+        for (int k = 0; rest && k < rest->n; k++)
+            in[nin++] = rest->values[k];
+        if (rest)
+            continue;
+        if (x->kind != FV_AST_NAMED)
+            in[nin++] = build(w, m, x);
+        else if (!build_attr(m, x, def, &attrs[nattrs++])) {
+            w->failed = true;
+            return NULL;
+        }
+    }
+    fv_op *op = fv_w_def_n(w, def, nin, in, nattrs, attrs, fv_rule_results(def, result));
+    return op ? op->out[result] : NULL;
+}
+
 static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
     const fv_capture *c = x->kind == FV_AST_NAME ? fv_rule_capture(m, x->name) : NULL;
     double v;
@@ -309,18 +471,7 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
         return build_number(w, m, v);
     if (x->kind == FV_AST_NAME)
         return NULL; /* an operand that is left out of the op that this is the meaning of */
-    fv_value *in[FV_MAX_IN];
-    fv_attr attrs[FV_MAX_ATTRS];
-    int nin = 0, nattrs = 0;
-    const fv_opdef *def = fv_op_get_in(m->session, x->name);
-    for (int i = 0; i < x->n; i++)
-        if (x->arg[i]->kind != FV_AST_NAMED)
-            in[nin++] = build(w, m, x->arg[i]);
-        else if (!build_attr(m, x->arg[i], def, &attrs[nattrs++])) {
-            w->failed = true;
-            return NULL;
-        }
-    return fv_w_def(w, def, nin, in, nattrs, attrs);
+    return build_op(w, m, op_of(x), result_of(x) < 0 ? 0 : result_of(x));
 }
 
 /* Equal by proof: whoever uses the old value relies on its type. */
@@ -333,9 +484,13 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     return true;
 }
 
+/* Of the op's results the one that is replaced. */
+static int root_result(const fv_rule *r) { return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern); }
+
 static bool replace(fv_matcher *m, fv_op *op) {
     fv_rewriter w = fv_rewriter_at(op);
-    fv_value *old = op->out[0], *v = build(&w, m, m->rule->replacement);
+    const int result = root_result(m->rule);
+    fv_value *old = op->out[result], *v = build(&w, m, m->rule->replacement);
     if (!v || w.failed)
         return miss(m, "the right side cannot be built");
     if (!same_type(m->module->dims, old->type, v->type))
@@ -343,7 +498,7 @@ static bool replace(fv_matcher *m, fv_op *op) {
                     fv_type_str(m->module->arena, old->type));
     if (m->may && !m->may(m->user, m->rule, op))
         return false;
-    fv_w_result(&w, 0, v);
+    fv_w_result(&w, result, v);
     return true;
 }
 
@@ -353,8 +508,13 @@ static fv_matcher matcher_at(const fv_rule *r, fv_op *op, bool explain) {
 }
 
 static bool match(fv_matcher *m) {
-    fv_op *op = m->op;
-    bool ok = op->nout == 1 && op->out[0] && solve_op(m, m->rule->pattern, op, NULL);
+    const fv_op *op = m->op;
+    const fv_ast *p = m->rule->pattern;
+    int result = root_result(m->rule);
+    const fv_value *v = result < op->nout ? op->out[result] : NULL;
+    if (result_of(p) >= 0 && v && !v->nuses) /* where it was replaced already others keep the op */
+        return miss(m, "nothing uses '%s'", v->name);
+    bool ok = v && solve_op(m, op_of(p), v, result_of(p), NULL);
     m->depth += ok;
     return ok;
 }
@@ -366,18 +526,6 @@ static bool tell(const fv_matcher *m, bool ok, fv_mismatch *why) {
                              m->captured ? m->captured : ""};
     return ok;
 }
-
-static int count_parts(const fv_ast *p) {
-    double number;
-    int n = 1;
-    if (p->kind != FV_AST_CALL || fv_rule_number(p, &number))
-        return n;
-    for (int i = 0; i < p->n; i++)
-        n += p->arg[i]->kind == FV_AST_NAMED ? 0 : count_parts(p->arg[i]);
-    return n;
-}
-
-int fv_rule_parts(const fv_rule *r) { return count_parts(r->pattern) + r->nwhere; }
 
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     fv_matcher m = matcher_at(r, op, why != NULL);

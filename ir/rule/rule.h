@@ -3,18 +3,30 @@
  *   rule gelu-erf: Mul(Mul(x, Add(Erf(Div(x, c)), 1)), 0.5)  where c ~ sqrt(2)  =>  Gelu(x)  rounding
  *
  * Left: a pattern of ops; names are captured values (a name that occurs twice must be the same
- * value), `_` matches any value. Numbers match constants all of whose elements are that number, as
+ * value, or equal attributes), `_` matches any value. Numbers match constants all of whose elements are that number, as
  * near as their type has it. Ops of two operands that commute match either way round, together with
  * everything else of the pattern and the conditions. Attributes: `axis=-1`, `perm=[1, 0]`,
  * `mode="linear"` must be equal, `perm=p` captures, `perm=_` is whatever it is; one that is not
  * mentioned must have its default, where it has one. An op with more operands than the pattern
- * gives does not match.
+ * gives does not match. Besides:
+ *   ~sqrt(2)               a constant within 2 ulp of that
+ *   Div(x, 2) | Mul(x, 0.5)    one of these. Names that only one of them has are known in it alone
+ *   optional(Cast, x)      x, or what a Cast makes of it
+ *   repeated(Cast, x)      ... of up to 64 of them; as many are skipped as let the rest match. What is
+ *                          skipped is an op of one operand, without it: Cast, fv.Reshape(),
+ *                          Transpose(perm=[1, 0]), or one of several: Cast | Identity
+ *   Concat(xs.., axis=a)   any number of operands of an op that has any number, in their order, which
+ *                          a right side hands on: Concat(xs.., y, axis=a)
+ *   result(1, TopK(x, k))  result 1 (from 0) of an op that has several. At the top it is the one that
+ *                          is replaced; on the right it is taken of a new op
  *
  * Conditions, all of which must hold, after `where`, separated by commas:
  *   a == b   != < <= > >=   of numbers, element types or dims, which are
  *              a constant all of whose elements are one number; an INT or FLOAT attribute; rank(x)
  *              type(x); f32, i64, ...; an INT attribute that numbers a type, as `to` of Cast does
  *              shape(x); a list attribute  (equal is what is proved to be, whatever the symbols are)
+ *              dim(x, -1), one of its dims: what is proved of it, with numbers and other dims
+ *              uses(x), how many operands x is; count(xs), how many operands were captured
  *   a ~ b              the number a is within 2 ulp of b, in the constant's type
  *   const(c)           a constant
  *   scalar(c)          a constant of one element
@@ -78,6 +90,8 @@ typedef struct fv_mismatch {
     const char *captured; /* "x is %x: f32[n], p is [1, 0]": what names stood for then; "": none did */
 } fv_mismatch;
 
+/* The op that the pattern is of: the call in it. */
+const fv_ast *fv_rule_root(const fv_rule *r);
 /* Ops, names and numbers of the pattern, and conditions: what has to match. */
 int fv_rule_parts(const fv_rule *r) FV_MUST_USE;
 

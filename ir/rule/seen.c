@@ -6,6 +6,17 @@
 #include "ir/graph/print.h"
 #include "ir/rule/constant.h"
 
+static void put_seen_attr(fv_text *t, const fv_attr *a) {
+    fv_graph_printer p = {.t = t, .elide = true};
+    fv_put_attr(&p, a);
+}
+
+const char *fv_rule_seen_attr(fv_arena *a, const fv_attr *attr) {
+    fv_text t = {.arena = a};
+    put_seen_attr(&t, attr);
+    return t.s;
+}
+
 /* A constant's number where it has one; its content is told by its type alone where it has not. */
 static void put_seen_value(fv_text *t, const fv_value *v) {
     double number;
@@ -21,17 +32,23 @@ static void put_seen_value(fv_text *t, const fv_value *v) {
     fv_text_put(t, fv_type_str(t->arena, v->type));
 }
 
-static void put_seen_attr(fv_text *t, const fv_attr *a) {
-    fv_graph_printer p = {.t = t, .elide = true};
-    fv_put_attr(&p, a);
+static void put_seen_rest(fv_text *t, const fv_capture *c) {
+    fv_text_put(t, "[");
+    for (int i = 0; i < c->n; i++) {
+        fv_text_put(t, i ? ", " : "");
+        fv_put_value(t, c->values[i]);
+    }
+    fv_text_put(t, "]");
 }
 
 static void put_capture(fv_text *t, const fv_capture *c) {
     fv_text_printf(t, "%s%s is ", t->n ? ", " : "", c->name);
     if (c->value)
         put_seen_value(t, c->value);
-    else
+    else if (c->attr)
         put_seen_attr(t, c->attr);
+    else
+        put_seen_rest(t, c);
 }
 
 static bool speaks_of(const fv_ast *x, const char *name) {
@@ -41,14 +58,21 @@ static bool speaks_of(const fv_ast *x, const char *name) {
     return speaks;
 }
 
+static bool counts_uses(const fv_ast *x) {
+    bool counts = x->kind == FV_AST_CALL && (!strcmp(x->name, "once") || !strcmp(x->name, "uses"));
+    for (int i = 0; i < x->n && !counts; i++)
+        counts = counts_uses(x->arg[i]);
+    return counts;
+}
+
 const char *fv_rule_seen(fv_arena *a, int n, const fv_capture *captures, const fv_ast *condition) {
     fv_text t = {.arena = a};
-    bool counts = condition && condition->kind == FV_AST_CALL && !strcmp(condition->name, "once");
+    bool counts = condition && counts_uses(condition);
     for (int i = 0; i < n; i++) {
         if (condition && !speaks_of(condition, captures[i].name))
             continue;
         put_capture(&t, &captures[i]);
-        if (counts)
+        if (counts && captures[i].value)
             fv_text_printf(&t, " with %d uses", captures[i].value->nuses);
     }
     return t.s ? t.s : "";

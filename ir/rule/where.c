@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/base/whole.h"
 #include "ir/rule/constant.h"
 #include "ir/type/float_bits.h"
 
@@ -82,8 +83,8 @@ bool fv_rule_rounds_to(fv_elem e, double want, double x) {
 
 /* ---- terms: what is compared ---- */
 
-typedef enum { NUMBER, INT_ATTR, ELEM, LIST } term_kind;
-static const char *const kind_names[] = {"a number", "a number", "an element type", "a list of dims"};
+typedef enum { NUMBER, INT_ATTR, DIM, ELEM, LIST } term_kind;
+static const char *const kind_names[] = {"a number", "a number", "a dim", "an element type", "a list of dims"};
 
 typedef struct term {
     term_kind kind;
@@ -91,17 +92,39 @@ typedef struct term {
     fv_elem of; /* the type that a constant's number is of; FV_NO_ELEM: exact */
     fv_elem elem;
     int n;
-    const fv_dim *dims[FV_MAX_RANK];
+    const fv_dim *dims[FV_MAX_RANK]; /* of a DIM the first */
 } term;
 
-static bool is_property(const fv_ast *x) {
-    return x->kind == FV_AST_CALL && x->n == 1 && x->arg[0]->kind == FV_AST_NAME &&
-           (!strcmp(x->name, "rank") || !strcmp(x->name, "type") || !strcmp(x->name, "shape"));
+/* rank(x), dim(x, -1), ...: what is asked of a value, or of `xs..`; its name stands first. */
+static const struct property {
+    const char *name;
+    int args;
+    term_kind kind;
+} properties[] = {{"rank", 1, NUMBER}, {"type", 1, ELEM}, {"shape", 1, LIST}, {"dim", 2, DIM}, {"uses", 1, NUMBER}, {"count", 1, NUMBER},
+                  {NULL, 0, NUMBER}};
+
+static const struct property *property_of(const fv_ast *x) {
+    const struct property *p = properties;
+    if (x->kind != FV_AST_CALL)
+        return NULL;
+    while (p->name && (strcmp(p->name, x->name) != 0 || p->args != x->n))
+        p++;
+    return p->name ? p : NULL;
 }
 
 static bool check_value(const fv_rule_scope *s, const fv_ast *x) {
     const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
-    return (k && !k->is_attr) || fv_rule_error(s, x, "expected a value that the pattern captures");
+    return (k && !k->is_attr && !k->is_rest) || fv_rule_error(s, x, "expected a value that the pattern captures");
+}
+
+static bool check_property(const fv_rule_scope *s, const fv_ast *x) {
+    const fv_rule_name *k = fv_rule_find_name(s, x->arg[0]->kind == FV_AST_NAME ? x->arg[0]->name : "");
+    double axis;
+    if (!strcmp(x->name, "count"))
+        return (k && k->is_rest) || fv_rule_error(s, x->arg[0], "expected operands that the pattern captures, as xs of Concat(xs..)");
+    if (x->n == 2 && !(fv_rule_number(x->arg[1], &axis) && axis >= -FV_MAX_RANK && axis < FV_MAX_RANK && axis == (double)(int)axis))
+        return fv_rule_error(s, x->arg[1], "expected an axis, as 0 or -1");
+    return check_value(s, x->arg[0]);
 }
 
 static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) {
@@ -113,6 +136,8 @@ static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
                fv_rule_error(s, x, "'%s' is neither captured nor an element type", x->name);
     }
     bool list = k->is_attr && (k->kind == FV_ATTR_INTS || k->kind == FV_ATTR_DIMS);
+    if (k->is_rest)
+        return fv_rule_error(s, x, "'%s' stands for operands, and cannot be compared; count(%s) can", x->name, x->name);
     *out = list ? LIST : k->is_attr && k->kind == FV_ATTR_INT ? INT_ATTR : NUMBER;
     return !k->is_attr || list || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
            fv_rule_error(s, x, "attribute '%s' cannot be compared", x->name);
@@ -125,11 +150,12 @@ static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
         return true;
     if (x->kind == FV_AST_NAME)
         return check_name(s, x, out);
-    if (!is_property(x))
-        return fv_rule_error(s, x, "cannot be compared; expected a name, a number, rank(x), type(x) "
-                                   "or shape(x)");
-    *out = !strcmp(x->name, "type") ? ELEM : !strcmp(x->name, "shape") ? LIST : NUMBER;
-    return check_value(s, x->arg[0]);
+    const struct property *p = property_of(x);
+    if (!p)
+        return fv_rule_error(s, x, "cannot be compared; expected a name, a number, rank(x), type(x), shape(x), dim(x, axis), uses(x) "
+                                   "or count(xs)");
+    *out = p->kind;
+    return check_property(s, x);
 }
 
 static void list_term(const fv_matcher *m, const fv_attr *a, term *t) {
@@ -159,6 +185,32 @@ static bool name_term(const fv_matcher *m, const fv_ast *x, term *t) {
     return t->kind == INT_ATTR || k->attr->kind == FV_ATTR_FLOAT;
 }
 
+static bool dim_term(const fv_type *type, int axis, term *t) {
+    axis += axis < 0 ? type->rank : 0;
+    if (axis < 0 || axis >= type->rank)
+        return false;
+    t->dims[0] = type->dims[axis];
+    return true;
+}
+
+static bool eval_property(const fv_matcher *m, const fv_ast *x, term *t) {
+    const fv_capture *k = fv_rule_capture(m, x->arg[0]->name);
+    t->kind = property_of(x)->kind;
+    if (!strcmp(x->name, "count")) {
+        t->number = k->n;
+        return true;
+    }
+    const fv_type *type = k->value->type;
+    if (!strcmp(x->name, "dim"))
+        return dim_term(type, (int)fv_rule_value(x->arg[1]), t);
+    t->number = !strcmp(x->name, "rank") ? type->rank : k->value->nuses;
+    t->elem = type->elem;
+    t->n = type->rank;
+    for (int i = 0; i < type->rank; i++)
+        t->dims[i] = type->dims[i];
+    return true;
+}
+
 static bool eval_term(const fv_matcher *m, const fv_ast *x, term *t) {
     *t = (term){.kind = NUMBER};
     if (x->kind == FV_AST_NAME && fv_rule_capture(m, x->name))
@@ -167,19 +219,7 @@ static bool eval_term(const fv_matcher *m, const fv_ast *x, term *t) {
         return true;
     if (x->kind == FV_AST_NAME)
         return name_term(m, x, t);
-    const fv_type *type = fv_rule_capture(m, x->arg[0]->name)->value->type;
-    if (!strcmp(x->name, "rank")) {
-        t->number = type->rank;
-    } else if (!strcmp(x->name, "type")) {
-        t->kind = ELEM;
-        t->elem = type->elem;
-    } else {
-        t->kind = LIST;
-        t->n = type->rank;
-        for (int i = 0; i < type->rank; i++)
-            t->dims[i] = type->dims[i];
-    }
-    return true;
+    return eval_property(m, x, t);
 }
 
 /* ---- comparisons ---- */
@@ -196,7 +236,8 @@ static bool check_comparison(const fv_rule_scope *s, const fv_ast *c) {
     term_kind a, b;
     if (!check_term(s, c->arg[0], &a) || !check_term(s, c->arg[1], &b))
         return false;
-    bool numbers = a <= INT_ATTR && b <= INT_ATTR;
+    bool numbers = a <= DIM && b <= DIM && strcmp(c->name, "~") != 0;
+    numbers |= a <= INT_ATTR && b <= INT_ATTR;
     bool elems = (a == ELEM && (b == ELEM || b == INT_ATTR)) || (b == ELEM && a == INT_ATTR);
     if (!numbers && !elems && !(a == LIST && b == LIST))
         return fv_rule_error(s, c, "%s is compared with %s", kind_names[a], kind_names[b]);
@@ -236,6 +277,25 @@ static bool equal_lists(const fv_matcher *m, const term *a, const term *b) {
     return true;
 }
 
+static const fv_dim *as_dim(const fv_matcher *m, const term *t) {
+    if (t->kind == DIM)
+        return t->dims[0];
+    return fv_is_whole(t->number) ? fv_dim_const(m->module->dims, fv_whole(t->number)) : NULL;
+}
+
+/* What is proved, whatever the symbols are. */
+static bool compare_dims(const fv_matcher *m, const char *op, const term *a, const term *b) {
+    const fv_dim *x = as_dim(m, a), *y = as_dim(m, b);
+    if (!x || !y)
+        return false;
+    if (!strcmp(op, "=="))
+        return fv_dim_compare(m->module->dims, x, y) == FV_DIM_EQUAL;
+    if (!strcmp(op, "!="))
+        return fv_dim_compare(m->module->dims, x, y) == FV_DIM_DIFFERENT;
+    const fv_dim *more = op[0] == '<' ? fv_dim_sub(m->module->dims, y, x) : fv_dim_sub(m->module->dims, x, y);
+    return more->lo >= (op[1] ? 0 : 1);
+}
+
 static double code_of(const term *t) { /* elements are numbered as ONNX numbers them */
     return t->kind == ELEM ? (double)t->elem : t->number;
 }
@@ -246,6 +306,8 @@ static bool comparison_holds(const fv_matcher *m, const fv_ast *c) {
         return false;
     if (a.kind == LIST)
         return equal_lists(m, &a, &b);
+    if (a.kind == DIM || b.kind == DIM)
+        return compare_dims(m, c->name, &a, &b);
     if (a.kind == ELEM || b.kind == ELEM)
         return (code_of(&a) == code_of(&b)) == (c->name[0] == '=');
     return compare_numbers(c->name, &a, &b);

@@ -20,6 +20,23 @@ typedef struct question {
     bool answer;
 } question;
 
+/* A value, an attribute, or a list of the values of `xs..`. */
+static void push_capture(lua_State *L, fv_lua_box *box, const fv_capture *c) {
+    if (c->value) {
+        fv_lua_push(L, box, &fv_lua_value_class, c->value);
+        return;
+    }
+    if (c->attr) {
+        fv_lua_push_attr(L, box, c->attr);
+        return;
+    }
+    lua_createtable(L, c->n, 0);
+    for (int i = 0; i < c->n; i++) {
+        fv_lua_push(L, box, &fv_lua_value_class, c->values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 static int ask(lua_State *L) {
     question *q = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, q->rule->when);
@@ -27,10 +44,7 @@ static int ask(lua_State *L) {
     fv_lua_box *box = fv_lua_push_box(L, fv_region_module(q->op->block), false);
     lua_insert(L, 1); /* it stays */
     for (int i = 0; i < q->n; i++) {
-        if (q->captures[i].value)
-            fv_lua_push(L, box, &fv_lua_value_class, q->captures[i].value);
-        else
-            fv_lua_push_attr(L, box, q->captures[i].attr);
+        push_capture(L, box, &q->captures[i]);
         lua_setfield(L, -2, q->captures[i].name);
     }
     fv_lua_push(L, box, &fv_lua_op_class, q->op);

@@ -48,6 +48,16 @@ RULES(shipped_ones_hold) {
     check_rules(fv_strength_rules);
 }
 
+/* Instances are of every choice, and of results and operands of any number. */
+RULES(choices_hold) {
+    check_rules("rule a: Abs(optional(Identity, Neg(x))) => Abs(x) exact\n"
+                "rule b: Abs(repeated(Identity | Neg, Sin(x))) => Abs(Sin(x)) exact\n"
+                "rule c: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., zs.., axis=a) exact\n"
+                "rule d: Neg(result(1, Split(Neg(x), axis=a, num_outputs=n))) => result(1, Split(x, axis=a, num_outputs=n)) exact\n"
+                "rule e: result(0, Dropout(x)) => x exact\n"
+                "rule f: Mul(Abs(x), ~1 | ~1.5) where dim(x, -1) <= 9, uses(x) == 1, float(x) => Abs(x) approximate 0.9\n");
+}
+
 /* The smallest counterexample ends with these lines. */
 static void caught(const char *rule, const char *end) {
     fv_rule_report report;
@@ -69,6 +79,11 @@ RULES(wrong_ones_are_caught) {
     caught("rule coarse: Tanh(x) => x approximate 1e-3", "");
     caught("rule transposed: Transpose(x, perm=_) => x exact", "");
     caught("rule ill-typed: Not(x) => Neg(x) exact", "");
+    caught("rule either: Abs(Neg(x) | Sin(x)) => Abs(x) exact", "");
+    caught("rule skipped: Neg(optional(Abs, x)) => Neg(x) exact", "");
+    caught("rule repeated: Neg(repeated(Neg, x)) => Neg(x) exact", "");
+    caught("rule order: Concat(x, xs.., axis=a) => Concat(xs.., x, axis=a) exact", "");
+    caught("rule first: result(1, Split(x, axis=a, num_outputs=n)) => result(0, Split(x, axis=a, num_outputs=n)) exact", "");
 }
 
 RULES(what_a_rule_may_state) {
@@ -125,10 +140,40 @@ RULES(wrong_kinds) {
             "1:23: rule a: once has 2 arguments here, expected 1\n");
     refused("rule a: Softmax(x, axis=\"last\") => x exact", "1:25: rule a: attribute 'axis' cannot be that\n");
     refused("rule a: Transpose(x, perm=p) => p exact", "1:33: rule a: attribute 'p' is no number\n");
-    refused("rule a: Transpose(Transpose(x, perm=p), perm=p) => x exact",
-            "1:46: rule a: 'p' is captured twice; only values may be\n");
+    refused("rule a: Transpose(p, perm=p) => p exact", "1:27: rule a: 'p' is captured as another kind of thing before\n");
     refused("rule a: x => x exact", "1:9: rule a: expected an op on the left of =>\n");
     refused("rule a: Relu([1]) => 1 exact", "1:14: rule a: expected an op, a name or a number\n");
+}
+
+RULES(wrong_choices) {
+    refused("rule a: Relu(Sin(x) | Cos(y)) => x exact", "1:34: rule a: the pattern captures no 'x'\n");
+    refused("rule a: Sin(x) | Cos(x) => x exact", "1:16: rule a: expected an op on the left of =>\n");
+    refused("rule a: Relu(~x) => 1 exact", "1:14: rule a: expected a number behind ~\n");
+    refused("rule a: Relu(~1) => ~1 exact", "1:21: rule a: expected an op, a captured name or a number\n");
+    refused("rule a: Relu(optional(Cast)) => 1 exact", "1:14: rule a: expected optional(OP, pattern)\n");
+    refused("rule a: Relu(optional(1, x)) => x exact", "1:23: rule a: expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])\n");
+    refused("rule a: Relu(optional(Cas, x)) => x exact", "1:23: rule a: there is no op 'Cas'\n");
+    refused("rule a: Relu(repeated(Neg(y), x)) => x exact", "1:27: rule a: what may be skipped is an op of one operand, which is left out here\n");
+    refused("rule a: Relu(optional(Cast(to=t), x)) => x exact", "1:31: rule a: 't' would not be known where nothing is skipped\n");
+    refused("rule a: Relu(optional(Cast(too=_), x)) => x exact", "1:28: rule a: Cast has no attribute 'too'\n");
+}
+
+RULES(wrong_operands_and_results) {
+    refused("rule a: Relu(xs..) => 1 exact", "1:9: rule a: Relu has no operands of any number, which `..` stands for\n");
+    refused("rule a: Sum(xs..) => xs exact", "1:22: rule a: 'xs' stands for operands: write xs..\n");
+    refused("rule a: Sum(xs..) => Sum(ys..) exact", "1:26: rule a: the pattern captures no 'ys..'\n");
+    refused("rule a: Sum(xs, Sum(xs..)) => xs exact", "1:21: rule a: 'xs' is captured as another kind of thing before\n");
+    refused("rule a: Sum(x, y) where count(x) == 2 => x exact", "1:31: rule a: expected operands that the pattern captures, as xs of Concat(xs..)\n");
+    refused("rule a: Sum(xs..) where xs == 2 => 1 exact", "1:25: rule a: 'xs' stands for operands, and cannot be compared; count(xs) can\n");
+    refused("rule a: Sum(xs..) where once(xs) => 1 exact", "1:30: rule a: expected a value that the pattern captures\n");
+    refused("rule a: result(2, TopK(x, k)) => x exact", "1:16: rule a: TopK has no result 2\n");
+    refused("rule a: Relu(result(x, TopK(x, k))) => x exact", "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
+    refused("rule a: Relu(result(-1, TopK(x, k))) => x exact", "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
+    refused("rule a: Relu(x) where dim(x, 0.5) == 1 => x exact", "1:30: rule a: expected an axis, as 0 or -1\n");
+    refused("rule a: Relu(x) where dim(x) == 1 => x exact",
+            "1:23: rule a: cannot be compared; expected a name, a number, rank(x), type(x), shape(x), dim(x, axis), uses(x) or count(xs)\n");
+    refused("rule a: Relu(x) where dim(x, 0) == f32 => x exact", "1:33: rule a: a dim is compared with an element type\n");
+    refused("rule a: Relu(x) where dim(x, 0) ~ 1 => x exact", "1:23: rule a: a dim is compared with a number\n");
 }
 
 RULES(syntax) {
@@ -157,7 +202,7 @@ RULES(printed_as_written) {
 
 static const char constants[] = "const @one: f32[] = 1.0\nconst @half: f32[] = 0.5\n"
                                 "const @ones: f32[2] = [1.0, 1.0]\nconst @root: f32[] = 1.41421354\n"
-                                "const @root_f16: f16[] = 1.4140625\nconst @two: i64[] = 2\n";
+                                "const @root_f16: f16[] = 1.4140625\nconst @two: i64[] = 2\nconst @twos: i64[1] = [2]\n";
 
 /* The rule at the last op before the return: what it leaves, or why it does not match. */
 static const char *applied(const char *rule, const char *function) {
@@ -241,6 +286,68 @@ RULES(attributes) {
           "'z' has no attribute 'perm'");
     gives("rule r: LeakyRelu(x, alpha=0.01) => Relu(x) exact", F("%z = LeakyRelu(%x) return %z"),
           "%z = Relu(%x) : f32[n]");
+}
+
+RULES(alternatives) {
+    const char *rule = "rule r: Relu(Sin(x) | Cos(x) | 0.5) => Abs(1) exact", *half = "rule r: Mul(x, ~0.5 | Relu(y)) => x exact";
+    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact", F("%a = Sin(%x) %z = Relu(%a) return %z"), "%z = Abs(%x) : f32[n]");
+    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact", F("%a = Cos(%y) %z = Relu(%a) return %z"), "%z = Abs(%y) : f32[n]");
+    gives(rule, F("%a = Tan(%y) %z = Relu(%a) return %z"), "'a' is none of Sin(x) | Cos(x) | 0.5");
+    gives(half, F("%z = Mul(@half, %x) return %z"), "%x");
+    gives(half, F("%a = Relu(%x) %z = Mul(%a, %y) return %z"), "%y");
+    gives("rule r: Mul(x, ~0.5) => x exact", F("%z = Mul(@one, %x) return %z"), "'x' is no constant of one number, expected one within 2 ulp of 0.5");
+    /* what comes behind decides which it is */
+    gives("rule r: Add(Neg(x) | Neg(Neg(x)), x) => x exact", F("%a = Neg(%x) %b = Neg(%a) %z = Add(%b, %x) return %z"), "%x");
+}
+
+RULES(what_may_be_skipped) {
+    const char *one = "rule r: Relu(optional(Identity, Neg(x))) => x exact", *any = "rule r: Relu(repeated(Identity | Neg, x)) => x exact";
+    gives(one, F("%a = Neg(%x) %z = Relu(%a) return %z"), "%x");
+    gives(one, F("%a = Neg(%x) %b = Identity(%a) %z = Relu(%b) return %z"), "%x");
+    gives(one, F("%a = Neg(%x) %b = Identity(%a) %c = Identity(%b) %z = Relu(%c) return %z"), "'b' is Identity, expected Neg");
+    gives(any, F("%z = Relu(%x) return %z"), "%x");
+    gives(any, F("%a = Neg(%x) %b = Identity(%a) %c = Neg(%b) %z = Relu(%c) return %z"), "%x");
+    gives("rule r: Relu(optional(Transpose(perm=[1, 0]), x)) where rank(x) == 1 => x exact", F("%a = Transpose(%x) {perm = [0]} %z = Relu(%a) return %z"), "%a = Transpose(%x) {perm = [0]} : f32[n]");
+    /* fewer are skipped where that lets the rest match */
+    gives("rule r: Relu(repeated(Neg, Neg(x))) => x exact", F("%a = Neg(%x) %b = Neg(%a) %z = Relu(%b) return %z"), "%x");
+}
+
+RULES(any_number_of_operands) {
+    const char *flat = "rule r: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., zs.., axis=a) exact";
+    gives(flat, F("%a = Concat(%x, %y) {axis = 0} %z = Concat(%y, %a, %x) {axis = 0} return %z"),
+          "%z = Concat(%y, %x, %y, %x) {axis = 0} : f32[n * 4]");
+    gives(flat, F("%a = Concat(%x) {axis = 0} %z = Concat(%a) {axis = 0} return %z"), "%z = Concat(%x) {axis = 0} : f32[n]");
+    gives(flat, F("%a = Concat(%x) {axis = -1} %z = Concat(%a) {axis = 0} return %z"), "'a' is 0 and -1");
+    gives("rule r: Sum(xs.., Neg(x), ys..) where count(xs) == 1, count(ys) == 0 => x exact", F("%a = Neg(%x) %z = Sum(%y, %a) return %z"), "%x");
+    gives("rule r: Sum(xs.., x) where count(xs) > 1 => x exact", F("%z = Sum(%y, %x) return %z"),
+          "count(xs) > 1 does not hold: xs is [%y]");
+    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact", F("%a = Sum(%x, %y) %b = Sum(%x, %y) %z = Add(%a, %b) return %z"),
+          "%z = Sum(%x, %y) : f32[n]");
+    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact", F("%a = Sum(%x, %y) %b = Sum(%x, %x) %z = Add(%a, %b) return %z"),
+          "'xs..' stands for other operands as well");
+}
+
+/* The other results stay what they were. */
+RULES(one_of_several_results) {
+    const char *rule = "rule r: Neg(result(1, Split(x, axis=a, num_outputs=_))) => result(1, Split(Neg(x), axis=a, num_outputs=2)) exact";
+    const char *of = "func @main(%x: f32[4]) {%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = Neg(%b) return %z}";
+    gives(rule, of, "%z_2, %z = Split(%z_1) {axis = 0, num_outputs = 2} : f32[2], f32[2]");
+    gives(rule, F("%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = Neg(%a) return %z"), "'a' is not result 1 of Split");
+    gives(rule, F("%a = Abs(%x) %z = Neg(%a) return %z"), "'a' is Abs, expected Split");
+    gives("rule r: result(0, TopK(x, k)) => x exact", "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %i}", "nothing uses 'v'");
+    gives("rule r: result(0, TopK(x, k)) => x exact", "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %v, %i}", "%x");
+}
+
+RULES(dims_and_uses) {
+    gives("rule r: Relu(x) where dim(x, 0) == 3, dim(x, -1) <= 3, dim(x, 0) != 2 => x exact", "func @main(%x: f32[3]) {%z = Relu(%x) return %z}", "%x");
+    gives("rule r: Add(x, y) where dim(x, 0) == dim(y, 0) => x exact", F("%z = Add(%x, %y) return %z"), "%x");
+    gives("rule r: Relu(x) where dim(x, 0) >= 1 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 0) >= 1 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where dim(x, 0) >= 0 => x exact", F("%z = Relu(%x) return %z"), "%x");
+    gives("rule r: Relu(x) where dim(x, 1) >= 0 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 1) >= 0 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where dim(x, 0) == 0.5 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 0) == 0.5 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where uses(x) == 2 => x exact", F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"), "%a = Neg(%x) : f32[n]");
+    gives("rule r: Relu(x) where uses(x) > 1 => x exact", F("%a = Neg(%x) %z = Relu(%a) return %z"),
+          "uses(x) > 1 does not hold: x is %a: f32[n] with 1 uses");
 }
 
 /* The reason is that of the attempt that got furthest. */

@@ -54,7 +54,7 @@ check 'passes and steps that are left out' 0 '^  "legalise", "remove-dead",$' "$
 said 'steps = \{"define", "group", "fuse-attention", "results", '
 check 'what is asked for' 0 '"simplify", "merge-qkv", ' "$fovea" opt --print-pipeline --enable=merge-qkv
 check 'a rule that is left out' 0 'Mul\(' "$fovea" opt m.fvir --disable=mul-one
-check 'the others are not' 0 'Gelu\(' "$fovea" opt gelu.fvir --disable=mul-one,gelu-erf-mul
+check 'the others are not' 0 'Gelu\(' "$fovea" opt gelu.fvir --disable=mul-one,gelu-tanh
 check 'a rule of another pass' 0 'Gelu\(' "$fovea" opt gelu.fvir --disable=scale-scores
 check 'no rule' 2 '--disable=mul-two: there is no such pass or step, and no rule of that name' "$fovea" opt m.fvir --disable=mul-two
 check 'a rule is not asked for' 2 '--enable=mul-one: there is no such pass or step; there are' "$fovea" opt m.fvir --enable=mul-one
