@@ -232,6 +232,8 @@ int fv_cmd_opt(fv_context *c) {
         return fv_usage(a, "%s goes with --bisect", a->inputs.n ? "--input" : a->data_set ? "--data-set" : "--backend");
     if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) || !fv_args_driver(c, &o, false))
         return fv_refused(c);
+    if (a->standard && a->level)
+        return fv_usage(a, "--standard runs the passes of no level: -O%c does not apply; --passes=A,B runs some behind it", a->level);
     if (a->standard)
         o.passes = with_standard(c, o.passes);
     if (!fv_dump_begin(c, &o, false))

@@ -18,6 +18,7 @@ typedef struct fv_matcher {
     fv_capture captures[FV_MAX_CAPTURES];
     int n;
     int depth, deepest; /* parts that matched, and the most that ever did */
+    int goals;          /* that were tried */
     bool explain;
     const char *why, *captured; /* of the deepest */
     bool (*may)(void *user, const fv_rule *r, const fv_op *op); /* NULL: nobody is asked */

@@ -143,7 +143,8 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
 
 /* ---- matching ---- */
 
-enum { MOST_REPEATED = 64 };
+/* Of one match: choices within choices would never end. */
+enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
 
 /* What is still to be matched: a list, so that a choice holds for all that comes after it, the conditions too. Choices are the two
  * ways round of an op, alternatives, how much is skipped, and how many operands a name stands for. */
@@ -157,6 +158,15 @@ typedef struct goal {
 } goal;
 
 static bool solve(fv_matcher *m, const goal *g);
+
+static bool may_go_on(fv_matcher *m) {
+    if (m->goals < MOST_GOALS) {
+        m->goals++;
+        return true;
+    }
+    m->why = "there are too many ways in which it could match";
+    return false;
+}
 
 static void go_back(fv_matcher *m, int n, int depth) {
     m->n = n;
@@ -176,7 +186,7 @@ static bool solve_operands(fv_matcher *m, const goal *g);
 /* As few as let the rest match. */
 static bool solve_rest(fv_matcher *m, const char *name, const goal *g, goal *rest) {
     int n = m->n, depth = m->depth;
-    for (int k = 0; k <= g->nin; k++) {
+    for (int k = 0; k <= g->nin && may_go_on(m); k++) {
         rest->in = g->in + k;
         rest->nin = g->nin - k;
         if (bind_rest(m, name, k, g->in)) {
@@ -347,6 +357,8 @@ static bool solve_value(fv_matcher *m, const goal *g) {
 static bool solve(fv_matcher *m, const goal *g) {
     if (!g)
         return solve_conditions(m);
+    if (!may_go_on(m))
+        return false;
     int n = m->n, depth = m->depth;
     bool ok = g->v ? solve_value(m, g) : solve_operands(m, g);
     if (!ok)

@@ -20,6 +20,8 @@
  *   result(1, TopK(x, k))  result 1 (from 0) of an op that has several. At the top it is the one that
  *                          is replaced; on the right it is taken of a new op
  *
+ * A match that is not found within 100000 attempts is none.
+ *
  * Conditions, all of which must hold, after `where`, separated by commas:
  *   a == b   != < <= > >=   of numbers, element types or dims, which are
  *              a constant all of whose elements are one number; an INT or FLOAT attribute; rank(x)

@@ -327,6 +327,20 @@ RULES(any_number_of_operands) {
           "'xs..' stands for other operands as well");
 }
 
+/* Choices within choices come to an end. */
+RULES(too_many_choices) {
+    fv_text rule = {.arena = arena}, f = {.arena = arena};
+    fv_text_put(&rule, "rule r: Sum(");
+    for (int i = 0; i < 12; i++)
+        fv_text_printf(&rule, "x%d.., ", i);
+    fv_text_put(&rule, "0.5) => 1 exact");
+    fv_text_put(&f, "func @main(%x: f32[n], %y: f32[n], %h: f16[n], %i: i64[n]) {%z = Sum(%x");
+    for (int i = 0; i < 60; i++)
+        fv_text_put(&f, ", %x");
+    fv_text_put(&f, ") return %z}");
+    gives(rule.s, f.s, "there are too many ways in which it could match");
+}
+
 /* The other results stay what they were. */
 RULES(one_of_several_results) {
     const char *rule = "rule r: Neg(result(1, Split(x, axis=a, num_outputs=_))) => result(1, Split(Neg(x), axis=a, num_outputs=2)) exact";

@@ -214,4 +214,5 @@ func @main(%x: f32[2, 3], %y: f32[4, 3]) -> (%a) {
 T
 check 'no spelling of another domain' 1 'com.microsoft.CDist has no spelling' "$fovea" opt -q cdist.fvir --standard -o cdist.onnx
 absent cdist.onnx
+check 'a level of none' 2 'standard runs the passes of no level: -O2 does not apply' "$fovea" opt -q cdist.fvir --standard -O2 -o cdist.onnx
 finish
