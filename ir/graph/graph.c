@@ -308,33 +308,52 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
     return op;
 }
 
-/* Takes the uses that an op makes, and the names that it gave, out of the books; inner ops last to
- * first, so that nothing is used when its turn comes. */
-static void forget_op(fv_module *m, fv_op *op);
+/* Takes the uses that an op makes out of the books, with those of the ops in it. */
+static void drop_uses(fv_op *op);
 
-static void forget_region(fv_module *m, fv_region *r) {
-    for (fv_op *inner = r->last; inner; inner = inner->prev)
-        forget_op(m, inner);
-    for (int k = 0; k < r->nparams; k++)
-        free_name(m, r->params[k]);
+static void drop_uses_in(fv_region *r) {
+    for (fv_op *inner = r->first; inner; inner = inner->next)
+        drop_uses(inner);
 }
 
-static void forget_op(fv_module *m, fv_op *op) {
+static void drop_uses(fv_op *op) {
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
-            forget_region(m, op->attrs[i].u.region);
+            drop_uses_in(op->attrs[i].u.region);
     for (int i = 0; i < op->nin; i++) {
         drop_use(op, i);
         op->in[i] = NULL;
     }
+}
+
+/* The names that it gave, once all uses are dropped: a graph that is being changed may use a value before that is made. */
+static void free_names(fv_module *m, fv_op *op);
+
+static void free_names_in(fv_module *m, fv_region *r) {
+    for (fv_op *inner = r->first; inner; inner = inner->next)
+        free_names(m, inner);
+    for (int k = 0; k < r->nparams; k++)
+        free_name(m, r->params[k]);
+}
+
+static void free_names(fv_module *m, fv_op *op) {
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].kind == FV_ATTR_REGION)
+            free_names_in(m, op->attrs[i].u.region);
     for (int i = 0; i < op->nout; i++) {
         assert(!op->out[i] || op->out[i]->nuses == 0);
         free_name(m, op->out[i]);
     }
 }
 
+static void forget_region(fv_module *m, fv_region *r) {
+    drop_uses_in(r);
+    free_names_in(m, r);
+}
+
 void fv_op_erase(fv_op *op) {
-    forget_op(fv_region_module(op->block), op);
+    drop_uses(op);
+    free_names(fv_region_module(op->block), op);
     unlink_op(op);
     op->erased = true;
 }
