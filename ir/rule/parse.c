@@ -295,6 +295,8 @@ static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
     case FV_PATTERN_REST: return add(s, p, (fv_rule_name){.is_rest = true});
     case FV_PATTERN_NONE: break;
     }
+    if (p->kind == FV_AST_BINARY && fv_pattern_kind_of(p->arg[0]) == FV_PATTERN_ABOUT)
+        return fv_rule_error(s, p, "~ is of the number behind it alone: write ~(a %s b)", p->name);
     return fv_rule_error(s, p, "expected an op, a name or a number");
 }
 

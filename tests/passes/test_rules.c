@@ -149,6 +149,7 @@ RULES(wrong_choices) {
     refused("rule a: Relu(Sin(x) | Cos(y)) => x exact", "1:34: rule a: the pattern captures no 'x'\n");
     refused("rule a: Sin(x) | Cos(x) => x exact", "1:16: rule a: expected an op on the left of =>\n");
     refused("rule a: Relu(~x) => 1 exact", "1:14: rule a: expected a number behind ~\n");
+    refused("rule a: Relu(~1 / 6) => 1 exact", "1:17: rule a: ~ is of the number behind it alone: write ~(a / b)\n");
     refused("rule a: Relu(~1) => ~1 exact", "1:21: rule a: expected an op, a captured name or a number\n");
     refused("rule a: Relu(optional(Cast)) => 1 exact", "1:14: rule a: expected optional(OP, pattern)\n");
     refused("rule a: Relu(optional(1, x)) => x exact", "1:23: rule a: expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])\n");
