@@ -62,71 +62,6 @@ static growth growth_of(const fv_op *loop, int k) {
     return g;
 }
 
-/* ---- a Loop without these states ---- */
-
-typedef struct change {
-    const fv_op *loop;
-    const growth *grown; /* of each state */
-    int states, n;       /* n: of these go */
-} change;
-
-static int kept_of(const change *c, int first, int n, fv_value *const *from, fv_value **to) {
-    int kept = 0;
-    for (int i = 0; i < n; i++)
-        if (i < first || i >= first + c->states || !c->grown[i - first].append)
-            to[kept++] = from[i];
-    return kept;
-}
-
-static void shrink_body(const change *c) {
-    fv_region *body = fv_op_find_attr(c->loop, "body")->u.region;
-    fv_arena *a = fv_region_module(body)->arena;
-    fv_value **params = FV_NEW(a, fv_value *, body->nparams), **results = FV_NEW(a, fv_value *, body->last->nin);
-    int nparams = kept_of(c, FV_BODY_STATE, body->nparams, body->params, params);
-    int nresults = kept_of(c, FV_BODY_NEXT, body->last->nin, body->last->in, results);
-    for (int k = 0; k < c->states; k++)
-        if (c->grown[k].append)
-            results[nresults++] = c->grown[k].x;
-    fv_region_return(body, nresults, results);
-    for (int k = 0; k < c->states; k++)
-        if (c->grown[k].append)
-            fv_op_erase(c->grown[k].append);
-    fv_region_set_params(body, nparams, params);
-}
-
-/* Behind the results that stay stand the rows of each turn. */
-static fv_op *without(fv_op *loop, const change *c) {
-    fv_arena *a = fv_op_module(loop)->arena;
-    int elements = fv_loop_body(loop)->last->nin - FV_BODY_NEXT; /* the Loop may leave out the last of them */
-    fv_value **in = FV_NEW(a, fv_value *, loop->nin), **before = FV_NEW(a, fv_value *, elements), **out = FV_NEW(a, fv_value *, elements);
-    const char **names = FV_NEW(a, const char *, elements);
-    for (int i = 0; i < loop->nout; i++)
-        before[i] = loop->out[i];
-    int nin = kept_of(c, FV_LOOP_FIRST, loop->nin, loop->in, in), kept = kept_of(c, 0, elements, before, out), nout = kept;
-    for (int i = 0; i < kept; i++)
-        names[i] = out[i] ? out[i]->name : NULL;
-    for (int k = 0; k < c->states; k++)
-        if (c->grown[k].append)
-            names[nout++] = k < loop->nout && loop->out[k] ? fv_printf(a, "%s.rows", loop->out[k]->name) : NULL;
-    shrink_body(c);
-    fv_op *made = fv_op_new(loop->block, loop, loop->def, nin, in, nout, names, loop->origin);
-    fv_op_move_attrs(loop, made);
-    for (int i = 0; i < kept; i++)
-        if (out[i]) {
-            made->out[i]->type = out[i]->type;
-            made->out[i]->elems = out[i]->elems;
-            made->out[i]->nelems = out[i]->nelems;
-        }
-    if (!fv_op_infer(made))
-        return NULL;
-    for (int i = 0; i < kept; i++)
-        if (out[i]) {
-            fv_replace_uses(out[i], made->out[i]);
-            fv_value_take_name(fv_op_module(made), made->out[i], out[i]);
-        }
-    return made;
-}
-
 /* ---- what the Loop gave ---- */
 
 static fv_value *as_sequence(fv_rewriter *w, fv_value *rows) {
@@ -152,42 +87,45 @@ static fv_value *as_tensor(fv_rewriter *w, fv_value *rows, const fv_value *out, 
     return y && !empty ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){first, y}, 1, &a) : y;
 }
 
-static bool hand_over(fv_op *loop, const fv_op *made, const change *c) {
+static bool hand_over(fv_op *loop, fv_value *const *rows, const growth *grown) {
     fv_rewriter w = fv_rewriter_at(loop);
-    for (int k = 0, rows = made->nout - c->n; k < c->states && k < loop->nout; k++) {
-        const growth *g = &c->grown[k];
+    for (int k = 0; k < fv_loop_states(loop) && k < loop->nout; k++) {
         fv_value *first = loop->in[FV_LOOP_FIRST + k];
-        if (!g->append)
-            continue;
-        fv_value *from = made->out[rows++];
-        if (from)
-            fv_w_result(&w, k, is_sequence(first) ? as_sequence(&w, from) : as_tensor(&w, from, loop->out[k], first, g->axis));
+        if (grown[k].append && loop->out[k])
+            fv_w_result(&w, k, is_sequence(first) ? as_sequence(&w, *rows) : as_tensor(&w, *rows, loop->out[k], first, grown[k].axis));
+        rows += grown[k].append != NULL;
     }
     return !w.failed;
 }
 
 /* ---- all ---- */
 
+/* Leaves the Loop that stands there now. */
 static bool stack(fv_pass_run *r, fv_op **at) {
     static const char what[] = "states that turns append to";
     fv_op *loop = *at;
-    int states = fv_loop_states(loop);
+    int states = fv_loop_states(loop), n = 0;
     growth *grown = FV_NEW(r->arena, growth, states + 1);
-    change c = {loop, grown, states, 0};
+    bool *gone = FV_NEW(r->arena, bool, states + 1);
+    fv_value **rows = FV_NEW(r->arena, fv_value *, states + 1);
+    const char **names = FV_NEW(r->arena, const char *, states + 1);
     for (int k = 0; k < states; k++) {
         grown[k] = growth_of(loop, k);
         if (grown[k].append && !fv_pass_may(r, what, loop))
             grown[k] = (growth){0};
-        c.n += grown[k].append != NULL;
+        if (!(gone[k] = grown[k].append))
+            continue;
+        names[n] = k < loop->nout && loop->out[k] ? fv_printf(r->arena, "%s.rows", loop->out[k]->name) : NULL;
+        rows[n++] = grown[k].x;
     }
-    if (!c.n)
+    if (!n)
         return true;
-    fv_op *made = without(loop, &c);
-    if (!made || !hand_over(loop, made, &c))
+    fv_op *made = fv_loop_change(loop, gone, n, rows, names);
+    if (!made || !hand_over(loop, made->out + made->nout - n, grown))
         return false;
     fv_op_erase(loop);
     *at = made;
-    for (int i = 0; i < c.n; i++)
+    for (int i = 0; i < n; i++)
         fv_pass_count_one(r, what);
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
+#include "ir/graph/loop.h"
 #include "tools/attention.h"
 #include "tools/compare.h"
 #include "tools/maps.h"
@@ -22,19 +23,54 @@ typedef struct mapping {
 
 /* ---- weights as results ---- */
 
-static bool is_mapped(const mapping *d, const fv_module *m, const fv_attention_site *s) {
+/* Why the weights of all turns of `inner` (NULL: of one) cannot leave what is around them; NULL: they can. */
+static const char *kept_in(const fv_op *around, const fv_op *inner, const fv_type *t) {
+    if (!fv_op_is(around, FV_OP_Loop))
+        return "it stands in a branch";
+    for (int i = 0; i < t->rank; i++)
+        if (fv_unknown_above(around, t->dims[i]))
+            return "each turn of a loop has other keys";
+    const fv_dim *times = inner ? fv_loop_times(inner) : NULL;
+    if (inner && (!times || fv_unknown_above(around, times) || fv_loop_may_end_early(inner)))
+        return "each turn of a loop has others of a loop in it";
+    return NULL;
+}
+
+static bool is_mapped(const mapping *d, const fv_attention_site *s) {
+    const char *why = NULL;
+    int rank = s->weights->type->rank;
     if (s->kind == FV_ATTENTION_NONE || s->gate)
         return false;
-    if (s->weights->def->block != m->funcs->body) {
-        fv_note(d->c, "no map of '%s': it stands in a branch", fv_attention_name(s));
-        return false;
+    for (const fv_op *inner = NULL, *at = s->weights->def->block->parent; at && !why; inner = at, at = at->block->parent, rank++)
+        why = kept_in(at, inner, s->weights->type);
+    if (!why && rank > FV_ARRAY_RANK)
+        why = fv_printf(d->c->arena, "its weights have %d axes, more than %d", rank, FV_ARRAY_RANK);
+    if (why)
+        fv_note(d->c, "no map of '%s': %s", fv_attention_name(s), why);
+    return !why;
+}
+
+/* The weights of all turns of the loops around it, outermost first; NULL after a diagnostic. Where a turn has one query, turns are
+ * the queries. */
+static fv_value *out_of_loops(fv_attention_site *s) {
+    fv_value *v = s->weights->def->out[s->weights->index];
+    const fv_type *t = v->type;
+    bool one_query = s->query_axis < 0 || fv_dim_is_one(t->dims[s->query_axis]);
+    int loops = 0;
+    for (fv_op *loop; (loop = v->def->block->parent); loops++) {
+        const char *name = v->name;
+        const fv_op *made = fv_loop_change(loop, NULL, 1, &v, &name);
+        if (!made)
+            return NULL;
+        fv_op_erase(loop);
+        v = made->out[made->nout - 1];
     }
-    if (s->weights->type->rank > FV_ARRAY_RANK) {
-        fv_note(d->c, "no map of '%s': its weights have %d axes, more than %d", fv_attention_name(s), s->weights->type->rank,
-                FV_ARRAY_RANK);
-        return false;
-    }
-    return true;
+    s->axis += loops;
+    if (loops && one_query)
+        s->query_axis = loops - 1;
+    else if (s->query_axis >= 0)
+        s->query_axis += loops;
+    return v;
 }
 
 static bool show_weights(void *user, fv_module *m) {
@@ -45,10 +81,11 @@ static bool show_weights(void *user, fv_module *m) {
     d->sites = FV_NEW(m->arena, const fv_attention_site *, d->found.n + 1);
     d->before = m->funcs->body->last->nin;
     for (int i = 0; i < d->found.n; i++) {
-        const fv_attention_site *s = &d->found.all[i];
-        if (!is_mapped(d, m, s))
+        fv_attention_site *s = &d->found.all[i];
+        if (!is_mapped(d, s))
             continue;
-        values[d->n] = s->weights->def->out[s->weights->index];
+        if (!(values[d->n] = out_of_loops(s)))
+            return false;
         names[d->n] = fv_printf(m->arena, "weights %d", d->n); /* of no output that a model has */
         d->sites[d->n++] = s;
     }

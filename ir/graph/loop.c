@@ -79,6 +79,64 @@ bool fv_loop_changes(const fv_op *op, int k, int axis) {
     return d->kind == FV_DIM_SYMBOL && fv_unknown_above(op, d);
 }
 
+/* ---- a Loop with other states and rows ---- */
+
+/* Copies what stays of a list in which the states begin at `first`; how many that are. */
+static int staying(const bool *gone, int states, int first, int n, fv_value *const *from, fv_value **to) {
+    int stay = 0;
+    for (int i = 0; i < n; i++)
+        if (!gone || i < first || i >= first + states || !gone[i - first])
+            to[stay++] = from[i];
+    return stay;
+}
+
+static void change_body(fv_region *body, int states, const bool *gone, int n, fv_value *const *rows) {
+    fv_arena *a = fv_region_module(body)->arena;
+    fv_value **params = FV_NEW(a, fv_value *, body->nparams), **given = FV_NEW(a, fv_value *, body->last->nin + n);
+    fv_op **steps = FV_NEW(a, fv_op *, states + 1);
+    int nparams = staying(gone, states, FV_BODY_STATE, body->nparams, body->params, params);
+    int ngiven = staying(gone, states, FV_BODY_NEXT, body->last->nin, body->last->in, given);
+    for (int k = 0; k < states; k++)
+        steps[k] = gone && gone[k] ? body->last->in[FV_BODY_NEXT + k]->def : NULL;
+    for (int i = 0; i < n; i++)
+        given[ngiven + i] = rows[i];
+    fv_region_return(body, ngiven + n, given);
+    for (int k = 0; k < states; k++)
+        if (steps[k])
+            fv_op_erase(steps[k]);
+    fv_region_set_params(body, nparams, params);
+}
+
+fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows, const char *const *names) {
+    fv_module *m = fv_op_module(loop);
+    int states = fv_loop_states(loop), all = fv_loop_body(loop)->last->nin - FV_BODY_NEXT; /* the Loop may leave out the last of them */
+    fv_value **in = FV_NEW(m->arena, fv_value *, loop->nin), **before = FV_NEW(m->arena, fv_value *, all + 1);
+    fv_value **out = FV_NEW(m->arena, fv_value *, all + 1);
+    const char **called = FV_NEW(m->arena, const char *, all + n + 1);
+    for (int i = 0; i < loop->nout; i++)
+        before[i] = loop->out[i];
+    int nin = staying(gone, states, FV_LOOP_FIRST, loop->nin, loop->in, in), stay = staying(gone, states, 0, all, before, out);
+    for (int i = 0; i < stay + n; i++)
+        called[i] = i >= stay ? names[i - stay] : out[i] ? out[i]->name : NULL;
+    change_body(fv_op_find_attr(loop, "body")->u.region, states, gone, n, rows);
+    fv_op *made = fv_op_new(loop->block, loop, loop->def, nin, in, stay + n, called, loop->origin);
+    fv_op_move_attrs(loop, made);
+    for (int i = 0; i < stay; i++)
+        if (out[i]) { /* what is known of it stays known */
+            made->out[i]->type = out[i]->type;
+            made->out[i]->elems = out[i]->elems;
+            made->out[i]->nelems = out[i]->nelems;
+        }
+    if (!fv_op_infer(made))
+        return NULL;
+    for (int i = 0; i < stay; i++)
+        if (out[i]) {
+            fv_replace_uses(out[i], made->out[i]);
+            fv_value_take_name(m, made->out[i], out[i]);
+        }
+    return made;
+}
+
 /* ---- Scan ---- */
 
 int fv_scan_inputs(const fv_op *op) {

@@ -31,6 +31,12 @@ bool fv_loop_changes(const fv_op *op, int k, int axis) FV_MUST_USE;
 /* A symbol of d that data decide, and nothing above op gives a value; NULL: there is none. */
 const fv_dim *fv_unknown_above(const fv_op *op, const fv_dim *d);
 
+/* A Loop in place of this one, before it, without the states that are `gone` (one for each; NULL: none is) and with n results behind
+ * those that stay: they have a row a turn of these values of the body. Who read a result that stays reads it there. What is left
+ * here are the results that are gone, which the caller replaces before he erases the op. An op of the body that reads a state
+ * that is gone gives what is its next one, and nobody else reads either; it is gone, too. NULL after a diagnostic. */
+fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows, const char *const *names);
+
 /* A Scan is a Loop over an axis of some operands, the last `num_scan_inputs` of them: a turn sees a slice of each. */
 int fv_scan_inputs(const fv_op *op);
 /* The axis of scan input k; false after a diagnostic. */

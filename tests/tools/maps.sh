@@ -130,6 +130,63 @@ check 'standard input' 2 'not from standard input' "$fovea" run - --attention-ma
 "$fovea" compile plain.fvir -q -o plain.fvk && check 'kernels' 1 'needs a graph: it holds kernels' "$fovea" run plain.fvk --attention-maps d
 "$fovea" compile plain.fvir -q -o plain.fvd && check 'definitions' 1 'needs a graph: it holds definitions' "$fovea" run plain.fvd --attention-maps d
 touch file
+
+# ---- in loops: turns are queries where a turn has one; a loop in a loop; keys that grow, and a branch ----
+cat >loop.fvir <<'T'
+fovea-ir 1
+module "loop"
+symbol t 0..1000 data
+symbol u 0..1000 data
+symbol v 0..1000 data
+symbol k 0..1000 data
+const @three: i64[] = 3
+const @two: i64[] = 2
+const @yes: bool[] = true
+const @axes: i64[1] = [1]
+func @main(%x: f32[2, 1, 4], %keys: f32[2, 4, 5], %m: i64[]) -> (%y, %z, %h, %g) {
+  %y = Loop(@three, @yes, %x) {body = ^(%i: i64[] = [t], %c: bool[] = [1], %s: f32[2, 1, 4]) {
+    %p = MatMul(%s, %keys)
+    %w = Softmax(%p)    loc("one")
+    %back = Transpose(%keys) {perm = [0, 2, 1]}
+    %r = MatMul(%w, %back)
+    %in = Loop(@two, @yes, %r) {body = ^(%j: i64[] = [u], %d: bool[] = [1], %e: f32[2, 1, 4]) {
+      %p_1 = MatMul(%e, %keys)
+      %w_1 = Softmax(%p_1)    loc("inner")
+      %r_1 = MatMul(%w_1, %back)
+      return %d, %r_1
+    }}
+    return %c, %in
+  }}
+  %z, %h = Loop(@two, @yes, %x, %keys) {body = ^(%l: i64[] = [v], %f: bool[] = [1], %n: f32[2, 1, 4], %all: f32[2, 4, k]) {
+    %p_2 = MatMul(%n, %all)
+    %w_2 = Softmax(%p_2)    loc("grows")
+    %back_2 = Transpose(%all) {perm = [0, 2, 1]}
+    %r_2 = MatMul(%w_2, %back_2)
+    %t_2 = Transpose(%r_2) {perm = [0, 2, 1]}
+    %more = Concat(%all, %t_2) {axis = 2}
+    return %f, %r_2, %more
+  }}
+  %go = Cast(%m) {to = 9}
+  %g = If(%go) {then_branch = ^() {
+    %p_3 = MatMul(%x, %keys)
+    %w_3 = Softmax(%p_3)    loc("branch")
+    %back_3 = Transpose(%keys) {perm = [0, 2, 1]}
+    %r_3 = MatMul(%w_3, %back_3)
+    return %r_3
+  }, else_branch = ^() {
+    return %x
+  }}
+  return %y, %z, %h, %g
+}
+T
+check 'maps of loops' 0 'one -> loops/one.npy' "$fovea" run loop.fvir --attention-maps loops
+grep -q "no map of 'grows': each turn of a loop has other keys" err && tell 'keys that grow' yes || tell 'keys that grow' no
+grep -q "no map of 'branch': it stands in a branch" err && tell 'a branch' yes || tell 'a branch' no
+grep -q "'shape': (3, 2, 1, 5)" loops/one.npy && tell 'a row for each turn' yes || tell 'a row for each turn' no
+grep -q "'shape': (3, 2, 2, 1, 5)" loops/inner.npy && tell 'of both loops' yes || tell 'of both loops' no
+grep -q 'Rows are queries (3), columns keys (5)' loops/index.html && grep -q 'Rows are queries (2), columns keys (5)' loops/index.html &&
+    tell 'turns are queries' yes || tell 'turns are queries' no
+
 check 'no folder' 1 'cannot make the folder file' "$fovea" run m.fvir $one --attention-maps file
 check 'nowhere' 1 'cannot make the folder' "$fovea" run m.fvir $one --attention-maps no/such/folder
 mkdir spared && cp m.fvir spared/index.html
