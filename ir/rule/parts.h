@@ -4,6 +4,8 @@
 
 #include "ir/base/text.h"
 #include "ir/graph/graph.h"
+#include "ir/rule/number.h"
+#include "ir/rule/pattern.h"
 #include "ir/rule/rule.h"
 
 enum { FV_MAX_CAPTURES = 32 };
@@ -27,36 +29,8 @@ typedef struct fv_matcher {
 
 const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name);
 
-/* ---- pattern.c: what a node of a pattern is ---- */
+/* ---- where.c: conditions ---- */
 
-typedef enum {
-    FV_PATTERN_NAME,     /* x */
-    FV_PATTERN_NUMBER,   /* 0.5 */
-    FV_PATTERN_ABOUT,    /* ~sqrt(2) */
-    FV_PATTERN_OP,       /* Add(x, y) */
-    FV_PATTERN_EITHER,   /* Div(x, y) | Mul(x, y) */
-    FV_PATTERN_OPTIONAL, /* optional(Cast, x) */
-    FV_PATTERN_REPEATED, /* repeated(Cast, x) */
-    FV_PATTERN_RESULT,   /* result(1, TopK(x, k)) */
-    FV_PATTERN_REST,     /* xs.. */
-    FV_PATTERN_NONE
-} fv_pattern_kind;
-
-fv_pattern_kind fv_pattern_kind_of(const fv_ast *p);
-/* How many results an op has of which number `result` is wanted: that, and those that are not optional. */
-int fv_rule_results(const fv_opdef *def, int result);
-
-/* ---- where.c: numbers and conditions ---- */
-
-/* A number without names of values: 0.5, sqrt(2), 2 * pi. */
-bool fv_rule_number(const fv_ast *a, double *out) FV_MUST_USE;
-/* The value of what is one: rules are checked when they are parsed (assert). */
-double fv_rule_value(const fv_ast *a);
-/* Is x what `want` becomes when it is rounded to type e? */
-bool fv_rule_rounds_to(fv_elem e, double want, double x) FV_MUST_USE;
-/* `c ~ e`, c of a type. */
-enum { FV_ABOUT_ULPS = 2 };
-bool fv_rule_is_about(fv_elem type, double c, double e) FV_MUST_USE;
 bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
 
 /* ---- parse.c: names ---- */

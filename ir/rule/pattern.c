@@ -1,7 +1,9 @@
-/* pattern.c - what the nodes of a pattern are, see rule.h. */
+/* pattern.c - see pattern.h. */
+#include "ir/rule/pattern.h"
+
 #include <string.h>
 
-#include "ir/rule/parts.h"
+#include "ir/rule/number.h"
 
 static fv_pattern_kind kind_of_call(const fv_ast *p) {
     if (!strcmp(p->name, "optional"))
@@ -26,8 +28,8 @@ fv_pattern_kind fv_pattern_kind_of(const fv_ast *p) {
     return p->kind == FV_AST_BINARY && !strcmp(p->name, "|") ? FV_PATTERN_EITHER : FV_PATTERN_NONE;
 }
 
-const fv_ast *fv_rule_root(const fv_rule *r) {
-    return fv_pattern_kind_of(r->pattern) == FV_PATTERN_RESULT ? r->pattern->arg[1] : r->pattern;
+const fv_ast *fv_pattern_root(const fv_ast *pattern) {
+    return fv_pattern_kind_of(pattern) == FV_PATTERN_RESULT ? pattern->arg[1] : pattern;
 }
 
 int fv_rule_results(const fv_opdef *def, int result) {
@@ -40,7 +42,7 @@ int fv_rule_results(const fv_opdef *def, int result) {
 
 static int larger(int a, int b) { return a > b ? a : b; }
 
-static int count_parts(const fv_ast *p) {
+int fv_pattern_parts(const fv_ast *p) {
     int n = 1;
     switch (fv_pattern_kind_of(p)) {
     case FV_PATTERN_NAME:
@@ -48,16 +50,14 @@ static int count_parts(const fv_ast *p) {
     case FV_PATTERN_ABOUT:
     case FV_PATTERN_REST:
     case FV_PATTERN_NONE: break;
-    case FV_PATTERN_EITHER: return larger(count_parts(p->arg[0]), count_parts(p->arg[1]));
+    case FV_PATTERN_EITHER: return larger(fv_pattern_parts(p->arg[0]), fv_pattern_parts(p->arg[1]));
     case FV_PATTERN_OPTIONAL:
     case FV_PATTERN_REPEATED:
-    case FV_PATTERN_RESULT: return count_parts(p->arg[1]);
+    case FV_PATTERN_RESULT: return fv_pattern_parts(p->arg[1]);
     case FV_PATTERN_OP:
         for (int i = 0; i < p->n; i++)
-            n += p->arg[i]->kind == FV_AST_NAMED ? 0 : count_parts(p->arg[i]);
+            n += p->arg[i]->kind == FV_AST_NAMED ? 0 : fv_pattern_parts(p->arg[i]);
         break;
     }
     return n;
 }
-
-int fv_rule_parts(const fv_rule *r) { return count_parts(r->pattern) + r->nwhere; }

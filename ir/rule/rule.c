@@ -587,3 +587,9 @@ bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
     fv_w_result(w, 0, v);
     return true;
 }
+
+/* ---- the pattern, for who asks ---- */
+
+const fv_ast *fv_rule_root(const fv_rule *r) { return fv_pattern_root(r->pattern); }
+
+int fv_rule_parts(const fv_rule *r) { return fv_pattern_parts(r->pattern) + r->nwhere; }
