@@ -568,12 +568,12 @@ check 'a step is not run by opt' 2 'that step is not run' "$fovea" opt add.fvir 
 check 'compile dump of a step' 0 'element %y\[i0, i1\] = %x\[i0, i1\] \+ %z\[i1\]' "$fovea" compile add.fvir --dump-after=group --emit=kernels -o -
 check 'misspelt step' 2 "did you mean 'layout'" "$fovea" compile add.fvir --dump-after=layuot -o x.fvk
 check 'a folder of dumps' 0 'fovea run x.fvk' "$fovea" compile add.fvir --dump-dir=dumps -o x.fvk
-present dumps/01-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
+present dumps/03-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
 for text in dumps/*.fvd; do # from any step on to the same program
     check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
     tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
 done
-mkdir full && ln -s /dev/full full/01-legalise.fvir
+mkdir full && ln -s /dev/full full/03-legalise.fvir
 check 'a dump to a full disk' 1 'No space' "$fovea" opt add.fvir --dump-dir=full
 check 'a folder that cannot be made' 2 'No such file' "$fovea" compile add.fvir --dump-dir=no/where -o x.fvk
 check 'a dump of a step that is not run alone' 2 'that step is not run' "$fovea" compile add.fvir --schedule=naive --dump-after=group -o x.fvk
@@ -648,7 +648,7 @@ check 'opt of kernels' 1 'holds kernels' "$fovea" opt scale2.fvk
 check 'list passes' 0 'legalise +operators become' "$fovea" opt --list-passes
 check 'list passes, their order' 0 '^ +again after reduce-strength: it makes' "$fovea" opt --list-passes
 check 'passes in another order' 0 "warning: pass 'reduce-strength' should run after 'simplify': patterns" "$fovea" opt add.fvir --passes=reduce-strength,simplify
-check 'list passes, the levels' 0 '^ +legalise fold-constants simplify-exact share remove-dead$' "$fovea" opt --list-passes
+check 'list passes, the levels' 0 '^ +count-turns stack-turns legalise fold-constants simplify-exact share remove-dead$' "$fovea" opt --list-passes
 said '^ +code: level 2 of LLVM, small functions, -Os of the C compiler'
 check 'list passes as json' 0 '"levels"' "$fovea" opt --list-passes --json
 check 'ops' 0 '[0-9]+ operators, up to opset' "$fovea" ops
