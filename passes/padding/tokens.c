@@ -1,0 +1,328 @@
+/* tokens.c - see tokens.h. */
+#include "passes/padding/tokens.h"
+
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "passes/attention/evaluate.h"
+
+enum { MOST_LOADS = 64, FEATURES = 3 /* axes of what has features */ };
+#define LOWEST (-1e30) /* what is at most that weighs nothing beside any score */
+
+typedef enum {
+    APART,    /* nothing of what is packed is in it */
+    TOKENS,   /* an element is of the token at (batch, token) */
+    PAIRS,    /* of those at (batch, token) and (batch, other) */
+    WEIGHTS   /* it is 0 where that at `other` is padding, else as PAIRS */
+} reach_kind;
+
+typedef struct reach {
+    reach_kind kind;
+    int batch, token, other; /* axes */
+} reach;
+
+static bool declines(fv_padding *p, const fv_op *at, const char *why) {
+    p->why = p->why ? p->why : why;
+    p->at = p->at ? p->at : at;
+    return false;
+}
+
+static const reach *reach_of(const fv_padding *p, const fv_value *v) {
+    static const reach apart = {APART, 0, 0, 0};
+    const reach *r = v ? fv_ptrmap_get(&p->reaches, v) : NULL;
+    return r ? r : &apart;
+}
+
+static bool mentions(const fv_padding *p, const fv_dim *d) { return fv_dim_mentions(d, p->batch) || fv_dim_mentions(d, p->length); }
+
+bool fv_has_tokens(const fv_padding *p, const fv_value *v) {
+    bool has = false;
+    for (int i = 0; v->type->kind == FV_TENSOR && i < v->type->rank && !has; i++)
+        has = mentions(p, v->type->dims[i]);
+    return has;
+}
+
+/* ---- what is computed token by token ---- */
+
+/* Is what x loads there that of the token at the first two indices of d? */
+static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_expr *load) {
+    const fv_value *v = fv_loaded(load);
+    const fv_type *t = v->type;
+    const reach *r = reach_of(p, v);
+    const fv_dim *dims[2] = {p->batch, p->length};
+    if (t->rank < 2 || (r->kind != APART && (r->kind != TOKENS || r->batch != 0 || r->token != 1)))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        bool along = t->dims[i] == dims[i];
+        if (along ? load->arg[i]->op != FV_X_VAR || load->arg[i]->u.var != d->index[i] : !fv_dim_is_one(t->dims[i]) || r->kind != APART)
+            return false;
+    }
+    for (int i = 2; i < t->rank; i++)
+        if (mentions(p, t->dims[i]))
+            return false;
+    return true;
+}
+
+/* Does x depend on which token it is by loads alone? */
+static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_expr *x) {
+    if (x->op == FV_X_VAR)
+        return x->u.var != d->index[0] && x->u.var != d->index[1];
+    if (x->op == FV_X_DIM)
+        return !mentions(p, x->u.dim);
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        if (mentions(p, x->u.red.vars[i]->dim))
+            return false;
+    bool load = fv_is_load(x), of_token = load && fv_has_tokens(p, fv_loaded(x)), found = !of_token || is_of_token(p, d, x);
+    for (int i = of_token ? 2 : 0; i < x->n && found; i++)
+        found = goes_by_token(p, d, x->arg[i]);
+    return found;
+}
+
+static bool is_by_token(fv_padding *p, const fv_op *op) {
+    for (int i = 0; i < op->nout; i++) {
+        const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
+        const fv_type *t = d ? op->out[i]->type : NULL;
+        if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length || !fv_elem_is_float(t->elem) ||
+            !goes_by_token(p, d, d->body))
+            return false;
+        for (int k = 2; k < t->rank; k++)
+            if (mentions(p, t->dims[k]))
+                return false;
+    }
+    return op->nout > 0;
+}
+
+/* ---- masks ---- */
+
+static bool is_mask(const fv_value *v) {
+    const fv_type *t = v->type;
+    return v->kind == FV_VALUE_PARAM && !v->block->parent && t->rank == 2 && t->dims[0]->kind == FV_DIM_SYMBOL &&
+           t->dims[1]->kind == FV_DIM_SYMBOL && t->dims[0] != t->dims[1];
+}
+
+/* A mask whose place (batch, key) what the softmax gets loads, beside its score and constants; NULL: none, or something else. */
+static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x, fv_var *const *index) {
+    fv_expr *loads[MOST_LOADS];
+    fv_value *found = NULL;
+    int n = fv_element_loads(p->e.arena, x, loads, MOST_LOADS);
+    if (n == MOST_LOADS || !s->score)
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        fv_value *v = (fv_value *)(uintptr_t)fv_loaded(loads[i]);
+        const fv_expr *const *at = (const fv_expr *const *)loads[i]->arg;
+        if (v == s->score || v->kind == FV_VALUE_CONST)
+            continue;
+        if ((found && found != v) || !is_mask(v) || at[0]->op != FV_X_VAR || at[0]->u.var != index[0] || at[1]->op != FV_X_VAR ||
+            at[1]->u.var != index[s->axis])
+            return NULL;
+        found = v;
+    }
+    return found;
+}
+
+static double number_at(fv_sample *s, const fv_expr *x, double score, double data) {
+    s->of_score = score;
+    s->of_data = data;
+    fv_sample_forget(s);
+    return fv_sample_number(s, x);
+}
+
+/* Has a key that the mask does not keep no weight beside any other, and does each query see itself? Tried out on a small
+ * instance. */
+static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x, fv_var *const *index) {
+    static const double scores[] = {0, 1000, -1000};
+    fv_sample sample = fv_sample_new(p->arena, p->module, FV_SAMPLE);
+    bool hidden = true, seen = true;
+    for (int i = 0; i < s->weighted->type->rank; i++)
+        fv_sample_fit(&sample, index[i]->dim);
+    sample.score = s->score;
+    int64_t n = fv_sample_dim(&sample, index[s->axis]->dim);
+    for (int64_t q = 0; q < n; q++)
+        for (int64_t k = 0; k < n; k++) {
+            fv_sample_set(&sample, index[s->query_axis], q);
+            fv_sample_set(&sample, index[s->axis], k);
+            for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
+                hidden &= number_at(&sample, x, scores[i], 0) <= LOWEST;
+            seen &= q != k || number_at(&sample, x, 0, 1) > -1;
+        }
+    return hidden && seen;
+}
+
+/* Is it attention in which that mask, or the first that is found, hides padding from tokens of the same sequence? */
+static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
+    fv_var *index[FV_MAX_RANK];
+    if (s->kind == FV_ATTENTION_NONE || s->gate || s->query_axis < 0 || !fv_op_is(s->softmax, FV_OP_Softmax))
+        return false;
+    fv_expr *x = fv_element(&p->e, s->weighted, index);
+    fv_value *mask = mask_of(p, s, x, index);
+    if (!mask || (p->kept && p->kept != mask) || index[s->axis]->dim != mask->type->dims[1] ||
+        index[s->query_axis]->dim != mask->type->dims[1] || !hides(p, s, x, index))
+        return false;
+    p->kept = mask;
+    return true;
+}
+
+static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softmax, const fv_value *product) {
+    for (int i = 0; i < p->sites.n; i++)
+        if ((softmax && p->sites.all[i].softmax == softmax) || (product && p->sites.all[i].product == product))
+            return &p->sites.all[i];
+    return NULL;
+}
+
+/* ---- where tokens meet ---- */
+
+/* What an element of a value loads of others that have something of tokens. */
+typedef struct meeting {
+    const fv_var *batch;
+    const fv_var *token[2]; /* of TOKENS, the different ones; */
+    int ntokens;
+    const fv_var *pair[2];  /* of PAIRS or WEIGHTS */
+    reach_kind kind;        /* of these; APART: there are none */
+} meeting;
+
+static const fv_var *var_at(const fv_expr *load, int axis) { return load->arg[axis]->op == FV_X_VAR ? load->arg[axis]->u.var : NULL; }
+
+static bool meets(meeting *m, const fv_expr *load, const reach *r) {
+    const fv_var *batch = var_at(load, r->batch), *t = var_at(load, r->token), *o = r->kind == TOKENS ? t : var_at(load, r->other);
+    int64_t first;
+    if (r->kind == TOKENS && fv_x_is_int(load->arg[r->token], &first) && first == 0)
+        return true; /* it is there in any case */
+    if (!batch || !t || !o || (m->batch && m->batch != batch))
+        return false;
+    m->batch = batch;
+    if (r->kind == TOKENS) {
+        bool known = (m->ntokens > 0 && m->token[0] == t) || (m->ntokens > 1 && m->token[1] == t);
+        if (!known && m->ntokens == 2)
+            return false;
+        if (!known)
+            m->token[m->ntokens++] = t;
+        return true;
+    }
+    if (m->kind != APART && (m->kind != r->kind || m->pair[0] != t || m->pair[1] != o))
+        return false;
+    m->kind = r->kind;
+    m->pair[0] = t;
+    m->pair[1] = o;
+    return true;
+}
+
+static bool is_copy(const fv_expr *x) { return fv_is_load(x) || (x->op == FV_X_CONVERT && is_copy(x->arg[0])); }
+
+/* What d is of then; false: an element of a token is made of others. */
+static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, reach *out) {
+    if (!m->batch)
+        return true;
+    int batch = fv_definition_axis(d, m->batch), t[2] = {d->rank, d->rank}, pair[2] = {d->rank, d->rank};
+    for (int i = 0; i < 2; i++) {
+        t[i] = i < m->ntokens ? fv_definition_axis(d, m->token[i]) : d->rank;
+        pair[i] = m->kind != APART ? fv_definition_axis(d, m->pair[i]) : d->rank;
+    }
+    if (batch == d->rank)
+        return false;
+    if (m->kind == APART && m->ntokens == 1 && t[0] < d->rank) {
+        *out = (reach){TOKENS, batch, t[0], 0};
+        return true;
+    }
+    if (m->kind == APART && m->ntokens == 2 && t[0] < d->rank && t[1] < d->rank) {
+        *out = (reach){PAIRS, batch, t[0], t[1]};
+        return true;
+    }
+    if (m->ntokens == 0 && pair[0] < d->rank && pair[1] < d->rank && (m->kind == PAIRS || is_copy(d->body))) {
+        *out = (reach){m->kind, batch, pair[0], pair[1]};
+        return true;
+    }
+    if (m->kind == WEIGHTS && m->ntokens == 1 && m->token[0] == m->pair[1] && t[0] == d->rank && pair[0] < d->rank &&
+        site_at(p, NULL, d->value)) {
+        *out = (reach){TOKENS, batch, pair[0], 0};
+        return true;
+    }
+    return false;
+}
+
+static bool set_reach(fv_padding *p, const fv_value *v, const reach *r) {
+    if (r->kind == APART)
+        return true;
+    for (int i = 0; i < v->nuses; i++)
+        if (v->uses[i].op->block->parent)
+            return declines(p, v->uses[i].op, "tokens are read in a branch or a loop");
+    reach *own = FV_NEW(p->arena, reach, 1);
+    *own = *r;
+    *fv_ptrmap_at(&p->reaches, v) = own;
+    return true;
+}
+
+/* The softmax over keys, which the mask hides. */
+static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_site *s) {
+    const reach *r = reach_of(p, op->in[0]);
+    if (r->kind != PAIRS || (r->token != s->axis && r->other != s->axis) || r->batch != 0)
+        return declines(p, op, "its scores are not of pairs of tokens");
+    if (!hides_padding(p, s))
+        return declines(p, op, "no mask of its keys alone is known to hide padding here");
+    return set_reach(p, op->out[0], &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis});
+}
+
+static bool follow_value(fv_padding *p, const fv_op *op, const fv_value *v) {
+    const fv_definition *d = fv_element_definition(&p->e, v);
+    fv_expr *loads[MOST_LOADS];
+    int n = d ? fv_element_loads(p->e.arena, d->body, loads, MOST_LOADS) : MOST_LOADS;
+    meeting m = {0};
+    reach r = {0};
+    if (n == MOST_LOADS)
+        return declines(p, op, "what it makes of tokens is not known element by element");
+    for (int i = 0; i < n; i++) {
+        const reach *of = reach_of(p, fv_loaded(loads[i]));
+        if (of->kind != APART && !meets(&m, loads[i], of))
+            return declines(p, op, "it reads across tokens");
+    }
+    return result_of(p, d, &m, &r) ? set_reach(p, v, &r) : declines(p, op, "it makes one of several tokens");
+}
+
+static bool reads_tokens(const fv_padding *p, const fv_op *op) {
+    bool reads = false;
+    for (int i = 0; i < op->nin && !reads; i++)
+        reads = reach_of(p, op->in[i])->kind != APART;
+    return reads;
+}
+
+static bool follow(fv_padding *p, const fv_op *op) {
+    if (!reads_tokens(p, op))
+        return true;
+    if (op->def == &fv_return_def) {
+        for (int i = 0; i < op->nin; i++)
+            if (reach_of(p, op->in[i])->kind > TOKENS)
+                return declines(p, op, "scores or weights are returned");
+        return true;
+    }
+    const fv_attention_site *s = site_at(p, op, NULL);
+    if (s && fv_op_is(op, FV_OP_Softmax))
+        return follow_softmax(p, op, s);
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && !follow_value(p, op, op->out[i]))
+            return false;
+    return true;
+}
+
+bool fv_find_tokens(fv_padding *p) {
+    fv_attention_find(p->arena, p->module, &p->sites);
+    for (int i = 0; i < p->sites.n && !p->kept; i++)
+        (void)!hides_padding(p, &p->sites.all[i]);
+    if (!p->kept)
+        return declines(p, NULL, "no attention has a mask of keys alone, an input of two symbolic dims, that is known to hide padding");
+    p->batch = p->kept->type->dims[0];
+    p->length = p->kept->type->dims[1];
+    p->reaches = fv_ptrmap_in(p->arena);
+    p->by_token = fv_ptrmap_in(p->arena);
+    for (fv_op *op = p->module->funcs->body->first; op; op = op->next) {
+        if (!is_by_token(p, op)) {
+            if (!follow(p, op))
+                return false;
+            continue;
+        }
+        *fv_ptrmap_at(&p->by_token, op) = op;
+        p->npacked++;
+        for (int i = 0; i < op->nout; i++)
+            if (op->out[i] && !set_reach(p, op->out[i], &(reach){TOKENS, 0, 1, 0}))
+                return false;
+    }
+    return p->npacked > 0 || declines(p, NULL, "nothing is computed token by token");
+}
