@@ -19,6 +19,7 @@ typedef enum {
 typedef struct reach {
     reach_kind kind;
     int batch, token, other; /* axes */
+    bool zero;               /* TOKENS: at padding it is 0, in the model as well */
 } reach;
 
 static bool declines(fv_padding *p, const fv_op *at, const char *why) {
@@ -28,7 +29,7 @@ static bool declines(fv_padding *p, const fv_op *at, const char *why) {
 }
 
 static const reach *reach_of(const fv_padding *p, const fv_value *v) {
-    static const reach apart = {APART, 0, 0, 0};
+    static const reach apart = {APART, 0, 0, 0, false};
     const reach *r = v ? fv_ptrmap_get(&p->reaches, v) : NULL;
     return r ? r : &apart;
 }
@@ -76,20 +77,6 @@ static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_
     for (int i = of_token ? 2 : 0; i < x->n && found; i++)
         found = goes_by_token(p, d, x->arg[i]);
     return found;
-}
-
-static bool is_by_token(fv_padding *p, const fv_op *op) {
-    for (int i = 0; i < op->nout; i++) {
-        const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
-        const fv_type *t = d ? op->out[i]->type : NULL;
-        if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length || !fv_elem_is_float(t->elem) ||
-            !goes_by_token(p, d, d->body))
-            return false;
-        for (int k = 2; k < t->rank; k++)
-            if (mentions(p, t->dims[k]))
-                return false;
-    }
-    return op->nout > 0;
 }
 
 /* ---- masks ---- */
@@ -162,6 +149,73 @@ static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
     return true;
 }
 
+/* ---- what is computed of the mask alone ---- */
+
+/* Does x load the mask at (batch, token), beside constants and v (NULL: nothing)? Then *all: nothing else. */
+static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index, bool *all) {
+    fv_expr *loads[MOST_LOADS];
+    int n = fv_element_loads(p->e.arena, x, loads, MOST_LOADS);
+    bool mask = false;
+    *all = n < MOST_LOADS;
+    for (int i = 0; i < n; i++) {
+        const fv_expr *at = loads[i];
+        bool here = fv_loaded(at) == p->kept && at->arg[0]->op == FV_X_VAR && at->arg[0]->u.var == index[0] && at->arg[1]->op == FV_X_VAR &&
+                    at->arg[1]->u.var == index[1];
+        mask |= here;
+        *all &= here || fv_loaded(at)->kind == FV_VALUE_CONST || fv_loaded(at) == v;
+    }
+    return mask;
+}
+
+/* It is left as it is: what reads it reads the mask. */
+static bool is_of_mask(fv_padding *p, const fv_value *v) {
+    fv_var *index[FV_MAX_RANK];
+    bool all;
+    return loads_mask(p, fv_element(&p->e, v, index), NULL, index, &all) && all;
+}
+
+/* Is it v, of tokens, times the mask, or v where the mask says so: 0 at padding, whatever v is? */
+static bool vanishes_of(fv_padding *p, const fv_value *y, const fv_value *v) {
+    fv_var *index[FV_MAX_RANK];
+    bool all;
+    fv_expr *x = fv_element(&p->e, y, index);
+    fv_sample sample = fv_sample_new(p->arena, p->module, FV_SAMPLE);
+    sample.score = v;
+    return loads_mask(p, x, v, index, &all) && all && number_at(&sample, x, 3, 0) == 0 && number_at(&sample, x, -7, 0) == 0;
+}
+
+static bool vanishes(fv_padding *p, const fv_op *op) {
+    const fv_value *v = NULL;
+    if (!fv_op_is(op, FV_OP_Mul) && !fv_op_is(op, FV_OP_Where))
+        return false;
+    for (int i = 0; i < op->nin; i++)
+        if (reach_of(p, op->in[i])->kind != APART) {
+            if (v && v != op->in[i])
+                return false;
+            v = op->in[i];
+        }
+    fv_elements_stop(&p->e, v);
+    bool is = v && vanishes_of(p, op->out[0], v);
+    fv_elements_stop(&p->e, NULL);
+    return is;
+}
+
+static bool is_by_token(fv_padding *p, const fv_op *op) {
+    for (int i = 0; i < op->nout; i++) {
+        const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
+        const fv_type *t = d ? op->out[i]->type : NULL;
+        if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length || !fv_elem_is_float(t->elem) ||
+            is_of_mask(p, op->out[i]) || !goes_by_token(p, d, d->body))
+            return false;
+        for (int k = 2; k < t->rank; k++)
+            if (mentions(p, t->dims[k]))
+                return false;
+    }
+    return op->nout > 0;
+}
+
+/* ---- where tokens meet ---- */
+
 static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softmax, const fv_value *product) {
     for (int i = 0; i < p->sites.n; i++)
         if ((softmax && p->sites.all[i].softmax == softmax) || (product && p->sites.all[i].product == product))
@@ -169,13 +223,12 @@ static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softma
     return NULL;
 }
 
-/* ---- where tokens meet ---- */
-
 /* What an element of a value loads of others that have something of tokens. */
 typedef struct meeting {
     const fv_var *batch;
     const fv_var *token[2]; /* of TOKENS, the different ones; */
     int ntokens;
+    bool others;            /* some of TOKENS are not 0 at padding */
     const fv_var *pair[2];  /* of PAIRS or WEIGHTS */
     reach_kind kind;        /* of these; APART: there are none */
 } meeting;
@@ -191,6 +244,7 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
         return false;
     m->batch = batch;
     if (r->kind == TOKENS) {
+        m->others |= !r->zero;
         bool known = (m->ntokens > 0 && m->token[0] == t) || (m->ntokens > 1 && m->token[1] == t);
         if (!known && m->ntokens == 2)
             return false;
@@ -208,6 +262,16 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
 
 static bool is_copy(const fv_expr *x) { return fv_is_load(x) || (x->op == FV_X_CONVERT && is_copy(x->arg[0])); }
 
+/* Is all that x takes together a sum of elements as they are? */
+static bool sums_elements(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE)
+        return x->u.red.kind == FV_SUM && is_copy(x->arg[0]);
+    bool sums = true;
+    for (int i = 0; i < x->n && sums; i++)
+        sums = sums_elements(x->arg[i]);
+    return sums;
+}
+
 /* What d is of then; false: an element of a token is made of others. */
 static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, reach *out) {
     if (!m->batch)
@@ -220,20 +284,22 @@ static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, r
     if (batch == d->rank)
         return false;
     if (m->kind == APART && m->ntokens == 1 && t[0] < d->rank) {
-        *out = (reach){TOKENS, batch, t[0], 0};
+        *out = (reach){TOKENS, batch, t[0], 0, !m->others && is_copy(d->body)};
         return true;
     }
+    if (m->kind == APART && m->ntokens == 1 && !m->others && sums_elements(d->body))
+        return true; /* where there is padding nothing is added */
     if (m->kind == APART && m->ntokens == 2 && t[0] < d->rank && t[1] < d->rank) {
-        *out = (reach){PAIRS, batch, t[0], t[1]};
+        *out = (reach){PAIRS, batch, t[0], t[1], false};
         return true;
     }
     if (m->ntokens == 0 && pair[0] < d->rank && pair[1] < d->rank && (m->kind == PAIRS || is_copy(d->body))) {
-        *out = (reach){m->kind, batch, pair[0], pair[1]};
+        *out = (reach){m->kind, batch, pair[0], pair[1], false};
         return true;
     }
     if (m->kind == WEIGHTS && m->ntokens == 1 && m->token[0] == m->pair[1] && t[0] == d->rank && pair[0] < d->rank &&
         site_at(p, NULL, d->value)) {
-        *out = (reach){TOKENS, batch, pair[0], 0};
+        *out = (reach){TOKENS, batch, pair[0], 0, false};
         return true;
     }
     return false;
@@ -258,7 +324,7 @@ static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_si
         return declines(p, op, "its scores are not of pairs of tokens");
     if (!hides_padding(p, s))
         return declines(p, op, "no mask of its keys alone is known to hide padding here");
-    return set_reach(p, op->out[0], &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis});
+    return set_reach(p, op->out[0], &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis, false});
 }
 
 static bool follow_value(fv_padding *p, const fv_op *op, const fv_value *v) {
@@ -321,7 +387,7 @@ bool fv_find_tokens(fv_padding *p) {
         *fv_ptrmap_at(&p->by_token, op) = op;
         p->npacked++;
         for (int i = 0; i < op->nout; i++)
-            if (op->out[i] && !set_reach(p, op->out[i], &(reach){TOKENS, 0, 1, 0}))
+            if (op->out[i] && !set_reach(p, op->out[i], &(reach){TOKENS, 0, 1, 0, vanishes(p, op)}))
                 return false;
     }
     return p->npacked > 0 || declines(p, NULL, "nothing is computed token by token");

@@ -114,6 +114,14 @@ check 'no sequences' 0 'f32.0, 90, 16.' "$fovea" run tokens.fvir --input=ids=not
 sed 's/%column = Unsqueeze(%kept/%column = Unsqueeze(%inverse/' tokens.fvir >rest.fvir
 check 'at padding there are zeros' 0 'min -?0  max -?0 ' "$fovea" run rest.fvir --input=ids=ids.npy --input=mask=right.npy --enable=remove-padding
 
+# Sums over places of what the mask makes 0 at padding: by a factor, by a choice.
+sed 's/%first = .*/%first = ReduceSum(%y, @second) {keepdims = 0}/; s/^  return/  %no = Cast(%column) {to = 9}\n  %chosen = Where(%no, %x3, @nothing)\n  %most = ReduceMean(%chosen, @second) {keepdims = 0}\n  return %most,/; s/%pooled) {/%pooled, %most) {/; s/return %most, \(.*\)/return \1, %most/; s/^const @one:/const @nothing: f32[] = 0.0\n&/' encoder.fvir >sums.fvir
+check 'sums of what is 0 at padding' 0 '^remove-padding: 3[0-9] by token' "$fovea" opt sums.fvir -v --enable=remove-padding
+for mask in right left some none; do
+    check "sums as they are, $mask" 0 '' "$fovea" run sums.fvir --input=ids=ids.npy --input=mask=$mask.npy -o ref
+    check "sums without padding, $mask" 0 '3 of 3 outputs as expected' "$fovea" run sums.fvir --input=ids=ids.npy --input=mask=$mask.npy --enable=remove-padding --expect ref --atol=0 --rtol=0
+done
+
 # declines NAME REASON SED: the encoder, changed so, is left alone
 declines() {
     sed "$3" encoder.fvir >changed.fvir
@@ -124,6 +132,8 @@ declines 'what hides nothing' 'no attention has a mask' 's/Mul(%inverse, @low)/M
 declines 'a mask the other way' 'no attention has a mask' 's/Mul(%inverse, @low)/Mul(%kept, @low)/'
 declines 'a layer without a mask' "at 'softmax2': no mask of its keys alone" 's/%m2 = Add(%t2, %hidden)/%m2 = Identity(%t2)/'
 declines 'a mean over places' 'at .*: it makes one of several tokens' 's/%first = .*/%first = ReduceMean(%x3, @second) {keepdims = 0}/'
+declines 'the largest of what is 0 at padding' 'at .*: it makes one of several tokens' 's/%first = .*/%first = ReduceMax(%y, @second) {keepdims = 0}/'
+declines 'a sum of what the mask only scales' 'at .*: it makes one of several tokens' 's/%first = .*/%more = Add(%column, @one)\n  %scaled = Mul(%x3, %more)\n  %first = ReduceSum(%scaled, @second) {keepdims = 0}/'
 declines 'places beside each other' 'at .*: it reads across tokens' 's/%first = .*/%first = Gather(%x3, @next) {axis = 1}/'
 declines 'sums up to each place' 'at .*: what it makes of tokens is not known' 's/%first = .*/%first = CumSum(%x3, @next)/'
 declines 'weights that are returned' 'at .*: scores or weights are returned' 's/return %y, %pooled/return %y, %p2/; s/(%y, %pooled)/(%y, %p2)/'
