@@ -6,6 +6,7 @@
 #include "backend/schedule/attend_keys.h"
 
 #include "backend/schedule/blocks.h"
+#include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
 
 /* ---- what holds for all queries and keys of a part ---- */
@@ -14,13 +15,11 @@ typedef enum { CONSTANT = 0, RISING = 1, FALLING = 2, ANY = 3 } direction; /* as
 
 static direction turned(direction d) { return (direction)((d & RISING) << 1 | (d & FALLING) >> 1); }
 
-/* No sum or product of a few of these wraps: positions and dims, not what data say. */
-static bool is_bounded(const fv_expr *x) {
-    bool bounded = x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->op != FV_X_BITCAST;
-    for (int i = 0; i < x->n && bounded; i++)
-        bounded = is_bounded(x->arg[i]);
-    return bounded || (x->op == FV_X_CONVERT && fv_elem_is_int((fv_elem)x->arg[0]->type.elem) &&
-                       fv_elem_bits((fv_elem)x->arg[0]->type.elem) <= 32);
+/* What wraps neither rises nor falls. Positions and dims have bounds that say it does not; what data say has none. */
+static bool may_wrap(const fv_expr *x) {
+    int64_t lo, hi;
+    fv_x_range(x, &lo, &hi);
+    return lo == INT64_MIN || hi == INT64_MAX;
 }
 
 static direction direction_of(const fv_expr *x, const fv_var *v) {
@@ -29,7 +28,9 @@ static direction direction_of(const fv_expr *x, const fv_var *v) {
         return CONSTANT;
     if (x->op == FV_X_VAR)
         return RISING;
-    if (x->type.elem != FV_I64 || !is_bounded(x))
+    if (x->type.elem != FV_I64)
+        return ANY;
+    if ((x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_NEG || x->op == FV_X_MUL) && may_wrap(x))
         return ANY;
     switch (x->op) {
     case FV_X_ADD:
@@ -41,7 +42,7 @@ static direction direction_of(const fv_expr *x, const fv_var *v) {
         return fv_x_is_int(x->arg[1], &by) && by > 0 ? direction_of(x->arg[0], v) : ANY;
     case FV_X_MUL:
         for (int i = 0; i < 2; i++)
-            if (fv_x_is_int(x->arg[i], &by) && by > -(1 << 16) && by < 1 << 16)
+            if (fv_x_is_int(x->arg[i], &by))
                 return by < 0 ? turned(direction_of(x->arg[1 - i], v)) : direction_of(x->arg[1 - i], v);
         return ANY;
     default: return ANY;

@@ -332,6 +332,48 @@ Test(attend, hidden_by_a_choice, .timeout = 240) {
     check_masks("const @low: f32[] = -10000\n" HEADS("%keep: bool[1, m]") SCORE "  %t = Where(%keep, %s, @low)\n" REST, 0);
 }
 
+/* Keys that a condition on positions i and j of queries and keys hides: what is found out of the first and the last of a part. */
+static void check_positions(const char *condition) {
+    static const int sizes[][2] = {{70, 150}, {9, 64}, {13, 200}, {200, 13}, {1, 330}};
+    static const char before[] = "const @low: f32[] = -inf\nconst @zero: i64[] = 0\nconst @one: i64[] = 1\nconst @seven: i64[] = 7\n"
+                                 "const @back: i64[] = -1\nconst @many: i64[] = 70\nconst @huge: i64[] = 9223372036854775700\n"
+                                 "const @left: i64[1] = [0]\nconst @right: i64[1] = [1]\n"
+                                 "func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 20]) -> (%y) {\n" SCORE
+                                 "  %is = fv.Range(@zero, @one) {dims = [n]}\n  %js = fv.Range(@zero, @one) {dims = [m]}\n"
+                                 "  %i = Unsqueeze(%is, @right)\n  %j = Unsqueeze(%js, @left)\n";
+    const char *body = fv_printf(arena, "%s%s%s", before, condition, "  %t = Where(%hidden, @low, %s)\n" REST);
+    cr_assert(folds(body, FOLDED), "%s", body);
+    for (size_t t = 0; t < 3; t++) {
+        fv_target target = *fv_target_find("x86-64-v3");
+        target.vector_bits = tilings[t + 1].bits;
+        target.vector_registers = tilings[t + 1].registers;
+        target.l2_bytes = tilings[t + 1].l2_bytes;
+        const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            size_t a, b;
+            const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
+            cr_assert(same(x, y, a, false), "tiling %zu, n = %d, m = %d\n%s", t, sizes[i][0], sizes[i][1], body);
+        }
+    }
+}
+
+Test(attend, hidden_by_positions_that_rise_or_fall, .timeout = 240) {
+    check_positions("  %d = Sub(%i, %j)\n  %a = Greater(%d, @many)\n  %b = Less(%d, @zero)\n  %hidden = Or(%a, %b)\n");
+    check_positions("  %d = Sub(%j, %i)\n  %d1 = Abs(%d)\n  %hidden = Greater(%d1, @seven)\n");
+    check_positions("  %a = Mul(%j, @back)\n  %b = Mul(%i, @back)\n  %hidden = Less(%a, %b)\n");
+    check_positions("  %a = Div(%j, @seven)\n  %b = Div(%i, @seven)\n  %c = Equal(%a, %b)\n  %hidden = Not(%c)\n");
+    check_positions("  %a = Mod(%j, @seven)\n  %hidden = Greater(%a, %i)\n");
+    check_positions("  %a = Min(%j, @many)\n  %b = Max(%i, @seven)\n  %hidden = Greater(%a, %b)\n");
+    check_positions("  %hidden = Equal(%j, @many)\n");
+}
+
+/* Positions beyond 64 bits wrap: the last of a part does not tell what the first is. */
+Test(attend, hidden_by_positions_that_wrap, .timeout = 240) {
+    check_positions("  %a = Add(%j, @huge)\n  %hidden = Less(%a, %i)\n");
+    check_positions("  %a = Sub(%j, @huge)\n  %b = Sub(%a, @huge)\n  %hidden = Greater(%b, %i)\n");
+    check_positions("  %a = Mul(%j, @huge)\n  %hidden = Less(%a, %i)\n");
+}
+
 Test(attend, hidden_by_an_addend, .timeout = 240) {
     static const char *const body = HEADS("%hide: f32[n, m]") SCORE "  %t = Add(%s, %hide)\n" REST;
     static const float fills[] = {-10000, -3.4028235e+38f, -1001};
