@@ -21,16 +21,19 @@
 typedef struct sunk {
     const fv_op *softmax, *slice;
     fv_value *scores, *sink; /* what the Concat has beside each other */
-    fv_elem elem;            /* of the softmax */
+    fv_elem rounded, elem;   /* what they are cast to before anything is taken away; and the softmax */
 } sunk;
 
 static fv_op *maker(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
+/* One that has no more to it than the type: types of 8 bits have several ways to round, integers and flags are other numbers. */
+static bool is_plain(fv_elem e) { return fv_elem_is_float(e) && fv_elem_bits(e) >= 16; }
+
 static fv_value *before_cast(fv_value *v) {
     const fv_op *cast = maker(v, FV_OP_Cast);
-    return cast ? cast->in[0] : v;
+    return cast && is_plain(v->type->elem) && is_plain(cast->in[0]->type->elem) ? cast->in[0] : v;
 }
 
 static bool is_last_axis(const fv_op *op) {
@@ -94,17 +97,22 @@ static bool find_sink(const fv_op *slice, sunk *s) {
     const fv_op *softmax = maker(weights, FV_OP_Softmax);
     if (!softmax || softmax->block != slice->block || !is_last_axis(softmax) || !is_read_once(w) || !is_read_once(weights))
         return false;
-    const fv_op *concat = maker(before_cast(before_shift(before_cast(softmax->in[0]))), FV_OP_Concat);
+    fv_value *x = softmax->in[0], *shifted = before_cast(x), *given = before_shift(shifted);
+    const fv_op *concat = maker(before_cast(given), FV_OP_Concat);
     if (!concat || concat->nin != 2 || !is_last_axis(concat))
         return false;
+    if (given != shifted && shifted != x && fv_elem_bits(shifted->type->elem) >= fv_elem_bits(x->type->elem))
+        return false; /* a narrower type has what is left over the maximum, not the scores themselves */
     for (int i = 0; i < 2; i++) {
         fv_value *sink = concat->in[i], *scores = concat->in[1 - i];
-        *s = (sunk){softmax, slice, scores, sink, weights->type->elem};
+        *s = (sunk){softmax, slice, scores, sink, given->type->elem, weights->type->elem};
         if (fv_dim_is_one(sink->type->dims[sink->type->rank - 1]) && takes(slice, scores, i == 0))
             return true;
     }
     return false;
 }
+
+static fv_value *as_given(fv_rewriter *w, const sunk *s, fv_value *x) { return fv_w_cast(w, fv_w_cast(w, x, s->rounded), s->elem); }
 
 static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
     static const char what[] = "column that is cut off";
@@ -112,7 +120,7 @@ static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
         return true;
     fv_rewriter w = fv_rewriter_at(slice);
     const fv_op *before = slice->prev;
-    fv_value *y = FV_W2(&w, FV_OP_fv_SinkSoftmax, fv_w_cast(&w, s->scores, s->elem), fv_w_cast(&w, s->sink, s->elem));
+    fv_value *y = FV_W2(&w, FV_OP_fv_SinkSoftmax, as_given(&w, s, s->scores), as_given(&w, s, s->sink));
     y = y ? fv_w_cast(&w, y, slice->out[0]->type->elem) : NULL;
     fv_w_result(&w, 0, y);
     if (w.failed)
