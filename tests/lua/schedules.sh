@@ -139,6 +139,33 @@ echo 'fv.kernel "kernel x("' >changed.lua
 check 'no text of a kernel' 1 "changed.lua:1: error: the kernel's text:1:10" by_hand changed.lua
 echo 'fv.kernel(7)' >changed.lua
 check 'no kernel' 1 "changed.lua:1: error: the kernel's text:1:1" by_hand changed.lua
+cat >pad.fvir <<'T'
+fovea-ir 1
+module "pad"
+symbol n 0..8
+const @by: i64[4] = [0, 1, 0, 1]
+func @main(%x: f32[n, 4]) -> (%y) {
+  %y = Pad(%x, @by)
+  return %y
+}
+T
+cat >inner.lua <<'T'
+fv.kernel [[
+kernel Pad_0(x: f32[n, 4], out y: f32[n, 6]; n in 0..8) {
+  for i < n {
+    for j < 4 {
+      y[i, j + 1] = x[i, j]
+    }
+  }
+}]]
+T
+check 'zeros that it leaves to others' 1 "gives other bits than the one that it replaces: y where n = [0-9]+: element 0 is .*, expected 0" \
+    "$fovea" compile pad.fvir --script inner.lua --emit=kernels -o -
+"$fovea" compile attend.fvir --target=x86-64-v3 --emit=kernels -o attend.fvk -q
+for kernel in $(sed -n 's/^kernel \([A-Za-z]*_[0-9]*\)(.*/\1/p' attend.fvk); do
+    { echo 'fv.kernel [['; sed -n "/^kernel $kernel(/,/^}/p" attend.fvk; echo ']]'; } >same.lua
+    check "$kernel, of which one dim tells another" 0 "kernel $kernel" "$fovea" compile attend.fvir --target=x86-64-v3 --script same.lua --emit=kernels -o -
+done
 cat >compiled.lua <<'T'
 local m = fv.load "m.fvir"
 local text = io.read "a":match "%[%[(.*)%]%]"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
@@ -12,7 +13,7 @@
 #include "ir/type/tensor.h"
 #include "runtime/pool.h"
 
-/* Dims that are tried, where the bounds have them; tasks, tiles and vectors end within. */
+/* What is tried for dims of the program, where the bounds have it; tasks, tiles and vectors end within. */
 static const int64_t odd[] = {1, 7, 0, 3, 33, 2, 17, 13, 5, 129};
 enum { TRIALS = sizeof odd / sizeof *odd };
 
@@ -84,13 +85,16 @@ static bool make_inputs(trial *t, int seed) {
     return true;
 }
 
+/* Outputs are not 0 before: who leaves elements as they are does not give them. */
 static bool run(trial *t, party *p, fv_tensor **outputs) {
+    uint64_t state = TRIALS;
     fv_env env = fv_pool_env(NULL);
     size_t bytes;
     int at = 0;
     for (int i = 0; i < t->model->noutputs; at += 1 + t->model->outputs[i++].rank) {
         if (!(outputs[i] = tensor_of(t, &t->model->outputs[i])))
             return false;
+        fill(outputs[i], &state);
         p->outputs[i] = (void *)outputs[i]->data;
         p->out_dims[at] = (int64_t)outputs[i]->count;
     }
@@ -156,21 +160,66 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
     return true;
 }
 
-/* Dim i of trial n: an odd one, within its bounds. */
-static int64_t dim_of(const fv_symbol_info *d, int n, int i) {
-    int64_t x = odd[(n + 3 * i) % TRIALS];
-    return x < d->lo ? d->lo : x > d->hi ? d->hi : x;
+/* ---- dims ---- */
+
+static const fv_stmt *launch_of(const fv_block *b, const fv_kernel *k) {
+    const fv_stmt *found = NULL;
+    for (const fv_stmt *s = b->first; s && !found; s = s->next) {
+        found = s->kind == FV_S_LAUNCH && s->kernel == k ? s : launch_of(&s->body, k);
+        found = found ? found : launch_of(&s->other, k);
+    }
+    return found;
 }
 
-static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, const char *name, int n) {
+/* Variables of the host program, and what they are in a trial. */
+typedef struct values {
+    fv_arena *arena;
+    fv_var **var;
+    fv_expr **is;
+    int n, cap[2], number; /* of the trial */
+} values;
+
+/* An odd number, within its bounds. */
+static int64_t value_of(const fv_var *v, int number, int i) {
+    int64_t x = odd[(number + 3 * i) % TRIALS];
+    return x < v->lo ? v->lo : x > v->hi ? v->hi : x;
+}
+
+static void give_values(values *v, const fv_expr *x) {
+    int i = 0, n = v->n;
+    for (int k = 0; k < x->n; k++)
+        give_values(v, x->arg[k]);
+    if (x->op != FV_X_VAR)
+        return;
+    while (i < v->n && v->var[i] != x->u.var)
+        i++;
+    if (i < v->n)
+        return;
+    FV_PUSH(v->arena, v->var, n, v->cap[0], x->u.var);
+    FV_PUSH(v->arena, v->is, v->n, v->cap[1], fv_x_int(v->arena, value_of(x->u.var, v->number, i)));
+}
+
+/* Dims depend on each other, as the number of panels does on that of columns: the program tells what a kernel gets. */
+static bool dims_of_trial(fv_arena *a, const fv_stmt *launch, int n, int64_t *dims) {
+    values v = {.arena = a, .number = n};
+    bool known = true;
+    for (int i = 0; i < launch->kernel->ndims; i++)
+        give_values(&v, launch->dims[i]);
+    for (int i = 0; i < launch->kernel->ndims && known; i++)
+        known = fv_x_is_int(fv_x_replace_vars(a, launch->dims[i], v.n, v.var, v.is), &dims[i]);
+    return known;
+}
+
+static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, const fv_stmt *launch, int n) {
+    const char *name = launch->kernel->name;
     const fv_model *m = fv_artifact_model(made->artifact);
     trial t = {.arena = a, .model = m, .dims = FV_NEW(a, int64_t, m->nsymbols + 1),
                .inputs = FV_NEW(a, const fv_tensor *, m->ninputs + 1), .data = FV_NEW(a, const void *, m->ninputs + 1)};
     int size = 1;
     for (int i = 0; i < m->noutputs; i++)
         size += 1 + m->outputs[i].rank;
-    for (int i = 0; i < m->nsymbols; i++)
-        t.dims[i] = dim_of(&m->symbols[i], n, i);
+    if (!dims_of_trial(a, launch, n, t.dims))
+        return fv_error_at(at->s, at->line, 0, "kernel '%s' cannot be tried: data tell its dims", name);
     party *both[] = {made, hand};
     for (int k = 0; k < 2; k++) {
         both[k]->outputs = FV_NEW(a, void *, m->noutputs + 1);
@@ -181,16 +230,17 @@ static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, con
     return compare(at, &t, made, hand, name);
 }
 
-static bool gives_the_same(const place *at, const fv_kernel *made, const char *text, const fv_target *target) {
+static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel *made, const char *text) {
+    const fv_stmt *launch = launch_of(&p->body, made);
     fv_session *s = at->s;
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     party first = {0}, second = {0};
     fv_kernel_print(&t, made);
-    bool ok = open_party(s, a, t.s, target, true, &first) && open_party(s, a, text, target, false, &second);
-    for (int n = 0; n < TRIALS && ok; n++) {
+    bool ok = open_party(s, a, t.s, p->target, true, &first) && open_party(s, a, text, p->target, false, &second);
+    for (int n = 0; n < TRIALS && ok && launch; n++) {
         fv_arena *one = fv_arena_new(s);
-        ok = try_dims(at, one, &first, &second, made->name, n);
+        ok = try_dims(at, one, &first, &second, launch, n);
         fv_arena_free(one);
     }
     fv_arena_free(a);
@@ -239,7 +289,7 @@ static bool replace(const place *at, fv_program *p, const char *text) {
     const char *theirs = parameters(p->arena, hand), *ours = parameters(p->arena, made);
     if (strcmp(theirs, ours))
         return fv_error_at(at->s, at->line, 0, "it is `%s`, the kernel that it replaces `%s`", theirs, ours);
-    if (!gives_the_same(at, made, text, p->target))
+    if (!gives_the_same(at, p, made, text))
         return false;
     hand->origin = made->origin;
     hand->formula = made->formula;
