@@ -6,6 +6,9 @@
  * whose keys are all hidden gives NaN by a softmax and zeros by the operator; so a mask that hides has to be proved to leave
  * each query a key. Rounding may be elsewhere: the standard leaves open where the scale is multiplied.
  *
+ * No rule of a file: attention is found by what each element is, whatever views lie between (attention.h), and what a mask hides
+ * is proved over its elements.
+ *
  * Needs legalise, behind which attention is found; leaves an operator that lowering does not have, for who writes a model. */
 #include <float.h>
 #include <math.h>

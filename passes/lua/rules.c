@@ -69,12 +69,13 @@ static bool holds(void *user, fv_op *op, int n, const fv_capture *captures) {
 
 /* ---- declaring ---- */
 
-static bool parse(fv_lua_rule *r, const char *text) {
+/* Of the list of fv.rules it is that entry; 0: of none. */
+static bool parse(fv_lua_rule *r, const char *text, int entry) {
     fv_lua *l = r->lua;
     const char *before = fv_diag_file_get(l->session);
     fv_rule *rules;
     int n, errors = fv_error_count(l->session);
-    fv_diag_file(l->session, "the rule's text");
+    fv_diag_file(l->session, entry ? fv_printf(l->arena, "the text of entry %d", entry) : "the rule's text");
     bool ok = fv_rules_parse(l->arena, fv_strdup(l->arena, text), &rules, &n) && fv_error_count(l->session) == errors;
     if (ok && n != 1)
         ok = fv_error(l->session, "holds %d rules, expected one", n);
@@ -104,6 +105,7 @@ static bool try_instances(fv_lua_rule *r) {
 typedef struct declaring {
     fv_lua *l;
     const char *text;
+    int entry;
     bool check;
     fv_lua_rule *rule;
 } declaring;
@@ -112,35 +114,42 @@ static bool declare(void *arg) {
     declaring *d = arg;
     d->rule = FV_NEW(d->l->arena, fv_lua_rule, 1);
     *d->rule = (fv_lua_rule){.lua = d->l, .when = LUA_NOREF};
-    return parse(d->rule, d->text) && (!d->check || try_instances(d->rule));
+    return parse(d->rule, d->text, d->entry) && (!d->check || try_instances(d->rule));
+}
+
+/* Declares it, and leaves its handle. */
+static fv_lua_rule *push_rule(lua_State *L, const char *text, int entry, bool check) {
+    declaring d = {.l = fv_lua_of(L), .text = text, .entry = entry, .check = check};
+    if (d.l->loaded)
+        luaL_error(L, "fv.rule: rules are declared while the script is read");
+    fv_lua_rule **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = NULL;
+    luaL_setmetatable(L, "fv.rule");
+    fv_lua_try(L, NULL, declare, &d);
+    *handle = d.rule;
+    return d.rule;
 }
 
 /* rule(TEXT), rule(TEXT, WHEN), rule(TEXT, {when = .., check = ..}) */
 int fv_lua_rule_new(lua_State *L) {
-    declaring d = {.l = fv_lua_of(L), .text = luaL_checkstring(L, 1), .check = true};
+    const char *text = luaL_checkstring(L, 1);
+    bool check = true;
     lua_settop(L, 2);
     if (lua_istable(L, 2)) {
         lua_getfield(L, 2, "check");
-        d.check = lua_isnil(L, -1) || lua_toboolean(L, -1);
+        check = lua_isnil(L, -1) || lua_toboolean(L, -1);
         lua_getfield(L, 2, "when");
         lua_replace(L, 2);
     }
     lua_settop(L, 2);
     luaL_argexpected(L, lua_isnil(L, 2) || lua_isfunction(L, 2), 2, "function");
-    if (d.l->loaded)
-        return luaL_error(L, "fv.rule: rules are declared while the script is read");
-    d.check &= lua_isnil(L, 2);
-    fv_lua_rule **handle = lua_newuserdatauv(L, sizeof *handle, 0);
-    *handle = NULL;
-    fv_lua_try(L, NULL, declare, &d);
+    fv_lua_rule *r = push_rule(L, text, 0, check && lua_isnil(L, 2));
     if (!lua_isnil(L, 2)) {
         lua_pushvalue(L, 2);
-        d.rule->when = luaL_ref(L, LUA_REGISTRYINDEX);
-        d.rule->rule.holds = holds;
-        d.rule->rule.user = d.rule;
+        r->when = luaL_ref(L, LUA_REGISTRYINDEX);
+        r->rule.holds = holds;
+        r->rule.user = r;
     }
-    *handle = d.rule;
-    luaL_setmetatable(L, "fv.rule");
     return 1;
 }
 
@@ -181,18 +190,14 @@ int fv_lua_rules_new(lua_State *L) {
         return luaL_error(L, "fv.rules '%s': ends says why applying them comes to an end, in words", name);
     if (!c.n)
         return luaL_error(L, "fv.rules '%s' has no rules", name);
-    for (int i = 0; i < c.n; i++) {
-        luaL_checkstack(L, 10, "too many rules");
-        if (lua_rawgeti(L, 1, i + 1) == LUA_TSTRING) {
-            lua_pushcfunction(L, fv_lua_rule_new);
-            lua_insert(L, -2);
-            lua_call(L, 1, 1);
-        }
+    for (int i = 0, top = lua_gettop(L); i < c.n; i++) {
+        if (lua_rawgeti(L, 1, i + 1) == LUA_TSTRING)
+            push_rule(L, lua_tostring(L, -1), i + 1, true);
         fv_lua_rule **handle = luaL_testudata(L, -1, "fv.rule");
         if (!handle || !*handle)
             return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text", name, i + 1, luaL_typename(L, -1));
         c.from[i] = &(*handle)->rule; /* in the script's arena */
-        lua_pop(L, 1);
+        lua_settop(L, top);
     }
     c.pass = fv_lua_declare(L, name, purpose);
     fv_lua_try(L, NULL, collect, &c);
