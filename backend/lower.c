@@ -21,6 +21,7 @@
 #include "backend/schedule/choice.h"
 #include "backend/schedule/schedule.h"
 #include "backend/share.h"
+#include "ir/base/clock.h"
 #include "ir/definition/definitions_verify.h"
 #include "ir/definition/step_names.h"
 #include "ir/expr/unique.h"
@@ -203,8 +204,9 @@ static bool look_after(fv_lowerer *l, const char *step) {
 #ifndef NDEBUG
     verify = true;
 #endif
-    fv_definitions *d = o->watch || verify ? state_after(l, step) : NULL;
-    if (o->watch)
+    bool look = o->watch && o->watch->look;
+    fv_definitions *d = look || verify ? state_after(l, step) : NULL;
+    if (look)
         o->watch->look(o->watch->user, step, l->module, d);
     return !verify || fv_definitions_verify(l->module, d, step);
 }
@@ -215,6 +217,16 @@ static bool recur_all(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (op->def->recur && !fv_ptrmap_get(&l->recurrences, op))
             ok &= fv_define_op(l, op);
+    return ok;
+}
+
+static bool run_step(fv_lowerer *l, int i) {
+    const fv_watch *watch = l->options->watch;
+    struct timespec mark = {0};
+    fv_lap(&mark);
+    bool ok = steps[i].run(l);
+    if (watch && watch->took)
+        watch->took(watch->user, fv_step_name_at(i)->name, fv_lap(&mark));
     return ok;
 }
 
@@ -235,7 +247,7 @@ static bool run_steps(fv_lowerer *l) {
             continue;
         if (!steps[i].naive && !fv_may(l, fv_step_name_at(i)->name, NULL))
             continue;
-        if (!steps[i].run(l) || !look_after(l, step))
+        if (!run_step(l, i) || !look_after(l, step))
             return false;
         l->after = step;
     }

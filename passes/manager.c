@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ir/base/clock.h"
 #include "ir/definition/definitions.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
@@ -114,13 +115,18 @@ static bool unknown(fv_module *m, const char *name) {
 static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o) {
     fv_pass_run r = {.pass = p, .module = m, .arena = fv_arena_new(m->session), .options = o};
     int relations = m->nrelations;
+    const fv_watch *watch = o ? o->watch : NULL;
+    struct timespec mark = {0};
+    fv_lap(&mark);
     bool ok = (!fv_pass_needed(p) && !fv_pass_may(&r, NULL, NULL)) || p->run(&r);
     if (ok && m->nrelations > relations)
         fv_module_settle(m);
+    if (watch && watch->took)
+        watch->took(watch->user, p->name, fv_lap(&mark));
     if (ok && o && o->report)
         o->report(o->user, p->name, &r);
-    if (ok && o && o->watch)
-        o->watch->look(o->watch->user, p->name, m, NULL);
+    if (ok && watch && watch->look)
+        watch->look(watch->user, p->name, m, NULL);
     bool verify = o && o->verify;
 #ifndef NDEBUG
     verify = true;

@@ -329,7 +329,7 @@ static bool is_fit(const fv_context *c) {
     const fv_args *a = c->args;
     fv_file_kind kind = fv_driver_path_kind(a->operand[0]);
     const char *other = a->json ? "--json" : a->explain ? "--explain" : a->dump_after ? "--dump-after" : a->dump_dir ? "--dump-dir"
-                        : a->emit ? "--emit" : a->standard ? "--standard" : a->changes ? "--changes" : a->stop_after >= 0 ? "--stop-after" : NULL;
+                        : a->time_passes ? "--time-passes" : a->emit ? "--emit" : a->standard ? "--standard" : a->changes ? "--changes" : a->stop_after >= 0 ? "--stop-after" : NULL;
     if (other)
         return fv_usage(a, "%s does not go with --bisect", other) == FV_EXIT_OK;
     if (a->bisect_test && (a->inputs.n || a->data_set || a->backend))

@@ -51,7 +51,7 @@ typedef struct fv_args {
     const char *levels; /* of diff: "0,2" */
     int seed, rounds, chunk;
     double seconds;
-    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, markdown, attention, require_fused, unsafe_lua, bisect;
+    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, time_passes, markdown, attention, require_fused, unsafe_lua, bisect;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */

@@ -16,7 +16,7 @@ static const char tolerance_text[] =
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --stop-after --changes --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after --changes --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
      ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
@@ -77,7 +77,7 @@ const fv_command fv_commands[] = {
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --state " SCRIPT, fv_cmd_opt,
+     "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --time-passes --state " SCRIPT, fv_cmd_opt,
      "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
      "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
      "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"

@@ -87,10 +87,12 @@ typedef struct fv_definitions {
                                   NULL: as in main */
 } fv_definitions;
 
-/* Who looks at a module after each pass (d is NULL), and at its definitions after each step of lowering. */
+/* Who looks at a module after each pass (d is NULL), and at its definitions after each step of lowering; and who is told how
+ * many milliseconds it took. Either may be NULL. */
 typedef struct fv_watch {
     void *user;
     void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
+    void (*took)(void *user, const char *step, double ms);
 } fv_watch;
 
 /* Are all dims of `t` that depend on data in the type `by` as well? Who has memory of that type knows them. */

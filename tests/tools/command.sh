@@ -567,13 +567,22 @@ check 'opt dump' 0 '# after legalise' "$fovea" opt add.fvir --dump-after=legalis
 check 'a step is not run by opt' 2 'that step is not run' "$fovea" opt add.fvir --dump-after=group
 check 'compile dump of a step' 0 'element %y\[i0, i1\] = %x\[i0, i1\] \+ %z\[i1\]' "$fovea" compile add.fvir --dump-after=group --emit=kernels -o -
 check 'misspelt step' 2 "did you mean 'layout'" "$fovea" compile add.fvir --dump-after=layuot -o x.fvk
+check 'a step by the name that it is switched off by' 0 '# after fold$' "$fovea" compile add.fvir --dump-after=fold-mask -o x.fvk
+check 'times of passes' 0 '^remove-dead +[0-9.]+ ms$' "$fovea" opt add.fvir --time-passes
+noted '^legalise +[0-9.]+ ms$'
+check 'times of steps' 0 '^group +[0-9.]+ ms$' "$fovea" compile add.fvir -o x.fvk --time-passes
+noted '^legalise +[0-9.]+ ms$'
+noted '^join +[0-9.]+ ms$'
+check 'times and a dump' 0 '^# after group$' "$fovea" compile add.fvir -o x.fvk --time-passes --dump-after=group
+noted '^group +[0-9.]+ ms$'
+check 'times of kernels' 1 'no pass and no step is run, --time-passes does not apply' "$fovea" compile x.fvk --time-passes -o again.fvk
 check 'a folder of dumps' 0 'fovea run x.fvk' "$fovea" compile add.fvir --dump-dir=dumps -o x.fvk
-present dumps/03-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
+present dumps/01-count-turns.fvir dumps/*-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
 for text in dumps/*.fvd; do # from any step on to the same program
     check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
     tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
 done
-mkdir full && ln -s /dev/full full/03-legalise.fvir
+mkdir full && ln -s /dev/full full/01-count-turns.fvir
 check 'a dump to a full disk' 1 'No space' "$fovea" opt add.fvir --dump-dir=full
 check 'a folder that cannot be made' 2 'No such file' "$fovea" compile add.fvir --dump-dir=no/where -o x.fvk
 check 'a dump of a step that is not run alone' 2 'that step is not run' "$fovea" compile add.fvir --schedule=naive --dump-after=group -o x.fvk
