@@ -95,13 +95,16 @@ static const char *circle(const simplifier *s, fv_arena *a) {
 bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) {
     simplifier s = {.r = r, .rules = rules, .index = fv_rule_index_new(r->arena, rules, n), .most = most};
     bool any = true;
+    const int errors = fv_error_count(r->module->session);
     for (fv_func *f = r->module->funcs; f; f = f->next)
         s.left += MAX_APPLICATIONS * count_ops(f->body);
-    for (int round = 0; any && round < MAX_ROUNDS && s.left > 0; round++) {
+    for (int round = 0; any && round < MAX_ROUNDS && s.left > 0 && fv_error_count(r->module->session) == errors; round++) {
         any = false;
         for (fv_func *f = r->module->funcs; f; f = f->next)
             any |= apply_all(&s, f->body);
     }
+    if (fv_error_count(r->module->session) > errors)
+        return false;
     const fv_rule_watch *w = r->options ? r->options->rules : NULL;
     if (!any && w)
         w->settled(w->user, r, rules, n, most);
@@ -132,9 +135,8 @@ static bool read_file(fv_arena *a, const rule_file *f, fv_rule **rules, int *n) 
 
 static bool apply_file(fv_pass_run *r, const rule_file *f, fv_exactness most) {
     fv_rule *rules;
-    int n, errors = fv_error_count(r->module->session);
-    return read_file(r->module->arena, f, &rules, &n) && fv_apply_rules(r, rules, n, most) &&
-           fv_error_count(r->module->session) == errors;
+    int n;
+    return read_file(r->module->arena, f, &rules, &n) && fv_apply_rules(r, rules, n, most);
 }
 
 bool fv_pass_simplify(fv_pass_run *r) { return apply_file(r, &simplify_rules, FV_ROUNDING); }

@@ -499,19 +499,28 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
 /* Of the op's results the one that is replaced. */
 static int root_result(const fv_rule *r) { return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern); }
 
-static bool replace(fv_matcher *m, fv_op *op) {
-    fv_rewriter w = fv_rewriter_at(op);
-    const int result = root_result(m->rule);
-    fv_value *old = op->out[result], *v = build(&w, m, m->rule->replacement);
-    if (!v || w.failed)
+static bool may_replace(fv_matcher *m, const fv_rewriter *w, const fv_op *op, const fv_value *old, const fv_value *v) {
+    if (!v || w->failed)
         return miss(m, "the right side cannot be built");
     if (!same_type(m->module->dims, old->type, v->type))
         return miss(m, "the right side is %s, expected %s", fv_type_str(m->module->arena, v->type),
                     fv_type_str(m->module->arena, old->type));
-    if (m->may && !m->may(m->user, m->rule, op))
-        return false;
-    fv_w_result(&w, result, v);
-    return true;
+    return !m->may || m->may(m->user, m->rule, op);
+}
+
+static bool replace(fv_matcher *m, fv_op *op) {
+    fv_rewriter w = fv_rewriter_at(op);
+    const int result = root_result(m->rule), errors = fv_error_count(m->session);
+    fv_value *v = build(&w, m, m->rule->replacement);
+    if (fv_error_count(m->session) > errors)
+        fv_error(m->session, "the right side of rule '%s' is not legal there, see above", m->rule->name);
+    if (may_replace(m, &w, op, op->out[result], v)) {
+        fv_w_result(&w, result, v);
+        return true;
+    }
+    while (op->prev != w.before)
+        fv_op_erase(op->prev);
+    return false;
 }
 
 static fv_matcher matcher_at(const fv_rule *r, fv_op *op, bool explain) {

@@ -98,9 +98,10 @@ const fv_ast *fv_rule_root(const fv_rule *r);
 int fv_rule_parts(const fv_rule *r) FV_MUST_USE;
 
 /* Tries the rule at op; on a match replaces it (uses of op's result; a new value takes its name),
- * leaving dead ops to others. why may be NULL. */
+ * leaving dead ops to others. False with a diagnostic where the right side is not legal there; then, too, nothing is
+ * changed. why may be NULL. */
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
-/* The same where `may` says so, which is asked once nothing else is in the way. What was built stays behind, dead, if not. */
+/* The same where `may` says so, which is asked once nothing else is in the way. If not, all is as it was. */
 bool fv_rule_apply_if(const fv_rule *r, fv_op *op, bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
                       fv_mismatch *why) FV_MUST_USE;
 

@@ -231,8 +231,9 @@ static bool apply(void *arg) {
     if (!fv_lua_settle(a->box))
         return false;
     a->rule->lua->condition_failed = false;
+    int errors = fv_error_count(a->rule->lua->session); /* of a right side that is not legal */
     a->applied = fv_rule_apply(&a->rule->rule, a->op, NULL);
-    return !a->rule->lua->condition_failed;
+    return !a->rule->lua->condition_failed && fv_error_count(a->rule->lua->session) == errors;
 }
 
 static int rule_apply(lua_State *L) {
