@@ -62,6 +62,17 @@ grep -q '"name":"else_branch"' branch.html && tell 'a box for a branch' yes || t
 printf '%s\n' 'fovea-ir 1' 'module "none"' 'func @main(%x: f32[2]) -> (%x) {' '  return %x' '}' >none.fvir
 check 'a model without ops' 0 '^ops +0, 0' "$fovea" view none.fvir -o none.html
 
+# exported models, where they are: an encoder, a decoder, one with an If, one with a Loop
+shared=
+for model in enc_bert_base_like dec_llama_gqa_past npm_silero_vad_v5 s2s_gru_bahdanau_loop; do
+    file=${FOVEA_SHARED:-$root/../shared}/models/$model/model.onnx
+    [ -f "$file" ] || continue
+    shared="$shared $model"
+    check "$model" 0 '^ops' "$fovea" view "$file" -o $model.html
+    same "the ops of $model" "$(shown $model.html)" $(($(ops "$file" | paste -sd+)))
+done
+[ -n "$shared" ] || echo "exported models: skipped, there are none in ../shared"
+
 # two layers of 31 ops, of which one reads a weight of the layer, and six ops in front of them
 flat() {
     printf '%s\n' 'fovea-ir 1' 'module "flat"' 'const @`m.norm.weight`: f32[2] = [1, 2]'
@@ -138,7 +149,7 @@ opened() {
         --dump-dom "file://$work/$1#graph&open=all" 2>/dev/null
 }
 if [ -n "$browser" ] && opened none.html | grep -q 'data-ready'; then
-    for page in dates branch evil none; do
+    for page in dates branch evil none $shared; do
         opened $page.html >dom
         same "$page: ops that are drawn" "$(grep -o 'data-drawn="[0-9]*"' dom | tr -dc '0-9\n' | paste -sd+ | { read -r sum && echo $((sum)); })" "$(shown $page.html)"
         grep -q '<img' dom && tell "$page: no element but ours" no || tell "$page: no element but ours" yes
