@@ -1,4 +1,6 @@
 /* import_region.c - the branches of an If, the body of a Loop, and other graphs in a node, which see the names around them. */
+#include <string.h>
+
 #include "frontend/import.h"
 #include "ir/base/limits.h"
 #include "ir/graph/check.h"
@@ -62,9 +64,8 @@ typedef struct changes {
 
 /* What the parameters of a body follow from, besides the operands of its op. */
 typedef struct around {
-    int version;           /* of the op */
-    const changes *loop;   /* of a Loop, else NULL */
-    const fv_type *handed; /* the op's entry says what each of its regions takes; NULL: it does not */
+    int version;         /* of the op */
+    const changes *loop; /* of a Loop, else NULL */
 } around;
 
 static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
@@ -170,29 +171,35 @@ static bool map_params(fv_importer *im, fv_import_scope *inner, int n, const Onn
     return true;
 }
 
-static bool handed_param(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, const fv_type *t) {
-    if (n != 1)
-        return fv_op_error(inner->region->parent, "its body has %d inputs, expected 1", n);
-    const char *name = fv_text_of(in[0]->name);
-    fv_import_define(im, inner, name, fv_param_new(inner->region, name, t));
+/* What the op's entry says. */
+static bool handed_params(fv_importer *im, fv_import_scope *inner, const char *region, int n, const Onnx__ValueInfoProto **in) {
+    fv_op *op = inner->region->parent;
+    const fv_type **declared = FV_NEW(im->tmp, const fv_type *, n + 1), **types = FV_NEW(im->tmp, const fv_type *, n + 1);
+    for (int i = 0; i < n; i++)
+        if (in[i]->type && !(declared[i] = fv_import_held_type(im, in[i]->type, fv_text_of(in[i]->name))))
+            return false;
+    if (!op->def->handed(op, region, n, declared, types))
+        return false;
+    for (int i = 0; i < n; i++)
+        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(inner->region, fv_text_of(in[i]->name), types[i]));
     return true;
 }
 
-static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const around *a) {
+static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const char *name, const around *a) {
     const fv_op *op = inner->region->parent;
     int n;
+    const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
+    if (op->def->handed)
+        return handed_params(im, inner, name, n, in);
     for (int i = first_of_body(op, a->version); i < op->nin; i++)
         if (!op->in[i])
             return fv_op_error(op, "input %d is left out, but required", i);
-    const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
     if (fv_op_is(op, FV_OP_Loop))
         return loop_params(im, inner, n, in, a->loop);
     if (fv_op_is(op, FV_OP_Scan))
         return scan_params(im, inner, n, in, a->version);
     if (fv_op_is(op, FV_OP_SequenceMap))
         return map_params(im, inner, n, in);
-    if (a->handed)
-        return handed_param(im, inner, n, in, a->handed);
     return !n || fv_op_error(op, "its body has %d inputs, expected 0", n);
 }
 
@@ -217,7 +224,7 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
                              .depth = outer->depth + 1};
     if (inner.depth > FV_MAX_DEPTH)
         return fv_op_error(op, "graphs are nested too deeply");
-    if (!make_params(im, &inner, g, a))
+    if (!make_params(im, &inner, g, name, a))
         return false;
     fv_import_note_declared(im, g, &inner.in_body);
     const struct fv_within around_it = im->m->within;
@@ -298,17 +305,33 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
     }
 }
 
+/* The graph of node's attribute `from` becomes region `name`, if there is one. */
+static bool import_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const char *from, fv_op *op,
+                         const char *name, int version) {
+    bool ok = true;
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        bool bound_ok = true;
+        if (strcmp(fv_text_of(node->attribute[i]->name), from) != 0)
+            continue;
+        fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
+        if (b.attr && fv_import_is_graph(b.attr))
+            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version)
+                                           : import_region(im, b, op, name, &(around){.version = version});
+    }
+    return ok;
+}
+
 bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
     bool ok = true;
-    around a = {.version = version};
-    if (op->def->handed && !(fv_op_check(op) && (a.handed = op->def->handed(op))))
+    if (op->def->handed && !fv_op_check_around(op))
         return false;
-    for (size_t i = 0; i < node->n_attribute; i++) {
-        const char *name = fv_text_of(node->attribute[i]->name);
-        bool bound_ok = true;
-        fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
-        if (b.attr && fv_import_is_graph(b.attr) && fv_opdef_attr(op->def, name))
-            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version) : import_region(im, b, op, name, &a);
+    for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++) {
+        const fv_attr_def *d = &op->def->attrs[i];
+        if (d->kind != FV_ATTR_REGION)
+            continue;
+        ok &= import_graph(im, sc, node, d->name, op, d->name, version);
+        if (ok && d->like && !fv_op_find_attr(op, d->name))
+            ok = import_graph(im, sc, node, d->like, op, d->name, version);
     }
     return ok;
 }

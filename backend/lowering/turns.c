@@ -79,14 +79,26 @@ static void number_turns(flattener *f) {
     f->rows = times && !fv_loop_may_end_early(f->op) ? f->room : count;
 }
 
-static bool is_carried(const flattener *f, const fv_dim *symbol) {
+static bool is_used(const fv_value *v) { return v && v->nuses; }
+
+/* Which of those that are carried; ndims: none. */
+static int number_carried(const flattener *f, const fv_dim *symbol) {
     int i = 0;
     while (i < f->ndims && f->symbols[i] != symbol)
         i++;
-    return i < f->ndims;
+    return i;
 }
 
-static bool is_used(const fv_value *v) { return v && v->nuses; }
+/* What a dim of states, which several may have, is behind the last turn: the symbol of a result, if one is used. */
+static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
+    for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
+        const fv_type *seen = f->body->params[FV_BODY_STATE + k]->type;
+        for (int i = 0; is_used(f->op->out[k]) && i < seen->rank; i++)
+            if (seen->dims[i] == d)
+                return bound_behind(f, f->op->out[k]->type->dims[i], d->name);
+    }
+    return fresh(f, d->name);
+}
 
 static void carry_state(flattener *f, int k) {
     const fv_value *seen = f->body->params[FV_BODY_STATE + k], *next = f->body->last->in[FV_BODY_NEXT + k];
@@ -95,9 +107,10 @@ static void carry_state(flattener *f, int k) {
     for (int i = 0; i < seen->type->rank; i++) {
         bool changes = fv_loop_changes(f->op, k, i);
         const fv_dim *d = seen->type->dims[i];
-        behind[i] = !changes ? d : out ? bound_behind(f, out->type->dims[i], d->name) : fresh(f, d->name);
-        if (changes && !is_carried(f, d))
-            add_dim(f, d, first->type->dims[i], next->type->dims[i], behind[i]);
+        int number = number_carried(f, d);
+        if (changes && number == f->ndims)
+            add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_behind(f, d));
+        behind[i] = changes ? f->last[number] : d;
     }
     carried c = {.first = first, .out = is_used(out) ? out : NULL, .from = FV_BODY_NEXT + k, .seen = seen->type, .name = seen->name,
                  .behind = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, behind)};

@@ -27,7 +27,6 @@ const fv_opdef *fv_op_find(const char *domain, const char *name) {
 
 #define STRINGS "strings have no size that a compiled model could plan memory by"
 #define MAPS "its operand is a map, and there are only tensors"
-#define SEARCH "it calls a graph once for each token, and keeps books between"
 #define FOREIGN "what it computes is in the format of another compiler"
 #define ORDERED "its tensors lie in an order that a library for one family of processors defines"
 const fv_refusal fv_refusals[] = {

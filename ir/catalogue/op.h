@@ -57,6 +57,7 @@ typedef struct fv_attr_def {
         int64_t i;
         float f;
         const char *s;
+        const char *like; /* of a REGION that a model leaves out: the graph of that attribute, with what this one takes */
     };
     bool has_default;
     int until;            /* only in versions <= until, gone by .upgrade; 0: also in the newest */
@@ -71,6 +72,7 @@ typedef struct fv_attr_def {
 #define FV_A_FLOAT_UNTIL(last, nm, def) {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last)}
 #define FV_A_REQUIRED_UNTIL(last, nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last)}
 #define FV_A_OPTIONAL(nm, k) {.name = nm, .kind = FV_ATTR_##k}
+#define FV_A_REGION_LIKE(nm, of) {.name = nm, .kind = FV_ATTR_REGION, .like = (of), .required = true}
 #define FV_A_REQUIRED(nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true}
 
 typedef struct fv_typevar {
@@ -113,9 +115,10 @@ typedef struct fv_opdef {
     /* Types (and elems, where small integers) of the results: fv_infer_* of ir/graph/infer.h. False after a
      * diagnostic. NULL: every result is like the first operand. */
     bool (*infer)(struct fv_op *op);
-    /* Of an op each of whose regions takes one value, and may be left out: the type of that value, by operands and attributes
-     * that are as the entry says. NULL after a diagnostic. (What Loop and Scan hand to their bodies is in ir/graph/loop.h.) */
-    const fv_type *(*handed)(struct fv_op *op);
+    /* The types of the n values that a region takes, by operands and attributes that are as the entry says. `declared`: what
+     * the model says of each, a tensor whose rank (FV_ANY_RANK) and dims (NULL) may be open; an element that is NULL: nothing.
+     * False after a diagnostic. (What Loop, Scan and SequenceMap hand to their bodies is in ir/graph/loop.h.) */
+    bool (*handed)(struct fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types);
     const char *formula;
     const char *rule;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);

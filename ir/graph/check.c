@@ -38,7 +38,7 @@ static bool check_count(const fv_op *op, const char *what, const fv_operand_def 
     return n >= least || fv_op_error(op, "has %d %ss, needs at least %d", n, what, least);
 }
 
-static bool check_attrs(const fv_op *op) {
+static bool check_attrs(const fv_op *op, bool regions) {
     static const char *const kinds[] = {"an int",        "a float", "a string", "a list of ints",
                                         "a list of floats", "a list of strings", "a tensor", "a type",
                                         "dims",          "a graph"};
@@ -54,7 +54,7 @@ static bool check_attrs(const fv_op *op) {
             return fv_op_error(op, "attribute '%s' has %d dims, at most %d can be compiled", a->name, a->n, FV_MAX_ELEMS);
     }
     for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++)
-        if (op->def->attrs[i].required && !op->def->attrs[i].until &&
+        if (op->def->attrs[i].required && !op->def->attrs[i].until && (regions || op->def->attrs[i].kind != FV_ATTR_REGION) &&
             !fv_op_find_attr(op, op->def->attrs[i].name))
             return fv_op_error(op, "attribute '%s' is missing", op->def->attrs[i].name);
     return true;
@@ -169,12 +169,16 @@ bool fv_op_check_operands(fv_op *op) {
            check_ranks(op);
 }
 
-bool fv_op_check(fv_op *op) {
+static bool check(fv_op *op, bool regions) {
     const fv_opdef *d = op->def;
     return check_presence(op, "input", d->in, FV_MAX_IN, op->nin, op->in) &&
            check_count(op, "input", d->in, FV_MAX_IN, op->nin) &&
            check_presence(op, "output", d->out, FV_MAX_OUT, op->nout, op->out) &&
-           check_count(op, "output", d->out, FV_MAX_OUT, op->nout) && check_attrs(op) && check_types(op) &&
-           check_ranks(op);
+           check_count(op, "output", d->out, FV_MAX_OUT, op->nout) && check_attrs(op, regions) &&
+           check_types(op) && check_ranks(op);
 }
+
+bool fv_op_check(fv_op *op) { return check(op, true); }
+
+bool fv_op_check_around(fv_op *op) { return check(op, false); }
 

@@ -7,6 +7,8 @@
 /* Arities, attribute names and kinds, types and ranks as the entry says; sets no types. What comes
  * after -- infer, decompose, define, kernel -- trusts them. */
 bool fv_op_check(fv_op *op) FV_MUST_USE;
+/* The same where regions are not there yet. */
+bool fv_op_check_around(fv_op *op) FV_MUST_USE;
 /* The same of the operands that are there alone: before .upgrade, which adds others. */
 bool fv_op_check_operands(fv_op *op) FV_MUST_USE;
 

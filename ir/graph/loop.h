@@ -8,8 +8,8 @@
  * A turn sees its number, a condition that holds, and the states; it gives a condition for the turn behind it, the states of
  * that, and elements, each of which is a row of a result that has as many rows as turns were taken. A dim of a state either is
  * what it was before the loop, or changes: then the body's parameter has a symbol there that stands nowhere outside, equal to
- * the dim before the loop in the first turn, and to what the turn gives in the next one. All rows are of one shape; where dims
- * of the body's own say which, the run looks that it is that of the row before. */
+ * the dim before the loop in the first turn, and to what the turn gives in the next one; states may share it. All rows are of
+ * one shape; where dims of the body's own say which, the run looks that it is that of the row before. */
 #ifndef FV_IR_GRAPH_LOOP_H
 #define FV_IR_GRAPH_LOOP_H
 

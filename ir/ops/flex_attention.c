@@ -63,6 +63,14 @@ static bool check_modifier(fv_op *op, const char *name, const fv_type *t) {
     return gives(op, name, r->last, t);
 }
 
+static bool hand_scores(fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
+    (void)declared;
+    if (n != 1)
+        return fv_op_error(op, "its %s has %d inputs, expected 1", region, n);
+    types[0] = scores_type(op);
+    return types[0] != NULL;
+}
+
 static bool infer_flex(fv_op *op) {
     const fv_type *t = scores_type(op), *q = fv_in_type(op, Q);
     for (int i = 0; t && i < 2; i++)
@@ -111,7 +119,7 @@ const fv_opdef fv_ops_flex_attention[] = {
                FV_A_OPTIONAL("prob_mod", REGION)},
      .types = {{"T1", FV_SET_FLOAT}},
      .infer = infer_flex,
-     .handed = scores_type,
+     .handed = hand_scores,
      .decompose = decompose_flex},
 
     {0}};

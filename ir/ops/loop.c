@@ -59,6 +59,17 @@ static bool assume_same(const fv_op *op, int k, int axis) {
     return ok || fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t), str(op, next));
 }
 
+/* The dim of result k that its state has a symbol for; states that share the symbol have it, too. */
+static const fv_dim *dim_behind(const fv_op *op, int k, const fv_type *seen, int axis) {
+    for (int j = 0; j < k; j++) {
+        const fv_type *other = fv_loop_body(op)->params[FV_BODY_STATE + j]->type;
+        for (int i = 0; op->out[j] && other->kind == FV_TENSOR && i < other->rank; i++)
+            if (other->dims[i] == seen->dims[axis])
+                return op->out[j]->type->dims[i];
+    }
+    return fv_run_time_dim(op, k, seen->rank, axis, 0, FV_DIM_MAX);
+}
+
 static bool infer_state(fv_op *op, int k) {
     const fv_region *body = fv_loop_body(op);
     const fv_value *first = op->in[FV_LOOP_FIRST + k];
@@ -80,7 +91,7 @@ static bool infer_state(fv_op *op, int k) {
         bool changes = fv_loop_changes(op, k, i);
         if (!changes && !assume_same(op, k, i))
             return false;
-        dims[i] = !changes ? first->type->dims[i] : there ? fv_run_time_dim(op, k, t->rank, i, 0, FV_DIM_MAX) : NULL;
+        dims[i] = !changes ? first->type->dims[i] : there ? dim_behind(op, k, t, i) : NULL;
     }
     if (there)
         op->out[k]->type = fv_tensor_type(fv_op_module(op)->arena, t->elem, t->rank, dims);

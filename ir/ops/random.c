@@ -63,7 +63,9 @@ static bool define_random(fv_definer *d, fv_op *op) {
     fv_expr *at = fv_x_int(a, 0);
     for (int i = 0; i < def->rank; i++)
         at = bin(d, FV_X_ADD, bin(d, FV_X_MUL, at, fv_x_dim(a, def->index[i]->dim)), fv_x_var(a, def->index[i]));
-    fv_expr *c[4] = {fv_x_convert(a, FV_U32, at), fv_x_convert(a, FV_U32, bin(d, FV_X_SHR, at, fv_x_int(a, 32))), u32(d, 0), u32(d, 0)};
+    fv_expr *seed = fv_op_in(op, 0) ? fv_d_int(d, 0, fv_x_int(a, 0)) : fv_x_int(a, 0), *high = fv_x_int(a, 32);
+    fv_expr *c[4] = {fv_x_convert(a, FV_U32, at), fv_x_convert(a, FV_U32, bin(d, FV_X_SHR, at, high)),
+                     fv_x_convert(a, FV_U32, seed), fv_x_convert(a, FV_U32, bin(d, FV_X_SHR, seed, high))};
     philox(d, (uint32_t)key[0], (uint32_t)key[1], c);
     if (op->out[0]->type->elem == FV_F32) {
         def->body = scaled(d, FV_F32, c[which], 8, 0x1p-24);
@@ -80,8 +82,8 @@ static uint32_t hash_of(uint32_t h, const void *bytes, size_t n) {
     return h;
 }
 
-/* Which of the two numbers that a key has at each place. */
-static fv_value *draw(fv_rewriter *w, fv_op *op, fv_elem e, int rank, const fv_dim *const *dims, int which) {
+/* Which of the two numbers that a key has at each place, and a seed that the run knows (NULL: 0). */
+static fv_value *draw(fv_rewriter *w, fv_op *op, fv_value *operand, fv_elem e, int rank, const fv_dim *const *dims, int which) {
     const fv_attr *seed = fv_op_find_attr(op, "seed");
     const fv_value *name = op->out[0];
     for (int i = 1; !name && i < op->nout; i++)
@@ -93,13 +95,17 @@ static fv_value *draw(fv_rewriter *w, fv_op *op, fv_elem e, int rank, const fv_d
         key[0] = hash_of(2166136261u, &seed->u.i, sizeof seed->u.i);
     fv_attr a[4] = {fv_attr_ints(w->module, "key", 2, key), fv_attr_dims(w->module, "dims", rank, dims),
                     fv_attr_int(w->module, "elem", fv_elem_arith(e)), fv_attr_int(w->module, "which", which)};
-    return fv_w_op(w, FV_OP_fv_Random, 0, NULL, 4, a);
+    return fv_w_op(w, FV_OP_fv_Random, 1, &operand, 4, a);
 }
 
 fv_value *fv_w_random(fv_rewriter *w, fv_op *op, fv_elem e, int rank, const fv_dim *const *dims) {
     if (!fv_op_find_attr(op, "seed"))
         fv_op_note(op, "has no seed: it draws the same numbers in every run");
-    return draw(w, op, e, rank, dims, 0);
+    return draw(w, op, NULL, e, rank, dims, 0);
+}
+
+fv_value *fv_w_random_seeded(fv_rewriter *w, fv_op *op, fv_value *seed, fv_elem e, int rank, const fv_dim *const *dims) {
+    return draw(w, op, fv_w_cast(w, fv_w_reshape(w, seed, 0, NULL), FV_I64), e, rank, dims, 0);
 }
 
 /* ---- RandomUniform, RandomNormal, and those in the shape of an operand ---- */
@@ -148,7 +154,7 @@ static bool decompose_uniform(fv_rewriter *w, fv_op *op) {
 static bool decompose_normal(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_elem e = fv_elem_arith(y->elem);
-    fv_value *u = fv_w_random(w, op, e, y->rank, y->dims), *v = draw(w, op, e, y->rank, y->dims, 1);
+    fv_value *u = fv_w_random(w, op, e, y->rank, y->dims), *v = draw(w, op, NULL, e, y->rank, y->dims, 1);
     fv_value *in[2] = {u, v};
     fv_attr a[2] = {fv_attr_float(w->module, "mean", fv_op_float(op, "mean")), fv_attr_float(w->module, "scale", fv_op_float(op, "scale"))};
     fv_w_result(w, 0, fv_w_cast(w, fv_w_op(w, FV_OP_fv_Normal, 2, in, 2, a), y->elem));
@@ -195,23 +201,30 @@ static bool infer_multinomial(fv_op *op) {
 }
 
 /* How many classes have a sum of the weights up to them that is not above u times all: summed in f64. */
-static bool decompose_multinomial(fv_rewriter *w, fv_op *op) {
+fv_value *fv_w_pick(fv_rewriter *w, fv_value *logits, fv_value *u) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
-    const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
+    if (!logits || !u)
+        return NULL;
+    const fv_type *x = logits->type, *y = u->type;
     const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *last = fv_dim_sub(t, x->dims[1], one);
     const fv_dim *start[2] = {zero, last}, *step[2] = {one, one}, *column[2] = {x->dims[0], one};
     const fv_dim *across[3] = {x->dims[0], one, x->dims[1]}, *down[3] = {x->dims[0], y->dims[1], one};
     fv_value *axis = fv_const_ints(m, "axes", 1, (int64_t[]){1}), *behind = fv_const_ints(m, "axes", 1, (int64_t[]){2});
     fv_attr drop = fv_attr_int(m, "keepdims", 0);
-    fv_value *v = fv_w_cast(w, op->in[0], FV_F64);
+    fv_value *v = fv_w_cast(w, logits, FV_F64);
     v = FV_W1(w, FV_OP_Exp, FV_W2(w, FV_OP_Sub, v, FV_W2(w, FV_OP_ReduceMax, v, axis)));
     v = FV_W2(w, FV_OP_CumSum, v, fv_const_int(m, "axis", 1));
     fv_value *all = v ? fv_w_slice(w, v, start, step, column) : NULL;
-    fv_value *u = FV_W2(w, FV_OP_Mul, fv_w_random(w, op, FV_F64, 2, y->dims), all);
-    fv_value *below = FV_W2(w, FV_OP_LessOrEqual, fv_w_reshape(w, v, 3, across), fv_w_reshape(w, u, 3, down));
-    fv_value *count = fv_w_op(w, FV_OP_ReduceSum, 2, (fv_value *[]){fv_w_cast(w, below, FV_I64), behind}, 1, &drop);
-    fv_w_result(w, 0, fv_w_cast(w, count, y->elem));
+    fv_value *level = FV_W2(w, FV_OP_Mul, u, all);
+    fv_value *below = FV_W2(w, FV_OP_LessOrEqual, fv_w_reshape(w, v, 3, across), fv_w_reshape(w, level, 3, down));
+    return fv_w_op(w, FV_OP_ReduceSum, 2, (fv_value *[]){fv_w_cast(w, below, FV_I64), behind}, 1, &drop);
+}
+
+static bool decompose_multinomial(fv_rewriter *w, fv_op *op) {
+    const fv_type *y = op->out[0]->type;
+    fv_value *at = fv_w_pick(w, op->in[0], fv_w_random(w, op, FV_F64, 2, y->dims));
+    fv_w_result(w, 0, fv_w_cast(w, at, y->elem));
     return true;
 }
 
@@ -223,10 +236,10 @@ static bool decompose_multinomial(fv_rewriter *w, fv_op *op) {
 
 const fv_opdef fv_ops_random[] = {
     {.domain = "fv", .name = "Random", .id = FV_OP_fv_Random, .since = {1},
-     .doc = "numbers in [0, 1) that a key of two words tells, two for each place; the first or the second of them",
-     .out = {{"Y", "T"}},
+     .doc = "numbers in [0, 1) that a key of two words and a seed tell, two for each place; the first or the second of them",
+     .in = {{"seed", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("key", INTS), FV_A_INT("elem", FV_F32), FV_A_INT("which", 0)},
-     .types = {{"T", WIDE}},
+     .types = {{"S", FV_SET(I64)}, {"T", WIDE}},
      .infer = infer_random,
      .define = define_random},
     {.domain = "fv", .name = "Normal", .id = FV_OP_fv_Normal, .since = {1},

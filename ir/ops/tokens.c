@@ -115,17 +115,17 @@ static bool decompose_restore_padding(fv_rewriter *w, fv_op *op) {
 
 /* ---- NGramRepeatBlock ---- */
 
-static const fv_dim *grams_of(fv_op *op) {
-    fv_dims *t = fv_op_module(op)->dims;
-    const fv_dim *before = fv_dim_const(t, fv_op_int(op, "ngram_size") - 1);
-    return fv_dim_max(t, fv_dim_sub(t, fv_in_type(op, 0)->dims[1], before), fv_dim_const(t, 0));
+/* How many n-grams so many tokens have. */
+static const fv_dim *grams_of(fv_dims *t, const fv_dim *tokens, int64_t n) {
+    return fv_dim_max(t, fv_dim_sub(t, tokens, fv_dim_const(t, n - 1)), fv_dim_const(t, 0));
 }
 
 static bool infer_repeated(fv_op *op) {
     int64_t n = fv_op_int(op, "ngram_size");
     if (n < 1 || n > INT32_MAX)
         return fv_op_error(op, "ngram_size is %lld, expected at least 1", (long long)n);
-    const fv_dim *dims[2] = {fv_in_type(op, 0)->dims[0], grams_of(op)};
+    const fv_type *ids = fv_in_type(op, 0);
+    const fv_dim *dims[2] = {ids->dims[0], grams_of(fv_op_module(op)->dims, ids->dims[1], n)};
     fv_infer_out(op, 0, FV_BOOL, 2, dims);
     return true;
 }
@@ -138,21 +138,25 @@ static bool infer_repeat_block(fv_op *op) {
     return fv_same_dim(op, fv_in_type(op, 0)->dims[0], fv_in_type(op, 1)->dims[0], "batch of scores");
 }
 
-/* Tokens that would complete a repeated n-gram lose their scores; others take part as infinity, which no minimum is. */
-static bool decompose_repeat_block(fv_rewriter *w, fv_op *op) {
+/* Others than those take part as infinity, which no minimum is. */
+fv_value *fv_w_block_repeats(fv_rewriter *w, fv_value *ids, fv_value *scores, int64_t n, double blocked) {
     fv_dims *t = w->module->dims;
-    const fv_type *ids = fv_in_type(op, 0);
-    fv_elem e = fv_in_type(op, 1)->elem;
-    int64_t n = fv_op_int(op, "ngram_size");
+    if (!ids || !scores)
+        return NULL;
+    fv_elem e = scores->type->elem;
     const fv_dim *start[2] = {fv_dim_const(t, 0), fv_dim_const(t, n - 1)}, *step[2] = {fv_dim_const(t, 1), fv_dim_const(t, 1)};
-    const fv_dim *dims[2] = {ids->dims[0], grams_of(op)};
+    const fv_dim *dims[2] = {ids->type->dims[0], grams_of(t, ids->type->dims[1], n)};
     fv_attr size = fv_attr_int(w->module, "ngram_size", n);
     fv_attr a[2] = {fv_attr_int(w->module, "axis", 1), fv_attr_string(w->module, "reduction", "min")};
-    fv_value *banned = fv_w_op(w, FV_OP_fv_RepeatedNgrams, 1, op->in, 1, &size);
-    fv_value *last = fv_w_slice(w, op->in[0], start, step, dims);
-    fv_value *in[3] = {op->in[1], FV_W3(w, FV_OP_Where, banned, last, fv_w_int(w, FV_I64, 0)),
-                       FV_W3(w, FV_OP_Where, banned, fv_w_float(w, e, -INFINITY), fv_w_float(w, e, INFINITY))};
-    fv_w_result(w, 0, fv_w_op(w, FV_OP_ScatterElements, 3, in, 2, a));
+    fv_value *again = fv_w_op(w, FV_OP_fv_RepeatedNgrams, 1, &ids, 1, &size);
+    fv_value *last = fv_w_slice(w, ids, start, step, dims);
+    fv_value *in[3] = {scores, FV_W3(w, FV_OP_Where, again, last, fv_w_int(w, FV_I64, 0)),
+                       FV_W3(w, FV_OP_Where, again, fv_w_float(w, e, blocked), fv_w_float(w, e, INFINITY))};
+    return fv_w_op(w, FV_OP_ScatterElements, 3, in, 2, a);
+}
+
+static bool decompose_repeat_block(fv_rewriter *w, fv_op *op) {
+    fv_w_result(w, 0, fv_w_block_repeats(w, op->in[0], op->in[1], fv_op_int(op, "ngram_size"), -INFINITY));
     return true;
 }
 

@@ -185,6 +185,10 @@ Test(ops, select, .init = open_session, .fini = close_session) {
     check_golden("../ops/select.txt", run_case);
 }
 
+Test(ops, search, .init = open_session, .fini = close_session) {
+    check_golden("../ops/search.txt", run_case);
+}
+
 Test(ops, sequence, .init = open_session, .fini = close_session) {
     check_golden("../ops/sequence.txt", run_case);
 }

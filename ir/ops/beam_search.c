@@ -1,0 +1,293 @@
+/* beam_search.c - BeamSearch: of each prompt the sequences that a graph scores highest, several of them at a time. */
+#include <float.h>
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/attend.h"
+#include "ir/ops/dims.h"
+#include "ir/ops/search.h"
+#include "ir/ops/select.h"
+
+enum { IDS, MAX_LENGTH, MIN_LENGTH, BEAMS, RETURNED, LENGTH_PENALTY, PENALTY, ALLOWED, ALLOWED_FIRST, MASK, DECODER_IDS, PROCESSOR };
+enum { OUT_SEQUENCES, OUT_SCORES, OUT_ALL_SCORES };
+
+typedef struct beam_search {
+    fv_search s;
+    const fv_dim *candidates, *returned; /* of each prompt: tokens that are looked at in a turn; sequences that are given */
+    bool early;                          /* as many that have ended as there are beams are enough */
+} beam_search;
+
+/* What is given is among the beams; and of twice as many tokens as there are beams, as many do not end their sequence. */
+static bool check_counts(const beam_search *b) {
+    const fv_search *s = &b->s;
+    fv_module *m = fv_op_module(s->op);
+    const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams));
+    return fv_infer_at_least(s->op, s->beams, 1, "beams") && fv_infer_at_least(s->op, b->returned, 1, "sequences to return") &&
+           (fv_module_require(m, fv_dim_max(s->t, s->beams, b->returned), s->beams, fv_op_why(s->op, "as many beams as sequences"), says) ||
+            fv_op_error(s->op, "num_return_sequences is %s, num_beams %s", fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams)));
+}
+
+static bool check_left_out(const fv_op *op) {
+    int64_t processor = 0;
+    const fv_value *v = fv_op_in(op, PROCESSOR);
+    if (v && !(fv_known_int(v, &processor) && processor == 0))
+        return fv_op_error(op, "logits_processor is not supported, but for the number 0");
+    if (fv_op_in(op, DECODER_IDS))
+        return fv_op_error(op, "decoder_input_ids is for models with an encoder, which are not supported");
+    return op->nout <= OUT_ALL_SCORES || !op->out[OUT_ALL_SCORES] || fv_op_error(op, "output 'scores' is not supported");
+}
+
+static bool read(fv_op *op, beam_search *b) {
+    const fv_dim *const *ids = fv_in_type(op, IDS)->dims;
+    fv_search *s = &b->s;
+    *b = (beam_search){.returned = fv_search_number(op, RETURNED), .early = fv_op_int(op, "early_stopping") != 0};
+    *s = (fv_search){.op = op, .t = fv_op_module(op)->dims, .batch = ids[0], .beams = fv_search_number(op, BEAMS), .prompt = ids[1],
+                     .most = fv_search_number(op, MAX_LENGTH), .pad = fv_op_int(op, "pad_token_id"), .end = fv_op_int(op, "eos_token_id"),
+                     .ids = op->in[IDS], .mask = fv_op_in(op, MASK), .min_length = fv_op_in(op, MIN_LENGTH), .penalty = fv_op_in(op, PENALTY),
+                     .allowed = fv_op_in(op, ALLOWED), .allowed_first = fv_op_in(op, ALLOWED_FIRST),
+                     .ngram = fv_op_int(op, "no_repeat_ngram_size")};
+    if (!b->returned || !s->beams || !s->most)
+        return false;
+    s->rows = fv_dim_mul(s->t, s->batch, s->beams);
+    b->candidates = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2));
+    return fv_search_check(s) && check_left_out(op) && check_counts(b);
+}
+
+static bool hand(fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
+    beam_search b;
+    return read(op, &b) && fv_search_hand(&b.s, region, n, declared, types);
+}
+
+static bool infer(fv_op *op) {
+    beam_search b;
+    const fv_search *s = &b.s;
+    if (!read(op, &b) || !fv_search_read_graphs(&b.s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
+        !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
+        !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
+        !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims))
+        return false;
+    const fv_type *penalty = fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
+    fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3, (const fv_dim *[]){s->batch, b.returned, s->most});
+    fv_infer_out(op, OUT_SCORES, penalty ? penalty->elem : FV_F32, 2, (const fv_dim *[]){s->batch, b.returned});
+    return true;
+}
+
+/* ---- rows of tables ---- */
+
+static fv_value *matrix(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
+    return fv_w_reshape(w, v, 2, (const fv_dim *[]){s->batch, n});
+}
+
+static fv_value *flat(fv_rewriter *w, const fv_search *s, fv_value *v) { return fv_w_reshape(w, v, 1, &s->rows); }
+
+/* The places of the k first of the n elements of each row, by their order: i64 [batch, k] */
+static fv_value *first_of(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n, const fv_dim *k, bool descending) {
+    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->batch, n, one, one};
+    return matrix(w, s, fv_w_order(w, fv_w_reshape(w, v, 4, lines), k, descending), k);
+}
+
+static fv_value *elements(fv_rewriter *w, fv_value *v, fv_value *at) {
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    return fv_w_op(w, FV_OP_GatherElements, 2, (fv_value *[]){v, at}, 1, &axis);
+}
+
+static fv_value *taken(fv_rewriter *w, fv_value *v, fv_value *at, int axis) {
+    fv_attr a = fv_attr_int(w->module, "axis", axis);
+    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){v, at}, 1, &a);
+}
+
+/* Places [batch, k] among n of each prompt, as places among those of all prompts. */
+static fv_value *among_all(fv_rewriter *w, const fv_search *s, fv_value *at, const fv_dim *n) {
+    return FV_W2(w, FV_OP_Add, at, FV_W2(w, FV_OP_Mul, fv_w_positions(w, s->batch, 2, 0), fv_w_ints(w, FV_I64, 0, 1, &n)));
+}
+
+static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
+    return fv_w_part(w, v, 1, fv_dim_const(s->t, 0), n);
+}
+
+/* ---- sequences that have ended ---- */
+
+/* As many of each prompt as there are beams, the best first. */
+typedef struct found {
+    fv_value *scores; /* f32 [batch, beams]; -infinity: there is none */
+    fv_value *tokens; /* i32 [batch, beams, most] */
+} found;
+
+static found none_found(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *dims[3] = {s->batch, s->beams, s->most};
+    return (found){fv_w_expand(w, fv_w_float(w, FV_F32, -INFINITY), 2, dims), fv_w_expand(w, fv_w_int(w, FV_I32, s->pad), 3, dims)};
+}
+
+/* The n best of both; of equal ones those that were found before. */
+static found best_of(fv_rewriter *w, const fv_search *s, const found *f, const found *more, const fv_dim *n) {
+    const fv_dim *both = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2)), *rows[2] = {fv_dim_mul(s->t, s->batch, both), s->most};
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *scores = fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->scores, more->scores}, 1, &axis);
+    fv_value *tokens = fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->tokens, more->tokens}, 1, &axis);
+    fv_value *at = first_of(w, s, scores, both, n, true);
+    return (found){elements(w, scores, at), taken(w, fv_w_reshape(w, tokens, 2, rows), among_all(w, s, at, both), 0)};
+}
+
+/* By how long they are; a score is never that of none. */
+static fv_value *per_length(fv_rewriter *w, const fv_search *s, fv_value *sums, const fv_dim *length) {
+    fv_value *n = fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &length), FV_F32), *penalty = fv_op_in(s->op, LENGTH_PENALTY);
+    if (penalty)
+        n = FV_W2(w, FV_OP_Pow, n, fv_w_cast(w, fv_w_reshape(w, penalty, 0, NULL), FV_F32));
+    return FV_W2(w, FV_OP_Max, FV_W2(w, FV_OP_Div, sums, n), fv_w_float(w, FV_F32, -FLT_MAX));
+}
+
+/* Those for which `which` holds, with these sums of scores. */
+static found candidates(fv_rewriter *w, const fv_search *s, fv_value *which, fv_value *sums, fv_value *tokens, const fv_dim *length) {
+    return (found){FV_W3(w, FV_OP_Where, which, per_length(w, s, sums, length), fv_w_float(w, FV_F32, -INFINITY)), tokens};
+}
+
+/* bool [batch, 1]: are there as many as beams, and none of those that have not ended can become better? */
+static fv_value *enough(fv_rewriter *w, const beam_search *b, const found *f, fv_value *sums, const fv_dim *length) {
+    const fv_search *s = &b->s;
+    const fv_dim *one = fv_dim_const(s->t, 1);
+    fv_value *worst = fv_w_part(w, f->scores, 1, fv_dim_sub(s->t, s->beams, one), one);
+    fv_value *full = FV_W2(w, FV_OP_Less, fv_w_float(w, FV_F32, -INFINITY), worst);
+    fv_value *best = per_length(w, s, first_columns(w, s, sums, one), length);
+    return b->early ? full : FV_W2(w, FV_OP_And, full, FV_W2(w, FV_OP_GreaterOrEqual, worst, best));
+}
+
+/* ---- turns ---- */
+
+/* What goes from turn to turn. */
+typedef struct carried {
+    fv_value *tokens; /* i32 [rows]: the last ones */
+    fv_value *sums;   /* f32 [batch, beams]: of the scores of all tokens that were chosen */
+    fv_value *done;   /* bool [batch, 1] */
+    found found;
+    fv_sequences q;
+    fv_value **pasts;
+} carried;
+
+/* One beam begins; the others would be the same. */
+static carried begin(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *one = fv_dim_const(s->t, 1), *dims[2] = {s->batch, s->beams}, *column[2] = {s->batch, one};
+    fv_value *others = FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->beams, 2, 1));
+    fv_value *sums = FV_W3(w, FV_OP_Where, others, fv_w_float(w, FV_F32, -1e9), fv_w_float(w, FV_F32, 0));
+    return (carried){.sums = fv_w_expand(w, sums, 2, dims), .done = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, column)),
+                   .found = none_found(w, s), .q = fv_w_sequences(w, s)};
+}
+
+static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *parents) {
+    return (fv_sequences){.tokens = taken(w, q->tokens, parents, 0), .seen = q->seen ? taken(w, q->seen, parents, 0) : NULL, .length = q->length};
+}
+
+/* The best tokens behind all beams of a prompt: those that end their sequence are found, the others go on. */
+static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d, bool first) {
+    const fv_search *s = &b->s;
+    const fv_dim *all = fv_dim_mul(s->t, s->beams, s->vocabulary);
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *likely = fv_w_op(w, FV_OP_LogSoftmax, 1, &d->scores, 1, &axis), *words = fv_w_ints(w, FV_I64, 0, 1, &s->vocabulary);
+    fv_value *scores = fv_w_search_scores(w, s, first ? fv_w_for_rows(w, s, likely) : likely, &r->q, first);
+    scores = matrix(w, s, FV_W2(w, FV_OP_Add, scores, fv_w_column(w, flat(w, s, r->sums))), all);
+    fv_value *best = first_of(w, s, scores, all, b->candidates, true), *sums = elements(w, scores, best);
+    fv_value *tokens = FV_W2(w, FV_OP_Mod, best, words), *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->beams);
+    fv_value *ends = FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, s->end));
+    fv_value *count = FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->beams), FV_W1(w, FV_OP_Not, r->done));
+    fv_value *ended = taken(w, r->q.tokens, first_columns(w, s, parents, s->beams), 0);
+    found more = candidates(w, s, count, first_columns(w, s, sums, s->beams), ended, r->q.length);
+    carried next = {.found = best_of(w, s, &r->found, &more, s->beams), .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
+    next.done = FV_W2(w, FV_OP_Or, r->done, enough(w, b, &next.found, sums, r->q.length));
+    fv_value *open = first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->beams, false);
+    fv_value *from = flat(w, s, elements(w, parents, open));
+    next.sums = elements(w, sums, open);
+    next.tokens = fv_w_cast(w, flat(w, s, elements(w, tokens, open)), FV_I32);
+    fv_sequences before = of_parents(w, &r->q, from);
+    next.q = fv_w_append(w, s, &before, next.tokens);
+    fv_value *prompts = first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->beams)) : from;
+    for (int i = 0; i < s->layers; i++)
+        next.pasts[i] = taken(w, d->presents[i], prompts, 1);
+    return next;
+}
+
+/* As states of a Loop; how many. */
+enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, SEEN };
+
+static int pack(const fv_search *s, const carried *r, fv_value **states) {
+    int n = fv_search_sees(s) ? SEEN + 1 : SEEN;
+    states[TOKENS] = r->tokens;
+    states[SUMS] = r->sums;
+    states[DONE] = r->done;
+    states[FOUND_SCORES] = r->found.scores;
+    states[FOUND_TOKENS] = r->found.tokens;
+    states[SEQUENCES] = r->q.tokens;
+    if (fv_search_sees(s))
+        states[SEEN] = r->q.seen;
+    for (int i = 0; i < s->layers; i++)
+        states[n + i] = r->pasts[i];
+    return n + s->layers;
+}
+
+static carried unpack(const fv_search *s, int n, fv_value **states, const fv_dim *length) {
+    fv_sequences q = {.tokens = states[SEQUENCES], .seen = fv_search_sees(s) ? states[SEEN] : NULL, .length = length};
+    return (carried){.tokens = states[TOKENS], .sums = states[SUMS], .done = states[DONE], .q = q, .pasts = states + n - s->layers,
+                   .found = {states[FOUND_SCORES], states[FOUND_TOKENS]}};
+}
+
+static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
+    return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->batch));
+}
+
+/* What was found, and sequences that are as long as may be. */
+static void give(fv_rewriter *w, const beam_search *b, const carried *r) {
+    const fv_search *s = &b->s;
+    const fv_op *op = s->op;
+    const fv_dim *dims[3] = {s->batch, s->beams, s->most};
+    fv_value *open = fv_w_expand(w, FV_W1(w, FV_OP_Not, r->done), 2, dims);
+    found more = candidates(w, s, open, r->sums, fv_w_reshape(w, r->q.tokens, 3, dims), s->most);
+    found all = best_of(w, s, &r->found, &more, b->returned);
+    if (op->out[OUT_SEQUENCES])
+        fv_w_result(w, OUT_SEQUENCES, all.tokens);
+    if (op->nout > OUT_SCORES && op->out[OUT_SCORES])
+        fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
+}
+
+static bool decompose(fv_rewriter *w, fv_op *op) {
+    fv_arena *a = w->module->arena;
+    beam_search b;
+    const fv_search *s = &b.s;
+    if (!read(op, &b) || !fv_search_read_graphs(&b.s))
+        return false;
+    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers);
+    const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s->layers);
+    const fv_dim *one = fv_dim_const(s->t, 1), *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
+    fv_prompts p = fv_w_prompts(w, s);
+    fv_decoded d = fv_w_decode_prompts(w, s, &p);
+    carried r = begin(w, s);
+    r = advance(w, &b, &r, &d, true);
+    int n = pack(s, &r, states);
+    for (int i = 0; i < s->layers; i++)
+        seen[n - s->layers + i] = fv_search_past_type(s, i);
+    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, states, seen);
+    if (w->failed)
+        return false;
+    r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
+    d = fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
+    r = advance(&k.w, &b, &r, &d, false);
+    pack(s, &r, states);
+    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n, states);
+    if (w->failed)
+        return false;
+    r = unpack(s, n, k.loop->out, s->most);
+    give(w, &b, &r);
+    return !w->failed;
+}
+
+#define OPTIONAL FV_OPTIONAL_OPERAND
+
+const fv_opdef fv_ops_beam_search[] = {
+    {.domain = "com.microsoft", .name = "BeamSearch", .since = {1},
+     .doc = "of each prompt the sequences that a graph scores highest, of those that several beams come by; as long as may be, or ended",
+     .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"max_length", "I", .rank = FV_SCALAR}, {"min_length", "I", OPTIONAL, .rank = FV_SCALAR}, {"num_beams", "I", .rank = FV_SCALAR}, {"num_return_sequences", "I", .rank = FV_SCALAR}, {"length_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, {"repetition_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, {"vocab_mask", "I", OPTIONAL, .rank = FV_RANK(1)}, {"prefix_vocab_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"attention_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"decoder_input_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"logits_processor", "I", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"sequences", "I"}, {"sequences_scores", "T", OPTIONAL}, {"scores", "T", OPTIONAL}},
+     .attrs = {FV_A_REQUIRED("decoder", REGION), FV_A_REGION_LIKE("init_decoder", "decoder"), FV_A_REQUIRED("eos_token_id", INT), FV_A_REQUIRED("pad_token_id", INT), FV_A_INT("decoder_start_token_id", -1), FV_A_INT("no_repeat_ngram_size", 0), FV_A_INT("early_stopping", 0), FV_A_INT("model_type", 0), FV_A_INT("vocab_size", -1)},
+     .types = {{"I", FV_SET(I32)}, {"T", FV_SET(F32) | FV_SET(F16)}},
+     .infer = infer, .handed = hand, .decompose = decompose},
+
+    {0}};

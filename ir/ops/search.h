@@ -1,0 +1,99 @@
+/* search.h - what operators that search for sequences of tokens are made of: graphs that score the token behind a sequence, and
+ * turns of a Loop that add one. */
+#ifndef FV_IR_OPS_SEARCH_H
+#define FV_IR_OPS_SEARCH_H
+
+#include "ir/graph/rewriter.h"
+
+/* What an operator says. */
+typedef struct fv_search {
+    fv_op *op;
+    fv_dims *t;
+    const fv_dim *batch, *beams, *rows; /* prompts; sequences of each; of all */
+    const fv_dim *prompt, *most;        /* tokens of a prompt; of a sequence at its end */
+    int64_t pad, end;                   /* the tokens that fill, and that end a sequence */
+    fv_value *ids;                      /* the prompts, i32 [batch, prompt] */
+    fv_value *mask;                     /* 1 for tokens of these that count; NULL: all but padding */
+    /* What changes scores; NULL: nothing. */
+    fv_value *min_length, *penalty, *allowed, *allowed_first;
+    int64_t ngram;      /* of so many tokens none twice; 0: any */
+    float temperature;  /* they are divided by that; 0: they are not */
+    fv_value *presence; /* i32 [batch, vocabulary]: how often `presence_penalty` is taken from them */
+    float presence_penalty;
+    /* What its graphs say. */
+    const fv_region *first, *next; /* of prompts, and of one token more */
+    const fv_dim *vocabulary, *past; /* past: tokens before that one, a symbol that each turn has another number for */
+    int layers;                      /* pasts */
+} fv_search;
+
+/* ---- search.c: graphs ---- */
+
+/* The only element of operand `in`. NULL after a diagnostic. */
+const fv_dim *fv_search_number(fv_op *op, int in) FV_MUST_USE;
+/* Is operand `in`, if it is there, of these dims? What is not proved the run checks. False after a diagnostic. */
+bool fv_search_has_dims(fv_op *op, int in, int n, const fv_dim *const *dims) FV_MUST_USE;
+/* Is what s says, but for graphs, a search? False after a diagnostic. */
+bool fv_search_check(const fv_search *s) FV_MUST_USE;
+/* .handed of an operator that says s. */
+bool fv_search_hand(const fv_search *s, const char *region, int n, const fv_type *const *declared, const fv_type **types) FV_MUST_USE;
+/* Reads what the graphs say. False after a diagnostic. */
+bool fv_search_read_graphs(fv_search *s) FV_MUST_USE;
+
+/* A value with a row for each prompt, [batch, n], with one for each sequence. */
+fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v);
+/* A vector as a matrix of one column. */
+fv_value *fv_w_column(fv_rewriter *w, fv_value *v);
+
+typedef struct fv_prompts {
+    fv_value *mask, *positions;     /* i32 [batch, prompt] */
+    fv_value *row_mask, *row_count; /* i32 [rows, prompt]; [rows, 1]: tokens that are no padding */
+} fv_prompts;
+fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s);
+
+/* What a graph gives. */
+typedef struct fv_decoded {
+    fv_value *scores;    /* f32, of each token of the vocabulary behind the last one: [batch or rows, vocabulary] */
+    fv_value **presents; /* [2, batch or rows, heads, tokens, size] of each layer */
+} fv_decoded;
+/* The graph of prompts; that of tokens, i32 [rows], behind others of which it has these pasts. Each is used up. */
+fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p);
+fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, fv_value *tokens, fv_value *const *pasts);
+/* The type of past i as a turn sees it. */
+const fv_type *fv_search_past_type(const fv_search *s, int i);
+
+/* ---- search_turns.c ---- */
+
+/* A Loop while its body is made. */
+typedef struct fv_turns {
+    fv_op *loop;
+    fv_region *body;
+    fv_rewriter w;    /* puts ops at the end of the body */
+    fv_value **state; /* as a turn sees them */
+} fv_turns;
+/* A Loop of `times` turns at most while the condition holds. state[i]: what it is before the first; seen[i]: its type in a turn, NULL:
+ * the same. */
+fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition, int n, fv_value *const *state,
+                    const fv_type *const *seen);
+/* Its end: whether it goes on, and the states of the next turn. */
+void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int n, fv_value *const *next);
+
+/* Sequences so far. */
+typedef struct fv_sequences {
+    fv_value *tokens; /* i32 [rows, most], padding behind the length */
+    fv_value *seen;   /* bool [rows, vocabulary]: which occur; NULL: nobody asks */
+    const fv_dim *length;
+} fv_sequences;
+fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s); /* the prompts */
+/* One token, i32 [rows], behind each. */
+fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *tokens);
+/* bool []: is there an element that does not hold? */
+fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v);
+
+/* ---- search_scores.c ---- */
+
+/* Scores of the token behind these sequences as the operator changes them; `first`: behind the prompt. */
+fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *scores, const fv_sequences *q, bool first);
+/* Does it ask which tokens occur? */
+bool fv_search_sees(const fv_search *s) FV_MUST_USE;
+
+#endif
