@@ -21,6 +21,11 @@ const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path)
  * tensors of `e`, or, where it is an optional tensor or a sequence of one, as that tensor. */
 bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts, const fv_tensor **parts) FV_MUST_USE;
 
+/* The text and ends of these strings (ir/ops/text.h); false: they are too many. And strings, whose bytes stay in `text`; NULL:
+ * the ends are none of that text. */
+bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor **parts) FV_MUST_USE;
+const fv_tensor *fv_strings_from_text(fv_arena *a, const fv_tensor *text, const fv_tensor *ends);
+
 /* Writes .npy or, by any other suffix, TensorProto; `name` is the tensor's name in the latter.
  * bf16 and f8 go to .npy as unsigned integers of their bits, packed types as one byte an element;
  * strings as fixed-width unicode, or, where one of them is no UTF-8, as bytes. */

@@ -6,6 +6,7 @@
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
 #include "ir/ops/sequence.h"
+#include "ir/ops/text.h"
 
 enum { TENSORS = 1, SEQUENCES = 3 }; /* elem_type */
 
@@ -31,7 +32,7 @@ static const Onnx__SequenceProto *unpack(fv_session *s, fv_arena *a, const uint8
 static bool is_element(fv_session *s, const fv_tensor *t, fv_elem e, const char *path) {
     if (t->elem != e)
         return fv_error(s, "'%s' holds a tensor of %s, expected %s", path, fv_elem_name(t->elem), fv_elem_name(e));
-    if (fv_elem_bits(e) < 8 || e == FV_STRING)
+    if (fv_elem_bits(e) < 8)
         return fv_error(s, "'%s' holds tensors of %s, which cannot be read from a sequence", path, fv_elem_name(e));
     return t->rank <= FV_MAX_ELEMENT_RANK ||
            fv_error(s, "'%s' holds a tensor of rank %d, at most %d is supported there", path, t->rank, FV_MAX_ELEMENT_RANK);
@@ -82,9 +83,13 @@ bool fv_parts_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t si
         if (!all[i] || !is_element(s, all[i], e, what))
             return false;
     }
-    parts[FV_PART_DATA] = elements(a, e, n, all);
-    parts[FV_PART_SHAPES] = shapes(a, n, all);
-    if (nparts > FV_PART_THERE)
-        parts[FV_PART_THERE] = flag(a, there);
+    const fv_tensor *whole = elements(a, e, n, all);
+    int text = e == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+    parts[FV_PART_DATA] = whole;
+    if (text && !fv_text_from_strings(a, whole, parts))
+        return fv_error(s, "'%s' is too large", what);
+    parts[FV_PART_SHAPES + text] = shapes(a, n, all);
+    if (nparts > FV_PART_THERE + text)
+        parts[FV_PART_THERE + text] = flag(a, there);
     return true;
 }

@@ -1,12 +1,14 @@
 /* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known to have
  * no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led there is dead.
  *
- * Sequences and optionals are taken apart on the way: what a block takes and gives by unpack.c, what its ops make and read of
- * them by their expansions, which find an fv.Ragged in each operand.
+ * Sequences, optionals and tensors of strings are taken apart on the way: what a block takes and gives by unpack.c, what its ops
+ * make and read of them by their expansions, which find an fv.Ragged or fv.Strings in each operand; ops that move strings move
+ * their places (ir/ops/text.h).
  *
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
 #include "ir/catalogue/op.h"
+#include "ir/ops/text.h"
 #include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 #include "passes/unpack.h"
@@ -33,10 +35,10 @@ static bool is_empty(const fv_type *t) {
     return empty;
 }
 
-/* Are all results of the op empty, though it reads something that was computed? */
+/* Are all results of the op empty, though it reads something that was computed? fv.Strings is what no strings become, too. */
 static bool computes_nothing(const fv_op *op) {
     bool reads = false;
-    if (!op->nout || op->def->has_effect)
+    if (!op->nout || op->def->has_effect || fv_op_is(op, FV_OP_fv_Strings))
         return false;
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] && !is_empty(op->out[i]->type))
@@ -59,24 +61,25 @@ static bool make_empty(fv_op *op) {
 
 /* ---- all ---- */
 
-static bool legalise_block(fv_pass_run *r, fv_region *block) {
+static bool legalise_block(fv_pass_run *r, fv_region *block);
+
+static bool legalise_ops(fv_pass_run *r, fv_region *block) {
     bool ok = true;
-    fv_unpack_params(block);
     for (fv_op *op = block->first; op;) {
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 ok &= legalise_block(r, op->attrs[i].u.region);
         if (ok && fv_unpack_must(op) && !(op = fv_unpack_op(op)))
             return false;
-        bool nothing = computes_nothing(op);
-        if (!nothing && !fv_op_must_rewrite(op)) {
+        bool nothing = computes_nothing(op), strings = !nothing && fv_op_has_strings(op);
+        if (!nothing && !strings && !fv_op_must_rewrite(op)) {
             op = op->next;
             continue;
         }
         /* what it was rewritten to stands before it and may need rewriting too */
         fv_op *before = op->prev;
         const char *name = op->def->name;
-        if (nothing ? !make_empty(op) : !fv_op_rewrite(op)) {
+        if (!(nothing ? make_empty(op) : strings ? fv_op_rewrite_strings(op) : fv_op_rewrite(op))) {
             ok = false;
             op = op->next;
             continue;
@@ -87,9 +90,14 @@ static bool legalise_block(fv_pass_run *r, fv_region *block) {
     return ok;
 }
 
+static bool legalise_block(fv_pass_run *r, fv_region *block) {
+    fv_unpack_params(block);
+    return legalise_ops(r, block);
+}
+
 bool fv_pass_legalise(fv_pass_run *r) {
     bool ok = true;
     for (fv_func *f = r->module->funcs; f; f = f->next)
-        ok = legalise_block(r, f->body) && fv_unpack_results(f) && ok;
+        ok = legalise_block(r, f->body) && fv_unpack_results(f) && legalise_ops(r, f->body) && ok;
     return ok;
 }

@@ -2,16 +2,26 @@
 #include "passes/unpack.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/sequence.h"
+#include "ir/ops/text.h"
 
-static bool is_packed(const fv_value *v) { return v && (v->type->kind == FV_SEQUENCE || v->type->kind == FV_OPTIONAL); }
+/* A sequence of strings is taken apart twice: its elements are a tensor of strings. */
+enum { MOST = FV_MAX_PARTS + FV_TEXT_PARTS - 1 };
 
-static int parts_of(const fv_value *v) { return is_packed(v) ? fv_ragged_parts(v->type) : 1; }
+static bool is_held(const fv_type *t) { return t->kind == FV_SEQUENCE || t->kind == FV_OPTIONAL; }
+
+static bool is_packed(const fv_value *v) { return v && (is_held(v->type) || fv_type_is_strings(v->type)); }
+
+static int parts_of(const fv_value *v) {
+    int text = v && fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+    return (v && is_held(v->type) ? fv_ragged_parts(v->type) : 1) + text;
+}
 
 static int parts_of_all(int n, fv_value *const *values) {
     int parts = 0;
@@ -20,11 +30,36 @@ static int parts_of_all(int n, fv_value *const *values) {
     return parts;
 }
 
-static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name, const fv_origin *origin) {
-    fv_op *op = fv_op_new(before->block, before, fv_op_def(FV_OP_fv_Ragged), fv_ragged_parts(t), parts, 1, &name, origin);
-    fv_op_attr(op, &(fv_attr){.name = fv_intern(fv_op_module(op)->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t});
-    op->out[0]->type = t;
+/* "s.text", "s.ends", "s.shapes" */
+static const char *part_name(fv_arena *a, const fv_value *v, const char *name, int part) {
+    bool strings = fv_type_tensor(v->type)->elem == FV_STRING;
+    if (strings && part < FV_TEXT_PARTS)
+        return fv_text_part_name(a, name, part);
+    return fv_part_name(a, name, strings ? part - FV_TEXT_PARTS + 1 : part);
+}
+
+static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, const char *name, const fv_attr *attr) {
+    fv_op *op = fv_op_new(before->block, before, fv_op_def(id), n, in, 1, &name, before->origin);
+    if (attr)
+        fv_op_attr(op, attr);
+    bool fits = fv_op_infer(op);
+    assert(fits);
+    (void)fits;
     return op->out[0];
+}
+
+/* The value of type t that has these parts. */
+static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name) {
+    fv_value *held[FV_MAX_PARTS] = {parts[0]};
+    int text = fv_type_tensor(t)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+    if (text)
+        held[0] = new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL);
+    if (!is_held(t))
+        return held[0];
+    fv_attr type = {.name = fv_intern(fv_op_module(before)->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
+    for (int i = 1; i < fv_ragged_parts(t); i++)
+        held[i] = parts[i + text];
+    return new_op(before, FV_OP_fv_Ragged, fv_ragged_parts(t), held, name, &type);
 }
 
 /* ---- what blocks take ---- */
@@ -35,20 +70,49 @@ static const fv_dim *count_of(const fv_region *block, const char *name, const ch
     return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s.%s", name, what), 0, FV_DIM_MAX, block->parent != NULL);
 }
 
-static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
+/* Types of the tensors in a sequence or optional. */
+static void type_held(fv_region *block, const fv_value *v, const fv_type **types) {
     fv_module *m = fv_region_module(block);
     const fv_dim *elements = count_of(block, v->name, "elements");
     const fv_dim *table[] = {count_of(block, v->name, "length"), fv_dim_const(m->dims, FV_SHAPE_COLUMNS)};
-    const fv_type *types[FV_MAX_PARTS] = {fv_tensor_type(m->arena, fv_type_tensor(v->type)->elem, 1, &elements),
-                                          fv_tensor_type(m->arena, FV_I64, 2, table), fv_tensor_type(m->arena, FV_BOOL, 0, NULL)};
-    for (int i = 0; i < fv_ragged_parts(v->type); i++)
-        parts[i] = fv_param_new(block, fv_part_name(m->arena, v->name, i), types[i]);
+    types[FV_PART_DATA] = fv_tensor_type(m->arena, fv_type_tensor(v->type)->elem, 1, &elements);
+    types[FV_PART_SHAPES] = fv_tensor_type(m->arena, FV_I64, 2, table);
+    types[FV_PART_THERE] = fv_tensor_type(m->arena, FV_BOOL, 0, NULL);
 }
 
-/* What a caller gives. */
-static void check(fv_op *before, const fv_value *v, fv_value *const *parts) {
+/* Strings of that type become their text and their places. */
+static void type_text(fv_region *block, const char *name, const fv_type *strings, const fv_type **types) {
+    fv_module *m = fv_region_module(block);
+    const fv_dim *bytes = count_of(block, name, "bytes");
+    types[FV_PART_TEXT] = fv_tensor_type(m->arena, FV_U8, 1, &bytes);
+    types[FV_PART_SPANS] = fv_tensor_type(m->arena, FV_I64, strings->rank, strings->dims);
+}
+
+static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
+    fv_arena *a = fv_region_module(block)->arena;
+    const fv_type *types[MOST], *held[FV_MAX_PARTS] = {v->type};
+    int text = fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+    if (is_held(v->type))
+        type_held(block, v, held);
+    if (text)
+        type_text(block, v->name, held[0], types);
+    for (int i = text ? FV_TEXT_PARTS : 0; i < parts_of(v); i++)
+        types[i] = held[i - text];
+    for (int i = 0; i < parts_of(v); i++)
+        parts[i] = fv_param_new(block, part_name(a, v, v->name, i), types[i]);
+}
+
+/* What a caller gives has ends of strings where `parts` gets places; it is checked. */
+static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
-    fv_w_check_parts(&w, v->name, parts);
+    if (fv_type_tensor(v->type)->elem == FV_STRING) {
+        fv_strings s = fv_w_strings_given(&w, v->name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]);
+        parts[FV_PART_SPANS] = s.spans;
+    }
+    if (is_held(v->type)) {
+        int text = fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+        fv_w_check_parts(&w, v->name, parts + text);
+    }
     assert(!w.failed && "of symbols all of it may be true");
 }
 
@@ -60,10 +124,12 @@ void fv_unpack_params(fv_region *block) {
     for (int i = 0; i < before; i++) {
         fv_value *v = block->params[i];
         if (is_packed(v)) {
+            fv_value *parts[MOST];
             add_parts(block, v, params + n);
+            memcpy(parts, params + n, (size_t)parts_of(v) * sizeof *parts);
             if (!block->parent)
-                check(first, v, params + n);
-            fv_value *whole = pack(first, v->type, params + n, v->name, first->origin);
+                check(first, v, parts);
+            fv_value *whole = pack(first, v->type, parts, v->name);
             fv_replace_uses(v, whole);
             fv_value_take_name(m, whole, v);
         } else {
@@ -77,15 +143,54 @@ void fv_unpack_params(fv_region *block) {
 
 /* ---- what they give ---- */
 
+static bool take_one_apart(const fv_op *op, const fv_value *v, fv_value **parts) {
+    fv_value *held[FV_MAX_PARTS];
+    fv_strings s;
+    if (!is_held(v->type)) {
+        held[0] = (fv_value *)(uintptr_t)v;
+    } else if (!fv_ragged_of(op, v, held)) {
+        return false;
+    }
+    int n = is_held(v->type) ? fv_ragged_parts(v->type) : 1, text = 0;
+    if (fv_type_is_strings(held[0]->type)) {
+        if (!fv_strings_of(op, held[0], &s))
+            return false;
+        parts[FV_PART_TEXT] = s.text;
+        parts[FV_PART_SPANS] = s.spans;
+        text = FV_TEXT_PARTS - 1;
+    } else {
+        parts[0] = held[0];
+    }
+    for (int i = 1; i < n; i++)
+        parts[i + text] = held[i];
+    return true;
+}
+
 /* These values in parts; false after a diagnostic about op, which reads them. */
 static bool take_apart(const fv_op *op, int n, fv_value *const *values, fv_value **parts) {
     for (int i = 0; i < n; parts += parts_of(values[i]), i++) {
         if (!is_packed(values[i]))
             *parts = values[i];
-        else if (!fv_ragged_of(op, values[i], parts))
+        else if (!take_one_apart(op, values[i], parts))
             return false;
     }
     return true;
+}
+
+/* Callers of a model get ends where there are places of strings. */
+static bool give_ends(fv_func *f, int n, fv_value *const *values, fv_value **parts) {
+    fv_rewriter w = fv_rewriter_at(f->body->last);
+    for (int i = 0; i < n; parts += parts_of(values[i]), i++) {
+        if (!is_packed(values[i]) || fv_type_tensor(values[i]->type)->elem != FV_STRING)
+            continue;
+        const char *name = f->result_names ? f->result_names[i] : values[i]->name;
+        fv_strings s = fv_w_strings_returned(&w, name, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});
+        parts[FV_PART_TEXT] = s.text;
+        parts[FV_PART_ENDS] = s.spans;
+        for (int k = 0; k < FV_TEXT_PARTS && !w.failed; k++)
+            fv_value_rename(w.module, parts[k], fv_text_part_name(w.module->arena, name, k));
+    }
+    return !w.failed;
 }
 
 static bool unpack_returned(fv_region *block) {
@@ -95,6 +200,8 @@ static bool unpack_returned(fv_region *block) {
     if (n == end->nin)
         return true;
     if (!take_apart(end, end->nin, end->in, parts))
+        return false;
+    if (!block->parent && !give_ends(block->func, end->nin, end->in, parts))
         return false;
     fv_region_return(block, n, parts);
     return true;
@@ -112,7 +219,7 @@ bool fv_unpack_results(fv_func *f) {
     for (int i = 0; i < before; i++)
         for (int k = 0; k < parts_of(end->in[i]); k++, n++) {
             const char *name = f->result_names ? f->result_names[i] : end->in[i]->name;
-            names[n] = is_packed(end->in[i]) ? fv_part_name(a, name, k) : name;
+            names[n] = is_packed(end->in[i]) ? part_name(a, end->in[i], name, k) : name;
             if (states)
                 states[n] = is_packed(end->in[i]) ? NULL : f->states[i];
             if (capacity)
@@ -150,7 +257,7 @@ static bool unpack_bodies(const fv_op *op) {
 static void name_results(fv_arena *a, const fv_op *op, const char **names) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; k < parts_of(op->out[i]); k++)
-            *names++ = !op->out[i] ? NULL : is_packed(op->out[i]) ? fv_part_name(a, op->out[i]->name, k) : op->out[i]->name;
+            *names++ = !op->out[i] ? NULL : is_packed(op->out[i]) ? part_name(a, op->out[i], op->out[i]->name, k) : op->out[i]->name;
 }
 
 static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
@@ -159,14 +266,25 @@ static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
         fv_value *v = op->out[i];
         if (!v)
             continue;
-        fv_value *now = is_packed(v) ? pack(op, v->type, part, v->name, op->origin) : *part;
+        fv_value *now = is_packed(v) ? pack(op, v->type, part, v->name) : *part;
         fv_replace_uses(v, now);
         fv_value_take_name(m, now, v);
     }
 }
 
+/* Rows of strings would lie in a text for each turn. */
+static bool check_rows(const fv_op *op) {
+    for (int i = op->nin - 2; fv_op_is(op, FV_OP_Loop) && i < op->nout; i++)
+        if (op->out[i] && fv_type_is_strings(op->out[i]->type))
+            return fv_op_error(op, "each turn gives a row of strings for '%s', which is not supported: a state or a sequence may have them",
+                               op->out[i]->name);
+    return true;
+}
+
 fv_op *fv_unpack_op(fv_op *op) {
     fv_module *m = fv_op_module(op);
+    if (!check_rows(op))
+        return NULL;
     int nin = parts_of_all(op->nin, op->in), nout = parts_of_all(op->nout, op->out);
     fv_value **in = FV_NEW(m->arena, fv_value *, nin + 1);
     const char **names = FV_NEW(m->arena, const char *, nout + 1);

@@ -129,6 +129,24 @@ bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double 
     return true;
 }
 
+static const char *quoted(fv_arena *a, fv_string s) {
+    enum { MOST = 60 };
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "\"");
+    fv_text_escaped(&t, s.s, s.n < MOST ? s.n : MOST, '"');
+    fv_text_put(&t, s.n <= MOST ? "\"" : "\"...");
+    return t.s;
+}
+
+bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want, const char **why) {
+    const fv_string *x = got->data, *y = want->data;
+    *why = other_shape(a, got, want);
+    for (size_t i = 0; !*why && i < got->count; i++)
+        if (x[i].n != y[i].n || (x[i].n && memcmp(x[i].s, y[i].s, x[i].n) != 0))
+            *why = fv_printf(a, "element %zu is %s, expected %s", i, quoted(a, x[i]), quoted(a, y[i]));
+    return !*why;
+}
+
 static double element(const fv_tensor *t, size_t i) {
     return fv_elem_is_float(t->elem) ? fv_tensor_float(t, i) : (double)fv_tensor_int(t, i);
 }

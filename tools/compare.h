@@ -10,6 +10,8 @@
  * for bf16 1e-2. False: *why tells the first difference, in the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why) FV_MUST_USE;
+/* The same of strings, which agree in every byte. */
+bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want, const char **why) FV_MUST_USE;
 /* How far they are apart: all elements, by the same measure. */
 typedef struct fv_difference {
     const char *shape; /* types or dims differ: in words, and nothing else is filled in */

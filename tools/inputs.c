@@ -7,9 +7,9 @@
 
 #include "frontend/data.h"
 #include "frontend/file.h"
-#include "ir/ops/sequence.h"
 #include "tools/compare.h"
 #include "tools/model.h"
+#include "tools/values.h"
 
 /* ---- data sets ---- */
 
@@ -69,69 +69,24 @@ static const set_file *by_name(const set_file *files, int n, const char *name) {
     return NULL;
 }
 
-/* Ports that stand for one value of the model: a tensor, or the parts of a sequence or optional (ir/ops/sequence.h). */
-typedef struct values {
-    int n;
-    int *first, *nparts;
-    const char **name;
-} values;
-
-static bool is_part(fv_arena *a, const fv_port_info *p, const char *stem, int part, fv_elem e, int rank) {
-    return !strcmp(p->name, fv_part_name(a, stem, part)) && p->type == (int32_t)e && p->rank == rank;
-}
-
-/* How many ports from `ports` on are one value; `name`: what it is called. */
-static int parts_at(fv_arena *a, const fv_port_info *ports, int n, const char **name) {
-    const char *suffix = fv_part_name(a, "", FV_PART_DATA);
-    size_t all = strlen(ports->name), tail = strlen(suffix);
-    *name = ports->name;
-    if (all < tail || strcmp(ports->name + all - tail, suffix) != 0 || ports->rank != 1)
-        return 1;
-    const char *stem = fv_strndup(a, ports->name, all - tail);
-    if (n <= FV_PART_SHAPES || !is_part(a, &ports[FV_PART_SHAPES], stem, FV_PART_SHAPES, FV_I64, 2))
-        return 1;
-    *name = stem;
-    return FV_PART_THERE + (n > FV_PART_THERE && is_part(a, &ports[FV_PART_THERE], stem, FV_PART_THERE, FV_BOOL, 0));
-}
-
-/* `whole`: parts are one value; else each port is. */
-static values values_of(fv_arena *a, int n, const fv_port_info *ports, bool whole) {
-    values v = {0, FV_NEW(a, int, n + 1), FV_NEW(a, int, n + 1), FV_NEW(a, const char *, n + 1)};
-    for (int i = 0; i < n; i += v.nparts[v.n++]) {
-        v.first[v.n] = i;
-        v.nparts[v.n] = parts_at(a, ports + i, n - i, &v.name[v.n]);
-        if (!whole) {
-            v.nparts[v.n] = 1;
-            v.name[v.n] = ports[i].name;
-        }
-    }
-    return v;
-}
-
-static bool read_value(fv_context *c, const char *path, fv_elem e, int nparts, const fv_tensor **out) {
-    if (nparts > 1)
-        return fv_parts_read_pb(c->session, c->arena, path, e, nparts, out);
-    *out = fv_tensor_read(c->session, c->arena, path, e);
-    return *out != NULL;
-}
-
 bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
                  const fv_port_info *ports, const fv_tensor **out, const char **why) {
     set_file *files = NULL;
     int nfiles = list_set(c, folder, what, &files);
-    values v = values_of(c->arena, n, ports, nfiles < n); /* a file a part will do as well */
+    fv_port_value *v;
+    int nvalues = fv_port_values(c->arena, n, ports, nfiles < n ? FV_AS_WHOLE : FV_AS_PORTS, &v); /* a file a part will do as well */
     bool named = true;
-    for (int i = 0; i < v.n; i++)
-        named &= by_name(files, nfiles, v.name[i]) != NULL;
-    if (nfiles < v.n) {
-        *why = nfiles ? fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, v.n)
+    for (int i = 0; i < nvalues; i++)
+        named &= by_name(files, nfiles, v[i].name) != NULL;
+    if (nfiles < nvalues) {
+        *why = nfiles ? fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, nvalues)
                       : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
         return false;
     }
     *why = NULL; /* of what is wrong inside a message tells */
-    for (int i = 0; i < v.n; i++) {
-        const set_file *f = named ? by_name(files, nfiles, v.name[i]) : &files[i];
-        if (!read_value(c, f->path, (fv_elem)ports[v.first[i]].type, v.nparts[i], out + v.first[i]))
+    for (int i = 0; i < nvalues; i++) {
+        const set_file *f = named ? by_name(files, nfiles, v[i].name) : &files[i];
+        if (!fv_value_read(c, &v[i], f->path, out + v[i].first))
             return false;
     }
     return true;
@@ -153,48 +108,51 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
 
 /* ---- --input NAME=FILE ---- */
 
-/* Which of these values, and the file behind the equals sign; -1: none. */
-static int find_value(fv_context *c, const values *v, const char *arg, const char **path) {
+/* Which of these values, and the file behind the equals sign; NULL: none. */
+static const fv_port_value *find_value(fv_context *c, int n, const fv_port_value *v, const char *arg, const char **path) {
     const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
-    for (int i = 0; i < v->n; i++) {
-        const char *after = quoted ? rest : arg + strlen(v->name[i]);
-        bool same = quoted ? !strcmp(quoted, v->name[i]) : !strncmp(arg, v->name[i], strlen(v->name[i]));
+    for (int i = 0; i < n; i++) {
+        const char *after = quoted ? rest : arg + strlen(v[i].name);
+        bool same = quoted ? !strcmp(quoted, v[i].name) : !strncmp(arg, v[i].name, strlen(v[i].name));
         if (!same || *after != '=')
             continue;
         *path = after + 1;
-        return i;
+        return &v[i];
     }
-    return -1;
+    return NULL;
 }
 
-static bool no_such_input(fv_context *c, const values *v, const char *arg) {
+static bool no_such_input(fv_context *c, int n, const fv_port_value *v, const char *arg) {
     const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
+    const char **names = FV_NEW(c->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        names[i] = v[i].name;
     const char *word = quoted ? quoted : fv_strndup(c->arena, arg, strcspn(arg, "="));
-    const char *near = fv_nearest(word, v->name);
+    const char *near = fv_nearest(word, names);
     if (near)
         return fv_error(c->session, "there is no input '%s'; did you mean '%s'?", word, near);
     return fv_error(c->session, "there is no input '%s'; `fovea inspect %s` lists them", word, fv_diag_file_get(c->session));
 }
 
 static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
-    values whole = values_of(c->arena, m->table->ninputs, m->table->inputs, true), v = whole;
-    const fv_tensor *t[FV_MAX_PARTS];
+    const fv_tensor **t = FV_NEW(c->arena, const fv_tensor *, m->table->ninputs);
+    fv_port_value *whole, *ports;
+    int nwhole = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &whole);
+    int nports = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_PORTS, &ports);
     const char *path;
-    int i = find_value(c, &v, arg, &path);
-    if (i < 0) { /* or a part of one */
-        v = values_of(c->arena, m->table->ninputs, m->table->inputs, false);
-        i = find_value(c, &v, arg, &path);
-    }
-    if (i < 0)
-        return no_such_input(c, &whole, arg);
-    if (!read_value(c, path, (fv_elem)m->table->inputs[v.first[i]].type, v.nparts[i], t))
+    const fv_port_value *v = find_value(c, nwhole, whole, arg, &path);
+    if (!v) /* or a part of one */
+        v = find_value(c, nports, ports, arg, &path);
+    if (!v)
+        return no_such_input(c, nwhole, whole, arg);
+    if (!fv_value_read(c, v, path, t))
         return false;
-    for (int k = 0; k < v.nparts[i]; k++) {
-        const fv_port_info *p = &m->table->inputs[v.first[i] + k];
-        if (!fv_tensor_array(c->arena, t[k], &m->inputs[v.first[i] + k]))
+    for (int k = 0; k < v->nparts; k++) {
+        const fv_port_info *p = &m->table->inputs[v->first + k];
+        if (!fv_tensor_array(c->arena, t[k], &m->inputs[v->first + k]))
             return fv_error(c->session, "input '%s' is %s in %s, expected %s", p->name, fv_elem_name(t[k]->elem), path,
                             fv_elem_name((fv_elem)p->type));
-        m->given[v.first[i] + k] = 1;
+        m->given[v->first + k] = 1;
     }
     return true;
 }
@@ -270,13 +228,14 @@ static void fill(fv_tensor *t, range r, uint64_t *state) {
     }
 }
 
-/* A sequence is no tensor of any numbers: its shapes tell how many elements there are. */
+/* Parts of a value are no tensors of any numbers: one tells the size of the other. */
 static bool needs_file(fv_context *c, const fv_subject *m, int i) {
-    values v = values_of(c->arena, m->table->ninputs, m->table->inputs, true);
-    for (int k = 0; k < v.n; k++)
-        if (v.nparts[k] > 1 && i >= v.first[k] && i < v.first[k] + v.nparts[k]) {
-            fv_error(c->session, "input '%s' is a sequence or an optional, of which no random one is made: give --input %s=F.pb",
-                     v.name[k], v.name[k]);
+    fv_port_value *v;
+    int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
+    for (int k = 0; k < n; k++)
+        if (v[k].nparts > 1 && i >= v[k].first && i < v[k].first + v[k].nparts) {
+            fv_error(c->session, "input '%s' is %s, of which no random one is made: give --input %s=F.pb", v[k].name,
+                     v[k].held ? "a sequence or an optional" : "a tensor of strings", v[k].name);
             return true;
         }
     return false;
@@ -321,7 +280,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
     if (needs_file(c, m, i))
         return false;
     int64_t dims[FV_ARRAY_RANK];
-    if (p->type == FV_STRING || p->rank > FV_ARRAY_RANK)
+    if (p->rank > FV_ARRAY_RANK)
         return fv_error(c->session, "input '%s': no random one can be made; give --input", p->name);
     for (int k = 0; k < p->rank; k++)
         if (!fv_eval_dim_text(m->table, m->dims, p->dims[k], &dims[k]) || dims[k] < 0)

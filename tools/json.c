@@ -60,6 +60,11 @@ json_t *fv_json_text(const char *s) {
     return r;
 }
 
+json_t *fv_json_textn(const char *s, size_t n) {
+    json_t *text = json_stringn(n ? s : "", n);
+    return text ? text : json_null();
+}
+
 json_t *fv_json_real(double v) {
     return isfinite(v) ? json_real(v) : json_null();
 }

@@ -7,6 +7,7 @@
 #include "backend/cost.h"
 #include "ir/base/clock.h"
 #include "ir/catalogue/own.h"
+#include "tools/values.h"
 
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;
@@ -16,10 +17,11 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
     m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
     m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
-    const char **names = FV_NEW(a, const char *, m->table->noutputs + 1);
-    for (int i = 0; i < m->table->noutputs; i++)
-        names[i] = m->table->outputs[i].name;
-    m->safe = fv_safe_names(a, m->table->noutputs, names);
+    m->nresults = fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->results);
+    const char **names = FV_NEW(a, const char *, m->nresults + 1);
+    for (int i = 0; i < m->nresults; i++)
+        names[i] = m->results[i].name;
+    m->safe = fv_safe_names(a, m->nresults, names);
 }
 
 /* Options that came too late for a library. */

@@ -40,7 +40,9 @@ typedef struct fv_subject {
     unsigned char *known;  /* which of them are decided */
     unsigned char *given;  /* which inputs come from files */
     fv_array *inputs, *outputs;
-    const char **safe;     /* names of the outputs for files */
+    struct fv_port_value *results; /* what the outputs stand for (tools/values.h): strings are one, sequences are their parts */
+    int nresults;
+    const char **safe;     /* names of these for files */
 } fv_subject;
 
 /* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by

@@ -11,7 +11,7 @@
 /* How the op gets its meaning. */
 static const char *meaning(const fv_opdef *d) {
     return d->formula ? "formula" : d->rule ? "rule" : d->decompose ? "expansion"
-           : d->define ? "definition" : d->recur ? "recurrence" : d->kernel ? "kernel" : "structure";
+           : d->define ? "definition" : d->recur ? "recurrence" : d->kernel ? "kernel" : d->strings ? "expansion" : "structure";
 }
 
 /* "1, 6, 13" */

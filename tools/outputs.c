@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "frontend/data.h"
+#include "ir/base/quoted.h"
 #include "tools/compare.h"
 #include "tools/model.h"
+#include "tools/values.h"
 
 /* ---- names ---- */
 
@@ -81,39 +83,73 @@ static void print_numbers(const fv_tensor *t) {
         fv_out(" ...");
 }
 
+static void put_string(fv_string s) {
+    enum { MOST = 40 };
+    char out[FV_LONGEST_ESCAPE];
+    bool shows;
+    fv_out(" \"");
+    for (size_t i = 0, n; i < s.n && i < MOST; i += n) {
+        n = fv_char_bytes(s.s + i, s.n - i, &shows);
+        fv_out("%.*s", (int)fv_char_escape(out, s.s + i, n, shows, '"'), out);
+    }
+    fv_out(s.n <= MOST ? "\"" : "\"...");
+}
+
+static void print_strings(const fv_tensor *t) {
+    for (size_t i = 0; i < t->count && i < FIRST; i++)
+        put_string(((const fv_string *)t->data)[i]);
+    if (t->count > FIRST)
+        fv_out(" ...");
+}
+
+static void print_type(const fv_tensor *t) {
+    fv_out("%s[", fv_elem_name(t->elem));
+    for (int i = 0; i < t->rank; i++)
+        fv_out("%s%" PRId64, i ? ", " : "", t->dims[i]);
+    fv_out("]");
+}
+
 void fv_print_outputs(fv_context *c, const fv_subject *m) {
     int widest = 0;
-    for (int i = 0; i < m->table->noutputs; i++) {
-        int n = fv_shown_width(m->table->outputs[i].name);
+    for (int i = 0; i < m->nresults; i++) {
+        int n = fv_shown_width(m->results[i].name);
         widest = n > widest ? n : widest;
     }
-    for (int i = 0; i < m->table->noutputs; i++) {
-        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
-        char text[400];
-        fv_out("%-*s  %s", widest, m->table->outputs[i].name,
-               fv_array_text(&m->outputs[i], text, sizeof text));
+    for (int i = 0; i < m->nresults; i++) {
+        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
+        fv_out("%-*s  ", widest, m->results[i].name);
+        print_type(&t);
         if (has_numbers(&t) && t.count)
             print_numbers(&t);
+        if (t.elem == FV_STRING)
+            print_strings(&t);
         fv_out("\n");
     }
+}
+
+static json_t *json_element(const fv_tensor *t, size_t i) {
+    if (t->elem == FV_STRING) {
+        const fv_string *s = (const fv_string *)t->data + i;
+        return fv_json_textn(s->s, s->n);
+    }
+    return fv_elem_is_float(t->elem) ? fv_json_real(fv_tensor_float(t, i)) : json_integer(fv_tensor_int(t, i));
 }
 
 static json_t *first_values(const fv_tensor *t) {
     json_t *list = json_array();
     for (size_t i = 0; i < t->count && i < FIRST; i++)
-        fv_json_append(list, fv_elem_is_float(t->elem) ? fv_json_real(fv_tensor_float(t, i))
-                                                       : json_integer(fv_tensor_int(t, i)));
+        fv_json_append(list, json_element(t, i));
     return list;
 }
 
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m) {
     json_t *list = json_array();
-    for (int i = 0; i < m->table->noutputs; i++) {
-        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
+    for (int i = 0; i < m->nresults; i++) {
+        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
         json_t *o = json_object(), *dims = json_array();
         for (int k = 0; k < t.rank; k++)
             fv_json_append(dims, json_integer(t.dims[k]));
-        fv_json_set_text(o, "name", m->table->outputs[i].name);
+        fv_json_set_text(o, "name", m->results[i].name);
         fv_json_set_text(o, "type", fv_elem_name(t.elem));
         fv_json_set(o, "dims", dims);
         if (has_numbers(&t)) {
@@ -121,8 +157,9 @@ json_t *fv_json_outputs(fv_context *c, const fv_subject *m) {
             fv_json_set(o, "min", fv_json_real(s.min));
             fv_json_set(o, "max", fv_json_real(s.max));
             fv_json_set_int(o, "nan", (int64_t)s.nans);
-            fv_json_set(o, "first", first_values(&t));
         }
+        if (has_numbers(&t) || t.elem == FV_STRING)
+            fv_json_set(o, "first", first_values(&t));
         fv_json_append(list, o);
     }
     return list;
@@ -157,9 +194,8 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
     *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK)));
-    if (*one && m->table->noutputs != 1)
-        return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path,
-                        (int)m->table->noutputs);
+    if (*one && m->nresults != 1)
+        return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path, m->nresults);
     return *one || fv_make_folder(c, "-o", path);
 }
 
@@ -190,9 +226,9 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
     bool one;
     if (!fv_spares_models(c, "-o ", path) || !place(c, m, path, &one))
         return false;
-    for (int i = 0; i < m->table->noutputs; i++) {
-        const char *name = m->table->outputs[i].name, *file = one ? path : file_of(c, m, path, i);
-        fv_tensor t = fv_array_tensor(c->arena, &m->outputs[i]);
+    for (int i = 0; i < m->nresults; i++) {
+        const char *name = m->results[i].name, *file = one ? path : file_of(c, m, path, i);
+        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
         if (!write_one(c, &t, file, name))
             return false;
         if (list)
@@ -206,32 +242,29 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 /* ---- comparing ---- */
 
 /* output_N.pb, or the names that -o writes; or the file that it writes where there is one output. */
-static const fv_tensor *expected(fv_context *c, const fv_subject *m, const char *folder, int i) {
+static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i, const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb"};
     for (int k = 0; k < 2; k++) {
         const char *path = fv_printf(c->arena, "%s/%s.%s", folder, m->safe[i], suffixes[k]);
         if (!access(path, F_OK))
-            return fv_tensor_read(c->session, c->arena, path, (fv_elem)m->table->outputs[i].type);
+            return fv_value_read(c, &m->results[i], path, want + m->results[i].first);
     }
-    fv_error(c->session, "%s holds neither output_%d.pb nor %s.npy", folder, i, m->safe[i]);
-    return NULL;
+    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.npy", folder, i, m->safe[i]);
 }
 
 static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,
                           const fv_tensor **want) {
     const char *why;
     if (!is_folder(folder) && (ends_in(folder, ".npy") || ends_in(folder, ".pb") || !access(folder, F_OK))) {
-        if (m->table->noutputs != 1)
-            return fv_error(c->session, "--expect %s is one file, the model has %d outputs: give a folder", folder,
-                            (int)m->table->noutputs);
-        want[0] = fv_tensor_read(c->session, c->arena, folder, (fv_elem)m->table->outputs[0].type);
-        return want[0] != NULL;
+        if (m->nresults != 1)
+            return fv_error(c->session, "--expect %s is one file, the model has %d outputs: give a folder", folder, m->nresults);
+        return fv_value_read(c, &m->results[0], folder, want);
     }
     if (!access(fv_printf(c->arena, "%s/output_0.pb", folder), F_OK))
         return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want, &why) ||
                (why && fv_error(c->session, "%s", why));
-    for (int i = 0; i < m->table->noutputs; i++)
-        if (!(want[i] = expected(c, m, folder, i)))
+    for (int i = 0; i < m->nresults; i++)
+        if (!expected(c, m, folder, i, want))
             return false;
     return true;
 }
@@ -241,9 +274,9 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
     int differ = 0;
     if (!read_expected(c, m, folder, want))
         return -1;
-    for (int i = 0; i < m->table->noutputs; i++) {
-        const char *name = m->table->outputs[i].name, *why = NULL;
-        bool same = fv_compare(c->arena, &m->outputs[i], want[i], c->args->atol, c->args->rtol, &why);
+    for (int i = 0; i < m->nresults; i++) {
+        const char *name = m->results[i].name, *why = NULL;
+        bool same = fv_value_compare(c, &m->results[i], m->outputs, want, &why);
         differ += !same;
         if (list) {
             fv_json_set_bool(json_array_get(list, (size_t)i), "as_expected", same);
@@ -254,6 +287,6 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
         }
     }
     if (!list && !c->args->quiet)
-        fv_out("%d of %d outputs as expected\n", m->table->noutputs - differ, m->table->noutputs);
+        fv_out("%d of %d outputs as expected\n", m->nresults - differ, m->nresults);
     return differ;
 }

@@ -10,6 +10,7 @@
 #include "tools/compare.h"
 #include "tools/model.h"
 #include "tools/test.h"
+#include "tools/values.h"
 
 /* ---- folders ---- */
 
@@ -108,9 +109,11 @@ static const char *run(fv_context *c, fv_artifact *a, const fv_array *inputs, fv
 static const char *compare(fv_context *c, const fv_model *m, const fv_array *outputs,
                            const fv_tensor *const *want) {
     const char *difference;
-    for (int i = 0; i < m->noutputs; i++)
-        if (!fv_compare(c->arena, &outputs[i], want[i], c->args->atol, c->args->rtol, &difference))
-            return fv_printf(c->arena, "output '%s' %s", m->outputs[i].name, difference);
+    fv_port_value *v;
+    int n = fv_port_values(c->arena, m->noutputs, m->outputs, FV_AS_TENSORS, &v);
+    for (int i = 0; i < n; i++)
+        if (!fv_value_compare(c, &v[i], outputs, want, &difference))
+            return fv_printf(c->arena, "output '%s' %s", v[i].name, difference);
     return NULL;
 }
 

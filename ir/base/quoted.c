@@ -46,6 +46,14 @@ size_t fv_char_bytes(const char *s, size_t n, bool *shows) {
     return bytes ? bytes : 1;
 }
 
+bool fv_is_utf8(const char *s, size_t n) {
+    uint32_t code = 0;
+    for (size_t bytes; n; s += bytes, n -= bytes)
+        if (!(bytes = decode((const unsigned char *)s, n, &code)))
+            return false;
+    return true;
+}
+
 /* ---- writing ---- */
 
 static size_t escape_byte(char *out, unsigned char c) {

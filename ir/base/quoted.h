@@ -17,6 +17,9 @@ enum { FV_LONGEST_ESCAPE = 16 }; /* of one character: four bytes as \xNN */
  * around it, nor a byte that is no UTF-8. */
 size_t fv_char_bytes(const char *s, size_t n, bool *shows);
 
+/* Are these bytes UTF-8, the shortest form only, without surrogates? */
+bool fv_is_utf8(const char *s, size_t n) FV_MUST_USE;
+
 /* Writes the character at s, of `bytes`, with escapes where it does not show: \n, \xNN of each byte. The
  * `quote` and the backslash are escaped, too; quote 0: for people, the backslash stays, and what has been
  * escaped stays as it is. Returns the bytes written, at most FV_LONGEST_ESCAPE. */

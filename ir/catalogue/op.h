@@ -125,6 +125,9 @@ typedef struct fv_opdef {
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
+    /* An expansion of its own where an operand or result is a tensor of strings (ir/ops/text.h). NULL: it moves elements, so
+     * it does with the places of strings what it does with numbers. */
+    bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
     bool experimental; /* the standard tried it in its first opsets, and has it no more */
     bool has_effect;   /* kept even if no result is used */
     bool draws;        /* random numbers, other ones for each op: two that are written alike are not one */

@@ -6,6 +6,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
+#include "ir/kernel/parse.h"
 
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_ptrmap *kept,
                      fv_op *op) {
@@ -27,6 +28,32 @@ void fv_custom_begin(fv_custom *c, const char *stem) {
 void fv_custom_end(fv_custom *c) {
     assert(c->b.depth == 0);
     c->b.kernel = NULL;
+}
+
+/* The dims of the kernel that are extents of parameter i. */
+static void take_extents(fv_custom_kernel *k, int i) {
+    fv_buf *b = k->kernel->bufs[i];
+    assert(b->elem == k->args[i]->type->elem && b->rank == k->args[i]->type->rank);
+    b->value = k->args[i];
+    for (int axis = 0; axis < b->rank; axis++)
+        for (int d = 0; d < k->ndims; d++)
+            if (b->extent[axis]->op == FV_X_VAR && b->extent[axis]->u.var == k->kernel->dims[d])
+                k->dims[d] = k->args[i]->type->dims[axis];
+}
+
+void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args) {
+    fv_custom_kernel k = {.kernel = fv_kernel_parse_called(c->arena, text, name), .nargs = n};
+    assert(k.kernel && k.kernel->nbufs == n);
+    k.ndims = k.kernel->ndims;
+    k.args = FV_NEW(c->arena, fv_value *, n + 1);
+    k.dims = FV_NEW(c->arena, const fv_dim *, k.ndims + 1);
+    for (int i = 0; i < n; i++) {
+        k.args[i] = args[i];
+        take_extents(&k, i);
+    }
+    for (int d = 0; d < k.ndims; d++)
+        assert(k.dims[d]);
+    FV_PUSH(c->arena, c->kernels, c->nkernels, c->cap_kernels, k);
 }
 
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d) {

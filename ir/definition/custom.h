@@ -49,6 +49,9 @@ bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t
 
 void fv_custom_begin(fv_custom *c, const char *stem); /* a new kernel; `stem` of its name */
 void fv_custom_end(fv_custom *c);
+/* The same of a kernel that is written: that of the name in a text of kernels (docs/ir.md). Behind its parameters stand these
+ * values, one for each; its dims are what they are extents of. Asserts that it is one. */
+void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args);
 /* Parameters of the kernel: operand i, result i, result i that an earlier kernel wrote. */
 fv_buf *fv_custom_in(fv_custom *c, int i);
 fv_buf *fv_custom_out(fv_custom *c, int i);

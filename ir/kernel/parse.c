@@ -1,6 +1,7 @@
 /* parse.c - kernels and their statements from text. */
 #include "ir/kernel/parse.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "ir/expr/fold.h"
@@ -470,5 +471,14 @@ fv_kernel *fv_kernel_parse(fv_arena *a, const char *text) {
     fv_kernel *k = fv_kp_parse_kernel(&p);
     if (k && p.l.tok.kind != FV_TOK_END)
         fv_lex_error(&p.l, "expected the end of the text, found %s", fv_lex_found(&p.l));
+    return p.l.failed ? NULL : k;
+}
+
+fv_kernel *fv_kernel_parse_called(fv_arena *a, const char *text, const char *name) {
+    const char *head = fv_printf(a, "\nkernel %s(", name), *at = strstr(text, head);
+    fv_kparser p;
+    assert(at);
+    fv_kparser_init(&p, a, at);
+    fv_kernel *k = fv_kp_parse_kernel(&p);
     return p.l.failed ? NULL : k;
 }

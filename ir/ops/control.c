@@ -71,7 +71,7 @@ const fv_opdef fv_ops_control[] = {
      .doc = "one of two graphs; where shapes and constants do not tell which, the run does",
      .in = {{"cond", "B", .rank = FV_SCALAR}}, .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},
-     .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_DATA, FV_KIND_ANY}},
+     .types = {{"B", FV_SET(BOOL)}, {"V", FV_SET_MOVED, FV_KIND_ANY}},
      .infer = infer_if,
      .decompose = decompose_if},
 

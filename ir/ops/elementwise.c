@@ -7,6 +7,7 @@
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ir/ops/strings.h"
 #include "ir/ops/upgrade.h"
 
 /* ---- operators whose arithmetic depends on types or attributes ---- */
@@ -272,8 +273,9 @@ const fv_opdef fv_ops_elementwise[] = {
      .doc = "a == b",
      .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T1"}},
      .attrs = {AXIS_BROADCAST(1)},
-     .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}, {"T1", FV_SET(BOOL)}},
+     .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL) | FV_SET(STRING)}, {"T1", FV_SET(BOOL)}},
      .commutes = true,
+     .strings = fv_equal_strings,
      .infer = fv_infer_compare,
      .formula = "C = A == B",
      .upgrade = fv_upgrade_broadcast},
@@ -308,7 +310,7 @@ const fv_opdef fv_ops_elementwise[] = {
     {.domain = "", .name = "Where", .id = FV_OP_Where, .since = {9, 16},
      .doc = "condition ? x : y",
      .in = {{"condition", "B"}, {"X", "T"}, {"Y", "T"}}, .out = {{"output", "T"}},
-     .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_NUMBER | FV_SET(BOOL)}},
+     .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_NUMBER | FV_SET(BOOL) | FV_SET(STRING)}},
      .infer = infer_where,
      .formula = "output = select(condition, X, Y)"},
     {.domain = "", .name = "PRelu", .since = {1, 6, 7, 9, 16},

@@ -138,7 +138,7 @@ const fv_opdef fv_ops_loop[] = {
             {"v_initial", "V", FV_VARIADIC, -1}},
      .out = {{"v_final_and_scan_outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("body", REGION)},
-     .types = {{"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"V", FV_SET_DATA, FV_KIND_ANY}},
+     .types = {{"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"V", FV_SET_MOVED, FV_KIND_ANY}},
      .infer = infer_loop},
 
     {0}};

@@ -21,7 +21,7 @@ static bool find_reduction(fv_op *op, reduction *out) {
     for (int i = 0; i < 5; i++)
         if (s.n == strlen(names[i]) && !memcmp(s.s, names[i], s.n)) {
             *out = (reduction)i;
-            return true;
+            return i == PUT || fv_in_type(op, 0)->elem != FV_STRING || fv_op_error(op, "reduction is '%s', which strings have not", names[i]);
         }
     return fv_op_error(op, "reduction is '%.*s', expected none, add, mul, max or min", (int)s.n, s.s);
 }
@@ -211,21 +211,21 @@ const fv_opdef fv_ops_scatter[] = {
      .doc = "ScatterElements by its first name",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
-     .types = {{"T", DATA}, {"Tind", INDEX}},
+     .types = {{"T", FV_SET_MOVED}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .decompose = decompose_scatter},
     {.domain = "", .name = "ScatterElements", .id = FV_OP_ScatterElements, .since = {11, 13, 16, 18},
      .doc = "a copy, with elements replaced or combined at positions along one axis",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_STRING("reduction", "none")},
-     .types = {{"T", DATA}, {"Tind", INDEX}},
+     .types = {{"T", FV_SET_MOVED}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .kernel = kernel_scatter_elements},
     {.domain = "", .name = "ScatterND", .id = FV_OP_ScatterND, .since = {11, 13, 16, 18},
      .doc = "a copy, with slices replaced or combined at positions that are rows of indices",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}, {"updates", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("reduction", "none")},
-     .types = {{"T", DATA}, {"Tind", FV_SET(I64)}},
+     .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I64)}},
      .infer = infer_scatter_nd,
      .kernel = kernel_scatter_nd},
 

@@ -529,7 +529,7 @@ const fv_opdef fv_ops_select[] = {
      .doc = "slices along an axis, or elements of all, where a condition is true",
      .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("axis", INT)},
-     .types = {{"T", TYPES}, {"T1", FV_SET(BOOL)}},
+     .types = {{"T", TYPES | FV_SET(STRING)}, {"T1", FV_SET(BOOL)}},
      .infer = infer_compress,
      .decompose = decompose_compress},
     {.domain = "fv", .name = "Runs", .id = FV_OP_fv_Runs, .since = {1},

@@ -70,7 +70,7 @@ static bool infer_empty(fv_op *op) {
     const fv_attr *dtype = fv_op_find_attr(op, "dtype");
     fv_arena *a = fv_op_module(op)->arena;
     fv_elem e = dtype ? dtype->u.type->elem : FV_F32;
-    if (!(FV_SET_DATA >> e & 1))
+    if (!(FV_SET_MOVED >> e & 1))
         return fv_op_error(op, "operator not in the catalogue for elements of type %s", fv_elem_name(e));
     return set_type(op, fv_wrap_type(a, FV_SEQUENCE, fv_tensor_type(a, e, FV_NO_RANK, NULL)));
 }
@@ -175,7 +175,7 @@ static bool infer_optional(fv_op *op) {
     if (of->kind != FV_TENSOR && of->kind != FV_SEQUENCE)
         return fv_op_error(op, "holds %s, expected a tensor or a sequence", fv_type_str(m->arena, of));
     fv_elem e = fv_type_tensor(of)->elem;
-    if (!(FV_SET_DATA >> e & 1))
+    if (!(FV_SET_MOVED >> e & 1))
         return fv_op_error(op, "operator not in the catalogue for elements of type %s", fv_elem_name(e));
     if (of->kind == FV_TENSOR && of->rank >= 0)
         of = fv_element_type(op, of);
@@ -212,8 +212,8 @@ static bool infer_ragged(fv_op *op) {
     return set_type(op, t);
 }
 
-#define TENSOR {"T", FV_SET_DATA}
-#define SEQUENCE {"S", FV_SET_DATA, FV_KIND(SEQUENCE)}
+#define TENSOR {"T", FV_SET_MOVED}
+#define SEQUENCE {"S", FV_SET_MOVED, FV_KIND(SEQUENCE)}
 #define POSITION {"I", FV_SET(I32) | FV_SET(I64)}
 
 const fv_opdef fv_ops_sequence[] = {
@@ -258,23 +258,23 @@ const fv_opdef fv_ops_sequence[] = {
     {.domain = "", .name = "Optional", .id = FV_OP_Optional, .since = {15},
      .doc = "what is given, as a value that might not be there; without an input one that is not",
      .in = {{"input", "V", FV_OPTIONAL_OPERAND}}, .out = {{"output", "O"}}, .attrs = {FV_A_OPTIONAL("type", TYPE)},
-     .types = {{"V", FV_SET_DATA, FV_KIND(TENSOR) | FV_KIND(SEQUENCE)}, {"O", FV_SET_DATA, FV_KIND(OPTIONAL)}},
+     .types = {{"V", FV_SET_MOVED, FV_KIND(TENSOR) | FV_KIND(SEQUENCE)}, {"O", FV_SET_MOVED, FV_KIND(OPTIONAL)}},
      .infer = infer_optional, .decompose = fv_decompose_optional},
     {.domain = "", .name = "OptionalHasElement", .since = {15, 18},
      .doc = "is it there?",
      .in = {{"input", "O", FV_OPTIONAL_OPERAND}}, .out = {{"output", "B"}},
-     .types = {{"O", FV_SET_DATA, FV_KIND_ANY}, {"B", FV_SET(BOOL)}},
+     .types = {{"O", FV_SET_MOVED, FV_KIND_ANY}, {"B", FV_SET(BOOL)}},
      .infer = infer_has, .decompose = fv_decompose_optional_has_element},
     {.domain = "", .name = "OptionalGetElement", .id = FV_OP_OptionalGetElement, .since = {15, 18},
      .doc = "what an optional holds, which has to be there",
      .in = {{"input", "O"}}, .out = {{"output", "V"}},
-     .types = {{"O", FV_SET_DATA, FV_KIND_ANY}, {"V", FV_SET_DATA, FV_KIND(TENSOR) | FV_KIND(SEQUENCE)}},
+     .types = {{"O", FV_SET_MOVED, FV_KIND_ANY}, {"V", FV_SET_MOVED, FV_KIND(TENSOR) | FV_KIND(SEQUENCE)}},
      .infer = infer_get, .decompose = fv_decompose_optional_get_element},
     {.domain = "fv", .name = "Ragged", .id = FV_OP_fv_Ragged, .since = {1},
      .doc = "a sequence or optional, of the tensors that it is made of: elements, their shapes, and whether an optional sequence is there",
      .in = {{"data", "T", .rank = FV_RANK(1)}, {"shapes", "I", .rank = FV_RANK(2)}, {"there", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"Y", "S"}}, .attrs = {FV_A_REQUIRED("type", TYPE)},
-     .types = {TENSOR, {"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"S", FV_SET_DATA, FV_KIND(SEQUENCE) | FV_KIND(OPTIONAL)}},
+     .types = {TENSOR, {"I", FV_SET(I64)}, {"B", FV_SET(BOOL)}, {"S", FV_SET_MOVED, FV_KIND(SEQUENCE) | FV_KIND(OPTIONAL)}},
      .infer = infer_ragged},
 
     {0}};

@@ -7,6 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/settle.h"
+#include "ir/ops/assemble.h"
 #include "ir/ops/dims.h"
 #include "ir/ops/sequence.h"
 
@@ -59,48 +60,13 @@ static bool put_together(fv_rewriter *w, fv_op *op, fv_value *data, fv_value *sh
 
 static const fv_dim *constant(const fv_rewriter *w, int64_t v) { return fv_dim_const(w->module->dims, v); }
 
-/* Elements first .. first + n - 1 along an axis of a tensor. */
-static fv_value *cut(fv_rewriter *w, fv_value *x, int axis, const fv_dim *first, const fv_dim *n) {
-    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
-    for (int i = 0; x && i < x->type->rank; i++) {
-        start[i] = i == axis ? first : constant(w, 0);
-        step[i] = constant(w, 1);
-        dims[i] = i == axis ? n : x->type->dims[i];
-    }
-    return fv_w_slice(w, x, start, step, dims);
-}
-
 static fv_value *column(fv_rewriter *w, fv_value *table, int i) {
-    fv_value *x = cut(w, table, 1, constant(w, i), constant(w, 1));
+    fv_value *x = fv_w_cut(w, table, 1, constant(w, i), constant(w, 1));
     return x ? fv_w_reshape(w, x, 1, table->type->dims) : NULL;
 }
 
 static fv_value *as_column(fv_rewriter *w, fv_value *x) {
     return x ? fv_w_reshape(w, x, 2, (const fv_dim *[]){x->type->dims[0], constant(w, 1)}) : NULL;
-}
-
-static fv_value *concat(fv_rewriter *w, int axis, int n, fv_value *const *parts) {
-    fv_attr a = fv_attr_int(w->module, "axis", axis);
-    return n == 1 ? parts[0] : fv_w_op(w, FV_OP_Concat, n, parts, 1, &a);
-}
-
-static fv_value *flat(fv_rewriter *w, fv_value *x) {
-    if (!x)
-        return NULL;
-    const fv_dim *n = fv_dim_product(w->module->dims, x->type->rank, x->type->dims);
-    return fv_w_reshape(w, x, 1, &n);
-}
-
-static fv_value *reduce(fv_rewriter *w, fv_op_id kind, fv_value *x, int axis) {
-    int64_t at = axis;
-    fv_attr a = fv_attr_int(w->module, "keepdims", 0);
-    return x ? fv_w_op(w, kind, 2, (fv_value *[]){x, fv_const_ints(w->module, "axes", 1, &at)}, 1, &a) : NULL;
-}
-
-/* Sums of what stands before each. */
-static fv_value *sums_before(fv_rewriter *w, fv_value *x) {
-    fv_attr a = fv_attr_int(w->module, "exclusive", 1);
-    return fv_w_op(w, FV_OP_CumSum, 2, (fv_value *[]){x, fv_w_int(w, FV_I64, 0)}, 1, &a);
 }
 
 static fv_value *count_up(fv_rewriter *w, const fv_dim *n) {
@@ -123,7 +89,7 @@ static fv_value *row_of(fv_rewriter *w, const fv_value *x) { return rows(w, x->t
 
 /* How many elements each tensor has. */
 static fv_value *sizes(fv_rewriter *w, fv_value *shapes) {
-    return reduce(w, FV_OP_ReduceProd, cut(w, shapes, 1, constant(w, 1), constant(w, FV_MAX_ELEMENT_RANK)), 1);
+    return fv_w_reduce(w, FV_OP_ReduceProd, fv_w_cut(w, shapes, 1, constant(w, 1), constant(w, FV_MAX_ELEMENT_RANK)), 1);
 }
 
 /* What is true of `x` and not known before is asked of the run. */
@@ -135,19 +101,12 @@ static bool hold(fv_rewriter *w, fv_op *op, const fv_dim *a, const fv_dim *b, co
 
 static const fv_dim *fresh(const fv_rewriter *w, const char *stem) { return fv_dim_fresh(w->module->dims, stem, 0, FV_DIM_MAX, true); }
 
-/* A tensor of one element, as a dim. */
-static const fv_dim *bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x) {
-    const fv_dim *d = fv_dim_fresh(w->module->dims, stem, lo, FV_DIM_MAX, true), *one = constant(w, 1);
-    fv_w_bind(w, x ? fv_w_reshape(w, x, 1, &one) : NULL, 1, &d);
-    return d;
-}
-
 void fv_w_check_parts(fv_rewriter *w, const char *name, fv_value *const *parts) {
     fv_module *m = w->module;
     const fv_dim *zero = constant(w, 0), *elements = parts[FV_PART_DATA]->type->dims[0];
-    fv_value *all[] = {flat(w, parts[FV_PART_SHAPES]), fv_w_ints(w, FV_I64, 1, 1, &zero)};
-    const fv_dim *least = bound(w, "least", -FV_DIM_MAX, reduce(w, FV_OP_ReduceMin, concat(w, 0, 2, all), 0));
-    const fv_dim *sum = bound(w, "elements", -FV_DIM_MAX, reduce(w, FV_OP_ReduceSum, sizes(w, parts[FV_PART_SHAPES]), 0));
+    fv_value *all[] = {fv_w_flat(w, parts[FV_PART_SHAPES]), fv_w_ints(w, FV_I64, 1, 1, &zero)};
+    const fv_dim *least = fv_w_bound(w, "least", -FV_DIM_MAX, fv_w_reduce(w, FV_OP_ReduceMin, fv_w_concat(w, 0, 2, all), 0));
+    const fv_dim *sum = fv_w_bound(w, "elements", -FV_DIM_MAX, fv_w_reduce(w, FV_OP_ReduceSum, sizes(w, parts[FV_PART_SHAPES]), 0));
     const char *why = fv_printf(m->arena, "shapes of '%s'", name);
     if (w->failed || !fv_module_require(m, fv_dim_min(m->dims, least, zero), zero, why, "no size is negative") ||
         !fv_module_require(m, sum, elements, why, "there are as many elements as the shapes say"))
@@ -213,16 +172,16 @@ static fv_value *element_at(fv_rewriter *w, fv_op *op, const ragged *r, fv_value
     const fv_dim *const *row = row_of_all(r);
     if (row)
         return element_of_stack(w, op, r, row, at);
-    fv_value *shapes = cut(w, r->part[FV_PART_SHAPES], 1, constant(w, 0), constant(w, 1 + t->rank));
-    fv_value *starts = as_column(w, sums_before(w, sizes(w, r->part[FV_PART_SHAPES])));
+    fv_value *shapes = fv_w_cut(w, r->part[FV_PART_SHAPES], 1, constant(w, 0), constant(w, 1 + t->rank));
+    fv_value *starts = as_column(w, fv_w_sums_before(w, sizes(w, r->part[FV_PART_SHAPES])));
     for (int i = 0; i < t->rank; i++)
         found[2 + i] = t->dims[i];
-    look_up(w, concat(w, 1, 2, (fv_value *[]){starts, shapes}), at, 2 + t->rank, found);
+    look_up(w, fv_w_concat(w, 1, 2, (fv_value *[]){starts, shapes}), at, 2 + t->rank, found);
     if (w->failed || !hold(w, op, found[1], constant(w, t->rank), fv_printf(w->module->arena, "the element has rank %d", t->rank)))
         return NULL;
     if (r->elements == constant(w, 0)) /* where there is no tensor either, the lookup fails in the run */
         return fv_w_zeros(w, t);
-    fv_value *x = cut(w, r->part[FV_PART_DATA], 0, found[0], fv_dim_product(w->module->dims, t->rank, t->dims));
+    fv_value *x = fv_w_cut(w, r->part[FV_PART_DATA], 0, found[0], fv_dim_product(w->module->dims, t->rank, t->dims));
     return x ? fv_w_reshape(w, x, t->rank, t->dims) : NULL;
 }
 
@@ -251,16 +210,16 @@ bool fv_decompose_sequence_empty(fv_rewriter *w, fv_op *op) {
 bool fv_decompose_sequence_construct(fv_rewriter *w, fv_op *op) {
     fv_value **data = FV_NEW(w->module->arena, fv_value *, op->nin), **shapes = FV_NEW(w->module->arena, fv_value *, op->nin);
     for (int i = 0; i < op->nin; i++) {
-        data[i] = flat(w, op->in[i]);
+        data[i] = fv_w_flat(w, op->in[i]);
         shapes[i] = row_of(w, op->in[i]);
     }
-    return put_together(w, op, concat(w, 0, op->nin, data), concat(w, 0, op->nin, shapes));
+    return put_together(w, op, fv_w_concat(w, 0, op->nin, data), fv_w_concat(w, 0, op->nin, shapes));
 }
 
 /* x between the first `at` along axis 0 and what stands there. */
 static fv_value *between(fv_rewriter *w, fv_value *all, const fv_dim *at, fv_value *x) {
-    fv_value *parts[] = {cut(w, all, 0, constant(w, 0), at), x, cut(w, all, 0, at, fv_dim_sub(w->module->dims, all->type->dims[0], at))};
-    return concat(w, 0, 3, parts);
+    fv_value *parts[] = {fv_w_cut(w, all, 0, constant(w, 0), at), x, fv_w_cut(w, all, 0, at, fv_dim_sub(w->module->dims, all->type->dims[0], at))};
+    return fv_w_concat(w, 0, 3, parts);
 }
 
 /* A position is one of -n .. n, so -1 is that before the last: one less where it is negative is a row of a table of n + 1. */
@@ -274,13 +233,13 @@ bool fv_decompose_sequence_insert(fv_rewriter *w, fv_op *op) {
     ragged r;
     if (!take_apart(op, &r))
         return false;
-    fv_value *data = r.part[FV_PART_DATA], *shapes = r.part[FV_PART_SHAPES], *x = flat(w, op->in[1]), *row = row_of(w, op->in[1]);
+    fv_value *data = r.part[FV_PART_DATA], *shapes = r.part[FV_PART_SHAPES], *x = fv_w_flat(w, op->in[1]), *row = row_of(w, op->in[1]);
     if (!fv_op_in(op, 2))
-        return put_together(w, op, concat(w, 0, 2, (fv_value *[]){data, x}), concat(w, 0, 2, (fv_value *[]){shapes, row}));
+        return put_together(w, op, fv_w_concat(w, 0, 2, (fv_value *[]){data, x}), fv_w_concat(w, 0, 2, (fv_value *[]){shapes, row}));
     const fv_dim *found[] = {fresh(w, "place"), fresh(w, "start")};
-    fv_value *starts = concat(w, 0, 2, (fv_value *[]){sums_before(w, sizes(w, r.part[FV_PART_SHAPES])), fv_w_ints(w, FV_I64, 1, 1, &r.elements)});
+    fv_value *starts = fv_w_concat(w, 0, 2, (fv_value *[]){fv_w_sums_before(w, sizes(w, r.part[FV_PART_SHAPES])), fv_w_ints(w, FV_I64, 1, 1, &r.elements)});
     fv_value *places = count_up(w, fv_dim_add(w->module->dims, r.length, constant(w, 1)));
-    look_up(w, concat(w, 1, 2, (fv_value *[]){as_column(w, places), as_column(w, starts)}), place(w, op), 2, found);
+    look_up(w, fv_w_concat(w, 1, 2, (fv_value *[]){as_column(w, places), as_column(w, starts)}), place(w, op), 2, found);
     return !w->failed && put_together(w, op, between(w, data, found[1], x), between(w, shapes, found[0], row));
 }
 
@@ -288,8 +247,8 @@ bool fv_decompose_sequence_insert(fv_rewriter *w, fv_op *op) {
 static fv_value *without(fv_rewriter *w, fv_value *all, const fv_dim *at, const fv_dim *n) {
     fv_dims *t = w->module->dims;
     const fv_dim *behind = fv_dim_add(t, at, n);
-    fv_value *parts[] = {cut(w, all, 0, constant(w, 0), at), cut(w, all, 0, behind, fv_dim_sub(t, all->type->dims[0], behind))};
-    return concat(w, 0, 2, parts);
+    fv_value *parts[] = {fv_w_cut(w, all, 0, constant(w, 0), at), fv_w_cut(w, all, 0, behind, fv_dim_sub(t, all->type->dims[0], behind))};
+    return fv_w_concat(w, 0, 2, parts);
 }
 
 /* What is left of no elements without one of them. The lookup fails, which is for the run to say: a body that never runs may have it. */
@@ -304,8 +263,8 @@ bool fv_decompose_sequence_erase(fv_rewriter *w, fv_op *op) {
         return false;
     const fv_dim *found[] = {fresh(w, "place"), fresh(w, "start"), fresh(w, "size")};
     fv_value *size = sizes(w, r.part[FV_PART_SHAPES]);
-    fv_value *columns[] = {as_column(w, count_up(w, r.length)), as_column(w, sums_before(w, size)), as_column(w, size)};
-    look_up(w, concat(w, 1, 3, columns), fv_op_in(op, 1) ? position(w, op, 1) : fv_w_int(w, FV_I64, -1), 3, found);
+    fv_value *columns[] = {as_column(w, count_up(w, r.length)), as_column(w, fv_w_sums_before(w, size)), as_column(w, size)};
+    look_up(w, fv_w_concat(w, 1, 3, columns), fv_op_in(op, 1) ? position(w, op, 1) : fv_w_int(w, FV_I64, -1), 3, found);
     fv_value **part = r.part;
     if (r.length == constant(w, 0))
         return put_together(w, op, nothing_of(w, part[FV_PART_DATA], found[1]), nothing_of(w, part[FV_PART_SHAPES], found[0]));
@@ -338,7 +297,7 @@ static void add_parts(fv_rewriter *w, pieces *p, fv_value *x, int axis, const fv
     fv_dims *t = w->module->dims;
     const fv_dim *dims[FV_MAX_RANK + 1], *part[FV_MAX_ELEMENT_RANK];
     int rank = x->type->rank, perm[FV_MAX_RANK + 1], n = 0;
-    fv_value *taken = cut(w, x, axis, first, fv_dim_mul(t, size, count));
+    fv_value *taken = fv_w_cut(w, x, axis, first, fv_dim_mul(t, size, count));
     for (int i = 0; i <= rank; i++) { /* the axis becomes two, and the first of them leads */
         dims[i] = i < axis ? x->type->dims[i] : i == axis ? count : i == axis + 1 ? size : x->type->dims[i - 1];
         perm[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
@@ -346,7 +305,7 @@ static void add_parts(fv_rewriter *w, pieces *p, fv_value *x, int axis, const fv
     for (int i = 0; i < rank; i++)
         if (i != axis || !squeezed)
             part[n++] = i == axis ? size : x->type->dims[i];
-    p->data[p->n] = flat(w, fv_w_transpose(w, taken ? fv_w_reshape(w, taken, rank + 1, dims) : NULL, perm));
+    p->data[p->n] = fv_w_flat(w, fv_w_transpose(w, taken ? fv_w_reshape(w, taken, rank + 1, dims) : NULL, perm));
     p->shapes[p->n++] = rows(w, n, part, count);
 }
 
@@ -399,22 +358,22 @@ bool fv_decompose_split_to_sequence(fv_rewriter *w, fv_op *op) {
         fv_value *parts[FV_MAX_PARTS];
         return make_empty(w, fv_in_type(op, 0)->elem, parts) && put_together(w, op, parts[FV_PART_DATA], parts[FV_PART_SHAPES]);
     }
-    return put_together(w, op, concat(w, 0, p.n, p.data), concat(w, 0, p.n, p.shapes));
+    return put_together(w, op, fv_w_concat(w, 0, p.n, p.data), fv_w_concat(w, 0, p.n, p.shapes));
 }
 
 /* ---- ConcatFromSequence ---- */
 
 /* All elements have these dims, but along `axis` (-1: there too): symbols are bound, the rest is checked. */
 static bool agree(fv_rewriter *w, fv_op *op, const ragged *r, int rank, const fv_dim *const *dims, int axis) {
-    fv_value *most = reduce(w, FV_OP_ReduceMax, r->part[FV_PART_SHAPES], 0), *least = reduce(w, FV_OP_ReduceMin, r->part[FV_PART_SHAPES], 0);
+    fv_value *most = fv_w_reduce(w, FV_OP_ReduceMax, r->part[FV_PART_SHAPES], 0), *least = fv_w_reduce(w, FV_OP_ReduceMin, r->part[FV_PART_SHAPES], 0);
     const fv_dim *high[FV_SHAPE_COLUMNS], *low[FV_SHAPE_COLUMNS];
     for (int i = 0; i <= rank; i++) {
         bool asked = i && (axis < 0 || i != axis + 1);
         high[i] = asked ? dims[i - 1] : fresh(w, "most");
         low[i] = fresh(w, "least");
     }
-    fv_w_bind(w, most ? cut(w, most, 0, constant(w, 0), constant(w, 1 + rank)) : NULL, 1 + rank, high);
-    fv_w_bind(w, least ? cut(w, least, 0, constant(w, 0), constant(w, 1 + rank)) : NULL, 1 + rank, low);
+    fv_w_bind(w, most ? fv_w_cut(w, most, 0, constant(w, 0), constant(w, 1 + rank)) : NULL, 1 + rank, high);
+    fv_w_bind(w, least ? fv_w_cut(w, least, 0, constant(w, 0), constant(w, 1 + rank)) : NULL, 1 + rank, low);
     for (int i = 0; i <= rank; i++)
         if (i != axis + 1 || axis < 0)
             if (!hold(w, op, low[i], high[i], "all elements of the sequence have the same shape"))
@@ -443,7 +402,7 @@ static bool stack(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
 /* Which element each of `all` positions along the axis is from. */
 static fv_value *owners(fv_rewriter *w, fv_value *ends, const fv_dim *all) {
     fv_value *at = as_column(w, count_up(w, all));
-    return reduce(w, FV_OP_ReduceSum, fv_w_cast(w, FV_W2(w, FV_OP_LessOrEqual, ends, at), FV_I64), 1);
+    return fv_w_reduce(w, FV_OP_ReduceSum, fv_w_cast(w, FV_W2(w, FV_OP_LessOrEqual, ends, at), FV_I64), 1);
 }
 
 /* Element (p, j) of what is [before, all, behind] lies in row before * start + p * size + (j - start) of the data, which has
@@ -455,10 +414,10 @@ static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     const fv_dim *behind = fv_dim_product(table, t->rank - axis - 1, t->dims + axis + 1);
     if (!agree(w, op, r, t->rank, t->dims, axis))
         return false;
-    fv_value *size = column(w, r->part[FV_PART_SHAPES], 1 + axis), *start = size ? sums_before(w, size) : NULL;
+    fv_value *size = column(w, r->part[FV_PART_SHAPES], 1 + axis), *start = size ? fv_w_sums_before(w, size) : NULL;
     if (!start)
         return false;
-    fv_w_bind(w, fv_w_reshape(w, reduce(w, FV_OP_ReduceSum, size, 0), 1, (const fv_dim *[]){constant(w, 1)}), 1, &all);
+    fv_w_bind(w, fv_w_reshape(w, fv_w_reduce(w, FV_OP_ReduceSum, size, 0), 1, (const fv_dim *[]){constant(w, 1)}), 1, &all);
     const fv_dim *matrix[] = {fv_dim_mul(table, before, all), behind};
     fv_value *data = fv_w_reshape(w, r->part[FV_PART_DATA], 2, matrix);
     if (fv_dim_is_one(before)) { /* they lie as they are wanted */
@@ -513,7 +472,7 @@ bool fv_decompose_optional(fv_rewriter *w, fv_op *op) {
         if (!fv_ragged_of(op, x, parts))
             return false;
     } else {
-        parts[FV_PART_DATA] = flat(w, x);
+        parts[FV_PART_DATA] = fv_w_flat(w, x);
         parts[FV_PART_SHAPES] = row_of(w, x);
     }
     parts[FV_PART_THERE] = fv_w_int(w, FV_BOOL, x != NULL);
@@ -552,7 +511,7 @@ bool fv_decompose_optional_get_element(fv_rewriter *w, fv_op *op) {
         fv_w_result(w, 0, element_at(w, op, &r, fv_w_int(w, FV_I64, 0)));
         return true;
     }
-    const fv_dim *there = bound(w, "there", 0, r.part[FV_PART_THERE]);
+    const fv_dim *there = fv_w_bound(w, "there", 0, r.part[FV_PART_THERE]);
     return hold(w, op, there, constant(w, 1), "the optional holds a sequence") &&
            put_together(w, op, r.part[FV_PART_DATA], r.part[FV_PART_SHAPES]);
 }

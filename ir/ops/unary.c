@@ -175,7 +175,7 @@ const fv_opdef fv_ops_unary[] = {
     {.domain = "", .name = "Identity", .id = FV_OP_Identity, .since = {1, 13, 14, 16, 19, 21, 23, 24, 25},
      .doc = "the input itself",
      .in = {{"input", "V"}}, .out = {{"output", "V"}},
-     .types = {{"V", FV_SET_DATA, FV_KIND_ANY}},
+     .types = {{"V", FV_SET_MOVED, FV_KIND_ANY}},
      .decompose = decompose_identity},
     {.domain = "", .name = "Clip", .id = FV_OP_Clip, .since = {1, 6, 11, 12, 13},
      .doc = "limited to [min, max]",

@@ -162,14 +162,26 @@ static bool is_string(const operand *o) {
     return !strcmp(o->elem, "string");
 }
 
+/* Words, of which strings are put in quotes where they have none. */
+static void put_content(fv_text *t, const operand *o) {
+    const char *quote = is_string(o) && *o->content != '"' ? "\"" : "";
+    for (const char *p = o->content; *p; p += strspn(p, " ")) {
+        int n = (int)strcspn(p, " ");
+        fv_text_printf(t, " %s%.*s%s", quote, n, p, quote);
+        p += n;
+    }
+}
+
 static void put_operand(fv_text *t, const operand *o, int i) {
     fv_text_printf(t, "%s in%d ", o->content ? "init" : "input", i);
     put_type(t, o);
     if (o->undecodable)
         fv_text_put(t, " typed\n"); /* its elements are missing */
-    else if (o->content)
-        fv_text_printf(t, " %s %s\n", is_string(o) ? "typed" : "=", o->content);
-    else
+    else if (o->content) {
+        fv_text_put(t, is_string(o) ? " typed" : " =");
+        put_content(t, o);
+        fv_text_put(t, "\n");
+    } else
         fv_text_put(t, "\n");
 }
 

@@ -1,6 +1,6 @@
 /* What operators compute, and how their attributes and operands are checked: tests/ops/\*.txt.
  *
- * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6"), a function in graph IR, a line `---`,
+ * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6", "x[2] = \"a\" \"b c\""), a function in graph IR, a line `---`,
  * and the outputs, or the messages. Every case runs through the passes of -O2 and through those of
  * -O0 on the naive schedule, by the interpreter, and must give the same. */
 #include <criterion/criterion.h>
@@ -13,12 +13,14 @@
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "ir/base/limits.h"
+#include "ir/base/quoted.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
+#include "ir/ops/text.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 
-enum { MAX_PORTS = 8, CAPACITY = 4096 };
+enum { MAX_PORTS = 16, CAPACITY = 4096 };
 
 typedef struct array {
     const char *name;
@@ -41,6 +43,36 @@ static const char *read_array(const char *at, array *a) {
     return *at ? at + 1 : at;
 }
 
+/* Strings in quotes, which end where the line does, become the text and ends of `a`. */
+static const char *split_strings(const char *at, const array *a, array *text, array *ends) {
+    *text = (array){.name = fv_text_part_name(arena, a->name, FV_PART_TEXT), .rank = 1};
+    *ends = (array){.name = fv_text_part_name(arena, a->name, FV_PART_ENDS), .rank = a->rank};
+    memcpy(ends->dims, a->dims, sizeof ends->dims);
+    for (; *at == '"'; at += strspn(at + 1, " ") + 1) {
+        char *s = FV_NEW(arena, char, strlen(at));
+        size_t n;
+        at = fv_quoted_read(at + 1, '"', s, &n);
+        cr_assert_eq(*at, '"', "a string of %s does not end", a->name);
+        for (size_t i = 0; i < n; i++)
+            text->values[text->count++] = fv_printf(arena, "%d", (unsigned char)s[i]);
+        ends->values[ends->count++] = fv_printf(arena, "%d", text->count);
+    }
+    text->dims[0] = text->count;
+    return *at ? at + 1 : at;
+}
+
+/* The same of a line that may have strings, which are two arrays. */
+static const char *read_arrays(const char *line, array *inputs, int *n) {
+    const char *values = strstr(line, "= \"");
+    if (values && values < line + strcspn(line, "\n")) {
+        array a = {0};
+        read_array(fv_strndup(arena, line, (size_t)(values + 1 - line)), &a);
+        *n += 2;
+        return split_strings(values + 2, &a, &inputs[*n - 2], &inputs[*n - 1]);
+    }
+    return read_array(line, &inputs[(*n)++]);
+}
+
 static fv_tensor *tensor_of(const array *a, fv_elem e) {
     fv_tensor *t = fv_tensor_new(arena, e, a->rank, a->dims);
     cr_assert_eq(t->count, (size_t)a->count, "%s: %d values for %zu elements", a->name, a->count,
@@ -55,22 +87,51 @@ static fv_tensor *tensor_of(const array *a, fv_elem e) {
     return t;
 }
 
+/* The strings of a text, up to their ends. */
+static void put_strings(fv_text *out, const char *text, const fv_tensor *ends) {
+    int64_t at = 0;
+    for (size_t i = 0; i < ends->count; at = fv_tensor_int(ends, i++)) {
+        fv_text_put(out, " ");
+        fv_text_string(out, text + at, (size_t)(fv_tensor_int(ends, i) - at));
+    }
+}
+
+static void put_numbers(fv_text *out, const fv_tensor *t) {
+    for (size_t k = 0; k < t->count; k++)
+        if (fv_elem_is_float(t->elem))
+            fv_text_printf(out, " %.6g", fv_tensor_float(t, k));
+        else
+            fv_text_printf(out, " %lld", (long long)fv_tensor_int(t, k));
+}
+
+/* Is output i the text of strings, whose ends are the next one? */
+static bool is_text(const fv_program *p, int i) {
+    const char *name = p->outputs[i].name, *dot = strstr(name, ".text");
+    return dot && i + 1 < p->noutputs && !strcmp(p->outputs[i + 1].name, fv_printf(arena, "%.*s.ends", (int)(dot - name), name));
+}
+
 static void put_outputs(fv_text *out, const fv_program *p, void *const *data, const int64_t *dims) {
+    const char *text = NULL;
     for (int i = 0; i < p->noutputs; i++) {
         const fv_port *port = &p->outputs[i];
         fv_tensor t = {.elem = port->elem, .data = data[i], .count = 1};
-        fv_text_printf(out, "%s[", port->name);
         dims++; /* the capacity */
+        if (is_text(p, i)) {
+            text = data[i];
+            dims++;
+            continue;
+        }
+        fv_text_printf(out, "%.*s[", (int)(strlen(port->name) - (text ? strlen(".ends") : 0)), port->name);
         for (int k = 0; k < port->rank; k++, dims++) {
             t.count *= (size_t)*dims;
             fv_text_printf(out, "%s%lld", k ? ", " : "", (long long)*dims);
         }
         fv_text_put(out, "] =");
-        for (size_t k = 0; k < t.count; k++)
-            if (fv_elem_is_float(t.elem))
-                fv_text_printf(out, " %.6g", fv_tensor_float(&t, k));
-            else
-                fv_text_printf(out, " %lld", (long long)fv_tensor_int(&t, k));
+        if (text)
+            put_strings(out, text, &t);
+        else
+            put_numbers(out, &t);
+        text = NULL;
         fv_text_put(out, "\n");
     }
 }
@@ -150,7 +211,7 @@ static const char *run_case(const char *options, const char *input) {
     array *inputs = FV_NEW(arena, array, MAX_PORTS);
     int n = 0;
     while (strncmp(input, "func ", 5) && strncmp(input, "const ", 6) && strncmp(input, "symbol ", 7))
-        input = read_array(input, &inputs[n++]);
+        input = read_arrays(input, inputs, &n);
     const char *fast = outcome(input, inputs, n, false), *naive = outcome(input, inputs, n, true);
     if (strcmp(fast, naive))
         return fv_printf(arena, "%snaive: %s", fast, naive);
@@ -191,6 +252,10 @@ Test(ops, search, .init = open_session, .fini = close_session) {
 
 Test(ops, sequence, .init = open_session, .fini = close_session) {
     check_golden("../ops/sequence.txt", run_case);
+}
+
+Test(ops, strings, .init = open_session, .fini = close_session) {
+    check_golden("../ops/strings.txt", run_case);
 }
 
 Test(ops, recurrent, .init = open_session, .fini = close_session) {

@@ -1,0 +1,170 @@
+/* strings.c - operators that look into strings, or make some. They work on text and places (text.h); the kernels are in text.fvk. */
+#include "ir/ops/strings.h"
+
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
+#include "ir/graph/infer.h"
+#include "ir/ops/assemble.h"
+#include "ir/ops/dims.h"
+#include "ir/ops/text.h"
+
+/* Operands x and y as strings of the dims of a result, in vectors. */
+static bool broadcast(fv_rewriter *w, fv_op *op, fv_strings *xy) {
+    const fv_type *t = op->out[0]->type;
+    for (int i = 0; i < 2; i++) {
+        if (!fv_strings_of(op, op->in[i], &xy[i]))
+            return false;
+        xy[i].spans = fv_w_flat(w, fv_w_expand(w, xy[i].spans, t->rank, t->dims));
+    }
+    return !w->failed;
+}
+
+/* ---- Equal ---- */
+
+bool fv_equal_strings(fv_rewriter *w, fv_op *op) {
+    const fv_type *t = op->out[0]->type;
+    fv_strings xy[2];
+    if (!broadcast(w, op, xy))
+        return false;
+    fv_value *in[] = {xy[0].text, xy[0].spans, xy[1].text, xy[1].spans}, *same = fv_w_op(w, FV_OP_fv_TextEqual, 4, in, 0, NULL);
+    fv_w_result(w, 0, same ? fv_w_reshape(w, same, t->rank, t->dims) : NULL);
+    return true;
+}
+
+static bool infer_equal(fv_op *op) {
+    fv_infer_out(op, 0, FV_BOOL, 1, fv_in_type(op, 1)->dims);
+    return fv_module_assume(fv_op_module(op), fv_in_type(op, 1)->dims[0], fv_in_type(op, 3)->dims[0], "strings that are compared") ||
+           fv_op_error(op, "compares vectors of different lengths");
+}
+
+static bool kernel_equal(fv_custom *c, fv_op *op) {
+    fv_custom_text(c, fv_text_kernels, "text_equal", 5, (fv_value *[]){op->in[0], op->in[1], op->in[2], op->in[3], op->out[0]});
+    return true;
+}
+
+/* ---- StringConcat ---- */
+
+/* Pairs of strings, one behind the other, become one. */
+static bool decompose_concat(fv_rewriter *w, fv_op *op) {
+    const fv_type *t = op->out[0]->type;
+    fv_strings xy[2];
+    if (!broadcast(w, op, xy))
+        return false;
+    fv_w_share_text(w, 2, xy);
+    fv_value *sizes = FV_W2(w, FV_OP_Add, fv_w_sizes(w, xy[0].spans), fv_w_sizes(w, xy[1].spans));
+    if (!sizes)
+        return false;
+    const fv_dim *column[] = {sizes->type->dims[0], fv_dim_const(w->module->dims, 1)};
+    for (int i = 0; i < 2; i++)
+        xy[i].spans = fv_w_reshape(w, xy[i].spans, 2, column);
+    fv_strings pairs = {xy[0].text, fv_w_concat(w, 1, 2, (fv_value *[]){xy[0].spans, xy[1].spans})};
+    fv_w_result(w, 0, fv_w_new_strings(w, pairs, sizes, t));
+    return true;
+}
+
+/* ---- StringSplit ---- */
+
+static bool infer_split(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK + 1];
+    int64_t most = fv_op_int_or(op, "maxsplit", 0);
+    if (x->rank == FV_MAX_RANK)
+        return fv_op_error(op, "input 'X' has rank %d, expected less", x->rank);
+    if (most < 0)
+        return fv_op_error(op, "maxsplit is %lld, expected at least 0", (long long)most);
+    if (!fv_string_fits(op, "delimiter", fv_op_string_or(op, "delimiter", "")))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = x->dims[i];
+    dims[x->rank] = NULL;
+    fv_infer_run_time(op, 0, FV_STRING, x->rank + 1, dims);
+    fv_infer_out(op, 1, FV_I64, x->rank, x->dims);
+    return true;
+}
+
+static fv_value *text_constant(fv_rewriter *w, const char *stem, fv_string s) {
+    fv_tensor *t = fv_tensor_new(w->module->arena, FV_U8, 1, (int64_t[]){(int64_t)s.n});
+    for (size_t i = 0; i < s.n; i++)
+        fv_tensor_set_int(t, i, (unsigned char)s.s[i]);
+    return fv_const_new(w->module, stem, t);
+}
+
+/* Without a delimiter, or with an empty one, words; without a limit as many as there are. */
+static fv_op *split(fv_rewriter *w, fv_op *op, fv_strings x, const fv_dim *places) {
+    fv_string delimiter = fv_op_string_or(op, "delimiter", "");
+    int64_t most = fv_op_int_or(op, "maxsplit", INT64_MAX);
+    const fv_dim *dims[] = {x.spans->type->dims[0], places};
+    fv_attr a = fv_attr_dims(w->module, "dims", 2, dims);
+    fv_value *in[] = {x.text, x.spans, fv_const_ints(w->module, "most", 1, &most), delimiter.n ? text_constant(w, "delimiter", delimiter) : NULL};
+    return fv_w_op_n(w, FV_OP_fv_TextSplit, 4, in, 1, &a, 2);
+}
+
+/* Once to count, and again into as many places as the longest has parts. */
+static bool decompose_split(fv_rewriter *w, fv_op *op) {
+    const fv_type *t = fv_in_type(op, 0);
+    fv_strings x;
+    if (!fv_strings_of(op, op->in[0], &x))
+        return false;
+    x.spans = fv_w_flat(w, x.spans);
+    fv_op *counted = x.spans ? split(w, op, x, fv_dim_const(w->module->dims, 0)) : NULL;
+    if (!counted)
+        return false;
+    if (op->nout > 1 && op->out[1])
+        fv_w_result(w, 1, fv_w_reshape(w, counted->out[1], t->rank, t->dims));
+    if (!op->out[0])
+        return true;
+    const fv_dim *zero = fv_dim_const(w->module->dims, 0), *most = op->out[0]->type->dims[t->rank];
+    fv_value *counts[] = {counted->out[1], fv_w_ints(w, FV_I64, 1, 1, &zero)};
+    const fv_dim *one = fv_dim_const(w->module->dims, 1);
+    fv_value *largest = fv_w_reduce(w, FV_OP_ReduceMax, fv_w_concat(w, 0, 2, counts), 0);
+    fv_w_bind(w, largest ? fv_w_reshape(w, largest, 1, &one) : NULL, 1, &most);
+    fv_op *made = split(w, op, x, most);
+    fv_value *spans = made ? fv_w_reshape(w, made->out[0], t->rank + 1, op->out[0]->type->dims) : NULL;
+    fv_w_result(w, 0, fv_w_strings(w, (fv_strings){x.text, spans}));
+    return true;
+}
+
+static bool infer_text_split(fv_op *op) {
+    const fv_attr *dims = fv_op_find_attr(op, "dims");
+    if (dims->n != 2)
+        return fv_op_error(op, "has %d dims, expected 2", dims->n);
+    fv_infer_out(op, 0, FV_I64, 2, dims->u.dims);
+    fv_infer_out(op, 1, FV_I64, 1, dims->u.dims);
+    return true;
+}
+
+static bool kernel_split(fv_custom *c, fv_op *op) {
+    fv_value *between = fv_op_in(op, 3);
+    fv_value *words[] = {op->in[0], op->in[1], op->in[2], op->out[0], op->out[1]};
+    fv_value *parts[] = {op->in[0], op->in[1], between, op->in[2], op->out[0], op->out[1]};
+    fv_custom_text(c, fv_text_kernels, between ? "text_split" : "text_words", between ? 6 : 5, between ? parts : words);
+    return true;
+}
+
+#define OURS .domain = "fv", .since = {1}
+#define STRINGS {"T", FV_SET(STRING)}
+#define TEXT(nm) {nm, "T", .rank = FV_RANK(1)}
+#define PLACES(nm) {nm, "I", .rank = FV_RANK(1)}
+#define PARTS {"T", FV_SET(U8)}, {"I", FV_SET(I64)}
+
+const fv_opdef fv_ops_strings[] = {
+    {OURS, .name = "TextEqual", .id = FV_OP_fv_TextEqual,
+     .doc = "are strings equal, byte for byte?",
+     .in = {TEXT("a"), PLACES("x"), TEXT("b"), PLACES("y")}, .out = {{"Z", "B"}}, .types = {PARTS, {"B", FV_SET(BOOL)}},
+     .infer = infer_equal, .kernel = kernel_equal},
+    {.domain = "", .name = "StringConcat", .since = {20},
+     .doc = "b behind a",
+     .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Z", "T"}}, .types = {STRINGS},
+     .infer = fv_infer_elementwise, .strings = decompose_concat},
+    {OURS, .name = "TextSplit", .id = FV_OP_fv_TextSplit,
+     .doc = "places of the parts of strings, and how many parts each has: between delimiters, or without one between what is white; no more than `most` ends of parts count",
+     .in = {TEXT("text"), PLACES("spans"), PLACES("most"), {"delimiter", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "I"}, {"counts", "I"}}, .attrs = {FV_A_REQUIRED("dims", DIMS)}, .types = {PARTS},
+     .infer = infer_text_split, .kernel = kernel_split},
+    {.domain = "", .name = "StringSplit", .since = {20},
+     .doc = "the parts of each string between delimiters, or its words, along a new axis that empty ones fill; how many there are",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}, {"Z", "I"}},
+     .attrs = {FV_A_OPTIONAL("delimiter", STRING), FV_A_OPTIONAL("maxsplit", INT)}, .types = {STRINGS, {"I", FV_SET(I64)}},
+     .infer = infer_split, .strings = decompose_split},
+
+    {0}};
