@@ -149,12 +149,15 @@ void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r,
     char place[400] = "", range[64];
     if (name)
         put_place(place, sizeof place, r);
-    int64_t least = r->wraps && r->limit > 0 ? -r->limit : 0, most = r->limit > 0 ? r->limit - 1 : -1;
-    snprintf(range, sizeof range, "%" PRId64 " to %" PRId64, least, most);
-    if (name && r->direct)
-        snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: may be %s", kind, name, place, r->value, range);
-    else if (name)
-        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: may be %s", r->value, kind, name, place, range);
+    int64_t least = r->wraps ? -r->limit : 0, most = r->limit - 1;
+    if (r->limit > 0)
+        snprintf(range, sizeof range, "may be %" PRId64 " to %" PRId64, least, most);
     else
-        snprintf(text, size, "index %" PRId64 ", out of range: may be %s", r->value, range);
+        snprintf(range, sizeof range, "there are no elements");
+    if (name && r->direct)
+        snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: %s", kind, name, place, r->value, range);
+    else if (name)
+        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: %s", r->value, kind, name, place, range);
+    else
+        snprintf(text, size, "index %" PRId64 ", out of range: %s", r->value, range);
 }

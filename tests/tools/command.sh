@@ -265,6 +265,9 @@ for b in $backends; do
 done
 sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/^func.*/&\n  %i = Add(%ids, %ids) loc("double")/' pick.fvir >sum.fvir
 check 'an index that is computed' 1 "error: node 'pick': index 10, computed of input 'ids'\[2\], out of range: may be -4 to 3" "$fovea" run sum.fvir --input ids=ids.npy --backend=interp
+sed 's/^func @main(/&%t: f32[k, 3], /; s/@w, %ids/%t, %ids/; s/^symbol n.*/&\nsymbol k 0..64/' pick.fvir >none.fvir
+npy none.npy '<f4' '0, 3' ''
+check 'an index into nothing' 1 "error: node 'pick': input 'ids'\[0\] is 0, out of range: there are no elements" "$fovea" run none.fvir --input t=none.npy --input ids=ids.npy --backend=interp
 check 'a name for what repeats' 0 't0 = select\(t1 < 0, t1 \+ 4, t1\), t1 = ids\[i0\] \+ ids\[i0\]$' "$fovea" inspect sum.fvir --schedules
 cat >relation.fvir <<'T'
 fovea-ir 1
