@@ -66,7 +66,7 @@ void fv_random_fill(fv_random *r, fv_tensor *t) {
 
 /* ---- the instance ---- */
 
-enum { MAX_CLASSES = 256 };
+enum { MAX_CLASSES = 256, LARGEST_DIM = 64 };
 const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 
 typedef struct type_class {
@@ -249,8 +249,34 @@ static fv_elem elem_of(maker *k, int class) {
 
 /* ---- shapes ---- */
 
+/* A condition `dim(x, axis) == 4`, or another comparison with a number. */
+static bool asks_for_dim(const fv_ast *c, int64_t *n) {
+    double v;
+    bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL && !strcmp(c->arg[0]->name, "dim") &&
+                fv_rule_number(c->arg[1], &v) && fv_is_whole(v) && v >= 0 && v <= LARGEST_DIM;
+    if (asks)
+        *n = fv_whole(v) + (c->name[1] ? 0 : c->name[0] == '<' ? -1 : 1);
+    return asks && *n >= 0;
+}
+
+/* One of those that the rule asks for; NULL: there is none. */
+static const fv_dim *wanted_dim(maker *k) {
+    int64_t n;
+    int all = 0, found = 0;
+    for (int i = 0; i < k->rule->nwhere; i++)
+        all += asks_for_dim(k->rule->where[i], &n);
+    int pick = all ? fv_random_below(k->r, all) : -1;
+    for (int i = 0; i < k->rule->nwhere; i++)
+        if (asks_for_dim(k->rule->where[i], &n) && found++ == pick)
+            return fv_dim_const(k->m->dims, n);
+    return NULL;
+}
+
 static const fv_dim *random_dim(maker *k) {
     static const int64_t few[] = {1, 0, 2, 3, 5};
+    const fv_dim *wanted = wanted_dim(k);
+    if (wanted && fv_random_one_in(k->r, 2))
+        return wanted;
     if (k->size > 0 && fv_random_one_in(k->r, 3))
         return fv_dim_symbol(k->m->dims, fv_case_symbols[fv_random_below(k->r, FV_CASE_SYMBOLS)]);
     return fv_dim_const(k->m->dims, few[fv_random_below(k->r, k->size > 1 ? 5 : 2)]);

@@ -54,7 +54,7 @@ RULES(choices_hold) {
                 "rule b: Abs(repeated(Identity | Neg, Sin(x))) => Abs(Sin(x)) exact\n"
                 "rule c: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., zs.., axis=a) exact\n"
                 "rule d: Neg(result(1, Split(Neg(x), axis=a, num_outputs=n))) => result(1, Split(x, axis=a, num_outputs=n)) exact\n"
-                "rule e: result(0, Dropout(x)) => x exact\n"
+                "rule e: result(0, Dropout(x)) where dim(x, -1) == 4, dim(x, 0) > 6 => x exact\n"
                 "rule f: Mul(Abs(x), ~1 | ~1.5) where dim(x, -1) <= 9, uses(x) == 1, float(x) => Abs(x) approximate 0.9\n");
 }
 
