@@ -18,9 +18,11 @@ static bool is_held(const fv_type *t) { return t->kind == FV_SEQUENCE || t->kind
 
 static bool is_packed(const fv_value *v) { return v && (is_held(v->type) || fv_type_is_strings(v->type)); }
 
+/* How many parts more there are where tensors are of strings. */
+static int more_parts(const fv_type *t) { return fv_type_tensor(t)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0; }
+
 static int parts_of(const fv_value *v) {
-    int text = v && fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
-    return (v && is_held(v->type) ? fv_ragged_parts(v->type) : 1) + text;
+    return !v ? 1 : (is_held(v->type) ? fv_ragged_parts(v->type) : 1) + more_parts(v->type);
 }
 
 static int parts_of_all(int n, fv_value *const *values) {
@@ -32,10 +34,8 @@ static int parts_of_all(int n, fv_value *const *values) {
 
 /* "s.text", "s.ends", "s.shapes" */
 static const char *part_name(fv_arena *a, const fv_value *v, const char *name, int part) {
-    bool strings = fv_type_tensor(v->type)->elem == FV_STRING;
-    if (strings && part < FV_TEXT_PARTS)
-        return fv_text_part_name(a, name, part);
-    return fv_part_name(a, name, strings ? part - FV_TEXT_PARTS + 1 : part);
+    int more = more_parts(v->type);
+    return part <= more && more ? fv_text_part_name(a, name, part) : fv_part_name(a, name, part - more);
 }
 
 static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, const char *name, const fv_attr *attr) {
@@ -51,14 +51,14 @@ static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, 
 /* The value of type t that has these parts. */
 static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name) {
     fv_value *held[FV_MAX_PARTS] = {parts[0]};
-    int text = fv_type_tensor(t)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
-    if (text)
+    int more = more_parts(t);
+    if (more)
         held[0] = new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL);
     if (!is_held(t))
         return held[0];
     fv_attr type = {.name = fv_intern(fv_op_module(before)->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
     for (int i = 1; i < fv_ragged_parts(t); i++)
-        held[i] = parts[i + text];
+        held[i] = parts[i + more];
     return new_op(before, FV_OP_fv_Ragged, fv_ragged_parts(t), held, name, &type);
 }
 
@@ -91,13 +91,13 @@ static void type_text(fv_region *block, const char *name, const fv_type *strings
 static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
     fv_arena *a = fv_region_module(block)->arena;
     const fv_type *types[MOST], *held[FV_MAX_PARTS] = {v->type};
-    int text = fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
+    int more = more_parts(v->type);
     if (is_held(v->type))
         type_held(block, v, held);
-    if (text)
+    if (more)
         type_text(block, v->name, held[0], types);
-    for (int i = text ? FV_TEXT_PARTS : 0; i < parts_of(v); i++)
-        types[i] = held[i - text];
+    for (int i = more ? FV_TEXT_PARTS : 0; i < parts_of(v); i++)
+        types[i] = held[i - more];
     for (int i = 0; i < parts_of(v); i++)
         parts[i] = fv_param_new(block, part_name(a, v, v->name, i), types[i]);
 }
@@ -105,14 +105,12 @@ static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
 /* What a caller gives has ends of strings where `parts` gets places; it is checked. */
 static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
-    if (fv_type_tensor(v->type)->elem == FV_STRING) {
+    if (more_parts(v->type)) {
         fv_strings s = fv_w_strings_given(&w, v->name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]);
         parts[FV_PART_SPANS] = s.spans;
     }
-    if (is_held(v->type)) {
-        int text = fv_type_tensor(v->type)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0;
-        fv_w_check_parts(&w, v->name, parts + text);
-    }
+    if (is_held(v->type))
+        fv_w_check_parts(&w, v->name, parts + more_parts(v->type));
     assert(!w.failed && "of symbols all of it may be true");
 }
 
@@ -151,18 +149,15 @@ static bool take_one_apart(const fv_op *op, const fv_value *v, fv_value **parts)
     } else if (!fv_ragged_of(op, v, held)) {
         return false;
     }
-    int n = is_held(v->type) ? fv_ragged_parts(v->type) : 1, text = 0;
-    if (fv_type_is_strings(held[0]->type)) {
-        if (!fv_strings_of(op, held[0], &s))
-            return false;
-        parts[FV_PART_TEXT] = s.text;
-        parts[FV_PART_SPANS] = s.spans;
-        text = FV_TEXT_PARTS - 1;
-    } else {
-        parts[0] = held[0];
-    }
-    for (int i = 1; i < n; i++)
-        parts[i + text] = held[i];
+    int more = more_parts(v->type);
+    for (int i = 0; i < parts_of(v) - more; i++)
+        parts[i + more] = held[i];
+    if (!more)
+        return true;
+    if (!fv_strings_of(op, held[0], &s))
+        return false;
+    parts[FV_PART_TEXT] = s.text;
+    parts[FV_PART_SPANS] = s.spans;
     return true;
 }
 
@@ -181,7 +176,7 @@ static bool take_apart(const fv_op *op, int n, fv_value *const *values, fv_value
 static bool give_ends(fv_func *f, int n, fv_value *const *values, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(f->body->last);
     for (int i = 0; i < n; parts += parts_of(values[i]), i++) {
-        if (!is_packed(values[i]) || fv_type_tensor(values[i]->type)->elem != FV_STRING)
+        if (!is_packed(values[i]) || !more_parts(values[i]->type))
             continue;
         const char *name = f->result_names ? f->result_names[i] : values[i]->name;
         fv_strings s = fv_w_strings_returned(&w, name, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});

@@ -110,7 +110,7 @@ static void print_markdown(fv_context *c) {
            "classes that both have weights in a TreeEnsembleClassifier is that of the higher score, base values are\n"
            "added to the scores of their classes, of two to those that have weights, and post\\_transform of a TreeEnsemble is numbered as the standard\n"
            "does. PROBIT, which would leave one score for two classes, is refused there. Labels, keys and categories\n"
-           "are numbers: there are no tensors of strings.\n\n");
+           "are numbers or strings.\n\n");
     print_domain(c, "ai.onnx.ml");
     fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
     print_domain(c, "ai.onnx.preview.training");

@@ -28,9 +28,52 @@ fv_value *fv_ml_const_ints(fv_module *m, const char *stem, fv_elem e, int n, con
     return fv_const_new(m, stem, t);
 }
 
-bool fv_ml_without_strings(const fv_op *op, const char *name, const char *instead) {
-    const fv_attr *a = fv_op_find_attr(op, name);
-    return !a || !a->n || fv_op_error(op, "%s: there are no tensors of strings; expected %s", name, instead);
+static const fv_attr *names_of(const fv_op *op) {
+    const fv_attr *a = fv_op_find_attr(op, "classlabels_strings");
+    return a && a->n ? a : NULL;
+}
+
+const int64_t *fv_ml_labels(const fv_op *op, const char *name, int *n) {
+    const fv_attr *names = names_of(op);
+    if (!names)
+        return fv_op_ints(op, name, n);
+    int64_t *numbers = FV_NEW(fv_op_module(op)->arena, int64_t, names->n);
+    for (*n = 0; *n < names->n; ++*n)
+        numbers[*n] = *n;
+    return numbers;
+}
+
+bool fv_ml_infer_label(fv_op *op, const char *name, const fv_dim *rows) {
+    const fv_attr *names = names_of(op);
+    int n;
+    fv_op_ints(op, name, &n);
+    if (names && n)
+        return fv_op_error(op, "has classlabels_strings, and %s too", name);
+    if (names && names->n < 2)
+        return fv_op_error(op, "has one name of a class, expected two at least");
+    fv_infer_out(op, 0, names ? FV_STRING : FV_I64, 1, &rows);
+    return true;
+}
+
+bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) {
+    fv_module *m = w->module;
+    const fv_attr names = *names_of(op);
+    int n;
+    const int64_t *numbers = fv_ml_labels(op, name, &n);
+    fv_tensor *strings = fv_tensor_new(m->arena, FV_STRING, 1, (int64_t[]){n});
+    fv_op_drop_attr(op, names.name);
+    fv_op_set_ints(op, name, n, numbers);
+    for (int i = 0; i < n; i++)
+        ((fv_string *)(uintptr_t)strings->data)[i] = names.u.strings[i]; /* our own, new */
+    bool scored = op->nout > 1 && op->out[1];
+    fv_op *made = fv_op_new(op->block, op, op->def, op->nin, op->in, op->nout, (const char *[]){"class", scored ? "scores" : NULL}, op->origin);
+    fv_op_move_attrs(op, made);
+    if (!fv_op_infer(made))
+        return false;
+    fv_w_result(w, 0, FV_W2(w, FV_OP_Gather, fv_const_new(m, "names", strings), made->out[0]));
+    if (scored)
+        fv_w_result(w, 1, made->out[1]);
+    return true;
 }
 
 int fv_ml_choice(const fv_op *op, const char *name, int n, const char *const *choices) {

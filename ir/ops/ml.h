@@ -13,9 +13,13 @@ const float *fv_ml_floats(const fv_op *op, const char *name, int *n);
 /* The list as a constant of type e and these dims, that many elements. */
 fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank, const int64_t *dims);
 fv_value *fv_ml_const_ints(fv_module *m, const char *stem, fv_elem e, int n, const int64_t *v);
-/* Is the list of strings left out? There are no tensors of strings: `instead` is what can be compiled. False after a
- * diagnostic. */
-bool fv_ml_without_strings(const fv_op *op, const char *name, const char *instead) FV_MUST_USE;
+/* Labels of the classes that a classifier has: the list `name`, or where they are strings 0, 1, ...; NULL: there are none. */
+const int64_t *fv_ml_labels(const fv_op *op, const char *name, int *n);
+/* Result 0, [N], is a label of these classes. False after a diagnostic. */
+bool fv_ml_infer_label(fv_op *op, const char *name, const fv_dim *rows) FV_MUST_USE;
+/* Of classes whose labels are strings: the classifier gives their numbers, and the label is looked up. `name`: the list of
+ * labels that are numbers. */
+bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) FV_MUST_USE;
 /* Which of these texts is the attribute? -1 after a diagnostic. */
 int fv_ml_choice(const fv_op *op, const char *name, int n, const char *const *choices);
 

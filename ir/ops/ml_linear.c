@@ -12,7 +12,7 @@
 /* ---- what they share ---- */
 
 static const int64_t *labels_of(const fv_op *op, int *n) {
-    return fv_op_ints(op, "classlabels_ints", n);
+    return fv_ml_labels(op, "classlabels_ints", n);
 }
 
 /* X [N, F] times the transpose of rows [n, F], plus a number for each of the n, or none. */
@@ -32,14 +32,16 @@ static fv_value *is_positive(fv_rewriter *w, fv_value *x) {
 }
 
 /* Labels [N] and scores [N, n]. */
-static void infer_classes(fv_op *op, int64_t n) {
+static bool infer_classes(fv_op *op, int64_t n) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_dim *dims[2];
     fv_ml_rows(t, fv_in_type(op, 0), dims);
     dims[1] = fv_dim_const(t, n);
-    fv_infer_out(op, 0, FV_I64, 1, dims);
     fv_infer_out(op, 1, FV_F32, 2, dims);
+    return fv_ml_infer_label(op, "classlabels_ints", dims[0]);
 }
+
+static bool name_classes(fv_rewriter *w, fv_op *op) { return fv_ml_name_classes(w, op, "classlabels_ints"); }
 
 /* ---- LinearRegressor ---- */
 
@@ -100,16 +102,14 @@ static int linear_scores(fv_op *op) {
 static bool infer_linear_classifier(fv_op *op) {
     fv_post_transform post;
     int labels, n, scores;
-    if (!fv_ml_without_strings(op, "classlabels_strings", "classlabels_ints") || !(scores = linear_scores(op)) ||
-        !fv_ml_post_transform(op, &post))
+    if (!(scores = linear_scores(op)) || !fv_ml_post_transform(op, &post))
         return false;
     fv_ml_floats(op, "coefficients", &n);
     labels_of(op, &labels);
     bool two = scores == 1 && labels == 2;
     if (two && post == FV_POST_PROBIT)
         return fv_op_error(op, "post_transform is PROBIT, which has one score for two classes");
-    infer_classes(op, two ? 2 : scores);
-    return fv_ml_infer_features(op, n / scores, "coefficients");
+    return infer_classes(op, two ? 2 : scores) && fv_ml_infer_features(op, n / scores, "coefficients");
 }
 
 static bool decompose_linear_classifier(fv_rewriter *w, fv_op *op) {
@@ -259,8 +259,6 @@ static bool read_classifier(fv_op *op, classifier *c) {
     int a, b;
     *c = (classifier){0};
     c->label = labels_of(op, &c->classes);
-    if (!fv_ml_without_strings(op, "classlabels_strings", "classlabels_ints"))
-        return false;
     if (c->classes < 1 || c->classes > MOST_CLASSES)
         return fv_op_error(op, "has %d classes, expected 1 to %d of them: classlabels_ints", c->classes, MOST_CLASSES);
     if (!read_vectors(op, c, &vectors) || !read_svm(op, vectors, c->classes, &c->s))
@@ -292,8 +290,7 @@ static bool infer_svm_classifier(fv_op *op) {
         return false;
     if (c.s.vectors && !c.a && c.classes == 2 && c.s.post == FV_POST_PROBIT)
         return fv_op_error(op, "post_transform is PROBIT, which has one score for two classes");
-    infer_classes(op, scores_of(&c));
-    return true;
+    return infer_classes(op, scores_of(&c));
 }
 
 /* The coefficients of each pair i < j: those of class j for the vectors of class i, those of class i for the vectors of
@@ -553,8 +550,8 @@ const fv_opdef fv_ops_ml_linear[] = {
      .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {FV_A_OPTIONAL("classlabels_ints", INTS), FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_REQUIRED("coefficients", FLOATS),
                FV_A_OPTIONAL("intercepts", FLOATS), FV_A_INT("multi_class", 0), FV_A_STRING("post_transform", "NONE")},
-     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64)}, {"T3", FV_SET(F32)}},
-     .infer = infer_linear_classifier, .decompose = decompose_linear_classifier},
+     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64) | FV_SET(STRING)}, {"T3", FV_SET(F32)}},
+     .infer = infer_linear_classifier, .decompose = decompose_linear_classifier, .strings = name_classes},
     {FV_ML("LinearRegressor"), .since = {1},
      .doc = "sums of features times coefficients, after a transform",
      .in = {{"X", "T", .rank = ROWS}}, .out = {{"Y", "T2"}},
@@ -569,8 +566,8 @@ const fv_opdef fv_ops_ml_linear[] = {
                FV_A_OPTIONAL("kernel_params", FLOATS), FV_A_STRING("kernel_type", "LINEAR"), FV_A_STRING("post_transform", "NONE"),
                FV_A_OPTIONAL("prob_a", FLOATS), FV_A_OPTIONAL("prob_b", FLOATS), FV_A_OPTIONAL("rho", FLOATS),
                FV_A_OPTIONAL("support_vectors", FLOATS), FV_A_OPTIONAL("vectors_per_class", INTS)},
-     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64)}, {"T3", FV_SET(F32)}},
-     .infer = infer_svm_classifier, .decompose = decompose_svm_classifier},
+     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64) | FV_SET(STRING)}, {"T3", FV_SET(F32)}},
+     .infer = infer_svm_classifier, .decompose = decompose_svm_classifier, .strings = name_classes},
     {FV_ML("SVMRegressor"), .since = {1},
      .doc = "a sum of kernel functions of support vectors, or the sign that tells the one class; as in ONNX Runtime without post_transform",
      .in = {{"X", "T", .rank = ROWS}}, .out = {{"Y", "T2"}},

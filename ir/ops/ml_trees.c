@@ -297,9 +297,7 @@ static bool is_single(const classification *c) {
 
 static bool read_classifier(fv_op *op, classification *c) {
     *c = (classification){.positive = true};
-    c->label = fv_op_ints(op, "classlabels_int64s", &c->classes);
-    if (!fv_ml_without_strings(op, "classlabels_strings", "classlabels_int64s"))
-        return false;
+    c->label = fv_ml_labels(op, "classlabels_int64s", &c->classes);
     if (!c->classes)
         return fv_op_error(op, "has no classes: expected classlabels_int64s");
     if (!fv_ml_post_transform(op, &c->post) || !read_numbers(op, "base_values", "base_values_as_tensor", &c->base) ||
@@ -324,10 +322,11 @@ static bool infer_classifier(fv_op *op) {
     if (!read_classifier(op, &c))
         return false;
     fv_ml_rows(t, fv_in_type(op, 0), dims);
-    fv_infer_out(op, 0, FV_I64, 1, dims);
     infer_scores(op, 1, FV_F32, c.classes);
-    return true;
+    return fv_ml_infer_label(op, "classlabels_int64s", dims[0]);
 }
+
+static bool name_classes(fv_rewriter *w, fv_op *op) { return fv_ml_name_classes(w, op, "classlabels_int64s"); }
 
 static fv_value *is_above(fv_rewriter *w, fv_value *x, double v) {
     return x ? FV_W2(w, FV_OP_Greater, x, fv_w_float(w, x->type->elem, v)) : NULL;
@@ -560,8 +559,8 @@ const fv_opdef fv_ops_ml_trees[] = {
                FV_A_OPTIONAL("class_nodeids", INTS), FV_A_OPTIONAL("class_treeids", INTS), FV_A_OPTIONAL("class_weights", FLOATS),
                FV_A_OPTIONAL("class_weights_as_tensor", TENSOR), FV_A_OPTIONAL("classlabels_int64s", INTS),
                FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_STRING("post_transform", "NONE")},
-     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64)}, {"T3", FV_SET(F32)}},
-     .infer = infer_classifier, .decompose = decompose_classifier},
+     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64) | FV_SET(STRING)}, {"T3", FV_SET(F32)}},
+     .infer = infer_classifier, .decompose = decompose_classifier, .strings = name_classes},
     {FV_ML("TreeEnsembleRegressor"), .since = {1, 3},
      .doc = "scores of targets, aggregated over the leaves that each row comes to in decision trees, after a transform",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T2"}},

@@ -1,12 +1,14 @@
 /* strings.c - operators that look into strings, or make some. They work on text and places (text.h); the kernels are in text.fvk. */
 #include "ir/ops/strings.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/assemble.h"
 #include "ir/ops/dims.h"
-#include "ir/ops/text.h"
 
 /* Operands x and y as strings of the dims of a result, in vectors. */
 static bool broadcast(fv_rewriter *w, fv_op *op, fv_strings *xy) {
@@ -39,6 +41,77 @@ static bool infer_equal(fv_op *op) {
 
 static bool kernel_equal(fv_custom *c, fv_op *op) {
     fv_custom_text(c, fv_text_kernels, "text_equal", 5, (fv_value *[]){op->in[0], op->in[1], op->in[2], op->in[3], op->out[0]});
+    return true;
+}
+
+/* ---- which of several it is ---- */
+
+typedef struct key {
+    fv_string s;
+    int64_t number;
+    int at;
+} key;
+
+static int by_text(const void *p, const void *q) {
+    const key *x = p, *y = q;
+    size_t n = x->s.n < y->s.n ? x->s.n : y->s.n;
+    int order = n ? memcmp(x->s.s, y->s.s, n) : 0;
+    if (order)
+        return order;
+    if (x->s.n != y->s.n)
+        return x->s.n < y->s.n ? -1 : 1;
+    return x->at - y->at;
+}
+
+static bool is_same(fv_string x, fv_string y) { return x.n == y.n && (!x.n || !memcmp(x.s, y.s, x.n)); }
+
+/* Sorted, each once. */
+static int sort_keys(fv_arena *a, int n, const fv_string *keys, const int64_t *numbers, key **out) {
+    key *k = *out = FV_NEW(a, key, n + 1);
+    int unique = 0;
+    for (int i = 0; i < n; i++)
+        k[i] = (key){keys[i], numbers ? numbers[i] : i, i};
+    qsort(k, (size_t)n, sizeof *k, by_text);
+    for (int i = 0; i < n; i++)
+        if (!unique || !is_same(k[i].s, k[unique - 1].s))
+            k[unique++] = k[i];
+    return unique;
+}
+
+void fv_first_of_strings(fv_arena *a, int n, const fv_string *strings, int64_t *first) {
+    key *k = FV_NEW(a, key, n + 1);
+    for (int i = 0; i < n; i++)
+        k[i] = (key){strings[i], i, i};
+    qsort(k, (size_t)n, sizeof *k, by_text);
+    for (int i = 0; i < n; i++)
+        first[k[i].at] = i && is_same(k[i].s, k[i - 1].s) ? first[k[i - 1].at] : k[i].at;
+}
+
+fv_value *fv_w_find_strings(fv_rewriter *w, fv_strings s, int n, const fv_string *keys, const int64_t *numbers, int64_t none) {
+    fv_module *m = w->module;
+    key *sorted;
+    int unique = sort_keys(m->arena, n, keys, numbers, &sorted);
+    fv_tensor *strings = fv_tensor_new(m->arena, FV_STRING, 1, (int64_t[]){unique});
+    int64_t *number = FV_NEW(m->arena, int64_t, unique + 1);
+    for (int i = 0; i < unique; i++) {
+        ((fv_string *)(uintptr_t)strings->data)[i] = sorted[i].s; /* our own, new */
+        number[i] = sorted[i].number;
+    }
+    fv_strings k;
+    if (!fv_strings_of(w->at, fv_const_new(m, "keys", strings), &k) || !s.spans)
+        return NULL;
+    fv_value *in[] = {s.text, fv_w_flat(w, s.spans), k.text, k.spans, fv_const_ints(m, "numbers", unique, number), fv_const_ints(m, "none", 1, &none)};
+    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_TextFind, 6, in, 0, NULL), s.spans->type->rank, s.spans->type->dims);
+}
+
+static bool infer_find(fv_op *op) {
+    fv_infer_out(op, 0, FV_I64, 1, fv_in_type(op, 1)->dims);
+    return fv_module_assume(fv_op_module(op), fv_in_type(op, 3)->dims[0], fv_in_type(op, 4)->dims[0], "a number for each key") ||
+           fv_op_error(op, "has other numbers than keys");
+}
+
+static bool kernel_find(fv_custom *c, fv_op *op) {
+    fv_custom_text(c, fv_text_kernels, "text_find", 7, (fv_value *[]){op->in[0], op->in[1], op->in[2], op->in[3], op->in[4], op->in[5], op->out[0]});
     return true;
 }
 
@@ -152,6 +225,10 @@ const fv_opdef fv_ops_strings[] = {
      .doc = "are strings equal, byte for byte?",
      .in = {TEXT("a"), PLACES("x"), TEXT("b"), PLACES("y")}, .out = {{"Z", "B"}}, .types = {PARTS, {"B", FV_SET(BOOL)}},
      .infer = infer_equal, .kernel = kernel_equal},
+    {OURS, .name = "TextFind", .id = FV_OP_fv_TextFind,
+     .doc = "the number of each string among sorted ones, or the one of none",
+     .in = {TEXT("text"), PLACES("spans"), TEXT("keys"), PLACES("places"), PLACES("numbers"), PLACES("none")}, .out = {{"Y", "I"}}, .types = {PARTS},
+     .infer = infer_find, .kernel = kernel_find},
     {.domain = "", .name = "StringConcat", .since = {20},
      .doc = "b behind a",
      .in = {{"X", "T"}, {"Y", "T"}}, .out = {{"Z", "T"}}, .types = {STRINGS},

@@ -192,13 +192,13 @@ static void require(fv_rewriter *w, const fv_dim *a, const fv_dim *b, const char
     w->failed |= !fv_module_require(w->module, a, b, why, says);
 }
 
-static void limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why) {
+void fv_w_limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why) {
     const fv_dim *limit = fv_dim_const(w->module->dims, FV_MAX_STRING), *most = extreme(w, "most", FV_OP_ReduceMax, sizes);
     require(w, fv_dim_max(w->module->dims, most, limit), limit, why, fv_printf(w->module->arena, "a string has at most %d bytes", FV_MAX_STRING));
 }
 
 fv_value *fv_w_new_strings(fv_rewriter *w, fv_strings s, fv_value *sizes, const fv_type *t) {
-    limit_sizes(w, sizes, fv_op_why(w->at, "sizes of strings"));
+    fv_w_limit_sizes(w, sizes, fv_op_why(w->at, "sizes of strings"));
     fv_value *text = fv_w_copy_text(w, s, sizes, "text"), *spans = fv_w_spans(w, fv_w_sums_before(w, sizes), sizes);
     return fv_w_strings(w, (fv_strings){text, spans ? fv_w_reshape(w, spans, t->rank, t->dims) : NULL});
 }
@@ -210,7 +210,7 @@ static void check_ends(fv_rewriter *w, const char *name, fv_value *text, fv_valu
     const fv_dim *zero = fv_dim_const(t, 0), *bytes = text->type->dims[0];
     const char *why = fv_printf(w->module->arena, "ends of '%s'", name);
     require(w, fv_dim_min(t, extreme(w, "least", FV_OP_ReduceMin, sizes), zero), zero, why, "no string ends before it begins");
-    limit_sizes(w, sizes, why);
+    fv_w_limit_sizes(w, sizes, why);
     const fv_dim *all = fv_w_bound(w, "all", -FV_DIM_MAX, fv_w_reduce(w, FV_OP_ReduceSum, sizes, 0));
     require(w, all, bytes, why, "the last string ends where the text does");
 }

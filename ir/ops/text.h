@@ -46,6 +46,8 @@ fv_value *fv_w_spans(fv_rewriter *w, fv_value *starts, fv_value *sizes); /* of p
 /* The text of these strings, one behind the other; `bytes` of it are bound to that name. `sizes` is a vector. */
 fv_value *fv_w_copy_text(fv_rewriter *w, fv_strings s, fv_value *sizes, const char *name);
 
+/* The run checks that strings of these sizes, a vector, may be. */
+void fv_w_limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why);
 /* Strings of type t, each of the bytes of as many of s as there are for each of them, one behind the other; `sizes` is a vector. */
 fv_value *fv_w_new_strings(fv_rewriter *w, fv_strings s, fv_value *sizes, const fv_type *t);
 

@@ -5,6 +5,7 @@
 
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/ops/strings.h"
 
 /* ---- fv.Ngrams ---- */
 
@@ -45,6 +46,19 @@ static bool check_lengths(const fv_op *op, const pool *p) {
     return grams == p->columns || fv_op_error(op, "the pool has %lld n-grams, ngram_indexes %d columns", (long long)grams, p->columns);
 }
 
+/* A pool of strings has items once these are numbers: name_items. */
+static bool read_words(const fv_op *op, pool *p) {
+    const fv_attr *words = fv_op_find_attr(op, "pool_strings");
+    int n = words ? words->n : 0;
+    fv_elem e = fv_in_type(op, 0)->elem;
+    if (n && p->n)
+        return fv_op_error(op, "has pool_strings, and pool_int64s too");
+    if (e == FV_STRING ? p->n : n)
+        return fv_op_error(op, "X is of %s, the pool is not", fv_elem_name(e));
+    p->n += n;
+    return true;
+}
+
 static bool read_pool(fv_op *op, pool *p) {
     int weights;
     fv_ml_floats(op, "weights", &weights);
@@ -52,10 +66,10 @@ static bool read_pool(fv_op *op, pool *p) {
     p->items = fv_op_ints(op, "pool_int64s", &p->n);
     p->counts = fv_op_ints(op, "ngram_counts", &p->lengths);
     p->column = fv_op_ints(op, "ngram_indexes", &p->columns);
-    if (!fv_ml_without_strings(op, "pool_strings", "pool_int64s"))
+    if (!read_words(op, p))
         return false;
     if (!p->n)
-        return fv_op_error(op, "has no pool: expected pool_int64s");
+        return fv_op_error(op, "has no pool: expected %s", fv_in_type(op, 0)->elem == FV_STRING ? "pool_strings" : "pool_int64s");
     if (p->skips < 0 || p->skips >= INT32_MAX)
         return fv_op_error(op, "max_skip_count is %lld, expected at least 0", (long long)p->skips);
     if (weights && weights != p->columns)
@@ -147,6 +161,21 @@ static bool decompose_vectorizer(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* Strings become numbers, those of the first of the pool that are like them; others are none of it. */
+static bool name_items(fv_rewriter *w, fv_op *op) {
+    const fv_attr words = *fv_op_find_attr(op, "pool_strings");
+    int64_t *items = FV_NEW(w->module->arena, int64_t, words.n);
+    fv_strings x;
+    if (!fv_strings_of(op, op->in[0], &x))
+        return false;
+    fv_value *numbers = fv_w_find_strings(w, x, words.n, words.u.strings, NULL, -1);
+    fv_first_of_strings(w->module->arena, words.n, words.u.strings, items);
+    fv_op_drop_attr(op, words.name);
+    fv_op_set_ints(op, "pool_int64s", words.n, items);
+    fv_w_result(w, 0, fv_w_def(w, op->def, 1, &numbers, op->nattrs, op->attrs));
+    return true;
+}
+
 const fv_opdef fv_ops_tfidf[] = {
     {.domain = "fv", .name = "Ngrams", .id = FV_OP_fv_Ngrams, .since = {1},
      .doc = "how often each row has each n-gram, its items next to each other, or the same number of others between each two, fewer than skips",
@@ -162,7 +191,8 @@ const fv_opdef fv_ops_tfidf[] = {
      .attrs = {FV_A_REQUIRED("max_gram_length", INT), FV_A_REQUIRED("max_skip_count", INT), FV_A_REQUIRED("min_gram_length", INT),
                FV_A_REQUIRED("mode", STRING), FV_A_REQUIRED("ngram_counts", INTS), FV_A_REQUIRED("ngram_indexes", INTS),
                FV_A_OPTIONAL("pool_int64s", INTS), FV_A_OPTIONAL("pool_strings", STRINGS), FV_A_OPTIONAL("weights", FLOATS)},
-     .types = {{"T", FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET(F32)}},
+     .types = {{"T", FV_SET(I32) | FV_SET(I64) | FV_SET(STRING)}, {"T1", FV_SET(F32)}},
+     .strings = name_items,
      .infer = infer_vectorizer, .decompose = decompose_vectorizer},
 
     {0}};

@@ -199,6 +199,21 @@ Test(tensor, sequences_are_recognised) {
                      "'file' holds a sequence or an optional, expected a tensor");
 }
 
+/* ---- strings ---- */
+
+Test(tensor, strings_are_a_text_and_ends) {
+    const fv_tensor *parts[2], *strings = sample(FV_STRING), *again;
+    cr_assert(fv_text_from_strings(arena, strings, parts));
+    cr_expect(parts[0]->elem == FV_U8 && parts[0]->rank == 1 && parts[1]->elem == FV_I64 && parts[1]->count == strings->count);
+    again = fv_strings_from_text(arena, parts[0], parts[1]);
+    cr_expect(again && fv_tensor_equal(strings, again));
+    fv_tensor *ends = fv_tensor_new(arena, FV_I64, 1, (int64_t[]){2});
+    fv_tensor_set_int(ends, 0, 1);
+    cr_expect_null(fv_strings_from_text(arena, parts[0], ends), "the second string ends before the first");
+    fv_tensor_set_int(ends, 1, (int64_t)parts[0]->count + 1);
+    cr_expect_null(fv_strings_from_text(arena, parts[0], ends), "a string ends behind the text");
+}
+
 /* ---- sequences and optionals ---- */
 
 static fv_text sequence_of(int n, fv_tensor *const *tensors) {
