@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "frontend/data.h"
+#include "frontend/file.h"
+#include "ir/base/limits.h"
 #include "ir/ops/sequence.h"
 #include "ir/ops/text.h"
 #include "tools/compare.h"
+#include "tools/json.h"
 
 /* ---- which ports are one value ---- */
 
@@ -62,8 +65,62 @@ bool fv_value_is_strings(const fv_port_value *v) { return v->elem == FV_STRING &
 
 /* ---- what they hold ---- */
 
+/* Dims of nested lists, by the first of each; false: they are nested too deep. */
+static bool list_dims(const json_t *list, int *rank, int64_t *dims) {
+    for (*rank = 0; json_is_array(list); list = json_array_get(list, 0)) {
+        if (*rank == FV_MAX_RANK)
+            return false;
+        dims[(*rank)++] = (int64_t)json_array_size(list);
+    }
+    return true;
+}
+
+/* The strings of lists of those dims from `axis` on; false: there is something else. */
+static bool take_strings(fv_arena *a, const json_t *list, int rank, const int64_t *dims, int axis, fv_string **to) {
+    if (axis == rank) {
+        size_t n = json_string_length(list);
+        if (json_is_string(list))
+            *(*to)++ = (fv_string){fv_strndup(a, json_string_value(list), n), n};
+        return json_is_string(list);
+    }
+    bool fits = json_is_array(list) && (int64_t)json_array_size(list) == dims[axis];
+    for (int64_t i = 0; fits && i < dims[axis]; i++)
+        fits = take_strings(a, json_array_get(list, (size_t)i), rank, dims, axis + 1, to);
+    return fits;
+}
+
+/* "a", or ["a", "b"], or [["a"], ["b"]]. */
+static const fv_tensor *strings_of(fv_context *c, const char *path, const json_t *document) {
+    int64_t dims[FV_MAX_RANK];
+    int rank;
+    fv_tensor *t = list_dims(document, &rank, dims) ? fv_tensor_new(c->arena, FV_STRING, rank, dims) : NULL;
+    fv_string *to = t ? (fv_string *)(uintptr_t)t->data : NULL; /* our own, new */
+    if (t && take_strings(c->arena, document, rank, dims, 0, &to))
+        return t;
+    fv_error(c->session, "%s: it is no string, nor a list of strings, or of such lists, all as long", path);
+    return NULL;
+}
+
+static const fv_tensor *read_json(fv_context *c, const char *path) {
+    fv_file f;
+    json_error_t e;
+    if (!fv_file_map(c->session, c->arena, path, &f))
+        return NULL;
+    json_t *document = json_loadb((const char *)f.data, f.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    if (!document)
+        return fv_error(c->session, "%s:%d: %s", path, e.line, e.text), NULL;
+    const fv_tensor *t = strings_of(c, path, document);
+    json_decref(document);
+    return t;
+}
+
+static bool is_json(const char *path) {
+    size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".json");
+}
+
 static bool read_strings(fv_context *c, const char *path, const fv_tensor **parts) {
-    const fv_tensor *t = fv_tensor_read(c->session, c->arena, path, FV_STRING);
+    const fv_tensor *t = is_json(path) ? read_json(c, path) : fv_tensor_read(c->session, c->arena, path, FV_STRING);
     if (!t)
         return false;
     if (t->elem != FV_STRING)
