@@ -89,14 +89,16 @@ static int number_carried(const flattener *f, const fv_dim *symbol) {
     return i;
 }
 
-/* What a dim of states, which several may have, is behind the last turn: the symbol of a result, if one is used. */
+/* What a dim of states, which several may have, is behind the last turn: the symbol of a result. One that is used comes first, but of
+ * others the dims may be read. */
 static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
-    for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
-        const fv_type *seen = f->body->params[FV_BODY_STATE + k]->type;
-        for (int i = 0; is_used(f->op->out[k]) && i < seen->rank; i++)
-            if (seen->dims[i] == d)
-                return bound_behind(f, f->op->out[k]->type->dims[i], d->name);
-    }
+    for (int used = 1; used >= 0; used--)
+        for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
+            const fv_type *seen = f->body->params[FV_BODY_STATE + k]->type;
+            for (int i = 0; f->op->out[k] && is_used(f->op->out[k]) == used && i < seen->rank; i++)
+                if (seen->dims[i] == d)
+                    return bound_behind(f, f->op->out[k]->type->dims[i], d->name);
+        }
     return fresh(f, d->name);
 }
 
