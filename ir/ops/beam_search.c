@@ -29,14 +29,17 @@ static bool check_counts(const beam_search *b) {
             fv_op_error(s->op, "num_return_sequences is %s, num_beams %s", fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams)));
 }
 
-static bool check_left_out(const fv_op *op) {
+/* Does it give the scores of all turns? */
+static bool gives_all(const fv_op *op) { return op->nout > OUT_ALL_SCORES && op->out[OUT_ALL_SCORES]; }
+
+static bool check_left_out(const fv_op *op, const fv_dim *beams) {
     int64_t processor = 0;
+    if (gives_all(op) && !fv_dim_is_const(beams))
+        return fv_op_error(op, "output 'scores' is supported only where num_beams is a constant");
     const fv_value *v = fv_op_in(op, PROCESSOR);
     if (v && !(fv_known_int(v, &processor) && processor == 0))
         return fv_op_error(op, "logits_processor is not supported, but for the number 0");
-    if (fv_op_in(op, DECODER_IDS))
-        return fv_op_error(op, "decoder_input_ids is for models with an encoder, which are not supported");
-    return op->nout <= OUT_ALL_SCORES || !op->out[OUT_ALL_SCORES] || fv_op_error(op, "output 'scores' is not supported");
+    return !fv_op_in(op, DECODER_IDS) || fv_op_error(op, "decoder_input_ids is for models with an encoder, which are not supported");
 }
 
 static bool read(fv_op *op, beam_search *b) {
@@ -52,7 +55,7 @@ static bool read(fv_op *op, beam_search *b) {
         return false;
     s->rows = fv_dim_mul(s->t, s->batch, s->beams);
     b->candidates = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2));
-    return fv_search_check(s) && check_left_out(op) && check_counts(b);
+    return fv_search_check(s) && check_left_out(op, s->beams) && check_counts(b);
 }
 
 static bool hand(fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
@@ -69,8 +72,10 @@ static bool infer(fv_op *op) {
         !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims))
         return false;
     const fv_type *penalty = fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
+    fv_elem e = penalty ? penalty->elem : FV_F32;
     fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3, (const fv_dim *[]){s->batch, b.returned, s->most});
-    fv_infer_out(op, OUT_SCORES, penalty ? penalty->elem : FV_F32, 2, (const fv_dim *[]){s->batch, b.returned});
+    fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->batch, b.returned});
+    fv_infer_out(op, OUT_ALL_SCORES, e, 4, (const fv_dim *[]){fv_dim_sub(s->t, s->most, s->prompt), s->batch, s->beams, s->vocabulary});
     return true;
 }
 
@@ -163,6 +168,7 @@ typedef struct carried {
     found found;
     fv_sequences q;
     fv_value **pasts;
+    fv_value *scores; /* f32 [batch, beams, vocabulary]: the sums that there would be with each token; only out of a turn */
 } carried;
 
 /* One beam begins; the others would be the same. */
@@ -192,7 +198,8 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     fv_value *count = FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->beams), FV_W1(w, FV_OP_Not, r->done));
     fv_value *ended = taken(w, r->q.tokens, first_columns(w, s, parents, s->beams), 0);
     found more = candidates(w, s, count, first_columns(w, s, sums, s->beams), ended, r->q.length);
-    carried next = {.found = best_of(w, s, &r->found, &more, s->beams), .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
+    const fv_dim *each[3] = {s->batch, s->beams, s->vocabulary};
+    carried next = {.scores = fv_w_reshape(w, scores, 3, each), .found = best_of(w, s, &r->found, &more, s->beams), .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
     next.done = FV_W2(w, FV_OP_Or, r->done, enough(w, b, &next.found, sums, r->q.length));
     fv_value *open = first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->beams, false);
     fv_value *from = flat(w, s, elements(w, parents, open));
@@ -248,32 +255,49 @@ static void give(fv_rewriter *w, const beam_search *b, const carried *r) {
         fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
 }
 
+/* Scores of all turns, the first one apart: of turns that are not taken zeros. */
+static void give_scores(fv_rewriter *w, const fv_search *s, fv_value *first, fv_value *rows) {
+    const fv_op *op = s->op;
+    const fv_type *t = op->out[OUT_ALL_SCORES]->type;
+    const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1), *begin[4] = {zero, zero, zero, zero};
+    const fv_dim *later[4] = {fv_dim_sub(s->t, t->dims[0], one), t->dims[1], t->dims[2], t->dims[3]}, *row[4] = {one, later[1], later[2], later[3]};
+    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 4, begin), fv_attr_dims(w->module, "dims", 4, later)}, axis = fv_attr_int(w->module, "axis", 0);
+    fv_value *both[2] = {fv_w_reshape(w, first, 4, row), fv_w_op(w, FV_OP_fv_Pad, 1, &rows, 2, a)};
+    fv_w_result(w, OUT_ALL_SCORES, fv_w_cast(w, fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis), t->elem));
+}
+
 static bool decompose(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
     beam_search b;
     const fv_search *s = &b.s;
     if (!read(op, &b) || !fv_search_read_graphs(&b.s))
         return false;
-    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers);
+    int rows = gives_all(op);
+    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers + rows);
     const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s->layers);
     const fv_dim *one = fv_dim_const(s->t, 1), *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
     fv_prompts p = fv_w_prompts(w, s);
     fv_decoded d = fv_w_decode_prompts(w, s, &p);
     carried r = begin(w, s);
     r = advance(w, &b, &r, &d, true);
+    fv_value *first = r.scores;
     int n = pack(s, &r, states);
     for (int i = 0; i < s->layers; i++)
         seen[n - s->layers + i] = fv_search_past_type(s, i);
-    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, states, seen);
+    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
     if (w->failed)
         return false;
     r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
     d = fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
     r = advance(&k.w, &b, &r, &d, false);
     pack(s, &r, states);
-    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n, states);
+    if (rows)
+        states[n] = r.scores;
+    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
     if (w->failed)
         return false;
+    if (rows)
+        give_scores(w, s, first, k.loop->out[n]);
     r = unpack(s, n, k.loop->out, s->most);
     give(w, &b, &r);
     return !w->failed;

@@ -166,7 +166,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < s.layers; i++)
         seen[n - s.layers + i] = fv_search_past_type(&s, i);
     const fv_dim *times = fv_dim_sub(s.t, draw[0], fv_dim_const(s.t, 1));
-    fv_turns k = fv_w_turns(w, &s, times, fv_w_any_not(w, r.ended), n, states, seen);
+    fv_turns k = fv_w_turns(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
     if (w->failed)
         return false;
     r = unpack(&s, n, k.state);

@@ -70,12 +70,12 @@ typedef struct fv_turns {
     fv_rewriter w;    /* puts ops at the end of the body */
     fv_value **state; /* as a turn sees them */
 } fv_turns;
-/* A Loop of `times` turns at most while the condition holds. state[i]: what it is before the first; seen[i]: its type in a turn, NULL:
- * the same. */
-fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition, int n, fv_value *const *state,
+/* A Loop of `times` turns at most while the condition holds, with n states and so many results that are a row of each turn. state[i]: what
+ * it is before the first; seen[i]: its type in a turn, NULL: the same. */
+fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition, int n, int rows, fv_value *const *state,
                     const fv_type *const *seen);
-/* Its end: whether it goes on, and the states of the next turn. */
-void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int n, fv_value *const *next);
+/* Its end: whether it goes on, and of `all` results the states of the next turn and the rows. */
+void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all, fv_value *const *next);
 
 /* Sequences so far. */
 typedef struct fv_sequences {

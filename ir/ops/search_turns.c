@@ -31,36 +31,36 @@ static bool are_made(int n, fv_value *const *values) {
     return i == n;
 }
 
-fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition, int n, fv_value *const *state,
+fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition, int n, int rows, fv_value *const *state,
                     const fv_type *const *seen) {
     fv_arena *a = w->module->arena;
     fv_op *op = s->op;
     fv_value **in = FV_NEW(a, fv_value *, FV_LOOP_FIRST + n);
-    const char **names = FV_NEW(a, const char *, n);
+    const char **names = FV_NEW(a, const char *, n + rows);
     fv_turns k = {.state = FV_NEW(a, fv_value *, n)};
     in[FV_LOOP_TIMES] = fv_w_ints(w, FV_I64, 0, 1, &times);
     in[FV_LOOP_COND] = condition;
     w->failed |= !condition || !are_made(n, state);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         in[FV_LOOP_FIRST + i] = state[i];
+    for (int i = 0; i < n + rows; i++)
         names[i] = op->out[0]->name;
-    }
     if (w->failed)
         return k;
-    k.loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + n, in, n, names, op->origin);
+    k.loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + n, in, n + rows, names, op->origin);
     make_body(&k, s, times, n, state, seen);
     return k;
 }
 
-void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int n, fv_value *const *next) {
-    fv_value **given = FV_NEW(w->module->arena, fv_value *, FV_BODY_NEXT + n);
+void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all, fv_value *const *next) {
+    fv_value **given = FV_NEW(w->module->arena, fv_value *, FV_BODY_NEXT + all);
     given[FV_BODY_GOES_ON] = goes_on;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < all; i++)
         given[FV_BODY_NEXT + i] = next[i];
-    w->failed |= k->w.failed || !are_made(FV_BODY_NEXT + n, given);
+    w->failed |= k->w.failed || !are_made(FV_BODY_NEXT + all, given);
     if (w->failed)
         return;
-    fv_region_return(k->body, FV_BODY_NEXT + n, given);
+    fv_region_return(k->body, FV_BODY_NEXT + all, given);
     w->failed = !fv_op_infer(k->loop);
 }
 
