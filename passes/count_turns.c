@@ -90,8 +90,11 @@ static const fv_dim *limit_of(const fv_op *loop, const fv_value *v) {
     return v->elems && v->nelems == 1 && !fv_unknown_above(loop, v->elems[0]) ? v->elems[0] : NULL;
 }
 
-static bool fits(const fv_value *v, const fv_dim *most, int64_t step) {
-    return v->type->elem == FV_I64 || (v->type->elem == FV_I32 && most->hi < INT32_MAX - step);
+/* Does a counter of v's type get from its first value to its last? What is_known and FV_DIM_MAX leave is far from the ends of 64
+ * bits; one of 32 may wrap, and begin again. */
+static bool fits(const fv_value *v, const fv_dim *first, const fv_dim *last) {
+    return v->type->elem == FV_I64 ||
+           (v->type->elem == FV_I32 && first->lo >= INT32_MIN && first->hi <= INT32_MAX && last->lo >= INT32_MIN && last->hi <= INT32_MAX);
 }
 
 /* It goes on while a < b, or a <= b: how many turns are that at most? NULL: this does not tell. */
@@ -99,17 +102,16 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     fv_dims *t = fv_op_module(loop)->dims;
     counter c;
     const fv_dim *limit;
-    if (is_counter(loop, a, &c) && (limit = limit_of(loop, plain(b))))
-        limit = fv_dim_sub(t, limit, fv_dim_const(t, c.first));
-    else if (is_counter(loop, b, &c) && (limit = limit_of(loop, plain(a)))) { /* both sides times -1 */
-        limit = fv_dim_sub(t, fv_dim_const(t, c.first), limit);
-        c.step = -c.step;
-    } else
+    bool up = is_counter(loop, a, &c) && (limit = limit_of(loop, plain(b)));
+    if (!up && !(is_counter(loop, b, &c) && (limit = limit_of(loop, plain(a)))))
         return NULL;
-    if (c.step <= 0 || !fits(a, limit, c.step))
+    const fv_dim *first = fv_dim_const(t, c.first), *last = fv_dim_add(t, limit, fv_dim_const(t, c.step)); /* or before that */
+    int64_t step = up ? c.step : -c.step;
+    if (step <= 0 || !fits(a, first, last))
         return NULL;
+    limit = up ? fv_dim_sub(t, limit, first) : fv_dim_sub(t, first, limit);
     limit = or_equal ? fv_dim_add(t, limit, fv_dim_const(t, 1)) : limit;
-    const fv_dim *held = fv_dim_ceildiv(t, limit, fv_dim_const(t, c.step));
+    const fv_dim *held = fv_dim_ceildiv(t, limit, fv_dim_const(t, step));
     return fv_dim_add(t, fv_dim_max(t, held, fv_dim_const(t, 0)), fv_dim_const(t, 1)); /* and that which sees that it holds no more */
 }
 

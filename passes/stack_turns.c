@@ -30,8 +30,9 @@ typedef struct growth {
 
 static bool is_sequence(const fv_value *v) { return v->type->kind == FV_SEQUENCE; }
 
+/* A row has one size, in bytes too, which strings have not. */
 static bool has_one_shape(const fv_op *loop, const fv_type *t) {
-    if (t->kind != FV_TENSOR || t->rank >= FV_MAX_RANK - 1)
+    if (t->kind != FV_TENSOR || t->rank >= FV_MAX_RANK - 1 || t->elem == FV_STRING)
         return false;
     for (int i = 0; i < t->rank; i++)
         if (fv_unknown_above(loop, t->dims[i]))
@@ -41,10 +42,19 @@ static bool has_one_shape(const fv_op *loop, const fv_type *t) {
 
 static bool begins_empty(const fv_value *v) { return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_SequenceEmpty); }
 
-/* One whose length was declared is left to whoever compares the two. */
-static bool has_any_length(const fv_op *loop, int k, int axis) {
+/* One whose length was declared is left to whoever compares the two, and so is one that others share it with. */
+static bool has_any_length(const fv_op *loop, int k, int axis, const fv_op *append) {
     const fv_value *out = k < loop->nout ? loop->out[k] : NULL;
-    return !out || fv_unknown_above(loop, out->type->dims[axis]) == out->type->dims[axis];
+    return fv_loop_changes_alone(loop, k, axis, append) && (!out || fv_unknown_above(loop, out->type->dims[axis]) == out->type->dims[axis]);
+}
+
+/* Where no turn is taken nobody asks whether the other axes of the two are equal: they have to be. */
+static bool grows_along(const fv_op *loop, int k, const growth *g) {
+    const fv_type *t = fv_loop_body(loop)->params[FV_BODY_STATE + k]->type;
+    for (int i = 0; i < t->rank; i++)
+        if (i == g->axis ? !has_any_length(loop, k, i, g->append) : !fv_module_equal(fv_op_module(loop), t->dims[i], g->x->type->dims[i]))
+            return false;
+    return true;
 }
 
 static growth growth_of(const fv_op *loop, int k) {
@@ -57,7 +67,7 @@ static growth growth_of(const fv_op *loop, int k) {
                                   : fv_op_is(g.append, FV_OP_Concat) && g.append->nin == 2;
     g.x = grows ? g.append->in[1] : NULL;
     if (!grows || !has_one_shape(loop, g.x->type) ||
-        (!is_sequence(all) && (!fv_infer_axis(g.append, fv_op_int(g.append, "axis"), g.x->type->rank, &g.axis) || !has_any_length(loop, k, g.axis))))
+        (!is_sequence(all) && (!fv_infer_axis(g.append, fv_op_int(g.append, "axis"), g.x->type->rank, &g.axis) || !grows_along(loop, k, &g))))
         return (growth){0};
     return g;
 }

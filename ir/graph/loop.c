@@ -79,6 +79,35 @@ bool fv_loop_changes(const fv_op *op, int k, int axis) {
     return d->kind == FV_DIM_SYMBOL && fv_unknown_above(op, d);
 }
 
+static bool attr_mentions(const fv_attr *a, const fv_dim *symbol);
+
+/* But for a parameter and an op, NULL: none. */
+static bool block_mentions(const fv_region *block, const fv_value *param, const fv_op *but, const fv_dim *symbol) {
+    for (int i = 0; i < block->nparams; i++)
+        if (block->params[i] != param && value_mentions(block->params[i], symbol))
+            return true;
+    for (const fv_op *op = block->first; op; op = op->next) {
+        for (int i = 0; op != but && i < op->nout; i++)
+            if (value_mentions(op->out[i], symbol))
+                return true;
+        for (int i = 0; op != but && i < op->nattrs; i++)
+            if (attr_mentions(&op->attrs[i], symbol))
+                return true;
+    }
+    return false;
+}
+
+static bool attr_mentions(const fv_attr *a, const fv_dim *symbol) {
+    return a->kind == FV_ATTR_REGION ? block_mentions(a->u.region, NULL, NULL, symbol)
+                                     : a->kind == FV_ATTR_DIMS && any_mentions(a->n, a->u.dims, symbol);
+}
+
+bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) {
+    const fv_region *body = fv_loop_body(op);
+    const fv_value *state = body->params[FV_BODY_STATE + k];
+    return fv_loop_changes(op, k, axis) && !block_mentions(body, state, next, state->type->dims[axis]);
+}
+
 /* ---- a Loop with other states and rows ---- */
 
 /* Copies what stays of a list in which the states begin at `first`; how many that are. */

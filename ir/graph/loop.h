@@ -28,6 +28,8 @@ const fv_dim *fv_loop_times(const fv_op *op);
 bool fv_loop_may_end_early(const fv_op *op) FV_MUST_USE;
 /* Is axis i of state k a symbol of the body's own, which changes from turn to turn? */
 bool fv_loop_changes(const fv_op *op, int k, int axis) FV_MUST_USE;
+/* Is it one that nothing else in the body speaks of, but for what `next`, an op of the body, gives? */
+bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) FV_MUST_USE;
 /* A symbol of d that data decide, and nothing above op gives a value; NULL: there is none. */
 const fv_dim *fv_unknown_above(const fv_op *op, const fv_dim *d);
 
