@@ -5,6 +5,7 @@
 
 #include "ir/base/clock.h"
 #include "ir/definition/definitions.h"
+#include "ir/graph/infer.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
 #include "passes/internal.h"
@@ -121,6 +122,8 @@ static bool run_one(fv_module *m, const fv_pass *p, const fv_pipeline_options *o
     bool ok = (!fv_pass_needed(p) && !fv_pass_may(&r, NULL, NULL)) || p->run(&r);
     if (ok && m->nrelations > relations)
         fv_module_settle(m);
+    if (ok && r.changed)
+        fv_module_learn(m);
     if (watch && watch->took)
         watch->took(watch->user, p->name, fv_lap(&mark));
     if (ok && o && o->report)

@@ -448,6 +448,11 @@ static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
             e[i] = fv_dim_sub(t, fv_dim_const(t, 0), elem_of(op->in[0], i));
         return true;
     }
+    if (fv_op_is(op, FV_OP_fv_Expand) && known(op, 0)) {
+        for (int i = 0; i < n; i++)
+            e[i] = elem_of(op->in[0], i);
+        return true;
+    }
     static const fv_op_id same[] = {FV_OP_Cast,      FV_OP_Identity, FV_OP_Unsqueeze, FV_OP_Squeeze, FV_OP_Reshape,
                                        FV_OP_fv_Reshape, FV_OP_Flatten, FV_OP_NONE};
     for (int k = 0; same[k]; k++)
@@ -468,6 +473,20 @@ static void infer_elems(fv_op *op) {
     const fv_dim **e = FV_NEW(fv_op_module(op)->arena, const fv_dim *, n + 1);
     if (infer_elems_binary(op, n, e) || infer_elems_other(op, n, e))
         fv_set_elems(op->out[0], n, e);
+}
+
+static void learn_block(const fv_region *block) {
+    for (fv_op *op = block->first; op; op = op->next) {
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                learn_block(op->attrs[i].u.region);
+        infer_elems(op);
+    }
+}
+
+void fv_module_learn(fv_module *m) {
+    for (fv_func *f = m->funcs; f; f = f->next)
+        learn_block(f->body);
 }
 
 /* ---- the whole of it ---- */

@@ -10,6 +10,8 @@ bool fv_op_infer(fv_op *op) FV_MUST_USE;
 /* The same where results have types or elements that were written or declared: these stay as they are, and the
  * relations under which they hold are assumed. False after a diagnostic. */
 bool fv_op_settle(fv_op *op) FV_MUST_USE;
+/* Operands that were replaced may tell elements of results that nobody knew before. Whoever reads the module's text finds them. */
+void fv_module_learn(fv_module *m);
 
 /* ---- for infer functions ---- */
 
