@@ -75,30 +75,36 @@ static bool list_dims(const json_t *list, int *rank, int64_t *dims) {
     return true;
 }
 
-/* The strings of lists of those dims from `axis` on; false: there is something else. */
-static bool take_strings(fv_arena *a, const json_t *list, int rank, const int64_t *dims, int axis, fv_string **to) {
-    if (axis == rank) {
-        size_t n = json_string_length(list);
-        if (json_is_string(list))
-            *(*to)++ = (fv_string){fv_strndup(a, json_string_value(list), n), n};
+/* Are these lists of those dims from `axis` on, of strings? */
+static bool has_dims(const json_t *list, int rank, const int64_t *dims, int axis) {
+    if (axis == rank)
         return json_is_string(list);
-    }
     bool fits = json_is_array(list) && (int64_t)json_array_size(list) == dims[axis];
     for (int64_t i = 0; fits && i < dims[axis]; i++)
-        fits = take_strings(a, json_array_get(list, (size_t)i), rank, dims, axis + 1, to);
+        fits = has_dims(json_array_get(list, (size_t)i), rank, dims, axis + 1);
     return fits;
+}
+
+static void take_strings(fv_arena *a, const json_t *list, fv_string **to) {
+    size_t n = json_string_length(list);
+    if (json_is_string(list))
+        *(*to)++ = (fv_string){fv_strndup(a, json_string_value(list), n), n};
+    for (size_t i = 0; i < json_array_size(list); i++)
+        take_strings(a, json_array_get(list, i), to);
 }
 
 /* "a", or ["a", "b"], or [["a"], ["b"]]. */
 static const fv_tensor *strings_of(fv_context *c, const char *path, const json_t *document) {
     int64_t dims[FV_MAX_RANK];
     int rank;
-    fv_tensor *t = list_dims(document, &rank, dims) ? fv_tensor_new(c->arena, FV_STRING, rank, dims) : NULL;
-    fv_string *to = t ? (fv_string *)(uintptr_t)t->data : NULL; /* our own, new */
-    if (t && take_strings(c->arena, document, rank, dims, 0, &to))
-        return t;
-    fv_error(c->session, "%s: it is no string, nor a list of strings, or of such lists, all as long", path);
-    return NULL;
+    if (!list_dims(document, &rank, dims) || !has_dims(document, rank, dims, 0)) {
+        fv_error(c->session, "%s: it is no string, nor a list of strings, or of such lists, all as long", path);
+        return NULL;
+    }
+    fv_tensor *t = fv_tensor_new(c->arena, FV_STRING, rank, dims);
+    fv_string *to = (fv_string *)(uintptr_t)t->data; /* our own, new */
+    take_strings(c->arena, document, &to);
+    return t;
 }
 
 static const fv_tensor *read_json(fv_context *c, const char *path) {

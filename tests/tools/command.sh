@@ -91,6 +91,14 @@ done
 check 'random' 0 'f32\[1, 2\]' "$fovea" run add.fvir --backend=interp
 noted "note: dim 'n' is not given, 1 is taken; --dim n=N sets it"
 check 'quiet' 0 '^$' sh -c "'$fovea' run add.fvir --backend=interp -q -o q.npy && echo"
+printf 'fovea-ir 1\nmodule "words"\nsymbol n 0..9\nsymbol m 0..9\nfunc @main(%%x: string[n, m]) -> (%%y) {\n  %%y = Identity(%%x)\n  return %%y\n}\n' >words.fvir
+echo '[["a", "\u00e4\u0000"], ["", "b"]]' >words.json
+check 'strings of lists' 0 '^y  string\[2, 2\] "a" "ä.x00" "" "b"$' "$fovea" run words.fvir --backend=interp --input x=words.json
+echo '[[], []]' >words.json
+check 'empty lists' 0 '^y  string\[2, 0\]$' "$fovea" run words.fvir --backend=interp --input x=words.json
+# a tensor of the first list's dims would have 4e10 strings
+awk 'BEGIN { printf "[[\"\""; for (i = 1; i < 200000; i++) printf ",\"\""; printf "]"; for (i = 1; i < 200000; i++) printf ",[]"; print "]" }' >words.json
+check 'lists not all as long' 1 'it is no string, nor a list of strings, or of such lists, all as long' "$fovea" run words.fvir --input x=words.json
 check 'same seed' 0 . "$fovea" run add.fvir --backend=interp --dim n=3 --seed 7 -o a.npy
 check 'same seed again' 0 . "$fovea" run add.fvir --backend=interp --dim n=3 --seed 7 -o b.npy
 cmp -s a.npy b.npy && tell 'equal bits' yes || tell 'equal bits' no
