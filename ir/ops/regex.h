@@ -26,7 +26,7 @@ typedef struct fv_nfa {
     int n, cap, start;
 } fv_nfa;
 
-enum { FV_MAX_NFA = 20000, FV_MAX_DFA = 4096, FV_MAX_DFA_WORK = 100000000 };
+enum { FV_MAX_PATTERN = 50000, FV_MAX_NFA = 20000, FV_MAX_DFA = 4096, FV_MAX_DFA_WORK = 100000000 };
 
 /* What the whole of a text has to be. NULL, *why: it is no such pattern, or one with too many repetitions. */
 const fv_nfa *fv_regex_parse(fv_arena *a, fv_string pattern, const char **why);

@@ -24,6 +24,11 @@ typedef struct set {
 
 static void add(fv_arena *a, set *s, uint32_t lo, uint32_t hi) { FV_PUSH(a, s->at, s->n, s->cap, ((range){lo, hi})); }
 
+static void add_all(fv_arena *a, set *to, set s) {
+    for (int i = 0; i < s.n; i++)
+        add(a, to, s.at[i].lo, s.at[i].hi);
+}
+
 static int by_first(const void *p, const void *q) {
     const range *x = p, *y = q;
     return x->lo < y->lo ? -1 : x->lo > y->lo;
@@ -61,8 +66,23 @@ static bool has(const set *s, uint32_t c) {
     return false;
 }
 
-/* With the other cases of all in it, and the other cases of these. */
+/* The dotted I and the i without a dot are cases of each other's letters in Turkic languages alone. */
+static bool is_turkic(uint32_t c) { return c == 0x130 || c == 0x131; }
+
+/* Whichever of the two is in s, the other is in more. */
+static void fold_pair(fv_arena *a, const set *s, uint32_t x, uint32_t y, set *more) {
+    if (is_turkic(x) || is_turkic(y))
+        return;
+    if (has(s, x) && !has(s, y))
+        add(a, more, y, y);
+    if (has(s, y) && !has(s, x))
+        add(a, more, x, x);
+}
+
+/* With the other cases of all in it, and the other cases of these; and with what is written the same and has no other case of one
+ * character. Unicode's CaseFolding.txt, C and S. */
 static set fold(fv_arena *a, set s) {
+    static const uint32_t same[][2] = {{0x390, 0x1fd3}, {0x3b0, 0x1fe3}, {0xfb05, 0xfb06}};
     for (int before = -1; before != s.n;) {
         normalise(&s);
         before = s.n;
@@ -70,16 +90,12 @@ static set fold(fv_arena *a, set s) {
         for (int to_upper = 0; to_upper < 2; to_upper++)
             for (int i = 0; i < (to_upper ? fv_nupper_cases : fv_nlower_cases); i++) {
                 const fv_case_range *r = to_upper ? &fv_upper_cases[i] : &fv_lower_cases[i];
-                for (int32_t c = r->first; c <= r->last; c += r->step) {
-                    uint32_t from = (uint32_t)c, to = (uint32_t)(c + r->change);
-                    if (has(&s, from) && !has(&s, to))
-                        add(a, &more, to, to);
-                    if (has(&s, to) && !has(&s, from))
-                        add(a, &more, from, from);
-                }
+                for (int32_t c = r->first; c <= r->last; c += r->step)
+                    fold_pair(a, &s, (uint32_t)c, (uint32_t)(c + r->change), &more);
             }
-        for (int i = 0; i < more.n; i++)
-            add(a, &s, more.at[i].lo, more.at[i].hi);
+        for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+            fold_pair(a, &s, same[i][0], same[i][1], &more);
+        add_all(a, &s, more);
         before = more.n ? -1 : s.n;
     }
     return s;
@@ -169,12 +185,11 @@ static bool add_class(parser *p, set *to, const char *name, size_t n, bool other
             continue;
         for (int k = 0; k < 5 && classes[i].ranges[k].hi; k++)
             add(p->arena, &s, classes[i].ranges[k].lo, classes[i].ranges[k].hi);
-        if (p->folds && n > 1)
+        if (p->folds)
             s = fold(p->arena, s);
         if (other)
             s = all_but(p->arena, s);
-        for (int k = 0; k < s.n; k++)
-            add(p->arena, to, s.at[k].lo, s.at[k].hi);
+        add_all(p->arena, to, s);
         return true;
     }
     return false;
@@ -274,18 +289,19 @@ static bool class_item(parser *p, set *to) {
     }
     if (hi < lo)
         return fail(p, "a range in [ ] ends before it begins");
-    add(p->arena, to, lo, hi);
+    set s = {0};
+    add(p->arena, &s, lo, hi);
+    add_all(p->arena, to, p->folds ? fold(p->arena, s) : s);
     return true;
 }
 
+/* Each item is folded by itself: what \W is without has no other cases, even where another item is one. */
 static node *parse_class(parser *p) {
     set s = {0};
     bool other = accept(p, "^");
     for (bool first = true; first || !accept(p, "]"); first = false)
         if (!class_item(p, &s))
             return fail(p, "a [ has no ]");
-    if (p->folds)
-        s = fold(p->arena, s);
     node *r = node_new(p, SET);
     r->chars = other ? all_but(p->arena, s) : s;
     normalise(&r->chars);
@@ -324,7 +340,7 @@ static node *parse_escape(parser *p) {
 /* Behind (?: flags up to : or ); false where they are none. */
 static bool parse_flags(parser *p) {
     bool to = true;
-    for (bool any = false; p->at < p->end; any = true, p->at++) {
+    for (; p->at < p->end; p->at++) {
         switch (*p->at) {
         case 'i': p->folds = to; break;
         case 's': p->dots_all = to; break;
@@ -335,7 +351,7 @@ static bool parse_flags(parser *p) {
                 return false;
             to = false;
             break;
-        case ':': case ')': return any || *p->at == ':';
+        case ':': case ')': return p->at[-1] != '-';
         default: return false;
         }
     }
@@ -391,8 +407,6 @@ static node *parse_atom(parser *p) {
         r->chars = all_but(p->arena, s);
         return r;
     }
-    if (*p->at && strchr("*+?", *p->at))
-        return fail(p, "there is nothing before *, + or ? that could be repeated");
     uint32_t c = take(p);
     add(p->arena, &s, c, c);
     return of_set(p, s);
@@ -402,25 +416,30 @@ static node *parse_atom(parser *p) {
 
 enum { MOST_REPETITIONS = 1000 }; /* as in RE2 */
 
+/* Digits, without a zero before others; what is more than may be is one more. */
+static bool count(parser *p, int *out) {
+    const char *start = p->at;
+    for (*out = 0; p->at < p->end && digit(*p->at) < 10; p->at++)
+        *out = *out > MOST_REPETITIONS ? *out : *out * 10 + digit(*p->at);
+    *out = *out > MOST_REPETITIONS ? MOST_REPETITIONS + 1 : *out;
+    return p->at > start && (*start != '0' || p->at == start + 1);
+}
+
 /* {n}, {n,} or {n,m}; what is none of them stands for itself. */
 static bool accept_count(parser *p, int *least, int *most) {
     const char *start = p->at;
-    uint32_t n, m;
-    if (!accept(p, "{") || !number(p, 10, 1, 6, &n)) {
+    bool fits = accept(p, "{") && count(p, least);
+    *most = *least;
+    if (fits && accept(p, ",")) {
+        *most = -1;
+        fits = p->at == p->end || digit(*p->at) > 9 || count(p, most);
+    }
+    if (!fits || !accept(p, "}")) {
         p->at = start;
         return false;
     }
-    bool open = accept(p, ",");
-    m = n;
-    bool bounded = !open || number(p, 10, 1, 6, &m);
-    if (!accept(p, "}")) {
-        p->at = start;
-        return false;
-    }
-    if (n > MOST_REPETITIONS || (bounded && (m > MOST_REPETITIONS || m < n)))
+    if (*least > MOST_REPETITIONS || *most > MOST_REPETITIONS || (*most >= 0 && *most < *least))
         return fail(p, "{n,m} is out of order, or more than 1000");
-    *least = (int)n;
-    *most = bounded ? (int)m : -1;
     return true;
 }
 
@@ -436,8 +455,8 @@ static bool accept_repetition(parser *p, int *least, int *most) {
     return true;
 }
 
-static node *parse_repeated(parser *p) {
-    node *r = parse_atom(p);
+/* What stands there, as often as is said behind it. */
+static node *repeated(parser *p, node *r) {
     int least, most;
     if (!r || !accept_repetition(p, &least, &most))
         return p->why ? NULL : r;
@@ -451,8 +470,16 @@ static node *parse_repeated(parser *p) {
     return p->why ? NULL : all;
 }
 
-/* \Q...\E: characters that stand for themselves. */
+static node *parse_repeated(parser *p) {
+    int least, most;
+    if (accept_repetition(p, &least, &most))
+        return fail(p, "there is nothing before a repetition that could be repeated");
+    return p->why ? NULL : repeated(p, parse_atom(p));
+}
+
+/* \Q...\E: characters that stand for themselves; what is behind repeats the last. */
 static bool take_quoted(parser *p, node *to) {
+    int before = to->n;
     if (!accept(p, "\\Q"))
         return false;
     while (p->at < p->end && !accept(p, "\\E")) {
@@ -461,14 +488,19 @@ static bool take_quoted(parser *p, node *to) {
         add(p->arena, &s, c, c);
         FV_PUSH(p->arena, to->parts, to->n, to->cap, of_set(p, s));
     }
+    if (to->n > before)
+        to->parts[to->n - 1] = repeated(p, to->parts[to->n - 1]);
     return true;
 }
 
 static node *parse_sequence(parser *p) {
     node *r = node_new(p, SEQUENCE);
     while (p->at < p->end && *p->at != '|' && *p->at != ')') {
-        if (take_quoted(p, r))
+        if (take_quoted(p, r)) {
+            if (p->why)
+                return NULL;
             continue;
+        }
         node *part = parse_repeated(p);
         if (!part)
             return NULL;
@@ -547,6 +579,7 @@ static int put_range(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next, i
 
 static int put_node(parser *p, fv_nfa *a, const node *n, int next);
 
+/* What needs no nodes is the empty text, however often: repetitions of it in each other would take as long as all of them. */
 static int put_repeat(parser *p, fv_nfa *a, const node *n, int next) {
     int start = next;
     if (n->most < 0) {
@@ -557,8 +590,10 @@ static int put_repeat(parser *p, fv_nfa *a, const node *n, int next) {
     }
     for (int i = n->least; i < n->most && !p->why; i++)
         start = either(p, a, put_node(p, a, n->parts[0], start), next);
-    for (int i = 0; i < n->least && !p->why; i++)
+    for (int i = 0, before = -1; i < n->least && before != a->n && !p->why; i++) {
+        before = a->n;
         start = put_node(p, a, n->parts[0], start);
+    }
     return start;
 }
 
@@ -590,6 +625,8 @@ static int put_node(parser *p, fv_nfa *a, const node *n, int next) {
 const fv_nfa *fv_regex_parse(fv_arena *arena, fv_string pattern, const char **why) {
     parser p = {.arena = arena, .at = pattern.s, .end = pattern.s + pattern.n};
     fv_nfa *a = FV_NEW(arena, fv_nfa, 1);
+    if (pattern.n > FV_MAX_PATTERN)
+        return *why = fv_printf(arena, "it has %zu bytes, at most %d are supported", pattern.n, FV_MAX_PATTERN), NULL;
     if (!fv_is_utf8(pattern.s, pattern.n))
         return *why = "it is no UTF-8", NULL;
     node *whole = parse_either(&p);

@@ -140,11 +140,8 @@ static bool decompose_concat(fv_rewriter *w, fv_op *op) {
 static bool infer_split(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *dims[FV_MAX_RANK + 1];
-    int64_t most = fv_op_int_or(op, "maxsplit", 0);
     if (x->rank == FV_MAX_RANK)
         return fv_op_error(op, "input 'X' has rank %d, expected less", x->rank);
-    if (most < 0)
-        return fv_op_error(op, "maxsplit is %lld, expected at least 0", (long long)most);
     if (!fv_string_fits(op, "delimiter", fv_op_string_or(op, "delimiter", "")))
         return false;
     for (int i = 0; i < x->rank; i++)
@@ -162,10 +159,10 @@ static fv_value *text_constant(fv_rewriter *w, const char *stem, fv_string s) {
     return fv_const_new(w->module, stem, t);
 }
 
-/* Without a delimiter, or with an empty one, words; without a limit as many as there are. */
+/* Without a delimiter, or with an empty one, words; without a limit, or with a negative one, as many as there are. */
 static fv_op *split(fv_rewriter *w, fv_op *op, fv_strings x, const fv_dim *places) {
     fv_string delimiter = fv_op_string_or(op, "delimiter", "");
-    int64_t most = fv_op_int_or(op, "maxsplit", INT64_MAX);
+    int64_t limit = fv_op_int_or(op, "maxsplit", -1), most = limit < 0 ? INT64_MAX : limit;
     const fv_dim *dims[] = {x.spans->type->dims[0], places};
     fv_attr a = fv_attr_dims(w->module, "dims", 2, dims);
     fv_value *in[] = {x.text, x.spans, fv_const_ints(w->module, "most", 1, &most), delimiter.n ? text_constant(w, "delimiter", delimiter) : NULL};
