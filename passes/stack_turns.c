@@ -8,8 +8,8 @@
  * Appending copies what was there: n turns copy n (n - 1) / 2 elements, and a row is written once. PyTorch writes lists so, and
  * whoever grows a tensor by torch.cat.
  *
- * Nobody else may read the state, and all elements must have one shape. No rule of a file: how a state goes on is said by a
- * block's parameters and its `return`, of which the notation of rules knows nothing.
+ * Nobody else may read the state or have its length, and all elements must have one shape. No rule of a file: how a state goes
+ * on is said by a block's parameters and its `return`, of which the notation of rules knows nothing.
  *
  * Matches operators as models have them: what stands behind legalise has fewer of them. */
 #include "ir/base/limits.h"
