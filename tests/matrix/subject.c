@@ -10,6 +10,7 @@
 #include "tests/matrix/matrix.h"
 #include "tools/compare.h"
 #include "tools/driver/driver.h"
+#include "tools/values.h"
 
 fv_program *subject_program(subject *s, const fv_target *t) {
     fv_driver_options o = {.target = t, .target_given = true, .level = '2', .naive = s->naive,
@@ -64,13 +65,17 @@ static int find_sets(fv_arena *a, const char *folder, const char ***out) {
 
 static const char *read_set(subject *s, const fv_model *m, const char *folder, data_set *out) {
     *out = (data_set){strrchr(folder, '/') + 1, FV_NEW(s->arena, fv_array, m->ninputs + 1)};
-    for (int i = 0; i < m->ninputs; i++) {
+    fv_context c = {.session = s->session, .arena = s->arena};
+    fv_port_value *values;
+    int n = fv_port_values(s->arena, m->ninputs, m->inputs, FV_AS_WHOLE, &values);
+    for (int i = 0; i < n; i++) {
         const char *path = fv_printf(s->arena, "%s/input_%d.pb", folder, i);
-        const fv_tensor *t = fv_tensor_read(s->session, s->arena, path, (fv_elem)m->inputs[i].type);
-        if (!t)
+        const fv_tensor **parts = FV_NEW(s->arena, const fv_tensor *, values[i].nparts);
+        if (!fv_value_read(&c, &values[i], path, parts))
             return subject_error(s);
-        if (!fv_tensor_array(s->arena, t, &out->inputs[i]))
-            return "an input cannot be passed";
+        for (int k = 0; k < values[i].nparts; k++)
+            if (!fv_tensor_array(s->arena, parts[k], &out->inputs[values[i].first + k]))
+                return "an input cannot be passed";
     }
     return NULL;
 }
