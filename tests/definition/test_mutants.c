@@ -143,7 +143,7 @@ static void keep(void *user, const char *step, const fv_module *m, const fv_defi
     all->text[all->n++] = t.s;
 }
 
-Test(mutants, of_steps, .timeout = 240) {
+Test(mutants, of_steps, .timeout = 900) {
     signal(SIGABRT, tell);
     signal(SIGSEGV, tell);
     for (size_t i = 0; i < NGRAPHS; i++) {
