@@ -333,7 +333,7 @@ static bool find_categories(const fv_op *op, list *keys, list *values) {
 
 static bool infer_mapper(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
-    list keys, values;
+    list keys = {0}, values = {0};
     if (!find_categories(op, &keys, &values))
         return false;
     fv_infer_out(op, 0, values.elem, x->rank, x->dims);
@@ -341,7 +341,7 @@ static bool infer_mapper(fv_op *op) {
 }
 
 static bool map_strings(fv_rewriter *w, fv_op *op) {
-    list keys, values;
+    list keys = {0}, values = {0};
     return find_categories(op, &keys, &values) && exchange(w, op, &keys, &values, default_of(op, values.elem));
 }
 
