@@ -149,7 +149,7 @@ static void bound_rows(const fv_op *loop, const fv_dim *times) {
 
 static bool count(fv_pass_run *r, fv_op *loop) {
     static const char what[] = "counters that end a loop";
-    if (!fv_op_in(loop, FV_LOOP_COND)) /* nobody asks what the body says then */
+    if (!fv_op_is(loop, FV_OP_Loop) || !fv_op_in(loop, FV_LOOP_COND)) /* nobody asks what the body says then */
         return true;
     const fv_dim *most = turns_while(loop, fv_loop_body(loop)->last->in[FV_BODY_GOES_ON], true);
     if (!most)
@@ -167,20 +167,4 @@ static bool count(fv_pass_run *r, fv_op *loop) {
     return true;
 }
 
-static bool count_block(fv_pass_run *r, fv_region *block) {
-    for (fv_op *op = block->first; op; op = op->next) {
-        for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION && !count_block(r, op->attrs[i].u.region))
-                return false;
-        if (fv_op_is(op, FV_OP_Loop) && !count(r, op))
-            return false;
-    }
-    return true;
-}
-
-bool fv_pass_count_turns(fv_pass_run *r) {
-    for (fv_func *f = r->module->funcs; f; f = f->next)
-        if (!count_block(r, f->body))
-            return false;
-    return true;
-}
+bool fv_pass_count_turns(fv_pass_run *r) { return fv_pass_each(r, count); }

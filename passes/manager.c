@@ -96,6 +96,25 @@ bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) {
     return !gate || gate->may(gate->user, r->pass->name, what, op);
 }
 
+static bool each_of_block(fv_pass_run *r, const fv_region *block, bool (*visit)(fv_pass_run *, fv_op *)) {
+    for (fv_op *op = block->first, *next; op; op = next) {
+        next = op->next;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION && !each_of_block(r, op->attrs[i].u.region, visit))
+                return false;
+        if (!visit(r, op))
+            return false;
+    }
+    return true;
+}
+
+bool fv_pass_each(fv_pass_run *r, bool (*visit)(fv_pass_run *r, fv_op *op)) {
+    for (const fv_func *f = r->module->funcs; f; f = f->next)
+        if (!each_of_block(r, f->body, visit))
+            return false;
+    return true;
+}
+
 const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name) {
     for (; own && *own; own++)
         if (!strcmp((*own)->name, name))

@@ -28,6 +28,9 @@ typedef struct fv_pass_run {
 void fv_pass_count_one(fv_pass_run *r, const char *what); /* also sets changed */
 /* Is a change of an optimizing pass to be made? Asked before each. */
 bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) FV_MUST_USE;
+/* Visits each op of the module, those that stand in an op before it. A visit may erase its op and put others before it; false ends
+ * the walk. */
+bool fv_pass_each(fv_pass_run *r, bool (*visit)(fv_pass_run *r, fv_op *op)) FV_MUST_USE;
 
 typedef struct fv_pass {
     const char *name;

@@ -133,22 +133,9 @@ static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
     return true;
 }
 
-static bool sink_block(fv_pass_run *r, fv_region *block) {
+static bool look(fv_pass_run *r, fv_op *op) {
     sunk s;
-    for (fv_op *op = block->first, *next; op; op = next) {
-        next = op->next;
-        for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION && !sink_block(r, op->attrs[i].u.region))
-                return false;
-        if (fv_op_is(op, FV_OP_fv_Slice) && find_sink(op, &s) && !sink(r, op, &s))
-            return false;
-    }
-    return true;
+    return !fv_op_is(op, FV_OP_fv_Slice) || !find_sink(op, &s) || sink(r, op, &s);
 }
 
-bool fv_pass_sink_softmax(fv_pass_run *r) {
-    for (fv_func *f = r->module->funcs; f; f = f->next)
-        if (!sink_block(r, f->body))
-            return false;
-    return true;
-}
+bool fv_pass_sink_softmax(fv_pass_run *r) { return fv_pass_each(r, look); }

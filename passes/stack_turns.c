@@ -110,10 +110,10 @@ static bool hand_over(fv_op *loop, fv_value *const *rows, const growth *grown) {
 
 /* ---- all ---- */
 
-/* Leaves the Loop that stands there now. */
-static bool stack(fv_pass_run *r, fv_op **at) {
+static bool stack(fv_pass_run *r, fv_op *loop) {
     static const char what[] = "states that turns append to";
-    fv_op *loop = *at;
+    if (!fv_op_is(loop, FV_OP_Loop))
+        return true;
     int states = fv_loop_states(loop), n = 0;
     growth *grown = FV_NEW(r->arena, growth, states + 1);
     bool *gone = FV_NEW(r->arena, bool, states + 1);
@@ -134,26 +134,9 @@ static bool stack(fv_pass_run *r, fv_op **at) {
     if (!made || !hand_over(loop, made->out + made->nout - n, grown))
         return false;
     fv_op_erase(loop);
-    *at = made;
     for (int i = 0; i < n; i++)
         fv_pass_count_one(r, what);
     return true;
 }
 
-static bool stack_block(fv_pass_run *r, fv_region *block) {
-    for (fv_op *op = block->first; op; op = op->next) {
-        for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION && !stack_block(r, op->attrs[i].u.region))
-                return false;
-        if (fv_op_is(op, FV_OP_Loop) && !stack(r, &op))
-            return false;
-    }
-    return true;
-}
-
-bool fv_pass_stack_turns(fv_pass_run *r) {
-    for (fv_func *f = r->module->funcs; f; f = f->next)
-        if (!stack_block(r, f->body))
-            return false;
-    return true;
-}
+bool fv_pass_stack_turns(fv_pass_run *r) { return fv_pass_each(r, stack); }

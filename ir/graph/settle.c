@@ -1,5 +1,7 @@
 #include "ir/graph/settle.h"
 
+#include <assert.h>
+
 #include "ir/base/ptrmap.h"
 
 typedef struct settler {
@@ -160,6 +162,7 @@ void fv_module_settle(fv_module *m) {
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim) {
     fv_arena *a = fv_arena_new(m->session);
     settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
+    assert(symbol->kind == FV_DIM_SYMBOL);
     *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
     for (int i = 0; i < m->nrelations; i++) {
         m->relations[i].a = again(&s, m->relations[i].a);
