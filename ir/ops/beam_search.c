@@ -217,18 +217,13 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
 enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, SEEN };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {
-    int n = fv_search_sees(s) ? SEEN + 1 : SEEN;
     states[TOKENS] = r->tokens;
     states[SUMS] = r->sums;
     states[DONE] = r->done;
     states[FOUND_SCORES] = r->found.scores;
     states[FOUND_TOKENS] = r->found.tokens;
     states[SEQUENCES] = r->q.tokens;
-    if (fv_search_sees(s))
-        states[SEEN] = r->q.seen;
-    for (int i = 0; i < s->layers; i++)
-        states[n + i] = r->pasts[i];
-    return n + s->layers;
+    return fv_search_pack(s, r->q.seen, r->pasts, SEEN, states);
 }
 
 static carried unpack(const fv_search *s, int n, fv_value **states, const fv_dim *length) {

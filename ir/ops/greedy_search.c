@@ -132,15 +132,10 @@ static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q,
 enum { TOKENS, ENDED, SEQUENCES, SEEN };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {
-    int n = fv_search_sees(s) ? SEEN + 1 : SEEN;
     states[TOKENS] = r->tokens;
     states[ENDED] = r->ended;
     states[SEQUENCES] = r->q.tokens;
-    if (fv_search_sees(s))
-        states[SEEN] = r->q.seen;
-    for (int i = 0; i < s->layers; i++)
-        states[n + i] = r->pasts[i];
-    return n + s->layers;
+    return fv_search_pack(s, r->q.seen, r->pasts, SEEN, states);
 }
 
 static carried unpack(const fv_search *s, int n, fv_value **states) {

@@ -86,6 +86,8 @@ typedef struct fv_sequences {
 fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s); /* the prompts */
 /* One token, i32 [rows], behind each. */
 fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *tokens);
+/* Puts what was seen, where that is, and the pasts behind the first n states; how many these are then. */
+int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, int n, fv_value **states);
 /* bool []: is there an element that does not hold? */
 fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v);
 

@@ -98,6 +98,14 @@ fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences 
     return longer;
 }
 
+int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, int n, fv_value **states) {
+    if (fv_search_sees(s))
+        states[n++] = seen;
+    for (int i = 0; i < s->layers; i++)
+        states[n++] = pasts[i];
+    return n;
+}
+
 fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v) {
     fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
     fv_value *in[2] = {FV_W1(w, FV_OP_Not, v), fv_const_ints(w->module, "axes", 1, (int64_t[]){0})};
