@@ -253,7 +253,7 @@ static fv_elem elem_of(maker *k, int class) {
 static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     double v;
     bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL && !strcmp(c->arg[0]->name, "dim") &&
-                fv_rule_number(c->arg[1], &v) && fv_is_whole(v) && v >= 0 && v <= LARGEST_DIM;
+                fv_rule_number(c->arg[1], &v) && fv_is_whole(v) && v >= 0 && v <= (double)LARGEST_DIM;
     if (asks)
         *n = fv_whole(v) + (c->name[1] ? 0 : c->name[0] == '<' ? -1 : 1);
     return asks && *n >= 0;
