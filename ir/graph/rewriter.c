@@ -7,6 +7,7 @@
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/settle.h"
 
 static fv_op *new_op(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                      const fv_attr *attrs, int nout) {
@@ -200,6 +201,27 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
     return false;
 }
 
+/* Element e of `old`, which a symbol stood for that this binds, is known now: it is that dim wherever the symbol was. Parsed
+ * again, the text would tell the dim. */
+static void unbind(fv_rewriter *w, fv_op *bind, int e, const fv_dim *dim) {
+    const fv_attr *a = fv_op_find_attr(bind, "symbols");
+    const fv_dim **symbols = FV_NEW(w->module->arena, const fv_dim *, a->n), *symbol = a->u.dims[e];
+    memcpy(symbols, a->u.dims, (size_t)a->n * sizeof *symbols);
+    symbols[e] = fv_dim_fresh(w->module->dims, symbol->name, symbol->lo, symbol->hi, true); /* which nobody reads */
+    fv_op_set_dims(bind, "symbols", a->n, symbols);
+    fv_module_replace_dim(w->module, symbol, dim);
+}
+
+static void tell_elems(fv_rewriter *w, const fv_value *old, const fv_value *v) {
+    for (int i = 0; i < old->nuses; i++) {
+        fv_op *bind = old->uses[i].op;
+        const fv_attr *a = fv_op_is(bind, FV_OP_fv_Bind) ? fv_op_find_attr(bind, "symbols") : NULL;
+        for (int e = 0; a && e < old->nelems && e < v->nelems; e++)
+            if (old->elems[e] != v->elems[e] && a->u.dims[e] == old->elems[e])
+                unbind(w, bind, e, v->elems[e]);
+    }
+}
+
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!v) {
         w->failed = true;
@@ -212,6 +234,8 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
     if (old->elems && !v->elems)
         fv_set_elems(v, old->nelems, old->elems);
+    else if (old->elems)
+        tell_elems(w, old, v);
     fv_replace_uses(old, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);
