@@ -140,14 +140,14 @@ bool fv_knows_free_keys(const fv_key_search *s) {
 
 /* ---- element by element ---- */
 
-/* Does some query see one of the keys of that part? */
-static fv_expr *is_seen(const fv_key_search *s, fv_expr *part, fv_expr *first, fv_expr *queries, fv_expr *limit) {
+/* Does some query see one of the keys of that part; or hide one of them? */
+static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_expr *first, fv_expr *queries, fv_expr *limit) {
     fv_kemit *e = s->e;
     fv_arena *x = e->arena;
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
     int64_t width = s->width;
-    fv_buf *seen = fv_kb_tile(&e->b, "seen", s->elem, 1, &width, fv_x_const(x, s->elem, 0));
+    fv_buf *found = fv_kb_tile(&e->b, hidden ? "hidden" : "seen", s->elem, 1, &width, fv_x_const(x, s->elem, 0));
     if (!fv_x_uses(s->where, s->query))
         queries = integer(e, 1);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", queries);
@@ -156,15 +156,15 @@ static fv_expr *is_seen(const fv_key_search *s, fv_expr *part, fv_expr *first, f
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *key = binary(e, FV_X_ADD, part, c);
     fv_kemit_bind(e, s->key, key);
     e->guard = limit ? binary(e, FV_X_LT, key, limit) : NULL;
-    fv_expr *sees = fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, s->where));
-    sees = e->guard ? binary(e, FV_X_AND, e->guard, sees) : sees;
+    fv_expr *is = fv_kemit_expr(e, s->where);
+    is = hidden ? is : fv_x_un(x, FV_X_NOT, is);
+    is = e->guard ? binary(e, FV_X_AND, e->guard, is) : is;
     e->guard = NULL;
-    sees = fv_x_select(x, sees, fv_x_const(x, s->elem, 1), fv_x_load(x, seen, &c));
-    fv_kb_store(&e->b, seen, &c, sees, NULL);
+    fv_kb_store(&e->b, found, &c, fv_x_select(x, is, fv_x_const(x, s->elem, 1), fv_x_load(x, found, &c)), NULL);
     while (e->b.depth > depth)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, s->elem, 0), fv_kemit_fold(e, seen, FV_REDUCE_MAX)));
+    return fv_kb_let(&e->b, "any", binary(e, FV_X_LT, fv_x_const(x, s->elem, 0), fv_kemit_fold(e, found, FV_REDUCE_MAX)));
 }
 
 static void set(fv_kemit *e, fv_buf *b, fv_expr *x) { fv_kb_store(&e->b, b, NULL, x, NULL); }
@@ -185,19 +185,26 @@ static void note_free(const corner *c, fv_buf *const *range, fv_expr *part, fv_e
     fv_kb_end(&e->b);
 }
 
-static void look_at(const fv_key_search *s, fv_expr *part, fv_expr *end, const fv_keys_found *found, fv_expr *first, fv_expr *queries,
-                    fv_expr *limit) {
+typedef struct sought {
+    const fv_keys_found *found;
+    fv_expr *first, *queries;
+    fv_buf *hides;
+} sought;
+
+static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit) {
+    const sought *u = user;
+    const fv_keys_found *found = u->found;
     fv_kemit *e = s->e;
     int depth = e->b.depth;
     bool exact = true;
     fv_kmark m = fv_kemit_mark(e);
     corner c = corners_of(s);
-    bind_corners(&c, part, end, first, queries);
+    bind_corners(&c, part, end, u->first, u->queries);
     fv_expr *hidden = of_all(&c, s->where, true, &exact); /* `exact`: else some query sees one, or it does no harm to look at the part */
     if (hidden)
         fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, hidden)));
     if (!hidden || !exact)
-        fv_kb_if(&e->b, is_seen(s, part, first, queries, limit));
+        fv_kb_if(&e->b, is_any(s, false, part, u->first, u->queries, limit));
     set(e, found->seen[0], binary(e, FV_X_MIN, get(e, found->seen[0]), part));
     set(e, found->seen[1], end);
     if (!limit)
@@ -207,17 +214,36 @@ static void look_at(const fv_key_search *s, fv_expr *part, fv_expr *end, const f
     fv_kemit_release(e, m);
 }
 
-void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries) {
+typedef void looks(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit);
+
+/* At each part; limit: the number of keys, where the part ends with them and is no whole one. */
+static void look_at_all(const fv_key_search *s, looks *look, void *user) {
     fv_kemit *e = s->e;
     int64_t known;
     fv_expr *n = fv_kemit_dim(e, s->key->dim), *w = integer(e, s->width);
     fv_expr *whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, w), w));
     fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 0), whole, s->width);
-    look_at(s, part, binary(e, FV_X_ADD, part, w), found, first, queries, NULL);
+    look(s, user, part, binary(e, FV_X_ADD, part, w), NULL);
     fv_kb_end(&e->b);
     if (fv_x_is_int(n, &known) && known % s->width == 0)
         return;
     fv_kb_if(&e->b, binary(e, FV_X_LT, whole, n));
-    look_at(s, whole, n, found, first, queries, n);
+    look(s, user, whole, n, n);
     fv_kb_end(&e->b);
+}
+
+void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries) {
+    look_at_all(s, look_for_seen, &(sought){found, first, queries});
+}
+
+static void look_for_hidden(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit) {
+    const sought *u = user;
+    (void)end;
+    fv_kb_if(&s->e->b, is_any(s, true, part, u->first, u->queries, limit));
+    set(s->e, u->hides, integer(s->e, 1));
+    fv_kb_end(&s->e->b);
+}
+
+void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *query) {
+    look_at_all(s, look_for_hidden, &(sought){.first = query, .queries = integer(s->e, 1), .hides = hides});
 }

@@ -274,6 +274,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     else if (d->rank == 2)
         fv_declines(l, s->value, FV_WHY_tasks_square, fv_d(du), fv_d(dv));
     fv_buf *out = fv_kemit_out(&e, s->value);
+    if (s->unless)
+        fv_kb_if(&e.b, fv_x_un(e.arena, FV_X_NOT, fv_kemit_expr(&e, s->unless)));
     fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows), has_block(&e, t, t->v, t->width, columns));
     if (blocks)
         fv_kb_if(&e.b, blocks);

@@ -166,7 +166,7 @@ static void check_kept(const char *body, const fv_target *target, int n, int m) 
 
 /* y is the result, p what the graph has between its two products; `kept`: where it is returned, too, it is a result of one kernel. */
 static void check_either(const char *body, bool kept) {
-    static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
+    static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130}, {1, 3}, {13, 1}, {0, 5}, {4, 0}, {1, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
         fv_target target = *fv_target_find("x86-64-v3");
         target.vector_bits = tilings[t].bits;
@@ -294,7 +294,7 @@ static bool folds(const char *body, const char *text) {
 /* Whatever the mask hides, the bits are those of three kernels, which leave nothing out; and those without what is hidden, of
  * whatever it is. */
 static void check_masks(const char *body, float with) {
-    static const int sizes[][2] = {{70, 150}, {9, 64}, {13, 200}};
+    static const int sizes[][2] = {{70, 150}, {9, 64}, {13, 200}, {1, 150}, {1, 64}, {1, 5}};
     cr_assert(folds(body, FOLDED), "%s", body);
     fill = with;
     for (size_t t = 0; t < 3; t++) {
@@ -457,7 +457,7 @@ static bool has_free_keys(const fv_program *p) {
 /* Where positions decide, blocks of keys that all queries of a block see are told from those that a mask goes through: the bits
  * are those of three kernels. */
 Test(attend, hidden_by_positions, .timeout = 240) {
-    static const int sizes[][2] = {{30, 260}, {13, 200}};
+    static const int sizes[][2] = {{30, 260}, {13, 200}, {1, 200}, {1, 260}};
     static const char *const sees[] = {
         "  %c = LessOrEqual(%j, %i)\n", "  %c = GreaterOrEqual(%j, %i)\n",
         "  %d = Sub(%cols, %rows)\n  %last = Add(%i, %d)\n  %c = LessOrEqual(%j, %last)\n", /* behind a past */

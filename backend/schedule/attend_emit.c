@@ -1,0 +1,559 @@
+/* attend_emit.c - the loops of a kernel of attention: see attention.c. */
+#include "backend/schedule/attend.h"
+
+#include <string.h>
+
+#include "backend/lowering/why.h"
+#include "backend/schedule/attend_keys.h"
+#include "backend/schedule/blocks.h"
+#include "backend/schedule/map.h"
+#include "ir/base/limits.h"
+
+enum { MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+
+typedef struct sums {
+    int n;
+    fv_expr *sum[MAX_SUMS];
+    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+} sums;
+
+/* ---- scores ---- */
+
+static void set_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {
+    const fv_dim *n = d->index[c->row]->dim;
+    fv_kemit_use(&a->e, d);
+    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
+    fv_tile_defaults(a->l, a->d->value->def, &a->t);
+    if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
+        a->t.rest = n->value % rows;
+}
+
+static void close_to(fv_attend *a, int depth, fv_kmark m) {
+    while (a->e.b.depth > depth)
+        fv_kb_end(&a->e.b);
+    fv_kemit_release(&a->e, m);
+}
+
+static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *first) {
+    fv_kemit *e = &a->e;
+    fv_expr *at[FV_MAX_RANK];
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_use(e, &a->scores);
+    fv_kemit_bind(e, a->d->index[a->at.row], first);
+    fv_kemit_bind(e, a->local, integer(e, 0));
+    memcpy(at, a->at_memory, sizeof at);
+    at[memory->rank - 2] = integer(e, 0);
+    fv_single_emit(e, &a->single, memory, at, fv_kemit_dim(e, a->at.key->dim), a->keys);
+    fv_kemit_release(e, m);
+}
+
+static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth, last = memory->rank - 1;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
+    memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    a->t.sums = memory;
+    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
+    a->t.at[last - 1] = a->t.done;
+    a->t.at[last] = a->t.j0;
+    fv_tile_multiply(&a->t, here);
+    close_to(a, depth, m);
+}
+
+static fv_expr *is_single(fv_attend *a) {
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
+    return fv_single_where(a->e.arena, &a->single, fv_kemit_dim(&a->e, queries), fv_kemit_dim(&a->e, keys));
+}
+
+static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    if (a->single.sum) {
+        fv_kb_if(&a->e.b, is_single(a));
+        emit_single_scores(a, memory, first);
+        fv_kb_else(&a->e.b);
+    }
+    emit_tiles(a, memory, first, rows);
+    if (a->single.sum)
+        fv_kb_end(&a->e.b);
+}
+
+typedef void emits(fv_attend *a, void *user);
+
+/* Emits that for weights, or a mask, that may be broadcast along the keys; where the run tells that they are not, in a loop of its
+ * own, whose loads run along the keys. */
+static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user) {
+    fv_kemit *e = &a->e;
+    fv_expr *plain = fv_kemit_plain(e, x, a->at.key);
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = a->at.key;
+        emit(a, user);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit(a, user);
+    if (plain)
+        fv_kb_end(&e->b);
+}
+
+/* ---- weights ---- */
+
+/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+static void find_sums(const fv_attend *a, fv_expr *x, sums *s) {
+    for (int i = 0; i < x->n; i++)
+        find_sums(a, x->arg[i], s);
+    if (x->op != FV_X_REDUCE || fv_x_uses(x, a->at.key) || fv_kemit_is_known(&a->e, x))
+        return;
+    for (int i = 0; i < s->n; i++)
+        if (fv_x_equal(s->sum[i], x))
+            return;
+    if (s->n < MAX_SUMS)
+        s->sum[s->n++] = x;
+}
+
+/* Does x load from the memory, other than in sums that are known, where the pass takes what is kept, and in `but`? */
+static bool loads(const fv_attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass, const fv_expr *but) {
+    for (int i = 0; i < known; i++)
+        if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
+            return false;
+    for (int i = 0; pass && i < pass->n; i++)
+        if (pass->held[i] == x)
+            return false;
+    if (x == but)
+        return false;
+    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (loads(a, x->arg[i], s, known, pass, but))
+            return true;
+    return false;
+}
+
+/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of that pass. */
+static bool can_keep(const fv_attend *a, const fv_definition *weights, const sums *s) {
+    bool over = false;
+    for (int i = 0; i < s->n; i++) {
+        const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
+        over |= pass && pass->x;
+        if (over && loads(a, s->sum[i]->arg[0], s, i, pass, pass ? pass->x : NULL))
+            return false;
+    }
+    return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
+}
+
+/* Opens a loop over rows, in which the first n sums are known. */
+static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->local, r);
+    for (int i = 0; i < n; i++)
+        fv_kemit_memo(e, s->sum[i], fv_x_load(e->arena, s->of_rows[i], &r));
+    return r;
+}
+
+/* Of each row: is what it does not see nothing, beside what it sees? */
+static void emit_sees(fv_attend *a, const sums *s, int known, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_row(a, s, known, first, rows);
+    fv_expr *sees = fv_kb_let(&e->b, "sees", fv_kemit_expr(e, a->seen));
+    fv_kb_store(&e->b, a->sees, &r, fv_x_select(e->arena, sees, integer(e, 1), integer(e, 0)), NULL);
+    fv_kb_store(&e->b, a->again, NULL, fv_x_select(e->arena, sees, fv_x_load(e->arena, a->again, NULL), integer(e, 1)), NULL);
+    close_to(a, depth, m);
+}
+
+static fv_expr *is_done(fv_attend *a) { return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0)); }
+
+/* Sums from that one on, to before the other, each for all rows of the block before the next: what one row waits for, others
+ * use. Behind the last of them is the row itself. */
+static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    for (int i = from; i < to; i++) {
+        fv_expr *r = w->index[w->at - 1] = open_row(a, s, i, first, rows);
+        fv_row_start(e, w, NULL);
+        if (i < s->n)
+            fv_kb_store(&e->b, s->of_rows[i], &r, fv_kemit_expr(e, s->sum[i]), NULL);
+        else
+            fv_emit_row(e, w, NULL);
+        close_to(a, depth, m);
+    }
+}
+
+typedef struct block_rows {
+    fv_row w;
+    fv_expr *first, *rows;
+} block_rows;
+
+static void emit_rows(fv_attend *a, void *user) {
+    block_rows *b = user;
+    fv_row *w = &b->w;
+    fv_expr *first = b->first, *rows = b->rows;
+    fv_kemit *e = &a->e;
+    const fv_definition *weights = e->def;
+    bool folded = weights == &a->folded;
+    sums s = {0};
+    if (a->seen)
+        find_sums(a, a->seen, &s);
+    const int before = s.n;
+    find_sums(a, weights->body, &s);
+    int mark = fv_why_mark(a->l);
+    fv_row_start(e, w, NULL);
+    w->keeps_nothing |= e->keep.n && !can_keep(a, weights, &s);
+    if (w->keeps_nothing && (!a->seen || folded)) {
+        fv_why_drop(a->l, mark, FV_WHY_keeps);
+        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
+    }
+    for (int i = 0; i < s.n; i++)
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
+    emit_sums(a, w, &s, 0, before, first, rows);
+    if (a->seen)
+        emit_sees(a, &s, before, first, rows);
+    if (folded)
+        fv_kb_if(&e->b, is_done(a));
+    emit_sums(a, w, &s, before, s.n + 1, first, rows);
+    if (folded)
+        fv_kb_end(&e->b);
+}
+
+static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    block_rows b = {.first = first, .rows = rows};
+    b.w = (fv_row){.vector = weights->rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    b.w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
+    memcpy(index, a->at_memory, sizeof index);
+    fv_kemit_use(e, weights);
+    emit_either(a, weights->body, emit_rows, &b);
+    e->rows = false;
+    e->vector = NULL;
+    e->keep.n = 0;
+}
+
+/* Is what row r of the tile does not see left out of it? */
+static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
+    fv_kemit *e = &a->e;
+    fv_expr *local = binary(e, FV_X_ADD, a->t.done, r);
+    return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
+}
+
+/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed again without it. */
+static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_tile *t = &a->t;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_elem type = (fv_elem)a->at.sum->type.elem;
+    int64_t width = t->nr;
+    fv_buf *odd = fv_kb_tile(&e->b, "odd", type, 1, &width, fv_x_const(x, type, 0));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
+    fv_kb_store(&e->b, odd, &c, fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)), NULL);
+    close_to(a, depth, m);
+    fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
+    fv_kb_if(&e->b, binary(e, FV_X_NE, any, any));
+    r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    c = open_loop(e, FV_SERIAL, "c", t->columns);
+    fv_tile_bind(t, r, c);
+    fv_kemit_hoist(e, a->where);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 0, NULL, fv_x_const(x, type, 0));
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", a->keys[0], a->keys[1], 1);
+    fv_kemit_bind(e, a->at.key, k);
+    fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
+    fv_kb_store(&e->b, acc, NULL, fv_x_fma(x, fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b), fv_x_load(x, acc, NULL)), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
+    close_to(a, depth, m);
+}
+
+static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows, int mr, int nr) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    set_tile(a, a->d, &a->pv, mr, nr);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    fv_tile_sums(&a->t, a->t.mr);
+    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
+    fv_tile_multiply(&a->t, here);
+    if (a->seen)
+        emit_without_hidden(a, here);
+    fv_tile_store(&a->t, value, a->index, here);
+    close_to(a, depth, m);
+}
+
+/* The weights of a block as a result; what is hidden from all of it is not in its memory. */
+static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_definition d = *a->kept;
+    fv_expr *index[FV_MAX_RANK], *key = NULL;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    d.body = fv_attend_in_memory(a);
+    fv_kemit_use(e, &d);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->local, r);
+    for (int i = 0; i < d.rank; i++)
+        if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
+            fv_kemit_bind(e, d.index[i], key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
+    fv_kemit_bind(e, a->at.key, key);
+    for (int i = 0; i < d.rank; i++)
+        index[i] = fv_kemit_expr(e, fv_x_var(a->l->exprs, d.index[i]));
+    fv_expr *w = fv_kemit_expr(e, d.body);
+    if (a->keys[0])
+        w = fv_x_select(x, binary(e, FV_X_AND, binary(e, FV_X_LE, a->keys[0], key), binary(e, FV_X_LT, key, a->keys[1])), w,
+                        fv_x_const(x, (fv_elem)w->type.elem, 0));
+    fv_kemit_store(e, fv_kemit_out(e, (fv_value *)(uintptr_t)d.value), index, w);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
+/* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
+static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
+    fv_kemit *e = &a->e;
+    fv_buf *b = fv_kemit_in(e, of);
+    b->role = FV_BUF_INOUT;
+    memcpy(index, a->at_memory, sizeof a->at_memory);
+    index[b->rank - 2] = row;
+    index[b->rank - 1] = open_loop(e, FV_VECTOR, v->name, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, index[b->rank - 1]);
+    return b;
+}
+
+static void emit_masks(fv_attend *a) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    for (int i = 0; i < a->nmasks; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        fv_definition d = fv_attend_over_keys(a, a->of_key[i]);
+        fv_kemit_use(e, &d);
+        fv_buf *masks = open_memory(a, a->masks, integer(e, i), a->at.key, index);
+        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
+        close_to(a, depth, m);
+    }
+    fv_kemit_use(e, a->d);
+}
+
+static void emit_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_definition d = fv_attend_over_keys(a, a->of_query);
+    fv_kemit_use(e, &d);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_buf *queries = open_memory(a, a->queries, r, a->at.score->u.red.vars[0], index);
+    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
+/* ---- keys that a block sees ---- */
+
+/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a row. */
+static int part_of_keys(const fv_attend *a) {
+    int columns = a->scores_tile.columns, part = columns;
+    while (part % FV_CHAINS)
+        part += columns;
+    return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
+}
+
+static fv_key_search search_of(fv_attend *a) {
+    return (fv_key_search){&a->e, a->where, a->d->index[a->at.row], a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+}
+
+typedef struct sought {
+    const fv_keys_found *found; /* or, of a single query: does it hide one? */
+    fv_buf *hides;
+    fv_expr *first, *rows;
+} sought;
+
+static void find_keys(fv_attend *a, void *user) {
+    const sought *u = user;
+    fv_key_search s = search_of(a);
+    if (u->found)
+        fv_find_keys(&s, u->found, u->first, u->rows);
+    else
+        fv_find_hidden_key(&s, u->hides, u->first);
+}
+
+static void look_for_keys(fv_attend *a, sought u) {
+    fv_kemit_use(&a->e, &a->folded);
+    emit_either(a, a->where, find_keys, &u);
+}
+
+/* Which sums of the weights are over the scores: the others are of queries and keys as they were. */
+static void note_ranged(fv_attend *a, const fv_expr *x, fv_ptrmap *ranged) {
+    if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
+        *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n; i++)
+        note_ranged(a, x->arg[i], ranged);
+}
+
+static void emit_block(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    emit_tiles(a, memory, first, rows);
+    emit_weights(a, &a->weights, memory, first, rows);
+    if (a->kept)
+        emit_kept(a, first, rows);
+    emit_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+}
+
+static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) { return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is); }
+
+/* With the keys that some row sees; then, where one of the others may weigh something, with all. */
+static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    int64_t block = a->block;
+    fv_ptrmap ranged = fv_ptrmap_in(a->l->exprs);
+    note_ranged(a, a->folded.body, &ranged);
+    note_ranged(a, a->seen, &ranged);
+    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *zero = integer(e, 0);
+    fv_key_search s = search_of(a);
+    const bool frees = fv_knows_free_keys(&s);
+    fv_keys_found found = {.seen = {new_scalar(a, "from_key", n), new_scalar(a, "to_key", zero)}};
+    for (int i = 0; i < 2 && frees; i++)
+        found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
+    a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &block, NULL);
+    a->again = new_scalar(a, "again", zero);
+    look_for_keys(a, (sought){.found = &found, .first = first, .rows = rows});
+    fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
+    fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
+    a->keys[0] = fv_kb_let(&e->b, "lo", fv_x_select(x, once, lo, zero));
+    a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
+    emit_scores(a, memory, first, rows);
+    fv_kb_if(&e->b, once);
+    e->range = (struct fv_range){.dim = a->at.key->dim, .lo = a->keys[0], .hi = a->keys[1], .sums = &ranged, .width = s.width,
+                                 .term = a->at.key, .where = a->where};
+    for (int i = 0; i < 2 && frees; i++)
+        e->range.free[i] = fv_kb_let(&e->b, i ? "free_hi" : "free_lo", binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
+    emit_weights(a, &a->folded, memory, first, rows);
+    e->range.dim = NULL;
+    fv_kb_else(&e->b);
+    emit_weights(a, &a->weights, memory, first, rows);
+    fv_kb_end(&e->b);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
+    if (a->kept)
+        emit_kept(a, first, rows);
+    emit_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* What `seen` has of the whole task. */
+static void emit_bounds(fv_attend *a) {
+    fv_kemit *e = &a->e;
+    fv_kemit_use(e, &a->folded);
+    e->rows = true;
+    fv_kemit_hoist(e, a->seen);
+    e->rows = false;
+    fv_kemit_use(e, a->d);
+}
+
+/* ---- a single query ---- */
+
+/* Does the query see all keys? Where it does not, its bounds are worth a pass over the keys. */
+static fv_expr *sees_all_keys(fv_attend *a, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_buf *hides = new_scalar(a, "hides", integer(e, 1));
+    fv_kb_if(&e->b, is_single(a));
+    fv_kb_store(&e->b, hides, NULL, integer(e, 0), NULL);
+    look_for_keys(a, (sought){.hides = hides, .first = query});
+    fv_kb_end(&e->b);
+    fv_kemit_use(e, a->d);
+    return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
+}
+
+/* All features of v in one walk over the keys, as far as there are registers. */
+static int columns_of_one(const fv_attend *a) {
+    enum { VECTORS = 4 };
+    const fv_dim *features = a->d->index[a->at.column]->dim;
+    int most = a->l->target->vector_bits / 8 / fv_elem_storage_bytes((fv_elem)a->at.sum->type.elem) * VECTORS;
+    int columns = a->result_tile.columns;
+    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns <= most)
+        columns *= 2;
+    return columns;
+}
+
+static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query) {
+    fv_expr *seen = a->seen, *one = integer(&a->e, 1);
+    a->seen = NULL; /* nothing is hidden */
+    emit_single_scores(a, memory, query);
+    emit_weights(a, &a->open, memory, query, one);
+    if (a->kept)
+        emit_kept(a, query, one);
+    emit_result(a, value, query, one, 1, columns_of_one(a));
+    a->seen = seen;
+}
+
+/* ---- tasks ---- */
+
+/* *first is where the queries of a task begin, the result how many it has. */
+static fv_expr *open_tasks(fv_attend *a, fv_expr **first) {
+    fv_kemit *e = &a->e;
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++) {
+        if (i == a->at.row || i == a->at.column)
+            continue;
+        a->index[i] = open_loop(e, FV_PARALLEL, a->d->index[i]->name, fv_kemit_dim(e, a->d->index[i]->dim));
+        fv_kemit_bind(e, a->d->index[i], a->index[i]);
+        a->at_memory[n++] = a->index[i];
+    }
+    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks);
+    fv_expr *tile = integer(e, a->scores_tile.rows), *size;
+    fv_expr *step = fv_ceildiv(e, count, blocks);
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
+    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
+    fv_kemit_bind(e, a->chunk, chunk);
+    a->at_memory[n] = chunk;
+    if (a->nmasks)
+        emit_masks(a);
+    return size;
+}
+
+/* Blocks of the queries of a task: from *first on, of which it becomes that of a block. */
+static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
+    fv_kemit *e = &a->e;
+    if (a->d->index[a->at.row]->dim->hi <= a->block)
+        return size;
+    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
+    *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
+    return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
+}
+
+void fv_attend_emit(fv_attend *a, fv_value *value) {
+    fv_kemit *e = &a->e;
+    fv_expr *first;
+    fv_expr *size = open_tasks(a, &first);
+    fv_buf *memory = fv_kemit_in(e, a->memory);
+    memory->role = FV_BUF_INOUT;
+    if (a->single.sum) {
+        fv_kb_if(&e->b, a->seen ? sees_all_keys(a, first) : is_single(a));
+        if (a->queries)
+            emit_queries(a, first, integer(e, 1));
+        emit_single(a, value, memory, first);
+        fv_kb_else(&e->b);
+    }
+    if (a->seen)
+        emit_bounds(a);
+    fv_expr *rows = open_blocks(a, &first, size);
+    if (a->queries)
+        emit_queries(a, first, rows);
+    (a->seen ? emit_folded : emit_block)(a, value, memory, first, rows);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+}

@@ -1,0 +1,123 @@
+/* attend_single.c - scores of a single query, as in a step of a decoder.
+ *
+ *     for a block of keys: for a block of channels:
+ *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
+ *         for c ascending: acc[r] = fma(q[c0 + c], rows[c, r], acc[r])
+ *
+ * Panels of keys are worth their memory where many queries read them. A single one reads each key once: it is turned round
+ * where it is read, which takes a fourth of what it takes to write the panels and to read these. Each score is the chain over
+ * channels that it is in tiles. */
+#include "backend/schedule/attend_single.h"
+
+#include "backend/lowering/access.h"
+#include "backend/schedule/blocks.h"
+#include "ir/base/limits.h"
+#include "ir/target/target.h"
+
+enum { LEAST_BLOCK = 4,
+       AHEAD = 2 /* blocks: keys that are asked for */ };
+
+/* The one load along keys; false: there are several, or more is done than a few operations upon it. */
+static bool find_load(fv_single_scores *f, fv_expr *x) {
+    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD || fv_expr_op_is_math((fv_expr_op)x->op))
+        return false;
+    if (x->op == FV_X_LOAD && fv_x_uses(x, f->key)) {
+        if (f->load)
+            return fv_x_equal(f->load, x);
+        f->load = x;
+        for (int i = 0; i < x->n; i++)
+            if (fv_x_has_load(x->arg[i]))
+                return false;
+        return fv_x_stride(x, f->channel) > 0 && fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!find_load(f, x->arg[i]))
+            return false;
+    return true;
+}
+
+bool fv_single_choose(const fv_target *t, fv_single_scores *f) {
+    if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
+        return false;
+    f->channel = f->sum->u.red.vars[0];
+    f->load = NULL;
+    if (!find_load(f, f->k) || !f->load)
+        return false;
+    int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem), bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
+    int64_t n = t->vector_bits / 8 / (bytes > wide ? bytes : wide), rows = t->vector_registers / 2; /* the others for the steps */
+    n = n > rows ? rows : n;
+    while (n >= LEAST_BLOCK && f->channel->dim->value % n)
+        n /= 2;
+    f->block = n;
+    return n >= LEAST_BLOCK;
+}
+
+fv_expr *fv_single_where(fv_arena *a, const fv_single_scores *f, fv_expr *queries, fv_expr *keys) {
+    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, f->block), keys), fv_x_bin(a, FV_X_EQ, queries, fv_x_int(a, 1)));
+}
+
+/* What the block of keys from j0 on reads of these channels. */
+static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_kemit_bind(e, f->channel, c0);
+    for (int i = 0; i < f->load->u.buf->rank; i++)
+        index[i] = fv_kemit_expr(e, f->load->arg[i]);
+    fv_kb_prefetch(&e->b, fv_kemit_in(e, f->load->u.buf), index, 1);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* acc[r] of the block of keys from j0 on, with the channels from c0 on. */
+static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_buf *acc, fv_expr *j0, fv_expr *c0) {
+    fv_arena *x = e->arena;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2, (int64_t[]){f->block, f->block}, NULL);
+    fv_expr *n = integer(e, f->block), *r = open_loop(e, FV_UNROLL, "r", n), *c = open_loop(e, FV_VECTOR, "c", n);
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
+    fv_kb_store(&e->b, rows, (fv_expr *[]){r, c}, fv_kemit_expr(e, f->load), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_kb_transpose(&e->b, rows);
+    c = open_loop(e, FV_UNROLL, "c", n);
+    fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
+    fv_expr *q = fv_kb_let(&e->b, "q", fv_kemit_expr(e, f->q));
+    r = open_loop(e, FV_VECTOR, "r", n);
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_kemit_memo(e, f->load, fv_x_load(x, rows, (fv_expr *[]){c, r}));
+    fv_kb_store(&e->b, acc, &r, fv_x_fma(x, q, fv_kemit_expr(e, f->k), fv_x_load(x, acc, &r)), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* At most where the last block of n keys begins; at least 0: for the verifier to see. */
+static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_expr *n) {
+    fv_expr *last = binary(e, FV_X_SUB, n, integer(e, f->block));
+    return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
+}
+
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys) {
+    fv_arena *x = e->arena;
+    const fv_elem type = (fv_elem)f->sum->type.elem;
+    fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", keys[0] ? keys[0] : zero, keys[0] ? keys[1] : n, f->block);
+    fv_expr *j0 = in_keys(e, f, j, n), *next = in_keys(e, f, binary(e, FV_X_ADD, j, integer(e, AHEAD * f->block)), n);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 1, &f->block, fv_x_const(x, type, 0));
+    fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
+    prefetch(e, f, next, c0);
+    emit_block(e, f, acc, j0, c0);
+    fv_kb_end(&e->b);
+    fv_expr *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
+    for (int i = 0; i < score->rank - 1; i++)
+        index[i] = at[i];
+    index[score->rank - 1] = binary(e, FV_X_ADD, j0, r);
+    fv_kb_store(&e->b, score, index, fv_x_load(x, acc, &r), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
