@@ -120,14 +120,15 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
 static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
     bool reads = fv_op_is(op, FV_OP_SequenceAt) || fv_op_is(op, FV_OP_ConcatFromSequence) || fv_op_is(op, FV_OP_OptionalGetElement);
-    if (!reads || !t || t->kind == FV_TENSOR || t->kind == FV_MAP || fv_type_tensor(t)->rank != FV_ANY_RANK)
+    if (!reads || !node->n_output || !op->out[0] || !t || t->kind == FV_TENSOR || t->kind == FV_MAP ||
+        fv_type_tensor(t)->rank != FV_ANY_RANK)
         return;
     const char *name = fv_intern(im->s, node->output[0]);
     const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, name), *declared = here ? here : fv_ptrmap_get(&sc->in_body, name);
     const fv_dim *dims[FV_MAX_RANK];
     int rank = declared ? fv_import_declared_rank(declared) : -1;
     for (int i = 0; i < rank; i++)
-        dims[i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", node->output[0], i), 0, FV_DIM_MAX, true);
+        dims[i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", name, i), 0, FV_DIM_MAX, true);
     if (rank >= 0)
         op->out[0]->type = fv_tensor_type(im->m->arena, fv_type_tensor(t)->elem, rank, dims);
 }
