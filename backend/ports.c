@@ -212,7 +212,7 @@ void fv_close_ports(fv_lowerer *l) {
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
         p->type = l->in_types[i];
-        if (!op || !fv_op_is(op, FV_OP_fv_Unpack))
+        if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0]) /* a kernel with several results has taken it */
             continue;
         fv_replace_uses(op->out[0], p);
         fv_op_erase(op);
