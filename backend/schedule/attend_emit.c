@@ -382,10 +382,14 @@ typedef struct sought {
 static void find_keys(fv_attend *a, void *user) {
     const sought *u = user;
     fv_key_search s = search_of(a);
-    if (u->found)
-        fv_find_keys(&s, u->found, u->first, u->rows);
-    else
+    if (!u->found) {
         fv_find_hidden_key(&s, u->hides, u->first);
+        return;
+    }
+    fv_find_keys(&s, u->found, u->first, u->rows);
+    int half = s.width / 2;
+    if (half % a->scores_tile.columns == 0 && half % FV_CHAINS == 0)
+        fv_trim_keys(&s, u->found, u->first, u->rows);
 }
 
 static void look_for_keys(fv_attend *a, sought u) {

@@ -236,6 +236,44 @@ void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *f
     look_at_all(s, look_for_seen, &(sought){found, first, queries});
 }
 
+/* Do the queries see none of the keys from `part` to before `end`? The whole part is there. */
+static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_expr *first, fv_expr *queries) {
+    corner c = corners_of(s);
+    bool exact = true;
+    bind_corners(&c, part, end, first, queries);
+    fv_expr *hidden = of_all(&c, s->where, true, &exact);
+    return hidden && exact ? fv_kemit_expr(s->e, hidden)
+                           : fv_x_un(s->e->arena, FV_X_NOT, is_any(s, false, part, first, queries, NULL));
+}
+
+/* Free parts stay whole ones behind where the first one begins. */
+void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries) {
+    fv_kemit *e = s->e;
+    fv_key_search half = *s;
+    half.width = s->width / 2;
+    for (int i = 0; i < 2; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        fv_expr *h = integer(e, half.width), *from = get(e, found->seen[0]), *to = get(e, found->seen[1]);
+        fv_kb_if(&e->b, binary(e, FV_X_LE, binary(e, FV_X_ADD, from, integer(e, s->width)), to));
+        fv_expr *part = fv_kb_let(&e->b, "half", i ? binary(e, FV_X_SUB, to, h) : from);
+        fv_kb_if(&e->b, is_hidden(&half, part, binary(e, FV_X_ADD, part, h), first, queries));
+        if (i) {
+            set(e, found->seen[1], part);
+        } else {
+            set(e, found->seen[0], binary(e, FV_X_ADD, part, h));
+            if (found->free[0]) {
+                fv_kb_if(&e->b, binary(e, FV_X_LT, get(e, found->free[0]), get(e, found->free[1])));
+                set(e, found->free[0], binary(e, FV_X_ADD, get(e, found->free[0]), h));
+                set(e, found->free[1], binary(e, FV_X_SUB, get(e, found->free[1]), h));
+                fv_kb_end(&e->b);
+            }
+        }
+        fv_kb_end(&e->b);
+        fv_kb_end(&e->b);
+        fv_kemit_release(e, m);
+    }
+}
+
 static void look_for_hidden(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit) {
     const sought *u = user;
     (void)end;
