@@ -24,8 +24,9 @@ typedef struct fv_attend {
     fv_buf *again;                 /* not 0: some row is not so */
     fv_contraction qk, pv;
     fv_single_scores single;       /* no sum: each score is of a tile */
+    fv_expr *group;                /* rows are heads from this one on, of a single query; NULL: they are queries */
     fv_tile t;
-    fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features */
+    fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features; of heads that share keys their groups */
     int nouter;
     fv_var *chunk, *local;
     /* Of a task, in definitions: [outer.., chunk, row, ..] */

@@ -34,16 +34,14 @@ static void close_to(fv_attend *a, int depth, fv_kmark m) {
     fv_kemit_release(&a->e, m);
 }
 
-static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *first) {
+static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
     fv_kemit *e = &a->e;
-    fv_expr *at[FV_MAX_RANK];
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_use(e, &a->scores);
-    fv_kemit_bind(e, a->d->index[a->at.row], first);
-    fv_kemit_bind(e, a->local, integer(e, 0));
-    memcpy(at, a->at_memory, sizeof at);
-    at[memory->rank - 2] = integer(e, 0);
-    fv_single_emit(e, &a->single, memory, at, fv_kemit_dim(e, a->at.key->dim), a->keys);
+    fv_kemit_bind(e, a->d->index[a->at.row], query);
+    if (a->group)
+        fv_kemit_bind(e, a->single.head, a->group);
+    fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory, fv_kemit_dim(e, a->at.key->dim), a->keys);
     fv_kemit_release(e, m);
 }
 
@@ -142,12 +140,21 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
     return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
 }
 
-/* Opens a loop over rows, in which the first n sums are known. */
-static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+/* Opens a loop over rows: queries from `first` on, or heads of that one. */
+static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->d->index[a->at.row], a->group ? first : binary(e, FV_X_ADD, first, r));
+    if (a->group)
+        fv_kemit_bind(e, a->single.head, binary(e, FV_X_ADD, a->group, r));
     fv_kemit_bind(e, a->local, r);
+    return r;
+}
+
+/* The same, where the first n sums are known. */
+static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_rows(a, first, rows);
     for (int i = 0; i < n; i++)
         fv_kemit_memo(e, s->sum[i], fv_x_load(e->arena, s->of_rows[i], &r));
     return r;
@@ -299,9 +306,7 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(e);
     d.body = fv_attend_in_memory(a);
     fv_kemit_use(e, &d);
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
-    fv_kemit_bind(e, a->local, r);
+    open_rows(a, first, rows);
     for (int i = 0; i < d.rank; i++)
         if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
             fv_kemit_bind(e, d.index[i], key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
@@ -351,9 +356,7 @@ static void emit_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(e);
     fv_definition d = fv_attend_over_keys(a, a->of_query);
     fv_kemit_use(e, &d);
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_kemit_bind(e, a->d->index[a->at.row], binary(e, FV_X_ADD, first, r));
-    fv_buf *queries = open_memory(a, a->queries, r, a->at.score->u.red.vars[0], index);
+    fv_buf *queries = open_memory(a, a->queries, open_rows(a, first, rows), a->at.score->u.red.vars[0], index);
     fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
     close_to(a, depth, m);
     fv_kemit_use(e, a->d);
@@ -481,25 +484,42 @@ static fv_expr *sees_all_keys(fv_attend *a, fv_expr *query) {
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
-/* All features of v in one walk over the keys, as far as there are registers. */
-static int columns_of_one(const fv_attend *a) {
-    enum { VECTORS = 4 };
+/* All features of v in one walk over the keys, as far as the registers of a tile go. */
+static int columns_of_rows(const fv_attend *a, int rows) {
     const fv_dim *features = a->d->index[a->at.column]->dim;
-    int most = a->l->target->vector_bits / 8 / fv_elem_storage_bytes((fv_elem)a->at.sum->type.elem) * VECTORS;
-    int columns = a->result_tile.columns;
-    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns <= most)
+    int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
+    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns * rows <= most)
         columns *= 2;
     return columns;
 }
 
-static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query) {
-    fv_expr *seen = a->seen, *one = integer(&a->e, 1);
-    a->seen = NULL; /* nothing is hidden */
+static void emit_single_result(fv_attend *a, fv_value *value, fv_expr *query) {
+    const fv_contraction by_query = a->pv;
+    const int heads = a->single.heads;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    if (a->group) {
+        a->pv.row = fv_definition_axis(a->d, a->single.head);
+        fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
+        fv_kemit_bind(&a->e, a->single.head, a->group);
+    }
+    emit_result(a, value, a->group ? a->group : query, integer(&a->e, heads), heads, columns_of_rows(a, heads));
+    a->pv = by_query;
+    fv_kemit_release(&a->e, m);
+}
+
+/* Nothing is hidden from it. Heads that share keys are the rows, of all things that have rows of queries otherwise. */
+static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
+    fv_expr *seen = a->seen, *rows = integer(&a->e, a->single.heads);
+    a->seen = NULL;
+    a->group = group;
+    if (a->queries)
+        emit_queries(a, query, rows);
     emit_single_scores(a, memory, query);
-    emit_weights(a, &a->open, memory, query, one);
+    emit_weights(a, &a->open, memory, query, rows);
     if (a->kept)
-        emit_kept(a, query, one);
-    emit_result(a, value, query, one, 1, columns_of_one(a));
+        emit_kept(a, query, rows);
+    emit_single_result(a, value, query);
+    a->group = NULL;
     a->seen = seen;
 }
 
@@ -513,9 +533,9 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first) {
     for (int i = 0; i < a->d->rank; i++) {
         if (i == a->at.row || i == a->at.column)
             continue;
-        a->index[i] = open_loop(e, FV_PARALLEL, a->d->index[i]->name, fv_kemit_dim(e, a->d->index[i]->dim));
-        fv_kemit_bind(e, a->d->index[i], a->index[i]);
-        a->at_memory[n++] = a->index[i];
+        fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, fv_kemit_dim(e, a->outer[n]->dim));
+        fv_kemit_bind(e, a->outer[n], at); /* the axis, or groups of heads */
+        a->index[i] = a->at_memory[n++] = at;
     }
     fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks);
     fv_expr *tile = integer(e, a->scores_tile.rows), *size;
@@ -524,8 +544,6 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first) {
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
     a->at_memory[n] = chunk;
-    if (a->nmasks)
-        emit_masks(a);
     return size;
 }
 
@@ -539,19 +557,37 @@ static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
     return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
 }
 
+/* The first head of the group; NULL: there are no groups. */
+static fv_expr *head_of_group(fv_attend *a) {
+    fv_kemit *e = &a->e;
+    if (!a->single.head)
+        return NULL;
+    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.head)];
+    return fv_kb_let(&e->b, "head", binary(e, FV_X_MUL, group, integer(e, a->single.heads)));
+}
+
+/* A loop over the heads of the group, where there are groups. */
+static void open_heads(fv_attend *a, fv_expr *group) {
+    fv_kemit *e = &a->e;
+    if (!group)
+        return;
+    fv_expr *head = binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.heads)));
+    fv_kemit_bind(e, a->single.head, a->index[fv_definition_axis(a->d, a->single.head)] = head);
+}
+
 void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_kemit *e = &a->e;
-    fv_expr *first;
-    fv_expr *size = open_tasks(a, &first);
+    fv_expr *first, *size = open_tasks(a, &first), *group = head_of_group(a);
     fv_buf *memory = fv_kemit_in(e, a->memory);
     memory->role = FV_BUF_INOUT;
+    if (a->nmasks)
+        emit_masks(a);
     if (a->single.sum) {
         fv_kb_if(&e->b, a->seen ? sees_all_keys(a, first) : is_single(a));
-        if (a->queries)
-            emit_queries(a, first, integer(e, 1));
-        emit_single(a, value, memory, first);
+        emit_single(a, value, memory, first, group);
         fv_kb_else(&e->b);
     }
+    open_heads(a, group);
     if (a->seen)
         emit_bounds(a);
     fv_expr *rows = open_blocks(a, &first, size);

@@ -2,12 +2,14 @@
  *
  *     for a block of keys: for a block of channels:
  *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
- *         for c ascending: acc[r] = fma(q[c0 + c], rows[c, r], acc[r])
+ *         for c ascending: for heads that share keys: acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
  *
  * Panels of keys are worth their memory where many queries read them. A single one reads each key once: it is turned round
  * where it is read, which takes a fourth of what it takes to write the panels and to read these. Each score is the chain over
  * channels that it is in tiles. */
 #include "backend/schedule/attend_single.h"
+
+#include <string.h>
 
 #include "backend/lowering/access.h"
 #include "backend/schedule/blocks.h"
@@ -52,6 +54,35 @@ bool fv_single_choose(const fv_target *t, fv_single_scores *f) {
     return n >= LEAST_BLOCK;
 }
 
+/* Of how many values of v side by side is x the same? 0: of all. */
+static int64_t run_of(const fv_expr *x, const fv_var *v) {
+    int64_t by, run = 0;
+    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], &by) && by > 0)
+        return by;
+    if (x->op == FV_X_VAR)
+        return x->u.var == v;
+    for (int i = 0; i < x->n; i++) {
+        int64_t other = run_of(x->arg[i], v);
+        run = !run || (other && run % other == 0) ? other : !other || other % run == 0 ? run : 1;
+    }
+    return run;
+}
+
+void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most) {
+    f->heads = 1;
+    for (int i = 0; i < d->rank; i++) {
+        const fv_var *h = d->index[i];
+        if (!fv_dim_is_const(h->dim) || !fv_x_uses(f->q, h) || (where && fv_x_uses(where, h)))
+            continue;
+        int64_t runs[] = {run_of(f->k, h), run_of(v, h)};
+        for (int n = most; n > f->heads; n--)
+            if (h->dim->value >= n && h->dim->value % n == 0 && runs[0] % n == 0 && runs[1] % n == 0) {
+                f->heads = n;
+                f->head = h;
+            }
+    }
+}
+
 fv_expr *fv_single_where(fv_arena *a, const fv_single_scores *f, fv_expr *queries, fv_expr *keys) {
     return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, f->block), keys), fv_x_bin(a, FV_X_EQ, queries, fv_x_int(a, 1)));
 }
@@ -69,8 +100,9 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     fv_kemit_release(e, m);
 }
 
-/* acc[r] of the block of keys from j0 on, with the channels from c0 on. */
-static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_buf *acc, fv_expr *j0, fv_expr *c0) {
+/* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
+static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *acc, fv_expr *j0,
+                       fv_expr *c0) {
     fv_arena *x = e->arena;
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2, (int64_t[]){f->block, f->block}, NULL);
@@ -84,11 +116,23 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_buf *acc, fv_e
     fv_kb_transpose(&e->b, rows);
     c = open_loop(e, FV_UNROLL, "c", n);
     fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
-    fv_expr *q = fv_kb_let(&e->b, "q", fv_kemit_expr(e, f->q));
+    fv_kmark step = fv_kemit_mark(e);
+    fv_buf *k = fv_kb_tile(&e->b, "k", (fv_elem)f->sum->type.elem, 1, &f->block, NULL);
     r = open_loop(e, FV_VECTOR, "r", n);
     fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
     fv_kemit_memo(e, f->load, fv_x_load(x, rows, (fv_expr *[]){c, r}));
-    fv_kb_store(&e->b, acc, &r, fv_x_fma(x, q, fv_kemit_expr(e, f->k), fv_x_load(x, acc, &r)), NULL);
+    fv_kb_store(&e->b, k, &r, fv_kemit_expr(e, f->k), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, step);
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, first ? f->heads : 1));
+    if (first)
+        fv_kemit_bind(e, f->head, binary(e, FV_X_ADD, first, h));
+    fv_kemit_bind(e, local, h);
+    fv_expr *q = fv_kb_let(&e->b, "q", fv_kemit_expr(e, f->q));
+    r = open_loop(e, FV_VECTOR, "r", n);
+    fv_expr *at[2] = {h, r};
+    fv_kb_store(&e->b, acc, at, fv_x_fma(x, q, fv_x_load(x, k, &r), fv_x_load(x, acc, at)), NULL);
+    fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -100,23 +144,26 @@ static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_e
     return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
 }
 
-void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys) {
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
+                    fv_expr *n, fv_expr *const *keys) {
     fv_arena *x = e->arena;
     const fv_elem type = (fv_elem)f->sum->type.elem;
+    const int heads = first ? f->heads : 1;
     fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", keys[0] ? keys[0] : zero, keys[0] ? keys[1] : n, f->block);
     fv_expr *j0 = in_keys(e, f, j, n), *next = in_keys(e, f, binary(e, FV_X_ADD, j, integer(e, AHEAD * f->block)), n);
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 1, &f->block, fv_x_const(x, type, 0));
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){heads, f->block}, fv_x_const(x, type, 0));
     fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
     prefetch(e, f, next, c0);
-    emit_block(e, f, acc, j0, c0);
+    emit_block(e, f, first, local, acc, j0, c0);
     fv_kb_end(&e->b);
-    fv_expr *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
-    for (int i = 0; i < score->rank - 1; i++)
-        index[i] = at[i];
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, heads)), *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
+    memcpy(index, at, (size_t)score->rank * sizeof *index);
+    index[score->rank - 2] = h;
     index[score->rank - 1] = binary(e, FV_X_ADD, j0, r);
-    fv_kb_store(&e->b, score, index, fv_x_load(x, acc, &r), NULL);
+    fv_kb_store(&e->b, score, index, fv_x_load(x, acc, (fv_expr *[]){h, r}), NULL);
+    fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);

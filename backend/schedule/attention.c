@@ -72,15 +72,19 @@ static void set_tasks(fv_attend *a) {
     const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim, *block = fv_dim_const(t, a->block);
     for (int i = 0; i < a->d->rank; i++)
         if (i != a->at.row && i != a->at.column) {
-            outer[a->nouter] = a->d->index[i]->dim;
-            a->outer[a->nouter++] = a->d->index[i];
+            fv_var *v = a->d->index[i];
+            if (v == a->single.head)
+                v = fv_index_var(a->l->exprs, "group", fv_dim_const(t, v->dim->value / a->single.heads));
+            outer[a->nouter] = v->dim;
+            a->outer[a->nouter++] = v;
         }
     const fv_dim *one = fv_dim_const(t, 1), *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), one);
     /* whole blocks: together they have no more rows than there are queries */
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
     const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
     a->chunk = fv_index_var(a->l->exprs, "chunk", chunks);
-    a->local = fv_index_var(a->l->exprs, "row", fv_dim_min(t, queries, block));
+    const fv_dim *rows = fv_dim_min(t, queries, block); /* or the heads of a group, of a single query */
+    a->local = fv_index_var(a->l->exprs, "row", a->single.head ? fv_dim_max(t, rows, fv_dim_const(t, a->single.heads)) : rows);
 }
 
 /* Room for as many keys as panels of that width have. Where these are whole pairs of lines it is one line more: rows of a tile
@@ -121,7 +125,7 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
 static bool is_of_key(const fv_attend *a, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
     return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->elem && fv_x_uses(x, v) &&
-           !fv_x_uses(x, a->d->index[a->at.row]) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
+           !fv_x_uses(x, a->d->index[a->at.row]) && !(a->single.head && fv_x_uses(x, a->single.head)) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
            !loads_value(x, a->memory->value);
 }
 
@@ -244,7 +248,7 @@ static bool choose_products(fv_attend *a) {
 static void place_keys(fv_attend *a, fv_op *op) {
     const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
     fv_arena *x = a->l->exprs;
-    fv_single_scores single = {.sum = a->at.score, .k = a->qk.b, .key = a->at.key};
+    fv_single_scores single = {.sum = a->at.score, .q = a->at.q, .k = a->qk.b, .key = a->at.key};
     bool turns = !a->qk.dense && fv_single_choose(a->l->target, &single);
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     if (queries->lo > 1 || queries == keys || !a->qk.packed || !a->qk.panels.made_in_run)
@@ -253,6 +257,7 @@ static void place_keys(fv_attend *a, fv_op *op) {
         fv_declines(a->l, a->d->value, FV_WHY_attend_panels);
         return;
     }
+    fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
     a->single = single;
     fv_storage_of(a->l, a->qk.panels.value)->unless = fv_single_where(x, &single, fv_x_dim(x, queries), fv_x_dim(x, keys));
     fv_takes(a->l, a->d->value, FV_WHY_attend_single);

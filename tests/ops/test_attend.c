@@ -266,6 +266,22 @@ Test(attend, heads_that_share_keys) {
           "  %y = MatMul(%p, %f)\n");
 }
 
+#define SHARED                                                                                                           \
+    "  %a = fv.Reshape(%k) {dims = [2, 2, 1, m, 8]}\n  %b = fv.Expand(%a) {dims = [2, 2, 3, m, 8]}\n"                      \
+    "  %c = fv.Reshape(%b) {dims = [2, 6, m, 8]}\n  %d = fv.Reshape(%v) {dims = [2, 2, 1, m, 12]}\n"                      \
+    "  %e = fv.Expand(%d) {dims = [2, 2, 3, m, 12]}\n  %f = fv.Reshape(%e) {dims = [2, 6, m, 12]}\n"                      \
+    "  %kt = Transpose(%c) {perm = [0, 1, 3, 2]}\n"
+#define OF_GROUPS(more) "func @main(%q: f32[2, 6, n, 8], %k: f32[2, 2, m, 8], %v: f32[2, 2, m, 12]" more ") -> (%y) {\n" SHARED
+#define REST_OF_GROUPS "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %f)\n"
+
+/* A bias of each head, of the key alone; queries that are scaled; keys that are. */
+Test(attend, heads_that_share_keys_and_no_mask) {
+    check(OF_GROUPS(", %slope: f32[6, 1, 1], %at: f32[m]") "  %s = MatMul(%q, %kt)\n  %far = Mul(%slope, %at)\n"
+          "  %t = Add(%s, %far)\n" REST_OF_GROUPS);
+    check("const @by: f32[] = 0.6\n" OF_GROUPS("") "  %x = Mul(%q, @by)\n  %z = Mul(%kt, @by)\n  %t = MatMul(%x, %z)\n" REST_OF_GROUPS);
+    check(OF_GROUPS(", %mask: f32[2, 1, 1, m]") "  %s = MatMul(%q, %kt)\n  %t = Add(%s, %mask)\n" REST_OF_GROUPS);
+}
+
 Test(attend, batches_and_heads_in_one_axis) { /* which are two of the result: weights are not kept then */ /* as baddbmm leaves them, with a mask of the batch */
     check_either("func @main(%q: f32[6, n, 8], %k: f32[6, m, 8], %v: f32[6, m, 8], %mask: f32[2, 1, n, m]) -> (%y) {\n"
           "  %t = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %t)\n  %a = fv.Reshape(%s) {dims = [2, 3, n, m]}\n"
@@ -485,6 +501,14 @@ Test(attend, hidden_by_positions, .timeout = 240) {
                 cr_assert(same(x, y, a, false), "tiling %zu, n = %d, m = %d\n%s", t, sizes[i][0], sizes[i][1], body);
             }
         }
+}
+
+Test(attend, hidden_from_heads_that_share_keys, .timeout = 240) {
+    check_masks("const @low: f32[] = -inf\n" OF_GROUPS(", %keep: bool[n, m]") "  %s = MatMul(%q, %kt)\n"
+                "  %t = Where(%keep, %s, @low)\n" REST_OF_GROUPS, 0);
+    check_masks(OF_GROUPS(", %hide: f32[n, m]") "  %s = MatMul(%q, %kt)\n  %t = Add(%s, %hide)\n" REST_OF_GROUPS, -10000);
+    check_masks("const @low: f32[] = -inf\n" OF_GROUPS(", %keep: bool[6, 1, m]") "  %s = MatMul(%q, %kt)\n"
+                "  %t = Where(%keep, %s, @low)\n" REST_OF_GROUPS, 0); /* from some heads */
 }
 
 /* Fills that may be no less than a score, masks made of scores, and weights that are not 0 where the exponential is. */
