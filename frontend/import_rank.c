@@ -79,7 +79,7 @@ static int rank_by_use(fv_importer *im, const char *input) {
             int rank = rank_of_use(g, node, k);
             if (rank >= 0)
                 return rank;
-            if (!k && node->n_output && keeps_shape(node))
+            if (!k && keeps_shape(node))
                 fv_import_map(&alike, fv_intern(im->s, node->output[0]), im);
         }
     }

@@ -251,8 +251,9 @@ static void place_keys(fv_attend *a, fv_op *op) {
     fv_single_scores single = {.sum = a->at.score, .q = a->at.q, .k = a->qk.b, .key = a->at.key};
     bool turns = !a->qk.dense && fv_single_choose(a->l->target, &single);
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
-    if (queries->lo > 1 || queries == keys || !a->qk.packed || !a->qk.panels.made_in_run)
-        return; /* of one key, too, nothing is to be turned round */
+    bool may = queries->lo <= 1 && queries != keys; /* of one key, too, nothing is to be turned round */
+    if (!may || (turns && keys->hi < single.block) || !a->qk.packed || !a->qk.panels.made_in_run)
+        return;
     if (!turns) {
         fv_declines(a->l, a->d->value, FV_WHY_attend_panels);
         return;

@@ -201,25 +201,40 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
     return false;
 }
 
-/* Element e of `old`, which a symbol stood for that this binds, is known now: it is that dim wherever the symbol was. Parsed
- * again, the text would tell the dim. */
-static void unbind(fv_rewriter *w, fv_op *bind, int e, const fv_dim *dim) {
-    const fv_attr *a = fv_op_find_attr(bind, "symbols");
-    const fv_dim **symbols = FV_NEW(w->module->arena, const fv_dim *, a->n), *symbol = a->u.dims[e];
-    memcpy(symbols, a->u.dims, (size_t)a->n * sizeof *symbols);
-    symbols[e] = fv_dim_fresh(w->module->dims, symbol->name, symbol->lo, symbol->hi, true); /* which nobody reads */
-    fv_op_set_dims(bind, "symbols", a->n, symbols);
-    fv_module_replace_dim(w->module, symbol, dim);
+/* What is known of n elements of v; NULL: nothing. */
+static const fv_dim *const *known_elems(fv_rewriter *w, const fv_value *v, int n) {
+    const fv_tensor *t = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
+    if (!t || !fv_elem_is_int(t->elem) || t->count != (size_t)n)
+        return v->nelems == n ? v->elems : NULL;
+    const fv_dim **known = FV_NEW(w->module->arena, const fv_dim *, n + 1);
+    for (int i = 0; i < n; i++) {
+        int64_t x = fv_tensor_int(t, (size_t)i);
+        if (x < -FV_DIM_MAX || x > FV_DIM_MAX)
+            return NULL;
+        known[i] = fv_dim_const(w->module->dims, x);
+    }
+    return known;
 }
 
-static void tell_elems(fv_rewriter *w, const fv_value *old, const fv_value *v) {
+/* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim wherever the symbol was. Parsed
+ * again, the text would tell the dim. */
+static void tell_elem(fv_rewriter *w, const fv_value *old, int e, const fv_dim *dim) {
+    fv_module *m = w->module;
+    const fv_dim *symbol = old->elems[e];
+    bool bound = false;
     for (int i = 0; i < old->nuses; i++) {
         fv_op *bind = old->uses[i].op;
         const fv_attr *a = fv_op_is(bind, FV_OP_fv_Bind) ? fv_op_find_attr(bind, "symbols") : NULL;
-        for (int e = 0; a && e < old->nelems && e < v->nelems; e++)
-            if (old->elems[e] != v->elems[e] && a->u.dims[e] == old->elems[e])
-                unbind(w, bind, e, v->elems[e]);
+        if (!a || e >= a->n || a->u.dims[e] != symbol)
+            continue;
+        const fv_dim **symbols = FV_NEW(m->arena, const fv_dim *, a->n);
+        memcpy(symbols, a->u.dims, (size_t)a->n * sizeof *symbols);
+        symbols[e] = fv_dim_fresh(m->dims, symbol->name, symbol->lo, symbol->hi, true); /* which nobody reads */
+        fv_op_set_dims(bind, "symbols", a->n, symbols);
+        bound = true;
     }
+    if (bound)
+        fv_module_replace_dim(m, symbol, dim);
 }
 
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
@@ -232,10 +247,12 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         return;
     if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
         assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
-    if (old->elems && !v->elems)
+    const fv_dim *const *known = old->elems ? known_elems(w, v, old->nelems) : NULL;
+    for (int e = 0; known && e < old->nelems; e++)
+        if (known[e] != old->elems[e])
+            tell_elem(w, old, e, known[e]);
+    if (old->elems && !known && !v->elems)
         fv_set_elems(v, old->nelems, old->elems);
-    else if (old->elems)
-        tell_elems(w, old, v);
     fv_replace_uses(old, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);
