@@ -59,13 +59,22 @@ func @main(%q: f32[{HEADS}, n, {SIZE}], %k: f32[{HEADS}, n, {SIZE}], %v: f32[{HE
 """
 
 
-def write_kept(path, n):
-    """npy: the first half of n keys is kept."""
-    head = f"{{'descr': '|b1', 'fortran_order': False, 'shape': (1, 1, {n}), }}"
+def write_npy(path, descr, shape, data):
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
     head += " " * (63 - (10 + len(head)) % 64) + "\n"
     with open(path, "wb") as f:
-        f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode())
-        f.write(bytes(i < n - n // 2 for i in range(n)))
+        f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + data)
+
+
+def write_kept(path, n):
+    """The first half of n keys is kept."""
+    write_npy(path, "|b1", (1, 1, n), bytes(i < n - n // 2 for i in range(n)))
+
+
+def write_padded(path, batch, seq):
+    """A mask of rows with lengths from seq / batch to seq, as far apart as each other."""
+    mask = [int(i < (b + 1) * seq // batch) for b in range(batch) for i in range(seq)]
+    write_npy(path, "<i8", (batch, seq), struct.pack(f"<{len(mask)}q", *mask))
 
 
 # ---- one aim ----
@@ -95,13 +104,17 @@ def caches(bench, path):
 
 def prepare(bench, model, options):
     """The path of a model, and what `fovea bench` is told besides."""
-    more = [o for o in options if o != "--caches"]
+    more = [o for o in options if o not in ("--caches", "--padded")]
     at = dict(re.findall(r"(\w+)=(\d+)", " ".join(options)))
     kind = model.removeprefix("attention-")
     if kind == model:
         path = bench.model(model)
         if "--caches" in options:
             more += caches(bench, path) + [f"--at=room={int(at['past']) + 1}"]
+        if "--padded" in options:
+            mask = os.path.join(bench.models, f"padded-{at['batch']}-{at['seq']}.npy")
+            write_padded(mask, int(at["batch"]), int(at["seq"]))
+            more.append(f"--input=attention_mask={mask}")
         return path, more
     if kind not in MASKS:
         raise Failed(f"there is no {model}; there are {', '.join('attention-' + k for k in MASKS)}")
@@ -117,14 +130,16 @@ def prepare(bench, model, options):
 
 def ratio_of(bench, aim):
     """The median over rounds of our time over the other model's."""
-    this, other = prepare(bench, aim.model, aim.options), prepare(bench, aim.of, aim.options)
+    own = [o.removeprefix("+") for o in aim.options]
+    this, other = prepare(bench, aim.model, own), prepare(bench, aim.of, [o for o in aim.options if not o.startswith("+")])
     once = Bench(argparse.Namespace(**{**vars(bench.o), "rounds": 1, "seconds": bench.o.seconds / bench.o.rounds}))
     ratios = []
     for i in range(bench.o.rounds):
         times = {}
-        for path, more in (this, other) if i % 2 else (other, this):
-            times[path] = once(path, *more)[0]["median_ms"]
-        ratios.append(times[this[0]] / times[other[0]])
+        for which in (0, 1) if i % 2 else (1, 0):
+            path, more = (this, other)[which]
+            times[which] = once(path, *more)[0]["median_ms"]
+        ratios.append(times[0] / times[1])
     return statistics.median(ratios), f"{min(ratios):.2f} - {max(ratios):.2f}"
 
 
