@@ -151,6 +151,16 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
     return false;
 }
 
+/* Are its other dims those of the whole, as far as is known before anything runs? What a branch or a turn checks is checked where it
+ * says so, which may be behind the part. */
+static bool fits(const join *j, const fv_value *v) {
+    const fv_type *whole = j->op->out[0]->type;
+    bool fits = true;
+    for (int i = 0; i < whole->rank && fits; i++)
+        fits = i == j->axis || fv_module_equal(j->l->module, v->type->dims[i], whole->dims[i]);
+    return fits || fv_declines(j->l, v, FV_WHY_part_dims, fv_v(j->op->out[0]));
+}
+
 static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
     const fv_fact whole = fv_v(j->op->out[0]);
     if (v->kind != FV_VALUE_RESULT)
@@ -165,6 +175,8 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
     if (!fv_is_made_beside(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_around, whole);
+    if (!fits(j, v))
+        return false;
     if (!is_private(j->l, v))
         return fv_declines(j->l, v, FV_WHY_part_read, whole);
     if (!is_once(j->op, v))
@@ -186,6 +198,8 @@ static bool separate(join *j) {
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_kept, fv_v(j->op->in[i]));
         if (is_substituted(j->part[i]) && !fv_is_made_beside(j->op, j->op->in[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_around, fv_v(j->op->in[i]));
+        if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
+            return false;
         if (is_substituted(j->part[i]) && reads(j->l, j->part[i], j->root))
             return false; /* for safety: the whole would have read it, and be no part of that memory */
         for (int k = 0; k < j->n; k++)

@@ -175,6 +175,12 @@ static bool is_laid_out_alike(fv_lowerer *l, const fv_launch *copy) {
     return true;
 }
 
+/* As many elements, as far as is known before anything runs: what a turn checks of a state it checks behind what makes it. */
+static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
+    fv_dims *t = l->module->dims;
+    return fv_module_equal(l->module, fv_dim_product(t, x->rank, x->dims), fv_dim_product(t, y->rank, y->dims));
+}
+
 /* Nobody needs x behind the copy, and nobody the state from where x is made up to there. */
 static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
     const fv_launch *copy = &l->steps[step].launch;
@@ -188,7 +194,8 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
         return fv_declines(l, about, FV_WHY_place_needed, operand);
     if (is_returned(l, x))
         return fv_declines(l, about, FV_WHY_place_returned, operand);
-    if (!same_dims(x->value->type, state->value->type) || !is_laid_out_alike(l, copy))
+    if (!same_dims(x->value->type, state->value->type) || !are_as_many(l, x->value->type, state->value->type) ||
+        !is_laid_out_alike(l, copy))
         return fv_declines(l, about, FV_WHY_place_dims, operand);
     for (int i = x->first + 1; i < step; i++)
         if (touches(l, &l->steps[i], state))
