@@ -9,6 +9,9 @@
  * has the axes that it had, so an op is what it was, with 1 for the batch and the number of tokens for the length wherever these
  * stand in its attributes. Each element of a token is computed by the same sums of the same terms.
  *
+ * No rule of a file: a run has any number of ops, and ends where one mixes places; which axes are batch and length is followed
+ * through each of them (tokens.h).
+ *
  * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
