@@ -607,7 +607,7 @@ static void put_packed(printer *p, const char *what, int n, const fv_type *const
             fv_text_printf(t, "%s %s %d: %s\n", fv_elem_is_packed(types[i]->elem) ? "packed" : "valid", what, i, fv_type_str(t->arena, types[i]));
 }
 
-void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_text *side, bool whole) {
+void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_graph_side *side, bool whole) {
     printer p = {.graph = {.t = t, .side_name = side_name, .side = side_name ? side : NULL, .whole = whole, .indent = 1},
                  .module = m, .definitions = d,
                  .defined = fv_ptrmap_in(t->arena), .whole = fv_ptrmap_in(t->arena), .shown = fv_ptrmap_in(t->arena)};

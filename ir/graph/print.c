@@ -92,13 +92,31 @@ static void put_elements(fv_text *t, const fv_tensor *x) {
     fv_text_put(t, list ? "]" : "");
 }
 
+/* Where the next one begins. */
+static size_t aligned(size_t bytes) { return (bytes + SIDE_ALIGN - 1) / SIDE_ALIGN * SIDE_ALIGN; }
+
 static void put_in_side(printer *p, const fv_tensor *x) {
-    static const char zeros[SIDE_ALIGN] = {0};
-    fv_text_putn(p->side, zeros, (SIDE_ALIGN - p->side->n % SIDE_ALIGN) % SIDE_ALIGN);
+    fv_graph_side *s = p->side;
+    size_t at = aligned(s->bytes);
     fv_text_put(p->t, "file ");
     fv_text_string(p->t, p->side_name, strlen(p->side_name));
-    fv_text_printf(p->t, " %zu %zu", p->side->n, x->bytes);
-    fv_text_putn(p->side, fv_tensor_little_endian(p->side->arena, x), x->bytes); /* as files are */
+    fv_text_printf(p->t, " %zu %zu", at, x->bytes);
+    FV_PUSH(s->arena, s->all, s->n, s->cap, x);
+    s->bytes = at + x->bytes;
+}
+
+bool fv_graph_side_write(const fv_graph_side *s, FILE *f) {
+    static const char zeros[SIDE_ALIGN] = {0};
+    size_t at = 0;
+    for (int i = 0; i < s->n; i++) {
+        const fv_tensor *x = s->all[i];
+        size_t space = aligned(at) - at;
+        if (fwrite(zeros, 1, space, f) != space ||
+            fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes) /* as files are */
+            return false;
+        at += space + x->bytes;
+    }
+    return true;
 }
 
 static void lend(printer *p, const fv_tensor *x) {
@@ -398,7 +416,7 @@ static void print_module(printer *p, const fv_module *m) {
         put_func(p, f);
 }
 
-void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side) {
+void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_graph_side *side) {
     print_module(&(printer){.t = t, .side_name = side_name, .side = side_name ? side : NULL}, m);
 }
 

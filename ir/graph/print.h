@@ -2,15 +2,26 @@
 #ifndef FV_IR_GRAPH_PRINT_H
 #define FV_IR_GRAPH_PRINT_H
 
+#include <stdio.h>
+
 #include "ir/base/ptrmap.h"
 #include "ir/base/text.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/lent.h"
 
+/* Constants that lie in a file beside a text, in order and aligned. */
+typedef struct fv_graph_side {
+    fv_arena *arena;
+    size_t bytes;
+    const fv_tensor **all;
+    int n, cap;
+} fv_graph_side;
+bool fv_graph_side_write(const fv_graph_side *s, FILE *f) FV_MUST_USE; /* false: errno tells */
+
 /* Constants of more than 16 elements go to `side` when it is given (then the text names the file
  * `side_name` and offset), and are elided as `...` when both are NULL (such text does not parse
  * back; for looking at). */
-void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_text *side);
+void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_graph_side *side);
 /* All in one text, which parses back: larger constants as `hex "..."`. */
 void fv_module_print_whole(fv_text *t, const fv_module *m);
 /* Does fv_module_print leave constants out where it has no `side`? */
@@ -25,7 +36,7 @@ void fv_module_print_lent(fv_text *t, const fv_module *m, fv_lent *lent);
 typedef struct fv_graph_printer {
     fv_text *t;
     const char *side_name;
-    fv_text *side; /* where large constants go */
+    fv_graph_side *side; /* where large constants go */
     bool whole;    /* without `side`: they are in the text; else they are elided */
     fv_lent *lent; /* large constants are `lent N`, and are in that list; NULL: as `side` and `whole` say */
     bool elide;    /* regions too */

@@ -189,7 +189,8 @@ Test(graph_text, large_constants_in_a_side_file) {
         fv_tensor_set_int(b, i, (int64_t)(i % 16) - 8);
     fv_const_new(m, "a", a);
     fv_const_new(m, "b", b);
-    fv_text t = {.arena = arena}, side = {.arena = arena};
+    fv_text t = {.arena = arena};
+    fv_graph_side side = {.arena = arena};
     fv_module_print(&t, m, "m.bin", &side);
     cr_expect_str_eq(t.s, HEAD "const @a: f32[3, 7] = file \"m.bin\" 0 84\n"
                                "const @b: i4[33] = file \"m.bin\" 128 17\n"
@@ -198,7 +199,7 @@ Test(graph_text, large_constants_in_a_side_file) {
     cr_assert(mkdtemp(folder) != NULL);
     const char *path = fv_printf(arena, "%s/m.bin", folder);
     FILE *f = fopen(path, "wb");
-    cr_assert(f && fwrite(side.s, 1, side.n, f) == side.n);
+    cr_assert(f && fv_graph_side_write(&side, f));
     fclose(f);
     fv_module *back = fv_module_parse(session, t.s, folder);
     cr_assert(back != NULL, "%s", all_messages());

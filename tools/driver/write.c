@@ -138,10 +138,7 @@ static bool program_side(const void *what, FILE *f) {
     return fv_program_write_side(what, f);
 }
 
-static bool text_side(const void *what, FILE *f) {
-    const fv_text *t = what;
-    return fwrite(t->s, 1, t->n, f) == t->n;
-}
+static bool graph_side(const void *what, FILE *f) { return fv_graph_side_write(what, f); }
 
 static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     fv_arena *a = fv_arena_new(s);
@@ -158,7 +155,8 @@ static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
 
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d, const char *out) {
     fv_arena *a = fv_arena_new(s);
-    fv_text t = {.arena = a}, side = {.arena = a};
+    fv_text t = {.arena = a};
+    fv_graph_side side = {.arena = a};
     bool alone = is_standard(out) || is_special(out); /* nothing lies beside it */
     const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
     if (d)
@@ -168,7 +166,7 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     else
         fv_module_print(&t, m, beside, &side);
     bool ok = (alone || (fv_driver_spares(s, out) && (!side.n || fv_driver_spares(s, side_of(a, out))))) &&
-              (side.n ? put_both(s, a, out, &t, text_side, &side) : put(s, out, t.s, t.n));
+              (side.n ? put_both(s, a, out, &t, graph_side, &side) : put(s, out, t.s, t.n));
     fv_arena_free(a);
     return ok;
 }
