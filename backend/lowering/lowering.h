@@ -17,7 +17,7 @@ typedef struct fv_storage {
     struct fv_grouped *grouped; /* what each step knows of it besides: backend/fuse/group.c, */
     struct fv_layout *layout;   /* backend/axes/data_layout.c, */
     bool operand;              /* schedules: made in the run for a contraction, which reads nothing else of it, */
-    fv_expr *unless;           /* an operand: where that holds, which dims decide, nobody reads it; NULL: somebody always does */
+    fv_expr *unless;           /* an operand: where that holds, over dims, nobody reads it (transpose.c makes nothing then); NULL: somebody always does */
     const struct fv_storage *over; /* memory: whose it took over where that died; NULL: nobody's; */
     fv_buf *buf;               /* in the program; NULL until it is needed; */
     int first, last;           /* live over these launches */

@@ -60,10 +60,7 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     close_to(a, depth, m);
 }
 
-static fv_expr *is_single(fv_attend *a) {
-    const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
-    return fv_single_where(a->e.arena, &a->single, fv_kemit_dim(&a->e, queries), fv_kemit_dim(&a->e, keys));
-}
+static fv_expr *is_single(fv_attend *a) { return fv_kemit_expr(&a->e, a->single.where); }
 
 static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     if (a->single.sum) {

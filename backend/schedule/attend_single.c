@@ -38,7 +38,7 @@ static bool find_load(fv_single_scores *f, fv_expr *x) {
     return true;
 }
 
-bool fv_single_choose(const fv_target *t, fv_single_scores *f) {
+bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, const fv_dim *queries) {
     if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
         return false;
     f->channel = f->sum->u.red.vars[0];
@@ -51,6 +51,8 @@ bool fv_single_choose(const fv_target *t, fv_single_scores *f) {
     while (n >= LEAST_BLOCK && f->channel->dim->value % n)
         n /= 2;
     f->block = n;
+    f->where = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, n), fv_x_dim(a, f->key->dim)),
+                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, queries), fv_x_int(a, 1)));
     return n >= LEAST_BLOCK;
 }
 
@@ -81,10 +83,6 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
                 f->head = h;
             }
     }
-}
-
-fv_expr *fv_single_where(fv_arena *a, const fv_single_scores *f, fv_expr *queries, fv_expr *keys) {
-    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, f->block), keys), fv_x_bin(a, FV_X_EQ, queries, fv_x_int(a, 1)));
 }
 
 /* What the block of keys from j0 on reads of these channels. */

@@ -10,17 +10,16 @@ typedef struct fv_single_scores {
     const fv_var *key;
     fv_expr *load;        /* the element that k reads */
     int64_t block;        /* keys, and channels, that are turned round together */
+    fv_expr *where;       /* there is one query, and a block of keys; over dims alone */
     const fv_var *head;   /* of which so many side by side read the same keys and values: a group, which is one task; NULL: none do */
     int heads;            /* 1 where none do */
 } fv_single_scores;
 
-/* Can a kernel read keys a block at a time, and turn it round in registers? sum, q, k and key are known. */
-bool fv_single_choose(const fv_target *t, fv_single_scores *f) FV_MUST_USE;
+/* Can a kernel read keys a block at a time, and turn it round in registers? sum, q, k and key are known; sets the others. */
+bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, const fv_dim *queries) FV_MUST_USE;
 /* Sets head and heads, at most `most`: an axis of d on which neither v nor k depends but by the number of a group, nor `where`. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most);
-/* Is there one query, and a block of keys? Dims alone tell. */
-fv_expr *fv_single_where(fv_arena *a, const fv_single_scores *f, fv_expr *queries, fv_expr *keys);
-/* Where that holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to before `keys[1]`, of n, or NULLs; e uses
+/* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to before `keys[1]`, of n, or NULLs; e uses
  * the scores' definition. Rows are the heads of a group from `first` on, and `local` is their number; or, NULL, the head that is
  * bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,

@@ -247,9 +247,8 @@ static bool choose_products(fv_attend *a) {
 /* Where there may be a single query, its keys are read as they lie, and the kernel of their panels has nothing to do then. */
 static void place_keys(fv_attend *a, fv_op *op) {
     const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
-    fv_arena *x = a->l->exprs;
     fv_single_scores single = {.sum = a->at.score, .q = a->at.q, .k = a->qk.b, .key = a->at.key};
-    bool turns = !a->qk.dense && fv_single_choose(a->l->target, &single);
+    bool turns = !a->qk.dense && fv_single_choose(a->l->exprs, a->l->target, &single, queries);
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
     bool may = queries->lo <= 1 && queries != keys; /* of one key, too, nothing is to be turned round */
     if (!may || (turns && keys->hi < single.block) || !a->qk.packed || !a->qk.panels.made_in_run)
@@ -260,7 +259,7 @@ static void place_keys(fv_attend *a, fv_op *op) {
     }
     fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
     a->single = single;
-    fv_storage_of(a->l, a->qk.panels.value)->unless = fv_single_where(x, &single, fv_x_dim(x, queries), fv_x_dim(x, keys));
+    fv_storage_of(a->l, a->qk.panels.value)->unless = single.where;
     fv_takes(a->l, a->d->value, FV_WHY_attend_single);
 }
 
