@@ -152,9 +152,10 @@ static void close_state(fv_lowerer *l, int i) {
 
 /* A caller passes arrays of numbers, also where nothing in the model reads them. */
 static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, const fv_type *t) {
-    if (t->kind == FV_TENSOR && t->elem != FV_STRING)
+    bool complex = t->elem == FV_C64 || t->elem == FV_C128; /* which no operator reads */
+    if (t->kind == FV_TENSOR && t->elem != FV_STRING && !complex)
         return true;
-    return fv_error(l->session, "%s '%s' is %s; what is passed to a program has to be a tensor of numbers", what, name,
+    return fv_error(l->session, "%s '%s' is %s; what is passed to a program has to be a tensor of real numbers", what, name,
                     fv_type_str(l->arena, t));
 }
 

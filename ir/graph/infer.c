@@ -539,6 +539,9 @@ static said *said_of_results(const fv_op *op, said *few) {
 }
 
 static bool infer_results(fv_op *op) {
+    for (int i = 0; i < op->nin; i++) /* a text may name what an operator around it makes */
+        if (op->in[i] && !op->in[i]->type)
+            return fv_op_error(op, "uses %%%s, which is made around it", op->in[i]->name);
     if (!fv_op_check(op))
         return false;
     said few[FV_MAX_OUT];
