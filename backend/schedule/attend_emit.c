@@ -374,27 +374,17 @@ static fv_key_search search_of(fv_attend *a) {
 }
 
 typedef struct sought {
-    const fv_keys_found *found; /* or, of a single query: does it hide one? */
-    fv_buf *hides;
+    const fv_keys_found *found;
     fv_expr *first, *rows;
 } sought;
 
 static void find_keys(fv_attend *a, void *user) {
     const sought *u = user;
     fv_key_search s = search_of(a);
-    if (!u->found) {
-        fv_find_hidden_key(&s, u->hides, u->first);
-        return;
-    }
     fv_find_keys(&s, u->found, u->first, u->rows);
     int half = s.width / 2;
     if (half % a->scores_tile.columns == 0 && half % FV_CHAINS == 0)
         fv_trim_keys(&s, u->found, u->first, u->rows);
-}
-
-static void look_for_keys(fv_attend *a, sought u) {
-    fv_kemit_use(&a->e, &a->folded);
-    emit_either(a, a->where, find_keys, &u);
 }
 
 /* Which sums of the weights are over the scores: the others are of queries and keys as they were. */
@@ -431,7 +421,8 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &block, NULL);
     a->again = new_scalar(a, "again", zero);
-    look_for_keys(a, (sought){.found = &found, .first = first, .rows = rows});
+    fv_kemit_use(e, &a->folded);
+    emit_either(a, a->where, find_keys, &(sought){&found, first, rows});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
     fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
@@ -469,13 +460,25 @@ static void emit_bounds(fv_attend *a) {
 
 /* ---- a single query ---- */
 
+typedef struct hiding {
+    fv_buf *hides;
+    fv_expr *query;
+} hiding;
+
+static void find_hidden_key(fv_attend *a, void *user) {
+    const hiding *u = user;
+    fv_key_search s = search_of(a);
+    fv_find_hidden_key(&s, u->hides, u->query);
+}
+
 /* Does the query see all keys? Where it does not, its bounds are worth a pass over the keys. */
 static fv_expr *sees_all_keys(fv_attend *a, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_buf *hides = new_scalar(a, "hides", integer(e, 1));
     fv_kb_if(&e->b, is_single(a));
     fv_kb_store(&e->b, hides, NULL, integer(e, 0), NULL);
-    look_for_keys(a, (sought){.hides = hides, .first = query});
+    fv_kemit_use(e, &a->folded);
+    emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
     fv_kb_end(&e->b);
     fv_kemit_use(e, a->d);
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));

@@ -27,10 +27,7 @@ static bool find_load(fv_single_scores *f, fv_expr *x) {
         if (f->load)
             return fv_x_equal(f->load, x);
         f->load = x;
-        for (int i = 0; i < x->n; i++)
-            if (fv_x_has_load(x->arg[i]))
-                return false;
-        return fv_x_stride(x, f->channel) > 0 && fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
+        return fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 && fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
     }
     for (int i = 0; i < x->n; i++)
         if (!find_load(f, x->arg[i]))
@@ -46,8 +43,7 @@ bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, cons
     if (!find_load(f, f->k) || !f->load)
         return false;
     int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem), bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
-    int64_t n = t->vector_bits / 8 / (bytes > wide ? bytes : wide), rows = t->vector_registers / 2; /* the others for the steps */
-    n = n > rows ? rows : n;
+    int64_t n = fv_turned_block(t, bytes > wide ? bytes : wide);
     while (n >= LEAST_BLOCK && f->channel->dim->value % n)
         n /= 2;
     f->block = n;

@@ -21,3 +21,8 @@ fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_exp
 fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return binary(e, FV_X_FLOORDIV, binary(e, FV_X_ADD, a, binary(e, FV_X_SUB, b, integer(e, 1))), b);
 }
+
+int64_t fv_turned_block(const fv_target *t, int bytes) {
+    int64_t lanes = t->vector_bits / 8 / bytes, rows = t->vector_registers / 2;
+    return lanes > rows ? rows : lanes;
+}

@@ -42,21 +42,6 @@ typedef struct transposed {
 
 static bool is_read(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
 
-static bool is_checked(const fv_expr *x) {
-    bool found = x->op == FV_X_REQUIRE;
-    for (int i = 0; i < x->n && !found; i++)
-        found = is_checked(x->arg[i]);
-    return found;
-}
-
-/* Only index arithmetic behind a load: no indices that are data, and none that are checked. */
-static bool is_plain(const fv_expr *load) {
-    for (int i = 0; i < load->n; i++)
-        if (fv_x_has_load(load->arg[i]) || is_checked(load->arg[i]))
-            return false;
-    return true;
-}
-
 /* Finds the strided load; false where others are strided as well, or where there is more to do than to copy. */
 static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
     const fv_value *y = t->def->value;
@@ -74,7 +59,7 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
             return fv_declines(l, y, FV_WHY_transpose_several, fv_v(x->u.buf->value));
         if (t->nloads == MAX_LOADS)
             return fv_declines(l, y, FV_WHY_transpose_loads, fv_n(MAX_LOADS));
-        if (!is_plain(x))
+        if (!fv_x_is_plain(x))
             return fv_declines(l, y, FV_WHY_transpose_index, fv_v(x->u.buf->value));
         t->load[t->nloads++] = x;
         return true;
@@ -98,8 +83,7 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     int bytes = 1;
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
-    int64_t n = l->target->vector_bits / 8 / bytes, rows = l->target->vector_registers / 2; /* the others for a round */
-    n = n > rows ? rows : n;
+    int64_t n = fv_turned_block(l->target, bytes);
     while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;
     return n;

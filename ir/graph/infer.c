@@ -253,8 +253,7 @@ static bool is_small_int(const fv_type *t, int *n) {
     return true;
 }
 
-/* A constant's elements; false where it is no small integer tensor. */
-static bool const_elems(fv_module *m, fv_value *v) {
+bool fv_const_elems(fv_module *m, fv_value *v) {
     int n;
     if (!is_small_int(v->type, &n))
         return false;
@@ -333,7 +332,7 @@ bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
     if (!v->elems) {
         int count;
         if (v->kind == FV_VALUE_CONST) {
-            if (!const_elems(m, v))
+            if (!fv_const_elems(m, v))
                 return false;
         } else {
             if (!is_small_int(v->type, &count))
@@ -356,9 +355,7 @@ static bool known(const fv_op *op, int in) {
     int n;
     if (!v || !is_small_int(v->type, &n))
         return false;
-    if (!v->elems && v->kind == FV_VALUE_CONST)
-        const_elems(fv_op_module(op), v);
-    return v->elems != NULL;
+    return v->elems || (v->kind == FV_VALUE_CONST && fv_const_elems(fv_op_module(op), v));
 }
 
 typedef const fv_dim *(*binary_fn)(fv_dims *, const fv_dim *, const fv_dim *);

@@ -43,6 +43,8 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) FV_MUST_USE;
  * known small size whose elements nobody knows -- fresh symbols bound by an fv.Bind op that is put
  * behind the definition of the value. False: no such operand, or not small. */
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
+/* Sets what is known of a constant's elements: its own. False: it is no small tensor of integers. */
+bool fv_const_elems(fv_module *m, fv_value *v) FV_MUST_USE;
 /* The only element of an integer or bool tensor, where it is known. */
 bool fv_known_int(const fv_value *v, int64_t *out) FV_MUST_USE;
 /* A symbol for a dim that data decides, bound by an fv.Let before op, which is made if there is none;

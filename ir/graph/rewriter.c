@@ -201,21 +201,6 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
     return false;
 }
 
-/* What is known of n elements of v; NULL: nothing. */
-static const fv_dim *const *known_elems(fv_rewriter *w, const fv_value *v, int n) {
-    const fv_tensor *t = v->kind == FV_VALUE_CONST ? v->tensor : NULL;
-    if (!t || !fv_elem_is_int(t->elem) || t->count != (size_t)n)
-        return v->nelems == n ? v->elems : NULL;
-    const fv_dim **known = FV_NEW(w->module->arena, const fv_dim *, n + 1);
-    for (int i = 0; i < n; i++) {
-        int64_t x = fv_tensor_int(t, (size_t)i);
-        if (x < -FV_DIM_MAX || x > FV_DIM_MAX)
-            return NULL;
-        known[i] = fv_dim_const(w->module->dims, x);
-    }
-    return known;
-}
-
 /* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim wherever the symbol was. Parsed
  * again, the text would tell the dim. */
 static void tell_elem(fv_rewriter *w, const fv_value *old, int e, const fv_dim *dim) {
@@ -247,11 +232,11 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         return;
     if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
         assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
-    const fv_dim *const *known = old->elems ? known_elems(w, v, old->nelems) : NULL;
-    for (int e = 0; known && e < old->nelems; e++)
-        if (known[e] != old->elems[e])
-            tell_elem(w, old, e, known[e]);
-    if (old->elems && !known && !v->elems)
+    bool known = v->elems || (v->kind == FV_VALUE_CONST && fv_const_elems(w->module, v));
+    for (int e = 0; old->elems && known && e < old->nelems && e < v->nelems; e++)
+        if (v->elems[e] != old->elems[e])
+            tell_elem(w, old, e, v->elems[e]);
+    if (old->elems && !known)
         fv_set_elems(v, old->nelems, old->elems);
     fv_replace_uses(old, v);
     if (is_new(w, v))
