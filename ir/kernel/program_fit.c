@@ -1,7 +1,7 @@
 /* program_fit.c - do the buffers of a program lie within the memory that holds them?
  *
  * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all where
- * there are none: what depends on data is not seen, nor is a choice that a check of the plan refuses. */
+ * there are none: what depends on data is not seen, nor what a check refuses, nor a branch that is not taken. */
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/program_fit.h"
 #include "ir/kernel/verifier.h"
@@ -151,11 +151,17 @@ static bool fits_launch(const choice *c, const fv_stmt *s) {
     return true;
 }
 
+/* Where a run gets: behind a check that fails no launch of the block comes. */
 static bool fit_launches(const choice *c, const fv_block *block) {
-    for (const fv_stmt *s = block->first; s; s = s->next)
-        if ((s->kind == FV_S_LAUNCH && !fits_launch(c, s)) || !fit_launches(c, &s->body) ||
-            !fit_launches(c, &s->other))
+    for (const fv_stmt *s = block->first; s; s = s->next) {
+        const fv_expr *condition = s->kind == FV_S_CHECK || s->kind == FV_S_IF ? value_of(c, s->x) : NULL;
+        bool fails = condition && is_false(condition), holds = condition && condition->op == FV_X_CONST && !fails;
+        if (s->kind == FV_S_CHECK && fails)
+            break;
+        if ((s->kind == FV_S_LAUNCH && !fits_launch(c, s)) || (!fails && !fit_launches(c, &s->body)) ||
+            (!holds && !fit_launches(c, &s->other)))
             return false;
+    }
     return true;
 }
 
