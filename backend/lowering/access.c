@@ -126,16 +126,16 @@ fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner,
                                          fv_x_as_stored(a, outer->arg[0], inner, x));
 }
 
-static bool is_checked(const fv_expr *x) {
+bool fv_x_is_checked(const fv_expr *x) {
     bool found = x->op == FV_X_REQUIRE;
     for (int i = 0; i < x->n && !found; i++)
-        found = is_checked(x->arg[i]);
+        found = fv_x_is_checked(x->arg[i]);
     return found;
 }
 
 bool fv_x_is_plain(const fv_expr *load) {
     for (int i = 0; i < load->n; i++)
-        if (fv_x_has_load(load->arg[i]) || is_checked(load->arg[i]))
+        if (fv_x_has_load(load->arg[i]) || fv_x_is_checked(load->arg[i]))
             return false;
     return true;
 }

@@ -25,6 +25,8 @@ bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUS
  * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;
 
+/* May it refuse the run: does it ask whether an index is legal? */
+bool fv_x_is_checked(const fv_expr *x) FV_MUST_USE;
 /* Is there only index arithmetic behind a load: no indices that are data, and none that are checked? */
 bool fv_x_is_plain(const fv_expr *load) FV_MUST_USE;
 /* What is loaded, under conversions; x itself where it is computed. */

@@ -161,6 +161,33 @@ static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
     return inner->depth <= FV_MAX_DEPTH ? inner : (fv_op_error(op, "is nested too deeply"), NULL);
 }
 
+bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) {
+    bool equal = fv_module_equal(fv_op_module(op), a, b);
+    for (op = op->prev; op && !equal; op = op->prev) {
+        if (!fv_op_is(op, FV_OP_fv_Assume))
+            continue;
+        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+        equal = (left == a && right == b) || (left == b && right == a);
+    }
+    return equal;
+}
+
+int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
+    int i = 0;
+    while (i < symbols->n && symbols->u.dims[i] != d)
+        i++;
+    return i;
+}
+
+/* A dim of a result: that of both branches, or a symbol that is what each of them says. */
+static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then, const fv_dim *other) {
+    const fv_attr *symbols = fv_op_find_attr(end, "symbols");
+    int k = fv_number_of(symbols, d);
+    bool bound = k < symbols->n;
+    return fv_are_said_equal(middle, then, bound ? fv_op_find_attr(middle, "dims")->u.dims[k] : d) &&
+           fv_are_said_equal(end, other, bound ? fv_op_find_attr(end, "dims")->u.dims[k] : d);
+}
+
 static bool is_pair(const fv_op *middle, const fv_op *end) {
     const fv_attr *dims[2] = {fv_op_find_attr(middle, "dims"), fv_op_find_attr(end, "dims")};
     if (middle->nin != end->nin || dims[0]->n != dims[1]->n)
@@ -171,6 +198,11 @@ static bool is_pair(const fv_op *middle, const fv_op *end) {
             if (t[k] && (t[k]->kind != FV_TENSOR || t[k]->rank != t[1]->rank || t[k]->elem != t[1]->elem))
                 return fv_op_error(end, "result %d is %s, of what is %s", i, fv_type_str(fv_op_module(end)->arena, t[k]),
                                    fv_type_str(fv_op_module(end)->arena, t[1]));
+        for (int k = 0; t[0] && k < t[0]->rank; k++)
+            if (!has_dim(middle, end, t[0]->dims[k], t[1]->dims[k], t[2]->dims[k]))
+                return fv_op_error(end, "result %d is %s, of what is %s in one branch and %s in the other", i,
+                                   fv_type_str(fv_op_module(end)->arena, t[0]), fv_type_str(fv_op_module(end)->arena, t[1]),
+                                   fv_type_str(fv_op_module(end)->arena, t[2]));
     }
     return true;
 }

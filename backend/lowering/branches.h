@@ -15,6 +15,10 @@ fv_op *fv_flatten_branch(fv_op *op);
 const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound, const char *stem);
 /* What the end gives, as the type that is known or declared of it; w->failed is set after a diagnostic. */
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
+/* Are two dims equal: is it proved, assumed, or said by an fv.Assume above op? */
+bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
+/* Which of a list of symbols is d? How many there are: none. */
+int fv_number_of(const fv_attr *symbols, const fv_dim *d);
 /* Do marks nest, and is each value used where it is made, or within? False after a diagnostic: a text may say anything. */
 bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
 /* Of what a branch gives, what is no memory that it has made is copied; false after a diagnostic. */

@@ -1,22 +1,16 @@
 /* define.c - the definitions of what an op gives; copies of results. */
 #include "backend/lowering/define.h"
+#include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
 #include "ir/definition/define.h"
 #include "ir/definition/recurrence.h"
 #include "ir/graph/infer.h"
 
-static bool requires_something(const fv_expr *x) {
-    bool found = x->op == FV_X_REQUIRE;
-    for (int i = 0; i < x->n && !found; i++)
-        found = requires_something(x->arg[i]);
-    return found;
-}
-
 /* Which nodes index by what data says is known before they are fused. */
 static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *defs) {
     bool found = false;
     for (int i = 0; i < op->nout; i++)
-        found |= op->out[i] && requires_something(defs[i]->body);
+        found |= op->out[i] && fv_x_is_checked(defs[i]->body);
     for (int i = 0; found && i < op->origin->n; i++)
         *fv_ptrmap_at(&l->indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
 }

@@ -352,25 +352,6 @@ bool fv_flatten_regions(fv_lowerer *l) {
 
 /* ---- what is legal ---- */
 
-/* Is it proved, assumed, or said above that op? */
-static bool are_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) {
-    bool equal = fv_module_equal(fv_op_module(op), a, b);
-    for (op = op->prev; op && !equal; op = op->prev) {
-        if (!fv_op_is(op, FV_OP_fv_Assume))
-            continue;
-        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
-        equal = (left == a && right == b) || (left == b && right == a);
-    }
-    return equal;
-}
-
-static int number_of(const fv_attr *symbols, const fv_dim *d) {
-    int i = 0;
-    while (i < symbols->n && symbols->u.dims[i] != d)
-        i++;
-    return i;
-}
-
 /* Of a state that has a row for each turn: as many as there may be at most. */
 static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
@@ -383,11 +364,11 @@ static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
     const fv_dim *first = loop->in[1 + i]->type->dims[axis], *next = end->in[1 + i]->type->dims[axis];
     const fv_dim *seen = loop->out[i]->type->dims[axis], *last = end->out[i]->type->dims[axis];
-    int k = number_of(symbols, seen);
+    int k = fv_number_of(symbols, seen);
     if (k == symbols->n)
-        return are_equal(loop, first, seen) && are_equal(end, next, seen) && are_equal(end, last, seen);
-    return are_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
-           are_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
+        return fv_are_said_equal(loop, first, seen) && fv_are_said_equal(end, next, seen) && fv_are_said_equal(end, last, seen);
+    return fv_are_said_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
+           fv_are_said_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
            (last == fv_op_find_attr(end, "symbols")->u.dims[k] || (k == 0 && are_all_turns(loop, last)));
 }
 
@@ -415,7 +396,7 @@ static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem && row->rank == all->rank &&
                 row->rank > 0 && fv_dim_is_one(row->dims[0]) && are_all_turns(loop, all->dims[0]);
     for (int k = 1; fits && k < row->rank; k++)
-        fits = are_equal(end, row->dims[k], all->dims[k]);
+        fits = fv_are_said_equal(end, row->dims[k], all->dims[k]);
     if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
         return fv_op_error(end, "gives rows, which are as many as turns, and a condition may end it before");
     return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i, all ? fv_type_str(a, all) : "left out",
