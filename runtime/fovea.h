@@ -119,7 +119,8 @@ typedef struct fv_compile_options {
     fv_backend_kind backend;
     int verify;           /* check the IR after every pass */
     const char *const *states; /* "past=present", INPUT=OUTPUT: fv_port_info.state_of; "past=present:1024",
-                                  INPUT=OUTPUT:CAPACITY, a number or a name: in_place besides; NULL terminated */
+                                  INPUT=OUTPUT:CAPACITY, a number or a name: in_place besides; a '*' in both names stands for
+                                  the same text: "past.*=present.*:1024"; NULL terminated */
     const char *weights;  /* files: where weights go: "object", "file", "incbin", "text"; NULL: as docs/cli.md says */
     int strict;           /* an ONNX model that departs from the standard is an error, not a few warnings */
     const char *tuning;   /* path of what `fovea tune` has written for this model; NULL: none */

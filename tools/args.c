@@ -75,7 +75,7 @@ static const option options[] = {
     {"--target", NULL, TEXT, AT(target), "T", NULL, true, fv_target_names},
     {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true, fv_processor_names},
     {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
-    {"--state", NULL, LIST, AT(states), "IN=OUT[:N]", "output OUT is input IN of the next run; with N, in one memory of capacity N; may be repeated", false},
+    {"--state", NULL, LIST, AT(states), "IN=OUT[:N]", "output OUT is input IN of the next run; with N, in one memory of capacity N; * is the same text in both; may be repeated", false},
     {"--strict", NULL, FLAG, AT(strict), NULL, "refuse an ONNX model that departs from the standard", true},
     {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are", true},
     {"-O", NULL, LEVEL, AT(level), "N", "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},

@@ -162,44 +162,77 @@ static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s
     return NULL;
 }
 
+/* What an option says, and the names that there are. */
+typedef struct option {
+    const char *text, *capacity; /* NULL: none */
+    const char **ins, **outs;
+} option;
+
+static bool declare(fv_module *m, const option *o, const char *in, const char *out) {
+    fv_func *f = m->funcs;
+    int p = find(in, o->ins), r = find(out, o->outs);
+    if (p < 0 && r < 0 && find(in, o->outs) >= 0 && find(out, o->ins) >= 0)
+        return fv_error(m->session, "--state '%s': the input comes first: --state %s=%s", o->text,
+                        fv_option_name(m->arena, out), fv_option_name(m->arena, in));
+    if (p < 0)
+        return unknown(m, o->text, "input", in, o->ins);
+    if (r < 0)
+        return unknown(m, o->text, "output", out, o->outs);
+    const fv_value *past = f->body->params[p];
+    const char *problem = fv_state_problem(m->arena, f, r, past);
+    if (problem)
+        return fv_error(m->session, "--state '%s': %s", o->text, problem);
+    if (f->states[r] && f->states[r] != past)
+        return fv_error(m->session, "--state '%s': output '%s' is the state of input '%s' already", o->text, out, f->states[r]->name);
+    f->states[r] = past;
+    if (!o->capacity)
+        return true;
+    const fv_dim *capacity = read_capacity(m, o->text, o->capacity);
+    if (!f->capacity)
+        f->capacity = FV_NEW(m->arena, const fv_dim *, f->body->last->nin + 1);
+    if (capacity && f->capacity[r] && f->capacity[r] != capacity)
+        return fv_error(m->session, "--state '%s': input '%s' has capacity %s already", o->text, in,
+                        fv_dim_str(m->arena, f->capacity[r]));
+    f->capacity[r] = capacity;
+    return capacity != NULL;
+}
+
+/* What stands in `name` for the '*' of the pattern; NULL: it is not of the pattern. */
+static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
+    const char *star = strchr(pattern, '*');
+    size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);
+    bool fits = n >= before + after && !strncmp(name, pattern, before) && !strcmp(name + n - after, star + 1);
+    return fits ? fv_strndup(a, name + before, n - before - after) : NULL;
+}
+
+/* Every input that the pattern `in` fits, with the output that has the same in the place of the '*'. */
+static bool declare_all(fv_module *m, const option *o, const char *in, const char *out) {
+    const char *star = strchr(out, '*');
+    if (!star || strchr(star + 1, '*') || strchr(strchr(in, '*') + 1, '*'))
+        return fv_error(m->session, "--state '%s': expected one * in the input's name and one in the output's", o->text);
+    bool any = false, good = true;
+    for (int i = 0; good && o->ins[i]; i++) {
+        const char *same = star_of(m->arena, in, o->ins[i]);
+        any = any || same;
+        good = !same || declare(m, o, o->ins[i], fv_printf(m->arena, "%.*s%s%s", (int)(star - out), out, same, star + 1));
+    }
+    return any ? good : fv_error(m->session, "--state '%s': the model has no input '%s'", o->text, in);
+}
+
 bool fv_state_declare(fv_module *m, const char *text) {
     fv_func *f = m->funcs;
     int nin = f->body->nparams, nout = f->body->last->nin;
-    const char **ins = FV_NEW(m->arena, const char *, nin + 1);
-    const char **outs = FV_NEW(m->arena, const char *, nout + 1);
+    option o = {.text = text, .ins = FV_NEW(m->arena, const char *, nin + 1), .outs = FV_NEW(m->arena, const char *, nout + 1)};
     for (int i = 0; i < nin; i++)
-        ins[i] = f->body->params[i]->name;
+        o.ins[i] = f->body->params[i]->name;
     for (int i = 0; i < nout; i++)
-        outs[i] = result_name(f, i);
-    const char *in, *out, *rows;
-    if (!read_pair(m->arena, text, &in, &out, &rows))
+        o.outs[i] = result_name(f, i);
+    const char *in, *out;
+    if (!read_pair(m->arena, text, &in, &out, &o.capacity))
         return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY", text);
-    split_capacity(m->arena, outs, &out, &rows);
-    int i = find(in, ins), o = find(out, outs);
-    if (i < 0 && o < 0 && find(in, outs) >= 0 && find(out, ins) >= 0)
-        return fv_error(m->session, "--state '%s': the input comes first: --state %s=%s", text,
-                        fv_option_name(m->arena, out), fv_option_name(m->arena, in));
-    if (i < 0)
-        return unknown(m, text, "input", in, ins);
-    if (o < 0)
-        return unknown(m, text, "output", out, outs);
-    const char *problem = fv_state_problem(m->arena, f, o, f->body->params[i]);
-    if (problem)
-        return fv_error(m->session, "--state '%s': %s", text, problem);
+    split_capacity(m->arena, o.outs, &out, &o.capacity);
     if (!f->states)
         f->states = FV_NEW(m->arena, const fv_value *, nout + 1);
-    if (f->states[o] && f->states[o] != f->body->params[i])
-        return fv_error(m->session, "--state '%s': output '%s' is the state of input '%s' already", text,
-                        outs[o], f->states[o]->name);
-    f->states[o] = f->body->params[i];
-    if (!rows)
-        return true;
-    const fv_dim *capacity = read_capacity(m, text, rows);
-    if (!f->capacity)
-        f->capacity = FV_NEW(m->arena, const fv_dim *, nout + 1);
-    if (capacity && f->capacity[o] && f->capacity[o] != capacity)
-        return fv_error(m->session, "--state '%s': input '%s' has capacity %s already", text, in,
-                        fv_dim_str(m->arena, f->capacity[o]));
-    f->capacity[o] = capacity;
-    return capacity != NULL;
+    bool is_pattern = *text != '`' && strchr(in, '*') && find(in, o.ins) < 0;
+    return is_pattern ? declare_all(m, &o, in, out) : declare(m, &o, in, out);
 }

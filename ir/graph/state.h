@@ -30,8 +30,8 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
  * diagnostic: it is none. */
 fv_op *fv_state_concat(const fv_func *f, int i, int *axis) FV_MUST_USE;
 
-/* "INPUT=OUTPUT" or "INPUT=OUTPUT:CAPACITY", as --state says it, of the first function, whose block is complete. False after a
- * diagnostic. */
+/* "INPUT=OUTPUT" or "INPUT=OUTPUT:CAPACITY", as --state says it, of the first function, whose block is complete; a '*' in both
+ * names stands for the same text, of all inputs that there are so. False after a diagnostic. */
 bool fv_state_declare(fv_module *m, const char *text) FV_MUST_USE;
 
 #endif

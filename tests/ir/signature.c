@@ -108,6 +108,31 @@ Test(signature, states_as_options) {
                      "and rank must be the same");
 }
 
+/* A star stands for the same text in both names, in all inputs that have them. */
+static void declare_all(const char *option, const char *message) {
+    fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) -> (%now_0_k, %now_1_k) {"
+                         "  %now_0_k = Concat(%past_0_k, %x) {axis = 0}  %now_1_k = Concat(%past_1_k, %x) {axis = 0}"
+                         "  return %now_0_k, %now_1_k }", NULL);
+    cr_assert(m != NULL, "%s", last_message());
+    bool ok = fv_state_declare(m, option);
+    cr_expect_eq(ok, !*message, "%s", option);
+    cr_expect_str_eq(last_message(), message);
+    for (int i = 0; ok && i < 2; i++) {
+        cr_expect_eq(m->funcs->states[i], m->funcs->body->params[1 + i]);
+        cr_expect_eq(m->funcs->capacity[i]->value, 8);
+    }
+}
+
+Test(signature, states_by_a_star) {
+    declare_all("past_*_k=now_*_k:8", "");
+    declare_all("past_*=now_*:8", "error: --state 'past_*=now_*:8': the model has no output 'now_k'");
+    declare_all("pats_*=now_*:8", "error: --state 'pats_*=now_*:8': the model has no input 'pats_*'");
+    declare_all("past_*=now_0_k:8", "error: --state 'past_*=now_0_k:8': expected one * in the input's name and one in the output's");
+    declare_all("past_*_*=now_*_k", "error: --state 'past_*_*=now_*_k': expected one * in the input's name and one in the output's");
+    declare_all("past_0_k=now_*_k", "error: --state 'past_0_k=now_*_k': the model has no output 'now_*_k'; did you mean 'now_0_k'?");
+    declare_all("`past_*_k`=now_*_k", "error: --state '`past_*_k`=now_*_k': the model has no input 'past_*_k'; did you mean 'past_0_k'?");
+}
+
 Test(signature, the_verifier_sees_states) {
     fv_module *m = parse(HEAD INPUTS " -> (%all state %past) {\n" CONCAT, NULL);
     const fv_value *bad[] = {m->funcs->body->params[3]};
