@@ -39,7 +39,7 @@ if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/n
     mkdir board
     "$fovea" compile numbers.onnx --dim n=1..80 --target=cortex-m4 -q -o board/numbers.c
     arm-none-eabi-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -Iboard \
-        "$example/read_numbers.c" "$example/board.c" board/numbers.c -nostartfiles -T "$example/board.ld" -o numbers.elf
+        "$example/read_numbers.c" "$root/examples/board/board.c" board/numbers.c -nostartfiles -T "$root/examples/board/board.ld" -o numbers.elf
     printf '\004' >>spelled
     says 'on a Cortex-M4' qemu-system-arm -M mps2-an386 -display none -monitor none -serial stdio \
         -semihosting-config enable=on,target=native -kernel numbers.elf
