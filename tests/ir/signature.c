@@ -110,7 +110,8 @@ Test(signature, states_as_options) {
 
 /* A star stands for the same text in both names, in all inputs that have them. */
 static void declare_all(const char *option, const char *message) {
-    fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) -> (%now_0_k, %now_1_k) {"
+    fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) "
+                         "-> (%now_0_k, %now_1_k) {"
                          "  %now_0_k = Concat(%past_0_k, %x) {axis = 0}  %now_1_k = Concat(%past_1_k, %x) {axis = 0}"
                          "  return %now_0_k, %now_1_k }", NULL);
     cr_assert(m != NULL, "%s", last_message());

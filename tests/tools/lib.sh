@@ -57,6 +57,22 @@ npy() {
     printf '\223NUMPY\001\000v\000%-117s\n' "$head" >"$1"
     printf "$4" >>"$1"
 }
+# The board of examples/board. has_board: are its tools there? board_link ELF OPTION|FILE...; board_run ELF: by its serial port
+has_board() {
+    command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null && return
+    echo 'skipped: on a Cortex-M4, there is no arm-none-eabi-gcc or no qemu-system-arm'
+    return 1
+}
+board_link() {
+    elf=$1
+    shift
+    arm-none-eabi-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 "$@" \
+        "$root/examples/board/board.c" -nostartfiles -T "$root/examples/board/board.ld" -o "$elf"
+}
+board_run() {
+    timeout 120 qemu-system-arm -M mps2-an386 -display none -monitor none -serial stdio \
+        -semihosting-config enable=on,target=native -kernel "$1"
+}
 finish() {
     echo "Tested: $tested | Passing: $passing | Failing: $((tested - passing)) "
     [ $passing = $tested ]
