@@ -5,8 +5,8 @@
  *         for c ascending: for heads that share keys: acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
  *
  * Panels of keys are worth their memory where many queries read them. A single one reads each key once: it is turned round
- * where it is read, which takes a fourth of what it takes to write the panels and to read these. Each score is the chain over
- * channels that it is in tiles. */
+ * where it is read, which takes a fourth of what it takes to write the panels and to read these. Where there are no vectors,
+ * its elements are read one by one, in the same order. Each score is the chain over channels that it is in tiles. */
 #include "backend/schedule/attend_single.h"
 
 #include <string.h>
@@ -43,7 +43,8 @@ bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, cons
     if (!find_load(f, f->k) || !f->load)
         return false;
     int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem), bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
-    int64_t n = fv_turned_block(t, bytes > wide ? bytes : wide);
+    f->turns = t->vector_bits > 0;
+    int64_t n = f->turns ? fv_turned_block(t, bytes > wide ? bytes : wide) : LEAST_BLOCK;
     while (n >= LEAST_BLOCK && f->channel->dim->value % n)
         n /= 2;
     f->block = n;
@@ -94,10 +95,8 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     fv_kemit_release(e, m);
 }
 
-/* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
-static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *acc, fv_expr *j0,
-                       fv_expr *c0) {
-    fv_arena *x = e->arena;
+/* rows[c, r], the block of keys from j0 on, with the channels from c0 on, turned round. */
+static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2, (int64_t[]){f->block, f->block}, NULL);
     fv_expr *n = integer(e, f->block), *r = open_loop(e, FV_UNROLL, "r", n), *c = open_loop(e, FV_VECTOR, "c", n);
@@ -108,13 +107,23 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, c
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
     fv_kb_transpose(&e->b, rows);
-    c = open_loop(e, FV_UNROLL, "c", n);
+    return rows;
+}
+
+/* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
+static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *acc, fv_expr *j0,
+                       fv_expr *c0) {
+    fv_arena *x = e->arena;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = f->turns ? emit_turned(e, f, j0, c0) : NULL;
+    fv_expr *n = integer(e, f->block), *c = open_loop(e, FV_UNROLL, "c", n), *r;
     fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
     fv_kmark step = fv_kemit_mark(e);
     fv_buf *k = fv_kb_tile(&e->b, "k", (fv_elem)f->sum->type.elem, 1, &f->block, NULL);
     r = open_loop(e, FV_VECTOR, "r", n);
     fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
-    fv_kemit_memo(e, f->load, fv_x_load(x, rows, (fv_expr *[]){c, r}));
+    if (rows)
+        fv_kemit_memo(e, f->load, fv_x_load(x, rows, (fv_expr *[]){c, r}));
     fv_kb_store(&e->b, k, &r, fv_kemit_expr(e, f->k), NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, step);
@@ -146,10 +155,12 @@ void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, cons
     fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", keys[0] ? keys[0] : zero, keys[0] ? keys[1] : n, f->block);
-    fv_expr *j0 = in_keys(e, f, j, n), *next = in_keys(e, f, binary(e, FV_X_ADD, j, integer(e, AHEAD * f->block)), n);
+    fv_expr *j0 = in_keys(e, f, j, n);
+    fv_expr *next = f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j, integer(e, AHEAD * f->block)), n) : NULL;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){heads, f->block}, fv_x_const(x, type, 0));
     fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
-    prefetch(e, f, next, c0);
+    if (next)
+        prefetch(e, f, next, c0);
     emit_block(e, f, first, local, acc, j0, c0);
     fv_kb_end(&e->b);
     fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, heads)), *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));

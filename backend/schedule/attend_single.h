@@ -9,13 +9,14 @@ typedef struct fv_single_scores {
     fv_var *channel;      /* of the sum */
     const fv_var *key;
     fv_expr *load;        /* the element that k reads */
-    int64_t block;        /* keys, and channels, that are turned round together */
+    int64_t block;        /* keys, and channels, that are read together */
+    bool turns;           /* they are turned round in registers; false: the target has no vectors, for which that were to be done */
     fv_expr *where;       /* there is one query, and a block of keys; over dims alone */
     const fv_var *head;   /* of which so many side by side read the same keys and values: a group, which is one task; NULL: none do */
     int heads;            /* 1 where none do */
 } fv_single_scores;
 
-/* Can a kernel read keys a block at a time, and turn it round in registers? sum, q, k and key are known; sets the others. */
+/* Can a kernel read keys as they lie, a block at a time? sum, q, k and key are known; sets the others. */
 bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, const fv_dim *queries) FV_MUST_USE;
 /* Sets head and heads, at most `most`: an axis of d on which neither v nor k depends but by the number of a group, nor `where`. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most);
