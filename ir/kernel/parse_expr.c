@@ -98,7 +98,7 @@ static fv_expr *literal(fv_kparser *p, const fv_ast *e, fv_elem hint) {
             return fail(p, e, "the number is out of range for f32");
         return fv_x_const(p->arena, type, minus ? -v : v);
     }
-    if (!whole || type == FV_BOOL) {
+    if (!whole || !fv_elem_is_int(type)) {
         fv_kx_error(p, e, "a literal of type %s is expected here", fv_elem_name(type));
         return NULL;
     }
@@ -245,12 +245,12 @@ static fv_expr *cast(fv_kparser *p, const fv_ast *e, fv_expr_op op, fv_elem elem
     if (!expect_args(p, e, 1))
         return NULL;
     const fv_ast *arg = e->arg[0];
-    bool is_constant = op == FV_X_CONVERT && is_literal(arg) && elem != FV_BOOL;
+    bool is_computed = elem != FV_STRING && elem != FV_C64 && elem != FV_C128;
+    bool is_constant = op == FV_X_CONVERT && is_literal(arg) && elem != FV_BOOL && is_computed;
     fv_expr *x = fv_kx_build(p, arg, is_constant ? elem : FV_NO_ELEM);
     if (!x)
         return NULL;
-    if (elem == FV_STRING || elem == FV_C64 || elem == FV_C128 ||
-        !fv_x_can_cast(op, (fv_elem)x->type.elem, elem)) {
+    if (!is_computed || !fv_x_can_cast(op, (fv_elem)x->type.elem, elem)) {
         fv_kx_error(p, e, "'%s' does not take %s", e->name, type_name(p, x->type));
         return NULL;
     }
