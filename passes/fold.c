@@ -1,7 +1,8 @@
 /* fold.c - ops whose operands are constants are computed by the interpreter, all of them in one
  * program, on the naive schedule for the generic target: so what is folded depends neither on the
  * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are, but for a constant in another
- * shape, which is the same bytes. */
+ * shape, which is the same bytes, and for constants and parts of constants that are put together: so PyTorch turns the gates of
+ * a GRU round, and a layer that has them as one constant packs them when it is compiled. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -12,14 +13,31 @@
 #include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
-static bool static_and_small(const fv_type *t) {
+/* Each op of the block, and of the regions in it, which stand before the op that has them. */
+static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), void *user) {
+    for (fv_op *op = block->first; op; op = op->next) {
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                each(op->attrs[i].u.region, visit, user);
+        visit(user, op);
+    }
+}
+
+enum { MOST_JOINED = 1 << 24 }; /* bytes of a Concat */
+
+/* How many bytes of a constant it may take, and give to others that are folded. */
+static size_t most_of(const fv_op *op) {
+    return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
+}
+
+static bool static_and_small(const fv_type *t, size_t most) {
     size_t n = 1, bytes;
     if (t->kind != FV_TENSOR || !(FV_SET_DATA >> t->elem & 1))
         return false;
     for (int i = 0; i < t->rank; i++)
         if (!fv_dim_is_const(t->dims[i]) || !fv_mul_size(n, (size_t)t->dims[i]->value, &n))
             return false;
-    return fv_elem_bytes(t->elem, n, &bytes) && bytes <= FV_FOLD_BYTES;
+    return fv_elem_bytes(t->elem, n, &bytes) && bytes <= most;
 }
 
 static bool mentions_symbols(const fv_op *op) {
@@ -54,10 +72,10 @@ static bool foldable(folder *f, const fv_op *op) {
             return false;
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] && (!is_folded(f, op->in[i]) || (op->in[i]->kind == FV_VALUE_CONST &&
-                                                       op->in[i]->tensor->bytes > FV_FOLD_BYTES)))
+                                                       op->in[i]->tensor->bytes > most_of(op))))
             return false;
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i] && !static_and_small(op->out[i]->type))
+        if (op->out[i] && !static_and_small(op->out[i]->type, most_of(op)))
             return false;
     return true;
 }
@@ -108,16 +126,23 @@ static void copy_op(folder *f, fv_op *op) {
         }
 }
 
+static void take(void *user, fv_op *op) {
+    if (foldable(user, op))
+        copy_op(user, op);
+}
+
 /* What ops that are not folded use becomes a result of the program. */
-static void add_results(folder *f, fv_op *op) {
-    for (int i = 0; i < op->nout; i++) {
+static void add_results(void *user, fv_op *op) {
+    folder *f = user;
+    bool is_taken = op->nout && op->out[0] && fv_ptrmap_get(&f->copies, op->out[0]);
+    for (int i = 0; is_taken && i < op->nout; i++) {
         fv_value *v = op->out[i];
         bool outside = false;
         for (int k = 0; v && k < v->nuses && !outside; k++) {
             fv_op *use = v->uses[k].op;
             outside = !use->nout || !use->out[0] || !fv_ptrmap_get(&f->copies, use->out[0]);
         }
-        if (!outside)
+        if (!outside || (!fv_op_is(op, FV_OP_Concat) && !static_and_small(v->type, FV_FOLD_BYTES)))
             continue;
         FV_PUSH(f->r->arena, f->results, f->n, f->cap, fv_ptrmap_get(&f->copies, v));
         f->n--;
@@ -139,8 +164,21 @@ static fv_op *bad_index(folder *f, const fv_interp *interp, int status) {
     return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
 }
 
+/* Large parts that nothing puts together are no results. */
+static void drop_unused(fv_region *body) {
+    for (fv_op *op = body->last->prev, *before; op; op = before) {
+        bool used = false;
+        before = op->prev;
+        for (int i = 0; i < op->nout; i++)
+            used |= op->out[i] && op->out[i]->nuses;
+        if (!used)
+            fv_op_erase(op);
+    }
+}
+
 static bool compute(folder *f, fv_op **bad) {
     fv_region_return(f->body, f->n, f->results);
+    drop_unused(f->body);
     fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
     fv_program *p = fv_lower(f->temp, &o);
     if (!p)
@@ -180,21 +218,21 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
     f.temp = fv_module_new(r->module->session, "fold");
     fv_func *func = fv_func_new(f.temp, "main");
     f.body = func->body;
-    fv_func *main = r->module->funcs;
-    for (fv_op *op = main->body->first; op; op = op->next)
-        if (foldable(&f, op))
-            copy_op(&f, op);
-    for (fv_op *op = main->body->first; op; op = op->next)
-        if (op->nout && op->out[0] && fv_ptrmap_get(&f.copies, op->out[0]))
-            add_results(&f, op);
+    each(r->module->funcs->body, take, &f);
+    each(r->module->funcs->body, add_results, &f);
     bool ok = !f.n || compute(&f, bad);
     fv_module_free(f.temp);
     return ok;
 }
 
-/* The bytes of x in the shape of t, the same constant each time (`made`). NULL: a dim is not constant. */
-static fv_value *in_shape(fv_pass_run *r, const fv_value *x, const fv_type *t, const char *name,
-                          fv_ptrmap *made) {
+typedef struct reshaper {
+    fv_pass_run *r;
+    fv_ptrmap made; /* names of bytes in a shape -> the constant */
+} reshaper;
+
+/* The bytes of x in the shape of t, the same constant each time. NULL: a dim is not constant. */
+static fv_value *in_shape(reshaper *s, const fv_value *x, const fv_type *t, const char *name) {
+    fv_pass_run *r = s->r;
     fv_arena *a = r->module->arena;
     int64_t *dims = FV_NEW(a, int64_t, t->rank + 1);
     const char *key = fv_printf(r->arena, "%p", x->tensor->data);
@@ -204,7 +242,7 @@ static fv_value *in_shape(fv_pass_run *r, const fv_value *x, const fv_type *t, c
         dims[i] = t->dims[i]->value;
         key = fv_printf(r->arena, "%s %lld", key, (long long)dims[i]);
     }
-    void **at = fv_ptrmap_at(made, fv_intern(r->module->session, key));
+    void **at = fv_ptrmap_at(&s->made, fv_intern(r->module->session, key));
     if (*at)
         return *at;
     fv_tensor *c = FV_NEW(a, fv_tensor, 1);
@@ -215,10 +253,12 @@ static fv_value *in_shape(fv_pass_run *r, const fv_value *x, const fv_type *t, c
 }
 
 /* A constant in the shape of the op's result; it may have any size. */
-static void share_reshaped(fv_pass_run *r, fv_op *op, fv_ptrmap *made) {
-    fv_value *y = op->out[0];
-    bool may = op->in[0]->kind == FV_VALUE_CONST && fv_pass_may(r, op->def->name, op);
-    fv_value *c = may ? in_shape(r, op->in[0], y->type, y->name, made) : NULL;
+static void share_reshaped(void *user, fv_op *op) {
+    reshaper *s = user;
+    fv_pass_run *r = s->r;
+    fv_value *y = op->nout ? op->out[0] : NULL;
+    bool may = fv_op_is(op, FV_OP_fv_Reshape) && op->in[0]->kind == FV_VALUE_CONST && fv_pass_may(r, op->def->name, op);
+    fv_value *c = may ? in_shape(s, op->in[0], y->type, y->name) : NULL;
     if (!c)
         return;
     if (!c->nuses)
@@ -229,18 +269,17 @@ static void share_reshaped(fv_pass_run *r, fv_op *op, fv_ptrmap *made) {
 
 /* An op whose constant index is out of range is told, and stays; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
-    fv_ptrmap spoilt = fv_ptrmap_in(r->arena), made = fv_ptrmap_in(r->arena);
+    fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
+    reshaper s = {r, fv_ptrmap_in(r->arena)};
     fv_op *bad;
-    for (fv_op *op = r->module->funcs->body->first; op; op = op->next)
-        if (fv_op_is(op, FV_OP_fv_Reshape))
-            share_reshaped(r, op, &made);
+    each(r->module->funcs->body, share_reshaped, &s);
     do {
         bad = NULL;
         if (!fold(r, &spoilt, &bad))
             return false;
         if (bad) {
-            fv_op_warning(bad, "an index is out of range, and all operands are constants: every run "
-                               "stops here with FV_BAD_INDEX");
+            fv_op_warning(bad, "an index is out of range, and all operands are constants: every run %sstops here with FV_BAD_INDEX",
+                          bad->block->parent ? "that gets here " : "");
             *fv_ptrmap_at(&spoilt, bad) = bad;
         }
     } while (bad);

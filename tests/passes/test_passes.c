@@ -99,6 +99,33 @@ Test(passes, shipped_order, .init = open_session, .fini = close_session) {
     }
 }
 
+/* What turns the gates of a GRU round is folded, in whatever size; what is large and computed is not. */
+Test(passes, parts_of_large_constants, .init = open_session, .fini = close_session) {
+    fv_text t = {.arena = arena};
+    fv_text_put(&t, "const @w: f32[300, 100] = [");
+    for (int i = 0; i < 300 * 100; i++)
+        fv_text_printf(&t, "%s%d.0", i ? ", " : "", i);
+    fv_text_put(&t, "]\n"
+                    "func @main(%x: f32[300, 100]) -> (%y, %z) {\n"
+                    "  %a = fv.Slice(@w) {start = [100, 0], step = [1, 1], dims = [200, 100]}\n"
+                    "  %b = fv.Slice(@w) {start = [0, 0], step = [1, 1], dims = [100, 100]}\n"
+                    "  %c = Concat(%a, %b) {axis = 0}\n"
+                    "  %y = Mul(%x, %c)\n"
+                    "  %d = Neg(@w)\n"
+                    "  %e = Add(%x, %d)\n"
+                    "  %z = Sub(%e, %d)\n"
+                    "  return %y, %z\n"
+                    "}\n");
+    fv_module *m = module_of(t.s);
+    cr_assert(fv_run_passes(m, (const char *[]){"fold-constants", "remove-dead", NULL}, &(fv_pipeline_options){.verify = true}));
+    const fv_op *op = m->funcs->body->first;
+    cr_assert(fv_op_is(op, FV_OP_Mul) && op->in[1]->kind == FV_VALUE_CONST);
+    const float *c = op->in[1]->tensor->data;
+    cr_expect_eq(c[0], 10000.0f);
+    cr_expect_eq(c[29999], 9999.0f);
+    cr_expect(fv_op_is(op->next, FV_OP_Neg));
+}
+
 static void warns(const char *passes, const char *expected) {
     fv_warn_of_order(session, passes_of(passes));
     cr_expect_str_eq(said(), expected, "%s", passes);
