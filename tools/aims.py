@@ -2,7 +2,7 @@
 
 Started by `tools/bench --aims`. Times of two models are compared round by round, each in turn first; shares are of what the
 machine does in the same rounds, since neighbours come and go. Closes with how many are met; status 1 where one could not be
-measured. One that is missed is told, and is no failure."""
+measured. One that is missed is told, and is no failure; nor is one that is skipped, since what it needs is not there."""
 import argparse
 import json
 import os
@@ -11,7 +11,7 @@ import statistics
 import struct
 import sys
 
-from performance import Bench, Failed, load, machine, run, say
+from performance import Absent, Bench, Failed, load, machine, run, say
 
 HEADS, SIZE, WINDOW = 12, 64, 256
 AIM = re.compile(r"at (least|most) ([\d.]+) (?:of (?:the )?([\w-]+)|(MiB))$")
@@ -109,6 +109,7 @@ def prepare(bench, model, options):
     kind = model.removeprefix("attention-")
     if kind == model:
         path = bench.model(model)
+        more += bench.inputs(model)
         if "--caches" in options:
             more += caches(bench, path) + [f"--at=room={int(at['past']) + 1}"]
         if "--padded" in options:
@@ -147,7 +148,7 @@ def share_of(bench, aim):
     path, more = prepare(bench, aim.model, aim.options)
     if aim.of == "onnxruntime":
         if not bench.o.onnxruntime:
-            raise Failed("there is no ONNX Runtime")
+            raise Absent("there is no ONNX Runtime")
         more = [*more, f"--against={bench.o.onnxruntime}"]
     r = bench(path, *more)[0]
     if aim.of == "onnxruntime":
@@ -190,11 +191,13 @@ def main():
     bench, m = Bench(o), machine(o)
     say(f"{m['cpu']}, {m['cores']} cores, {m['fovea']} ({m['commit']}), {m['date']}, load {m['load_before']:.2f}; "
         f"{o.rounds} rounds of {o.seconds / o.rounds:g} s\n\n| point | aim | measured | in the rounds | |\n| --- | --- | --- | --- | --- |")
-    counts = {"met": 0, "missed": 0, "not measured": 0}
+    counts = {"met": 0, "missed": 0, "skipped": 0, "not measured": 0}
     for aim in (a for a in aims if o.only in a.name):
         try:
             value, within = measure(bench, aim)
             what, shown = ("met" if aim.is_met(value) else "missed"), f"{value:.3g}"
+        except Absent as e:
+            what, shown, within = "skipped", str(e), ""
         except (Failed, KeyError, ValueError, TypeError) as e:
             what, shown, within = "not measured", str(e) or type(e).__name__, ""
         counts[what] += 1

@@ -1,10 +1,12 @@
 """Measures the points of POINTS with `fovea bench`, and writes performance.md and performance.svg.
 
 Started by tools/bench, which builds, and finds ONNX Runtime. A point that fails is reported with its
-message, never left out. What was measured is kept in FOLDER/results.json."""
+message, never left out; one whose model has nobody to write it is skipped, and said to be. What was
+measured is kept in FOLDER/results.json."""
 import argparse
 import array
 import datetime
+import glob
 import json
 import os
 import platform
@@ -17,8 +19,8 @@ import time
 
 # ---- what is measured ----
 
-def point(model, limits, seq=None, batch=None, past=None):
-    at = {k: v for k, v in (("batch", batch), ("seq", seq), ("past", past)) if v is not None}
+def point(model, limits, seq=None, batch=None, past=None, **more):
+    at = {k: v for k, v in (("batch", batch), ("seq", seq), ("past", past), *more.items()) if v is not None}
     name = model + "".join(f" {k} {v}" for k, v in at.items())
     return {"name": name, "model": model, "at": at, "limits": limits}
 
@@ -34,10 +36,16 @@ POINTS = [
      [point("gpt2", (0.92, 0.92), 128, 1), point("llama", (0.92, 0.92), 128, 1), point("vit-base", (0.92, 0.92), None, 1)]),
     ("Decoders, one token", [point(m, (0.90, 0.90), 1, 1, 128) for m in ("gpt2-past", "llama-past")]),
     ("Loops, 40 tokens and 16 greedy steps", [point("seq2seq", (0.70, 0.70), 40, 1)]),
+    ("Trees, 500 of depth 8", [point(m, (0.5, 0.5), rows=r) for m in ("trees", "trees-classes") for r in (1, 1000)]),
+    ("The logarithm of a mel spectrum, 10 s of audio", [point("mel", (0.5, 0.5), samples=160000)]),
+    ("Detections, 1000 boxes and 80 classes", [point(m, (0.8, 0.8), n=1000) for m in ("detections", "detections-dense")]),
     ("Small models", [point(m, (0.5, 0.5)) for m in ("mlp", "mcu", "cnn")]),
     ("Others", [point("distilbert", None, 128, 1), point("whisper-tiny-encoder", None, None, 1),
-                point("seq2seq-step", None, 40, 1)]),
+                point("seq2seq-step", None, 40, 1), point("seq2seq-unrolled", None, 40, 1)]),
 ]
+# Models that models.py beside this writes, and what some of them are made of; bench_models.py writes the others.
+OWN = {"trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
+       "seq2seq-unrolled": "seq2seq"}
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]
 COMPILERS = [("JIT", None, 0.88), ("C, gcc", "gcc", 0.85), ("C, clang", "clang-19", 0.85)]
@@ -51,6 +59,10 @@ TIME_LIMIT = 1200
 
 class Failed(Exception):
     pass
+
+
+class Absent(Failed):
+    """What a point needs is not there."""
 
 
 def say(text):
@@ -81,12 +93,26 @@ class Bench:
 
     def model(self, name):
         path = os.path.join(self.models, name + ".onnx")
-        if not os.path.exists(path):
-            status, _, error = run(["/usr/bin/python3", self.o.writer, name, path + ".tmp"])
-            if status:
-                raise Failed(f"the model could not be written: {error}")
-            os.rename(path + ".tmp", path)
+        if os.path.exists(path):
+            return path
+        command = ["/usr/bin/python3", self.o.writer, name, path + ".tmp"]
+        if name in OWN:
+            source = [self.model(OWN[name])] if OWN[name] else []
+            command = ["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "models.py"), name, path + ".tmp", *source]
+        elif not os.path.exists(self.o.writer):
+            raise Absent(f"there is no {os.path.basename(self.o.writer)}, which writes {name}")
+        if run(["/usr/bin/python3", "-c", "import onnx, numpy"])[0]:
+            raise Absent("python3-onnx and python3-numpy, which models are written with, are not installed")
+        status, _, error = run(command)
+        if status:
+            raise Failed(f"the model could not be written: {error}")
+        os.rename(path + ".tmp", path)
         return path
+
+    def inputs(self, name):
+        """Options for the inputs that were written beside a model."""
+        files = glob.glob(os.path.join(glob.escape(self.models), name + ".*.npy"))
+        return [f"--input={os.path.basename(f).split('.')[-2]}={f}" for f in sorted(files)]
 
     def __call__(self, path, *more, **env):
         """The results of `fovea bench`, one a number of threads. Outputs that differ are in them."""
@@ -105,10 +131,10 @@ def load():
 # ---- points ----
 
 def measure_point(bench, p, onnxruntime):
-    arguments = [f"--at={k}={v}" for k, v in p["at"].items()] + ["--threads=1,2"]
+    path, arguments = bench.model(p["model"]), [f"--at={k}={v}" for k, v in p["at"].items()] + ["--threads=1,2"]
     if onnxruntime:
         arguments.append(f"--against={onnxruntime}")
-    return bench(bench.model(p["model"]), *arguments)
+    return bench(path, *arguments, *bench.inputs(p["model"]))
 
 
 def contraction_model(bench):
@@ -204,6 +230,9 @@ def guarded(what, f, *a):
     start = time.time()
     try:
         result = f(*a)
+    except Absent as e:
+        say(f"  skipped: {e}")
+        return {"skipped": str(e)}
     except (Failed, KeyError, ValueError) as e:
         say(f"  FAILED: {e}")
         return {"error": str(e) or type(e).__name__}
@@ -307,6 +336,8 @@ def share_of_roof(r, time_ms):
 
 
 def point_rows(p, results, missed):
+    if "skipped" in results:
+        return [f"| {p['name']} | - | skipped: {results['skipped']} | | | | | |"]
     if isinstance(results, dict):
         missed.append(f"{p['name']}: could not be measured: {results['error']}")
         return [f"| {p['name']} | - | failed: {results['error']} | | | | | |"]
@@ -376,7 +407,7 @@ def contraction_text(d, missed):
 
 def compilers_text(d, missed):
     c = d.get("compilers")
-    if not c or "error" in c:
+    if not c or "error" in c or "skipped" in c:
         return []
     out = ["", "### Generated C", "", f"bert-base, 128 tokens, one thread; the aim is {C_LIMIT:.2f} of the JIT's time.", "",
            "| | ms | JIT, ms | ratio | in the rounds |", "| --- | --- | --- | --- | --- |"]
@@ -397,7 +428,7 @@ def compilers_text(d, missed):
 
 def start_text(d, missed):
     s = d.get("start")
-    if not s:
+    if not s or "skipped" in s:
         return []
     if "error" in s:
         missed.append(f"start of bert-base: could not be measured: {s['error']}")
@@ -420,7 +451,7 @@ def start_text(d, missed):
 
 def activations_text(d, missed):
     a = d.get("activations")
-    if not a or "error" in a:
+    if not a or "error" in a or "skipped" in a:
         return []
     out = ["", "### Memory of activations", "", "The lower bound is the largest set of values that are alive at the same time; the aim is 1.10.", "",
            "| | workspace | lower bound | ratio |", "| --- | --- | --- | --- |"]
@@ -443,7 +474,7 @@ def family(row):
 
 def profile_text(d, missed):
     r = d.get("profile")
-    if not r or "error" in r:
+    if not r or "error" in r or "skipped" in r:
         return []
     kernels = r["profile"]["kernels"]
     shares = {}

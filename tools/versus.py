@@ -7,15 +7,15 @@ import os
 import statistics
 import sys
 
-from performance import POINTS, Bench, Failed, say
+from performance import POINTS, Absent, Bench, Failed, say
 
 LIMIT = 1.02
 
 
 def one_round(bench, p, threads):
     """Median time in ms of one round."""
-    at = [f"--at={k}={v}" for k, v in p["at"].items()]
-    return bench(bench.model(p["model"]), *at, f"--threads={threads}")[0]["median_ms"]
+    path, at = bench.model(p["model"]), [f"--at={k}={v}" for k, v in p["at"].items()]
+    return bench(path, *at, *bench.inputs(p["model"]), f"--threads={threads}")[0]["median_ms"]
 
 
 def compare(new, old, p, threads, rounds):
@@ -48,6 +48,9 @@ def main():
         for threads in (1, 2):
             try:
                 ratios = compare(new, old, p, threads, o.rounds)
+            except Absent as e:
+                say(f"{p['name']:40} {threads:7}  skipped: {e}")
+                continue
             except Failed as e:
                 failed += 1
                 say(f"{p['name']:40} {threads:7}  FAILED: {e}")

@@ -147,10 +147,19 @@ check 'out of bounds' 1 'n' "$fovea" bench add.fvir --at n=9 --backend=$first
 check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --against-model=x.onnx
 # ---- tools/bench ----
 if command -v python3 >/dev/null; then
+    echo 'raise SystemExit("error: none is written")' >none.py
     measure() { python3 "$root/tools/performance.py" --fovea "$fovea" --writer none.py --folder measured --out measured "$@"; }
+    aim() { python3 "$root/tools/aims.py" --fovea "$fovea" --writer nowhere.py --folder measured --aims "$root/tools/aims.txt" "$@"; }
     check 'a point that there is not' 2 "nothing that is measured has 'bret' in its name; there are bert-base" measure --only bret
     check 'no rounds for the points' 2 'take more than 0' measure --rounds 0
-    check 'a point that cannot be measured' 1 'FAILED: the model could not be written' measure --only mcu --quick
-    check 'a part that cannot be measured' 1 'FAILED: the model could not be written' measure --only activations --quick
+    check 'a point without its model' 0 'skipped: there is no nowhere.py, which writes mcu' measure --writer nowhere.py --only mcu --quick
+    check 'a part without its model' 0 'skipped: there is no nowhere.py, which writes bert-base' measure --writer nowhere.py --only activations --quick
+    if /usr/bin/python3 -c 'import onnx, numpy' 2>/dev/null; then
+        check 'a point that cannot be measured' 1 'FAILED: the model could not be written' measure --only mcu --quick
+        check 'a part that cannot be measured' 1 'FAILED: the model could not be written' measure --only activations --quick
+    else
+        check 'models that cannot be written' 0 'skipped: python3-onnx and python3-numpy' measure --only mcu --quick
+    fi
+    check 'an aim without its model' 0 'skipped' aim --only gpt2
 fi
 finish

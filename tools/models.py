@@ -1,0 +1,190 @@
+"""Writes the models of points that are no network of layers, or that are made of another model.
+
+    models.py NAME OUT.onnx [SEQ2SEQ.onnx]
+
+Beside OUT.onnx go the inputs of which random numbers would be no example: OUT.INPUT.npy. Numbers are random but fixed. The
+third file is what `seq2seq-unrolled` is made of."""
+import argparse
+
+import numpy as np
+from onnx import TensorProto, helper, load, numpy_helper
+
+RATE, FRAME, HOP, BANDS = 16000, 400, 160, 80
+FEATURES, TREES, DEPTH, CLASSES = 100, 500, 8, 10
+BOXES, OBJECTS, KINDS = 1000, 50, 80
+
+
+def ints(name, *values):
+    return numpy_helper.from_array(np.array(values, np.int64), name)
+
+
+def scalar(name, value, dtype):
+    return numpy_helper.from_array(np.array(value, dtype), name)
+
+
+def model(name, nodes, inputs, outputs, initializers=(), **domains):
+    graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
+    opsets = [helper.make_opsetid("", 17), *[helper.make_opsetid(d.replace("_", "."), v) for d, v in domains.items()]]
+    return helper.make_model(graph, producer_name="models", opset_imports=opsets, ir_version=8)
+
+
+def value(name, elem, *dims):
+    return helper.make_tensor_value_info(name, elem, dims)
+
+
+# ---- trees: all of one depth, as gradient boosting makes them ----
+
+def trees(kind, count=TREES, depth=DEPTH):
+    """Nodes of a tree in the order of their depth, the children of node i are 2 i + 1 and 2 i + 2; inputs are in [-1, 1]."""
+    rng = np.random.default_rng(1)
+    inner, leaves = 2**depth - 1, 2**depth
+    nodes, total = inner + leaves, count * (inner + leaves)
+    own = np.arange(nodes)
+    is_leaf = own >= inner
+    every = lambda row: np.tile(row, count).tolist()
+    leaf_trees, leaf_nodes = np.repeat(np.arange(count), leaves), np.tile(np.arange(inner, nodes), count)
+    weights = (rng.standard_normal(count * leaves) * 0.1).astype(np.float32).tolist()
+    of_leaf = (lambda values: np.where(np.tile(is_leaf, count), 0, values))
+    tables = dict(
+        nodes_treeids=np.repeat(np.arange(count), nodes).tolist(), nodes_nodeids=every(own),
+        nodes_featureids=of_leaf(rng.integers(0, FEATURES, total)).tolist(),
+        nodes_values=of_leaf(rng.uniform(-0.9, 0.9, total)).astype(np.float32).tolist(),
+        nodes_modes=every(np.where(is_leaf, "LEAF", "BRANCH_LEQ")), nodes_hitrates=[1.0] * total,
+        nodes_truenodeids=every(np.where(is_leaf, 0, 2 * own + 1)), nodes_falsenodeids=every(np.where(is_leaf, 0, 2 * own + 2)),
+        nodes_missing_value_tracks_true=[0] * total)
+    x = value("X", TensorProto.FLOAT, "rows", FEATURES)
+    if kind == "regressor":
+        node = helper.make_node(
+            "TreeEnsembleRegressor", ["X"], ["Y"], "trees", domain="ai.onnx.ml", n_targets=1, aggregate_function="SUM",
+            post_transform="NONE", base_values=[0.5], target_treeids=leaf_trees.tolist(), target_nodeids=leaf_nodes.tolist(),
+            target_ids=[0] * len(weights), target_weights=weights, **tables)
+        outputs = [value("Y", TensorProto.FLOAT, "rows", 1)]
+    else:
+        node = helper.make_node(
+            "TreeEnsembleClassifier", ["X"], ["label", "scores"], "trees", domain="ai.onnx.ml", post_transform="SOFTMAX",
+            classlabels_int64s=list(range(CLASSES)), class_treeids=leaf_trees.tolist(), class_nodeids=leaf_nodes.tolist(),
+            class_ids=(leaf_trees % CLASSES).tolist(), class_weights=weights, **tables)
+        outputs = [value("label", TensorProto.INT64, "rows"), value("scores", TensorProto.FLOAT, "rows", CLASSES)]
+    return model(kind, [node], [x], outputs, ai_onnx_ml=3), {}
+
+
+# ---- the logarithm of a mel spectrum ----
+
+def mel():
+    node = helper.make_node
+    constants = [scalar("hop", HOP, np.int64), scalar("frame", FRAME, np.int64), scalar("bands", BANDS, np.int64),
+                 scalar("rate", RATE, np.int64), scalar("lowest", 0, np.float32), scalar("highest", RATE / 2, np.float32),
+                 scalar("least", 1e-10, np.float32), scalar("re", 0, np.int64), scalar("im", 1, np.int64)]
+    nodes = [node("HannWindow", ["frame"], ["window"]),
+             node("STFT", ["signal", "hop", "window", "frame"], ["spectrum"], onesided=1),
+             node("Gather", ["spectrum", "re"], ["real"], axis=-1), node("Gather", ["spectrum", "im"], ["imaginary"], axis=-1),
+             node("Mul", ["real", "real"], ["real2"]), node("Mul", ["imaginary", "imaginary"], ["imaginary2"]),
+             node("Add", ["real2", "imaginary2"], ["power"]),
+             node("MelWeightMatrix", ["bands", "frame", "rate", "lowest", "highest"], ["triangles"]),
+             node("MatMul", ["power", "triangles"], ["mel"]),
+             node("Max", ["mel", "least"], ["audible"]), node("Log", ["audible"], ["log_mel"])]
+    return model("mel", nodes, [value("signal", TensorProto.FLOAT, 1, "samples", 1)],
+                 [value("log_mel", TensorProto.FLOAT, 1, "frames", BANDS)], constants), {}
+
+
+# ---- what is behind a detector ----
+
+def detections(dense):
+    """Boxes around some objects, which score high in the class of their object and low in others; dense: each box in each class."""
+    rng = np.random.default_rng(2)
+    object_of = rng.integers(0, OBJECTS, BOXES)
+    centers, sizes = rng.uniform(0, 640, (OBJECTS, 2)), rng.uniform(20, 200, (OBJECTS, 2))
+    center = centers[object_of] + 0.15 * sizes[object_of] * rng.standard_normal((BOXES, 2))
+    half = sizes[object_of] / 2 * np.exp(0.15 * rng.standard_normal((BOXES, 2)))
+    boxes = np.concatenate([center - half, center + half], axis=1).astype(np.float32)[None]
+    kind_of = rng.integers(0, KINDS, OBJECTS)[object_of]
+    scores = rng.uniform(0, 1, (KINDS, BOXES)) if dense else rng.uniform(0, 1, (KINDS, BOXES)) ** 8
+    scores[kind_of, np.arange(BOXES)] = rng.uniform(0.3, 1, BOXES)
+    constants = [scalar("most", 100, np.int64), scalar("overlap", 0.5, np.float32), scalar("threshold", 0.25, np.float32)]
+    node = helper.make_node("NonMaxSuppression", ["boxes", "scores", "most", "overlap", "threshold"], ["selected"])
+    return model("detections", [node], [value("boxes", TensorProto.FLOAT, 1, "n", 4), value("scores", TensorProto.FLOAT, 1, KINDS, "n")],
+                 [value("selected", TensorProto.INT64, "found", 3)], constants), \
+        {"boxes": boxes, "scores": scores.astype(np.float32)[None]}
+
+
+# ---- a Loop without a Loop ----
+
+def constants_of(graph):
+    found = {t.name: t for t in graph.initializer}
+    found.update({n.output[0]: a.t for n in graph.node if n.op_type == "Constant" for a in n.attribute if a.name == "value"})
+    return found
+
+
+def unroll(graph, at):
+    """Node `at`, a Loop whose number of turns is constant, as its turns one behind the other. Their conditions go unread, so all
+    of them have to be true; the nodes of a turn that only those read go with them."""
+    loop = graph.node[at]
+    body = next(a.g for a in loop.attribute if a.name == "body")
+    turns = int(numpy_helper.to_array(constants_of(graph)[loop.input[0]]).reshape(()))
+    carried = len(loop.input) - 2
+    params, results = [p.name for p in body.input], [r.name for r in body.output]
+    graph.initializer.extend(body.initializer)
+    state, scanned, nodes = list(loop.input[2:]), [[] for _ in results[1 + carried:]], []
+    for i in range(turns):
+        index = scalar(f"{params[0]}.{i}", i, np.int64)
+        graph.initializer.append(index)
+        known = {params[0]: index.name, params[1]: loop.input[1], **dict(zip(params[2:], state))}
+        for node in body.node:
+            if any(a.HasField("g") for a in node.attribute):
+                raise SystemExit("a loop with regions in its body is not unrolled")
+            copy = type(node)()
+            copy.CopyFrom(node)
+            copy.name = f"{node.name}.{i}"
+            for k, name in enumerate(copy.input):
+                copy.input[k] = known.get(name, name)
+            for k, name in enumerate(node.output):
+                copy.output[k] = known[name] = f"{name}.{i}" if name else name
+            nodes.append(copy)
+        state = [known.get(name, name) for name in results[1 : 1 + carried]]
+        for k, name in enumerate(results[1 + carried:]):
+            piece = f"{loop.output[carried + k]}.{i}"
+            nodes.append(helper.make_node("Unsqueeze", [known.get(name, name), "first_axis"], [piece], piece))
+            scanned[k].append(piece)
+    graph.initializer.append(ints("first_axis", 0))
+    nodes += [helper.make_node("Identity", [s], [o], o) for s, o in zip(state, loop.output) if o]
+    nodes += [helper.make_node("Concat", pieces, [o], o, axis=0) for pieces, o in zip(scanned, loop.output[carried:]) if o]
+    rest = [*graph.node[:at], *nodes, *graph.node[at + 1 :]]
+    del graph.node[:]
+    graph.node.extend(rest)
+
+
+def unrolled(path):
+    m = load(path)
+    loops = [i for i, n in enumerate(m.graph.node) if n.op_type == "Loop"]
+    for i in reversed(loops):
+        unroll(m.graph, i)
+    return m, {}
+
+
+# ---- all ----
+
+MODELS = {
+    "trees": lambda: trees("regressor"),
+    "trees-classes": lambda: trees("classifier"),
+    "mel": mel,
+    "detections": lambda: detections(False),
+    "detections-dense": lambda: detections(True),
+}
+MADE_OF = {"seq2seq-unrolled": ("seq2seq", unrolled)}  # of a model of bench_models.py
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("name", choices=[*MODELS, *MADE_OF])
+    a.add_argument("out")
+    a.add_argument("source", nargs="?")
+    o = a.parse_args()
+    made, inputs = MADE_OF[o.name][1](o.source) if o.name in MADE_OF else MODELS[o.name]()
+    for name, array in inputs.items():
+        np.save(o.out.partition(".onnx")[0] + f".{name}.npy", array)
+    with open(o.out, "wb") as f:
+        f.write(made.SerializeToString())
+
+
+if __name__ == "__main__":
+    main()
