@@ -534,9 +534,9 @@ static bool decompose_ensemble(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_ml_trees[] = {
     {.domain = "fv", .name = "Trees", .id = FV_OP_fv_Trees, .since = {1},
      .doc = "sums, or minima or maxima, of what the leaves have that each row comes to in decision trees, which are tables of nodes",
-     .in = {{"X", "T", .rank = FV_RANK(2)}, TABLE("features", "I"), TABLE("values", "T"), TABLE("children", "I"), TABLE("roots", "I"),
-            TABLE("depths", "I"), TABLE("together", "I"), TABLE("starts", "I"), PERHAPS("missing", "I"), PERHAPS("first", "I"),
-            PERHAPS("targets", "I"), PERHAPS("weights", "T")},
+     .in = {{"X", "T", .rank = FV_RANK(2)}, {"nodes", "I", .rank = FV_RANK(2)}, TABLE("values", "T"), TABLE("roots", "I"),
+            TABLE("depths", "I"), TABLE("together", "I"), TABLE("starts", "I"), PERHAPS("first", "I"), PERHAPS("targets", "I"),
+            PERHAPS("weights", "T")},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("targets", INT), FV_A_STRING("aggregate", "SUM")},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}, {"I", FV_SET(I32)}},

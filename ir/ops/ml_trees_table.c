@@ -1,6 +1,6 @@
 /* ml_trees_table.c - checks an ensemble of trees, and makes the tables of fv.Trees.
  *
- * There every node asks x <= value, of which NaN says no, or yes where the node has a mark:
+ * There every node asks x <= value, of which NaN says no, or yes where the node has a mark; its children lie next to each other:
  *   x < v     x <= the number below v
  *   x >= v    x <= the number below v, with the children exchanged; so x > v by x <= v
  *   x == v    x <= v, and then x <= the number below v, exchanged
@@ -9,13 +9,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/ml_trees_walk.h"
 
-enum { MOST_NODES = 1 << 28 }; /* tables have a few places for each, in 32 bits */
+enum { MOST_NODES = 1 << 28 }; /* tables have a few places for each, whose numbers have 32 bits */
 
 /* ---- checks ---- */
 
@@ -78,8 +79,9 @@ bool fv_forest_check(const fv_op *op, const fv_forest *f, const fv_dim *features
 typedef struct place {
     int feature;
     double value;
-    bool missing;   /* NaN goes to the first child */
-    int64_t child[2]; /* a place; or -1 - a node of the forest, until all have places */
+    bool missing; /* NaN goes to the first child */
+    int child;    /* a place; the second one is behind it */
+    int leaf;     /* the node of the forest that it is as a leaf, -1: it is none */
 } place;
 
 typedef struct tables {
@@ -90,10 +92,8 @@ typedef struct tables {
     bool missing; /* any place has the mark */
     place *places;
     int nplaces, cap_places;
-    int *place_of; /* the first place of each node of the forest */
+    int *place_of; /* the place of each node of the forest */
     int *depth;    /* steps to it */
-    int *leaf;     /* of each place: the node of the forest, -1: none */
-    int cap_leaf, nleaf;
 } tables;
 
 /* The largest number of the type that is not above v, or below it. NaN: there is none. */
@@ -108,18 +108,29 @@ static double at_most(fv_elem e, double v, bool below) {
     return v == -INFINITY ? (double)NAN : (double)nextafterf(x, -INFINITY);
 }
 
-static int put(tables *t, int feature, double value, bool missing, int64_t first, int64_t second) {
-    place p = {feature, value, missing, {first, second}};
-    FV_PUSH(t->a, t->places, t->nplaces, t->cap_places, p);
-    FV_PUSH(t->a, t->leaf, t->nleaf, t->cap_leaf, -1);
-    t->missing |= missing;
-    return t->nplaces - 1;
+/* That many places next to each other, the first of them. */
+static int take(tables *t, int n) {
+    for (int i = 0; i < n; i++)
+        FV_PUSH(t->a, t->places, t->nplaces, t->cap_places, ((place){.leaf = -1}));
+    return t->nplaces - n;
 }
 
-static void put_equal(tables *t, int feature, double v, bool missing, int64_t yes, int64_t no) {
-    int next = t->nplaces + 1;
-    put(t, feature, at_most(t->e, v, false), missing, next, no);
-    put(t, feature, at_most(t->e, v, true), false, no, yes);
+static void put(tables *t, int at, int feature, double value, bool missing, int child) {
+    t->places[at] = (place){feature, value, missing, child, -1};
+    t->missing |= missing;
+}
+
+/* A place that goes to another one, whatever x is. Where that is itself, it is a leaf. */
+static void put_goto(tables *t, int at, int to) {
+    put(t, at, 0, NAN, false, to - 1);
+}
+
+/* `ways`: where to go if x is not v, and behind it where to go if it is. */
+static void put_equal(tables *t, int at, int feature, double v, bool missing, int ways) {
+    int next = take(t, 2);
+    put(t, at, feature, at_most(t->e, v, false), missing, next);
+    put(t, next, feature, at_most(t->e, v, true), false, ways);
+    put_goto(t, next + 1, ways);
 }
 
 static int by_value(const void *p, const void *q) {
@@ -128,66 +139,69 @@ static int by_value(const void *p, const void *q) {
 }
 
 /* A search among n > 0 sorted numbers; steps it takes at most. */
-static int put_search(tables *t, int feature, const double *v, int n, bool missing, int64_t yes, int64_t no) {
+static int put_search(tables *t, int at, int feature, const double *v, int n, bool missing, int ways) {
     if (n == 1) {
-        put_equal(t, feature, v[0], missing, yes, no);
+        put_equal(t, at, feature, v[0], missing, ways);
         return 2;
     }
-    int at = put(t, feature, at_most(t->e, v[n / 2 - 1], false), missing, 0, 0);
-    t->places[at].child[0] = t->nplaces;
-    int left = put_search(t, feature, v, n / 2, missing, yes, no);
-    t->places[at].child[1] = t->nplaces;
-    int right = put_search(t, feature, v + n / 2, n - n / 2, missing, yes, no);
+    int next = take(t, 2);
+    put(t, at, feature, at_most(t->e, v[n / 2 - 1], false), missing, next);
+    int left = put_search(t, next, feature, v, n / 2, missing, ways);
+    int right = put_search(t, next + 1, feature, v + n / 2, n - n / 2, missing, ways);
     return 1 + (left > right ? left : right);
 }
 
-static int put_member(tables *t, const fv_tree_node *node, int64_t yes, int64_t no) {
+/* The places of two nodes, next to each other. */
+static int children(tables *t, int first, int second) {
+    int at = take(t, 2);
+    t->place_of[first] = at;
+    t->place_of[second] = at + 1;
+    return at;
+}
+
+static int put_member(tables *t, const fv_tree_node *node, int at) {
     double *v = FV_NEW(t->a, double, node->count + 1);
     int n = 0;
     for (int i = 0; i < node->count; i++)
         v[n++] = t->f->members[node->first + i];
     qsort(v, (size_t)n, sizeof *v, by_value);
     if (n)
-        return put_search(t, (int)node->feature, v, n, node->missing_is_true, yes, no);
-    put(t, (int)node->feature, NAN, node->missing_is_true, yes, no);
+        return put_search(t, at, (int)node->feature, v, n, node->missing_is_true, children(t, node->no, node->yes));
+    put(t, at, (int)node->feature, NAN, node->missing_is_true, children(t, node->yes, node->no));
     return 1;
 }
 
-/* The places of a node; steps through them at most. */
+/* What a node asks, and where its children are; steps through its places at most. */
 static int put_node(tables *t, int i) {
     const fv_tree_node *n = &t->f->nodes[i];
-    int feature = (int)n->feature;
+    int feature = (int)n->feature, at = t->place_of[i], yes = n->yes, no = n->no;
     bool m = n->missing_is_true, never = isnan(n->value);
-    int64_t yes = -1 - (int64_t)n->yes, no = -1 - (int64_t)n->no;
-    t->place_of[i] = t->nplaces;
     switch (n->mode) {
-    case FV_TREE_LEAF: {
-        int at = t->nplaces;
-        put(t, 0, t->single && n->count ? t->f->weights[n->first].weight : 0, false, at, at);
-        t->leaf[at] = i;
+    case FV_TREE_LEAF:
+        put_goto(t, at, at);
+        t->places[at].leaf = i;
         return 0;
-    }
-    case FV_TREE_LEQ: put(t, feature, at_most(t->e, n->value, false), m, yes, no); return 1;
-    case FV_TREE_LT: put(t, feature, at_most(t->e, n->value, true), m, yes, no); return 1;
+    case FV_TREE_LEQ: put(t, at, feature, at_most(t->e, n->value, false), m, children(t, yes, no)); return 1;
+    case FV_TREE_LT: put(t, at, feature, at_most(t->e, n->value, true), m, children(t, yes, no)); return 1;
     case FV_TREE_GTE: case FV_TREE_GT:
         if (never)
-            put(t, feature, NAN, m, yes, no);
+            put(t, at, feature, NAN, m, children(t, yes, no));
         else
-            put(t, feature, at_most(t->e, n->value, n->mode == FV_TREE_GTE), !m, no, yes);
+            put(t, at, feature, at_most(t->e, n->value, n->mode == FV_TREE_GTE), !m, children(t, no, yes));
         return 1;
     case FV_TREE_EQ:
         if (never)
-            put(t, feature, NAN, m, yes, no);
+            put(t, at, feature, NAN, m, children(t, yes, no));
         else
-            put_equal(t, feature, n->value, m, yes, no);
+            put_equal(t, at, feature, n->value, m, children(t, no, yes));
         return 2;
     case FV_TREE_NEQ: /* NaN is not equal to anything, whether it is missing or not */
         if (never)
-            put(t, feature, NAN, false, yes, yes);
+            put(t, at, feature, NAN, false, children(t, no, yes));
         else
-            put_equal(t, feature, n->value, false, no, yes);
+            put_equal(t, at, feature, n->value, false, children(t, yes, no));
         return 2;
-    case FV_TREE_MEMBER: return put_member(t, n, yes, no);
+    case FV_TREE_MEMBER: return put_member(t, n, at);
     }
     return 0;
 }
@@ -197,6 +211,7 @@ static int put_tree(tables *t, int root, int *queue) {
     int head = 0, tail = 0, deepest = 0;
     queue[tail++] = root;
     t->depth[root] = 0;
+    t->place_of[root] = take(t, 1);
     while (head < tail) {
         int i = queue[head++];
         const fv_tree_node *n = &t->f->nodes[i];
@@ -265,22 +280,36 @@ static fv_value *order_trees(tables *t, fv_module *m, int *roots, int *stack) {
 
 /* ---- operands of fv.Trees ---- */
 
+/* The words of a place. */
+static void put_words(const tables *t, const place *p, fv_tensor *nodes, size_t at) {
+    uint64_t bits = 0;
+    float narrow = (float)p->value;
+    if (t->e == FV_F64)
+        memcpy(&bits, &p->value, sizeof p->value);
+    else
+        memcpy(&bits, &narrow, sizeof narrow);
+    fv_tensor_set_int(nodes, at + FV_TREES_FEATURE, p->feature);
+    fv_tensor_set_int(nodes, at + FV_TREES_CHILD, p->child);
+    fv_tensor_set_int(nodes, at + FV_TREES_VALUE, (int32_t)(uint32_t)bits);
+    at += FV_TREES_VALUE + 1;
+    if (t->e == FV_F64)
+        fv_tensor_set_int(nodes, at++, (int32_t)(uint32_t)(bits >> 32));
+    if (t->missing)
+        fv_tensor_set_int(nodes, at, p->missing);
+}
+
 static void put_places(const tables *t, fv_module *m, fv_value **in) {
-    int n = t->nplaces;
-    int64_t *feature = FV_NEW(t->a, int64_t, n), *missing = FV_NEW(t->a, int64_t, n), *children = FV_NEW(t->a, int64_t, 2 * (size_t)n);
-    fv_tensor *values = fv_tensor_new(m->arena, t->e, 1, (int64_t[]){n});
-    for (int i = 0; i < n; i++) {
+    const fv_forest *f = t->f;
+    int64_t n = t->nplaces, words = FV_TREES_VALUE + (t->e == FV_F64 ? 2 : 1) + t->missing;
+    fv_tensor *nodes = fv_tensor_new(m->arena, FV_I32, 2, (int64_t[]){n, words}), *values = fv_tensor_new(m->arena, t->e, 1, &n);
+    for (int64_t i = 0; i < n; i++) {
         const place *p = &t->places[i];
-        feature[i] = p->feature;
-        missing[i] = p->missing;
-        fv_tensor_set_float(values, (size_t)i, p->value);
-        for (int k = 0; k < 2; k++)
-            children[2 * i + k] = p->child[k] >= 0 ? p->child[k] : t->place_of[-1 - p->child[k]];
+        const fv_tree_node *leaf = p->leaf >= 0 ? &f->nodes[p->leaf] : NULL;
+        put_words(t, p, nodes, (size_t)(i * words));
+        fv_tensor_set_float(values, (size_t)i, t->single && leaf && leaf->count ? f->weights[leaf->first].weight : 0);
     }
-    in[FV_TREES_FEATURES] = ints(m, "features", n, feature);
+    in[FV_TREES_NODES] = fv_const_new(m, "nodes", nodes);
     in[FV_TREES_VALUES] = fv_const_new(m, "values", values);
-    in[FV_TREES_CHILDREN] = ints(m, "children", 2 * (int64_t)n, children);
-    in[FV_TREES_MISSING] = t->missing ? ints(m, "missing", n, missing) : NULL;
 }
 
 /* The weights of each place, those of a leaf in their order. */
@@ -288,12 +317,12 @@ static void put_weights(const tables *t, fv_module *m, fv_value **in) {
     const fv_forest *f = t->f;
     int64_t n = t->nplaces, *first = FV_NEW(t->a, int64_t, n + 1), *target, all = 0, at = 0;
     for (int64_t i = 0; i < n; i++)
-        all += t->leaf[i] >= 0 ? f->nodes[t->leaf[i]].count : 0;
+        all += t->places[i].leaf >= 0 ? f->nodes[t->places[i].leaf].count : 0;
     target = FV_NEW(t->a, int64_t, all + 1);
     fv_tensor *weights = fv_tensor_new(m->arena, t->e, 1, (int64_t[]){all});
     for (int64_t i = 0; i < n; i++) {
         first[i] = at;
-        const fv_tree_node *leaf = t->leaf[i] >= 0 ? &f->nodes[t->leaf[i]] : NULL;
+        const fv_tree_node *leaf = t->places[i].leaf >= 0 ? &f->nodes[t->places[i].leaf] : NULL;
         for (int k = 0; leaf && k < leaf->count; k++, at++) {
             target[at] = f->weights[leaf->first + k].target;
             fv_tensor_set_float(weights, (size_t)at, f->weights[leaf->first + k].weight);
@@ -317,8 +346,8 @@ fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f, fv_trees_a
     int64_t *at = FV_NEW(t.a, int64_t, trees), *depths = FV_NEW(t.a, int64_t, trees), *together = FV_NEW(t.a, int64_t, trees);
     in[FV_TREES_STARTS] = order_trees(&t, m, roots, stack);
     for (size_t i = 0; i < trees; i++) {
-        at[i] = t.nplaces;
         depths[i] = put_tree(&t, roots[i], stack);
+        at[i] = t.place_of[roots[i]];
     }
     for (size_t i = 0; i < trees; i++)
         for (size_t k = i; k < trees && k < i + FV_TREES_LANES; k++)
