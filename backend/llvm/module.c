@@ -212,13 +212,18 @@ bool fv_ll_emit(fv_ll_module *m) {
 
 /* The schedules have vectorised and unrolled what should be, the emitted loops are rotated, and
  * kernels are not inlined: what is left to do takes a third of the time of default<O2> for the same
- * code. None of the passes changes a bit without fast-math flags. */
+ * code. None of the passes changes a bit without fast-math flags. The third list is what default<O3> does to functions, but for
+ * what would vectorise and unroll again: that name turns both on, whatever the options say. */
 static const char *const pipelines[] = {
     "",
     "function(sroa,early-cse,simplifycfg," COMBINE ",loop-mssa(licm)),globaldce",
     "function(sroa,early-cse<memssa>,simplifycfg," COMBINE ",loop-mssa(licm),gvn," COMBINE
     ",dse,adce,simplifycfg),globaldce",
-    "default<O3>",
+    "function(sroa,early-cse<memssa>,aggressive-instcombine,simplifycfg," COMBINE ",jump-threading,correlated-propagation,"
+    "simplifycfg,reassociate,constraint-elimination,loop-mssa(loop-instsimplify,loop-simplifycfg,licm,loop-rotate,licm,"
+    "simple-loop-unswitch<nontrivial;trivial>),simplifycfg," COMBINE ",loop(loop-idiom,indvars,loop-deletion),sroa,mldst-motion,"
+    "gvn,sccp,bdce," COMBINE ",jump-threading,correlated-propagation,adce,memcpyopt,dse,loop-mssa(licm),simplifycfg," COMBINE
+    ",loop-sink,simplifycfg),globaldce",
 };
 
 static void optimize(fv_ll_module *m) {

@@ -43,6 +43,9 @@ if "$fovea" compile m.fvir -o m.o -q 2>/dev/null; then # built with LLVM
     check '-O2: functions' 1 '^0$' grep -c optsize m.ll
     "$fovea" compile m.fvir -Os -o m.ll -q
     check '-Os: small functions' 0 'optsize' grep optsize m.ll
+    printf '%s\n' 'kernel serial(A: f32[n], out B: f32[n]; n in 1..100000) { for i < n { B[i] = A[i] * 2.0 } }' >serial.fvk
+    "$fovea" compile serial.fvk -O3 --target=x86-64-v3 -o serial.ll -q
+    check '-O3: schedules alone make vectors' 1 '^0$' grep -c ' x float>' serial.ll
     for level in 2 s; do
         "$fovea" run "$root/examples/dates/dates.onnx" -O$level --data-set "$root/examples/dates/test/test_data_set_0" -o probs$level.npy -q
     done
