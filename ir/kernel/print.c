@@ -181,6 +181,17 @@ static void put_call(fv_kprinter *p, const char *name, const fv_expr *x) {
     fv_text_put(p->t, ")");
 }
 
+/* A number in a conversion is read as of the type that the result is computed in: where it has another one, that is said. */
+static void put_conversion(fv_kprinter *p, const fv_expr *x) {
+    fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
+    bool said = x->arg[0]->op == FV_X_CONST && is_bare(x->arg[0], false) && to != FV_BOOL && fv_elem_arith(to) != from;
+    fv_text_printf(p->t, "%s(", fv_elem_name(to));
+    if (said)
+        fv_text_printf(p->t, "%s(", fv_elem_name(from));
+    expr_at(p, x->arg[0], ANYWHERE);
+    fv_text_put(p->t, said ? "))" : ")");
+}
+
 /* Is it the state of a recurrence before a step? */
 static bool is_before(const fv_kprinter *p, const fv_expr *x) {
     return p->values && x->u.buf->value && ((const fv_value *)x->u.buf->value)->now;
@@ -347,7 +358,7 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
         fv_text_put(p->t, unary_text(x));
         expr_at(p, x->arg[0], UNARY_LEVEL);
         break;
-    case FV_X_CONVERT: put_call(p, elem, x); break;
+    case FV_X_CONVERT: put_conversion(p, x); break;
     case FV_X_CONVSAT: put_call(p, fv_printf(p->arena, "sat_%s", elem), x); break;
     case FV_X_BITCAST: put_call(p, fv_printf(p->arena, "bits_%s", elem), x); break;
     case FV_X_SPLAT: put_call(p, fv_printf(p->arena, "splat%d", x->type.lanes), x); break;
