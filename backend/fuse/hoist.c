@@ -5,9 +5,10 @@
  *       %q = Add(%h, %p)                              %q = Add(%h, %p)
  *     endloop(..)                                   endloop(..)
  *
- * A loop may take no turn, so what moves must not be able to refuse a run: no index of it is checked, and its dims agree without
- * what a turn assumes. It costs memory as long as the loop runs, and a pass over it in each turn: what is cheap, and larger than
- * what it is made of, is computed in the turn, in whoever uses it. */
+ * A loop may take no turn, so what moves must not be able to refuse a run: no index of it is checked, no size may be negative, and
+ * all that it speaks of is legal without what a turn assumes. Memory for it is all that it asks for. That costs as long as the loop
+ * runs, and a pass over it in each turn: what is cheap, and larger than what it is made of, is computed in the turn, in whoever
+ * uses it. */
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -15,6 +16,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/graph/infer.h"
 
 /* A loop, and what is known in its turns alone. */
 typedef struct turns {
@@ -54,6 +56,15 @@ static void put_attr(fv_ptrmap *symbols, const fv_op *op, const char *name) {
         put_symbols(symbols, a->u.dims[i]);
 }
 
+/* Of what a Scan slices: turn < times, which each turn says that is taken. */
+static bool is_of_times(const fv_op *loop, const fv_op *assume) {
+    const fv_attr *times = fv_op_find_attr(loop, "times");
+    fv_dims *t = fv_op_module(loop)->dims;
+    const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0];
+    return times && fv_op_find_attr(assume, "right")->u.dims[0] == times->u.dims[0] &&
+           fv_op_find_attr(assume, "left")->u.dims[0] == fv_dim_max(t, times->u.dims[0], fv_dim_add(t, turn, fv_dim_const(t, 1)));
+}
+
 static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     turns t = {l, loop, end, fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs)};
     for (const fv_op *op = loop; op != end; op = op->next) {
@@ -61,7 +72,7 @@ static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
         for (int i = 0; i < op->nout; i++)
             if (op->out[i])
                 *fv_ptrmap_at(&t.made, op->out[i]) = op->out[i];
-        if (fv_op_is(op, FV_OP_fv_Assume)) {
+        if (fv_op_is(op, FV_OP_fv_Assume) && !is_of_times(loop, op)) {
             put_attr(&t.assumed, op, "left");
             put_attr(&t.assumed, op, "right");
         }
@@ -69,33 +80,43 @@ static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     return t;
 }
 
-/* Does it speak of a symbol that a turn binds, by a dim or by the size of what it loads? */
-static bool speaks_of_turn(const turns *t, const fv_expr *x, fv_ptrmap *seen) {
+static bool expr_mentions(const fv_ptrmap *symbols, const fv_expr *x, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
-    bool found = x->op == FV_X_DIM && mentions(&t->bound, x->u.dim);
+    bool found = x->op == FV_X_DIM && mentions(symbols, x->u.dim);
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars && !found; i++)
-        found = mentions(&t->bound, x->u.red.vars[i]->dim);
+        found = mentions(symbols, x->u.red.vars[i]->dim);
     for (int i = 0; i < x->n && !found; i++)
-        found = speaks_of_turn(t, x->arg[i], seen);
+        found = expr_mentions(symbols, x->arg[i], seen);
     return found;
+}
+
+/* Does op speak of one of them, in types, or in what its elements are? */
+static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) {
+    for (int i = 0; i < op->nin; i++)
+        if (op->in[i] && type_mentions(symbols, op->in[i]->type))
+            return true;
+    for (int i = 0; i < op->nout; i++) {
+        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+        if (op->out[i] && (type_mentions(symbols, op->out[i]->type) || expr_mentions(symbols, fv_storage_of(l, op->out[i])->def->body, &seen)))
+            return true;
+    }
+    return false;
 }
 
 /* Is it the same in each turn? */
 static bool is_same(const turns *t, const fv_op *op) {
-    if (op->def->has_effect || !op->nout)
-        return false;
+    int defined = 0;
     for (int i = 0; i < op->nin; i++)
-        if (op->in[i] && (fv_ptrmap_get(&t->made, op->in[i]) || type_mentions(&t->bound, op->in[i]->type)))
+        if (op->in[i] && fv_ptrmap_get(&t->made, op->in[i]))
             return false;
     for (int i = 0; i < op->nout; i++) {
-        const fv_definition *d = op->out[i] ? fv_storage_of(t->l, op->out[i])->def : NULL;
-        fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
-        if (op->out[i] && (!d || type_mentions(&t->bound, op->out[i]->type) || speaks_of_turn(t, d->body, &seen)))
+        if (op->out[i] && !fv_storage_of(t->l, op->out[i])->def)
             return false;
+        defined += op->out[i] != NULL;
     }
-    return true;
+    return defined && !op->def->has_effect && !speaks_of(t->l, op, &t->bound);
 }
 
 /* ---- what moves ---- */
@@ -107,19 +128,24 @@ static const fv_value *first_result(const fv_op *op) {
     return op->out[i];
 }
 
+static bool may_be_negative(const fv_type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i]->lo < 0)
+            return true;
+    return false;
+}
+
 /* May it run where the loop takes no turn? */
 static bool is_safe(const turns *t, const fv_op *op) {
     const fv_value *v = first_result(op);
-    bool asks = false, assumes = false;
-    for (int i = 0; i < op->nin; i++)
-        assumes |= op->in[i] && type_mentions(&t->assumed, op->in[i]->type);
+    bool asks = false, negative = false;
     for (int i = 0; i < op->nout; i++) {
-        assumes |= op->out[i] && type_mentions(&t->assumed, op->out[i]->type);
         asks |= op->out[i] && fv_x_is_checked(fv_storage_of(t->l, op->out[i])->def->body);
+        negative |= op->out[i] && may_be_negative(op->out[i]->type);
     }
     if (asks)
         return fv_declines(t->l, v, FV_WHY_hoist_checked, fv_o(t->loop));
-    if (assumes)
+    if (negative || speaks_of(t->l, op, &t->assumed))
         return fv_declines(t->l, v, FV_WHY_hoist_assumed, fv_o(t->loop));
     return true;
 }
