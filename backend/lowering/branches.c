@@ -288,9 +288,11 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
     fv_step s = {.kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
-    for (int i = 0; i < op->nin; i++)
-        if (op->in[i])
-            s.values[s.nvalues++] = op->in[i];
+    for (int i = 0; i < op->nin; i++) { /* a row of a loop has no memory but that of all rows */
+        fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
+        if (of)
+            s.values[s.nvalues++] = of->fate == FV_FATE_PART ? fv_storage_home(of)->value : op->in[i];
+    }
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
     if (fv_mark_depth(op) > 0) {
         fv_branch *b = FV_NEW(l->arena, fv_branch, 1);
