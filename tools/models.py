@@ -126,7 +126,7 @@ def unroll(graph, at):
     graph.initializer.extend(body.initializer)
     state, scanned, nodes = list(loop.input[2:]), [[] for _ in results[1 + carried:]], []
     for i in range(turns):
-        index = scalar(f"{params[0]}.{i}", i, np.int64)
+        index = scalar(f"{loop.name or loop.output[0]}.{params[0]}.{i}", i, np.int64)
         graph.initializer.append(index)
         known = {params[0]: index.name, params[1]: loop.input[1], **dict(zip(params[2:], state))}
         for node in body.node:
@@ -145,7 +145,6 @@ def unroll(graph, at):
             piece = f"{loop.output[carried + k]}.{i}"
             nodes.append(helper.make_node("Unsqueeze", [known.get(name, name), "first_axis"], [piece], piece))
             scanned[k].append(piece)
-    graph.initializer.append(ints("first_axis", 0))
     nodes += [helper.make_node("Identity", [s], [o], o) for s, o in zip(state, loop.output) if o]
     nodes += [helper.make_node("Concat", pieces, [o], o, axis=0) for pieces, o in zip(scanned, loop.output[carried:]) if o]
     rest = [*graph.node[:at], *nodes, *graph.node[at + 1 :]]
@@ -156,6 +155,7 @@ def unroll(graph, at):
 def unrolled(path):
     m = load(path)
     loops = [i for i, n in enumerate(m.graph.node) if n.op_type == "Loop"]
+    m.graph.initializer.append(ints("first_axis", 0))
     for i in reversed(loops):
         unroll(m.graph, i)
     return m, {}
@@ -179,9 +179,11 @@ def main():
     a.add_argument("out")
     a.add_argument("source", nargs="?")
     o = a.parse_args()
+    if (o.source is None) != (o.name not in MADE_OF):
+        a.error(f"{o.name} is made of {'another model: say which' if o.name in MADE_OF else 'no other model'}")
     made, inputs = MADE_OF[o.name][1](o.source) if o.name in MADE_OF else MODELS[o.name]()
     for name, array in inputs.items():
-        np.save(o.out.partition(".onnx")[0] + f".{name}.npy", array)
+        np.save(o.out.removesuffix(".onnx") + f".{name}.npy", array)
     with open(o.out, "wb") as f:
         f.write(made.SerializeToString())
 

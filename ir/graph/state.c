@@ -118,29 +118,50 @@ static int find(const char *word, const char *const *names) {
     return -1;
 }
 
-static bool read_pair(fv_arena *a, const char *text, const char **in, const char **out, const char **capacity) {
-    const char *end = text, *quoted = fv_option_quoted(a, text, &end);
+/* What an option says, and the names that there are. Of a name in backquotes each character is its own. */
+typedef struct option {
+    const char *text, *in, *out, *capacity; /* NULL: none */
+    bool in_is_quoted, out_is_quoted;
+    const char **ins, **outs;
+} option;
+
+static bool read_pair(fv_arena *a, option *o) {
+    const char *end = o->text, *quoted = fv_option_quoted(a, o->text, &end);
     const char *equals = strchr(end, '=');
     if (!equals || (quoted && equals != end))
         return false;
-    *in = quoted ? quoted : fv_strndup(a, text, (size_t)(equals - text));
+    o->in = quoted ? quoted : fv_strndup(a, o->text, (size_t)(equals - o->text));
+    o->in_is_quoted = quoted != NULL;
     quoted = fv_option_quoted(a, equals + 1, &end);
-    *out = quoted && !*end ? quoted : equals + 1;
-    *capacity = NULL;
-    if (quoted && *end == ':') {
-        *out = quoted;
-        *capacity = end + 1;
-    }
+    o->out_is_quoted = quoted && (!*end || *end == ':');
+    o->out = o->out_is_quoted ? quoted : equals + 1;
+    o->capacity = o->out_is_quoted && *end ? end + 1 : NULL;
     return true;
 }
 
+/* What stands in `name` for the '*' of the pattern; NULL: it is not of the pattern. */
+static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
+    const char *star = strchr(pattern, '*');
+    size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);
+    bool fits = n >= before + after && !strncmp(name, pattern, before) && !strcmp(name + n - after, star + 1);
+    return fits ? fv_strndup(a, name + before, n - before - after) : NULL;
+}
+
+static bool is_of_any(fv_arena *a, const char *pattern, const char *const *names) {
+    bool any = false;
+    for (int i = 0; strchr(pattern, '*') && names[i] && !any; i++)
+        any = star_of(a, pattern, names[i]) != NULL;
+    return any;
+}
+
 /* An output may be called "out:0". */
-static void split_capacity(fv_arena *a, const char *const *outs, const char **out, const char **capacity) {
-    const char *colon = *capacity || find(*out, outs) >= 0 ? NULL : strrchr(*out, ':');
+static void split_capacity(fv_arena *a, option *o) {
+    bool whole = o->out_is_quoted || find(o->out, o->outs) >= 0 || is_of_any(a, o->out, o->outs);
+    const char *colon = whole ? NULL : strrchr(o->out, ':');
     if (!colon)
         return;
-    *capacity = colon + 1;
-    *out = fv_strndup(a, *out, (size_t)(colon - *out));
+    o->capacity = colon + 1;
+    o->out = fv_strndup(a, o->out, (size_t)(colon - o->out));
 }
 
 /* A number, or the name of a symbol. NULL after a diagnostic. */
@@ -161,12 +182,6 @@ static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s
         fv_error(m->session, "--state '%s': the capacity is '%s', expected a number from 1 on, or a name", text, s);
     return NULL;
 }
-
-/* What an option says, and the names that there are. */
-typedef struct option {
-    const char *text, *capacity; /* NULL: none */
-    const char **ins, **outs;
-} option;
 
 static bool declare(fv_module *m, const option *o, const char *in, const char *out) {
     fv_func *f = m->funcs;
@@ -197,26 +212,18 @@ static bool declare(fv_module *m, const option *o, const char *in, const char *o
     return capacity != NULL;
 }
 
-/* What stands in `name` for the '*' of the pattern; NULL: it is not of the pattern. */
-static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
-    const char *star = strchr(pattern, '*');
-    size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);
-    bool fits = n >= before + after && !strncmp(name, pattern, before) && !strcmp(name + n - after, star + 1);
-    return fits ? fv_strndup(a, name + before, n - before - after) : NULL;
-}
-
 /* Every input that the pattern `in` fits, with the output that has the same in the place of the '*'. */
-static bool declare_all(fv_module *m, const option *o, const char *in, const char *out) {
-    const char *star = strchr(out, '*');
-    if (!star || strchr(star + 1, '*') || strchr(strchr(in, '*') + 1, '*'))
+static bool declare_all(fv_module *m, const option *o) {
+    const char *star = o->out_is_quoted ? NULL : strchr(o->out, '*');
+    if (!star || strchr(star + 1, '*') || strchr(strchr(o->in, '*') + 1, '*'))
         return fv_error(m->session, "--state '%s': expected one * in the input's name and one in the output's", o->text);
     bool any = false, good = true;
     for (int i = 0; good && o->ins[i]; i++) {
-        const char *same = star_of(m->arena, in, o->ins[i]);
+        const char *same = star_of(m->arena, o->in, o->ins[i]);
         any = any || same;
-        good = !same || declare(m, o, o->ins[i], fv_printf(m->arena, "%.*s%s%s", (int)(star - out), out, same, star + 1));
+        good = !same || declare(m, o, o->ins[i], fv_printf(m->arena, "%.*s%s%s", (int)(star - o->out), o->out, same, star + 1));
     }
-    return any ? good : fv_error(m->session, "--state '%s': the model has no input '%s'", o->text, in);
+    return any ? good : fv_error(m->session, "--state '%s': the model has no input '%s'", o->text, o->in);
 }
 
 bool fv_state_declare(fv_module *m, const char *text) {
@@ -227,12 +234,11 @@ bool fv_state_declare(fv_module *m, const char *text) {
         o.ins[i] = f->body->params[i]->name;
     for (int i = 0; i < nout; i++)
         o.outs[i] = result_name(f, i);
-    const char *in, *out;
-    if (!read_pair(m->arena, text, &in, &out, &o.capacity))
+    if (!read_pair(m->arena, &o))
         return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY", text);
-    split_capacity(m->arena, o.outs, &out, &o.capacity);
+    split_capacity(m->arena, &o);
     if (!f->states)
         f->states = FV_NEW(m->arena, const fv_value *, nout + 1);
-    bool is_pattern = *text != '`' && strchr(in, '*') && find(in, o.ins) < 0;
-    return is_pattern ? declare_all(m, &o, in, out) : declare(m, &o, in, out);
+    bool is_pattern = !o.in_is_quoted && strchr(o.in, '*') && find(o.in, o.ins) < 0;
+    return is_pattern ? declare_all(m, &o) : declare(m, &o, o.in, o.out);
 }

@@ -124,6 +124,17 @@ static void declare_all(const char *option, const char *message) {
     }
 }
 
+/* As TensorFlow calls its values: what stands behind the colon is a part of the name where an output is called so. */
+Test(signature, states_by_a_star_with_a_colon) {
+    fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %`p.0:0`: f32[p]) -> (%`n.0:0`) {"
+                         "%`n.0:0` = Concat(%`p.0:0`, %x) {axis = 0} return %`n.0:0` }", NULL);
+    cr_assert(fv_state_declare(m, "p.*:0=n.*:0"));
+    cr_expect_str_eq(m->funcs->states[0]->name, "p.0:0");
+    cr_expect(!m->funcs->capacity || !m->funcs->capacity[0]);
+    cr_assert(fv_state_declare(m, "p.*:0=n.*:0:8"));
+    cr_expect_eq(m->funcs->capacity[0]->value, 8);
+}
+
 Test(signature, states_by_a_star) {
     declare_all("past_*_k=now_*_k:8", "");
     declare_all("past_*=now_*:8", "error: --state 'past_*=now_*:8': the model has no output 'now_k'");
@@ -131,6 +142,7 @@ Test(signature, states_by_a_star) {
     declare_all("past_*=now_0_k:8", "error: --state 'past_*=now_0_k:8': expected one * in the input's name and one in the output's");
     declare_all("past_*_*=now_*_k", "error: --state 'past_*_*=now_*_k': expected one * in the input's name and one in the output's");
     declare_all("past_0_k=now_*_k", "error: --state 'past_0_k=now_*_k': the model has no output 'now_*_k'; did you mean 'now_0_k'?");
+    declare_all("past_*_k=`now_*_k`:8", "error: --state 'past_*_k=`now_*_k`:8': expected one * in the input's name and one in the output's");
     declare_all("`past_*_k`=now_*_k", "error: --state '`past_*_k`=now_*_k': the model has no input 'past_*_k'; did you mean 'past_0_k'?");
 }
 
