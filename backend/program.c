@@ -542,13 +542,6 @@ static void free_after(writer *w, int index) {
 
 /* ---- the program's own dims ---- */
 
-static const fv_dim *in_table(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
-    const char *text = fv_dim_str(l->arena, d), *error;
-    const fv_dim *own = fv_dim_parse(t, &text, &error);
-    assert(own);
-    return own;
-}
-
 /* What the bounds that assumptions leave make of a dim that data decides: `broadcast(u, l)` is `l` where that is 3. The
  * port has no extent before the run nevertheless, so a symbol stands for it: of more than one value, or its text would
  * be that value. */
@@ -561,7 +554,7 @@ static const fv_dim *known_after_run(fv_dims *t, const fv_port *port, int axis, 
 static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port *port) {
     const fv_dim **dims = FV_NEW(l->arena, const fv_dim *, port->rank + 1);
     for (int i = 0; i < port->rank; i++) {
-        dims[i] = in_table(l, t, port->dims[i]);
+        dims[i] = fv_p_in_bounds(l, t, port->dims[i]);
         if (dims[i]->from_data == port->dims[i]->from_data)
             continue;
         const void **at = (const void **)fv_ptrmap_at(unknown, port->dims[i]);

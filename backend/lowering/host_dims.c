@@ -1,5 +1,9 @@
 /* host_dims.c - dims as expressions over the host program's variables. */
 #include "backend/lowering/host_dims.h"
+
+#include <assert.h>
+
+#include "ir/dim/text.h"
 #include "ir/kernel/build.h"
 
 fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol) {
@@ -58,11 +62,42 @@ static bool non_negative(const fv_dim *d) {
     return true;
 }
 
+static void add_symbols(fv_dims *t, const fv_dim *d) {
+    if (d->kind == FV_DIM_SYMBOL && !fv_dim_find(t, d->name))
+        fv_dim_fresh(t, d->name, d->least, d->most, d->from_data);
+    for (int i = 0; i < d->n; i++)
+        add_symbols(t, d->arg[i]);
+}
+
+const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
+    const char *text = fv_dim_str(l->arena, d), *error;
+    add_symbols(t, d);
+    const fv_dim *own = fv_dim_parse(t, &text, &error);
+    assert(own);
+    return own;
+}
+
+/* Which operand the bounds of symbols leave, as that is what callers see: a turn or a branch may assume that the two fit, and
+ * then a run that takes neither has a size nevertheless. NULL: either. */
+static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
+    l->bounded = l->bounded ? l->bounded : fv_dims_new(l->arena);
+    const fv_dim *own = fv_p_in_bounds(l, l->bounded, d), *by = NULL;
+    for (int i = 0; i < d->n && !by; i++) {
+        const fv_dim *arg = fv_p_in_bounds(l, l->bounded, d->arg[i]);
+        bool fixed = own->kind == FV_DIM_CONST && arg->lo == own->value && arg->hi == own->value;
+        by = arg == own || fixed ? d->arg[i] : NULL;
+    }
+    return by;
+}
+
 enum { SHORT_DIM = 16 }; /* nodes of a dim that may stand twice in an expression */
 
 /* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there twice: were it
  * always the longer, broadcasts of broadcasts would double with each level. */
 static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
+    const fv_dim *by = decided(l, d);
+    if (by)
+        return fv_p_dim(l, by);
     bool swap = d->arg[0]->size > SHORT_DIM && d->arg[0]->size > d->arg[1]->size;
     fv_expr *x = fv_p_dim(l, d->arg[swap]), *y = fv_p_dim(l, d->arg[!swap]);
     return fv_x_select(l->arena, fv_x_bin(l->arena, FV_X_EQ, x, fv_x_int(l->arena, 1)), y, x);

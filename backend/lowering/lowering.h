@@ -82,6 +82,7 @@ struct fv_lowerer {
     fv_ptrmap refused;   /* those whose schedule is not legal */
     int64_t weights;     /* bytes of the constants that a turn of the loop that is scheduled reads; of all where there is none */
     fv_ptrmap symbols;   /* symbol of a dim -> its variable in the program */
+    fv_dims *bounded;    /* dims in the bounds that assumptions leave (host_dims.c); NULL: nobody asked yet */
     int cap_buffers, cap_constants, cap_kernels;
 };
 typedef struct fv_lowerer fv_lowerer;
