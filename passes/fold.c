@@ -11,6 +11,7 @@
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
+#include "ir/graph/rewriter.h"
 #include "passes/internal.h"
 
 /* Each op of the block, and of the regions in it, which stand before the op that has them. */
@@ -203,7 +204,7 @@ static bool compute(folder *f, fv_op **bad) {
         if (!fv_pass_may(f->r, f->originals[i]->def->def->name, f->originals[i]->def))
             continue;
         fv_value *c = fv_const_new(f->r->module, f->originals[i]->name, tensors[i]);
-        fv_replace_uses(f->originals[i], c);
+        fv_replace_known(f->originals[i], c);
         fv_value_take_name(f->r->module, c, f->originals[i]);
         fv_pass_count_one(f->r, f->originals[i]->def->def->name);
     }

@@ -379,7 +379,8 @@ fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     const char *name = fv_ptrmap_get(&g->names, b);
     if (b->role != FV_BUF_TILE) {
         const char *at = fv_c_index(g, b, index);
-        return piece(fv_printf(g->arena, "%s[%s]", name, at), FV_C_PRIMARY);
+        bool cast = *name == '('; /* a constant in a file or object */
+        return piece(fv_printf(g->arena, cast ? "(%s)[%s]" : "%s[%s]", name, at), FV_C_PRIMARY);
     }
     fv_text t = {.arena = g->arena};
     fv_text_put(&t, name);

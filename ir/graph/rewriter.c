@@ -203,8 +203,7 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
 
 /* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim wherever the symbol was. Parsed
  * again, the text would tell the dim. */
-static void tell_elem(fv_rewriter *w, const fv_value *old, int e, const fv_dim *dim) {
-    fv_module *m = w->module;
+static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *dim) {
     const fv_dim *symbol = old->elems[e];
     bool bound = false;
     for (int i = 0; i < old->nuses; i++) {
@@ -222,6 +221,18 @@ static void tell_elem(fv_rewriter *w, const fv_value *old, int e, const fv_dim *
         fv_module_replace_dim(m, symbol, dim);
 }
 
+void fv_replace_known(fv_value *old, fv_value *v) {
+    const fv_region *r = old->def ? old->def->block : old->block;
+    fv_module *m = fv_region_module(r);
+    bool known = v->elems || (v->kind == FV_VALUE_CONST && fv_const_elems(m, v));
+    for (int e = 0; old->elems && known && e < old->nelems && e < v->nelems; e++)
+        if (v->elems[e] != old->elems[e])
+            tell_elem(m, old, e, v->elems[e]);
+    if (old->elems && !known)
+        fv_set_elems(v, old->nelems, old->elems);
+    fv_replace_uses(old, v);
+}
+
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!v) {
         w->failed = true;
@@ -232,13 +243,7 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         return;
     if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
         assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
-    bool known = v->elems || (v->kind == FV_VALUE_CONST && fv_const_elems(w->module, v));
-    for (int e = 0; old->elems && known && e < old->nelems && e < v->nelems; e++)
-        if (v->elems[e] != old->elems[e])
-            tell_elem(w, old, e, v->elems[e]);
-    if (old->elems && !known)
-        fv_set_elems(v, old->nelems, old->elems);
-    fv_replace_uses(old, v);
+    fv_replace_known(old, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);
 }

@@ -42,6 +42,9 @@ fv_attr fv_attr_ints(fv_module *m, const char *name, int n, const int64_t *v);
 fv_attr fv_attr_dims(fv_module *m, const char *name, int n, const fv_dim *const *v);
 fv_attr fv_attr_string(fv_module *m, const char *name, const char *v);
 fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank 0 tensor of e */
+/* v in place of `old` wherever that is used; symbols that data decided by the elements of `old` are what those of v are known
+ * to be. */
+void fv_replace_known(fv_value *old, fv_value *v);
 /* Replaces result i of the op being expanded; a value that is new takes over its name. */
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 

@@ -27,6 +27,26 @@ for w in object file incbin text; do
 done
 [ "$(echo nothing*)" = 'nothing.c nothing.fvir nothing.h' ] && tell 'no file of no weights' yes || tell "no file of no weights: $(echo nothing*)" no
 
+# ---- a constant that the host program reads ----
+cat >host.fvd <<'T'
+fovea-definitions 1 after "order"
+module "host"
+symbol k 0..9 data
+const @c: i64[2] = [3, 4]
+func @main(%x: f32[8]) -> (%y) {
+  fv.Bind(@c) {symbols = [k]}
+  %y = define(%x) : f32[8] {
+    element %y[i] = %x[i] if i < dim(k) else 0.0
+  }
+  return %y
+}
+T
+for w in object file incbin text; do
+    check "C whose host program reads a constant, $w" 0 'host_run' "$fovea" compile host.fvd --emit=c -o host/ --weights=$w
+    check "its self-test, $w" 0 ': ok' make -s -C host check CFLAGS='-O1 -Wall -Wextra -Werror'
+    make -s -C host clean
+done
+
 # ---- files of the model that have the name of a result ----
 onnx m.onnx <<'T'
 ir_version: 8
