@@ -55,7 +55,8 @@ static bool pack(fv_lowerer *l, fv_op *ret, int i) {
  *   %past: f32[b, cap, 8];  %past.valid = fv.Slice(%past), its first p;  %present = fv.Extend(%past, %new) {start = [p]}, which
  *   is returned;  %present.valid = fv.Slice(%present), its first p + 1
  *
- * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory of present be that of past. */
+ * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory of present be that of past.
+ * A scatter into past has all there is of both: of a TensorScatter the op becomes an fv.WriteRows, which is a kernel; scatters are. */
 
 /* The first of the memory. */
 static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t, const fv_origin *origin) {
@@ -89,7 +90,11 @@ static bool open_state(fv_lowerer *l, int i) {
     fv_region *body = l->func->body;
     fv_value *past = body->params[l->func->states[i]->index], *present = body->last->in[i];
     int axis;
-    fv_op *concat = fv_state_concat(l->func, i, &axis);
+    fv_op *concat = fv_state_writer(l->func, i, &axis);
+    if (concat && fv_op_is(concat, FV_OP_TensorScatter))
+        concat->def = fv_op_def(FV_OP_fv_WriteRows);
+    if (concat && !fv_op_is(concat, FV_OP_Concat)) /* all of the memory is valid, before and behind it */
+        return true;
     fv_value *new = concat ? added(l, concat, axis) : NULL;
     if (!new)
         return false;
@@ -132,6 +137,8 @@ static bool open_states(fv_lowerer *l) {
 static void close_state(fv_lowerer *l, int i) {
     fv_region *body = l->func->body;
     fv_op *extend = body->last->in[i]->def;
+    if (extend && fv_op_is(extend, FV_OP_fv_WriteRows))
+        extend->def = fv_op_def(FV_OP_TensorScatter);
     if (!extend || !fv_op_is(extend, FV_OP_fv_Extend))
         return;
     fv_value *both[] = {extend->in[0], extend->out[0]};

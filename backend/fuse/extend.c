@@ -124,6 +124,20 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
+/* States as large as they were: the kernel of their op writes in the memory of its operand, which nothing else reads. */
+static void write_in_place(fv_lowerer *l) {
+    const fv_op *ret = l->func->body->last;
+    for (int i = 0; l->func->capacity && i < ret->nin; i++) {
+        fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
+        if (!op || !op->def->kernel)
+            continue;
+        fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
+        fv_storage *s = fv_storage_of(l, op->out[0]);
+        s->fate = FV_FATE_ASSEMBLED;
+        s->of = fv_storage_of(l, op->in[0]);
+    }
+}
+
 static fv_value *copy(fv_lowerer *l, fv_op *op) {
     const char *name = fv_printf(l->exprs, "%s.copy", op->in[1]->name);
     fv_op *c = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[1], 1, &name, op->origin);
@@ -161,6 +175,7 @@ static bool extend(mover *m, fv_op *op) {
 
 bool fv_step_extend(fv_lowerer *l) {
     fv_place_rows(l);
+    write_in_place(l);
     mover m = {.l = l, .moved = fv_ptrmap_in(l->exprs)};
     bool any = false;
     for (fv_op *op = l->func->body->first; op; op = op->next) {

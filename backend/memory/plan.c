@@ -117,6 +117,15 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
         FV_PUSH(l->arena, s->buf->over, s->buf->nover, cap, x->value->name);
 }
 
+/* The axis of its capacity, which verify has found. */
+static int along(const fv_lowerer *l, int i) {
+    const fv_type *t = l->func->body->last->in[i]->type;
+    int axis = 0;
+    while (axis < t->rank - 1 && t->dims[axis] != l->func->capacity[i])
+        axis++;
+    return axis;
+}
+
 /* Every root that some step uses gets its buffer; aliases are views of it. */
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
@@ -138,7 +147,7 @@ void fv_plan_buffers(fv_lowerer *l) {
         if (home->value->kind == FV_VALUE_PARAM) { /* it is added to what is there */
             s->buf = home->buf;
             s->buf->output = 1 + i;
-            s->buf->along = (int)fv_op_int(s->value->def, "axis");
+            s->buf->along = along(l, i);
             continue;
         }
         /* by the type of the result: the dims of what it is a view of may be known later only */

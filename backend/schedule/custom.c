@@ -2,6 +2,7 @@
 #include "backend/schedule/custom.h"
 
 #include "backend/lowering/names.h"
+#include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/definition/custom.h"
 
@@ -11,7 +12,9 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
     /* naive: without tiles for vectors */
     const fv_target *t = l->naive ? fv_target_find("generic") : l->target;
-    if (!fv_custom_build(&c, l->module, l->arena, t, &l->panels, op))
+    const fv_storage *s = op->nout && op->out[0] ? fv_storage_of(l, op->out[0]) : NULL;
+    bool in_place = s && s->fate == FV_FATE_ASSEMBLED && s->of == fv_storage_of(l, op->in[0]);
+    if (!fv_custom_build(&c, l->module, l->arena, t, &l->panels, op, in_place))
         return false;
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])

@@ -9,8 +9,8 @@
 #include "ir/kernel/parse.h"
 
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_ptrmap *kept,
-                     fv_op *op) {
-    *c = (fv_custom){.module = m, .arena = a, .target = t, .kept = kept, .op = op};
+                     fv_op *op, bool in_place) {
+    *c = (fv_custom){.module = m, .arena = a, .target = t, .kept = kept, .op = op, .in_place = in_place};
     return op->def->kernel(c, op);
 }
 

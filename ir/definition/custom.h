@@ -36,14 +36,15 @@ typedef struct fv_custom {
     const fv_target *target; /* for the sizes of tiles; the bits must not depend on it */
     struct fv_ptrmap *kept;  /* by interned key: constants that the kernels of several ops share */
     fv_op *op;
+    bool in_place; /* result 0 lies in the memory of operand 0, and has its elements before the first kernel */
     fv_kbuilder b; /* of the kernel between begin and end */
     int nkernels, cap_kernels;
     fv_custom_kernel *kernels;
 } fv_custom;
 
-/* Kernels of op, which must have a .kernel; false after a diagnostic. */
+/* Kernels of op, which must have a .kernel; false after a diagnostic. `in_place`: who can write there (fv_state_writes). */
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, struct fv_ptrmap *kept,
-                     fv_op *op) FV_MUST_USE;
+                     fv_op *op, bool in_place) FV_MUST_USE;
 
 /* ---- for .kernel functions ---- */
 

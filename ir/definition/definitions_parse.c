@@ -462,8 +462,9 @@ static bool read_over(fv_definition_reader *r, const fv_op *op, fv_defined *x) {
     const char *name = fv_lex_expect(l, "%") ? fv_lex_name(l, "an input") : NULL;
     if (!name)
         return false;
-    if (!fv_op_is(op, FV_OP_fv_Extend) || op->in[0]->kind != FV_VALUE_PARAM || strcmp(op->in[0]->name, name))
-        return fv_lex_error(l, "%%%.60s is no fv.Extend of the input %%%.60s", x->value->name, name);
+    bool writes = fv_op_is(op, FV_OP_fv_Extend) || op->def->kernel;
+    if (!writes || !op->nin || !op->in[0] || op->in[0]->kind != FV_VALUE_PARAM || strcmp(op->in[0]->name, name))
+        return fv_lex_error(l, "%%%.60s is no fv.Extend of the input %%%.60s, nor a scatter into it", x->value->name, name);
     x->of = op->in[0];
     return true;
 }

@@ -8,6 +8,7 @@
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
 #include "ir/graph/bounds.h"
+#include "ir/graph/state.h"
 #include "ir/kernel/printer.h"
 
 enum { ENOUGH = 8 }; /* messages */
@@ -126,6 +127,9 @@ static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x)
     const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
     return d && d->fate == FV_FATE_ASSEMBLED && d->of == x ? d : NULL;
 }
+
+/* Does a kernel of its own write it in the memory of an input? */
+static bool is_written(const fv_defined *d) { return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel; }
 
 /* How many of an axis may be read: of the memory of a state what callers see of it, but for who says what it is. */
 static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
@@ -313,11 +317,12 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
     if (b->elem != from->type->elem || x->type.elem != b->elem || x->type.lanes != 1)
         return fv_dv_illegal(v, "`%s`: the value is %s, it is loaded as %s", fv_dv_text(v, x), fv_elem_name(from->type->elem),
                        fv_elem_name((fv_elem)x->type.elem));
-    if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !(d && d->fate == FV_FATE_ASSEMBLED))
+    bool assembled = d && d->fate == FV_FATE_ASSEMBLED && !is_written(d);
+    if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !assembled)
         return fv_dv_illegal(v, "`%s`: the value is not made before", fv_dv_text(v, x));
-    if (d && d->fate == FV_FATE_ASSEMBLED && d->of)
+    if (assembled && d->of)
         return fv_dv_illegal(v, "`%s`: it lies in the memory of %%%s, where it is loaded", fv_dv_text(v, x), d->of->name);
-    if (d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, from))
+    if (assembled && !fv_ptrmap_get(&v->parts, from))
         return fv_dv_illegal(v, "`%s`: the value is assembled of no parts", fv_dv_text(v, x));
     if (d && d->fate == FV_FATE_PART)
         return fv_dv_illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s", fv_dv_text(v, x), d->of->name);
@@ -557,7 +562,7 @@ static bool check_view(fv_verifier *v) {
         return fv_dv_illegal(v, "it is a view of %%%s, of which only a part is valid", x->of->name);
     if (of && of->fate != FV_FATE_MEMORY && of->fate != FV_FATE_ASSEMBLED)
         return fv_dv_illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
-    if (of && of->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->parts, x->of))
+    if (of && of->fate == FV_FATE_ASSEMBLED && !is_written(of) && !fv_ptrmap_get(&v->parts, x->of))
         return fv_dv_illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
     if (of && of->last >= 0)
         return fv_dv_illegal(v, "it is a view of %%%s, whose axes lie in another order in memory", x->of->name);
@@ -569,9 +574,23 @@ static bool check_view(fv_verifier *v) {
 
 static const fv_dim *elements(fv_verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
 
+/* A kernel that writes in the memory of its first operand, which has all of it before. */
+static bool check_written(fv_verifier *v) {
+    const fv_func *f = v->m->funcs;
+    const fv_op *ret = f->body->last;
+    const fv_value *x = v->at->value, *p = v->at->of;
+    const char *problem = "which is not its state, with a capacity";
+    for (int i = 0, axis; f->states && f->capacity && i < ret->nin; i++)
+        if (ret->in[i] == x && f->states[i] == p && f->capacity[i])
+            problem = fv_state_not_written(f, i, &axis);
+    return !problem || fv_dv_illegal(v, "it is assembled over %%%s by %s, %s", p->name, x->def->def->name, problem);
+}
+
 /* What the input has, and its parts, are all that callers see of it. */
 static bool check_over(fv_verifier *v) {
     const fv_value *x = v->at->value, *p = v->at->of;
+    if (x->def->def->kernel)
+        return check_written(v);
     const fv_dim *parts = fv_ptrmap_get(&v->parts, p);
     int i = p->kind == FV_VALUE_PARAM ? result_over(v, p) : -1;
     if (i < 0 || v->m->funcs->body->last->in[i] != x)
@@ -647,7 +666,7 @@ void fv_dv_note_made(fv_verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made
 /* Is each result of an op that has no kernel defined, once it could be? */
 static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
     const fv_defined *x = fv_ptrmap_get(&v->defined, out);
-    if (x && op->def->kernel)
+    if (x && op->def->kernel && !(x->fate == FV_FATE_ASSEMBLED && x->of && out == op->out[0]))
         return fv_op_error(op, "%%%s has a definition, and a kernel of its own", out->name);
     if (!x && !op->def->kernel && !op->def->recur && !op->def->has_effect)
         return fv_op_error(op, "%%%s has no definition", out->name);

@@ -52,18 +52,7 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
                     &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
 }
 
-/* ---- what is added to its input ---- */
-
-static bool is_no_concat(const fv_func *f, int i, const char *why) {
-    const fv_value *v = f->body->last->in[i], *p = f->states[i];
-    const char *out = result_name(f, i), *what = "it is not computed";
-    if (v->def && v->def->origin->n)
-        what = fv_printf(f->module->arena, "node '%s' (%s) makes it", fv_origin_str(f->module->arena, v->def->origin), v->def->def->name);
-    else if (v->def)
-        what = fv_printf(f->module->arena, "%s makes it", v->def->def->name);
-    return fv_error(f->module->session, "output '%s' cannot be added to the memory of input '%s': %s, %s; leave the capacity out, "
-                    "and they are two buffers", out, p->name, what, why);
-}
+/* ---- what is written into the memory of its input ---- */
 
 /* Which of equal dims a Concat writes is nothing to the memory, but it has to be known. */
 static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int axis) {
@@ -78,28 +67,72 @@ static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int 
     return NULL;
 }
 
-fv_op *fv_state_concat(const fv_func *f, int i, int *axis) {
-    const fv_value *p = f->states[i], *v = f->body->last->in[i];
-    fv_op *op = v->def;
-    const char *why = NULL;
-    if (p->type->kind == FV_TENSOR && fv_elem_is_packed(p->type->elem))
-        why = "and its elements lie several in a byte";
-    else if (!op || !fv_op_is(op, FV_OP_Concat) || op->nin < 2 || op->block != f->body)
-        why = "expected a Concat of the input and what is new";
-    else if (op->in[0] != p)
-        why = "whose first operand is not the input";
+/* It replaces elements of its first operand. */
+static bool replaces(const fv_op *op) {
+    return fv_op_is(op, FV_OP_TensorScatter) || fv_op_is(op, FV_OP_fv_WriteRows) || fv_op_is(op, FV_OP_ScatterElements) ||
+           fv_op_is(op, FV_OP_ScatterND);
+}
+
+/* The axis of a memory whose size is that. */
+static bool find_axis(const fv_type *t, const fv_dim *size, int *axis) {
+    for (*axis = 0; *axis < t->rank; ++*axis)
+        if (t->dims[*axis] == size)
+            return true;
+    return false;
+}
+
+static const char *not_replaced(const fv_func *f, int i, const fv_op *op, int *axis) {
+    const fv_value *p = f->states[i];
+    fv_arena *a = f->module->arena;
+    if (!find_axis(p->type, f->capacity[i], axis))
+        return fv_printf(a, "which leaves its size as it is, and no dim of the input is the capacity %s", fv_dim_str(a, f->capacity[i]));
+    return p->nuses > 1 ? "and more reads the input" : differs(a, op, p, *axis);
+}
+
+static const char *not_added(const fv_func *f, int i, fv_op *op, int *axis) {
+    const fv_value *p = f->states[i];
+    const char *why = op->nin < 2 ? "expected what is new behind the input" : NULL;
     for (int k = 1; !why && k < op->nin; k++)
         why = op->in[k] == p ? "which has the input twice" : NULL;
-    for (int k = 0; !why && k < f->body->last->nin; k++)
-        why = k != i && f->body->last->in[k] == v ? "which is another output as well" : NULL;
-    for (int k = 0; !why && k < f->body->last->nin; k++)
-        why = f->body->last->in[k] == p ? "and the input is an output as well" : NULL;
-    if (!why && !fv_infer_axis(op, fv_op_int(op, "axis"), v->type->rank, axis))
-        return NULL;
+    if (!why && !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, axis))
+        return "whose axis is none";
     why = why ? why : differs(f->module->arena, op, p, *axis);
     if (!why && fv_dim_is_one(f->capacity[i]) && (op->nin > 2 || !fv_dim_is_one(op->in[1]->type->dims[*axis])))
         why = "and what is new is not known to be one, which is the capacity";
-    return !why || is_no_concat(f, i, why) ? op : NULL;
+    return why;
+}
+
+const char *fv_state_not_written(const fv_func *f, int i, int *axis) {
+    const fv_value *p = f->states[i], *v = f->body->last->in[i];
+    fv_op *op = v->def;
+    const fv_op *ret = f->body->last;
+    if (p->type->kind == FV_TENSOR && fv_elem_is_packed(p->type->elem))
+        return "and its elements lie several in a byte";
+    if (!op || op->block != f->body || !(fv_op_is(op, FV_OP_Concat) || replaces(op)))
+        return "expected a Concat of the input and what is new, or a scatter into it";
+    if (!op->nin || op->in[0] != p)
+        return "whose first operand is not the input";
+    for (int k = 0; k < ret->nin; k++)
+        if (k != i && ret->in[k] == v)
+            return "which is another output as well";
+    for (int k = 0; k < ret->nin; k++)
+        if (ret->in[k] == p)
+            return "and the input is an output as well";
+    return replaces(op) ? not_replaced(f, i, op, axis) : not_added(f, i, op, axis);
+}
+
+fv_op *fv_state_writer(const fv_func *f, int i, int *axis) {
+    const fv_value *v = f->body->last->in[i], *p = f->states[i];
+    const char *why = fv_state_not_written(f, i, axis), *what = "it is not computed";
+    if (!why)
+        return v->def;
+    if (v->def && v->def->origin->n)
+        what = fv_printf(f->module->arena, "node '%s' (%s) makes it", fv_origin_str(f->module->arena, v->def->origin), v->def->def->name);
+    else if (v->def)
+        what = fv_printf(f->module->arena, "%s makes it", v->def->def->name);
+    fv_error(f->module->session, "output '%s' cannot be written in the memory of input '%s': %s, %s; leave the capacity out, "
+             "and they are two buffers", result_name(f, i), p->name, what, why);
+    return NULL;
 }
 
 /* ---- --state ---- */
@@ -164,6 +197,75 @@ static void split_capacity(fv_arena *a, option *o) {
     o->out = fv_strndup(a, o->out, (size_t)(colon - o->out));
 }
 
+/* ---- a capacity ---- */
+
+static bool has(const fv_dim *largest, const fv_dim *d) {
+    for (int i = 0; largest->kind == FV_DIM_MAX_ && i < largest->n; i++)
+        if (has(largest->arg[i], d))
+            return true;
+    return largest == d;
+}
+
+/* Is the output as large as the input, or would be, if what it holds fits? */
+static bool keeps_size(const fv_type *in, const fv_type *out) {
+    for (int k = 0; k < in->rank; k++)
+        if (!has(out->dims[k], in->dims[k]))
+            return false;
+    return true;
+}
+
+/* The axis of the capacity: it is one of the dims, or is said to be; else the one where the output has to fit, or that the op
+ * writes along, or the only one that is open. -1: none, or who knows. */
+static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_value *out, const fv_dim *capacity) {
+    int axis, open = -1, nopen = 0;
+    for (axis = 0; axis < in->rank; axis++)
+        if (fv_module_equal(m, in->dims[axis], capacity))
+            return axis;
+    for (axis = 0; axis < in->rank; axis++)
+        if (out->type->dims[axis] != in->dims[axis])
+            return axis;
+    if (out->def && replaces(out->def) && fv_op_find_attr(out->def, "axis") &&
+        fv_infer_axis(out->def, fv_op_int(out->def, "axis"), in->rank, &axis))
+        return axis;
+    for (axis = 0; axis < in->rank; axis++)
+        if (!fv_dim_is_const(in->dims[axis])) {
+            open = axis;
+            nopen++;
+        }
+    return nopen == 1 ? open : -1;
+}
+
+/* "a <= room", of max(a, room). */
+static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *room) {
+    if (largest->kind != FV_DIM_MAX_ || largest->n != 2 || (largest->arg[0] != room && largest->arg[1] != room))
+        return fv_printf(a, "%s within %s", fv_dim_str(a, largest), fv_dim_str(a, room));
+    return fv_printf(a, "%s <= %s", fv_dim_str(a, largest->arg[largest->arg[0] == room]), fv_dim_str(a, room));
+}
+
+/* Memory that does not grow has its own size as capacity, and all that the output holds fits in it. */
+static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i, const fv_dim *capacity) {
+    const fv_value *past = f->states[i], *v = f->body->last->in[i];
+    if (!keeps_size(past->type, v->type))
+        return capacity;
+    int axis = axis_of_capacity(m, past->type, v, capacity);
+    const fv_dim *room = axis < 0 ? NULL : past->type->dims[axis];
+    if (!room || (room != capacity && (!fv_dim_is_const(capacity) || !fv_module_assume(m, room, capacity, "capacity of a state")))) {
+        fv_error(m->session, "--state '%s': input '%s' is %s, as large as its output; which of its dims is the capacity? None is %s", text,
+                 past->name, fv_type_str(m->arena, past->type), fv_dim_str(m->arena, capacity));
+        return NULL;
+    }
+    for (int k = 0; k < past->type->rank; k++) {
+        const fv_dim *in = past->type->dims[k], *out = v->type->dims[k];
+        const char *says = fits_str(m->arena, out, in);
+        if (!fv_module_require(m, out, in, "memory of a state", says)) {
+            fv_error(m->session, "--state '%s': output '%s' has %s on axis %d, more than input '%s'", text, result_name(f, i),
+                     fv_dim_str(m->arena, out), k, past->name);
+            return NULL;
+        }
+    }
+    return !v->def || fv_op_infer(v->def) ? room : NULL;
+}
+
 /* A number, or the name of a symbol. NULL after a diagnostic. */
 static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s) {
     char *end;
@@ -203,6 +305,7 @@ static bool declare(fv_module *m, const option *o, const char *in, const char *o
     if (!o->capacity)
         return true;
     const fv_dim *capacity = read_capacity(m, o->text, o->capacity);
+    capacity = capacity ? fixed_size(m, f, o->text, r, capacity) : NULL;
     if (!f->capacity)
         f->capacity = FV_NEW(m->arena, const fv_dim *, f->body->last->nin + 1);
     if (capacity && f->capacity[r] && f->capacity[r] != capacity)

@@ -299,49 +299,6 @@ static bool infer_fv_one_hot(fv_op *op) {
     return fv_infer_length(op, 1, 2);
 }
 
-/* ---- TensorScatter: rows of a cache are replaced ---- */
-
-static bool infer_tensor_scatter(fv_op *op) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1), *at = fv_in_type(op, 2);
-    fv_string mode = fv_op_string(op, "mode");
-    int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
-        return false;
-    if (!axis)
-        return fv_op_error(op, "axis is 0, which is the batch");
-    for (int i = 0; i < x->rank; i++)
-        if (i != axis && !fv_module_assume(m, x->dims[i], u->dims[i], "update of TensorScatter"))
-            return fv_op_error(op, "axis %d has %s in the cache, %s in the update", i,
-                               fv_dim_str(m->arena, x->dims[i]), fv_dim_str(m->arena, u->dims[i]));
-    if (at && !fv_module_assume(m, at->dims[0], x->dims[0], "write_indices"))
-        return fv_op_error(op, "write_indices does not have one position for each of the batch");
-    if (!(mode.n == 6 && !memcmp(mode.s, "linear", 6)) &&
-        !(mode.n == 8 && !memcmp(mode.s, "circular", 8)))
-        return fv_op_error(op, "mode is '%.*s', expected linear or circular", (int)mode.n, mode.s);
-    fv_infer_like(op, 0, 0);
-    return true;
-}
-
-static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
-    fv_arena *a = d->arena;
-    fv_definition *def = fv_definition_new(d, 0);
-    fv_expr *index[FV_MAX_RANK];
-    int axis;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis"), def->rank, &axis))
-        return false;
-    for (int i = 0; i < def->rank; i++)
-        index[i] = fv_x_var(a, def->index[i]);
-    fv_expr *old = fv_d_load(d, 0, index);
-    if (fv_op_in(op, 2))
-        index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], fv_d_int(d, 2, index[0]));
-    if (fv_op_string(op, "mode").s[0] == 'c')
-        index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis],
-                               fv_x_dim(a, def->value->type->dims[axis]));
-    def->body = fv_d_load_else(d, 1, index, old);
-    return true;
-}
-
 #define DATA FV_SET_DATA
 #define INDEX (FV_SET(I32) | FV_SET(I64))
 
@@ -409,12 +366,5 @@ const fv_opdef fv_ops_gather[] = {
      .types = {{"T1", FV_SET_NUMBER}, {"T2", FV_SET_NUMBER}, {"T3", FV_SET_NUMBER | FV_SET(BOOL) | FV_SET(STRING)}},
      .infer = infer_one_hot,
      .decompose = decompose_one_hot},
-    {.domain = "", .name = "TensorScatter", .id = FV_OP_TensorScatter, .since = {24},
-     .doc = "a cache with an update written at each sequence's position",
-     .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},
-     .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
-     .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
-     .infer = infer_tensor_scatter,
-     .define = define_tensor_scatter},
 
     {0}};

@@ -117,7 +117,9 @@ static bool read_cache(fv_op *op, grouped *g) {
                at_most(op, fv_dim_const(s->t, g->window), s->past, "window and cache") &&
                at_most(op, s->queries, g->longest, "queries and total_sequence_length");
     }
-    g->present = s->total = g->sparse ? s->past : fv_dim_max(s->t, g->longest, s->past);
+    const fv_dim *all = fv_dim_max(s->t, g->longest, s->past);
+    bool fits = g->sparse || fv_module_equal(fv_op_module(op), all, s->past);
+    g->present = s->total = fits ? s->past : all;
     return at_most(op, s->queries, g->longest, "queries and total_sequence_length") &&
            at_most(op, g->longest, g->sparse ? s->past : fv_dim_add(s->t, s->past, s->keys),
                    "total_sequence_length and the cache");

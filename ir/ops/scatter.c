@@ -6,6 +6,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/custom.h"
+#include "ir/definition/define.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
@@ -38,8 +39,11 @@ static fv_expr *combine(fv_arena *a, reduction r, fv_expr *old, fv_expr *x) {
     return x;
 }
 
+/* What is replaced later is there first. */
 static void copy_data(fv_custom *c, const fv_type *t) {
     fv_expr *index[FV_MAX_RANK];
+    if (c->in_place)
+        return;
     fv_custom_begin(c, "scatter_copy");
     fv_buf *from = fv_custom_in(c, 0), *to = fv_custom_out(c, 0);
     for (int i = 0; i < t->rank; i++)
@@ -203,10 +207,93 @@ static bool kernel_scatter_nd(fv_custom *c, fv_op *op) {
     return true;
 }
 
+/* ---- TensorScatter: rows of a cache are replaced ---- */
+
+static bool infer_tensor_scatter(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1), *at = fv_in_type(op, 2);
+    fv_string mode = fv_op_string(op, "mode");
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+        return false;
+    if (!axis)
+        return fv_op_error(op, "axis is 0, which is the batch");
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis && !fv_module_assume(m, x->dims[i], u->dims[i], "update of TensorScatter"))
+            return fv_op_error(op, "axis %d has %s in the cache, %s in the update", i,
+                               fv_dim_str(m->arena, x->dims[i]), fv_dim_str(m->arena, u->dims[i]));
+    if (at && !fv_module_assume(m, at->dims[0], x->dims[0], "write_indices"))
+        return fv_op_error(op, "write_indices does not have one position for each of the batch");
+    if (!(mode.n == 6 && !memcmp(mode.s, "linear", 6)) &&
+        !(mode.n == 8 && !memcmp(mode.s, "circular", 8)))
+        return fv_op_error(op, "mode is '%.*s', expected linear or circular", (int)mode.n, mode.s);
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *def = fv_definition_new(d, 0);
+    fv_expr *index[FV_MAX_RANK];
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), def->rank, &axis))
+        return false;
+    for (int i = 0; i < def->rank; i++)
+        index[i] = fv_x_var(a, def->index[i]);
+    fv_expr *old = fv_d_load(d, 0, index);
+    if (fv_op_in(op, 2))
+        index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], fv_d_int(d, 2, index[0]));
+    if (fv_op_string(op, "mode").s[0] == 'c')
+        index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis],
+                               fv_x_dim(a, def->value->type->dims[axis]));
+    def->body = fv_d_load_else(d, 1, index, old);
+    return true;
+}
+
+/* The same where the result lies in the memory of the cache: what is new is all that is written. */
+static bool kernel_write_rows(fv_custom *c, fv_op *op) {
+    fv_arena *a = c->arena;
+    const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1);
+    fv_expr *at[FV_MAX_RANK], *from[FV_MAX_RANK], *first = fv_x_int(a, 0);
+    bool circular = fv_op_string(op, "mode").s[0] == 'c';
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+        return false;
+    copy_data(c, x);
+    fv_custom_begin(c, "write_rows");
+    fv_buf *rows = fv_custom_in(c, 1), *start = fv_op_in(op, 2) ? fv_custom_in(c, 2) : NULL, *y = fv_custom_update(c, 0);
+    fv_expr *n = fv_custom_dim(c, x->dims[axis]);
+    for (int i = 0; i < x->rank; i++) {
+        fv_loop_kind kind = i < axis ? FV_PARALLEL : i > axis && i == x->rank - 1 ? FV_VECTOR : FV_SERIAL;
+        at[i] = from[i] = fv_custom_for(c, kind, "i", u->dims[i]);
+        if (!i && start)
+            first = fv_kb_let(&c->b, "first", fv_x_convert(a, FV_I64, fv_custom_load(c, start, at)));
+        if (i != axis)
+            continue;
+        /* of more rows than there are places the first ones count, as TensorScatter says it */
+        at[i] = fv_x_bin(a, FV_X_ADD, first, from[i]);
+        at[i] = fv_kb_let(&c->b, "at", circular ? fv_x_bin(a, FV_X_FLOORMOD, at[i], n) : at[i]);
+        fv_kb_if(&c->b, circular ? fv_x_bin(a, FV_X_LT, from[i], n) : is_inside(a, at[i], n));
+    }
+    fv_custom_store(c, y, at, fv_custom_load(c, rows, from), NULL);
+    for (int i = 0; i < x->rank + 1; i++)
+        fv_kb_end(&c->b);
+    fv_custom_end(c);
+    return true;
+}
+
 #define DATA FV_SET_DATA
 #define INDEX (FV_SET(I32) | FV_SET(I64))
 
 const fv_opdef fv_ops_scatter[] = {
+    {.domain = "fv", .name = "WriteRows", .id = FV_OP_fv_WriteRows, .since = {1},
+     .doc = "TensorScatter by a kernel that writes the update, for a cache that lies where its result does",
+     .in = {{"past", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past")}, {"at", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"present", "T"}},
+     .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
+     .types = {{"T", FV_SET_DATA}, {"I", FV_SET(I64)}},
+     .infer = infer_tensor_scatter,
+     .kernel = kernel_write_rows},
     {.domain = "", .name = "Scatter", .since = {9, 11},
      .doc = "ScatterElements by its first name",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
@@ -228,5 +315,12 @@ const fv_opdef fv_ops_scatter[] = {
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I64)}},
      .infer = infer_scatter_nd,
      .kernel = kernel_scatter_nd},
+    {.domain = "", .name = "TensorScatter", .id = FV_OP_TensorScatter, .since = {24},
+     .doc = "a cache with an update written at each sequence's position",
+     .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},
+     .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
+     .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
+     .infer = infer_tensor_scatter,
+     .define = define_tensor_scatter},
 
     {0}};

@@ -288,10 +288,11 @@ Test(api, states_that_cannot_be_in_place) {
     refuses_state("past=n:20", "");
     refuses_state("past=n:1", "");
     refuses_state("past=m:1", "and what is new is not known to be one, which is the capacity");
-    refuses_state("past=a:20", "output 'a' cannot be added to the memory of input 'past': node 'front' (Concat) makes it, "
+    refuses_state("past=a:20", "output 'a' cannot be written in the memory of input 'past': node 'front' (Concat) makes it, "
                                "whose first operand is not the input");
     refuses_state("past=y:20", "which has the input twice");
-    refuses_state("past=o:cap", "node 'act' (Relu) makes it, expected a Concat of the input and what is new");
+    refuses_state("past=o:cap", "which of its dims is the capacity? None is cap");
+    refuses_state("past=o:p", "node 'act' (Relu) makes it, expected a Concat of the input and what is new, or a scatter into it");
     refuses_state("b=c:cap", "and its elements lie several in a byte");
     refuses_state("past=n:0", "the capacity is '0', expected a number from 1 on, or a name");
     refuses_state("past=n:1x", "the capacity is '1x'");
