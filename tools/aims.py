@@ -93,8 +93,12 @@ class Aim:
         return value >= self.limit if self.least else value <= self.limit
 
 
+def write_ones(path, batch, total):
+    write_npy(path, "<i8", (batch, total), struct.pack("<q", 1) * (batch * total))
+
+
 def caches(bench, path):
-    """--state of all caches, in memory with room for one more step."""
+    """--state of all caches, in memory of `room`."""
     status, text, error = run([bench.o.fovea, "inspect", path, "--json"])
     if status:
         raise Failed(error)
@@ -104,7 +108,7 @@ def caches(bench, path):
 
 def prepare(bench, model, options):
     """The path of a model, and what `fovea bench` is told besides."""
-    more = [o for o in options if o not in ("--caches", "--padded")]
+    more = [o for o in options if o not in ("--caches", "--placed", "--padded")]
     at = dict(re.findall(r"(\w+)=(\d+)", " ".join(options)))
     kind = model.removeprefix("attention-")
     if kind == model:
@@ -112,6 +116,10 @@ def prepare(bench, model, options):
         more += bench.inputs(model)
         if "--caches" in options:
             more += caches(bench, path) + [f"--at=room={int(at['past']) + 1}"]
+        if "--placed" in options:
+            mask = os.path.join(bench.models, f"ones-{at['batch']}-{at['total']}.npy")
+            write_ones(mask, int(at["batch"]), int(at["total"]))
+            more += caches(bench, path) + [f"--input=attention_mask={mask}"]
         if "--padded" in options:
             mask = os.path.join(bench.models, f"padded-{at['batch']}-{at['seq']}.npy")
             write_padded(mask, int(at["batch"]), int(at["seq"]))

@@ -161,9 +161,71 @@ def unrolled(path):
     return m, {}
 
 
+# ---- a decoder as exporters for ONNX Runtime write it ----
+
+def llama_gqa(layers=16, width=1024, heads=16, kv_heads=4, inner=2816, vocab=32000, positions=8192):
+    """The llama-past of bench_models.py by GroupQueryAttention: queries, keys and values from one product, rotated inside; its
+    cache has `room` from the beginning, so that outputs may lie in the memory of inputs."""
+    rng = np.random.default_rng(1)
+    head, kv = width // heads, kv_heads * (width // heads)
+    nodes, tensors, node = [], [], helper.make_node
+
+    def weight(name, *shape):
+        x = rng.standard_normal(shape, np.float32) * np.float32(shape[0] ** -0.5)
+        tensors.append(numpy_helper.from_array(x, name))
+        return name
+
+    def product(x, name, fan_in, fan_out):
+        nodes.append(node("MatMul", [x, weight(name + ".weight", fan_in, fan_out)], [name], name))
+        return name
+
+    def norm(name, x, skip):
+        tensors.append(numpy_helper.from_array(np.ones(width, np.float32), name + ".weight"))
+        own = {"epsilon": 1e-5}
+        if skip is None:
+            nodes.append(node("SimplifiedLayerNormalization", [x, name + ".weight"], [name], name, axis=-1, **own))
+            return name, x
+        nodes.append(node("SkipSimplifiedLayerNormalization", [x, skip, name + ".weight"], [name, "", "", name + ".sum"], name,
+                          domain="com.microsoft", **own))
+        return name, name + ".sum"
+
+    angles = np.outer(np.arange(positions), 10000.0 ** -(np.arange(0, head, 2) / head))
+    tensors += [numpy_helper.from_array(np.cos(angles).astype(np.float32), "cos"),
+                numpy_helper.from_array(np.sin(angles).astype(np.float32), "sin"),
+                numpy_helper.from_array(rng.standard_normal((vocab, width), np.float32), "embed.weight"),
+                ints("last", 1), ints("one", 1), scalar("second", 1, np.int64)]
+    nodes += [node("ReduceSum", ["attention_mask", "last"], ["kept"], keepdims=0), node("Sub", ["kept", "one"], ["before"]),
+              node("Cast", ["before"], ["seqlens_k"], to=TensorProto.INT32),
+              node("Shape", ["attention_mask"], ["shape"]), node("Gather", ["shape", "second"], ["length"], axis=0),
+              node("Cast", ["length"], ["total_sequence_length"], to=TensorProto.INT32),
+              node("Gather", ["embed.weight", "input_ids"], ["embed"])]
+    inputs = [value("input_ids", TensorProto.INT64, "batch", "seq"), value("attention_mask", TensorProto.INT64, "batch", "total")]
+    outputs = [value("logits", TensorProto.FLOAT, "batch", "seq", vocab)]
+    x, skip = "embed", None
+    for i in range(layers):
+        at = f"layers.{i}."
+        past, present = ([f"{which}.{i}.{what}" for what in ("key", "value")] for which in ("past_key_values", "present"))
+        inputs += [value(name, TensorProto.FLOAT, "batch", kv_heads, "room", head) for name in past]
+        outputs += [value(name, TensorProto.FLOAT, "batch", kv_heads, "room", head) for name in present]
+        y, x = norm(at + "input_norm", x, skip)
+        qkv = product(y, at + "qkv_proj", width, width + 2 * kv)
+        nodes.append(node("GroupQueryAttention", [qkv, "", "", *past, "seqlens_k", "total_sequence_length", "cos", "sin"],
+                          [at + "attention", *present], at + "attention", domain="com.microsoft", num_heads=heads,
+                          kv_num_heads=kv_heads, do_rotary=1))
+        y, x = norm(at + "post_norm", x, product(at + "attention", at + "o_proj", width, width))
+        gate, up = product(y, at + "gate_proj", width, inner), product(y, at + "up_proj", width, inner)
+        nodes += [node("Sigmoid", [gate], [at + "sigmoid"]), node("Mul", [gate, at + "sigmoid"], [at + "silu"]),
+                  node("Mul", [at + "silu", up], [at + "gated"])]
+        skip = product(at + "gated", at + "down_proj", inner, width)
+    y, x = norm("norm", x, skip)
+    nodes.append(node("MatMul", [y, weight("lm_head.weight", width, vocab)], ["logits"], "lm_head"))
+    return model("llama", nodes, inputs, outputs, tensors, com_microsoft=1), {}
+
+
 # ---- all ----
 
 MODELS = {
+    "llama-gqa": llama_gqa,
     "trees": lambda: trees("regressor"),
     "trees-classes": lambda: trees("classifier"),
     "mel": mel,

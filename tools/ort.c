@@ -68,6 +68,7 @@ struct fv_ort {
     int nin, nout;
     const char **in_names, **out_names;
     object **in, **out;
+    int *state; /* of an output in the memory of an input: 1 + that; else 0 */
 };
 
 static double now_ms(void) {
@@ -168,9 +169,9 @@ fv_ort *fv_ort_open(fv_context *c, const char *library, const char *model, int t
 
 static void drop_outputs(fv_ort *o) {
     for (int i = 0; i < o->nout; i++) {
-        if (o->out[i])
+        if (o->out[i] && !o->state[i])
             o->call.release_value(o->out[i]);
-        o->out[i] = NULL;
+        o->out[i] = o->state[i] ? o->in[o->state[i] - 1] : NULL;
     }
 }
 
@@ -210,11 +211,24 @@ static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_arra
         return fv_error(o->c->session, "--against: input '%s' holds strings, which are not passed on", port->name);
     const fv_tensor t = fv_array_tensor(o->c->arena, x); /* which has no room */
     data = x->data ? (void *)(uintptr_t)t.data : data;
+    if (x->data && port->in_place && t.data == x->data) { /* it is written: the other runtime has its own */
+        data = fv_alloc_aligned(o->c->arena, t.bytes + 1, 64);
+        memcpy(data, t.data, t.bytes);
+    }
     bool ok = fine(o, o->call.create_tensor(o->memory, data, t.bytes, x->dims, (size_t)x->rank, x->type, &value),
                    fv_printf(o->c->arena, "refuses input '%s'", port->name));
     o->in_names[i] = port->name;
     o->in[i] = value;
     return ok;
+}
+
+/* Is the output as large as the input that it is the state of, in one memory? Then it is there, too. */
+static bool is_placed(const fv_model *table, const fv_port_info *out) {
+    const fv_port_info *in = out->state_of ? &table->inputs[out->state_of - 1] : NULL;
+    bool same = in && out->in_place;
+    for (int i = 0; same && i < out->rank; i++)
+        same = !strcmp(in->dims[i], out->dims[i]);
+    return same;
 }
 
 bool fv_ort_bind(fv_ort *o, const fv_model *table, const fv_array *inputs) {
@@ -230,8 +244,11 @@ bool fv_ort_bind(fv_ort *o, const fv_model *table, const fv_array *inputs) {
     o->out_names = FV_NEW(a, const char *, table->noutputs + 1);
     o->nin = table->ninputs;
     o->nout = table->noutputs;
-    for (int i = 0; i < o->nout; i++)
+    o->state = FV_NEW(a, int, table->noutputs + 1);
+    for (int i = 0; i < o->nout; i++) {
         o->out_names[i] = table->outputs[i].name;
+        o->state[i] = is_placed(table, &table->outputs[i]) ? table->outputs[i].state_of : 0;
+    }
     for (int i = 0; i < o->nin; i++)
         if (!bind_input(o, i, &table->inputs[i], &inputs[i]))
             return false;

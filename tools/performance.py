@@ -44,7 +44,7 @@ POINTS = [
                 point("seq2seq-step", None, 40, 1), point("seq2seq-unrolled", None, 40, 1)]),
 ]
 # Models that models.py beside this writes, and what some of them are made of; bench_models.py writes the others.
-OWN = {"trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
+OWN = {"llama-gqa": None, "trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
        "seq2seq-unrolled": "seq2seq"}
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]

@@ -111,6 +111,14 @@ if [ -e "${FOVEA_ONNXRUNTIME:-}" ]; then
     check 'against' 0 '^ratio +[0-9.]+ of theirs' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --backend=$first
     said '1 of 1 agree'
     check 'against, exactly' 1 'DIFFERS' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --atol=0 --rtol=0 --backend=$first
+    printf '%s\n' 'fovea-ir 1' 'symbol room 1..64' 'const @n: i32[1] = [3]' 'const @t: i32[] = 4' \
+        'func @main(%q: f32[1, 1, 32], %k: f32[1, 1, 16], %key: f32[1, 2, room, 8], %value: f32[1, 2, room, 8]) -> (%y, %keys, %values) {' \
+        '  %y, %keys, %values = com.microsoft.GroupQueryAttention(%q, %k, %k, %key, %value, @n, @t) {num_heads = 4, kv_num_heads = 2}' \
+        '  return %y, %keys, %values' '}' >placed.fvir
+    "$fovea" opt placed.fvir --passes=share -o placed.onnx >/dev/null || tell 'a cache is written as ONNX' no
+    # which it has in its own memory, and leaves as it is but for one row
+    check 'against, in place' 0 'outputs +3 of 3 agree' "$fovea" bench placed.onnx $short --against="$FOVEA_ONNXRUNTIME" --at room=9 \
+        --state key=keys:room --state value=values:room --backend=$first
     check 'against, JSON' 0 '"ratio"' "$fovea" bench "$dates" $short --against="$FOVEA_ONNXRUNTIME" --json --backend=$first
     check 'refused' 1 'onnxruntime [0-9.]+ refuses the model' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model=add.fvir --backend=$first
     check 'another model' 1 'sees 1 inputs in the model, we see 2' "$fovea" bench add.fvir $short --against="$FOVEA_ONNXRUNTIME" --against-model="$dates" --backend=$first
