@@ -463,7 +463,7 @@ static void make_room_again(writer *w, fv_value *v) {
     allocate(w, v, b);
 }
 
-static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) {
+static void launch_with(writer *w, const fv_launch *n, fv_value *const *values, bool descending) {
     fv_lowerer *l = w->l;
     fv_buf **args = FV_NEW(l->arena, fv_buf *, n->nargs + n->nliterals + 1);
     fv_expr **dims = FV_NEW(l->arena, fv_expr *, n->ndims + 1);
@@ -475,6 +475,7 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values) 
         dims[i] = fv_p_dim(l, n->dims[i]);
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LAUNCH);
     s->kernel = n->kernel;
+    s->descending = descending;
     s->args = args;
     s->dims = dims;
     s->text = fv_origin_str(l->arena, n->origin);
@@ -495,10 +496,10 @@ static void launch(writer *w, int index) {
             make_room_again(w, n->args[i]);
     if (n->args_odd)
         fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)), fv_x_int(a, 0)));
-    launch_with(w, n, n->args);
+    launch_with(w, n, n->args, false);
     if (n->args_odd) {
         fv_kb_else(&w->b);
-        launch_with(w, n, n->args_odd);
+        launch_with(w, n, n->args_odd, n->turns_round);
         fv_kb_end(&w->b);
     }
 }

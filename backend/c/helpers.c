@@ -370,6 +370,15 @@ static const struct {
      "    for (int64_t i = 0; i < n; i++)\n"
      "        task(arg, i);\n"
      "}\n"},
+    {"launch_descending",
+     "static void launch_descending(const fv_env *env, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {\n"
+     "    if (n > 1 && env->parallel_for) {\n"
+     "        env->parallel_for(env->user, task, arg, n);\n"
+     "        return;\n"
+     "    }\n"
+     "    for (int64_t i = n - 1; i >= 0; i--)\n"
+     "        task(arg, i);\n"
+     "}\n"},
 };
 
 const char *fv_c_helper_fixed(fv_cg *g, const char *name) {

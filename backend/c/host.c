@@ -418,7 +418,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
                                      fv_c_kernel_polls(k) ? "env->cancel" : "");
         fv_c_line(g, "%s(%s%s);", name, args.s, more);
     } else {
-        const char *launch = fv_c_helper_fixed(g, "launch");
+        const char *launch = fv_c_helper_fixed(g, s->descending ? "launch_descending" : "launch");
         fv_c_open(g, "%s", "");
         fv_c_line(g, "struct %s_args args = {%s%s%s};", name, args.s, k->requires_ ? ", &error" : "",
                   fv_c_kernel_polls(k) ? ", env->cancel" : "");

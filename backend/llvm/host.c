@@ -165,14 +165,14 @@ static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
     return args;
 }
 
-static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks) {
+static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks, bool descending) {
     LLVMValueRef slot = arg_slot(f, k);
     unsigned n = LLVMCountStructElementTypes(k->args_type);
     for (unsigned i = 0; i < n; i++)
         LLVMBuildStore(f->b, args[i], LLVMBuildStructGEP2(f->b, k->args_type, slot, i, ""));
-    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks};
+    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks, LLVMConstInt(f->m->i1, descending, 0)};
     LLVMTypeRef type = LLVMGlobalGetValueType(f->host->launch);
-    LLVMBuildCall2(f->b, type, f->host->launch, call, 4, "");
+    LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
 }
 
 static void check_error(fv_ll_fn *f) {
@@ -213,21 +213,23 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
     if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
         LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
     else
-        call_tasks(f, k, args, tasks);
+        call_tasks(f, k, args, tasks, s->descending);
     trace(f, s, 1);
     if (k->may_fail)
         check_error(f);
 }
 
-/* env, task, args, n: one after the other, or all through parallel_for. */
+/* env, task, args, n, from the last one on: one after the other, or all through parallel_for. */
 static void launch_serially(fv_ll_fn *f, LLVMBasicBlockRef out) {
     LLVMValueRef task = LLVMGetParam(f->fn, 1), arg = LLVMGetParam(f->fn, 2);
-    LLVMValueRef n = LLVMGetParam(f->fn, 3), zero = fv_ll_int(f->m, 0);
+    LLVMValueRef n = LLVMGetParam(f->fn, 3), down = LLVMGetParam(f->fn, 4), zero = fv_ll_int(f->m, 0);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task");
+    LLVMValueRef last = LLVMBuildNSWSub(f->b, n, fv_ll_int(f->m, 1), "");
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, out);
     fv_ll_at(f, body);
     LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i");
-    LLVMValueRef args[] = {arg, i};
+    LLVMValueRef at = LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "");
+    LLVMValueRef args[] = {arg, at};
     LLVMBuildCall2(f->b, f->m->task_type, task, args, 2, "");
     LLVMValueRef up = LLVMBuildNSWAdd(f->b, i, fv_ll_int(f->m, 1), "");
     LLVMAddIncoming(i, &zero, &from, 1);
@@ -245,8 +247,8 @@ static void launch_in_parallel(fv_ll_fn *f, LLVMValueRef parallel_for) {
 }
 
 LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64};
-    LLVMTypeRef type = LLVMFunctionType(m->none, types, 4, 0);
+    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i1};
+    LLVMTypeRef type = LLVMFunctionType(m->none, types, 5, 0);
     const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
     LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, false);
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");

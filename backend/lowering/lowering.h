@@ -29,6 +29,7 @@ typedef struct fv_launch {
     int nargs, ndims;
     fv_value *const *args;
     fv_value *const *args_odd;   /* in a loop: those at its odd numbers, where states change places; NULL: the same */
+    bool turns_round;            /* at its odd numbers it begins with its last task */
     const fv_dim *const *dims;   /* what the kernel's dims are */
     int nliterals;
     fv_buf *const *literals;     /* for the parameters after those of args: backend/share.h */

@@ -11,7 +11,11 @@
  *
  * Where a step sums over a state it is a contraction like any other: rows of a batch share it, threads share its columns, and
  * panels of the weights are laid out once, before the loop. A launch costs more than a small step: then the loop stands in
- * the kernel, which has blocks of rows for tasks. */
+ * the kernel, which has blocks of rows for tasks.
+ *
+ * A step of one row reads weights, and does little else. The second-level cache has those that were read last, so odd steps begin
+ * with them: their tasks run in descending order (Zen 5, 3 and 4 MiB a step: 8 to 10 % of the time of a layer). Several rows
+ * multiply longer than they read, and ask for the next panel meanwhile, in ascending order. */
 #include "backend/schedule/recur.h"
 
 #include <string.h>
@@ -132,6 +136,7 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_recur_finish(&e, p, part, &how);
     fv_launch *n = &l->steps[l->nsteps - 1].launch;
     n->args_odd = change_places(p, n);
+    n->turns_round = part->plan->t.mr == 1;
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 

@@ -61,6 +61,7 @@ struct fv_block {
 struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
+    bool descending;   /* LAUNCH: a thread that runs all tasks begins with the last one, whose operands may be in a cache since the last time */
     fv_var *var;       /* LET, FOR, READ; LET of a symbol or capacity of the program: its value is known from here on */
     fv_buf *buf;       /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
     fv_expr *x;        /* value or condition */

@@ -546,7 +546,7 @@ static void put_launch(fv_kprinter *p, const fv_stmt *s) {
         fv_text_put(p->t, "; ");
         fv_kp_exprs(p, s->kernel->ndims, s->dims);
     }
-    fv_text_put(p->t, ")\n");
+    fv_text_put(p->t, s->descending ? ") descending\n" : ")\n");
 }
 
 static void put_buffer_of(fv_kprinter *p, const fv_port *port) {

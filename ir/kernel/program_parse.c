@@ -342,7 +342,10 @@ static bool parse_launch(fv_kparser *p) {
     s->kernel = k;
     s->args = args;
     s->dims = dims;
-    return fv_lex_expect(&p->l, ")");
+    if (!fv_lex_expect(&p->l, ")"))
+        return false;
+    s->descending = fv_lex_accept(&p->l, "descending");
+    return true;
 }
 
 static bool parse_check(fv_kparser *p) {

@@ -70,4 +70,28 @@ for op in RNN GRU LSTM; do
         "$gates" "$gates" $op "$([ $op = GRU ] && echo ', linear_before_reset = 1')" >$op.fvir
     check "$op" 0 '^y  f32\[3, 1, 2, 1\]' "$fovea" run -q $op.fvir
 done
+
+# wide ROWS: a step that is launched for itself, its odd ones from the last task on where it reads more than it computes
+wide() {
+    cat >wide$1.fvd <<T
+fovea-definitions 1 after "order"
+module "r"
+func @main(%x: f32[5, $1, 300], %w: f32[300, 300]) -> (%y) {
+  %y = recurrence(%x, %w) : f32[5, $1, 300] {
+    along t < 5
+    index i < $1
+    index j < 300
+    state %s[i, j]: f32 = 0.5
+    step %s[i, j] = %x[t, i, j] * 0.1 + (sum k < 300: before(%s[i, k]) * %w[k, j]) * 0.01
+    element %y[t, i, j] = %s[i, j]
+  }
+  return %y
+}
+T
+    alike wide$1
+    "$fovea" compile wide$1.fvd --emit=kernels -o - >out
+    [ "$(grep -c 'launch .*) descending$' out)" = "$2" ] && tell "launches of $1 rows" yes || tell "launches of $1 rows" no
+}
+wide 1 1
+wide 16 0
 finish
