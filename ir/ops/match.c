@@ -5,13 +5,33 @@
 #include "ir/ops/regex.h"
 #include "ir/ops/text.h"
 
-static const fv_dfa *automaton_of(const fv_op *op, fv_arena *a) {
+static const fv_dfa *automaton_of(const fv_op *op, fv_arena *a, fv_string pattern) {
     const char *why = NULL;
-    const fv_nfa *nfa = fv_regex_parse(a, fv_op_string(op, "pattern"), &why);
+    const fv_nfa *nfa = fv_regex_parse(a, pattern, &why);
     const fv_dfa *dfa = nfa ? fv_dfa_of(a, nfa, &why) : NULL;
     if (!dfa)
         (void)!fv_op_error(op, "the pattern cannot be compiled: %s", why);
     return dfa;
+}
+
+bool fv_w_automaton(fv_rewriter *w, fv_string pattern, fv_value **tables) {
+    fv_arena *a = w->module->arena, *scratch = fv_arena_new(w->module->session);
+    const fv_dfa *d = automaton_of(w->at, scratch, pattern);
+    if (d) {
+        fv_tensor *classes = fv_tensor_new(a, FV_U8, 1, (int64_t[]){256}), *accepts = fv_tensor_new(a, FV_BOOL, 1, (int64_t[]){d->nstates});
+        fv_tensor *next = fv_tensor_new(a, FV_I32, 2, (int64_t[]){d->nstates, d->nclasses});
+        for (size_t i = 0; i < classes->count; i++)
+            fv_tensor_set_int(classes, i, d->class_of[i]);
+        for (size_t i = 0; i < next->count; i++)
+            fv_tensor_set_int(next, i, d->next[i]);
+        for (size_t i = 0; i < accepts->count; i++)
+            fv_tensor_set_int(accepts, i, d->accepts[i]);
+        tables[0] = fv_const_new(w->module, "classes", classes);
+        tables[1] = fv_const_new(w->module, "next", next);
+        tables[2] = fv_const_new(w->module, "accepts", accepts);
+    }
+    fv_arena_free(scratch);
+    return d != NULL;
 }
 
 static bool infer_match(fv_op *op) {
@@ -21,27 +41,14 @@ static bool infer_match(fv_op *op) {
 }
 
 static bool match(fv_rewriter *w, fv_op *op) {
-    fv_arena *a = w->module->arena, *scratch = fv_arena_new(w->module->session);
     const fv_type *y = op->out[0]->type;
-    const fv_dfa *d = automaton_of(op, scratch);
     fv_strings x;
-    bool ok = d && fv_strings_of(op, op->in[0], &x);
-    if (ok) {
-        fv_tensor *classes = fv_tensor_new(a, FV_U8, 1, (int64_t[]){256}), *accepts = fv_tensor_new(a, FV_BOOL, 1, (int64_t[]){d->nstates});
-        fv_tensor *next = fv_tensor_new(a, FV_I32, 2, (int64_t[]){d->nstates, d->nclasses});
-        for (size_t i = 0; i < classes->count; i++)
-            fv_tensor_set_int(classes, i, d->class_of[i]);
-        for (size_t i = 0; i < next->count; i++)
-            fv_tensor_set_int(next, i, d->next[i]);
-        for (size_t i = 0; i < accepts->count; i++)
-            fv_tensor_set_int(accepts, i, d->accepts[i]);
-        fv_value *in[] = {x.text, fv_w_flat(w, x.spans), fv_const_new(w->module, "classes", classes), fv_const_new(w->module, "next", next),
-                          fv_const_new(w->module, "accepts", accepts)};
-        fv_value *matches = fv_w_op(w, FV_OP_fv_TextMatch, 5, in, 0, NULL);
-        fv_w_result(w, 0, matches ? fv_w_reshape(w, matches, y->rank, y->dims) : NULL);
-    }
-    fv_arena_free(scratch);
-    return ok;
+    fv_value *tables[3];
+    if (!fv_w_automaton(w, fv_op_string(op, "pattern"), tables) || !fv_strings_of(op, op->in[0], &x))
+        return false;
+    fv_value *in[] = {x.text, fv_w_flat(w, x.spans), tables[0], tables[1], tables[2]}, *matches = fv_w_op(w, FV_OP_fv_TextMatch, 5, in, 0, NULL);
+    fv_w_result(w, 0, matches ? fv_w_reshape(w, matches, y->rank, y->dims) : NULL);
+    return true;
 }
 
 static bool infer_text_match(fv_op *op) {

@@ -51,6 +51,10 @@ void fv_w_limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why);
 /* Strings of type t, each of the bytes of as many of s as there are for each of them, one behind the other; `sizes` is a vector. */
 fv_value *fv_w_new_strings(fv_rewriter *w, fv_strings s, fv_value *sizes, const fv_type *t);
 
+/* The automaton of a regular expression (regex.h) as constants: classes of bytes, next states, and which of them accept. False after a
+ * diagnostic. */
+bool fv_w_automaton(fv_rewriter *w, fv_string pattern, fv_value **tables) FV_MUST_USE;
+
 /* ---- at the border of a model ---- */
 
 /* Strings from what a caller gives: text and ends. What is none ends the run. */
