@@ -93,7 +93,7 @@ typedef struct refused_index {
     _Atomic int taken; /* 0: none, 1: being written, 2: there */
     const fv_buf *from; /* the kernel's parameter that it is from, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;
-    bool direct, wraps;
+    bool direct, wraps, is_flag;
 } refused_index;
 
 struct frame {

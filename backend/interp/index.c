@@ -1,7 +1,7 @@
 /* index.c - which index a REQUIRE refused: found while bytecode is made, computed where it fails.
  *
  * A condition is made of comparisons like 0 <= t && t < n, where t is an element of some buffer, or
- * computed of one, and may count from the end: select(i < 0, i + n, i). */
+ * computed of one, and may count from the end: select(i < 0, i + n, i). Or it is a flag, an element of some buffer itself. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -14,6 +14,7 @@ typedef struct question {
     uint32_t value, limit; /* i64; value in [0, limit), or in [-limit, limit) where it wraps */
     bool value_lanes, limit_lanes;
     bool wraps;
+    bool is_flag; /* there is neither */
     const fv_buf *from; /* a parameter of the kernel, or NULL */
     bool direct;        /* the value is its element, not computed of it */
     bool run;           /* lane l is at the last index + l */
@@ -73,8 +74,17 @@ static void ask_where(build *b, question *q, const fv_expr *load) {
     }
 }
 
+static void ask_flag(build *b, const fv_expr *flag, uint16_t lanes, uint32_t ok) {
+    question *q = FV_NEW(b->arena, question, 1);
+    *q = (question){.ok = ok, .lanes = lanes, .is_flag = true};
+    ask_where(b, q, flag);
+    fv_i_emit(b, fv_i_tell_index)->u.data = q;
+}
+
 void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok) {
-    const fv_expr *c = comparison(b, cond);
+    const fv_expr *c = comparison(b, cond), *flag = meaning(b, cond);
+    if (!c && first_load(b, flag) == flag)
+        ask_flag(b, flag, cond->type.lanes, ok);
     if (!c)
         return;
     question *q = FV_NEW(b->arena, question, 1);
@@ -107,8 +117,9 @@ const insn *fv_i_tell_index(frame *f, const insn *i) {
     while (lane + 1 < q->lanes && AS(reg_u8, f, q->ok)[lane])
         lane++;
     refused_index *r = f->refused;
-    r->value = lane_of(f, q->value, q->value_lanes, lane);
-    r->limit = lane_of(f, q->limit, q->limit_lanes, lane);
+    r->is_flag = q->is_flag;
+    r->value = q->is_flag ? 0 : lane_of(f, q->value, q->value_lanes, lane);
+    r->limit = q->is_flag ? 0 : lane_of(f, q->limit, q->limit_lanes, lane);
     r->wraps = q->wraps;
     r->direct = q->direct;
     r->from = q->from;
@@ -121,8 +132,8 @@ const insn *fv_i_tell_index(frame *f, const insn *i) {
 
 /* ---- words ---- */
 
-/* The model's name of what a launch passes for a parameter. */
-static const char *argument_name(const fv_interp *p, const site *at, const fv_buf *parameter, const char **kind) {
+/* The model's name of what a launch passes for a parameter. A flag's is that of the parameter: memory may have had other names since. */
+static const char *argument_name(const fv_interp *p, const site *at, const fv_buf *parameter, bool is_flag, const char **kind) {
     for (int i = 0; i < at->nargs; i++) {
         const fv_buf *b = p->bufs[at->slots[i]].buf;
         if (at->kernel->params[i].buf != parameter)
@@ -130,6 +141,7 @@ static const char *argument_name(const fv_interp *p, const site *at, const fv_bu
         *kind = b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_CONST ? "constant" : "value";
         return b->role == FV_BUF_INPUT   ? p->program->inputs[b->index].name
                : b->role == FV_BUF_CONST ? p->program->constants[b->index].name
+               : is_flag                 ? parameter->name
                                          : b->name;
     }
     return NULL;
@@ -145,7 +157,7 @@ static size_t put_place(char *text, size_t size, const refused_index *r) {
 }
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size) {
-    const char *kind = NULL, *name = r->from ? argument_name(p, at, r->from, &kind) : NULL;
+    const char *kind = NULL, *name = r->from ? argument_name(p, at, r->from, r->is_flag, &kind) : NULL;
     char place[400] = "", range[64];
     if (name)
         put_place(place, sizeof place, r);
@@ -154,7 +166,9 @@ void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r,
         snprintf(range, sizeof range, "may be %" PRId64 " to %" PRId64, least, most);
     else
         snprintf(range, sizeof range, "there are no elements");
-    if (name && r->direct)
+    if (name && r->is_flag)
+        snprintf(text, size, "%s '%s'%s is false", kind, name, place);
+    else if (name && r->direct)
         snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: %s", kind, name, place, r->value, range);
     else if (name)
         snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: %s", r->value, kind, name, place, range);
