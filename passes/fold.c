@@ -279,7 +279,8 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
         if (!fold(r, &spoilt, &bad))
             return false;
         if (bad) {
-            fv_op_warning(bad, "an index is out of range, and all operands are constants: every run %sstops here with FV_BAD_INDEX",
+            const char *what = fv_op_is(bad, FV_OP_fv_Checked) ? "a string is no number of that type" : "an index is out of range";
+            fv_op_warning(bad, "%s, and all operands are constants: every run %sstops here with FV_BAD_INDEX", what,
                           bad->block->parent ? "that gets here " : "");
             *fv_ptrmap_at(&spoilt, bad) = bad;
         }

@@ -6,6 +6,7 @@
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ir/ops/numerals.h"
 
 static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);
@@ -13,12 +14,12 @@ static bool string_is(fv_string s, const char *text) {
 
 /* ---- Cast ---- */
 
-static bool infer_to(fv_op *op) {
+static bool infer_to(fv_op *op, fv_elem_set set) {
     const fv_type *x = fv_in_type(op, 0);
     int64_t to = fv_op_int(op, "to");
     if (to <= FV_NO_ELEM || to >= FV_ELEM_END)
         return fv_op_error(op, "attribute 'to' is %lld, which is no element type", (long long)to);
-    if (!(FV_SET_DATA >> to & 1))
+    if (!(set >> to & 1))
         return fv_op_error(op, "operator not in the catalogue for a result of type %s",
                            fv_elem_name((fv_elem)to));
     fv_infer_out(op, 0, (fv_elem)to, x->rank, x->dims);
@@ -32,7 +33,7 @@ static bool check_round_mode(fv_op *op) {
 }
 
 static bool infer_cast(fv_op *op) {
-    return check_round_mode(op) && infer_to(op);
+    return check_round_mode(op) && infer_to(op, FV_SET_MOVED);
 }
 
 static fv_expr *u32(fv_arena *a, uint32_t v) {
@@ -138,7 +139,7 @@ static bool decompose_cast_like(fv_rewriter *w, fv_op *op) {
 /* ---- BitCast ---- */
 
 static bool infer_bit_cast(fv_op *op) {
-    if (!infer_to(op))
+    if (!infer_to(op, FV_SET_DATA))
         return false;
     fv_elem from = fv_in_type(op, 0)->elem, to = op->out[0]->type->elem;
     if (fv_elem_bits(from) != fv_elem_bits(to))
@@ -163,20 +164,23 @@ static bool define_bit_cast(fv_definer *d, fv_op *op) {
 
 const fv_opdef fv_ops_cast[] = {
     {.domain = "", .name = "Cast", .id = FV_OP_Cast, .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
-     .doc = "to another element type",
+     .doc = "to another element type; to strings: integers and bools (0, 1) as decimals, floats as the shortest that reads as the same "
+            "float of that type (`100.0`, `1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an exponent; of strings: decimals and "
+            "these words in any case, white space around them, rounded once to floats, without what stands behind the point to integers; "
+            "where one is no number, or out of range of an integer type, the run stops (FV_BAD_INDEX)",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),
                FV_A_REQUIRED_UNTIL(1, "to", STRING)},
-     .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
+     .types = {{"T1", FV_SET_MOVED}, {"T2", FV_SET_MOVED}},
      .infer = infer_cast,
-     .define = define_cast, .upgrade = upgrade_cast},
+     .define = define_cast, .strings = fv_cast_strings, .upgrade = upgrade_cast},
     {.domain = "", .name = "CastLike", .id = FV_OP_CastLike, .since = {15, 19, 21, 23, 24, 25},
-     .doc = "to the element type of another tensor",
+     .doc = "to the element type of another tensor, as Cast",
      .in = {{"input", "T1"}, {"target_type", "T2"}}, .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1)},
-     .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
+     .types = {{"T1", FV_SET_MOVED}, {"T2", FV_SET_MOVED}},
      .infer = infer_cast_like,
-     .decompose = decompose_cast_like},
+     .decompose = decompose_cast_like, .strings = decompose_cast_like},
     {.domain = "", .name = "BitCast", .since = {26},
      .doc = "the same bits as another element type of that width",
      .in = {{"input", "T1"}}, .out = {{"output", "T2"}},

@@ -30,6 +30,15 @@ static bool format_of(fv_elem e, float_format *out) {
     }
 }
 
+void fv_float_fraction(fv_elem e, int *bits, int *least) {
+    float_format f = {11, 52, 1023, IEEE};
+    bool narrow = format_of(e, &f);
+    assert(narrow || e == FV_F64);
+    (void)narrow;
+    *bits = f.mantissa + 1;
+    *least = 1 - f.bias - f.mantissa;
+}
+
 /* f8e8m0 is a bare exponent: 2^(bits - 127), 255 is NaN. */
 static double e8m0_decode(uint64_t bits) {
     return bits == 255 ? (double)NAN : ldexp(1, (int)bits - 127);

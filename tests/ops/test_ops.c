@@ -254,6 +254,10 @@ Test(ops, sequence, .init = open_session, .fini = close_session) {
     check_golden("../ops/sequence.txt", run_case);
 }
 
+Test(ops, numerals, .init = open_session, .fini = close_session) {
+    check_golden("../ops/numerals.txt", run_case);
+}
+
 Test(ops, strings, .init = open_session, .fini = close_session) {
     check_golden("../ops/strings.txt", run_case);
 }

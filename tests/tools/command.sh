@@ -271,6 +271,27 @@ npy ids.npy '<i8' '3,' '\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0'
 for b in $backends; do
     check "an index out of range, $b" 1 "error: node 'pick': input 'ids'\[2\] is 5, out of range: may be -4 to 3" "$fovea" run pick.fvir --input ids=ids.npy --backend=$b
 done
+cat >reads.fvir <<'T'
+fovea-ir 1
+module "reads"
+symbol n 0..64
+func @main(%x: string[n]) -> (%y, %z, %w) {
+  %y = Cast(%x) {to = 1} loc("floats")
+  %z = Cast(%x) {to = 2} loc("bytes")
+  %w = Cast(%y) {to = 8}
+  return %y, %z, %w
+}
+T
+echo '["12.50", "1e2", "255.9"]' >reads.json
+echo '["12.50", "1e2", "256"]' >range.json
+echo '["12.50", "ten", "255"]' >words.json
+for b in $backends; do
+    check "strings as numbers, $b" 0 '^y  f32\[3\] .* 12.5 100 255.9$' "$fovea" run reads.fvir --input x=reads.json --backend=$b
+    said '^z  u8\[3\] .* 12 100 255$'
+    said '^w  string\[3\] "12.5" "100.0" "255.9"$'
+    check "a number out of range, $b" 1 "error: node 'bytes': value 'x.is_u8'\[2\] is false" "$fovea" run reads.fvir --input x=range.json --backend=$b
+    check "what is no number, $b" 1 "error: node 'floats': value 'x.is_number'\[1\] is false" "$fovea" run reads.fvir --input x=words.json --backend=$b
+done
 sed 's/Gather(@w, %ids)/Gather(@w, %i)/; s/^func.*/&\n  %i = Add(%ids, %ids) loc("double")/' pick.fvir >sum.fvir
 check 'an index that is computed' 1 "error: node 'pick': index 10, computed of input 'ids'\[2\], out of range: may be -4 to 3" "$fovea" run sum.fvir --input ids=ids.npy --backend=interp
 sed 's/^func @main(/&%t: f32[k, 3], /; s/@w, %ids/%t, %ids/; s/^symbol n.*/&\nsymbol k 0..64/' pick.fvir >none.fvir
