@@ -255,6 +255,25 @@ static int place_outputs(run_state *s, fv_log *log) {
     return status;
 }
 
+/* The plan tells bounds of what data decides; where the run stops before it tells more, nothing is known. */
+static void forget_dims(run_state *s) {
+    const fv_model *m = s->artifact->model;
+    for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank)
+        for (int k = 0; k < m->outputs[i].rank && m->outputs[i].depends_on_data && !m->outputs[i].in_place; k++)
+            s->out_dims[at + 1 + k] = -1;
+}
+
+/* How many elements the run told that an output has, whose dims these are; -1: it stopped before. */
+static int64_t told_elements(const fv_port_info *p, const int64_t *dims) {
+    int64_t n = 1;
+    for (int k = 0; k < p->rank; k++)
+        if (dims[k] < 0)
+            return -1;
+        else if (__builtin_mul_overflow(n, dims[k], &n))
+            n = INT64_MAX;
+    return n;
+}
+
 static int run_once(run_state *s, const fv_env *env, fv_log *log) {
     fv_artifact *a = s->artifact;
     struct fv_workspace *w = NULL;
@@ -264,6 +283,8 @@ static int run_once(run_state *s, const fv_env *env, fv_log *log) {
         status = place_outputs(s, log);
     if (!status && !(w = take_workspace(a, bytes)))
         status = FV_NO_MEMORY;
+    if (!status)
+        forget_dims(s);
     if (!status)
         status = a->run(a, s->dims, s->in, s->out, s->out_dims, w->memory, w->bytes, env);
     if (w)
@@ -285,12 +306,11 @@ static int grow_outputs(run_state *s) {
     const fv_model *m = s->artifact->model;
     int grown = 0;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
-        int64_t need = 1;
+        int64_t need = told_elements(&m->outputs[i], s->out_dims + at + 1);
         if (!m->outputs[i].depends_on_data || !s->ours[i])
             continue;
-        for (int k = 0; k < m->outputs[i].rank; k++)
-            if (__builtin_mul_overflow(need, s->out_dims[at + 1 + k], &need))
-                return 0;
+        if (need == INT64_MAX)
+            return 0;
         grown |= need > s->grow[i];
         s->grow[i] = need > s->grow[i] ? need : s->grow[i];
     }
@@ -378,18 +398,13 @@ static void tell_relations(const run_state *s, fv_log *log) {
 static void tell_capacities(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
-        int64_t need = 1;
+        int64_t need = told_elements(&m->outputs[i], s->out_dims + at + 1);
         int axis = m->outputs[i].in_place - 1;
         if (axis >= 0 && s->out_dims[at + 1 + axis] > s->outputs[i].capacity)
             fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
                        m->inputs[m->outputs[i].state_of - 1].name, (long long)s->outputs[i].capacity, axis, m->outputs[i].name,
                        (long long)s->out_dims[at + 1 + axis]);
-        if (!m->outputs[i].depends_on_data)
-            continue;
-        for (int k = 0; k < m->outputs[i].rank; k++)
-            if (s->out_dims[at + 1 + k] < 0 || __builtin_mul_overflow(need, s->out_dims[at + 1 + k], &need))
-                need = INT64_MAX;
-        if (need > s->out_dims[at])
+        if (m->outputs[i].depends_on_data && need > s->out_dims[at])
             fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", m->outputs[i].name,
                        (long long)s->out_dims[at], (long long)need);
     }

@@ -284,6 +284,10 @@ func @main(%x: string[n]) -> (%y, %z, %w) {
 T
 echo '["12.50", "1e2", "255.9"]' >reads.json
 echo '["12.50", "1e2", "256"]' >range.json
+sed '/Cast/d; s/%y = .*//; s/symbol n.*/symbol n 0..100000/; s/-> .*{/-> (%y, %z) {\n  %y = StringConcat(%x, %x)\n  %z = StringConcat(%y, %x)/; s/return.*/return %y, %z/' reads.fvir >large.fvir
+awk 'BEGIN { printf "[\"first\""; for (i = 0; i < 9999; i++) printf ",\"%d\"", i; print "]" }' >large.json
+check 'several outputs of a size that data decides' 0 '^y  string\[10000\] "firstfirst" "00" "11"' "$fovea" run large.fvir --input x=large.json --backend=interp
+said '^z  string\[10000\] "firstfirstfirst" "000" "111"'
 echo '["12.50", "ten", "255"]' >words.json
 for b in $backends; do
     check "strings as numbers, $b" 0 '^y  f32\[3\] .* 12.5 100 255.9$' "$fovea" run reads.fvir --input x=reads.json --backend=$b
