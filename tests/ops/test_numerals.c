@@ -368,6 +368,29 @@ Test(numerals, hard_ones, .init = open_session, .fini = close_session) {
     check_reading(sizeof s / sizeof *s, s);
 }
 
+static const char *repeated(const char *before, char c, int n, const char *behind) {
+    char *zeros = FV_NEW(arena, char, n + 1);
+    memset(zeros, c, (size_t)n);
+    return fv_printf(arena, "%s%s%s", before, zeros, behind);
+}
+
+/* Digits far from the point on both sides, which an exponent brings back, and such as only say that there is something. */
+Test(numerals, long_ones, .init = open_session, .fini = close_session) {
+    const char *const s[] = {
+        repeated("1", '0', 400, "e-400"), repeated("1", '0', 400, ""), repeated("0.", '0', 500, "25e500"), repeated("0.", '0', 500, "25"),
+        repeated("", '0', 100000, "7.5"), repeated("7.5", '0', 100000, ""), repeated("1.", '0', 5000, "1"), repeated("", '9', 5000, "e-4990"),
+        repeated("9007199254740993.", '0', 3000, "1"), repeated("9007199254740993.", '0', 3000, "0"), repeated("9007199254740992.", '9', 3000, ""),
+        repeated("2.4703282292062327208051182017", '0', 2000, "1e-324"), repeated("-1", '0', 70000, "e-70000"), repeated("1e", '0', 4000, "2"),
+        repeated(".", '0', 70000, "1e70001"), repeated("1e-", '9', 300, ""), repeated("0e", '9', 300, ""),
+    };
+    check_reading(sizeof s / sizeof *s, s);
+    const char *at_once = repeated("0.", '0', 500, "1e510"), *none = repeated("1", '0', 400, "e-380");
+    int64_t y;
+    cr_assert_eq(read_all(cast("string", fv_printf(arena, "to = %d", FV_I64)), 1, &at_once, &y), FV_OK);
+    cr_assert_eq(y, 1000000000);
+    cr_assert_eq(read_all(cast("string", fv_printf(arena, "to = %d", FV_I64)), 1, &none, &y), FV_BAD_INDEX);
+}
+
 /* What is rounded once to a narrow float is other than what goes through a wider one. */
 Test(numerals, rounded_once, .init = open_session, .fini = close_session) {
     static const struct {
