@@ -164,10 +164,15 @@ void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim
     settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
     assert(symbol->kind == FV_DIM_SYMBOL);
     *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
+    int n = 0;
     for (int i = 0; i < m->nrelations; i++) {
-        m->relations[i].a = again(&s, m->relations[i].a);
-        m->relations[i].b = again(&s, m->relations[i].b);
+        struct fv_relation r = m->relations[i];
+        r.a = again(&s, r.a);
+        r.b = again(&s, r.b);
+        if (fv_dim_compare(m->dims, r.a, r.b) != FV_DIM_EQUAL) /* else it holds by now */
+            m->relations[n++] = r;
     }
+    m->nrelations = n;
     settle_module(&s);
     fv_arena_free(a);
 }
