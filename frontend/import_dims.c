@@ -302,15 +302,28 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
     return fv_tensor_type(im->m->arena, e, (int)t->shape->n_dim, dims);
 }
 
-static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, const char *stem,
-                               const char *what) {
-    fv_elem key;
-    const fv_type *value = fv_import_type(im, t->value_type, stem, what);
-    if (!value || !elem_of(im, t->key_type, what, &key))
+/* What a map holds for a key. Exporters declare it without a shape, or as a vector of one. */
+static bool is_one_element(fv_importer *im, const Onnx__TensorShapeProto *shape, const char *what) {
+    for (size_t i = 0; shape && i < shape->n_dim; i++)
+        if (value_of(shape->dim[i]) >= 0 && value_of(shape->dim[i]) != 1)
+            return fv_error(im->s, "%s is a map to tensors of %lld elements, expected one", what, (long long)value_of(shape->dim[i]));
+    return true;
+}
+
+static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, const char *what) {
+    const Onnx__TypeProto *of = t->value_type;
+    fv_elem key, value;
+    if (!of || of->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+        return fv_error(im->s, "%s is a map to something else than tensors, which is not supported", what), NULL;
+    if (!elem_of(im, t->key_type, what, &key) || !elem_of(im, of->tensor_type->elem_type, what, &value) ||
+        !is_one_element(im, of->tensor_type->shape, what))
         return NULL;
-    fv_type *map = FV_NEW(im->m->arena, fv_type, 1);
-    *map = (fv_type){.kind = FV_MAP, .elem = key, .of = value};
-    return map;
+    const fv_type *values = fv_tensor_type(im->m->arena, value, 0, NULL);
+    if (!fv_type_may_be_map(key, values))
+        return fv_error(im->s, "%s is %s, which is not supported: keys are integers or strings, values no complex numbers", what,
+                        fv_type_str(im->tmp, fv_map_type(im->tmp, key, values))),
+               NULL;
+    return fv_map_type(im->m->arena, key, values);
 }
 
 /* Tensors in a sequence or optional: each may have another size where none is declared. */
@@ -342,7 +355,8 @@ const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, co
 static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t, const char *what) {
     const fv_type *of = fv_import_held_type(im, t, what);
     if (of && !fv_type_may_hold(kind, of))
-        return fv_error(im->s, "%s is %s, which is not supported: a sequence holds tensors, an optional a tensor or a sequence", what,
+        return fv_error(im->s, "%s is %s, which is not supported: a sequence holds tensors or maps, an optional a tensor or a sequence of tensors",
+                        what,
                         fv_type_str(im->tmp, fv_wrap_type(im->tmp, kind, of))),
                NULL;
     return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
@@ -355,7 +369,7 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
         return fv_error(im->s, "%s has no type", what), NULL;
     switch (t->value_case) {
     case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return tensor_type(im, t->tensor_type, stem, what);
-    case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return map_type(im, t->map_type, stem, what);
+    case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: return map_type(im, t->map_type, what);
     case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
         return wrapped_type(im, FV_SEQUENCE, t->sequence_type->elem_type, what);
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:

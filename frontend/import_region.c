@@ -71,7 +71,7 @@ typedef struct around {
 static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
     const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
     const fv_dim *dims[FV_MAX_RANK];
-    if (t->kind == FV_MAP) {
+    if (fv_type_has_maps(t)) {
         fv_op_error(body->parent, "state %d is %s, which cannot be carried from turn to turn", k, fv_type_str(im->m->arena, t));
         return NULL;
     }

@@ -8,21 +8,41 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
+#include "ir/ops/map.h"
 #include "ir/ops/sequence.h"
 #include "ir/ops/text.h"
 
-/* A sequence of strings is taken apart twice: its elements are a tensor of strings. */
-enum { MOST = FV_MAX_PARTS + FV_TEXT_PARTS - 1 };
+/* ---- parts ---- */
 
-static bool is_held(const fv_type *t) { return t->kind == FV_SEQUENCE || t->kind == FV_OPTIONAL; }
+/* A value is some tensors: a sequence its elements and their shapes, a map its keys and values. One of strings is two parts of
+ * the value, its text and their places; any other is one. */
+enum { MOST_TENSORS = 3, MOST = MOST_TENSORS + 2 * (FV_TEXT_PARTS - 1) };
 
-static bool is_packed(const fv_value *v) { return v && (is_held(v->type) || fv_type_is_strings(v->type)); }
+_Static_assert((int)FV_MAX_PARTS == (int)MOST_TENSORS, "a sequence has as many tensors");
+_Static_assert((int)FV_MAP_PARTS == (int)MOST_TENSORS, "so have maps, of which two may be strings");
 
-/* How many parts more there are where tensors are of strings. */
-static int more_parts(const fv_type *t) { return fv_type_tensor(t)->elem == FV_STRING ? FV_TEXT_PARTS - 1 : 0; }
+static bool has_tensors(const fv_type *t) { return t->kind != FV_TENSOR; }
+
+static bool is_packed(const fv_value *v) { return v && (has_tensors(v->type) || fv_type_is_strings(v->type)); }
+
+static int tensors_of(const fv_type *t) {
+    return !has_tensors(t) ? 1 : fv_type_has_maps(t) ? fv_map_parts(t) : fv_ragged_parts(t);
+}
+
+/* The elements of tensor i. */
+static fv_elem elem_of(const fv_type *t, int i) {
+    if (fv_type_has_maps(t))
+        return i == FV_PART_KEYS ? fv_type_of_maps(t)->elem : i == FV_PART_VALUES ? fv_type_tensor(t)->elem : FV_I64;
+    return i == FV_PART_DATA ? fv_type_tensor(t)->elem : i == FV_PART_SHAPES ? FV_I64 : FV_BOOL;
+}
+
+static int parts_of_tensor(const fv_type *t, int i) { return elem_of(t, i) == FV_STRING ? FV_TEXT_PARTS : 1; }
 
 static int parts_of(const fv_value *v) {
-    return !v ? 1 : (is_held(v->type) ? fv_ragged_parts(v->type) : 1) + more_parts(v->type);
+    int n = v ? 0 : 1;
+    for (int i = 0; v && i < tensors_of(v->type); i++)
+        n += parts_of_tensor(v->type, i);
+    return n;
 }
 
 static int parts_of_all(int n, fv_value *const *values) {
@@ -32,10 +52,20 @@ static int parts_of_all(int n, fv_value *const *values) {
     return parts;
 }
 
-/* "s.text", "s.ends", "s.shapes" */
+/* "s.data", "s.keys"; of strings what their text and ends are called after: "s", "s.keys" */
+static const char *tensor_name(fv_arena *a, const fv_type *t, const char *name, int i) {
+    if (fv_type_has_maps(t))
+        return fv_map_part_name(a, name, i);
+    return elem_of(t, i) == FV_STRING ? name : fv_part_name(a, name, i);
+}
+
+/* "s.text", "s.ends", "s.shapes", "s.keys.text" */
 static const char *part_name(fv_arena *a, const fv_value *v, const char *name, int part) {
-    int more = more_parts(v->type);
-    return part <= more && more ? fv_text_part_name(a, name, part) : fv_part_name(a, name, part - more);
+    int i = 0;
+    for (; part >= parts_of_tensor(v->type, i); i++)
+        part -= parts_of_tensor(v->type, i);
+    const char *tensor = tensor_name(a, v->type, name, i);
+    return elem_of(v->type, i) == FV_STRING ? fv_text_part_name(a, tensor, part) : tensor;
 }
 
 static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, const char *name, const fv_attr *attr) {
@@ -50,16 +80,13 @@ static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, 
 
 /* The value of type t that has these parts. */
 static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name) {
-    fv_value *held[FV_MAX_PARTS] = {parts[0]};
-    int more = more_parts(t);
-    if (more)
-        held[0] = new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL);
-    if (!is_held(t))
-        return held[0];
+    fv_value *tensor[MOST_TENSORS] = {NULL};
+    for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++))
+        tensor[i] = elem_of(t, i) == FV_STRING ? new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL) : *parts;
+    if (!has_tensors(t))
+        return tensor[0];
     fv_attr type = {.name = fv_intern(fv_op_module(before)->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
-    for (int i = 1; i < fv_ragged_parts(t); i++)
-        held[i] = parts[i + more];
-    return new_op(before, FV_OP_fv_Ragged, fv_ragged_parts(t), held, name, &type);
+    return new_op(before, fv_type_has_maps(t) ? FV_OP_fv_Map : FV_OP_fv_Ragged, tensors_of(t), tensor, name, &type);
 }
 
 /* ---- what blocks take ---- */
@@ -70,14 +97,17 @@ static const fv_dim *count_of(const fv_region *block, const char *name, const ch
     return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s.%s", name, what), 0, FV_DIM_MAX, block->parent != NULL);
 }
 
-/* Types of the tensors in a sequence or optional. */
-static void type_held(fv_region *block, const fv_value *v, const fv_type **types) {
+/* Types of the tensors that a sequence, an optional or a map is. */
+static void type_tensors(fv_region *block, const fv_value *v, const fv_type **types) {
     fv_module *m = fv_region_module(block);
-    const fv_dim *elements = count_of(block, v->name, "elements");
-    const fv_dim *table[] = {count_of(block, v->name, "length"), fv_dim_const(m->dims, FV_SHAPE_COLUMNS)};
-    types[FV_PART_DATA] = fv_tensor_type(m->arena, fv_type_tensor(v->type)->elem, 1, &elements);
-    types[FV_PART_SHAPES] = fv_tensor_type(m->arena, FV_I64, 2, table);
-    types[FV_PART_THERE] = fv_tensor_type(m->arena, FV_BOOL, 0, NULL);
+    bool maps = fv_type_has_maps(v->type), several = v->type->kind != FV_MAP;
+    const fv_dim *all = count_of(block, v->name, maps ? "entries" : "elements");
+    const fv_dim *table[] = {several ? count_of(block, v->name, "length") : NULL, fv_dim_const(m->dims, FV_SHAPE_COLUMNS)};
+    for (int i = 0; i < tensors_of(v->type); i++) {
+        bool counted = maps ? i == FV_PART_MAP_ENDS : i == FV_PART_SHAPES;
+        int rank = maps ? 1 : i == FV_PART_DATA ? 1 : i == FV_PART_SHAPES ? 2 : 0;
+        types[i] = fv_tensor_type(m->arena, elem_of(v->type, i), rank, counted ? table : &all);
+    }
 }
 
 /* Strings of that type become their text and their places. */
@@ -90,14 +120,14 @@ static void type_text(fv_region *block, const char *name, const fv_type *strings
 
 static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
     fv_arena *a = fv_region_module(block)->arena;
-    const fv_type *types[MOST], *held[FV_MAX_PARTS] = {v->type};
-    int more = more_parts(v->type);
-    if (is_held(v->type))
-        type_held(block, v, held);
-    if (more)
-        type_text(block, v->name, held[0], types);
-    for (int i = more ? FV_TEXT_PARTS : 0; i < parts_of(v); i++)
-        types[i] = held[i - more];
+    const fv_type *types[MOST], *tensors[MOST_TENSORS] = {v->type}, **to = types;
+    if (has_tensors(v->type))
+        type_tensors(block, v, tensors);
+    for (int i = 0; i < tensors_of(v->type); to += parts_of_tensor(v->type, i++))
+        if (elem_of(v->type, i) == FV_STRING)
+            type_text(block, tensor_name(a, v->type, v->name, i), tensors[i], to);
+        else
+            *to = tensors[i];
     for (int i = 0; i < parts_of(v); i++)
         parts[i] = fv_param_new(block, part_name(a, v, v->name, i), types[i]);
 }
@@ -105,12 +135,19 @@ static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
 /* What a caller gives has ends of strings where `parts` gets places; it is checked. */
 static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
-    if (more_parts(v->type)) {
-        fv_strings s = fv_w_strings_given(&w, v->name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]);
-        parts[FV_PART_SPANS] = s.spans;
+    const fv_type *t = v->type;
+    fv_value *tensor[MOST_TENSORS] = {NULL}; /* of strings: their places, of which there are as many */
+    for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++)) {
+        tensor[i] = *parts;
+        if (elem_of(t, i) != FV_STRING)
+            continue;
+        const char *name = tensor_name(w.module->arena, t, v->name, i);
+        tensor[i] = parts[FV_PART_SPANS] = fv_w_strings_given(&w, name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]).spans;
     }
-    if (is_held(v->type))
-        fv_w_check_parts(&w, v->name, parts + more_parts(v->type));
+    if (fv_type_has_maps(t) && t->kind == FV_SEQUENCE)
+        fv_w_check_map_ends(&w, v->name, tensor);
+    else if (has_tensors(t) && !fv_type_has_maps(t))
+        fv_w_check_parts(&w, v->name, tensor);
     assert(!w.failed && "of symbols all of it may be true");
 }
 
@@ -141,23 +178,28 @@ void fv_unpack_params(fv_region *block) {
 
 /* ---- what they give ---- */
 
+static bool tensors_apart(const fv_op *op, const fv_value *v, fv_value **tensor) {
+    tensor[0] = (fv_value *)(uintptr_t)v;
+    if (fv_type_has_maps(v->type))
+        return fv_map_of(op, v, tensor);
+    return !has_tensors(v->type) || fv_ragged_of(op, v, tensor);
+}
+
 static bool take_one_apart(const fv_op *op, const fv_value *v, fv_value **parts) {
-    fv_value *held[FV_MAX_PARTS];
+    fv_value *tensor[MOST_TENSORS];
     fv_strings s;
-    if (!is_held(v->type)) {
-        held[0] = (fv_value *)(uintptr_t)v;
-    } else if (!fv_ragged_of(op, v, held)) {
+    if (!tensors_apart(op, v, tensor))
         return false;
+    for (int i = 0; i < tensors_of(v->type); parts += parts_of_tensor(v->type, i++)) {
+        if (elem_of(v->type, i) != FV_STRING) {
+            *parts = tensor[i];
+            continue;
+        }
+        if (!fv_strings_of(op, tensor[i], &s))
+            return false;
+        parts[FV_PART_TEXT] = s.text;
+        parts[FV_PART_SPANS] = s.spans;
     }
-    int more = more_parts(v->type);
-    for (int i = 0; i < parts_of(v) - more; i++)
-        parts[i + more] = held[i];
-    if (!more)
-        return true;
-    if (!fv_strings_of(op, held[0], &s))
-        return false;
-    parts[FV_PART_TEXT] = s.text;
-    parts[FV_PART_SPANS] = s.spans;
     return true;
 }
 
@@ -173,18 +215,24 @@ static bool take_apart(const fv_op *op, int n, fv_value *const *values, fv_value
 }
 
 /* Callers of a model get ends where there are places of strings. */
-static bool give_ends(fv_func *f, int n, fv_value *const *values, fv_value **parts) {
-    fv_rewriter w = fv_rewriter_at(f->body->last);
-    for (int i = 0; i < n; parts += parts_of(values[i]), i++) {
-        if (!is_packed(values[i]) || !more_parts(values[i]->type))
+static void give_ends_of(fv_rewriter *w, const fv_type *t, const char *name, fv_value **parts) {
+    for (int i = 0; i < tensors_of(t) && !w->failed; parts += parts_of_tensor(t, i++)) {
+        if (elem_of(t, i) != FV_STRING)
             continue;
-        const char *name = f->result_names ? f->result_names[i] : values[i]->name;
-        fv_strings s = fv_w_strings_returned(&w, name, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});
+        const char *tensor = tensor_name(w->module->arena, t, name, i);
+        fv_strings s = fv_w_strings_returned(w, tensor, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});
         parts[FV_PART_TEXT] = s.text;
         parts[FV_PART_ENDS] = s.spans;
-        for (int k = 0; k < FV_TEXT_PARTS && !w.failed; k++)
-            fv_value_rename(w.module, parts[k], fv_text_part_name(w.module->arena, name, k));
+        for (int k = 0; k < FV_TEXT_PARTS && !w->failed; k++)
+            fv_value_rename(w->module, parts[k], fv_text_part_name(w->module->arena, tensor, k));
     }
+}
+
+static bool give_ends(fv_func *f, int n, fv_value *const *values, fv_value **parts) {
+    fv_rewriter w = fv_rewriter_at(f->body->last);
+    for (int i = 0; i < n; parts += parts_of(values[i]), i++)
+        if (is_packed(values[i]))
+            give_ends_of(&w, values[i]->type, f->result_names ? f->result_names[i] : values[i]->name, parts);
     return !w.failed;
 }
 

@@ -1,5 +1,5 @@
-/* unpack.h - what a block takes and gives, and is a sequence or an optional, becomes the tensors that it is made of
- * (ir/ops/sequence.h). */
+/* unpack.h - what a block takes and gives, and is a sequence, an optional, a map or a tensor of strings, becomes the tensors that
+ * it is made of (ir/ops/sequence.h, ir/ops/map.h, ir/ops/text.h). */
 #ifndef FV_PASSES_UNPACK_H
 #define FV_PASSES_UNPACK_H
 

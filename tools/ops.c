@@ -31,8 +31,12 @@ static const char *type_of(fv_arena *a, const fv_typevar *v) {
     fv_text t = {.arena = a};
     if (may_be(v, FV_TENSOR))
         fv_text_put(&t, set);
-    if (may_be(v, FV_SEQUENCE))
+    if (may_be(v, FV_SEQUENCE) && may_be(v, FV_MAP))
+        fv_text_printf(&t, "seq(map(..., %s))", set);
+    else if (may_be(v, FV_SEQUENCE))
         fv_text_printf(&t, "%sseq(%s)", t.n ? " or " : "", set);
+    else if (may_be(v, FV_MAP))
+        fv_text_printf(&t, "%smap(..., %s)", t.n ? " or " : "", set);
     if (may_be(v, FV_OPTIONAL))
         fv_text_printf(&t, "%soptional(%s)", t.n ? " or " : "", set);
     return t.s;

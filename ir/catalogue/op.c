@@ -25,7 +25,6 @@ const fv_opdef *fv_op_find(const char *domain, const char *name) {
     return lookup(domain, name);
 }
 
-#define MAPS "its operand is a map, which is not made of tensors"
 #define FOREIGN "what it computes is in the format of another compiler"
 #define ORDERED "its tensors lie in an order that a library for one family of processors defines"
 const fv_refusal fv_refusals[] = {

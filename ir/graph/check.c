@@ -68,9 +68,9 @@ static const fv_typevar *find_typevar(const fv_opdef *d, const char *name) {
 }
 
 static const char *kinds_str(fv_arena *a, fv_kind_set kinds) {
-    static const char *const names[] = {"a tensor", "a sequence", "an optional"};
+    static const char *const names[] = {"a tensor", "a sequence", "an optional", "a map"};
     fv_text t = {.arena = a};
-    for (int k = FV_TENSOR; k <= FV_OPTIONAL; k++)
+    for (int k = FV_TENSOR; k <= FV_MAP; k++)
         if (kinds >> k & 1)
             fv_text_printf(&t, "%s%s", t.n ? " or " : "", names[k]);
     return t.s;
@@ -78,8 +78,10 @@ static const char *kinds_str(fv_arena *a, fv_kind_set kinds) {
 
 static bool check_kind(const fv_op *op, const fv_operand_def *d, const fv_typevar *var, const fv_type *t) {
     fv_arena *a = op->block->func->module->arena;
-    fv_kind_set kinds = var->kinds ? var->kinds : FV_KIND(TENSOR);
-    return kinds >> t->kind & 1 ||
+    fv_kind_set kinds = var->kinds ? var->kinds : FV_KIND(TENSOR), own = FV_KIND(TENSOR) << t->kind;
+    if (fv_type_has_maps(t))
+        own |= FV_KIND(MAP);
+    return (kinds & own) == own ||
            fv_op_error(op, "input '%s' is %s, expected %s", d->name, fv_type_str(a, t), kinds_str(a, kinds));
 }
 

@@ -106,7 +106,7 @@ static const fv_type *parse_element_dims(fv_graph_reader *r, fv_elem e) {
 
 const fv_type *fv_read_held_type(fv_graph_reader *r) {
     fv_elem e;
-    if (fv_lex_is(&r->l, "seq") || fv_lex_is(&r->l, "optional"))
+    if (fv_lex_is(&r->l, "seq") || fv_lex_is(&r->l, "optional") || fv_lex_is(&r->l, "map"))
         return fv_read_type(r);
     if (!parse_elem(r, &e))
         return NULL;
@@ -114,21 +114,28 @@ const fv_type *fv_read_held_type(fv_graph_reader *r) {
 }
 
 static const fv_type *parse_wrapped(fv_graph_reader *r, fv_type_kind kind) {
-    fv_elem key = FV_NO_ELEM;
     if (!fv_lex_expect(&r->l, "("))
         return NULL;
-    if (kind == FV_MAP && !(parse_elem(r, &key) && fv_lex_expect(&r->l, ",")))
-        return NULL;
-    const fv_type *of = kind == FV_MAP ? fv_read_type(r) : fv_read_held_type(r);
-    if (of && kind != FV_MAP && !fv_type_may_hold(kind, of)) {
-        fv_lex_error(&r->l, "a sequence holds tensors, an optional a tensor or a sequence, found %s", fv_type_str(r->m->arena, of));
+    const fv_type *of = fv_read_held_type(r);
+    if (of && !fv_type_may_hold(kind, of)) {
+        fv_lex_error(&r->l, "a sequence holds tensors or maps, an optional a tensor or a sequence of tensors, found %s",
+                     fv_type_str(r->m->arena, of));
         return NULL;
     }
-    if (!of || !fv_lex_expect(&r->l, ")"))
+    return of && fv_lex_expect(&r->l, ")") ? fv_wrap_type(r->m->arena, kind, of) : NULL;
+}
+
+static const fv_type *parse_map(fv_graph_reader *r) {
+    fv_elem key;
+    if (!fv_lex_expect(&r->l, "(") || !parse_elem(r, &key) || !fv_lex_expect(&r->l, ","))
         return NULL;
-    fv_type *t = FV_NEW(r->m->arena, fv_type, 1);
-    *t = (fv_type){.kind = kind, .elem = key, .of = of};
-    return t;
+    const fv_type *of = fv_read_type(r);
+    if (of && !fv_type_may_be_map(key, of)) {
+        fv_lex_error(&r->l, "a map has keys that are integers or strings, and values of rank 0, found %s",
+                     fv_type_str(r->m->arena, fv_map_type(r->m->arena, key, of)));
+        return NULL;
+    }
+    return of && fv_lex_expect(&r->l, ")") ? fv_map_type(r->m->arena, key, of) : NULL;
 }
 
 static const fv_type *parse_tensor_type(fv_graph_reader *r) {
@@ -155,7 +162,7 @@ const fv_type *fv_read_type(fv_graph_reader *r) {
     else if (fv_lex_accept(&r->l, "optional"))
         t = parse_wrapped(r, FV_OPTIONAL);
     else if (fv_lex_accept(&r->l, "map"))
-        t = parse_wrapped(r, FV_MAP);
+        t = parse_map(r);
     else
         t = parse_tensor_type(r);
     r->depth--;

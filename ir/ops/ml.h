@@ -30,6 +30,13 @@ bool fv_ml_infer_features(fv_op *op, int64_t n, const char *what) FV_MUST_USE;
 /* Operand 0 as a matrix of rows, of type e. */
 fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e);
 
+/* ---- keys ---- */
+
+/* The place of each element of x, integers, among n keys, of equal ones the first; that of what is none of them is n. */
+fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
+/* Of each of n keys the place of the first that is like it. */
+void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first);
+
 /* ---- scores ---- */
 
 typedef enum { FV_POST_NONE, FV_POST_SOFTMAX, FV_POST_LOGISTIC, FV_POST_SOFTMAX_ZERO, FV_POST_PROBIT } fv_post_transform;

@@ -249,14 +249,40 @@ static bool decompose_label_encoder(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+static list ints_list(fv_arena *a, int n, const int64_t *v) {
+    fv_attr *all = FV_NEW(a, fv_attr, 1);
+    *all = (fv_attr){.name = "", .kind = FV_ATTR_INTS, .n = n, .u.ints = v};
+    return list_of(all);
+}
+
 /* Numbers 0, 1, .. n as a list. */
 static list count_up(fv_arena *a, size_t n) {
-    fv_attr *all = FV_NEW(a, fv_attr, 1);
     int64_t *i = FV_NEW(a, int64_t, n + 1);
     for (size_t k = 0; k < n; k++)
         i[k] = (int64_t)k;
-    *all = (fv_attr){.name = "", .kind = FV_ATTR_INTS, .n = (int)n, .u.ints = i};
-    return list_of(all);
+    return ints_list(a, (int)n, i);
+}
+
+/* The place of each element of x among the keys, numbers, or how many keys there are. */
+static fv_value *find(fv_rewriter *w, fv_value *x, const list *keys) {
+    list places = count_up(w->module->arena, keys->n);
+    fv_tensor *none = fv_tensor_new(w->module->arena, FV_I64, 0, NULL);
+    fv_tensor_set_int(none, 0, (int64_t)keys->n);
+    return lookup(w, x, keys, &places, none);
+}
+
+fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys) {
+    list k = ints_list(w->module->arena, n, keys);
+    return x ? find(w, x, &k) : NULL;
+}
+
+void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first) {
+    entry *e = FV_NEW(a, entry, n + 1);
+    for (int i = 0; i < n; i++)
+        e[i] = (entry){.i = keys[i], .at = (size_t)i};
+    qsort(e, (size_t)n, sizeof *e, by_key);
+    for (int i = 0; i < n; i++)
+        first[e[i].at] = i && e[i].i == e[i - 1].i ? first[e[i - 1].at] : (int64_t)e[i].at;
 }
 
 /* Values, and behind them what those without a key become. */
@@ -277,7 +303,6 @@ static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor
 
 /* Which key it is, and the value at that place. */
 static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *values, const fv_tensor *missing) {
-    fv_arena *a = w->module->arena;
     fv_value *at;
     if (keys->elem == FV_STRING) {
         fv_strings x;
@@ -285,10 +310,7 @@ static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *va
             return false;
         at = fv_w_find_strings(w, x, (int)keys->n, strings_of(keys), NULL, (int64_t)keys->n);
     } else {
-        list places = count_up(a, keys->n);
-        fv_tensor *none = fv_tensor_new(a, FV_I64, 0, NULL);
-        fv_tensor_set_int(none, 0, (int64_t)keys->n);
-        at = lookup(w, op->in[0], keys, &places, none);
+        at = find(w, op->in[0], keys);
     }
     fv_w_result(w, 0, FV_W2(w, FV_OP_Gather, value_table(w, values, missing), at));
     return true;

@@ -172,8 +172,8 @@ static bool infer_optional(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *of = x ? x : type ? type->u.type : NULL;
     if (!of)
         return fv_op_error(op, "has no input and no attribute 'type', one of which tells its type");
-    if (of->kind != FV_TENSOR && of->kind != FV_SEQUENCE)
-        return fv_op_error(op, "holds %s, expected a tensor or a sequence", fv_type_str(m->arena, of));
+    if (!fv_type_may_hold(FV_OPTIONAL, of))
+        return fv_op_error(op, "holds %s, expected a tensor or a sequence of tensors", fv_type_str(m->arena, of));
     fv_elem e = fv_type_tensor(of)->elem;
     if (!(FV_SET_MOVED >> e & 1))
         return fv_op_error(op, "operator not in the catalogue for elements of type %s", fv_elem_name(e));
@@ -201,7 +201,7 @@ static bool is_table(const fv_module *m, const fv_type *t) {
 static bool infer_ragged(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_op_find_attr(op, "type")->u.type;
-    bool whole = (t->kind == FV_SEQUENCE || t->kind == FV_OPTIONAL) && op->nin == fv_ragged_parts(t) &&
+    bool whole = (t->kind == FV_SEQUENCE || t->kind == FV_OPTIONAL) && !fv_type_has_maps(t) && op->nin == fv_ragged_parts(t) &&
                  fv_type_tensor(t)->elem == fv_in_type(op, FV_PART_DATA)->elem;
     if (!whole)
         return fv_op_error(op, "%d parts of %s do not make %s", op->nin, fv_elem_name(fv_in_type(op, FV_PART_DATA)->elem),

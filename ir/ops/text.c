@@ -234,7 +234,57 @@ fv_strings fv_w_strings_given(fv_rewriter *w, const char *name, fv_value *text, 
     return s;
 }
 
+/* A constant that is repeated as a whole: its places, and how often. NULL: these are no such ones. */
+static const fv_tensor *repeated(fv_rewriter *w, const fv_strings *s, const fv_dim **times) {
+    const fv_value *v = s->spans;
+    while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_fv_Reshape))
+        v = v->def->in[0];
+    if (s->text->kind != FV_VALUE_CONST || v->kind != FV_VALUE_RESULT || !fv_op_is(v->def, FV_OP_fv_Expand) ||
+        v->def->in[0]->kind != FV_VALUE_CONST)
+        return NULL;
+    const fv_type *one = v->def->in[0]->type;
+    int before = v->type->rank - one->rank;
+    for (int i = 0; i < one->rank; i++)
+        if (one->dims[i] != v->type->dims[before + i])
+            return NULL;
+    *times = fv_dim_product(w->module->dims, before, v->type->dims);
+    return v->def->in[0]->tensor;
+}
+
+/* The bytes of strings at these places, one behind the other, and where each ends. */
+static void copy_constant(const fv_strings *s, const fv_tensor *spans, fv_tensor *text, fv_tensor *ends) {
+    const uint8_t *from = s->text->tensor->data;
+    uint8_t *to = (uint8_t *)(uintptr_t)text->data; /* our own, new */
+    int64_t end = 0;
+    for (size_t i = 0; i < spans->count; i++) {
+        int64_t span = fv_tensor_int(spans, i), n = span & FV_MAX_STRING;
+        if (n)
+            memcpy(to + end, from + (span >> FV_SPAN_BITS), (size_t)n);
+        fv_tensor_set_int(ends, i, end += n);
+    }
+}
+
+/* Whoever calls the model then knows how many bytes there are: as many each time. */
+static fv_strings repeat_constant(fv_rewriter *w, const fv_strings *s, const fv_tensor *spans, const fv_dim *times) {
+    fv_module *m = w->module;
+    int64_t n = (int64_t)spans->count, bytes = 0;
+    for (int64_t i = 0; i < n; i++)
+        bytes += fv_tensor_int(spans, (size_t)i) & FV_MAX_STRING;
+    fv_tensor *text = fv_tensor_new(m->arena, FV_U8, 1, &bytes), *ends = fv_tensor_new(m->arena, FV_I64, 1, &n);
+    copy_constant(s, spans, text, ends);
+    const fv_dim *rows[] = {times, fv_dim_const(m->dims, bytes)}, *column[] = {times, fv_dim_const(m->dims, 1)};
+    fv_attr dims = fv_attr_dims(m, "dims", 1, &times);
+    fv_value *start = fv_w_op(w, FV_OP_fv_Range, 2, (fv_value *[]){fv_w_int(w, FV_I64, 0), fv_w_int(w, FV_I64, bytes)}, 1, &dims);
+    fv_value *end = FV_W2(w, FV_OP_Add, start ? fv_w_reshape(w, start, 2, column) : NULL, fv_const_new(m, "ends", ends));
+    fv_value *whole = fv_w_flat(w, fv_w_expand(w, fv_const_new(m, "text", text), 2, rows));
+    return (fv_strings){whole, end ? fv_w_reshape(w, end, s->spans->type->rank, s->spans->type->dims) : NULL};
+}
+
 fv_strings fv_w_strings_returned(fv_rewriter *w, const char *name, fv_strings s) {
+    const fv_dim *times;
+    const fv_tensor *one = repeated(w, &s, &times);
+    if (one)
+        return repeat_constant(w, &s, one, times);
     fv_value *sizes = fv_w_flat(w, fv_w_sizes(w, s.spans));
     fv_value *ends = FV_W2(w, FV_OP_CumSum, sizes, fv_w_int(w, FV_I64, 0));
     return (fv_strings){fv_w_copy_text(w, s, sizes, name), ends ? fv_w_reshape(w, ends, s.spans->type->rank, s.spans->type->dims) : NULL};

@@ -74,13 +74,27 @@ const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *co
 }
 
 bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) {
-    return of->kind == FV_TENSOR || (kind == FV_OPTIONAL && of->kind == FV_SEQUENCE);
+    if (kind == FV_SEQUENCE)
+        return of->kind == FV_TENSOR || of->kind == FV_MAP;
+    return of->kind == FV_TENSOR || (of->kind == FV_SEQUENCE && of->of->kind == FV_TENSOR);
 }
 
+bool fv_type_may_be_map(fv_elem key, const fv_type *of) {
+    return (FV_SET_INT | FV_SET(STRING)) >> key & 1 && of->kind == FV_TENSOR && of->rank == 0 && FV_SET_MOVED >> of->elem & 1;
+}
+
+bool fv_type_has_maps(const fv_type *t) { return t->kind == FV_MAP || (t->kind == FV_SEQUENCE && t->of->kind == FV_MAP); }
+
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of) {
-    assert(kind != FV_TENSOR);
+    assert(kind == FV_SEQUENCE || kind == FV_OPTIONAL);
     fv_type *t = FV_NEW(a, fv_type, 1);
     *t = (fv_type){.kind = kind, .of = of};
+    return t;
+}
+
+const fv_type *fv_map_type(fv_arena *a, fv_elem key, const fv_type *of) {
+    fv_type *t = FV_NEW(a, fv_type, 1);
+    *t = (fv_type){.kind = FV_MAP, .elem = key, .of = of};
     return t;
 }
 

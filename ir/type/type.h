@@ -63,18 +63,23 @@ enum {
 
 typedef struct fv_type {
     fv_type_kind kind;
-    fv_elem elem;                /* of a tensor; key type of a map */
+    fv_elem elem;                /* of a tensor; of the keys of a map */
     int rank;                    /* of a tensor */
     const fv_dim *const *dims;   /* rank of them; NULL, in a sequence or optional: elements may differ */
-    const struct fv_type *of;    /* of sequence, optional, map */
+    const struct fv_type *of;    /* of sequence, optional, map: its values are of rank 0 */
 } fv_type;
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims);
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
-/* A sequence holds tensors, an optional a tensor or a sequence: what operators take of what ONNX allows. */
+const fv_type *fv_map_type(fv_arena *a, fv_elem key, const fv_type *of);
+/* A sequence holds tensors or maps, an optional a tensor or a sequence of them, a map from integers or strings tensors of one
+ * element: what operators take of what ONNX allows. */
 bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) FV_MUST_USE;
+bool fv_type_may_be_map(fv_elem key, const fv_type *of) FV_MUST_USE;
+/* Is it a map, or a sequence of maps? */
+bool fv_type_has_maps(const fv_type *t) FV_MUST_USE;
 bool fv_type_equal(const fv_type *a, const fv_type *b) FV_MUST_USE;
-/* The tensors that a value is made of: the type itself, or what a sequence or optional holds, at any depth. */
+/* The tensors that a value is made of: the type itself, or what a sequence, optional or map holds, at any depth. */
 const fv_type *fv_type_tensor(const fv_type *t);
 /* The type of sequences, or of optionals, that are either; NULL: there is none. */
 const fv_type *fv_type_join(fv_arena *a, const fv_type *x, const fv_type *y);

@@ -24,9 +24,11 @@ static const char *elem_of(const fv_opdef *d, const char *var) {
 static const char *holder_of(const fv_opdef *d, const char *var) {
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
         if (!strcmp(d->types[i].name, var) && d->types[i].kinds && !(d->types[i].kinds >> FV_TENSOR & 1))
-            return d->types[i].kinds >> FV_SEQUENCE & 1 ? "seq" : "optional";
+            return d->types[i].kinds >> FV_SEQUENCE & 1 ? "seq" : d->types[i].kinds >> FV_MAP & 1 ? "map" : "optional";
     return NULL;
 }
+
+static bool is_map(const operand *o) { return o->holder && !strcmp(o->holder, "map"); }
 
 static int rank_of(const instance *x, const fv_rank_def *r) {
     for (int i = 0; r->as && i < x->nin; i++)
@@ -48,6 +50,10 @@ instance instance_derive(fv_arena *a, const fv_opdef *def, int version) {
             continue;
         for (int copies = d->arity == FV_VARIADIC ? 2 : 1; copies > 0; copies--) {
             operand o = {.holder = holder_of(def, d->type), .elem = elem_of(def, d->type), .rank = rank_of(&x, &d->rank)};
+            if (is_map(&o)) {
+                o.key = "i64";
+                o.rank = 0;
+            }
             for (int k = 0; k < o.rank; k++)
                 o.dims[k] = o.rank == 1 ? "3" : dims[k % 4];
             if (d->rank.list) {
@@ -84,8 +90,12 @@ static operand parse_operand(fv_arena *a, const char *s) {
     operand o = {.absent = !strcmp(s, "_")};
     if (o.absent)
         return o;
-    o.holder = !strncmp(s, "seq(", 4) ? "seq" : !strncmp(s, "optional(", 9) ? "optional" : NULL;
+    o.holder = !strncmp(s, "seq(", 4) ? "seq" : !strncmp(s, "optional(", 9) ? "optional" : !strncmp(s, "map(", 4) ? "map" : NULL;
     s += o.holder ? strlen(o.holder) + 1 : 0;
+    if (is_map(&o)) {
+        o.key = take(a, &s, ",");
+        s += strspn(s, ", ");
+    }
     o.elem = take(a, &s, "[");
     assert(*s == '[');
     for (s++; *s != ']'; s += *s == ',') {
@@ -152,6 +162,8 @@ static void put_type(fv_text *t, const operand *o) {
     bool held = o->holder && !o->content;
     if (held)
         fv_text_printf(t, "%s(", o->holder);
+    if (held && o->key)
+        fv_text_printf(t, "%s, ", o->key);
     fv_text_printf(t, "%s[", o->elem);
     for (int k = 0; k < o->rank; k++)
         fv_text_printf(t, "%s%s", k ? ", " : "", o->dims[k]);

@@ -10,7 +10,8 @@ enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
 
 typedef struct operand {
     bool absent, undecodable;
-    const char *holder;         /* "seq", "optional": it holds such tensors; NULL: it is one */
+    const char *holder;         /* "seq", "optional", "map": it holds such tensors; NULL: it is one */
+    const char *key;            /* of a map: "i64" */
     const char *elem;           /* "f32" */
     int rank;
     const char *dims[MAX_DIMS]; /* numbers, or names of symbols */

@@ -147,6 +147,21 @@ static void parse_dim(parser *p, type *t, fv_text *shape) {
     put_message(shape, 1, &dim);
 }
 
+static type parse_type(parser *p);
+
+/* map(KEY, TYPE) */
+static void parse_map(parser *p, fv_text *map) {
+    const char *key = name(p);
+    fv_elem e;
+    if (!fv_elem_parse(key, strlen(key), &e))
+        fail(p, "an element type");
+    put_int(map, 1, e);
+    expect(p, ",");
+    type of = parse_type(p);
+    put_message(map, 2, &of.bytes);
+    expect(p, ")");
+}
+
 static type parse_type(parser *p) {
     type t = {.bytes = {.arena = p->a}};
     fv_text tensor = {.arena = p->a}, shape = {.arena = p->a};
@@ -156,6 +171,11 @@ static type parse_type(parser *p) {
         expect(p, ")");
         put_message(&tensor, 1, &of.bytes);
         put_message(&t.bytes, field, &tensor);
+        return t;
+    }
+    if (try(p, "map(")) {
+        parse_map(p, &tensor);
+        put_message(&t.bytes, 5, &tensor);
         return t;
     }
     const char *elem = name(p);

@@ -262,6 +262,10 @@ Test(ops, strings, .init = open_session, .fini = close_session) {
     check_golden("../ops/strings.txt", run_case);
 }
 
+Test(ops, maps, .init = open_session, .fini = close_session) {
+    check_golden("../ops/maps.txt", run_case);
+}
+
 Test(ops, recurrent, .init = open_session, .fini = close_session) {
     check_golden("../ops/recurrent.txt", run_case);
 }
