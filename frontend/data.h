@@ -21,6 +21,27 @@ const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path)
  * tensors of `e`, or, where it is an optional tensor or a sequence of one, as that tensor. */
 bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts, const fv_tensor **parts) FV_MUST_USE;
 
+/* Maps: the entries of all of them, one map behind the other, and where each one ends (ir/ops/map.h). */
+typedef struct fv_maps {
+    const fv_tensor *keys, *values; /* vectors of one length; strings are strings */
+    const fv_tensor *ends;          /* NULL: it is one map, and no sequence */
+} fv_maps;
+
+/* How many there are, and the entries of map i. */
+size_t fv_maps_count(const fv_maps *m);
+void fv_maps_entries(const fv_maps *m, size_t i, size_t *first, size_t *end);
+/* Do the ends say which entries a map has? What a library of another maker gives may not. */
+bool fv_maps_are_whole(const fv_maps *m) FV_MUST_USE;
+/* The same maps, each with its keys in ascending order. */
+fv_maps fv_maps_sorted(fv_arena *a, const fv_maps *m);
+/* False after a diagnostic: a map in `what` has a key twice. */
+bool fv_maps_check(fv_session *s, fv_arena *a, const fv_maps *m, const char *what) FV_MUST_USE;
+/* A MapProto, or a SequenceProto of such, with keys and values of these types. */
+bool fv_maps_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem key, fv_elem value, bool sequence, fv_maps *out) FV_MUST_USE;
+bool fv_maps_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *what, fv_elem key, fv_elem value,
+                     bool sequence, fv_maps *out) FV_MUST_USE;
+void fv_maps_to_pb(fv_text *out, const fv_maps *m, const char *name);
+
 /* The text and ends of these strings (ir/ops/text.h); false: they are too many. And strings, whose bytes stay in `text`; NULL:
  * the ends are none of that text. */
 bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor **parts) FV_MUST_USE;

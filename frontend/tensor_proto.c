@@ -428,36 +428,36 @@ const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path)
     return fv_file_map(s, a, path, &f) ? fv_tensor_from_pb(s, a, f.data, f.size, path) : NULL;
 }
 
-static void put_varint(fv_text *out, uint64_t v) {
+void fv_pb_put_varint(fv_text *out, uint64_t v) {
     for (; v > 127; v >>= 7)
         fv_text_putn(out, &(char){(char)(v | 128)}, 1);
     fv_text_putn(out, &(char){(char)v}, 1);
 }
 
-static void put_bytes(fv_text *out, unsigned field, const void *data, size_t size) {
-    put_varint(out, (uint64_t)field << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
-    put_varint(out, size);
+void fv_pb_put_bytes(fv_text *out, unsigned field, const void *data, size_t size) {
+    fv_pb_put_varint(out, (uint64_t)field << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    fv_pb_put_varint(out, size);
     fv_text_putn(out, data, size);
 }
 
 void fv_tensor_to_pb(fv_text *out, const fv_tensor *t, const char *name) {
     fv_text dims = {.arena = out->arena};
     for (int i = 0; i < t->rank; i++)
-        put_varint(&dims, (uint64_t)t->dims[i]);
+        fv_pb_put_varint(&dims, (uint64_t)t->dims[i]);
     if (t->rank)
-        put_bytes(out, 1, dims.s, dims.n);
-    put_varint(out, 2 << 3);
-    put_varint(out, t->elem);
+        fv_pb_put_bytes(out, 1, dims.s, dims.n);
+    fv_pb_put_varint(out, 2 << 3);
+    fv_pb_put_varint(out, t->elem);
     if (t->elem == FV_STRING) {
         const fv_string *strings = t->data;
         for (size_t i = 0; i < t->count; i++)
-            put_bytes(out, STRING_DATA, strings[i].s, strings[i].n);
+            fv_pb_put_bytes(out, STRING_DATA, strings[i].s, strings[i].n);
     }
     if (name && *name)
-        put_bytes(out, 8, name, strlen(name));
+        fv_pb_put_bytes(out, 8, name, strlen(name));
     if (t->elem == FV_STRING)
         return;
-    put_bytes(out, RAW_DATA, fv_tensor_little_endian(out->arena, t), t->bytes);
+    fv_pb_put_bytes(out, RAW_DATA, fv_tensor_little_endian(out->arena, t), t->bytes);
 }
 
 bool fv_tensor_write_pb(fv_session *s, const char *path, const fv_tensor *t, const char *name) {

@@ -4,6 +4,7 @@
 
 #include "frontend/file.h"
 #include "frontend/wire.h"
+#include "ir/base/text.h"
 #include "ir/type/tensor.h"
 
 typedef struct fv_external_file {
@@ -39,6 +40,10 @@ const fv_tensor *fv_tensor_of_bytes(fv_arena *a, fv_elem e, int rank, const int6
                                     const uint8_t *bytes, bool big_endian);
 /* Elements of these dims; false where they do not fit. */
 bool fv_count_elements(int rank, const int64_t *dims, size_t *out) FV_MUST_USE;
+
+/* What messages are written with: an integer; a field of bytes. */
+void fv_pb_put_varint(fv_text *out, uint64_t v);
+void fv_pb_put_bytes(fv_text *out, unsigned field, const void *data, size_t size);
 
 /* External data, frontend/external.c: the bytes that a tensor of `need` bytes has in another file;
  * NULL after a diagnostic. */

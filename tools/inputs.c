@@ -234,8 +234,9 @@ static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
     for (int k = 0; k < n; k++)
         if (v[k].nparts > 1 && i >= v[k].first && i < v[k].first + v[k].nparts) {
-            fv_error(c->session, "input '%s' is %s, of which no random one is made: give --input %s=F.%s", v[k].name,
-                     v[k].held ? "a sequence or an optional" : "a tensor of strings", v[k].name, v[k].held ? "pb" : "json");
+            const char *what = v[k].key ? (v[k].several ? "a sequence of maps" : "a map") : v[k].held ? "a sequence or an optional" : "a tensor of strings";
+            fv_error(c->session, "input '%s' is %s, of which no random one is made: give --input %s=F.%s", v[k].name, what, v[k].name,
+                     v[k].held ? "pb" : "json");
             return true;
         }
     return false;

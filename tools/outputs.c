@@ -4,13 +4,16 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/data.h"
+#include "frontend/file.h"
 #include "ir/base/quoted.h"
 #include "tools/compare.h"
+#include "tools/map_values.h"
 #include "tools/model.h"
 #include "tools/values.h"
 
@@ -109,6 +112,50 @@ static void print_type(const fv_tensor *t) {
     fv_out("]");
 }
 
+/* What is in maps that are no maps, of a library of another maker, are no results to be shown. */
+static bool maps_of(fv_context *c, const fv_subject *m, int i, fv_maps *out) {
+    return fv_maps_of_arrays(c->arena, &m->results[i], m->outputs, out) ||
+           fv_error(c->session, "output '%s' has parts that make no %s", m->results[i].name, fv_maps_type_str(c->arena, &m->results[i]));
+}
+
+static void put_number(const fv_tensor *t, size_t i) {
+    if (fv_elem_is_float(t->elem))
+        fv_out("%.6g", fv_tensor_float(t, i));
+    else if (t->elem == FV_U64)
+        fv_out("%" PRIu64, (uint64_t)fv_tensor_int(t, i));
+    else
+        fv_out("%" PRId64, fv_tensor_int(t, i));
+}
+
+static void put_element(const fv_tensor *t, size_t i) {
+    if (t->elem == FV_STRING) {
+        put_string(((const fv_string *)t->data)[i]);
+    } else {
+        fv_out(" ");
+        put_number(t, i);
+    }
+}
+
+/* seq(map(i64, f32))[2]  { 0: 0.25, 1: 0.75 } { 0: 1, 1: 0 } */
+static void print_maps(fv_context *c, const fv_subject *m, int i) {
+    fv_maps maps;
+    size_t first, end, left = FIRST;
+    if (!maps_of(c, m, i, &maps))
+        return;
+    fv_out("%s[%zu] ", fv_maps_type_str(c->arena, &m->results[i]), maps.ends ? maps.ends->count : maps.keys->count);
+    for (size_t k = 0; k < fv_maps_count(&maps) && left; k++) {
+        fv_maps_entries(&maps, k, &first, &end);
+        fv_out(" {");
+        for (size_t at = first; at < end && left; at++, left--) {
+            fv_out(at > first ? "," : "");
+            put_element(maps.keys, at);
+            fv_out(":");
+            put_element(maps.values, at);
+        }
+        fv_out(left || end == maps.keys->count ? " }" : " ...");
+    }
+}
+
 void fv_print_outputs(fv_context *c, const fv_subject *m) {
     int widest = 0;
     for (int i = 0; i < m->nresults; i++) {
@@ -116,8 +163,13 @@ void fv_print_outputs(fv_context *c, const fv_subject *m) {
         widest = n > widest ? n : widest;
     }
     for (int i = 0; i < m->nresults; i++) {
-        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
         fv_out("%-*s  ", widest, m->results[i].name);
+        if (fv_value_is_maps(&m->results[i])) {
+            print_maps(c, m, i);
+            fv_out("\n");
+            continue;
+        }
+        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
         print_type(&t);
         if (has_numbers(&t) && t.count)
             print_numbers(&t);
@@ -142,9 +194,26 @@ static json_t *first_values(const fv_tensor *t) {
     return list;
 }
 
+static json_t *json_maps(fv_context *c, const fv_subject *m, int i) {
+    fv_maps maps;
+    json_t *o = json_object(), *dims = json_array();
+    fv_json_set_text(o, "name", m->results[i].name);
+    fv_json_set_text(o, "type", fv_maps_type_str(c->arena, &m->results[i]));
+    if (maps_of(c, m, i, &maps)) {
+        fv_json_append(dims, json_integer((int64_t)(maps.ends ? maps.ends->count : maps.keys->count)));
+        fv_json_set(o, "first", fv_maps_json(c->arena, &maps, FIRST, FIRST));
+    }
+    fv_json_set(o, "dims", dims);
+    return o;
+}
+
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m) {
     json_t *list = json_array();
     for (int i = 0; i < m->nresults; i++) {
+        if (fv_value_is_maps(&m->results[i])) {
+            fv_json_append(list, json_maps(c, m, i));
+            continue;
+        }
         fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
         json_t *o = json_object(), *dims = json_array();
         for (int k = 0; k < t.rank; k++)
@@ -193,7 +262,8 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
 
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
-    *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || !access(path, F_OK)));
+    bool json = ends_in(path, ".json") && m->nresults == 1 && fv_value_is_maps(&m->results[0]);
+    *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || json || !access(path, F_OK)));
     if (*one && m->nresults != 1)
         return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path, m->nresults);
     return *one || fv_make_folder(c, "-o", path);
@@ -201,7 +271,7 @@ static bool place(fv_context *c, const fv_subject *m, const char *path, bool *on
 
 static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
     bool pb = c->args->format && !strcmp(c->args->format, "pb");
-    return fv_file_in(c->arena, folder, m->safe[i], pb ? ".pb" : ".npy");
+    return fv_file_in(c->arena, folder, m->safe[i], pb ? ".pb" : fv_value_is_maps(&m->results[i]) ? ".json" : ".npy");
 }
 
 /* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it fails. */
@@ -222,14 +292,47 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
     return pb ? fv_tensor_write_pb(c->session, path, t, name) : fv_tensor_write_npy(c->session, path, t);
 }
 
+/* .pb, or JSON: an array of numpy has no maps. */
+static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *path) {
+    fv_maps maps;
+    fv_text out = {.arena = c->arena};
+    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    if (ends_in(path, ".npy"))
+        return fv_error(c->session, "-o %s: '%s' is %s, which .npy does not hold: give .json or .pb", path, m->results[i].name,
+                        fv_maps_type_str(c->arena, &m->results[i]));
+    if (!maps_of(c, m, i, &maps))
+        return false;
+    if (pb) {
+        fv_maps_to_pb(&out, &maps, m->results[i].name);
+    } else if (!fv_maps_fit_json(c, &maps, m->results[i].name)) {
+        return false;
+    } else {
+        json_t *document = fv_maps_json(c->arena, &maps, 0, 0);
+        char *text = json_dumps(document, JSON_ENCODE_ANY);
+        fv_text_printf(&out, "%s\n", text ? text : "");
+        json_decref(document);
+        free(text);
+    }
+    if (!is_standard(path))
+        return fv_file_write(c->session, path, out.s, out.n);
+    fwrite(out.s, 1, out.n, stdout);
+    return true;
+}
+
+static bool write_result(fv_context *c, const fv_subject *m, int i, const char *path) {
+    if (fv_value_is_maps(&m->results[i]))
+        return write_maps(c, m, i, path);
+    fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
+    return write_one(c, &t, path, m->results[i].name);
+}
+
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list) {
     bool one;
     if (!fv_spares_models(c, "-o ", path) || !place(c, m, path, &one))
         return false;
     for (int i = 0; i < m->nresults; i++) {
         const char *name = m->results[i].name, *file = one ? path : file_of(c, m, path, i);
-        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
-        if (!write_one(c, &t, file, name))
+        if (!write_result(c, m, i, file))
             return false;
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
@@ -243,13 +346,14 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* output_N.pb, or the names that -o writes; or the file that it writes where there is one output. */
 static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i, const fv_tensor **want) {
-    static const char *const suffixes[] = {"npy", "pb"};
-    for (int k = 0; k < 2; k++) {
+    static const char *const suffixes[] = {"npy", "pb", "json"};
+    bool maps = fv_value_is_maps(&m->results[i]);
+    for (int k = maps; k < 2 + maps; k++) {
         const char *path = fv_printf(c->arena, "%s/%s.%s", folder, m->safe[i], suffixes[k]);
         if (!access(path, F_OK))
             return fv_value_read(c, &m->results[i], path, want + m->results[i].first);
     }
-    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.npy", folder, i, m->safe[i]);
+    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.%s", folder, i, m->safe[i], maps ? "json" : "npy");
 }
 
 static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,

@@ -6,10 +6,12 @@
 #include "frontend/data.h"
 #include "frontend/file.h"
 #include "ir/base/limits.h"
+#include "ir/ops/map.h"
 #include "ir/ops/sequence.h"
 #include "ir/ops/text.h"
 #include "tools/compare.h"
 #include "tools/json.h"
+#include "tools/map_values.h"
 
 /* ---- which ports are one value ---- */
 
@@ -37,7 +39,44 @@ static int held_parts(const ports *p, int n, const char *stem) {
     return is_called(p, n + 1, fv_part_name(p->arena, stem, FV_PART_THERE), FV_BOOL) && !p->at[n + 1].rank ? 2 : 1;
 }
 
+/* Is port i a vector that is called so, of as many elements as the first port of its value has? *e: of what. The number of ports
+ * behind it, or -1. */
+static int vector_at(const ports *p, int i, const char *name, const char *n, fv_elem *e) {
+    if (is_called(p, i, fv_text_part_name(p->arena, name, FV_PART_TEXT), FV_U8)) {
+        *e = FV_STRING;
+        return is_called(p, i + 1, fv_text_part_name(p->arena, name, FV_PART_ENDS), FV_I64) && p->at[i + 1].rank == 1 &&
+                       !strcmp(p->at[i + 1].dims[0], n) ? i + FV_TEXT_PARTS : -1;
+    }
+    if (i >= p->n || strcmp(p->at[i].name, name) || p->at[i].rank != 1 || strcmp(p->at[i].dims[0], n))
+        return -1;
+    *e = (fv_elem)p->at[i].type;
+    return i + 1;
+}
+
+/* A map or a sequence of maps, whose keys are strings or not; nparts 0: it is none. */
+static fv_port_value maps_at(const ports *p, bool strings) {
+    const char *keys = fv_map_part_name(p->arena, "", FV_PART_KEYS);
+    const char *stem = stem_of(p, strings ? fv_text_part_name(p->arena, keys, FV_PART_TEXT) : keys, strings ? FV_U8 : FV_NO_ELEM);
+    int count = strings ? FV_PART_ENDS : 0; /* the port whose size is the number of keys */
+    fv_port_value v = {.name = stem}, none = {0};
+    if (!stem || count >= p->n || p->at[count].rank != 1)
+        return none;
+    const char *n = p->at[count].dims[0];
+    int at = vector_at(p, 0, fv_map_part_name(p->arena, stem, FV_PART_KEYS), n, &v.key);
+    at = at < 0 ? -1 : vector_at(p, at, fv_map_part_name(p->arena, stem, FV_PART_VALUES), n, &v.elem);
+    if (at < 0 || !((FV_SET_INT | FV_SET(STRING)) >> v.key & 1))
+        return none;
+    v.several = is_called(p, at, fv_map_part_name(p->arena, stem, FV_PART_MAP_ENDS), FV_I64) && p->at[at].rank == 1;
+    v.nparts = at + v.several;
+    return v;
+}
+
 static fv_port_value value_at(const ports *p, fv_values_as as) {
+    for (int strings = 0; strings < 2 && as != FV_AS_PORTS; strings++) {
+        fv_port_value maps = maps_at(p, strings);
+        if (maps.nparts)
+            return maps;
+    }
     const char *strings = stem_of(p, fv_text_part_name(p->arena, "", FV_PART_TEXT), FV_U8);
     const char *stem = strings ? strings : stem_of(p, fv_part_name(p->arena, "", FV_PART_DATA), FV_NO_ELEM);
     fv_port_value v = {.name = p->at->name, .nparts = 1, .elem = (fv_elem)p->at->type};
@@ -61,7 +100,7 @@ int fv_port_values(fv_arena *a, int n, const fv_port_info *at, fv_values_as as, 
     return nvalues;
 }
 
-bool fv_value_is_strings(const fv_port_value *v) { return v->elem == FV_STRING && !v->held; }
+bool fv_value_is_strings(const fv_port_value *v) { return v->elem == FV_STRING && !v->held && !fv_value_is_maps(v); }
 
 /* ---- what they hold ---- */
 
@@ -135,6 +174,8 @@ static bool read_strings(fv_context *c, const char *path, const fv_tensor **part
 }
 
 bool fv_value_read(fv_context *c, const fv_port_value *v, const char *path, const fv_tensor **parts) {
+    if (fv_value_is_maps(v))
+        return fv_maps_read(c, v, path, parts);
     if (v->held)
         return fv_parts_read_pb(c->session, c->arena, path, v->elem, v->nparts, parts);
     if (v->elem == FV_STRING)
@@ -153,6 +194,9 @@ fv_tensor fv_value_tensor(fv_arena *a, const fv_port_value *v, const fv_array *a
 
 bool fv_value_compare(fv_context *c, const fv_port_value *v, const fv_array *arrays, const fv_tensor *const *want, const char **why) {
     double atol = c->args->atol, rtol = c->args->rtol;
+    fv_maps mine, theirs;
+    if (fv_value_is_maps(v) && fv_maps_of_arrays(c->arena, v, arrays, &mine) && fv_maps_of(c->arena, v, want + v->first, &theirs))
+        return fv_maps_compare(c, &mine, &theirs, why);
     if (fv_value_is_strings(v)) {
         fv_tensor got = fv_value_tensor(c->arena, v, arrays);
         const fv_tensor *strings = fv_strings_from_text(c->arena, want[v->first + FV_PART_TEXT], want[v->first + FV_PART_ENDS]);
