@@ -301,6 +301,79 @@ Test(tensor, bits_of_a_sequence_flipped) {
     }
 }
 
+/* ---- maps ---- */
+
+static fv_maps maps_of(fv_elem key, const int64_t *ends, int n) {
+    fv_tensor *keys = fv_tensor_new(arena, key, 1, (int64_t[]){3}), *values = fv_tensor_new(arena, FV_F16, 1, (int64_t[]){3}), *e = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        fv_tensor_set_float(values, i, (double)i / 2);
+        if (key == FV_STRING)
+            ((fv_string *)(uintptr_t)keys->data)[i] = (fv_string){&"cab"[i], 1};
+        else
+            fv_tensor_set_int(keys, i, 3 - (int64_t)i * 2); /* 3, 1, -1 */
+    }
+    if (ends)
+        e = fv_tensor_new(arena, FV_I64, 1, (int64_t[]){n});
+    for (int i = 0; i < n; i++)
+        fv_tensor_set_int(e, (size_t)i, ends[i]);
+    return (fv_maps){keys, values, e};
+}
+
+static bool same_maps(const fv_maps *a, const fv_maps *b) {
+    return fv_tensor_equal(a->keys, b->keys) && fv_tensor_equal(a->values, b->values) && !a->ends == !b->ends &&
+           (!a->ends || fv_tensor_equal(a->ends, b->ends));
+}
+
+static bool maps_from(const fv_text *bytes, fv_elem key, bool sequence, fv_maps *out) {
+    return fv_maps_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", key, FV_F16, sequence, out);
+}
+
+Test(tensor, maps_round_trip) {
+    static const fv_elem keys[] = {FV_STRING, FV_I8, FV_U16, FV_I32, FV_I64, FV_U64};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        for (int sequence = 0; sequence < 2; sequence++) {
+            fv_maps m = maps_of(keys[i], sequence ? (int64_t[]){2, 2, 3} : NULL, sequence * 3), back;
+            fv_text out = {.arena = arena};
+            fv_maps_to_pb(&out, &m, "m");
+            cr_assert(maps_from(&out, keys[i], sequence, &back), "%s: %s", fv_elem_name(keys[i]), last_message());
+            cr_expect(same_maps(&m, &back), "%s", fv_elem_name(keys[i]));
+        }
+}
+
+Test(tensor, maps_in_order) {
+    fv_maps m = maps_of(FV_I64, NULL, 0), s = fv_maps_sorted(arena, &m);
+    cr_expect(fv_tensor_int(s.keys, 0) == -1 && fv_tensor_int(s.keys, 2) == 3 && fv_tensor_float(s.values, 0) == 1);
+    m = maps_of(FV_U64, NULL, 0);
+    s = fv_maps_sorted(arena, &m);
+    cr_expect(fv_tensor_int(s.keys, 0) == 1 && fv_tensor_int(s.keys, 2) == -1, "without a sign it is the largest");
+    m = maps_of(FV_STRING, (int64_t[]){1, 3}, 2);
+    s = fv_maps_sorted(arena, &m);
+    cr_expect(((const fv_string *)s.keys->data)[0].s[0] == 'c' && fv_tensor_float(s.values, 1) == 0.5, "each map by itself");
+}
+
+Test(tensor, maps_that_are_none) {
+    fv_maps m = maps_of(FV_I64, (int64_t[]){2, 1, 3}, 3);
+    cr_expect(!fv_maps_are_whole(&m), "ends go back");
+    m = maps_of(FV_I64, (int64_t[]){-1, 3}, 2);
+    cr_expect(!fv_maps_are_whole(&m), "an end before the first entry");
+    m = maps_of(FV_I64, (int64_t[]){2}, 1);
+    cr_expect(!fv_maps_are_whole(&m), "entries behind the last end");
+    m = maps_of(FV_I64, (int64_t[]){3, 3}, 2);
+    cr_expect(fv_maps_are_whole(&m));
+}
+
+Test(tensor, bits_of_maps_flipped) {
+    fv_maps m = maps_of(FV_STRING, (int64_t[]){2, 3}, 2), back;
+    fv_text out = {.arena = arena};
+    fv_maps_to_pb(&out, &m, "m");
+    for (size_t bit = 0; bit < out.n * 8; bit++) { /* no crash is all that is asked */
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+        bool read = maps_from(&out, FV_STRING, true, &back);
+        (void)read;
+        out.s[bit / 8] = (char)(out.s[bit / 8] ^ 1 << bit % 8);
+    }
+}
+
 /* ---- .npy ---- */
 
 /* What a type is read as when nobody says what is expected. */
