@@ -236,6 +236,20 @@ static void count_let(counter *c, const fv_stmt *s, double times) {
     n->known = evaluate(c, s->x, &n->value);
 }
 
+static double elements(counter *c, const fv_buf *b);
+
+/* A function of a library passes over its buffers once; nobody knows its operations. */
+static void count_call(counter *c, const fv_stmt *s) {
+    c->exact = false;
+    for (int i = 0; i < s->calls->nparams; i++) {
+        double n = elements(c, s->args[i]);
+        if (s->calls->params[i].written)
+            c->traffic[s->args[i]->id].stores += n < 0 ? 0 : n;
+        else
+            c->traffic[s->args[i]->id].loads += n < 0 ? 0 : n;
+    }
+}
+
 static void count_block(counter *c, const fv_block *block, double times) {
     for (const fv_stmt *s = block->first; s; s = s->next)
         switch (s->kind) {
@@ -250,6 +264,7 @@ static void count_block(counter *c, const fv_block *block, double times) {
             count_block(c, &s->body, times);
             break;
         case FV_S_OUTLINE: count_block(c, &s->body, times); break;
+        case FV_S_CALL: count_call(c, s); break;
         case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_COMMENT: case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
         case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM: break;
         }

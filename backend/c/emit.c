@@ -4,6 +4,7 @@
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
 #include "ir/base/mapping.h"
+#include "ir/kernel/build.h"
 
 enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };
 
@@ -89,6 +90,18 @@ static bool write_pair(fv_cg *g, const char *path) {
     return fv_c_files_write(g->session, &f, folder);
 }
 
+/* What is written depends on nothing. */
+static bool calls_nothing(const fv_cg *g) {
+    for (int i = 0; i < g->p->nkernels; i++) {
+        const fv_kernel *k = g->p->kernels[i];
+        bool named = k->origin && *k->origin;
+        if (fv_kernel_calls(k))
+            return fv_error(g->session, "generated C depends on no library, and kernel '%s'%s%s%s calls one: only code in memory and "
+                            "the interpreter have it", k->name, named ? ", of node '" : "", named ? k->origin : "", named ? "'," : "");
+    }
+    return true;
+}
+
 static bool write_all(fv_cg *g, const char *path) {
     size_t n = strlen(path);
     bool folder = n > 0 && path[n - 1] == '/';
@@ -99,7 +112,7 @@ static bool write_all(fv_cg *g, const char *path) {
                                     "controls or invisible characters", path);
     if (!fv_c_name_is_fit(g->name))
         return fv_error(g->session, "'%s' is no prefix for names in C: give another with --name", g->name);
-    if (!decide_weights(g, folder))
+    if (!calls_nothing(g) || !decide_weights(g, folder))
         return false;
     return folder ? fv_c_write_folder(g, path) : write_pair(g, path);
 }

@@ -296,6 +296,7 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
             fv_c_line(g, "%s_PREFETCH(%s, %d);", g->NAME, fv_c_address(g, s->buf, s->index), s->cache);
             break;
         case FV_S_TRANSPOSE: break; /* expanded */
+        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->calls->name); break; /* files are refused: emit.c */
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;

@@ -9,7 +9,9 @@
  *            made for the target, the size query asks it, too; in objects of LLVM's that is code for the baseline.
  *   CHECK    that fails leaves with its status.
  *   LAUNCH   first the cancel flag (FV_CANCELLED); then the tasks 0 <= task < kernel->tasks, none if that is below 1;
- *            afterwards the error word: FV_BAD_INDEX. env->trace, if given, is called around the tasks.
+ *            afterwards the error word: FV_BAD_INDEX, or the status of a CALL. env->trace, if given, is called around the tasks.
+ *   CALL     in kernels: the function has the buffers, and their extents (backend/library/library.h). Generated C, and code
+ *            that is written to files, have none.
  *   WHILE    in host programs and in kernels: the cancel flag before each evaluation of the condition. A kernel that sees it
  *            leaves its loops; the launch returns FV_CANCELLED.
  *   ALLOC    bytes below 0 or more than the machine can address: FV_TOO_LARGE; 0 bytes: a NULL buffer, nothing is called;

@@ -140,6 +140,7 @@ static bool count(sweeper *z, const fv_expr *x, int by) { /* true: it must stay 
 
 static void count_stmt(sweeper *z, const fv_stmt *s) {
     const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+    z->requires_ |= s->kind == FV_S_CALL;
     for (int i = 0; i < 4; i++)
         if (parts[i])
             count(z, parts[i], 1);

@@ -333,7 +333,7 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->text); break;
-    case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_OUTLINE: /* stand outside of vector loops */
+    case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_OUTLINE: case FV_S_CALL: /* stand outside of vector loops */
     case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
         l->failed = true;

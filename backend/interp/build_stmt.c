@@ -126,6 +126,26 @@ static void repeat(build *b, const fv_stmt *s) {
     fv_i_aim(b, end, b->n);
 }
 
+/* Extents are held: where constants lie is not known yet. */
+static void call_(build *b, const fv_stmt *s) {
+    call *c = FV_NEW(b->arena, call, 1);
+    c->function = fv_library_find(fv_arena_session(b->arena), s->calls);
+    c->name = s->calls->name;
+    c->nargs = s->calls->nparams;
+    b->failed |= !c->function;
+    uint32_t top = b->top;
+    for (int i = 0; i < c->nargs; i++) {
+        const fv_buf *buf = s->args[i];
+        c->slots[i] = fv_i_slot(b, buf);
+        if (!c->from && !s->calls->params[i].written)
+            c->from = buf;
+        for (int k = 0; k < buf->rank; k++)
+            c->extents[c->nextents++] = fv_i_held(b, buf->extent[k]);
+    }
+    fv_i_emit(b, fv_i_call)->u.data = c;
+    b->top = top;
+}
+
 static void statement(build *b, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_LET: let(b, s); break;
@@ -135,6 +155,7 @@ static void statement(build *b, const fv_stmt *s) {
     case FV_S_IF: branch(b, s); break;
     case FV_S_WHILE: repeat(b, s); break;
     case FV_S_OUTLINE: fv_i_block(b, &s->body); break;
+    case FV_S_CALL: call_(b, s); break;
     case FV_S_PREFETCH: case FV_S_COMMENT: break;
     case FV_S_TRANSPOSE: fv_i_fail(b, "a transpose was not expanded"); break;
     case FV_S_READ:

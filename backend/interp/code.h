@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "backend/interp/interp.h"
+#include "backend/library/library.h"
 #include "ir/base/limits.h"
 
 typedef struct insn insn;
@@ -88,9 +89,20 @@ typedef struct fault_text {
     char text[400];
 } fault_text;
 
-/* The first index of a run that a REQUIRE refused. */
+/* What a CALL calls. */
+typedef struct call {
+    fv_library_call function;
+    const char *name;
+    const fv_buf *from;    /* the kernel's parameter that it reads */
+    int nargs, nextents;
+    int slots[FV_LIBRARY_PARAMS];
+    uint32_t extents[FV_LIBRARY_PARAMS * FV_MAX_RANK]; /* registers */
+} call;
+
+/* The first index of a run that a REQUIRE refused, or what a CALL did not take. */
 typedef struct refused_index {
     _Atomic int taken; /* 0: none, 1: being written, 2: there */
+    const char *why;   /* of a CALL; NULL: it is an index */
     const fv_buf *from; /* the kernel's parameter that it is from, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;
     bool direct, wraps, is_flag;
@@ -152,6 +164,7 @@ const insn *fv_i_jump_if_not(frame *f, const insn *i); /* a: bool */
 const insn *fv_i_enter(frame *f, const insn *i);       /* d = a; jumps if !(a < b) */
 const insn *fv_i_next(frame *f, const insn *i);        /* d += a; jumps if d < b */
 const insn *fv_i_poll(frame *f, const insn *i);        /* the cancel flag */
+const insn *fv_i_call(frame *f, const insn *i);        /* u.data: the call */
 const insn *fv_i_require(frame *f, const insn *i);     /* a: bools; jumps where none failed by now */
 const insn *fv_i_tell_index(frame *f, const insn *i);  /* index.c: notes the index that was refused */
 int fv_i_exec(frame *f, const insn *at);               /* the status */

@@ -56,6 +56,30 @@ const insn *fv_i_require(frame *f, const insn *i) {
     return f->required ? i + 1 : i->u.to;
 }
 
+/* The memory behind its parameters is as large as they say: the launch asked. */
+const insn *fv_i_call(frame *f, const insn *i) {
+    const call *c = i->u.data;
+    void *buffers[FV_LIBRARY_PARAMS];
+    int64_t extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
+    const char *why = NULL;
+    int none = 0;
+    for (int k = 0; k < c->nargs; k++)
+        buffers[k] = f->slots[c->slots[k]].base;
+    for (int k = 0; k < c->nextents; k++)
+        extents[k] = reg_int(f, c->extents[k]);
+    f->status = c->function(buffers, extents, &why);
+    if (f->status == FV_OK)
+        return i + 1;
+    if (f->status == FV_INTERNAL)
+        return fv_i_fault(f, "%s takes no arguments of these extents", c->name);
+    if (f->refused && why && atomic_compare_exchange_strong(&f->refused->taken, &none, 1)) {
+        f->refused->why = why;
+        f->refused->from = c->from;
+        atomic_store(&f->refused->taken, 2);
+    }
+    return NULL;
+}
+
 static void note(fault_text *t, const char *format, va_list args) {
     int none = 0;
     if (!t || !atomic_compare_exchange_strong(&t->taken, &none, 1))

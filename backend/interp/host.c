@@ -44,7 +44,7 @@ const insn *fv_i_site(frame *f, const insn *i) {
     trace(&run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
-    if (f->status == FV_BAD_INDEX && atomic_load(&refused.taken))
+    if (atomic_load(&refused.taken))
         note_index(run->interp, at, &refused);
     atomic_store(&run->interp->stopped, f->status == FV_BAD_INDEX && at->indexes && *at->indexes ? at->indexes : at->origin);
     return NULL;

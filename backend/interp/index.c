@@ -4,6 +4,7 @@
  * computed of one, and may count from the end: select(i < 0, i + n, i). Or it is a flag, an element of some buffer itself. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/interp/build.h"
 
@@ -159,8 +160,13 @@ static size_t put_place(char *text, size_t size, const refused_index *r) {
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size) {
     const char *kind = NULL, *name = r->from ? argument_name(p, at, r->from, r->is_flag, &kind) : NULL;
     char place[400] = "", range[64];
-    if (name)
+    if (name && !r->why)
         put_place(place, sizeof place, r);
+    if (r->why) {
+        snprintf(text, size, "%s%s%s%s", name ? kind : "", name ? " '" : "", name ? name : "", name ? "': " : "");
+        snprintf(text + strlen(text), size - strlen(text), "%s", r->why);
+        return;
+    }
     int64_t least = r->wraps ? -r->limit : 0, most = r->limit - 1;
     if (r->limit > 0)
         snprintf(range, sizeof range, "may be %" PRId64 " to %" PRId64, least, most);

@@ -32,7 +32,8 @@ const char *fv_interp_fault(const fv_interp *p);
 /* Where the last run that was stopped by a CHECK or a kernel was: what the check says, or the ONNX
  * nodes of the kernel; NULL: none was, or it has no name. */
 const char *fv_interp_stopped(const fv_interp *p);
-/* After FV_BAD_INDEX, of the first run that gave it: "input 'ids'[2] is 5, out of range: may be -4 to 3", or NULL. */
+/* After FV_BAD_INDEX or what a library did not take, of the first run that gave it: "input 'ids'[2] is 5, out of range: may be
+ * -4 to 3", "input 'file': it is empty", or NULL. */
 const char *fv_interp_index(const fv_interp *p);
 
 /* ---- a single kernel, for tests ---- */
@@ -43,7 +44,7 @@ typedef struct fv_span {
 } fv_span;
 
 /* Runs an expanded kernel once. bufs: one per parameter; env may be NULL. Returns FV_OK,
- * FV_BAD_INDEX, FV_CANCELLED, FV_INTERNAL or FV_NO_MEMORY; *fault (may be NULL) becomes the text of
+ * FV_BAD_INDEX, FV_CANCELLED, FV_INTERNAL, FV_NO_MEMORY or what a library's function returns; *fault (may be NULL) becomes the text of
  * a fault, in the arena, else NULL. */
 int fv_interp_kernel(fv_arena *a, const fv_kernel *k, const int64_t *dims, const fv_span *bufs,
                      const fv_env *env, const char **fault) FV_MUST_USE;

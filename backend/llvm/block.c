@@ -1,7 +1,9 @@
 /* block.c - statements: lets, loops, conditions. */
 #include <string.h>
 
+#include "backend/library/library.h"
 #include "backend/llvm/emit.h"
+#include "ir/base/limits.h"
 
 static void let(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef v = fv_ll_expr(f, s->x);
@@ -64,6 +66,46 @@ static void while_(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, next);
 }
 
+/* An array of what there is one of for each argument, or for each of their axes. */
+static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list, const char *name) {
+    LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)n);
+    LLVMValueRef slot = fv_ll_alloca(f, type, name);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef at = fv_ll_int(f->m, i);
+        LLVMBuildStore(f->b, list[i], LLVMBuildGEP2(f->b, element, slot, &at, 1, ""));
+    }
+    return slot;
+}
+
+/* i32 fovea_NAME(ptr buffers, ptr extents, ptr why): who loads the code gives it. A kernel that calls is one task. */
+static void call(fv_ll_fn *f, const fv_stmt *s) {
+    fv_ll_module *m = f->m;
+    LLVMValueRef buffers[FV_LIBRARY_PARAMS], extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
+    int n = 0;
+    if (!f->error) {
+        fv_ll_fault(m, "CALL stands in a kernel that states to have none");
+        return;
+    }
+    for (int i = 0; i < s->calls->nparams; i++) {
+        buffers[i] = ((const fv_ll_buf *)fv_ptrmap_get(&f->bufs, s->args[i]))->ptr;
+        for (int k = 0; k < s->args[i]->rank; k++)
+            extents[n++] = fv_ll_expr(f, s->args[i]->extent[k]);
+    }
+    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr}, type = LLVMFunctionType(m->i32, types, 3, 0);
+    const char *symbol = fv_library_symbol(m->arena, s->calls);
+    LLVMValueRef fn = LLVMGetNamedFunction(m->module, symbol);
+    fn = fn ? fn : LLVMAddFunction(m->module, symbol, type);
+    LLVMValueRef args[] = {array_of(f, m->ptr, s->calls->nparams, buffers, "buffers"), array_of(f, m->i64, n, extents, "extents"),
+                           LLVMConstNull(m->ptr)};
+    LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 3, "status");
+    LLVMBasicBlockRef failed = fv_ll_block(f, "failed"), next = fv_ll_block(f, "called");
+    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, status, ""), failed, next);
+    fv_ll_at(f, failed);
+    LLVMBuildStore(f->b, status, f->error);
+    LLVMBuildRetVoid(f->b);
+    fv_ll_at(f, next);
+}
+
 static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_LET: let(f, s); return;
@@ -75,6 +117,7 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_WHILE: while_(f, s); return;
     case FV_S_OUTLINE: fv_ll_outline(f, s); return;
     case FV_S_TRANSPOSE: fv_ll_fault(f->m, "a transpose is not expanded"); return;
+    case FV_S_CALL: call(f, s); return;
     case FV_S_COMMENT: return;
     case FV_S_READ:
     case FV_S_PLAN:

@@ -50,7 +50,7 @@ typedef struct fv_ll_kernel {
     LLVMTypeRef type;
     LLVMValueRef task;     /* of task_type: unpacks args_type */
     LLVMTypeRef args_type; /* buffers, dims, state */
-    bool may_fail;         /* it has REQUIRE or a while: the error word is looked at */
+    bool may_fail;         /* it has REQUIRE, CALL or a while: the error word is looked at */
 } fv_ll_kernel;
 
 typedef struct fv_ll_buf {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/library/library.h"
 #include "backend/llvm/emit.h"
 #include "ir/base/clock.h"
 
@@ -111,6 +112,21 @@ static bool make_lljit(fv_jit *j, fv_session *s, const char *name) {
     return jit_error(s, name, error);
 }
 
+/* What kernels may call. */
+static bool define_library(fv_jit *j, fv_session *s, fv_arena *a, const char *name) {
+    LLVMOrcCSymbolMapPair pairs[FV_LIBRARY_FNS];
+    size_t n = 0;
+    for (int i = 0; i < FV_LIBRARY_FNS; i++) {
+        const fv_library_fn *fn = fv_library_fn_of((fv_library_id)i);
+        fv_library_call call = fv_library_look(fn);
+        LLVMJITEvaluatedSymbol at = {(LLVMOrcExecutorAddress)(uintptr_t)call, {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
+        if (call)
+            pairs[n++] = (LLVMOrcCSymbolMapPair){LLVMOrcLLJITMangleAndIntern(j->jit, fv_library_symbol(a, fn)), at};
+    }
+    LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
+    return !n || jit_error(s, name, LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(pairs, n)));
+}
+
 /* ---- objects in a row: of each its size, then its bytes, up to a multiple of 8 ---- */
 
 typedef uint64_t object_size;
@@ -149,7 +165,7 @@ static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *
 static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const void *objects, size_t bytes,
                  const void *const *constants, int nconstants) {
     uintptr_t model, table = 0;
-    if (!make_lljit(j, s, name) || !add_objects(j, s, name, objects, bytes) ||
+    if (!make_lljit(j, s, name) || !define_library(j, s, a, name) || !add_objects(j, s, name, objects, bytes) ||
         !look_up(j, s, a, name, "model", &model) ||
         (nconstants && !look_up(j, s, a, name, "constants", &table)))
         return false;
@@ -198,6 +214,8 @@ fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o)
         fv_error(s, "this machine cannot run code for %s; choose --target=native", p->target->name);
         return NULL;
     }
+    if (!fv_library_has(s, p))
+        return NULL;
     fv_jit *volatile j = new_jit(s);
     fv_ll_parts parts = {0};
     fv_door door;

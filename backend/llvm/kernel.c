@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/llvm/emit.h"
+#include "ir/kernel/build.h"
 
 /* ---- types ---- */
 
@@ -37,9 +38,10 @@ void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_
     fv_ll_attr(m, fn, param + 1, "nocapture");
 }
 
+/* A function of a library is given the pointers: nothing is said of those. */
 static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
-    for (int i = 0; i < nbufs; i++)
+    for (int i = 0; i < nbufs && !fv_kernel_calls(k->kernel); i++)
         fv_ll_buf_attrs(m, k->fn, (unsigned)i, k->kernel->bufs[i]);
     fv_ll_attr(m, k->fn, (unsigned)state + 1, "noalias");
 }

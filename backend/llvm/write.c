@@ -14,6 +14,7 @@
 #include "backend/llvm/link.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
+#include "ir/kernel/build.h"
 
 typedef struct output {
     fv_ll_module m;
@@ -262,9 +263,18 @@ static bool rename_result(output *o) {
     return true;
 }
 
+/* A file of code stands alone: who loads it has no libraries for it. */
+static bool calls_nothing(output *o, const fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (fv_kernel_calls(p->kernels[i]))
+            return fv_error(o->session, "%s: kernel '%s' calls a function of a library: only code in memory and the interpreter "
+                            "have these, no file of code", o->path, p->kernels[i]->name);
+    return true;
+}
+
 static bool write_all_of_it(output *o, const fv_program *p) {
     o->arena = fv_arena_new(o->session);
-    return decide_weights(o, p) && fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
+    return calls_nothing(o, p) && decide_weights(o, p) && fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
            fv_ll_optimize(&o->m) && write_kind(o) && write_side(o, p) &&
            rename_result(o);
 }

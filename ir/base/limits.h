@@ -5,6 +5,7 @@
 #define FV_MAX_RANK 32        /* of a tensor */
 #define FV_MAX_ELEMENT_RANK 8 /* of a tensor in a sequence or optional */
 #define FV_MAX_STRING ((1 << 23) - 1) /* bytes of a string in a tensor */
+#define FV_MAX_PIXELS (1 << 28) /* of an image that a model decodes */
 #define FV_MAX_OPERANDS 65536 /* of one op */
 #define FV_MAX_ELEMS 256      /* elements of an integer tensor that are tracked symbolically */
 #define FV_MAX_DIM_SIZE 1024  /* nodes of a dim, written out as a tree; more is out of memory */

@@ -225,6 +225,14 @@ void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile) {
     fv_kb_add(b, FV_S_TRANSPOSE)->buf = tile;
 }
 
+void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args) {
+    fv_stmt *s = fv_kb_add(b, FV_S_CALL);
+    s->calls = fn;
+    s->args = FV_NEW(b->arena, fv_buf *, fn->nparams);
+    for (int i = 0; i < fn->nparams; i++)
+        s->args[i] = args[i];
+}
+
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init) {
     fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);
@@ -270,6 +278,13 @@ void fv_loop_bounds(fv_stmt *s) {
         s->var->hi--;
     if (s->var->hi < s->var->lo) /* never runs */
         s->var->hi = s->var->lo;
+}
+
+bool fv_kernel_calls(const fv_kernel *k) {
+    for (const fv_stmt *s = k->body.first; s; s = s->next)
+        if (s->kind == FV_S_CALL)
+            return true;
+    return false;
 }
 
 void fv_task_bounds(fv_kernel *k) {

@@ -31,12 +31,14 @@ fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants a
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
 void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache); /* scalar indices */
 void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
+void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
 /* Opens a loop, returns its variable; fv_kb_end closes what was opened last: a loop, if, while or outline. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
 void fv_loop_bounds(fv_stmt *loop);     /* sets the bounds of its variable */
+bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE; /* has it a CALL? These stand in no block of another statement */
 void fv_task_bounds(fv_kernel *k);      /* ... of k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);

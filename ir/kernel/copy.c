@@ -81,6 +81,15 @@ static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map
     fv_kb_prefetch(b, buf ? buf : s->buf, index, s->cache);
 }
 
+static void copy_call(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
+    fv_buf *args[FV_LIBRARY_PARAMS];
+    for (int i = 0; i < s->calls->nparams; i++) {
+        fv_buf *buf = fv_ptrmap_get(map, s->args[i]);
+        args[i] = buf ? buf : s->args[i];
+    }
+    fv_kb_call(b, s->calls, args);
+}
+
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     fv_expr *init = s->x ? subst(b, s->x, map) : NULL;
     if (init)
@@ -119,6 +128,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
         fv_kb_copy(b, &s->body, map);
         fv_kb_end(b);
         break;
+    case FV_S_CALL: copy_call(b, s, map); break;
     case FV_S_COMMENT: fv_kb_comment(b, s->text); break;
     case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:

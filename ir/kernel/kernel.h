@@ -20,6 +20,7 @@
 
 #include "ir/expr/expr.h"
 #include "ir/kernel/argument.h"
+#include "ir/kernel/library.h"
 #include "ir/schedule/schedule.h"
 
 typedef struct fv_stmt fv_stmt;
@@ -39,6 +40,8 @@ typedef enum {
     FV_S_PREFETCH, /* what lies at buf[index...] will be read soon: for speed, changes nothing. The last index may
                       run on past its axis, into what follows in the buffer */
     FV_S_TRANSPOSE,/* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
+    FV_S_CALL,   /* a function of a library, on parameters of the kernel: outside of loops and conditions. Where it fails the
+                    kernel ends, and the run with its status */
     FV_S_COMMENT,/* a line of text; consumers may print it */
     /* host programs only: */
     FV_S_READ,   /* var = what the caller gives: no more than that is known of it before a CHECK */
@@ -76,7 +79,8 @@ struct fv_stmt {
     int status;                /* CHECK: an fv_status of runtime/fovea.h */
     const char *indexes;       /* LAUNCH: those nodes whose indices data tells, or NULL */
     struct fv_kernel *kernel;  /* LAUNCH */
-    fv_buf **args;             /* LAUNCH: one per parameter buffer */
+    const fv_library_fn *calls; /* CALL */
+    fv_buf **args;             /* LAUNCH, CALL: one per parameter */
     fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
     int launch;                /* LAUNCH: its number, in order of the text (fv_program_number) */
     int output, axis;          /* SETDIM */
@@ -95,7 +99,7 @@ typedef struct fv_kernel {
     /* after expansion: the body is one task; NULL before */
     fv_var *task;     /* number of the task, 0 <= task < tasks */
     fv_expr *tasks;   /* over dims */
-    bool requires_;   /* has REQUIRE: gets an error word */
+    bool requires_;   /* has REQUIRE or CALL: gets an error word */
     int nvars, ntiles; /* set by fv_kernel_number: var->id < nvars, tile->id < nbufs + ntiles */
     /* for people: ONNX nodes it came from, formula, how it was made of that; not part of its identity */
     const char *origin, *formula;

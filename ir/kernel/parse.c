@@ -288,6 +288,25 @@ static bool parse_while(fv_kparser *p) {
     return parse_body(p);
 }
 
+/* call image_size(file, size) */
+static bool parse_call(fv_kparser *p) {
+    fv_buf *args[FV_LIBRARY_PARAMS];
+    const char *name = fv_lex_name(&p->l, "a function");
+    const fv_library_fn *fn = name ? fv_library_fn_called(name) : NULL;
+    if (!fn)
+        return fv_lex_error(&p->l, "no library has a function '%.60s'", name ? name : "");
+    for (int i = 0; i < fn->nparams; i++) {
+        if (!fv_lex_expect(&p->l, i ? "," : "(") || !(name = fv_lex_name(&p->l, "a buffer")))
+            return false;
+        const fv_binding *b = fv_scope_find(p, name);
+        if (!b || !b->buf)
+            return fv_lex_error(&p->l, "'%.60s' is no buffer", name);
+        args[i] = b->buf;
+    }
+    fv_kb_call(&p->b, fn, args);
+    return fv_lex_expect(&p->l, ")");
+}
+
 bool fv_kp_parse_stmt(fv_kparser *p) {
     static const char *const loops[] = {"for", "parallel", "vector", "unroll"};
     for (int i = 0; i < 4; i++)
@@ -309,6 +328,8 @@ bool fv_kp_parse_stmt(fv_kparser *p) {
         fv_kb_outline(&p->b);
         return parse_body(p);
     }
+    if (fv_lex_accept(&p->l, "call"))
+        return parse_call(p);
     if (fv_lex_accept(&p->l, "comment")) {
         const char *text = fv_kp_parse_string(p, "a comment");
         if (text)

@@ -16,7 +16,7 @@
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {
-    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "outline", "comment", "check", "launch",
+    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "outline", "comment", "call", "check", "launch",
     "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
     "prod", "min",      "max",    "any",    "all",   NULL};
 
@@ -634,6 +634,16 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     }
 }
 
+/* call image_size(file, size) */
+static void put_library_call(fv_kprinter *p, const fv_stmt *s) {
+    fv_kp_line(p, "call %s(", s->calls->name);
+    for (int i = 0; i < s->calls->nparams; i++) {
+        fv_text_put(p->t, i ? ", " : "");
+        put_name_of(p, s->args[i], s->args[i]->name);
+    }
+    fv_text_put(p->t, ")\n");
+}
+
 static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     switch (s->kind) {
     case FV_S_LET: {
@@ -684,6 +694,7 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_kp_body(p, &s->body, program);
         fv_text_put(p->t, "\n");
         break;
+    case FV_S_CALL: put_library_call(p, s); break;
     case FV_S_COMMENT:
         if (p->canonical)
             break;

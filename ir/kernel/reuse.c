@@ -12,6 +12,7 @@
 #include "ir/kernel/reuse.h"
 
 #include "ir/expr/rewrite.h"
+#include "ir/kernel/build.h"
 #include "ir/kernel/prove.h"
 
 #include <string.h>
@@ -178,7 +179,7 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to) {
     fv_buf *x = k->bufs[from], *y = k->bufs[to];
     uint8_t role = x->role;
     reuse r = {.z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
-    if (k->task || !fv_kernel_alike(k, from, to))
+    if (k->task || fv_kernel_calls(k) || !fv_kernel_alike(k, from, to)) /* nobody knows in which order a library reads and writes */
         return false;
     x->role = FV_BUF_INOUT; /* what an index reads of it may change */
     learn(&r, &k->body);

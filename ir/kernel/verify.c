@@ -204,6 +204,47 @@ static bool check_transpose(fv_kverifier *v, const fv_stmt *s) {
            fv_kv_illegal(v, "'%s' is no square tile", b->name);
 }
 
+static bool is_on_top(const fv_kverifier *v, const fv_stmt *s) {
+    for (const fv_stmt *t = v->kernel->body.first; t; t = t->next)
+        if (t == s)
+            return true;
+    return false;
+}
+
+/* Of the kernel's memory, and as the function wants it: it knows extents, and relies on the rest. */
+static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
+    const fv_library_param *p = &s->calls->params[i];
+    const fv_buf *b = s->args[i];
+    if (b->role != FV_BUF_IN && b->role != FV_BUF_OUT && b->role != FV_BUF_INOUT)
+        return fv_kv_illegal(v, "'%s' is no parameter of the kernel", b->name);
+    if (!in_scope(v, b))
+        return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
+    if (b->elem != p->elem || b->rank != p->rank)
+        return fv_kv_illegal(v, "argument %d is %s of rank %d, expected %s of rank %d", i, fv_elem_name(b->elem), b->rank,
+                             fv_elem_name(p->elem), p->rank);
+    if (p->written ? b->role == FV_BUF_IN : b->role == FV_BUF_OUT)
+        return fv_kv_illegal(v, p->written ? "'%s' is only read, it cannot be given to be written"
+                                           : "'%s' is only written, it cannot be given to be read", b->name);
+    for (int j = 0; j < i; j++)
+        if (s->args[j] == b && (p->written || s->calls->params[j].written))
+            return fv_kv_illegal(v, "'%s' is given twice and written", b->name);
+    return true;
+}
+
+static bool check_call(fv_kverifier *v, const fv_stmt *s) {
+    if (!v->kernel || !is_on_top(v, s))
+        return fv_kv_illegal(v, !v->kernel ? "only kernels call functions" : "a call stands in no loop, condition or outline");
+    int64_t tasks = 1;
+    if (v->kernel->task && (!fv_x_is_int(v->kernel->tasks, &tasks) || tasks != 1))
+        return fv_kv_illegal(v, "the kernel is several tasks, and each would call");
+    if (v->kernel->task && !v->kernel->requires_)
+        return fv_kv_illegal(v, "the kernel does not say that it `requires` something, and the call may fail");
+    for (int i = 0; i < s->calls->nparams; i++)
+        if (!check_call_argument(v, s, i))
+            return false;
+    return true;
+}
+
 static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->lo, FV_I64, "the first value") ||
         !check_scalar(v, s->hi, FV_I64, "the end"))
@@ -264,6 +305,7 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_FOR: return check_for(v, s);
     case FV_S_IF: case FV_S_WHILE: return check_if(v, s);
     case FV_S_OUTLINE: return check_outline(v, s);
+    case FV_S_CALL: return check_call(v, s);
     case FV_S_COMMENT: return true;
     case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
     case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:

@@ -19,6 +19,7 @@
 #include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "backend/library/library.h"
 #include "frontend/frontend.h"
 #include "instance.h"
 #include "ir/base/limits.h"
@@ -127,6 +128,10 @@ static const char *run(fv_arena *a, const fv_program *p) {
     for (int i = 0; i < p->ninputs; i++)
         if (!(in[i] = ones(a, p->inputs[i].elem, count_of(p, &p->inputs[i], symbols))))
             return NULL;
+    for (int i = 0; i < p->nkernels; i++)
+        for (const fv_stmt *s = p->kernels[i]->body.first; s; s = s->next)
+            if (s->kind == FV_S_CALL && !fv_library_look(s->calls))
+                return NULL; /* this build has no such library */
     fv_interp *interp = fv_interp_new(a, p);
     if (!interp)
         return "the interpreter refuses it";

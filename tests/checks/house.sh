@@ -48,15 +48,16 @@ ir/spell: ir/base ir/dim ir/type ir/catalogue ir/graph ir/rule
 backend/lowering:
 backend/math:
 backend/consumer:
+backend/library:
 backend/axes: backend/lowering
 backend/fuse: backend/lowering backend/axes
 backend/schedule: backend/lowering backend/axes backend/fuse backend/consumer
 backend/memory: backend/lowering backend/consumer
 backend/expand: backend/math backend/consumer
 backend: backend/lowering backend/consumer backend/axes backend/fuse backend/schedule backend/memory
-backend/interp: backend/consumer
+backend/interp: backend/consumer backend/library
 backend/c: backend/consumer
-backend/llvm: backend/consumer
+backend/llvm: backend/consumer backend/library
 END
 }
 if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi

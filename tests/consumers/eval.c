@@ -415,6 +415,7 @@ static void run(evaluator *v, const fv_block *block) {
             break;
         case FV_S_OUTLINE: run(v, &s->body); break;
         case FV_S_PREFETCH: case FV_S_COMMENT: break;
+        case FV_S_CALL:
         case FV_S_READ:
         case FV_S_PLAN:
         case FV_S_MEMORY:

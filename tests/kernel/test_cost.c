@@ -107,3 +107,8 @@ Test(cost, launches_of_a_program) {
     cr_expect_eq(list[0].cost.read, 200);
     cr_expect_eq(fv_cost_memory(arena, n, list), 400);
 }
+
+Test(cost, a_call_passes_over_its_buffers) {
+    fv_cost c = cost_of("kernel f(file: u8[n], out y: u8[n, m, 3]; n, m) { call image_pixels(file, y) }", 10);
+    cr_expect(c.read == 10 && c.written == 300 && c.flops == 0 && !c.exact);
+}

@@ -1,0 +1,37 @@
+/* library.c - which function stands behind which name. */
+#include "backend/library/library.h"
+
+#include "backend/library/image.h"
+#include "ir/base/diag.h"
+
+#if FV_HAVE_IMAGES
+static const fv_library_call calls[] = {
+    [FV_LIBRARY_image_size] = fv_call_image_size,
+    [FV_LIBRARY_image_pixels] = fv_call_image_pixels,
+};
+_Static_assert(sizeof calls / sizeof *calls == FV_LIBRARY_FNS, "each function has its code");
+
+fv_library_call fv_library_look(const fv_library_fn *fn) { return calls[fv_library_id_of(fn)]; }
+#else
+fv_library_call fv_library_look(const fv_library_fn *fn) {
+    (void)fn;
+    return NULL;
+}
+#endif
+
+fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn) {
+    fv_library_call call = fv_library_look(fn);
+    if (!call)
+        fv_error(s, "%s: this build of Fovea decodes no images (meson's -Dimages=disabled, or their libraries were missing)", fn->name);
+    return call;
+}
+
+bool fv_library_has(fv_session *s, const fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++)
+        for (const fv_stmt *t = p->kernels[i]->body.first; t; t = t->next)
+            if (t->kind == FV_S_CALL && !fv_library_find(s, t->calls))
+                return false;
+    return true;
+}
+
+const char *fv_library_symbol(fv_arena *a, const fv_library_fn *fn) { return fv_printf(a, "fovea_%s", fn->name); }

@@ -1,0 +1,35 @@
+/* library.h - functions that kernels call: what no formula says, and a library of others does well.
+ *
+ * Here is what a kernel may know of them, names and parameters; who executes kernels has the functions, or says that this
+ * build has none (backend/library/library.h). */
+#ifndef FV_IR_KERNEL_LIBRARY_H
+#define FV_IR_KERNEL_LIBRARY_H
+
+#include "ir/type/type.h"
+
+enum { FV_LIBRARY_PARAMS = 4 };
+
+typedef struct fv_library_param {
+    fv_elem elem;
+    int rank;
+    bool written; /* ... and not read; others are read, and not written */
+} fv_library_param;
+
+typedef struct fv_library_fn {
+    const char *name, *doc;
+    int nparams;
+    fv_library_param params[FV_LIBRARY_PARAMS];
+} fv_library_fn;
+
+typedef enum {
+#define LIBRARY(name, ...) FV_LIBRARY_##name,
+#include "ir/kernel/library.def"
+#undef LIBRARY
+    FV_LIBRARY_FNS
+} fv_library_id;
+
+const fv_library_fn *fv_library_fn_of(fv_library_id id);
+const fv_library_fn *fv_library_fn_called(const char *name); /* NULL: there is none */
+fv_library_id fv_library_id_of(const fv_library_fn *fn);
+
+#endif
