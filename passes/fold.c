@@ -158,9 +158,9 @@ static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
     return fv_tensor_new(m->arena, t->elem, t->rank, dims);
 }
 
-/* The op at which the run stopped, for its index is out of range; NULL: at none. */
-static fv_op *bad_index(folder *f, const fv_interp *interp, int status) {
-    const char *at = status == FV_BAD_INDEX ? fv_interp_stopped(interp) : NULL;
+/* The op at which the run stopped, for its index is out of range, or a library does not take its operand; NULL: at none. */
+static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
+    const char *at = status == FV_BAD_INDEX || status == FV_BAD_FILE ? fv_interp_stopped(interp) : NULL;
     fv_value *v = at ? fv_value_find(f->temp, fv_intern(f->temp->session, at)) : NULL;
     return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
 }
@@ -177,7 +177,7 @@ static void drop_unused(fv_region *body) {
     }
 }
 
-static bool compute(folder *f, fv_op **bad) {
+static bool compute(folder *f, fv_op **bad, bool *index) {
     fv_region_return(f->body, f->n, f->results);
     drop_unused(f->body);
     fv_lower_options o = {.target = fv_target_find("generic"), .naive = true};
@@ -186,6 +186,8 @@ static bool compute(folder *f, fv_op **bad) {
         return false;
     fv_program_expand(p);
     fv_interp *interp = fv_interp_new(p->arena, p);
+    if (!interp)
+        return false; /* it has said why */
     void **outputs = FV_NEW(f->r->arena, void *, f->n + 1);
     fv_tensor **tensors = FV_NEW(f->r->arena, fv_tensor *, f->n + 1);
     for (int i = 0; i < f->n; i++) {
@@ -193,13 +195,12 @@ static bool compute(folder *f, fv_op **bad) {
         outputs[i] = (void *)(uintptr_t)tensors[i]->data;
     }
     size_t bytes = 0;
-    int status = interp ? fv_interp_plan(interp, NULL, &bytes, NULL) : FV_INTERNAL;
+    int status = fv_interp_plan(interp, NULL, &bytes, NULL);
     void *work = fv_alloc_aligned(f->r->arena, bytes + 64, 64);
     if (status == FV_OK)
         status = fv_interp_run(interp, NULL, NULL, outputs, NULL, work, bytes, NULL);
     if (status == FV_INTERNAL)
-        return fv_error(f->temp->session, "internal error: folding constants: %s",
-                        interp ? fv_interp_fault(interp) : "no interpreter");
+        return fv_error(f->temp->session, "internal error: folding constants: %s", fv_interp_fault(interp));
     for (int i = 0; status == FV_OK && i < f->n; i++) {
         if (!fv_pass_may(f->r, f->originals[i]->def->def->name, f->originals[i]->def))
             continue;
@@ -208,12 +209,13 @@ static bool compute(folder *f, fv_op **bad) {
         fv_value_take_name(f->r->module, c, f->originals[i]);
         fv_pass_count_one(f->r, f->originals[i]->def->def->name);
     }
-    *bad = status == FV_OK ? NULL : bad_index(f, interp, status);
+    *bad = status == FV_OK ? NULL : bad_operand(f, interp, status);
+    *index = status == FV_BAD_INDEX;
     fv_arena_free(p->arena);
     return true;
 }
 
-static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
+static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *index) {
     folder f = {.r = r, .copies = fv_ptrmap_in(r->arena), .sources = fv_ptrmap_in(r->arena),
                 .spoilt = spoilt};
     f.temp = fv_module_new(r->module->session, "fold");
@@ -221,7 +223,7 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad) {
     f.body = func->body;
     each(r->module->funcs->body, take, &f);
     each(r->module->funcs->body, add_results, &f);
-    bool ok = !f.n || compute(&f, bad);
+    bool ok = !f.n || compute(&f, bad, index);
     fv_module_free(f.temp);
     return ok;
 }
@@ -268,7 +270,7 @@ static void share_reshaped(void *user, fv_op *op) {
     fv_pass_count_one(r, op->def->name);
 }
 
-/* An op whose constant index is out of range is told, and stays; the others are folded without it. */
+/* An op whose constant index is out of range, or whose constant file is damaged, is told, and stays; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};
@@ -276,12 +278,15 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
     each(r->module->funcs->body, share_reshaped, &s);
     do {
         bad = NULL;
-        if (!fold(r, &spoilt, &bad))
+        bool index = true;
+        if (!fold(r, &spoilt, &bad, &index))
             return false;
         if (bad) {
-            const char *what = fv_op_is(bad, FV_OP_fv_Checked) ? "a string is no number of that type" : "an index is out of range";
-            fv_op_warning(bad, "%s, and all operands are constants: every run %sstops here with FV_BAD_INDEX", what,
-                          bad->block->parent ? "that gets here " : "");
+            const char *what = !index                             ? "this is no file that can be decoded"
+                               : fv_op_is(bad, FV_OP_fv_Checked) ? "a string is no number of that type"
+                                                                 : "an index is out of range";
+            fv_op_warning(bad, "%s, and all operands are constants: every run %sstops here with %s", what,
+                          bad->block->parent ? "that gets here " : "", index ? "FV_BAD_INDEX" : "FV_BAD_FILE");
             *fv_ptrmap_at(&spoilt, bad) = bad;
         }
     } while (bad);

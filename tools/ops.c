@@ -98,9 +98,9 @@ static void print_refused(void) {
 static void print_markdown(fv_context *c) {
     fv_out("# Operators\n\n"
            "What Fovea supports, up to opset %d: %d operators of the standard, and %d that only its first\n"
-           "opsets had, as experiments. Interpreter, JIT, objects and generated C support the same. This\n"
-           "text is the output of `fovea ops --markdown`; `fovea ops NAME` shows one operator with its\n"
-           "attributes and what it means.\n\n"
+           "opsets had, as experiments. Interpreter, JIT, objects and generated C support the same, but for\n"
+           "ImageDecoder: it calls libraries, which the interpreter and the JIT have alone. This text is the output of\n"
+           "`fovea ops --markdown`; `fovea ops NAME` shows one operator with its attributes and what it means.\n\n"
            "*Versions* are the opsets in which the standard changed the operator: a model of any opset\n"
            "from the first on is read. *Types*: float is f16, bf16, f32, f64; signed is i8 to i64, unsigned\n"
            "u8 to u64, int both; number is int and float; f8 are the five 8-bit floats; packed is u4, i4,\n"

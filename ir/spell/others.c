@@ -347,3 +347,26 @@ bool fv_spell_recurrent(fv_speller *s, fv_op *op) {
             return false;
     return true;
 }
+
+/* ---- images ---- */
+
+static fv_value *decoded(fv_speller *s, const fv_op *op, const char *format, const fv_dim *const *dims) {
+    fv_attr a = fv_attr_string(s->w.module, "pixel_format", format);
+    return fv_spell_op(s, FV_OP_ImageDecoder, fv_spell_type(s, FV_U8, 3, dims), 1, op->in, 1, &a);
+}
+
+/* The first two dims of all pixels, gray ones. */
+bool fv_spell_image_size(fv_speller *s, fv_op *op) {
+    fv_module *m = s->w.module;
+    const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(m->dims, 1)};
+    for (int i = 0; i < 2; i++)
+        dims[i] = fv_dim_fresh(m->dims, i ? "width" : "height", 0, FV_DIM_MAX, true);
+    fv_attr two = fv_attr_int(m, "end", 2);
+    fv_value *pixels = decoded(s, op, "Grayscale", dims);
+    return fv_spell_result(s, 0, fv_spell_op(s, FV_OP_Shape, op->out[0]->type, 1, &pixels, 1, &two));
+}
+
+bool fv_spell_image_pixels(fv_speller *s, fv_op *op) {
+    const fv_dim *const *dims = op->out[0]->type->dims;
+    return fv_spell_result(s, 0, decoded(s, op, fv_dim_is_one(dims[2]) ? "Grayscale" : "RGB", dims));
+}

@@ -40,6 +40,8 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
     else if (status == FV_BAD_INDEX && (index || (at && *at)))
         fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "", at && *at ? "': " : "",
                    index ? index : "an index in the data is out of range");
+    else if (status == FV_BAD_FILE && index)
+        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "", at && *at ? "': " : "", index);
     else if (status == FV_BAD_DIM && at)
         fv_log_add(log, "error: dims contradict each other: %s", at);
 }
@@ -47,7 +49,7 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
 /* Faults are noted once an interpreter, and it may have run before: only what is noted of all runs is asked of
  * this one, the rest of a new one. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
-    if (status == FV_BAD_INDEX)
+    if (status == FV_BAD_INDEX || status == FV_BAD_FILE)
         fv_driver_explain(a, status, inputs, log);
     else
         say_where(a->ctx, status, log);
@@ -74,7 +76,7 @@ void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_lo
     fv_program *p = a->program;
     fv_session *s = fv_arena_session(p->arena);
     fv_door door;
-    if (status != FV_BAD_INDEX && status != FV_BAD_DIM)
+    if (status != FV_BAD_INDEX && status != FV_BAD_DIM && status != FV_BAD_FILE)
         return;
     if (FV_DOOR_OPEN(s, &door))
         return;
