@@ -4,7 +4,6 @@
 #include "backend/c/files.h"
 #include "backend/c/internal.h"
 #include "ir/base/mapping.h"
-#include "ir/kernel/build.h"
 
 enum { TEXT_MOST = 1 << 20, TEXT_APART = 1 << 16 };
 
@@ -92,14 +91,10 @@ static bool write_pair(fv_cg *g, const char *path) {
 
 /* What is written depends on nothing. */
 static bool calls_nothing(const fv_cg *g) {
-    for (int i = 0; i < g->p->nkernels; i++) {
-        const fv_kernel *k = g->p->kernels[i];
-        bool named = k->origin && *k->origin;
-        if (fv_kernel_calls(k))
-            return fv_error(g->session, "generated C depends on no library, and kernel '%s'%s%s%s calls one: only code in memory and "
-                            "the interpreter have it", k->name, named ? ", of node '" : "", named ? k->origin : "", named ? "'," : "");
-    }
-    return true;
+    const fv_kernel *k = fv_program_caller(g->p);
+    bool named = k && k->origin && *k->origin;
+    return !k || fv_error(g->session, "generated C depends on no library, and kernel '%s'%s%s%s calls one: only code in memory and "
+                          "the interpreter have it", k->name, named ? ", of node '" : "", named ? k->origin : "", named ? "'," : "");
 }
 
 static bool write_all(fv_cg *g, const char *path) {

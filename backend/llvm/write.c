@@ -14,7 +14,6 @@
 #include "backend/llvm/link.h"
 #include "ir/base/mapping.h"
 #include "ir/base/text.h"
-#include "ir/kernel/build.h"
 
 typedef struct output {
     fv_ll_module m;
@@ -265,11 +264,9 @@ static bool rename_result(output *o) {
 
 /* A file of code stands alone: who loads it has no libraries for it. */
 static bool calls_nothing(output *o, const fv_program *p) {
-    for (int i = 0; i < p->nkernels; i++)
-        if (fv_kernel_calls(p->kernels[i]))
-            return fv_error(o->session, "%s: kernel '%s' calls a function of a library: only code in memory and the interpreter "
-                            "have these, no file of code", o->path, p->kernels[i]->name);
-    return true;
+    const fv_kernel *k = fv_program_caller(p);
+    return !k || fv_error(o->session, "%s: kernel '%s' calls a function of a library: only code in memory and the interpreter have "
+                          "these, no file of code", o->path, k->name);
 }
 
 static bool write_all_of_it(output *o, const fv_program *p) {

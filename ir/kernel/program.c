@@ -2,6 +2,7 @@
 #include "ir/kernel/program.h"
 
 #include "ir/expr/fold.h"
+#include "ir/kernel/build.h"
 
 static bool block_has_protocol(const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next)
@@ -13,6 +14,13 @@ static bool block_has_protocol(const fv_block *b) {
 
 bool fv_program_has_protocol(const fv_program *p) {
     return p->query.first || block_has_protocol(&p->plan) || block_has_protocol(&p->body);
+}
+
+const fv_kernel *fv_program_caller(const fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (fv_kernel_calls(p->kernels[i]))
+            return p->kernels[i];
+    return NULL;
 }
 
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) {

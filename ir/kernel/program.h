@@ -57,6 +57,8 @@ typedef struct fv_program {
 /* Is there any statement of the protocol between model and caller: READ, PLAN, MEMORY, a size query? Texts may leave it to
  * fv_program_protocol (backend/consumer/protocol.h). */
 bool fv_program_has_protocol(const fv_program *p) FV_MUST_USE;
+/* The first kernel that calls a function of a library; NULL: none does, and the program may stand alone. */
+const fv_kernel *fv_program_caller(const fv_program *p);
 /* Symbol i or the capacity of output i; false: it is none. */
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;

@@ -111,6 +111,6 @@ void native_check(reference *r) {
     if (!fv_target_runs_here(r->target))
         return;
     jit_check(r);
-    if (strcmp(r->target->name, "native"))
+    if (strcmp(r->target->name, "native") && !fv_program_caller(r->program))
         c_check(r);
 }
