@@ -39,6 +39,12 @@ typedef struct fv_attend {
         int rows, columns;
     } scores_tile, result_tile;    /* of the two products */
     int block, tasks;              /* rows of a block; chunks of queries that there are at least */
+    struct {                       /* tasks that share the keys of a single query: attend_parts.c */
+        const fv_dim *times;       /* 1 where it is so, else 0; NULL: it never is */
+        fv_var *part;              /* parts of the keys; none where it is not so */
+        fv_buf *hides;             /* [outer..]: not 0: the query does not see all keys; NULL: it does */
+        fv_buf *sums;              /* [outer.., part, row, feature] */
+    } shared;
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];   /* of the result */
     fv_choosing chosen;
@@ -48,6 +54,24 @@ typedef struct fv_attend {
 fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body);
 /* The score, or the weight, in the memory of a task. */
 fv_expr *fv_attend_in_memory(fv_attend *a);
+/* ---- what kernels of one attention emit, each in a->e ---- */
+
+/* Opens parallel loops over the outer axes, which have no iterations where `times` is 0 and is not NULL, else 1; the result is the first head of the group, NULL: there are no groups. The chunk is 0. */
+fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times);
+void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns);
+/* What weights have of the key alone; queries that are computed, from `first` on. */
+void fv_attend_masks(fv_attend *a);
+void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows);
+/* Sets `hides`, an i64 scalar: 1 where the query does not see all keys, else 0. */
+void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
+/* Binds the query, and makes the heads from a->group on the rows of the product with values; the result is what it was before. */
+fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query);
+/* All features of v in one walk over the keys, as far as the registers of a tile go. */
+int fv_attend_columns(const fv_attend *a, int rows);
+/* The condition, over dims and what was found, that tasks share the keys of the query; NULL: they never are shared. `within` them:
+ * only what was found, NULL where that is no question. */
+fv_expr *fv_attend_is_shared(fv_attend *a, bool within);
+
 /* The loops of the kernel, in a->e, down to what is stored. */
 void fv_attend_emit(fv_attend *a, fv_value *value);
 

@@ -19,7 +19,7 @@ typedef struct sums {
 
 /* ---- scores ---- */
 
-static void set_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {
+void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {
     const fv_dim *n = d->index[c->row]->dim;
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
@@ -48,7 +48,7 @@ static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
 static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth, last = memory->rank - 1;
     fv_kmark m = fv_kemit_mark(&a->e);
-    set_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
+    fv_attend_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
     memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
@@ -238,6 +238,27 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
     e->keep.n = 0;
 }
 
+/* ---- the product with values ---- */
+
+/* Of keys whose sum is taken in parts: those of one that are in it. */
+typedef struct key_part {
+    fv_expr *part, *first; /* where it begins, and the first one that there is */
+    fv_expr *keys[2];      /* NULL: all of them */
+} key_part;
+
+static bool has_parts(const fv_attend *a) { return a->at.sum->u.red.order == FV_ORDER_PARTS; }
+
+/* Opens a loop over the parts that p->keys are in. */
+static void open_part(fv_attend *a, key_part *p) {
+    fv_kemit *e = &a->e;
+    fv_expr *n = integer(e, FV_PART), *from = p->keys[0] ? p->keys[0] : integer(e, 0);
+    fv_expr *to = p->keys[0] ? p->keys[1] : fv_kemit_dim(e, a->at.key->dim);
+    p->first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, from, n), n));
+    p->part = fv_kb_for(&e->b, FV_SERIAL, "part", p->first, to, FV_PART);
+    p->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MAX, p->part, from));
+    p->keys[1] = fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
+}
+
 /* Is what row r of the tile does not see left out of it? */
 static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     fv_kemit *e = &a->e;
@@ -268,25 +289,66 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_tile_bind(t, r, c);
     fv_kemit_hoist(e, a->where);
     fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 0, NULL, fv_x_const(x, type, 0));
-    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", a->keys[0], a->keys[1], 1);
+    key_part p = {.keys = {a->keys[0], a->keys[1]}};
+    fv_buf *of_part = acc;
+    if (has_parts(a)) {
+        open_part(a, &p);
+        of_part = fv_kb_tile(&e->b, "of_part", type, 0, NULL, fv_x_const(x, type, 0));
+    }
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", p.keys[0], p.keys[1], 1);
     fv_kemit_bind(e, a->at.key, k);
     fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
-    fv_kb_store(&e->b, acc, NULL, fv_x_fma(x, fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b), fv_x_load(x, acc, NULL)), NULL);
+    fv_expr *term[2] = {fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b)};
+    fv_kb_store(&e->b, of_part, NULL, fv_x_fma(x, term[0], term[1], fv_x_load(x, of_part, NULL)), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
+    if (has_parts(a)) {
+        fv_expr *sum[2] = {fv_x_load(x, acc, NULL), fv_x_load(x, of_part, NULL)};
+        fv_kb_store(&e->b, acc, NULL, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
+        fv_kb_end(&e->b);
+    }
     fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
     close_to(a, depth, m);
+}
+
+/* The sums of the tile, with the keys that are seen: a part after the other. */
+static void multiply_parts(fv_attend *a, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_tile *t = &a->t;
+    fv_elem type = (fv_elem)a->at.sum->type.elem;
+    const int64_t extents[2] = {t->mr, t->nr};
+    fv_buf *all = fv_kb_tile(&e->b, "all", type, 2, extents, fv_x_const(e->arena, type, 0));
+    key_part p = {.keys = {a->keys[0], a->keys[1]}};
+    open_part(a, &p);
+    fv_tile_sums(t, t->mr);
+    memcpy(t->steps_in, p.keys, sizeof t->steps_in);
+    fv_tile_multiply(t, rows);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows), *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
+    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums, at)};
+    fv_kb_store(&e->b, all, at, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    t->sums = all;
+}
+
+static void multiply_keys(fv_attend *a, fv_expr *rows) {
+    if (has_parts(a)) {
+        multiply_parts(a, rows);
+        return;
+    }
+    fv_tile_sums(&a->t, a->t.mr);
+    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
+    fv_tile_multiply(&a->t, rows);
 }
 
 static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows, int mr, int nr) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
-    set_tile(a, a->d, &a->pv, mr, nr);
+    fv_attend_tile(a, a->d, &a->pv, mr, nr);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
-    fv_tile_sums(&a->t, a->t.mr);
-    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
-    fv_tile_multiply(&a->t, here);
+    multiply_keys(a, here);
     if (a->seen)
         emit_without_hidden(a, here);
     fv_tile_store(&a->t, value, a->index, here);
@@ -331,7 +393,7 @@ static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv
     return b;
 }
 
-static void emit_masks(fv_attend *a) {
+void fv_attend_masks(fv_attend *a) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
     int depth = e->b.depth;
@@ -346,7 +408,7 @@ static void emit_masks(fv_attend *a) {
     fv_kemit_use(e, a->d);
 }
 
-static void emit_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
+void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
     int depth = e->b.depth;
@@ -471,21 +533,25 @@ static void find_hidden_key(fv_attend *a, void *user) {
     fv_find_hidden_key(&s, u->hides, u->query);
 }
 
+void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_kb_store(&e->b, hides, NULL, integer(e, 0), NULL);
+    fv_kemit_use(e, &a->folded);
+    emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
+    fv_kemit_use(e, a->d);
+}
+
 /* Does the query see all keys? Where it does not, its bounds are worth a pass over the keys. */
 static fv_expr *sees_all_keys(fv_attend *a, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_buf *hides = new_scalar(a, "hides", integer(e, 1));
     fv_kb_if(&e->b, is_single(a));
-    fv_kb_store(&e->b, hides, NULL, integer(e, 0), NULL);
-    fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
+    fv_attend_find_hidden(a, hides, query);
     fv_kb_end(&e->b);
-    fv_kemit_use(e, a->d);
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
-/* All features of v in one walk over the keys, as far as the registers of a tile go. */
-static int columns_of_rows(const fv_attend *a, int rows) {
+int fv_attend_columns(const fv_attend *a, int rows) {
     const fv_dim *features = a->d->index[a->at.column]->dim;
     int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
     while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns * rows <= most)
@@ -493,16 +559,21 @@ static int columns_of_rows(const fv_attend *a, int rows) {
     return columns;
 }
 
-static void emit_single_result(fv_attend *a, fv_value *value, fv_expr *query) {
+fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query) {
     const fv_contraction by_query = a->pv;
-    const int heads = a->single.heads;
-    fv_kmark m = fv_kemit_mark(&a->e);
+    fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
     if (a->group) {
         a->pv.row = fv_definition_axis(a->d, a->single.head);
-        fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
         fv_kemit_bind(&a->e, a->single.head, a->group);
     }
-    emit_result(a, value, a->group ? a->group : query, integer(&a->e, heads), heads, columns_of_rows(a, heads));
+    return by_query;
+}
+
+static void emit_single_result(fv_attend *a, fv_value *value, fv_expr *query) {
+    const int heads = a->single.heads;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    const fv_contraction by_query = fv_attend_by_head(a, query);
+    emit_result(a, value, a->group ? a->group : query, integer(&a->e, heads), heads, fv_attend_columns(a, heads));
     a->pv = by_query;
     fv_kemit_release(&a->e, m);
 }
@@ -513,7 +584,7 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->seen = NULL;
     a->group = group;
     if (a->queries)
-        emit_queries(a, query, rows);
+        fv_attend_queries(a, query, rows);
     emit_single_scores(a, memory, query);
     emit_weights(a, &a->open, memory, query, rows);
     if (a->kept)
@@ -523,27 +594,55 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->seen = seen;
 }
 
+/* Scores are there, but for those behind the last whole block of keys. */
+static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim), *block = integer(e, a->single.block);
+    a->seen = NULL;
+    a->group = group;
+    a->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
+    a->keys[1] = n;
+    emit_single_scores(a, memory, query);
+    a->keys[0] = a->keys[1] = NULL;
+    emit_weights(a, &a->open, memory, query, integer(e, a->single.heads));
+    a->group = NULL;
+    a->seen = seen;
+}
+
 /* ---- tasks ---- */
 
-/* *first is where the queries of a task begin, the result how many it has. */
-static fv_expr *open_tasks(fv_attend *a, fv_expr **first) {
+fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
     fv_kemit *e = &a->e;
-    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
     int n = 0;
     for (int i = 0; i < a->d->rank; i++) {
         if (i == a->at.row || i == a->at.column)
             continue;
-        fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, fv_kemit_dim(e, a->outer[n]->dim));
+        fv_expr *extent = fv_kemit_dim(e, a->outer[n]->dim);
+        extent = times && !n ? binary(e, FV_X_MUL, extent, times) : extent;
+        fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, extent);
         fv_kemit_bind(e, a->outer[n], at); /* the axis, or groups of heads */
         a->index[i] = a->at_memory[n++] = at;
     }
+    a->at_memory[n] = integer(e, 0);
+    if (!a->single.head)
+        return NULL;
+    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.head)];
+    return binary(e, FV_X_MUL, group, integer(e, a->single.heads));
+}
+
+/* *first is where the queries of a task begin, the result how many it has; *head: the first one of its group, NULL: there are none. */
+static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
+    fv_kemit *e = &a->e;
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    *head = fv_attend_outer(a, NULL);
     fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks);
     fv_expr *tile = integer(e, a->scores_tile.rows), *size;
     fv_expr *step = fv_ceildiv(e, count, blocks);
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
-    a->at_memory[n] = chunk;
+    a->at_memory[a->nouter] = chunk;
+    *head = *head ? fv_kb_let(&e->b, "head", *head) : NULL;
     return size;
 }
 
@@ -557,15 +656,6 @@ static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
     return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
 }
 
-/* The first head of the group; NULL: there are no groups. */
-static fv_expr *head_of_group(fv_attend *a) {
-    fv_kemit *e = &a->e;
-    if (!a->single.head)
-        return NULL;
-    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.head)];
-    return fv_kb_let(&e->b, "head", binary(e, FV_X_MUL, group, integer(e, a->single.heads)));
-}
-
 /* A loop over the heads of the group, where there are groups. */
 static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit *e = &a->e;
@@ -577,11 +667,16 @@ static void open_heads(fv_attend *a, fv_expr *group) {
 
 void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_kemit *e = &a->e;
-    fv_expr *first, *size = open_tasks(a, &first), *group = head_of_group(a);
+    fv_expr *first, *group, *size = open_tasks(a, &first, &group), *shared = fv_attend_is_shared(a, false);
     fv_buf *memory = fv_kemit_in(e, a->memory);
     memory->role = FV_BUF_INOUT;
     if (a->nmasks)
-        emit_masks(a);
+        fv_attend_masks(a);
+    if (shared) {
+        fv_kb_if(&e->b, shared);
+        emit_shared_weights(a, memory, first, group);
+        fv_kb_else(&e->b);
+    }
     if (a->single.sum) {
         fv_kb_if(&e->b, a->seen ? sees_all_keys(a, first) : is_single(a));
         emit_single(a, value, memory, first, group);
@@ -592,7 +687,7 @@ void fv_attend_emit(fv_attend *a, fv_value *value) {
         emit_bounds(a);
     fv_expr *rows = open_blocks(a, &first, size);
     if (a->queries)
-        emit_queries(a, first, rows);
+        fv_attend_queries(a, first, rows);
     (a->seen ? emit_folded : emit_block)(a, value, memory, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);

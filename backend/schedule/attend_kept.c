@@ -31,7 +31,7 @@ static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definiti
 static bool is_attended(fv_lowerer *l, fv_definition *const *all, fv_definition **merged) {
     fv_attention at;
     fv_merge_group(l, 2, all, merged);
-    return fv_is_attended(l, merged[1], &at) && at.score->u.red.order != FV_ORDER_CHAINS &&
+    return fv_is_attended(l, merged[1], &at) && fv_x_is_one_chain(at.score) &&
            at.sum->u.red.order != FV_ORDER_CHAINS && are_weights(l, merged[0], merged[1], &at);
 }
 

@@ -147,16 +147,14 @@ static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_e
     return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
 }
 
-void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
-                    fv_expr *n, fv_expr *const *keys) {
+/* Of the block of keys from j0 on. */
+static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
+                        fv_expr *n, fv_expr *j0) {
     fv_arena *x = e->arena;
     const fv_elem type = (fv_elem)f->sum->type.elem;
     const int heads = first ? f->heads : 1;
     fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
-    fv_kmark m = fv_kemit_mark(e);
-    fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", keys[0] ? keys[0] : zero, keys[0] ? keys[1] : n, f->block);
-    fv_expr *j0 = in_keys(e, f, j, n);
-    fv_expr *next = f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j, integer(e, AHEAD * f->block)), n) : NULL;
+    fv_expr *next = f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j0, integer(e, AHEAD * f->block)), n) : NULL;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){heads, f->block}, fv_x_const(x, type, 0));
     fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
     if (next)
@@ -170,6 +168,25 @@ void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, cons
     fv_kb_store(&e->b, score, index, fv_x_load(x, acc, (fv_expr *[]){h, r}), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
+}
+
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
+                    fv_expr *n, fv_expr *const *keys) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *from = keys[0] ? keys[0] : integer(e, 0), *to = keys[0] ? keys[1] : n;
+    fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", from, to, f->block);
+    emit_scores(e, f, first, local, score, at, n, in_keys(e, f, j, n));
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score,
+                         fv_expr *const *at, fv_expr *n, fv_expr *part) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *block = integer(e, f->block), *from = binary(e, FV_X_MUL, part, integer(e, FV_PART));
+    fv_expr *left = binary(e, FV_X_FLOORDIV, binary(e, FV_X_SUB, n, from), block);
+    fv_expr *b = open_loop(e, FV_SERIAL, "block", binary(e, FV_X_MIN, integer(e, FV_PART / f->block), left));
+    emit_scores(e, f, first, local, score, at, n, binary(e, FV_X_ADD, from, binary(e, FV_X_MUL, b, block)));
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }

@@ -25,5 +25,8 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
  * bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
                     fv_expr *n, fv_expr *const *keys);
+/* The same of the whole blocks of keys in that one of the parts that their sum has. */
+void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score,
+                         fv_expr *const *at, fv_expr *n, fv_expr *part);
 
 #endif

@@ -25,7 +25,7 @@
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/attend.h"
+#include "backend/schedule/attend_parts.h"
 #include "backend/schedule/contract.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
@@ -240,7 +240,7 @@ static bool choose_products(fv_attend *a) {
                      &a->result_tile.columns);
     if (a->result_tile.columns < 2 || !fv_contract_choose(a->l, a->d, &a->pv))
         return false;
-    return (a->at.score->u.red.order != FV_ORDER_CHAINS && a->at.sum->u.red.order != FV_ORDER_CHAINS) ||
+    return (fv_x_is_one_chain(a->at.score) && a->at.sum->u.red.order != FV_ORDER_CHAINS) ||
            fv_declines(a->l, a->d->value, FV_WHY_attend_order);
 }
 
@@ -274,6 +274,7 @@ static void place(fv_lowerer *l, fv_op *op, void *plan) {
     place_queries(a, op);
     a->single.q = a->qk.a;
     fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
+    fv_attend_place_parts(a);
 }
 
 /* ---- the scheduler ---- */
@@ -312,6 +313,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     else
         fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(a->d->index[a->at.row]->dim));
     fv_kemit *e = &a->e;
+    fv_attend_share_scores(a, op);
     fv_kemit_init(e, l, a->d, "Attention");
     fv_attend_emit(a, s->value);
     const fv_definition *all[2] = {a->kept, a->d};
@@ -319,6 +321,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     e->nall = a->kept ? 2 : 0;
     fv_kemit_finish(e, op, &a->chosen.how);
     fv_chosen(&a->chosen, FV_SCHEDULE_attend);
+    fv_attend_share_values(a, op);
 }
 
 const fv_scheduler fv_schedule_attend = {.choose = choose, .place = place, .emit = emit};

@@ -410,11 +410,10 @@ static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contr
         fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
 }
 
-/* Is each sum a chain, or may it be? */
 static bool is_one_chain(const fv_contraction *c) {
     bool one = true;
     for (int i = 0; i < c->nsums; i++)
-        one &= c->sums[i]->u.red.order != FV_ORDER_CHAINS;
+        one &= fv_x_is_one_chain(c->sums[i]);
     return one;
 }
 

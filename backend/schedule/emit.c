@@ -253,8 +253,10 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
-/* The last variables along which chains run; of what is the same in any order, one. */
-static int chained(const fv_expr *r) { return r->u.red.along > 1 ? r->u.red.along : 1; }
+/* The last variables along which chains run; parts are of all together; of what is the same in any order, one. */
+static int chained(const fv_expr *r) {
+    return r->u.red.order == FV_ORDER_PARTS ? r->u.red.nvars : r->u.red.along > 1 ? r->u.red.along : 1;
+}
 
 /* Term `at` of a row. */
 static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
@@ -390,12 +392,38 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     return fv_kemit_fold(e, acc, (fv_reduce_kind)r->u.red.kind);
 }
 
+/* Parts, a chain each, which are added as they come. */
+static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
+    fv_arena *x = e->arena;
+    fv_elem t = (fv_elem)r->type.elem;
+    fv_expr *zero = fv_x_int(x, 0), *size = chained_size(e, r), *n = fv_x_int(x, FV_PART);
+    fv_buf *all = fv_kb_tile(&e->b, "all", t, 0, NULL, identity(e, r->u.red.kind, t));
+    fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", zero, size, FV_PART);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, zero, fv_x_bin(x, FV_X_MIN, n, fv_x_bin(x, FV_X_SUB, size, part)), 1);
+    bind_chained(e, r, fv_x_bin(x, FV_X_ADD, part, k));
+    fv_kemit_hoist(e, r->arg[0]);
+    fv_kb_store(&e->b, acc, NULL, accumulate(e, r, fv_x_load(x, acc, NULL)), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_kb_store(&e->b, all, NULL, fv_kemit_with_part(e, fv_x_load(x, all, NULL), fv_x_load(x, acc, NULL), part, zero), NULL);
+    fv_kb_end(&e->b);
+    return fv_x_load(x, all, NULL);
+}
+
+fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part, fv_expr *first) {
+    fv_arena *x = e->arena;
+    return fv_x_select(x, fv_x_bin(x, FV_X_EQ, part, first), more, fv_x_bin(x, FV_X_ADD, sum, more));
+}
+
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
     return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS : e->rows && fv_x_is_row(r, e->vector);
 }
 
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
-    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r) : reduce_serial(e, r);
+    bool parts = r->u.red.order == FV_ORDER_PARTS;
+    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r) : parts ? reduce_parts(e, r) : reduce_serial(e, r);
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;

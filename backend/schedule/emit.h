@@ -94,6 +94,8 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 
 /* Is this reduction taken by several chains: as its order says, or where it is the same in any, as is quicker here? */
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
+/* A sum in parts, and one part more, which begins there; the first one is all there is: a -0 stays what it is. */
+fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part, fv_expr *first);
 /* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its variable is not bound yet. */
 fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
 /* All elements of a tile of one axis as one: chain c and c + n / 2 of the n that there are, while n is even, then the others in turn. */

@@ -3,6 +3,7 @@
  *     y[i, j] = sum k: a[i, k] * b[k, j]               one chain: a contraction, many sums side by side
  *     y[i] = sum k: x[i, k]                            16 chains along k: a vector loop over what lies side by side
  *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c] one of the two, as columns are many or a row is long
+ *     y[i, d] = sum j: weight(i, j) * v[j, d]          in parts: attention that may have a single query, and many keys
  *
  * It follows from the definition and from where its operands lie, which the step `layout` decides for all targets alike; it is
  * seen with axes split and merged, as schedules see it. Tiles, vectors, threads and the target have no part in it. Sums of
@@ -26,6 +27,7 @@
 typedef struct orders {
     fv_lowerer *l;
     fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
+    const fv_expr *parts; /* the one that is in parts; or NULL */
     int met, rows;   /* sums that were looked at; those that have chains */
 } orders;
 
@@ -61,7 +63,13 @@ static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *
         take_like(o, x->arg[i], y->arg[i], seen);
 }
 
-/* Both products are one chain, sums along keys rows: scores lie side by side then. */
+/* A step of a decoder: nothing but parts of the keys are many tasks there, and what a sum is does not depend on who shares it. */
+static bool has_parts(const fv_definition *d, const fv_attention *at) {
+    const fv_dim *queries = d->index[at->row]->dim;
+    return queries->lo <= 1 && queries != at->key->dim && at->key->dim->hi > FV_PART;
+}
+
+/* Scores are one chain, what they weight one or parts, sums along keys rows: scores lie side by side then. */
 static void take_weights(orders *o, const fv_attention *at) {
     fv_arena *a = o->l->exprs;
     fv_expr *key = fv_x_var(a, at->key), *extent = fv_x_dim(a, at->key->dim);
@@ -79,6 +87,7 @@ static fv_why decide(orders *o, const fv_definition *d) {
     fv_ptrmap seen = fv_ptrmap_in(o->l->exprs);
     if (fv_is_attended(o->l, d, &at)) {
         take_weights(o, &at);
+        o->parts = has_parts(d, &at) ? at.sum : NULL;
         return FV_WHY_order_attends;
     }
     if (fv_is_contracted(o->l, d))
@@ -143,6 +152,8 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
         return NULL;
     const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1]; /* NULL: nothing is left of it */
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
+    if (by_now && by_now == s->o->parts)
+        return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PARTS, 0);
     return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
 }
 

@@ -284,7 +284,7 @@ static bool make_weighted(maker *k, int m) {
     const fv_var *v = k->t->row[m] < 0 ? NULL : d->index[k->t->row[m]];
     int most = MOST_ACCUMULATED * e->l->target->vector_bits;
     if (!k->t->attends || m < k->t->n - 1 || !v || !fv_dim_is_const(v->dim) || fv_x_reductions(d->body, &sum, 1) != 1 ||
-        sum->u.red.order == FV_ORDER_CHAINS || v->dim->value * fv_elem_bits((fv_elem)sum->type.elem) > most)
+        !fv_x_is_one_chain(sum) || v->dim->value * fv_elem_bits((fv_elem)sum->type.elem) > most)
         return false;
     int depth = e->b.depth;
     fv_kmark mark = fv_kemit_mark(e);

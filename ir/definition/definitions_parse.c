@@ -73,14 +73,17 @@ fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
 static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     bool decided = !fv_step_comes(r->d->after, "order");
     const char *problem = NULL;
-    if (e->chains && !decided)
-        problem = "the step \"order\" is to come, which decides on chains";
+    fv_order order = e->chains ? FV_ORDER_CHAINS : e->parts ? FV_ORDER_PARTS : FV_ORDER_CHAIN;
+    if (order != FV_ORDER_CHAIN && !decided)
+        problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s", e->parts ? "parts" : "chains");
     else if (e->chains && e->chains != FV_CHAINS)
         problem = fv_printf(r->p.arena, "%d chains: there are %d", e->chains, FV_CHAINS);
     else if (e->chains && (e->i < 1 || e->i > e->nvars))
         problem = fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i, e->nvars);
-    if (!problem && decided && (e->chains || fv_x_is_ordered(x))) {
-        x = fv_x_reduce_in(r->p.arena, x, e->chains ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, e->chains ? (int)e->i : 0);
+    else if (e->parts && e->i != FV_PART)
+        problem = fv_printf(r->p.arena, "parts of %lld: they are of %d", (long long)e->i, FV_PART);
+    if (!problem && decided && (order != FV_ORDER_CHAIN || fv_x_is_ordered(x))) {
+        x = fv_x_reduce_in(r->p.arena, x, order, e->chains ? (int)e->i : 0);
         problem = fv_x_problem(r->p.arena, x);
     }
     if (problem)

@@ -329,8 +329,8 @@ fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a) {
     int kind = 0, ngroups = e->ngroups, nnames = e->nnames;
     while (kind < 5 && strcmp(kinds[kind], a->name))
         kind++;
-    if (a->chains)
-        return FV_F_FAIL(e, a, "a formula says what is summed, not in how many chains");
+    if (a->chains || a->parts)
+        return FV_F_FAIL(e, a, "a formula says what is summed, not in how many %s", a->parts ? "parts" : "chains");
     fv_var *vars[FV_MAX_RANK];
     int nvars = reduce_vars(e, a, vars);
     if (nvars < 0)

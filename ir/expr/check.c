@@ -51,9 +51,11 @@ static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
     if ((logical && !is_bool) || (is_bool && !logical && !extreme) || fv_elem_is_storage((fv_elem)x->type.elem))
         return fv_printf(a, "a reduction of this kind does not take %s", fv_elem_name((fv_elem)x->type.elem));
     if (x->u.red.order != FV_ORDER_OPEN && !fv_x_is_ordered(x))
-        return "chains are of sums and products of floats: others are the same in any order";
+        return "chains and parts are of sums and products of floats: others are the same in any order";
     if (x->u.red.order == FV_ORDER_CHAINS && (x->u.red.along < 1 || x->u.red.along > x->u.red.nvars))
         return fv_printf(a, "chains along %d of %d variables", x->u.red.along, x->u.red.nvars);
+    if (x->u.red.order == FV_ORDER_PARTS && x->u.red.kind != FV_SUM)
+        return "parts are of sums";
     return NULL;
 }
 

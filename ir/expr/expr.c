@@ -289,6 +289,10 @@ bool fv_x_is_ordered(const fv_expr *x) {
     return x->op == FV_X_REDUCE && (x->u.red.kind == FV_SUM || x->u.red.kind == FV_PROD) && fv_elem_is_float((fv_elem)x->type.elem);
 }
 
+bool fv_x_is_one_chain(const fv_expr *x) {
+    return x->u.red.order == FV_ORDER_OPEN || x->u.red.order == FV_ORDER_CHAIN;
+}
+
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     bool same = true;
     for (int i = 0; i < x->n; i++)

@@ -43,13 +43,14 @@ typedef struct fv_var {
 
 typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } fv_reduce_kind;
 
-enum { FV_CHAINS = 16 };
+enum { FV_CHAINS = 16, FV_PART = 512 };
 /* In which order the terms of a reduction are taken: what decides its bits. */
 typedef enum fv_order {
     FV_ORDER_OPEN,    /* nothing is decided; or it is the same in any (fv_x_is_ordered) */
     FV_ORDER_CHAIN,   /* one chain, the last variable fastest, ascending */
-    FV_ORDER_CHAINS   /* 16 chains along the last `along` variables together: term i of a row goes to chain i mod 16, the rows
+    FV_ORDER_CHAINS,  /* 16 chains along the last `along` variables together: term i of a row goes to chain i mod 16, the rows
                          are those of the other variables; then chains c and c + 8, c + 4, c + 2, c + 1 are added */
+    FV_ORDER_PARTS    /* terms in the order of CHAIN, 512 after the other a chain each; then the parts are added, in one chain */
 } fv_order;
 
 struct fv_expr {
@@ -124,6 +125,8 @@ fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along
 fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label); /* with other arguments and rewritten, it keeps it */
 /* Is it a reduction whose order shows in its bits: a sum or product of floats? */
 bool fv_x_is_ordered(const fv_expr *x) FV_MUST_USE;
+/* Is that reduction one chain, or may it be? */
+bool fv_x_is_one_chain(const fv_expr *x) FV_MUST_USE;
 /* A node like x with other arguments (x itself if none differs). */
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
 /* The same expression by structure; buffers and variables by identity. */

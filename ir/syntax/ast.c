@@ -90,11 +90,15 @@ static bool starts_reduction(fv_lexer *l) {
     return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
 }
 
-/* in 16 chains [along 2] */
-static bool parse_chains(fv_lexer *l, fv_ast *e) {
+/* in 16 chains [along 2]; in parts of 512 */
+static bool parse_order(fv_lexer *l, fv_ast *e) {
     int64_t chains;
     if (!fv_lex_accept(l, "in"))
         return true;
+    if (fv_lex_accept(l, "parts")) {
+        e->parts = true;
+        return fv_lex_expect(l, "of") && fv_lex_int(l, &e->i);
+    }
     if (!fv_lex_int(l, &chains) || !fv_lex_expect(l, "chains"))
         return false;
     e->i = 1;
@@ -121,7 +125,7 @@ static fv_ast *parse_reduction(fv_lexer *l) {
         }
         FV_PUSH(l->arena, e->vars, e->nvars, cap, v);
     } while (fv_lex_accept(l, ","));
-    if (!parse_chains(l, e) || !fv_lex_expect(l, ":"))
+    if (!parse_order(l, e) || !fv_lex_expect(l, ":"))
         return NULL;
     fv_ast *body = parse_expr(l);
     arg_list list = {0};
@@ -385,6 +389,8 @@ static void print_reduce(fv_text *t, const fv_ast *e) {
         fv_text_printf(t, " in %d chains", e->chains);
     if (e->chains && e->i != 1)
         fv_text_printf(t, " along %lld", (long long)e->i);
+    if (e->parts)
+        fv_text_printf(t, " in parts of %lld", (long long)e->i);
     fv_text_put(t, ": ");
     print_at(t, e->arg[0], LOOSEST);
 }

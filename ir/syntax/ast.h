@@ -27,7 +27,8 @@ typedef enum {
     FV_AST_INDEX,   /* name[args], with cond and otherwise, which may be NULL */
     FV_AST_UNARY,   /* name is the operator */
     FV_AST_BINARY,  /* name is the operator */
-    FV_AST_REDUCE,  /* name: sum...; vars; arg[0] is the body; in so many chains, which run along the last i variables */
+    FV_AST_REDUCE,  /* name: sum...; vars; arg[0] is the body; in so many chains, which run along the last i variables, or in
+                       parts of i terms */
     FV_AST_LIST,    /* [args] */
     FV_AST_LANES    /* arg[0]:i */
 } fv_ast_kind;
@@ -52,6 +53,7 @@ struct fv_ast {
     fv_ast **arg;
     fv_ast *cond, *otherwise;
     int nvars, chains; /* chains 0: nothing is said of them */
+    bool parts;
     fv_ast_var *vars;
 };
 

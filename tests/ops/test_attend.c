@@ -87,7 +87,15 @@ static bool is_seen(int64_t e, int64_t n, int64_t m) {
     return true;
 }
 
+static struct { /* an element of k or v, and what it is */
+    const char *name;
+    int64_t at;
+    double is;
+} spoiled;
+
 static double element(const fv_port *port, int i, int64_t e, int64_t n, int64_t m) {
+    if (spoiled.name && !strcmp(port->name, spoiled.name) && e == spoiled.at)
+        return spoiled.is;
     if (!strcmp(port->name, "hide"))
         return is_seen(e, n, m) ? 0 : (double)fill;
     bool of_key = !strcmp(port->name, "k") || !strcmp(port->name, "v");
@@ -211,7 +219,7 @@ Test(attend, a_mask_of_keys_that_is_computed) { /* once a task */
         "  %t = Add(%s, %i)\n  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n";
     check(body);
     const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
-    cr_expect_eq(p->nkernels, 2, "the keys are packed, and that is all besides");
+    cr_expect_eq(p->nkernels, 6, "the keys are packed, tasks may share those of a single query, and that is all besides");
 }
 
 Test(attend, a_mask_of_each_score_that_may_hide_all) {
@@ -632,4 +640,138 @@ Test(attend, what_is_none) {
     /* no sum along rows */
     check_not("func @main(%q: f32[n, 8], %k: f32[m, 8], %v: f32[m, 8]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
               "  %s = MatMul(%q, %t)\n  %p = Relu(%s)\n  %y = MatMul(%p, %v)\n");
+}
+
+/* ---- tasks that share the keys of a single query ---- */
+
+enum { SHARED_HEADS = 6, FEATURES = 20 };
+/* [token, head, ..]: what a token is does not depend on how many there are. Three heads share keys, where a mask keeps them apart from
+ * being rows. */
+#define SHARING(keys, mask) "func @main(%q: f32[n, 6, 8], %k: f32[m, " keys ", 8], %v: f32[m, " keys ", 20]" mask ") -> (%y) {\n"
+#define BY_HEAD "  %q1 = Transpose(%q) {perm = [1, 0, 2]}\n  %kt = Transpose(%k) {perm = [1, 2, 0]}\n  %v1 = Transpose(%v) {perm = [1, 0, 2]}\n"
+#define BY_GROUP                                                                                                                    \
+    "  %q1 = Transpose(%q) {perm = [1, 0, 2]}\n  %k0 = Transpose(%k) {perm = [1, 2, 0]}\n  %v0 = Transpose(%v) {perm = [1, 0, 2]}\n"  \
+    "  %k2 = fv.Reshape(%k0) {dims = [2, 1, 8, m]}\n  %k3 = fv.Expand(%k2) {dims = [2, 3, 8, m]}\n  %kt = fv.Reshape(%k3) {dims = [6, 8, m]}\n" \
+    "  %v2 = fv.Reshape(%v0) {dims = [2, 1, m, 20]}\n  %v3 = fv.Expand(%v2) {dims = [2, 3, m, 20]}\n  %v1 = fv.Reshape(%v3) {dims = [6, m, 20]}\n"
+#define SHARED_SCORES "  %s = MatMul(%q1, %kt)\n"
+#define SHARED_REST "  %p = Softmax(%t) {axis = -1}\n  %o = MatMul(%p, %v1)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n"
+
+static int shares(const fv_program *p) {
+    int n = 0;
+    for (int i = 0; i < p->nkernels; i++)
+        n += p->kernels[i]->schedule->kind == FV_SCHEDULE_part;
+    return n;
+}
+
+static double at_of(const fv_program *p, int input, int64_t e, int m) { return (double)(float)element(&p->inputs[input], input, e, 1, m); }
+
+/* The first token's result in double precision; NaN where a weight is. `groups` of heads; `added`: a mask that is %hide. */
+static void attend_in_f64(const fv_program *p, int m, int groups, bool added, double scale, double *y) {
+    double *s = FV_NEW(arena, double, m + 1);
+    for (int h = 0; h < SHARED_HEADS; h++) {
+        int g = h / (SHARED_HEADS / groups);
+        double most = -INFINITY, sum = 0;
+        for (int j = 0; j < m; j++) {
+            s[j] = 0;
+            for (int c = 0; c < 8; c++)
+                s[j] += at_of(p, 0, h * 8 + c, m) * at_of(p, 1, (j * groups + g) * 8 + c, m);
+            s[j] = s[j] * scale + (added && !is_seen(j, 1, m) ? (double)fill : 0);
+            most = s[j] > most ? s[j] : most;
+        }
+        for (int j = 0; j < m; j++)
+            sum += s[j] = exp(s[j] - most);
+        for (int d = 0; d < FEATURES; d++) {
+            double *at = &y[h * FEATURES + d];
+            *at = 0;
+            for (int j = 0; j < m; j++)
+                *at += s[j] / sum * at_of(p, 2, (j * groups + g) * FEATURES + d, m);
+        }
+    }
+}
+
+static bool is_near(const float *x, const double *y) {
+    for (int i = 0; i < SHARED_HEADS * FEATURES; i++)
+        if (!(isnan(x[i]) && isnan(y[i])) && (double)x[i] != y[i] && !(fabs((double)x[i] - y[i]) <= 2e-6))
+            return false;
+    return true;
+}
+
+/* A step has the bits of the first row of a prompt, which one task computes: two, three and four parts, the last one of a single key and
+ * of many, and one of 512, which is not shared. */
+static void check_shared(const char *body, const double *expected_scale, int groups, bool added) {
+    static const int keys[] = {40, 512, 513, 1030, 1544};
+    for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t += 2) {
+        fv_target target = *fv_target_find("x86-64-v3");
+        target.vector_bits = tilings[t].bits;
+        target.vector_registers = tilings[t].registers;
+        target.l2_bytes = tilings[t].l2_bytes;
+        const fv_program *p = lower(body, "%y", &target);
+        cr_assert_geq(shares(p), 3, "%s", body);
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            size_t one, two;
+            double want[SHARED_HEADS * FEATURES];
+            const float *x = run(p, 1, keys[i], &one), *y = run(p, 2, keys[i], &two);
+            cr_assert_eq(one, SHARED_HEADS * FEATURES * sizeof *x);
+            cr_assert_eq(two, 2 * one);
+            cr_assert(same(x, y, one, false), "tiling %zu, mask %d, %d keys\n%s", t, hides, keys[i], body);
+            if (!expected_scale)
+                continue;
+            attend_in_f64(p, keys[i], groups, added, *expected_scale, want);
+            cr_assert(is_near(x, want), "tiling %zu, mask %d, %d keys\n%s", t, hides, keys[i], body);
+        }
+    }
+}
+
+Test(attend, keys_that_tasks_share, .timeout = 240) {
+    const double one = 1, third = (double)(1 / 3.0f);
+    check_shared(SHARING("6", "") BY_HEAD SHARED_SCORES "  %t = Identity(%s)\n" SHARED_REST, &one, 6, false);
+    check_shared("const @c: f32[] = 0.33333334\n" SHARING("6", "") BY_HEAD "  %q2 = Mul(%q1, @c)\n  %t = MatMul(%q2, %kt)\n" SHARED_REST,
+                 &third, 6, false);
+    check_shared("const @c: f32[] = 5\n" SHARING("6", "") BY_HEAD SHARED_SCORES
+                 "  %a = Div(%s, @c)\n  %b = Tanh(%a)\n  %t = Mul(%b, @c)\n" SHARED_REST, NULL, 6, false);
+    check_shared(SHARING("6", ", %sink: f32[n, 6, 1]") BY_HEAD SHARED_SCORES
+                 "  %z = Transpose(%sink) {perm = [1, 0, 2]}\n  %p = fv.SinkSoftmax(%s, %z)\n  %o = MatMul(%p, %v1)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n", NULL, 6, false);
+}
+
+/* Parts that are hidden as a whole, the first or the last ones; rows of which all is hidden. */
+Test(attend, keys_that_tasks_share_and_a_mask, .timeout = 240) {
+    static const float fills[] = {-10000, -INFINITY, -3.4028235e+38f};
+    static const pattern patterns[] = {SEVENTHS, LATE, MIDDLE, NONE, ALL};
+    const double one = 1;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        hides = patterns[i];
+        for (int f = 0; f < 3; f++) {
+            fill = fills[f];
+            bool lost = hides == ALL && f != 1; /* of scores, beside it */
+            check_shared(SHARING("2", ", %hide: f32[n, m]") BY_GROUP SHARED_SCORES "  %t = Add(%s, %hide)\n" SHARED_REST, lost ? NULL : &one, 2, true);
+        }
+        check_shared("const @low: f32[] = -inf\nconst @zero: f32[] = 0\n" SHARING("6", ", %keep: bool[n, m]") BY_HEAD SHARED_SCORES
+                     "  %t = Where(%keep, %s, @low)\n  %r = Softmax(%t) {axis = -1}\n  %p = Where(%keep, %r, @zero)\n"
+                     "  %o = MatMul(%p, %v1)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n", NULL, 6, false);
+    }
+    hides = SEVENTHS;
+}
+
+/* What is infinite or NaN in one part is so in the sum, and nowhere else. */
+Test(attend, keys_that_tasks_share_and_no_numbers, .timeout = 240) {
+    static const double values[] = {INFINITY, -INFINITY, NAN};
+    static const char *const body = SHARING("6", "") BY_HEAD SHARED_SCORES "  %t = Identity(%s)\n" SHARED_REST;
+    const double one = 1;
+    for (int i = 0; i < 6; i++) {
+        spoiled.name = i % 2 ? "k" : "v";
+        spoiled.at = (i < 3 ? 30 : 600) * 6 * (i % 2 ? 8 : FEATURES) + 3;
+        spoiled.is = values[i / 2];
+        check_shared(body, i % 2 ? NULL : &one, 6, false);
+    }
+    spoiled.name = NULL;
+}
+
+/* Heads that are tasks enough; keys that are known to be one part. */
+Test(attend, keys_that_no_tasks_share) {
+    const fv_target *target = fv_target_find("x86-64-v3");
+    cr_expect_eq(shares(lower("func @main(%q: f32[16, n, 8], %k: f32[16, m, 8], %v: f32[16, m, 20]) -> (%y) {\n"
+                              "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n  %p = Softmax(%s) {axis = -1}\n"
+                              "  %y = MatMul(%p, %v)\n", "%y", target)), 0);
+    cr_expect_eq(shares(lower("symbol few 0..512\nfunc @main(%q: f32[n, 8], %k: f32[few, 8], %v: f32[few, 20]) -> (%y) {\n" SCORE
+                              "  %p = Softmax(%s) {axis = -1}\n  %y = MatMul(%p, %v)\n", "%y", target)), 0);
 }

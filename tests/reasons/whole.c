@@ -83,6 +83,7 @@ static bool says_one_of(const told *t, const fv_why whys[WAYS]) {
 /* That the value's kernel has the schedule that it has. */
 static const fv_why builds[FV_NSCHEDULES][WAYS] = {
     [FV_SCHEDULE_attend] = {FV_WHY_attends},
+    [FV_SCHEDULE_part] = {FV_WHY_attend_parts},
     [FV_SCHEDULE_contract] = {FV_WHY_contracts, FV_WHY_contracts_row, FV_WHY_contracts_each},
     [FV_SCHEDULE_transpose] = {FV_WHY_transposes},
     [FV_SCHEDULE_pack] = {FV_WHY_transposes, FV_WHY_maps},

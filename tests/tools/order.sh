@@ -5,7 +5,7 @@ cat >chains.fvd <<'T'
 fovea-definitions 1 after "order"
 module "chains"
 symbol n 0..100
-func @main(%x: f32[n, 37]) -> (%one, %rows, %all) {
+func @main(%x: f32[n, 37]) -> (%one, %rows, %all, %parts) {
   %one = define(%x) : f32[] {
     element %one[] = sum i < n, k < 37: %x[i, k]
   }
@@ -15,7 +15,10 @@ func @main(%x: f32[n, 37]) -> (%one, %rows, %all) {
   %all = define(%x) : f32[] {
     element %all[] = sum i < n, k < 37 in 16 chains along 2: %x[i, k]
   }
-  return %one, %rows, %all
+  %parts = define(%x) : f32[] {
+    element %parts[] = sum i < n, k < 37 in parts of 512: %x[i, k]
+  }
+  return %one, %rows, %all, %parts
 }
 T
 # What each order gives, by its words in docs/ir.md.
@@ -38,6 +41,10 @@ def chains(rows):
         c = [one(a + b) for a, b in zip(c[:len(c) // 2], c[len(c) // 2:])]
     return c[0]
 
+def parts(terms):
+    c = [chain(0.0, terms[i:i + 512]) for i in range(0, len(terms), 512)]
+    return chain(c[0], c[1:])
+
 def write(name, shape, values):
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }" % (shape,)
     header = header.ljust(117) + "\n"
@@ -48,8 +55,8 @@ random.seed(1)
 x = [[one(random.uniform(-1, 1)) for k in range(37)] for i in range(50)]
 flat = sum(x, [])
 write("chains.npy", (50, 37), flat)
-sums = {"one": chain(0.0, flat), "rows": chains(x), "all": chains([flat])}
-assert len(set(sums.values())) == 3, sums
+sums = {"one": chain(0.0, flat), "rows": chains(x), "all": chains([flat]), "parts": parts(flat)}
+assert len(set(sums.values())) == 4, sums
 for name, value in sums.items():
     write("chains/%s.npy" % name, (), [value])
 T
@@ -57,7 +64,7 @@ T
 mkdir chains && python3 chains.py
 for backend in $backends; do
     for options in --target=generic --target=native --schedule=naive; do
-        check "sums in the order of the text ($backend, $options)" 0 '3 of 3 outputs as expected' "$fovea" run chains.fvd --backend=$backend $options --input x=chains.npy --expect chains --atol=0 --rtol=0
+        check "sums in the order of the text ($backend, $options)" 0 '4 of 4 outputs as expected' "$fovea" run chains.fvd --backend=$backend $options --input x=chains.npy --expect chains --atol=0 --rtol=0
     done
 done
 
@@ -155,5 +162,27 @@ for target in generic native; do # which may differ by fused multiply-adds
         done
     done
     check "in the order of the text (threads, $target)" 0 '19 of 19 outputs as expected' "$fovea" run all.fvd --dim n=$n --threads=3 --target=$target --expect $serial --atol=0 --rtol=0
+done
+# Values that are weighted in parts: as tiles take them, and as tasks share them.
+cat >parts.fvd <<'T'
+fovea-definitions 1 after "order"
+module "parts"
+symbol n 0..64
+symbol m 0..4096
+func @main(%q: f32[n, 16], %k: f32[m, 16], %v: f32[m, 8]) -> (%y) {
+  %y = define(%q, %k, %v) : f32[n, 8] {
+    element %y[i, d]
+      let w = max w < m: sum c < 16: %q[i, c] * %k[w, c]
+      let e = sum r < m in 16 chains: exp((sum c < 16: %q[i, c] * %k[r, c]) - w)
+      = sum j < m in parts of 512: exp((sum c < 16: %q[i, c] * %k[j, c]) - w) / e * %v[j, d]
+  }
+  return %y
+}
+T
+for n in 1 5; do
+    check "parts, serial" 0 "" "$fovea" run parts.fvd --backend=c --dim n=$n --dim m=1100 --schedule=naive -o serial$n
+    for backend in $backends; do
+        check "parts in the order of the text ($backend, $n)" 0 '1 of 1 outputs as expected' "$fovea" run parts.fvd --backend=$backend --dim n=$n --dim m=1100 --expect serial$n --atol=0 --rtol=0
+    done
 done
 finish
