@@ -214,7 +214,7 @@ static int check_capacities(const fv_model *m, const fv_array *inputs, const uns
         if (!p->in_place)
             fv_log_add(log, "error: input '%s' is given with a capacity, expected a dense array", p->name);
         else
-            fv_log_add(log, "error: input '%s' is given with capacity %lld on axis %d, it grows along axis %d", p->name,
+            fv_log_add(log, "error: input '%s' is given with capacity %lld on axis %d, it has one on axis %d", p->name,
                        (long long)x->capacity, (int)x->axis, (int)p->in_place - 1);
         return FV_BAD_ARGUMENT;
     }

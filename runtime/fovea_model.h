@@ -57,7 +57,7 @@ typedef struct fv_port_info {
     int32_t state_of;         /* outputs: 1 + the input that takes this output at the next run (a
                                  cache: past and present); 0: it is no state */
     int32_t in_place;         /* of a state, input and output: 0, they are two buffers; else they are one, in which the
-                                 output adds to what is there: 1 + the axis along which that has room */
+                                 output adds to what is there, or replaces some of it: 1 + the axis of its capacity */
     const char *capacity;     /* in_place: how many the buffer has along that axis, a number or a symbol of the model, as
                                  text: its dims are those of the port, with this in the place of that one, and its
                                  elements lie row-major in these dims; else NULL */
@@ -87,7 +87,8 @@ typedef struct fv_relation_info {
  *   but for a state that is in_place: its input points to the buffer, of `capacity`, and its output is
  *   the same pointer, or NULL. What the input has stays; what the output has besides is written behind it,
  *   and the rest of the buffer is neither read nor written. Where the output has more than the capacity, the
- *   run returns FV_TOO_SMALL, and nothing is written but out_dims.
+ *   run returns FV_TOO_SMALL, and nothing is written but out_dims. Of an output as large as its input, the
+ *   elements that differ are written. A run that fails later than this may have written some of it.
  * out_dims: for every output in turn one capacity (in elements; read for outputs that depend on
  *   data, else ignored), then `rank` actual dims, written by the run. NULL is allowed where no
  *   output depends on data.

@@ -49,6 +49,14 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
 static bool share_inputs(fv_bench *b, fv_subject *other) {
     fv_log *log = fv_log_new();
     memcpy(other->inputs, b->m.inputs, (size_t)other->table->ninputs * sizeof *other->inputs);
+    for (int i = 0; i < other->table->ninputs; i++) {
+        fv_array *x = &other->inputs[i];
+        if (!other->table->inputs[i].in_place || !x->data)
+            continue; /* what a run writes each has for itself */
+        size_t bytes = fv_array_bytes(x);
+        void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);
+        x->data = memcpy(own, x->data, bytes);
+    }
     bool ok = fv_solve_dims(other->table, other->inputs, other->dims, log) == FV_OK || fv_say_log(b->c, log);
     fv_log_free(log);
     return ok;

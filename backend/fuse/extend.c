@@ -13,6 +13,7 @@
 #include "ir/base/limits.h"
 #include "ir/expr/unique.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/state.h"
 
 typedef struct moved { /* a value whose elements lie in the memory of another */
     fv_storage *home;
@@ -125,17 +126,21 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
 }
 
 /* States as large as they were: the kernel of their op writes in the memory of its operand, which nothing else reads. */
-static void write_in_place(fv_lowerer *l) {
+static bool write_in_place(fv_lowerer *l) {
     const fv_op *ret = l->func->body->last;
+    int axis;
     for (int i = 0; l->func->capacity && i < ret->nin; i++) {
         fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
         if (!op || !op->def->kernel)
             continue;
+        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op there */
+            return false;
         fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
         fv_storage *s = fv_storage_of(l, op->out[0]);
         s->fate = FV_FATE_ASSEMBLED;
         s->of = fv_storage_of(l, op->in[0]);
     }
+    return true;
 }
 
 static fv_value *copy(fv_lowerer *l, fv_op *op) {
@@ -175,7 +180,8 @@ static bool extend(mover *m, fv_op *op) {
 
 bool fv_step_extend(fv_lowerer *l) {
     fv_place_rows(l);
-    write_in_place(l);
+    if (!write_in_place(l))
+        return false;
     mover m = {.l = l, .moved = fv_ptrmap_in(l->exprs)};
     bool any = false;
     for (fv_op *op = l->func->body->first; op; op = op->next) {

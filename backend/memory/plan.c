@@ -117,10 +117,13 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
         FV_PUSH(l->arena, s->buf->over, s->buf->nover, cap, x->value->name);
 }
 
-/* The axis of its capacity, which verify has found. */
+/* The axis of its capacity. */
 static int along(const fv_lowerer *l, int i) {
-    const fv_type *t = l->func->body->last->in[i]->type;
+    const fv_value *v = l->func->body->last->in[i];
+    const fv_type *t = v->type;
     int axis = 0;
+    if (fv_op_is(v->def, FV_OP_fv_Extend))
+        return (int)fv_op_int(v->def, "axis");
     while (axis < t->rank - 1 && t->dims[axis] != l->func->capacity[i])
         axis++;
     return axis;

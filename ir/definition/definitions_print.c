@@ -304,7 +304,8 @@ static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, f
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     const fv_defined *d = v ? fv_ptrmap_get(&p->defined, v) : NULL;
-    if (v && !*fv_ptrmap_at(seen, v) && !(d && d->fate == FV_FATE_ASSEMBLED)) { /* that stands below its parts */
+    bool below = d && d->fate == FV_FATE_ASSEMBLED && !d->value->def->def->kernel; /* it stands below its parts */
+    if (v && !*fv_ptrmap_at(seen, v) && !below) {
         *fv_ptrmap_at(seen, v) = (void *)(uintptr_t)v;
         fv_text_put(t, t->n && t->s[t->n - 1] != '(' ? ", " : "");
         fv_put_value(t, v);

@@ -177,7 +177,18 @@ static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     return NULL;
 }
 
+/* Is result i, which has a capacity, where it belongs, or can it be? */
+static bool is_in_place(const fv_verifier *v, const fv_op *ret, int i) {
+    const fv_func *f = v->m->funcs;
+    const fv_defined *d = fv_ptrmap_get(&v->defined, ret->in[i]);
+    const fv_op *op = ret->in[i]->def;
+    if (!fv_step_comes(v->d->after, "extend"))
+        return d && d->fate == FV_FATE_ASSEMBLED && d->of == f->states[i];
+    return op && op->def->kernel;
+}
+
 static bool check_ports(fv_verifier *v, const fv_op *ret) {
+    const fv_func *f = v->m->funcs;
     for (int i = 0; i < ret->nin; i++) {
         const char *problem = valid_type(v->d->out, i) ? over_problem(v, ret, i) : NULL;
         if (problem)
@@ -187,6 +198,10 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < body->nparams; i++)
         if (valid_type(v->d->in, i) && result_over(v, body->params[i]) < 0)
             return fv_op_error(ret, "%%%s has a valid part, and nothing is added to it", body->params[i]->name);
+    for (int i = 0; f->states && f->capacity && i < ret->nin; i++)
+        if (f->states[i] && f->capacity[i] && !valid_type(v->d->out, i) && !is_in_place(v, ret, i))
+            return fv_op_error(ret, "result %d, %%%s, has a capacity, and does not lie in the memory of %%%s", i, ret->in[i]->name,
+                               f->states[i]->name);
     return true;
 }
 
@@ -574,6 +589,27 @@ static bool check_view(fv_verifier *v) {
 
 static const fv_dim *elements(fv_verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
 
+static bool loads_from(const fv_expr *x, const fv_value *p, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    bool found = (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == p;
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_from(x->arg[i], p, seen);
+    return found;
+}
+
+/* What reads p, as it was or as it becomes; NULL: nothing. */
+static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
+    for (int i = 0; i < v->d->n; i++) {
+        const fv_defined *x = &v->d->all[i];
+        fv_ptrmap seen = fv_ptrmap_in(v->a);
+        if ((x->fate == FV_FATE_VIEW && x->of == p) || (x->def && loads_from(x->def->body, p, &seen)))
+            return x->value;
+    }
+    return NULL;
+}
+
 /* A kernel that writes in the memory of its first operand, which has all of it before. */
 static bool check_written(fv_verifier *v) {
     const fv_func *f = v->m->funcs;
@@ -583,6 +619,9 @@ static bool check_written(fv_verifier *v) {
     for (int i = 0, axis; f->states && f->capacity && i < ret->nin; i++)
         if (ret->in[i] == x && f->states[i] == p && f->capacity[i])
             problem = fv_state_not_written(f, i, &axis);
+    const fv_value *reader = reader_of(v, p);
+    if (!problem && reader)
+        problem = fv_printf(v->a, "and %%%s reads the input", reader->name);
     return !problem || fv_dv_illegal(v, "it is assembled over %%%s by %s, %s", p->name, x->def->def->name, problem);
 }
 

@@ -214,25 +214,34 @@ static bool keeps_size(const fv_type *in, const fv_type *out) {
     return true;
 }
 
-/* The axis of the capacity: it is one of the dims, or is said to be; else the one where the output has to fit, or that the op
- * writes along, or the only one that is open. -1: none, or who knows. */
+/* The axis that op writes along, where there is one; else -1. Caches of com.microsoft are [batch, heads, positions, size]. */
+static int axis_of_op(const fv_op *op, const fv_type *in) {
+    int axis;
+    if (op && replaces(op) && fv_opdef_attr(op->def, "axis"))
+        return fv_infer_axis((fv_op *)(uintptr_t)op, fv_op_int(op, "axis"), in->rank, &axis) ? axis : -1;
+    return op && !strcmp(op->def->domain, "com.microsoft") && in->rank == 4 ? 2 : -1;
+}
+
+/* The axis of the capacity: where the output has to fit, or that the op writes along, or that is the only open one; else one whose
+ * dim it is. -1: none, or who knows. */
 static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_value *out, const fv_dim *capacity) {
     int axis, open = -1, nopen = 0;
     for (axis = 0; axis < in->rank; axis++)
-        if (fv_module_equal(m, in->dims[axis], capacity))
-            return axis;
-    for (axis = 0; axis < in->rank; axis++)
         if (out->type->dims[axis] != in->dims[axis])
             return axis;
-    if (out->def && replaces(out->def) && fv_op_find_attr(out->def, "axis") &&
-        fv_infer_axis(out->def, fv_op_int(out->def, "axis"), in->rank, &axis))
+    if ((axis = axis_of_op(out->def, in)) >= 0)
         return axis;
     for (axis = 0; axis < in->rank; axis++)
         if (!fv_dim_is_const(in->dims[axis])) {
             open = axis;
             nopen++;
         }
-    return nopen == 1 ? open : -1;
+    if (nopen == 1)
+        return open;
+    for (axis = 0; axis < in->rank; axis++)
+        if (fv_module_equal(m, in->dims[axis], capacity))
+            return axis;
+    return -1;
 }
 
 /* "a <= room", of max(a, room). */
@@ -245,13 +254,25 @@ static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *ro
 /* Memory that does not grow has its own size as capacity, and all that the output holds fits in it. */
 static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i, const fv_dim *capacity) {
     const fv_value *past = f->states[i], *v = f->body->last->in[i];
-    if (!keeps_size(past->type, v->type))
+    if (!keeps_size(past->type, v->type)) {
+        for (int k = 0; k < past->type->rank; k++)
+            if (past->type->dims[k] == capacity && v->type->dims[k] != capacity) {
+                fv_error(m->session, "--state '%s': the capacity %s is what input '%s' has already, and output '%s' has more", text,
+                         fv_dim_str(m->arena, capacity), past->name, result_name(f, i));
+                return NULL;
+            }
         return capacity;
+    }
     int axis = axis_of_capacity(m, past->type, v, capacity);
     const fv_dim *room = axis < 0 ? NULL : past->type->dims[axis];
     if (!room || (room != capacity && (!fv_dim_is_const(capacity) || !fv_module_assume(m, room, capacity, "capacity of a state")))) {
         fv_error(m->session, "--state '%s': input '%s' is %s, as large as its output; which of its dims is the capacity? None is %s", text,
                  past->name, fv_type_str(m->arena, past->type), fv_dim_str(m->arena, capacity));
+        return NULL;
+    }
+    if (!fv_dim_is_const(room) && (room->kind != FV_DIM_SYMBOL || room->from_data)) {
+        fv_error(m->session, "--state '%s': the capacity of input '%s' is %s, expected a number or a symbol", text, past->name,
+                 fv_dim_str(m->arena, room));
         return NULL;
     }
     for (int k = 0; k < past->type->rank; k++) {

@@ -240,12 +240,12 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
         return false;
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
-    fv_expr *old = fv_d_load(d, 0, index);
-    if (fv_op_in(op, 2))
-        index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], fv_d_int(d, 2, index[0]));
-    if (fv_op_string(op, "mode").s[0] == 'c')
-        index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis],
-                               fv_x_dim(a, def->value->type->dims[axis]));
+    fv_expr *old = fv_d_load(d, 0, index), *first = fv_op_in(op, 2) ? fv_d_int(d, 2, index[0]) : NULL;
+    fv_expr *n = fv_op_string(op, "mode").s[0] == 'c' ? fv_x_dim(a, def->value->type->dims[axis]) : NULL;
+    if (first) /* whatever it is, a difference from the rest does not overflow */
+        index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], n ? fv_x_bin(a, FV_X_FLOORMOD, first, n) : first);
+    if (n)
+        index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis], n);
     def->body = fv_d_load_else(d, 1, index, old);
     return true;
 }
@@ -262,17 +262,19 @@ static bool kernel_write_rows(fv_custom *c, fv_op *op) {
     copy_data(c, x);
     fv_custom_begin(c, "write_rows");
     fv_buf *rows = fv_custom_in(c, 1), *start = fv_op_in(op, 2) ? fv_custom_in(c, 2) : NULL, *y = fv_custom_update(c, 0);
-    fv_expr *n = fv_custom_dim(c, x->dims[axis]);
+    fv_expr *n = fv_custom_dim(c, x->dims[axis]), *some = fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 1));
     for (int i = 0; i < x->rank; i++) {
         fv_loop_kind kind = i < axis ? FV_PARALLEL : i > axis && i == x->rank - 1 ? FV_VECTOR : FV_SERIAL;
         at[i] = from[i] = fv_custom_for(c, kind, "i", u->dims[i]);
         if (!i && start)
-            first = fv_kb_let(&c->b, "first", fv_x_convert(a, FV_I64, fv_custom_load(c, start, at)));
+            first = fv_x_convert(a, FV_I64, fv_custom_load(c, start, at));
+        if (!i && start) /* whatever it is, sums with it do not overflow */
+            first = fv_kb_let(&c->b, "first", circular ? fv_x_bin(a, FV_X_FLOORMOD, first, some) : first);
         if (i != axis)
             continue;
         /* of more rows than there are places the first ones count, as TensorScatter says it */
         at[i] = fv_x_bin(a, FV_X_ADD, first, from[i]);
-        at[i] = fv_kb_let(&c->b, "at", circular ? fv_x_bin(a, FV_X_FLOORMOD, at[i], n) : at[i]);
+        at[i] = fv_kb_let(&c->b, "at", circular ? fv_x_bin(a, FV_X_FLOORMOD, at[i], some) : at[i]);
         fv_kb_if(&c->b, circular ? fv_x_bin(a, FV_X_LT, from[i], n) : is_inside(a, at[i], n));
     }
     fv_custom_store(c, y, at, fv_custom_load(c, rows, from), NULL);

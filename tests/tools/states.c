@@ -148,6 +148,32 @@ Test(states, written_in_place) {
     }
 }
 
+/* Positions that no sum may overflow with. */
+Test(states, windows_at_any_position) {
+    const cached *m = &models[1];
+    fv_log *log = fv_log_new();
+    fv_artifact *copied = compile(m, FV_BACKEND_INTERP, false, "past=present", log);
+    fv_artifact *placed = compile(m, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, false, "past=present:room", log);
+    float new[MOST], cache[MOST] = {0}, own[MOST] = {0}, other[1] = {0};
+    int64_t at[2] = {INT64_MAX, INT64_MIN};
+    for (int i = 0; i < MOST; i++)
+        new[i] = (float)i;
+    fv_array in[4] = {array_of(m->dims[0], FV_TYPE_FLOAT, new), array_of(m->dims[1], FV_TYPE_INT64, at),
+                      array_of(m->dims[2], FV_TYPE_FLOAT, own), array_of(m->dims[3], FV_TYPE_FLOAT, other)}, want[2] = {0}, out[2] = {0};
+    cr_assert_eq(fv_artifact_run(copied, in, want, NULL, log), FV_OK, "%s", fv_log_text(log));
+    in[2].data = cache;
+    in[2].capacity = ROOM;
+    in[2].axis = m->axis;
+    cr_assert_eq(fv_artifact_run(placed, in, out, NULL, log), FV_OK, "%s", fv_log_text(log));
+    cr_expect_eq(memcmp(cache, want[1].data, fv_array_bytes(&want[1])), 0);
+    for (int i = 0; i < 2; i++)
+        fv_array_free(&want[i]);
+    fv_array_free(&out[0]);
+    fv_artifact_free(copied);
+    fv_artifact_free(placed);
+    fv_log_free(log);
+}
+
 /* What a run refuses leaves the cache as it was. */
 Test(states, refused_before_anything_is_written) {
     const cached *m = &models[sizeof models / sizeof *models - 1];
@@ -169,19 +195,44 @@ Test(states, refused_before_anything_is_written) {
     fv_log_free(log);
 }
 
-static void refuses(const char *state, const char *message) {
+static void compiles(const char *text, const char *state, const char *message) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
-    put("fovea-ir 1\nsymbol p 1..64\nsymbol q 1..64\n"
-        "func @main(%new: f32[1, q], %at: i64[1, 1], %past: f32[p, q], %twice: f32[p, 4], %wide: f32[1, 4], %last: f32[5, q]) -> (%a, %b, %c, %d, %e) {\n"
-        "  %a = ScatterND(%past, %at, %new)\n  %b = ScatterND(%twice, %at, %wide)\n  %c = Relu(%twice)\n"
-        "  %n = Neg(%last)\n  %d = ScatterND(%n, %at, %new)\n  %e = ScatterND(%last, %at, %new)\n  return %a, %b, %c, %d, %e\n}\n");
+    put(text);
     fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP, .states = (const char *const[]){state, NULL}};
-    cr_expect_eq(fv_compile(place, &o, log, &a), *message ? FV_BAD_MODEL : FV_OK, "%s", state);
+    cr_expect_eq(fv_compile(place, &o, log, &a), *message ? FV_BAD_MODEL : FV_OK, "%s: %s", state, fv_log_text(log));
     cr_expect(strstr(fv_log_text(log), message) != NULL, "%s: %s", state, fv_log_text(log));
     if (!*message)
         fv_artifact_free(a);
     fv_log_free(log);
+}
+
+static void refuses(const char *state, const char *message) {
+    compiles("fovea-ir 1\nsymbol p 1..64\nsymbol q 1..64\n"
+             "func @main(%new: f32[1, q], %at: i64[1, 1], %past: f32[p, q], %twice: f32[p, 4], %wide: f32[1, 4], %last: f32[5, q]) -> (%a, %b, %c, %d, %e) {\n"
+             "  %a = ScatterND(%past, %at, %new)\n  %b = ScatterND(%twice, %at, %wide)\n  %c = Relu(%twice)\n"
+             "  %n = Neg(%last)\n  %d = ScatterND(%n, %at, %new)\n  %e = ScatterND(%last, %at, %new)\n  return %a, %b, %c, %d, %e\n}\n", state, message);
+}
+
+Test(states, axis_of_the_capacity) {
+    static const char concat[] = "fovea-ir 1\nsymbol b 1..64\nsymbol p 0..64\n"
+        "func @main(%new: f32[b, 12, 1, 9], %past: f32[b, 12, p, 9]) -> (%y, %present) {\n"
+        "  %present = Concat(%past, %new) {axis = 2}\n  %y = Neg(%present)\n  return %y, %present\n}\n";
+    compiles(concat, "past=present:12", "");
+    compiles(concat, "past=present:9", "");
+    compiles(concat, "past=present:b", "");
+    compiles(concat, "past=present:room", "");
+    compiles(concat, "past=present:p", "the capacity p is what input 'past' has already, and output 'present' has more");
+    static const char scatter[] = "fovea-ir 1\nsymbol b 1..64\nsymbol room 1..64\n"
+        "func @main(%new: f32[b, 8, 1, 16], %at: i64[b], %past: f32[b, 8, room, 16]) -> (%y, %present) {\n"
+        "  %present = TensorScatter(%past, %new, %at)\n  %y = Neg(%present)\n  return %y, %present\n}\n";
+    compiles(scatter, "past=present:32", "");
+    compiles(scatter, "past=present:room", "");
+    compiles(scatter, "past=present:16", ""); /* that is room, not the size of a head */
+    compiles(scatter, "past=present:b", "which of its dims is the capacity? None is b");
+    compiles("fovea-ir 1\nsymbol n 1..64\nfunc @main(%new: f32[1, 4], %at: i64[1, 1], %past: f32[2 * n + 2, 4]) -> (%present) {\n"
+             "  %present = ScatterND(%past, %at, %new)\n  return %present\n}\n", "past=present:8",
+             "the capacity of input 'past' is n * 2 + 2, expected a number or a symbol");
 }
 
 Test(states, that_cannot_be_in_place) {
