@@ -51,7 +51,7 @@ void fv_attend_place_parts(fv_attend *a) {
     if (!a->single.sum || a->kept || a->at.sum->u.red.order != FV_ORDER_PARTS || a->nouter + 3 > FV_MAX_RANK)
         return;
     const fv_dim *times = times_shared(a), *parts = fv_dim_ceildiv(t, a->at.key->dim, fv_dim_const(t, FV_PART));
-    if (times->hi <= 0) {
+    if (a->tasks < 2 || times->hi <= 0) {
         fv_declines(a->l, a->d->value, FV_WHY_attend_heads, fv_n(a->tasks));
         return;
     }
