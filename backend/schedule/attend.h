@@ -52,11 +52,14 @@ typedef struct fv_attend {
 
 /* All axes of the result but the features, then the keys. */
 fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body);
-/* The score, or the weight, in the memory of a task. */
+/* An element of the memory of a task; the score, or the weight. */
+fv_expr *fv_attend_of_task(fv_attend *a, fv_buf *b, fv_expr *row, fv_var *last);
 fv_expr *fv_attend_in_memory(fv_attend *a);
+
 /* ---- what kernels of one attention emit, each in a->e ---- */
 
-/* Opens parallel loops over the outer axes, which have no iterations where `times` is 0 and is not NULL, else 1; the result is the first head of the group, NULL: there are no groups. The chunk is 0. */
+/* Opens parallel loops over the outer axes, which have no iterations where `times` is 0 and is not NULL, else 1; the result is the
+ * first head of the group, NULL: there are no groups. The chunk is 0. */
 fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times);
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns);
 /* What weights have of the key alone; queries that are computed, from `first` on. */

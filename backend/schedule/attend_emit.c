@@ -17,6 +17,46 @@ typedef struct sums {
     fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
 } sums;
 
+/* ---- definitions and memory ---- */
+
+fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body) {
+    fv_definition s = {.value = a->d->value, .body = body};
+    s.index = FV_NEW(a->l->exprs, fv_var *, a->d->rank + 1);
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.column)
+            s.index[s.rank++] = a->d->index[i];
+    s.index[s.rank++] = a->at.key;
+    return s;
+}
+
+fv_expr *fv_attend_of_task(fv_attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < a->nouter; i++)
+        index[i] = fv_x_var(a->l->exprs, a->outer[i]);
+    index[a->nouter] = fv_x_var(a->l->exprs, a->chunk);
+    index[a->nouter + 1] = row;
+    index[a->nouter + 2] = fv_x_var(a->l->exprs, last);
+    return fv_x_load(a->l->exprs, b, index);
+}
+
+fv_expr *fv_attend_in_memory(fv_attend *a) {
+    return fv_attend_of_task(a, a->memory, fv_x_var(a->l->exprs, a->local), a->at.key);
+}
+
+fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
+    fv_kemit *e = &a->e;
+    fv_expr *zero = integer(e, 0), *is = NULL;
+    if (!a->shared.times)
+        return NULL;
+    if (!within)
+        is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->shared.times));
+    if (!a->shared.hides)
+        return is;
+    fv_buf *b = fv_kemit_in(e, a->shared.hides);
+    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1)) : fv_x_load(e->arena, b, a->at_memory);
+    return binary(e, FV_X_EQ, hides, zero);
+}
+
 /* ---- scores ---- */
 
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {

@@ -65,20 +65,6 @@ void fv_attend_place_parts(fv_attend *a) {
     fv_takes(a->l, a->d->value, FV_WHY_attend_parts, fv_n(FV_PART), fv_n(a->tasks));
 }
 
-fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
-    fv_kemit *e = &a->e;
-    fv_expr *zero = integer(e, 0), *is = NULL;
-    if (!a->shared.times)
-        return NULL;
-    if (!within)
-        is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->shared.times));
-    if (!a->shared.hides)
-        return is;
-    fv_buf *b = fv_kemit_in(e, a->shared.hides);
-    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1)) : fv_x_load(e->arena, b, a->at_memory);
-    return binary(e, FV_X_EQ, hides, zero);
-}
-
 /* ---- kernels ---- */
 
 /* Opens one whose tasks are parts of the keys, of those groups of heads whose query sees all; the result is the number of the part. */

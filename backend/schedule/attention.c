@@ -35,16 +35,6 @@ enum { MOST_BLOCK = 4096, MOST_TASKS = 4096 };
 
 /* ---- definitions and memory ---- */
 
-fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body) {
-    fv_definition s = {.value = a->d->value, .body = body};
-    s.index = FV_NEW(a->l->exprs, fv_var *, a->d->rank + 1);
-    for (int i = 0; i < a->d->rank; i++)
-        if (i != a->at.column)
-            s.index[s.rank++] = a->d->index[i];
-    s.index[s.rank++] = a->at.key;
-    return s;
-}
-
 /* Rows of a block: their scores take a part of the second-level cache. */
 static int block_rows(const fv_attend *a, int mr) {
     int64_t keys = fv_typical_dim(a->at.key->dim);
@@ -96,22 +86,6 @@ static const fv_dim *row_of_keys(fv_attend *a, int width) {
     const fv_dim *w = fv_dim_const(t, width), *keys = fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
     return width % (2 * line) ? keys : fv_dim_add(t, keys, fv_dim_const(t, line));
 }
-
-/* That element of what a task has. */
-static fv_expr *of_task(fv_attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
-    fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < a->nouter; i++)
-        index[i] = fv_x_var(a->l->exprs, a->outer[i]);
-    index[a->nouter] = fv_x_var(a->l->exprs, a->chunk);
-    index[a->nouter + 1] = row;
-    index[a->nouter + 2] = fv_x_var(a->l->exprs, last);
-    return fv_x_load(a->l->exprs, b, index);
-}
-
-fv_expr *fv_attend_in_memory(fv_attend *a) {
-    return of_task(a, a->memory, fv_x_var(a->l->exprs, a->local), a->at.key);
-}
-
 /* ---- what depends on the key alone ---- */
 
 static bool loads_value(const fv_expr *x, const fv_value *v) {
@@ -163,7 +137,7 @@ static fv_expr *with_masks(fv_attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo)
     int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
     for (int i = 0; i < x->n && mask == a->nmasks; i++)
         args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
-    y = mask < a->nmasks ? of_task(a, a->masks, fv_x_int(a->l->exprs, mask), v) : fv_x_with_args(a->l->exprs, x, args);
+    y = mask < a->nmasks ? fv_attend_of_task(a, a->masks, fv_x_int(a->l->exprs, mask), v) : fv_x_with_args(a->l->exprs, x, args);
     return *fv_ptrmap_at(memo, x) = y;
 }
 
@@ -212,7 +186,7 @@ static void place_queries(fv_attend *a, fv_op *op) {
     fv_var *channel = a->at.score->u.red.vars[0];
     if (a->of_query) {
         a->queries = new_memory(a, "queries", a->local->dim, channel->dim);
-        a->qk.a = of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), channel);
+        a->qk.a = fv_attend_of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), channel);
     } else if (a->qk.dense_a)
         a->qk.a = fv_place_dense(a->l, op, &a->scores, &a->qk.copy_a);
 }
