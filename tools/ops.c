@@ -131,7 +131,13 @@ static void print_markdown(fv_context *c) {
            "expanded; test_training_dropout, test_training_dropout_default, test_training_dropout_mask.\n"
            "Here the generator is Philox 4x32 of ten rounds. Its key is the seed and the name\n"
            "of the result, its counter the place of an element: the numbers are the same in every run, on\n"
-           "every target, with any number of threads.\n");
+           "every target, with any number of threads.\n\n"
+           "## The standard's tests that are refused\n\n"
+           "test_gradient_of_add_and_mul has Gradient, see above.\n"
+           "test_affine_grid_3d_align_corners_expanded has an If whose branches give tensors of\n"
+           "different ranks, and which of them runs is known only when it runs. Generated C has no\n"
+           "libraries that decode images: test_image_decoder_decode_bmp_rgb, jpeg2k_rgb, jpeg_bgr,\n"
+           "jpeg_grayscale, jpeg_rgb, png_rgb and webp_rgb.\n");
 }
 
 /* ---- JSON ---- */
