@@ -136,7 +136,7 @@ static void read_plain(const bmp *b, fv_image *image) {
             }
             uint32_t pixel = little(row + bit / 8, b->bits / 8);
             for (int k = 0; k < 3; k++)
-                to[k] = b->bits == 24 ? (uint8_t)(pixel >> (16 - 8 * k)) : part(pixel, b->mask[k]);
+                to[k] = (uint8_t)(b->bits == 24 ? pixel >> (16 - 8 * k) : part(pixel, b->mask[k]));
         }
     }
 }
