@@ -206,6 +206,8 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
 static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *dim) {
     const fv_dim *symbol = old->elems[e];
     bool bound = false;
+    if (symbol->kind == FV_DIM_SYMBOL && !fv_module_dim_may_be(m, symbol, dim))
+        return; /* every run ends where it is bound, and says why */
     for (int i = 0; i < old->nuses; i++) {
         fv_op *bind = old->uses[i].op;
         const fv_attr *a = fv_op_is(bind, FV_OP_fv_Bind) ? fv_op_find_attr(bind, "symbols") : NULL;

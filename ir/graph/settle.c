@@ -159,6 +159,17 @@ void fv_module_settle(fv_module *m) {
     fv_arena_free(a);
 }
 
+bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) {
+    fv_arena *a = fv_arena_new(m->session);
+    settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
+    bool may = true;
+    *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
+    for (int i = 0; may && i < m->nrelations; i++)
+        may = fv_dim_compare(m->dims, again(&s, m->relations[i].a), again(&s, m->relations[i].b)) != FV_DIM_DIFFERENT;
+    fv_arena_free(a);
+    return may;
+}
+
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim) {
     fv_arena *a = fv_arena_new(m->session);
     settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};

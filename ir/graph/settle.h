@@ -10,5 +10,7 @@
 void fv_module_settle(fv_module *m);
 /* Wherever the symbol stands, `dim` does from here on: they are the same in every run. */
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
+/* Does what the module assumes leave it possible that symbol is that dim? */
+bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) FV_MUST_USE;
 
 #endif
