@@ -24,6 +24,7 @@ typedef struct fv_attend {
     fv_buf *again;                 /* not 0: some row is not so */
     fv_contraction qk, pv;
     fv_single_scores single;       /* no sum: each score is of a tile */
+    bool alone;                    /* rows are heads of a single query, whose keys are read as they lie */
     fv_expr *group;                /* rows are heads from this one on, of a single query; NULL: they are queries */
     fv_tile t;
     fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features; of heads that share keys their groups */
@@ -65,7 +66,7 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *
 /* What weights have of the key alone; queries that are computed, from `first` on. */
 void fv_attend_masks(fv_attend *a);
 void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows);
-/* Sets `hides`, an i64 scalar: 1 where the query does not see all keys, else 0. */
+/* Sets `hides`, an i64 scalar of 0, to 1 where the query does not see all keys. */
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
 /* Binds the query, and makes the heads from a->group on the rows of the product with values; the result is what it was before. */
 fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query);

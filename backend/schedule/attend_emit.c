@@ -100,17 +100,11 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     close_to(a, depth, m);
 }
 
-static fv_expr *is_single(fv_attend *a) { return fv_kemit_expr(&a->e, a->single.where); }
-
 static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
-    if (a->single.sum) {
-        fv_kb_if(&a->e.b, is_single(a));
+    if (a->alone)
         emit_single_scores(a, memory, first);
-        fv_kb_else(&a->e.b);
-    }
-    emit_tiles(a, memory, first, rows);
-    if (a->single.sum)
-        fv_kb_end(&a->e.b);
+    else
+        emit_tiles(a, memory, first, rows);
 }
 
 typedef void emits(fv_attend *a, void *user);
@@ -176,6 +170,9 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
     }
     return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
 }
+
+/* That there are at a time. */
+static int most_rows(const fv_attend *a) { return a->alone ? a->single.heads : a->block; }
 
 /* Opens a loop over rows: queries from `first` on, or heads of that one. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
@@ -253,7 +250,7 @@ static void emit_rows(fv_attend *a, void *user) {
         fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
     }
     for (int i = 0; i < s.n; i++)
-        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){a->block}, NULL);
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){most_rows(a)}, NULL);
     emit_sums(a, w, &s, 0, before, first, rows);
     if (a->seen)
         emit_sees(a, &s, before, first, rows);
@@ -382,7 +379,7 @@ static void multiply_keys(fv_attend *a, fv_expr *rows) {
     fv_tile_multiply(&a->t, rows);
 }
 
-static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows, int mr, int nr) {
+static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows, int mr, int nr) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
     fv_attend_tile(a, a->d, &a->pv, mr, nr);
@@ -393,6 +390,37 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
         emit_without_hidden(a, here);
     fv_tile_store(&a->t, value, a->index, here);
     close_to(a, depth, m);
+}
+
+int fv_attend_columns(const fv_attend *a, int rows) {
+    const fv_dim *features = a->d->index[a->at.column]->dim;
+    int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
+    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns * rows <= most)
+        columns *= 2;
+    return columns;
+}
+
+fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query) {
+    const fv_contraction by_query = a->pv;
+    fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
+    if (a->group) {
+        a->pv.row = fv_definition_axis(a->d, a->single.head);
+        fv_kemit_bind(&a->e, a->single.head, a->group);
+    }
+    return by_query;
+}
+
+static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
+    if (!a->alone) {
+        emit_tiles_of_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+        return;
+    }
+    const int heads = a->single.heads;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    const fv_contraction by_query = fv_attend_by_head(a, first);
+    emit_tiles_of_result(a, value, a->group ? a->group : first, rows, heads, fv_attend_columns(a, heads));
+    a->pv = by_query;
+    fv_kemit_release(&a->e, m);
 }
 
 /* The weights of a block as a result; what is hidden from all of it is not in its memory. */
@@ -497,12 +525,12 @@ static void note_ranged(fv_attend *a, const fv_expr *x, fv_ptrmap *ranged) {
         note_ranged(a, x->arg[i], ranged);
 }
 
-static void emit_block(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
-    emit_tiles(a, memory, first, rows);
-    emit_weights(a, &a->weights, memory, first, rows);
+static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    emit_scores(a, memory, first, rows);
+    emit_weights(a, weights, memory, first, rows);
     if (a->kept)
         emit_kept(a, first, rows);
-    emit_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+    emit_result(a, value, first, rows);
 }
 
 static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) { return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is); }
@@ -511,7 +539,7 @@ static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) { return 
 static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
-    int64_t block = a->block;
+    int64_t most = most_rows(a);
     fv_ptrmap ranged = fv_ptrmap_in(a->l->exprs);
     note_ranged(a, a->folded.body, &ranged);
     note_ranged(a, a->seen, &ranged);
@@ -521,10 +549,10 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     fv_keys_found found = {.seen = {new_scalar(a, "from_key", n), new_scalar(a, "to_key", zero)}};
     for (int i = 0; i < 2 && frees; i++)
         found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
-    a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &block, NULL);
+    a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
     fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_keys, &(sought){&found, first, rows});
+    emit_either(a, a->where, find_keys, &(sought){&found, first, a->alone ? integer(e, 1) : rows});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
     fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
@@ -544,10 +572,11 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
     if (a->kept)
         emit_kept(a, first, rows);
-    emit_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+    emit_result(a, value, first, rows);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
+    a->keys[0] = a->keys[1] = NULL;
 }
 
 /* What `seen` has of the whole task. */
@@ -575,63 +604,34 @@ static void find_hidden_key(fv_attend *a, void *user) {
 
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit *e = &a->e;
-    fv_kb_store(&e->b, hides, NULL, integer(e, 0), NULL);
     fv_kemit_use(e, &a->folded);
     emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
     fv_kemit_use(e, a->d);
 }
 
-/* Does the query see all keys? Where it does not, its bounds are worth a pass over the keys. */
-static fv_expr *sees_all_keys(fv_attend *a, fv_expr *query) {
-    fv_kemit *e = &a->e;
-    fv_buf *hides = new_scalar(a, "hides", integer(e, 1));
-    fv_kb_if(&e->b, is_single(a));
-    fv_attend_find_hidden(a, hides, query);
-    fv_kb_end(&e->b);
-    return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
-}
-
-int fv_attend_columns(const fv_attend *a, int rows) {
-    const fv_dim *features = a->d->index[a->at.column]->dim;
-    int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
-    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns * rows <= most)
-        columns *= 2;
-    return columns;
-}
-
-fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query) {
-    const fv_contraction by_query = a->pv;
-    fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
-    if (a->group) {
-        a->pv.row = fv_definition_axis(a->d, a->single.head);
-        fv_kemit_bind(&a->e, a->single.head, a->group);
-    }
-    return by_query;
-}
-
-static void emit_single_result(fv_attend *a, fv_value *value, fv_expr *query) {
-    const int heads = a->single.heads;
-    fv_kmark m = fv_kemit_mark(&a->e);
-    const fv_contraction by_query = fv_attend_by_head(a, query);
-    emit_result(a, value, a->group ? a->group : query, integer(&a->e, heads), heads, fv_attend_columns(a, heads));
-    a->pv = by_query;
-    fv_kemit_release(&a->e, m);
-}
-
-/* Nothing is hidden from it. Heads that share keys are the rows, of all things that have rows of queries otherwise. */
+/* Heads that share keys are the rows, of all things that have rows of queries otherwise. A query that sees all keys needs no bounds of
+ * the scores, which are a pass over the keys. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
-    fv_expr *seen = a->seen, *rows = integer(&a->e, a->single.heads);
-    a->seen = NULL;
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen, *rows = integer(e, a->single.heads);
+    a->alone = true;
     a->group = group;
     if (a->queries)
         fv_attend_queries(a, query, rows);
-    emit_single_scores(a, memory, query);
-    emit_weights(a, &a->open, memory, query, rows);
-    if (a->kept)
-        emit_kept(a, query, rows);
-    emit_single_result(a, value, query);
-    a->group = NULL;
+    if (seen) {
+        fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
+        fv_attend_find_hidden(a, hides, query);
+        fv_kb_if(&e->b, binary(e, FV_X_NE, fv_x_load(e->arena, hides, NULL), integer(e, 0)));
+        emit_folded(a, value, memory, query, rows);
+        fv_kb_else(&e->b);
+    }
+    a->seen = NULL;
+    emit_block(a, &a->open, value, memory, query, rows);
+    if (seen)
+        fv_kb_end(&e->b);
     a->seen = seen;
+    a->group = NULL;
+    a->alone = false;
 }
 
 /* Scores are there, but for those behind the last whole block of keys. */
@@ -639,6 +639,7 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim), *block = integer(e, a->single.block);
     a->seen = NULL;
+    a->alone = true;
     a->group = group;
     a->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
     a->keys[1] = n;
@@ -646,6 +647,7 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
     a->keys[0] = a->keys[1] = NULL;
     emit_weights(a, &a->open, memory, query, integer(e, a->single.heads));
     a->group = NULL;
+    a->alone = false;
     a->seen = seen;
 }
 
@@ -718,7 +720,7 @@ void fv_attend_emit(fv_attend *a, fv_value *value) {
         fv_kb_else(&e->b);
     }
     if (a->single.sum) {
-        fv_kb_if(&e->b, a->seen ? sees_all_keys(a, first) : is_single(a));
+        fv_kb_if(&e->b, fv_kemit_expr(e, a->single.where));
         emit_single(a, value, memory, first, group);
         fv_kb_else(&e->b);
     }
@@ -728,7 +730,10 @@ void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_expr *rows = open_blocks(a, &first, size);
     if (a->queries)
         fv_attend_queries(a, first, rows);
-    (a->seen ? emit_folded : emit_block)(a, value, memory, first, rows);
+    if (a->seen)
+        emit_folded(a, value, memory, first, rows);
+    else
+        emit_block(a, &a->weights, value, memory, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
 }

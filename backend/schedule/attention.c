@@ -11,8 +11,8 @@
  * these only; among them for those that all see, where rows need not ask for the mask. Whether the others weigh nothing shows
  * in the maximum of a row: where not, all is done again, with all keys.
  *
- * A single query, as in a step of a decoder, reads its keys as they lie (attend_single.c). Where its mask hides none of them, it
- * needs no bounds of the scores, which are a pass over the keys.
+ * A single query, as in a step of a decoder, reads its keys as they lie (attend_single.c), with heads that share them for rows. Where
+ * its mask hides none of them, it needs no bounds of the scores, which are a pass over the keys.
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
  * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
