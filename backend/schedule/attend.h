@@ -24,8 +24,8 @@ typedef struct fv_attend {
     fv_buf *again;                 /* not 0: some row is not so */
     fv_contraction qk, pv;
     fv_single_scores single;       /* no sum: each score is of a tile */
-    bool alone;                    /* rows are heads of a single query, whose keys are read as they lie */
-    fv_expr *group;                /* rows are heads from this one on, of a single query; NULL: they are queries */
+    bool alone;                    /* rows are those of `single`, whose keys are read as they lie */
+    fv_expr *group;                /* the first of them; NULL: there is one, or they are queries of a block */
     fv_tile t;
     fv_var *outer[FV_MAX_RANK];    /* axes of the result but queries and features; of heads that share keys their groups */
     int nouter;
@@ -51,6 +51,9 @@ typedef struct fv_attend {
     fv_choosing chosen;
 } fv_attend;
 
+/* Are the rows of few queries they themselves, rather than heads of one? */
+static inline bool fv_attend_few(const fv_attend *a) { return a->single.row == a->d->index[a->at.row]; }
+
 /* All axes of the result but the features, then the keys. */
 fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body);
 /* An element of the memory of a task; the score, or the weight. */
@@ -66,9 +69,9 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *
 /* What weights have of the key alone; queries that are computed, from `first` on. */
 void fv_attend_masks(fv_attend *a);
 void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows);
-/* Sets `hides`, an i64 scalar of 0, to 1 where the query does not see all keys. */
+/* Sets `hides`, an i64 scalar of 0, to 1 where one of the few queries from that one on does not see all keys. */
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
-/* Binds the query, and makes the heads from a->group on the rows of the product with values; the result is what it was before. */
+/* Binds the query, and makes those from a->group on the rows of the product with values; the result is what it was before. */
 fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query);
 /* All features of v in one walk over the keys, as far as the registers of a tile go. */
 int fv_attend_columns(const fv_attend *a, int rows);

@@ -80,7 +80,7 @@ static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
     fv_kemit_use(e, &a->scores);
     fv_kemit_bind(e, a->d->index[a->at.row], query);
     if (a->group)
-        fv_kemit_bind(e, a->single.head, a->group);
+        fv_kemit_bind(e, a->single.row, a->group);
     fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory, fv_kemit_dim(e, a->at.key->dim), a->keys);
     fv_kemit_release(e, m);
 }
@@ -172,7 +172,12 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
 }
 
 /* That there are at a time. */
-static int most_rows(const fv_attend *a) { return a->alone ? a->single.heads : a->block; }
+static int most_rows(const fv_attend *a) { return a->alone ? a->single.rows : a->block; }
+
+/* Queries of a block that a search for keys is about. */
+static fv_expr *searched(fv_attend *a, fv_expr *rows) {
+    return a->alone && !fv_attend_few(a) ? integer(&a->e, 1) : rows;
+}
 
 /* Opens a loop over rows: queries from `first` on, or heads of that one. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
@@ -180,7 +185,7 @@ static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_kemit_bind(e, a->d->index[a->at.row], a->group ? first : binary(e, FV_X_ADD, first, r));
     if (a->group)
-        fv_kemit_bind(e, a->single.head, binary(e, FV_X_ADD, a->group, r));
+        fv_kemit_bind(e, a->single.row, binary(e, FV_X_ADD, a->group, r));
     fv_kemit_bind(e, a->local, r);
     return r;
 }
@@ -404,8 +409,8 @@ fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query) {
     const fv_contraction by_query = a->pv;
     fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
     if (a->group) {
-        a->pv.row = fv_definition_axis(a->d, a->single.head);
-        fv_kemit_bind(&a->e, a->single.head, a->group);
+        a->pv.row = fv_definition_axis(a->d, a->single.row);
+        fv_kemit_bind(&a->e, a->single.row, a->group);
     }
     return by_query;
 }
@@ -415,10 +420,10 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
         emit_tiles_of_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
         return;
     }
-    const int heads = a->single.heads;
+    const int n = a->single.rows;
     fv_kmark m = fv_kemit_mark(&a->e);
     const fv_contraction by_query = fv_attend_by_head(a, first);
-    emit_tiles_of_result(a, value, a->group ? a->group : first, rows, heads, fv_attend_columns(a, heads));
+    emit_tiles_of_result(a, value, a->group ? a->group : first, rows, n, fv_attend_columns(a, n));
     a->pv = by_query;
     fv_kemit_release(&a->e, m);
 }
@@ -552,7 +557,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
     fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_keys, &(sought){&found, first, a->alone ? integer(e, 1) : rows});
+    emit_either(a, a->where, find_keys, &(sought){&found, first, searched(a, rows)});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
     fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
@@ -599,7 +604,7 @@ typedef struct hiding {
 static void find_hidden_key(fv_attend *a, void *user) {
     const hiding *u = user;
     fv_key_search s = search_of(a);
-    fv_find_hidden_key(&s, u->hides, u->query);
+    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, fv_attend_few(a) ? a->single.rows : 1));
 }
 
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
@@ -613,7 +618,7 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
  * the scores, which are a pass over the keys. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
-    fv_expr *seen = a->seen, *rows = integer(e, a->single.heads);
+    fv_expr *seen = a->seen, *rows = integer(e, a->single.rows);
     a->alone = true;
     a->group = group;
     if (a->queries)
@@ -645,7 +650,7 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
     a->keys[1] = n;
     emit_single_scores(a, memory, query);
     a->keys[0] = a->keys[1] = NULL;
-    emit_weights(a, &a->open, memory, query, integer(e, a->single.heads));
+    emit_weights(a, &a->open, memory, query, integer(e, a->single.rows));
     a->group = NULL;
     a->alone = false;
     a->seen = seen;
@@ -666,10 +671,12 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
         a->index[i] = a->at_memory[n++] = at;
     }
     a->at_memory[n] = integer(e, 0);
-    if (!a->single.head)
+    if (!a->single.row)
         return NULL;
-    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.head)];
-    return binary(e, FV_X_MUL, group, integer(e, a->single.heads));
+    if (fv_attend_few(a))
+        return integer(e, 0);
+    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.row)];
+    return binary(e, FV_X_MUL, group, integer(e, a->single.rows));
 }
 
 /* *first is where the queries of a task begin, the result how many it has; *head: the first one of its group, NULL: there are none. */
@@ -684,7 +691,10 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
     a->at_memory[a->nouter] = chunk;
-    *head = *head ? fv_kb_let(&e->b, "head", *head) : NULL;
+    if (fv_attend_few(a))
+        *head = *first;
+    else if (*head)
+        *head = fv_kb_let(&e->b, "head", *head);
     return size;
 }
 
@@ -701,10 +711,10 @@ static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
 /* A loop over the heads of the group, where there are groups. */
 static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit *e = &a->e;
-    if (!group)
+    if (!group || fv_attend_few(a))
         return;
-    fv_expr *head = binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.heads)));
-    fv_kemit_bind(e, a->single.head, a->index[fv_definition_axis(a->d, a->single.head)] = head);
+    fv_expr *head = binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.rows)));
+    fv_kemit_bind(e, a->single.row, a->index[fv_definition_axis(a->d, a->single.row)] = head);
 }
 
 void fv_attend_emit(fv_attend *a, fv_value *value) {

@@ -282,6 +282,6 @@ static void look_for_hidden(const fv_key_search *s, void *user, fv_expr *part, f
     fv_kb_end(&s->e->b);
 }
 
-void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *query) {
-    look_at_all(s, look_for_hidden, &(sought){.first = query, .queries = integer(s->e, 1), .hides = hides});
+void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *first, fv_expr *queries) {
+    look_at_all(s, look_for_hidden, &(sought){.first = first, .queries = queries, .hides = hides});
 }

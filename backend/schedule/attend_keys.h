@@ -22,8 +22,8 @@ typedef struct fv_keys_found {
 void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries);
 /* Leaves the first half of the first part out of what was found, and the second of the last, where no query sees a key of it. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first, fv_expr *queries);
-/* Emits a look at all keys: what is written to `hides`, an i64 scalar, is 1 where the query hides one of them, and stays else. */
-void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *query);
+/* Emits a look at all keys: what is written to `hides`, an i64 scalar, is 1 where some query hides one of them, and stays else. */
+void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *first, fv_expr *queries);
 /* Can it tell that a part is free, other than by a look at each element? */
 bool fv_knows_free_keys(const fv_key_search *s) FV_MUST_USE;
 

@@ -27,7 +27,7 @@ static const fv_dim *times_shared(fv_attend *a) {
     const fv_dim *queries = a->d->index[a->at.row]->dim, *parts = fv_dim_ceildiv(t, a->at.key->dim, fv_dim_const(t, FV_PART));
     for (int i = 0; i < a->nouter; i++)
         outer[i] = a->outer[i]->dim;
-    const fv_dim *single = fv_dim_mul(t, fv_dim_max(t, fv_dim_sub(t, fv_dim_const(t, 2), queries), zero), fv_dim_min(t, queries, one));
+    const fv_dim *single = fv_dim_is(t, queries, a->single.rows);
     const fv_dim *several = fv_dim_max(t, fv_dim_min(t, fv_dim_sub(t, parts, one), one), zero);
     const fv_dim *left = fv_dim_sub(t, fv_dim_const(t, a->tasks), fv_dim_product(t, a->nouter, outer));
     const fv_dim *few = fv_dim_max(t, fv_dim_min(t, left, one), zero);
@@ -57,7 +57,7 @@ void fv_attend_place_parts(fv_attend *a) {
     }
     a->shared.times = times;
     a->shared.part = fv_index_var(x, "part", fv_dim_mul(t, times, parts));
-    fv_var *last[] = {a->shared.part, fv_index_var(x, "row", fv_dim_const(t, a->single.heads)),
+    fv_var *last[] = {a->shared.part, fv_index_var(x, "row", fv_dim_const(t, a->single.rows)),
                       fv_index_var(x, "feature", a->d->index[a->at.column]->dim)};
     a->shared.sums = new_shared(a, "sums", (fv_elem)a->at.sum->type.elem, 3, last);
     if (a->at.hidden)
@@ -115,7 +115,7 @@ static void emit_first(fv_attend *a, fv_op *op) {
     open_groups(a, "AttentionFirst", true);
     fv_expr *zero = integer(e, 0);
     if (a->queries)
-        fv_attend_queries(a, zero, integer(e, a->single.heads));
+        fv_attend_queries(a, zero, integer(e, a->single.rows));
     if (a->shared.hides) {
         if (a->nmasks)
             fv_attend_masks(a);
@@ -132,7 +132,7 @@ static void emit_scores(fv_attend *a, fv_op *op) {
     fv_kemit_use(e, &a->scores);
     fv_kemit_bind(e, a->d->index[a->at.row], integer(e, 0));
     if (a->group)
-        fv_kemit_bind(e, a->single.head, a->group);
+        fv_kemit_bind(e, a->single.row, a->group);
     fv_single_emit_part(e, &a->single, a->group, a->local, inout(a, a->memory), a->at_memory, fv_kemit_dim(e, a->at.key->dim), part);
     fv_kemit_use(e, a->d);
     close_kernel(a, op);
@@ -147,16 +147,16 @@ void fv_attend_share_scores(fv_attend *a, fv_op *op) {
 
 static void emit_products(fv_attend *a, fv_op *op) {
     fv_kemit *e = &a->e;
-    const int heads = a->single.heads;
+    const int most = a->single.rows;
     fv_expr *index[FV_MAX_RANK], *part = open_parts(a, "AttentionValues");
     fv_expr *zero = integer(e, 0), *n = integer(e, FV_PART);
     fv_expr *from = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, part, n));
     const fv_contraction by_query = fv_attend_by_head(a, zero);
-    fv_attend_tile(a, a->d, &a->pv, heads, fv_attend_columns(a, heads));
+    fv_attend_tile(a, a->d, &a->pv, most, fv_attend_columns(a, most));
     fv_tile *t = &a->t;
     fv_open_panels(t, FV_SERIAL);
-    fv_expr *rows = fv_open_tiles(t, a->group ? a->group : zero, integer(e, heads));
-    fv_tile_sums(t, heads);
+    fv_expr *rows = fv_open_tiles(t, a->group ? a->group : zero, integer(e, most));
+    fv_tile_sums(t, most);
     t->steps_in[0] = from;
     t->steps_in[1] = fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, n), fv_kemit_dim(e, a->at.key->dim)));
     fv_tile_multiply(t, rows);
@@ -174,13 +174,13 @@ static void emit_products(fv_attend *a, fv_op *op) {
 static void emit_last(fv_attend *a, fv_op *op) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
-    const int heads = a->single.heads;
+    const int n = a->single.rows;
     const fv_var *feature = a->d->index[a->at.column];
     fv_expr *all[FV_MAX_RANK], *more[FV_MAX_RANK];
     open_groups(a, "AttentionSum", false);
     fv_expr *zero = integer(e, 0);
     fv_buf *sums = inout(a, a->shared.sums), *out = fv_kemit_out(e, (fv_value *)a->d->value);
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, heads));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, n));
     fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", integer(e, 1), fv_kemit_dim(e, a->shared.part->dim), 1);
     memcpy(all, a->at_memory, sizeof all);
     memcpy(more, a->at_memory, sizeof more);
@@ -193,8 +193,8 @@ static void emit_last(fv_attend *a, fv_op *op) {
     fv_kb_end(&e->b);
     fv_kemit_bind(e, a->d->index[a->at.row], a->index[a->at.row] = zero);
     if (a->group) {
-        fv_expr *head = a->index[fv_definition_axis(a->d, a->single.head)] = binary(e, FV_X_ADD, a->group, r);
-        fv_kemit_bind(e, a->single.head, head);
+        fv_expr *head = a->index[fv_definition_axis(a->d, a->single.row)] = binary(e, FV_X_ADD, a->group, r);
+        fv_kemit_bind(e, a->single.row, head);
     }
     fv_expr *c = all[a->nouter + 2] = a->index[a->at.column] = open_loop(e, FV_VECTOR, "c", fv_kemit_dim(e, feature->dim));
     fv_kemit_bind(e, feature, c);

@@ -1,12 +1,14 @@
-/* attend_single.c - scores of a single query, as in a step of a decoder.
+/* attend_single.c - scores of a single query, as in a step of a decoder, or of a few.
  *
  *     for a block of keys: for a block of channels:
  *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
- *         for c ascending: for heads that share keys: acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
+ *         for c ascending: for rows that share keys: acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
  *
  * Panels of keys are worth their memory where many queries read them. A single one reads each key once: it is turned round
- * where it is read, which takes a fourth of what it takes to write the panels and to read these. Where there are no vectors,
- * its elements are read one by one, in the same order. Each score is the chain over channels that it is in tiles. */
+ * where it is read, which takes a fourth of what it takes to write the panels and to read these. So do as many queries as have
+ * room in the registers of a tile, where they are always so many, or so many times a dim that is 1: heads that keys were broadcast
+ * to are axes of queries. Where there are no vectors, elements of keys are read one by one, in the same order. Each score is the
+ * chain over channels that it is in tiles. */
 #include "backend/schedule/attend_single.h"
 
 #include <string.h>
@@ -35,7 +37,21 @@ static bool find_load(fv_single_scores *f, fv_expr *x) {
     return true;
 }
 
-bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, const fv_dim *queries) {
+/* The factor of a dim that may be 1, and is so where queries are few; of none: 1. */
+static int few_queries(fv_dims *t, const fv_dim *queries, int most) {
+    for (int n = most; n > 1; n--) {
+        const fv_dim *times = fv_dim_quotient(t, queries, fv_dim_const(t, n));
+        if (times && (fv_dim_is_one(times) || (times->kind == FV_DIM_SYMBOL && times->lo <= 1)))
+            return n;
+    }
+    return 1;
+}
+
+bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, int most) {
+    fv_arena *a = l->exprs;
+    const fv_target *t = l->target;
+    f->rows = few_queries(l->module->dims, query->dim, most);
+    f->row = f->rows > 1 ? query : NULL;
     if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
         return false;
     f->channel = f->sum->u.red.vars[0];
@@ -49,7 +65,7 @@ bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, cons
         n /= 2;
     f->block = n;
     f->where = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, n), fv_x_dim(a, f->key->dim)),
-                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, queries), fv_x_int(a, 1)));
+                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, query->dim), fv_x_int(a, f->rows)));
     return n >= LEAST_BLOCK;
 }
 
@@ -68,16 +84,15 @@ static int64_t run_of(const fv_expr *x, const fv_var *v) {
 }
 
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most) {
-    f->heads = 1;
     for (int i = 0; i < d->rank; i++) {
         const fv_var *h = d->index[i];
         if (!fv_dim_is_const(h->dim) || !fv_x_uses(f->q, h) || (where && fv_x_uses(where, h)))
             continue;
         int64_t runs[] = {run_of(f->k, h), run_of(v, h)};
-        for (int n = most; n > f->heads; n--)
+        for (int n = most; n > f->rows; n--)
             if (h->dim->value >= n && h->dim->value % n == 0 && runs[0] % n == 0 && runs[1] % n == 0) {
-                f->heads = n;
-                f->head = h;
+                f->rows = n;
+                f->row = h;
             }
     }
 }
@@ -127,9 +142,9 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, c
     fv_kb_store(&e->b, k, &r, fv_kemit_expr(e, f->k), NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, step);
-    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, first ? f->heads : 1));
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, first ? f->rows : 1));
     if (first)
-        fv_kemit_bind(e, f->head, binary(e, FV_X_ADD, first, h));
+        fv_kemit_bind(e, f->row, binary(e, FV_X_ADD, first, h));
     fv_kemit_bind(e, local, h);
     fv_expr *q = fv_kb_let(&e->b, "q", fv_kemit_expr(e, f->q));
     r = open_loop(e, FV_VECTOR, "r", n);
@@ -152,16 +167,16 @@ static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, 
                         fv_expr *n, fv_expr *j0) {
     fv_arena *x = e->arena;
     const fv_elem type = (fv_elem)f->sum->type.elem;
-    const int heads = first ? f->heads : 1;
+    const int rows = first ? f->rows : 1;
     fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
     fv_expr *next = f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j0, integer(e, AHEAD * f->block)), n) : NULL;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){heads, f->block}, fv_x_const(x, type, 0));
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, f->block}, fv_x_const(x, type, 0));
     fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
     if (next)
         prefetch(e, f, next, c0);
     emit_block(e, f, first, local, acc, j0, c0);
     fv_kb_end(&e->b);
-    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, heads)), *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, rows)), *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
     memcpy(index, at, (size_t)score->rank * sizeof *index);
     index[score->rank - 2] = h;
     index[score->rank - 1] = binary(e, FV_X_ADD, j0, r);

@@ -1,4 +1,4 @@
-/* attend_single.h - scores of a single query. */
+/* attend_single.h - scores of a single query, or of a few. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_SINGLE_H
 #define FV_BACKEND_SCHEDULE_ATTEND_SINGLE_H
 
@@ -11,18 +11,18 @@ typedef struct fv_single_scores {
     fv_expr *load;        /* the element that k reads */
     int64_t block;        /* keys, and channels, that are read together */
     bool turns;           /* they are turned round in registers; false: the target has no vectors, for which that were to be done */
-    fv_expr *where;       /* there is one query, and a block of keys; over dims alone */
-    const fv_var *head;   /* of which so many side by side read the same keys and values: a group, which is one task; NULL: none do */
-    int heads;            /* 1 where none do */
+    fv_expr *where;       /* there are so few queries, and a block of keys; over dims alone */
+    const fv_var *row;    /* rows read the same keys and values: queries, or of one query heads side by side; NULL: there is one */
+    int rows;             /* of a task: all queries, or a group of heads */
 } fv_single_scores;
 
-/* Can a kernel read keys as they lie, a block at a time? sum, q, k and key are known; sets the others. */
-bool fv_single_choose(fv_arena *a, const fv_target *t, fv_single_scores *f, const fv_dim *queries) FV_MUST_USE;
-/* Sets head and heads, at most `most`: an axis of d on which neither v nor k depends but by the number of a group, nor `where`. */
+/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and key are known; sets the others,
+ * rows to how many queries there have to be. */
+bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, int most) FV_MUST_USE;
+/* Of one query: sets row and rows, at most `most`: an axis of d on which neither v nor k depends but by the number of a group, nor `where`. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most);
 /* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to before `keys[1]`, of n, or NULLs; e uses
- * the scores' definition. Rows are the heads of a group from `first` on, and `local` is their number; or, NULL, the head that is
- * bound. */
+ * the scores' definition. Rows are those from `first` on, and `local` is their number; or, NULL, the one that is bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
                     fv_expr *n, fv_expr *const *keys);
 /* The same of the whole blocks of keys in that one of the parts that their sum has. */

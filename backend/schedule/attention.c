@@ -11,8 +11,8 @@
  * these only; among them for those that all see, where rows need not ask for the mask. Whether the others weigh nothing shows
  * in the maximum of a row: where not, all is done again, with all keys.
  *
- * A single query, as in a step of a decoder, reads its keys as they lie (attend_single.c), with heads that share them for rows. Where
- * its mask hides none of them, it needs no bounds of the scores, which are a pass over the keys.
+ * A single query, as in a step of a decoder, reads its keys as they lie (attend_single.c), with heads that share them for rows; so do
+ * few queries. Where a mask hides none of them, it needs no bounds of the scores, which are a pass over the keys.
  *
  * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many chunks as keep
  * `tasks` cores busy, so the memory grows with the number of keys, not with its square. Each sum is in the order that
@@ -63,8 +63,8 @@ static void set_tasks(fv_attend *a) {
     for (int i = 0; i < a->d->rank; i++)
         if (i != a->at.row && i != a->at.column) {
             fv_var *v = a->d->index[i];
-            if (v == a->single.head)
-                v = fv_index_var(a->l->exprs, "group", fv_dim_const(t, v->dim->value / a->single.heads));
+            if (v == a->single.row)
+                v = fv_index_var(a->l->exprs, "group", fv_dim_const(t, v->dim->value / a->single.rows));
             outer[a->nouter] = v->dim;
             a->outer[a->nouter++] = v;
         }
@@ -73,8 +73,8 @@ static void set_tasks(fv_attend *a) {
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
     const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
     a->chunk = fv_index_var(a->l->exprs, "chunk", chunks);
-    const fv_dim *rows = fv_dim_min(t, queries, block); /* or the heads of a group, of a single query */
-    a->local = fv_index_var(a->l->exprs, "row", a->single.head ? fv_dim_max(t, rows, fv_dim_const(t, a->single.heads)) : rows);
+    const fv_dim *rows = fv_dim_min(t, queries, block); /* or those of few queries */
+    a->local = fv_index_var(a->l->exprs, "row", a->single.row ? fv_dim_max(t, rows, fv_dim_const(t, a->single.rows)) : rows);
 }
 
 /* Room for as many keys as panels of that width have. Where these are whole pairs of lines it is one line more: rows of a tile
@@ -99,7 +99,7 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
 static bool is_of_key(const fv_attend *a, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
     return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->elem && fv_x_uses(x, v) &&
-           !fv_x_uses(x, a->d->index[a->at.row]) && !(a->single.head && fv_x_uses(x, a->single.head)) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
+           !fv_x_uses(x, a->d->index[a->at.row]) && !(a->single.row && fv_x_uses(x, a->single.row)) && !fv_x_reductions((fv_expr *)x, &sum, 1) &&
            !loads_value(x, a->memory->value);
 }
 
@@ -218,23 +218,25 @@ static bool choose_products(fv_attend *a) {
            fv_declines(a->l, a->d->value, FV_WHY_attend_order);
 }
 
-/* Where there may be a single query, its keys are read as they lie, and the kernel of their panels has nothing to do then. */
+/* Where there may be few queries, their keys are read as they lie, and the kernel of their panels has nothing to do then. */
 static void place_keys(fv_attend *a, fv_op *op) {
     const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
     fv_single_scores single = {.sum = a->at.score, .q = a->at.q, .k = a->qk.b, .key = a->at.key};
-    bool turns = !a->qk.dense && fv_single_choose(a->l->exprs, a->l->target, &single, queries);
+    int most = a->result_tile.rows < a->scores_tile.rows ? a->result_tile.rows : a->scores_tile.rows; /* of a task */
+    bool turns = !a->qk.dense && fv_single_choose(a->l, &single, a->d->index[a->at.row], most);
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
-    bool may = queries->lo <= 1 && queries != keys; /* of one key, too, nothing is to be turned round */
+    bool may = queries->lo <= (turns ? single.rows : 1) && queries != keys; /* of one key, too, nothing is to be turned round */
     if (!may || (turns && keys->hi < single.block) || !a->qk.packed || !a->qk.panels.made_in_run)
         return;
     if (!turns) {
         fv_declines(a->l, a->d->value, FV_WHY_attend_panels);
         return;
     }
-    fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
+    fv_takes(a->l, a->d->value, FV_WHY_attend_single, fv_n(single.rows));
+    if (single.rows == 1)
+        fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
     a->single = single;
     fv_storage_of(a->l, a->qk.panels.value)->unless = single.where;
-    fv_takes(a->l, a->d->value, FV_WHY_attend_single);
 }
 
 static void place(fv_lowerer *l, fv_op *op, void *plan) {

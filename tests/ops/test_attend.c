@@ -10,6 +10,7 @@
 #include "backend/consumer/consumer.h"
 #include "backend/interp/interp.h"
 #include "ir/graph/parse.h"
+#include "ir/kernel/print.h"
 #include "ir/kernel/program_print.h"
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
@@ -539,6 +540,45 @@ Test(attend, nothing_is_hidden) {
         "  %e = Exp(%t)\n  %a = ReduceSum(%e, @axis)\n  %p = Div(%e, %a)\n  %y = MatMul(%p, %v)\n"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
         cr_expect(!folds(fv_printf(arena, "const @axis: i64[1] = [-1]\n%s", bodies[i]), FOLDED), "%s", bodies[i]);
+}
+
+/* ---- few queries ---- */
+
+/* Does the kernel of attention turn round keys that it reads where they lie? */
+static bool turns_keys(const char *body) {
+    const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
+    fv_text t = {.arena = arena};
+    for (int i = 0; i < p->nkernels; i++)
+        if (p->kernels[i]->schedule->kind == FV_SCHEDULE_attend)
+            fv_kernel_print(&t, p->kernels[i]);
+    return strstr(t.s, "tile rows: ") != NULL;
+}
+
+/* Heads that keys are broadcast to: with one query, their rows are as many as there are heads. */
+#define BROADCAST(mask) "func @main(%q: f32[2, 4, n, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n" \
+    "  %a = Transpose(%k) {perm = [0, 2, 1]}\n  %b = fv.Reshape(%a) {dims = [2, 1, 8, m]}\n  %s = MatMul(%q, %b)\n"
+#define REST_OF_BROADCAST "  %p = Softmax(%t) {axis = -1}\n  %c = fv.Reshape(%v) {dims = [2, 1, m, 20]}\n  %y = MatMul(%p, %c)\n"
+#define FIVE(mask) "func @main(%q: f32[2, 5, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n" \
+    "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n"
+
+Test(attend, few_queries, .timeout = 240) {
+    const char *const bodies[] = {"const @by: f32[] = 0.35\n" BROADCAST("") "  %t = Mul(%s, @by)\n" REST_OF_BROADCAST,
+                                  "const @by: f32[] = 0.35\n" FIVE("") "  %t = Mul(%s, @by)\n" REST,
+                                  FIVE(", %mask: f32[2, 1, m]") "  %t = Add(%s, %mask)\n" REST};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        check(bodies[i]);
+        cr_expect(turns_keys(bodies[i]), "%s", bodies[i]);
+    }
+    const char *many = "func @main(%q: f32[2, 64, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]) -> (%y) {\n"
+                       "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %t = MatMul(%q, %kt)\n" REST;
+    cr_expect(!turns_keys(many), "panels are worth it");
+}
+
+Test(attend, hidden_from_few_queries, .timeout = 240) {
+    check_masks("const @low: f32[] = -inf\n" BROADCAST(", %keep: bool[n, m]") "  %t = Where(%keep, %s, @low)\n" REST_OF_BROADCAST, 0);
+    check_masks(BROADCAST(", %hide: f32[4, 1, m]") "  %t = Add(%s, %hide)\n" REST_OF_BROADCAST, -10000);
+    check_masks("const @low: f32[] = -inf\n" FIVE(", %keep: bool[5, m]") "  %t = Where(%keep, %s, @low)\n" REST, 0);
+    check_masks(FIVE(", %hide: f32[2, 5, m]") "  %t = Add(%s, %hide)\n" REST, -10000);
 }
 
 /* ---- a row at a time ---- */
