@@ -70,10 +70,8 @@ static void while_(fv_ll_fn *f, const fv_stmt *s) {
 static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list, const char *name) {
     LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)n);
     LLVMValueRef slot = fv_ll_alloca(f, type, name);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef at = fv_ll_int(f->m, i);
-        LLVMBuildStore(f->b, list[i], LLVMBuildGEP2(f->b, element, slot, &at, 1, ""));
-    }
+    for (int i = 0; i < n; i++)
+        LLVMBuildStore(f->b, list[i], fv_ll_element(f, element, slot, i));
     return slot;
 }
 

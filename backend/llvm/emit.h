@@ -109,6 +109,8 @@ LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value); /* an i64 */
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes);
 LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
                              int nargs, LLVMValueRef *args);
+/* &array[at], of that type of elements */
+LLVMValueRef fv_ll_element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, int at);
 /* p + bytes */
 LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes);
 /* *p != 0, of the caller's cancel flag */

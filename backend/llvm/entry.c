@@ -1,7 +1,5 @@
 /* entry.c - the entry points of a model: size query and run. What they ask of the caller is in their statements
  * (backend/consumer/protocol.h). */
-#include <llvm-c/Target.h>
-
 #include "backend/consumer/protocol.h"
 #include "backend/llvm/host.h"
 
@@ -9,13 +7,14 @@ static void begin_entry(fv_ll_fn *f, fv_ll_module *m, fv_ll_host *h, LLVMValueRe
     fv_ll_begin(f, m, fn);
     *h = (fv_ll_host){.heap = fv_ptrmap_in(m->arena), .args = fv_ptrmap_in(m->arena)};
     f->host = h;
-    h->status = fv_ll_alloca(f, m->i32, "status");
     h->out = fv_ll_block(f, "out");
-    LLVMBuildStore(f->b, LLVMConstInt(m->i32, FV_OK, 0), h->status);
+    h->state = fv_ll_alloca(f, m->state_type, "state");
+    f->error = LLVMBuildStructGEP2(f->b, m->state_type, h->state, 1, "error");
+    LLVMBuildStore(f->b, LLVMConstInt(m->i32, FV_OK, 0), f->error);
 }
 
 static void return_status(fv_ll_fn *f) {
-    LLVMBuildRet(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->host->status, ""));
+    LLVMBuildRet(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""));
     fv_ll_finish(f);
 }
 
@@ -54,36 +53,29 @@ static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     return g;
 }
 
-/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. */
+/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All members have one size. */
 static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     fv_ll_host *h = f->host;
-    LLVMTypeRef type = h->env_type = fv_ll_env_type(m);
-    LLVMTargetDataRef layout = LLVMGetModuleDataLayout(m->module);
+    LLVMTypeRef type = LLVMArrayType2(m->size, FV_ENV_MEMBERS);
     LLVMValueRef given = h->argument[FV_ARG_ENV], none = zeros(m, type, "no_env");
     given = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, given, ""), none, given, "");
     LLVMValueRef size = LLVMBuildLoad2(f->b, m->size, given, "env_size");
     h->env = fv_ll_alloca(f, type, "env");
-    for (unsigned i = 0; i < FV_ENV_MEMBERS; i++) {
-        LLVMTypeRef member = LLVMStructGetTypeAtIndex(type, i);
-        unsigned long long end = LLVMOffsetOfElement(layout, type, i) + LLVMABISizeOfType(layout, member);
-        LLVMValueRef missing = LLVMBuildICmp(f->b, LLVMIntULT, size, LLVMConstInt(m->size, end, 0), "");
-        LLVMValueRef from = LLVMBuildSelect(f->b, missing, none, given, "");
-        LLVMValueRef value = LLVMBuildLoad2(f->b, member, LLVMBuildStructGEP2(f->b, type, from, i, ""), "");
-        LLVMBuildStore(f->b, value, LLVMBuildStructGEP2(f->b, type, h->env, i, ""));
+    for (int i = 0; i < FV_ENV_MEMBERS; i++) {
+        LLVMValueRef end = LLVMConstInt(m->size, (unsigned)((i + 1) * m->target->pointer_bits / 8), 0);
+        LLVMValueRef from = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntULT, size, end, ""), none, given, "");
+        LLVMValueRef word = LLVMBuildLoad2(f->b, m->size, fv_ll_element(f, m->size, from, i), "");
+        LLVMBuildStore(f->b, word, fv_ll_element(f, m->size, h->env, i));
     }
-    h->trace = fv_ll_env_field(f, FV_ENV_TRACE);
-    LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL);
-    f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), zeros(m, m->i32, "no_cancel"), flag, "cancel");
 }
 
-static void bind_state(fv_ll_fn *f) {
-    fv_ll_module *m = f->m;
-    f->host->state = fv_ll_alloca(f, m->state_type, "state");
+/* Kernels see the caller's flag, or one that is never set. */
+static void bind_cancel(fv_ll_fn *f) {
+    LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL), none = zeros(f->m, f->m->i32, "no_cancel");
+    f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), none, flag, "cancel");
     LLVMBuildStore(f->b, f->cancel, f->host->state);
-    f->error = LLVMBuildStructGEP2(f->b, m->state_type, f->host->state, 1, "error");
-    LLVMBuildStore(f->b, LLVMConstInt(m->i32, 0, 0), f->error);
-    f->cancelled = fv_ll_block(f, "cancelled");
+    f->cancelled = fv_ll_leave(f, FV_CANCELLED);
 }
 
 /* Before anything may leave: nothing is allocated yet. */
@@ -101,9 +93,6 @@ static void clear_heap(fv_ll_fn *f) {
 static void leave_run(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     LLVMBuildBr(f->b, f->host->out);
-    fv_ll_at(f, f->cancelled);
-    LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, FV_CANCELLED, 0), f->host->status);
-    LLVMBuildBr(f->b, f->host->out);
     fv_ll_at(f, f->host->out);
     for (int i = 0; i < p->nbuffers; i++)
         if (p->buffers[i]->role == FV_BUF_HEAP)
@@ -115,12 +104,11 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     fv_ll_fn f;
     fv_ll_host h;
     begin_entry(&f, m, &h, fn);
-    for (unsigned i = 0; i <= FV_ARG_ENV; i++)
-        h.argument[i] = LLVMGetParam(fn, i);
+    LLVMGetParams(fn, h.argument);
     h.launch = fv_ll_launcher(m);
     clear_heap(&f);
     bind_env(&f);
-    bind_state(&f);
+    bind_cancel(&f);
     fv_ll_stmts(&f, &m->program->body);
     leave_run(&f);
 }
@@ -136,8 +124,7 @@ static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVM
     LLVMBuildRet(f.b, LLVMConstInt(m->i32, FV_BAD_CPU, 0));
     fv_ll_at(&f, yes);
     LLVMValueRef args[7];
-    for (unsigned i = 0; i < 7; i++)
-        args[i] = LLVMGetParam(fn, i);
+    LLVMGetParams(fn, args);
     LLVMValueRef call = LLVMBuildCall2(f.b, run_type(m), body, args, 7, "");
     LLVMSetTailCall(call, 1);
     LLVMBuildRet(f.b, call);

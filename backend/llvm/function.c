@@ -155,6 +155,11 @@ LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMType
     return LLVMBuildCall2(f->b, type, fn, args, (unsigned)nargs, "");
 }
 
+LLVMValueRef fv_ll_element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, int at) {
+    LLVMValueRef i = fv_ll_int(f->m, at);
+    return LLVMBuildGEP2(f->b, type, array, &i, 1, "");
+}
+
 LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes) {
     return LLVMBuildGEP2(f->b, f->m->i8, p, &bytes, 1, "");
 }

@@ -3,40 +3,42 @@
 
 /* ---- the caller's environment ---- */
 
-LLVMTypeRef fv_ll_env_type(fv_ll_module *m) {
-    LLVMTypeRef fields[FV_ENV_MEMBERS];
-    for (int i = 0; i < FV_ENV_MEMBERS; i++)
-        fields[i] = fv_env_is_pointer(i) ? m->ptr : m->size;
-    return LLVMStructTypeInContext(m->context, fields, FV_ENV_MEMBERS, 0);
+LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
+    LLVMTypeRef type = fv_env_is_pointer(field) ? f->m->ptr : f->m->size;
+    return LLVMBuildLoad2(f->b, type, fv_ll_element(f, f->m->size, f->host->env, field), "");
 }
 
-LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field) {
-    LLVMTypeRef type = f->host->env_type;
-    LLVMValueRef at = LLVMBuildStructGEP2(f->b, type, f->host->env, field, "");
-    return LLVMBuildLoad2(f->b, LLVMStructGetTypeAtIndex(type, field), at, "");
+/* env->member(env->user, ...): the first of the arguments is set here. */
+static LLVMValueRef call_env(fv_ll_fn *f, int member, LLVMTypeRef result, LLVMValueRef *args, unsigned n) {
+    LLVMTypeRef types[4];
+    args[0] = fv_ll_env_field(f, FV_ENV_USER);
+    for (unsigned i = 0; i < n; i++)
+        types[i] = LLVMTypeOf(args[i]);
+    return LLVMBuildCall2(f->b, LLVMFunctionType(result, types, n, 0), fv_ll_env_field(f, member), args, n, "");
 }
 
 /* ---- leaving ---- */
 
-static LLVMBasicBlockRef fail_block(fv_ll_fn *f, int status) {
-    LLVMBasicBlockRef *block = &f->host->fail[status];
+LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status) {
+    LLVMBasicBlockRef *block = &f->host->fail[status], here = LLVMGetInsertBlock(f->b);
     if (*block)
         return *block;
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(f->b);
     *block = fv_ll_block(f, "fail");
     fv_ll_at(f, *block);
-    LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, (unsigned)status, 0), f->host->status);
+    LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, (unsigned)status, 0), f->error);
     LLVMBuildBr(f->b, f->host->out);
     fv_ll_at(f, here);
     return *block;
 }
 
-/* Leaves with the status where c is true. */
-static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) {
-    LLVMBasicBlockRef fail = fail_block(f, status), next = fv_ll_block(f, "ok");
-    fv_ll_branch_unlikely(f, c, fail, next);
+/* Goes there where c is true. */
+static void leave_if(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef leave) {
+    LLVMBasicBlockRef next = fv_ll_block(f, "ok");
+    fv_ll_branch_unlikely(f, c, leave, next);
     fv_ll_at(f, next);
 }
+
+static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) { leave_if(f, c, fv_ll_leave(f, status)); }
 
 static void check(fv_ll_fn *f, const fv_stmt *s) {
     fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->status);
@@ -44,16 +46,11 @@ static void check(fv_ll_fn *f, const fv_stmt *s) {
 
 /* ---- what the caller gives ---- */
 
-static LLVMValueRef element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, int at) {
-    LLVMValueRef i = fv_ll_int(f->m, at);
-    return LLVMBuildGEP2(f->b, type, array, &i, 1, "");
-}
-
 static LLVMValueRef pointer(fv_ll_fn *f, const fv_read *r) {
     if (r->of == FV_ARG_ENV && r->at >= 0)
-        return fv_ll_env_field(f, (unsigned)r->at);
+        return fv_ll_env_field(f, r->at);
     LLVMValueRef argument = f->host->argument[r->of];
-    return r->at < 0 ? argument : LLVMBuildLoad2(f->b, f->m->ptr, element(f, f->m->ptr, argument, r->at), "");
+    return r->at < 0 ? argument : LLVMBuildLoad2(f->b, f->m->ptr, fv_ll_element(f, f->m->ptr, argument, r->at), "");
 }
 
 static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
@@ -73,11 +70,11 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     fv_ll_module *m = f->m;
     LLVMValueRef array = r->of <= FV_ARG_ENV ? f->host->argument[r->of] : NULL, at = NULL;
     switch ((fv_argument)r->of) {
-    case FV_ARG_DIMS: at = element(f, m->i64, array, r->at); break;
-    case FV_ARG_ACTUAL: at = element(f, m->i64, array, fv_out_dims_at(m->program, r->at)); break;
-    case FV_ARG_WEIGHTS: at = element(f, m->i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at); break;
+    case FV_ARG_DIMS: at = fv_ll_element(f, m->i64, array, r->at); break;
+    case FV_ARG_ACTUAL: at = fv_ll_element(f, m->i64, array, fv_out_dims_at(m->program, r->at)); break;
+    case FV_ARG_WEIGHTS: at = fv_ll_element(f, m->i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at); break;
     case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->i64, 0, "");
-    case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, (unsigned)r->at), m->i64, 0, "");
+    case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->i64, 0, "");
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
     default: return LLVMConstInt(m->i1, 1, 0); /* the CPU: entry.c asks it */
     }
@@ -175,27 +172,14 @@ static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMVal
     LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
 }
 
-static void check_error(fv_ll_fn *f) {
-    LLVMValueRef e = LLVMBuildLoad2(f->b, f->m->i32, f->error, "");
-    LLVMBasicBlockRef bad = fv_ll_block(f, "error"), next = fv_ll_block(f, "launched");
-    LLVMValueRef is_bad = LLVMBuildICmp(f->b, LLVMIntNE, e, LLVMConstInt(f->m->i32, 0, 0), "");
-    fv_ll_branch_unlikely(f, is_bad, bad, next);
-    fv_ll_at(f, bad);
-    LLVMBuildStore(f->b, e, f->host->status);
-    LLVMBuildBr(f->b, f->host->out);
-    fv_ll_at(f, next);
-}
-
 /* env->trace(user, launch, end), if there is one. */
 static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     LLVMBasicBlockRef call = fv_ll_block(f, "trace"), next = fv_ll_block(f, "traced");
-    LLVMTypeRef types[] = {f->m->ptr, f->m->i32, f->m->i32};
-    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, f->host->trace, ""), call, next);
+    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call, next);
     fv_ll_at(f, call);
-    LLVMValueRef args[] = {fv_ll_env_field(f, FV_ENV_USER),
-                           LLVMConstInt(f->m->i32, (unsigned)s->launch, 0),
-                           LLVMConstInt(f->m->i32, (unsigned)end, 0)};
-    LLVMBuildCall2(f->b, LLVMFunctionType(f->m->none, types, 3, 0), f->host->trace, args, 3, "");
+    LLVMTypeRef i32 = f->m->i32;
+    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->launch, 0), LLVMConstInt(i32, (unsigned)end, 0)};
+    call_env(f, FV_ENV_TRACE, f->m->none, args, 3);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
 }
@@ -216,58 +200,42 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
         call_tasks(f, k, args, tasks, s->descending);
     trace(f, s, 1);
     if (k->may_fail)
-        check_error(f);
+        leave_if(f, LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""), ""), f->host->out);
 }
 
-/* env, task, args, n, from the last one on: one after the other, or all through parallel_for. */
-static void launch_serially(fv_ll_fn *f, LLVMBasicBlockRef out) {
-    LLVMValueRef task = LLVMGetParam(f->fn, 1), arg = LLVMGetParam(f->fn, 2);
-    LLVMValueRef n = LLVMGetParam(f->fn, 3), down = LLVMGetParam(f->fn, 4), zero = fv_ll_int(f->m, 0);
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task");
-    LLVMValueRef last = LLVMBuildNSWSub(f->b, n, fv_ll_int(f->m, 1), "");
-    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, out);
+/* One task after the other. */
+static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVMValueRef n, LLVMValueRef down) {
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task"), done = fv_ll_block(f, "done");
+    LLVMValueRef zero = fv_ll_int(f->m, 0), one = fv_ll_int(f->m, 1), last = LLVMBuildNSWSub(f->b, n, one, "");
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, done);
     fv_ll_at(f, body);
-    LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i");
-    LLVMValueRef at = LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "");
-    LLVMValueRef args[] = {arg, at};
+    LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i"), up = LLVMBuildNSWAdd(f->b, i, one, "");
+    LLVMValueRef args[] = {arg, LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "")};
     LLVMBuildCall2(f->b, f->m->task_type, task, args, 2, "");
-    LLVMValueRef up = LLVMBuildNSWAdd(f->b, i, fv_ll_int(f->m, 1), "");
     LLVMAddIncoming(i, &zero, &from, 1);
     LLVMAddIncoming(i, &up, &body, 1);
-    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, up, n, ""), body, out);
-}
-
-static void launch_in_parallel(fv_ll_fn *f, LLVMValueRef parallel_for) {
-    LLVMTypeRef types[] = {f->m->ptr, f->m->ptr, f->m->ptr, f->m->i64};
-    LLVMTypeRef type = LLVMFunctionType(f->m->none, types, 4, 0);
-    LLVMValueRef args[4] = {fv_ll_env_field(f, FV_ENV_USER)};
-    for (unsigned i = 1; i < 4; i++)
-        args[i] = LLVMGetParam(f->fn, i);
-    LLVMBuildCall2(f->b, type, parallel_for, args, 4, "");
+    fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, up, n, ""), body, done);
+    fv_ll_at(f, done);
 }
 
 LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i1};
-    LLVMTypeRef type = LLVMFunctionType(m->none, types, 5, 0);
     const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, false);
+    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->none, types, 5, 0), FV_LL_INTERNAL, false), args[5];
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    LLVMGetParams(fn, args);
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);
-    fv_ll_host host = {.env = LLVMGetParam(fn, 0), .env_type = fv_ll_env_type(m)};
-    f.host = &host;
+    f.host = &(fv_ll_host){.env = args[0]};
     LLVMBasicBlockRef serial = fv_ll_block(&f, "serial"), parallel = fv_ll_block(&f, "parallel");
-    LLVMBasicBlockRef out = fv_ll_block(&f, "out");
-    LLVMValueRef parallel_for = fv_ll_env_field(&f, FV_ENV_PARALLEL_FOR);
-    LLVMValueRef absent = LLVMBuildIsNull(f.b, parallel_for, "");
-    LLVMValueRef few = LLVMBuildICmp(f.b, LLVMIntSLE, LLVMGetParam(fn, 3), fv_ll_int(m, 1), "");
+    LLVMValueRef absent = LLVMBuildIsNull(f.b, fv_ll_env_field(&f, FV_ENV_PARALLEL_FOR), "");
+    LLVMValueRef few = LLVMBuildICmp(f.b, LLVMIntSLE, args[3], fv_ll_int(m, 1), "");
     fv_ll_branch(&f, LLVMBuildOr(f.b, absent, few, ""), serial, parallel);
-    fv_ll_at(&f, parallel);
-    launch_in_parallel(&f, parallel_for);
-    LLVMBuildBr(f.b, out);
     fv_ll_at(&f, serial);
-    launch_serially(&f, out);
-    fv_ll_at(&f, out);
+    call_serially(&f, args[1], args[2], args[3], args[4]);
+    LLVMBuildRetVoid(f.b);
+    fv_ll_at(&f, parallel);
+    call_env(&f, FV_ENV_PARALLEL_FOR, m->none, args, 4);
     LLVMBuildRetVoid(f.b);
     fv_ll_finish(&f);
     return fn;
@@ -281,17 +249,13 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
     LLVMBasicBlockRef there = fv_ll_block(f, "free"), next = fv_ll_block(f, "freed");
     fv_ll_branch(f, LLVMBuildIsNull(f->b, p, ""), next, there);
     fv_ll_at(f, there);
-    LLVMTypeRef types[] = {f->m->ptr, f->m->ptr};
-    LLVMValueRef fn = fv_ll_env_field(f, FV_ENV_FREE);
-    LLVMValueRef args[] = {fv_ll_env_field(f, FV_ENV_USER), p};
-    LLVMBuildCall2(f->b, LLVMFunctionType(f->m->none, types, 2, 0), fn, args, 2, "");
+    call_env(f, FV_ENV_FREE, f->m->none, (LLVMValueRef[]){NULL, p}, 2);
     LLVMBuildStore(f->b, LLVMConstNull(f->m->ptr), slot);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
 }
 
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
-    fv_ll_release(f, s->buf);
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
     int64_t most = f->m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
     fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE); /* those below 0, too */
@@ -299,12 +263,8 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
     fv_ll_branch(f, none, next, some);
     fv_ll_at(f, some);
-    LLVMTypeRef types[] = {f->m->ptr, f->m->size};
-    LLVMValueRef fn = fv_ll_env_field(f, FV_ENV_ALLOC);
-    LLVMValueRef user = fv_ll_env_field(f, FV_ENV_USER);
-    LLVMValueRef args[] = {user, LLVMBuildIntCast2(f->b, bytes, f->m->size, 0, "")};
-    LLVMTypeRef type = LLVMFunctionType(f->m->ptr, types, 2, 0);
-    LLVMValueRef p = LLVMBuildCall2(f->b, type, fn, args, 2, "");
+    LLVMValueRef args[] = {NULL, LLVMBuildIntCast2(f->b, bytes, f->m->size, 0, "")};
+    LLVMValueRef p = call_env(f, FV_ENV_ALLOC, f->m->ptr, args, 2);
     LLVMBuildStore(f->b, p, fv_ptrmap_get(&f->host->heap, s->buf));
     fail_if(f, LLVMBuildIsNull(f->b, p, ""), FV_NO_MEMORY);
     LLVMBuildBr(f->b, next);
@@ -316,7 +276,7 @@ static void tell(fv_ll_fn *f, const fv_stmt *s) {
     if (s->output < 0)
         LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->size, 0, ""), argument[FV_ARG_WORKSPACE]);
     else
-        LLVMBuildStore(f->b, x, element(f, f->m->i64, argument[FV_ARG_ACTUAL],
+        LLVMBuildStore(f->b, x, fv_ll_element(f, f->m->i64, argument[FV_ARG_ACTUAL],
                                         fv_out_dims_at(f->m->program, s->output) + 1 + s->axis));
 }
 

@@ -7,21 +7,19 @@
 struct fv_ll_host {
     LLVMValueRef argument[FV_ARG_ENV + 1]; /* what the entry was given; NULL: it has no such parameter */
     LLVMValueRef *input, *output; /* addresses, behind MEMORY */
-    LLVMValueRef env;      /* the caller's, as far as it goes: never NULL */
-    LLVMTypeRef env_type;
+    LLVMValueRef env;     /* words: the caller's, as far as it goes; never NULL */
     LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
-    LLVMValueRef trace; /* the caller's function, may be NULL when it runs */
-    LLVMValueRef state;                      /* state_type: what kernels get */
-    LLVMValueRef launch;                     /* function: (env, task, args, n) */
-    LLVMValueRef status;                     /* slot: what is returned */
+    LLVMValueRef state;   /* state_type: what kernels get; its error word is what the entry returns */
+    LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
     LLVMBasicBlockRef out;                   /* the way out */
     LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
     fv_ptrmap heap;                          /* fv_buf -> slot of its address */
     fv_ptrmap args;                          /* fv_ll_kernel -> slot of its arguments */
 };
 
-LLVMTypeRef fv_ll_env_type(fv_ll_module *m);
-LLVMValueRef fv_ll_env_field(fv_ll_fn *f, unsigned field); /* FV_ENV_ */
+LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* FV_ENV_ */
+/* Where a statement goes that leaves with the status. */
+LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
 /* Frees a HEAP buffer if it is there. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);
 /* The function that calls a task n times, through the caller's parallel_for if there is one. */
