@@ -1,6 +1,5 @@
 /* host.c - running a host program. What a run asks of its caller is in its statements (backend/consumer/protocol.h). */
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,62 +91,42 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
 
 /* ---- what the caller gives ---- */
 
-static const void *member(const fv_env *env, int at) {
-    static const size_t where[] = {
-#define ENV(id, name, kind) offsetof(fv_env, name),
-#include "ir/kernel/env.def"
-#undef ENV
-    };
-    return (const char *)env + where[at];
-}
-
-static const void *pointer(const host_run *run, const fv_read *r) {
-    const void *p = NULL;
+/* A number or an address. All members of an env have one size. */
+static uint64_t argument(const host_run *run, const fv_read *r) {
+    uintptr_t word;
     switch ((fv_argument)r->of) {
-    case FV_ARG_DIMS: return run->dims;
-    case FV_ARG_INPUTS: return r->at < 0 ? (const void *)run->inputs : run->inputs[r->at];
-    case FV_ARG_OUTPUTS: return r->at < 0 ? (const void *)run->outputs : run->outputs[r->at];
-    case FV_ARG_ACTUAL: return run->out_dims;
-    case FV_ARG_WORKSPACE: return run->need ? (const void *)run->need : run->workspace;
+    case FV_ARG_DIMS: return r->at < 0 ? (uintptr_t)run->dims : (uint64_t)run->dims[r->at];
+    case FV_ARG_INPUTS: return (uintptr_t)(r->at < 0 ? (const void *)run->inputs : run->inputs[r->at]);
+    case FV_ARG_OUTPUTS: return (uintptr_t)(r->at < 0 ? (const void *)run->outputs : run->outputs[r->at]);
+    case FV_ARG_ACTUAL:
+        return r->at < 0 ? (uintptr_t)run->out_dims : (uint64_t)run->out_dims[fv_out_dims_at(run->interp->program, r->at)];
+    case FV_ARG_WORKSPACE: return (uintptr_t)(run->need ? (const void *)run->need : run->workspace);
+    case FV_ARG_BYTES: return run->bytes;
     case FV_ARG_ENV:
         if (r->at < 0)
-            return run->given;
-        memcpy(&p, member(&run->env, r->at), sizeof p);
-        return p;
-    case FV_ARG_BYTES: case FV_ARG_WEIGHTS: case FV_ARG_CPU: case FV_ARG_MOST: case FV_ARGS: break;
-    }
-    return NULL;
-}
-
-static int64_t value(const host_run *run, const fv_read *r) {
-    size_t size;
-    switch ((fv_argument)r->of) {
-    case FV_ARG_DIMS: return run->dims[r->at];
-    case FV_ARG_ACTUAL: return run->out_dims[fv_out_dims_at(run->interp->program, r->at)];
-    case FV_ARG_BYTES: return (int64_t)run->bytes;
-    case FV_ARG_ENV:
-        memcpy(&size, member(&run->env, r->at), sizeof size);
-        return (int64_t)size;
-    case FV_ARG_WEIGHTS: return ((const int64_t *)run->env.weights)[r->at];
+            return (uintptr_t)run->given;
+        memcpy(&word, (const char *)&run->env + (size_t)r->at * sizeof word, sizeof word);
+        return word;
+    case FV_ARG_WEIGHTS: return ((const uint64_t *)run->env.weights)[r->at];
     case FV_ARG_MOST: return PTRDIFF_MAX;
-    case FV_ARG_CPU: case FV_ARG_INPUTS: case FV_ARG_OUTPUTS: case FV_ARG_WORKSPACE: case FV_ARGS: break;
+    case FV_ARG_CPU: case FV_ARGS: break;
     }
     return true; /* any CPU */
 }
 
 const insn *fv_i_read(frame *f, const insn *i) {
     const fv_read *r = i->u.data;
-    if (r->how == FV_READ_VALUE && r->of != FV_ARG_CPU) {
-        *AS(reg_i64, f, i->d) = value(f->host, r);
-        return i + 1;
-    }
-    const void *p = r->of == FV_ARG_CPU ? f : pointer(f->host, r);
-    if (r->how == FV_READ_SAME) {
-        int input = f->host->interp->program->outputs[r->at].state_of - 1;
-        *AS(reg_u8, f, i->d) = !p || p == f->host->inputs[input];
-        return i + 1;
-    }
-    *AS(reg_u8, f, i->d) = p && (r->how != FV_READ_ALIGNED || (uintptr_t)p % (unsigned)r->align == 0);
+    const host_run *run = f->host;
+    uint64_t x = argument(run, r);
+    bool yes = x != 0;
+    if (r->how == FV_READ_ALIGNED)
+        yes = yes && x % (unsigned)r->align == 0;
+    else if (r->how == FV_READ_SAME)
+        yes = !yes || x == (uintptr_t)run->inputs[run->interp->program->outputs[r->at].state_of - 1];
+    if (fv_read_ktype(r).elem == FV_BOOL)
+        *AS(reg_u8, f, i->d) = yes;
+    else
+        *AS(reg_i64, f, i->d) = (int64_t)x;
     return i + 1;
 }
 

@@ -40,21 +40,13 @@ static void launch(build *b, const fv_stmt *s) {
     b->top = top;
 }
 
-/* An instruction on the value of s->x, and a number. */
-static void with_value(build *b, insn_fn fn, const fv_stmt *s, int64_t imm) {
+/* An instruction on the value of s->x. */
+static insn *with_value(build *b, insn_fn fn, const fv_stmt *s) {
     uint32_t top = b->top, a = fv_i_value(b, s->x);
     insn *i = fv_i_emit(b, fn);
     i->a = a;
-    i->u.imm = imm;
     b->top = top;
-}
-
-static void check(build *b, const fv_stmt *s) {
-    uint32_t top = b->top, a = fv_i_value(b, s->x);
-    insn *i = fv_i_emit(b, fv_i_check);
-    i->a = a;
-    i->u.data = s;
-    b->top = top;
+    return i;
 }
 
 static void read_(build *b, const fv_stmt *s) {
@@ -92,11 +84,11 @@ static void host_statement(build *b, const fv_stmt *s) {
     case FV_S_READ: read_(b, s); break;
     case FV_S_PLAN: fv_i_statements(b, &h->program->plan); break;
     case FV_S_MEMORY: memory(b, h); break;
-    case FV_S_CHECK: check(b, s); break;
+    case FV_S_CHECK: with_value(b, fv_i_check, s)->u.data = s; break;
     case FV_S_LAUNCH: launch(b, s); break;
-    case FV_S_ALLOC: with_value(b, fv_i_alloc, s, fv_i_slot(b, s->buf)); break;
+    case FV_S_ALLOC: with_value(b, fv_i_alloc, s)->u.imm = fv_i_slot(b, s->buf); break;
     case FV_S_FREE: fv_i_emit(b, fv_i_free)->u.imm = fv_i_slot(b, s->buf); break;
-    case FV_S_SETDIM: with_value(b, fv_i_setdim, s, at); break;
+    case FV_S_SETDIM: with_value(b, fv_i_setdim, s)->u.imm = at; break;
     default: break; /* not sent here */
     }
 }
