@@ -5,6 +5,8 @@
 #include "ir/dim/text.h"
 
 extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
+extern const char *const fv_c_model_h_text, *const fv_c_general_h_text, *const fv_c_general_c_text, *const fv_c_entry_c_text,
+    *const fv_c_weights_open_h_text; /* text/, built in */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
     *elements = 1;
@@ -89,109 +91,81 @@ static int64_t stack_bytes(const fv_program *p) {
     return most;
 }
 
-static const char *const status_doc =
-    " * Calls return FV_OK (0) or one of the FV_ codes below; after a failure the outputs are\n"
-    " * unspecified and nothing else has changed.\n";
+static const char *port_lines(fv_cg *g, const fv_port *ports, int n) {
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, "");
+    for (int i = 0; i < n; i++)
+        put_port_line(g, &t, &ports[i]);
+    return t.s;
+}
 
-static void put_head(fv_cg *g, fv_text *t) {
-    const fv_program *p = g->p;
-    fv_text_printf(t, "/* %s.h - a compiled model.\n *\n", g->file);
-    fv_text_put(t, " * Inputs:\n");
-    for (int i = 0; i < p->ninputs; i++)
-        put_port_line(g, t, &p->inputs[i]);
-    fv_text_put(t, " * Outputs:\n");
-    for (int i = 0; i < p->noutputs; i++)
-        put_port_line(g, t, &p->outputs[i]);
-    fv_text_put(t, " * Tensors are row-major, without gaps, aligned to their element, in units of the model (raw\n"
-                   " * numbers). Inputs and outputs must not overlap each other or the workspace.\n *\n");
-    fv_text_put(t, status_doc);
-    fv_text_printf(t, " * Needs: target %s%s%s; round to nearest, denormals on (the default of C programs).\n",
-                   p->target->name, *p->target->cflags ? ", compiled with " : "", p->target->cflags);
-    fv_text_printf(t, " * Memory: all of it is the caller's. %s\n",
-                   p->uses_allocator ? "Values without a bound come from env->alloc, which must be given."
-                                     : "Nothing is allocated; env->alloc is never called.");
-    if (fv_c_weights_file(g))
-        fv_text_printf(t, " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
-                          " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
-                       fv_c_weights_file(g), g->name);
-    fv_text_printf(t, " * Stack: at most %lld bytes of local arrays in a kernel, besides what the C compiler adds\n"
-                      " * (usually below 2 KiB).\n", (long long)stack_bytes(p));
-    fv_text_put(t, " * Threads: calls are re-entrant; any number of threads may run the model at the same time,\n"
-                   " * each with its own workspace. No thread is started here.\n *\n");
-    fv_text_printf(t, " * Made by %s from a model with hash %s; ABI 2.\n", fv_c_maker(g),
-                   fv_c_comment(g->arena, p->source_hash && *p->source_hash ? p->source_hash : "(none)"));
-    fv_text_put(t, " * SPDX-License-Identifier: MIT-0 */\n");
+static const char *weights_note(fv_cg *g) {
+    return fv_printf(g->arena, " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
+                     " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
+                     fv_c_weights_file(g), g->name);
 }
 
 /* ---- sizes ---- */
 
-static void put_macros(fv_cg *g, fv_text *t) {
+static const char *workspace_bytes(fv_cg *g) {
+    int64_t need;
+    if (!fv_x_is_int(g->p->workspace, &need))
+        return "";
+    return fv_printf(g->arena, "#define %s_WORKSPACE_BYTES %lld%s\n", g->NAME, need > 0 ? (long long)need : 1,
+                     need > 0 ? "" : " /* none is needed; an array must not be empty */");
+}
+
+static const char *port_sizes(fv_cg *g) {
     const fv_program *p = g->p;
-    int64_t need, n;
+    int64_t n;
+    fv_text t = {.arena = g->arena};
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
-    if (fv_x_is_int(p->workspace, &need)) {
-        if (need > 0)
-            fv_text_printf(t, "#define %s_WORKSPACE_BYTES %lld\n", g->NAME, (long long)need);
-        else
-            fv_text_printf(t, "#define %s_WORKSPACE_BYTES 1 /* none is needed; an array must not be empty */\n", g->NAME);
-    }
-    fv_c_fill(g, t,
-              "#define @NAME@_WORKSPACE_ALIGN 64\n"
-              "/* Before the definition of a workspace: @NAME@_ALIGNED static unsigned char work[...]; */\n"
-              "#if defined(__cplusplus)\n"
-              "#define @NAME@_ALIGNED alignas(64)\n"
-              "#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L\n"
-              "#define @NAME@_ALIGNED _Alignas(64)\n"
-              "#elif defined(__GNUC__)\n"
-              "#define @NAME@_ALIGNED __attribute__((aligned(64)))\n"
-              "#endif\n", NULL);
+    fv_text_put(&t, "");
     for (int k = 0; k < p->ninputs + p->noutputs; k++) {
         const fv_port *port = k < p->ninputs ? &p->inputs[k] : &p->outputs[k - p->ninputs];
         const char *name = fv_c_name(&names, fv_printf(g->arena, "%s_v", port->cname), "port");
         name = fv_c_upper(g->arena, fv_strndup(g->arena, name, strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
         if (has_known_size(port, &n) && fv_c_helper_new(g, fv_printf(g->arena, "macro %s", name)))
-            fv_text_printf(t, "#define %s_%s_SIZE %lld\n", g->NAME, name, (long long)array_size(port, n));
+            fv_text_printf(&t, "#define %s_%s_SIZE %lld\n", g->NAME, name, (long long)array_size(port, n));
     }
-    fv_text_put(t, "\n");
+    return t.s;
 }
 
 /* ---- the general form ---- */
 
-static void put_dims(fv_cg *g, fv_text *t) {
+static const char *dims_struct(fv_cg *g) {
     const fv_program *p = g->p;
+    fv_text t = {.arena = g->arena};
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
-    if (p->nsymbols == 0) {
-        fv_text_printf(t, "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n", g->name, g->name);
-        return;
-    }
-    fv_text_printf(t, "typedef struct %s_dims {\n", g->name);
+    if (p->nsymbols == 0)
+        return fv_printf(g->arena, "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n", g->name, g->name);
+    fv_text_printf(&t, "typedef struct %s_dims {\n", g->name);
     for (int i = 0; i < p->nsymbols; i++)
-        fv_text_printf(t, "    int64_t %s; /* %s: %lld to %lld */\n", fv_c_name(&names, p->symbols[i]->name, "dim"),
+        fv_text_printf(&t, "    int64_t %s; /* %s: %lld to %lld */\n", fv_c_name(&names, p->symbols[i]->name, "dim"),
                        fv_c_comment(g->arena, p->symbols[i]->name), (long long)p->symbol_vars[i]->lo,
                        (long long)p->symbol_vars[i]->hi);
-    fv_text_printf(t, "} %s_dims;\n", g->name);
+    fv_text_printf(&t, "} %s_dims;\n", g->name);
+    return t.s;
 }
 
-static void put_out_dims(fv_cg *g, fv_text *t) {
+static const char *out_dims_struct(fv_cg *g) {
     const fv_program *p = g->p;
+    fv_text t = {.arena = g->arena};
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
-    if (p->noutputs == 0) {
-        fv_text_printf(t, "typedef struct %s_out_dims %s_out_dims;\n", g->name, g->name);
-        return;
-    }
-    fv_text_printf(t, "/* capacity: elements that fit; read for outputs whose size is known after the run.\n"
-                      " * dim: written. */\ntypedef struct %s_out_dims {\n", g->name);
+    if (p->noutputs == 0)
+        return fv_printf(g->arena, "typedef struct %s_out_dims %s_out_dims;\n", g->name, g->name);
+    fv_text_printf(&t, "/* capacity: elements that fit; read for outputs whose size is known after the run.\n"
+                       " * dim: written. */\ntypedef struct %s_out_dims {\n", g->name);
     for (int i = 0; i < p->noutputs; i++) {
-        const char *name = fv_c_name(&names, p->outputs[i].cname, "output");
-        fv_text_printf(t, "    struct {\n        int64_t capacity");
-        if (p->outputs[i].rank)
-            fv_text_printf(t, ", dim[%d]", p->outputs[i].rank);
-        fv_text_printf(t, ";\n    } %s;\n", name);
+        const char *dim = p->outputs[i].rank ? fv_printf(g->arena, ", dim[%d]", p->outputs[i].rank) : "";
+        fv_text_printf(&t, "    struct {\n        int64_t capacity%s;\n    } %s;\n", dim,
+                       fv_c_name(&names, p->outputs[i].cname, "output"));
     }
-    fv_text_printf(t, "} %s_out_dims;\n", g->name);
+    fv_text_printf(&t, "} %s_out_dims;\n", g->name);
+    return t.s;
 }
 
 static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
@@ -204,21 +178,7 @@ static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
 
 static void put_general(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
-    put_dims(g, t);
-    put_out_dims(g, t);
-    fv_c_fill(g, t,
-              "\n/* Bytes of workspace that a run with these dims needs (a multiple of 64), and the dims of the\n"
-              " * outputs (capacity: the elements needed, INT64_MAX where nothing bounds them). Either pointer\n"
-              " * may be NULL. FV_BAD_DIM: a dim is out of bounds; FV_TOO_LARGE: the machine cannot hold it@3@. */\n"
-              "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual);\n\n"
-              "/* Runs the model.\n"
-              " *   inputs    @0@\n"
-              " *   outputs   @1@\n"
-              " *   actual    dims of the outputs; may be NULL where all sizes are known beforehand\n"
-              " *   workspace `bytes` bytes, aligned to 64\n"
-              " *   env       @2@ */\n"
-              "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
-              "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env);\n",
+    fv_c_fill(g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
               p->ninputs ? port_list(g, p->inputs, p->ninputs) : "none",
               p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none",
               fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
@@ -270,95 +230,84 @@ static void put_direct(fv_cg *g, fv_text *t) {
                                    : "With threads or cancelling: @name@_model()->run.", NULL);
 }
 
-static const char weights_doc[] =
-    "\n/* Maps the file of weights, @0@, and sets env->weights and env->weights_bytes (in @1@_weights.c:\n"
-    " * POSIX). FV_BAD_FILE: it cannot be read, or is no such file, or a changed one; FV_NO_MEMORY. */\n"
-    "int @name@_weights_open(const char *path, fv_env *env);\n"
-    "/* No run may be going on. */\n"
-    "void @name@_weights_close(fv_env *env);\n";
-
 void fv_c_header(fv_cg *g, fv_text *t) {
-    put_head(g, t);
-    fv_c_fill(g, t, "#ifndef @NAME@_MODEL_H\n#define @NAME@_MODEL_H\n\n", NULL);
-    fv_text_put(t, fv_c_abi_text);
-    fv_c_fill(g, t, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", NULL);
-    put_macros(g, t);
-    if (fv_c_is_direct(g->p))
-        put_direct(g, t);
+    const fv_program *p = g->p;
+    const char *flags = p->target->cflags, *hash = p->source_hash && *p->source_hash ? p->source_hash : "(none)";
+    fv_text calls = {.arena = g->arena};
+    if (fv_c_is_direct(p))
+        put_direct(g, &calls);
     else
-        put_general(g, t);
+        put_general(g, &calls);
     if (fv_c_weights_file(g))
-        fv_c_fill(g, t, weights_doc, fv_c_weights_file(g), g->file, NULL);
-    fv_c_fill(g, t,
-              "\n/* Names, types, dims and entry points, as a table. */\n"
-              "const fv_model *@name@_model(void);\n\n"
-              "#ifdef __cplusplus\n}\n#endif\n#endif\n", NULL);
+        fv_c_fill(g, &calls, fv_c_weights_open_h_text, fv_c_weights_file(g), g->file, NULL);
+    const char *const words[][2] = {
+        {"@name@", g->name},
+        {"@NAME@", g->NAME},
+        {"@file@", g->file},
+        {"@inputs@", port_lines(g, p->inputs, p->ninputs)},
+        {"@outputs@", port_lines(g, p->outputs, p->noutputs)},
+        {"@target@", fv_printf(g->arena, "%s%s%s", p->target->name, *flags ? ", compiled with " : "", flags)},
+        {"@memory@", p->uses_allocator ? "Values without a bound come from env->alloc, which must be given."
+                                       : "Nothing is allocated; env->alloc is never called."},
+        {"@weights@", fv_c_weights_file(g) ? weights_note(g) : ""},
+        {"@stack@", fv_printf(g->arena, "%lld", (long long)stack_bytes(p))},
+        {"@maker@", fv_c_maker(g)},
+        {"@hash@", fv_c_comment(g->arena, hash)},
+        {"@abi@", fv_c_abi_text},
+        {"@workspace@", workspace_bytes(g)},
+        {"@sizes@", port_sizes(g)},
+        {"@calls@", calls.s},
+    };
+    fv_c_replace(t, fv_c_model_h_text, sizeof words / sizeof *words, words);
 }
 
 /* ---- definitions ---- */
 
-/* What comes before the question must not need the CPU: a function of its own, as compilers would make
- * vectors of the addresses. */
-static void put_guarded_run(fv_cg *g, const char *const *names, const char *parameters) {
-    fv_text args = {.arena = g->arena};
-    fv_text_put(&args, "");
-    for (int i = 0; i < g->p->ninputs + g->p->noutputs; i++)
-        fv_text_printf(&args, "%s, ", names[i]);
-    fv_c_line(g, "%s", "");
-    fv_c_open(g, "int %s_run(%s)", g->name, parameters);
-    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%swork%s);", args.s, fv_c_weights_file(g) ? ", env" : "");
-    fv_c_close(g);
+static const char *listed(fv_cg *g, const char *const *words, int n) {
+    fv_text t = {.arena = g->arena};
+    fv_text_put(&t, "");
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%s", i ? ", " : "", words[i]);
+    return t.s;
 }
 
 static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;
-    const char **names = FV_NEW(g->arena, const char *, p->ninputs + p->noutputs + 1);
-    const char *parameters = direct_parameters(g, names);
-    fv_text in = {.arena = g->arena}, out = {.arena = g->arena};
-    for (int i = 0; i < p->ninputs; i++)
-        fv_text_printf(&in, "%s%s", i ? ", " : "", names[i]);
-    for (int i = 0; i < p->noutputs; i++)
-        fv_text_printf(&out, "%s%s", i ? ", " : "", names[p->ninputs + i]);
-    const char *env = fv_c_weights_file(g) ? "env" : "NULL", *run = fv_c_checks_cpu(g) ? "run" : "entry";
-    if (fv_c_checks_cpu(g))
-        fv_c_open(g, "static %s_NOINLINE int direct(%s)", g->NAME, parameters);
-    else
-        fv_c_open(g, "int %s_run(%s)", g->name, parameters);
+    int n = p->ninputs + p->noutputs;
+    bool asks = fv_c_checks_cpu(g);
+    const char **names = FV_NEW(g->arena, const char *, n + 2), *parameters = direct_parameters(g, names);
+    const char *env = fv_c_weights_file(g) ? "env" : "NULL";
+    names[n] = "work";
+    names[n + 1] = "env";
+    fv_c_open(g, asks ? "static %s_NOINLINE int direct(%s)" : "int %s_run(%s)", asks ? g->NAME : g->name, parameters);
     if (p->ninputs)
-        fv_c_line(g, "const void *const inputs[] = {%s};", in.s);
+        fv_c_line(g, "const void *const inputs[] = {%s};", listed(g, names, p->ninputs));
     if (p->noutputs)
-        fv_c_line(g, "void *const outputs[] = {%s};", out.s);
-    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", run, p->ninputs ? "inputs" : "NULL",
-              p->noutputs ? "outputs" : "NULL", g->NAME, env);
+        fv_c_line(g, "void *const outputs[] = {%s};", listed(g, names + p->ninputs, p->noutputs));
+    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", asks ? "run" : "entry",
+              p->ninputs ? "inputs" : "NULL", p->noutputs ? "outputs" : "NULL", g->NAME, env);
     fv_c_close(g);
-    if (fv_c_checks_cpu(g))
-        put_guarded_run(g, names, parameters);
+    fv_c_line(g, "%s", "");
+    if (!asks)
+        return;
+    /* What comes before the question must not need the CPU: a function of its own, as compilers would make
+     * vectors of the addresses. */
+    fv_c_open(g, "int %s_run(%s)", g->name, parameters);
+    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%s);", listed(g, names, n + 1 + (fv_c_weights_file(g) != NULL)));
+    fv_c_close(g);
     fv_c_line(g, "%s", "");
 }
 
 void fv_c_public(fv_cg *g) {
-    const char *bad_cpu = fv_c_checks_cpu(g) ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "";
-    fv_c_fill(g, g->out,
-              "static int entry(const int64_t *dims, const void *const *inputs, void *const *outputs,\n"
-              "        int64_t *out_dims, void *workspace, size_t bytes, const fv_env *env) {\n"
-              "@0@    return run(dims, inputs, outputs, out_dims, workspace, bytes, env);\n"
-              "}\n\n", bad_cpu, NULL);
-    if (fv_c_checks_cpu(g))
-        fv_c_fill(g, g->out,
-                  "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
-                  "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
-                  "}\n\n", NULL);
+    bool asks = fv_c_checks_cpu(g);
+    fv_c_fill(g, g->out, fv_c_entry_c_text, asks ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "", NULL);
+    if (asks)
+        fv_text_put(g->out, "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
+                            "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
+                            "}\n\n");
     if (fv_c_is_direct(g->p))
         put_direct_run(g);
     else
-        fv_c_fill(g, g->out,
-                  "int @name@_plan(const @name@_dims *dims, size_t *workspace, @name@_out_dims *actual) {\n"
-                  "    return @0@((const int64_t *)dims, workspace, (int64_t *)actual);\n"
-                  "}\n\n"
-                  "int @name@_run(const @name@_dims *dims, const void *const *inputs, void *const *outputs,\n"
-                  "        @name@_out_dims *actual, void *workspace, size_t bytes, const fv_env *env) {\n"
-                  "    return entry((const int64_t *)dims, inputs, outputs, (int64_t *)actual, workspace, bytes,\n"
-                  "            env);\n"
-                  "}\n\n", fv_c_checks_cpu(g) ? "plan_entry" : "plan", NULL);
+        fv_c_fill(g, g->out, fv_c_general_c_text, asks ? "plan_entry" : "plan", NULL);
     fv_c_table(g);
 }

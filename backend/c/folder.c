@@ -64,17 +64,6 @@ static void add_selftest_main(fv_cg *g, fv_c_files *f) {
     add(g, f, "_selftest_main.c", &t);
 }
 
-/* The text with names of ours replaced by those of the model. */
-static void put_renamed(fv_text *t, const char *text, int n, const char *const (*names)[2]) {
-    while (*text) {
-        int i = 0;
-        while (i < n && strncmp(text, names[i][0], strlen(names[i][0])))
-            i++;
-        fv_text_putn(t, i < n ? names[i][1] : text, i < n ? strlen(names[i][1]) : 1);
-        text += i < n ? strlen(names[i][0]) : 1;
-    }
-}
-
 static void add_threads(fv_cg *g, fv_c_files *f) {
     fv_text c = {.arena = g->arena}, h = {.arena = g->arena};
     const char *const names[][2] = {
@@ -85,7 +74,7 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
         {"FV_POOL", fv_printf(g->arena, "%s_POOL", g->NAME)},
     };
     fv_text_put(&c, "/* SPDX-License-Identifier: MIT-0 */\n");
-    put_renamed(&c, fv_c_pool_text, sizeof names / sizeof *names, names);
+    fv_c_replace(&c, fv_c_pool_text, sizeof names / sizeof *names, names);
     fv_c_fill(g, &h, fv_c_threads_h_text, g->file, NULL);
     add(g, f, "_threads.c", &c);
     add(g, f, "_threads.h", &h);

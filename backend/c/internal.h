@@ -48,6 +48,8 @@ typedef struct fv_cg {
 
 /* A line of code at the current indent, wrapped at 100 columns. */
 void fv_c_line(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The text with each of the n words replaced by what stands beside it. */
+void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words)[2]);
 /* The same lines with `@name@` and `@NAME@` replaced, and @0@ ... by the arguments (NULL ends). */
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...);
 

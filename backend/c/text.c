@@ -69,28 +69,26 @@ void fv_c_line(fv_cg *g, const char *format, ...) {
         put_wrapped(g->out, g->indent * 4, s);
 }
 
+void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words)[2]) {
+    while (*text) {
+        int i = 0;
+        while (i < n && strncmp(text, words[i][0], strlen(words[i][0])))
+            i++;
+        fv_text_putn(t, i < n ? words[i][1] : text, i < n ? strlen(words[i][1]) : 1);
+        text += i < n ? strlen(words[i][0]) : 1;
+    }
+}
+
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...) {
-    const char *args[10] = {0};
+    static const char *const numbers[] = {"@0@", "@1@", "@2@", "@3@", "@4@", "@5@", "@6@", "@7@", "@8@", "@9@"};
+    const char *words[12][2] = {{"@name@", g->name}, {"@NAME@", g->NAME}};
+    int n = 2;
     va_list ap;
     va_start(ap, text);
-    for (int i = 0; i < 10; i++)
-        if (!(args[i] = va_arg(ap, const char *)))
-            break;
-    va_end(ap);
-    for (const char *s = text; *s;) {
-        if (!strncmp(s, "@name@", 6)) {
-            fv_text_put(t, g->name);
-            s += 6;
-        } else if (!strncmp(s, "@NAME@", 6)) {
-            fv_text_put(t, g->NAME);
-            s += 6;
-        } else if (s[0] == '@' && isdigit((unsigned char)s[1]) && s[2] == '@' && args[s[1] - '0']) {
-            fv_text_put(t, args[s[1] - '0']);
-            s += 3;
-        } else {
-            size_t n = 1 + strcspn(s + 1, "@");
-            fv_text_putn(t, s, n);
-            s += n;
-        }
+    for (const char *arg; n < 12 && (arg = va_arg(ap, const char *)); n++) {
+        words[n][0] = numbers[n - 2];
+        words[n][1] = arg;
     }
+    va_end(ap);
+    fv_c_replace(t, text, n, (const char *const (*)[2])words);
 }
