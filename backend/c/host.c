@@ -146,114 +146,21 @@ static bool looks_at(const fv_block *b, fv_argument of) {
     return false;
 }
 
-/* ---- the plan ---- */
-
-static bool is_symbol(const fv_cg *g, const fv_stmt *s) {
-    int i;
-    return fv_program_symbol(g->p, s->var, &i);
-}
-
-/* What the plan computes for others. */
-static bool is_member(const fv_cg *g, const fv_stmt *s) {
-    return s->kind == FV_S_LET && !is_symbol(g, s) && fv_ptrmap_get(&g->members, s->var);
-}
-
-/* What is used behind the plan: by the size query, or by the run. */
-static void mark_uses(fv_cg *g, bool query) {
-    const fv_program *p = g->p;
-    g->used = fv_ptrmap_in(g->arena);
-    if (query) {
-        fv_c_mark_used(g, &p->query);
-        return;
-    }
-    fv_c_mark_used(g, &p->body);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (fv_c_is_used(g, p->buffers[i]))
-            fv_c_mark_expr(g, p->buffers[i]->offset);
-}
-
-static void find_members(fv_cg *g) {
-    g->members = fv_ptrmap_in(g->arena);
-    for (int query = 0; query < 2; query++) {
-        mark_uses(g, query);
-        for (const fv_stmt *s = g->p->plan.first; s; s = s->next) {
-            if (s->kind != FV_S_LET || is_symbol(g, s) || !fv_c_is_used(g, s->var))
-                continue;
-            *fv_ptrmap_at(&g->members, s->var) = (void *)1;
-            g->has_members = true;
-        }
-    }
-}
-
-static void put_struct(fv_cg *g) {
-    int mark_at = g->scope.n;
-    fv_c_line(g, "/* Sizes, and offsets in the workspace. */");
-    fv_c_open(g, "struct layout");
-    for (const fv_stmt *s = g->p->plan.first; s; s = s->next)
-        if (is_member(g, s)) {
-            fv_c_line(g, "%s;", fv_c_declare(g, s->var));
-            *fv_ptrmap_at(&g->members, s->var) = (void *)(uintptr_t)name_of(g, s->var);
-        }
-    g->indent--;
-    fv_c_line(g, "};");
-    fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
-}
-
-void fv_c_layout(fv_cg *g) {
-    const fv_program *p = g->p;
-    if (!p->plan.first)
-        return;
-    find_members(g);
-    if (g->has_members)
-        put_struct(g);
-    int mark_at = g->scope.n;
-    g->used = fv_ptrmap_in(g->arena);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (is_member(g, s))
-            fv_c_mark(g, s->var);
-    fv_c_mark_used(g, &p->plan);
-    fv_c_open(g, "static int layout(const int64_t *dims%s)", g->has_members ? ", struct layout *at" : "");
-    if (!looks_at(&p->plan, FV_ARG_DIMS))
-        fv_c_line(g, "(void)dims;");
-    fv_c_block(g, &p->plan);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (is_member(g, s))
-            fv_c_line(g, "at->%s = %s;", (const char *)fv_ptrmap_get(&g->members, s->var), name_of(g, s->var));
-    fv_c_line(g, "return FV_OK;");
-    fv_c_close(g);
-    fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        if (is_member(g, s))
-            set_name(g, s->var, fv_printf(g->arena, "at.%s", (const char *)fv_ptrmap_get(&g->members, s->var)));
-}
-
-/* Calls it, and gives names to the symbols. */
-static void put_plan(fv_cg *g) {
-    if (!g->p->plan.first)
-        return;
-    if (g->has_members)
-        fv_c_line(g, "struct layout at;");
-    fv_c_line(g, "int status = layout(dims%s);", g->has_members ? ", &at" : "");
-    put_return(g, "status != FV_OK", "status");
-    for (const fv_stmt *s = g->p->plan.first; s; s = s->next)
-        if (s->kind == FV_S_LET && is_symbol(g, s) && fv_c_is_used(g, s->var)) {
-            const char *from = fv_c_str(g, s->x);
-            fv_c_line(g, "%s = %s;", fv_c_declare(g, s->var), from);
-        }
-}
+/* ---- the size query ---- */
 
 static void put_query(fv_cg *g) {
+    const fv_program *p = g->p;
     int mark_at = g->scope.n;
-    mark_uses(g, true);
+    g->used = fv_ptrmap_in(g->arena);
+    fv_c_mark_used(g, &p->query);
+    fv_c_mark_used(g, &p->plan);
     fv_c_open(g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)", g->NAME);
-    if (!g->p->plan.first)
+    if (!looks_at(&p->plan, FV_ARG_DIMS))
         fv_c_line(g, "(void)dims;");
-    put_plan(g);
-    fv_c_block(g, &g->p->query);
-    if (!looks_at(&g->p->query, FV_ARG_ACTUAL))
+    if (!looks_at(&p->query, FV_ARG_ACTUAL))
         fv_c_line(g, "(void)out_dims;");
+    fv_c_block(g, &p->plan);
+    fv_c_block(g, &p->query);
     fv_c_line(g, "return FV_OK;");
     fv_c_close(g);
     fv_c_line(g, "%s", "");
@@ -320,12 +227,12 @@ static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
     static const char *const names[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes"};
     for (int i = 0; i < FV_ARG_ENV; i++)
-        if (i == FV_ARG_DIMS ? !p->plan.first : !looks_at(&p->body, (fv_argument)i))
+        if (!looks_at(i == FV_ARG_DIMS ? &p->plan : &p->body, (fv_argument)i))
             fv_c_line(g, "(void)%s;", names[i]);
     if (!block_uses_env(&p->body) && !fv_c_weights_file(g))
         fv_c_line(g, "(void)env;");
     fv_c_line(g, "%s", "");
-    if (p->uses_allocator && !p->plan.first)
+    if (p->uses_allocator)
         fv_c_line(g, "int status = FV_OK;");
     if (fv_c_weights_file(g) && uses_constants(g))
         fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;", g->name,
@@ -353,6 +260,16 @@ static void put_end(fv_cg *g) {
     fv_c_line(g, "return status;");
 }
 
+static void mark_run(fv_cg *g) {
+    const fv_program *p = g->p;
+    g->used = fv_ptrmap_in(g->arena);
+    fv_c_mark_used(g, &p->body);
+    for (int i = 0; i < p->nbuffers; i++)
+        if (fv_c_is_used(g, p->buffers[i]))
+            fv_c_mark_expr(g, p->buffers[i]->offset);
+    fv_c_mark_used(g, &p->plan);
+}
+
 /* Whatever version of fv_env the caller has. */
 static void put_env(fv_cg *g) {
     fv_c_line(g, "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
@@ -371,8 +288,8 @@ static void put_env(fv_cg *g) {
 void fv_c_run(fv_cg *g) {
     put_query(g);
     put_env(g);
-    mark_uses(g, false);
     int mark_at = g->scope.n;
+    mark_run(g);
     fv_c_open(g, "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void *const *outputs, "
               "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)", g->NAME);
     fv_c_line(g, "fv_env own;");
@@ -445,7 +362,7 @@ static void put_told(fv_cg *g, const fv_stmt *s) {
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_READ: read_(g, s); break;
-    case FV_S_PLAN: put_plan(g); break;
+    case FV_S_PLAN: fv_c_block(g, &g->p->plan); break;
     case FV_S_MEMORY: put_memory(g); break;
     case FV_S_WHILE: put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED"); break;
     case FV_S_CHECK: put_check(g, s); break;

@@ -38,8 +38,6 @@ typedef struct fv_cg {
     fv_ptrmap pointers;        /* variables of READs: the pointer that they ask for */
     const char *head;          /* of the file of weights, where the run has looked at it */
     const fv_var *cpu;         /* what the run is told of the CPU: who calls it has asked */
-    fv_ptrmap members;         /* variables of the plan that others use -> their names in struct layout */
-    bool has_members;
     bool has_heap;             /* failures of the host program leave through `done` */
     bool failed;
 } fv_cg;
@@ -126,7 +124,6 @@ bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE;                  /* has 
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s);
 void fv_c_constants(fv_cg *g);    /* definitions, or declarations of those that lie elsewhere */
 const char *fv_c_test(fv_cg *g, const fv_expr *x); /* a condition of the host program, for `if` */
-void fv_c_layout(fv_cg *g);       /* struct layout, and the function that fills it */
 void fv_c_run(fv_cg *g);          /* plan and run with the types of fv_model */
 void fv_c_public(fv_cg *g);       /* the functions of the header */
 void fv_c_table(fv_cg *g);        /* ... and the last of them, NAME_model */

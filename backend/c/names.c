@@ -24,8 +24,8 @@ static const char *const reserved[] = {
 
 /* One list for what the emitter itself declares inside functions and files. */
 static const char *const own[] = {
-    "actual", "allocate", "arg", "args", "at", "bad_cpu", "bytes", "cancel", "cancelled", "dims", "direct", "done", "entry", "env", "env_of",
-    "error", "given", "head", "inputs", "is_aligned", "launch", "layout", "out_dims", "outputs", "own", "plan", "plan_entry", "release", "run", "status", "work", "workspace", NULL};
+    "actual", "allocate", "arg", "args", "bad_cpu", "bytes", "cancel", "cancelled", "dims", "direct", "done", "entry", "env", "env_of",
+    "error", "given", "head", "inputs", "is_aligned", "launch", "out_dims", "outputs", "own", "plan", "plan_entry", "release", "run", "status", "work", "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)

@@ -183,7 +183,6 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     g->out = &code;
     for (int i = 0; i < p->nkernels; i++)
         fv_c_kernel(g, p->kernels[i]);
-    fv_c_layout(g);
     fv_c_run(g);
     fv_c_public(g);
     g->p = p;
