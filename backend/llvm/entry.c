@@ -5,7 +5,7 @@
 
 static void begin_entry(fv_ll_fn *f, fv_ll_module *m, fv_ll_host *h, LLVMValueRef fn) {
     fv_ll_begin(f, m, fn);
-    *h = (fv_ll_host){.heap = fv_ptrmap_in(m->arena), .args = fv_ptrmap_in(m->arena)};
+    *h = (fv_ll_host){.places = fv_ptrmap_in(m->arena), .args = fv_ptrmap_in(m->arena)};
     f->host = h;
     h->out = fv_ll_block(f, "out");
     h->state = fv_ll_alloca(f, m->state_type, "state");
@@ -86,7 +86,7 @@ static void clear_heap(fv_ll_fn *f) {
             continue;
         LLVMValueRef slot = fv_ll_alloca(f, f->m->ptr, p->buffers[i]->name);
         LLVMBuildStore(f->b, LLVMConstNull(f->m->ptr), slot);
-        *fv_ptrmap_at(&f->host->heap, p->buffers[i]) = slot;
+        *fv_ptrmap_at(&f->host->places, p->buffers[i]) = slot;
     }
 }
 

@@ -92,17 +92,14 @@ static void read_(fv_ll_fn *f, const fv_stmt *s) {
     *fv_ptrmap_at(&f->vars, s->var) = v;
 }
 
-static LLVMValueRef *addresses(fv_ll_fn *f, fv_argument of, int n) {
-    LLVMValueRef *list = FV_NEW(f->m->arena, LLVMValueRef, n + 1);
-    for (int i = 0; i < n; i++)
-        list[i] = pointer(f, &(fv_read){.of = (uint8_t)of, .at = i});
-    return list;
-}
-
 static void memory(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
-    f->host->input = addresses(f, FV_ARG_INPUTS, p->ninputs);
-    f->host->output = addresses(f, FV_ARG_OUTPUTS, p->noutputs);
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        const fv_read where = {.of = b->role == FV_BUF_INPUT ? FV_ARG_INPUTS : FV_ARG_OUTPUTS, .at = b->index};
+        if (b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT)
+            *fv_ptrmap_at(&f->host->places, b) = pointer(f, &where);
+    }
     if (f->m->weights_file)
         f->host->weights = fv_ll_offset(f, fv_ll_env_field(f, FV_ENV_WEIGHTS), fv_ll_int(f->m, FV_WEIGHTS_HEAD));
 }
@@ -121,11 +118,10 @@ static LLVMValueRef constant_address(fv_ll_fn *f, int index) {
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
     fv_ll_host *h = f->host;
     switch ((fv_buf_role)b->role) {
-    case FV_BUF_INPUT: return h->input[b->index];
-    case FV_BUF_OUTPUT: return h->output[b->index];
+    case FV_BUF_INPUT: case FV_BUF_OUTPUT: return fv_ptrmap_get(&h->places, b);
     case FV_BUF_CONST: return constant_address(f, b->index);
     case FV_BUF_WORK: return fv_ll_offset(f, h->argument[FV_ARG_WORKSPACE], fv_ll_expr(f, b->offset));
-    case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->heap, b), "");
+    case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->places, b), "");
     case FV_BUF_IN:
     case FV_BUF_OUT:
     case FV_BUF_INOUT:
@@ -244,7 +240,7 @@ LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
 /* ---- the caller's allocator ---- */
 
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
-    LLVMValueRef slot = fv_ptrmap_get(&f->host->heap, b);
+    LLVMValueRef slot = fv_ptrmap_get(&f->host->places, b);
     LLVMValueRef p = LLVMBuildLoad2(f->b, f->m->ptr, slot, "");
     LLVMBasicBlockRef there = fv_ll_block(f, "free"), next = fv_ll_block(f, "freed");
     fv_ll_branch(f, LLVMBuildIsNull(f->b, p, ""), next, there);
@@ -265,7 +261,7 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, some);
     LLVMValueRef args[] = {NULL, LLVMBuildIntCast2(f->b, bytes, f->m->size, 0, "")};
     LLVMValueRef p = call_env(f, FV_ENV_ALLOC, f->m->ptr, args, 2);
-    LLVMBuildStore(f->b, p, fv_ptrmap_get(&f->host->heap, s->buf));
+    LLVMBuildStore(f->b, p, fv_ptrmap_get(&f->host->places, s->buf));
     fail_if(f, LLVMBuildIsNull(f->b, p, ""), FV_NO_MEMORY);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
