@@ -9,17 +9,15 @@ extern const char *const fv_c_model_h_text, *const fv_c_general_h_text, *const f
     *const fv_c_weights_open_h_text; /* text/, built in */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
+    bool memory = port->buf->role == FV_BUF_INPUT && port->buf->output; /* then it is that of the memory */
     *elements = 1;
-    if (port->buf->role == FV_BUF_INPUT && port->buf->output) { /* that of the memory */
-        int64_t n;
-        for (int i = 0; i < port->rank; i++)
-            if (!fv_x_is_int(port->buf->extent[i], &n) || __builtin_mul_overflow(*elements, n, elements))
-                return false;
-        return true;
-    }
-    for (int i = 0; i < port->rank; i++)
-        if (!fv_dim_is_const(port->dims[i]) || __builtin_mul_overflow(*elements, port->dims[i]->value, elements))
+    for (int i = 0; i < port->rank; i++) {
+        int64_t n = port->dims[i]->value;
+        if (memory ? !fv_x_is_int(port->buf->extent[i], &n) : !fv_dim_is_const(port->dims[i]))
             return false;
+        if (__builtin_mul_overflow(*elements, n, elements))
+            return false;
+    }
     return true;
 }
 
@@ -168,19 +166,26 @@ static const char *out_dims_struct(fv_cg *g) {
     return t.s;
 }
 
-static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
+/* "a, b, c" */
+static const char *listed(fv_cg *g, const char *const *words, int n) {
     fv_text t = {.arena = g->arena};
     fv_text_put(&t, "");
     for (int i = 0; i < n; i++)
-        fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_comment(g->arena, ports[i].cname));
+        fv_text_printf(&t, "%s%s", i ? ", " : "", words[i]);
     return t.s;
+}
+
+static const char *port_list(fv_cg *g, const fv_port *ports, int n) {
+    const char **names = FV_NEW(g->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        names[i] = fv_c_comment(g->arena, ports[i].cname);
+    return n ? listed(g, names, n) : "none";
 }
 
 static void put_general(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
     fv_c_fill(g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
-              p->ninputs ? port_list(g, p->inputs, p->ninputs) : "none",
-              p->noutputs ? port_list(g, p->outputs, p->noutputs) : "none",
+              port_list(g, p->inputs, p->ninputs), port_list(g, p->outputs, p->noutputs),
               fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
                                    : "threads, allocator, cancelling; NULL: one thread, no allocator",
               fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", NULL);
@@ -262,14 +267,6 @@ void fv_c_header(fv_cg *g, fv_text *t) {
 }
 
 /* ---- definitions ---- */
-
-static const char *listed(fv_cg *g, const char *const *words, int n) {
-    fv_text t = {.arena = g->arena};
-    fv_text_put(&t, "");
-    for (int i = 0; i < n; i++)
-        fv_text_printf(&t, "%s%s", i ? ", " : "", words[i]);
-    return t.s;
-}
 
 static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;

@@ -376,7 +376,7 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
 
 /* Tiles keep their shape, so that compilers see constant places in small arrays. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
-    const char *name = fv_ptrmap_get(&g->names, b);
+    const char *name = fv_c_name_of(g, b);
     if (b->role != FV_BUF_TILE) {
         const char *at = fv_c_index(g, b, index);
         bool cast = *name == '('; /* a constant in a file or object */
@@ -405,8 +405,7 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
 }
 
 static fv_c_piece variable(fv_cg *g, const fv_expr *x) {
-    const char *name = fv_ptrmap_get(&g->names, x->u.var);
-    fv_c_piece p = piece(name ? name : "?", FV_C_PRIMARY);
+    fv_c_piece p = piece(fv_c_name_of(g, x->u.var), FV_C_PRIMARY);
     p.is_int = fv_c_is_narrow(g, x);
     return p;
 }

@@ -12,15 +12,6 @@ bool fv_c_is_direct(const fv_program *p) {
     return p->nsymbols == 0 && !capacities && !p->uses_allocator;
 }
 
-static const char *name_of(const fv_cg *g, const void *p) {
-    const char *name = fv_ptrmap_get(&g->names, p);
-    return name ? name : "?";
-}
-
-static void set_name(fv_cg *g, const void *p, const char *name) {
-    *fv_ptrmap_at(&g->names, p) = (void *)(uintptr_t)name;
-}
-
 /* ---- conditions ---- */
 
 /* Of a comparison. */
@@ -58,14 +49,10 @@ static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
 
 const char *fv_c_test(fv_cg *g, const fv_expr *x) { return test(g, x, false).s; }
 
-static void put_return(fv_cg *g, const char *condition, const char *status) {
-    fv_c_line(g, "if (%s)", condition);
-    fv_c_line(g, "    return %s;", status);
-}
-
 static void put_fail(fv_cg *g, const char *condition, const char *status) {
     if (!g->has_heap) {
-        put_return(g, condition, status);
+        fv_c_line(g, "if (%s)", condition);
+        fv_c_line(g, "    return %s;", status);
         return;
     }
     fv_c_open(g, "if (%s)", condition);
@@ -91,11 +78,13 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
 
 /* ---- what the caller gives: expressions where it is used ---- */
 
+static const char *const parameters[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes", "given"};
+
 static const char *pointer(fv_cg *g, const fv_read *r) {
-    static const char *const names[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes", "given"};
     if (r->at < 0)
-        return names[r->of];
-    return r->of == FV_ARG_ENV ? fv_printf(g->arena, "env->%s", fv_env_text(r->at)) : fv_printf(g->arena, "%s[%d]", names[r->of], r->at);
+        return parameters[r->of];
+    return r->of == FV_ARG_ENV ? fv_printf(g->arena, "env->%s", fv_env_text(r->at))
+                               : fv_printf(g->arena, "%s[%d]", parameters[r->of], r->at);
 }
 
 static const char *head_of_weights(fv_cg *g) {
@@ -133,7 +122,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
     }
     if (r->of == FV_ARG_CPU)
         g->cpu = s->var;
-    set_name(g, s->var, text);
+    fv_c_set_name(g, s->var, text);
 }
 
 /* Does the block look at the argument, or write to it? */
@@ -169,12 +158,12 @@ static void put_query(fv_cg *g) {
 
 /* ---- run: where buffers are ---- */
 
-static void put_buffer(fv_cg *g, const fv_buf *b, bool *has_work) {
+static void put_buffer(fv_cg *g, const fv_buf *b) {
     const char *type = fv_c_elem(b->elem);
     if (b->role == FV_BUF_CONST)
         return; /* has its name from fv_c_constants */
     const char *name = fv_c_name(&g->scope, b->name, "buffer");
-    set_name(g, b, name);
+    fv_c_set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT:
         if (b->output) /* the caller's memory for both; what a cast takes off, an integer does without a warning */
@@ -187,9 +176,6 @@ static void put_buffer(fv_cg *g, const fv_buf *b, bool *has_work) {
     case FV_BUF_WORK: {
         int64_t offset;
         bool zero = fv_x_is_int(b->offset, &offset) && offset == 0;
-        if (!*has_work)
-            fv_c_line(g, "unsigned char *work = workspace;");
-        *has_work = true;
         if (zero)
             fv_c_line(g, "%s *%s = (%s *)work;", type, name, type);
         else
@@ -207,17 +193,9 @@ static bool any_requires(const fv_program *p) {
     return false;
 }
 
-static bool block_uses_env(const fv_block *b) {
-    for (const fv_stmt *s = b->first; s; s = s->next)
-        if (s->kind == FV_S_LAUNCH || s->kind == FV_S_WHILE || s->kind == FV_S_ALLOC ||
-            block_uses_env(&s->body) || block_uses_env(&s->other))
-            return true;
-    return false;
-}
-
-static bool uses_constants(const fv_cg *g) {
+static bool uses(const fv_cg *g, fv_buf_role role) {
     for (int i = 0; i < g->p->nbuffers; i++)
-        if (g->p->buffers[i]->role == FV_BUF_CONST && fv_c_is_used(g, g->p->buffers[i]))
+        if (g->p->buffers[i]->role == role && fv_c_is_used(g, g->p->buffers[i]))
             return true;
     return false;
 }
@@ -225,22 +203,20 @@ static bool uses_constants(const fv_cg *g) {
 /* Behind this the run may leave through `done`. */
 static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
-    static const char *const names[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes"};
     for (int i = 0; i < FV_ARG_ENV; i++)
         if (!looks_at(i == FV_ARG_DIMS ? &p->plan : &p->body, (fv_argument)i))
-            fv_c_line(g, "(void)%s;", names[i]);
-    if (!block_uses_env(&p->body) && !fv_c_weights_file(g))
-        fv_c_line(g, "(void)env;");
+            fv_c_line(g, "(void)%s;", parameters[i]);
     fv_c_line(g, "%s", "");
     if (p->uses_allocator)
         fv_c_line(g, "int status = FV_OK;");
-    if (fv_c_weights_file(g) && uses_constants(g))
+    if (fv_c_weights_file(g) && uses(g, FV_BUF_CONST))
         fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;", g->name,
                   FV_WEIGHTS_HEAD);
-    bool has_work = false;
+    if (uses(g, FV_BUF_WORK))
+        fv_c_line(g, "unsigned char *work = workspace;");
     for (int i = 0; i < p->nbuffers; i++)
         if (fv_c_is_used(g, p->buffers[i]))
-            put_buffer(g, p->buffers[i], &has_work);
+            put_buffer(g, p->buffers[i]);
     if (any_requires(p))
         fv_c_line(g, "int32_t error = FV_OK;");
     fv_c_line(g, "%s", "");
@@ -256,7 +232,7 @@ static void put_end(fv_cg *g) {
     fv_text_put(g->out, "done:\n");
     for (int i = 0; i < p->nbuffers; i++)
         if (p->buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->buffers[i]))
-            fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), name_of(g, p->buffers[i]));
+            fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), fv_c_name_of(g, p->buffers[i]));
     fv_c_line(g, "return status;");
 }
 
@@ -305,7 +281,7 @@ void fv_c_run(fv_cg *g) {
 
 static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     const fv_buf *b = s->args[i], *parameter = s->kernel->bufs[i];
-    const char *name = name_of(g, b), *type = fv_c_elem(parameter->elem);
+    const char *name = fv_c_name_of(g, b), *type = fv_c_elem(parameter->elem);
     if (!strcmp(fv_c_elem(b->elem), type))
         return name;
     return fv_printf(g->arena, "(%s%s *)%s", parameter->role == FV_BUF_IN ? "const " : "", type, name);
@@ -313,7 +289,7 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {
     const fv_kernel *k = s->kernel;
-    const char *name = name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);
+    const char *name = fv_c_name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);
     const char *origin = s->text ? s->text : k->origin && *k->origin ? k->origin : k->name;
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
     fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->launch, fv_c_string(g->arena, name),
@@ -329,16 +305,18 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
         fv_text_printf(&args, "%s%s", sep, d);
         fv_text_printf(&dims, "%s%s", i ? ", " : "", d);
     }
+    if (k->requires_) {
+        fv_text_printf(&args, "%s&error", sep);
+        sep = ", ";
+    }
+    if (fv_c_kernel_polls(k))
+        fv_text_printf(&args, "%senv->cancel", sep);
     if (tasks && !strcmp(tasks, "1")) {
-        const char *more = fv_printf(g->arena, "%s%s%s%s", k->requires_ ? sep : "", k->requires_ ? "&error" : "",
-                                     fv_c_kernel_polls(k) ? (k->requires_ ? ", " : sep) : "",
-                                     fv_c_kernel_polls(k) ? "env->cancel" : "");
-        fv_c_line(g, "%s(%s%s);", name, args.s, more);
+        fv_c_line(g, "%s(%s);", name, args.s);
     } else {
         const char *launch = fv_c_helper_fixed(g, s->descending ? "launch_descending" : "launch");
         fv_c_open(g, "%s", "");
-        fv_c_line(g, "struct %s_args args = {%s%s%s};", name, args.s, k->requires_ ? ", &error" : "",
-                  fv_c_kernel_polls(k) ? ", env->cancel" : "");
+        fv_c_line(g, "struct %s_args args = {%s};", name, args.s);
         if (!tasks)
             tasks = fv_printf(g->arena, "%s_tasks(%s)", name, dims.s);
         fv_c_line(g, "%s(env, %s_task, &args, %s);", launch, name, tasks);
@@ -368,14 +346,14 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     case FV_S_CHECK: put_check(g, s); break;
     case FV_S_LAUNCH: put_launch(g, s); break;
     case FV_S_ALLOC:
-        fv_c_line(g, "%s = %s(env, %s, &status);", name_of(g, s->buf), fv_c_helper_fixed(g, "allocate"),
+        fv_c_line(g, "%s = %s(env, %s, &status);", fv_c_name_of(g, s->buf), fv_c_helper_fixed(g, "allocate"),
                   fv_c_str(g, s->x));
         fv_c_line(g, "if (status != FV_OK)");
         fv_c_line(g, "    goto done;");
         break;
     case FV_S_FREE:
-        fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), name_of(g, s->buf));
-        fv_c_line(g, "%s = NULL;", name_of(g, s->buf));
+        fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), fv_c_name_of(g, s->buf));
+        fv_c_line(g, "%s = NULL;", fv_c_name_of(g, s->buf));
         break;
     case FV_S_SETDIM: put_told(g, s); break;
     default: break; /* stmt.c does these */

@@ -42,6 +42,15 @@ typedef struct fv_cg {
     bool failed;
 } fv_cg;
 
+/* What a variable, buffer, kernel or constant is called; "?" where there is none, of code that has failed. */
+static inline const char *fv_c_name_of(const fv_cg *g, const void *p) {
+    const char *name = fv_ptrmap_get(&g->names, p);
+    return name ? name : "?";
+}
+static inline void fv_c_set_name(fv_cg *g, const void *p, const char *name) {
+    *fv_ptrmap_at(&g->names, p) = (void *)(uintptr_t)name;
+}
+
 /* ---- text ---- */
 
 /* A line of code at the current indent, wrapped at 100 columns. */

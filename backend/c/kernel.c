@@ -26,13 +26,13 @@ static bool has_task(fv_cg *g, const fv_kernel *k) {
 
 /* "const float *restrict x": what is only read or only written overlaps nothing else. */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
-    const char *name = fv_ptrmap_get(&g->names, b);
+    const char *name = fv_c_name_of(g, b);
     return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "", fv_c_elem(b->elem),
                      with_restrict && b->role != FV_BUF_INOUT ? "restrict " : "", name);
 }
 
 static void shape(fv_cg *g, fv_text *t, const fv_buf *b) {
-    fv_text_printf(t, "%s", (const char *)fv_ptrmap_get(&g->names, b));
+    fv_text_printf(t, "%s", fv_c_name_of(g, b));
     for (int i = 0; i < b->rank; i++)
         fv_text_printf(t, "[%s]", fv_c_str(g, b->extent[i]));
 }
@@ -71,7 +71,7 @@ static void put_comment(fv_cg *g, const fv_kernel *k) {
 /* The names of a kernel's parameters, in a scope of their own. */
 static void name_parameters(fv_cg *g, const fv_kernel *k) {
     for (int i = 0; i < k->nbufs; i++)
-        *fv_ptrmap_at(&g->names, k->bufs[i]) = (void *)(uintptr_t)fv_c_name(&g->scope, k->bufs[i]->name, "x");
+        fv_c_set_name(g, k->bufs[i], fv_c_name(&g->scope, k->bufs[i]->name, "x"));
 }
 
 static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
@@ -86,7 +86,7 @@ static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
         fv_text_printf(&t, "%s%s", sep, fv_c_declare(g, k->task));
         sep = ", ";
     } else if (k->task) {
-        *fv_ptrmap_at(&g->names, k->task) = (void *)(uintptr_t)"0";
+        fv_c_set_name(g, k->task, "0");
     }
     if (k->requires_) {
         fv_text_printf(&t, "%sint32_t *error", sep);
@@ -99,12 +99,12 @@ static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_c_open(g, "%s%s)", t.s, *sep ? "" : "void");
     for (int i = 0; i < k->nbufs; i++)
         if (!fv_c_is_used(g, k->bufs[i]))
-            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->bufs[i]));
+            fv_c_line(g, "(void)%s;", fv_c_name_of(g, k->bufs[i]));
     for (int i = 0; i < k->ndims; i++)
         if (!fv_c_is_used(g, k->dims[i]))
-            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->dims[i]));
+            fv_c_line(g, "(void)%s;", fv_c_name_of(g, k->dims[i]));
     if (has_task(g, k) && !fv_c_is_used(g, k->task))
-        fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->task));
+        fv_c_line(g, "(void)%s;", fv_c_name_of(g, k->task));
 }
 
 /* What parallel_for carries to the tasks. */
@@ -113,10 +113,10 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_c_open(g, "struct %s_args", name);
     for (int i = 0; i < k->nbufs; i++) {
         fv_c_line(g, "%s;", fv_c_parameter(g, k->bufs[i], false));
-        fv_text_printf(&call, "a->%s, ", (const char *)fv_ptrmap_get(&g->names, k->bufs[i]));
+        fv_text_printf(&call, "a->%s, ", fv_c_name_of(g, k->bufs[i]));
     }
     for (int i = 0; i < k->ndims; i++) {
-        const char *n = fv_ptrmap_get(&g->names, k->dims[i]);
+        const char *n = fv_c_name_of(g, k->dims[i]);
         fv_c_line(g, "int64_t %s;", n);
         fv_text_printf(&call, "%sa->%s, ", fv_c_is_narrow(g, fv_x_var(g->arena, k->dims[i])) ? "(int32_t)" : "", n);
     }
@@ -146,7 +146,7 @@ static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_c_open(g, "static int64_t %s_tasks(%s)", name, t.s ? t.s : "void");
     for (int i = 0; i < k->ndims; i++)
         if (!fv_c_is_used(g, k->dims[i]))
-            fv_c_line(g, "(void)%s;", (const char *)fv_ptrmap_get(&g->names, k->dims[i]));
+            fv_c_line(g, "(void)%s;", fv_c_name_of(g, k->dims[i]));
     fv_c_line(g, "return %s;", fv_c_str(g, k->tasks));
     fv_c_close(g);
     fv_c_line(g, "%s", "");
@@ -156,7 +156,7 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     /* a bare word might be a function that compilers know */
     const char *want = strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
     const char *name = fv_c_name(&g->scope, want, "kernel");
-    *fv_ptrmap_at(&g->names, k) = (void *)(uintptr_t)name;
+    fv_c_set_name(g, k, name);
     fv_c_name_outlines(g, name, &k->body);
     int mark_at = g->scope.n;
     g->in_kernel = true;

@@ -18,7 +18,7 @@ static void put_buffers(outliner *o) {
     fv_cg *g = o->g;
     for (int i = 0; i < o->takes.nbufs; i++) {
         const fv_buf *b = o->takes.bufs[i];
-        const char *name = fv_ptrmap_get(&g->names, b);
+        const char *name = fv_c_name_of(g, b);
         if (!fv_c_is_used(g, b)) /* a tile that nobody reads is not there */
             continue;
         put_param(o, b->role == FV_BUF_TILE ? fv_c_tile(g, b) : fv_c_parameter(g, b, true), name);
@@ -35,7 +35,7 @@ static void put_variables(outliner *o, const fv_stmt *s) {
             fv_c_mark(g, o->takes.bufs[i]);
     fv_c_mark_used(g, &s->body);
     for (int i = 0; i < o->takes.nvars; i++) {
-        const char *name = fv_ptrmap_get(&g->names, o->takes.vars[i]);
+        const char *name = fv_c_name_of(g, o->takes.vars[i]);
         bool is_number = *name >= '0' && *name <= '9'; /* of the only task */
         if (!is_number && fv_c_is_used(g, o->takes.vars[i]))
             put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name), name);
@@ -45,7 +45,7 @@ static void put_variables(outliner *o, const fv_stmt *s) {
 
 void fv_c_outline(fv_cg *g, const fv_stmt *s) {
     outliner o = {.g = g, .takes = fv_outline_of(g->arena, s), .params = {.arena = g->arena}, .args = {.arena = g->arena}};
-    const char *name = fv_ptrmap_get(&g->names, s);
+    const char *name = fv_c_name_of(g, s);
     put_buffers(&o);
     put_variables(&o, s);
     if (o.takes.requires_)
@@ -66,7 +66,7 @@ void fv_c_outline(fv_cg *g, const fv_stmt *s) {
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_OUTLINE)
-            *fv_ptrmap_at(&g->names, s) = (void *)(uintptr_t)fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile");
+            fv_c_set_name(g, s, fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
         fv_c_name_outlines(g, kernel, &s->body);
         fv_c_name_outlines(g, kernel, &s->other);
     }

@@ -119,11 +119,9 @@ const char *fv_c_var_type(fv_cg *g, const fv_var *v) {
 
 const char *fv_c_declare(fv_cg *g, const fv_var *v) {
     const char *name = fv_c_name(&g->scope, v->name, "t");
-    *fv_ptrmap_at(&g->names, v) = (void *)(uintptr_t)name;
+    fv_c_set_name(g, v, name);
     return fv_printf(g->arena, "%s %s", fv_c_var_type(g, v), name);
 }
-
-static const char *name_of(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->names, p); }
 
 /* ---- kernel statements ---- */
 
@@ -192,7 +190,7 @@ static void put_tile_loops(fv_cg *g, const fv_buf *b, const char *init) {
         fv_c_open(g, "for (int fv_%d = 0; fv_%d < %s; fv_%d++)", i, i, fv_c_str(g, b->extent[i]), i);
         fv_text_printf(&at, "[fv_%d]", i);
     }
-    fv_c_line(g, "%s%s = %s;", name_of(g, b), at.s, init);
+    fv_c_line(g, "%s%s = %s;", fv_c_name_of(g, b), at.s, init);
     for (int i = 0; i < b->rank; i++)
         fv_c_close(g);
 }
@@ -201,7 +199,7 @@ static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t 
     fv_text t = {.arena = g->arena};
     for (int64_t n = 0; n < count; n++) {
         int64_t rest = n, inside = count;
-        fv_text_put(&t, name_of(g, b));
+        fv_text_put(&t, fv_c_name_of(g, b));
         for (int i = 0; i < b->rank; i++) {
             inside /= fv_x_int_value(b->extent[i]);
             fv_text_printf(&t, "[%lld]", (long long)(rest / inside));
@@ -214,7 +212,7 @@ static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t 
 
 const char *fv_c_tile(fv_cg *g, const fv_buf *b) {
     fv_text t = {.arena = g->arena};
-    fv_text_printf(&t, "%s %s", b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem), name_of(g, b));
+    fv_text_printf(&t, "%s %s", b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem), fv_c_name_of(g, b));
     for (int i = 0; i < b->rank; i++)
         fv_text_printf(&t, "[%lld]", (long long)fv_x_int_value(b->extent[i]));
     return t.s;
@@ -224,7 +222,7 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
     const fv_buf *b = s->buf;
     const char *init = s->x ? fv_c_str(g, s->x) : NULL;
     const char *name = fv_c_name(&g->scope, b->name, "acc");
-    *fv_ptrmap_at(&g->names, b) = (void *)(uintptr_t)name;
+    fv_c_set_name(g, b, name);
     fv_ktype type = fv_kt(b->elem, b->lanes);
     if (b->rank == 0) {
         fv_c_line(g, "%s %s%s%s;", fv_c_type(g, type), name, init ? " = " : "", init ? init : "");
@@ -248,7 +246,7 @@ static void put_for(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "int64_t %s = %s;", end, hi);
         hi = end;
     }
-    const char *declared = fv_c_declare(g, s->var), *name = name_of(g, s->var);
+    const char *declared = fv_c_declare(g, s->var), *name = fv_c_name_of(g, s->var);
     const char *step = s->step == 1 ? fv_printf(g->arena, "%s++", name)
                                     : fv_printf(g->arena, "%s += %lld", name, (long long)s->step);
     fv_c_open(g, "for (%s = %s; %s < %s; %s)", declared, lo, name, hi, step);

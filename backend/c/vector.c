@@ -177,7 +177,7 @@ const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
 
 /* The first element of a buffer. */
 static const char *base(fv_cg *g, const fv_buf *b) {
-    const char *name = fv_ptrmap_get(&g->names, b);
+    const char *name = fv_c_name_of(g, b);
     fv_text t = {.arena = g->arena};
     fv_text_printf(&t, "%s%s", b->role == FV_BUF_TILE && b->rank > 1 ? "&" : "", name);
     for (int i = 0; b->role == FV_BUF_TILE && b->rank > 1 && i < b->rank; i++)
@@ -249,7 +249,7 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     fv_elem e = x->type.elem;
     int lanes = x->type.lanes;
     switch ((fv_expr_op)x->op) {
-    case FV_X_VAR: return piece(fv_ptrmap_get(&g->names, x->u.var), FV_C_PRIMARY);
+    case FV_X_VAR: return piece(fv_c_name_of(g, x->u.var), FV_C_PRIMARY);
     case FV_X_LOAD: return load(g, x);
     case FV_X_GUARD: return guard(g, x);
     case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return arithmetic(g, x);

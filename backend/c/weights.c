@@ -144,7 +144,7 @@ void fv_c_constants(fv_cg *g) {
         }
         if (g->weights == FV_WEIGHTS_TEXT && !is_finite(c))
             name = fv_printf(g->arena, "%s.value", name);
-        *fv_ptrmap_at(&g->names, c->buf) = (void *)(uintptr_t)name;
+        fv_c_set_name(g, c->buf, name);
     }
 }
 
