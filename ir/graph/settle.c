@@ -180,7 +180,8 @@ void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim
         struct fv_relation r = m->relations[i];
         r.a = again(&s, r.a);
         r.b = again(&s, r.b);
-        if (fv_dim_compare(m->dims, r.a, r.b) != FV_DIM_EQUAL) /* else it holds by now */
+        bool holds = fv_dim_compare(m->dims, r.a, r.b) == FV_DIM_EQUAL; /* by now */
+        if (!holds && !is_said(m, n, r.a, r.b))
             m->relations[n++] = r;
     }
     m->nrelations = n;
