@@ -355,13 +355,13 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, 
     return depth < steps ? depth : 0;
 }
 
-/* Do more rows of a tile of a share sets of the first-level cache than half of their ways hold? A set is that of each line
- * 4 kB further on, in all processors of the table. */
-static bool rows_collide(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr) {
+/* Does the processor gain by copies of a tile's rows of a, where more of them share sets of the first-level cache than half of
+ * their ways hold? A set is that of each line 4 kB further on, in all processors of the table. */
+static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr) {
     const fv_expr *a = fv_x_stored(c->a);
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1, ways = t->l1_bytes / PAGE;
-    if (c->row < 0 || last < 1 || !fv_x_adds(a->arg[last - 1], d->index[c->row]))
+    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 || !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
     if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
         return false;
@@ -390,7 +390,7 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
         t->depth = fv_choose(u, FV_PARAMETER_depth, !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
         t->depth = t->depth < steps ? t->depth : 0;
         if (!c->each)
-            t->copies = fv_choose(u, FV_PARAMETER_copies, t->depth && rows_collide(target, c, d, t->mr), 0, 1, 1);
+            t->copies = fv_choose(u, FV_PARAMETER_copies, t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
     }
     if (fv_can_prefetch(c)) {
         t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);

@@ -19,7 +19,8 @@ typedef struct fv_processor {
     int prefetch_bytes, prefetch_single_bytes; /* that prefetches run ahead in panels: of several tiles, of a single one */
     int outline_steps;            /* of a tile's loop, below which a call costs more than what it saves */
     int block_tiles;              /* of a block of rows at most, */
-    int block_l2_eighths;         /* whose factor takes so much of the second-level cache, two panels included */
+    int block_l2_eighths;         /* whose factor takes so much of the second-level cache, two panels included, */
+    bool copies_rows;             /* and is copied a tile at a time where its rows share sets of the first-level cache */
     int score_tiles;              /* of a block of queries at most, */
     int score_l2_eighths;         /* whose scores take so much of that cache */
     int attend_tasks;             /* of attention at least: memory for scores grows with them */
