@@ -232,7 +232,7 @@ static void put_direct(fv_cg *g, fv_text *t) {
               " * @1@ */\n"
               "int @name@_run(@0@);\n", direct_parameters(g, names),
               fv_c_weights_file(g) ? "env: the weights, see below; threads and cancelling, if wanted."
-                                   : "With threads or cancelling: @name@_model()->run.", NULL);
+                                   : fv_printf(g->arena, "With threads or cancelling: %s_model()->run.", g->name), NULL);
 }
 
 void fv_c_header(fv_cg *g, fv_text *t) {

@@ -40,10 +40,10 @@ typedef struct fv_attend {
         int rows, columns;
     } scores_tile, result_tile;    /* of the two products */
     int block, tasks;              /* rows of a block; chunks of queries that there are at least */
-    struct {                       /* tasks that share the keys of a single query: attend_parts.c */
+    struct {                       /* tasks that share the keys of few queries: attend_parts.c */
         const fv_dim *times;       /* 1 where it is so, else 0; NULL: it never is */
         fv_var *part;              /* parts of the keys; none where it is not so */
-        fv_buf *hides;             /* [outer..]: not 0: the query does not see all keys; NULL: it does */
+        fv_buf *hides;             /* [outer..]: not 0: some query does not see all keys; NULL: they do */
         fv_buf *sums;              /* [outer.., part, row, feature] */
     } shared;
     fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */

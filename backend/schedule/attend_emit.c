@@ -174,12 +174,8 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
 /* That there are at a time. */
 static int most_rows(const fv_attend *a) { return a->alone ? a->single.rows : a->block; }
 
-/* Queries of a block that a search for keys is about. */
-static fv_expr *searched(fv_attend *a, fv_expr *rows) {
-    return a->alone && !fv_attend_few(a) ? integer(&a->e, 1) : rows;
-}
 
-/* Opens a loop over rows: queries from `first` on, or heads of that one. */
+/* Opens a loop over rows: queries from `first` on, or those of `single`. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
@@ -557,7 +553,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
     fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_keys, &(sought){&found, first, searched(a, rows)});
+    emit_either(a, a->where, find_keys, &(sought){&found, first, a->alone ? integer(e, a->single.queries) : rows});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
     fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
@@ -604,7 +600,7 @@ typedef struct hiding {
 static void find_hidden_key(fv_attend *a, void *user) {
     const hiding *u = user;
     fv_key_search s = search_of(a);
-    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, fv_attend_few(a) ? a->single.rows : 1));
+    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, a->single.queries));
 }
 
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
@@ -614,8 +610,8 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit_use(e, a->d);
 }
 
-/* Heads that share keys are the rows, of all things that have rows of queries otherwise. A query that sees all keys needs no bounds of
- * the scores, which are a pass over the keys. */
+/* Heads that share keys, or few queries, are the rows, of all things that have rows of queries otherwise. Where all see all keys, no
+ * bounds of the scores are needed, which are a pass over the keys. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *rows = integer(e, a->single.rows);
@@ -627,7 +623,11 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
         fv_attend_find_hidden(a, hides, query);
         fv_kb_if(&e->b, binary(e, FV_X_NE, fv_x_load(e->arena, hides, NULL), integer(e, 0)));
+        fv_kmark m = fv_kemit_mark(e);
+        if (fv_attend_few(a))
+            emit_bounds(a);
         emit_folded(a, value, memory, query, rows);
+        fv_kemit_release(e, m);
         fv_kb_else(&e->b);
     }
     a->seen = NULL;

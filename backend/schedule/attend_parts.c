@@ -1,4 +1,4 @@
-/* attend_parts.c - a single query with many keys, and with fewer heads than keep tasks busy: tasks share the keys.
+/* attend_parts.c - few queries with many keys, and with fewer heads than keep tasks busy: tasks share the keys.
  *
  *     parallel batch, heads..:            queries that are computed; does the mask hide a key?
  *     parallel batch, heads.., part:      scores[j]                                             512 keys
@@ -7,8 +7,8 @@
  *     parallel batch, heads..:            y[d] = sum part: sums[part, d]
  *
  * The sum over keys is in parts for whoever takes it (FV_ORDER_PARTS), so none of this changes a bit of what one task does, and it
- * is not done where heads are tasks enough, or there is a single part: dims tell, and the kernels have no tasks then. A query from which a
- * mask hides keys is left to the third kernel, which knows how to skip them. */
+ * is not done where heads are tasks enough, or there is a single part: dims tell, and the kernels have no tasks then. Queries from which a
+ * mask hides keys are left to the third kernel, which knows how to skip them. */
 #include "backend/schedule/attend_parts.h"
 
 #include <string.h>
@@ -20,14 +20,14 @@
 
 /* ---- what is shared, and where it lies ---- */
 
-/* 1 where one query has several parts of keys, and fewer heads than there shall be tasks; else 0. */
+/* 1 where so few queries have several parts of keys, and fewer heads than there shall be tasks; else 0. */
 static const fv_dim *times_shared(fv_attend *a) {
     fv_dims *t = a->l->module->dims;
     const fv_dim *outer[FV_MAX_RANK], *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
     const fv_dim *queries = a->d->index[a->at.row]->dim, *parts = fv_dim_ceildiv(t, a->at.key->dim, fv_dim_const(t, FV_PART));
     for (int i = 0; i < a->nouter; i++)
         outer[i] = a->outer[i]->dim;
-    const fv_dim *single = fv_dim_is(t, queries, a->single.rows);
+    const fv_dim *single = fv_dim_is(t, queries, a->single.queries);
     const fv_dim *several = fv_dim_max(t, fv_dim_min(t, fv_dim_sub(t, parts, one), one), zero);
     const fv_dim *left = fv_dim_sub(t, fv_dim_const(t, a->tasks), fv_dim_product(t, a->nouter, outer));
     const fv_dim *few = fv_dim_max(t, fv_dim_min(t, left, one), zero);
@@ -67,7 +67,7 @@ void fv_attend_place_parts(fv_attend *a) {
 
 /* ---- kernels ---- */
 
-/* Opens one whose tasks are parts of the keys, of those groups of heads whose query sees all; the result is the number of the part. */
+/* Opens one whose tasks are parts of the keys, of those groups of heads whose queries see all; the result is the number of the part. */
 static fv_expr *open_parts(fv_attend *a, const char *stem) {
     fv_kemit *e = &a->e;
     fv_kemit_init(e, a->l, a->d, stem);
@@ -81,7 +81,7 @@ static fv_expr *open_parts(fv_attend *a, const char *stem) {
     return part;
 }
 
-/* Opens one whose tasks are groups of heads, where their keys are shared; `all`: of which the query is not known to see all. */
+/* Opens one whose tasks are groups of heads, where their keys are shared; `all`: also those whose queries are not known to see all. */
 static void open_groups(fv_attend *a, const char *stem, bool all) {
     fv_kemit *e = &a->e;
     fv_kemit_init(e, a->l, a->d, stem);

@@ -37,7 +37,7 @@ static bool find_load(fv_single_scores *f, fv_expr *x) {
     return true;
 }
 
-/* The factor of a dim that may be 1, and is so where queries are few; of none: 1. */
+/* That factor of a dim that may be 1; none: 1. */
 static int few_queries(fv_dims *t, const fv_dim *queries, int most) {
     for (int n = most; n > 1; n--) {
         const fv_dim *times = fv_dim_quotient(t, queries, fv_dim_const(t, n));
@@ -50,7 +50,7 @@ static int few_queries(fv_dims *t, const fv_dim *queries, int most) {
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, int most) {
     fv_arena *a = l->exprs;
     const fv_target *t = l->target;
-    f->rows = few_queries(l->module->dims, query->dim, most);
+    f->rows = f->queries = few_queries(l->module->dims, query->dim, most);
     f->row = f->rows > 1 ? query : NULL;
     if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
         return false;
@@ -65,7 +65,7 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
         n /= 2;
     f->block = n;
     f->where = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, n), fv_x_dim(a, f->key->dim)),
-                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, query->dim), fv_x_int(a, f->rows)));
+                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, query->dim), fv_x_int(a, f->queries)));
     return n >= LEAST_BLOCK;
 }
 

@@ -11,13 +11,14 @@ typedef struct fv_single_scores {
     fv_expr *load;        /* the element that k reads */
     int64_t block;        /* keys, and channels, that are read together */
     bool turns;           /* they are turned round in registers; false: the target has no vectors, for which that were to be done */
-    fv_expr *where;       /* there are so few queries, and a block of keys; over dims alone */
+    int queries;          /* there have to be */
+    fv_expr *where;       /* there are so many, and a block of keys; over dims alone */
     const fv_var *row;    /* rows read the same keys and values: queries, or of one query heads side by side; NULL: there is one */
     int rows;             /* of a task: all queries, or a group of heads */
 } fv_single_scores;
 
-/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and key are known; sets the others,
- * rows to how many queries there have to be. */
+/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and key are known; sets the
+ * others. */
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, int most) FV_MUST_USE;
 /* Of one query: sets row and rows, at most `most`: an axis of d on which neither v nor k depends but by the number of a group, nor `where`. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most);

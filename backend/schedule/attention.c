@@ -73,7 +73,7 @@ static void set_tasks(fv_attend *a) {
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
     const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
     a->chunk = fv_index_var(a->l->exprs, "chunk", chunks);
-    const fv_dim *rows = fv_dim_min(t, queries, block); /* or those of few queries */
+    const fv_dim *rows = fv_dim_min(t, queries, block); /* or the rows of `single` */
     a->local = fv_index_var(a->l->exprs, "row", a->single.row ? fv_dim_max(t, rows, fv_dim_const(t, a->single.rows)) : rows);
 }
 
@@ -225,15 +225,15 @@ static void place_keys(fv_attend *a, fv_op *op) {
     int most = a->result_tile.rows < a->scores_tile.rows ? a->result_tile.rows : a->scores_tile.rows; /* of a task */
     bool turns = !a->qk.dense && fv_single_choose(a->l, &single, a->d->index[a->at.row], most);
     fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
-    bool may = queries->lo <= (turns ? single.rows : 1) && queries != keys; /* of one key, too, nothing is to be turned round */
+    bool may = queries->lo <= (turns ? single.queries : 1) && queries != keys; /* of one key, too, nothing is to be turned round */
     if (!may || (turns && keys->hi < single.block) || !a->qk.packed || !a->qk.panels.made_in_run)
         return;
     if (!turns) {
         fv_declines(a->l, a->d->value, FV_WHY_attend_panels);
         return;
     }
-    fv_takes(a->l, a->d->value, FV_WHY_attend_single, fv_n(single.rows));
-    if (single.rows == 1)
+    fv_takes(a->l, a->d->value, FV_WHY_attend_single, fv_n(single.queries));
+    if (single.queries == 1)
         fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
     a->single = single;
     fv_storage_of(a->l, a->qk.panels.value)->unless = single.where;

@@ -544,6 +544,13 @@ Test(attend, nothing_is_hidden) {
 
 /* ---- few queries ---- */
 
+static int shares(const fv_program *p) {
+    int n = 0;
+    for (int i = 0; i < p->nkernels; i++)
+        n += p->kernels[i]->schedule->kind == FV_SCHEDULE_part;
+    return n;
+}
+
 /* Does the kernel of attention turn round keys that it reads where they lie? */
 static bool turns_keys(const char *body) {
     const fv_program *p = lower(body, "%y", fv_target_find("x86-64-v3"));
@@ -572,6 +579,27 @@ Test(attend, few_queries, .timeout = 240) {
     const char *many = "func @main(%q: f32[2, 64, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]) -> (%y) {\n"
                        "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %t = MatMul(%q, %kt)\n" REST;
     cr_expect(!turns_keys(many), "panels are worth it");
+}
+
+/* Heads of one token have the bits that they have beside those of others, where blocks of queries are no few. */
+Test(attend, few_queries_whose_keys_tasks_share) {
+    static const int keys[] = {40, 512, 513, 1030, 1544};
+    const char *body = "func @main(%q: f32[n, 4, 8], %k: f32[m, 8], %v: f32[m, 20], %mask: f32[m]) -> (%y) {\n"
+                       "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %t = Add(%s, %mask)\n" REST;
+    for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+        fv_target target = *fv_target_find("x86-64-v3");
+        target.vector_bits = tilings[t].bits;
+        target.vector_registers = tilings[t].registers;
+        target.l2_bytes = tilings[t].l2_bytes;
+        const fv_program *p = lower(body, "%y", &target);
+        cr_assert_geq(shares(p), 3, "tiling %zu", t);
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            size_t one, two;
+            const void *x = run(p, 1, keys[i], &one), *y = run(p, 2, keys[i], &two);
+            cr_assert_eq(two, 2 * one);
+            cr_assert(same(x, y, one, false), "tiling %zu, %d keys", t, keys[i]);
+        }
+    }
 }
 
 Test(attend, hidden_from_few_queries, .timeout = 240) {
@@ -682,7 +710,7 @@ Test(attend, what_is_none) {
               "  %s = MatMul(%q, %t)\n  %p = Relu(%s)\n  %y = MatMul(%p, %v)\n");
 }
 
-/* ---- tasks that share the keys of a single query ---- */
+/* ---- tasks that share the keys of few queries ---- */
 
 enum { SHARED_HEADS = 6, FEATURES = 20 };
 /* [token, head, ..]: what a token is does not depend on how many there are. Three heads share keys, where a mask keeps them apart from
@@ -695,13 +723,6 @@ enum { SHARED_HEADS = 6, FEATURES = 20 };
     "  %v2 = fv.Reshape(%v0) {dims = [2, 1, m, 20]}\n  %v3 = fv.Expand(%v2) {dims = [2, 3, m, 20]}\n  %v1 = fv.Reshape(%v3) {dims = [6, m, 20]}\n"
 #define SHARED_SCORES "  %s = MatMul(%q1, %kt)\n"
 #define SHARED_REST "  %p = Softmax(%t) {axis = -1}\n  %o = MatMul(%p, %v1)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n"
-
-static int shares(const fv_program *p) {
-    int n = 0;
-    for (int i = 0; i < p->nkernels; i++)
-        n += p->kernels[i]->schedule->kind == FV_SCHEDULE_part;
-    return n;
-}
 
 static double at_of(const fv_program *p, int input, int64_t e, int m) { return (double)(float)element(&p->inputs[input], input, e, 1, m); }
 
@@ -748,12 +769,13 @@ static void check_shared(const char *body, const double *expected_scale, int gro
         const fv_program *p = lower(body, "%y", &target);
         cr_assert_geq(shares(p), 3, "%s", body);
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-            size_t one, two;
+            size_t one, two, three;
             double want[SHARED_HEADS * FEATURES];
-            const float *x = run(p, 1, keys[i], &one), *y = run(p, 2, keys[i], &two);
+            const float *x = run(p, 1, keys[i], &one), *y = run(p, 2, keys[i], &two), *z = run(p, 3, keys[i], &three); /* as a group has heads */
             cr_assert_eq(one, SHARED_HEADS * FEATURES * sizeof *x);
             cr_assert_eq(two, 2 * one);
             cr_assert(same(x, y, one, false), "tiling %zu, mask %d, %d keys\n%s", t, hides, keys[i], body);
+            cr_assert(same(y, z, two, false), "three queries: tiling %zu, mask %d, %d keys\n%s", t, hides, keys[i], body);
             if (!expected_scale)
                 continue;
             attend_in_f64(p, keys[i], groups, added, *expected_scale, want);
