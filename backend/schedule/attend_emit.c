@@ -610,6 +610,14 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit_use(e, a->d);
 }
 
+/* From those queries that are looked at: few ones, or any where the mask is of keys alone. */
+static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
+    fv_attend_find_hidden(a, hides, query);
+    return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
+}
+
 /* Heads that share keys, or few queries, are the rows, of all things that have rows of queries otherwise. Where all see all keys, no
  * bounds of the scores are needed, which are a pass over the keys. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
@@ -620,9 +628,7 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     if (a->queries)
         fv_attend_queries(a, query, rows);
     if (seen) {
-        fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
-        fv_attend_find_hidden(a, hides, query);
-        fv_kb_if(&e->b, binary(e, FV_X_NE, fv_x_load(e->arena, hides, NULL), integer(e, 0)));
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hides_none(a, query)));
         fv_kmark m = fv_kemit_mark(e);
         if (fv_attend_few(a))
             emit_bounds(a);
@@ -717,9 +723,44 @@ static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit_bind(e, a->single.row, a->index[fv_definition_axis(a->d, a->single.row)] = head);
 }
 
+/* The blocks of a task, whose weights these are; NULL: with what its mask hides left out. */
+static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *size) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    if (!weights)
+        emit_bounds(a);
+    fv_expr *rows = open_blocks(a, &first, size);
+    if (a->queries)
+        fv_attend_queries(a, first, rows);
+    if (weights)
+        emit_block(a, weights, value, memory, first, rows);
+    else
+        emit_folded(a, value, memory, first, rows);
+    close_to(a, depth, m);
+}
+
+/* A mask of the key alone is looked at first: where it hides none, rows do without bounds of their scores. */
+static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *size) {
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen;
+    const bool asks = seen && !fv_x_uses(a->where, a->d->index[a->at.row]);
+    if (asks) {
+        fv_kb_if(&e->b, hides_none(a, first));
+        a->seen = NULL;
+        emit_blocks(a, &a->open, value, memory, first, size);
+        a->seen = seen;
+        fv_kb_else(&e->b);
+    }
+    emit_blocks(a, seen ? NULL : &a->weights, value, memory, first, size);
+    if (asks)
+        fv_kb_end(&e->b);
+}
+
 void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_kemit *e = &a->e;
     fv_expr *first, *group, *size = open_tasks(a, &first, &group), *shared = fv_attend_is_shared(a, false);
+    fv_expr *few = a->single.sum ? fv_kemit_expr(e, a->single.where) : NULL;
+    const bool always = few && few->op == FV_X_CONST && few->u.i;
     fv_buf *memory = fv_kemit_in(e, a->memory);
     memory->role = FV_BUF_INOUT;
     if (a->nmasks)
@@ -729,21 +770,16 @@ void fv_attend_emit(fv_attend *a, fv_value *value) {
         emit_shared_weights(a, memory, first, group);
         fv_kb_else(&e->b);
     }
-    if (a->single.sum) {
-        fv_kb_if(&e->b, fv_kemit_expr(e, a->single.where));
+    if (few && !always)
+        fv_kb_if(&e->b, few);
+    if (few)
         emit_single(a, value, memory, first, group);
+    if (few && !always)
         fv_kb_else(&e->b);
+    if (!always) {
+        open_heads(a, group);
+        emit_all_blocks(a, value, memory, first, size);
     }
-    open_heads(a, group);
-    if (a->seen)
-        emit_bounds(a);
-    fv_expr *rows = open_blocks(a, &first, size);
-    if (a->queries)
-        fv_attend_queries(a, first, rows);
-    if (a->seen)
-        emit_folded(a, value, memory, first, rows);
-    else
-        emit_block(a, &a->weights, value, memory, first, rows);
     while (e->b.depth)
         fv_kb_end(&e->b);
 }

@@ -571,7 +571,9 @@ static bool turns_keys(const char *body) {
 Test(attend, few_queries, .timeout = 240) {
     const char *const bodies[] = {"const @by: f32[] = 0.35\n" BROADCAST("") "  %t = Mul(%s, @by)\n" REST_OF_BROADCAST,
                                   "const @by: f32[] = 0.35\n" FIVE("") "  %t = Mul(%s, @by)\n" REST,
-                                  FIVE(", %mask: f32[2, 1, m]") "  %t = Add(%s, %mask)\n" REST};
+                                  FIVE(", %mask: f32[2, 1, m]") "  %t = Add(%s, %mask)\n" REST,
+                                  "func @main(%q: f32[2, 5, 8], %k: f32[2, 40, 8], %v: f32[2, 40, 20]) -> (%y) {\n" /* and nothing else */
+                                  "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %t = MatMul(%q, %kt)\n" REST};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         check(bodies[i]);
         cr_expect(turns_keys(bodies[i]), "%s", bodies[i]);
