@@ -63,7 +63,7 @@ fv_expr *fv_attend_in_memory(fv_attend *a);
 /* ---- what kernels of one attention emit, each in a->e ---- */
 
 /* Opens parallel loops over the outer axes, which have no iterations where `times` is 0 and is not NULL, else 1; the result is the
- * first head of the group, NULL: there are no groups. The chunk is 0. */
+ * first row of `single`, NULL: it has one. The chunk is 0. */
 fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times);
 void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns);
 /* What weights have of the key alone; queries that are computed, from `first` on. */
@@ -72,7 +72,7 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows);
 /* Sets `hides`, an i64 scalar of 0, to 1 where one of the few queries from that one on does not see all keys. */
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query);
 /* Binds the query, and makes those from a->group on the rows of the product with values; the result is what it was before. */
-fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query);
+fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query);
 /* All features of v in one walk over the keys, as far as the registers of a tile go. */
 int fv_attend_columns(const fv_attend *a, int rows);
 /* The condition, over dims and what was found, that tasks share the keys of the query; NULL: they never are shared. `within` them:

@@ -174,7 +174,6 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
 /* That there are at a time. */
 static int most_rows(const fv_attend *a) { return a->alone ? a->single.rows : a->block; }
 
-
 /* Opens a loop over rows: queries from `first` on, or those of `single`. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
@@ -401,7 +400,7 @@ int fv_attend_columns(const fv_attend *a, int rows) {
     return columns;
 }
 
-fv_contraction fv_attend_by_head(fv_attend *a, fv_expr *query) {
+fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query) {
     const fv_contraction by_query = a->pv;
     fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
     if (a->group) {
@@ -418,7 +417,7 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
     }
     const int n = a->single.rows;
     fv_kmark m = fv_kemit_mark(&a->e);
-    const fv_contraction by_query = fv_attend_by_head(a, first);
+    const fv_contraction by_query = fv_attend_by_rows(a, first);
     emit_tiles_of_result(a, value, a->group ? a->group : first, rows, n, fv_attend_columns(a, n));
     a->pv = by_query;
     fv_kemit_release(&a->e, m);
@@ -685,7 +684,7 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
     return binary(e, FV_X_MUL, group, integer(e, a->single.rows));
 }
 
-/* *first is where the queries of a task begin, the result how many it has; *head: the first one of its group, NULL: there are none. */
+/* *first is where the queries of a task begin, the result how many it has; *head: the first row of `single`, NULL: it has one. */
 static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_kemit *e = &a->e;
     const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;

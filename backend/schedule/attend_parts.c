@@ -151,7 +151,7 @@ static void emit_products(fv_attend *a, fv_op *op) {
     fv_expr *index[FV_MAX_RANK], *part = open_parts(a, "AttentionValues");
     fv_expr *zero = integer(e, 0), *n = integer(e, FV_PART);
     fv_expr *from = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, part, n));
-    const fv_contraction by_query = fv_attend_by_head(a, zero);
+    const fv_contraction by_query = fv_attend_by_rows(a, zero);
     fv_attend_tile(a, a->d, &a->pv, most, fv_attend_columns(a, most));
     fv_tile *t = &a->t;
     fv_open_panels(t, FV_SERIAL);

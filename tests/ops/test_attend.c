@@ -23,6 +23,14 @@ static const struct tiling {
     int bits, registers, l2_bytes;
 } tilings[] = {{512, 32, 1 << 20}, {512, 32, 1 << 10}, {256, 16, 1 << 15}, {128, 16, 1 << 12}, {0, 16, 1 << 16}};
 
+static fv_target tiled(size_t t) {
+    fv_target target = *fv_target_find("x86-64-v3");
+    target.vector_bits = tilings[t].bits;
+    target.vector_registers = tilings[t].registers;
+    target.l2_bytes = tilings[t].l2_bytes;
+    return target;
+}
+
 static fv_program *lower_without(const char *const *steps, const char *body, const char *returned, const fv_target *target) {
     const char *at = strstr(body, "(%y)");
     cr_assert(at);
@@ -177,10 +185,7 @@ static void check_kept(const char *body, const fv_target *target, int n, int m) 
 static void check_either(const char *body, bool kept) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130}, {1, 3}, {13, 1}, {0, 5}, {4, 0}, {1, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t].bits;
-        target.vector_registers = tilings[t].registers;
-        target.l2_bytes = tilings[t].l2_bytes;
+        const fv_target target = tiled(t);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         cr_assert_eq(attends(one), 1, "tiling %zu", t);
         cr_assert_eq(attends(three), 0);
@@ -323,10 +328,7 @@ static void check_masks(const char *body, float with) {
     cr_assert(folds(body, FOLDED), "%s", body);
     fill = with;
     for (size_t t = 0; t < 3; t++) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t + 1].bits;
-        target.vector_registers = tilings[t + 1].registers;
-        target.l2_bytes = tilings[t + 1].l2_bytes;
+        const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         for (hides = SEVENTHS; hides < PATTERNS; hides++)
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -369,10 +371,7 @@ static void check_positions(const char *condition) {
     const char *body = fv_printf(arena, "%s%s%s", before, condition, "  %t = Where(%hidden, @low, %s)\n" REST);
     cr_assert(folds(body, FOLDED), "%s", body);
     for (size_t t = 0; t < 3; t++) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t + 1].bits;
-        target.vector_registers = tilings[t + 1].registers;
-        target.l2_bytes = tilings[t + 1].l2_bytes;
+        const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             size_t a, b;
@@ -491,10 +490,7 @@ Test(attend, hidden_by_positions, .timeout = 240) {
         "  %e = Equal(%i, %j)\n  %c = Not(%e)\n"};
     for (size_t k = 0; k < sizeof sees / sizeof *sees; k++)
         for (size_t t = 0; t < 3; t++) {
-            fv_target target = *fv_target_find("x86-64-v3");
-            target.vector_bits = tilings[t].bits;
-            target.vector_registers = tilings[t].registers;
-            target.l2_bytes = tilings[t].l2_bytes;
+            const fv_target target = tiled(t);
             const char *body = fv_printf(arena, "const @low: f32[] = -inf\nconst @zero: i64[] = 0\nconst @one: i64[] = 1\n"
                 "const @axis: i64[1] = [1]\nconst @ninety: i64[] = 90\nconst @late: i64[] = 180\n"
                 "func @main(%%q: f32[n, 8], %%k: f32[m, 8], %%v: f32[m, 20]) -> (%%y) {\n" "%s"
@@ -589,10 +585,7 @@ Test(attend, few_queries_whose_keys_tasks_share) {
     const char *body = "func @main(%q: f32[n, 4, 8], %k: f32[m, 8], %v: f32[m, 20], %mask: f32[m]) -> (%y) {\n"
                        "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %t = Add(%s, %mask)\n" REST;
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t].bits;
-        target.vector_registers = tilings[t].registers;
-        target.l2_bytes = tilings[t].l2_bytes;
+        const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);
         cr_assert_geq(shares(p), 3, "tiling %zu", t);
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -617,9 +610,7 @@ Test(attend, hidden_from_few_queries, .timeout = 240) {
 static void check_rows(int kernels, const char *body, const char *returned) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {3, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t].bits;
-        target.vector_registers = tilings[t].registers;
+        const fv_target target = tiled(t);
         const fv_program *one = lower(body, returned, &target);
         const fv_program *three = lower(body, fv_printf(arena, "%s, %%z", returned), &target);
         cr_assert_gt(three->nkernels, kernels);
@@ -764,10 +755,7 @@ static bool is_near(const float *x, const double *y) {
 static void check_shared(const char *body, const double *expected_scale, int groups, bool added) {
     static const int keys[] = {40, 512, 513, 1030, 1544};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t += 2) {
-        fv_target target = *fv_target_find("x86-64-v3");
-        target.vector_bits = tilings[t].bits;
-        target.vector_registers = tilings[t].registers;
-        target.l2_bytes = tilings[t].l2_bytes;
+        const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);
         cr_assert_geq(shares(p), 3, "%s", body);
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

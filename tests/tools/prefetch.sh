@@ -13,6 +13,7 @@ const @w: f32[192, 192] = file "large.bin" 0 147456
 const @wide: f32[192, 768] = file "large.bin" 0 589824
 const @ih: f32[1, 768, 192] = file "large.bin" 0 589824
 const @hh: f32[1, 768, 192] = file "large.bin" 0 589824
+const @down: f32[9216, 256] = file "large.bin" 0 9437184
 const @times: i64[] = 4
 M
         cat
@@ -63,4 +64,13 @@ func @main(%x: f32[9, 1, 192], %z: f32[1, 1536]) -> (%y, %b) {
 M
 ahead steps LSTM 2048
 ahead steps MatMul 131072
+# rows a multiple of 4 kB apart are copied where a processor gains by it
+model down <<'M'
+func @main(%x: f32[96, 9216]) -> (%y) {
+  %y = MatMul(%x, @down)
+  return %y
+}
+M
+check "copied rows" 0 'contract .*copies = true' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=sapphire-rapids
+check "rows that are not" 0 'contract .*copies = false' "$fovea" inspect down.fvir --schedules --target=x86-64-v4 --processor=zen4
 finish
