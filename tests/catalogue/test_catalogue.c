@@ -28,22 +28,15 @@
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/frontend/model_text.h"
+#include "tests/sample.h"
 #include "tests/text_file.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
 
 enum {
     MEMORY = 1 << 30,
     RUN_BYTES = 1 << 16,      /* a workspace of more is not run */
     RUN_ELEMENTS = 4096,      /* nor operands or results of so many elements */
     RUN_MILLISECONDS = 200,   /* a run that takes longer is stopped */
-#ifdef HAVE_ASAN
+#if SAMPLE_HAS_ASAN
     COMPILE_MILLISECONDS = 20000
 #else
     COMPILE_MILLISECONDS = 4000
@@ -68,7 +61,7 @@ static void stop(int signal_number) {
 }
 
 static void prepare(void) {
-#ifndef HAVE_ASAN
+#if !SAMPLE_HAS_ASAN
     setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY, MEMORY});
     signal(SIGSEGV, die);
     signal(SIGFPE, die);
@@ -242,8 +235,11 @@ static int newest(const fv_opdef *d) {
     return fv_op_version(d, FV_NEWEST_OPSET);
 }
 
-static outcome try_instance(const instance *x) {
-    return try_to(x, x->version == newest(x->def) ? OPTIMIZED : LEGALISED);
+/* A change of a case; some of those of an operator, which have a process of their own, are taken. */
+static void try_instance(const instance *x) {
+    static size_t nth;
+    if (sample_has(x->def->name, nth++, 4, 12))
+        try_to(x, x->version == newest(x->def) ? OPTIMIZED : LEGALISED);
 }
 
 /* ---- changes to operands ---- */

@@ -1,7 +1,7 @@
-# Random graphs: interpreter, JIT and generated C give the same bits, and agree with the naive schedule
-# as far as docs/testing.md says. The seed is always the same, so that a failure is of the change at
-# hand; FOVEA_SEED chooses another, FOVEA_GRAPHS another number than 500, three tenths of which are made besides
-# with branches that data decide and loops. Usage: graphs.sh BUILD
+# Random graphs: interpreter, JIT and generated C give the same bits, and agree with the naive schedule as far as
+# docs/testing.md says. The seed is always the same, so that a failure is of the change at hand; FOVEA_SEED chooses another,
+# FOVEA_GRAPHS another number than 120 (500 with FOVEA_ALL=1), three tenths of which are made besides of each family: branches
+# that data decide and loops, images, attention. Usage: graphs.sh BUILD
 set -u
 graphs=$1/tests/matrix/graphs
 cache=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/fovea-check}
@@ -9,12 +9,15 @@ if [ ! -x "$graphs" ]; then # built with libelf only, which the matrix needs
     echo "0 passed, 0 failed"
     exit 0
 fi
-count=${FOVEA_GRAPHS:-500}
+[ "${FOVEA_ALL:-0}" = 0 ] && count=120 || count=500
+count=${FOVEA_GRAPHS:-$count}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 run() {
     "$graphs" --cache="${cache:-build/cache}" --seed="${FOVEA_SEED:-1}" -j"$(nproc)" "$@" | tee -a "$out" | grep -vE '^[0-9]+ passed, '
 }
 run --count="$count"
-run --count=$((count * 3 / 10)) --family=branches # few of a mixture, and many cases
-awk '/^[0-9]+ passed, [0-9]+ failed/ { runs++; p += $1; f += $3 } END { if (runs < 2) f++; print p + 0 " passed, " f + 0 " failed"; exit f > 0 }' "$out"
+for family in branches images attention; do # few of a mixture, and many cases
+    run --count=$((count * 3 / 10)) --family=$family
+done
+awk '/^[0-9]+ passed, [0-9]+ failed/ { runs++; p += $1; f += $3 } END { if (runs < 4) f++; print p + 0 " passed, " f + 0 " failed"; exit f > 0 }' "$out"

@@ -16,6 +16,7 @@
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"
+#include "tests/sample.h"
 
 enum { MAX_STAGES = 6, MAX_VALUES = 48, LARGEST = 4000 };
 
@@ -298,9 +299,9 @@ static bool check_pipeline(uint64_t seed, int round, const char *target) {
 }
 
 static void check_pipelines(const char *target, int rounds) {
-    const char *seed = getenv("FV_SEED"), *n = getenv("FV_ROUNDS");
+    const char *seed = getenv("FV_SEED");
     rng r = {seed ? strtoull(seed, NULL, 0) : 1};
-    rounds = n ? atoi(n) : rounds;
+    rounds = (int)sample_rounds((uint64_t)rounds, (uint64_t)(rounds + 3) / 4);
     for (int i = 0; i < rounds; i++)
         cr_assert(check_pipeline(rng_next(&r), i, target), "target %s, FV_SEED=%s, round %d",
                   target, seed ? seed : "1", i);

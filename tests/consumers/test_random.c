@@ -18,6 +18,7 @@
 #include "tests/consumers/consumers.h"
 #include "tests/consumers/eval.h"
 #include "tests/consumers/gen.h"
+#include "tests/sample.h"
 
 enum { MAX_BATCH = 16, MARGIN = 64, LARGEST = 4000 };
 
@@ -323,7 +324,7 @@ static void check_target(const char *name, int rounds, const gen_options *option
     cr_assert(t, "target %s is not known", name);
     uint64_t seed = environment("FV_SEED", 1);
     rng r = {seed * 0x9e3779b97f4a7c15u};
-    rounds = (int)environment("FV_ROUNDS", (uint64_t)rounds);
+    rounds = (int)sample_rounds((uint64_t)rounds, (uint64_t)(rounds + 3) / 4);
     for (int i = 0; i < rounds; i++) {
         subject subjects[MAX_BATCH];
         int64_t dims[3];

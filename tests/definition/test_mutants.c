@@ -16,6 +16,7 @@
 #include "tests/definition/graphs.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/kernel/support.h"
+#include "tests/sample.h"
 
 TestSuite(mutants, .init = open_session, .fini = close_session);
 
@@ -119,7 +120,7 @@ static void tell(int signal_number) {
 static void try_some(const char *s) {
     static text t;
     cut(&t, s);
-    size_t all = t.nlines * LINE_CHANGES + t.nwords * WORD_CHANGES, some = (size_t)number("FV_ROUNDS", 24);
+    size_t all = t.nlines * LINE_CHANGES + t.nwords * WORD_CHANGES, some = (size_t)sample_rounds(12, 5);
     uint64_t seed = number("FV_SEED", 1);
     for (size_t i = 0; i < all && i < some; i++) {
         size_t which = some < all ? (i * all + (size_t)(seed * 7919 % all)) / some % all : i;

@@ -11,19 +11,12 @@
 #include "frontend/frontend.h"
 #include "ir/graph/print.h"
 #include "model_text.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
+#include "tests/sample.h"
 
 enum { MEMORY = 1 << 30 };
 
 static void limit_memory(void) {
-#ifndef HAVE_ASAN
+#if !SAMPLE_HAS_ASAN
     setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY, MEMORY});
 #endif
 }

@@ -1,5 +1,5 @@
-/* What fuzzing found, kept in regressions/TARGET/; and without libFuzzer: the corpus of our own tests, and
- * mutations of it. FV_SEED and FV_ROUNDS (mutations of each input) change them. */
+/* What fuzzing found, kept in regressions/TARGET/; and without libFuzzer: a sample of the corpus of our own tests, and
+ * mutations of it. FV_SEED and FV_ROUNDS (mutations of each input) change them; FOVEA_ALL=1 takes the whole corpus. */
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/fuzz/corpus.h"
+#include "tests/sample.h"
 
 enum { MAX_INPUT = 1 << 15 };
 
@@ -47,6 +48,7 @@ Test(fuzz, regressions, .timeout = 120) {
 typedef struct walk {
     const char *target;
     uint64_t seed, rounds;
+    size_t apart; /* under sanitizers one input in so many is taken, else one in half as many */
     int inputs;
 } walk;
 
@@ -59,7 +61,7 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
     static uint8_t bytes[MAX_INPUT];
     walk *w = c->user;
     const fuzz_target *t = fuzz_find(target);
-    if (strcmp(target, w->target))
+    if (strcmp(target, w->target) || !sample_has("", (size_t)fuzz_hash(data, size), (w->apart + 1) / 2, w->apart))
         return;
     fuzz_run(t, data, size);
     uint64_t random = w->seed + fuzz_hash(data, size);
@@ -73,17 +75,17 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
     w->inputs++;
 }
 
-static void mutations(const char *target, uint64_t rounds) {
-    walk w = {.target = target, .seed = number("FV_SEED", 1), .rounds = number("FV_ROUNDS", rounds)};
+static void mutations(const char *target, uint64_t rounds, size_t apart) {
+    walk w = {.target = target, .seed = number("FV_SEED", 1), .rounds = number("FV_ROUNDS", rounds), .apart = apart};
     corpus c = {.root = FV_SOURCE_ROOT, .add = run_mutations, .user = &w};
     corpus_walk(&c);
     cr_expect_gt(w.inputs, 0);
 }
 
-Test(fuzz, onnx, .timeout = 900) { mutations("onnx", 4); }
-Test(fuzz, graph, .timeout = 900) { mutations("graph", 4); }
-Test(fuzz, definitions, .timeout = 900) { mutations("definitions", 2); }
-Test(fuzz, kernel, .timeout = 900) { mutations("kernel", 4); }
-Test(fuzz, tuning, .timeout = 900) { mutations("tuning", 4); }
-Test(fuzz, npy, .timeout = 900) { mutations("npy", 4); }
-Test(fuzz, pb, .timeout = 900) { mutations("pb", 4); }
+Test(fuzz, onnx, .timeout = 900) { mutations("onnx", 4, 8); }
+Test(fuzz, graph, .timeout = 900) { mutations("graph", 4, 8); }
+Test(fuzz, definitions, .timeout = 900) { mutations("definitions", 2, 8); }
+Test(fuzz, kernel, .timeout = 900) { mutations("kernel", 4, 8); }
+Test(fuzz, tuning, .timeout = 900) { mutations("tuning", 4, 1); }
+Test(fuzz, npy, .timeout = 900) { mutations("npy", 4, 1); }
+Test(fuzz, pb, .timeout = 900) { mutations("pb", 4, 1); }

@@ -1,6 +1,7 @@
 /* Attention as one kernel gives the bits of three, where these have the scores in rows as well: each case is compiled as
  * it is, which has an `attend` kernel; with its weights returned besides, which has one, too, of two results; and so without the
- * step that makes these one, which has none. For all tilings, and for sizes that leave edges everywhere. */
+ * step that makes these one, which has none. For tilings in turn (all of them with FOVEA_ALL), and for sizes that leave edges
+ * everywhere. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
+#include "tests/sample.h"
 
 TestSuite(attend, .init = open_session, .fini = close_session, .timeout = 60);
 
@@ -168,16 +170,25 @@ static bool same(const void *a, const void *b, size_t size, bool wide) {
     return true;
 }
 
-/* Weights that are returned beside what is made of them: both are as they are without that step. */
-static void check_kept(const char *body, const fv_target *target, int n, int m) {
-    const fv_program *kept = lower(body, "%y, %p", target), *apart = lower_apart(body, "%y, %p", target);
-    cr_assert_eq(attends(kept), 1, "%s", body);
-    cr_assert_eq(attends(apart), 0);
+/* Weights that are returned beside what is made of them: a program with one kernel of two results, and one without that step. */
+typedef struct pair {
+    const fv_program *kept, *apart;
+} pair;
+
+static pair lower_pair(const char *body, const fv_target *target) {
+    pair p = {lower(body, "%y, %p", target), lower_apart(body, "%y, %p", target)};
+    cr_assert_eq(attends(p.kept), 1, "%s", body);
+    cr_assert_eq(attends(p.apart), 0);
+    return p;
+}
+
+/* Both results are the same. */
+static void check_kept(const pair *p, const char *body, int n, int m) {
     for (int i = 0; i < 2; i++) {
         size_t a, b;
-        const void *x = run_for(i, kept, n, m, &a), *y = run_for(i, apart, n, m, &b);
+        const void *x = run_for(i, p->kept, n, m, &a), *y = run_for(i, p->apart, n, m, &b);
         cr_assert_eq(a, b);
-        cr_assert(same(x, y, a, kept->outputs[i].elem == FV_F64), "result %d, n = %d, m = %d\n%s", i, n, m, body);
+        cr_assert(same(x, y, a, p->kept->outputs[i].elem == FV_F64), "result %d, n = %d, m = %d\n%s", i, n, m, body);
     }
 }
 
@@ -185,12 +196,15 @@ static void check_kept(const char *body, const fv_target *target, int n, int m) 
 static void check_either(const char *body, bool kept) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130}, {1, 3}, {13, 1}, {0, 5}, {4, 0}, {1, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+        if (!sample_has(body, t, 2, 5))
+            continue;
         const fv_target target = tiled(t);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         cr_assert_eq(attends(one), 1, "tiling %zu", t);
         cr_assert_eq(attends(three), 0);
+        pair both = kept ? lower_pair(body, &target) : (pair){NULL, NULL};
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && kept; i++)
-            check_kept(body, &target, sizes[i][0], sizes[i][1]);
+            check_kept(&both, body, sizes[i][0], sizes[i][1]);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             size_t a, b;
             const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
@@ -328,15 +342,20 @@ static void check_masks(const char *body, float with) {
     cr_assert(folds(body, FOLDED), "%s", body);
     fill = with;
     for (size_t t = 0; t < 3; t++) {
+        if (!sample_has(body, t, 2, 3))
+            continue;
         const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
+        const pair both = lower_pair(body, &target);
         for (hides = SEVENTHS; hides < PATTERNS; hides++)
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+                if (!sample_has(body, t + (size_t)hides + i, 2, 2))
+                    continue;
                 size_t a, b;
                 const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
                 cr_assert(same(x, y, a, false), "tiling %zu, mask %d, n = %d, m = %d\n%s", t, hides, sizes[i][0], sizes[i][1], body);
-                if (i == 0)
-                    check_kept(body, &target, sizes[i][0], sizes[i][1]);
+                if (i <= 1)
+                    check_kept(&both, body, sizes[i][0], sizes[i][1]);
                 if (hides != LATE || (with < 0 && !isinf(with)))
                     continue;
                 poisoned = true;
@@ -371,6 +390,8 @@ static void check_positions(const char *condition) {
     const char *body = fv_printf(arena, "%s%s%s", before, condition, "  %t = Where(%hidden, @low, %s)\n" REST);
     cr_assert(folds(body, FOLDED), "%s", body);
     for (size_t t = 0; t < 3; t++) {
+        if (!sample_has(body, t, 2, 3))
+            continue;
         const fv_target target = tiled(t + 1);
         const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -490,6 +511,8 @@ Test(attend, hidden_by_positions, .timeout = 240) {
         "  %e = Equal(%i, %j)\n  %c = Not(%e)\n"};
     for (size_t k = 0; k < sizeof sees / sizeof *sees; k++)
         for (size_t t = 0; t < 3; t++) {
+            if (!sample_has(sees[k], t, 2, 3))
+                continue;
             const fv_target target = tiled(t);
             const char *body = fv_printf(arena, "const @low: f32[] = -inf\nconst @zero: i64[] = 0\nconst @one: i64[] = 1\n"
                 "const @axis: i64[1] = [1]\nconst @ninety: i64[] = 90\nconst @late: i64[] = 180\n"
@@ -585,6 +608,8 @@ Test(attend, few_queries_whose_keys_tasks_share) {
     const char *body = "func @main(%q: f32[n, 4, 8], %k: f32[m, 8], %v: f32[m, 20], %mask: f32[m]) -> (%y) {\n"
                        "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %t = Add(%s, %mask)\n" REST;
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+        if (!sample_has(body, t, 1, 2))
+            continue;
         const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);
         cr_assert_geq(shares(p), 3, "tiling %zu", t);
@@ -610,6 +635,8 @@ Test(attend, hidden_from_few_queries, .timeout = 240) {
 static void check_rows(int kernels, const char *body, const char *returned) {
     static const int sizes[][2] = {{29, 37}, {5, 64}, {3, 3}, {1, 17}, {13, 1}, {0, 5}, {4, 0}};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t++) {
+        if (!sample_has(body, t, 2, 3))
+            continue;
         const fv_target target = tiled(t);
         const fv_program *one = lower(body, returned, &target);
         const fv_program *three = lower(body, fv_printf(arena, "%s, %%z", returned), &target);
@@ -755,6 +782,8 @@ static bool is_near(const float *x, const double *y) {
 static void check_shared(const char *body, const double *expected_scale, int groups, bool added) {
     static const int keys[] = {40, 512, 513, 1030, 1544};
     for (size_t t = 0; t < sizeof tilings / sizeof *tilings; t += 2) {
+        if (!sample_has(body, t / 2, 1, 3))
+            continue;
         const fv_target target = tiled(t);
         const fv_program *p = lower(body, "%y", &target);
         cr_assert_geq(shares(p), 3, "%s", body);

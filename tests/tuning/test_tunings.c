@@ -9,6 +9,7 @@
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
+#include "tests/sample.h"
 #include "tools/alternatives.h"
 #include "tools/driver/driver.h"
 
@@ -250,7 +251,7 @@ static int check_model(const model *m, const fv_target *target, uint64_t rounds)
 
 /* Models whose weights are more than the second-level cache, and prefetched, among them. */
 static void check_target(const char *name) {
-    uint64_t rounds = number("FV_ROUNDS", 3);
+    uint64_t rounds = sample_rounds(3, 1);
     state = number("FV_SEED", 1);
     const fv_target *t = fv_target_find(name);
     for (int i = 0; i < NMODELS && fv_target_runs_here(t); i++) {
