@@ -360,7 +360,7 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
     if (!look)
         m->source_hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
-    return ok && fv_error_count(s) == errors && fv_module_verify(m, "import");
+    return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
 }
 
 static fv_module *only_if(bool ok, fv_module *m) {

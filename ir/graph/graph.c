@@ -234,6 +234,10 @@ static void drop_use(fv_op *op, int index) {
     v->nuses--;
 }
 
+bool fv_op_is_read(const fv_op *op, int i) {
+    return i < op->nout && op->out[i] && op->out[i]->nuses;
+}
+
 fv_value *fv_op_in(const fv_op *op, int i) {
     return i >= 0 && i < op->nin ? op->in[i] : NULL;
 }

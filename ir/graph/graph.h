@@ -185,6 +185,8 @@ void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v);
 void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
 bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE; /* FV_OP_MatMul, FV_OP_fv_Slice: ir/catalogue/named.def */
 
+/* Is result i there, and read by an op or given by the graph? Models list results that an operator does not have. */
+bool fv_op_is_read(const fv_op *op, int i) FV_MUST_USE;
 fv_value *fv_op_in(const fv_op *op, int i); /* NULL where left out or beyond the last */
 void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps uses right */
 void fv_replace_uses(fv_value *old, fv_value *with);

@@ -446,13 +446,18 @@ static bool recur_linear_attention(fv_definer *d, fv_recurrence *r) {
 
 enum { GATE_A, GATE_BIAS, GATE_SCALE, GATE_B };
 
+/* Is there what the result 'beta' is made of, if it is read? */
+static bool has_rate(const fv_op *op) {
+    return fv_op_in(op, GATE_B) || !fv_op_is_read(op, 1) || fv_op_error(op, "result 'beta' is read, which needs input 'b'");
+}
+
 static bool infer_gate(fv_op *op) {
     const fv_type *a = fv_in_type(op, GATE_A), *b = fv_in_type(op, GATE_B);
     const fv_dim *heads = a->dims[a->rank - 1];
     if (!fv_infer_per_channel(op, GATE_BIAS, heads) || !fv_infer_per_channel(op, GATE_SCALE, heads))
         return false;
-    if (op->nout > 1 && op->out[1] && !b)
-        return fv_op_error(op, "has a result 'beta', which needs input 'b'");
+    if (!has_rate(op))
+        return false;
     for (int i = 0; b && i < a->rank; i++)
         if (!has_dim(op, GATE_B, i, a->dims[i]))
             return false;
@@ -467,7 +472,9 @@ static bool decompose_gate(fv_rewriter *w, fv_op *op) {
     fv_value *x = FV_W2(w, FV_OP_Add, fv_w_cast(w, op->in[GATE_A], FV_F32), op->in[GATE_BIAS]);
     x = FV_W2(w, FV_OP_Mul, FV_W1(w, FV_OP_Softplus, x), op->in[GATE_SCALE]);
     fv_w_result(w, 0, x ? fv_w_cast(w, x, e) : NULL);
-    if (op->nout > 1 && op->out[1])
+    if (!has_rate(op))
+        return false;
+    if (fv_op_is_read(op, 1))
         fv_w_result(w, 1, FV_W1(w, FV_OP_Sigmoid, op->in[GATE_B]));
     return true;
 }

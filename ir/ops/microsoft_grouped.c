@@ -364,7 +364,7 @@ static bool check_cache_type(fv_op *op, const grouped *g) {
 static bool check_groups(fv_op *op, const grouped *g) {
     const fv_attention_dims *s = &g->d;
     int64_t mode = fv_op_int(op, "qk_output"), causal = fv_op_int(op, "causal");
-    bool wanted = OUTPUT_QK < op->nout && op->out[OUTPUT_QK];
+    bool wanted = fv_op_is_read(op, OUTPUT_QK);
     const fv_type *bias = fv_in_type(op, BIAS);
     const fv_dim *dims[4] = {s->batch, s->q_heads, s->queries, g->fresh ? s->queries : g->longest};
     if (!check_cache_type(op, g))
@@ -484,7 +484,7 @@ static fv_value *quantized_cache(fv_rewriter *w, const fv_op *op, const grouped 
 
 static bool decompose_groups(fv_rewriter *w, fv_op *op) {
     grouped g;
-    fv_value *qkv[3], *result[4];
+    fv_value *qkv[3], *result[4] = {0};
     if (!read_grouped(op, &g, false))
         return false;
     const fv_attention_dims *s = &g.d;
@@ -500,13 +500,13 @@ static bool decompose_groups(fv_rewriter *w, fv_op *op) {
     a.bias = bias_of(w, op, &g, &p);
     a.sink = sink_of(w, op, &g);
     result[OUTPUT] = fv_w_merge_heads(w, fv_w_attend(w, &a));
-    if (OUTPUT_QK < op->nout && op->out[OUTPUT_QK]) {
+    if (fv_op_is_read(op, OUTPUT_QK)) {
         bool before = fv_op_int(op, "qk_output") == BEFORE_SOFTMAX;
         fv_value *qk = before ? FV_W3(w, FV_OP_Where, a.seen, a.scores, fv_w_float(w, FV_F32, 0)) : a.weights;
         result[OUTPUT_QK] = fv_w_part(w, qk, 3, fv_dim_const(s->t, 0), op->out[OUTPUT_QK]->type->dims[3]);
     }
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
+        if (op->out[i] && (i != OUTPUT_QK || fv_op_is_read(op, i)))
             fv_w_result(w, i, fv_w_cast(w, result[i], op->out[i]->type->elem));
     return !w->failed;
 }

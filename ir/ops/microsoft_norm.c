@@ -19,7 +19,7 @@ static bool infer_rms(fv_op *op) {
         dims[i] = i < axis ? x->dims[i] : fv_dim_const(fv_op_module(op)->dims, 1);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, x->rank, x->dims);
     fv_infer_out(op, 1, FV_F32, x->rank, dims);
-    return fv_infer_fits(op, 1, x->rank - axis, x->dims + axis);
+    return fv_infer_fits(op, 1, x->rank, x->dims);
 }
 
 /* 1 / sqrt(mean of squares + epsilon) over the axes from `axis` on. */
@@ -54,11 +54,19 @@ static bool decompose_rms(fv_rewriter *w, fv_op *op) {
 enum { INPUT, SKIP, GAMMA, BETA, BIAS }; /* BETA is the bias where the mean is not subtracted */
 enum { OUTPUT, MEAN, INVERSE, SUM };
 
+static bool is_simple(const fv_op *op) { return fv_op_is(op, FV_OP_com_microsoft_SkipSimplifiedLayerNormalization); }
+
+/* Exporters list the mean also where none is subtracted. */
+static bool has_mean(const fv_op *op) {
+    return !is_simple(op) || !fv_op_is_read(op, MEAN) ||
+           fv_op_error(op, "result '%s' is read, but the operator has no mean", op->out[MEAN]->name);
+}
+
 /* The skip may lack the batch, or have one of 1. */
 static bool infer_skip_norm(fv_op *op) {
     const fv_type *x = fv_in_type(op, INPUT);
     const fv_dim *dims[FV_MAX_RANK];
-    if (!fv_infer_fits(op, SKIP, x->rank, x->dims))
+    if (!has_mean(op) || !fv_infer_fits(op, SKIP, x->rank, x->dims))
         return false;
     for (int i = GAMMA; i < op->nin; i++)
         if (fv_op_in(op, i) && !fv_infer_per_channel(op, i, x->dims[x->rank - 1]))
@@ -77,17 +85,17 @@ static fv_value *expanded_like(fv_rewriter *w, fv_value *x, const fv_type *t) {
 }
 
 static bool decompose_skip_norm(fv_rewriter *w, fv_op *op) {
-    bool simple = fv_op_is(op, FV_OP_com_microsoft_SkipSimplifiedLayerNormalization);
+    bool simple = is_simple(op);
     const fv_type *x = fv_in_type(op, INPUT);
     float epsilon = fv_op_float(op, "epsilon");
     fv_value *bias = fv_op_in(op, simple ? BETA : BIAS);
     fv_value *sum = FV_W2(w, FV_OP_Add, op->in[INPUT], expanded_like(w, op->in[SKIP], x));
+    if (!has_mean(op))
+        return false;
     if (bias)
         sum = FV_W2(w, FV_OP_Add, sum, bias);
     fv_attr a[2] = {fv_attr_int(w->module, "axis", -1), fv_attr_float(w->module, "epsilon", epsilon)};
     fv_value *in[3] = {sum, op->in[GAMMA], simple ? NULL : fv_op_in(op, BETA)};
-    if (has_result(op, MEAN) && simple)
-        return fv_op_error(op, "has no mean");
     if (simple) {
         fv_w_result(w, OUTPUT, fv_w_op(w, FV_OP_RMSNormalization, 2, in, 2, a));
         if (has_result(op, INVERSE) && sum)
@@ -311,7 +319,7 @@ static bool infer_engram(fv_op *op) {
                 return fv_op_error(op, "input '%s' has %s on axis %d, expected %s", op->def->in[i].name,
                                    fv_dim_str(m->arena, t->dims[k]), k, fv_dim_str(m->arena, want[k]));
     }
-    if (op->nout > 1 && op->out[1] && !fv_op_in(op, CONV_SCALE))
+    if (fv_op_is_read(op, 1) && !fv_op_in(op, CONV_SCALE))
         return fv_op_error(op, "gated_value_normed needs conv_norm_scale");
     fv_infer_like(op, 0, QUERY);
     fv_infer_like(op, 1, QUERY);
@@ -339,7 +347,7 @@ static bool decompose_engram(fv_rewriter *w, fv_op *op) {
     fv_value *gate = FV_W1(w, FV_OP_Sigmoid, FV_W2(w, FV_OP_Mul, FV_W1(w, FV_OP_Sign, dot), root));
     fv_value *gated = FV_W2(w, FV_OP_Mul, gate, fv_w_reshape(w, in[VALUE], 4, column));
     fv_value *y = fv_w_cast(w, gated, q->elem);
-    if (op->nout > 1 && op->out[1] && gated && y)
+    if (fv_op_is_read(op, 1) && gated && y)
         fv_w_result(w, 1, fv_w_cast(w, rms_scaled(w, op, fv_w_cast(w, y, FV_F32), gated, CONV_SCALE), q->elem));
     fv_w_result(w, 0, y);
     return true;

@@ -140,18 +140,23 @@ static bool read_paged(fv_op *op, paged *p) {
            (!fv_op_in(op, SINK) || fv_same_dim(op, fv_in_type(op, SINK)->dims[0], s->q_heads, "heads of head_sink"));
 }
 
+/* Is there a cache of values, if its result is read? */
+static bool has_values(const fv_op *op, const paged *p) {
+    return !p->latent || !fv_op_is_read(op, VALUE_CACHE_OUT) ||
+           fv_op_error(op, "kv_cache_layout LATENT has no value_cache_out, but result '%s' is read", op->out[VALUE_CACHE_OUT]->name);
+}
+
 static bool infer_paged(fv_op *op) {
     paged p;
     if (!read_paged(op, &p))
         return false;
     const fv_attention_dims *s = &p.d;
-    if (p.latent && VALUE_CACHE_OUT < op->nout && op->out[VALUE_CACHE_OUT])
-        return fv_op_error(op, "kv_cache_layout LATENT has no value_cache_out");
+    if (!has_values(op, &p))
+        return false;
     fv_infer_out(op, OUTPUT, fv_in_type(op, QUERY)->elem, 2,
                  (const fv_dim *[]){s->queries, fv_dim_mul(s->t, s->q_heads, s->v_head)});
     fv_infer_like(op, KEY_CACHE_OUT, KEY_CACHE);
-    if (!p.latent)
-        fv_infer_like(op, VALUE_CACHE_OUT, VALUE_CACHE);
+    fv_infer_like(op, VALUE_CACHE_OUT, p.latent ? KEY_CACHE : VALUE_CACHE);
     return true;
 }
 
@@ -281,7 +286,7 @@ static fv_value *seen_by(fv_rewriter *w, const fv_op *op, const paged *p, const 
 static bool decompose_paged(fv_rewriter *w, fv_op *op) {
     paged p;
     fv_value *qkv[3], *result[3] = {NULL};
-    if (!read_paged(op, &p))
+    if (!read_paged(op, &p) || !has_values(op, &p))
         return false;
     const fv_attention_dims *s = &p.d;
     places at = places_of(w, op, &p);
@@ -301,7 +306,7 @@ static bool decompose_paged(fv_rewriter *w, fv_op *op) {
     fv_value *y = fv_w_reshape(w, fv_w_merge_heads(w, fv_w_attend(w, &a)), 2, dims);
     result[OUTPUT] = fv_w_cast(w, y, fv_in_type(op, QUERY)->elem);
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
+        if (op->out[i] && (i != VALUE_CACHE_OUT || !p.latent))
             fv_w_result(w, i, result[i]);
     return !w->failed;
 }

@@ -61,7 +61,7 @@ static bool infer_rms_norm(fv_op *op) {
         return false;
     fv_op_set_int(op, "axis", axis);
     fv_infer_out(op, 0, fv_in_type(op, 1)->elem, t->rank, t->dims);
-    return fv_infer_fits(op, 1, t->rank - axis, t->dims + axis);
+    return fv_infer_fits(op, 1, t->rank, t->dims);
 }
 
 /* Result 0 like X; other operands have one element a channel. */
@@ -83,7 +83,7 @@ static bool is_old_batch_norm(const fv_op *op) {
 /* Is a statistic of the batch asked for? */
 static bool gives_statistics(const fv_op *op) {
     for (int i = 1; i < op->nout; i++)
-        if (op->out[i] && op->out[i]->nuses)
+        if (fv_op_is_read(op, i))
             return true;
     return false;
 }
@@ -97,7 +97,7 @@ static bool infer_batch_norm(fv_op *op) {
     if (op->nout > 3 && !is_old_batch_norm(op))
         return fv_op_error(op, "has %d outputs, takes at most 3 from opset 14 on", op->nout);
     for (int i = 1; i < op->nout && !is_training(op); i++)
-        if (op->out[i] && op->out[i]->nuses)
+        if (fv_op_is_read(op, i))
             return fv_op_error(op, "result '%s' needs training_mode = 1", op->out[i]->name);
     if (!infer_per_channel(op))
         return false;
@@ -331,7 +331,7 @@ const fv_opdef fv_ops_norm[] = {
                FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}},
      .infer = infer_rms_norm,
-     .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); Y[a.., j..] = V(X[a.., j..] / sqrt(v + epsilon)) * scale[j..]"},
+     .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); n = V(X[a.., j..] / sqrt(v + epsilon)); Y[a.., j..] = n * scale"},
     {.domain = "", .name = "InstanceNormalization", .since = {1, 6, 22},
      .doc = "each channel of each sample normalised over its positions",
      .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"B", "T", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
