@@ -39,12 +39,13 @@ typedef struct fv_function {
     bool surveyed, active; /* active: it is being walked through */
 } fv_function;
 
-/* In what a model may depart from the standard, without --strict. */
+/* In what a model may depart from the standard, without --strict, or is not taken as it is written. */
 typedef enum {
     FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
     FV_LENIENT_DECLARED,  /* a declared type or shape is not the value's */
     FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
     FV_LENIENT_OUTPUT,    /* the graph has an output twice */
+    FV_LENIENT_TURNS,     /* legal: a size is declared, and how often a loop is taken decides it */
     FV_LENIENT_KINDS
 } fv_lenient_kind;
 
@@ -67,6 +68,8 @@ typedef struct fv_importer {
     bool too_many;     /* of them, and said so */
     int relations, settled; /* of the module when it was settled last; how often it was */
     bool strict;       /* departures are errors */
+    const fv_dim **turned; /* symbols that say how much loops leave behind */
+    int nturned, cap_turned;
     int ndepartures[FV_LENIENT_KINDS];
     fv_ptrmap departures; /* which were met: what departs */
 } fv_importer;
@@ -177,6 +180,9 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
 const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what);
 /* The rank that is declared; -1: none. */
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
+/* Sizes of what a loop leaves behind are its own, whatever is declared for it and what is made of it: exporters write there
+ * what one run had. */
+void fv_import_note_turns(fv_importer *im, const fv_op *loop);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,
  * and does not count; one that does not is taken for dims that data decides, and checked when the
  * model runs. */

@@ -447,15 +447,58 @@ static void say_contradiction(fv_importer *im, const fv_value *v,
                       "%s '%s' is declared as %s, but is %s", what, v->name, declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
 }
 
+void fv_import_note_turns(fv_importer *im, const fv_op *loop) {
+    const fv_dim *const *symbols;
+    int n = fv_dim_symbols(im->m->dims, &symbols);
+    for (int i = 0; i < loop->nout; i++) {
+        const fv_type *t = loop->out[i] ? loop->out[i]->type : NULL;
+        for (int k = 0; t && t->kind == FV_TENSOR && k < t->rank; k++)
+            for (int j = 0; t->dims[k]->from_data && j < n; j++)
+                if (symbols[j]->from_data && fv_dim_mentions(t->dims[k], symbols[j]))
+                    FV_PUSH(im->tmp, im->turned, im->nturned, im->cap_turned, symbols[j]);
+    }
+}
+
+/* Does a loop decide it? A vector of integers that stays inside may be a shape or axes, of which operators have to know
+ * how many there are: of these the declaration is all that is known. */
+static bool turns_decide(const fv_importer *im, const fv_value *v, const fv_dim *d, bool output) {
+    if (v->type->rank == 1 && !output && (v->type->elem == FV_I64 || v->type->elem == FV_I32))
+        return false;
+    for (int i = 0; i < im->nturned; i++)
+        if (fv_dim_mentions(d, im->turned[i]))
+            return true;
+    return false;
+}
+
+static bool is_output(const fv_importer *im, const Onnx__ValueInfoProto *declared) {
+    const Onnx__GraphProto *g = im->model->graph;
+    for (size_t i = 0; i < g->n_output; i++)
+        if (g->output[i] == declared)
+            return true;
+    return false;
+}
+
+static void say_turns(fv_importer *im, const fv_value *v, const Onnx__ValueInfoProto *declared) {
+    fv_import_departs(im, FV_LENIENT_TURNS, declared, NULL, "the declared size is not relied on",
+                      "output '%s' is declared as %s, but how often a loop is taken decides its size", v->name,
+                      declared_str(im, declared->type));
+}
+
 /* Dims that data decides become the declared ones; but where the value is in use, which has seen it as it was,
  * they only have to be equal. What its op asks of the declared ones is assumed as well. */
-static void take_declared(fv_importer *im, fv_value *v, const Onnx__TensorShapeProto *shape) {
+static void take_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
+    const Onnx__TensorShapeProto *shape = declared->type->tensor_type->shape;
     const fv_type *t = v->type;
     const fv_dim *dims[FV_MAX_RANK];
     const char *why = fv_printf(im->tmp, "declared shape of '%s'", v->name);
-    bool changed = false;
+    bool changed = false, output = is_output(im, declared);
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
+        if (d && d != t->dims[i] && t->dims[i]->from_data && turns_decide(im, v, t->dims[i], output)) {
+            if (output)
+                say_turns(im, v, declared);
+            d = NULL;
+        }
         bool taken = d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why) && !v->nuses;
         dims[i] = taken ? d : t->dims[i];
         changed |= taken;
@@ -480,5 +523,5 @@ void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto
     if (elem != (int32_t)t->elem || (shape && shape_contradicts(im, t, shape)))
         say_contradiction(im, v, declared);
     else if (shape)
-        take_declared(im, v, shape);
+        take_declared(im, v, declared);
 }

@@ -1,5 +1,6 @@
 /* import_lenient.c - models that depart from the standard, but in a way that other runtimes take and
- * that leaves no doubt about what is computed: said, and imported; refused with --strict. */
+ * that leaves no doubt about what is computed: said, and imported; refused with --strict. Of models that
+ * are legal, but not taken as they are written, it is only said. */
 #include "frontend/import.h"
 
 enum { SAID = 3 }; /* of each kind; the others are counted */
@@ -7,11 +8,13 @@ enum { SAID = 3 }; /* of each kind; the others are counted */
 static const struct {
     fv_severity severity;
     const char *others; /* behind their number */
+    bool legal;         /* --strict refuses none */
 } kinds[FV_LENIENT_KINDS] = {
-    [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports"},
-    [FV_LENIENT_DECLARED] = {FV_WARNING, "more declarations contradict what is computed"},
-    [FV_LENIENT_ATTRIBUTE] = {FV_WARNING, "more attributes are not known"},
-    [FV_LENIENT_OUTPUT] = {FV_WARNING, "more outputs are there again"},
+    [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports", false},
+    [FV_LENIENT_DECLARED] = {FV_WARNING, "more declarations contradict what is computed", false},
+    [FV_LENIENT_ATTRIBUTE] = {FV_WARNING, "more attributes are not known", false},
+    [FV_LENIENT_OUTPUT] = {FV_WARNING, "more outputs are there again", false},
+    [FV_LENIENT_TURNS] = {FV_NOTE, "more declared sizes are decided by loops", true},
 };
 
 static bool is_new(fv_importer *im, const void *what) {
@@ -21,11 +24,13 @@ static bool is_new(fv_importer *im, const void *what) {
     return is;
 }
 
+static bool is_refused(const fv_importer *im, fv_lenient_kind kind) { return im->strict && !kinds[kind].legal; }
+
 static void say(fv_importer *im, fv_lenient_kind kind, const fv_message *about, const char *format,
                 ...) {
     va_list args;
     fv_message m = about ? *about : (fv_message){0};
-    m.severity = im->strict ? FV_ERROR : kinds[kind].severity;
+    m.severity = is_refused(im, kind) ? FV_ERROR : kinds[kind].severity;
     va_start(args, format);
     fv_say(im->s, &m, format, args);
     va_end(args);
@@ -34,13 +39,14 @@ static void say(fv_importer *im, fv_lenient_kind kind, const fv_message *about, 
 bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
                        const fv_message *about, const char *taken, const char *format, ...) {
     va_list args;
+    bool refused = is_refused(im, kind);
     if (!is_new(im, what) || im->ndepartures[kind]++ >= SAID)
-        return !im->strict;
+        return !refused;
     va_start(args, format);
     const char *fact = fv_vprintf(im->tmp, format, args);
     va_end(args);
-    say(im, kind, about, "%s%s%s", fact, im->strict ? "" : "; ", im->strict ? "" : taken);
-    return !im->strict;
+    say(im, kind, about, "%s%s%s", fact, refused ? "" : "; ", refused ? "" : taken);
+    return !refused;
 }
 
 void fv_import_count_departures(fv_importer *im) {
