@@ -329,6 +329,8 @@ bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__N
         const fv_attr_def *d = &op->def->attrs[i];
         if (d->kind != FV_ATTR_REGION)
             continue;
+        if (op->def->handed && (!ok || (d->required && op->def->needs && !op->def->needs(op, d->name))))
+            continue;
         ok &= import_graph(im, sc, node, d->name, op, d->name, version);
         if (ok && d->like && !fv_op_find_attr(op, d->name))
             ok = import_graph(im, sc, node, d->like, op, d->name, version);

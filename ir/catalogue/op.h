@@ -119,6 +119,9 @@ typedef struct fv_opdef {
      * the model says of each, a tensor whose rank (FV_ANY_RANK) and dims (NULL) may be open; an element that is NULL: nothing.
      * False after a diagnostic. (What Loop, Scan and SequenceMap hand to their bodies is in ir/graph/loop.h.) */
     bool (*handed)(struct fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types);
+    /* Does the operator need this region, which the entry requires? By its attributes and the regions that stand before it in the
+     * entry. NULL: it needs all that are required. */
+    bool (*needs)(const struct fv_op *op, const char *region);
     const char *formula;
     const char *rule;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);

@@ -38,6 +38,13 @@ static bool check_count(const fv_op *op, const char *what, const fv_operand_def 
     return n >= least || fv_op_error(op, "has %d %ss, needs at least %d", n, what, least);
 }
 
+/* Is it one that the operator cannot do without? */
+static bool is_needed(const fv_op *op, const fv_attr_def *d, bool regions) {
+    if (!d->required || d->until)
+        return false;
+    return d->kind != FV_ATTR_REGION || (regions && (!op->def->needs || op->def->needs(op, d->name)));
+}
+
 static bool check_attrs(const fv_op *op, bool regions) {
     static const char *const kinds[] = {"an int",        "a float", "a string", "a list of ints",
                                         "a list of floats", "a list of strings", "a tensor", "a type",
@@ -54,8 +61,7 @@ static bool check_attrs(const fv_op *op, bool regions) {
             return fv_op_error(op, "attribute '%s' has %d dims, at most %d can be compiled", a->name, a->n, FV_MAX_ELEMS);
     }
     for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++)
-        if (op->def->attrs[i].required && !op->def->attrs[i].until && (regions || op->def->attrs[i].kind != FV_ATTR_REGION) &&
-            !fv_op_find_attr(op, op->def->attrs[i].name))
+        if (is_needed(op, &op->def->attrs[i], regions) && !fv_op_find_attr(op, op->def->attrs[i].name))
             return fv_op_error(op, "attribute '%s' is missing", op->def->attrs[i].name);
     return true;
 }

@@ -1,4 +1,4 @@
-/* beam_search.c - BeamSearch: of each prompt the sequences that a graph scores highest, several of them at a time. */
+/* beam_search.c - BeamSearch and WhisperBeamSearch: of each prompt the sequences that a graph scores highest, several of them at a time. */
 #include <float.h>
 #include <math.h>
 
@@ -11,12 +11,14 @@
 #include "ir/ops/select.h"
 
 enum { IDS, MAX_LENGTH, MIN_LENGTH, BEAMS, RETURNED, LENGTH_PENALTY, PENALTY, ALLOWED, ALLOWED_FIRST, MASK, DECODER_IDS, PROCESSOR };
-enum { OUT_SEQUENCES, OUT_SCORES, OUT_ALL_SCORES };
+enum { CROSS_HEADS = PROCESSOR + 1, FORCED_IDS, TEMPERATURE };                       /* what WhisperBeamSearch takes, too */
+enum { OUT_SEQUENCES, OUT_SCORES, OUT_ALL_SCORES, OUT_CROSS, OUT_NO_SPEECH };        /* the last two are WhisperBeamSearch's */
 
 typedef struct beam_search {
     fv_search s;
     const fv_dim *candidates, *returned; /* of each prompt: tokens that are looked at in a turn; sequences that are given */
     bool early;                          /* as many that have ended as there are beams are enough */
+    fv_timestamps times;
 } beam_search;
 
 /* What is given is among the beams; and of twice as many tokens as there are beams, as many do not end their sequence. */
@@ -32,14 +34,63 @@ static bool check_counts(const beam_search *b) {
 /* Does it give the scores of all turns? */
 static bool gives_all(const fv_op *op) { return op->nout > OUT_ALL_SCORES && op->out[OUT_ALL_SCORES]; }
 
+static bool is_whisper(const fv_op *op) { return fv_op_is(op, FV_OP_com_microsoft_WhisperBeamSearch); }
+
+static bool gives(const fv_op *op, int out) { return op->nout > out && op->out[out]; }
+
 static bool check_left_out(const fv_op *op, const fv_dim *beams) {
-    int64_t processor = 0;
     if (gives_all(op) && !fv_dim_is_const(beams))
         return fv_op_error(op, "output 'scores' is supported only where num_beams is a constant");
-    const fv_value *v = fv_op_in(op, PROCESSOR);
-    if (v && !(fv_known_int(v, &processor) && processor == 0))
-        return fv_op_error(op, "logits_processor is not supported, but for the number 0");
-    return !fv_op_in(op, DECODER_IDS) || fv_op_error(op, "decoder_input_ids is for models with an encoder, which are not supported");
+    if (!is_whisper(op))
+        return true;
+    if (fv_op_int(op, "decoder_output_cross_qk") || gives(op, OUT_CROSS))
+        return fv_op_error(op, "output 'cross_qk' is not supported: the scores of all heads would have to leave the decoder");
+    return !fv_op_in(op, FORCED_IDS) || fv_op_error(op, "extra_decoding_ids is not supported: it is for output 'cross_qk'; decoder_input_ids may hold these tokens");
+}
+
+static bool read_model(fv_op *op, fv_search *s) {
+    int64_t model = fv_op_int(op, "model_type");
+    const fv_type *ids = op->in[IDS]->type;
+    if (is_whisper(op) ? model != FV_SEARCH_AUDIO : model < FV_SEARCH_DECODER || model > FV_SEARCH_AUDIO)
+        return fv_op_error(op, "model_type is %lld, expected %s", (long long)model, is_whisper(op) ? "2" : "0, 1 or 2");
+    s->model = (fv_search_model)model;
+    if (model == FV_SEARCH_AUDIO ? ids->rank != 3 || ids->elem == FV_I32 : ids->rank != 2 || ids->elem != FV_I32)
+        return fv_op_error(op, "input 'input_ids' is %s, expected %s where model_type is %lld", fv_type_str(fv_op_module(op)->arena, ids),
+                           model == FV_SEARCH_AUDIO ? "floats [batch, features, frames]" : "i32 [batch, tokens]", (long long)model);
+    return true;
+}
+
+/* What the answers begin with, where an encoder reads the prompts. */
+static bool read_answers(fv_op *op, fv_search *s) {
+    const fv_value *first = fv_op_in(op, DECODER_IDS);
+    int64_t start = fv_op_int(op, "decoder_start_token_id");
+    s->prompt = first && s->model == FV_SEARCH_AUDIO ? first->type->dims[1] : fv_dim_const(s->t, 1);
+    if (first && s->model != FV_SEARCH_AUDIO)
+        return fv_op_error(op, "decoder_input_ids is for model_type 2, and model_type is %d", (int)s->model);
+    if (s->mask && s->model == FV_SEARCH_AUDIO)
+        return fv_op_error(op, "attention_mask is for tokens, and model_type is 2");
+    if (!first && (start < 0 || start > INT32_MAX))
+        return fv_op_error(op, "decoder_start_token_id is %lld, expected the token that answers begin with", (long long)start);
+    return fv_search_has_dims(op, DECODER_IDS, 2, (const fv_dim *[]){s->batch, s->prompt});
+}
+
+/* The token of silence, by either of its names. */
+static int64_t no_speech_token(const fv_op *op) {
+    int64_t newer = fv_op_int(op, "no_speech_token_id");
+    return newer >= 0 ? newer : fv_op_int(op, "no_speech_token");
+}
+
+static int64_t token(const fv_op *op, const char *name) { return is_whisper(op) ? fv_op_int(op, name) : -1; }
+
+/* Whisper has rules for tokens of times where logits_processor is 1; which these are, attributes of WhisperBeamSearch tell. */
+static void read_times(fv_op *op, beam_search *b) {
+    int64_t processor;
+    b->times = (fv_timestamps){.processor = fv_op_in(op, PROCESSOR), .first = token(op, "beginning_timestamp_token_id"),
+                               .start = fv_op_int(op, "decoder_start_token_id"), .none = token(op, "no_timestamps_token_id"),
+                               .language_model = token(op, "start_of_lm_token_id"), .translate = token(op, "translate_token_id"),
+                               .transcribe = token(op, "transcribe_token_id")};
+    bool off = !b->times.processor || (fv_known_int(b->times.processor, &processor) && processor != 1);
+    b->s.times = b->s.model == FV_SEARCH_AUDIO && !off ? &b->times : NULL;
 }
 
 static bool read(fv_op *op, beam_search *b) {
@@ -48,11 +99,12 @@ static bool read(fv_op *op, beam_search *b) {
     *b = (beam_search){.returned = fv_search_number(op, RETURNED), .early = fv_op_int(op, "early_stopping") != 0};
     *s = (fv_search){.op = op, .t = fv_op_module(op)->dims, .batch = ids[0], .beams = fv_search_number(op, BEAMS), .prompt = ids[1],
                      .most = fv_search_number(op, MAX_LENGTH), .pad = fv_op_int(op, "pad_token_id"), .end = fv_op_int(op, "eos_token_id"),
-                     .ids = op->in[IDS], .mask = fv_op_in(op, MASK), .min_length = fv_op_in(op, MIN_LENGTH), .penalty = fv_op_in(op, PENALTY),
-                     .allowed = fv_op_in(op, ALLOWED), .allowed_first = fv_op_in(op, ALLOWED_FIRST),
-                     .ngram = fv_op_int(op, "no_repeat_ngram_size")};
-    if (!b->returned || !s->beams || !s->most)
+                     .ids = op->in[IDS], .source = op->in[IDS], .mask = fv_op_in(op, MASK), .min_length = fv_op_in(op, MIN_LENGTH),
+                     .penalty = fv_op_in(op, PENALTY), .allowed = fv_op_in(op, ALLOWED), .allowed_first = fv_op_in(op, ALLOWED_FIRST),
+                     .divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL, .ngram = fv_op_int(op, "no_repeat_ngram_size")};
+    if (!b->returned || !s->beams || !s->most || !read_model(op, s) || (s->model && !read_answers(op, s)))
         return false;
+    read_times(op, b);
     s->rows = fv_dim_mul(s->t, s->batch, s->beams);
     b->candidates = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2));
     return fv_search_check(s) && check_left_out(op, s->beams) && check_counts(b);
@@ -63,19 +115,31 @@ static bool hand(fv_op *op, const char *region, int n, const fv_type *const *dec
     return read(op, &b) && fv_search_hand(&b.s, region, n, declared, types);
 }
 
+static bool is_of(const fv_search *s, int64_t token) { return token >= 0 && token < s->vocabulary->value; }
+
+/* Are the tokens that only some results need in the vocabulary? */
+static bool check_tokens(const fv_search *s) {
+    int64_t silence = gives(s->op, OUT_NO_SPEECH) ? no_speech_token(s->op) : 0;
+    if (s->times && (s->times->first == 0 || !is_of(s, s->times->first)))
+        return fv_op_error(s->op, "logits_processor 1 needs %sbeginning_timestamp_token_id, a token of the vocabulary above 0; it is %lld",
+                           is_whisper(s->op) ? "" : "WhisperBeamSearch's ", (long long)s->times->first);
+    return is_of(s, silence) || fv_op_error(s->op, "no_speech_token_id is %lld, which is no token of the vocabulary", (long long)silence);
+}
+
 static bool infer(fv_op *op) {
     beam_search b;
     const fv_search *s = &b.s;
-    if (!read(op, &b) || !fv_search_read_graphs(&b.s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
+    if (!read(op, &b) || !fv_search_read_graphs(&b.s) || !check_tokens(s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
         !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
         !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
-        !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims))
+        (s->mask && !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims)))
         return false;
     const fv_type *penalty = fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
     fv_elem e = penalty ? penalty->elem : FV_F32;
     fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3, (const fv_dim *[]){s->batch, b.returned, s->most});
     fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->batch, b.returned});
     fv_infer_out(op, OUT_ALL_SCORES, e, 4, (const fv_dim *[]){fv_dim_sub(s->t, s->most, s->prompt), s->batch, s->beams, s->vocabulary});
+    fv_infer_out(op, OUT_NO_SPEECH, e, 1, &s->batch);
     return true;
 }
 
@@ -209,7 +273,7 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     next.q = fv_w_append(w, s, &before, next.tokens);
     fv_value *prompts = first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->beams)) : from;
     for (int i = 0; i < s->layers; i++)
-        next.pasts[i] = taken(w, d->presents[i], prompts, 1);
+        next.pasts[i] = taken(w, d->presents[i], prompts, s->row_axis);
     return next;
 }
 
@@ -261,6 +325,21 @@ static void give_scores(fv_rewriter *w, const fv_search *s, fv_value *first, fv_
     fv_w_result(w, OUT_ALL_SCORES, fv_w_cast(w, fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis), t->elem));
 }
 
+/* How likely the token of silence is to be the first one. */
+static void give_no_speech(fv_rewriter *w, const fv_search *s, fv_value *scores) {
+    const fv_type *t = s->op->out[OUT_NO_SPEECH]->type;
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *likely = fv_w_op(w, FV_OP_Softmax, 1, &scores, 1, &axis);
+    fv_value *one = fv_w_part(w, likely, 1, fv_dim_const(s->t, no_speech_token(s->op)), fv_dim_const(s->t, 1));
+    fv_w_result(w, OUT_NO_SPEECH, fv_w_cast(w, fv_w_reshape(w, one, 1, t->dims), t->elem));
+}
+
+/* i32 [batch, prompt]: what the answers of a model with an encoder begin with. */
+static fv_value *answers(fv_rewriter *w, const fv_search *s) {
+    fv_value *first = fv_op_in(s->op, DECODER_IDS);
+    return first ? first : fv_w_expand(w, fv_w_int(w, FV_I32, fv_op_int(s->op, "decoder_start_token_id")), 2, (const fv_dim *[]){s->batch, s->prompt});
+}
+
 static bool decompose(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
     beam_search b;
@@ -271,8 +350,12 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers + rows);
     const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s->layers);
     const fv_dim *one = fv_dim_const(s->t, 1), *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
+    if (s->model)
+        b.s.ids = answers(w, s);
     fv_prompts p = fv_w_prompts(w, s);
     fv_decoded d = fv_w_decode_prompts(w, s, &p);
+    if (gives(op, OUT_NO_SPEECH))
+        give_no_speech(w, s, d.scores);
     carried r = begin(w, s);
     r = advance(w, &b, &r, &d, true);
     fv_value *first = r.scores;
@@ -283,7 +366,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (w->failed)
         return false;
     r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
-    d = fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
+    d = fv_w_decode_tokens(&k.w, s, &p, &r.q, r.tokens, r.pasts);
     r = advance(&k.w, &b, &r, &d, false);
     pack(s, &r, states);
     if (rows)
@@ -299,14 +382,30 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
 }
 
 #define OPTIONAL FV_OPTIONAL_OPERAND
+#define OPERANDS \
+    {"input_ids", "F", .rank = FV_RANKS(2, 3)}, {"max_length", "I", .rank = FV_SCALAR}, {"min_length", "I", OPTIONAL, .rank = FV_SCALAR}, \
+    {"num_beams", "I", .rank = FV_SCALAR}, {"num_return_sequences", "I", .rank = FV_SCALAR}, {"length_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, \
+    {"repetition_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, {"vocab_mask", "I", OPTIONAL, .rank = FV_RANK(1)}, \
+    {"prefix_vocab_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"attention_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, \
+    {"decoder_input_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"logits_processor", "I", OPTIONAL, .rank = FV_SCALAR}
+#define RESULTS {"sequences", "I"}, {"sequences_scores", "T", OPTIONAL}, {"scores", "T", OPTIONAL}
+#define ATTRS(model) \
+    FV_A_OPTIONAL("encoder", REGION), FV_A_REQUIRED("decoder", REGION), FV_A_REGION_LIKE("init_decoder", "decoder"), FV_A_REQUIRED("eos_token_id", INT), \
+    FV_A_REQUIRED("pad_token_id", INT), FV_A_INT("decoder_start_token_id", -1), FV_A_INT("no_repeat_ngram_size", 0), FV_A_INT("early_stopping", 0), \
+    FV_A_INT("model_type", (model)), FV_A_INT("vocab_size", -1)
+#define TYPES {"F", FV_SET(I32) | FV_SET(F32) | FV_SET(F16)}, {"I", FV_SET(I32)}, {"T", FV_SET(F32) | FV_SET(F16)}
 
 const fv_opdef fv_ops_beam_search[] = {
     {.domain = "com.microsoft", .name = "BeamSearch", .since = {1},
      .doc = "of each prompt the sequences that a graph scores highest, of those that several beams come by; as long as may be, or ended",
-     .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"max_length", "I", .rank = FV_SCALAR}, {"min_length", "I", OPTIONAL, .rank = FV_SCALAR}, {"num_beams", "I", .rank = FV_SCALAR}, {"num_return_sequences", "I", .rank = FV_SCALAR}, {"length_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, {"repetition_penalty", "T", OPTIONAL, .rank = FV_SCALAR}, {"vocab_mask", "I", OPTIONAL, .rank = FV_RANK(1)}, {"prefix_vocab_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"attention_mask", "I", OPTIONAL, .rank = FV_RANK(2)}, {"decoder_input_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"logits_processor", "I", OPTIONAL, .rank = FV_SCALAR}},
-     .out = {{"sequences", "I"}, {"sequences_scores", "T", OPTIONAL}, {"scores", "T", OPTIONAL}},
-     .attrs = {FV_A_REQUIRED("decoder", REGION), FV_A_REGION_LIKE("init_decoder", "decoder"), FV_A_REQUIRED("eos_token_id", INT), FV_A_REQUIRED("pad_token_id", INT), FV_A_INT("decoder_start_token_id", -1), FV_A_INT("no_repeat_ngram_size", 0), FV_A_INT("early_stopping", 0), FV_A_INT("model_type", 0), FV_A_INT("vocab_size", -1)},
-     .types = {{"I", FV_SET(I32)}, {"T", FV_SET(F32) | FV_SET(F16)}},
-     .infer = infer, .handed = hand, .decompose = decompose},
+     .in = {OPERANDS}, .out = {RESULTS}, .attrs = {ATTRS(FV_SEARCH_DECODER)}, .types = {TYPES},
+     .infer = infer, .handed = hand, .needs = fv_search_needs, .decompose = decompose},
+    {.domain = "com.microsoft", .name = "WhisperBeamSearch", .id = FV_OP_com_microsoft_WhisperBeamSearch, .since = {1},
+     .doc = "the same of features of sound, which an encoder reads, with rules for tokens that tell times; and how likely the sound is silence",
+     .in = {OPERANDS, {"cross_qk_layer_head", "I", OPTIONAL, .rank = FV_RANK(2)}, {"extra_decoding_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"temperature", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {RESULTS, {"cross_qk", "V", OPTIONAL}, {"non_speech_probs", "T", OPTIONAL}},
+     .attrs = {ATTRS(FV_SEARCH_AUDIO), FV_A_INT("decoder_output_cross_qk", 0), FV_A_INT("no_speech_token", -1), FV_A_INT("no_speech_token_id", -1), FV_A_INT("translate_token_id", -1), FV_A_INT("transcribe_token_id", -1), FV_A_INT("start_of_lm_token_id", -1), FV_A_INT("no_timestamps_token_id", -1), FV_A_INT("beginning_timestamp_token_id", -1)},
+     .types = {TYPES, {"V", FV_SET(F32)}},
+     .infer = infer, .handed = hand, .needs = fv_search_needs, .decompose = decompose},
 
     {0}};

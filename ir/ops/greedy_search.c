@@ -38,6 +38,8 @@ static bool read(fv_op *op, fv_search *s) {
                      .allowed = fv_op_in(op, ALLOWED), .allowed_first = fv_op_in(op, ALLOWED_FIRST),
                      .ngram = fv_op_int(op, "no_repeat_ngram_size")};
     s->beams = fv_dim_const(s->t, 1);
+    if (fv_op_int(op, "model_type"))
+        return fv_op_error(op, "model_type is %lld: only 0, a decoder alone, is supported", (long long)fv_op_int(op, "model_type"));
     return s->most && fv_search_check(s) && (!draws(op) || read_sampling(op, s));
 }
 
@@ -165,7 +167,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (w->failed)
         return false;
     r = unpack(&s, n, k.state);
-    d = fv_w_decode_tokens(&k.w, &s, &p, r.tokens, r.pasts);
+    d = fv_w_decode_tokens(&k.w, &s, &p, &r.q, r.tokens, r.pasts);
     r = choose(&k.w, &s, &r.q, r.ended, &d, numbers);
     pack(&s, &r, states);
     fv_w_turns_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);

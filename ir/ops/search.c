@@ -35,19 +35,22 @@ static const fv_type *past_type(const fv_search *s, const char *region, int i, c
     return fv_tensor_type(fv_op_module(s->op)->arena, declared->elem, 5, dims);
 }
 
-static bool are_declared(const fv_search *s, const char *region, int n, const fv_type *const *declared, fv_elem e, int rank) {
-    for (int i = 0; i < n; i++)
+bool fv_search_declares(const fv_search *s, const char *region, int from, int n, const fv_type *const *declared, fv_elem e, int rank) {
+    for (int i = from; i < from + n; i++)
         if (declared[i] && (declared[i]->kind != FV_TENSOR || declared[i]->elem != e || (declared[i]->rank >= 0 && declared[i]->rank != rank)))
             return fv_op_error(s->op, "its %s declares input %d as %s, expected %s of rank %d", region, i, str(s, declared[i]), fv_elem_name(e), rank);
     return true;
 }
 
+const fv_dim *fv_search_past(const fv_search *s, const fv_dim *declared) {
+    if (declared && declared->kind == FV_DIM_SYMBOL && fv_unknown_above(s->op, declared))
+        return declared;
+    return fv_dim_fresh(s->t, "past", 0, s->most->hi, true);
+}
+
 /* The tokens that it has pasts of are those of the prompts before, or what no turn outside knows. */
 static const fv_dim *past_of(const fv_search *s, const fv_type *const *declared) {
-    const fv_dim *d = declared[PASTS] && declared[PASTS]->rank == 5 ? declared[PASTS]->dims[3] : NULL;
-    if (d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(s->op, d))
-        return d;
-    return fv_dim_fresh(s->t, "past", 0, s->most->hi, true);
+    return fv_search_past(s, declared[PASTS] && declared[PASTS]->rank == 5 ? declared[PASTS]->dims[3] : NULL);
 }
 
 static bool decoder_types(const fv_search *s, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
@@ -55,7 +58,7 @@ static bool decoder_types(const fv_search *s, const char *region, int n, const f
     bool first = !strcmp(region, "init_decoder");
     if (n <= PASTS)
         return fv_op_error(s->op, "its %s has %d inputs, expected input_ids, position_ids, attention_mask, and a past of each layer", region, n);
-    if (!are_declared(s, region, PASTS, declared, FV_I32, 2))
+    if (!fv_search_declares(s, region, TOKENS, PASTS, declared, FV_I32, 2))
         return false;
     const fv_dim *rows = first ? s->batch : s->rows, *count = first ? s->prompt : num(s, 1);
     const fv_dim *past = first ? num(s, 0) : past_of(s, declared);
@@ -70,8 +73,7 @@ static bool decoder_types(const fv_search *s, const char *region, int n, const f
 
 /* ---- what it gives ---- */
 
-/* Are these dims what is expected? What is not proved the run checks, where the graph has run. */
-static bool assume_dims(const fv_search *s, const fv_op *end, const fv_type *t, const fv_type *expected, const char *why) {
+bool fv_search_assume(const fv_search *s, const fv_op *end, const fv_type *t, const fv_type *expected, const char *why) {
     fv_module *m = fv_op_module(s->op);
     bool same = t && t->kind == FV_TENSOR && t->elem == expected->elem && t->rank == expected->rank;
     const struct fv_within around = fv_module_enter(end);
@@ -88,12 +90,13 @@ static const fv_type *longer(const fv_search *s, const fv_type *past, const fv_d
     return fv_tensor_type(fv_op_module(s->op)->arena, past->elem, 5, dims);
 }
 
-static bool gives_logits(const fv_search *s, const char *region, const fv_region *r) {
+bool fv_search_gives_logits(const fv_search *s, const char *region, const fv_region *r, const fv_type *ids) {
     fv_arena *a = fv_op_module(s->op)->arena;
-    const fv_type *t = r->last->in[LOGITS]->type, *ids = r->params[TOKENS]->type;
+    const fv_type *t = r->last->in[LOGITS]->type;
     bool fits = t && t->kind == FV_TENSOR && t->rank == 3 && (FV_SET(F32) | FV_SET(F16)) >> t->elem & 1;
-    const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], fits ? t->dims[2] : NULL};
-    fits = fits && assume_dims(s, r->last, t, fv_tensor_type(a, t->elem, 3, dims), "shape of logits");
+    bool last = fits && s->encoder && fv_dim_is_one(t->dims[1]); /* alone */
+    const fv_dim *dims[3] = {ids->dims[0], last ? t->dims[1] : ids->dims[1], fits ? t->dims[2] : NULL};
+    fits = fits && fv_search_assume(s, r->last, t, fv_tensor_type(a, t->elem, 3, dims), "shape of logits");
     return fits || fv_op_error(s->op, "its %s gives logits as %s, expected floats [%s, %s, vocabulary]", region, str(s, t),
                                fv_dim_str(a, dims[0]), fv_dim_str(a, dims[1]));
 }
@@ -111,16 +114,24 @@ static bool check_decoder(const fv_search *s, const char *region, const fv_regio
             return fv_op_error(s->op, "its %s takes input %d as %s, expected %s", region, i, str(s, declared[i]), str(s, types[i]));
     for (int i = PASTS; i < r->nparams; i++) {
         const fv_type *given = r->last->in[i - PASTS + PRESENTS]->type, *expected = longer(s, types[i], types[TOKENS]->dims[1]);
-        if (!assume_dims(s, r->last, given, expected, "shape of a present"))
+        if (!fv_search_assume(s, r->last, given, expected, "shape of a present"))
             return fv_op_error(s->op, "its %s gives output %d as %s, expected %s", region, i - PASTS + PRESENTS, str(s, given), str(s, expected));
     }
-    return gives_logits(s, region, r);
+    return fv_search_gives_logits(s, region, r, r->params[TOKENS]->type);
+}
+
+bool fv_search_read_vocabulary(fv_search *s, const fv_type *first, const fv_type *next) {
+    int64_t given = fv_op_int(s->op, "vocab_size");
+    if (!fv_dim_is_const(first->dims[2]) || first->dims[2] != next->dims[2] || first->dims[2]->value < 1)
+        return fv_op_error(s->op, "its graphs give logits as %s and %s, expected the same number of tokens", str(s, first), str(s, next));
+    if (given < -1 || given == 0 || given > first->dims[2]->value)
+        return fv_op_error(s->op, "vocab_size is %lld, its graphs know %lld tokens", (long long)given, (long long)first->dims[2]->value);
+    s->vocabulary = given > 0 ? num(s, given) : first->dims[2];
+    return true;
 }
 
 /* Both graphs are of one model. */
 static bool check_both(fv_search *s) {
-    const fv_type *one = s->first->last->in[LOGITS]->type, *other = s->next->last->in[LOGITS]->type;
-    int64_t given = fv_op_int(s->op, "vocab_size");
     if (s->first->nparams != s->next->nparams)
         return fv_op_error(s->op, "its init_decoder has %d inputs, its decoder %d", s->first->nparams, s->next->nparams);
     for (int i = PASTS; i < s->next->nparams; i++) {
@@ -128,21 +139,22 @@ static bool check_both(fv_search *s) {
         if (t->elem != u->elem || t->dims[2] != u->dims[2] || t->dims[4] != u->dims[4])
             return fv_op_error(s->op, "its init_decoder takes input %d as %s, its decoder as %s", i, str(s, t), str(s, u));
     }
-    if (!fv_dim_is_const(one->dims[2]) || one->dims[2] != other->dims[2] || one->dims[2]->value < 1)
-        return fv_op_error(s->op, "its graphs give logits as %s and %s, expected the same number of tokens", str(s, one), str(s, other));
-    if (given < -1 || given == 0 || given > one->dims[2]->value)
-        return fv_op_error(s->op, "vocab_size is %lld, its graphs know %lld tokens", (long long)given, (long long)one->dims[2]->value);
-    s->vocabulary = given > 0 ? num(s, given) : one->dims[2];
     s->layers = s->next->nparams - PASTS;
+    s->first_past = PASTS;
+    s->row_axis = 1;
     s->past = s->next->params[PASTS]->type->dims[3];
-    return true;
+    return fv_search_read_vocabulary(s, s->first->last->in[LOGITS]->type, s->next->last->in[LOGITS]->type);
 }
 
 bool fv_search_hand(const fv_search *s, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
-    return decoder_types(s, region, n, declared, types);
+    if (!s->model && !strcmp(region, "encoder"))
+        return fv_op_error(s->op, "model_type is 0, a decoder alone, and there is an encoder");
+    return s->model ? fv_search_hand_encoded(s, region, n, declared, types) : decoder_types(s, region, n, declared, types);
 }
 
 bool fv_search_read_graphs(fv_search *s) {
+    if (s->model)
+        return fv_search_read_encoded(s);
     s->first = fv_op_find_attr(s->op, "init_decoder")->u.region;
     s->next = fv_op_find_attr(s->op, "decoder")->u.region;
     return check_decoder(s, "decoder", s->next) && check_decoder(s, "init_decoder", s->first) && check_both(s);
@@ -174,9 +186,6 @@ static bool check_lengths(const fv_search *s) {
 }
 
 bool fv_search_check(const fv_search *s) {
-    int64_t type = fv_op_int(s->op, "model_type");
-    if (type)
-        return fv_op_error(s->op, "model_type is %lld: only 0, a decoder alone, is supported", (long long)type);
     if (s->ngram < 0 || s->ngram > INT32_MAX)
         return fv_op_error(s->op, "no_repeat_ngram_size is %lld, expected 0, or how many tokens", (long long)s->ngram);
     return check_lengths(s);
@@ -187,8 +196,11 @@ bool fv_search_check(const fv_search *s) {
 fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v) {
     if (!v || fv_dim_is_one(s->beams))
         return v;
-    const fv_dim *n = v->type->dims[1], *apart[3] = {s->batch, num(s, 1), n}, *each[3] = {s->batch, s->beams, n}, *rows[2] = {s->rows, n};
-    return fv_w_reshape(w, fv_w_expand(w, fv_w_reshape(w, v, 3, apart), 3, each), 2, rows);
+    int rank = v->type->rank;
+    const fv_dim *apart[FV_MAX_RANK] = {s->batch, num(s, 1)}, *each[FV_MAX_RANK] = {s->batch, s->beams}, *rows[FV_MAX_RANK] = {s->rows};
+    for (int i = 1; i < rank; i++)
+        apart[i + 1] = each[i + 1] = rows[i] = v->type->dims[i];
+    return fv_w_reshape(w, fv_w_expand(w, fv_w_reshape(w, v, rank + 1, apart), rank + 1, each), rank, rows);
 }
 
 fv_value *fv_w_column(fv_rewriter *w, fv_value *v) {
@@ -198,6 +210,8 @@ fv_value *fv_w_column(fv_rewriter *w, fv_value *v) {
 
 /* A token's position is how many are before it, padding apart; that of padding is 0. */
 fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
+    if (s->model)
+        return fv_w_encoder_prompts(w, s);
     fv_value *padding = FV_W2(w, FV_OP_Equal, s->ids, fv_w_int(w, FV_I32, s->pad));
     fv_value *real = fv_w_cast(w, FV_W1(w, FV_OP_Not, padding), FV_I32);
     fv_value *up_to = FV_W2(w, FV_OP_CumSum, real, fv_w_int(w, FV_I64, 1));
@@ -210,31 +224,40 @@ fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
 
 /* ---- the graphs, where they are used ---- */
 
-static fv_value *last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits) {
-    const fv_dim *const *d = logits->type->dims, *dims[2] = {d[0], s->vocabulary};
+fv_value *fv_w_last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits, const fv_dim *rows) {
+    const fv_dim *const *d = logits ? logits->type->dims : NULL, *dims[2] = {rows, s->vocabulary};
+    if (!logits)
+        return NULL;
     fv_value *last = fv_w_part(w, logits, 1, fv_dim_sub(s->t, d[1], num(s, 1)), num(s, 1));
     return fv_w_cast(w, fv_w_reshape(w, fv_w_part(w, last, 2, num(s, 0), s->vocabulary), 2, dims), FV_F32);
+}
+
+fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value *const *in) {
+    for (int i = 0; i < r->nparams; i++)
+        if (!in[i])
+            return NULL;
+    for (int i = 0; i < r->nparams; i++)
+        fv_replace_uses(r->params[i], in[i]);
+    return fv_w_inline(w, r);
 }
 
 /* What the graph computes of these, of the types that are assumed of it. */
 static fv_decoded run(fv_rewriter *w, const fv_search *s, const fv_region *r, fv_value *const *in) {
     fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->layers)};
     const fv_type *ids = r->params[TOKENS]->type;
-    for (int i = 0; i < r->nparams; i++)
-        if (!in[i])
-            return d;
-    for (int i = 0; i < r->nparams; i++)
-        fv_replace_uses(r->params[i], in[i]);
-    fv_value *const *out = fv_w_inline(w, r);
+    fv_value *const *out = fv_w_search_graph(w, r, in);
+    if (!out)
+        return d;
     const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], out[LOGITS]->type->dims[2]};
-    fv_value *logits = fv_w_reshape(w, out[LOGITS], 3, dims);
-    d.scores = logits ? last_scores(w, s, logits) : NULL;
+    d.scores = fv_w_last_scores(w, s, fv_w_reshape(w, out[LOGITS], 3, dims), dims[0]);
     for (int i = 0; i < s->layers; i++)
         d.presents[i] = fv_w_reshape(w, out[PRESENTS + i], 5, longer(s, r->params[PASTS + i]->type, ids->dims[1])->dims);
     return d;
 }
 
-fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p) {
+fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, fv_prompts *p) {
+    if (s->model)
+        return fv_w_encode(w, s, p);
     fv_value **in = FV_NEW(w->module->arena, fv_value *, s->first->nparams);
     in[TOKENS] = s->ids;
     in[POSITIONS] = p->positions;
@@ -251,7 +274,10 @@ static fv_value *followed_by_ones(fv_rewriter *w, const fv_search *s, fv_value *
     return fv_w_op(w, FV_OP_fv_Pad, 2, (fv_value *[]){v, fv_w_int(w, FV_I32, 1)}, 2, a);
 }
 
-fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, fv_value *tokens, fv_value *const *pasts) {
+fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, const fv_sequences *q, fv_value *tokens,
+                              fv_value *const *pasts) {
+    if (s->model)
+        return fv_w_decode_encoded(w, s, p, q, tokens, pasts);
     fv_value **in = FV_NEW(w->module->arena, fv_value *, s->next->nparams);
     const fv_dim *behind = fv_dim_sub(s->t, s->past, s->prompt);
     in[TOKENS] = fv_w_column(w, tokens);
@@ -262,4 +288,4 @@ fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_promp
     return run(w, s, s->next, in);
 }
 
-const fv_type *fv_search_past_type(const fv_search *s, int i) { return s->next->params[PASTS + i]->type; }
+const fv_type *fv_search_past_type(const fv_search *s, int i) { return s->next->params[s->first_past + i]->type; }

@@ -42,6 +42,11 @@ static fv_value *not_ended(fv_rewriter *w, const fv_search *s, fv_value *x, cons
     return forbid(w, FV_W2(w, FV_OP_And, is_end, early), x);
 }
 
+static fv_value *divide(fv_rewriter *w, const fv_search *s, fv_value *x) {
+    fv_value *by = fv_w_cast(w, fv_w_reshape(w, s->divisor, 0, NULL), FV_F32), *positive = FV_W2(w, FV_OP_Greater, by, fv_w_float(w, FV_F32, 0));
+    return FV_W2(w, FV_OP_Div, x, FV_W3(w, FV_OP_Where, positive, by, fv_w_float(w, FV_F32, 1)));
+}
+
 fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *scores, const fv_sequences *q, bool first) {
     fv_value *x = scores;
     if (q->seen)
@@ -56,9 +61,11 @@ fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *score
         x = not_ended(w, s, x, q->length);
     if (s->temperature > 0)
         x = FV_W2(w, FV_OP_Div, x, fv_w_float(w, FV_F32, (double)s->temperature));
+    if (s->divisor)
+        x = divide(w, s, x);
     if (s->presence) {
         fv_value *by = fv_w_for_rows(w, s, fv_w_cast(w, s->presence, FV_F32));
         x = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_Mul, by, fv_w_float(w, FV_F32, (double)s->presence_penalty)));
     }
-    return x;
+    return s->times ? fv_w_timestamp_scores(w, s, x, q) : x;
 }

@@ -76,7 +76,7 @@ const fv_opdef fv_ops_unary[] = {
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .formula = "output = exp(input)"},
-    {.domain = "", .name = "Log", .since = {1, 6, 13},
+    {.domain = "", .name = "Log", .id = FV_OP_Log, .since = {1, 6, 13},
      .doc = "natural logarithm",
      .in = {{"input", "T"}}, .out = {{"output", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},

@@ -250,6 +250,10 @@ Test(ops, search, .init = open_session, .fini = close_session) {
     check_golden("../ops/search.txt", run_case);
 }
 
+Test(ops, encoder_search, .init = open_session, .fini = close_session) {
+    check_golden("../ops/encoder_search.txt", run_case);
+}
+
 Test(ops, sequence, .init = open_session, .fini = close_session) {
     check_golden("../ops/sequence.txt", run_case);
 }
