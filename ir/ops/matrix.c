@@ -104,19 +104,27 @@ static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
     return factor == 1 ? x : FV_W2(w, FV_OP_Mul, x, fv_w_float(w, x->type->elem, (double)factor));
 }
 
+/* Factors are f32 whatever the elements are. Integers become f64 where a factor is not 1, and what comes out is cut
+ * off towards 0, once, at the end: as the standard's reference implementation has it. Without factors sums of
+ * integers stay integers, and are exact modulo 2^n. */
 static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
     static const int swap[2] = {1, 0};
     fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
-    float beta = fv_op_float(op, "beta");
+    float alpha = fv_op_float(op, "alpha"), beta = fv_op_float(op, "beta");
+    fv_elem e = a->type->elem;
+    if (beta == 0)
+        c = NULL;
     if (fv_op_int(op, "transA"))
         a = fv_w_transpose(w, a, swap);
     if (fv_op_int(op, "transB"))
         b = fv_w_transpose(w, b, swap);
     fv_value *y = FV_W2(w, FV_OP_fv_MatMul, a, b);
-    y = y ? scaled(w, y, fv_op_float(op, "alpha")) : NULL;
-    if (y && c && beta != 0)
-        y = FV_W2(w, FV_OP_Add, y, scaled(w, c, beta));
-    fv_w_result(w, 0, y);
+    fv_elem computed = fv_elem_is_float(e) || (alpha == 1 && (!c || beta == 1)) ? e : FV_F64;
+    y = fv_w_cast(w, y, computed);
+    y = y ? scaled(w, y, alpha) : NULL;
+    if (y && c)
+        y = FV_W2(w, FV_OP_Add, y, scaled(w, fv_w_cast(w, c, computed), beta));
+    fv_w_result(w, 0, fv_w_cast(w, y, e));
     return true;
 }
 
@@ -134,7 +142,7 @@ const fv_opdef fv_ops_matrix[] = {
      .infer = infer_matmul_any,
      .decompose = decompose_matmul},
     {.domain = "", .name = "Gemm", .id = FV_OP_Gemm, .since = {1, 6, 7, 9, 11, 13},
-     .doc = "alpha * A * B + beta * C, A and B transposed on request",
+     .doc = "alpha * A * B + beta * C, A and B transposed on request; of integers with a factor that is not 1: in f64, cut off towards 0",
      .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f),
                FV_A_FLOAT("beta", 1.0f),
