@@ -492,6 +492,11 @@ static void take_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoPro
     const fv_dim *dims[FV_MAX_RANK];
     const char *why = fv_printf(im->tmp, "declared shape of '%s'", v->name);
     bool changed = false, output = is_output(im, declared);
+    for (int i = 0; i < t->rank; i++) { /* of no elements: how it is declared says nothing of them, and data decide */
+        const fv_dim *d = known_dim(im, shape->dim[i]);
+        if (d && d->hi <= 0)
+            return;
+    }
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
         if (d && d != t->dims[i] && t->dims[i]->from_data && turns_decide(im, v, t->dims[i], output)) {

@@ -90,17 +90,48 @@ static bool decided_by_data(int n, const fv_dim *const *e) {
     return false;
 }
 
-/* What -1 stands for: what is left of `total` over the other dims. */
-static const fv_dim *remaining(fv_dims *t, const fv_dim *total, const fv_dim *rest) {
+/* What -1 stands for: what is left of the elements of x over the other dims. A dim of 0 among these takes one of x
+ * along: [0, 4] by [0, -1] is [0, 4], which is what any other length in the place of that 0 gives. */
+static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim *const *dims, int inferred) {
+    const fv_dim *total = fv_dim_const(t, 1), *rest = total;
+    int zeros = 0;
+    for (int i = 0; i < n; i++)
+        if (i != inferred && fv_dim_is_const(dims[i]) && !dims[i]->value)
+            zeros++;
+        else if (i != inferred)
+            rest = fv_dim_mul(t, rest, dims[i]);
+    for (int i = 0; i < x->rank; i++)
+        if (!fv_dim_is_const(x->dims[i]) || x->dims[i]->value || --zeros < 0)
+            total = fv_dim_mul(t, total, x->dims[i]);
     const fv_dim *q = fv_dim_quotient(t, total, rest);
     return q ? q : fv_dim_floordiv(t, total, rest);
+}
+
+/* Is element i of the list a number of the model? Else it is, or comes of, a dim of a value. Where ops move elements
+ * that is followed, elsewhere constants give constants. */
+static bool is_written(const fv_value *v, int64_t i) {
+    while (v && v->kind == FV_VALUE_RESULT) {
+        const fv_op *op = v->def;
+        int part = 0;
+        if (fv_op_is(op, FV_OP_Concat)) {
+            for (; part < op->nin - 1 && fv_dim_is_const(op->in[part]->type->dims[0]) && i >= op->in[part]->type->dims[0]->value; part++)
+                i -= op->in[part]->type->dims[0]->value;
+        } else if (!fv_op_is(op, FV_OP_Cast) && !fv_op_is(op, FV_OP_Identity) && !fv_op_is(op, FV_OP_Unsqueeze) &&
+                   !fv_op_is(op, FV_OP_Squeeze) && !fv_op_is(op, FV_OP_Reshape)) {
+            for (; part < op->nin; part++)
+                if (op->in[part] && op->in[part]->kind != FV_VALUE_CONST)
+                    return false;
+            return !fv_op_is(op, FV_OP_Shape) && !fv_op_is(op, FV_OP_Size);
+        }
+        v = op->in[part];
+    }
+    return true;
 }
 
 static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
     bool allow_zero = fv_op_int(op, "allowzero") != 0;
-    const fv_dim *rest = fv_dim_const(t, 1);
     int inferred = -1;
     for (int i = 0; i < n; i++) {
         dims[i] = e[i];
@@ -112,15 +143,14 @@ static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim
         }
         if (fv_dim_is_const(e[i]) && e[i]->value < 0)
             return fv_op_error(op, "shape has %lld at %d", (long long)e[i]->value, i);
-        if (fv_dim_is_const(e[i]) && !e[i]->value && !allow_zero) {
+        if (fv_dim_is_const(e[i]) && !e[i]->value && !allow_zero && is_written(op->in[1], i)) {
             if (i >= x->rank)
                 return fv_op_error(op, "shape has 0 at %d, but the input has rank %d", i, x->rank);
             dims[i] = x->dims[i];
         }
-        rest = fv_dim_mul(t, rest, dims[i]);
     }
     if (inferred >= 0)
-        dims[inferred] = remaining(t, fv_dim_product(t, x->rank, x->dims), rest);
+        dims[inferred] = remaining(t, x, n, dims, inferred);
     return true;
 }
 
@@ -191,20 +221,47 @@ static fv_expr *wanted_dim(fv_definer *d, fv_op *op, fv_expr *i) {
                        fv_d_pick_dim(d, i, rank, dims), e);
 }
 
+/* [x == 0], as i64 */
+static fv_expr *is_zero(fv_arena *a, fv_expr *x) {
+    return fv_x_convert(a, FV_I64, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 0)));
+}
+
+/* x, or 1 where it is 0 */
+static fv_expr *but_zero(fv_arena *a, fv_expr *x) {
+    return fv_x_select(a, fv_x_bin(a, FV_X_EQ, x, fv_x_int(a, 0)), fv_x_int(a, 1), x);
+}
+
+static fv_expr *each_wanted(fv_definer *d, fv_op *op, fv_var **k) {
+    *k = fv_d_var(d, "k", d->op->out[0]->type->dims[0]);
+    return wanted_dim(d, op, fv_x_var(d->arena, *k));
+}
+
+/* As `remaining`, of data. */
+static fv_expr *remaining_at_run_time(fv_definer *d, fv_op *op, int rank, const fv_dim *const *dims) {
+    fv_arena *a = d->arena;
+    fv_var *k;
+    fv_expr *total = fv_x_int(a, 1), *zeros = fv_x_int(a, 0), *e = each_wanted(d, op, &k);
+    e = fv_x_select(a, fv_x_bin(a, FV_X_EQ, e, fv_x_int(a, -1)), fv_x_int(a, 1), e);
+    fv_expr *rest = fv_x_reduce(a, FV_PROD, 1, &k, but_zero(a, e));
+    e = each_wanted(d, op, &k);
+    fv_expr *taken = fv_x_reduce(a, FV_SUM, 1, &k, is_zero(a, e));
+    for (int i = 0; i < rank; i++) {
+        fv_expr *x = fv_x_dim(a, dims[i]);
+        bool known = fv_dim_is_const(dims[i]);
+        total = fv_x_bin(a, FV_X_MUL, total, !known ? but_zero(a, x) : dims[i]->value ? x : fv_x_int(a, 1));
+        if (!known || !dims[i]->value)
+            zeros = fv_x_bin(a, FV_X_ADD, zeros, is_zero(a, x));
+    }
+    return fv_x_select(a, fv_x_bin(a, FV_X_LT, taken, zeros), fv_x_int(a, 0), fv_x_bin(a, FV_X_FLOORDIV, total, rest));
+}
+
 static bool define_reshape_dims(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    fv_expr *minus1 = fv_x_int(a, -1), *i = fv_x_var(a, def->index[0]);
-    fv_var *k = fv_d_var(d, "k", def->value->type->dims[0]);
-    fv_expr *e = wanted_dim(d, op, fv_x_var(a, k));
-    e = fv_x_select(a, fv_x_bin(a, FV_X_EQ, e, minus1), fv_x_int(a, 1), e);
-    fv_expr *rest = fv_x_reduce(a, FV_PROD, 1, &k, e);
-    fv_expr *total = fv_x_dim(a, fv_dim_product(d->module->dims, rank, dims));
-    fv_expr *own = wanted_dim(d, op, i);
-    def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, own, minus1),
-                            fv_x_bin(a, FV_X_FLOORDIV, total, rest), own);
+    fv_expr *own = wanted_dim(d, op, fv_x_var(a, def->index[0]));
+    def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, own, fv_x_int(a, -1)), remaining_at_run_time(d, op, rank, dims), own);
     return true;
 }
 
@@ -306,6 +363,14 @@ static bool decompose_squeeze(fv_rewriter *w, fv_op *op) {
 /* Before opset 13 the axes were an attribute. */
 static bool upgrade_axes(fv_op *op, int version) {
     return version >= 13 || fv_upgrade_attr_to_ints(op, "axes", 1);
+}
+
+/* An attribute that is an empty list was no list at all: all dims of 1 went. Empty axes that are an operand are no axis. */
+static bool upgrade_squeeze(fv_op *op, int version) {
+    const fv_attr *axes = fv_op_find_attr(op, "axes");
+    if (version < 13 && axes && !axes->n)
+        fv_op_drop_attr(op, "axes");
+    return upgrade_axes(op, version);
 }
 
 static bool infer_axes_dims(fv_op *op) {
@@ -536,7 +601,7 @@ const fv_opdef fv_ops_reshape[] = {
      .infer = infer_size,
      .decompose = decompose_to_ints},
     {.domain = "", .name = "Reshape", .id = FV_OP_Reshape, .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
-     .doc = "the same elements in row-major order; 0 keeps a dim, -1 is what is left",
+     .doc = "the same elements in row-major order; a 0 of the model keeps a dim (one that is the dim of a value is a dim of 0), -1 is what is left",
      .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"reshaped", "T"}},
      .attrs = {FV_A_INT("allowzero", 0),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
@@ -552,12 +617,12 @@ const fv_opdef fv_ops_reshape[] = {
      .infer = infer_flatten,
      .decompose = decompose_to_reshape},
     {.domain = "", .name = "Squeeze", .id = FV_OP_Squeeze, .since = {1, 11, 13, 21, 23, 24, 25},
-     .doc = "without the given axes of dim 1, or without all of them",
+     .doc = "without the given axes of dim 1; without a list of them, all that are 1",
      .in = {{"data", "T"}, {"axes", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"squeezed", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_squeeze,
-     .decompose = decompose_squeeze, .upgrade = upgrade_axes},
+     .decompose = decompose_squeeze, .upgrade = upgrade_squeeze},
     {.domain = "", .name = "Unsqueeze", .id = FV_OP_Unsqueeze, .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "with axes of dim 1 inserted",
      .in = {{"data", "T"}, {"axes", "S", .rank = FV_LIST}}, .out = {{"expanded", "T"}},
