@@ -133,6 +133,26 @@ instance instance_parse(fv_arena *a, const char *line) {
     return x;
 }
 
+int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out, int max) {
+    int n = 0, best = 0;
+    const char *name = fv_opdef_qualified(a, d);
+    for (const char *p = cases; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        size_t length = strcspn(p, "@(\n");
+        if (*p == '#' || length != strlen(name) || strncmp(p, name, length) != 0)
+            continue;
+        instance x = instance_parse(a, fv_strndup(a, p, strcspn(p, "\n")));
+        if (x.version > version || x.version < best || n == max)
+            continue;
+        n = x.version > best ? 0 : n;
+        best = x.version;
+        out[n] = x;
+        out[n++].version = version;
+    }
+    if (!n)
+        out[n++] = instance_derive(a, d, version);
+    return n;
+}
+
 /* ---- changes ---- */
 
 attribute *instance_attr(instance *x, const char *name) {

@@ -41,6 +41,10 @@ instance instance_derive(fv_arena *a, const fv_opdef *def, int version);
  * number of results where it is not that of the required ones. Asserts. */
 instance instance_parse(fv_arena *a, const char *line);
 
+/* Those lines of the text of cases.txt that are of this operator and version: of its lines those of the newest version
+ * that is not above it; where there is none, the instance that the signature gives. Returns how many, at most max. */
+int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out, int max);
+
 attribute *instance_attr(instance *x, const char *name); /* NULL: it has none */
 void instance_set(instance *x, const char *name, const char *value);
 

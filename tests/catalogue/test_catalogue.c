@@ -482,28 +482,6 @@ static void change(fv_arena *a, const instance *base) {
             change_attr(a, base, &d->attrs[i]);
 }
 
-/* The lines of cases.txt that are of this operator and version: those of the newest version among
- * theirs that is not above it. */
-static int lines_of(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out, int max) {
-    int n = 0, best = 0;
-    const char *name = fv_opdef_qualified(a, d);
-    for (const char *p = cases; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        size_t length = strcspn(p, "@(\n");
-        if (*p == '#' || length != strlen(name) || strncmp(p, name, length) != 0)
-            continue;
-        instance x = instance_parse(a, fv_strndup(a, p, strcspn(p, "\n")));
-        if (x.version > version || x.version < best || n == max)
-            continue;
-        n = x.version > best ? 0 : n;
-        best = x.version;
-        out[n] = x;
-        out[n++].version = version;
-    }
-    if (!n)
-        out[n++] = instance_derive(a, d, version);
-    return n;
-}
-
 ParameterizedTestParameters(catalogue, operators) {
     static int at[1024];
     int n = fv_op_count();
@@ -532,7 +510,7 @@ ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 
     const char *cases = read_text_file(a, FV_SOURCE_ROOT "/tests/catalogue/cases.txt");
     for (int v = 0; v < FV_MAX_VERSIONS && d->since[v]; v++) {
         instance lines[MAX_LINES];
-        int n = lines_of(a, cases, d, d->since[v], lines, MAX_LINES);
+        int n = instance_lines(a, cases, d, d->since[v], lines, MAX_LINES);
         for (int i = 0; i < n; i++) {
             bool works = try_to(&lines[i], OPTIMIZED) == WORKS && try_to(&lines[i], REFERENCE) == WORKS;
             cr_expect(works, "cases.txt needs a valid %s of version %d:\n%s",
