@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "backend/cost.h"
+#include "ir/base/limits.h"
 #include "ir/dim/option.h"
 #include "ir/graph/copy.h"
 #include "passes/switches.h"
 #include "tools/compare.h"
 #include "tools/rounds.h"
 #include "tools/runner.h"
+
+/* Iterations that a launch of a script's kernel may take for each instruction that the script may run. */
+enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* the first */
@@ -97,12 +101,14 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
     return choose_level(s, h->level, &t->args.level);
 }
 
-const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, int n, const fv_lua_kernel *list) {
+const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n, const fv_lua_kernel *list) {
     fv_hand_kernels *kernels = FV_NEW(a, fv_hand_kernels, 1);
     fv_hand_kernel *at = FV_NEW(a, fv_hand_kernel, n + 1);
     for (int i = 0; i < n; i++)
         at[i] = (fv_hand_kernel){list[i].text, list[i].path, list[i].line};
-    *kernels = (fv_hand_kernels){n, at};
+    int64_t turns = (int64_t)args->script_steps * 1000000 * TURNS_A_STEP;
+    turns = turns > FV_MAX_CONFINED_TURNS ? FV_MAX_CONFINED_TURNS : turns;
+    *kernels = (fv_hand_kernels){args->unsafe_lua ? 0 : turns, n, at};
     return n ? kernels : NULL;
 }
 
@@ -112,7 +118,7 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     if (!choose_words(t, h))
         return false;
     *o = (fv_driver_options){.level = t->args.level, .naive = h->schedule && !strcmp(h->schedule, "naive"), .passes = h->passes,
-                             .tuned = h->schedules, .kernels = fv_laboratory_kernels(t->kept, h->nkernels, h->kernels), .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
+                             .tuned = h->schedules, .kernels = fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels), .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
                              .target = fv_driver_target(t->kept, h->target, true)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
         const fv_target *base = o->target;
@@ -169,7 +175,8 @@ bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how
         fv_out_of_memory(c->session);
     }
     *out = &t->shown;
-    t->args = (fv_args){.command = c->args->command, .atol = -1, .rtol = -1, .quiet = true};
+    t->args = (fv_args){.command = c->args->command, .atol = -1, .rtol = -1, .quiet = true, .unsafe_lua = c->args->unsafe_lua,
+                        .script_steps = c->args->script_steps};
     t->threads = fv_args_threads(c->args);
     return within(c, t, compile, &(compiling){m, how});
 }

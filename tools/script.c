@@ -104,7 +104,7 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     int n = 0;
     while (fv_lua_kernel_at(c->script, n))
         n++;
-    o->kernels = o->naive ? NULL : fv_laboratory_kernels(c->arena, n, fv_lua_kernel_at(c->script, 0));
+    o->kernels = o->naive ? NULL : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
     o->script = fv_lua_key(c->script);
     o->script_varies = fv_lua_varies(c->script);
     return true;

@@ -131,6 +131,7 @@ void fv_i_finish(build *b, bytecode *c, int task) {
             settle(&c->params[i].extent[k], image_at);
     settle(&c->tasks_at, image_at);
     c->name = b->name;
+    c->by_hand = b->by_hand;
     c->insns = b->insns;
     c->ninsns = b->n;
     c->task = b->insns + task;

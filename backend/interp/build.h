@@ -8,6 +8,7 @@
 typedef struct build {
     fv_arena *arena;
     const char *name; /* of the kernel or program, for messages */
+    bool by_hand;     /* a kernel that no schedule has made */
     bool failed;      /* after a diagnostic */
     insn *insns;
     int n, cap;

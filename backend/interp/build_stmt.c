@@ -216,6 +216,7 @@ const bytecode *fv_i_compile_kernel(fv_arena *a, const fv_kernel *k) {
     build b;
     bytecode *c = FV_NEW(a, bytecode, 1);
     fv_i_build_init(&b, a, k->name);
+    b.by_hand = !k->schedule;
     launch_part(&b, c, k);
     int task = b.n;
     fv_i_block(&b, &k->body);

@@ -69,6 +69,7 @@ typedef struct param {
 
 typedef struct bytecode {
     const char *name; /* of the kernel, for messages */
+    bool by_hand;     /* the kernel: messages name it */
     insn *insns;
     int ninsns;
     const insn *task;  /* where a task starts; insns[0] is the start of the launch's part */
@@ -102,7 +103,7 @@ typedef struct call {
 /* The first index of a run that a REQUIRE refused, or what a CALL did not take. */
 typedef struct refused_index {
     _Atomic int taken; /* 0: none, 1: being written, 2: there */
-    const char *why;   /* of a CALL; NULL: it is an index */
+    const char *why;   /* of a CALL, or of a condition that is not about an index; NULL: it is an index */
     const fv_buf *from; /* the kernel's parameter that it is from, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;
     bool direct, wraps, is_flag;

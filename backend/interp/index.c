@@ -16,6 +16,7 @@ typedef struct question {
     bool value_lanes, limit_lanes;
     bool wraps;
     bool is_flag; /* there is neither */
+    const char *why; /* there is none of these: what to say instead */
     const fv_buf *from; /* a parameter of the kernel, or NULL */
     bool direct;        /* the value is its element, not computed of it */
     bool run;           /* lane l is at the last index + l */
@@ -86,6 +87,11 @@ void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     const fv_expr *c = comparison(b, cond), *flag = meaning(b, cond);
     if (!c && first_load(b, flag) == flag)
         ask_flag(b, flag, cond->type.lanes, ok);
+    if (!c && b->by_hand && first_load(b, flag) != flag) {
+        question *q = FV_NEW(b->arena, question, 1);
+        *q = (question){.why = "what it requires does not hold, or its loops would take too long"};
+        fv_i_emit(b, fv_i_tell_index)->u.data = q;
+    }
     if (!c)
         return;
     question *q = FV_NEW(b->arena, question, 1);
@@ -118,6 +124,10 @@ const insn *fv_i_tell_index(frame *f, const insn *i) {
     while (lane + 1 < q->lanes && AS(reg_u8, f, q->ok)[lane])
         lane++;
     refused_index *r = f->refused;
+    if ((r->why = q->why)) {
+        atomic_store(&r->taken, 2);
+        return i + 1;
+    }
     r->is_flag = q->is_flag;
     r->value = q->is_flag ? 0 : lane_of(f, q->value, q->value_lanes, lane);
     r->limit = q->is_flag ? 0 : lane_of(f, q->limit, q->limit_lanes, lane);
@@ -158,13 +168,20 @@ static size_t put_place(char *text, size_t size, const refused_index *r) {
 }
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size) {
+    if (at->kernel->by_hand) {
+        size_t n = (size_t)snprintf(text, size, "kernel '%s': ", at->kernel->name);
+        n = n < size ? n : size - 1;
+        text += n;
+        size -= n;
+    }
     const char *kind = NULL, *name = r->from ? argument_name(p, at, r->from, r->is_flag, &kind) : NULL;
     char place[400] = "", range[64];
     if (name && !r->why)
         put_place(place, sizeof place, r);
     if (r->why) {
         snprintf(text, size, "%s%s%s%s", name ? kind : "", name ? " '" : "", name ? name : "", name ? "': " : "");
-        snprintf(text + strlen(text), size - strlen(text), "%s", r->why);
+        size_t n = strlen(text);
+        snprintf(text + n, size - n, "%s", r->why);
         return;
     }
     int64_t least = r->wraps ? -r->limit : 0, most = r->limit - 1;

@@ -14,6 +14,7 @@
 #define FV_MAX_EXPR_HEIGHT 1000 /* of an expression's tree: a sum of so many terms */
 #define FV_MAX_DEFINITION_HEIGHT 2000 /* of a definition's expression, from its element to its last load */
 #define FV_MAX_DEFINITION_TREE 65536 /* nodes of it, written out as a tree: who looks at definitions may walk them so */
+#define FV_MAX_CONFINED_TURNS (INT64_C(1) << 40) /* iterations of all loops in a launch of a kernel that a script brings */
 #define FV_MAX_NODES 10000000 /* of a model */
 #define FV_MAX_INLINED 250000 /* nodes that functions and repeated bodies add to a model */
 #define FV_MAX_ATTRIBUTES 256 /* of one node or function; opset imports of a model */

@@ -106,6 +106,6 @@ static bool check_block(checker *c, const fv_block *block) {
 }
 
 bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body) {
-    checker c = {.v = v, .z = {.a = v->a, .lets = fv_ptrmap_in(v->a), .loops = fv_ptrmap_in(v->a)}};
+    checker c = {.v = v, .z = {.a = v->a, .lets = fv_ptrmap_in(v->a), .loops = fv_ptrmap_in(v->a), .exact = v->exact}};
     return check_block(&c, body);
 }

@@ -257,6 +257,12 @@ static poly of_operator(fv_prover *z, const fv_expr *x, int iteration) {
     return a;
 }
 
+static bool may_wrap(const fv_expr *x) {
+    int64_t lo, hi;
+    fv_x_range(x, &lo, &hi);
+    return lo == INT64_MIN || hi == INT64_MAX;
+}
+
 static poly poly_of(fv_prover *z, const fv_expr *x, int iteration) {
     poly p = {.unknown = true};
     if (z->depth >= MAX_DEPTH || ++z->steps > MAX_STEPS)
@@ -265,7 +271,9 @@ static poly poly_of(fv_prover *z, const fv_expr *x, int iteration) {
     switch (x->op) {
     case FV_X_CONST: p = constant(x->u.i); break;
     case FV_X_VAR: p = of_var(z, x->u.var, iteration); break;
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: p = of_operator(z, x, iteration); break;
+    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL:
+        p = z->exact && may_wrap(x) ? opaque(z, x, iteration) : of_operator(z, x, iteration);
+        break;
     default: p = opaque(z, x, iteration); break;
     }
     z->depth--;
@@ -469,6 +477,25 @@ bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *cons
         if (differ_by_rest(z, later[d], earlier[d]) || apart(z, later[d], earlier[d], 1) || apart(z, later[d], earlier[d], -1))
             return true;
     return false;
+}
+
+static poly of_difference(fv_prover *z, const fv_difference *d) {
+    poly p = poly_of(z, d->a, 0), q = poly_of(z, d->b, 0), less = constant(d->less);
+    add_scaled(&p, &q, -1);
+    add_scaled(&p, &less, -1);
+    return p;
+}
+
+bool fv_prove_natural(fv_prover *z, const fv_difference *what, int n, const fv_difference *facts) {
+    z->steps = 0;
+    poly p = of_difference(z, what);
+    bool ok = prove(z, &p);
+    for (int i = 0; i < n && !ok; i++) {
+        poly after = p, fact = of_difference(z, &facts[i]);
+        add_scaled(&after, &fact, -1);
+        ok = prove(z, &after);
+    }
+    return ok;
 }
 
 void fv_prover_start(fv_prover *z, const fv_stmt *loop) {

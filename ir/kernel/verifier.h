@@ -20,6 +20,7 @@ typedef struct fv_kverifier {
     const fv_expr **facts;    /* conditions that hold here */
     int nfacts, cap_facts;
     fv_ptrmap reads;          /* variable -> its READ */
+    bool exact;               /* index arithmetic may wrap (prove.h) */
     int outside;              /* in an outline: so many are declared outside of it; else -1 */
 } fv_kverifier;
 

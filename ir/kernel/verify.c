@@ -357,10 +357,13 @@ static bool check_kernel(fv_kverifier *v) {
     return fv_kv_disjoint(v, &k->body);
 }
 
-bool fv_kernel_verify(fv_session *s, const fv_kernel *k) {
+static bool verify(fv_session *s, const fv_kernel *k, bool exact) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .outside = -1};
+    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .exact = exact, .outside = -1};
     bool ok = check_kernel(&v);
     fv_arena_free(a);
     return ok;
 }
+
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k) { return verify(s, k, false); }
+bool fv_kernel_verify_exact(fv_session *s, const fv_kernel *k) { return verify(s, k, true); }

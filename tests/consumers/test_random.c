@@ -13,6 +13,9 @@
 #include "backend/consumer/protocol.h"
 #include "backend/expand/expand.h"
 #include "ir/base/diag.h"
+#include "ir/base/limits.h"
+#include "ir/kernel/confine.h"
+#include "ir/kernel/parse.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
 #include "tests/consumers/consumers.h"
@@ -247,6 +250,16 @@ static void show_messages(const batch *b) {
         fprintf(stderr, "%s\n", fv_message_str(b->arena, m));
 }
 
+/* The kernel that runs: a copy that is confined, or itself. NULL: it cannot be. */
+static fv_kernel *what_runs(const batch *b, const subject *s) {
+    fv_text t = {.arena = b->arena};
+    if (!s->options.confined)
+        return s->kernel;
+    fv_kernel_print(&t, s->kernel);
+    fv_kernel *k = fv_kernel_parse(b->arena, t.s);
+    return k && fv_kernel_confine(b->session, k, FV_MAX_CONFINED_TURNS) ? k : NULL;
+}
+
 static bool check_batch(batch *b) {
     fv_kernel *kernels[MAX_BATCH];
     for (int i = 0; i < b->n; i++) {
@@ -265,8 +278,14 @@ static bool check_batch(batch *b) {
         return true;
     if (!evaluate(b))
         return false;
-    for (int i = 0; i < b->n; i++)
-        kernels[i] = fv_kernel_expand(b->arena, b->subjects[i].kernel, b->target);
+    for (int i = 0; i < b->n; i++) {
+        fv_kernel *k = what_runs(b, &b->subjects[i]);
+        if (!k) {
+            complain(b, &b->subjects[i], "confine", "refused");
+            return false;
+        }
+        kernels[i] = fv_kernel_expand(b->arena, k, b->target);
+    }
     fv_program *p = program_of(b->arena, b->target, b->n, kernels);
     fv_program_protocol(p);
     if (!fv_program_verify(b->session, p)) {
@@ -348,6 +367,7 @@ static void check_target(const char *name, int rounds, const gen_options *option
 
 static const gen_options plain = {.serial = true, .size = 40};
 static const gen_options full = {.size = 40};
+static const gen_options confined = {.size = 40, .confined = true};
 static const gen_options with_math = {.size = 25, .math = true};
 
 Test(random, serial) {
@@ -373,6 +393,12 @@ Test(random, aarch64) {
 }
 Test(random, cortex_m4) {
     check_target("cortex-m4", 30, &full);
+}
+Test(random, confined) {
+    check_target("x86-64-v3", 4, &confined);
+}
+Test(random, confined_without_fma) {
+    check_target("generic", 4, &confined);
 }
 Test(random, math_with_fma) {
     check_target("x86-64-v3", 3, &with_math);

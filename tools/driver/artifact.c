@@ -16,6 +16,8 @@
 #include "driver.h"
 #include "frontend/file.h"
 
+/* Iterations after which nobody looks any longer for where a kernel by hand has stopped: it may be its loops that were too long. */
+#define EXPLAINED_TURNS ((int64_t)1 << 26)
 #define LARGE_WEIGHTS ((size_t)1 << 20)
 
 extern char **environ;
@@ -72,6 +74,13 @@ static fv_artifact *from_interp(fv_session *s, fv_program *p) {
 
 /* ---- where compiled code stopped: the interpreter stops there too, and knows ---- */
 
+static bool is_by_hand(const fv_program *p) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (!p->kernels[i]->schedule)
+            return true;
+    return false;
+}
+
 void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     fv_program *p = a->program;
     fv_session *s = fv_arena_session(p->arena);
@@ -81,6 +90,8 @@ void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_lo
     if (FV_DOOR_OPEN(s, &door))
         return;
     fv_artifact *again = from_interp(s, p);
+    if (again && is_by_hand(p))
+        fv_interp_limit(again->ctx, EXPLAINED_TURNS);
     fv_array *outputs = FV_NEW(p->arena, fv_array, p->noutputs + 1);
     if (again && fv_artifact_run(again, inputs, outputs, NULL, NULL) == status)
         say_where(again->ctx, status, log);

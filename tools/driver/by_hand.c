@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/interp/interp.h"
 #include "driver.h"
 #include "ir/expr/rewrite.h"
+#include "ir/kernel/confine.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/verify.h"
@@ -15,7 +17,7 @@
 
 /* What is tried for dims of the program, where the bounds have it; tasks, tiles and vectors end within. */
 static const int64_t odd[] = {1, 7, 0, 3, 33, 2, 17, 13, 5, 129};
-enum { TRIALS = sizeof odd / sizeof *odd };
+enum { TRIALS = sizeof odd / sizeof *odd, TRIAL_TURNS = 1 << 28 };
 
 /* ---- one kernel as a program ---- */
 
@@ -28,7 +30,7 @@ typedef struct party {
 
 static void free_artifact(void *artifact) { fv_artifact_free(artifact); }
 
-/* The interpreter looks at each index, and a kernel by hand may have any. */
+/* The interpreter looks at each index, and a kernel by hand may have any, and may not end. */
 static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target, bool trusted, party *out) {
     fv_program *p = fv_driver_wrap_kernel(s, text, target);
     if (!p || !fv_program_verify(s, p))
@@ -37,6 +39,8 @@ static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_ta
     if (!(out->artifact = fv_driver_artifact(s, p, here ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1')))
         return false;
     fv_arena_at_free(a, free_artifact, out->artifact);
+    if (!here && !trusted)
+        fv_interp_limit(out->artifact->ctx, TRIAL_TURNS);
     return true;
 }
 
@@ -131,7 +135,6 @@ typedef struct place {
     int line;
 } place;
 
-
 static const char *dims_str(fv_arena *a, const trial *t) {
     fv_text s = {.arena = a};
     fv_text_put(&s, "");
@@ -145,7 +148,9 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
     fv_tensor **want = FV_NEW(t->arena, fv_tensor *, n + 1), **got = FV_NEW(t->arena, fv_tensor *, n + 1);
     if (!run(t, made, want) || !run(t, hand, got))
         return fv_error_at(at->s, at->line, 0, "kernel '%s': out of memory while it is tried%s", name, dims_str(t->arena, t));
-    if (hand->status == FV_INTERNAL) /* of the interpreter: an index */
+    if (hand->status == FV_CANCELLED)
+        return fv_error_at(at->s, at->line, 0, "kernel '%s' does not end after %d iterations of its loops%s", name, TRIAL_TURNS, dims_str(t->arena, t));
+    if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status)) /* of the interpreter; of a confined one */
         return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s", name, dims_str(t->arena, t));
     if (made->status != hand->status)
         return fv_error_at(at->s, at->line, 0, "kernel '%s' ends with %s%s, the one that it replaces with %s", name, fv_status_name(hand->status),
@@ -279,7 +284,43 @@ static bool no_kernel(const place *at, const fv_program *p, const char *name) {
                 : fv_error_at(at->s, at->line, 0, "there is no kernel '%s'; `fovea compile --emit=kernels` shows which there are", name);
 }
 
-static bool replace(const place *at, fv_program *p, const char *text) {
+static bool is_read(const fv_block *b, const fv_buf *buf) {
+    bool found = false;
+    for (const fv_stmt *s = b->first; s && !found; s = s->next) {
+        for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
+            found |= s->args[i] == buf && s->kernel->bufs[i]->role != FV_BUF_OUT;
+        found = found || is_read(&s->body, buf) || is_read(&s->other, buf);
+    }
+    return found;
+}
+
+/* Do others rely on what the kernel writes, without looking? Kernels of one operator do, and those that find by tables; what is
+ * loaded as an index otherwise is looked at where it is loaded. */
+static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel *k) {
+    bool found = k->schedule && k->schedule->kind == FV_SCHEDULE_custom;
+    for (const fv_stmt *s = b->first; s && !found; s = s->next) {
+        for (int i = 0; s->kind == FV_S_LAUNCH && s->kernel == k && i < k->nbufs; i++)
+            found |= k->bufs[i]->role != FV_BUF_IN && !fv_elem_is_float(k->bufs[i]->elem) &&
+                     (s->args[i]->role != FV_BUF_OUTPUT || is_read(&p->body, s->args[i]));
+        found = found || is_relied_on(p, &s->body, k) || is_relied_on(p, &s->other, k);
+    }
+    return found;
+}
+
+/* The text of what is tried and then runs; NULL after a diagnostic. */
+static const char *confine(const place *at, const fv_program *p, fv_kernel *hand, const fv_kernel *made, int64_t turns) {
+    fv_text t = {.arena = p->arena};
+    if (is_relied_on(p, &p->body, made)) {
+        fv_error_at(at->s, at->line, 0, "kernel '%s' makes what others find elements by: --unsafe-lua lets a script replace it", made->name);
+        return NULL;
+    }
+    if (!fv_kernel_confine(at->s, hand, turns))
+        return NULL;
+    fv_kernel_print(&t, hand);
+    return t.s;
+}
+
+static bool replace(const place *at, fv_program *p, const char *text, int64_t turns) {
     fv_kernel *hand = fv_kernel_parse(p->arena, text);
     if (!hand || !fv_kernel_verify(at->s, hand))
         return false;
@@ -289,8 +330,9 @@ static bool replace(const place *at, fv_program *p, const char *text) {
     const char *theirs = parameters(p->arena, hand), *ours = parameters(p->arena, made);
     if (strcmp(theirs, ours))
         return fv_error_at(at->s, at->line, 0, "it is `%s`, the kernel that it replaces `%s`", theirs, ours);
-    if (!gives_the_same(at, p, made, text))
+    if ((turns && !(text = confine(at, p, hand, made, turns))) || !gives_the_same(at, p, made, text))
         return false;
+    hand->schedule = NULL;
     hand->origin = made->origin;
     hand->formula = made->formula;
     *made = *hand;
@@ -302,7 +344,7 @@ bool fv_driver_replace_kernels(fv_session *s, fv_program *p, const fv_hand_kerne
     bool ok = true;
     for (int i = 0; i < list->n && ok; i++) {
         fv_diag_file(s, list->at[i].path);
-        ok = replace(&(place){s, list->at[i].line}, p, list->at[i].text);
+        ok = replace(&(place){s, list->at[i].line}, p, list->at[i].text, list->turns);
     }
     fv_diag_file(s, before);
     return ok;
