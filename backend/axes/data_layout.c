@@ -9,7 +9,9 @@
  * follows from how it lies (order.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 
+#include "backend/axes/merge.h"
 #include "backend/axes/split.h"
+#include "backend/axes/sums.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
@@ -186,38 +188,6 @@ static int followed(fv_lowerer *l, const fv_definition *d) {
     return best;
 }
 
-/* The memory of a Concat is in the order that suits the first of its parts. A result of the model is moved, and
- * then copied, where its rows are summed in the other order. */
-static void choose(fv_lowerer *l, fv_storage *s) {
-    const fv_definition *d = s->def;
-    fv_storage *home = fv_storage_home(s);
-    fv_layout *layout = layout_of(l, home);
-    fv_expr *sum;
-    layout->fixed |= home->value->kind == FV_VALUE_PARAM;
-    if (!layout->fixed && !layout->decided && d->rank > 1) {
-        int axis = best_columns(l, d);
-        bool product = axis >= 0;
-        if (!product)
-            axis = followed(l, d);
-        fv_fact length = fv_d(d->index[axis]->dim);
-        bool moves = axis != last_axis(d), stays = layout->returned && (product || !fv_x_reductions(d->body, &sum, 1));
-        if (moves && stays)
-            fv_declines(l, s->value, FV_WHY_layout_returned, length);
-        else if (moves && layout->kept >> axis & 1)
-            fv_declines(l, s->value, FV_WHY_layout_kept, length);
-        else if (moves) {
-            home->inner = axis;
-            fv_takes(l, s->value, product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
-        }
-        layout->decided = true;
-    } else if (l->reasons && layout->fixed && d->rank > 1) { /* for who asks */
-        int axis = best_columns(l, d);
-        if (axis >= 0 && axis != last_axis(d))
-            fv_declines(l, s->value, FV_WHY_layout_fixed, fv_d(d->index[axis]->dim));
-    }
-    s->inner = home->inner;
-}
-
 /* ---- definitions in terms of what lies where ---- */
 
 /* Axis `inner` goes to the end. */
@@ -239,6 +209,26 @@ typedef struct mover {
     fv_ptrmap memo;
 } mover;
 
+/* Is it a sum of products that are not squares? Contractions have the order of their tiles. */
+static bool is_product_sum(const fv_expr *x) {
+    return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL && x->arg[0]->arg[0] != x->arg[0]->arg[1];
+}
+
+/* x with another body, which reads what has been moved: the variable along which most of that lies comes last, so that its terms
+ * are neighbours. */
+static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
+    fv_var *vars[FV_MAX_RANK];
+    int n = x->u.red.nvars, best = n - 1, most = 0;
+    for (int i = n; i-- > 0;) {
+        fv_load_count along = {0};
+        fv_x_count_loads(body, vars[i] = x->u.red.vars[i], &along);
+        best = along.contiguous > most ? i : best;
+        most = along.contiguous > most ? along.contiguous : most;
+    }
+    move_last((void **)vars, n, best);
+    return fv_x_reduce_like(a, x, n, vars, body);
+}
+
 static fv_expr *moved(mover *m, fv_expr *x) {
     fv_storage *s = fv_storage_loaded(m->l, x);
     if (!x->n)
@@ -253,7 +243,9 @@ static fv_expr *moved(mover *m, fv_expr *x) {
         move_last((void **)args, b->rank, s->inner);
         y = x->op == FV_X_LOAD ? fv_x_load(m->l->exprs, b, args)
                                : fv_x_guard(m->l->exprs, b, args, args[b->rank], args[b->rank + 1]);
-    } else
+    } else if (x->op == FV_X_REDUCE && x->u.red.nvars > 1 && args[0] != x->arg[0] && !is_product_sum(x))
+        y = reduced_along(m->l->exprs, x, args[0]);
+    else
         y = fv_x_with_args(m->l->exprs, x, args);
     *fv_ptrmap_at(&m->memo, x) = y;
     return y;
@@ -270,6 +262,100 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
     d->body = moved(&m, d->body);
     d->place = d->place ? moved(&m, (fv_expr *)d->place) : NULL;
     return d;
+}
+
+/* ---- decisions ---- */
+
+/* The axis of d that is best last in memory; *product: as columns of a contraction. */
+static int best_axis(fv_lowerer *l, const fv_definition *d, bool *product) {
+    int axis = best_columns(l, d);
+    *product = axis >= 0;
+    return *product ? axis : followed(l, d);
+}
+
+typedef struct turning {
+    fv_lowerer *l;
+    const fv_var *last; /* of the type */
+    bool costly;        /* sums, or elementary functions */
+    int across;         /* loads of what lies in another order: rows of the type run across that */
+    fv_ptrmap seen;
+} turning;
+
+static void look_at(turning *t, const fv_expr *x) {
+    if (!x->n || *fv_ptrmap_at(&t->seen, x))
+        return;
+    *fv_ptrmap_at(&t->seen, x) = (void *)(uintptr_t)x;
+    const fv_storage *s = fv_storage_loaded(t->l, x);
+    t->costly |= x->op == FV_X_REDUCE || fv_expr_op_is_math((fv_expr_op)x->op);
+    t->across += s && s->inner >= 0 && fv_x_uses(x, t->last) && !fv_x_adds(x->arg[s->inner], t->last);
+    for (int i = 0; i < x->n; i++)
+        look_at(t, x->arg[i]);
+}
+
+/* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work, on one load (schedule/transpose.c). */
+static bool can_turn(fv_lowerer *l, const fv_definition *d) {
+    turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
+    look_at(&t, d->body);
+    return !t.costly && t.across <= 1;
+}
+
+/* The memory of a Concat is in the order that suits the first of its parts. A result of the model is moved, and
+ * then copied, where its kernel could not write the rows of its type in passing. */
+static void choose(fv_lowerer *l, fv_storage *s) {
+    const fv_definition *d = s->def;
+    fv_storage *home = fv_storage_home(s);
+    fv_layout *layout = layout_of(l, home);
+    layout->fixed |= home->value->kind == FV_VALUE_PARAM;
+    if (!layout->fixed && !layout->decided && d->rank > 1) {
+        bool product;
+        int axis = best_axis(l, d, &product);
+        fv_fact length = fv_d(d->index[axis]->dim);
+        bool moves = axis != last_axis(d), stays = layout->returned && (product || can_turn(l, d));
+        if (moves && stays)
+            fv_declines(l, s->value, FV_WHY_layout_returned, length);
+        else if (moves && layout->kept >> axis & 1)
+            fv_declines(l, s->value, FV_WHY_layout_kept, length);
+        else if (moves) {
+            home->inner = axis;
+            fv_takes(l, s->value, product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
+        }
+        layout->decided = true;
+    } else if (l->reasons && layout->fixed && d->rank > 1) { /* for who asks */
+        int axis = best_columns(l, d);
+        if (axis >= 0 && axis != last_axis(d))
+            fv_declines(l, s->value, FV_WHY_layout_fixed, fv_d(d->index[axis]->dim));
+    }
+    s->inner = home->inner;
+}
+
+/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of the type. */
+static int moved_axis(fv_lowerer *l, fv_storage *s) {
+    fv_storage *home = fv_storage_home(s);
+    const fv_layout *layout = layout_of(l, home);
+    bool product;
+    if (layout->fixed || layout->decided || home->value->kind == FV_VALUE_PARAM || s->def->rank < 2)
+        return home->inner;
+    int axis = best_axis(l, s->def, &product);
+    return axis == last_axis(s->def) || layout->kept >> axis & 1 ? -1 : axis;
+}
+
+static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s);
+
+static void settle(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    take_sums_out(l, op, s);
+    choose(l, s);
+}
+
+/* Sums that the kernel of s would take again for elements that share them become values of their own. */
+static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_expr *sum;
+    int moved = s->inner = moved_axis(l, s);
+    fv_definition *d = fv_x_reductions(s->def->body, &sum, 1) ? fv_merge_axes(l, fv_split_axes(l, in_order(l, s))) : NULL;
+    s->inner = -1;
+    if (!d || !fv_repeats_sums(l, d))
+        return;
+    int last = moved >= 0 && !fv_dim_is_one(s->def->index[moved]->dim) ? moved : last_axis(s->def);
+    fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle);
 }
 
 /* Results of the model that lie in another order are copied. */
@@ -296,7 +382,7 @@ bool fv_step_layout(fv_lowerer *l) {
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && fv_storage_has_kernel(s))
-                choose(l, s);
+                settle(l, op, s);
             any |= s && s->inner >= 0;
         }
     if (any && !copy_moved(l))

@@ -77,6 +77,20 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
     return true;
 }
 
+int fv_map_vector(const fv_definition *d) {
+    int v = d->rank - 1;
+    while (v >= 0 && fv_dim_is_one(d->index[v]->dim))
+        v--;
+    if (v < 0)
+        return -1;
+    fv_expr *reductions[32];
+    int n = fv_x_reductions(d->body, reductions, 32);
+    for (int i = 0; i < n; i++)
+        if (fv_x_uses(reductions[i], d->index[v]) && fv_x_is_row(reductions[i], d->index[v]))
+            return -1;
+    return v;
+}
+
 /* ---- guards ---- */
 
 static fv_expr *guard_all(fv_arena *a, fv_expr *x, fv_expr *c, fv_ptrmap *memo) {

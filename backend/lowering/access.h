@@ -2,6 +2,7 @@
 #ifndef FV_BACKEND_LOWERING_ACCESS_H
 #define FV_BACKEND_LOWERING_ACCESS_H
 
+#include "ir/definition/definition.h"
 #include "ir/expr/expr.h"
 
 /* Is x of the form v + (something without v)? */
@@ -24,6 +25,8 @@ bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUS
 /* Is this reduction one over contiguous elements, best done by chains along them, and not for neighbours
  * along `vector` at once? NULL: there is none. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;
+/* The axis along which the schedule map runs vectors: the last one of d that is not 1, unless a sum runs across it; -1. */
+int fv_map_vector(const fv_definition *d);
 
 /* May it refuse the run: does it ask whether an index is legal? */
 bool fv_x_is_checked(const fv_expr *x) FV_MUST_USE;

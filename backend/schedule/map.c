@@ -39,20 +39,6 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
     fv_kemit_finish(&e, op, &(fv_schedule){.kind = FV_SCHEDULE_naive});
 }
 
-int fv_map_vector(const fv_definition *d) {
-    int v = d->rank - 1;
-    while (v >= 0 && fv_dim_is_one(d->index[v]->dim))
-        v--;
-    if (v < 0)
-        return -1;
-    fv_expr *reductions[32];
-    int n = fv_x_reductions(d->body, reductions, 32);
-    for (int i = 0; i < n; i++)
-        if (fv_x_uses(reductions[i], d->index[v]) && fv_x_is_row(reductions[i], d->index[v]))
-            return -1;
-    return v;
-}
-
 void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
     fv_expr *size = fv_kemit_dim(e, v->dim);
     fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;

@@ -16,9 +16,6 @@ void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index);
 /* A loop over all of v; its variable is bound. */
 fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v);
 
-/* The axis to run vectors along: the last one that is not 1, unless what is computed runs across it; -1. */
-int fv_map_vector(const fv_definition *d);
-
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* takes all */
 
 /* A row, or an element where there is none, of e->def; other axes are bound. */

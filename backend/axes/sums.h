@@ -1,0 +1,15 @@
+/* sums.h - a sum that a kernel would take anew for elements that share it is a value of its own. */
+#ifndef FV_BACKEND_AXES_SUMS_H
+#define FV_BACKEND_AXES_SUMS_H
+
+#include "backend/lowering/lowering.h"
+
+/* Does a kernel of d, whose axes are in the order of memory and merged, take a sum more than once? A kernel takes a sum once for
+ * each element of the axes around its vector (schedule/map.c). */
+bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
+/* Makes values of the sums in the definition of s that do not depend on all axes but `vector`, which is one of its axes or -1.
+ * What such a sum and the elements of s both compute with an elementary function is a value, too. Each value is defined by an op
+ * before `op`, those that others read first, and loaded in the definition of s. Calls `made` for each. */
+void fv_take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s, int vector, void (*made)(fv_lowerer *l, fv_op *op, fv_storage *value));
+
+#endif
