@@ -16,8 +16,8 @@
 #include "backend/lowering/why.h"
 #include "ir/expr/rewrite.h"
 
-/* MAX_NODES: of a definition after substitution. */
-enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4 };
+/* MAX_NODES: of a definition after substitution. FEW_OPERATIONS: to do again for each product, where no tile packs a factor. */
+enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4, FEW_OPERATIONS = 2 };
 
 /* ---- what is known of a value ---- */
 
@@ -396,12 +396,24 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
+/* Is a contraction in x of floats? Tiles are, which pack their factors. */
+static bool sums_floats(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE && x->arg[0]->op == FV_X_MUL && fv_elem_is_float((fv_elem)x->type.elem))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (sums_floats(x->arg[i]))
+            return true;
+    return false;
+}
+
 /* A factor, or in one: the kernel packs it. */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
+    if (t->w->arithmetic > FEW_OPERATIONS && !sums_floats(t->d->body))
+        return fv_declines(l, t->v, FV_WHY_factor_integers, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(FEW_OPERATIONS));
     if (is_costly(t->w))
         return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(t->w->math), fv_n(FV_CHEAP));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
