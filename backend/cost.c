@@ -119,7 +119,7 @@ static void find_steering(counter *c, const fv_block *block) {
 
 /* ---- operations ---- */
 
-static int weight(fv_expr_op op) {
+int fv_cost_of_operation(fv_expr_op op) {
     if (fv_expr_op_is_math(op))
         return 1;
     switch ((int)op) {
@@ -142,7 +142,7 @@ static void count_expr(counter *c, const fv_expr *x, double times) {
     if (!x)
         return;
     if (fv_elem_is_float((fv_elem)x->type.elem))
-        c->flops += times * x->type.lanes * weight((fv_expr_op)x->op);
+        c->flops += times * x->type.lanes * fv_cost_of_operation((fv_expr_op)x->op);
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && (t = traffic_of(c, x->u.buf)))
         t->loads += times * x->type.lanes;
     for (int i = 0; i < x->n; i++)

@@ -23,6 +23,9 @@ typedef struct fv_cost {
     bool exact;
 } fv_cost;
 
+/* What one operation on floats counts in that. */
+int fv_cost_of_operation(fv_expr_op op);
+
 /* Of one launch with these dims (k->ndims of them), all its tasks together. */
 fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims);
 

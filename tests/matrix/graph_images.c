@@ -1,5 +1,5 @@
 /* graph_images.c - makers of chains over images, [n, c, ...]: filters of all kinds, pools, residuals, Concats,
- * attention over pixels. Their values lie in memory with the channels last or as their type says, and
+ * norms, softmaxes and reductions along every axis, attention over pixels. Their values lie in memory with the channels last or as their type says, and
  * meet in all combinations. */
 #include <inttypes.h>
 
@@ -327,9 +327,10 @@ static bool make_resize(chain *s) {
 /* ---- over channels and over pixels ---- */
 
 static bool make_softmax(chain *s) {
+    static const char *const names[] = {"Softmax", "Softmax", "LogSoftmax"};
     gvalue *x = last(s), *y;
-    int axis = rng_chance(&s->g->r, 60) ? 1 : rng_below(&s->g->r, s->spatial + 2);
-    return graph_lines(s->g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "Softmax(%s) {axis = %d}", x->name, axis) &&
+    int axis = rng_chance(&s->g->r, 40) ? 1 : rng_below(&s->g->r, s->spatial + 2);
+    return graph_lines(s->g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "%s(%s) {axis = %d}", CHOOSE(s->g, names), x->name, axis) &&
            add(s, y);
 }
 
@@ -346,18 +347,56 @@ static bool make_norm(chain *s) {
            add(s, y);
 }
 
+/* From an axis on: with a scale for each element of it, or for those of the last axis. */
+static bool make_norm_from(chain *s) {
+    static const char *const names[] = {"LayerNormalization", "RMSNormalization"};
+    graph *g = s->g;
+    gvalue *x = last(s), *y;
+    int axis = 1 + rng_below(&g->r, s->spatial + 1), from = rng_chance(&g->r, 70) ? axis : x->rank - 1;
+    int64_t n = 1;
+    for (int i = from; i < x->rank; i++)
+        n *= x->n[i];
+    if (n > WEIGHTS)
+        return false;
+    gvalue *scale = graph_constant(g, x->elem, x->rank - from, &x->n[from]);
+    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, scale), 1, &y, "%s(%s, %s) {axis = %d, epsilon = 0.01}", CHOOSE(g, names),
+                       x->name, scale->name, axis) &&
+           add(s, y);
+}
+
+/* Along one axis, or some. */
+static bool make_norm_along(chain *s) {
+    graph *g = s->g;
+    gvalue *x = last(s), *y;
+    int axis = rng_below(&g->r, x->rank), other = rng_below(&g->r, x->rank);
+    line l = {.effect = BLURS};
+    if (rng_chance(&g->r, 40))
+        return graph_lines(g, l, OPERANDS(x), 1, &y, "LpNormalization(%s) {axis = %d, p = %d}", x->name, axis, 1 + rng_below(&g->r, 2)) &&
+               add(s, y);
+    if (axis == other)
+        return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d]}", x->name, axis) && add(s, y);
+    return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d, %d]}", x->name, axis, other) && add(s, y);
+}
+
 /* A reduction, whose result is broadcast again. */
 static bool make_reduced(chain *s) {
-    static const char *const names[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2"};
+    static const char *const names[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2", "ReduceLogSumExp"};
     graph *g = s->g;
     gvalue *x = last(s), *r, *y;
-    int64_t list[SPATIAL];
+    int64_t list[SPATIAL + 2];
     int n = 1;
     list[0] = 1;
-    if (rng_chance(&g->r, 50)) { /* over pixels, or rows of them */
+    if (rng_chance(&g->r, 40)) { /* over pixels, or rows of them */
         n = rng_chance(&g->r, 60) ? s->spatial : 1;
         for (int i = 0; i < n; i++)
             list[i] = s->spatial + 1 - i;
+    } else if (rng_chance(&g->r, 50)) { /* any axes */
+        n = 0;
+        for (int i = 0; i < x->rank; i++)
+            if (rng_chance(&g->r, 40))
+                list[n++] = i;
+        if (!n)
+            list[n++] = rng_below(&g->r, x->rank);
     }
     gvalue *axes = graph_ints(g, n, list);
     if (!graph_lines(g, (line){.effect = BLURS}, OPERANDS(x), 1, &r, "%s(%s, %s)", CHOOSE(g, names), x->name,
@@ -435,8 +474,8 @@ static const struct step {
 } steps[] = {
     {make_filter, 30}, {make_transposed, 7}, {make_pool, 8},   {make_smooth, 8},  {make_residual, 10},
     {make_scale, 8},   {make_batch_norm, 3}, {make_concat, 8}, {make_split, 6},   {make_pad, 4},
-    {make_turn, 6},    {make_shuffle, 3},    {make_resize, 4}, {make_softmax, 4}, {make_norm, 3},
-    {make_reduced, 5}, {make_attention, 6},  {make_head, 3},
+    {make_turn, 6},    {make_shuffle, 3},    {make_resize, 4}, {make_softmax, 7}, {make_norm, 7},
+    {make_norm_from, 6}, {make_norm_along, 5}, {make_reduced, 8}, {make_attention, 6},  {make_head, 3},
 };
 
 static void make_step(chain *s) {

@@ -1,0 +1,21 @@
+# needs: shared
+# Neither fusion nor layout multiplies operations: of exported models, and of random graphs of filters, norms, softmaxes and reductions
+# along every axis, kernels compute no more than 1.5 times what operators ask for, sums counted (tests/work). Nothing is run, and no code
+# is made. The target generic pads tiles least. FOVEA_SEED gives other graphs, FOVEA_GRAPHS another number. Usage: work.sh BUILD
+set -u
+graphs=$1/tests/matrix/graphs
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+mkdir "$dir/graphs"
+if [ -x "$graphs" ]; then # built with libelf only
+    "$graphs" --dump="$dir/graphs" --count="${FOVEA_GRAPHS:-300}" --seed="${FOVEA_SEED:-1}" --family=images >/dev/null
+fi
+# a graph has few elements: 300 of them take as long as the models
+{
+    ls "$FOVEA_SHARED"/models/*/model.onnx
+    find "$dir/graphs" -name '*.fvir' | sort -V
+} | xargs -n 64 -P "$(nproc)" "$1/tests/work/work" generic >"$dir/log" 2>&1
+grep -vE '^[0-9]+ passed, [0-9]+ failed$' "$dir/log"
+# each of the lists has counted, or one came to an end before
+awk -v models="$(ls "$FOVEA_SHARED"/models/*/model.onnx | wc -l)" '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 }
+    END { if (p + f < models - 2) f++; print p + 0 " passed, " f + 0 " failed"; exit f > 0 }' "$dir/log"
