@@ -327,16 +327,22 @@ static const char *hash_text(fv_importer *im, const hasher *of) {
 static bool import_model(fv_importer *im, const fv_import_options *o) {
     note_initializers(im, im->model->graph);
     fv_import_ranks(im, o);
-    return fv_import_survey(im) && fv_import_symbols(im, o) && import_graph(im);
+    if (!fv_import_survey(im))
+        return false;
+    fv_import_assume_ranks(im, o);
+    return fv_import_symbols(im, o) && import_graph(im);
 }
 
-/* The module's arena is there already, because the file is mapped in it. */
-static bool import_into(fv_module *m, const uint8_t *data, size_t size, const char *folder,
-                        const fv_import_options *o) {
+/* The module's arena is there already, because the file is mapped in it. `trial`: NULL, or ranks that are tried; *faults
+ * counts what is wrong. */
+static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char *folder, const fv_import_options *o,
+                      const fv_ranks *trial, fv_faults *faults) {
     fv_session *s = m->session;
     int errors = fv_error_count(s);
     fv_arena *tmp = fv_arena_new(s);
     fv_importer im = {.s = s, .tmp = tmp, .m = m, .strict = o && o->strict};
+    if (trial)
+        im.trial = *trial;
     bool look = o && o->look;
     hasher hash = {s, fv_alloc_aligned(tmp, sizeof *hash.state, 64)};
     XXH3_128bits_reset(hash.state);
@@ -352,15 +358,32 @@ static bool import_into(fv_module *m, const uint8_t *data, size_t size, const ch
                                     .look = look,
                                     .seen = look ? NULL : hash_more,
                                     .ctx = &hash};
+    im.size = size;
     im.func = fv_func_new(m, "main");
     im.model = (const Onnx__ModelProto *)fv_wire_unpack(s, tmp, &onnx__model_proto__descriptor,
                                                         data, size, "an ONNX model");
     bool ok = im.model && import_head(&im) && import_model(&im, o);
     fv_import_count_departures(&im);
+    *faults = im.faults;
     if (!look)
         m->source_hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
+}
+
+static bool import_into(fv_module *m, const uint8_t *data, size_t size, const char *folder, const fv_import_options *o) {
+    fv_faults faults;
+    return import_as(m, data, size, folder, o, NULL, &faults);
+}
+
+fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks) {
+    fv_import_options look = o ? *o : (fv_import_options){0};
+    fv_faults faults;
+    look.look = true;
+    fv_module *m = fv_module_new(im->s, "trial");
+    (void)import_as(m, im->tensors.bytes, im->size, im->tensors.folder, &look, &ranks, &faults);
+    fv_module_free(m);
+    return faults;
 }
 
 static fv_module *only_if(bool ok, fv_module *m) {

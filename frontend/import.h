@@ -4,6 +4,7 @@
  * import_lenient.c what departs from the standard and is taken nevertheless
  * import_survey.c  all operators that are not supported, before anything is built
  * import_rank.c    inputs without a shape: their rank
+ * import_assume.c  the others: one with which the model is legal
  * import_dims.c    types, symbols, --dim, declared shapes
  * import_order.c   nodes in an order in which operands come first
  * import_attr.c    attributes and Constant nodes
@@ -46,8 +47,21 @@ typedef enum {
     FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
     FV_LENIENT_OUTPUT,    /* the graph has an output twice */
     FV_LENIENT_TURNS,     /* legal: a size is declared, and how often a loop is taken decides it */
+    FV_LENIENT_RANK,      /* legal: an input has no shape, and a rank is assumed */
     FV_LENIENT_KINDS
 } fv_lenient_kind;
+
+/* Ranks of inputs that have no shape, in order. */
+typedef struct fv_ranks {
+    int n;
+    const int *at;
+} fv_ranks;
+
+/* What is wrong with a model: nodes that could not be made, declarations that contradict what is computed, and those of them that
+ * say another rank. */
+typedef struct fv_faults {
+    int nodes, declared, ranks;
+} fv_faults;
 
 typedef struct fv_importer {
     fv_session *s;
@@ -61,6 +75,7 @@ typedef struct fv_importer {
     fv_ptrmap is_initializer; /* names in the main graph */
     fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
     fv_tensor_reader tensors;
+    size_t size;       /* of the model's bytes, which `tensors` has */
     fv_value *poison;  /* stands for a value that could not be made */
     fv_value *absent;  /* for one that the caller of a function left out */
     size_t nodes;      /* of the model; functions counted once */
@@ -68,6 +83,8 @@ typedef struct fv_importer {
     bool too_many;     /* of them, and said so */
     int relations, settled; /* of the module when it was settled last; how often it was */
     bool strict;       /* departures are errors */
+    fv_faults faults;
+    fv_ranks trial;        /* what is tried; n = 0: nothing is */
     const fv_dim **turned; /* symbols that say how much loops leave behind */
     int nturned, cap_turned;
     int ndepartures[FV_LENIENT_KINDS];
@@ -108,6 +125,10 @@ typedef struct fv_nodes {
 } fv_nodes;
 
 /* ---- import.c ---- */
+
+/* Imports the model with these ranks into a module that is thrown away: says what is wrong with it then, and counts it. No
+ * weights are read. */
+fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks);
 
 fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
 /* Types that the graph declares for what nodes make, by interned name; an output's word counts most. */
@@ -167,8 +188,16 @@ bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* ---- import_rank.c ---- */
 
-/* Gives inputs without a shape one of open dims, where their rank can be told. */
+/* Gives inputs without a shape one of open dims, where their rank can be told; of a trial, all of them. */
 void fv_import_ranks(fv_importer *im, const fv_import_options *o);
+/* Is it an input that has no shape yet? */
+bool fv_import_is_open(const fv_importer *im, const Onnx__ValueInfoProto *input) FV_MUST_USE;
+void fv_import_set_rank(fv_importer *im, const Onnx__ValueInfoProto *input, int rank);
+
+/* ---- import_assume.c ---- */
+
+/* Gives those that are left a rank with which the model is legal, and says so. */
+void fv_import_assume_ranks(fv_importer *im, const fv_import_options *o);
 
 /* ---- import_dims.c ---- */
 

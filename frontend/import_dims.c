@@ -286,7 +286,7 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
         return NULL;
     if (!t->shape)
         return fv_error(im->s,
-                        "%s has no shape, and its uses do not tell the rank: give it one in the "
+                        "%s has no shape, and neither its uses nor what is legal tell the rank: give it one in the "
                         "model, or the size of each axis by --dim %s:AXIS=N",
                         what, stem),
                NULL;
@@ -439,6 +439,9 @@ static bool shape_contradicts(fv_importer *im, const fv_type *t,
 static void say_contradiction(fv_importer *im, const fv_value *v,
                               const Onnx__ValueInfoProto *declared) {
     const char *what = v->kind == FV_VALUE_RESULT ? "result" : "value";
+    int rank = fv_import_declared_rank(declared);
+    im->faults.declared++;
+    im->faults.ranks += rank >= 0 && rank != v->type->rank;
     fv_message about = {0};
     if (v->kind == FV_VALUE_RESULT)
         about = (fv_message){.node = fv_origin_str(im->tmp, v->def->origin),

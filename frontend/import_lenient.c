@@ -15,6 +15,7 @@ static const struct {
     [FV_LENIENT_ATTRIBUTE] = {FV_WARNING, "more attributes are not known", false},
     [FV_LENIENT_OUTPUT] = {FV_WARNING, "more outputs are there again", false},
     [FV_LENIENT_TURNS] = {FV_NOTE, "more declared sizes are decided by loops", true},
+    [FV_LENIENT_RANK] = {FV_NOTE, "more ranks of inputs are assumed", true},
 };
 
 static bool is_new(fv_importer *im, const void *what) {

@@ -209,8 +209,10 @@ static void import_op(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProt
     }
     if (op)
         define_results(im, sc, node, op);
-    else
+    else {
+        im->faults.nodes++;
         define_outputs(im, sc, node, im->poison);
+    }
 }
 
 /* ---- functions ---- */

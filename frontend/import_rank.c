@@ -102,6 +102,12 @@ static int rank_by_option(fv_importer *im, const char *input, const fv_import_op
 
 /* ---- shapes ---- */
 
+bool fv_import_is_open(const fv_importer *im, const Onnx__ValueInfoProto *input) {
+    const Onnx__TypeProto *t = input->type;
+    return t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && !t->tensor_type->shape &&
+           !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(input->name)));
+}
+
 static Onnx__TensorShapeProto *open_shape(fv_importer *im, int rank) {
     Onnx__TensorShapeProto *s = FV_NEW(im->tmp, Onnx__TensorShapeProto, 1);
     onnx__tensor_shape_proto__init(s);
@@ -114,18 +120,23 @@ static Onnx__TensorShapeProto *open_shape(fv_importer *im, int rank) {
     return s;
 }
 
+void fv_import_set_rank(fv_importer *im, const Onnx__ValueInfoProto *input, int rank) {
+    input->type->tensor_type->shape = open_shape(im, rank); /* of our copy of the model */
+}
+
 void fv_import_ranks(fv_importer *im, const fv_import_options *o) {
     const Onnx__GraphProto *g = im->model->graph;
     for (size_t i = 0; i < g->n_input; i++) {
         const char *name = fv_text_of(g->input[i]->name);
-        Onnx__TypeProto *t = g->input[i]->type;
-        if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || t->tensor_type->shape ||
-            fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, name)))
+        if (!fv_import_is_open(im, g->input[i]))
             continue;
         int rank = rank_by_use(im, name);
         if (rank < 0)
             rank = rank_by_option(im, name, o);
         if (rank >= 0 && rank <= FV_MAX_RANK)
-            t->tensor_type->shape = open_shape(im, rank); /* of our copy of the model */
+            fv_import_set_rank(im, g->input[i], rank);
     }
+    for (size_t i = 0, k = 0; i < g->n_input && k < (size_t)im->trial.n; i++)
+        if (fv_import_is_open(im, g->input[i]))
+            fv_import_set_rank(im, g->input[i], im->trial.at[k++]);
 }
