@@ -190,6 +190,8 @@ bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* Gives inputs without a shape one of open dims, where their rank can be told; of a trial, all of them. */
 void fv_import_ranks(fv_importer *im, const fv_import_options *o);
+/* The rank that nodes of the model's graph take a value to have, or -1. */
+int fv_import_rank_by_use(fv_importer *im, const char *value) FV_MUST_USE;
 /* Is it an input that has no shape yet? */
 bool fv_import_is_open(const fv_importer *im, const Onnx__ValueInfoProto *input) FV_MUST_USE;
 void fv_import_set_rank(fv_importer *im, const Onnx__ValueInfoProto *input, int rank);

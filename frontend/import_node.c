@@ -116,6 +116,19 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
     return true;
 }
 
+/* The same of the axes of a reduction that does not keep them. What is not declared is known from how the result is used. */
+static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
+    const char *name = node->n_output ? node->output[0] : "";
+    if (!op->out[0] || !fv_has_open_axes(op) || fv_op_int(op, "keepdims") || !fv_in_type(op, 0)->rank)
+        return true;
+    const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
+    const Onnx__ValueInfoProto *declared = here ? here : fv_ptrmap_get(&sc->in_body, fv_intern(im->s, name));
+    int rank = declared ? fv_import_declared_rank(declared) : -1;
+    if (rank < 0 && !sc->outer && !sc->call)
+        rank = fv_import_rank_by_use(im, name);
+    return rank < 0 || fv_fix_axes(op, rank);
+}
+
 /* A tensor out of a sequence of which nobody knows the ranks has the one that is declared. */
 static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
@@ -173,7 +186,7 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
     fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
     for (int i = 0; i < b->nattrs; i++)
         fv_op_attr(op, &b->attrs[i]);
-    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op);
+    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && fix_axes(im, sc, node, op);
     if (ok)
         fix_rank(im, sc, node, op);
     ok = ok && type_op(op);

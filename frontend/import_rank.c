@@ -66,8 +66,8 @@ static bool keeps_shape(const Onnx__NodeProto *node) {
             is_one_of(d->name, others));
 }
 
-/* Nodes come in order, so one walk meets what has the input's shape before its uses. */
-static int rank_by_use(fv_importer *im, const char *input) {
+/* Nodes come in order, so one walk meets what has the value's shape before its uses. */
+int fv_import_rank_by_use(fv_importer *im, const char *input) {
     const Onnx__GraphProto *g = im->model->graph;
     fv_ptrmap alike = fv_ptrmap_in(im->tmp); /* names of values */
     fv_import_map(&alike, fv_intern(im->s, input), im);
@@ -130,7 +130,7 @@ void fv_import_ranks(fv_importer *im, const fv_import_options *o) {
         const char *name = fv_text_of(g->input[i]->name);
         if (!fv_import_is_open(im, g->input[i]))
             continue;
-        int rank = rank_by_use(im, name);
+        int rank = fv_import_rank_by_use(im, name);
         if (rank < 0)
             rank = rank_by_option(im, name, o);
         if (rank >= 0 && rank <= FV_MAX_RANK)

@@ -2,7 +2,8 @@
  *
  * All become fv.Reduce, which keeps the axes: axis i of extent e runs over e elements for each of
  * its dims outputs. Where the axes are known that is (dim, 1) for a reduced and (1, dim) for a kept
- * one; where they come from data, both are expressions of it, decided at run time. */
+ * one; where they come from data, both are expressions of it, decided at run time. Where not even their
+ * number is known, what is reduced is a symbol for each axis, which the run binds. */
 
 #include <string.h>
 
@@ -12,6 +13,8 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ir/ops/assemble.h"
+#include "ir/ops/dims.h"
 #include "ir/ops/upgrade.h"
 
 /* ---- fv.Reduce ---- */
@@ -141,14 +144,16 @@ static bool define_fv_reduce(fv_definer *d, fv_op *op) {
 
 /* ---- the standard's reductions ---- */
 
+static bool decompose_reduce(fv_rewriter *w, fv_op *op);
+
 /* For each axis, 1 where it is reduced and 0 where it is kept: constants, or expressions of the
  * elements of `axes`. */
 static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
     fv_dims *t = fv_op_module(op)->dims;
     int rank = fv_in_type(op, 0)->rank, n = 0;
     const fv_dim *const *axes = NULL;
-    if (fv_op_in(op, 1) && !fv_elems(op, 1, &n, &axes))
-        return fv_op_error(op, "the number of axes is not known");
+    if (fv_op_in(op, 1) && !fv_int_operand(op, 1, &n, &axes))
+        return false;
     if (n > rank)
         return fv_op_error(op, "has %d axes for a tensor of rank %d", n, rank);
     bool all = n == 0 && !fv_op_int(op, "noop_with_empty_axes");
@@ -206,9 +211,102 @@ static int result_dims(fv_op *op, const fv_dim *const *flags, int count, bool ke
     return rank;
 }
 
+/* ---- axes of which only the run knows how many there are ---- */
+
+bool fv_has_open_axes(const fv_op *op) {
+    const fv_type *t = fv_in_type(op, 1);
+    return op->def->decompose == decompose_reduce && t && t->rank == 1 && !fv_dim_is_const(t->dims[0]);
+}
+
+/* What a user can do about a number that is not known. */
+static const char *fix_hint(const fv_op *op) {
+    const fv_dim *d = fv_in_type(op, 1)->dims[0];
+    return d->kind == FV_DIM_SYMBOL && !d->from_data ? fv_printf(fv_op_module(op)->arena, ", and --dim %s=N fixes it", fv_dim_str(fv_op_module(op)->arena, d)) : "";
+}
+
+static bool keeps_dims(const fv_op *op) { return fv_op_int(op, "keepdims") != 0; }
+
+/* Without keepdims the number of axes decides the rank of the result. All of them leave no axis; so do none of them, which
+ * stand for all. */
+bool fv_fix_axes(fv_op *op, int rank) {
+    const fv_type *in = fv_in_type(op, 0);
+    bool all = rank == 0 && !fv_op_int(op, "noop_with_empty_axes");
+    if (rank > in->rank || (rank && rank == in->rank && !fv_op_int(op, "noop_with_empty_axes")))
+        return fv_op_error(op, "no axes reduce a tensor of rank %d to one of rank %d, as it is declared or used", in->rank, rank);
+    if (!all)
+        return fv_fix_length(op, 1, in->rank - rank);
+    op->out[0]->type = fv_tensor_type(fv_op_module(op)->arena, in->elem, 0, NULL);
+    return true;
+}
+
+static bool infer_open(fv_op *op) {
+    const fv_type *in = fv_in_type(op, 0), *said = op->out[0]->type;
+    const fv_dim *dims[FV_MAX_RANK] = {NULL};
+    if (!keeps_dims(op) && in->rank && !(said && said->kind == FV_TENSOR && said->rank == 0))
+        return fv_op_error(op, "input 'axes' is %s, and without keepdims its length decides the rank of the result; a declared shape of the "
+                               "result tells it%s",
+                           fv_type_str(fv_op_module(op)->arena, fv_in_type(op, 1)), fix_hint(op));
+    fv_infer_run_time(op, 0, in->elem, keeps_dims(op) ? in->rank : 0, dims);
+    return true;
+}
+
+/* For each axis 1 where it is reduced, else 0: how often it is among the axes, from the start or the end, and at most 1. */
+static fv_value *open_flags(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    int rank = fv_in_type(op, 0)->rank;
+    const fv_dim *m = fv_in_type(op, 1)->dims[0], *row[2] = {fv_dim_const(t, 1), m}, *ends[2] = {fv_dim_const(t, rank), fv_dim_const(t, 1)};
+    const fv_dim *first[FV_MAX_RANK], *last[FV_MAX_RANK];
+    for (int i = 0; i < rank; i++) {
+        first[i] = fv_dim_const(t, i);
+        last[i] = fv_dim_const(t, i - rank);
+    }
+    fv_value *axes = fv_w_reshape(w, op->in[1], 2, row);
+    fv_value *from_start = FV_W2(w, FV_OP_Equal, axes, fv_w_reshape(w, fv_w_ints(w, FV_I64, 1, rank, first), 2, ends));
+    fv_value *from_end = FV_W2(w, FV_OP_Equal, axes, fv_w_reshape(w, fv_w_ints(w, FV_I64, 1, rank, last), 2, ends));
+    fv_value *is = fv_w_cast(w, FV_W2(w, FV_OP_Or, from_start, from_end), FV_I64);
+    fv_value *times = is ? fv_w_reduce(w, FV_OP_ReduceSum, is, 1) : NULL;
+    if (!times)
+        return NULL;
+    times = fv_w_flat(w, times);
+    const fv_dim *found = fv_w_bound(w, "axes", 0, fv_w_reduce(w, FV_OP_ReduceSum, times, 0));
+    if (!found || !fv_module_require(w->module, found, m, fv_op_why(op, "axes"), fv_printf(w->module->arena, "each axis is one of %d", rank)))
+        return NULL;
+    fv_value *flags = FV_W2(w, FV_OP_Min, times, fv_w_int(w, FV_I64, 1));
+    const fv_dim *none = fv_dim_is(t, m, 0);
+    return fv_op_int(op, "noop_with_empty_axes") ? flags : FV_W2(w, FV_OP_Max, flags, fv_w_ints(w, FV_I64, 0, 1, &none));
+}
+
+static bool decompose_open(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
+    const fv_dim *one = fv_dim_const(t, 1), *dims[FV_MAX_RANK], *extent[FV_MAX_RANK];
+    bool all = !keeps_dims(op);
+    fv_value *flags = open_flags(w, op);
+    for (int i = 0; i < in->rank; i++) {
+        dims[i] = all ? one : out->dims[i];
+        extent[i] = all ? in->dims[i] : fv_dim_sub(t, fv_dim_add(t, in->dims[i], one), dims[i]);
+    }
+    if (all) { /* no axis is left */
+        fv_w_bind(w, flags, in->rank, dims);
+    } else {
+        fv_value *is = flags ? fv_w_cast(w, flags, FV_BOOL) : NULL;
+        fv_w_bind(w, FV_W3(w, FV_OP_Where, is, fv_w_int(w, FV_I64, 1), fv_w_ints(w, FV_I64, 1, in->rank, in->dims)), in->rank, dims);
+    }
+    fv_attr attrs[3] = {fv_attr_string(w->module, "kind", op->def->name),
+                        fv_attr_dims(w->module, "dims", in->rank, dims),
+                        fv_attr_dims(w->module, "extent", in->rank, extent)};
+    fv_value *y = fv_w_op(w, FV_OP_fv_Reduce, 1, op->in, 3, attrs);
+    fv_w_result(w, 0, y ? fv_w_reshape(w, y, out->rank, out->dims) : NULL);
+    return !w->failed && flags;
+}
+
 static bool infer_reduce_op(fv_op *op) {
     const fv_dim *flags[FV_MAX_RANK], *dims[FV_MAX_RANK];
     int count;
+    if (fv_in_type(op, 0)->rank == 0 && fv_has_open_axes(op) && !fv_fix_length(op, 1, 0))
+        return false;
+    if (fv_has_open_axes(op))
+        return infer_open(op);
     if (!reduced_axes(op, flags, &count))
         return false;
     int rank = result_dims(op, flags, count, fv_op_int(op, "keepdims") != 0, dims);
@@ -226,6 +324,8 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
     const fv_dim *flags[FV_MAX_RANK], *dims[FV_MAX_RANK], *extent[FV_MAX_RANK];
     const fv_type *in = fv_in_type(op, 0), *out = op->out[0]->type;
     int count;
+    if (fv_has_open_axes(op))
+        return decompose_open(w, op);
     if (!reduced_axes(op, flags, &count))
         return false;
     result_dims(op, flags, count, true, dims);
