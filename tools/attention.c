@@ -262,6 +262,8 @@ const char *fv_attention_masks_str(fv_arena *a, unsigned mask) {
 
 const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s) {
     fv_text t = {.arena = a};
+    if (!s->query_heads)
+        return "more heads than can be counted";
     fv_text_printf(&t, "%" PRId64 " head%s", s->query_heads, s->query_heads == 1 ? "" : "s");
     if (s->kv_heads != s->query_heads)
         fv_text_printf(&t, " (%" PRId64 " of keys and values)", s->kv_heads);

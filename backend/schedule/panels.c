@@ -20,7 +20,7 @@
 
 /* ---- affine indices ---- */
 
-enum { MAX_LOOPS = 2 * FV_MAX_RANK, MAX_PIECES = 4 };
+enum { MAX_LOOPS = 2 * FV_MAX_RANK, MAX_PIECES = 4, MOST_JOINED = 1 << 16 /* columns that are looked at one by one */ };
 
 typedef struct affine {
     int64_t at; /* where all variables are 0 */
@@ -283,6 +283,8 @@ static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j
 static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, const fv_var *column, struct factor *f) {
     const fv_expr *last = NULL;
     f->npieces = 0;
+    if (column->dim->value > MOST_JOINED)
+        return false;
     for (int64_t j = 0; j < column->dim->value; j++) {
         const fv_expr *at = piece_at(x, column, j);
         if (!at || (at != last && f->npieces == MAX_PIECES))
@@ -301,7 +303,7 @@ static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, cons
 
 bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
     x = fv_x_stored(x);
-    if (x->op != FV_X_GUARD || !fv_dim_is_const(column->dim))
+    if (x->op != FV_X_GUARD || !fv_dim_is_const(column->dim) || column->dim->value > MOST_JOINED)
         return false;
     const fv_expr *last = NULL;
     for (int64_t j = 0, n = 0; j < column->dim->value; j++) {

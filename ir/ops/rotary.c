@@ -202,7 +202,7 @@ static bool decompose_cached(fv_rewriter *w, fv_op *op) {
 
 /* ---- MRotaryEmbedding: three positions a token, each for some of the angles ---- */
 
-enum { STREAMS = 3 };
+enum { STREAMS = 3, MOST_ANGLES = 1 << 16 /* of a head; which stream each goes by is a constant */ };
 enum { SECTIONED, INTERLEAVED };
 
 static bool infer_multimodal(fv_op *op) {
@@ -219,8 +219,8 @@ static bool infer_multimodal(fv_op *op) {
     if (n != STREAMS)
         return fv_op_error(op, "mrope_section has %d entries, expected %d", n, STREAMS);
     for (int i = 0; i < n; i++) {
-        if (section[i] < 0 || section[i] > INT32_MAX)
-            return fv_op_error(op, "mrope_section has %lld", (long long)section[i]);
+        if (section[i] < 0 || section[i] > MOST_ANGLES)
+            return fv_op_error(op, "mrope_section has %lld, expected 0 to %d", (long long)section[i], MOST_ANGLES);
         sum += section[i];
     }
     if (!fv_same_dim(op, r.half, fv_dim_const(m->dims, sum), "mrope_section is half of what is rotated") ||

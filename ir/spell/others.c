@@ -255,10 +255,12 @@ static bool find_layer(const fv_value *v, layer *l) {
     return false;
 }
 
-/* Of n columns the n rows that pick each: exact where the inputs are finite. */
+enum { MOST_UNITS = 8192 }; /* columns of a unit matrix, whose bytes grow with their square */
+
+/* Of n columns the n rows that pick each: exact where the inputs are finite. NULL: there are too many. */
 static fv_value *unit(fv_speller *s, fv_elem e, int64_t n) {
     int64_t dims[2] = {n, n};
-    fv_tensor *t = fv_tensor_new(s->w.module->arena, e, 2, dims);
+    fv_tensor *t = n > MOST_UNITS ? NULL : fv_tensor_new(s->w.module->arena, e, 2, dims);
     if (!t)
         return NULL;
     for (int64_t i = 0; i < n; i++)

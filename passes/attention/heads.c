@@ -75,16 +75,15 @@ static void note_place(void *user, const fv_expr *load) {
     *at = p;
 }
 
+/* Ends, whatever the dims are, when MOST are looked at. */
 static void count_places(places *p, int var) {
-    if (p->looked > MOST)
-        return;
     if (var == p->nvars) {
         p->looked++;
         fv_sample_number(&p->sample, p->x);
         return;
     }
     int64_t n = fv_sample_dim(&p->sample, p->vars[var]->dim);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && p->looked <= MOST; i++) {
         fv_sample_set(&p->sample, p->vars[var], i);
         count_places(p, var + 1);
     }
@@ -180,13 +179,19 @@ static bool values_have(const fv_attention_site *s, const fv_scores *x, int axis
     return at && at->op == FV_X_VAR && fv_x_uses(x->values, at->u.var);
 }
 
+/* What there is of all these together; 0, not known, where no 64 bits hold it. */
+static int64_t times(int64_t n, int64_t of) {
+    int64_t all;
+    return __builtin_mul_overflow(n, of, &all) ? 0 : all;
+}
+
 void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     fv_sample sample = fv_sample_new(a, f->module, FV_SAMPLE);
     if (x->load) {
         s->head_size = 1;
         for (int i = 0; i < x->terms->u.red.nvars; i++)
-            s->head_size *= fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim);
+            s->head_size = times(s->head_size, fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim));
         int64_t q = heads_of(f, x, x->q, s->head_size), k = heads_of(f, x, x->k, s->head_size);
         s->kv_heads = k > 0 ? k : 1;
         s->query_heads = q > 0 ? q : s->kv_heads;
@@ -198,7 +203,7 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
         for (int i = 0; i < x->rank; i++) /* what no data depend on, but the values do, are weights of heads */
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
-                s->query_heads *= fv_sample_dim(&sample, x->index[i]->dim);
+                s->query_heads = times(s->query_heads, fv_sample_dim(&sample, x->index[i]->dim));
         s->kv_heads = s->query_heads;
     }
     fv_arena_free(a);

@@ -27,14 +27,17 @@ static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
     p->columns = p->keys < MOST ? (int)p->keys : MOST;
 }
 
-static int64_t query_of(const picture *p, int row) { return row * p->queries / p->rows; }
+/* Place `at` of `count` at even distances from 0 to below n; n may be any, so it is not multiplied. */
+static int64_t spread(int at, int count, int64_t n) { return at * (n / count) + at * (n % count) / count; }
+
+static int64_t query_of(const picture *p, int row) { return spread(row, p->rows, p->queries); }
 static int64_t key_of(const picture *p, int column) {
     int edge = p->queries == p->rows && p->keys > p->columns ? p->rows < MOST / 3 ? p->rows : MOST / 3 : 0;
     if (column < edge)
         return column;
     if (column >= p->columns - edge)
         return p->keys - (p->columns - column);
-    return edge + (column - edge) * (p->keys - 2 * edge) / (p->columns - 2 * edge);
+    return edge + spread(column - edge, p->columns - 2 * edge, p->keys - 2 * edge);
 }
 
 /* Heads, batches, windows: the last of each, where masks are most likely to show. */
