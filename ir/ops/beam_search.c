@@ -7,7 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/ops/attend.h"
 #include "ir/ops/dims.h"
-#include "ir/ops/search.h"
+#include "ir/ops/search_encoder.h"
 #include "ir/ops/select.h"
 
 enum { IDS, MAX_LENGTH, MIN_LENGTH, BEAMS, RETURNED, LENGTH_PENALTY, PENALTY, ALLOWED, ALLOWED_FIRST, MASK, DECODER_IDS, PROCESSOR };
@@ -85,7 +85,7 @@ static int64_t token(const fv_op *op, const char *name) { return is_whisper(op) 
 /* Whisper has rules for tokens of times where logits_processor is 1; which these are, attributes of WhisperBeamSearch tell. */
 static void read_times(fv_op *op, beam_search *b) {
     int64_t processor;
-    b->times = (fv_timestamps){.processor = fv_op_in(op, PROCESSOR), .first = token(op, "beginning_timestamp_token_id"),
+    b->times = (fv_timestamps){.processor = fv_op_in(op, PROCESSOR), .first = token(op, "beginning_timestamp_token_id"), .end = b->s.end,
                                .start = fv_op_int(op, "decoder_start_token_id"), .none = token(op, "no_timestamps_token_id"),
                                .language_model = token(op, "start_of_lm_token_id"), .translate = token(op, "translate_token_id"),
                                .transcribe = token(op, "transcribe_token_id")};
@@ -110,9 +110,11 @@ static bool read(fv_op *op, beam_search *b) {
     return fv_search_check(s) && check_left_out(op, s->beams) && check_counts(b);
 }
 
+static bool read_graphs(fv_search *s) { return s->model ? fv_search_read_encoded(s) : fv_search_read_graphs(s); }
+
 static bool hand(fv_op *op, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
     beam_search b;
-    return read(op, &b) && fv_search_hand(&b.s, region, n, declared, types);
+    return read(op, &b) && (b.s.model ? fv_search_hand_encoded : fv_search_hand)(&b.s, region, n, declared, types);
 }
 
 static bool is_of(const fv_search *s, int64_t token) { return token >= 0 && token < s->vocabulary->value; }
@@ -129,7 +131,7 @@ static bool check_tokens(const fv_search *s) {
 static bool infer(fv_op *op) {
     beam_search b;
     const fv_search *s = &b.s;
-    if (!read(op, &b) || !fv_search_read_graphs(&b.s) || !check_tokens(s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
+    if (!read(op, &b) || !read_graphs(&b.s) || !check_tokens(s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
         !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
         !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
         (s->mask && !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims)))
@@ -344,7 +346,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
     beam_search b;
     const fv_search *s = &b.s;
-    if (!read(op, &b) || !fv_search_read_graphs(&b.s))
+    if (!read(op, &b) || !read_graphs(&b.s))
         return false;
     int rows = gives_all(op);
     fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers + rows);
@@ -352,8 +354,8 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     const fv_dim *one = fv_dim_const(s->t, 1), *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
     if (s->model)
         b.s.ids = answers(w, s);
-    fv_prompts p = fv_w_prompts(w, s);
-    fv_decoded d = fv_w_decode_prompts(w, s, &p);
+    fv_prompts p = s->model ? fv_w_encoder_prompts(w, s) : fv_w_prompts(w, s);
+    fv_decoded d = s->model ? fv_w_encode(w, s, &p) : fv_w_decode_prompts(w, s, &p);
     if (gives(op, OUT_NO_SPEECH))
         give_no_speech(w, s, d.scores);
     carried r = begin(w, s);
@@ -366,7 +368,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (w->failed)
         return false;
     r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
-    d = fv_w_decode_tokens(&k.w, s, &p, &r.q, r.tokens, r.pasts);
+    d = s->model ? fv_w_decode_encoded(&k.w, s, &p, &r.q, r.tokens, r.pasts) : fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
     r = advance(&k.w, &b, &r, &d, false);
     pack(s, &r, states);
     if (rows)

@@ -167,7 +167,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (w->failed)
         return false;
     r = unpack(&s, n, k.state);
-    d = fv_w_decode_tokens(&k.w, &s, &p, &r.q, r.tokens, r.pasts);
+    d = fv_w_decode_tokens(&k.w, &s, &p, r.tokens, r.pasts);
     r = choose(&k.w, &s, &r.q, r.ended, &d, numbers);
     pack(&s, &r, states);
     fv_w_turns_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);

@@ -147,14 +147,12 @@ static bool check_both(fv_search *s) {
 }
 
 bool fv_search_hand(const fv_search *s, const char *region, int n, const fv_type *const *declared, const fv_type **types) {
-    if (!s->model && !strcmp(region, "encoder"))
+    if (!strcmp(region, "encoder"))
         return fv_op_error(s->op, "model_type is 0, a decoder alone, and there is an encoder");
-    return s->model ? fv_search_hand_encoded(s, region, n, declared, types) : decoder_types(s, region, n, declared, types);
+    return decoder_types(s, region, n, declared, types);
 }
 
 bool fv_search_read_graphs(fv_search *s) {
-    if (s->model)
-        return fv_search_read_encoded(s);
     s->first = fv_op_find_attr(s->op, "init_decoder")->u.region;
     s->next = fv_op_find_attr(s->op, "decoder")->u.region;
     return check_decoder(s, "decoder", s->next) && check_decoder(s, "init_decoder", s->first) && check_both(s);
@@ -210,8 +208,6 @@ fv_value *fv_w_column(fv_rewriter *w, fv_value *v) {
 
 /* A token's position is how many are before it, padding apart; that of padding is 0. */
 fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
-    if (s->model)
-        return fv_w_encoder_prompts(w, s);
     fv_value *padding = FV_W2(w, FV_OP_Equal, s->ids, fv_w_int(w, FV_I32, s->pad));
     fv_value *real = fv_w_cast(w, FV_W1(w, FV_OP_Not, padding), FV_I32);
     fv_value *up_to = FV_W2(w, FV_OP_CumSum, real, fv_w_int(w, FV_I64, 1));
@@ -255,9 +251,7 @@ static fv_decoded run(fv_rewriter *w, const fv_search *s, const fv_region *r, fv
     return d;
 }
 
-fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, fv_prompts *p) {
-    if (s->model)
-        return fv_w_encode(w, s, p);
+fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p) {
     fv_value **in = FV_NEW(w->module->arena, fv_value *, s->first->nparams);
     in[TOKENS] = s->ids;
     in[POSITIONS] = p->positions;
@@ -274,10 +268,7 @@ static fv_value *followed_by_ones(fv_rewriter *w, const fv_search *s, fv_value *
     return fv_w_op(w, FV_OP_fv_Pad, 2, (fv_value *[]){v, fv_w_int(w, FV_I32, 1)}, 2, a);
 }
 
-fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, const fv_sequences *q, fv_value *tokens,
-                              fv_value *const *pasts) {
-    if (s->model)
-        return fv_w_decode_encoded(w, s, p, q, tokens, pasts);
+fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, fv_value *tokens, fv_value *const *pasts) {
     fv_value **in = FV_NEW(w->module->arena, fv_value *, s->next->nparams);
     const fv_dim *behind = fv_dim_sub(s->t, s->past, s->prompt);
     in[TOKENS] = fv_w_column(w, tokens);

@@ -4,6 +4,7 @@
 #define FV_IR_OPS_SEARCH_H
 
 #include "ir/graph/rewriter.h"
+#include "ir/ops/search_times.h"
 
 /* What model_type says. */
 typedef enum {
@@ -11,12 +12,6 @@ typedef enum {
     FV_SEARCH_TEXT,    /* 1: an encoder reads the prompt, and a decoder answers it, as in T5 */
     FV_SEARCH_AUDIO    /* 2: the same of features of sound, and the answer may begin with a prompt, as in Whisper */
 } fv_search_model;
-
-/* Whisper's tokens that tell times: -1 is none. Times are the tokens from `first` on. */
-typedef struct fv_timestamps {
-    fv_value *processor;                      /* i32 []: they have rules where it is 1 */
-    int64_t first, start, none, language_model, translate, transcribe;
-} fv_timestamps;
 
 /* What an operator says. */
 typedef struct fv_search {
@@ -79,15 +74,13 @@ typedef struct fv_decoded {
     fv_value *scores;    /* f32, of each token of the vocabulary behind the last one: [batch or rows, vocabulary] */
     fv_value **presents; /* [2, batch or rows, heads, tokens, size] of each layer; [batch or rows, heads, tokens, size], twice */
 } fv_decoded;
-typedef struct fv_sequences fv_sequences;
-/* The graph of prompts; that of tokens, i32 [rows], the last ones of sequences, with the pasts of those before. Each is used up. */
-fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, fv_prompts *p);
-fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, const fv_sequences *q, fv_value *tokens,
-                              fv_value *const *pasts);
+/* The graph of prompts; that of tokens, i32 [rows], behind others of which it has these pasts. Each is used up. */
+fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p);
+fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p, fv_value *tokens, fv_value *const *pasts);
 /* The type of past i as a turn sees it. */
 const fv_type *fv_search_past_type(const fv_search *s, int i);
 
-/* For search.c and search_encoder.c. Are the dims of t, which a graph that ends so gives, these? What is not proved the run checks, where the
+/* What search_encoder.c needs, too. Are the dims of t, which a graph that ends so gives, these? What is not proved the run checks, where the
  * graph has run. */
 bool fv_search_assume(const fv_search *s, const fv_op *end, const fv_type *t, const fv_type *expected, const char *why) FV_MUST_USE;
 /* Are there floats [rows, count or 1, vocabulary], behind the tokens that `ids` is the type of? False after a diagnostic. */
@@ -102,17 +95,6 @@ bool fv_search_declares(const fv_search *s, const char *region, int from, int n,
 fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value *const *in);
 /* f32 [rows, vocabulary] of logits [rows, count, more]: those of the last token. */
 fv_value *fv_w_last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits, const fv_dim *rows);
-
-/* ---- search_encoder.c: those of models with an encoder ---- */
-
-bool fv_search_hand_encoded(const fv_search *s, const char *region, int n, const fv_type *const *declared, const fv_type **types) FV_MUST_USE;
-bool fv_search_read_encoded(fv_search *s) FV_MUST_USE;
-/* Does an operator with these attributes and regions need an init_decoder? */
-bool fv_search_needs(const fv_op *op, const char *region) FV_MUST_USE;
-fv_prompts fv_w_encoder_prompts(fv_rewriter *w, const fv_search *s);
-fv_decoded fv_w_encode(fv_rewriter *w, const fv_search *s, fv_prompts *p);
-fv_decoded fv_w_decode_encoded(fv_rewriter *w, const fv_search *s, const fv_prompts *p, const fv_sequences *q, fv_value *tokens,
-                               fv_value *const *pasts);
 
 /* ---- search_turns.c ---- */
 
@@ -131,11 +113,11 @@ fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_
 void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all, fv_value *const *next);
 
 /* Sequences so far. */
-struct fv_sequences {
+typedef struct fv_sequences {
     fv_value *tokens; /* i32 [rows, most], padding behind the length */
     fv_value *seen;   /* bool [rows, vocabulary]: which occur; NULL: nobody asks */
     const fv_dim *length;
-};
+} fv_sequences;
 fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s); /* the prompts */
 /* One token, i32 [rows], behind each. */
 fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *tokens);
@@ -150,10 +132,5 @@ fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v);
 fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *scores, const fv_sequences *q, bool first);
 /* Does it ask which tokens occur? */
 bool fv_search_sees(const fv_search *s) FV_MUST_USE;
-
-/* ---- search_times.c ---- */
-
-/* Scores as the rules of Whisper's tokens of times change them. */
-fv_value *fv_w_timestamp_scores(fv_rewriter *w, const fv_search *s, fv_value *scores, const fv_sequences *q);
 
 #endif

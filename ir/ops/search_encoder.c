@@ -1,7 +1,7 @@
 /* search_encoder.c - the graphs of a search with an encoder. The encoder reads tokens (T5) or features of sound (Whisper) and gives the
  * keys and values that all tokens of the answer attend to; the decoder scores the token behind an answer so far. In most models the
  * encoder's graph also holds the decoder for the first tokens; where it does not, the decoder is there twice, as init_decoder too. */
-#include "ir/ops/search.h"
+#include "ir/ops/search_encoder.h"
 
 #include <string.h>
 

@@ -67,5 +67,5 @@ fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *score
         fv_value *by = fv_w_for_rows(w, s, fv_w_cast(w, s->presence, FV_F32));
         x = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_Mul, by, fv_w_float(w, FV_F32, (double)s->presence_penalty)));
     }
-    return s->times ? fv_w_timestamp_scores(w, s, x, q) : x;
+    return s->times ? fv_w_timestamp_scores(w, s->times, q->tokens, q->length, x) : x;
 }
