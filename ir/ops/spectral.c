@@ -8,6 +8,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/attend.h"
+#include "ir/ops/fourier.h"
 
 /* ---- fv.DFT: along the second of four axes ---- */
 
@@ -102,13 +103,28 @@ static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
     }
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &n->value);
     for (int64_t i = 0; i < n->value; i++) {
-        static const double quarters[] = {1, 0, -1, 0}; /* which no multiple of pi gives exactly */
-        int64_t quarter = 4 * i / n->value;
-        double angle = two_pi * (double)i / (double)n->value;
-        bool exact = 4 * i % n->value == 0;
-        fv_tensor_set_float(t, (size_t)i, exact ? quarters[(quarter + (sine ? 3 : 0)) % 4] : sine ? sin(angle) : cos(angle));
+        double c, s;
+        fv_turn(i, n->value, &c, &s);
+        fv_tensor_set_float(t, (size_t)i, sine ? s : c);
     }
     return fv_const_new(w->module, sine ? "sines" : "cosines", t);
+}
+
+/* x[outer, have, inner, parts] transformed along axis 1. */
+static fv_value *lines_transformed(fv_rewriter *w, fv_value *x, const fv_fourier *f) {
+    static const int swap[4] = {0, 2, 1, 3};
+    if (!x)
+        return NULL;
+    fv_dims *t = w->module->dims;
+    const fv_dim *outer = x->type->dims[0], *inner = x->type->dims[2];
+    bool together = fv_dim_is_const(inner) && inner->value == 1;
+    const fv_dim *rows[3] = {fv_dim_mul(t, outer, inner), x->type->dims[1], x->type->dims[3]};
+    fv_value *y = fv_w_fourier(w, fv_w_reshape(w, together ? x : fv_w_transpose(w, x, swap), 3, rows), f);
+    if (!y)
+        return NULL;
+    const fv_dim *split[4] = {outer, inner, y->type->dims[1], y->type->dims[2]};
+    y = fv_w_reshape(w, y, 4, split);
+    return together || !y ? y : fv_w_transpose(w, y, swap);
 }
 
 /* x transformed along an axis: `length` elements of it, zeros behind those that are there, become `result`. */
@@ -123,11 +139,15 @@ static fv_value *transformed(fv_rewriter *w, fv_value *x, int axis, const fv_dim
     const fv_dim *inner = fv_dim_product(t, from->rank - axis - 2, from->dims + axis + 1);
     const fv_dim *in[4] = {outer, from->dims[axis], inner, fv_dim_const(t, given)};
     const fv_dim *out[4] = {outer, result, inner, fv_dim_const(t, parts)};
+    for (int i = 0; i < from->rank; i++)
+        to[i] = i == axis ? result : i == from->rank - 1 ? out[3] : from->dims[i];
+    if (fv_fourier_is_fast(length)) {
+        fv_fourier f = {.length = length, .parts = given, .pairs = parts, .inverse = inverse, .half = half, .onesided = result != length};
+        return fv_w_reshape(w, lines_transformed(w, fv_w_reshape(w, x, 4, in), &f), from->rank, to);
+    }
     fv_value *operands[3] = {fv_w_reshape(w, x, 4, in), turn(w, from->elem, length, false), turn(w, from->elem, length, true)};
     fv_attr a[3] = {fv_attr_dims(w->module, "dims", 4, out), fv_attr_int(w->module, "inverse", inverse),
                     fv_attr_int(w->module, "half", half)};
-    for (int i = 0; i < from->rank; i++)
-        to[i] = i == axis ? result : i == from->rank - 1 ? out[3] : from->dims[i];
     return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_DFT, 3, operands, 3, a), from->rank, to);
 }
 
@@ -326,6 +346,19 @@ static bool infer_stft(fv_op *op) {
     return true;
 }
 
+/* Frames [batch, count, length, parts] times the window, each transformed. */
+static fv_value *frames_transformed(fv_rewriter *w, fv_op *op, fv_value *v, const frames *f) {
+    fv_dims *t = w->module->dims;
+    if (!v)
+        return NULL;
+    const fv_dim *column[2] = {f->length, fv_dim_const(t, 1)};
+    const fv_dim *rows[3] = {fv_dim_mul(t, v->type->dims[0], v->type->dims[1]), f->length, v->type->dims[3]};
+    if (fv_op_in(op, WINDOW))
+        v = FV_W2(w, FV_OP_Mul, v, fv_w_reshape(w, fv_w_cast(w, op->in[WINDOW], v->type->elem), 2, column));
+    fv_fourier of = {.length = f->length, .parts = (int)f->parts, .pairs = 2, .onesided = f->bins != f->length};
+    return fv_w_fourier(w, fv_w_reshape(w, v, 3, rows), &of);
+}
+
 /* In products a complex number of the signal is two terms. */
 static bool decompose_stft(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
@@ -341,7 +374,12 @@ static bool decompose_stft(fv_rewriter *w, fv_op *op) {
     const fv_dim *matrix[2] = {terms, fv_dim_mul(t, f.bins, two)};
     fv_value *v = fv_w_reshape(w, fv_w_cast(w, op->in[SIGNAL], e), 3, signal);
     fv_attr a[2] = {fv_attr_dims(m, "dims", 4, cut), fv_attr_dims(m, "step", 1, &f.step)};
-    v = fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Frames, 1, &v, 2, a), 3, rows);
+    v = fv_w_op(w, FV_OP_fv_Frames, 1, &v, 2, a);
+    if (fv_fourier_beats_product(f.length)) {
+        fv_w_result(w, 0, fv_w_cast(w, fv_w_reshape(w, frames_transformed(w, op, v, &f), 4, y->dims), x->elem));
+        return true;
+    }
+    v = fv_w_reshape(w, v, 3, rows);
     fv_value *in[3] = {turn(w, e, f.length, false), turn(w, e, f.length, true), NULL};
     if (fv_op_in(op, WINDOW))
         in[2] = fv_w_cast(w, op->in[WINDOW], e);
