@@ -60,6 +60,7 @@ typedef struct fv_context {
     fv_arena *arena;
     const fv_args *args;
     struct fv_lua *script; /* of --script, once it is read; script.c */
+    const volatile int32_t *cancel; /* of runs; NULL: nobody ends them */
 } fv_context;
 
 typedef struct fv_command {

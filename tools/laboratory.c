@@ -11,6 +11,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/option.h"
 #include "ir/graph/copy.h"
+#include "passes/lua/lua.h"
 #include "passes/switches.h"
 #include "tools/compare.h"
 #include "tools/rounds.h"
@@ -169,7 +170,7 @@ bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how
     fv_context *c = user;
     trial *t = calloc(1, sizeof *t);
     if (t)
-        t->c = (fv_context){.session = fv_session_new(), .args = &t->args};
+        t->c = (fv_context){.session = fv_session_new(), .args = &t->args, .cancel = fv_lua_interrupt()};
     if (!t || !t->c.session) {
         free(t);
         fv_out_of_memory(c->session);

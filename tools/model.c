@@ -188,7 +188,7 @@ bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_dri
 }
 
 int fv_subject_run(fv_context *c, fv_subject *m) {
-    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args)};
+    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
     fv_log *log = fv_log_new();
     int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
     bool ok = status == FV_OK || fv_say_log(c, log);

@@ -55,7 +55,7 @@ static bool make_buffers(fv_context *c, fv_runner *r) {
 }
 
 static bool first_run(fv_context *c, fv_runner *r) {
-    fv_run_options o = {.size = sizeof o, .threads = r->threads};
+    fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = c->cancel};
     fv_log *log = fv_log_new();
     double start = fv_now_ms();
     int status = fv_artifact_run(r->m->artifact, r->m->inputs, r->m->outputs, &o, log);
@@ -73,6 +73,7 @@ bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) {
     r->env = fv_pool_env(r->pool);
     if (!r->pool || r->threads == 1)
         r->env.parallel_for = NULL;
+    r->env.cancel = c->cancel;
     return first_run(c, r) && make_buffers(c, r);
 }
 

@@ -21,7 +21,7 @@
 #include "ir/base/text.h"
 #include "passes/lua/lua.h"
 
-/* FV_LUA_INTERVAL: instructions between two looks at the limits. */
+/* FV_LUA_INTERVAL: instructions between two looks at the limits, of a state that is small. */
 enum { FV_LUA_TEXT = 4000, FV_LUA_FRAMES = 20, FV_LUA_INTERVAL = 1000 };
 
 /* A place in a script. */
@@ -38,8 +38,10 @@ struct fv_lua {
     const char *path, *folder;
     size_t used;          /* bytes of the state */
     bool starved;         /* the last allocation that failed was beyond the limit */
+    bool late;            /* ... of steps, or it was interrupted */
     size_t base;          /* bytes of the session when the outermost call began */
     int64_t steps;
+    int64_t nanoseconds;  /* of the thread at the last look; 0: there was none, or it says nothing */
     const char *stop;     /* why no instruction is run any more; NULL: they are */
     bool varies, loaded, closing;
     bool matching, condition_failed; /* a rule asks its function; that has raised an error */
@@ -121,6 +123,8 @@ extern const luaL_Reg fv_lua_functions[];          /* of fv itself */
 fv_lua *fv_lua_of(lua_State *L);
 /* So many steps more; raises where a limit is passed. */
 void fv_lua_count(lua_State *L, int64_t steps);
+/* The limits are looked at after the next instruction of that coroutine. */
+void fv_lua_look_soon(lua_State *L);
 /* Bytes that what it makes may take besides what it has taken. */
 size_t fv_lua_room(lua_State *L);
 /* Runs f with `arg` as its light userdata; no error leaves. False after diagnostics. `what`, for messages: "pass 'x'", or NULL. */
@@ -128,6 +132,8 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) F
 /* Runs work(arg) with a door open. Raises where memory runs out, after which `changed` (or NULL) is not usable, and where the
  * answer is false: the messages that were said become the error. */
 void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
+/* The same for what makes dims and nothing else: one of too many parts leaves the module as it was. */
+void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg);
 /* The same for what changes the module: raises where a rule is matched right now. */
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
 /* The text of a file that the script consists of, which fv_lua_key then knows. Raises. */
@@ -140,6 +146,12 @@ void *fv_lua_scratch(lua_State *L, size_t n, size_t size);
 void fv_lua_note_lines(fv_lua *l, const char *text);
 /* "; did you mean 'x'?", or "". Valid until the next call. */
 const char *fv_lua_nearest(fv_lua *l, const char *word, const char *const *names);
+
+/* ---- pattern.c, elements.c ---- */
+
+/* Replace what takes long in the library on the top, `string` and `table`, by what counts. */
+void fv_lua_set_patterns(lua_State *L);
+void fv_lua_set_elements(lua_State *L);
 
 /* ---- sandbox.c ---- */
 
@@ -239,6 +251,11 @@ void fv_lua_set_pipeline(lua_State *L, int table);
 int fv_lua_pass_names(lua_State *L, int arg);
 
 /* ---- table.c ---- */
+
+/* The text at `arg`. Raises where it is none, or holds a byte 0, where Fovea's texts end. */
+const char *fv_lua_text(lua_State *L, int arg);
+/* The same of what is known to be a text, anywhere on the stack. */
+const char *fv_lua_whole(lua_State *L, int at);
 
 /* Raises where the table has a field besides `names`; `what` takes them: "fv.pass". */
 void fv_lua_check_fields(lua_State *L, int table, const char *what, const char *const *names);

@@ -54,6 +54,9 @@ const char *fv_lua_key(fv_lua *l);
 /* Becomes true when it has asked for something else: the time, standard input, or the libraries of --unsafe-lua. */
 const bool *fv_lua_varies(const fv_lua *l);
 
+/* Not 0 once Ctrl-C was pressed while a script runs: for fv_env.cancel of what it runs. */
+const volatile int32_t *fv_lua_interrupt(void);
+
 /* ---- names, for checks of the documents ---- */
 
 enum { FV_LUA_NAME = 80 };

@@ -1,7 +1,8 @@
 /* sandbox.c - what a script finds besides fv: Lua's libraries without those that reach for files, processes and bytecode.
  *
- * Whatever is here must not take long by itself: the limit of instructions is looked at between instructions of Lua, and a
- * finalizer is run without it, so tables have none. */
+ * Whatever is here must not take long by itself: the limit of instructions is looked at between instructions of Lua. What may
+ * take long counts what it does as steps, or is written anew so that it does (pattern.c, elements.c). A finalizer is run without
+ * a limit, so tables have none. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,8 @@ static int io_write(lua_State *L) {
 static int vary(lua_State *L) {
     int n = lua_gettop(L);
     fv_lua_of(L)->varies = true;
+    if (lua_type(L, 1) == LUA_TSTRING) /* of os.date */
+        fv_lua_count(L, (int64_t)lua_rawlen(L, 1));
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, n, LUA_MULTRET);
@@ -152,25 +155,102 @@ static int call_wrapped(lua_State *L) {
     return lua_gettop(L);
 }
 
-/* coroutine.create, coroutine.wrap: each coroutine begins to count anew, so it counts as what it may do uncounted. */
-static int make_coroutine(lua_State *L) {
+/* coroutine.create: each coroutine begins to count anew, so it counts as what it may do uncounted. */
+static int create(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
     fv_lua_count(L, FV_LUA_INTERVAL);
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    fv_lua_look_soon(co);
+    return 1;
+}
+
+/* What coroutine.wrap gives. Where the limit has ended the coroutine, what it would close is left: a hook has raised that error, and
+ * what ran there now ran without one. */
+static int resume_wrapped(lua_State *L) {
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    int n = lua_gettop(L), found = 0;
+    if (!lua_checkstack(co, n))
+        return luaL_error(L, "too many arguments to resume");
+    if (lua_status(co) == LUA_OK && !lua_gettop(co))
+        return luaL_error(L, "cannot resume dead coroutine");
+    lua_xmove(L, co, n);
+    int status = lua_resume(co, L, n, &found);
+    if (status == LUA_OK || status == LUA_YIELD) {
+        luaL_checkstack(L, found, "too many results to resume");
+        lua_xmove(co, L, found);
+        return found;
+    }
+    if (!fv_lua_of(L)->stop && lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD)
+        status = lua_resetthread(co);
+    lua_xmove(co, L, 1);
+    if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int wrap(lua_State *L) {
+    create(L);
+    lua_pushcclosure(L, resume_wrapped, 1);
+    return 1;
+}
+
+/* coroutine.close: not what the limit has ended. */
+static int close_coroutine(lua_State *L) {
+    fv_lua_count(L, 1);
     return call_wrapped(L);
 }
 
-/* table.move: as many steps as elements. */
-static int move_elements(lua_State *L) {
-    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
-    if (last >= first)
-        fv_lua_count(L, last - first < 0 || last - first > INT64_MAX / 4 ? INT64_MAX / 4 : last - first);
+/* The script's function for errors is upvalue 1. The end of its instructions is no error for it: a hook has raised that, and what ran
+ * here then ran without one. */
+static int handle_error(lua_State *L) {
+    if (fv_lua_of(L)->stop)
+        return 1;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+/* xpcall */
+static int call_with_handler(lua_State *L) {
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, handle_error, 1);
+    lua_replace(L, 2);
     return call_wrapped(L);
 }
 
-/* table.insert and table.remove in the middle: as many steps as elements behind that. */
-static int shift_elements(lua_State *L) {
-    lua_Integer n = luaL_len(L, 1), at = lua_isinteger(L, 2) ? lua_tointeger(L, 2) : n;
-    if (at >= 1 && at < n)
-        fv_lua_count(L, n - at > INT64_MAX / 4 ? INT64_MAX / 4 : n - at);
+/* What goes through texts once: as many steps as that takes. */
+static int go_through(lua_State *L) {
+    size_t all = 0;
+    for (int i = 1; i <= lua_gettop(L); i++)
+        all += lua_type(L, i) == LUA_TSTRING ? lua_rawlen(L, i) : 0;
+    fv_lua_count(L, (int64_t)(all / 16));
+    return call_wrapped(L);
+}
+
+/* string.rep: nothing, however often, is nothing. */
+static int repeat(lua_State *L) {
+    size_t n, between;
+    luaL_checklstring(L, 1, &n);
+    lua_Integer times = luaL_checkinteger(L, 2);
+    luaL_optlstring(L, 3, "", &between);
+    if (!(n + between)) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    fv_lua_count(L, times < 1 || times > INT32_MAX ? 1 : (int64_t)((double)times * (double)(n + between) / 256));
+    return call_wrapped(L);
+}
+
+/* collectgarbage: it goes through all that there is. */
+static int collect(lua_State *L) {
+    fv_lua_count(L, (int64_t)(fv_lua_of(L)->used / 64));
     return call_wrapped(L);
 }
 
@@ -190,9 +270,24 @@ static int seed_numbers(lua_State *L) {
 
 /* ---- text only ---- */
 
+/* What gives load its text, piece by piece, is upvalue 1. */
+static int read_piece(lua_State *L) {
+    fv_lua_count(L, FV_LUA_INTERVAL);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_call(L, 0, 1);
+    return 1;
+}
+
 /* load, without bytecode. */
 static int load_text(lua_State *L) {
     int n = lua_gettop(L);
+    if (lua_isfunction(L, 1)) {
+        lua_pushvalue(L, 1);
+        lua_pushcclosure(L, read_piece, 1);
+        lua_replace(L, 1);
+    } else if (lua_type(L, 1) == LUA_TSTRING) {
+        fv_lua_count(L, (int64_t)lua_rawlen(L, 1));
+    }
     if (n < 2)
         lua_settop(L, 2);
     lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n); /* the environment may be nil, which is not none */
@@ -283,6 +378,9 @@ static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},          {LUA_CO
                                      {LUA_TABLIBNAME, luaopen_table},    {LUA_STRLIBNAME, luaopen_string},
                                      {LUA_MATHLIBNAME, luaopen_math},    {LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL}};
 
+static const char *const of_strings[] = {"format", "lower", "pack", "packsize", "reverse", "unpack", "upper"};
+static const char *const of_utf8[] = {"codepoint", "len", "offset"};
+
 static void forget(lua_State *L, const char *global) {
     lua_pushnil(L);
     lua_setglobal(L, global);
@@ -298,12 +396,22 @@ static void open_safe(lua_State *L) {
     lua_getglobal(L, "string");
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
+    fv_lua_set_patterns(L);
     lua_pop(L, 1);
-    wrap_field(L, "coroutine", "create", make_coroutine);
-    wrap_field(L, "coroutine", "wrap", make_coroutine);
-    wrap_field(L, "table", "move", move_elements);
-    wrap_field(L, "table", "insert", shift_elements);
-    wrap_field(L, "table", "remove", shift_elements);
+    lua_getglobal(L, "table");
+    fv_lua_set_elements(L);
+    lua_pop(L, 1);
+    wrap_field(L, "coroutine", "close", close_coroutine);
+    wrap_field(L, "coroutine", "create", create);
+    wrap_field(L, "coroutine", "wrap", wrap);
+    wrap_global(L, "xpcall", call_with_handler);
+    wrap_field(L, "string", "rep", repeat);
+    for (int i = 0; i < (int)(sizeof of_strings / sizeof *of_strings); i++)
+        wrap_field(L, "string", of_strings[i], go_through);
+    for (int i = 0; i < (int)(sizeof of_utf8 / sizeof *of_utf8); i++)
+        wrap_field(L, "utf8", of_utf8[i], go_through);
+    wrap_global(L, "collectgarbage", collect);
+    wrap_global(L, "tonumber", go_through);
     wrap_field(L, "math", "randomseed", seed_numbers);
     wrap_global(L, "load", load_text);
     wrap_global(L, "setmetatable", set_metatable);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ir/base/mapping.h"
 #include "passes/lua/internal.h"
@@ -14,9 +15,38 @@ fv_lua *fv_lua_of(lua_State *L) {
 
 /* ---- limits ---- */
 
+#define INTERRUPTED "interrupted"
+#define TOO_LONG "the script has run as many instructions as it may; --script-steps=N allows more"
+
+/* A signal has no argument: what it tells has to be here. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
+/* Bytes: of an allocation that counts; of a state that is looked at more often. */
+enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* of an instruction that is long */ };
+
+/* Whoever wants so much is about to fill it, in one instruction perhaps: that counts, and ends where the limit is. No error but this
+ * can be raised here. */
+static bool may_grow(fv_lua *l, size_t bytes) {
+    l->steps += (int64_t)(bytes / 256);
+    if (l->main && l->used + bytes > OFTEN && lua_gethookcount(l->main) > 1) { /* coroutines may be gone */
+        l->steps += lua_gethookcount(l->main); /* as many may have run since the last look */
+        fv_lua_look_soon(l->main);
+    }
+    if (!l->closing && (l->steps >= l->o.steps || interrupted))
+        l->starved = l->late = true;
+    return !l->late || l->closing;
+}
+
 static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     fv_lua *l = user;
     size_t had = old ? old_size : 0; /* of a new object it is its kind */
+    if (size > had + LARGE && !may_grow(l, size - had))
+        return NULL;
     if (!size) {
         l->used -= had;
         free(old);
@@ -36,17 +66,34 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     return now;
 }
 
-/* A signal has no argument: what it tells has to be here. */
-static volatile sig_atomic_t interrupted;
+/* The more memory there is, the longer an instruction may be that goes through it, a comparison of texts for example. */
+static int interval(const fv_lua *l) {
+    return l->used < OFTEN ? FV_LUA_INTERVAL : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->used) + 1;
+}
 
-static void note_interrupt(int signal) {
-    (void)signal;
-    interrupted = 1;
+/* So many instructions; of a large state as many as the processor would have run, if they were long ones. */
+static int64_t long_steps(fv_lua *l, int n) {
+    struct timespec t;
+    int64_t before = l->nanoseconds, now = 0;
+    if (l->used >= OFTEN && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
+        now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    l->nanoseconds = now;
+    int64_t took = before && now > before ? (now - before) / NANOSECONDS : 0;
+    return took > 10 * (int64_t)n ? took : n;
 }
 
 static void look(lua_State *L, lua_Debug *ar) {
+    fv_lua *l = fv_lua_of(L);
+    int n = lua_gethookcount(L), now = interval(l);
     (void)ar;
-    fv_lua_count(L, FV_LUA_INTERVAL);
+    fv_lua_count(L, long_steps(l, n));
+    if (now != n)
+        lua_sethook(L, look, LUA_MASKCOUNT, now);
+}
+
+void fv_lua_look_soon(lua_State *L) {
+    if (lua_gethookcount(L) > 1)
+        lua_sethook(L, look, LUA_MASKCOUNT, 1);
 }
 
 /* Once a limit is passed each further instruction fails, in whatever coroutine, so that no pcall gets around it. */
@@ -54,11 +101,11 @@ void fv_lua_count(lua_State *L, int64_t steps) {
     fv_lua *l = fv_lua_of(L);
     l->steps += steps;
     if (!l->stop && interrupted)
-        l->stop = "interrupted";
+        l->stop = INTERRUPTED;
     else if (!l->stop && fv_session_taken(l->session) > l->base && fv_session_taken(l->session) - l->base > l->o.memory)
         l->stop = "what the script makes needs more memory than it may; --script-memory=N allows more";
     else if (!l->stop && l->steps >= l->o.steps)
-        l->stop = "the script has run as many instructions as it may; --script-steps=N allows more";
+        l->stop = TOO_LONG;
     if (!l->stop)
         return;
     lua_sethook(l->main, look, LUA_MASKCOUNT, 1);
@@ -68,6 +115,9 @@ void fv_lua_count(lua_State *L, int64_t steps) {
     lua_concat(L, 2);
     lua_error(L);
 }
+
+_Static_assert(sizeof(sig_atomic_t) == sizeof(int32_t), "a run is cancelled by what a signal sets");
+const volatile int32_t *fv_lua_interrupt(void) { return (const volatile int32_t *)&interrupted; }
 
 size_t fv_lua_room(lua_State *L) {
     const fv_lua *l = fv_lua_of(L);
@@ -192,6 +242,10 @@ static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_
 static void report(fv_lua *l, int status, const char *what) {
     const char *text = l->message;
     fv_lua_frame place;
+    if (status == LUA_ERRMEM && l->late) {
+        say_at(l, FV_ERROR, NULL, 0, "%s%s%s", what ? what : "", what ? ": " : "", interrupted ? INTERRUPTED : TOO_LONG);
+        return;
+    }
     if (status == LUA_ERRMEM && !l->starved)
         fv_out_of_memory(l->session);
     if (status == LUA_ERRMEM) {
@@ -286,7 +340,13 @@ static _Noreturn void raise_messages(lua_State *L, const fv_message *before) {
     abort();
 }
 
-void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
+/* Has the door been taken because of what the last message says, as a dim of too many parts does? */
+static bool is_said(const fv_lua *l, const fv_message *before) {
+    const fv_message *last = fv_messages_last(l->session);
+    return last && last != before && last->severity == FV_ERROR;
+}
+
+static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work)(void *arg), void *arg) {
     fv_lua *l = fv_lua_of(L);
     lua_State *const outer = l->L; /* what runs is a coroutine, perhaps */
     const fv_lua_pass *const around = l->running;
@@ -299,17 +359,24 @@ void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void
         l->matching = matching;
         l->depth = depth;
         fv_lua_end_passes(l, around);
-        if (changed)
+        const bool said = is_said(l, before);
+        if (changed && !(said && dims_only))
             changed->poisoned = true;
+        if (said)
+            raise_messages(L, before);
         luaL_error(L, "out of memory");
     }
     l->L = L;
     bool ok = work(arg);
     l->L = outer;
+    l->nanoseconds = 0; /* it was not the script's time */
     fv_door_close(l->session, &door);
     if (!ok)
         raise_messages(L, before);
 }
+
+void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) { enter(L, changed, false, work, arg); }
+void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg) { enter(L, box, true, work, arg); }
 
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
     if (fv_lua_of(L)->matching)
