@@ -10,7 +10,7 @@
 /* ---- operators by name ---- */
 
 const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
-    const char *text = luaL_checkstring(L, arg), *dot = strrchr(text, '.');
+    const char *text = fv_lua_text(L, arg), *dot = strrchr(text, '.');
     const fv_session *s = fv_lua_of(L)->session;
     char domain[64] = "";
     if (dot && (size_t)(dot - text) < sizeof domain)
@@ -105,7 +105,7 @@ static void read_results(lua_State *L, int arg, building *b) {
         if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
             b->outs[i] = NULL;
         else if (lua_type(L, -1) == LUA_TSTRING)
-            b->outs[i] = lua_tostring(L, -1);
+            b->outs[i] = fv_lua_whole(L, -1);
         else
             luaL_error(L, "%s: result %d is a %s, expected its name, or false for one that is left out", b->def->name, i + 1,
                        luaL_typename(L, -1));

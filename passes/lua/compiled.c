@@ -41,7 +41,7 @@ static const char *word_field(lua_State *L, int table, const char *name) {
         return NULL;
     if (type != LUA_TSTRING && !lua_isinteger(L, -1))
         luaL_error(L, "%s is a %s, expected a text", name, luaL_typename(L, -1));
-    return lua_tostring(L, -1);
+    return fv_lua_whole(L, -1);
 }
 
 static const char *const *words_field(lua_State *L, int table, const char *name) {

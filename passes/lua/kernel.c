@@ -27,7 +27,7 @@ static bool parse(void *arg) {
 
 /* kernel(TEXT): its name */
 int fv_lua_kernel_new(lua_State *L) {
-    adding d = {fv_lua_of(L), luaL_checkstring(L, 1), fv_lua_line(L), NULL};
+    adding d = {fv_lua_of(L), fv_lua_text(L, 1), fv_lua_line(L), NULL};
     if (d.l->loaded)
         return luaL_error(L, "fv.kernel: kernels are declared while the script is read");
     fv_lua_try(L, NULL, parse, &d);

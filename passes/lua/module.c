@@ -36,14 +36,14 @@ static bool load(void *arg) {
 }
 
 static int fv_parse(lua_State *L) {
-    reading r = {fv_lua_of(L), luaL_checkstring(L, 1), NULL};
+    reading r = {fv_lua_of(L), fv_lua_text(L, 1), NULL};
     fv_lua_try(L, NULL, parse, &r);
     fv_lua_push_box(L, r.m, true);
     return 1;
 }
 
 static int fv_load(lua_State *L) {
-    reading r = {fv_lua_of(L), luaL_checkstring(L, 1), NULL};
+    reading r = {fv_lua_of(L), fv_lua_text(L, 1), NULL};
     if (!r.l->o.host.load)
         return luaL_error(L, "fv.load: only `fovea lua` loads models; here the command has one");
     fv_lua_try(L, NULL, load, &r);
@@ -191,7 +191,7 @@ static bool find(void *arg) {
 
 static int module_find(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1);
-    finding f = {box->m, luaL_checkstring(L, 2), NULL};
+    finding f = {box->m, fv_lua_text(L, 2), NULL};
     fv_lua_try(L, NULL, find, &f);
     fv_lua_push(L, box, &fv_lua_value_class, f.v);
     return 1;
@@ -268,7 +268,7 @@ static bool save(void *arg) {
 }
 
 static int module_save(lua_State *L) {
-    saving s = {&fv_lua_of(L)->o.host, fv_lua_module(L, 1), luaL_checkstring(L, 2)};
+    saving s = {&fv_lua_of(L)->o.host, fv_lua_module(L, 1), fv_lua_text(L, 2)};
     if (!s.host->save)
         return luaL_error(L, "module:save: only `fovea lua` writes what a script says");
     fv_lua_change(L, s.box, save, &s);
@@ -319,7 +319,7 @@ static int module_dim(lua_State *L) {
         fv_lua_push(L, box, &fv_lua_dim_class, fv_lua_dim(L, 2, box));
         return 1;
     }
-    dim_text t = {box->m, lua_tostring(L, 2), NULL};
+    dim_text t = {box->m, fv_lua_whole(L, 2), NULL};
     fv_lua_try(L, NULL, parse_dim, &t);
     fv_lua_push(L, box, &fv_lua_dim_class, t.d);
     return 1;

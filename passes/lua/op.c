@@ -147,7 +147,7 @@ static bool push_default(lua_State *L, const fv_attr_def *d) {
 static int op_attr(lua_State *L) {
     fv_lua_box *box;
     const fv_op *op = fv_lua_op(L, 1, &box);
-    const fv_attr_def *d = fv_lua_attr_def(L, op->def, luaL_checkstring(L, 2));
+    const fv_attr_def *d = fv_lua_attr_def(L, op->def, fv_lua_text(L, 2));
     const fv_attr *a = fv_op_find_attr(op, d->name);
     if (a)
         fv_lua_push_attr(L, box, a);
@@ -179,7 +179,7 @@ static bool set(void *arg) {
 static int op_set(lua_State *L) {
     fv_lua_box *box;
     setting s = {.op = fv_lua_op(L, 1, &box)};
-    const fv_attr_def *d = fv_lua_attr_def(L, s.op->def, luaL_checkstring(L, 2));
+    const fv_attr_def *d = fv_lua_attr_def(L, s.op->def, fv_lua_text(L, 2));
     luaL_checkany(L, 3);
     lua_settop(L, 3);
     s.box = box;

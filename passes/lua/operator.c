@@ -41,7 +41,7 @@ static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
     fv_operand_def o = {.type = "T"};
     int at = lua_gettop(L);
     if (lua_type(L, at) == LUA_TSTRING) {
-        o.name = lua_tostring(L, at);
+        o.name = fv_lua_whole(L, at);
     } else if (lua_istable(L, at) && input) {
         fv_lua_check_fields(L, at, "an input", fields);
         o.name = fv_lua_text_field(L, at, "name", NULL);

@@ -61,7 +61,7 @@ static void declare_option(lua_State *L, int values, const char *pass) {
     int pair = lua_gettop(L) - 1;
     if (lua_type(L, pair) != LUA_TSTRING)
         luaL_error(L, "options are declared by their names, not by a %s", luaL_typename(L, pair));
-    declaring d = {.l = l, .name = lua_tostring(L, pair), .doc = "", .pass = pass};
+    declaring d = {.l = l, .name = fv_lua_whole(L, pair), .doc = "", .pass = pass};
     for (int i = 0; i < l->noptions; i++)
         if (!strcmp(l->options[i].name, d.name))
             luaL_error(L, "option '%s' is declared twice", d.name);
@@ -239,7 +239,7 @@ static bool count(void *arg) {
 
 static int pass_count(lua_State *L) {
     lua_Integer n = luaL_optinteger(L, 3, 1);
-    counting c = {check_pass(L), luaL_checkstring(L, 2), (int)n};
+    counting c = {check_pass(L), fv_lua_text(L, 2), (int)n};
     if (!c.p->now)
         return luaL_error(L, "pass '%s' does not run now", c.p->pass.name);
     if (n < 0 || n > 1000000)

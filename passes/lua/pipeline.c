@@ -38,7 +38,7 @@ static void check_names(lua_State *L, int list) {
         const char *names[300];
         int n = 0;
         lua_rawgeti(L, list, i);
-        const char *name = lua_tostring(L, -1);
+        const char *name = fv_lua_whole(L, -1);
         if (!fv_pass_find_own(l->passes, name)) {
             for (int k = 0; fv_pass_at(k) && n < 150; k++)
                 names[n++] = fv_pass_at(k)->name;
@@ -150,7 +150,7 @@ static void push_all_steps(lua_State *L) {
 }
 
 int fv_lua_level(lua_State *L) {
-    const char *level = luaL_checkstring(L, 1);
+    const char *level = fv_lua_text(L, 1);
     const fv_pipeline_table *p = strlen(level) == 1 ? fv_pipeline_shipped(*level) : NULL;
     if (!p)
         return luaL_error(L, "there is no level '%s'; there are \"0\" to \"3\" and \"s\"", level);

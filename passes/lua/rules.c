@@ -132,7 +132,7 @@ static fv_lua_rule *push_rule(lua_State *L, const char *text, int entry, bool ch
 
 /* rule(TEXT), rule(TEXT, WHEN), rule(TEXT, {when = .., check = ..}) */
 int fv_lua_rule_new(lua_State *L) {
-    const char *text = luaL_checkstring(L, 1);
+    const char *text = fv_lua_text(L, 1);
     bool check = true;
     lua_settop(L, 2);
     if (lua_istable(L, 2)) {
@@ -175,7 +175,7 @@ static const char *text_field(lua_State *L, const char *name, const char *otherw
         return otherwise;
     if (type != LUA_TSTRING)
         luaL_error(L, "fv.rules: %s is a %s, expected a text", name, luaL_typename(L, -1));
-    return lua_tostring(L, -1);
+    return fv_lua_whole(L, -1);
 }
 
 /* rules{name =, purpose =, ends =, rule or text, ...}: a pass that applies them until none matches. */
@@ -192,7 +192,7 @@ int fv_lua_rules_new(lua_State *L) {
         return luaL_error(L, "fv.rules '%s' has no rules", name);
     for (int i = 0, top = lua_gettop(L); i < c.n; i++) {
         if (lua_rawgeti(L, 1, i + 1) == LUA_TSTRING)
-            push_rule(L, lua_tostring(L, -1), i + 1, true);
+            push_rule(L, fv_lua_whole(L, -1), i + 1, true);
         fv_lua_rule **handle = luaL_testudata(L, -1, "fv.rule");
         if (!handle || !*handle)
             return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text", name, i + 1, luaL_typename(L, -1));

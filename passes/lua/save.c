@@ -255,7 +255,7 @@ static const char *join(writer *w, size_t *n) {
 
 /* save(NAME, TABLE, COLUMNS) */
 int fv_lua_save(lua_State *L) {
-    saving s = {.host = &fv_lua_of(L)->o.host, .name = luaL_checkstring(L, 1)};
+    saving s = {.host = &fv_lua_of(L)->o.host, .name = fv_lua_text(L, 1)};
     lua_settop(L, 3);
     lua_newtable(L);
     writer w = {L, lua_gettop(L), 0};

@@ -44,7 +44,7 @@ static const char *schedule_text(lua_State *L, const char *name, int params) {
     }
     lua_pushstring(L, "}");
     lua_concat(L, 2);
-    return lua_tostring(L, -1);
+    return fv_lua_whole(L, -1);
 }
 
 int fv_lua_line(lua_State *L) {

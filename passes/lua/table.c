@@ -4,6 +4,19 @@
 
 #include "passes/lua/internal.h"
 
+const char *fv_lua_whole(lua_State *L, int at) {
+    size_t n;
+    const char *text = lua_tolstring(L, at, &n);
+    if (strlen(text) != n)
+        luaL_error(L, "'%s' ends with a byte 0, which no name or text has", text);
+    return text;
+}
+
+const char *fv_lua_text(lua_State *L, int arg) {
+    luaL_checkstring(L, arg);
+    return fv_lua_whole(L, arg);
+}
+
 void fv_lua_check_fields(lua_State *L, int table, const char *what, const char *const *names) {
     lua_pushnil(L);
     while (lua_next(L, table)) {
@@ -24,7 +37,7 @@ const char *fv_lua_text_field(lua_State *L, int table, const char *name, const c
         return otherwise;
     if (lua_type(L, -1) != LUA_TSTRING)
         luaL_error(L, "%s is a %s, expected a text", name, luaL_typename(L, -1));
-    return lua_tostring(L, -1);
+    return fv_lua_whole(L, -1);
 }
 
 lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise, lua_Integer least, lua_Integer most) {
@@ -52,7 +65,7 @@ const char *const *fv_lua_texts(lua_State *L, int arg) {
     for (int i = 0; i < n; i++) {
         if (lua_rawgeti(L, arg, i + 1) != LUA_TSTRING)
             luaL_error(L, "entry %d of the list is a %s, expected a text", i + 1, luaL_typename(L, -1));
-        list[i] = lua_tostring(L, -1);
+        list[i] = fv_lua_whole(L, -1);
         lua_pop(L, 1);
     }
     return list;
@@ -72,7 +85,7 @@ const char *const *fv_lua_keys(lua_State *L, int table, const char *what) {
     const char **list = fv_lua_scratch(L, n + 1, sizeof *list);
     size_t i = 0;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
-        list[i++] = lua_tostring(L, -2);
+        list[i++] = fv_lua_whole(L, -2);
     qsort(list, n, sizeof *list, by_name);
     return list;
 }

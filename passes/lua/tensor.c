@@ -266,7 +266,7 @@ int fv_lua_tensor_new(lua_State *L) {
 /* const(NAME, TENSOR) or const(NAME, ELEM, DIMS, ELEMENTS) */
 int fv_lua_const(lua_State *L) {
     fv_lua_box *box = fv_lua_module(L, 1), *other;
-    making k = {.m = box->m, .name = luaL_checkstring(L, 2), .most = fv_lua_room(L)};
+    making k = {.m = box->m, .name = fv_lua_text(L, 2), .most = fv_lua_room(L)};
     if (fv_lua_is(L, 3, &fv_lua_tensor_class)) {
         k.tensor = fv_lua_any(L, 3, &fv_lua_tensor_class, &other);
         if (other && other != box)

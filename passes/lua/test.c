@@ -18,7 +18,7 @@ static bool add_test(void *arg) {
 /* test(NAME, FUNCTION) */
 int fv_lua_test_new(lua_State *L) {
     fv_lua *l = fv_lua_of(L);
-    adding d = {l, luaL_checkstring(L, 1)};
+    adding d = {l, fv_lua_text(L, 1)};
     luaL_checktype(L, 2, LUA_TFUNCTION);
     if (l->loaded)
         return luaL_error(L, "fv.test: tests are declared while the script is read");

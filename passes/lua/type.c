@@ -121,7 +121,7 @@ const fv_dim *fv_lua_dim(lua_State *L, int arg, fv_lua_box *box) {
     computing c = {.m = box->m};
     if (lua_isinteger(L, arg)) {
         c.value = lua_tointeger(L, arg);
-        fv_lua_try(L, box, make_const, &c);
+        fv_lua_try_dims(L, box, make_const, &c);
         return c.out;
     }
     fv_lua_box *other;
@@ -182,7 +182,7 @@ static int combine(lua_State *L, arithmetic f) {
     fv_lua_box *box;
     fv_lua_any(L, fv_lua_is(L, 1, &fv_lua_dim_class) ? 1 : 2, &fv_lua_dim_class, &box);
     computing c = {.m = box->m, .f = f, .a = fv_lua_dim(L, 1, box), .b = fv_lua_dim(L, 2, box)};
-    fv_lua_try(L, box, compute, &c);
+    fv_lua_try_dims(L, box, compute, &c);
     fv_lua_push(L, box, &fv_lua_dim_class, c.out);
     return 1;
 }
@@ -208,7 +208,7 @@ static int dim_compare(lua_State *L) {
     computing c = {.a = check_dim(L, &box)};
     c.m = box->m;
     c.b = fv_lua_dim(L, 2, box);
-    fv_lua_try(L, box, order, &c);
+    fv_lua_try_dims(L, box, order, &c);
     lua_pushstring(L, names[c.order]);
     return 1;
 }

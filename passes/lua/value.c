@@ -164,7 +164,7 @@ static bool rename_value(void *arg) {
 
 static int value_rename(lua_State *L) {
     fv_lua_box *box;
-    changing c = {.v = fv_lua_value(L, 1, &box), .name = luaL_checkstring(L, 2)};
+    changing c = {.v = fv_lua_value(L, 1, &box), .name = fv_lua_text(L, 2)};
     c.m = box->m;
     fv_lua_change(L, box, rename_value, &c);
     lua_settop(L, 1);
