@@ -164,6 +164,12 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
         }
         if (fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, name)))
             continue;
+        const Onnx__TypeProto *declared = g->input[i]->type;
+        if (declared && declared->value_case == ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE) {
+            fv_value *v = fv_import_sparse_input(im, sc->region, declared, name, fv_printf(im->tmp, "input '%s'", name));
+            fv_import_define(im, sc, name, v ? v : im->poison);
+            continue;
+        }
         const fv_type *t =
             fv_import_type(im, g->input[i]->type, name, fv_printf(im->tmp, "input '%s'", name));
         fv_import_define(im, sc, name, t ? fv_param_new(sc->region, name, t) : im->poison);
@@ -205,9 +211,11 @@ static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const cha
     fv_value *v = fv_import_find(im, sc, name);
     if (v == im->poison)
         return NULL;
-    if (v && v != im->absent)
+    bool sparse = v && fv_ptrmap_get(&im->sparse, v);
+    if (v && v != im->absent && !sparse)
         return v;
-    const char *problem = v        ? "is an input that a function's caller leaves out"
+    const char *problem = sparse   ? "is a sparse tensor, which only an operator takes"
+                          : v      ? "is an input that a function's caller leaves out"
                           : parent ? "is not defined"
                                    : "is not defined anywhere";
     if (parent)
@@ -264,7 +272,7 @@ static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
                            Onnx__ValueInfoProto **declared) {
     for (size_t i = 0; i < n; i++) {
         fv_value *v = fv_import_find(im, sc, fv_text_of(declared[i]->name));
-        if (v && v != im->poison && v->kind != FV_VALUE_RESULT)
+        if (v && v != im->poison && v->kind != FV_VALUE_RESULT && !fv_ptrmap_get(&im->sparse, v))
             fv_import_declared(im, v, declared[i]);
     }
 }
@@ -287,6 +295,7 @@ static bool import_graph(fv_importer *im) {
                           .prefix = ""};
     fv_import_note_declared(im, g, &sc.declared);
     import_inputs(im, &sc, g);
+    fv_import_check_sparse(im, sc.region);
     fv_import_initializers(im, &sc, g);
     check_declared(im, &sc, g->n_input, g->input);
     if (g->n_output == 0)
@@ -348,7 +357,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     XXH3_128bits_reset(hash.state);
     if (!look)
         hash_more(&hash, data, size);
-    im.functions = im.symbols = im.is_initializer = im.constants = im.departures = fv_ptrmap_in(tmp);
+    im.sparse = im.functions = im.symbols = im.is_initializer = im.constants = im.departures = fv_ptrmap_in(tmp);
     im.poison = FV_NEW(tmp, fv_value, 1);
     im.absent = FV_NEW(tmp, fv_value, 1);
     im.tensors = (fv_tensor_reader){.session = s,

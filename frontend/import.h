@@ -6,6 +6,7 @@
  * import_rank.c    inputs without a shape: their rank
  * import_assume.c  the others: one with which the model is legal
  * import_dims.c    types, symbols, --dim, declared shapes
+ * import_sparse.c  sparse tensors that are inputs
  * import_order.c   nodes in an order in which operands come first
  * import_attr.c    attributes and Constant nodes
  * import_node.c    one node: operands, upgrade, inference; functions inlined
@@ -63,6 +64,13 @@ typedef struct fv_faults {
     int nodes, declared, ranks;
 } fv_faults;
 
+/* A sparse tensor: its elements that are there, a row of coordinates for each, and the dims of the whole. */
+typedef struct fv_sparse {
+    fv_value *values, *places;
+    int rank;
+    const fv_dim *const *dims;
+} fv_sparse;
+
 typedef struct fv_importer {
     fv_session *s;
     fv_arena *tmp; /* freed when the import is done */
@@ -74,6 +82,7 @@ typedef struct fv_importer {
     fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
     fv_ptrmap is_initializer; /* names in the main graph */
     fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
+    fv_ptrmap sparse;         /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
     fv_tensor_reader tensors;
     size_t size;       /* of the model's bytes, which `tensors` has */
     fv_value *poison;  /* stands for a value that could not be made */
@@ -218,6 +227,15 @@ void fv_import_note_turns(fv_importer *im, const fv_op *loop);
  * and does not count; one that does not is taken for dims that data decides, and checked when the
  * model runs. */
 void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared);
+
+/* ---- import_sparse.c ---- */
+
+/* An input that is a sparse tensor becomes two, NAME.values and NAME.indices; NULL after a diagnostic. */
+fv_value *fv_import_sparse_input(fv_importer *im, fv_region *r, const Onnx__TypeProto *t, const char *name, const char *what);
+/* Says it where a dim of a sparse input is one that the run could not know: of no dense input. */
+void fv_import_check_sparse(fv_importer *im, const fv_region *r);
+/* The sparse tensor that this is, or that is made of a constant; NULL: neither. */
+const fv_sparse *fv_import_sparse_of(fv_importer *im, fv_value *v);
 
 /* ---- import_order.c ---- */
 

@@ -43,6 +43,7 @@ static const Onnx__TensorShapeProto *shape_of(const Onnx__TypeProto *t) {
     for (int depth = 0; t && depth < FV_MAX_MESSAGE_DEPTH; depth++)
         switch (t->value_case) {
         case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: return t->tensor_type->shape;
+        case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE: return t->sparse_tensor_type->shape;
         case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: t = t->map_type->value_type; break;
         default: return NULL;
         }
@@ -375,7 +376,7 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
         return wrapped_type(im, FV_OPTIONAL, t->optional_type->elem_type, what);
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
-        return fv_error(im->s, "%s is a sparse tensor: these are not supported as values", what),
+        return fv_error(im->s, "%s is a sparse tensor: these are not supported but as inputs of the model", what),
                NULL;
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE:
         return fv_error(im->s, "%s is of an opaque type: these are not supported", what), NULL;

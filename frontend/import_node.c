@@ -25,8 +25,8 @@ static void define_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__Nod
 
 /* ---- operands ---- */
 
-/* NULL where an optional one is left out, im->poison where it could not be made. */
-static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+/* NULL where an optional one is left out, im->poison where it could not be made. May be a sparse tensor. */
+static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          const char *name) {
     if (!*name)
         return NULL;
@@ -37,8 +37,16 @@ static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx_
     return im->poison;
 }
 
+static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const char *name) {
+    fv_value *v = any_operand(im, sc, node, name);
+    if (!v || !fv_ptrmap_get(&im->sparse, v))
+        return v;
+    fv_import_node_error(im, sc, node, "input '%s' is a sparse tensor, which com.microsoft.SparseToDenseMatMul alone takes", name);
+    return im->poison;
+}
+
 /* Operands without those left out at the end; false where one is poison. */
-static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, bool sparse,
                      fv_value ***out, int *n) {
     bool ok = true;
     if (node->n_input > FV_MAX_OPERANDS || node->n_output > FV_MAX_OPERANDS)
@@ -47,7 +55,7 @@ static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
     *out = FV_NEW(im->tmp, fv_value *, node->n_input + 1);
     *n = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        (*out)[i] = operand(im, sc, node, node->input[i]);
+        (*out)[i] = sparse && i == 0 ? any_operand(im, sc, node, node->input[i]) : operand(im, sc, node, node->input[i]);
         ok &= (*out)[i] != im->poison;
         if ((*out)[i])
             *n = (int)i + 1;
@@ -66,7 +74,28 @@ typedef struct building {
     const char **outs; /* names of results */
     int nout;
     const fv_origin *origin;
+    const fv_sparse *sparse; /* the first operand; NULL: it is none */
 } building;
+
+static bool takes_sparse(const fv_operator *what) { return what->def->id == FV_OP_com_microsoft_SparseToDenseMatMul; }
+
+/* A sparse operand becomes two: its values and their places. */
+static bool split_sparse(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, building *b) {
+    if (!takes_sparse(&b->what))
+        return true;
+    if (b->nin != 2 || !b->in[0])
+        return fv_import_node_error(im, sc, node, "has %d inputs, expected 2", b->nin);
+    b->sparse = fv_import_sparse_of(im, b->in[0]);
+    if (!b->sparse)
+        return fv_import_node_error(im, sc, node, "input '%s' is no sparse tensor", node->input[0]);
+    fv_value **in = FV_NEW(im->tmp, fv_value *, 3);
+    in[0] = b->sparse->values;
+    in[1] = b->sparse->places;
+    in[2] = b->in[1];
+    b->in = in;
+    b->nin = 3;
+    return true;
+}
 
 /* A result that every such operator has gets a name though the model gives none, because inference
  * relies on it. */
@@ -186,6 +215,8 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
     fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
     for (int i = 0; i < b->nattrs; i++)
         fv_op_attr(op, &b->attrs[i]);
+    if (b->sparse)
+        fv_op_set_dims(op, "dims", b->sparse->rank, b->sparse->dims);
     bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && fix_axes(im, sc, node, op);
     if (ok)
         fix_rank(im, sc, node, op);
@@ -213,7 +244,7 @@ static void import_op(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProt
                       const fv_operator *what) {
     building b = {.what = *what};
     bool attrs_ok = fv_import_attrs(im, sc, node, what, &b.attrs, &b.nattrs);
-    bool ok = operands(im, sc, node, &b.in, &b.nin) && attrs_ok;
+    bool ok = operands(im, sc, node, takes_sparse(what), &b.in, &b.nin) && attrs_ok && split_sparse(im, sc, node, &b);
     fv_op *op = NULL;
     if (ok) {
         name_results(im, sc, node, &b);

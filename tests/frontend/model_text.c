@@ -178,6 +178,7 @@ static type parse_type(parser *p) {
         put_message(&t.bytes, 5, &tensor);
         return t;
     }
+    bool sparse = try(p, "sparse(");
     const char *elem = name(p);
     if (!fv_elem_parse(elem, strlen(elem), &t.elem))
         fail(p, "an element type");
@@ -190,7 +191,9 @@ static type parse_type(parser *p) {
         }
         put_message(&tensor, 2, &shape);
     }
-    put_message(&t.bytes, 1, &tensor);
+    if (sparse)
+        expect(p, ")");
+    put_message(&t.bytes, sparse ? 8 : 1, &tensor);
     return t;
 }
 

@@ -2,7 +2,7 @@
  *
  *   ir 8                                   without it: 8
  *   opset 13                               without any: 13; `opset DOMAIN N`
- *   input x f32[batch, 4, ?]               ? has neither number nor name; f32: no shape
+ *   input x f32[batch, 4, ?]               ? has neither number nor name; f32: no shape; sparse(f32[4, 2])
  *   output y f32[batch, 4]                 value: value_info; the type may be left out
  *   init w f32[2] = 1 2                    raw_data; `init w i64[2] typed 1 2`: in its typed field
  *   sparse s f32[2, 3] at 0 4 = 1.5 2
