@@ -339,7 +339,7 @@ const fv_opdef fv_ops_elementwise[] = {
      .infer = fv_infer_elementwise,
      .associates = true,
      .define = define_variadic},
-    {.domain = "", .name = "Sum", .since = {1, 6, 8, 13},
+    {.domain = "", .name = "Sum", .id = FV_OP_Sum, .since = {1, 6, 8, 13},
      .doc = "sum of all inputs",
      .in = {{"data_0", "T", FV_VARIADIC, 1}}, .out = {{"sum", "T"}},
      .attrs = {{.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},

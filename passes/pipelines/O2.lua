@@ -2,7 +2,7 @@
 return {
   purpose = "also rewrites that round elsewhere, and code as good as is worth its time",
   "count-turns", "stack-turns",
-  "legalise", "fold-constants", "simplify", "sink-softmax", "reduce-strength",
+  "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength",
   "fold-constants", -- reciprocals that reduce-strength asks for
   "share", "remove-dead",
   code = "2",

@@ -2,6 +2,6 @@
 return {
   purpose = "the graph as at -O2, and all that the compiler of code has",
   "count-turns", "stack-turns",
-  "legalise", "fold-constants", "simplify", "sink-softmax", "reduce-strength", "fold-constants", "share", "remove-dead",
+  "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength", "fold-constants", "share", "remove-dead",
   code = "3",
 }

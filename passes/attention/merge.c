@@ -1,0 +1,166 @@
+/* merge.c - attention that is written out piece by piece becomes one softmax over all keys: online softmax as exporters unroll it,
+ * and attentions over parts of the keys that are joined by the logarithms of their sums.
+ *
+ *     m' = max(m, max s),  a = exp(m - m'),  p = exp(s - m')       for each piece s = q * k^T, v
+ *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) * Concat(v..)
+ *     o / l, at the end
+ *
+ * What a value is of sums over pieces is said by pieces.h, and how pieces are joined by along.h. The scores of all pieces have to
+ * be one product in the end, with what stands around it; what is made of parts of the sums besides has to be nothing that
+ * anybody reads, since scores would be computed twice.
+ *
+ * The same is rounded elsewhere. A row is NaN in fewer cases: where a piece is masked whole, its maximum is -infinity,
+ * and exp(-infinity - -infinity) is NaN before; where all keys of a row are, both are.
+ *
+ * No rule of a file: there are as many pieces as there are. Needs the form that legalise gives, and equal values made one; leaves
+ * what it replaced to remove-dead, and constants side by side to fold-constants. */
+#include "ir/catalogue/op.h"
+#include "ir/graph/rewriter.h"
+#include "passes/attention/along.h"
+#include "passes/attention/pieces.h"
+#include "passes/internal.h"
+
+typedef struct merger {
+    fv_pass_run *r;
+    fv_region *block;
+    fv_pieces pieces;
+    bool *live; /* of the op with that mark, which is its place in the block: is it of use? */
+} merger;
+
+/* Does an op of use read a result of op? `root`, whose results nobody reads then, NULL: none. */
+static bool is_read(const merger *k, const fv_op *op, const fv_op *root) {
+    for (int o = 0; o < op->nout; o++)
+        for (int i = 0; op->out[o] && i < op->out[o]->nuses; i++) {
+            const fv_op *user = op->out[o]->uses[i].op;
+            if (user != root && (user->block != k->block || k->live[user->mark]))
+                return true;
+        }
+    return false;
+}
+
+static bool has_region(const fv_op *op) {
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].kind == FV_ATTR_REGION)
+            return true;
+    return false;
+}
+
+/* From the last op on that is given backwards to the first: those behind it are known. */
+static void find_live(merger *k, const fv_op *last, const fv_op *first, const fv_op *root) {
+    for (const fv_op *op = last; op; op = op == first ? NULL : op->prev)
+        k->live[op->mark] = op->def == &fv_return_def || op->def->has_effect || has_region(op) || is_read(k, op, root);
+}
+
+static void look(merger *k) {
+    int n = 0;
+    for (fv_op *op = k->block->first; op; op = op->next)
+        op->mark = n++;
+    k->live = FV_NEW(k->r->arena, bool, n);
+    find_live(k, k->block->last, k->block->first, NULL);
+}
+
+/* In the order of their scores in the block, which is that of the keys where they were cut. */
+static void sort(fv_piece *p, int n) {
+    for (int i = 1; i < n; i++)
+        for (int k = i; k > 0 && p[k].scores->def->mark < p[k - 1].scores->def->mark; k--) {
+            fv_piece t = p[k];
+            p[k] = p[k - 1];
+            p[k - 1] = t;
+        }
+}
+
+typedef struct joined {
+    fv_value **scores, **values;
+    int n;
+    fv_elem elem; /* of the product with the values */
+} joined;
+
+static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) {
+    fv_arena *a = k->r->arena;
+    fv_piece *list = FV_NEW(a, fv_piece, t->n);
+    bool dead = true;
+    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem};
+    for (int i = 0; i < t->n; i++) {
+        list[i] = t->pieces[i];
+        if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block)
+            return false;
+    }
+    sort(list, t->n);
+    for (int i = 0; i < t->n; i++) {
+        j->scores[i] = list[i].scores;
+        j->values[i] = list[i].values;
+    }
+    if (!fv_are_scores(k->r->module, a, j->scores, j->n) || !fv_may_follow(k->r->module, j->values, j->n, j->values[0]->type->rank - 2))
+        return false;
+    find_live(k, root->prev, j->scores[0]->def, root); /* without root */
+    for (int i = 0; i < t->n; i++)
+        dead &= !k->live[j->scores[i]->def->mark];
+    find_live(k, root->prev, j->scores[0]->def, NULL);
+    return dead;
+}
+
+static bool merge(merger *k, fv_op *root, const joined *j) {
+    static const char what[] = "softmax in pieces";
+    if (!fv_pass_may(k->r, what, root))
+        return true;
+    fv_arena *a = k->r->arena;
+    fv_rewriter w = fv_rewriter_at(root);
+    const fv_op *before = root->prev;
+    fv_value *s = fv_w_scores(&w, a, j->scores, j->n);
+    fv_value *v = fv_w_along(&w, a, j->values, j->n, j->values[0]->type->rank - 2);
+    fv_attr axis = fv_attr_int(k->r->module, "axis", -1);
+    fv_value *p = s ? fv_w_op(&w, FV_OP_Softmax, 1, &s, 1, &axis) : NULL;
+    fv_value *y = p && v ? FV_W2(&w, FV_OP_fv_MatMul, fv_w_cast(&w, p, j->elem), v) : NULL;
+    y = y ? fv_w_cast(&w, y, root->out[0]->type->elem) : NULL;
+    fv_w_result(&w, 0, y);
+    if (w.failed)
+        return false;
+    const fv_origin *origin = fv_origin_join(k->r->module, j->scores[0]->def->origin, root->origin);
+    for (fv_op *op = root->prev; op != before; op = op->prev)
+        op->origin = origin;
+    fv_op_erase(root);
+    fv_pass_count_one(k->r, what);
+    return true;
+}
+
+static bool merge_regions(fv_pass_run *r, const fv_op *op);
+
+/* The last of a block comes first: what it is made of is of no use then. */
+static bool merge_block(fv_pass_run *r, fv_region *block) {
+    merger k = {.r = r, .block = block, .pieces = {.arena = r->arena, .module = r->module}};
+    bool any = false;
+    for (fv_op *op = block->first; op; op = op->next)
+        if (!merge_regions(r, op))
+            return false;
+    fv_pieces_find(&k.pieces, block);
+    for (fv_op *op = block->last, *before; op; op = before) {
+        joined j;
+        before = op->prev;
+        const fv_term *t = op->nout == 1 && op->out[0] ? fv_pieces_term(&k.pieces, op->out[0]) : NULL;
+        if (!fv_is_whole(t))
+            continue;
+        if (!any)
+            look(&k);
+        any = true;
+        if (!k.live[op->mark] || !may_join(&k, op, t, &j))
+            continue;
+        if (!merge(&k, op, &j))
+            return false;
+        look(&k);
+    }
+    return true;
+}
+
+static bool merge_regions(fv_pass_run *r, const fv_op *op) {
+    for (int i = 0; i < op->nattrs; i++)
+        if (op->attrs[i].kind == FV_ATTR_REGION && !merge_block(r, op->attrs[i].u.region))
+            return false;
+    return true;
+}
+
+bool fv_pass_merge_softmax(fv_pass_run *r) {
+    for (const fv_func *f = r->module->funcs; f; f = f->next)
+        if (!merge_block(r, f->body))
+            return false;
+    return true;
+}
