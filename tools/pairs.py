@@ -94,7 +94,7 @@ class Bench:
 
     def theirs(self, path):
         model = path.replace(".fvir", ".onnx")
-        if subprocess.run([self.o.fovea, "compile", path, "-o", model, "-q"], capture_output=True, check=False).returncode:
+        if subprocess.run([self.o.fovea, "opt", path, "-o", model, "-q"], capture_output=True, check=False).returncode:
             return None
         return self.best(model, f"--against={self.o.onnxruntime}").get("against", {}).get("min_ms")
 
