@@ -2,8 +2,6 @@
  * axis. Sines and cosines are looked up in tables of one turn: angles are multiples of 2 pi / n, exactly. */
 #include "ir/ops/dims.h"
 
-#include <math.h>
-
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -91,16 +89,8 @@ static bool define_transform(fv_definer *d, fv_op *op) {
     return true;
 }
 
-enum { MOST_CONSTANT = 1 << 16 }; /* longer tables are computed by the run */
-
-/* A table of cosines or sines of one turn in n steps. */
+/* A table of cosines or sines of one turn in n steps, which are few. */
 static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
-    static const double two_pi = 6.28318530717958647692;
-    if (!fv_dim_is_const(n) || n->value > MOST_CONSTANT) {
-        fv_value *steps = fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &n), FV_F64);
-        fv_value *angle = FV_W2(w, FV_OP_Mul, fv_w_cast(w, fv_w_positions(w, n, 1, 0), FV_F64), fv_w_float(w, FV_F64, two_pi));
-        return fv_w_cast(w, FV_W1(w, sine ? FV_OP_Sin : FV_OP_Cos, FV_W2(w, FV_OP_Div, angle, steps)), e);
-    }
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &n->value);
     for (int64_t i = 0; i < n->value; i++) {
         double c, s;
