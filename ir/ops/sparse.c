@@ -31,11 +31,11 @@ static bool read_product(fv_op *op, product *p) {
     p->inner = dims->u.dims[p->column];
     p->columns = b->dims[!p->transposed];
     const fv_dim *inner = b->dims[p->transposed];
-    if (!fv_module_assume(m, places->dims[0], values->dims[0], fv_op_why(op, "a place for each value")))
+    if (!fv_module_assume(m, places->dims[0], values->dims[0], "a place for each value"))
         return fv_op_error(op, "has %s values and %s places", fv_dim_str(m->arena, values->dims[0]), fv_dim_str(m->arena, places->dims[0]));
-    if (!fv_module_assume(m, places->dims[1], fv_dim_const(m->dims, 2), fv_op_why(op, "row and column of each value")))
+    if (!fv_module_assume(m, places->dims[1], fv_dim_const(m->dims, 2), "row and column of each value"))
         return fv_op_error(op, "a place has %s coordinates, expected 2", fv_dim_str(m->arena, places->dims[1]));
-    if (!fv_module_assume(m, p->inner, inner, fv_op_why(op, "inner dims of a matrix product")))
+    if (!fv_module_assume(m, p->inner, inner, "inner dims of a matrix product"))
         return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, p->inner), fv_dim_str(m->arena, inner));
     if (!fv_elem_is_float(values->elem) && fv_op_float(op, "alpha") != 1.0f)
         return fv_op_error(op, "alpha is %g for %s, expected 1", (double)fv_op_float(op, "alpha"), fv_elem_name(values->elem));
