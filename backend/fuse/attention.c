@@ -20,7 +20,8 @@
 
 enum { MAX_OUTER = 8,  /* axes of the definition */
        MAX_INNER = 16, /* sums within each other */
-       FEW = 4,        /* rows, columns or keys that are not worth tiles */
+       FEW = 4,        /* rows or columns that are not worth tiles */
+       FEW_KEYS = 2,   /* of one key the weight is 1 */
        LEVELS = 3,     /* of values between the two products */
        MAX_CANDIDATES = 4 };
 
@@ -144,6 +145,7 @@ static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at
         return false;
     if (!s.rows)
         return fv_declines(l, y, FV_WHY_attend_no_rows);
+    at->rows = true;
     fv_find_hidden(s.arena, at);
     if (has_reduction(at->v))
         return fv_declines(l, y, FV_WHY_attend_values);
@@ -157,6 +159,7 @@ static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at
 
 static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     fv_expr *sums[2];
+    at->rows = false;
     int n = d->rank > MAX_OUTER ? 0 : fv_x_reductions(d->body, sums, 2);
     if (d->rank > MAX_OUTER)
         return fv_declines(l, d->value, FV_WHY_attend_rank, fv_n(d->rank), fv_n(MAX_OUTER));
@@ -167,11 +170,11 @@ static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *
     fv_var *key = sums[0]->u.red.vars[0];
     if (sums[0]->u.red.nvars != 1)
         return fv_declines(l, d->value, FV_WHY_attend_axes, fv_n(sums[0]->u.red.nvars));
-    if (key->dim->hi < FEW)
-        return fv_declines(l, d->value, FV_WHY_attend_keys, fv_d(key->dim), fv_n(FEW));
+    if (key->dim->hi < FEW_KEYS)
+        return fv_declines(l, d->value, FV_WHY_attend_keys, fv_d(key->dim), fv_n(FEW_KEYS));
     fv_expr *const *f = sums[0]->arg[0]->arg;
     for (int i = 0; i < 2; i++) {
-        *at = (fv_attention){.sum = sums[0], .key = key, .weight = f[i], .v = f[1 - i]};
+        *at = (fv_attention){.sum = sums[0], .key = key, .weight = f[i], .v = f[1 - i], .rows = i && at->rows};
         if (is_attention(l, d, at))
             return true;
     }
@@ -247,6 +250,7 @@ typedef struct fv_fuser {
         fv_fate was;
     } *within;
     int nwithin, cap_within;
+    bool rows; /* a factor of what is looked at is a softmax of scores */
 } fuser;
 
 static readers *readers_of(fuser *f, const fv_storage *s) {
@@ -370,6 +374,7 @@ static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     int mark = fv_why_mark(f->l);
     bool found = fv_find_attention(f->l, d, at) &&
                  fv_find_attention(f->l, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
+    f->rows |= at->rows;
     fv_why_drop(f->l, mark, FV_WHY_attend_no_scores); /* what is substituted next may have them */
     return found;
 }
@@ -608,7 +613,10 @@ bool fv_step_attend(fv_lowerer *l) {
                 continue;
             const fv_origin *origin = fv_storage_origin(l, s->value);
             int mark = fv_why_mark(l);
+            f->rows = false;
             bool fused = fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
+            if (f->rows) /* values that are a product were tried as weights, too */
+                fv_why_drop(l, mark, FV_WHY_attend_no_rows);
             if (fv_why_settle(l, mark, fused))
                 fv_takes(l, s->value, FV_WHY_attends);
         }

@@ -17,6 +17,7 @@ typedef struct fv_attention {
     fv_var *key;        /* its variable */
     fv_expr *score;     /* in weight, over the key; it stands there over the variables of sums along a row, too */
     fv_expr *q, *k;     /* factors of the score */
+    bool rows;          /* weight, or the other factor where none is found, is a softmax of scores */
     int row, column;    /* axes of the definition: queries, features of v */
     fv_expr *hidden;    /* where that holds, which is `where && seen`, a weight is 0 and stands beside 0 in place of v; or NULL */
     fv_expr *where;     /* over query and key, without scores */
