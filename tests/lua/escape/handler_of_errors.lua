@@ -1,0 +1,2 @@
+-- as many instructions as it may
+xpcall(function() while true do end end, function() while true do end end)

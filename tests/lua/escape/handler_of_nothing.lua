@@ -1,0 +1,2 @@
+-- as many instructions as it may
+xpcall(error, function() while true do end end)

@@ -1,0 +1,2 @@
+-- as many instructions as it may
+load(function() return " " end)

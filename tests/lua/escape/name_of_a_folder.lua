@@ -1,0 +1,2 @@
+-- is no name of a file
+fv.save("../kept.json", {})

@@ -1,0 +1,2 @@
+-- as many instructions as it may
+local s = ("x"):rep(1 << 24) while true do s:upper() end
