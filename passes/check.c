@@ -366,10 +366,8 @@ bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
     *report = (fv_rule_report){0};
     if (!session)
         fv_out_of_memory(fv_arena_session(a));
-    if (FV_DOOR_OPEN(session, &door)) {
-        fv_session_free(session);
-        fv_out_of_memory(fv_arena_session(a));
-    }
+    if (FV_DOOR_OPEN(session, &door)) 
+        fv_leave_too(fv_arena_session(a), session);
     fv_ops_lend(session, fv_arena_session(a));
     check k = {.arena = a, .session = session, .report = report};
     try_all(&k, r, seed, instances);

@@ -126,9 +126,10 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
         print_last_words(c.session);
-        fv_err("fovea %s: error: out of memory\n", args->command);
+        fv_err("fovea %s: error: %s\n", args->command, fv_session_left(c.session, &(fv_left){0}));
+        int left = c.session && fv_session_is_broken(c.session) ? FV_EXIT_INTERNAL : FV_EXIT_MODEL;
         fv_session_free(c.session);
-        return FV_EXIT_MODEL;
+        return left;
     }
     fv_json_begin();
     c.arena = fv_arena_new(c.session);

@@ -212,10 +212,8 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
     const fv_change change = {.read = show, .user = k};
     fv_door door;
     bool ok = false;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) {
-        fv_session_free(one.session);
-        fv_out_of_memory(d->c->session);
-    }
+    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+        fv_leave_too(d->c->session, one.session);
     one.arena = fv_arena_new(one.session);
     ok = fv_subject_open_changed(&one, s->path, s->backend, &change, &m) && fv_give_inputs(&one, &d->base, &m) && !fv_subject_run(&one, &m);
     int n = ok ? m.table->noutputs : 0;

@@ -44,7 +44,7 @@ static bool within(fv_context *outer, trial *t, bool (*work)(trial *t, void *arg
     fv_session *s = t->c.session;
     fv_door door;
     if (FV_DOOR_OPEN(s, &door))
-        fv_out_of_memory(outer->session);
+        fv_leave_same(outer->session, s);
     bool ok = work(t, arg);
     fv_door_close(s, &door);
     pass_on(outer->session, s);

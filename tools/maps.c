@@ -162,10 +162,8 @@ int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend
     mapping d = {.c = &one, .base = base, .labels = labels, .list = list};
     const fv_change change = {.passed = show_weights, .user = &d};
     fv_door door;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) {
-        fv_session_free(one.session);
-        fv_out_of_memory(c->session);
-    }
+    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+        fv_leave_too(c->session, one.session);
     one.arena = fv_arena_new(one.session);
     bool ok = fv_subject_open_changed(&one, base->path, backend, &change, &m) && fv_give_inputs(&one, base, &m) &&
               !fv_subject_run(&one, &m) && write_all(&d, &m);

@@ -96,7 +96,7 @@ const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
         return m->source.module;
     fv_session *s = m->reading = fv_session_new();
     if (!s || FV_DOOR_OPEN(s, &door))
-        fv_out_of_memory(c->session);
+        fv_leave_same(c->session, s);
     fv_ops_lend(s, c->session);
     if (fv_driver_read(s, m->path, &o, &source) && source.module) {
         m->source = source;

@@ -134,10 +134,8 @@ static bool attempt(reducer *r, const fv_change *change, const char *const *dims
     fv_context one = {.session = fv_session_new(), .args = r->c->args};
     try t = {r, change, dims, in_folder(r, fv_printf(r->c->arena, "graph-%d.fvir", r->made + 1)), false};
     fv_door door;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) {
-        fv_session_free(one.session);
-        fv_out_of_memory(r->c->session);
-    }
+    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+        fv_leave_too(r->c->session, one.session);
     one.arena = fv_arena_new(one.session);
     bool written = run_try(&t, &one);
     fv_door_close(one.session, &door);

@@ -227,7 +227,7 @@ void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_arg
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
-        fail(t, path, name, "out of memory");
+        fail(t, path, name, fv_session_left(c.session, &(fv_left){0}));
         fv_session_free(c.session);
         return;
     }

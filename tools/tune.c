@@ -81,10 +81,8 @@ static answer with_contender(tuner *t, const fv_tuning *with, answer (*work)(tun
     contender *k = FV_NEW(t->c->arena, contender, 1);
     fv_door door;
     k->c = (fv_context){.session = fv_session_new(), .args = t->c->args};
-    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door)) {
-        fv_session_free(k->c.session);
-        fv_out_of_memory(t->c->session);
-    }
+    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door)) 
+        fv_leave_too(t->c->session, k->c.session);
     k->c.arena = fv_arena_new(k->c.session);
     answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
     t->status = is == FAILED ? fv_failed(&k->c) : FV_EXIT_OK;

@@ -390,6 +390,5 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
             fv_text_put(&g->helpers, "\n");
             return name;
         }
-    assert(0 && "a helper that is in the table");
-    return name;
+    fv_broken(fv_arena_session(g->arena), "a helper is in the table");
 }

@@ -74,7 +74,7 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
 
 /* Builders are the module's, so that they are freed on every way out. */
 static LLVMBuilderRef next_builder(fv_ll_module *m) {
-    assert(m->nbuilders < FV_LL_BUILDERS);
+    FV_HOLDS(m->session, m->nbuilders < FV_LL_BUILDERS);
     LLVMBuilderRef *b = &m->builders[m->nbuilders++];
     if (!*b)
         *b = LLVMCreateBuilderInContext(m->context);

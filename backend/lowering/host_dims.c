@@ -73,7 +73,7 @@ const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
     const char *text = fv_dim_str(l->arena, d), *error;
     add_symbols(t, d);
     const fv_dim *own = fv_dim_parse(t, &text, &error);
-    assert(own);
+    FV_HOLDS(fv_arena_session(l->arena), own);
     return own;
 }
 

@@ -59,7 +59,7 @@ static bool is_known(const fv_reasons *r, const fv_reason *x, int nfacts) {
 static void record(fv_reasons *r, const fv_value *about, fv_why why, va_list args) {
     fv_reason x = {.why = why, .about = about};
     int n = count_facts(infos[why].sentence);
-    assert(n <= FV_MAX_FACTS);
+    FV_HOLDS(fv_arena_session(r->arena), n <= FV_MAX_FACTS);
     for (int i = 0; i < n; i++)
         x.facts[i] = va_arg(args, fv_fact);
     void **last = fv_ptrmap_at(&r->last, about);
@@ -72,7 +72,7 @@ static void record(fv_reasons *r, const fv_value *about, fv_why why, va_list arg
 
 bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...) {
     va_list args;
-    assert(infos[why].verdict == FV_TAKEN);
+    FV_HOLDS(fv_arena_session(l->arena), infos[why].verdict == FV_TAKEN);
     if (!l->reasons)
         return true;
     va_start(args, why);
@@ -83,7 +83,7 @@ bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...) {
 
 bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...) {
     va_list args;
-    assert(infos[why].verdict == FV_DECLINED);
+    FV_HOLDS(fv_arena_session(l->arena), infos[why].verdict == FV_DECLINED);
     if (!l->reasons)
         return false;
     va_start(args, why);

@@ -523,7 +523,7 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
         return fv_kemit_dim(e, x->u.dim);
     if (x->op == FV_X_VAR) {
         fv_expr *y = bound(e, x->u.var);
-        assert(y);
+        FV_HOLDS(fv_arena_session(e->arena), y);
         return y;
     }
     fv_expr *known = emitted(e, x);
@@ -541,7 +541,7 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
         y = fv_x_un(e->arena, FV_X_REQUIRE, fv_x_bin(e->arena, FV_X_OR, off, c));
     } else {
         fv_expr *args[8];
-        assert(x->n <= 8);
+        FV_HOLDS(fv_arena_session(e->arena), x->n <= 8);
         for (int i = 0; i < x->n; i++)
             args[i] = fv_kemit_expr(e, x->arg[i]);
         y = fv_x_with_args(e->arena, x, args);

@@ -127,7 +127,7 @@ static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     labels *s = r->user;
     if (!fv_x_is_ordered(x))
         return NULL;
-    assert(x->u.red.label);
+    FV_HOLDS(fv_arena_session(r->arena), x->u.red.label);
     fv_expr *y = fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), 0);
     s->became[x->u.red.label - 1] = y;
     return y;

@@ -227,7 +227,7 @@ static int64_t products_of(const fv_parts *p, const fv_item *m) {
 
 void fv_parts_of(fv_lowerer *l, fv_recurrence *r, fv_parts *p) {
     *p = (fv_parts){.l = l, .r = r, .own = true, .taken = fv_x_dim(l->exprs, r->t->dim)};
-    assert(r->nvars <= FV_MAX_RANK);
+    FV_HOLDS(fv_arena_session(l->arena), r->nvars <= FV_MAX_RANK);
     for (int i = 0; i < r->nvars; i++)
         p->carried[i] = true;
     add_items(p);

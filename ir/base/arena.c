@@ -100,11 +100,44 @@ void fv_door_close(fv_session *s, fv_door *d) {
 _Noreturn void fv_out_of_memory(fv_session *s) {
     fv_door *d = s->door;
     if (!d) { /* nobody is prepared: every entry of the library opens a door */
-        fputs("fovea: out of memory\n", stderr);
+        fprintf(stderr, "fovea: %s\n", fv_session_left(s, &(fv_left){0}));
         abort();
     }
     s->door = d->outer;
     longjmp(d->jump, 1);
+}
+
+_Noreturn void fv_broken(fv_session *s, const char *rule) {
+    s->broken = rule;
+    fv_out_of_memory(s);
+}
+
+bool fv_session_is_broken(const fv_session *s) {
+    return s->broken != NULL;
+}
+
+const char *fv_session_left(const fv_session *s, fv_left *text) {
+    if (s && s->broken)
+        snprintf(text->text, sizeof text->text, "internal error: '%s' does not hold", s->broken);
+    else
+        snprintf(text->text, sizeof text->text, "out of memory");
+    return text->text;
+}
+
+static _Noreturn void leave(fv_session *s, const char *broken) {
+    if (broken)
+        fv_broken(s, broken);
+    fv_out_of_memory(s);
+}
+
+_Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner) {
+    leave(outer, inner ? inner->broken : NULL);
+}
+
+_Noreturn void fv_leave_too(fv_session *outer, fv_session *inner) {
+    const char *broken = inner ? inner->broken : NULL;
+    fv_session_free(inner);
+    leave(outer, broken);
 }
 
 /* Counts down to the failure that a test asked for. */
@@ -256,7 +289,7 @@ static char *from_new_block(fv_arena *a, size_t need, size_t align) {
 }
 
 void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
-    assert(align && (align & (align - 1)) == 0);
+    FV_HOLDS(a->session, align && (align & (align - 1)) == 0);
     if (align < ALIGN)
         align = ALIGN;
     maybe_fail(a->session);

@@ -7,6 +7,7 @@
 #ifndef FV_IR_BASE_ARENA_H
 #define FV_IR_BASE_ARENA_H
 
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -23,7 +24,7 @@ typedef struct fv_door {
     struct fv_door *outer;
 } fv_door;
 
-/* Opens a door: `if (FV_DOOR_OPEN(s, &door)) { ... out of memory ... }`; close it on the normal
+/* Opens a door: `if (FV_DOOR_OPEN(s, &door)) { ... fv_session_left ... }`; close it on the normal
  * way with fv_door_close. When it was left by longjmp it is closed already. */
 #define FV_DOOR_OPEN(s, d) (fv_door_push((s), (d)), setjmp((d)->jump))
 void fv_door_push(fv_session *s, fv_door *d);
@@ -40,6 +41,26 @@ void fv_session_limit(fv_session *s, size_t bytes);
 /* Bytes that its arenas have handed out and not been freed with. */
 size_t fv_session_taken(const fv_session *s);
 _Noreturn void fv_out_of_memory(fv_session *s);
+
+/* A rule that our own code keeps, whatever the input is. Builds with asserts end the process where it is broken, so that
+ * debuggers and fuzzers stop there. A release ends the work: it leaves by the door, as out of memory does, with an internal
+ * error instead of a message about memory. Plain asserts are for rules without which what follows is still defined. */
+#ifdef NDEBUG
+#define FV_HOLDS(s, rule) ((rule) ? (void)0 : fv_broken((s), #rule))
+#else
+#define FV_HOLDS(s, rule) ((void)(s), assert(rule))
+#endif
+/* rule: its text, which outlives the session */
+_Noreturn void fv_broken(fv_session *s, const char *rule);
+/* After the door was used: "out of memory", or "internal error: RULE does not hold", in `text`, which is returned. */
+typedef struct fv_left {
+    char text[192];
+} fv_left;
+const char *fv_session_left(const fv_session *s, fv_left *text);
+bool fv_session_is_broken(const fv_session *s) FV_MUST_USE;
+/* After the door of the inner session was used (NULL: there was no memory for one): leaves the outer one the same way. */
+_Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner);
+_Noreturn void fv_leave_too(fv_session *outer, fv_session *inner); /* and frees the inner one */
 
 /* An arena of the session; freed by fv_arena_free or with the session. */
 fv_arena *fv_arena_new(fv_session *s);

@@ -28,6 +28,7 @@ struct fv_session {
     const char *file;
     fv_ptrmap slots; /* fv_session_slot */
     struct fv_mapping *mappings;
+    const char *broken; /* the rule; NULL: none was */
 };
 
 #endif

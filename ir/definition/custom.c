@@ -15,7 +15,7 @@ bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t
 }
 
 static fv_custom_kernel *current(fv_custom *c) {
-    assert(c->nkernels);
+    FV_HOLDS(fv_arena_session(c->arena), c->nkernels);
     return &c->kernels[c->nkernels - 1];
 }
 
@@ -26,14 +26,14 @@ void fv_custom_begin(fv_custom *c, const char *stem) {
 }
 
 void fv_custom_end(fv_custom *c) {
-    assert(c->b.depth == 0);
+    FV_HOLDS(fv_arena_session(c->arena), c->b.depth == 0);
     c->b.kernel = NULL;
 }
 
 /* The dims of the kernel that are extents of parameter i. */
-static void take_extents(fv_custom_kernel *k, int i) {
+static void take_extents(fv_custom *c, fv_custom_kernel *k, int i) {
     fv_buf *b = k->kernel->bufs[i];
-    assert(b->elem == k->args[i]->type->elem && b->rank == k->args[i]->type->rank);
+    FV_HOLDS(fv_arena_session(c->arena), b->elem == k->args[i]->type->elem && b->rank == k->args[i]->type->rank);
     b->value = k->args[i];
     for (int axis = 0; axis < b->rank; axis++)
         for (int d = 0; d < k->ndims; d++)
@@ -43,16 +43,16 @@ static void take_extents(fv_custom_kernel *k, int i) {
 
 void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args) {
     fv_custom_kernel k = {.kernel = fv_kernel_parse_called(c->arena, text, name), .nargs = n};
-    assert(k.kernel && k.kernel->nbufs == n);
+    FV_HOLDS(fv_arena_session(c->arena), k.kernel && k.kernel->nbufs == n);
     k.ndims = k.kernel->ndims;
     k.args = FV_NEW(c->arena, fv_value *, n + 1);
     k.dims = FV_NEW(c->arena, const fv_dim *, k.ndims + 1);
     for (int i = 0; i < n; i++) {
         k.args[i] = args[i];
-        take_extents(&k, i);
+        take_extents(c, &k, i);
     }
     for (int d = 0; d < k.ndims; d++)
-        assert(k.dims[d]);
+        FV_HOLDS(fv_arena_session(c->arena), k.dims[d]);
     FV_PUSH(c->arena, c->kernels, c->nkernels, c->cap_kernels, k);
 }
 
@@ -71,7 +71,7 @@ fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d) {
 
 fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role) {
     fv_custom_kernel *k = current(c);
-    assert(v);
+    FV_HOLDS(fv_arena_session(c->arena), v);
     for (int i = 0; i < k->nargs; i++)
         if (k->args[i] == v)
             return k->kernel->bufs[i];

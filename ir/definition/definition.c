@@ -74,7 +74,7 @@ static fv_expr *to_arith(fv_definer *d, fv_expr *x) {
 
 static fv_buf *operand_buf(fv_definer *d, int in) {
     fv_value *v = fv_op_in(d->op, in);
-    assert(v);
+    FV_HOLDS(fv_arena_session(d->arena), v);
     return fv_value_buf(d->arena, v);
 }
 

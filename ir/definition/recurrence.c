@@ -29,7 +29,7 @@ static const char *own_name(fv_definer *d, const fv_recurrence *r, const char *s
 fv_state *fv_recurrence_state(fv_definer *d, fv_recurrence *r, const char *name, fv_elem e, int rank, fv_var *const *index,
                               fv_expr *first) {
     const fv_dim *dims[FV_MAX_RANK];
-    assert(r->nstates < FV_MAX_STATES);
+    FV_HOLDS(fv_arena_session(d->arena), r->nstates < FV_MAX_STATES);
     for (int i = 0; i < rank; i++)
         dims[i] = index[i]->dim;
     fv_value *now = FV_NEW(d->arena, fv_value, 1), *before = FV_NEW(d->arena, fv_value, 1);

@@ -74,7 +74,7 @@ bool fv_x_allows(fv_expr_op op, fv_elem e) {
 }
 
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v) {
-    assert(e == FV_BOOL || is_arith_int(e));
+    FV_HOLDS(fv_arena_session(a), e == FV_BOOL || is_arith_int(e));
     return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v)), NULL);
 }
 
@@ -95,7 +95,7 @@ fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value) {
     if (!is_arith_float(e)) {
         if (isinf(value))
             return fv_x_const_int(a, e, int_limit(e, value > 0));
-        assert(value >= -0x1p63 && value < 0x1p63);
+        FV_HOLDS(fv_arena_session(a), value >= -0x1p63 && value < 0x1p63);
         return fv_x_const_int(a, e, (int64_t)value);
     }
     return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.f = e == FV_F32 ? (double)(float)value : value), NULL);
@@ -126,26 +126,26 @@ int64_t fv_x_int_value(const fv_expr *x) {
 fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x) {
     if (lanes == x->type.lanes)
         return x;
-    assert(x->type.lanes == 1);
+    FV_HOLDS(fv_arena_session(a), x->type.lanes == 1);
     return fv_x_node(a, HEAD(FV_X_SPLAT, fv_kt((fv_elem)x->type.elem, lanes), 1), &x);
 }
 
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x) {
-    assert(x->type.lanes == 1 && is_arith_int((fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a), x->type.lanes == 1 && is_arith_int((fv_elem)x->type.elem));
     if (lanes == 1)
         return x;
     return fv_x_node(a, HEAD(FV_X_RAMP, fv_kt((fv_elem)x->type.elem, lanes), 1), &x);
 }
 
 fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y) {
-    assert((op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
-    assert(x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
+    FV_HOLDS(fv_arena_session(a), (op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
+    FV_HOLDS(fv_arena_session(a), x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
     return fv_x_node(a, HEAD(op, x->type, 2, .u.i = block), (fv_expr *[]){x, y});
 }
 
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
-    assert(fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
-    assert(fv_x_allows(op, (fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a), fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
+    FV_HOLDS(fv_arena_session(a), fv_x_allows(op, (fv_elem)x->type.elem));
     fv_expr *folded = fv_fold_un(a, op, x);
     if (folded)
         return folded;
@@ -159,8 +159,8 @@ static int common_lanes(const fv_expr *x, const fv_expr *y) {
 
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
     const fv_expr_info *info = fv_expr_op_info(op);
-    assert(info->nargs == 2 && info->result != FV_XR_GIVEN);
-    assert(x->type.elem == y->type.elem && fv_x_allows(op, (fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a), info->nargs == 2 && info->result != FV_XR_GIVEN);
+    FV_HOLDS(fv_arena_session(a), x->type.elem == y->type.elem && fv_x_allows(op, (fv_elem)x->type.elem));
     if (x->type.elem == FV_BOOL && (op == FV_X_EQ || op == FV_X_NE)) {
         fv_expr *differ = fv_x_bin(a, FV_X_XOR, x, y);
         return op == FV_X_NE ? differ : fv_x_un(a, FV_X_NOT, differ);
@@ -174,8 +174,8 @@ fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
 }
 
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
-    assert(x->type.elem == y->type.elem && y->type.elem == z->type.elem);
-    assert(is_arith_float((fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a), x->type.elem == y->type.elem && y->type.elem == z->type.elem);
+    FV_HOLDS(fv_arena_session(a), is_arith_float((fv_elem)x->type.elem));
     int lanes = common_lanes(x, y);
     lanes = z->type.lanes > lanes ? z->type.lanes : lanes;
     fv_expr *args[] = {fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y), fv_x_splat(a, lanes, z)};
@@ -183,7 +183,7 @@ fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
 }
 
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
-    assert(c->type.elem == FV_BOOL && x->type.elem == y->type.elem);
+    FV_HOLDS(fv_arena_session(a), c->type.elem == FV_BOOL && x->type.elem == y->type.elem);
     int lanes = common_lanes(x, y);
     if (c->op == FV_X_CONST)
         return fv_x_splat(a, lanes, c->u.i ? x : y);
@@ -206,10 +206,10 @@ static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
 }
 
 fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
-    assert(op == FV_X_CONVERT || op == FV_X_CONVSAT || op == FV_X_BITCAST);
+    FV_HOLDS(fv_arena_session(a), op == FV_X_CONVERT || op == FV_X_CONVSAT || op == FV_X_BITCAST);
     if (x->type.elem == e)
         return x;
-    assert(can_cast(op, (fv_elem)x->type.elem, e));
+    FV_HOLDS(fv_arena_session(a), can_cast(op, (fv_elem)x->type.elem, e));
     fv_expr *folded = fv_fold_cast(a, op, e, x);
     if (folded)
         return folded;
@@ -233,7 +233,7 @@ static int load_lanes(const fv_buf *b, fv_expr *const *index) {
 
 fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes) {
     for (int i = 0; i < b->rank; i++)
-        assert(index[i]->type.elem == FV_I64);
+        FV_HOLDS(fv_arena_session(a), index[i]->type.elem == FV_I64);
     return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint16_t)b->rank, .u.buf = b), index);
 }
 
@@ -243,9 +243,9 @@ fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index) {
 
 fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
                       fv_expr *otherwise, int lanes) {
-    assert(c->type.elem == FV_BOOL && otherwise->type.elem == b->elem);
+    FV_HOLDS(fv_arena_session(a), c->type.elem == FV_BOOL && otherwise->type.elem == b->elem);
     fv_expr *args[FV_MAX_RANK + 2];
-    assert(b->rank <= FV_MAX_RANK);
+    FV_HOLDS(fv_arena_session(a), b->rank <= FV_MAX_RANK);
     for (int i = 0; i < b->rank; i++)
         args[i] = index[i];
     args[b->rank] = fv_x_splat(a, lanes, c);

@@ -13,7 +13,7 @@ fv_expr *fv_x_rewrite(fv_x_rewriter *r, const fv_expr *given) {
     if (y)
         return y;
     y = r->before ? r->before(r, x) : NULL;
-    assert(x->n <= FV_MAX_RANK + 2);
+    FV_HOLDS(fv_arena_session(r->arena), x->n <= FV_MAX_RANK + 2);
     if (!y) {
         for (int i = 0; i < x->n; i++)
             args[i] = fv_x_rewrite(r, x->arg[i]);
@@ -36,7 +36,7 @@ fv_expr *fv_x_load_like(fv_arena *a, const fv_expr *x, fv_buf *b, fv_expr *const
 /* ---- variables and buffers ---- */
 
 static fv_expr *mapped_var(fv_x_rewriter *r, fv_expr *x) {
-    assert(x->op != FV_X_REDUCE);
+    FV_HOLDS(fv_arena_session(r->arena), x->op != FV_X_REDUCE);
     return x->op == FV_X_VAR ? fv_ptrmap_get(r->user, x->u.var) : NULL;
 }
 

@@ -278,7 +278,7 @@ static fv_expr *with_new(fv_arena *a, fv_expr *x, const fv_var *v, fv_expr *y, f
         return x->u.var == v ? y : x;
     if ((known = fv_ptrmap_get(memo, x)))
         return known;
-    assert(x->n <= FV_MAX_RANK + 2);
+    FV_HOLDS(fv_arena_session(a), x->n <= FV_MAX_RANK + 2);
     for (int i = 0; i < x->n; i++)
         args[i] = with_new(a, x->arg[i], v, y, memo);
     known = fv_x_with_args(a, x, args);

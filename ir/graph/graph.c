@@ -176,7 +176,7 @@ void fv_region_set_params(fv_region *r, int n, fv_value *const *params) {
         params[r->nparams]->index = r->nparams;
     }
     for (int i = 0; i < all; i++) {
-        assert(old[i]->index >= 0 || !old[i]->nuses);
+        FV_HOLDS(m->session, old[i]->index >= 0 || !old[i]->nuses);
         if (old[i]->index < 0)
             free_name(m, old[i]);
     }
@@ -209,6 +209,7 @@ fv_value *fv_const_ints(fv_module *m, const char *stem, int n, const int64_t *v)
 }
 
 fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v) {
+    FV_HOLDS(m->session, fv_elem_is_float(e));
     fv_tensor *t = fv_tensor_new(m->arena, e, 0, NULL);
     fv_tensor_set_float(t, 0, v);
     return fv_const_new(m, stem, t);
@@ -244,7 +245,7 @@ fv_value *fv_op_in(const fv_op *op, int i) {
 
 void fv_op_set_in(fv_op *op, int i, fv_value *v) {
     fv_module *m = fv_region_module(op->block);
-    assert(i >= 0);
+    FV_HOLDS(m->session, i >= 0);
     if (i >= op->nin) { /* a trailing operand that was left out */
         fv_value **wider = FV_NEW(m->arena, fv_value *, i + 1);
         for (int k = 0; k < op->nin; k++)
@@ -260,7 +261,8 @@ void fv_op_set_in(fv_op *op, int i, fv_value *v) {
 }
 
 void fv_replace_uses(fv_value *old, fv_value *with) {
-    assert(old != with);
+    if (old == with)
+        return;
     int n = old->nuses;
     old->nuses = 0; /* all at once: dropping them singly is quadratic */
     for (int i = 0; i < n; i++) {
@@ -345,7 +347,7 @@ static void free_names(fv_module *m, fv_op *op) {
         if (op->attrs[i].kind == FV_ATTR_REGION)
             free_names_in(m, op->attrs[i].u.region);
     for (int i = 0; i < op->nout; i++) {
-        assert(!op->out[i] || op->out[i]->nuses == 0);
+        FV_HOLDS(m->session, !op->out[i] || op->out[i]->nuses == 0);
         free_name(m, op->out[i]);
     }
 }
@@ -363,7 +365,8 @@ void fv_op_erase(fv_op *op) {
 }
 
 void fv_op_move_before(fv_op *op, fv_op *before) {
-    assert(op != before);
+    if (op == before)
+        return;
     unlink_op(op);
     link_op(op, before->block, before);
 }
@@ -470,22 +473,21 @@ static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind ki
 /* Where it stands what the attribute is if it is left out: the one place that says it. */
 static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind, int version) {
     const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);
-    assert(d && d->kind == kind && "the entry has this attribute");
-    assert((d->has_default || d->required) && "the entry says what it is when it is left out");
+    FV_HOLDS(fv_region_module(op->block)->session, d && d->kind == kind && "the entry has this attribute");
+    FV_HOLDS(fv_region_module(op->block)->session, (d->has_default || d->required) && "the entry says what it is when it is left out");
     return d;
 }
 
 /* The same for an attribute of the newest version. */
 static const fv_attr_def *newest_entry_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = entry_of(op, name, kind, INT_MAX);
-    assert(!d->until && "an attribute of older versions is read of a version");
+    FV_HOLDS(fv_region_module(op->block)->session, !d->until && "an attribute of older versions is read of a version");
     return d;
 }
 
-static void assert_no_default(const fv_op *op, const char *name, fv_attr_kind kind) {
+static void hold_no_default(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = fv_opdef_attr(op->def, name);
-    assert(d && d->kind == kind && !d->has_default && !d->required && "the entry states no default of this attribute");
-    (void)d, (void)kind;
+    FV_HOLDS(fv_region_module(op->block)->session, d && d->kind == kind && !d->has_default && !d->required && "the entry states no default of this attribute");
 }
 
 static fv_string string_from(const char *s) {
@@ -530,19 +532,19 @@ fv_string fv_op_string_of(const fv_op *op, const char *name, int version) {
 
 int64_t fv_op_int_or(const fv_op *op, const char *name, int64_t otherwise) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_INT);
-    assert_no_default(op, name, FV_ATTR_INT);
+    hold_no_default(op, name, FV_ATTR_INT);
     return a ? a->u.i : otherwise;
 }
 
 float fv_op_float_or(const fv_op *op, const char *name, float otherwise) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_FLOAT);
-    assert_no_default(op, name, FV_ATTR_FLOAT);
+    hold_no_default(op, name, FV_ATTR_FLOAT);
     return a ? a->u.f : otherwise;
 }
 
 fv_string fv_op_string_or(const fv_op *op, const char *name, const char *otherwise) {
     const fv_attr *a = attr_of(op, name, FV_ATTR_STRING);
-    assert_no_default(op, name, FV_ATTR_STRING);
+    hold_no_default(op, name, FV_ATTR_STRING);
     return a ? a->u.s : string_from(otherwise);
 }
 

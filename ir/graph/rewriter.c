@@ -123,6 +123,7 @@ fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v) {
 fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v) {
     if (fv_elem_is_float(e))
         return fv_w_float(w, e, (double)v);
+    FV_HOLDS(w->module->session, fv_elem_is_int(e) || e == FV_BOOL);
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 0, NULL);
     fv_tensor_set_int(t, 0, v);
     return fv_const_new(w->module, "c", t);
@@ -244,7 +245,7 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!old)
         return;
     if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
-        assert(old->type->elem == v->type->elem && old->type->rank == v->type->rank);
+        FV_HOLDS(w->module->session, old->type->elem == v->type->elem && old->type->rank == v->type->rank);
     fv_replace_known(old, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);

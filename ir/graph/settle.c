@@ -173,7 +173,7 @@ bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim)
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim) {
     fv_arena *a = fv_arena_new(m->session);
     settler s = {.m = m, .dims = fv_ptrmap_in(a), .types = fv_ptrmap_in(a)};
-    assert(symbol->kind == FV_DIM_SYMBOL);
+    FV_HOLDS(m->session, symbol->kind == FV_DIM_SYMBOL);
     *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
     int n = 0;
     for (int i = 0; i < m->nrelations; i++) {

@@ -46,7 +46,7 @@ fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, i
 /* Parameters are few; their arrays are copied when they grow. */
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent) {
-    assert(role == FV_BUF_IN || role == FV_BUF_OUT || role == FV_BUF_INOUT);
+    FV_HOLDS(fv_arena_session(k->arena), role == FV_BUF_IN || role == FV_BUF_OUT || role == FV_BUF_INOUT);
     fv_buf **bufs = FV_NEW(k->arena, fv_buf *, k->nbufs + 1);
     for (int i = 0; i < k->nbufs; i++)
         bufs[i] = k->bufs[i];
@@ -189,14 +189,14 @@ fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x) {
 }
 
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask) {
-    assert(x->type.elem == buf->elem);
+    FV_HOLDS(fv_arena_session(b->arena), x->type.elem == buf->elem);
     if (mask && mask->op == FV_X_CONST) {
         if (!mask->u.i)
             return;
         mask = NULL;
     }
     fv_expr *all[FV_STMT_EXPRS];
-    assert(buf->rank + 2 <= FV_STMT_EXPRS);
+    FV_HOLDS(fv_arena_session(b->arena), buf->rank + 2 <= FV_STMT_EXPRS);
     for (int i = 0; i < buf->rank; i++)
         all[i] = index[i];
     all[buf->rank] = x;
@@ -221,7 +221,7 @@ void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cach
 }
 
 void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile) {
-    assert(tile->role == FV_BUF_TILE && tile->rank == 2);
+    FV_HOLDS(fv_arena_session(b->arena), tile->role == FV_BUF_TILE && tile->rank == 2);
     fv_kb_add(b, FV_S_TRANSPOSE)->buf = tile;
 }
 
@@ -238,7 +238,7 @@ fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const 
     fv_expr **extents = FV_NEW(b->arena, fv_expr *, rank + 1);
     for (int i = 0; i < rank; i++)
         extents[i] = fv_x_int(b->arena, extent[i]);
-    assert(!init || init->type.elem == e);
+    FV_HOLDS(fv_arena_session(b->arena), !init || init->type.elem == e);
     if (init)
         fv_kb_share(b, 1, &init);
     fv_stmt *s = fv_kb_add(b, FV_S_TILE);
@@ -248,7 +248,7 @@ fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const 
 }
 
 static void open_block(fv_kbuilder *b, fv_stmt *s, fv_block *block) {
-    assert(b->depth < (int)(sizeof b->stack / sizeof *b->stack));
+    FV_HOLDS(fv_arena_session(b->arena), b->depth < (int)(sizeof b->stack / sizeof *b->stack));
     b->stack[b->depth] = b->block;
     b->open[b->depth++] = s;
     b->block = block;
@@ -256,7 +256,7 @@ static void open_block(fv_kbuilder *b, fv_stmt *s, fv_block *block) {
 
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step) {
-    assert(step > 0);
+    FV_HOLDS(fv_arena_session(b->arena), step > 0);
     fv_expr *bounds[2] = {lo, hi};
     fv_kb_share(b, 2, bounds);
     fv_stmt *s = fv_kb_add(b, FV_S_FOR);
@@ -303,7 +303,7 @@ void fv_kb_if(fv_kbuilder *b, fv_expr *cond) {
 }
 
 void fv_kb_else(fv_kbuilder *b) {
-    assert(b->depth > 0 && b->open[b->depth - 1]->kind == FV_S_IF);
+    FV_HOLDS(fv_arena_session(b->arena), b->depth > 0 && b->open[b->depth - 1]->kind == FV_S_IF);
     b->block = &b->open[b->depth - 1]->other;
 }
 
@@ -319,7 +319,7 @@ void fv_kb_outline(fv_kbuilder *b) {
 }
 
 void fv_kb_end(fv_kbuilder *b) {
-    assert(b->depth > 0);
+    FV_HOLDS(fv_arena_session(b->arena), b->depth > 0);
     b->block = b->stack[--b->depth];
 }
 

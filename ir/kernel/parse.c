@@ -498,7 +498,7 @@ fv_kernel *fv_kernel_parse(fv_arena *a, const char *text) {
 fv_kernel *fv_kernel_parse_called(fv_arena *a, const char *text, const char *name) {
     const char *head = fv_printf(a, "\nkernel %s(", name), *at = strstr(text, head);
     fv_kparser p;
-    assert(at);
+    FV_HOLDS(fv_arena_session(a), at);
     fv_kparser_init(&p, a, at);
     fv_kernel *k = fv_kp_parse_kernel(&p);
     return p.l.failed ? NULL : k;

@@ -86,7 +86,7 @@ bool fv_type_may_be_map(fv_elem key, const fv_type *of) {
 bool fv_type_has_maps(const fv_type *t) { return t->kind == FV_MAP || (t->kind == FV_SEQUENCE && t->of->kind == FV_MAP); }
 
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of) {
-    assert(kind == FV_SEQUENCE || kind == FV_OPTIONAL);
+    FV_HOLDS(fv_arena_session(a), kind == FV_SEQUENCE || kind == FV_OPTIONAL);
     fv_type *t = FV_NEW(a, fv_type, 1);
     *t = (fv_type){.kind = kind, .of = of};
     return t;

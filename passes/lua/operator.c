@@ -221,10 +221,8 @@ static bool lowers(fv_session *s, const fv_opdef *d, int rank) {
 static bool try_rank(fv_lua *l, const fv_opdef *d, int rank, bool tell) {
     fv_session *s = fv_session_new();
     fv_door door;
-    if (!s || FV_DOOR_OPEN(s, &door)) {
-        fv_session_free(s);
-        fv_out_of_memory(l->session);
-    }
+    if (!s || FV_DOOR_OPEN(s, &door)) 
+        fv_leave_too(l->session, s);
     fv_ops_lend(s, l->session);
     bool ok = lowers(s, d, rank);
     fv_door_close(s, &door);

@@ -364,7 +364,7 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
             changed->poisoned = true;
         if (said)
             raise_messages(L, before);
-        luaL_error(L, "out of memory");
+        luaL_error(L, "%s", fv_session_left(l->session, &(fv_left){0}));
     }
     l->L = L;
     bool ok = work(arg);

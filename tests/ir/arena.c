@@ -68,6 +68,44 @@ Test(arena, sizes_that_overflow_leave_by_the_door) {
     cr_expect(!overflows(8, 0));
 }
 
+static const char *left_with(void (*work)(void)) {
+    static fv_left text;
+    fv_door door;
+    if (FV_DOOR_OPEN(session, &door))
+        return fv_session_left(session, &text);
+    work();
+    fv_door_close(session, &door);
+    return "not at all";
+}
+
+static void run_out(void) { fv_alloc(arena, SIZE_MAX / 2, 2); }
+static void breaks_a_rule(void) { fv_broken(session, "rank == 2"); }
+
+static void breaks_a_rule_in_a_session_of_its_own(void) {
+    fv_session *inner = fv_session_new();
+    fv_door door;
+    if (FV_DOOR_OPEN(inner, &door))
+        fv_leave_too(session, inner);
+    fv_broken(inner, "n > 0");
+}
+
+static void has_no_session(void) { fv_leave_same(session, NULL); }
+
+Test(arena, out_of_memory_says_so) {
+    cr_expect_str_eq(left_with(run_out), "out of memory");
+    cr_expect(!fv_session_is_broken(session));
+    cr_expect_str_eq(left_with(has_no_session), "out of memory");
+}
+
+Test(arena, a_rule_that_does_not_hold_leaves_by_the_door) {
+    cr_expect_str_eq(left_with(breaks_a_rule), "internal error: 'rank == 2' does not hold");
+    cr_expect(fv_session_is_broken(session));
+}
+
+Test(arena, and_by_the_outer_one) {
+    cr_expect_str_eq(left_with(breaks_a_rule_in_a_session_of_its_own), "internal error: 'n > 0' does not hold");
+}
+
 Test(arena, doors_nest) {
     fv_door outer;
     volatile int passed = 0;

@@ -87,10 +87,11 @@ static int with_session(job *j, const char *path, const fv_compile_options *o, b
     if (!s)
         return FV_NO_MEMORY;
     if (FV_DOOR_OPEN(s, &door)) {
-        fv_log_add(log, "%s: error: out of memory", path);
+        fv_log_add(log, "%s: error: %s", path, fv_session_left(s, &(fv_left){0}));
+        int left = fv_session_is_broken(s) ? FV_INTERNAL : FV_NO_MEMORY;
         fv_artifact_free(j->made.artifact);
         fv_session_free(s);
-        return FV_NO_MEMORY;
+        return left;
     }
     int status = check_options(j, here);
     if (!status)
