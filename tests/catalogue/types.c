@@ -8,7 +8,13 @@
  * has to give the bits of the interpreter; it takes its turn in one instance of JIT_TURN. The naive schedule has to give
  * the same status, the same dims, the same bits where no float is involved, and else floats that are as close as their
  * type lets them be (close_enough). --share=N takes one instance of N, which the seed decides, beyond those that are
- * always tried: each element type of each variable in the newest version. Each operator is tried in a process of its
+ * always tried: each element type of each variable in the newest version.
+ *
+ * A dim of 0 acts alike when the model states it, when --dim fixes it, and when only the run knows it: each dim of each
+ * instance of the newest version is 0 in these three ways. The first two are refused both or give the same bits; what the
+ * third gives is the same, where it compiles at all.
+ *
+ * Each operator is tried in a process of its
  * own; what takes it down or does not come back is printed, and the next instance goes on. */
 #include <inttypes.h>
 #include <math.h>
@@ -48,7 +54,7 @@ typedef struct options {
 } options;
 
 typedef struct shared { /* what all processes see */
-    atomic_int passed, failed, refused, ran, same, close, jit;
+    atomic_int passed, failed, refused, ran, same, close, jit, zeros;
     struct {
         int n;            /* instances of the operator before this one */
         char text[16384]; /* what is tried */
@@ -92,8 +98,8 @@ static void fill(fv_tensor *t, int port, int set) {
             }
 }
 
-/* Named dims are 2. False: a port is none of tensors of fixed size. */
-static bool inputs_of(fv_arena *a, const fv_model *m, int set, data_set *out) {
+/* Named dims are `named`. False: a port is none of tensors of fixed size. */
+static bool inputs_of(fv_arena *a, const fv_model *m, int set, int64_t named, data_set *out) {
     *out = (data_set){"data", FV_NEW(a, fv_array, m->ninputs + 1)};
     for (int i = 0; i < m->ninputs; i++) {
         const fv_port_info *p = &m->inputs[i];
@@ -102,7 +108,7 @@ static bool inputs_of(fv_arena *a, const fv_model *m, int set, data_set *out) {
             return false;
         *x = (fv_array){.type = p->type, .rank = p->rank};
         for (int k = 0; k < p->rank; k++)
-            x->dims[k] = p->dims[k][0] >= '0' && p->dims[k][0] <= '9' ? strtoll(p->dims[k], NULL, 10) : 2;
+            x->dims[k] = p->dims[k][0] >= '0' && p->dims[k][0] <= '9' ? strtoll(p->dims[k], NULL, 10) : named;
         fv_tensor *t = fv_tensor_new(a, (fv_elem)p->type, p->rank, x->dims);
         fill(t, i, set);
         x->data = (void *)(uintptr_t)t->data;
@@ -177,11 +183,13 @@ static const char *said(fv_session *s, fv_arena *a) {
     return t.s;
 }
 
-static fv_program *lowered(fv_session *s, fv_text model, bool naive) {
+/* dims: as --dim says them, or NULL */
+static fv_program *lowered(fv_session *s, fv_text model, bool naive, const char *dim) {
     fv_driver_options o = {.target = fv_target_find("x86-64-v3"), .target_given = true, .level = naive ? '0' : '2',
                            .naive = naive, .name = "m"};
+    fv_import_options import = {.dims = &dim, .ndims = dim != NULL};
     fv_messages_clear(s);
-    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_onnx_import_bytes(s, model.s, model.n, NULL, "m", NULL)};
+    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_onnx_import_bytes(s, model.s, model.n, NULL, "m", &import)};
     fv_program *p = source.module ? fv_driver_lower(s, &source, &o) : NULL;
     if (p)
         fv_program_expand(p);
@@ -212,7 +220,7 @@ static const char *compare_runs(sweep *w, fv_session *s, fv_arena *a, fv_program
     for (int set = 0; set < SETS && !why; set++) {
         const fv_model *m = fv_artifact_model(x);
         data_set inputs;
-        if (!inputs_of(a, m, set, &inputs))
+        if (!inputs_of(a, m, set, 2, &inputs))
             break;
         outcome got = outcome_run(a, x, &inputs, 1), want = outcome_run(a, y, &inputs, 1);
         if (got.status == FV_INTERNAL || want.status == FV_INTERNAL)
@@ -237,11 +245,11 @@ static const char *compare_runs(sweep *w, fv_session *s, fv_arena *a, fv_program
 
 static const char *judge(sweep *w, fv_session *s, fv_arena *a, const char *text, bool jit) {
     fv_text model = model_of_text(a, text);
-    fv_program *p = lowered(s, model, false);
+    fv_program *p = lowered(s, model, false, NULL);
     const char *first = said(s, a);
     if (!p && (!*first || strstr(first, "internal")))
         return *first ? first : "refused without a message";
-    fv_program *naive = lowered(s, model, true);
+    fv_program *naive = lowered(s, model, true, NULL);
     if (!p != !naive)
         return fv_printf(a, "%s refuses it: %s", p ? "the naive schedule" : "-O2", p ? said(s, a) : first);
     if (p)
@@ -284,6 +292,110 @@ static void try_it(sweep *w, const instance *x, bool always) {
     atomic_fetch_add(why ? &w->sh->failed : &w->sh->passed, 1);
     fflush(stdout);
     fv_session_free(s);
+}
+
+/* ---- dims of 0 ---- */
+
+/* Every dim `value` of the instance's inputs is `dim` instead. False: it has none, or a constant has it. */
+static bool with_dim(instance *x, const char *value, const char *dim) {
+    bool has = false;
+    for (int i = 0; i < x->nin; i++)
+        for (int k = 0; k < x->in[i].rank && !x->in[i].absent; k++)
+            if (!strcmp(x->in[i].dims[k], value)) {
+                if (x->in[i].content || x->in[i].holder)
+                    return false;
+                x->in[i].dims[k] = dim;
+                has = true;
+            }
+    return has;
+}
+
+typedef struct way {
+    const char *name, *dim, *option;
+    outcome gives;
+    const char *refused; /* NULL: it is not */
+    const fv_model *model;
+} way;
+
+/* False: its inputs are none that are made here. */
+static bool run_way(fv_session *s, fv_arena *a, instance x, const char *value, way *y) {
+    data_set inputs;
+    if (!with_dim(&x, value, y->dim))
+        return false;
+    fv_text model = model_of_text(a, instance_text(a, &x));
+    fv_program *p = lowered(s, model, false, y->option);
+    if (!p)
+        return *(y->refused = said(s, a)) != 0;
+    fv_artifact *artifact = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2'); /* until the session ends */
+    y->model = artifact ? fv_artifact_model(artifact) : NULL;
+    if (!artifact || !inputs_of(a, y->model, 0, 0, &inputs))
+        return false;
+    y->gives = outcome_run(a, artifact, &inputs, 1);
+    y->refused = y->gives.status ? y->gives.said : NULL;
+    return true;
+}
+
+/* What only the run knows may be 0 where it compiles, and no relation leaves other bounds. A position that no element
+ * of a result needs is looked at only then. */
+static bool may_be_zero(const way *y) {
+    if (!y->model || y->gives.status == FV_BAD_INDEX)
+        return false;
+    for (int i = 0; i < y->model->nsymbols; i++)
+        if (y->model->symbols[i].lo > 0)
+            return false;
+    return true;
+}
+
+static const char *ways_differ(fv_session *s, fv_arena *a, const instance *x, const char *value) {
+    way ways[] = {{"stated", "0", NULL, {0}, NULL, NULL}, {"by --dim", "zz", "zz=0", {0}, NULL, NULL}, {"at run time", "zz", NULL, {0}, NULL, NULL}};
+    for (int i = 0; i < 3; i++)
+        if (!run_way(s, a, *x, value, &ways[i]))
+            return NULL;
+    for (int i = 1; i < 3; i++) {
+        const char *why = NULL;
+        if (ways[i].gives.status == FV_INTERNAL)
+            why = ways[i].gives.said;
+        else if (!ways[0].refused != !ways[i].refused)
+            why = i == 2 && !may_be_zero(&ways[i]) ? NULL : fv_printf(a, "%s: %s", ways[i].refused ? ways[i].name : "stated", ways[i].refused ? ways[i].refused : ways[0].refused);
+        else if (!ways[0].refused)
+            why = outcome_differs(a, ways[0].model, &ways[0].gives, &ways[i].gives);
+        if (why)
+            return fv_printf(a, "dim %s as 0, %s: %s", value, ways[i].name, why);
+    }
+    return NULL;
+}
+
+static void try_zero(sweep *w, const instance *x, const char *value) {
+    fv_session *s = fv_session_new();
+    fv_arena *a = fv_arena_new(s);
+    fv_door door;
+    int n = w->n++;
+    if (n < w->skip) {
+        fv_session_free(s);
+        return;
+    }
+    const char *text = instance_text(a, x), *why = "takes too much memory";
+    w->sh->at[w->slot].n = n;
+    snprintf(w->sh->at[w->slot].text, sizeof w->sh->at[w->slot].text, "dim %s as 0\n%s", value, text);
+    if (!FV_DOOR_OPEN(s, &door)) {
+        why = ways_differ(s, a, x, value);
+        fv_door_close(s, &door);
+    }
+    if (why)
+        printf("FAILED %s\n%s", why, text);
+    atomic_fetch_add(why ? &w->sh->failed : &w->sh->passed, 1);
+    atomic_fetch_add(&w->sh->zeros, 1);
+    fflush(stdout);
+    fv_session_free(s);
+}
+
+static void try_zeros(sweep *w, const instance *x) {
+    static const char *const values[] = {"1", "2", "3", "4", "5", "6", "7", "8", "12", "16", "24"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        instance y = *x;
+        if (with_dim(&y, values[i], "0"))
+            try_zero(w, x, values[i]);
+    }
 }
 
 /* ---- element types ---- */
@@ -396,6 +508,8 @@ static void try_attrs(sweep *w, fv_arena *a, const instance *x, bool always) {
 static void try_line(sweep *w, fv_arena *a, const instance *line, bool newest) {
     const fv_opdef *d = line->def;
     try_attrs(w, a, line, newest);
+    if (newest)
+        try_zeros(w, line);
     for (int v = 0; v < FV_MAX_TYPEVARS && d->types[v].name; v++)
         for (int i = 0; i < NELEMS; i++) {
             instance x = with_elem(a, line, d->types[v].name, elems[i]);
@@ -525,8 +639,8 @@ int main(int argc, char **argv) {
     if (!w.cases)
         return 2;
     run_all(&w);
-    printf("seed %" PRIu64 ", one of %" PRIu64 ": %d refused, %d runs, of which %d of code in memory; against the naive schedule %d equal, %d close\n",
-           o.seed, o.share, sh->refused, sh->ran, sh->jit, sh->same, sh->close);
+    printf("seed %" PRIu64 ", one of %" PRIu64 ": %d refused, %d runs, of which %d of code in memory; against the naive schedule %d equal, %d close; %d with dims of 0\n",
+           o.seed, o.share, sh->refused, sh->ran, sh->jit, sh->same, sh->close, sh->zeros);
     printf("%d passed, %d failed\n", sh->passed, sh->failed);
     fv_session_free(s);
     return sh->failed != 0;
