@@ -174,6 +174,9 @@ void instance_set(instance *x, const char *name, const char *value) {
 /* ---- text ---- */
 
 bool instance_is_onnx(const instance *x) {
+    for (int i = 0; i < FV_MAX_ATTRS && x->def->attrs[i].name; i++)
+        if (x->def->attrs[i].kind == FV_ATTR_DIMS)
+            return false; /* no model has such an attribute, which the importer makes */
     return strcmp(x->def->domain, "fv") != 0;
 }
 

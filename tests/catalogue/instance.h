@@ -48,7 +48,7 @@ int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int versio
 attribute *instance_attr(instance *x, const char *name); /* NULL: it has none */
 void instance_set(instance *x, const char *name, const char *value);
 
-/* Is it in ONNX? Else it is graph text. */
+/* Is it in ONNX? Else it is graph text: operators of ours, and those of which the importer makes an attribute. */
 bool instance_is_onnx(const instance *x);
 const char *instance_text(fv_arena *a, const instance *x);
 

@@ -281,7 +281,7 @@ Test(plan, sizes_beyond_all_memory) {
                                 "  %t = Transpose(%x) {perm = [1, 0]}\n  %s = MatMul(%x, %t)\n"
                                 "  %p = Softmax(%s) {axis = 0}\n  %y = MatMul(%p, %x)\n  return %y\n}\n");
     for (int64_t n = INT64_C(1) << 24; n < INT64_C(1) << 40; n *= 2)
-        cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n >= INT64_C(1) << 30), "%lld", (long long)n);
+        cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n >= INT64_C(1) << 31), "%lld", (long long)n);
 }
 
 /* That is found when the run gets there; what is done before has its memory. */
