@@ -152,7 +152,9 @@ static applied run_right(instance *c, fv_arena *a, outcome *o, const char **why)
     if (m && !fv_rule_apply(c->rule, m->funcs->body->last->in[0]->def, &miss)) {
         *why = fv_strdup(a, miss.why);
         done = fv_error_count(c->session) ? ILLEGAL : NO_MATCH;
-    } else if (m && fv_module_verify(m, c->rule->name) && lower_and_run(c, m, o))
+    } else if (m && !fv_module_verify(m, NULL)) {
+        (void)fv_error(c->session, "rule '%s' broke the module, see above", c->rule->name);
+    } else if (m && lower_and_run(c, m, o))
         done = APPLIED;
     fv_module_free(m);
     return done;

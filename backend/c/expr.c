@@ -449,7 +449,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT: case FV_X_DIM:
     case FV_X_EVEN: case FV_X_ODD: case FV_X_REDUCE: case FV_X_END: break;
     }
-    g->failed = !fv_error(g->session, "internal: the C emitter got '%s', which expansion should have removed",
+    g->failed = !fv_error(g->session, "internal error: the C emitter got '%s', which expansion should have removed",
                           fv_expr_op_text((fv_expr_op)x->op));
     return piece("0", FV_C_PRIMARY);
 }

@@ -246,7 +246,7 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     else if (body)
         fv_c_fill(g, &g->helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name, NULL);
     else if (!float_helper(g, op, e, name))
-        g->failed = !fv_error(g->session, "internal: target %s has no %s of %s, expansion left one",
+        g->failed = !fv_error(g->session, "internal error: target %s has no %s of %s, expansion left one",
                               g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
     fv_text_put(&g->helpers, "\n");
     return name;

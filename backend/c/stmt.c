@@ -175,7 +175,7 @@ static void put_store(fv_cg *g, const fv_stmt *s) {
     case FV_ACCESS_ELEMENT: put_element(g, s); break;
     case FV_ACCESS_RUN: put_run(g, s); break;
     case FV_ACCESS_GATHER:
-        g->failed = !fv_error(g->session, "internal: the C emitter got a scattered store");
+        g->failed = !fv_error(g->session, "internal error: the C emitter got a scattered store");
         break;
     }
     if (when)

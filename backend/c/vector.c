@@ -285,7 +285,7 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_ATANH: case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT:
     case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
     }
-    g->failed = !fv_error(g->session, "internal: the C emitter got '%s' of %d lanes, which expansion should have removed",
+    g->failed = !fv_error(g->session, "internal error: the C emitter got '%s' of %d lanes, which expansion should have removed",
                           fv_expr_op_text((fv_expr_op)x->op), lanes);
     return piece("0", FV_C_PRIMARY);
 }

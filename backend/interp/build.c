@@ -28,7 +28,7 @@ void fv_i_fail(build *b, const char *format, ...) {
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    fv_error(fv_arena_session(b->arena), "internal: interpreter: %s: %s", b->name, what);
+    fv_error(fv_arena_session(b->arena), "internal error: interpreter: %s: %s", b->name, what);
 }
 
 uint32_t fv_i_reg_bytes(build *b, uint32_t bytes, uint32_t align) {

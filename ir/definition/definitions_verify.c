@@ -782,7 +782,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) || (op == body->last && !check_results(&v, op));
     if (v.errors && after)
-        fv_error(m->session, "step '%s' of lowering broke the definitions, see above", after);
+        fv_error(m->session, "internal error: step '%s' of lowering broke the definitions, see above", after);
     fv_arena_free(a);
     return v.errors == 0;
 }

@@ -32,6 +32,7 @@ typedef struct verifier {
     fv_ptrmap refs;  /* value -> references */
     fv_ptrmap done;  /* ops that were passed: their results may be used */
     int errors;
+    int conflicts; /* of these: ops whose types do not fit each other */
     int depth;
 } verifier;
 
@@ -221,8 +222,10 @@ static void check_op(verifier *v, fv_op *op) {
         return;
     }
     check_results(v, op);
-    if (errors == v->errors && all_typed(op))
-        v->errors += !infers(v, op);
+    if (errors == v->errors && all_typed(op) && !infers(v, op)) {
+        v->errors++;
+        v->conflicts++;
+    }
 }
 
 /* ---- blocks ---- */
@@ -331,8 +334,8 @@ bool fv_module_verify(fv_module *m, const char *after) {
         check_all_uses(&v, f->body);
     for (int i = 0; i < m->nconsts && !v.errors; i++)
         check_uses(&v, m->consts[i]);
-    if (v.errors && after)
-        fv_error(m->session, "pass '%s' broke the module, see above", after);
+    if (v.errors > v.conflicts && after)
+        fv_error(m->session, "internal error: pass '%s' broke the module, see above", after);
     fv_arena_free(arena);
     return v.errors == 0;
 }

@@ -347,5 +347,6 @@ static bool run_pass(fv_pass_run *r) {
     p->lua->running = p;
     bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
     fv_lua_end_passes(p->lua, p->outer);
-    return ok && fv_module_verify(r->module, p->pass.name);
+    return ok && (fv_module_verify(r->module, NULL) ||
+                  fv_error(r->module->session, "pass '%s' broke the module, see above", p->pass.name));
 }

@@ -265,6 +265,32 @@ func @main(%x: f32[2, 3], %s: f32[3]) -> (%y, %m) {
 T
 check 'statistics without training' 1 "result 'm' needs training_mode = 1" "$fovea" run statistics.fvir
 grep -q 'broke the module' err && tell 'statistics: no pass is blamed' no || tell 'statistics: no pass is blamed' yes
+onnx statistics.onnx <<'T'
+ir_version: 8
+opset_import { version: 15 }
+graph {
+  name: "g"
+  node { op_type: "BatchNormalization" input: "x" input: "s" input: "s" input: "s" input: "s" output: "y" output: "m" output: "v" }
+  input { name: "x" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } dim { dim_value: 3 } } } } }
+  input { name: "s" type { tensor_type { elem_type: 1 shape { dim { dim_value: 3 } } } } }
+  output { name: "y" type { tensor_type { elem_type: 1 } } }
+  output { name: "m" type { tensor_type { elem_type: 1 } } }
+}
+T
+check 'statistics of ONNX without training' 1 "result 'm' needs training_mode = 1" "$fovea" compile statistics.onnx -o x.c
+grep -q 'pass ' err && tell 'statistics of ONNX: no pass is blamed' no || tell 'statistics of ONNX: no pass is blamed' yes
+# Only with the dims that are given is an axis that Squeeze leaves out no longer 1.
+cat >squeeze.fvir <<'T'
+fovea-ir 1
+symbol n 1..1024
+const @axis: i64[1] = [1]
+func @main(%x: f32[2, n]) -> (%y) {
+  %y = Squeeze(%x, @axis)
+  return %y
+}
+T
+check 'an axis of 8 is squeezed' 1 '^squeeze.fvir:5:3: error: node' "$fovea" inspect squeeze.fvir --dim n=8
+grep -q 'pass ' err && tell 'squeeze: no pass is blamed' no || tell 'squeeze: no pass is blamed' yes
 
 # ---- threads ----
 for n in 1 7 100 2000; do
