@@ -50,7 +50,8 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
     m->session = s;
     m->path = fv_strdup(a, path);
     fv_arena_at_free(a, unmap, m);
-    int fd = open(path, flags | O_RDONLY | O_CLOEXEC), error = fd < 0 ? errno : map(m, fd);
+    /* A pipe, which is refused, must not block. */
+    int fd = open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = fd < 0 ? errno : map(m, fd);
     if (fd >= 0)
         close(fd);
     if (error == 0)

@@ -1,6 +1,9 @@
 /* program_parse.c - host programs from text, in the order that program_print.c states. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ir/dim/text.h"
 #include "ir/kernel/parse.h"
@@ -62,8 +65,18 @@ static bool parse_symbol(reader *r, bool given, bool from_data) {
 
 /* ---- constants ---- */
 
+/* NULL: there is none, or it is no regular file. A pipe must not block. */
+static FILE *open_side(const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f = fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) ? fdopen(fd, "rb") : NULL;
+    if (!f && fd >= 0)
+        close(fd);
+    return f;
+}
+
 static bool read_side(const char *path, int64_t offset, void *data, size_t bytes) {
-    FILE *f = fopen(path, "rb");
+    FILE *f = open_side(path);
     if (!f)
         return false;
     bool ok = fseek(f, 0, SEEK_END) == 0 && offset <= ftell(f) &&
@@ -74,7 +87,7 @@ static bool read_side(const char *path, int64_t offset, void *data, size_t bytes
 }
 
 static bool side_size(const char *path, int64_t *size) {
-    FILE *f = fopen(path, "rb");
+    FILE *f = open_side(path);
     if (!f)
         return false;
     bool ok = fseek(f, 0, SEEK_END) == 0;

@@ -292,6 +292,21 @@ T
 check 'an axis of 8 is squeezed' 1 '^squeeze.fvir:5:3: error: node' "$fovea" inspect squeeze.fvir --dim n=8
 grep -q 'pass ' err && tell 'squeeze: no pass is blamed' no || tell 'squeeze: no pass is blamed' yes
 
+# ---- files that are none ----
+mkfifo pipe
+cat >pipe.fvir <<'T'
+fovea-ir 1
+const @c: f32[2] = file "pipe" 0 8
+func @main(%x: f32[2]) -> (%y) {
+  %y = Add(%x, @c)
+  return %y
+}
+T
+check 'constants in a pipe' 1 "not a regular file" timeout 20 "$fovea" inspect pipe.fvir
+external pipe
+check 'an external tensor in a pipe' 1 "not a regular file" timeout 20 "$fovea" inspect external.onnx
+rm pipe
+
 # ---- threads ----
 for n in 1 7 100 2000; do
     check "$n threads" 0 '1 of 1 outputs as expected' "$fovea" run "$dates" --threads=$n --data-set "$root/examples/dates/test/test_data_set_0" --expect "$root/examples/dates/test/test_data_set_0"
