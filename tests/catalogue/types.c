@@ -560,7 +560,7 @@ static void start(sweep *w, job *j, int slot, int op, int skip) {
 static int next_op(const options *o, int from) {
     fv_session *s = fv_session_new();
     fv_arena *a = fv_arena_new(s);
-    while (from < fv_op_count() && (!strcmp(fv_op_at(from)->domain, "fv") ||
+    while (from < fv_op_count() && (!instance_is_onnx(&(instance){.def = fv_op_at(from)}) ||
                                     (o->only && strcmp(o->only, fv_opdef_qualified(a, fv_op_at(from))) != 0)))
         from++;
     fv_session_free(s);
