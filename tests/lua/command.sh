@@ -259,9 +259,9 @@ while true do coroutine.wrap(body)() end
 T
 check 'coroutines without end' 1 'run as many instructions' "$fovea" lua --script-steps=1 many.lua
 echo 'table.move({}, 1, 1 << 60, 2)' >move.lua
-check 'elements without end' 1 'run as many instructions' "$fovea" lua move.lua
+check 'elements without end' 1 'run as many instructions' "$fovea" lua --script-steps=1 move.lua
 echo 'table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)' >shift.lua
-check 'a length without end' 1 'run as many instructions' "$fovea" lua shift.lua
+check 'a length without end' 1 'run as many instructions' "$fovea" lua --script-steps=1 shift.lua
 cat >buffers.lua <<'T'
 local m = fv.parse "fovea-ir 1\nfunc @main(%x: f32[2]) -> (%y) {\n  %y = Neg(%x)\n  return %y\n}"
 for i = 1, 40 do m:buffer("u8", {60 << 20}) end
