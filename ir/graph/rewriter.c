@@ -7,6 +7,7 @@
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
 #include "ir/graph/settle.h"
 
 static fv_op *new_op(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
@@ -236,6 +237,16 @@ void fv_replace_known(fv_value *old, fv_value *v) {
     fv_replace_uses(old, v);
 }
 
+/* A dim of `old` that data decide was a symbol, for the op to bind. Where what stands for the op has a symbol of its own
+ * there, that is the dim, also of all that reads `old`. */
+static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value *v) {
+    for (int k = 0; k < old->type->rank; k++) {
+        const fv_dim *said = old->type->dims[k];
+        if (said != v->type->dims[k] && said->kind == FV_DIM_SYMBOL && fv_unknown_above(w->at, said))
+            fv_module_replace_dim(w->module, said, v->type->dims[k]);
+    }
+}
+
 void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!v) {
         w->failed = true;
@@ -244,8 +255,10 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     fv_value *old = i < w->at->nout ? w->at->out[i] : NULL;
     if (!old)
         return;
-    if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR)
+    if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR) {
         FV_HOLDS(w->module->session, old->type->elem == v->type->elem && old->type->rank == v->type->rank);
+        tell_dims(w, old, v);
+    }
     fv_replace_known(old, v);
     if (is_new(w, v))
         fv_value_take_name(w->module, v, old);

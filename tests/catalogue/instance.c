@@ -220,6 +220,23 @@ static void put_operand(fv_text *t, const operand *o, int i) {
         fv_text_put(t, "\n");
 }
 
+static void put_results(fv_text *t, const instance *x, const char *stem) {
+    for (int i = 0; i < x->nout; i++)
+        fv_text_printf(t, "%s%s%d", i ? ", " : "", stem, i);
+}
+
+static void put_node(fv_text *t, const instance *x, const char *stem) {
+    put_results(t, x, stem);
+    fv_text_printf(t, " = %s(", fv_opdef_qualified(t->arena, x->def));
+    for (int i = 0; i < x->nin; i++)
+        fv_text_printf(t, "%s%s", i ? ", " : "", x->in[i].absent ? "" : fv_printf(t->arena, "in%d", i));
+    fv_text_put(t, ")");
+    for (int i = 0; i < x->nattrs; i++)
+        if (x->attrs[i].value)
+            fv_text_printf(t, " %s=%s", x->attrs[i].name, x->attrs[i].value);
+    fv_text_put(t, "\n");
+}
+
 static const char *onnx_text(fv_arena *a, const instance *x) {
     fv_text t = {.arena = a};
     if (*x->def->domain)
@@ -231,15 +248,20 @@ static const char *onnx_text(fv_arena *a, const instance *x) {
             put_operand(&t, &x->in[i], i);
     for (int i = 0; i < x->nout; i++)
         fv_text_printf(&t, "output out%d\n", i);
-    for (int i = 0; i < x->nout; i++)
-        fv_text_printf(&t, "%sout%d", i ? ", " : "", i);
-    fv_text_printf(&t, " = %s(", fv_opdef_qualified(a, x->def));
-    for (int i = 0; i < x->nin; i++)
-        fv_text_printf(&t, "%s%s", i ? ", " : "", x->in[i].absent ? "" : fv_printf(a, "in%d", i));
-    fv_text_put(&t, ")");
-    for (int i = 0; i < x->nattrs; i++)
-        if (x->attrs[i].value)
-            fv_text_printf(&t, " %s=%s", x->attrs[i].name, x->attrs[i].value);
+    if (!x->in_branch) {
+        put_node(&t, x, "out");
+        return t.s;
+    }
+    fv_text_put(&t, "input decides bool[]\n");
+    put_results(&t, x, "out");
+    fv_text_put(&t, " = If(decides)");
+    for (int k = 0; k < 2; k++) {
+        fv_text_printf(&t, " %s_branch={\n", k ? "else" : "then");
+        put_node(&t, x, k ? "no" : "yes");
+        for (int i = 0; i < x->nout; i++)
+            fv_text_printf(&t, "output %s%d\n", k ? "no" : "yes", i);
+        fv_text_put(&t, "}");
+    }
     fv_text_put(&t, "\n");
     return t.s;
 }

@@ -30,6 +30,7 @@ typedef struct instance {
     attribute attrs[FV_MAX_ATTRS];
     int nattrs;
     int nout;
+    bool in_branch; /* of an If that an input decides, and of which both branches are the same; in ONNX only */
 } instance;
 
 /* The instance of this version that the signature suffices for: required operands, of rank 2 where any
