@@ -125,6 +125,19 @@ static int bits_of_elem(fv_elem e) {
 /* Its magnitude is below 2 to that power. Products of sizes are taken to be sizes: what has as many elements is no tensor. */
 static int bits(prover *p, const fv_expr *x);
 
+/* Of a min or max: max(min(x, high), low) is between both limits whatever x is, and so is min(max(x, low), high). */
+static int bits_clamped(prover *p, const fv_expr *x) {
+    int least = larger(bits(p, x->arg[0]), bits(p, x->arg[1]));
+    for (int i = 0; i < 4; i++) {
+        const fv_expr *within = x->arg[i & 1];
+        if (within->op == (x->op == FV_X_MIN ? FV_X_MAX : FV_X_MIN)) {
+            int n = larger(bits(p, x->arg[1 - (i & 1)]), bits(p, within->arg[i >> 1]));
+            least = n < least ? n : least;
+        }
+    }
+    return least;
+}
+
 static int bits_now(prover *p, const fv_expr *x) {
     int a, b;
     if (x->type.elem != FV_I64)
@@ -141,7 +154,7 @@ static int bits_now(prover *p, const fv_expr *x) {
                    ? WIDE - 2 : a + b;
     case FV_X_NEG: case FV_X_ABS: case FV_X_FLOORDIV: return bits(p, x->arg[0]) + 1;
     case FV_X_FLOORMOD: return bits(p, x->arg[1]);
-    case FV_X_MIN: case FV_X_MAX: return larger(bits(p, x->arg[0]), bits(p, x->arg[1]));
+    case FV_X_MIN: case FV_X_MAX: return bits_clamped(p, x);
     case FV_X_SELECT: return larger(bits(p, x->arg[1]), bits(p, x->arg[2]));
     case FV_X_CONVERT: return bits_of_elem((fv_elem)x->arg[0]->type.elem);
     default: return 63;

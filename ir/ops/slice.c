@@ -66,6 +66,19 @@ static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *co
     return true;
 }
 
+/* Starts, ends, axes and steps have one length. Where one operand states it as a number, the others, which may have been cut
+ * out of data, are assumed to have it too. */
+static bool fix_lengths(fv_op *op) {
+    const fv_type *t = NULL;
+    for (int i = 1; i < op->nin && !t; i++)
+        if (op->in[i] && fv_in_type(op, i)->rank == 1 && fv_dim_is_const(fv_in_type(op, i)->dims[0]))
+            t = fv_in_type(op, i);
+    for (int i = 1; i < op->nin; i++)
+        if (t && op->in[i] && t->dims[0]->value <= FV_MAX_RANK && !fv_fix_length(op, i, (int)t->dims[0]->value))
+            return false;
+    return true;
+}
+
 static bool find_cut(fv_op *op, cut *c) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -79,7 +92,7 @@ static bool find_cut(fv_op *op, cut *c) {
         c->dims[i] = x->dims[i];
         axes[i] = i;
     }
-    if (!fv_int_operand(op, 1, &n, &starts) || !fv_int_operand(op, 2, &nends, &ends))
+    if (!fix_lengths(op) || !fv_int_operand(op, 1, &n, &starts) || !fv_int_operand(op, 2, &nends, &ends))
         return false;
     naxes = nsteps = n;
     if (fv_op_in(op, 3) && !fv_axes_operand(op, 3, x->rank, &naxes, axes, &constant))
