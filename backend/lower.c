@@ -88,13 +88,15 @@ static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
     return found;
 }
 
+/* Who writes a module may forget to bind a symbol; of what was imported passes bind them all. */
 static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_dim *const *dims) {
-    for (int i = 0; i < n; i++) {
-        const fv_dim *d = unknown_in(known, dims[i]);
-        if (d)
-            return fv_op_error(op, "nothing above gives '%s' a value", d->name);
-    }
-    return true;
+    const fv_dim *d = NULL;
+    for (int i = 0; i < n && !d; i++)
+        d = unknown_in(known, dims[i]);
+    if (!d)
+        return true;
+    (void)fv_op_error(op, "nothing above gives '%s' a value", d->name);
+    return !fv_op_module(op)->is_written && fv_error(fv_op_module(op)->session, "internal error: a dim has no value, see above");
 }
 
 static bool knows_type(const fv_ptrmap *known, const fv_op *op, const fv_type *t) {

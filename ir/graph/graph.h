@@ -131,6 +131,7 @@ struct fv_module {
         fv_op *before;
     } within;
     const char *source_hash; /* of the model's bytes, hex; "" for text */
+    bool is_written;     /* by hand or by a script, all of it or some: what is wrong with it may be their mistake */
     struct fv_definitions *definitions; /* of a module that lowering has begun with (definitions.h); NULL: a graph */
     struct fv_names *names;  /* which value names are taken */
 };

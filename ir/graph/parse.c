@@ -612,6 +612,7 @@ typedef struct reading {
 
 static fv_module *parse_text(fv_session *s, const reading *how, int nchosen, const fv_dim_option *chosen) {
     fv_module *m = fv_module_new(s, "model");
+    m->is_written = true;
     fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = how->folder}, .chosen = chosen, .nchosen = nchosen,
                          .dialect = how->dialect, .lent = how->lent};
     r.end = how->text + strlen(how->text);

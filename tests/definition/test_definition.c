@@ -94,6 +94,21 @@ static const char *formula_of(const char *body) {
     return t.s;
 }
 
+/* Who writes a module may leave out what binds a symbol; of one that was imported it is our mistake. */
+Test(definition, a_symbol_that_nothing_binds) {
+    for (int written = 0; written < 2; written++) {
+        fv_module *m = fv_module_parse(session, "fovea-ir 1\nsymbol k 0..9 data\nfunc @main(%x: f32[9]) -> (%y) {\n"
+                                                "  %y = fv.Slice(%x) {start = [k], step = [1], dims = [1]}\n  return %y\n}\n", NULL);
+        cr_assert(m, "%s", said());
+        m->is_written = written;
+        fv_lower_options lo = {.target = fv_target_find("generic")};
+        cr_expect(!fv_lower(m, &lo));
+        const char *text = said();
+        cr_expect(strstr(text, "nothing above gives 'k' a value"), "%s", text);
+        cr_expect((strstr(text, "internal error") == NULL) == (written == 1), "%s", text);
+    }
+}
+
 Test(definition, formulas_are_a_few_lines) {
     fv_text sums = {.arena = arena}, calls = {.arena = arena};
     fv_text_put(&sums, "%x[0, 0]");
