@@ -115,8 +115,18 @@ static fv_expr *guard_all(fv_arena *a, fv_expr *x, fv_expr *c, fv_ptrmap *memo) 
     return y;
 }
 
+/* What a condition is made of is computed before it is known to hold. */
+static void leave(const fv_expr *c, fv_ptrmap *memo) {
+    if (*fv_ptrmap_at(memo, c))
+        return;
+    *fv_ptrmap_at(memo, c) = (void *)(uintptr_t)c;
+    for (int i = 0; i < c->n; i++)
+        leave(c->arg[i], memo);
+}
+
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c) {
     fv_ptrmap memo = fv_ptrmap_in(a);
+    leave(c, &memo);
     return guard_all(a, x, c, &memo);
 }
 

@@ -14,7 +14,7 @@ typedef struct fv_load_count {
     int contiguous, invariant, strided;
 } fv_load_count;
 void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
-/* x, touching memory only where c holds; elsewhere its value is no matter. */
+/* x, touching memory only where c holds; elsewhere its value is no matter. What c is made of is computed anyway, and stays as it is. */
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* The outermost reductions of x (each once). */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
