@@ -10,6 +10,7 @@
 
 #include "ir/base/diag.h"
 #include "ir/base/mapping.h"
+#include "ir/base/staging.h"
 
 /* ---- reading ---- */
 
@@ -66,28 +67,16 @@ static bool write_directly(fv_session *s, const char *path, const void *data, si
     return !error || cannot_write(s, path, error);
 }
 
-/* A new file beside `path`. Not mkstemp: its permissions would not heed the umask. */
-static int create_beside(fv_arena *a, const char *path, const char **name) {
-    for (int i = 0; i < 100; i++) {
-        *name = fv_printf(a, "%s.%ld-%d.tmp", path, (long)getpid(), i);
-        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST)
-            return fd;
-    }
-    return -1;
-}
-
+/* Not mkstemp: its permissions would not heed the umask. */
 static bool write_beside(fv_session *s, fv_arena *a, const char *path, const void *data,
                          size_t size) {
-    const char *temporary;
-    int fd = create_beside(a, path, &temporary);
+    const char *folder = fv_staging_beside(a, path), *temporary = folder ? fv_printf(a, "%s/file", folder) : NULL;
+    int fd = temporary ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (fd < 0)
         return cannot_write(s, path, errno);
     int error = write_and_close(fd, data, size);
     if (!error && rename(temporary, path) != 0)
         error = errno;
-    if (error)
-        unlink(temporary);
     return !error || cannot_write(s, path, error);
 }
 

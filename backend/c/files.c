@@ -1,7 +1,6 @@
 /* files.c - writing sets of files: beside their places first, then renamed; folders with a manifest.
  *
- * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open or new
- * files wait to be renamed; what failed is said after they are gone. */
+ * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open. */
 #include "backend/c/files.h"
 
 #include <dirent.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ir/base/staging.h"
 #include "ir/base/text.h"
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes) {
@@ -26,18 +26,20 @@ static const char *path_of(fv_arena *a, const char *folder, const char *name) {
     return fv_printf(a, "%s%s%s", folder, *folder && folder[strlen(folder) - 1] != '/' ? "/" : "", name);
 }
 
-static void set_paths(fv_c_files *f, const char *folder) {
+static bool set_paths(fv_c_files *f, fv_arena *a, const char *folder) {
+    const char *staging = fv_staging_in(a, folder);
     for (int i = 0; i < f->n; i++) {
         f->file[i].path = path_of(f->arena, folder, f->file[i].name);
-        f->file[i].beside = fv_printf(f->arena, "%s.new-%ld", f->file[i].path, (long)getpid());
+        f->file[i].beside = staging ? path_of(f->arena, staging, f->file[i].name) : NULL;
     }
+    return staging != NULL;
 }
 
 static bool put(const fv_c_file *file, FILE *out) {
     return file->put ? file->put(file->data, out) : fwrite(file->data, 1, file->bytes, out) == file->bytes;
 }
 
-/* 0, or an errno; then nothing is left of it. */
+/* 0, or an errno */
 static int write_one(const fv_c_file *file) {
     FILE *out = fopen(file->beside, "w+bx"); /* libelf reads, too */
     if (!out)
@@ -48,23 +50,14 @@ static int write_one(const fv_c_file *file) {
         why = errno ? errno : EIO;
     if (fclose(out) != 0 && !why)
         why = errno ? errno : EIO;
-    if (why)
-        unlink(file->beside);
     return why;
-}
-
-static void remove_new(const fv_c_files *f, int n) {
-    for (int i = 0; i < n; i++)
-        unlink(f->file[i].beside);
 }
 
 /* Which file failed, and why; n: none. */
 static int write_all(const fv_c_files *f, int *why) {
     for (int i = 0; i < f->n; i++)
-        if ((*why = write_one(&f->file[i]))) {
-            remove_new(f, i);
+        if ((*why = write_one(&f->file[i])))
             return i;
-        }
     return f->n;
 }
 
@@ -83,23 +76,17 @@ static int rename_all(const fv_c_files *f, int *why) {
     return f->n;
 }
 
-static bool write_set(fv_session *s, const fv_c_files *f, const char *made) {
-    int why = 0, failed = write_all(f, &why);
-    if (failed == f->n) {
+static bool write_set(fv_session *s, fv_c_files *f, const char *folder) {
+    fv_arena *a = fv_arena_new(s);
+    bool staged = set_paths(f, a, folder);
+    int why = errno, failed = staged ? write_all(f, &why) : 0;
+    if (failed == f->n)
         failed = rename_all(f, &why);
-        if (failed == f->n)
-            return true;
-        remove_new(f, f->n);
-    }
-    if (made)
-        rmdir(made);
-    return fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
+    fv_arena_free(a); /* and what was not renamed */
+    return failed == f->n || fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
 }
 
-bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) {
-    set_paths(f, folder);
-    return write_set(s, f, NULL);
-}
+bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) { return write_set(s, f, folder); }
 
 /* ---- folders ---- */
 
@@ -156,7 +143,7 @@ static bool holds_only(fv_session *s, const char *folder, const listing *known) 
         return fv_error(s, "cannot read folder '%s': %s", folder, strerror(errno));
     for (struct dirent *e; !*stranger && (e = readdir(dir));)
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, FV_C_MANIFEST) &&
-            !is_listed(known, e->d_name))
+            strncmp(e->d_name, FV_STAGING, strlen(FV_STAGING)) && !is_listed(known, e->d_name))
             snprintf(stranger, sizeof stranger, "%s", e->d_name);
     closedir(dir);
     return !*stranger ||
@@ -176,7 +163,6 @@ static void add_manifest(fv_c_files *f, const char *const *products) {
 
 bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products) {
     add_manifest(f, products);
-    set_paths(f, folder);
     const char *text = manifest_text(f->arena, path_of(f->arena, folder, FV_C_MANIFEST));
     listing known = read_manifest(f->arena, text, true), old = read_manifest(f->arena, text, false);
     for (int i = 0; i < old.n; i++)
@@ -184,8 +170,13 @@ bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const c
     bool made = mkdir(folder, 0777) == 0;
     if (!made && errno != EEXIST)
         return fv_error(s, "cannot make folder '%s': %s", folder, strerror(errno));
-    if ((!made && !holds_only(s, folder, &known)) || !write_set(s, f, made ? folder : NULL))
+    if (!made && !holds_only(s, folder, &known))
         return false;
+    if (!write_set(s, f, folder)) {
+        if (made)
+            rmdir(folder);
+        return false;
+    }
     for (int i = 0; i < old.n; i++)
         if (!is_written(f, strrchr(old.name[i], '/') + 1))
             unlink(old.name[i]);

@@ -1,7 +1,6 @@
 /* write.c - files: objects, archives, shared libraries, text.
  *
- * Each is written beside its place and renamed when it is whole; on the way out, whatever way it
- * is, what was begun is removed. */
+ * Each is written beside its place and renamed when it is whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "backend/llvm/emit.h"
 #include "backend/llvm/link.h"
 #include "ir/base/mapping.h"
+#include "ir/base/staging.h"
 #include "ir/base/text.h"
 
 typedef struct output {
@@ -22,7 +22,8 @@ typedef struct output {
     const fv_llvm_options *options;
     fv_llvm_kind kind;
     const char *path;
-    const char *object; /* temporary files that exist; NULL: none */
+    const char *staging; /* the folder in which files are made */
+    const char *object;  /* files in it; NULL: none */
     const char *whole;
     const char *side;      /* what lies beside it: weights */
     const char *side_path; /* where it goes; NULL: there is none */
@@ -35,19 +36,16 @@ static bool file_error(output *o, const char *what) {
     return fv_error(o->session, "%s: cannot %s: %s", o->path, what, strerror(errno));
 }
 
-/* A new file in the folder of the result. */
-static bool create(output *o, const char *suffix, const char **name) {
-    for (int i = 0; i < 100; i++) {
-        const char *at = fv_printf(o->arena, "%s.%ld-%d.%s", o->path, (long)getpid(), i, suffix);
-        o->fd = open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (o->fd >= 0) {
-            *name = at;
-            return true;
-        }
-        if (errno != EEXIST)
-            break;
-    }
-    return file_error(o, "write");
+/* A new file, to be renamed to its place. */
+static bool create(output *o, const char *name, const char **path) {
+    if (!o->staging)
+        o->staging = fv_staging_beside(o->arena, o->path);
+    const char *at = o->staging ? fv_printf(o->arena, "%s/%s", o->staging, name) : NULL;
+    o->fd = at ? open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+    if (o->fd < 0)
+        return file_error(o, "write");
+    *path = at;
+    return true;
 }
 
 static bool write_all(output *o, const void *data, size_t n) {
@@ -70,21 +68,10 @@ static bool close_file(output *o) {
     return close(fd) == 0 || file_error(o, "write");
 }
 
-static void discard(output *o) {
-    if (o->fd >= 0)
-        close(o->fd);
-    if (o->object)
-        unlink(o->object);
-    if (o->whole)
-        unlink(o->whole);
-    if (o->side)
-        unlink(o->side);
-}
-
 /* ---- what LLVM makes ---- */
 
-static bool write_code(output *o, fv_llvm_kind kind, const char *suffix, const char **name) {
-    if (!create(o, suffix, name))
+static bool write_code(output *o, fv_llvm_kind kind, const char *name, const char **path) {
+    if (!create(o, name, path))
         return false;
     LLVMMemoryBufferRef code = fv_ll_code(&o->m, kind);
     if (!code)
@@ -95,7 +82,7 @@ static bool write_code(output *o, fv_llvm_kind kind, const char *suffix, const c
 }
 
 static bool write_object(output *o) {
-    return write_code(o, FV_LLVM_OBJ, "o", &o->object) && fv_ll_add_weights(&o->m, o->fd, o->path);
+    return write_code(o, FV_LLVM_OBJ, "model.o", &o->object) && fv_ll_add_weights(&o->m, o->fd, o->path);
 }
 
 /* ---- archives ---- */
@@ -155,7 +142,7 @@ static bool write_archive(output *o) {
     bool ok = object >= 0 && fstat(object, &st) == 0;
     if (!ok)
         file_error(o, "write");
-    ok = ok && create(o, "a", &o->whole) && write_all(o, "!<arch>\n", 8) &&
+    ok = ok && create(o, "model.a", &o->whole) && write_all(o, "!<arch>\n", 8) &&
          write_index(o, &member) && write_member(o, "model.o/", st.st_size) &&
          copy_from(o, object) && (st.st_size % 2 == 0 || write_all(o, "\n", 1)) && close_file(o);
     if (object >= 0)
@@ -170,7 +157,7 @@ static const char *soname(const output *o) {
 }
 
 static bool write_shared(output *o) {
-    if (!create(o, "so", &o->whole) || !close_file(o))
+    if (!create(o, "model.so", &o->whole) || !close_file(o))
         return false;
     fv_link_job job = {o->m.target, o->object, o->whole, soname(o),
                        fv_printf(o->arena, "fovea_model=%s_model", o->m.program->name)};
@@ -244,22 +231,17 @@ static bool write_kind(output *o) {
     case FV_LLVM_OBJ: return write_object(o) && close_file(o);
     case FV_LLVM_LIB: return write_object(o) && close_file(o) && write_archive(o);
     case FV_LLVM_SO: return write_object(o) && close_file(o) && write_shared(o);
-    case FV_LLVM_IR: return write_code(o, FV_LLVM_IR, "ll", &o->whole) && close_file(o);
-    case FV_LLVM_ASM: return write_code(o, FV_LLVM_ASM, "s", &o->whole) && close_file(o);
+    case FV_LLVM_IR: return write_code(o, FV_LLVM_IR, "model.ll", &o->whole) && close_file(o);
+    case FV_LLVM_ASM: return write_code(o, FV_LLVM_ASM, "model.s", &o->whole) && close_file(o);
     }
     return false;
 }
 
 /* What lies beside it first: code without its weights is of no use. */
 static bool rename_result(output *o) {
-    const char **from = o->whole ? &o->whole : &o->object;
     if (o->side && rename(o->side, o->side_path) != 0)
         return file_error(o, "write");
-    o->side = NULL;
-    if (rename(*from, o->path) != 0)
-        return file_error(o, "write");
-    *from = NULL;
-    return true;
+    return rename(o->whole ? o->whole : o->object, o->path) == 0 || file_error(o, "write");
 }
 
 /* A file of code stands alone: who loads it has no libraries for it. */
@@ -277,7 +259,8 @@ static bool write_all_of_it(output *o, const fv_program *p) {
 }
 
 static void close_output(output *o) {
-    discard(o);
+    if (o->fd >= 0)
+        close(o->fd);
     fv_ll_close(&o->m);
     if (o->arena)
         fv_arena_free(o->arena);

@@ -106,7 +106,7 @@ static int strangers(const char *const *expected) {
     int n = 0;
     cr_assert(d);
     for (struct dirent *e; (e = readdir(d));) {
-        bool known = e->d_name[0] == '.' || !strcmp(e->d_name, "m.fvir") || !strcmp(e->d_name, "cache");
+        bool known = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, "m.fvir") || !strcmp(e->d_name, "cache");
         for (int i = 0; expected && expected[i]; i++)
             known |= !strcmp(e->d_name, expected[i]);
         if (!known)

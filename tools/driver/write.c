@@ -15,6 +15,7 @@
 #include "driver.h"
 #include "frontend/file.h"
 #include "ir/base/mapping.h"
+#include "ir/base/staging.h"
 #include "ir/definition/definitions_print.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/program_print.h"
@@ -114,8 +115,9 @@ static const char *side_of(fv_arena *a, const char *out) {
 /* Text and side file: both are written beside their places before the first is renamed. */
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
-    const char *path = side_of(a, out), *beside = fv_printf(a, "%s.%ld.tmp", path, (long)getpid());
-    FILE *f = fopen(beside, "wb");
+    const char *path = side_of(a, out), *folder = fv_staging_beside(a, path);
+    const char *beside = folder ? fv_printf(a, "%s/side", folder) : NULL;
+    FILE *f = beside ? fopen(beside, "wb") : NULL;
     bool ok = f != NULL && side(what, f);
     int error = errno;
     if (f && fclose(f) && ok) {
@@ -129,8 +131,6 @@ static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text 
         ok = fv_error(s, "cannot write '%s': %s", path, strerror(errno));
         unlink(out);
     }
-    if (!ok && f)
-        unlink(beside);
     return ok;
 }
 

@@ -8,6 +8,7 @@
 #include "driver.h"
 #include "frontend/export.h"
 #include "ir/base/mapping.h"
+#include "ir/base/staging.h"
 
 /* Nothing is written beside standard output, a device or a pipe, and nothing renamed over it. */
 static bool stands_alone(const char *path) {
@@ -41,46 +42,24 @@ static bool write_alone(fv_session *s, const fv_export *e, const char *out) {
     return (f && put_and_close(e, fv_export_put, f)) || cannot_write(s, out);
 }
 
-/* A new file beside `path`, as its permissions should be; NULL: errno tells. */
-static const char *make_beside(fv_arena *a, const fv_export *e, put_fn *put, const char *path) {
-    const char *name = fv_printf(a, "%s.%ld.tmp", path, (long)getpid());
-    FILE *f = fopen(name, "wbx");
-    if (!f)
-        return NULL;
-    if (put_and_close(e, put, f))
-        return name;
-    int error = errno;
-    unlink(name);
-    errno = error;
-    return NULL;
+/* A new file in that folder, as its permissions should be; NULL: errno tells. */
+static const char *make_in(fv_arena *a, const char *folder, const char *name, const fv_export *e, put_fn *put) {
+    const char *path = folder ? fv_printf(a, "%s/%s", folder, name) : NULL;
+    FILE *f = path ? fopen(path, "wbx") : NULL;
+    return f && put_and_close(e, put, f) ? path : NULL;
 }
 
 /* Both are whole before the first is renamed. The weights go first: a model never lies there without them. */
 static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out, const char *side) {
-    const char *weights = NULL, *model = NULL, *at = side;
-    errno = 0;
-    bool ok = !fv_export_has_side(e) || (weights = make_beside(a, e, fv_export_put_side, side)) != NULL;
-    if (ok) {
-        at = out;
-        ok = (model = make_beside(a, e, fv_export_put, out)) != NULL;
-    }
-    if (ok && weights) {
-        at = side;
-        ok = rename(weights, side) == 0;
-        weights = ok ? NULL : weights;
-    }
-    if (ok) {
-        at = out;
-        ok = rename(model, out) == 0;
-    }
-    if (!ok) {
-        cannot_write(s, at);
-        if (weights)
-            unlink(weights);
-        if (model)
-            unlink(model);
-    }
-    return ok;
+    const char *weights = NULL, *model = NULL, *folder = fv_staging_beside(a, out);
+    bool has_side = fv_export_has_side(e);
+    if (has_side && !((weights = make_in(a, folder, "weights", e, fv_export_put_side))))
+        return cannot_write(s, side);
+    if (!((model = make_in(a, folder, "model", e, fv_export_put))))
+        return cannot_write(s, out);
+    if (weights && rename(weights, side) != 0)
+        return cannot_write(s, side);
+    return rename(model, out) == 0 || cannot_write(s, out);
 }
 
 /* What is written in place of an older model must be no part of the one that was read. */
