@@ -108,6 +108,8 @@ static const char *value(fv_cg *g, const fv_read *r) {
 static void read_(fv_cg *g, const fv_stmt *s) {
     const fv_read *r = &s->read;
     const char *text;
+    if (!fv_c_is_used(g, s->var)) /* of a tensor without elements nobody asks where it is */
+        return;
     if (r->how == FV_READ_GIVEN) {
         text = pointer(g, r);
         *fv_ptrmap_at(&g->pointers, s->var) = (void *)(uintptr_t)text;

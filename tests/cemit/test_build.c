@@ -47,6 +47,23 @@ Test(build, vectors) {
     bench_close(&b);
 }
 
+/* Who asks nothing of the caller's memory has no function for it, which a compiler would find unused: clang, in the file itself. */
+Test(build, tensors_without_elements) {
+    static const char *const compilers[] = {"gcc", "clang", "clang-19", NULL};
+    bench b = bench_open();
+    fv_program *p = program_from(&b, "generic", "fovea-program 1\nname none\ntarget \"generic\"\n"
+                                                "buffer x: f32[0, 3] input 0\nbuffer y: f32[0] output 0\n"
+                                                "input x = \"x\" as x: f32[0, 3] extents [0, 3]\n"
+                                                "output y = \"y\" as y: f32[0] extents [0]\n"
+                                                "kernel relu_1(A: f32[0, 3], out C: f32[0]) {\n"
+                                                "  for i < 0 { C[i] = A[i, 0] }\n}\nrun {\n  launch relu_1(x, y)\n}\n");
+    cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%snone.c", b.folder)), "%s", said(&b));
+    for (int i = 0; compilers[i]; i++)
+        if (has_tool(compilers[i]))
+            cr_expect(shell(&b, "%s -std=c99 " WARN " -c none.c 2>&1", compilers[i]), "%s", compilers[i]);
+    bench_close(&b);
+}
+
 Test(build, link_time_optimization) {
     bench b = bench_open();
     fv_c_options o = with_reference(&b);
