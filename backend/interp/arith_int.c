@@ -1,6 +1,7 @@
 /* arith_int.c - integer and bool operations of the interpreter.
  * Everything is computed modulo 2^64 and cut to the type, so nothing overflows. */
 #include "backend/interp/code.h"
+#include "ir/base/saturate.h"
 
 /* ---- what is not a line of C ---- */
 
@@ -30,16 +31,6 @@ static int64_t floordiv_s(int64_t x, int64_t y) {
 static int64_t floormod_s(int64_t x, int64_t y) {
     int64_t r = rem_s(x, y);
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
-}
-
-static int64_t addsat(int64_t x, int64_t y) {
-    int64_t r;
-    return __builtin_add_overflow(x, y, &r) ? INT64_MAX : r;
-}
-
-static int64_t mulsat(int64_t x, int64_t y) {
-    int64_t r;
-    return __builtin_mul_overflow(x, y, &r) ? INT64_MAX : r;
 }
 
 __extension__ typedef unsigned __int128 u128;
@@ -126,8 +117,8 @@ UNSIGNED(reg_u8)
 UNSIGNED(reg_u16)
 UNSIGNED(reg_u32)
 UNSIGNED(reg_u64)
-BINARY(addsat, reg_i64, reg_i64, addsat(x, y))
-BINARY(mulsat, reg_i64, reg_i64, mulsat(x, y))
+BINARY(addsat, reg_i64, reg_i64, fv_addsat(x, y))
+BINARY(mulsat, reg_i64, reg_i64, fv_mulsat(x, y))
 BINARY(mulhi, reg_u32, reg_u32, U64(x) * y >> 32)
 BINARY(mulhi, reg_u64, reg_u64, mulhi_64(x, y))
 

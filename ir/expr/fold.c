@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "ir/base/saturate.h"
+
 /* ---- arithmetic on constants ---- */
 
 int64_t fv_fold_wrap(fv_elem e, int64_t v) {
@@ -45,16 +47,6 @@ static int64_t mulhi(fv_elem e, int64_t x, int64_t y) {
     return (int64_t)((wide)(uint64_t)x * (wide)(uint64_t)y >> 64);
 }
 
-static int64_t addsat(int64_t x, int64_t y) {
-    int64_t r;
-    return __builtin_add_overflow(x, y, &r) ? INT64_MAX : r;
-}
-
-static int64_t mulsat(int64_t x, int64_t y) {
-    int64_t r;
-    return __builtin_mul_overflow(x, y, &r) ? INT64_MAX : r;
-}
-
 static int64_t shift(fv_elem e, bool left, int64_t x, int64_t y) {
     int count = (int)(y & (fv_elem_bits(e) - 1));
     if (left)
@@ -84,8 +76,8 @@ bool fv_fold_ints(fv_elem e, fv_expr_op op, int64_t x, int64_t y, int64_t *out) 
     case FV_X_SHL: r = shift(e, true, x, y); break;
     case FV_X_SHR: r = shift(e, false, x, y); break;
     case FV_X_MULHI: r = mulhi(e, x, y); break;
-    case FV_X_ADDSAT: r = addsat(x, y); break;
-    case FV_X_MULSAT: r = mulsat(x, y); break;
+    case FV_X_ADDSAT: r = fv_addsat(x, y); break;
+    case FV_X_MULSAT: r = fv_mulsat(x, y); break;
     case FV_X_LT: *out = less(sg, x, y); return true;
     case FV_X_LE: *out = !less(sg, y, x); return true;
     case FV_X_EQ: *out = x == y; return true;

@@ -13,6 +13,7 @@
 
 #include "ir/base/diag.h"
 #include "ir/base/limits.h"
+#include "ir/base/saturate.h"
 #include "ir/expr/fold.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/prove.h"
@@ -177,16 +178,6 @@ static void confine_prefetch(confiner *c, const fv_stmt *s) {
 
 /* ---- how long it takes ---- */
 
-static int64_t sum(int64_t a, int64_t b) {
-    int64_t r;
-    return __builtin_add_overflow(a, b, &r) ? INT64_MAX : r;
-}
-
-static int64_t product(int64_t a, int64_t b) {
-    int64_t r;
-    return __builtin_mul_overflow(a, b, &r) ? INT64_MAX : r;
-}
-
 /* The most iterations of a loop; INT64_MAX: its bounds do not tell, or its variable may wrap. */
 static int64_t most_trips(const fv_stmt *s) {
     int64_t least, most, lo, hi;
@@ -203,7 +194,7 @@ static int64_t cost_of(const fv_block *block);
 /* Does it have to count? Without, it takes `*cost` in all, but for loops in it that count. */
 static bool has_to_count(const fv_stmt *s, int64_t *cost) {
     int64_t trips = s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s);
-    *cost = product(trips, sum(1, cost_of(&s->body)));
+    *cost = fv_mulsat(trips, fv_addsat(1, cost_of(&s->body)));
     return *cost > FREE_TURNS;
 }
 
@@ -211,9 +202,9 @@ static int64_t cost_of(const fv_block *block) {
     int64_t all = 0, cost;
     for (const fv_stmt *s = block->first; s; s = s->next) {
         if (s->kind == FV_S_FOR || s->kind == FV_S_WHILE)
-            all = sum(all, has_to_count(s, &cost) ? 1 : cost);
+            all = fv_addsat(all, has_to_count(s, &cost) ? 1 : cost);
         else
-            all = sum(all, sum(cost_of(&s->body), cost_of(&s->other)));
+            all = fv_addsat(all, fv_addsat(cost_of(&s->body), cost_of(&s->other)));
     }
     return all;
 }
@@ -229,9 +220,9 @@ static bool has_counting(const fv_block *block) {
 static int64_t most_turns(const fv_block *block) {
     int64_t all = 0;
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        int64_t body = sum(most_turns(&s->body), most_turns(&s->other));
+        int64_t body = fv_addsat(most_turns(&s->body), most_turns(&s->other));
         bool loop = s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
-        all = sum(all, loop ? product(s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s), sum(1, body)) : body);
+        all = fv_addsat(all, loop ? fv_mulsat(s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s), fv_addsat(1, body)) : body);
     }
     return all;
 }
@@ -279,7 +270,7 @@ static fv_expr *is_near(confiner *c, fv_expr *x) {
 /* Takes what the loop is about to take, and gives its end. */
 static fv_expr *take_turns(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_expr *span = binary(c, FV_X_MAX, binary(c, FV_X_SUB, hi, lo), number(c, 0));
-    fv_expr *cost = let(c, "cost", binary(c, FV_X_MULSAT, span, number(c, sum(1, cost_of(&s->body)))));
+    fv_expr *cost = let(c, "cost", binary(c, FV_X_MULSAT, span, number(c, fv_addsat(1, cost_of(&s->body)))));
     fv_expr *left = let(c, "left", turns_left(c));
     fv_expr *fits = both(c, binary(c, FV_X_LE, cost, left), both(c, is_near(c, lo), is_near(c, hi)));
     fv_expr *ok = require(c, "ends", binary(c, FV_X_OR, binary(c, FV_X_LE, hi, lo), fits));
@@ -312,7 +303,7 @@ static void confine_while(confiner *c, const fv_stmt *s) {
     fv_kb_while(&c->b, fv_x_load(c->a, goes_on, NULL));
     fv_expr *cond = let(c, "wanted", confined(c, s->x)), *left = let(c, "left", turns_left(c));
     fv_expr *on = require_where(c, cond, binary(c, FV_X_LE, number(c, 1), left));
-    fv_expr *cost = number(c, sum(1, cost_of(&s->body)));
+    fv_expr *cost = number(c, fv_addsat(1, cost_of(&s->body)));
     fv_kb_store(&c->b, c->turns, NULL, binary(c, FV_X_SUB, left, binary(c, FV_X_MIN, cost, left)), NULL);
     fv_kb_store(&c->b, goes_on, NULL, on, NULL);
     fv_kb_if(&c->b, on);
@@ -455,8 +446,8 @@ static int64_t tile_bytes(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         int64_t bytes = s->kind == FV_S_TILE ? fv_elem_storage_bytes(s->buf->elem) : 0;
         for (int i = 0; bytes && i < s->buf->rank; i++)
-            bytes = product(bytes, fv_x_int_value(s->buf->extent[i]));
-        all = sum(all, sum(bytes, sum(tile_bytes(&s->body), tile_bytes(&s->other))));
+            bytes = fv_mulsat(bytes, fv_x_int_value(s->buf->extent[i]));
+        all = fv_addsat(all, fv_addsat(bytes, fv_addsat(tile_bytes(&s->body), tile_bytes(&s->other))));
     }
     return all;
 }
@@ -466,8 +457,8 @@ static int64_t unrolled(const fv_block *block) {
     int64_t all = 0, lo, hi;
     for (const fv_stmt *s = block->first; s; s = s->next) {
         bool copies = s->kind == FV_S_FOR && (s->loop == FV_UNROLL || s->loop == FV_VECTOR) && fv_x_is_int(s->lo, &lo) && fv_x_is_int(s->hi, &hi);
-        int64_t body = sum(unrolled(&s->body), unrolled(&s->other));
-        all = sum(all, sum(1, copies ? product(most_trips(s), body) : body));
+        int64_t body = fv_addsat(unrolled(&s->body), unrolled(&s->other));
+        all = fv_addsat(all, fv_addsat(1, copies ? fv_mulsat(most_trips(s), body) : body));
     }
     return all;
 }
