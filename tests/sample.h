@@ -27,11 +27,16 @@ static inline bool sample_is_all(void) {
     return all && *all && *all != '0';
 }
 
+/* Which numbers a test takes that is random: those of FV_SEED, else always the same, so that a failure is of the change at hand. */
+static inline uint64_t sample_seed(uint64_t otherwise) {
+    const char *given = getenv("FV_SEED");
+    return given ? strtoull(given, NULL, 0) : otherwise;
+}
+
 /* Is case `i` of what `text` describes taken, where one in `apart` is, and under sanitizers one in `apart_asan`? At least one
  * of any `apart` cases that follow each other is. */
 static inline bool sample_has(const char *text, size_t i, size_t apart, size_t apart_asan) {
-    const char *seed = getenv("FV_SEED");
-    uint64_t turn = seed ? strtoull(seed, NULL, 10) : 1;
+    uint64_t turn = sample_seed(1);
     for (; *text; text++)
         turn = (turn ^ (unsigned char)*text) * 0x100000001b3u;
     size_t of = SAMPLE_HAS_ASAN ? apart_asan : apart;

@@ -11,11 +11,6 @@
 
 enum { MAX_INPUT = 1 << 15 };
 
-static uint64_t number(const char *name, uint64_t otherwise) {
-    const char *s = getenv(name);
-    return s ? strtoull(s, NULL, 10) : otherwise;
-}
-
 /* ---- regressions ---- */
 
 static void run_file(const fuzz_target *t, const char *path) {
@@ -76,7 +71,7 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
 }
 
 static void mutations(const char *target, uint64_t rounds, size_t apart) {
-    walk w = {.target = target, .seed = number("FV_SEED", 1), .rounds = number("FV_ROUNDS", rounds), .apart = apart};
+    walk w = {.target = target, .seed = sample_seed(1), .rounds = sample_rounds(rounds, rounds), .apart = apart};
     corpus c = {.root = FV_SOURCE_ROOT, .add = run_mutations, .user = &w};
     corpus_walk(&c);
     cr_expect_gt(w.inputs, 0);

@@ -3,12 +3,12 @@
 #include "ir/base/diag.h"
 #include "ir/base/text.h"
 #include "ir/dim/text.h"
+#include "tests/sample.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static fv_session *session;
 static fv_arena *arena;
@@ -513,8 +513,7 @@ static void check_random(const random_dim *r, uint64_t seed) {
 }
 
 Test(dim, random_expressions) {
-    const char *given = getenv("FV_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    uint64_t seed = sample_seed(1);
     cr_log_info("seed %llu", (unsigned long long)seed);
     state = seed * 2654435761u + 88172645463325252u;
     for (int p = 0; p < POINTS; p++) {

@@ -10,6 +10,7 @@
 #include "ir/kernel/print.h"
 #include "ir/kernel/program_print.h"
 #include "ir/syntax/lex.h"
+#include "tests/sample.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -180,8 +181,7 @@ static void program_reads_back(const char *name) {
 }
 
 Test(quoted, any_name_reads_back) {
-    const char *given = getenv("FV_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 0) : 1, r = seed;
+    uint64_t seed = sample_seed(1), r = seed;
     for (int i = 0; i < 300; i++) {
         const char *name = any_name(&r);
         name_reads_back(name);

@@ -3,13 +3,13 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <png.h>
 #include <tiffio.h>
 
 #include "backend/library/library.h"
 #include "tests/library/encode.h"
+#include "tests/sample.h"
 
 enum { MARK = 0x5a, MOST = 1 << 22 };
 
@@ -82,8 +82,7 @@ static void damage(file f, const char *name) {
 }
 
 static void begin(void) {
-    const char *seed = getenv("FV_SEED");
-    state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+    state = sample_seed(1);
     fprintf(stderr, "FV_SEED=%llu\n", (unsigned long long)state);
 }
 

@@ -18,6 +18,7 @@
 
 #include "ir/base/diag.h"
 #include "tests/matrix/graph_c.h"
+#include "tests/sample.h"
 
 enum { CHUNK = GRAPH_BATCH, MAX_JOBS = 16, LINES = 9 };
 
@@ -241,8 +242,7 @@ static void run_all(const options *o, shared *sh, const char *scratch) {
 }
 
 static bool read_options(options *o, int argc, char **argv) {
-    const char *seed = getenv("FV_SEED");
-    *o = (options){.seed = seed ? strtoull(seed, NULL, 0) : 1, .count = 500, .only = -1, .jobs = 2, .family = -1};
+    *o = (options){.seed = sample_seed(1), .count = 500, .only = -1, .jobs = 2, .family = -1};
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (!strncmp(arg, "--cache=", 8))

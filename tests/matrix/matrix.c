@@ -19,6 +19,7 @@
 #include "backend/c/emit.h"
 #include "tests/matrix/cover.h"
 #include "tests/matrix/matrix.h"
+#include "tests/sample.h"
 #include "tools/driver/driver.h"
 
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
@@ -106,8 +107,7 @@ static bool write_c(reference *r) {
 
 /* The first target of a model of which one in `every` is tried. Neighbours begin apart, and those of one compiler too. */
 static int first_target(int turn, int every) {
-    const char *seed = getenv("FV_SEED");
-    unsigned long from = (unsigned long)turn * 7 / 6 + (seed ? strtoul(seed, NULL, 10) : 0);
+    unsigned long from = (unsigned long)turn * 7 / 6 + (unsigned long)sample_seed(0);
     return (int)(from % (unsigned long)every);
 }
 

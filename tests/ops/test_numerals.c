@@ -17,6 +17,7 @@
 #include "ir/type/float_bits.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
+#include "tests/sample.h"
 
 static void *allocate(void *user, size_t bytes) {
     (void)user;
@@ -89,8 +90,7 @@ static uint64_t next_random(void) { /* splitmix64 */
 }
 
 static void seed_random(void) {
-    const char *s = getenv("FV_SEED");
-    state = s ? strtoull(s, NULL, 10) : 20240607;
+    state = sample_seed(20240607);
     printf("seed %" PRIu64 "\n", state);
 }
 

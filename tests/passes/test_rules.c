@@ -12,6 +12,7 @@
 #include "passes/embedded.h"
 #include "passes/passes.h"
 #include "tests/passes/support.h"
+#include "tests/sample.h"
 
 #define RULES(name) Test(rules, name, .init = open_session, .fini = close_session)
 
@@ -24,17 +25,13 @@ static const fv_rule *rule_of(const char *text) {
 
 /* ---- checking against random instances ---- */
 
-static uint64_t seed(void) {
-    return getenv("FV_SEED") ? strtoull(getenv("FV_SEED"), NULL, 0) : 20240;
-}
-
 static void check_rules(const char *text) {
     fv_rule *rules;
     int n;
     cr_assert(fv_rules_parse(arena, text, &rules, &n), "%s", said());
     for (int i = 0; i < n; i++) {
         fv_rule_report report;
-        bool ok = fv_rule_check(arena, &rules[i], seed() + (uint64_t)i, 60, &report);
+        bool ok = fv_rule_check(arena, &rules[i], sample_seed(20240) + (uint64_t)i, 60, &report);
         cr_expect(ok, "%s: %d of %d instances compared; %s\n%s", rules[i].name, report.compared,
                   report.tried, report.declined ? report.declined : "",
                   report.counterexample ? report.counterexample : "no counterexample");

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/sample.h"
 #include "tools/driver/driver.h"
 
 static const char text[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\nsymbol `a\\\\b` 1..9\n"
@@ -115,8 +116,7 @@ Test(damage, bound) {
 
 Test(damage, tables, .timeout = 120) {
     const Elf64_Shdr *table = section(".data.rel.ro"), *moves = section(".rela.dyn");
-    const char *given = getenv("FV_SEED");
-    unsigned seed = given ? (unsigned)atoi(given) : 1;
+    unsigned seed = (unsigned)sample_seed(1);
     int refused = 0, loaded = 0;
     cr_assert(table && moves && bytes[EI_CLASS] == ELFCLASS64);
     cr_assert_eq(load(), 0);

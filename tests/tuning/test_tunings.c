@@ -24,11 +24,6 @@ static uint64_t below(uint64_t n) { /* splitmix64 */
     return n ? (x ^ x >> 31) % n : 0;
 }
 
-static uint64_t number(const char *name, uint64_t otherwise) {
-    const char *s = getenv(name);
-    return s ? strtoull(s, NULL, 10) : otherwise;
-}
-
 /* ---- models ---- */
 
 static const char *constant(const char *name, const char *dims, int count) {
@@ -252,7 +247,7 @@ static int check_model(const model *m, const fv_target *target, uint64_t rounds)
 /* Models whose weights are more than the second-level cache, and prefetched, among them. */
 static void check_target(const char *name) {
     uint64_t rounds = sample_rounds(3, 1);
-    state = number("FV_SEED", 1);
+    state = sample_seed(1);
     const fv_target *t = fv_target_find(name);
     for (int i = 0; i < NMODELS && fv_target_runs_here(t); i++) {
         open_session();
