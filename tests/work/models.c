@@ -4,21 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/models.h"
 #include "tests/work/work.h"
-
-typedef enum { WITHIN, BEYOND, REFUSED } outcome;
-
-static bool is_refused(const fv_session *s) {
-    for (const fv_message *m = fv_messages(s); m; m = m->next)
-        if (m->severity == FV_ERROR && strstr(m->text, "not in the catalogue"))
-            return true;
-    return false;
-}
-
-static outcome failed(const char *path, const char *fault) {
-    printf("FAILED %s: %s\n", path, fault);
-    return BEYOND;
-}
 
 /* "n0=7" of each such line of the text. */
 static const char *const *dims_of(fv_arena *a, const char *path) {
@@ -49,40 +36,14 @@ static bool read_file(void *user, fv_session *s, const fv_driver_options *o, fv_
     return fv_driver_read(s, f->path, o, out);
 }
 
-static outcome look_at(fv_session *s, const char *path, const fv_target *t) {
+static models_outcome look_at(fv_session *s, const char *path, const fv_target *t) {
     file f = {path};
     work_subject model = {read_file, &f, dims_of(fv_arena_new(s), path)};
     work_outcome w = work_of(s, &model, t);
     if (!w.lowered) /* a run with those dims may be refused, too */
-        return *model.dims || is_refused(s) ? REFUSED : failed(path, "it cannot be compiled");
+        return *model.dims || models_is_refused(s) ? MODELS_REFUSED : models_failed(path, "it cannot be compiled");
     const char *fault = work_fault(fv_arena_new(s), &w);
-    return fault ? failed(path, fault) : WITHIN;
+    return fault ? models_failed(path, fault) : MODELS_GOOD;
 }
 
-static outcome look_alone(const char *path, const fv_target *t) {
-    fv_session *s = fv_session_new();
-    fv_door door;
-    if (!s)
-        return failed(path, "out of memory");
-    if (FV_DOOR_OPEN(s, &door)) {
-        fv_session_free(s);
-        return failed(path, "out of memory");
-    }
-    outcome o = look_at(s, path, t);
-    fv_door_close(s, &door);
-    fv_session_free(s);
-    return o;
-}
-
-int main(int argc, char **argv) {
-    int n[3] = {0};
-    const fv_target *t = argc > 1 ? fv_target_find(argv[1]) : NULL;
-    if (!t) {
-        fprintf(stderr, "usage: work TARGET MODEL...\n");
-        return 2;
-    }
-    for (int i = 2; i < argc; i++)
-        n[look_alone(argv[i], t)]++;
-    printf("%d passed, %d failed\n", n[WITHIN], n[BEYOND]);
-    return n[BEYOND] > 0;
-}
+int main(int argc, char **argv) { return models_main(argc, argv, look_at); }
