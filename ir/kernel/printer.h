@@ -27,10 +27,18 @@ typedef struct fv_kprinter {
 void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);
 void fv_kp_expr(fv_kprinter *p, const fv_expr *x);
 void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list); /* with commas */
+void fv_kp_stored(fv_kprinter *p, const fv_expr *x);           /* where the place has the type of a literal */
+void fv_kp_condition(fv_kprinter *p, const fv_expr *x);        /* behind an `if` */
+void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes); /* "x[i, j]" */
+void fv_kp_int(fv_kprinter *p, int64_t v);
 void fv_kp_line(fv_kprinter *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_kp_name(fv_kprinter *p, const char *name);
 /* Declares a variable or buffer in the current scope and prints its name. */
 void fv_kp_declare(fv_kprinter *p, const void *what, const char *name, char letter);
+/* Declarations since p->nscope was `mark` are out of scope. */
+void fv_kp_close_scope(fv_kprinter *p, int mark);
+/* The name of what is declared; else `name`. */
+void fv_kp_put_name(fv_kprinter *p, const void *what, const char *name);
 const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name);
 void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* " in 0..64" */
 void fv_kp_type(fv_kprinter *p, const fv_buf *b);
