@@ -21,6 +21,7 @@
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
 #include "ir/graph/settle.h"
+#include "ir/graph/symbols.h"
 #include "ir/ops/dims.h"
 #include "passes/internal.h"
 

@@ -6,6 +6,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 #include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 

@@ -18,6 +18,7 @@
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
 #include "ir/graph/settle.h"
+#include "ir/graph/symbols.h"
 #include "passes/internal.h"
 
 typedef struct growth {

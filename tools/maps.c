@@ -7,6 +7,7 @@
 #include "frontend/data.h"
 #include "frontend/file.h"
 #include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 #include "tools/attention.h"
 #include "tools/compare.h"
 #include "tools/maps.h"

@@ -9,6 +9,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 
 static bool is_mark(const fv_op *op) { return op->def == &fv_else_def || fv_mark_depth(op); }
 

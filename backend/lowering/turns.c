@@ -10,6 +10,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
+#include "ir/graph/symbols.h"
 
 /* ---- from a region to marks ---- */
 

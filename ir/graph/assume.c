@@ -2,7 +2,7 @@
  * takes. */
 #include "ir/catalogue/op.h"
 #include "ir/dim/text.h"
-#include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) {
     return fv_module_require(m, a, b, why, NULL);

@@ -3,6 +3,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/symbols.h"
 
 const fv_region *fv_loop_body(const fv_op *op) {
     const fv_attr *a = fv_op_find_attr(op, "body");
@@ -35,45 +36,6 @@ bool fv_loop_may_end_early(const fv_op *op) {
 
 /* ---- symbols ---- */
 
-static bool any_mentions(int n, const fv_dim *const *dims, const fv_dim *symbol) {
-    for (int i = 0; i < n; i++)
-        if (fv_dim_mentions(dims[i], symbol))
-            return true;
-    return false;
-}
-
-static bool value_mentions(const fv_value *v, const fv_dim *symbol) {
-    return v && ((v->type && v->type->kind == FV_TENSOR && any_mentions(v->type->rank, v->type->dims, symbol)) ||
-                 (v->elems && any_mentions(v->nelems, v->elems, symbol)));
-}
-
-static bool op_gives(const fv_op *op, const fv_dim *symbol) {
-    const fv_attr *symbols = fv_op_find_attr(op, "symbols");
-    for (int i = 0; i < op->nout; i++)
-        if (value_mentions(op->out[i], symbol))
-            return true;
-    return symbols && symbols->kind == FV_ATTR_DIMS && any_mentions(symbols->n, symbols->u.dims, symbol);
-}
-
-static bool is_given_above(const fv_op *op, const fv_dim *symbol) {
-    for (const fv_op *at = op; at; at = at->block->parent) {
-        for (const fv_op *before = at->prev; before; before = before->prev)
-            if (op_gives(before, symbol))
-                return true;
-        for (int i = 0; i < at->block->nparams; i++)
-            if (value_mentions(at->block->params[i], symbol))
-                return true;
-    }
-    return false;
-}
-
-const fv_dim *fv_unknown_above(const fv_op *op, const fv_dim *d) {
-    const fv_dim *unknown = d->kind == FV_DIM_SYMBOL && d->from_data && !is_given_above(op, d) ? d : NULL;
-    for (int i = 0; i < d->n && !unknown; i++)
-        unknown = fv_unknown_above(op, d->arg[i]);
-    return unknown;
-}
-
 bool fv_loop_changes(const fv_op *op, int k, int axis) {
     const fv_dim *d = fv_loop_body(op)->params[FV_BODY_STATE + k]->type->dims[axis];
     return d->kind == FV_DIM_SYMBOL && fv_unknown_above(op, d);
@@ -84,11 +46,11 @@ static bool attr_mentions(const fv_attr *a, const fv_dim *symbol);
 /* But for a parameter and an op, NULL: none. */
 static bool block_mentions(const fv_region *block, const fv_value *param, const fv_op *but, const fv_dim *symbol) {
     for (int i = 0; i < block->nparams; i++)
-        if (block->params[i] != param && value_mentions(block->params[i], symbol))
+        if (block->params[i] != param && fv_value_mentions(block->params[i], symbol))
             return true;
     for (const fv_op *op = block->first; op; op = op->next) {
         for (int i = 0; op != but && i < op->nout; i++)
-            if (value_mentions(op->out[i], symbol))
+            if (fv_value_mentions(op->out[i], symbol))
                 return true;
         for (int i = 0; op != but && i < op->nattrs; i++)
             if (attr_mentions(&op->attrs[i], symbol))
@@ -99,7 +61,7 @@ static bool block_mentions(const fv_region *block, const fv_value *param, const 
 
 static bool attr_mentions(const fv_attr *a, const fv_dim *symbol) {
     return a->kind == FV_ATTR_REGION ? block_mentions(a->u.region, NULL, NULL, symbol)
-                                     : a->kind == FV_ATTR_DIMS && any_mentions(a->n, a->u.dims, symbol);
+                                     : a->kind == FV_ATTR_DIMS && fv_dims_mention(a->n, a->u.dims, symbol);
 }
 
 bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) {

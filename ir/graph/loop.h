@@ -30,8 +30,6 @@ bool fv_loop_may_end_early(const fv_op *op) FV_MUST_USE;
 bool fv_loop_changes(const fv_op *op, int k, int axis) FV_MUST_USE;
 /* Is it one that nothing else in the body speaks of, but for what `next`, an op of the body, gives? */
 bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) FV_MUST_USE;
-/* A symbol of d that data decide, and nothing above op gives a value; NULL: there is none. */
-const fv_dim *fv_unknown_above(const fv_op *op, const fv_dim *d);
 
 /* A Loop in place of this one, before it, without the states that are `gone` (one for each; NULL: none is) and with n results behind
  * those that stay: they have a row a turn of these values of the body. Who read a result that stays reads it there. What is left

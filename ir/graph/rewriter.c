@@ -7,8 +7,8 @@
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
-#include "ir/graph/loop.h"
 #include "ir/graph/settle.h"
+#include "ir/graph/symbols.h"
 
 static fv_op *new_op(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                      const fv_attr *attrs, int nout) {

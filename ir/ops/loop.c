@@ -3,6 +3,7 @@
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 #include "ir/ops/dims.h"
 
 static const char *str(const fv_op *op, const fv_type *t) { return fv_type_str(fv_op_module(op)->arena, t); }

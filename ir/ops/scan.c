@@ -6,6 +6,7 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
 #include "ir/graph/rewriter.h"
+#include "ir/graph/symbols.h"
 #include "ir/ops/scan.h"
 
 static const char *str(const fv_op *op, const fv_type *t) { return fv_type_str(fv_op_module(op)->arena, t); }

@@ -8,7 +8,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 #include "ir/ops/attend.h"
 #include "ir/ops/dims.h"
 

@@ -2,6 +2,7 @@
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
+#include "ir/graph/symbols.h"
 #include "ir/ops/dims.h"
 #include "ir/ops/sequence.h"
 
