@@ -4,14 +4,16 @@
  *
  * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
  * are columns of the constant factor, pixels are its rows. What is computed element by element from such
- * a value, or slides windows over it, follows. Parameters, what a kernel of its own reads and what is seen
- * through a reshape keep the order of their type; so do results, or they are copied. How a row is summed
+ * a value, or slides windows over it, follows. Parameters keep the order of their type. Results, what a kernel of
+ * its own reads, what is seen through a reshape and what is summed along a short axis keep it, too, where the kernel
+ * that makes them can write it in passing; else they are copied. How a row is summed
  * follows from how it lies (order.c), so the choice is of the model alone, never of the target. */
 #include <string.h>
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/axes/sums.h"
+#include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
@@ -19,16 +21,21 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
+#include "ir/graph/infer.h"
 
 enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
+       SHORT = 32,       /* terms of a sum that is quicker for a vector of its neighbours than by itself */
        MANY = 1 << 30 };
 
 typedef struct fv_layout {
     bool fixed;    /* the axes lie in memory in the order of the type */
-    uint32_t kept; /* axes that are not moved to the end there, as bits */
+    bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
+    uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
     bool returned; /* it is a result of the model */
     bool decided;
+    const fv_var *along; /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's part */
 } fv_layout;
 
 _Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
@@ -60,40 +67,70 @@ static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
     return false;
 }
 
-/* An axis of several that are one row seen as such, x[i floordiv 8, i mod 8], is not moved; nor is one that data
- * index. */
-static void fix_reshaped(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
-    if (*fv_ptrmap_at(seen, x))
+static bool is_product_sum(const fv_expr *x);
+
+typedef void keep_axis(void *user, fv_storage *s, int axis);
+
+typedef struct keeping {
+    fv_lowerer *l;
+    keep_axis *keep;
+    void *user;
+    fv_ptrmap seen;
+} keeping;
+
+/* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector operations. */
+static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
+    fv_storage *s = fv_storage_loaded(k->l, x);
+    for (int i = 0; s && i < x->u.buf->rank; i++)
+        if (fv_x_adds(x->arg[i], along))
+            k->keep(k->user, s, i);
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_uses(x->arg[i], along))
+            keep_summed(k, x->arg[i], along);
+}
+
+static bool is_short_sum(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && x->u.red.nvars == 1 && !is_product_sum(x) && fv_dim_is_const(x->u.red.vars[0]->dim) &&
+           x->u.red.vars[0]->dim->value <= SHORT;
+}
+
+/* Tells which axes of what x loads are best not moved to the end: one of several that are one row seen as such,
+ * x[i floordiv 8, i mod 8], one that data index, and one along which a short sum runs. */
+static void keep_axes(keeping *k, const fv_expr *x) {
+    if (*fv_ptrmap_at(&k->seen, x))
         return;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    fv_storage *s = fv_storage_loaded(l, x);
+    *fv_ptrmap_at(&k->seen, x) = (void *)(uintptr_t)x;
+    fv_storage *s = fv_storage_loaded(k->l, x);
+    if (is_short_sum(x))
+        keep_summed(k, x->arg[0], x->u.red.vars[0]);
     for (int i = 0; i < x->n; i++) {
-        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
-            (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
-            layout_of(l, s)->kept |= 1u << i;
-        fix_reshaped(l, x->arg[i], seen);
+        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) && (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
+            k->keep(k->user, s, i);
+        keep_axes(k, x->arg[i]);
     }
 }
 
-static void fix_uses(fv_lowerer *l, fv_op *op) {
-    bool returns = op->def == &fv_return_def, own_kernel = fv_reads_memory(op) && !returns;
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    for (int i = 0; (own_kernel || returns) && i < op->nin; i++)
+static void note_kept(void *user, fv_storage *s, int axis) { layout_of(user, s)->kept |= 1u << axis; }
+
+static void note_uses(fv_lowerer *l, fv_op *op) {
+    bool returns = op->def == &fv_return_def;
+    keeping k = {.l = l, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
+    for (int i = 0; fv_reads_memory(op) && i < op->nin; i++)
         if (op->in[i]) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
             fv_layout *layout = layout_of(l, s);
-            *(returns && s->value == op->in[i] ? &layout->returned : &layout->fixed) = true;
+            *(returns && s->value == op->in[i] ? &layout->returned : returns || op->def->kernel ? &layout->ordered : &layout->fixed) = true;
         }
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s)
             continue;
         if (s->fate == FV_FATE_VIEW)
-            layout_of(l, fv_storage_root(s))->fixed = true;
+            layout_of(l, fv_storage_root(s))->ordered = true;
         else if (!s->def || fv_elem_is_packed(s->value->type->elem))
             layout_of(l, s)->fixed = true;
         else if (fv_storage_has_kernel(s))
-            fix_reshaped(l, s->def->body, &seen);
+            keep_axes(&k, s->def->body);
     }
 }
 
@@ -178,12 +215,25 @@ static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, 
         count_runs(l, d, x->arg[i], runs, moved, seen);
 }
 
-static int followed(fv_lowerer *l, const fv_definition *d) {
+/* Has x sums, of which none is of products? */
+static bool sums_rows(const fv_expr *x) {
+    bool sums = x->op == FV_X_REDUCE;
+    if (sums && is_product_sum(x))
+        return false;
+    for (int i = 0; i < x->n; i++)
+        sums |= sums_rows(x->arg[i]);
+    return sums;
+}
+
+/* What lies in another order than that of its type is followed, and by sums whatever runs across the rows of the type.
+ * `along`: an axis of d where nothing is followed; NULL: the last one. */
+static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     count_runs(l, d, d->body, runs, &moved, &seen);
-    for (int i = 0; moved && i < d->rank; i++)
-        if (runs[i] > runs[best])
+    bool across = !moved && !runs[best] && fv_is_small(l, d) && sums_rows(d->body);
+    for (int i = 0; i < d->rank; i++)
+        if (moved || (across && extent_of(d->index[i]) >= WIDE) ? runs[i] > runs[best] : d->index[i] == along)
             best = i;
     return best;
 }
@@ -214,8 +264,7 @@ static bool is_product_sum(const fv_expr *x) {
     return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL && x->arg[0]->arg[0] != x->arg[0]->arg[1];
 }
 
-/* x with another body, which reads what has been moved: the variable along which most of that lies comes last, so that its terms
- * are neighbours. */
+/* x with that body: the variable along which most of what it reads lies comes last, so that its terms are neighbours. */
 static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
     fv_var *vars[FV_MAX_RANK];
     int n = x->u.red.nvars, best = n - 1, most = 0;
@@ -243,7 +292,7 @@ static fv_expr *moved(mover *m, fv_expr *x) {
         move_last((void **)args, b->rank, s->inner);
         y = x->op == FV_X_LOAD ? fv_x_load(m->l->exprs, b, args)
                                : fv_x_guard(m->l->exprs, b, args, args[b->rank], args[b->rank + 1]);
-    } else if (x->op == FV_X_REDUCE && x->u.red.nvars > 1 && args[0] != x->arg[0] && !is_product_sum(x))
+    } else if (x->op == FV_X_REDUCE && x->u.red.nvars > 1 && !is_product_sum(x))
         y = reduced_along(m->l->exprs, x, args[0]);
     else
         y = fv_x_with_args(m->l->exprs, x, args);
@@ -264,13 +313,13 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
     return d;
 }
 
-/* ---- decisions ---- */
+/* ---- the order that readers want ---- */
 
 /* The axis of d that is best last in memory; *product: as columns of a contraction. */
-static int best_axis(fv_lowerer *l, const fv_definition *d, bool *product) {
+static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along, bool *product) {
     int axis = best_columns(l, d);
     *product = axis >= 0;
-    return *product ? axis : followed(l, d);
+    return *product ? axis : followed(l, d, along);
 }
 
 typedef struct turning {
@@ -299,51 +348,138 @@ static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     return !t.costly && t.across <= 1;
 }
 
-/* The memory of a Concat is in the order that suits the first of its parts. A result of the model is moved, and
- * then copied, where its kernel could not write the rows of its type in passing. */
-static void choose(fv_lowerer *l, fv_storage *s) {
+/* ---- copies for those who read the order of the type ---- */
+
+typedef struct copying {
+    fv_lowerer *l;
+    fv_storage *of;
+    fv_buf *copy;
+    bool kept; /* the reader that is looked at wants the axis elsewhere than at the end */
+} copying;
+
+static void find_kept(void *user, fv_storage *s, int axis) {
+    copying *c = user;
+    c->kept |= s == c->of && axis == s->inner;
+}
+
+static fv_expr *load_copy(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const copying *c = w->user;
+    return fv_storage_loaded(c->l, x) == c->of ? fv_x_load_like(w->arena, x, c->copy, args, args) : NULL;
+}
+
+static void read_copy(copying *c, fv_storage *reader) {
+    keeping k = {.l = c->l, .keep = find_kept, .user = c, .seen = fv_ptrmap_in(c->l->exprs)};
+    c->kept = false;
+    keep_axes(&k, reader->def->body);
+    if (!c->kept)
+        return;
+    fv_x_rewriter w = {.arena = c->l->exprs, .after = load_copy, .user = c};
+    fv_definition *d = FV_NEW(c->l->exprs, fv_definition, 1);
+    *d = *reader->def;
+    d->body = fv_x_rewrite(&w, d->body);
+    d->place = d->place ? fv_x_rewrite(&w, (fv_expr *)d->place) : NULL;
+    reader->def = d;
+}
+
+/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that. */
+static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_value *v = s->value;
+    const char *name = v->name;
+    fv_op *copy = fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
+    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy)); /* as of any tensor */
+    fv_storage *copied = fv_storage_of(l, copy->out[0]);
+    layout_of(l, copied)->fixed = true;
+    fv_declines(l, copied->value, FV_WHY_layout_copied, fv_v(v));
+    copying c = {.l = l, .of = s, .copy = fv_value_buf(l->exprs, copied->value)};
+    for (fv_op *reader = copy->next; reader; reader = reader->next) {
+        for (int i = 0; fv_reads_memory(reader) && i < reader->nin; i++)
+            if (reader->in[i] == v)
+                fv_op_set_in(reader, i, copied->value);
+        for (int i = 0; i < reader->nout; i++) {
+            fv_storage *r = reader->out[i] ? fv_storage_of(l, reader->out[i]) : NULL;
+            if (r && r->fate == FV_FATE_VIEW && r->of == s)
+                r->of = copied;
+            else if (r && fv_storage_has_kernel(r))
+                read_copy(&c, r);
+        }
+    }
+}
+
+/* ---- decisions ---- */
+
+/* Which axis of s is to be the last in memory; -1: that of its type, or it has been decided. */
+typedef struct choice {
+    int axis;
+    bool product; /* as columns of a contraction */
+    bool stays;   /* it is not moved after all: readers want the order of the type, */
+    fv_why why;   /* which they do because of that */
+} choice;
+
+static choice stay(choice c, fv_why why) {
+    c.stays = true;
+    c.why = why;
+    return c;
+}
+
+/* Kernels of contractions, and those that do little, write the order of the type in passing; what others make is moved
+ * and then copied for those who want that order. What lies in the memory of a Concat is not copied for its readers. */
+static choice choice_of(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
+    const fv_storage *home = fv_storage_home(s);
+    const fv_layout *layout = home->layout;
+    choice none = {.axis = -1}, c = none;
+    if (layout->decided || d->rank < 2)
+        return none;
+    c.axis = best_axis(l, d, layout->along, &c.product);
+    if (c.axis == last_axis(d))
+        return none;
+    if (layout->fixed || home->value->kind == FV_VALUE_PARAM)
+        return c.product ? stay(c, FV_WHY_layout_fixed) : none;
+    bool passing = c.product || can_turn(l, d);
+    if (layout->returned && passing)
+        return stay(c, FV_WHY_layout_returned);
+    if (layout->kept >> c.axis & 1 && (passing || home != s))
+        return stay(c, FV_WHY_layout_kept);
+    if (layout->ordered && (passing || home != s))
+        return c.product ? stay(c, FV_WHY_layout_fixed) : none;
+    return c;
+}
+
+/* The memory of a Concat is in the order that suits the first of its parts. */
+static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_storage *home = fv_storage_home(s);
     fv_layout *layout = layout_of(l, home);
-    layout->fixed |= home->value->kind == FV_VALUE_PARAM;
-    if (!layout->fixed && !layout->decided && d->rank > 1) {
-        bool product;
-        int axis = best_axis(l, d, &product);
-        fv_fact length = fv_d(d->index[axis]->dim);
-        bool moves = axis != last_axis(d), stays = layout->returned && (product || can_turn(l, d));
-        if (moves && stays)
-            fv_declines(l, s->value, FV_WHY_layout_returned, length);
-        else if (moves && layout->kept >> axis & 1)
-            fv_declines(l, s->value, FV_WHY_layout_kept, length);
-        else if (moves) {
-            home->inner = axis;
-            fv_takes(l, s->value, product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
-        }
-        layout->decided = true;
-    } else if (l->reasons && layout->fixed && d->rank > 1) { /* for who asks */
-        int axis = best_columns(l, d);
-        if (axis >= 0 && axis != last_axis(d))
-            fv_declines(l, s->value, FV_WHY_layout_fixed, fv_d(d->index[axis]->dim));
+    choice c = choice_of(l, s);
+    fv_fact length = c.axis < 0 ? fv_n(0) : fv_d(s->def->index[c.axis]->dim);
+    layout->decided = true;
+    if (c.axis >= 0 && c.stays)
+        fv_declines(l, s->value, c.why, length);
+    else if (c.axis >= 0) {
+        home->inner = c.axis;
+        fv_takes(l, s->value, c.product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
     }
     s->inner = home->inner;
+    if (home == s && s->inner >= 0 && (layout->ordered || layout->kept >> s->inner & 1))
+        copy_for_readers(l, op, s);
 }
 
 /* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of the type. */
 static int moved_axis(fv_lowerer *l, fv_storage *s) {
-    fv_storage *home = fv_storage_home(s);
-    const fv_layout *layout = layout_of(l, home);
-    bool product;
-    if (layout->fixed || layout->decided || home->value->kind == FV_VALUE_PARAM || s->def->rank < 2)
-        return home->inner;
-    int axis = best_axis(l, s->def, &product);
-    return axis == last_axis(s->def) || layout->kept >> axis & 1 ? -1 : axis;
+    layout_of(l, fv_storage_home(s));
+    choice c = choice_of(l, s);
+    return c.axis < 0 ? fv_storage_home(s)->inner : c.stays ? -1 : c.axis;
 }
 
 static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s);
 
 static void settle(fv_lowerer *l, fv_op *op, fv_storage *s) {
     take_sums_out(l, op, s);
-    choose(l, s);
+    choose(l, op, s);
+}
+
+static void settle_part(fv_lowerer *l, fv_op *op, fv_storage *s, const fv_var *along) {
+    layout_of(l, s)->along = along;
+    settle(l, op, s);
 }
 
 /* Sums that the kernel of s would take again for elements that share them become values of their own. */
@@ -355,7 +491,7 @@ static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
     if (!d || !fv_repeats_sums(l, d))
         return;
     int last = moved >= 0 && !fv_dim_is_one(s->def->index[moved]->dim) ? moved : last_axis(s->def);
-    fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle);
+    fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle_part);
 }
 
 /* Results of the model that lie in another order are copied. */
@@ -377,7 +513,7 @@ bool fv_step_layout(fv_lowerer *l) {
     fv_op *first = l->func->body->first;
     bool any = false;
     for (fv_op *op = first; op; op = op->next)
-        fix_uses(l, op);
+        note_uses(l, op);
     for (fv_op *op = first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
@@ -387,7 +523,7 @@ bool fv_step_layout(fv_lowerer *l) {
         }
     if (any && !copy_moved(l))
         return false;
-    for (fv_op *op = first; any && op; op = op->next)
+    for (fv_op *op = first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && fv_storage_has_kernel(s))

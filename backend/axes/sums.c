@@ -98,7 +98,7 @@ typedef struct taker {
     fv_storage *s;
     int vector;
     bound bound; /* in the definition */
-    void (*made)(fv_lowerer *l, fv_op *op, fv_storage *sum);
+    fv_sum_made *made;
 } taker;
 
 typedef struct loaded {
@@ -130,9 +130,11 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
     fv_definition *d = FV_NEW(a, fv_definition, 1);
     d->rank = n;
     d->index = FV_NEW(a, fv_var *, n + 1);
+    const fv_var *along = NULL;
     for (int i = 0; i < n; i++) {
         dims[i] = axes[i]->dim;
         d->index[i] = fv_index_var(a, axes[i]->name, axes[i]->dim);
+        along = t->vector >= 0 && axes[i] == whole->index[t->vector] ? d->index[i] : along;
         to[i] = fv_x_var(a, d->index[i]);
     }
     d->body = fv_x_replace_vars(a, x, n, axes, to);
@@ -148,7 +150,7 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
     s->def = d;
     *fv_ptrmap_at(&t->l->origins, s->value) = (void *)(uintptr_t)origin;
     fv_takes(t->l, s->value, why, fv_v(whole->value));
-    t->made(t->l, op, s);
+    t->made(t->l, op, s, along);
     return s;
 }
 
@@ -294,7 +296,7 @@ static fv_expr *take_out(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     return fv_x_load(w->arena, fv_value_buf(w->arena, sum->value), index);
 }
 
-void fv_take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s, int vector, void (*made)(fv_lowerer *l, fv_op *op, fv_storage *sum)) {
+void fv_take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s, int vector, fv_sum_made *made) {
     taker t = {.l = l, .op = op, .s = s, .vector = vector, .made = made};
     take_term_out(&t);
     t.bound = bound_in(l, s->def->body);

@@ -95,7 +95,7 @@ static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
         t->v--;
     if (t->v < 0)
         return fv_declines(l, s->value, FV_WHY_transpose_one);
-    if (d->place)
+    if (d->place && fv_x_stride(d->place, d->index[t->v]) <= 0)
         return fv_declines(l, s->value, FV_WHY_transpose_part);
     if (!find_loads(l, t, d->body))
         return false;
