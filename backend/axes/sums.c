@@ -59,12 +59,28 @@ static bool is_shared(const fv_definition *d, const fv_expr *r, int vector) {
     return false;
 }
 
+/* Is it the same whatever element is computed? */
+static bool is_same_everywhere(const fv_expr *x) {
+    bool same = x->op != FV_X_VAR && x->op != FV_X_LOAD && x->op != FV_X_GUARD;
+    for (int i = 0; i < x->n && same; i++)
+        same = is_same_everywhere(x->arg[i]);
+    return same;
+}
+
+/* A product with what is the same everywhere, a filter whose elements are equal, has no two operands. */
+static bool is_contraction(const fv_expr *x) {
+    if (x->op != FV_X_REDUCE || x->u.red.kind != FV_SUM || x->arg[0]->op != FV_X_MUL)
+        return false;
+    const fv_expr *a = x->arg[0]->arg[0], *b = x->arg[0]->arg[1];
+    return a != b && !is_same_everywhere(a) && !is_same_everywhere(b);
+}
+
 /* Contractions have schedules of their own, and so has attention, which has one in it. */
 static bool has_contraction(const fv_expr *x, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
-    if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL && x->arg[0]->arg[0] != x->arg[0]->arg[1])
+    if (is_contraction(x))
         return true;
     for (int i = 0; i < x->n; i++)
         if (has_contraction(x->arg[i], seen))
