@@ -13,7 +13,6 @@
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/axes/sums.h"
-#include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/sizes.h"
@@ -215,14 +214,22 @@ static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, 
         count_runs(l, d, x->arg[i], runs, moved, seen);
 }
 
-/* Has x sums, of which none is of products? */
-static bool sums_rows(const fv_expr *x) {
-    bool sums = x->op == FV_X_REDUCE;
-    if (sums && is_product_sum(x))
-        return false;
+static void find_sums(const fv_expr *x, bool *any, bool *of_products, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    *any |= x->op == FV_X_REDUCE;
+    *of_products |= x->op == FV_X_REDUCE && is_product_sum(x);
     for (int i = 0; i < x->n; i++)
-        sums |= sums_rows(x->arg[i]);
-    return sums;
+        find_sums(x->arg[i], any, of_products, seen);
+}
+
+/* Has d sums, of which none is of products? */
+static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    bool any = false, of_products = false;
+    find_sums(d->body, &any, &of_products, &seen);
+    return any && !of_products;
 }
 
 /* What lies in another order than that of its type is followed, and by sums whatever runs across the rows of the type.
@@ -231,7 +238,7 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     count_runs(l, d, d->body, runs, &moved, &seen);
-    bool across = !moved && !runs[best] && fv_is_small(l, d) && sums_rows(d->body);
+    bool across = !moved && !runs[best] && sums_rows(l, d);
     for (int i = 0; i < d->rank; i++)
         if (moved || (across && extent_of(d->index[i]) >= WIDE) ? runs[i] > runs[best] : d->index[i] == along)
             best = i;
