@@ -33,6 +33,7 @@ typedef struct fv_layout {
     bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
     uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
     bool returned; /* it is a result of the model */
+    bool copies;   /* a Concat, of which a part is a copy of what lies in the order of its type */
     bool decided;
     const fv_var *along; /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's part */
 } fv_layout;
@@ -109,6 +110,13 @@ static void keep_axes(keeping *k, const fv_expr *x) {
     }
 }
 
+/* Is it an input or a result of an op with a kernel of its own, as that has it? */
+static bool is_copy(fv_lowerer *l, const fv_definition *d) {
+    const fv_expr *x = fv_x_stored(d->body);
+    const fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(l, x) : NULL;
+    return s && !s->def && s->value->kind != FV_VALUE_CONST && fv_x_adds(x->arg[x->u.buf->rank - 1], d->index[d->rank - 1]);
+}
+
 static void note_kept(void *user, fv_storage *s, int axis) { layout_of(user, s)->kept |= 1u << axis; }
 
 static void note_uses(fv_lowerer *l, fv_op *op) {
@@ -130,6 +138,8 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
             layout_of(l, s)->fixed = true;
         else if (fv_storage_has_kernel(s))
             keep_axes(&k, s->def->body);
+        if (s->fate == FV_FATE_PART && s->def)
+            layout_of(l, fv_storage_home(s))->copies |= is_copy(l, s->def);
     }
 }
 
@@ -445,6 +455,8 @@ static choice choice_of(fv_lowerer *l, fv_storage *s) {
     bool passing = c.product || can_turn(l, d);
     if (layout->returned && passing)
         return stay(c, FV_WHY_layout_returned);
+    if (layout->copies && passing && home != s)
+        return stay(c, FV_WHY_layout_part);
     if (layout->kept >> c.axis & 1 && (passing || home != s))
         return stay(c, FV_WHY_layout_kept);
     if (layout->ordered && (passing || home != s))
