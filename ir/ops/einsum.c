@@ -198,7 +198,7 @@ static bool define_einsum(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_einsum[] = {
-    {.domain = "", .name = "Einsum", .since = {12},
+    {.domain = "", .name = "Einsum", .id = FV_OP_Einsum, .since = {12},
      .doc = "products of operands by labelled axes, summed over labels that the output has not",
      .in = {{"Inputs", "T", FV_VARIADIC, 1}}, .out = {{"Output", "T"}},
      .attrs = {FV_A_REQUIRED("equation", STRING)},

@@ -14,7 +14,7 @@ typedef struct line {
     int seen; /* as many so far */
 } line;
 
-static bool is_elementwise(const fv_op *op) {
+bool fv_is_elementwise(const fv_op *op) {
     static const fv_op_id ids[] = {FV_OP_Add, FV_OP_Sub, FV_OP_Mul, FV_OP_Div, FV_OP_Neg, FV_OP_Cast, FV_OP_Where,
                                    FV_OP_Tanh, FV_OP_Min, FV_OP_Max, FV_OP_Not, FV_OP_Identity};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
@@ -34,6 +34,23 @@ bool fv_may_follow(const fv_module *m, fv_value *const *v, int n, int axis) {
                 return false;
     }
     return axis >= 0 && axis < t->rank;
+}
+
+int fv_next_axis(const fv_type *t, int i) {
+    while (i < t->rank && fv_dim_is_one(t->dims[i]))
+        i++;
+    return i;
+}
+
+bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *axis) {
+    int i = fv_next_axis(a, 0), k = fv_next_axis(b, 0), to = -1;
+    for (; i < a->rank && k < b->rank; i = fv_next_axis(a, i + 1), k = fv_next_axis(b, k + 1)) {
+        if (!fv_module_equal(m, a->dims[i], b->dims[k]))
+            return false;
+        to = i == *axis ? k : to;
+    }
+    *axis = to;
+    return i == a->rank && k == b->rank;
 }
 
 /* Results of one operator with the same attributes, of as many operands? A Reshape's dims are asked about where it is seen through. */
@@ -79,8 +96,7 @@ static fv_value *again(const line *l, fv_value *const *v, fv_value *const *in) {
     return !l->w ? v[0] : fv_w_def(l->w, op->def, op->nin, in, op->nattrs, op->attrs);
 }
 
-/* The axis of an operand of an elementwise op that is `axis` of its result; -1: it is the same all along. */
-static int aligned(const fv_value *operand, const fv_value *of, int axis) {
+int fv_aligned_axis(const fv_value *operand, const fv_value *of, int axis) {
     int a = axis - (of->type->rank - operand->type->rank);
     return a < 0 || fv_dim_is_one(operand->type->dims[a]) ? -1 : a;
 }
@@ -145,9 +161,9 @@ static fv_value *join_elementwise(line *l, fv_value *const *v, int axis) {
         return NULL;
     for (int k = 0; k < op->nin; k++) {
         fv_value **x = operands(l, v, k);
-        int a = aligned(x[0], v[0], axis);
+        int a = fv_aligned_axis(x[0], v[0], axis);
         for (int i = 1; i < l->n; i++)
-            if (aligned(x[i], v[i], axis) != a)
+            if (fv_aligned_axis(x[i], v[i], axis) != a)
                 return NULL;
         in[k] = a < 0 ? (are_one(l, x) ? x[0] : NULL) : join(l, x, a);
         if (!in[k])
@@ -185,7 +201,7 @@ static fv_value *join_view(line *l, fv_value *const *v, int axis) {
         x = perm ? join(l, in, (int)perm[axis]) : NULL;
         return x ? again(l, v, &x) : NULL;
     }
-    int a = fv_op_is(op, FV_OP_fv_Reshape) ? reshaped(l, v, axis) : aligned(in[0], v[0], axis);
+    int a = fv_op_is(op, FV_OP_fv_Reshape) ? reshaped(l, v, axis) : fv_aligned_axis(in[0], v[0], axis);
     x = a < 0 ? NULL : join(l, in, a);
     if (!x || !l->w)
         return x;
@@ -205,7 +221,7 @@ static fv_value *join_one(line *l, fv_value *const *v, int axis) {
         return uncut(l, v, axis);
     if (!are_alike(l, v))
         return NULL;
-    if (is_elementwise(v[0]->def))
+    if (fv_is_elementwise(v[0]->def))
         return join_elementwise(l, v, axis);
     bool view = fv_op_is(v[0]->def, FV_OP_Transpose) || fv_op_is(v[0]->def, FV_OP_fv_Reshape) || fv_op_is(v[0]->def, FV_OP_fv_Expand);
     return view ? join_view(l, v, axis) : NULL;
@@ -248,9 +264,9 @@ static bool is_matrix_product(const line *l, fv_value *const *v) {
 /* Operand k of elementwise ops over columns: the same for all columns, or one that may follow; *a is its axis of columns, or -1. */
 static bool is_fit(const line *l, fv_value *const *v, int k, int *a) {
     fv_value **x = operands(l, v, k);
-    *a = aligned(x[0], v[0], v[0]->type->rank - 1);
+    *a = fv_aligned_axis(x[0], v[0], v[0]->type->rank - 1);
     for (int i = 0; i < l->n; i++)
-        if (aligned(x[i], v[i], v[i]->type->rank - 1) != *a)
+        if (fv_aligned_axis(x[i], v[i], v[i]->type->rank - 1) != *a)
             return false;
     return *a < 0 ? are_one(l, x) : fv_may_follow(l->m, x, l->n, *a);
 }
@@ -262,7 +278,7 @@ static bool are_scores(line *l, fv_value *const *v) {
         return false;
     if (fv_op_is(v[0]->def, FV_OP_fv_MatMul))
         return is_matrix_product(l, v);
-    if (!is_elementwise(v[0]->def))
+    if (!fv_is_elementwise(v[0]->def))
         return false;
     for (int k = 0; k < v[0]->def->nin; k++) {
         if (!is_fit(l, v, k, &a))
@@ -288,7 +304,7 @@ static fv_value *scores(line *l, fv_value *const *v) {
     }
     for (int k = 0; k < op->nin; k++) {
         fv_value **x = operands(l, v, k);
-        int a = aligned(x[0], v[0], v[0]->type->rank - 1);
+        int a = fv_aligned_axis(x[0], v[0], v[0]->type->rank - 1);
         in[k] = a < 0 ? x[0] : fv_are_scores(l->m, l->arena, x, l->n) ? scores(l, x) : along(l, x, a);
     }
     return again(l, v, in);

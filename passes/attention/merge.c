@@ -5,7 +5,7 @@
  *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) * Concat(v..)
  *     o / l, at the end
  *
- * What a value is of sums over pieces is said by pieces.h, and how pieces are joined by along.h. The scores of all pieces have to
+ * What a value is of sums over pieces is said by pieces.h, how pieces are joined by along.h, and chunks by chunks.h. The scores of all pieces have to
  * be one product in the end, with what stands around it; what is made of parts of the sums besides has to be nothing that
  * anybody reads, since scores would be computed twice.
  *
@@ -17,6 +17,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
 #include "passes/attention/along.h"
+#include "passes/attention/chunks.h"
 #include "passes/attention/pieces.h"
 #include "passes/internal.h"
 
@@ -73,16 +74,24 @@ typedef struct joined {
     fv_value **scores, **values;
     int n;
     fv_elem elem; /* of the product with the values */
+    int chunks;   /* the axis of the scores along which one piece lies in chunks; -1: there are several */
 } joined;
+
+static bool are_joinable(merger *k, const joined *j) {
+    fv_module *m = k->r->module;
+    if (j->chunks >= 0)
+        return fv_are_chunks(m, j->scores[0], j->values[0], j->chunks);
+    return fv_are_scores(m, k->r->arena, j->scores, j->n) && fv_may_follow(m, j->values, j->n, j->values[0]->type->rank - 2);
+}
 
 static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) {
     fv_arena *a = k->r->arena;
     fv_piece *list = FV_NEW(a, fv_piece, t->n);
     bool dead = true;
-    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem};
+    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem, t->n == 1 ? t->pieces->chunks - 1 : -1};
     for (int i = 0; i < t->n; i++) {
         list[i] = t->pieces[i];
-        if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block)
+        if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block || (list[i].chunks && t->n > 1))
             return false;
     }
     sort(list, t->n);
@@ -90,7 +99,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
         j->scores[i] = list[i].scores;
         j->values[i] = list[i].values;
     }
-    if (!fv_are_scores(k->r->module, a, j->scores, j->n) || !fv_may_follow(k->r->module, j->values, j->n, j->values[0]->type->rank - 2))
+    if (!are_joinable(k, j))
         return false;
     find_live(k, root->prev, j->scores[0]->def, root); /* without root */
     for (int i = 0; i < t->n; i++)
@@ -99,19 +108,35 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     return dead;
 }
 
+static fv_value *all_scores(merger *k, fv_rewriter *w, const joined *j) {
+    return j->chunks >= 0 ? fv_w_chunk_scores(w, j->scores[0], j->chunks) : fv_w_scores(w, k->r->arena, j->scores, j->n);
+}
+
+static fv_value *all_values(merger *k, fv_rewriter *w, const joined *j) {
+    fv_value *v = j->values[0];
+    int rank = v->type->rank;
+    return j->chunks >= 0 ? fv_w_chunk_values(w, v, j->chunks - (j->scores[0]->type->rank - rank)) : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
+}
+
+/* y in the form of the result that it replaces: there may be axes of 1 more, or less. */
+static fv_value *formed(merger *k, fv_rewriter *w, fv_value *y, const fv_type *t) {
+    bool same = y && y->type->rank == t->rank;
+    for (int i = 0; same && i < t->rank; i++)
+        same = fv_module_equal(k->r->module, y->type->dims[i], t->dims[i]);
+    return same ? y : fv_w_reshape(w, y, t->rank, t->dims);
+}
+
 static bool merge(merger *k, fv_op *root, const joined *j) {
     static const char what[] = "softmax in pieces";
     if (!fv_pass_may(k->r, what, root))
         return true;
-    fv_arena *a = k->r->arena;
     fv_rewriter w = fv_rewriter_at(root);
     const fv_op *before = root->prev;
-    fv_value *s = fv_w_scores(&w, a, j->scores, j->n);
-    fv_value *v = fv_w_along(&w, a, j->values, j->n, j->values[0]->type->rank - 2);
+    fv_value *s = all_scores(k, &w, j), *v = all_values(k, &w, j);
     fv_attr axis = fv_attr_int(k->r->module, "axis", -1);
     fv_value *p = s ? fv_w_op(&w, FV_OP_Softmax, 1, &s, 1, &axis) : NULL;
     fv_value *y = p && v ? FV_W2(&w, FV_OP_fv_MatMul, fv_w_cast(&w, p, j->elem), v) : NULL;
-    y = y ? fv_w_cast(&w, y, root->out[0]->type->elem) : NULL;
+    y = y ? formed(k, &w, fv_w_cast(&w, y, root->out[0]->type->elem), root->out[0]->type) : NULL;
     fv_w_result(&w, 0, y);
     if (w.failed)
         return false;

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
+#include "passes/attention/along.h"
+#include "passes/attention/terms.h"
 
 static const fv_op *maker(const fv_value *v, fv_op_id id) {
     return v && v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
@@ -13,7 +16,7 @@ static const fv_op *maker(const fv_value *v, fv_op_id id) {
 
 static bool has(const fv_term *t, const fv_piece *p) {
     for (int i = 0; i < t->n; i++)
-        if (t->pieces[i].scores == p->scores)
+        if (t->pieces[i].scores == p->scores && t->pieces[i].chunks == p->chunks)
             return true;
     return false;
 }
@@ -26,14 +29,15 @@ static bool has_all(const fv_term *t, const fv_term *of) {
 }
 
 /* No piece stands twice in a term. */
-static bool same_pieces(const fv_term *a, const fv_term *b) { return a->n == b->n && has_all(a, b); }
+bool fv_same_pieces(const fv_term *a, const fv_term *b) { return a->n == b->n && has_all(a, b); }
 
 /* The same values with them, too? */
 static bool same_results(const fv_term *a, const fv_term *b) {
     for (int i = 0; i < a->n; i++) {
         bool found = false;
         for (int k = 0; k < b->n && !found; k++)
-            found = a->pieces[i].scores == b->pieces[k].scores && a->pieces[i].values == b->pieces[k].values;
+            found = a->pieces[i].scores == b->pieces[k].scores && a->pieces[i].values == b->pieces[k].values &&
+                    a->pieces[i].chunks == b->pieces[k].chunks;
         if (!found)
             return false;
     }
@@ -42,22 +46,25 @@ static bool same_results(const fv_term *a, const fv_term *b) {
 
 static bool is_apart(const fv_term *a, const fv_term *b) {
     for (int i = 0; i < b->n; i++)
-        if (has(a, &b->pieces[i]))
-            return false;
+        for (int k = 0; k < a->n; k++)
+            if (a->pieces[k].scores == b->pieces[i].scores)
+                return false;
     return true;
 }
 
-static bool same_reference(fv_reference a, fv_reference b) {
-    return a.value == b.value && !a.lse == !b.lse && (!a.lse || same_pieces(a.lse, b.lse));
+bool fv_same_reference(fv_reference a, fv_reference b) {
+    return a.value == b.value && a.common == b.common && !a.lse == !b.lse && (!a.lse || fv_same_pieces(a.lse, b.lse));
 }
 
-static bool is_zero(fv_reference r) { return !r.value && !r.lse; }
+bool fv_is_zero_reference(fv_reference r) { return !r.value && !r.lse; }
 
-static bool over_itself(const fv_term *t) { return t->r.lse && same_pieces(t->r.lse, t); }
+static bool over_itself(const fv_term *t) { return t->r.lse && !t->r.common && fv_same_pieces(t->r.lse, t); }
 
-bool fv_is_whole(const fv_term *t) { return t && t->kind == FV_TERM_RESULT && t->n > 1 && over_itself(t); }
+bool fv_is_whole(const fv_term *t) {
+    return t && t->kind == FV_TERM_RESULT && (t->n > 1 || t->pieces->chunks) && over_itself(t);
+}
 
-static const fv_term *make(fv_pieces *p, fv_term t) {
+const fv_term *fv_term_make(fv_pieces *p, fv_term t) {
     fv_term *made = FV_NEW(p->arena, fv_term, 1);
     *made = t;
     return made;
@@ -66,45 +73,45 @@ static const fv_term *make(fv_pieces *p, fv_term t) {
 static const fv_term *of_one(fv_pieces *p, fv_term_kind kind, fv_value *scores, fv_reference r) {
     fv_piece *piece = FV_NEW(p->arena, fv_piece, 1);
     *piece = (fv_piece){.scores = scores};
-    return make(p, (fv_term){.kind = kind, .r = r, .pieces = piece, .n = 1});
+    return fv_term_make(p, (fv_term){.kind = kind, .r = r, .pieces = piece, .n = 1});
 }
 
-static const fv_term *with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r) {
-    return make(p, (fv_term){.kind = kind, .r = r, .pieces = t->pieces, .n = t->n});
+const fv_term *fv_term_with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r) {
+    return fv_term_make(p, (fv_term){.kind = kind, .r = r, .pieces = t->pieces, .n = t->n});
 }
 
 static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
-    return (fv_reference){.lse = with(p, t, FV_TERM_LSE, (fv_reference){0})};
+    return (fv_reference){.lse = fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})};
 }
 
 /* Those of both, none of which they share. */
-static const fv_term *both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind, fv_reference r) {
+const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind, fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
         return NULL;
     fv_piece *list = FV_NEW(p->arena, fv_piece, a->n + b->n);
     memcpy(list, a->pieces, sizeof *list * (size_t)a->n);
     memcpy(list + a->n, b->pieces, sizeof *list * (size_t)b->n);
-    return make(p, (fv_term){.kind = kind, .r = r, .pieces = list, .n = a->n + b->n});
+    return fv_term_make(p, (fv_term){.kind = kind, .r = r, .pieces = list, .n = a->n + b->n});
 }
 
 /* ---- shapes ---- */
 
-static bool is_plain(fv_elem e) { return fv_elem_is_float(e) && fv_elem_bits(e) >= 16; }
+bool fv_is_plain_float(fv_elem e) { return fv_elem_is_float(e) && fv_elem_bits(e) >= 16; }
 
-static bool same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) {
+bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) {
     for (int i = 0; i < n; i++)
         if (!fv_module_equal(p->module, a->dims[i], b->dims[i]))
             return false;
     return true;
 }
 
-static bool same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) {
-    return a->rank == b->rank && same_dims(p, a, b, a->rank);
+bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) {
+    return a->rank == b->rank && fv_same_dims(p, a, b, a->rank);
 }
 
 static bool is_line(const fv_type *t) { return t->rank > 0 && fv_dim_is_one(t->dims[t->rank - 1]); }
 
-static bool is_single(const fv_type *t) {
+bool fv_is_single(const fv_type *t) {
     for (int i = 0; i < t->rank; i++)
         if (!fv_dim_is_one(t->dims[i]))
             return false;
@@ -113,27 +120,26 @@ static bool is_single(const fv_type *t) {
 
 /* Does v have a number for each row of `rows`, next to which it stands in its last axis? */
 static bool is_of_rows(const fv_pieces *p, const fv_value *v, const fv_type *rows) {
-    return is_line(v->type) && v->type->rank == rows->rank && same_dims(p, v->type, rows, rows->rank - 1);
+    return is_line(v->type) && v->type->rank == rows->rank && fv_same_dims(p, v->type, rows, rows->rank - 1);
 }
 
 /* v, or what its one number for each row is repeated from along the last axis. */
-static fv_value *unrepeated(const fv_pieces *p, fv_value *v) {
+fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v) {
     const fv_op *op = maker(v, FV_OP_fv_Expand);
     return op && is_of_rows(p, op->in[0], v->type) ? op->in[0] : v;
 }
 
-/* Does a view of rows do no more than give them an axis of 1 at the end, or take that? */
-static bool is_trailing(const fv_pieces *p, const fv_type *a, const fv_type *b) {
-    const fv_type *more = a->rank > b->rank ? a : b, *fewer = a->rank > b->rank ? b : a;
-    return same_shape(p, a, b) || (more->rank == fewer->rank + 1 && is_line(more) && same_dims(p, a, b, fewer->rank));
+static bool is_same_elements(const fv_pieces *p, const fv_type *a, const fv_type *b) {
+    int axis = -1;
+    return fv_is_squeeze(p->module, a, b, &axis);
 }
 
 /* What v has the elements of, in their order: v itself, at the end. */
 static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
         const fv_op *op = maker(v, FV_OP_fv_Reshape);
-        op = op && is_trailing(p, op->in[0]->type, v->type) ? op : maker(v, FV_OP_Identity);
-        if (!op && (op = maker(v, FV_OP_Cast)) && (!is_plain(v->type->elem) || !is_plain(op->in[0]->type->elem)))
+        op = op && is_same_elements(p, op->in[0]->type, v->type) ? op : maker(v, FV_OP_Identity);
+        if (!op && (op = maker(v, FV_OP_Cast)) && (!fv_is_plain_float(v->type->elem) || !fv_is_plain_float(op->in[0]->type->elem)))
             op = NULL;
         if (!op)
             return v;
@@ -143,15 +149,48 @@ static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
 
 const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v) { return fv_ptrmap_get(&p->terms, v); }
 
-static const fv_term *term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind) {
+const fv_term *fv_term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind) {
     const fv_term *t = fv_pieces_term(p, v);
     return t && t->kind == kind ? t : NULL;
 }
 
-static fv_reference reference(const fv_pieces *p, fv_value *v) {
+fv_reference fv_term_reference(const fv_pieces *p, fv_value *v) {
     fv_value *of = unviewed(p, v);
-    const fv_term *t = term_of(p, of, FV_TERM_LSE);
+    const fv_term *t = fv_term_of(p, of, FV_TERM_LSE);
     return t ? (fv_reference){.lse = t} : (fv_reference){.value = of};
+}
+
+/* r, which has a number for all along an axis where there are several. */
+static fv_reference lifted(fv_reference r, int axis) {
+    if (axis >= 0 && !fv_is_zero_reference(r) && !(r.value && fv_is_single(r.value->type)))
+        r.common = 1 + axis;
+    return r;
+}
+
+static bool is_common(fv_reference r, int axis) {
+    return fv_is_zero_reference(r) || (r.value && fv_is_single(r.value->type)) || r.common == 1 + axis;
+}
+
+static fv_reference along(fv_reference r) {
+    r.common = 0;
+    return r;
+}
+
+/* Is y what x has, or with rows a number for each row of x? Along one axis at most it may be the same: `axis`, or -1. */
+bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
+    int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
+    *axis = -1;
+    if (more < 0 || more > 1 || !y->rank || (rows && !is_line(y)))
+        return false;
+    for (int i = 0; i < n; i++) {
+        const fv_dim *d = i < more ? NULL : y->dims[i - more];
+        if (d && fv_module_equal(p->module, d, x->dims[i]))
+            continue;
+        if ((d && !fv_dim_is_one(d)) || *axis >= 0 || fv_dim_is_one(x->dims[i]))
+            return false;
+        *axis = i;
+    }
+    return true;
 }
 
 static bool holds(const fv_value *v, double x) {
@@ -162,7 +201,7 @@ static bool holds(const fv_value *v, double x) {
     return t && t->count;
 }
 
-static const fv_term *zero(fv_pieces *p) { return make(p, (fv_term){.kind = FV_TERM_ZERO}); }
+static const fv_term *zero(fv_pieces *p) { return fv_term_make(p, (fv_term){.kind = FV_TERM_ZERO}); }
 
 static const fv_term *operand(fv_pieces *p, const fv_value *v) {
     const fv_term *t = fv_pieces_term(p, v);
@@ -178,150 +217,229 @@ static const fv_term *others(fv_pieces *p, const fv_term *t) {
     for (int i = 0; i < t->r.lse->n; i++)
         if (!has(t, &t->r.lse->pieces[i]))
             rest[n++] = t->r.lse->pieces[i];
-    return n ? make(p, (fv_term){.kind = FV_TERM_SUM, .r = t->r, .pieces = rest, .n = n}) : NULL;
+    return n ? fv_term_make(p, (fv_term){.kind = FV_TERM_SUM, .r = t->r, .pieces = rest, .n = n}) : NULL;
 }
 
 static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
-    fv_value *x = op->in[0], *y = unrepeated(p, op->in[1]);
+    fv_value *x = op->in[0], *y = fv_unrepeated(p, op->in[1]);
     const fv_term *a = fv_pieces_term(p, x), *b = fv_pieces_term(p, y);
-    if (!is_plain(x->type->elem))
+    if (!fv_is_plain_float(x->type->elem))
         return NULL;
     if (b && b->kind == FV_TERM_STEP && a && a->kind == FV_TERM_RESULT && same_results(a, b->a) && over_itself(a) && has_all(b->b, b))
-        return both(p, b->a, b->b, FV_TERM_RESULT, b->r); /* a - (a - b) * share of b */
-    if (a && b && a->kind == FV_TERM_RESULT && b->kind == FV_TERM_RESULT && over_itself(a) && over_itself(b) && same_shape(p, x->type, y->type))
-        return make(p, (fv_term){.kind = FV_TERM_BETWEEN, .a = a, .b = b});
-    if (b && b->kind == FV_TERM_SUM && b->r.lse && has_all(b->r.lse, b) && holds(x, 1) && same_shape(p, y->type, op->out[0]->type))
+        return fv_term_both(p, b->a, b->b, FV_TERM_RESULT, b->r); /* a - (a - b) * share of b */
+    if (a && b && a->kind == FV_TERM_RESULT && b->kind == FV_TERM_RESULT && over_itself(a) && over_itself(b) && fv_same_shape(p, x->type, y->type))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_BETWEEN, .a = a, .b = b});
+    if (b && b->kind == FV_TERM_SUM && b->r.lse && has_all(b->r.lse, b) && holds(x, 1) && fv_same_shape(p, y->type, op->out[0]->type))
         return others(p, b);
-    if (a && b && a->kind == FV_TERM_LSE && b->kind == FV_TERM_LOG && b->r.lse && same_pieces(a, b) && same_shape(p, x->type, y->type))
-        return with(p, b->r.lse, FV_TERM_LSE, (fv_reference){0}); /* log(sum(P, lse(Q))) = lse(P) - lse(Q) */
-    if (same_shape(p, x->type, y->type) || is_single(x->type) || (is_line(x->type) && is_single(y->type)))
-        return make(p, (fv_term){.kind = FV_TERM_APART, .r = reference(p, x), .to = reference(p, y)});
-    if (is_line(x->type) || !x->type->rank || !(is_of_rows(p, y, x->type) || is_single(y->type)) || !same_shape(p, x->type, op->out[0]->type))
+    if (a && b && a->kind == FV_TERM_LSE && b->kind == FV_TERM_LOG && b->r.lse && fv_same_pieces(a, b) && fv_same_shape(p, x->type, y->type))
+        return fv_term_with(p, b->r.lse, FV_TERM_LSE, (fv_reference){0}); /* log(sum(P, lse(Q))) = lse(P) - lse(Q) */
+    if (fv_same_shape(p, x->type, y->type) || fv_is_single(x->type) || (is_line(x->type) && fv_is_single(y->type)))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = fv_term_reference(p, x), .to = fv_term_reference(p, y)});
+    if (!x->type->rank || !fv_same_shape(p, x->type, op->out[0]->type))
         return NULL;
-    return of_one(p, FV_TERM_SHIFTED, x, reference(p, y));
+    int axis;
+    bool lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
+    if (lines || !(fv_is_beside(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
+        return fv_is_beside(p, y->type, x->type, false, &axis)
+                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = fv_term_reference(p, x), .to = lifted(fv_term_reference(p, y), axis)})
+                   : NULL;
+    return of_one(p, FV_TERM_SHIFTED, x, lifted(fv_term_reference(p, y), axis));
+}
+
+const fv_term *fv_term_exp(fv_pieces *p, const fv_term *a) {
+    if (a->kind == FV_TERM_SHIFTED)
+        return fv_term_with(p, a, FV_TERM_WEIGHTS, a->r);
+    if (a->kind == FV_TERM_APART && a->r.lse && !a->r.common)
+        return fv_term_with(p, a->r.lse, FV_TERM_SUM, a->to);
+    if (a->kind == FV_TERM_APART)
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = a->to});
+    return a->kind == FV_TERM_LSE ? fv_term_with(p, a, FV_TERM_SUM, (fv_reference){0}) : NULL;
 }
 
 static const fv_term *of_exp(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0];
-    const fv_term *a = fv_pieces_term(p, x);
+    const fv_term *a = fv_pieces_term(p, x), *y = a && fv_is_plain_float(x->type->elem) ? fv_term_exp(p, a) : NULL;
     const fv_reference none = {0};
-    if (!is_plain(x->type->elem))
-        return NULL;
-    if (a && a->kind == FV_TERM_SHIFTED)
-        return with(p, a, FV_TERM_WEIGHTS, a->r);
-    if (a && a->kind == FV_TERM_APART)
-        return a->r.lse ? with(p, a->r.lse, FV_TERM_SUM, a->to) : make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = a->to});
-    if (a && a->kind == FV_TERM_LSE)
-        return with(p, a, FV_TERM_SUM, none);
-    return !a && x->type->rank && !is_line(x->type) ? of_one(p, FV_TERM_WEIGHTS, x, none) : NULL;
+    if (y || !fv_is_plain_float(x->type->elem))
+        return y;
+    return (!a || a->kind == FV_TERM_STACK) && x->type->rank && !is_line(x->type) ? of_one(p, FV_TERM_WEIGHTS, x, none) : NULL;
 }
 
-static bool is_last_axis(const fv_op *op) {
-    int rank = op->out[0]->type->rank;
+/* Of one result, counted from the first. */
+int fv_softmax_axis(const fv_op *op) {
     int64_t axis = fv_op_int(op, "axis");
-    return rank && (axis == -1 || axis == rank - 1);
+    return (int)(axis < 0 ? axis + op->out[0]->type->rank : axis);
+}
+
+/* The axis of the scores of a term's one piece that is an axis of its value, which has rows of scores in their order; -1: none. */
+static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
+    const fv_type *s = t->pieces->scores->type;
+    int rows = t->kind == FV_TERM_RESULT || t->kind == FV_TERM_WEIGHTS ? value->rank - 1 : value->rank, k = fv_next_axis(s, 0);
+    if (t->n != 1 || t->pieces->chunks || axis >= rows || fv_dim_is_one(value->dims[axis]))
+        return -1;
+    for (int i = fv_next_axis(value, 0); i < axis; i = fv_next_axis(value, i + 1))
+        k = fv_next_axis(s, k + 1);
+    return k < s->rank - 1 && fv_module_equal(p->module, s->dims[k], value->dims[axis]) ? k : -1;
+}
+
+/* Its one piece with keys along an axis of its value as well, over r; NULL: it has none such. */
+static const fv_term *chunked(fv_pieces *p, const fv_term *t, const fv_type *value, int axis, fv_term_kind kind, fv_reference r) {
+    int of = of_scores(p, t, value, axis);
+    if (of < 0)
+        return NULL;
+    fv_piece *piece = FV_NEW(p->arena, fv_piece, 1);
+    *piece = *t->pieces;
+    piece->chunks = 1 + of;
+    return fv_term_make(p, (fv_term){.kind = kind, .r = r, .pieces = piece, .n = 1});
 }
 
 static const fv_term *of_softmax(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0];
-    if (!is_last_axis(op) || is_line(x->type) || !is_plain(x->type->elem))
+    const fv_term *parts = fv_term_of(p, x, FV_TERM_LSE);
+    if (parts) {
+        const fv_term *all = chunked(p, parts, x->type, fv_softmax_axis(op), FV_TERM_LSE, (fv_reference){0});
+        return all ? fv_term_with(p, parts, FV_TERM_SUM, lifted((fv_reference){.lse = all}, fv_softmax_axis(op))) : NULL;
+    }
+    if (fv_softmax_axis(op) != x->type->rank - 1 || is_line(x->type) || !fv_is_plain_float(x->type->elem))
         return NULL;
     const fv_term *t = of_one(p, FV_TERM_WEIGHTS, x, (fv_reference){0});
-    return with(p, t, FV_TERM_WEIGHTS, lse_of(p, t));
+    return fv_term_with(p, t, FV_TERM_WEIGHTS, lse_of(p, t));
 }
 
-static bool is_kind(const fv_op *reduce, const char *name) {
+bool fv_is_reduction(const fv_op *reduce, const char *name) {
     fv_string kind = fv_op_string(reduce, "kind");
     return kind.n == strlen(name) && !memcmp(kind.s, name, kind.n);
 }
 
-/* Over the last axis, all of it, and no other? */
-static bool reduces_rows(const fv_pieces *p, const fv_op *op) {
+/* Over all of the last axis, one other, or both? */
+bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     const fv_type *t = op->in[0]->type, *y = op->out[0]->type;
     const fv_attr *extent = fv_op_find_attr(op, "extent");
-    if (!t->rank || extent->n != t->rank || !fv_module_equal(p->module, extent->u.dims[t->rank - 1], t->dims[t->rank - 1]))
+    const fv_dim *dims[FV_MAX_RANK];
+    const fv_type left = {.rank = t->rank, .dims = dims};
+    *r = (fv_reduced){false, -1};
+    if (!t->rank || extent->n != t->rank)
         return false;
-    for (int i = 0; i < t->rank - 1; i++)
-        if (!fv_dim_is_one(extent->u.dims[i]))
+    for (int i = 0; i < t->rank; i++) {
+        const fv_dim *d = extent->u.dims[i];
+        dims[i] = t->dims[i];
+        if (fv_dim_is_one(d))
+            continue;
+        if (!fv_module_equal(p->module, d, t->dims[i]) || (i < t->rank - 1 && r->axis >= 0))
             return false;
-    return (y->rank == t->rank - 1 || (y->rank == t->rank && is_line(y))) && same_dims(p, t, y, t->rank - 1);
+        dims[i] = fv_dim_const(p->module->dims, 1);
+        if (i == t->rank - 1)
+            r->row = true;
+        else
+            r->axis = i;
+    }
+    return is_same_elements(p, &left, y);
+}
+
+/* The sum of a term along an axis of its value that is of chunks. */
+const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
+    bool sum = t->kind == FV_TERM_SUM || t->kind == FV_TERM_RESULT;
+    return sum && is_common(t->r, axis) ? chunked(p, t, value, axis, t->kind, along(t->r)) : NULL;
 }
 
 static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
-    const fv_term *a = term_of(p, op->in[0], FV_TERM_WEIGHTS);
-    if (!reduces_rows(p, op) || is_line(op->in[0]->type) || !is_plain(op->in[0]->type->elem))
+    const fv_type *x = op->in[0]->type;
+    const fv_term *a = fv_pieces_term(p, op->in[0]), *t;
+    bool lse = fv_is_reduction(op, "ReduceLogSumExp");
+    fv_reduced over;
+    if (!fv_reduces(p, op, &over) || !fv_is_plain_float(x->elem) || (!lse && !fv_is_reduction(op, "ReduceSum")))
         return NULL;
-    if (is_kind(op, "ReduceLogSumExp"))
-        return of_one(p, FV_TERM_LSE, op->in[0], (fv_reference){0});
-    return a && is_kind(op, "ReduceSum") ? with(p, a, FV_TERM_SUM, a->r) : NULL;
+    bool rows = a && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_LSE), result = a && a->kind == FV_TERM_RESULT;
+    if (rows || result) { /* its last axis is one of rows, of 1, or of features */
+        int axis = over.row ? x->rank - 1 : over.axis;
+        if (axis < 0 || (over.row && (result || over.axis >= 0)) || lse != (a->kind == FV_TERM_LSE))
+            return NULL;
+        return lse ? chunked(p, a, x, axis, FV_TERM_LSE, a->r) : fv_term_over_chunks(p, a, x, axis);
+    }
+    if (!over.row || is_line(x))
+        return NULL;
+    t = lse ? of_one(p, FV_TERM_LSE, op->in[0], (fv_reference){0}) : a && a->kind == FV_TERM_WEIGHTS ? fv_term_with(p, a, FV_TERM_SUM, a->r) : NULL;
+    if (!t || over.axis < 0)
+        return t;
+    return lse ? chunked(p, t, x, over.axis, FV_TERM_LSE, t->r) : fv_term_over_chunks(p, t, x, over.axis);
 }
 
 static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
-    const fv_term *a = term_of(p, op->in[0], FV_TERM_WEIGHTS);
+    const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_WEIGHTS);
     fv_value *v = op->in[1];
     if (!a || v->type->rank < 2 || op->out[0]->type->rank != op->in[0]->type->rank ||
-        !same_dims(p, op->out[0]->type, op->in[0]->type, op->in[0]->type->rank - 1))
+        !fv_same_dims(p, op->out[0]->type, op->in[0]->type, op->in[0]->type->rank - 1))
         return NULL;
     fv_piece *piece = FV_NEW(p->arena, fv_piece, 1);
     *piece = (fv_piece){a->pieces->scores, v, v->type->elem};
-    return make(p, (fv_term){.kind = FV_TERM_RESULT, .r = a->r, .pieces = piece, .n = 1});
+    return fv_term_make(p, (fv_term){.kind = FV_TERM_RESULT, .r = a->r, .pieces = piece, .n = 1});
 }
 
-/* Is y a number for each row of x, or of the same rows? */
-static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y) {
+/* Is y a number for each row of x, or of the same rows? Along `axis` it may be the same; -1. */
+static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y, int *axis) {
     bool rows = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_RESULT || a->kind == FV_TERM_BETWEEN;
-    return is_single(y->type) || (rows ? is_of_rows(p, y, x->type) : same_shape(p, x->type, y->type));
+    return fv_is_beside(p, y->type, x->type, rows, axis) || (*axis = -1, fv_is_single(y->type));
 }
 
-/* a, times what has a number for each row. */
-static const fv_term *scaled(fv_pieces *p, const fv_term *a, const fv_term *by) {
+/* lse of a term, along an axis in which that is the same. */
+static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) { return lifted(lse_of(p, t), axis); }
+
+/* a, times what has a number for each row, or the same number along an axis. */
+const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
     bool pieces = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT;
-    if (by->kind == FV_TERM_FACTOR && pieces && same_reference(a->r, by->r))
-        return with(p, a, a->kind, by->to);
-    if (by->kind == FV_TERM_FACTOR && a->kind == FV_TERM_FACTOR && same_reference(a->to, by->r))
-        return make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = by->to});
-    if (by->kind == FV_TERM_INVERSE && pieces && same_reference(a->r, by->r))
-        return with(p, a, a->kind, lse_of(p, by));
-    if (by->kind == FV_TERM_INVERSE && a->kind == FV_TERM_FACTOR && same_reference(a->to, by->r))
-        return make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = lse_of(p, by)});
-    if (by->kind == FV_TERM_SUM && pieces && a->r.lse && same_pieces(a->r.lse, by)) /* exp(lse(P) - r) */
-        return with(p, a, a->kind, by->r);
-    if (by->kind == FV_TERM_SUM && a->kind == FV_TERM_BETWEEN && by->r.lse && by->r.lse->n == a->a->n + a->b->n &&
-        has_all(by->r.lse, a->a) && has_all(by->r.lse, a->b) && is_apart(a->a, a->b) && (same_pieces(by, a->a) || same_pieces(by, a->b)))
-        return make(p, (fv_term){.kind = FV_TERM_STEP, .r = by->r, .pieces = by->pieces, .n = by->n, .a = a->a, .b = a->b});
+    fv_term there = *factor, *by = &there;
+    if (axis >= 0 && (by->r.common || by->to.common))
+        return NULL;
+    by->r = lifted(by->r, axis);
+    by->to = lifted(by->to, axis);
+    if (by->kind == FV_TERM_FACTOR && pieces && fv_same_reference(a->r, by->r))
+        return fv_term_with(p, a, a->kind, by->to);
+    if (by->kind == FV_TERM_FACTOR && a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = by->to});
+    if (by->kind == FV_TERM_INVERSE && pieces && fv_same_reference(a->r, by->r))
+        return fv_term_with(p, a, a->kind, lse_along(p, by, axis));
+    if (by->kind == FV_TERM_INVERSE && a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = lse_along(p, by, axis)});
+    if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common && fv_same_pieces(a->r.lse, by)) /* exp(lse(P) - r) */
+        return fv_term_with(p, a, a->kind, by->r);
+    if (by->kind == FV_TERM_SUM && axis < 0 && a->kind == FV_TERM_BETWEEN && by->r.lse && by->r.lse->n == a->a->n + a->b->n &&
+        has_all(by->r.lse, a->a) && has_all(by->r.lse, a->b) && is_apart(a->a, a->b) && (fv_same_pieces(by, a->a) || fv_same_pieces(by, a->b)))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_STEP, .r = by->r, .pieces = by->pieces, .n = by->n, .a = a->a, .b = a->b});
     return NULL;
 }
 
 static const fv_term *of_mul(fv_pieces *p, const fv_op *op) {
     const fv_term *t = NULL;
+    int axis;
     for (int i = 0; i < 2 && !t; i++) {
-        fv_value *x = op->in[i], *y = unrepeated(p, op->in[1 - i]);
+        fv_value *x = op->in[i], *y = fv_unrepeated(p, op->in[1 - i]);
         const fv_term *a = operand(p, x), *b = operand(p, y);
         if (a && a->kind == FV_TERM_ZERO)
             return a;
-        t = a && b && b->kind != FV_TERM_ZERO && scales(p, a, x, y) && same_shape(p, x->type, op->out[0]->type) ? scaled(p, a, b) : NULL;
+        t = a && b && b->kind != FV_TERM_ZERO && scales(p, a, x, y, &axis) && fv_same_shape(p, x->type, op->out[0]->type) ? fv_term_scaled(p, a, b, axis) : NULL;
     }
     return t;
 }
 
-static const fv_term *inverse(fv_pieces *p, const fv_term *sum) { return with(p, sum, FV_TERM_INVERSE, sum->r); }
+const fv_term *fv_term_inverse(fv_pieces *p, const fv_term *sum) { return fv_term_with(p, sum, FV_TERM_INVERSE, sum->r); }
 
 static const fv_term *of_div(fv_pieces *p, const fv_op *op) {
-    fv_value *x = op->in[0], *y = unrepeated(p, op->in[1]);
-    const fv_term *a = operand(p, x), *b = term_of(p, y, FV_TERM_SUM);
-    if (b && holds(x, 1) && same_shape(p, y->type, op->out[0]->type))
-        return inverse(p, b);
-    return a && b && scales(p, a, x, y) && same_shape(p, x->type, op->out[0]->type) ? scaled(p, a, inverse(p, b)) : NULL;
+    fv_value *x = op->in[0], *y = fv_unrepeated(p, op->in[1]);
+    const fv_term *a = operand(p, x), *b = fv_term_of(p, y, FV_TERM_SUM);
+    if (b && holds(x, 1) && fv_same_shape(p, y->type, op->out[0]->type))
+        return fv_term_inverse(p, b);
+    int axis;
+    return a && b && scales(p, a, x, y, &axis) && fv_same_shape(p, x->type, op->out[0]->type) ? fv_term_scaled(p, a, fv_term_inverse(p, b), axis) : NULL;
 }
 
 /* r + log(sum(P, r)) */
 static const fv_term *shifted_back(fv_pieces *p, fv_value *r, fv_value *log) {
-    const fv_term *t = term_of(p, log, FV_TERM_LOG);
-    return t && same_reference(t->r, reference(p, r)) ? with(p, t, FV_TERM_LSE, (fv_reference){0}) : NULL;
+    const fv_term *t = fv_term_of(p, log, FV_TERM_LOG);
+    return t && fv_same_reference(t->r, fv_term_reference(p, r)) ? fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0}) : NULL;
 }
 
 /* a + b, of the same shape. */
-static const fv_term *sum_of(fv_pieces *p, const fv_term *a, const fv_term *b) {
+const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
     if (!a || !b)
         return NULL;
     if (a->kind == FV_TERM_ZERO || b->kind == FV_TERM_ZERO)
@@ -329,16 +447,16 @@ static const fv_term *sum_of(fv_pieces *p, const fv_term *a, const fv_term *b) {
     for (int i = 0; i < 2; i++) {
         const fv_term *t = i ? a : b, *step = i ? b : a;
         if (step->kind == FV_TERM_STEP && t->kind == FV_TERM_RESULT && over_itself(t) && same_results(t, step->b) && has_all(step->a, step))
-            return both(p, step->b, step->a, FV_TERM_RESULT, step->r); /* b + (a - b) * share of a */
+            return fv_term_both(p, step->b, step->a, FV_TERM_RESULT, step->r); /* b + (a - b) * share of a */
     }
-    bool alike = a->kind == b->kind && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT) && same_reference(a->r, b->r);
-    return alike ? both(p, a, b, a->kind, a->r) : NULL;
+    bool alike = a->kind == b->kind && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT) && fv_same_reference(a->r, b->r);
+    return alike ? fv_term_both(p, a, b, a->kind, a->r) : NULL;
 }
 
 static const fv_term *of_sum(fv_pieces *p, const fv_op *op) {
     const fv_term *t = operand(p, op->in[0]);
     for (int i = 0; i < op->nin; i++)
-        if (!same_shape(p, op->in[i]->type, op->out[0]->type) || !is_plain(op->in[i]->type->elem))
+        if (!fv_same_shape(p, op->in[i]->type, op->out[0]->type) || !fv_is_plain_float(op->in[i]->type->elem))
             return NULL;
     if (op->nin == 2) {
         const fv_term *lse = shifted_back(p, op->in[0], op->in[1]);
@@ -347,48 +465,48 @@ static const fv_term *of_sum(fv_pieces *p, const fv_op *op) {
             return lse;
     }
     for (int i = 1; i < op->nin && t; i++)
-        t = sum_of(p, t, operand(p, op->in[i]));
+        t = fv_term_sum(p, t, operand(p, op->in[i]));
     return t;
 }
 
+const fv_term *fv_term_log(fv_pieces *p, const fv_term *a) { return fv_term_with(p, a, fv_is_zero_reference(a->r) ? FV_TERM_LSE : FV_TERM_LOG, a->r); }
+
 static const fv_term *of_log(fv_pieces *p, const fv_op *op) {
-    const fv_term *a = term_of(p, op->in[0], FV_TERM_SUM);
-    return !a ? NULL : is_zero(a->r) ? with(p, a, FV_TERM_LSE, a->r) : with(p, a, FV_TERM_LOG, a->r);
+    const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_SUM);
+    return a ? fv_term_log(p, a) : NULL;
 }
 
 /* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of that is lse of both, less lse(Q). */
 static const fv_term *of_two(fv_pieces *p, const fv_op *op) {
-    const fv_term *a = term_of(p, op->in[0], FV_TERM_APART);
-    const fv_term *all = a && a->r.lse && a->to.lse ? both(p, a->r.lse, a->to.lse, FV_TERM_LSE, (fv_reference){0}) : NULL;
+    const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_APART);
+    const fv_term *all = a && a->r.lse && a->to.lse ? fv_term_both(p, a->r.lse, a->to.lse, FV_TERM_LSE, (fv_reference){0}) : NULL;
     if (!all)
         return NULL;
     if (fv_op_is(op, FV_OP_Sigmoid))
-        return with(p, a->r.lse, FV_TERM_SUM, (fv_reference){.lse = all});
-    return with(p, all, FV_TERM_LOG, a->to);
+        return fv_term_with(p, a->r.lse, FV_TERM_SUM, (fv_reference){.lse = all});
+    return fv_term_with(p, all, FV_TERM_LOG, a->to);
 }
 
-/* A column of softmax(Concat(lse(P), lse(Q), ..)) is the share of one of them in all. */
-static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
-    const fv_op *softmax = maker(op->in[0], FV_OP_Softmax), *list = softmax ? maker(softmax->in[0], FV_OP_Concat) : NULL;
-    const fv_type *t = op->out[0]->type;
-    if (!list || !is_last_axis(softmax) || !is_last_axis(list) || !is_of_rows(p, op->out[0], op->in[0]->type))
+bool fv_is_row_kind(const fv_term *t) {
+    return t->kind == FV_TERM_SUM || t->kind == FV_TERM_INVERSE || t->kind == FV_TERM_LOG || t->kind == FV_TERM_LSE ||
+           t->kind == FV_TERM_APART || t->kind == FV_TERM_FACTOR || t->kind == FV_TERM_VALUE;
+}
+
+bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) {
+    return x->rank && y->rank && fv_module_equal(p->module, x->dims[x->rank - 1], y->dims[y->rank - 1]);
+}
+
+/* t, whose value is viewed with axes of 1 more or less. */
+static const fv_term *squeezed(fv_pieces *p, const fv_term *t, const fv_type *x, const fv_type *y) {
+    int common = t->r.common ? t->r.common : t->to.common, axis = common - 1;
+    if (!fv_is_row_kind(t) && !(t->kind == FV_TERM_RESULT && fv_is_last_kept(p, x, y)))
         return NULL;
-    const fv_dim *start = fv_op_find_attr(op, "start")->u.dims[t->rank - 1], *const *step = fv_op_find_attr(op, "step")->u.dims;
-    for (int i = 0; i < t->rank; i++)
-        if (!fv_dim_is_one(step[i]))
-            return NULL;
-    const fv_term *all = NULL;
-    for (int i = 0; i < list->nin; i++) {
-        const fv_term *one = term_of(p, list->in[i], FV_TERM_LSE);
-        if (!one || !is_line(list->in[i]->type))
-            return NULL;
-        all = i ? both(p, all, one, FV_TERM_LSE, (fv_reference){0}) : one;
-        if (!all)
-            return NULL;
-    }
-    if (!fv_dim_is_const(start) || start->value < 0 || start->value >= list->nin)
+    if (!fv_is_squeeze(p->module, x, y, &axis) || (common && (axis < 0 || (t->r.common && t->to.common && t->r.common != t->to.common))))
         return NULL;
-    return with(p, fv_pieces_term(p, list->in[start->value]), FV_TERM_SUM, (fv_reference){.lse = all});
+    fv_term there = *t;
+    there.r.common = t->r.common ? 1 + axis : 0;
+    there.to.common = t->to.common ? 1 + axis : 0;
+    return common ? fv_term_make(p, there) : t;
 }
 
 static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
@@ -397,15 +515,18 @@ static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
     if (!a)
         return NULL;
     if (fv_op_is(op, FV_OP_Cast))
-        return is_plain(x->type->elem) && is_plain(y->type->elem) ? a : NULL;
-    if (a->kind == FV_TERM_ZERO || fv_op_is(op, FV_OP_Identity) || same_shape(p, x->type, y->type))
+        return fv_is_plain_float(x->type->elem) && fv_is_plain_float(y->type->elem) ? a : NULL;
+    if (a->kind == FV_TERM_ZERO || fv_op_is(op, FV_OP_Identity) || fv_same_shape(p, x->type, y->type))
         return a;
-    bool rows = a->kind == FV_TERM_SUM || a->kind == FV_TERM_INVERSE || a->kind == FV_TERM_LOG || a->kind == FV_TERM_LSE ||
-                a->kind == FV_TERM_APART || a->kind == FV_TERM_FACTOR;
-    return rows && fv_op_is(op, FV_OP_fv_Reshape) && is_trailing(p, x->type, y->type) ? a : NULL;
+    if (!fv_op_is(op, FV_OP_fv_Reshape))
+        return NULL;
+    return a->kind == FV_TERM_STACK || a->kind == FV_TERM_MOVED ? fv_stack_squeezed(p, a, x->type, y->type) : squeezed(p, a, x->type, y->type);
 }
 
 static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
+    const fv_term *stacked = fv_term_of_stacks(p, op);
+    if (stacked)
+        return stacked;
     if (fv_op_is(op, FV_OP_Sub))
         return of_sub(p, op);
     if (fv_op_is(op, FV_OP_Exp))
@@ -421,15 +542,13 @@ static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
     if (fv_op_is(op, FV_OP_Div))
         return of_div(p, op);
     if (fv_op_is(op, FV_OP_Reciprocal))
-        return term_of(p, op->in[0], FV_TERM_SUM) ? inverse(p, fv_pieces_term(p, op->in[0])) : NULL;
+        return fv_term_of(p, op->in[0], FV_TERM_SUM) ? fv_term_inverse(p, fv_pieces_term(p, op->in[0])) : NULL;
     if (fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Sum))
         return of_sum(p, op);
     if (fv_op_is(op, FV_OP_Log))
         return of_log(p, op);
     if (fv_op_is(op, FV_OP_Sigmoid) || fv_op_is(op, FV_OP_Softplus))
         return of_two(p, op);
-    if (fv_op_is(op, FV_OP_fv_Slice))
-        return of_slice(p, op);
     if (fv_op_is(op, FV_OP_Cast) || fv_op_is(op, FV_OP_Identity) || fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand))
         return of_view(p, op);
     return NULL;

@@ -2,7 +2,7 @@
 """attention.py BUILD MODELS - what `inspect --attention` says, against tests/attention.
 
 Exported models: each line of expected.txt, whose head says what stands there; of those that are not fused unfused.txt has
-the reason. Small models: their `# is:` line, the same numbers as with --schedule=naive, and how many of the other
+the reason. Small models: their `# is:` line, the same numbers as with --schedule=naive without merge-softmax, and how many of the other
 spellings are fused. The last line is `N passed, N failed`."""
 import json
 import os
@@ -126,7 +126,7 @@ def small(folder):
               f"{name}: {found or 'no attention'}, expected {says}")
         done += bool(found) and all(e["fused"] for e in answer["attention"])
         out = os.path.join(build, "attention-naive")
-        status, message = numbers(path, out, "--schedule=naive", "--backend=interp")
+        status, message = numbers(path, out, "--schedule=naive", "--backend=interp", "--disable=merge-softmax")
         check(status == 0, f"{name} --schedule=naive: {message}")
         for backend in ("interp", "jit"):
             run = subprocess.run([fovea, "run", path, "--seed=7", "--expect", out, "--backend", backend, "-q"],
@@ -137,7 +137,7 @@ def small(folder):
 
 spelled = small("spellings")
 print(f"other spellings: {spelled} of {len(os.listdir(os.path.join(HERE, 'spellings')))} fused")
-check(spelled >= 9, f"only {spelled} of the other spellings are fused")
+check(spelled >= 20, f"only {spelled} of the other spellings are fused")
 small("near")
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)
