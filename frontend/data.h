@@ -15,11 +15,28 @@
  * element, as packed types (u4, i4, u2, i2, f4e2m1), where each must fit. */
 const fv_tensor *fv_tensor_read(fv_session *s, fv_arena *a, const char *path, fv_elem want);
 const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path, fv_elem want);
-/* A TensorProto. A SequenceProto or OptionalProto is recognised, and refused: it is no tensor. */
+/* A TensorProto. A SequenceProto, OptionalProto or SparseTensorProto is recognised, and refused: it is no tensor. */
 const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path);
 /* The `nparts` tensors that a value is made of (ir/ops/sequence.h) which a file holds as a SequenceProto or OptionalProto of
  * tensors of `e`, or, where it is an optional tensor or a sequence of one, as that tensor. */
 bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts, const fv_tensor **parts) FV_MUST_USE;
+
+/* A sparse tensor: its elements [n], and their places, [n] counted through all elements of its dims, or [n, rank] along each axis. */
+typedef struct fv_sparse_parts {
+    const fv_tensor *values, *indices;
+    int rank;
+    const int64_t *dims;
+} fv_sparse_parts;
+
+/* The parts of an input that is a sparse tensor of `e` and that rank, values [n] and coordinates [n, rank]. False after a diagnostic: they do not
+ * fit each other or that input, or indices are outside of the dims, or do not ascend. */
+bool fv_sparse_fit(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const char *what, fv_elem e, int rank, const fv_tensor **parts) FV_MUST_USE;
+/* The same of a SparseTensorProto. */
+bool fv_sparse_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int rank, const fv_tensor **parts) FV_MUST_USE;
+bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *what, fv_elem e, int rank,
+                       const fv_tensor **parts) FV_MUST_USE;
+/* Is it a sparse tensor, and no other? Nobody hears why not. */
+bool fv_sparse_is_pb(const uint8_t *data, size_t size) FV_MUST_USE;
 
 /* Maps: the entries of all of them, one map behind the other, and where each one ends (ir/ops/map.h). */
 typedef struct fv_maps {

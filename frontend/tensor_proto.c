@@ -417,9 +417,10 @@ static bool is_sequence(const uint8_t *data, size_t size) {
 
 const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
                                    const char *what) {
-    if (!is_sequence(data, size))
+    bool sparse = fv_sparse_is_pb(data, size);
+    if (!sparse && !is_sequence(data, size))
         return decode_file(s, a, data, size, what);
-    fv_error(s, "'%s' holds a sequence or an optional, expected a tensor", what);
+    fv_error(s, "'%s' holds %s, expected a tensor", what, sparse ? "a sparse tensor" : "a sequence or an optional");
     return NULL;
 }
 

@@ -51,7 +51,7 @@ static const option options[] = {
     {"--dump-after", NULL, TEXT, AT(dump_after), "STEP", "print the module after that pass, or that step of lowering, on standard error", false},
     {"--time-passes", NULL, FLAG, AT(time_passes), NULL, "print how long each pass and each step of lowering took, on standard error", false},
     {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR", "write the module after each, to DIR/01-count-turns.fvir and so on", false},
-    {"--input", NULL, LIST, AT(inputs), "N=F", "input N from F.npy or F.pb, strings and maps from F.json, too; may be repeated", false},
+    {"--input", NULL, LIST, AT(inputs), "N=F", "input N from F.npy or F.pb, strings, maps and sparse tensors from F.json, too; may be repeated", false},
     {"--data-set", NULL, TEXT, AT(data_set), "DIR", "inputs from input_0.pb ... in DIR", false},
     {"--expect", NULL, TEXT, AT(expect), "DIR|F", "compare with output_0.pb ... or NAME.npy in DIR, or with F.npy or F.pb; maps with .json, too", false},
     {"--format", NULL, TEXT, AT(format), "npy|pb", "of the files that -o writes; maps are JSON or pb", false},

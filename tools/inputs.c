@@ -24,10 +24,10 @@ static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
     return false;
 }
 
-/* The name (field 8) in the bytes of a TensorProto; "" where it has none. */
-static const char *name_inside(fv_arena *a, const fv_file *f) {
-    enum { NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-    const uint8_t *p = f->data, *end = p + f->size;
+/* The name (field 8) in the bytes of a TensorProto, of a SparseTensorProto that of its values (field 1); "" where it has none. */
+static const char *name_in(fv_arena *a, const uint8_t *p, size_t size, bool sparse) {
+    enum { VALUES = 1, NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+    const uint8_t *end = p + size;
     uint64_t tag, n;
     while (p < end && varint(&p, end, &tag)) {
         n = (tag & 7) == FIXED64 ? 8 : (tag & 7) == FIXED32 ? 4 : 0;
@@ -39,12 +39,16 @@ static const char *name_inside(fv_arena *a, const fv_file *f) {
             n = 0;
         if (n > (uint64_t)(end - p))
             return "";
-        if (tag >> 3 == NAME && (tag & 7) == BYTES)
+        if (sparse && tag >> 3 == VALUES && (tag & 7) == BYTES)
+            return name_in(a, p, n, false);
+        if (!sparse && tag >> 3 == NAME && (tag & 7) == BYTES)
             return fv_strndup(a, (const char *)p, n);
         p += n;
     }
     return "";
 }
+
+static const char *name_inside(fv_arena *a, const fv_file *f) { return name_in(a, f->data, f->size, fv_sparse_is_pb(f->data, f->size)); }
 
 typedef struct set_file {
     const char *path, *name;
@@ -233,7 +237,7 @@ static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     fv_port_value *v;
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
     for (int k = 0; k < n; k++)
-        if (v[k].nparts > 1 && i >= v[k].first && i < v[k].first + v[k].nparts) {
+        if (v[k].nparts > 1 && !v[k].sparse && i >= v[k].first && i < v[k].first + v[k].nparts) {
             const char *what = v[k].key ? (v[k].several ? "a sequence of maps" : "a map") : v[k].held ? "a sequence or an optional" : "a tensor of strings";
             fv_error(c->session, "input '%s' is %s, of which no random one is made: give --input %s=F.%s", v[k].name, what, v[k].name,
                      v[k].held ? "pb" : "json");

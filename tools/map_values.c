@@ -91,25 +91,28 @@ static const char *number_text(fv_arena *a, const json_t *v) {
     return json_is_real(v) ? fv_printf(a, "%.17g", json_real_value(v)) : "";
 }
 
-static bool take_value(reader *r, const char *key, const json_t *v) {
-    fv_elem e = r->values->elem;
-    const char *text = number_text(r->c->arena, v);
+bool fv_json_take_number(fv_arena *a, fv_tensor *t, size_t at, const json_t *v) {
+    const char *text = number_text(a, v);
     char *end;
     int64_t i;
-    if (e == FV_STRING)
-        return json_is_string(v) ? set_string(r->c, r->values, r->at, json_string_value(v), json_string_length(v)) : no_value(r, key);
-    if (e == FV_BOOL) {
-        fv_tensor_set_int(r->values, r->at, json_is_true(v));
-        return json_is_boolean(v) || no_value(r, key);
+    if (t->elem == FV_BOOL) {
+        fv_tensor_set_int(t, at, json_is_true(v));
+        return json_is_boolean(v);
     }
-    if (!fv_elem_is_float(e)) {
-        if (!read_integer(e, text, strlen(text), &i))
-            return no_value(r, key);
-        fv_tensor_set_int(r->values, r->at, i);
+    if (!fv_elem_is_float(t->elem)) {
+        if (!read_integer(t->elem, text, strlen(text), &i))
+            return false;
+        fv_tensor_set_int(t, at, i);
         return true;
     }
-    fv_tensor_set_float(r->values, r->at, strtod(text, &end));
-    return (*text && !*end) || no_value(r, key);
+    fv_tensor_set_float(t, at, strtod(text, &end));
+    return *text && !*end;
+}
+
+static bool take_value(reader *r, const char *key, const json_t *v) {
+    if (r->values->elem != FV_STRING)
+        return fv_json_take_number(r->c->arena, r->values, r->at, v) || no_value(r, key);
+    return json_is_string(v) ? set_string(r->c, r->values, r->at, json_string_value(v), json_string_length(v)) : no_value(r, key);
 }
 
 static bool take_map(reader *r, const json_t *map) {

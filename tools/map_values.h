@@ -15,6 +15,8 @@ bool fv_maps_read(fv_context *c, const fv_port_value *v, const char *path, const
 /* The maps of these parts; false: a library of another maker gave ends of no text or of no entries. */
 bool fv_maps_of(fv_arena *a, const fv_port_value *v, const fv_tensor *const *parts, fv_maps *out) FV_MUST_USE;
 bool fv_maps_of_arrays(fv_arena *a, const fv_port_value *v, const fv_array *arrays, fv_maps *out) FV_MUST_USE;
+/* Element `at` of t, no string, from a number or a text that is one; false: it is none of that type. */
+bool fv_json_take_number(fv_arena *a, fv_tensor *t, size_t at, const json_t *v) FV_MUST_USE;
 /* Are they the same maps, in whatever order their keys are? False: *why tells a difference. */
 bool fv_maps_compare(fv_context *c, const fv_maps *got, const fv_maps *want, const char **why) FV_MUST_USE;
 /* Does JSON hold them? Names are unique there, and have no byte 0. False after a message. */

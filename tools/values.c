@@ -1,6 +1,7 @@
 /* values.c - see values.h. */
 #include "tools/values.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/data.h"
@@ -12,6 +13,7 @@
 #include "tools/compare.h"
 #include "tools/json.h"
 #include "tools/map_values.h"
+#include "tools/sparse_values.h"
 
 /* ---- which ports are one value ---- */
 
@@ -71,7 +73,21 @@ static fv_port_value maps_at(const ports *p, bool strings) {
     return v;
 }
 
+/* Values [n] and indices [n, rank]; nparts 0: it is none. */
+static fv_port_value sparse_at(const ports *p) {
+    const char *stem = stem_of(p, ".values", FV_NO_ELEM);
+    fv_port_value v = {.name = stem, .nparts = 2, .elem = (fv_elem)p->at->type, .sparse = true}, none = {0};
+    if (!stem || !is_called(p, 1, fv_printf(p->arena, "%s.indices", stem), FV_I64) || p->at[1].rank != 2 ||
+        strcmp(p->at[0].dims[0], p->at[1].dims[0]) != 0)
+        return none;
+    v.rank = atoi(p->at[1].dims[1]);
+    return v.rank > 0 && v.rank <= FV_MAX_RANK ? v : none;
+}
+
 static fv_port_value value_at(const ports *p, fv_values_as as) {
+    fv_port_value sparse = as == FV_AS_WHOLE ? sparse_at(p) : (fv_port_value){0};
+    if (sparse.nparts)
+        return sparse;
     for (int strings = 0; strings < 2 && as != FV_AS_PORTS; strings++) {
         fv_port_value maps = maps_at(p, strings);
         if (maps.nparts)
@@ -176,6 +192,9 @@ static bool read_strings(fv_context *c, const char *path, const fv_tensor **part
 bool fv_value_read(fv_context *c, const fv_port_value *v, const char *path, const fv_tensor **parts) {
     if (fv_value_is_maps(v))
         return fv_maps_read(c, v, path, parts);
+    if (v->sparse)
+        return is_json(path) ? fv_sparse_read_json(c, v, path, parts)
+                             : fv_sparse_read_pb(c->session, c->arena, path, v->elem, v->rank, parts);
     if (v->held)
         return fv_parts_read_pb(c->session, c->arena, path, v->elem, v->nparts, parts);
     if (v->elem == FV_STRING)

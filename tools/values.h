@@ -1,5 +1,5 @@
 /* values.h - what the ports of a model stand for: a tensor, a tensor of strings, a sequence or an optional, a map or a sequence of
- * maps. All but the first are several ports, parts of it, which their names tell (ir/ops/text.h, ir/ops/sequence.h,
+ * maps, a sparse tensor. All but the first are several ports, parts of it, which their names tell (ir/ops/text.h, ir/ops/sequence.h,
  * ir/ops/map.h). */
 #ifndef FV_TOOLS_VALUES_H
 #define FV_TOOLS_VALUES_H
@@ -21,6 +21,8 @@ typedef struct fv_port_value {
     bool held;         /* it is a sequence of tensors or an optional */
     fv_elem key;       /* of a map or a sequence of maps, whose values are of elem: of its keys */
     bool several;      /* it is a sequence of maps */
+    bool sparse;       /* it is a sparse tensor (frontend/import_sparse.c) */
+    int rank;          /* of that */
 } fv_port_value;
 
 int fv_port_values(fv_arena *a, int n, const fv_port_info *ports, fv_values_as as, fv_port_value **out);
