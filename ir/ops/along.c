@@ -78,10 +78,8 @@ static bool decompose_hardmax(fv_rewriter *w, fv_op *op) {
 static bool infer_cumulate(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *e;
-    int n, axis;
-    if (!fv_int_operand(op, 1, &n, &e))
-        return false;
-    if (fv_dim_is_const(e[0]) && !fv_infer_axis(op, e[0]->value, x->rank, &axis))
+    int n;
+    if (!fv_int_operand(op, 1, &n, &e) || !fv_require_axis(op, e[0], x->rank))
         return false;
     fv_infer_like(op, 0, 0);
     return true;

@@ -107,6 +107,15 @@ static bool normalise_axes(fv_op *op, int rank, int n, const fv_dim *const *e, i
     return true;
 }
 
+bool fv_require_axis(fv_op *op, const fv_dim *axis, int rank) {
+    fv_module *m = fv_op_module(op);
+    fv_dims *t = m->dims;
+    const fv_dim *least = fv_dim_const(t, -rank), *most = fv_dim_const(t, rank - 1);
+    return fv_module_require(m, fv_dim_max(t, least, fv_dim_min(t, axis, most)), axis, fv_printf(m->arena, "axis of a tensor of rank %d", rank),
+                             fv_printf(m->arena, "%d <= %s <= %d", -rank, fv_dim_str(m->arena, axis), rank - 1)) ||
+           fv_op_error(op, "axis %s is outside a tensor of rank %d", fv_dim_str(m->arena, axis), rank);
+}
+
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) {
     const fv_dim *const *e;
     if (!fv_int_operand(op, in, n, &e))
@@ -114,6 +123,9 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
     if (*n > rank)
         return fv_op_error(op, "has %d axes for a tensor of rank %d", *n, rank);
     *constant = fv_dims_are_const(*n, e);
+    for (int i = 0; i < *n && !*constant; i++)
+        if (!fv_require_axis(op, e[i], rank))
+            return false;
     return !*constant || normalise_axes(op, rank, *n, e, axes);
 }
 

@@ -33,6 +33,8 @@ bool fv_fix_axes(fv_op *op, int rank) FV_MUST_USE;
 /* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows
  * them (then `axes` is not set). False after a diagnostic. */
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) FV_MUST_USE;
+/* An axis, which may count from the end, is one of a tensor of that rank: the run checks what only it knows. False after a diagnostic. */
+bool fv_require_axis(fv_op *op, const fv_dim *axis, int rank) FV_MUST_USE;
 
 /* What the run tells of an axis of an output of that rank: the dim that an inference before or a declaration says, or a new
  * symbol within lo..hi. */

@@ -156,9 +156,8 @@ static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
         begin[i] = end[i] = zero;
     for (int k = 0; k < naxes; k++) {
         const fv_dim *axis = axes ? fv_dim_wrap(t, axes[k], r) : fv_dim_const(t, k);
-        if (fv_dim_is_const(axis) && (axis->value < 0 || axis->value >= rank))
-            return fv_op_error(op, "axis %lld is outside a tensor of rank %d",
-                               (long long)axes[k]->value, rank);
+        if (axes && !fv_require_axis(op, axes[k], rank))
+            return false;
         for (int i = 0; i < rank; i++) {
             const fv_dim *here = fv_dim_is(t, axis, i);
             begin[i] = fv_dim_if(t, here, pads[k], begin[i]);

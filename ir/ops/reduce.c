@@ -146,6 +146,18 @@ static bool define_fv_reduce(fv_definer *d, fv_op *op) {
 
 static bool decompose_reduce(fv_rewriter *w, fv_op *op);
 
+static const char *axes_of_rank(const fv_op *op) { return fv_printf(fv_op_module(op)->arena, "axes of a tensor of rank %d", fv_in_type(op, 0)->rank); }
+
+/* Without keepdims an axis that is there twice would leave one more than their number says. */
+static bool require_distinct(fv_op *op, const fv_dim *const *flags, int rank, int n) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *sum = fv_dim_const(m->dims, 0);
+    for (int i = 0; i < rank; i++)
+        sum = fv_dim_add(m->dims, sum, flags[i]);
+    return fv_module_require(m, sum, fv_dim_const(m->dims, n), axes_of_rank(op), "without keepdims no axis is there twice") ||
+           fv_op_error(op, "an axis is there twice, without keepdims");
+}
+
 /* For each axis, 1 where it is reduced and 0 where it is kept: constants, or expressions of the
  * elements of `axes`. */
 static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
@@ -168,6 +180,8 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
             flags[axis] = fv_dim_const(t, 1);
             continue;
         }
+        if (!fv_require_axis(op, axes[k], rank))
+            return false;
         for (int i = 0; i < rank; i++)
             flags[i] = fv_dim_max(t, flags[i],
                                   fv_dim_max(t, fv_dim_is(t, axes[k], i), fv_dim_is(t, axes[k], i - rank)));
@@ -182,7 +196,7 @@ static bool reduced_axes(fv_op *op, const fv_dim **flags, int *count) {
     }
     if (constant)
         *count = known;
-    return true;
+    return constant || n == 1 || fv_op_int(op, "keepdims") || require_distinct(op, flags, rank, n);
 }
 
 /* The dims of the result: all axes with 1 for reduced ones, or only the kept ones. Axis j of the
@@ -269,7 +283,7 @@ static fv_value *open_flags(fv_rewriter *w, fv_op *op) {
         return NULL;
     times = fv_w_flat(w, times);
     const fv_dim *found = fv_w_bound(w, "axes", 0, fv_w_reduce(w, FV_OP_ReduceSum, times, 0));
-    if (!found || !fv_module_require(w->module, found, m, fv_op_why(op, "axes"), fv_printf(w->module->arena, "each axis is one of %d", rank)))
+    if (!found || !fv_module_require(w->module, found, m, fv_op_why(op, axes_of_rank(op)), fv_printf(w->module->arena, "each is one of %d to %d", -rank, rank - 1)))
         return NULL;
     fv_value *flags = FV_W2(w, FV_OP_Min, times, fv_w_int(w, FV_I64, 1));
     const fv_dim *none = fv_dim_is(t, m, 0);
