@@ -7,6 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/ops/attend.h"
 #include "ir/ops/dims.h"
+#include "ir/ops/search_cross.h"
 #include "ir/ops/search_encoder.h"
 #include "ir/ops/select.h"
 
@@ -41,12 +42,14 @@ static bool gives(const fv_op *op, int out) { return op->nout > out && op->out[o
 static bool check_left_out(const fv_op *op, const fv_dim *beams) {
     if (gives_all(op) && !fv_dim_is_const(beams))
         return fv_op_error(op, "output 'scores' is supported only where num_beams is a constant");
-    if (!is_whisper(op))
-        return true;
-    if (fv_op_int(op, "decoder_output_cross_qk") || gives(op, OUT_CROSS))
-        return fv_op_error(op, "output 'cross_qk' is not supported: the scores of all heads would have to leave the decoder");
-    return !fv_op_in(op, FORCED_IDS) || fv_op_error(op, "extra_decoding_ids is not supported: it is for output 'cross_qk'; decoder_input_ids may hold these tokens");
+    return !is_whisper(op) || !gives(op, OUT_CROSS) || fv_op_int(op, "decoder_output_cross_qk") ||
+           fv_op_error(op, "output 'cross_qk' needs decoder_output_cross_qk = 1, and a decoder that gives such scores of each layer");
 }
+
+/* Are there scores of what the encoder read, which somebody wants? */
+static bool shows(const fv_op *op) { return is_whisper(op) && gives(op, OUT_CROSS); }
+
+static fv_value *pairs_of(const fv_op *op) { return fv_op_in(op, CROSS_HEADS); }
 
 static bool read_model(fv_op *op, fv_search *s) {
     int64_t model = fv_op_int(op, "model_type");
@@ -101,7 +104,8 @@ static bool read(fv_op *op, beam_search *b) {
                      .most = fv_search_number(op, MAX_LENGTH), .pad = fv_op_int(op, "pad_token_id"), .end = fv_op_int(op, "eos_token_id"),
                      .ids = op->in[IDS], .source = op->in[IDS], .mask = fv_op_in(op, MASK), .min_length = fv_op_in(op, MIN_LENGTH),
                      .penalty = fv_op_in(op, PENALTY), .allowed = fv_op_in(op, ALLOWED), .allowed_first = fv_op_in(op, ALLOWED_FIRST),
-                     .divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL, .ngram = fv_op_int(op, "no_repeat_ngram_size")};
+                     .divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL, .forced = is_whisper(op) ? fv_op_in(op, FORCED_IDS) : NULL,
+                     .shows = is_whisper(op) && fv_op_int(op, "decoder_output_cross_qk"), .ngram = fv_op_int(op, "no_repeat_ngram_size")};
     if (!b->returned || !s->beams || !s->most || !read_model(op, s) || (s->model && !read_answers(op, s)))
         return false;
     read_times(op, b);
@@ -128,12 +132,22 @@ static bool check_tokens(const fv_search *s) {
     return is_of(s, silence) || fv_op_error(s->op, "no_speech_token_id is %lld, which is no token of the vocabulary", (long long)silence);
 }
 
+/* The run tells how many turns there are. */
+static void infer_shown(const beam_search *b) {
+    const fv_search *s = &b->s;
+    const fv_dim *all = fv_dim_mul(s->t, fv_dim_const(s->t, fv_search_shown_layers(s)), fv_search_shown_heads(s));
+    const fv_dim *dims[5] = {s->batch, b->returned, pairs_of(s->op) ? pairs_of(s->op)->type->dims[0] : all, NULL, fv_search_frames(s)};
+    fv_infer_run_time(s->op, OUT_CROSS, FV_F32, 5, dims);
+}
+
 static bool infer(fv_op *op) {
     beam_search b;
     const fv_search *s = &b.s;
     if (!read(op, &b) || !read_graphs(&b.s) || !check_tokens(s) || !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
         !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
         !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
+        (s->forced && !fv_search_has_dims(op, FORCED_IDS, 1, &s->batch)) ||
+        (shows(op) && !fv_search_has_dims(op, CROSS_HEADS, 2, (const fv_dim *[]){pairs_of(op) ? pairs_of(op)->type->dims[0] : NULL, fv_dim_const(s->t, 2)})) ||
         (s->mask && !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims)))
         return false;
     const fv_type *penalty = fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
@@ -142,6 +156,8 @@ static bool infer(fv_op *op) {
     fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->batch, b.returned});
     fv_infer_out(op, OUT_ALL_SCORES, e, 4, (const fv_dim *[]){fv_dim_sub(s->t, s->most, s->prompt), s->batch, s->beams, s->vocabulary});
     fv_infer_out(op, OUT_NO_SPEECH, e, 1, &s->batch);
+    if (shows(op))
+        infer_shown(&b);
     return true;
 }
 
@@ -183,17 +199,25 @@ static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, 
 /* As many of each prompt as there are beams, the best first. */
 typedef struct found {
     fv_value *scores; /* f32 [batch, beams]; -infinity: there is none */
-    fv_value *tokens; /* i32 [batch, beams, most] */
+    fv_value *tokens; /* i32 [batch, beams, most]; where scores of what the encoder read are given, paths stand behind them, as many again */
 } found;
 
+static const fv_dim *width(const fv_search *s) { return shows(s->op) ? fv_dim_mul(s->t, s->most, fv_dim_const(s->t, 2)) : s->most; }
+
+/* Tokens [.., most], and the paths of the same sequences. */
+static fv_value *with_paths(fv_rewriter *w, const fv_search *s, fv_value *tokens, fv_value *paths) {
+    fv_attr axis = fv_attr_int(w->module, "axis", -1);
+    return shows(s->op) ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){tokens, paths}, 1, &axis) : tokens;
+}
+
 static found none_found(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[3] = {s->batch, s->beams, s->most};
+    const fv_dim *dims[3] = {s->batch, s->beams, width(s)};
     return (found){fv_w_expand(w, fv_w_float(w, FV_F32, -INFINITY), 2, dims), fv_w_expand(w, fv_w_int(w, FV_I32, s->pad), 3, dims)};
 }
 
 /* The n best of both; of equal ones those that were found before. */
 static found best_of(fv_rewriter *w, const fv_search *s, const found *f, const found *more, const fv_dim *n) {
-    const fv_dim *both = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2)), *rows[2] = {fv_dim_mul(s->t, s->batch, both), s->most};
+    const fv_dim *both = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2)), *rows[2] = {fv_dim_mul(s->t, s->batch, both), width(s)};
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *scores = fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->scores, more->scores}, 1, &axis);
     fv_value *tokens = fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->tokens, more->tokens}, 1, &axis);
@@ -235,6 +259,7 @@ typedef struct carried {
     fv_sequences q;
     fv_value **pasts;
     fv_value *scores; /* f32 [batch, beams, vocabulary]: the sums that there would be with each token; only out of a turn */
+    fv_value *paths;  /* i32 [rows, most]; NULL: nobody asks (search_cross.h) */
 } carried;
 
 /* One beam begins; the others would be the same. */
@@ -243,7 +268,7 @@ static carried begin(fv_rewriter *w, const fv_search *s) {
     fv_value *others = FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->beams, 2, 1));
     fv_value *sums = FV_W3(w, FV_OP_Where, others, fv_w_float(w, FV_F32, -1e9), fv_w_float(w, FV_F32, 0));
     return (carried){.sums = fv_w_expand(w, sums, 2, dims), .done = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, column)),
-                   .found = none_found(w, s), .q = fv_w_sequences(w, s)};
+                   .found = none_found(w, s), .q = fv_w_sequences(w, s), .paths = shows(s->op) ? fv_w_no_path(w, s) : NULL};
 }
 
 static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *parents) {
@@ -262,7 +287,8 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     fv_value *tokens = FV_W2(w, FV_OP_Mod, best, words), *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->beams);
     fv_value *ends = FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, s->end));
     fv_value *count = FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->beams), FV_W1(w, FV_OP_Not, r->done));
-    fv_value *ended = taken(w, r->q.tokens, first_columns(w, s, parents, s->beams), 0);
+    fv_value *path = !r->paths || first ? r->paths : fv_w_path(w, s, r->paths, r->q.length);
+    fv_value *ended = taken(w, with_paths(w, s, r->q.tokens, path), first_columns(w, s, parents, s->beams), 0);
     found more = candidates(w, s, count, first_columns(w, s, sums, s->beams), ended, r->q.length);
     const fv_dim *each[3] = {s->batch, s->beams, s->vocabulary};
     carried next = {.scores = fv_w_reshape(w, scores, 3, each), .found = best_of(w, s, &r->found, &more, s->beams), .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
@@ -272,6 +298,7 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     next.sums = elements(w, sums, open);
     next.tokens = fv_w_cast(w, flat(w, s, elements(w, tokens, open)), FV_I32);
     fv_sequences before = of_parents(w, &r->q, from);
+    next.paths = path ? taken(w, path, from, 0) : NULL;
     next.q = fv_w_append(w, s, &before, next.tokens);
     fv_value *prompts = first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->beams)) : from;
     for (int i = 0; i < s->layers; i++)
@@ -280,7 +307,7 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
 }
 
 /* As states of a Loop; how many. */
-enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, SEEN };
+enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, STATES };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {
     states[TOKENS] = r->tokens;
@@ -289,29 +316,44 @@ static int pack(const fv_search *s, const carried *r, fv_value **states) {
     states[FOUND_SCORES] = r->found.scores;
     states[FOUND_TOKENS] = r->found.tokens;
     states[SEQUENCES] = r->q.tokens;
-    return fv_search_pack(s, r->q.seen, r->pasts, SEEN, states);
+    states[STATES] = r->paths;
+    return fv_search_pack(s, r->q.seen, r->pasts, STATES + shows(s->op), states);
 }
 
 static carried unpack(const fv_search *s, int n, fv_value **states, const fv_dim *length) {
-    fv_sequences q = {.tokens = states[SEQUENCES], .seen = fv_search_sees(s) ? states[SEEN] : NULL, .length = length};
+    fv_sequences q = {.tokens = states[SEQUENCES], .seen = fv_search_sees(s) ? states[STATES + shows(s->op)] : NULL, .length = length};
     return (carried){.tokens = states[TOKENS], .sums = states[SUMS], .done = states[DONE], .q = q, .pasts = states + n - s->layers,
-                   .found = {states[FOUND_SCORES], states[FOUND_TOKENS]}};
+                   .found = {states[FOUND_SCORES], states[FOUND_TOKENS]}, .paths = shows(s->op) ? states[STATES] : NULL};
 }
 
 static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
     return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->batch));
 }
 
-/* What was found, and sequences that are as long as may be. */
-static void give(fv_rewriter *w, const beam_search *b, const carried *r) {
+/* Of the sequences that are given, of which the paths stand behind the tokens, the scores of all turns, f32 [turns, rows, pairs, frames]. */
+static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences, fv_value *turns) {
+    const fv_search *s = &b->s;
+    const fv_type *t = s->op->out[OUT_CROSS]->type;
+    fv_value *v = fv_w_shown_along(w, s, turns, fv_w_part(w, sequences, 2, s->most, s->most));
+    if (!v)
+        return;
+    fv_w_bind(w, fv_w_ints(w, FV_I64, 1, 1, &turns->type->dims[0]), 1, &t->dims[3]);
+    fv_w_result(w, OUT_CROSS, fv_w_reshape(w, v, 5, t->dims));
+}
+
+/* What was found, and sequences that are as long as may be. shown: NULL, or the scores of all turns. */
+static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_value *shown) {
     const fv_search *s = &b->s;
     const fv_op *op = s->op;
-    const fv_dim *dims[3] = {s->batch, s->beams, s->most};
+    const fv_dim *dims[3] = {s->batch, s->beams, width(s)}, *given[3] = {s->batch, b->returned, dims[2]};
     fv_value *open = fv_w_expand(w, FV_W1(w, FV_OP_Not, r->done), 2, dims);
-    found more = candidates(w, s, open, r->sums, fv_w_reshape(w, r->q.tokens, 3, dims), s->most);
+    found more = candidates(w, s, open, r->sums, fv_w_reshape(w, with_paths(w, s, r->q.tokens, r->paths), 3, dims), s->most);
     found all = best_of(w, s, &r->found, &more, b->returned);
+    all.tokens = shown ? fv_w_reshape(w, all.tokens, 3, given) : all.tokens;
+    if (shown)
+        give_shown(w, b, all.tokens, shown);
     if (op->out[OUT_SEQUENCES])
-        fv_w_result(w, OUT_SEQUENCES, all.tokens);
+        fv_w_result(w, OUT_SEQUENCES, shown ? fv_w_part(w, all.tokens, 2, fv_dim_const(s->t, 0), s->most) : all.tokens);
     if (op->nout > OUT_SCORES && op->out[OUT_SCORES])
         fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
 }
@@ -348,9 +390,9 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     const fv_search *s = &b.s;
     if (!read(op, &b) || !read_graphs(&b.s))
         return false;
-    int rows = gives_all(op);
-    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s->layers + rows);
-    const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s->layers);
+    int rows = gives_all(op) + shows(op);
+    fv_value **states = FV_NEW(a, fv_value *, STATES + 2 + s->layers + rows);
+    const fv_type **seen = FV_NEW(a, const fv_type *, STATES + 2 + s->layers);
     const fv_dim *one = fv_dim_const(s->t, 1), *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
     if (s->model)
         b.s.ids = answers(w, s);
@@ -371,15 +413,17 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     d = s->model ? fv_w_decode_encoded(&k.w, s, &p, &r.q, r.tokens, r.pasts) : fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
     r = advance(&k.w, &b, &r, &d, false);
     pack(s, &r, states);
-    if (rows)
+    if (gives_all(op))
         states[n] = r.scores;
+    if (shows(op))
+        states[n + gives_all(op)] = fv_w_shown(&k.w, s, &d, pairs_of(op));
     fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
     if (w->failed)
         return false;
-    if (rows)
+    if (gives_all(op))
         give_scores(w, s, first, k.loop->out[n]);
     r = unpack(s, n, k.loop->out, s->most);
-    give(w, &b, &r);
+    give(w, &b, &r, shows(op) ? k.loop->out[n + gives_all(op)] : NULL);
     return !w->failed;
 }
 
@@ -403,7 +447,7 @@ const fv_opdef fv_ops_beam_search[] = {
      .in = {OPERANDS}, .out = {RESULTS}, .attrs = {ATTRS(FV_SEARCH_DECODER)}, .types = {TYPES},
      .infer = infer, .handed = hand, .needs = fv_search_needs, .decompose = decompose},
     {.domain = "com.microsoft", .name = "WhisperBeamSearch", .id = FV_OP_com_microsoft_WhisperBeamSearch, .since = {1},
-     .doc = "the same of features of sound, which an encoder reads, with rules for tokens that tell times; and how likely the sound is silence",
+     .doc = "the same of features of sound, which an encoder reads, with rules for tokens that tell times; how likely the sound is silence, and which frames tokens are of",
      .in = {OPERANDS, {"cross_qk_layer_head", "I", OPTIONAL, .rank = FV_RANK(2)}, {"extra_decoding_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {"temperature", "T", OPTIONAL, .rank = FV_SCALAR}},
      .out = {RESULTS, {"cross_qk", "V", OPTIONAL}, {"non_speech_probs", "T", OPTIONAL}},
      .attrs = {ATTRS(FV_SEARCH_AUDIO), FV_A_INT("decoder_output_cross_qk", 0), FV_A_INT("no_speech_token", -1), FV_A_INT("no_speech_token_id", -1), FV_A_INT("translate_token_id", -1), FV_A_INT("transcribe_token_id", -1), FV_A_INT("start_of_lm_token_id", -1), FV_A_INT("no_timestamps_token_id", -1), FV_A_INT("beginning_timestamp_token_id", -1)},

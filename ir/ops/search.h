@@ -30,6 +30,7 @@ typedef struct fv_search {
     float temperature;  /* they are divided by that; 0: they are not */
     fv_value *divisor;  /* they are divided by this number, too, where it is above 0 */
     const fv_timestamps *times; /* NULL: tokens of times are as any other */
+    fv_value *forced;           /* i32 [batch, n]: the first n tokens behind a prompt; below 0, or none of the vocabulary: any */
     fv_value *presence; /* i32 [batch, vocabulary]: how often `presence_penalty` is taken from them */
     float presence_penalty;
     /* What its graphs say. */
@@ -39,6 +40,7 @@ typedef struct fv_search {
     int layers;                      /* pasts */
     int first_past;                  /* which input of `next` the first of them is */
     int row_axis;                    /* the axis of a past that sequences are along */
+    bool shows;                      /* `next` also gives, for each two pasts, the scores of what an encoder read */
 } fv_search;
 
 /* ---- search.c: graphs ---- */
@@ -73,6 +75,7 @@ fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s);
 typedef struct fv_decoded {
     fv_value *scores;    /* f32, of each token of the vocabulary behind the last one: [batch or rows, vocabulary] */
     fv_value **presents; /* [2, batch or rows, heads, tokens, size] of each layer; [batch or rows, heads, tokens, size], twice */
+    fv_value **shown;    /* f32 [rows, heads, 1, length] of each layer, where s->shows */
 } fv_decoded;
 /* The graph of prompts; that of tokens, i32 [rows], behind others of which it has these pasts. Each is used up. */
 fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p);

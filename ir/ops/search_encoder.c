@@ -210,9 +210,28 @@ static bool gives_presents(const fv_search *s, const char *region, const fv_regi
     return true;
 }
 
+/* The keys of what the encoder gives, of layer i. */
+static const fv_type *cross_keys(const fv_search *s, int i) { return s->next->params[s->first_past + s->layers + 2 * i]->type; }
+
+/* Scores of what the encoder read, for each head of each layer. */
+static bool gives_shown(const fv_search *s, const fv_region *r) {
+    for (int i = 0; i < s->layers / 2; i++) {
+        int at = PRESENTS + s->layers + i;
+        const fv_type *keys = cross_keys(s, i), *given = r->last->in[at]->type;
+        const fv_type *expected = tensor(s, FV_F32, 4, (const fv_dim *[]){s->rows, cross_keys(s, 0)->dims[1], num(s, 1), cross_keys(s, 0)->dims[2]});
+        if (keys->dims[1] != expected->dims[1] || !fv_search_assume(s, r->last, given, expected, "shape of scores of the encoder's frames"))
+            return fv_op_error(s->op, "its decoder gives output %d as %s, expected %s", at, str(s, given), str(s, expected));
+    }
+    return true;
+}
+
 static bool check_decoder(const fv_search *s, const char *region, const fv_region *r, const fv_dim *rows, const fv_dim *tokens) {
-    if (r->last->nin != PRESENTS + s->layers)
-        return fv_op_error(s->op, "its %s has %d outputs, expected logits and %d presents", region, r->last->nin, s->layers);
+    bool shows = s->shows && r == s->next;
+    if (r->last->nin != PRESENTS + s->layers + (shows ? s->layers / 2 : 0))
+        return fv_op_error(s->op, "its %s has %d outputs, expected logits and %d presents%s", region, r->last->nin, s->layers,
+                           shows ? fv_printf(fv_op_module(s->op)->arena, ", and scores of %d layers", s->layers / 2) : "");
+    if (shows && !gives_shown(s, r))
+        return false;
     return fv_search_gives_logits(s, region, r, r->params[0]->type) && gives_presents(s, region, r, PRESENTS, rows, tokens);
 }
 
@@ -320,6 +339,9 @@ static fv_decoded decode(fv_rewriter *w, const fv_search *s, const fv_region *r,
         return d;
     d.scores = fv_w_last_scores(w, s, out[LOGITS], past->dims[0]);
     take_presents(w, s, out, PRESENTS, past->dims[0], fv_dim_add(s->t, past->dims[2], num(s, 1)), &d);
+    d.shown = s->shows && r == s->next ? FV_NEW(w->module->arena, fv_value *, s->layers) : NULL;
+    for (int i = 0; d.shown && i < s->layers / 2; i++)
+        d.shown[i] = out[PRESENTS + s->layers + i];
     return d;
 }
 

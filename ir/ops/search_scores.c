@@ -47,6 +47,35 @@ static fv_value *divide(fv_rewriter *w, const fv_search *s, fv_value *x) {
     return FV_W2(w, FV_OP_Div, x, FV_W3(w, FV_OP_Where, positive, by, fv_w_float(w, FV_F32, 1)));
 }
 
+/* How many tokens there are behind the prompt, and how many of these are forced. */
+static fv_value *behind(fv_rewriter *w, const fv_search *s, const fv_sequences *q) {
+    const fv_dim *n = fv_dim_sub(s->t, q->length, s->prompt);
+    return fv_w_ints(w, FV_I64, 0, 1, &n);
+}
+
+/* Each of the first tokens from its column: one that is forced has score 0, and all others the lowest. */
+static fv_value *only_forced(fv_rewriter *w, const fv_search *s, fv_value *x, const fv_sequences *q) {
+    const fv_dim *n = s->forced->type->dims[1];
+    fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, n, 2, 1), behind(w, s, q));
+    fv_value *column = FV_W3(w, FV_OP_Where, here, s->forced, fv_w_int(w, FV_I32, -1));
+    fv_value *token = FV_W2(w, FV_OP_ReduceMax, column, fv_const_ints(w->module, "axes", 1, (int64_t[]){1}));
+    token = fv_w_for_rows(w, s, fv_w_cast(w, token, FV_I64));
+    fv_value *known = FV_W2(w, FV_OP_And, FV_W2(w, FV_OP_GreaterOrEqual, token, fv_w_int(w, FV_I64, 0)),
+                            FV_W2(w, FV_OP_Less, token, fv_w_ints(w, FV_I64, 0, 1, &s->vocabulary)));
+    fv_value *other = FV_W1(w, FV_OP_Not, FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->vocabulary, 2, 1), token));
+    return FV_W3(w, FV_OP_Where, known, forbid(w, other, fv_w_float(w, FV_F32, 0)), x);
+}
+
+/* The mask of first tokens, which goes for those that are forced and the one behind them. */
+static fv_value *first_allowed(fv_rewriter *w, const fv_search *s, fv_value *x, const fv_sequences *q, bool first) {
+    fv_value *mask = fv_w_for_rows(w, s, s->allowed_first);
+    if (!first && s->forced) {
+        const fv_dim *n = s->forced->type->dims[1];
+        mask = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Greater, behind(w, s, q), fv_w_ints(w, FV_I64, 0, 1, &n)), fv_w_int(w, FV_I32, 1), mask);
+    }
+    return first || s->forced ? only_allowed(w, mask, x) : x;
+}
+
 fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *scores, const fv_sequences *q, bool first) {
     fv_value *x = scores;
     if (q->seen)
@@ -55,8 +84,8 @@ fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *score
         x = without_repeats(w, s, x, q);
     if (s->allowed)
         x = only_allowed(w, s->allowed, x);
-    if (first && s->allowed_first)
-        x = only_allowed(w, fv_w_for_rows(w, s, s->allowed_first), x);
+    if (s->allowed_first)
+        x = first_allowed(w, s, x, q, first);
     if (s->min_length)
         x = not_ended(w, s, x, q->length);
     if (s->temperature > 0)
@@ -67,5 +96,6 @@ fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *score
         fv_value *by = fv_w_for_rows(w, s, fv_w_cast(w, s->presence, FV_F32));
         x = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_Mul, by, fv_w_float(w, FV_F32, (double)s->presence_penalty)));
     }
-    return s->times ? fv_w_timestamp_scores(w, s->times, q->tokens, q->length, x) : x;
+    x = s->times ? fv_w_timestamp_scores(w, s->times, q->tokens, q->length, x) : x;
+    return s->forced ? only_forced(w, s, x, q) : x;
 }
