@@ -6,13 +6,13 @@
 
 /* ---- types ---- */
 
-bool fv_is_plain_float(fv_elem e);
-bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n); /* the first n */
-bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b);
-bool fv_is_single(const fv_type *t); /* of one element */
-bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y);
+bool fv_is_plain_float(fv_elem e) FV_MUST_USE;
+bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) FV_MUST_USE; /* the first n */
+bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) FV_MUST_USE;
+bool fv_is_single(const fv_type *t) FV_MUST_USE; /* of one element */
+bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) FV_MUST_USE;
 /* Is y what x has, or with rows a number for each row of x? Along one axis at most it may be the same: `axis`, or -1. */
-bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis);
+bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) FV_MUST_USE;
 /* v, or what its one number for each row is repeated from along the last axis. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v);
 int fv_softmax_axis(const fv_op *op); /* counted from the first; of a Concat, too */
@@ -24,19 +24,19 @@ typedef struct fv_reduced {
 
 /* Does an fv.Reduce go over all of the last axis, of one other, or of both? */
 bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) FV_MUST_USE;
-bool fv_is_reduction(const fv_op *reduce, const char *name);
+bool fv_is_reduction(const fv_op *reduce, const char *name) FV_MUST_USE;
 
 /* ---- references ---- */
 
-bool fv_is_zero_reference(fv_reference r);
-bool fv_same_pieces(const fv_term *a, const fv_term *b);
-bool fv_same_reference(fv_reference a, fv_reference b);
+bool fv_is_zero_reference(fv_reference r) FV_MUST_USE;
+bool fv_same_pieces(const fv_term *a, const fv_term *b) FV_MUST_USE;
+bool fv_same_reference(fv_reference a, fv_reference b) FV_MUST_USE;
 fv_reference fv_term_reference(const fv_pieces *p, fv_value *v); /* what v is as one */
 
 /* ---- terms: NULL where there is none ---- */
 
 const fv_term *fv_term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind);
-bool fv_is_row_kind(const fv_term *t); /* of a number for each row */
+bool fv_is_row_kind(const fv_term *t) FV_MUST_USE; /* of a number for each row */
 const fv_term *fv_term_make(fv_pieces *p, fv_term t);
 const fv_term *fv_term_with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r); /* of the same pieces */
 /* Of the pieces of both, none of which they share. */
