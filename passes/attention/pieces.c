@@ -392,14 +392,13 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
         return NULL;
     by->r = lifted(by->r, axis);
     by->to = lifted(by->to, axis);
-    if (by->kind == FV_TERM_FACTOR && pieces && fv_same_reference(a->r, by->r))
-        return fv_term_with(p, a, a->kind, by->to);
-    if (by->kind == FV_TERM_FACTOR && a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r))
-        return fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = by->to});
-    if (by->kind == FV_TERM_INVERSE && pieces && fv_same_reference(a->r, by->r))
-        return fv_term_with(p, a, a->kind, lse_along(p, by, axis));
-    if (by->kind == FV_TERM_INVERSE && a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r))
-        return fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = lse_along(p, by, axis)});
+    if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) { /* from by->r to another reference */
+        fv_reference to = by->kind == FV_TERM_FACTOR ? by->to : lse_along(p, by, axis);
+        if (pieces && fv_same_reference(a->r, by->r))
+            return fv_term_with(p, a, a->kind, to);
+        return a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r)
+                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = to}) : NULL;
+    }
     if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common && fv_same_pieces(a->r.lse, by)) /* exp(lse(P) - r) */
         return fv_term_with(p, a, a->kind, by->r);
     if (by->kind == FV_TERM_SUM && axis < 0 && a->kind == FV_TERM_BETWEEN && by->r.lse && by->r.lse->n == a->a->n + a->b->n &&
