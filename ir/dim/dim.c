@@ -400,6 +400,8 @@ fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     (void)t;
     if (a == b)
         return FV_DIM_EQUAL;
+    if (a->hi < b->lo || b->hi < a->lo) /* their difference may be beyond 64 bits */
+        return FV_DIM_DIFFERENT;
     if (!difference(a, b, &d))
         return FV_DIM_UNKNOWN;
     if (d.n == 0)

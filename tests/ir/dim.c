@@ -279,6 +279,8 @@ Test(dim, compare) {
     order("2 * a", "2 * b + 1", FV_DIM_DIFFERENT);
     order("2 * a", "4 * b + 2", FV_DIM_UNKNOWN);
     order("seq", "seq floordiv 2", FV_DIM_UNKNOWN); /* 0 is its own half */
+    order("-9223372036854775807 - 1", "-2", FV_DIM_DIFFERENT); /* further apart than 64 bits */
+    order("min(any, -4)", "9223372036854775807", FV_DIM_DIFFERENT);
     order("pos", "pos floordiv 2", FV_DIM_DIFFERENT);
     cr_expect(fv_dim_at_most(dims, parse("seq floordiv 3"), parse("seq")));
     cr_expect(fv_dim_at_most(dims, parse("min(a, b)"), parse("b")));
