@@ -31,15 +31,22 @@ struct fv_within fv_module_enter(const fv_op *op) {
     return around;
 }
 
+static bool states(const fv_op *op, const fv_dim *a, const fv_dim *b) {
+    if (!fv_op_is(op, FV_OP_fv_Assume))
+        return false;
+    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+    return (left == a && right == b) || (left == b && right == a);
+}
+
+bool fv_assume_same(const fv_op *op, const fv_op *other) {
+    return states(op, fv_op_find_attr(other, "left")->u.dims[0], fv_op_find_attr(other, "right")->u.dims[0]);
+}
+
 /* Is it stated above that place, there or around it? */
 static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim *a, const fv_dim *b) {
-    for (const fv_op *op = before ? before->prev : block->last; op; op = op->prev) {
-        if (!fv_op_is(op, FV_OP_fv_Assume))
-            continue;
-        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
-        if ((left == a && right == b) || (left == b && right == a))
+    for (const fv_op *op = before ? before->prev : block->last; op; op = op->prev)
+        if (states(op, a, b))
             return true;
-    }
     return block->parent && is_stated(block->parent->block, block->parent, a, b);
 }
 
@@ -57,7 +64,7 @@ static fv_op *place_of(struct fv_within at, const fv_dim *a, const fv_dim *b) {
 static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why, const char *says) {
     struct fv_within at = m->within;
     fv_op *place = place_of(at, a, b);
-    if (is_stated(at.block, place, a, b))
+    if (is_stated(at.block, place == at.before ? place : NULL, a, b)) /* behind an op: behind one that this replaces, too */
         return;
     fv_op *op = fv_op_new(at.block, place, fv_op_def(FV_OP_fv_Assume), 0, NULL, 0, NULL,
                           at.before ? at.before->origin : at.block->parent->origin);

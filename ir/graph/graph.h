@@ -219,6 +219,8 @@ bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const cha
                        const char *says) FV_MUST_USE;
 /* What is assumed from now on holds where op stands, if that is a branch; the answer is what `within` was. */
 struct fv_within fv_module_enter(const fv_op *op) FV_MUST_USE;
+/* Does op state what `other`, a fv.Assume, states? */
+bool fv_assume_same(const fv_op *op, const fv_op *other) FV_MUST_USE;
 /* Are they equal, by proof or because the module assumes it? */
 bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* "WHY, node 'fc1'", where op has nodes. */

@@ -362,6 +362,24 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
+/* What an op assumes of its own results is stated behind it when it is read; where the text states that, too, it is the text's. */
+static void take_over(fv_graph_reader *r, fv_op *op) {
+    if (!fv_op_is(op, FV_OP_fv_Assume)) {
+        r->asks = op;
+        r->nasked = 0;
+        for (const fv_op *stated = op->next; stated; stated = stated->next)
+            r->nasked++;
+        return;
+    }
+    fv_op *stated = r->nasked ? r->asks->next : NULL;
+    for (int i = 0; i < r->nasked; i++, stated = stated->next)
+        if (fv_assume_same(stated, op)) {
+            fv_op_erase(stated);
+            r->nasked--;
+            return;
+        }
+}
+
 static bool parse_op(fv_graph_reader *r, fv_region *region) {
     fv_token at = r->l.tok;
     name_list names = {0};
@@ -373,8 +391,11 @@ static bool parse_op(fv_graph_reader *r, fv_region *region) {
         return false;
     fv_op *op = fv_op_new(region, NULL, def, in.n, in.at, names.n, names.at, NULL);
     fv_declared *types = FV_NEW(r->m->arena, fv_declared, names.n);
-    return parse_attrs(r, op) && parse_result_types(r, op, types) && parse_origin(r, op) &&
-           infer_at(r, op, types, &at) && (!r->dialect || r->dialect->behind(r, op));
+    if (!parse_attrs(r, op) || !parse_result_types(r, op, types) || !parse_origin(r, op) || !infer_at(r, op, types, &at) ||
+        (r->dialect && !r->dialect->behind(r, op)))
+        return false;
+    take_over(r, op);
+    return true;
 }
 
 /* return VALUE, ... } */

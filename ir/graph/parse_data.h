@@ -19,6 +19,8 @@ typedef struct fv_graph_reader {
     const struct fv_graph_dialect *dialect; /* NULL: graph IR alone */
     void *more;                             /* the dialect's */
     const fv_lent *lent;                    /* what `lent N` means; NULL: nothing is lent */
+    const fv_op *asks; /* the last op that is no fv.Assume; */
+    int nasked;        /* so many fv.Assume behind it were stated when it was read, and are not in the text */
 } fv_graph_reader;
 
 /* What is written of a value: its type, and its elements if they are. */
