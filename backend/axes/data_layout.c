@@ -73,16 +73,45 @@ typedef void keep_axis(void *user, fv_storage *s, int axis);
 
 typedef struct keeping {
     fv_lowerer *l;
+    const fv_definition *reader;
     keep_axis *keep;
     void *user;
     fv_ptrmap seen;
 } keeping;
 
+static int64_t extent_of(const fv_dim *dim) {
+    int64_t n = fv_typical_dim(dim);
+    return n < 0 || n > MANY ? MANY : n;
+}
+
+static int last_axis(const fv_definition *d) {
+    int i = d->rank - 1;
+    while (i > 0 && fv_dim_is_one(d->index[i]->dim))
+        i--;
+    return i;
+}
+
+static bool uses_index(const fv_definition *d, const fv_expr *x) {
+    for (int i = 0; i < d->rank; i++)
+        if (fv_x_uses(x, d->index[i]))
+            return true;
+    return false;
+}
+
+/* Does the sum along axis i of the load run across rows of the type, wide ones, that are rows of the reader, too? Not where it is a
+ * window, the sum of which moves along that axis with the element. */
+static bool is_across(const fv_definition *reader, const fv_expr *load, const fv_type *type, int i) {
+    int64_t row = 1;
+    for (int k = i + 1; k < type->rank && row < MANY; k++)
+        row *= extent_of(type->dims[k]);
+    return row >= WIDE && !uses_index(reader, load->arg[i]) && fv_x_uses(load, reader->index[last_axis(reader)]);
+}
+
 /* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector operations. */
 static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
     fv_storage *s = fv_storage_loaded(k->l, x);
     for (int i = 0; s && i < x->u.buf->rank; i++)
-        if (fv_x_adds(x->arg[i], along))
+        if (fv_x_adds(x->arg[i], along) && is_across(k->reader, x, s->value->type, i))
             k->keep(k->user, s, i);
     for (int i = 0; i < x->n; i++)
         if (fv_x_uses(x->arg[i], along))
@@ -94,8 +123,8 @@ static bool is_short_sum(const fv_expr *x) {
            x->u.red.vars[0]->dim->value <= SHORT;
 }
 
-/* Tells which axes of what x loads are best not moved to the end: one of several that are one row seen as such,
- * x[i floordiv 8, i mod 8], one that data index, and one along which a short sum runs. */
+/* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end: one of several that are one row
+ * seen as such, x[i floordiv 8, i mod 8], one that data index, and one that a short sum runs along, across rows. */
 static void keep_axes(keeping *k, const fv_expr *x) {
     if (*fv_ptrmap_at(&k->seen, x))
         return;
@@ -110,24 +139,45 @@ static void keep_axes(keeping *k, const fv_expr *x) {
     }
 }
 
-/* Is it an input or a result of an op with a kernel of its own, as that has it? */
+/* The last axis of the tensor that has more than one element; -1: it is a scalar. */
+static int last_of(const fv_type *type) {
+    int i = type->rank - 1;
+    while (i > 0 && fv_dim_is_one(type->dims[i]))
+        i--;
+    return i;
+}
+
+/* Is it an input, or a result of an op with a kernel of its own, row by row? */
 static bool is_copy(fv_lowerer *l, const fv_definition *d) {
     const fv_expr *x = fv_x_stored(d->body);
     const fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(l, x) : NULL;
-    return s && !s->def && s->value->kind != FV_VALUE_CONST && fv_x_adds(x->arg[x->u.buf->rank - 1], d->index[d->rank - 1]);
+    if (!s || s->def || s->value->kind == FV_VALUE_CONST)
+        return false;
+    int last = last_of(s->value->type);
+    return last >= 0 && fv_x_adds(x->arg[last], d->index[last_axis(d)]);
 }
 
 static void note_kept(void *user, fv_storage *s, int axis) { layout_of(user, s)->kept |= 1u << axis; }
 
+static void keep_axes_of(fv_lowerer *l, const fv_definition *d) {
+    keeping k = {.l = l, .reader = d, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
+    keep_axes(&k, d->body);
+}
+
 static void note_uses(fv_lowerer *l, fv_op *op) {
     bool returns = op->def == &fv_return_def;
-    keeping k = {.l = l, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
-    for (int i = 0; fv_reads_memory(op) && i < op->nin; i++)
-        if (op->in[i]) {
-            fv_storage *s = fv_storage_root(fv_storage_of(l, op->in[i]));
-            fv_layout *layout = layout_of(l, s);
-            *(returns && s->value == op->in[i] ? &layout->returned : returns || op->def->kernel ? &layout->ordered : &layout->fixed) = true;
-        }
+    for (int i = 0; fv_reads_memory(op) && i < op->nin; i++) {
+        fv_storage *s = op->in[i] ? fv_storage_root(fv_storage_of(l, op->in[i])) : NULL;
+        if (!s)
+            continue;
+        fv_layout *layout = layout_of(l, s);
+        if (returns && s->value == op->in[i])
+            layout->returned = true;
+        else if (returns || op->def->kernel)
+            layout->ordered = true;
+        else
+            layout->fixed = true;
+    }
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s)
@@ -137,25 +187,13 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
         else if (!s->def || fv_elem_is_packed(s->value->type->elem))
             layout_of(l, s)->fixed = true;
         else if (fv_storage_has_kernel(s))
-            keep_axes(&k, s->def->body);
+            keep_axes_of(l, s->def);
         if (s->fate == FV_FATE_PART && s->def)
             layout_of(l, fv_storage_home(s))->copies |= is_copy(l, s->def);
     }
 }
 
 /* ---- choices ---- */
-
-static int last_axis(const fv_definition *d) {
-    int i = d->rank - 1;
-    while (i > 0 && fv_dim_is_one(d->index[i]->dim))
-        i--;
-    return i;
-}
-
-static int64_t extent_of(const fv_var *v) {
-    int64_t n = fv_typical_dim(v->dim);
-    return n < 0 || n > MANY ? MANY : n;
-}
 
 /* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a copy of it;
  * least of all where that is made beforehand. */
@@ -164,14 +202,14 @@ static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_e
     x = fv_x_stored(x);
     const fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->value->kind == FV_VALUE_CONST)
-        return extent_of(d->index[column]) < WIDE ? 0 : -1;
+        return extent_of(d->index[column]->dim) < WIDE ? 0 : -1;
     if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
         return 0;
     int64_t n = 1;
     for (int i = 0; i < d->rank && n < MANY; i++)
-        n *= fv_x_uses(x, d->index[i]) ? extent_of(d->index[i]) : 1;
+        n *= fv_x_uses(x, d->index[i]) ? extent_of(d->index[i]->dim) : 1;
     for (int i = 0; i < sum->u.red.nvars && n < MANY; i++)
-        n *= extent_of(sum->u.red.vars[i]);
+        n *= extent_of(sum->u.red.vars[i]->dim);
     return n;
 }
 
@@ -249,8 +287,14 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     count_runs(l, d, d->body, runs, &moved, &seen);
     bool across = !moved && !runs[best] && sums_rows(l, d);
+    bool follows = false;
     for (int i = 0; i < d->rank; i++)
-        if (moved || (across && extent_of(d->index[i]) >= WIDE) ? runs[i] > runs[best] : d->index[i] == along)
+        if (runs[i] > runs[best] && (moved || (across && extent_of(d->index[i]->dim) >= WIDE))) {
+            best = i;
+            follows = true;
+        }
+    for (int i = 0; !moved && !follows && i < d->rank; i++)
+        if (d->index[i] == along)
             best = i;
     return best;
 }
@@ -276,7 +320,8 @@ typedef struct mover {
     fv_ptrmap memo;
 } mover;
 
-/* Is it a sum of products that are not squares? Contractions have the order of their tiles. */
+/* Is it a sum of products that are not squares? Schedules for contractions take it, whatever its factors are, in the order of their
+ * tiles. (What repeats is another question: see sums.c.) */
 static bool is_product_sum(const fv_expr *x) {
     return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL && x->arg[0]->arg[0] != x->arg[0]->arg[1];
 }
@@ -385,7 +430,7 @@ static fv_expr *load_copy(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
 }
 
 static void read_copy(copying *c, fv_storage *reader) {
-    keeping k = {.l = c->l, .keep = find_kept, .user = c, .seen = fv_ptrmap_in(c->l->exprs)};
+    keeping k = {.l = c->l, .reader = reader->def, .keep = find_kept, .user = c, .seen = fv_ptrmap_in(c->l->exprs)};
     c->kept = false;
     keep_axes(&k, reader->def->body);
     if (!c->kept)
@@ -398,7 +443,8 @@ static void read_copy(copying *c, fv_storage *reader) {
     reader->def = d;
 }
 
-/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that. */
+/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that. Those are, as note_uses has it,
+ * ops with a kernel of their own and results, views, and definitions that want this axis elsewhere than at the end. */
 static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_value *v = s->value;
     const char *name = v->name;
@@ -482,9 +528,10 @@ static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
         copy_for_readers(l, op, s);
 }
 
-/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of the type. */
+/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of the type. What is taken out of
+ * a definition may change it: a sum that is a value of its own is not read across rows. */
 static int moved_axis(fv_lowerer *l, fv_storage *s) {
-    layout_of(l, fv_storage_home(s));
+    layout_of(l, fv_storage_home(s)); /* choice_of reads it */
     choice c = choice_of(l, s);
     return c.axis < 0 ? fv_storage_home(s)->inner : c.stays ? -1 : c.axis;
 }
@@ -507,7 +554,7 @@ static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
     int moved = s->inner = moved_axis(l, s);
     fv_definition *d = fv_x_reductions(s->def->body, &sum, 1) ? fv_merge_axes(l, fv_split_axes(l, in_order(l, s))) : NULL;
     s->inner = -1;
-    if (!d || !fv_repeats_sums(l, d))
+    if (!d || !fv_repeats_sums(l, d, fv_map_vector(d)))
         return;
     int last = moved >= 0 && !fv_dim_is_one(s->def->index[moved]->dim) ? moved : last_axis(s->def);
     fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle_part);
@@ -542,7 +589,7 @@ bool fv_step_layout(fv_lowerer *l) {
         }
     if (any && !copy_moved(l))
         return false;
-    for (fv_op *op = first; op; op = op->next)
+    for (fv_op *op = l->func->body->first; op; op = op->next) /* sums may come before what was the first */
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && fv_storage_has_kernel(s))

@@ -100,10 +100,10 @@ static bool has_shared(const bound *b, const fv_definition *d, const fv_expr *x,
     return false;
 }
 
-bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d) {
+bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d, int vector) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs), again = fv_ptrmap_in(l->exprs);
     bound b = bound_in(l, d->body);
-    return b.n && !has_contraction(d->body, &seen) && has_shared(&b, d, d->body, fv_map_vector(d), &again);
+    return b.n && !has_contraction(d->body, &seen) && has_shared(&b, d, d->body, vector, &again);
 }
 
 /* ---- taking them out ---- */

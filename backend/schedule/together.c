@@ -14,6 +14,7 @@
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
+#include "backend/axes/sums.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/storage.h"
@@ -180,6 +181,14 @@ static bool choose_row(fv_lowerer *l, fv_together *t, int m) {
     return true;
 }
 
+/* A sum over elements of several rows is the same for each of them: loops around all would take it for each. */
+static bool take_sums_once(fv_lowerer *l, const fv_together *t) {
+    for (int m = 0; m < t->n; m++)
+        if (fv_repeats_sums(l, t->all[m], t->row[m]))
+            return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_repeats, fv_v(t->all[m]->value));
+    return true;
+}
+
 /* Do vectors of all run along the last axis, which is shared? */
 static bool have_shared_rows(const fv_together *t, int shared) {
     bool rows = shared > 0;
@@ -201,11 +210,11 @@ bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_toge
     t->by_element = rows && !sums;
     t->outer = rows ? shared - 1 : shared;
     if (rows)
-        return choose_shared_rows(l, t);
+        return choose_shared_rows(l, t) && take_sums_once(l, t);
     for (int m = 0; m < n; m++)
         if (!choose_row(l, t, m))
             return false;
-    return true;
+    return take_sums_once(l, t);
 }
 
 /* Has it an axis beyond those that are shared? */
